@@ -1,0 +1,23 @@
+//! The schema of PostgreSQL and SQLite, step by step.
+//! It stands alone: no entity is imported, so an old step never changes its meaning.
+
+mod dialect;
+mod m20261122_000001_accounts;
+mod m20261122_000002_jobs_and_mails;
+mod m20261122_000003_audit_and_idempotency;
+
+pub use sea_orm_migration::{MigratorTrait, cli};
+
+/// Every migration, oldest first.
+#[derive(Debug)]
+pub struct Migrator;
+
+impl MigratorTrait for Migrator {
+    fn migrations() -> Vec<Box<dyn sea_orm_migration::MigrationTrait>> {
+        vec![
+            Box::new(m20261122_000001_accounts::Migration),
+            Box::new(m20261122_000002_jobs_and_mails::Migration),
+            Box::new(m20261122_000003_audit_and_idempotency::Migration),
+        ]
+    }
+}

@@ -1,0 +1,28 @@
+//! A second factor of an account (TOTP, RFC 6238); its secret is sealed with `SECRET_KEY`.
+
+use sea_orm::entity::prelude::*;
+
+#[sea_orm::model]
+#[derive(Clone, Debug, PartialEq, Eq, DeriveEntityModel)]
+#[sea_orm(table_name = "mfa_factors")]
+pub struct Model {
+    #[sea_orm(primary_key, auto_increment = false)]
+    pub id: Uuid,
+    pub user_id: i64,
+    pub kind: FactorKind,
+    pub label: String,
+    pub secret_sealed: Vec<u8>,
+    /// The newest 30-second step that was accepted; none at or before it is accepted again.
+    pub last_step: i64,
+    /// When the owner proved to hold it; an unconfirmed factor protects nothing.
+    pub confirmed_at: Option<DateTimeUtc>,
+    pub created_at: DateTimeUtc,
+}
+
+impl ActiveModelBehavior for ActiveModel {}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq, EnumIter, DeriveActiveEnum)]
+#[sea_orm(rs_type = "String", db_type = "Text", rename_all = "snake_case")]
+pub enum FactorKind {
+    Totp,
+}

@@ -1,0 +1,18 @@
+//! The schema as SeaORM entities. They carry no serde: what leaves the house is decided field by field at the border.
+
+pub mod api_key;
+pub mod audit_log;
+pub mod idempotency_key;
+pub mod job;
+pub mod job_attempt;
+pub mod job_queue;
+pub mod job_schedule;
+pub mod mail;
+pub mod mail_token;
+pub mod mfa_factor;
+pub mod role;
+pub mod role_permission;
+pub mod session;
+pub mod user;
+pub mod user_role;
+pub mod worker;

@@ -1,0 +1,57 @@
+//! A person with an account; staff are users too.
+
+use sea_orm::entity::prelude::*;
+
+/// One account. `email` is shown as typed, `email_key` (case-folded) is what is unique and looked up.
+#[sea_orm::model]
+#[derive(Clone, Debug, PartialEq, Eq, DeriveEntityModel)]
+#[sea_orm(table_name = "users")]
+pub struct Model {
+    #[sea_orm(primary_key)]
+    pub id: i64,
+    pub email: String,
+    pub email_key: String,
+    pub name: String,
+    pub age: Option<i16>,
+    pub status: UserStatus,
+    /// End of the lock; a locked account without it stays locked until somebody unlocks it.
+    pub locked_until: Option<DateTimeUtc>,
+    pub lock_reason: Option<String>,
+    pub external_id: Option<String>,
+    pub is_staff: bool,
+    pub is_superuser: bool,
+    /// Argon2id in PHC form; none until the owner sets a password.
+    pub password_hash: Option<String>,
+    pub password_changed_at: Option<DateTimeUtc>,
+    pub email_verified_at: Option<DateTimeUtc>,
+    pub welcomed_at: Option<DateTimeUtc>,
+    pub last_login_at: Option<DateTimeUtc>,
+    /// Counts changes; the ETag and the stale-save check compare it.
+    pub version: i32,
+    pub created_at: DateTimeUtc,
+    pub updated_at: DateTimeUtc,
+    pub deleted_at: Option<DateTimeUtc>,
+}
+
+impl ActiveModelBehavior for ActiveModel {}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq, EnumIter, DeriveActiveEnum)]
+#[sea_orm(rs_type = "String", db_type = "Text", rename_all = "snake_case")]
+pub enum UserStatus {
+    Active,
+    Locked,
+    Deactivated,
+}
+
+impl Model {
+    /// Whether this person may act now: not deleted, not deactivated, and any lock has run out.
+    #[must_use]
+    pub fn may_sign_in(&self, now: DateTimeUtc) -> bool {
+        self.deleted_at.is_none()
+            && match self.status {
+                UserStatus::Active => true,
+                UserStatus::Locked => self.locked_until.is_some_and(|until| until <= now),
+                UserStatus::Deactivated => false,
+            }
+    }
+}

@@ -1,0 +1,138 @@
+//! A real binary of the workspace in a process of its own, with exactly the environment it is given.
+
+use std::{
+    path::{Path, PathBuf},
+    process::Command,
+    time::{Duration, Instant},
+};
+
+use crate::process::{Folder, Process, Signal};
+
+/// A start on a busy machine takes seconds, not half a minute.
+const READY_WITHIN: Duration = Duration::from_secs(30);
+
+/// What to run.
+#[derive(Clone)]
+pub struct Program {
+    name: String,
+    binary: PathBuf,
+    arguments: Vec<String>,
+    environment: Vec<(String, String)>,
+    ready_at: Vec<String>,
+}
+
+impl Program {
+    /// A binary of the workspace by its name: `usher`, `usher-api`, …
+    ///
+    /// Cargo builds another package's binaries only when it is asked to, as `./test` does with
+    /// `cargo build --workspace --bins`.
+    #[must_use]
+    pub fn named(name: &str) -> Self {
+        let test = std::env::current_exe().expect("a test knows its own file");
+        let profile = test.ancestors().nth(2).expect("it lies in target/<profile>/deps");
+        let binary = profile.join(name);
+        assert!(binary.is_file(), "no {}: run `cargo build --workspace --bins`", binary.display());
+        Self { name: name.to_owned(), binary, arguments: vec![], environment: vec![], ready_at: vec![] }
+    }
+
+    /// Adds one argument.
+    #[must_use]
+    pub fn arg(mut self, argument: impl Into<String>) -> Self {
+        self.arguments.push(argument.into());
+        self
+    }
+
+    /// Sets a variable; it has no others.
+    #[must_use]
+    pub fn env(mut self, name: &str, value: impl Into<String>) -> Self {
+        self.environment.push((name.to_owned(), value.into()));
+        self
+    }
+
+    /// An address (`127.0.0.1:8000`) whose `/health/ready` must answer 200 before the start is done.
+    #[must_use]
+    pub fn ready_at(mut self, address: impl Into<String>) -> Self {
+        self.ready_at.push(address.into());
+        self
+    }
+
+    /// Starts it in `folder` and waits until it is ready; panics with its log when it ends before.
+    pub async fn start(&self, folder: &Folder) -> Running {
+        let mut running = self.launch(folder.path());
+        for address in &self.ready_at {
+            running.ready(address).await;
+        }
+        running
+    }
+
+    /// Runs it to its end in `folder`: its exit code and all that it wrote. Panics after `limit`.
+    pub async fn finish(&self, folder: &Folder, limit: Duration) -> (i32, String) {
+        let mut running = self.launch(folder.path());
+        let code = running.end(limit).await;
+        (code, running.log())
+    }
+
+    fn launch(&self, folder: &Path) -> Running {
+        let mut command = Command::new(&self.binary);
+        command.args(&self.arguments).env_clear().envs(self.environment.iter().cloned()).current_dir(folder);
+        let log = Folder::new();
+        let process = Process::start(&self.name, command, log.path().join("log"), Signal::TERM);
+        Running { name: self.name.clone(), process, _log: log }
+    }
+}
+
+/// A started program; killed when dropped.
+pub struct Running {
+    name: String,
+    process: Process,
+    _log: Folder,
+}
+
+impl Running {
+    /// All that it wrote to stdout and stderr until now.
+    #[must_use]
+    pub fn log(&self) -> String {
+        self.process.log()
+    }
+
+    /// Its process id.
+    #[must_use]
+    pub fn id(&self) -> u32 {
+        self.process.id()
+    }
+
+    /// Sends SIGTERM and waits for the end, for 40 seconds at most; gives the exit code.
+    pub async fn terminate(mut self) -> i32 {
+        self.process.signal(Signal::TERM);
+        self.end(Duration::from_secs(40)).await
+    }
+
+    /// Ends it with SIGKILL, as a crash or a lack of memory would.
+    pub fn kill(mut self) {
+        self.process.kill();
+    }
+
+    async fn end(&mut self, limit: Duration) -> i32 {
+        match self.process.wait(limit).await {
+            Some(status) => status.code().unwrap_or_else(|| panic!("{} was ended by {status}", self.name)),
+            None => panic!("{} did not end within {limit:?}; its log:\n{}", self.name, self.log()),
+        }
+    }
+
+    async fn ready(&mut self, address: &str) {
+        let client = reqwest::Client::builder().no_proxy().timeout(Duration::from_secs(5)).build().expect("a client");
+        let url = format!("http://{address}/health/ready");
+        let end = Instant::now() + READY_WITHIN;
+        while !client.get(&url).send().await.is_ok_and(|answer| answer.status().is_success()) {
+            self.process.expect_running();
+            assert!(Instant::now() < end, "{} is not ready at {url}; its log:\n{}", self.name, self.log());
+            tokio::time::sleep(Duration::from_millis(20)).await;
+        }
+    }
+}
+
+impl Drop for Running {
+    fn drop(&mut self) {
+        self.process.kill();
+    }
+}

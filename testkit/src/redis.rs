@@ -1,0 +1,67 @@
+//! A real Redis server that keeps nothing on disk, for tests that stop it, empty it or share it.
+
+use std::{process::Command, time::Duration};
+
+use crate::{
+    process::{Folder, Process, Signal},
+    run::{eventually, free_port},
+};
+
+/// A server on a free port of 127.0.0.1; what it held is gone after a stop.
+pub struct Redis {
+    process: Process,
+    port: u16,
+    folder: Folder,
+}
+
+impl Redis {
+    /// Starts a new server.
+    pub async fn start() -> Self {
+        let (folder, port) = (Folder::new(), free_port());
+        let mut redis = Self { process: serve(&folder, port), port, folder };
+        redis.answers().await;
+        redis
+    }
+
+    /// For `REDIS_URL`.
+    #[must_use]
+    pub fn url(&self) -> String {
+        format!("redis://127.0.0.1:{}/0", self.port)
+    }
+
+    /// Stops it; connections are refused from then on.
+    pub fn stop(&mut self) {
+        self.process.stop();
+    }
+
+    /// Starts it again, empty, on the same port.
+    pub async fn start_again(&mut self) {
+        self.process = serve(&self.folder, self.port);
+        self.answers().await;
+    }
+
+    /// Forgets everything it holds.
+    pub async fn flush(&self) {
+        self.ask(redis::cmd("FLUSHALL")).await.expect("Redis empties itself");
+    }
+
+    async fn answers(&mut self) {
+        eventually(Duration::from_secs(20), "Redis answers", async || {
+            self.process.expect_running();
+            self.ask(redis::cmd("PING")).await.ok()
+        })
+        .await;
+    }
+
+    async fn ask(&self, command: redis::Cmd) -> redis::RedisResult<()> {
+        let client = redis::Client::open(self.url())?;
+        command.exec_async(&mut client.get_multiplexed_async_connection().await?).await
+    }
+}
+
+fn serve(folder: &Folder, port: u16) -> Process {
+    let mut redis = Command::new("redis-server");
+    redis.args(["--port", &port.to_string(), "--bind", "127.0.0.1", "--save", "", "--appendonly", "no"]);
+    redis.current_dir(folder.path());
+    Process::start("redis-server", redis, folder.path().join("redis.log"), Signal::TERM)
+}
