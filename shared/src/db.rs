@@ -1,0 +1,170 @@
+//! Opening the database, on either engine, with the settings that the house relies on.
+
+use std::time::Duration;
+
+use sea_orm::{
+    ConnectOptions, ConnectionTrait, Database, DatabaseConnection, DatabaseTransaction, DbBackend, DbErr,
+    SqliteTransactionMode, Statement, TransactionOptions, TransactionTrait,
+    sqlx::sqlite::{SqliteJournalMode, SqliteSynchronous},
+};
+use thiserror::Error;
+
+/// The newest migration this build needs. An older schema is refused at the start; a newer one is
+/// welcome, because changes are made so that the previous release still runs on them.
+pub const SCHEMA: &str = "m20261122_000003_audit_and_idempotency";
+
+/// How a process uses its database.
+#[derive(Clone, Copy, Debug)]
+pub struct PoolOptions {
+    /// Connections at most, 1 or more.
+    pub max_connections: u32,
+    /// Whether a missing SQLite file is made.
+    pub create: bool,
+}
+
+impl Default for PoolOptions {
+    fn default() -> Self {
+        Self {
+            max_connections: 16,
+            create: false,
+        }
+    }
+}
+
+/// The database does not answer; the text is one line and holds no password.
+#[derive(Debug, Error)]
+#[error("cannot open the database {database} (DATABASE_URL): {reason}")]
+pub struct ConnectError {
+    database: String,
+    reason: String,
+}
+
+/// The database answers but is not as this build needs it.
+#[derive(Debug, Error)]
+pub enum SchemaError {
+    #[error("the database has no schema yet: run `usher migrate up` first")]
+    Missing,
+    #[error("the database's schema is older than this program: run `usher migrate up` first")]
+    Old,
+    #[error("cannot read the database's schema version: {0}")]
+    Db(#[from] DbErr),
+}
+
+/// Opens a pool and makes sure that the database answers, within 5 seconds.
+///
+/// SQLite runs in WAL mode with foreign keys and a busy timeout of 5 s; `synchronous = NORMAL` can lose
+/// the last commits on a power cut, never on a crash of the process.
+pub async fn connect(url: &str, options: &PoolOptions) -> Result<DatabaseConnection, ConnectError> {
+    let create = options.create;
+    let mut connect = ConnectOptions::new(url);
+    connect
+        .max_connections(options.max_connections)
+        .connect_timeout(Duration::from_secs(5))
+        .acquire_timeout(Duration::from_secs(5))
+        .test_before_acquire(false)
+        .sqlx_logging(false)
+        .map_sqlx_sqlite_opts(move |sqlite| {
+            let sqlite = if create { sqlite.create_if_missing(true) } else { sqlite };
+            sqlite
+                .journal_mode(SqliteJournalMode::Wal)
+                .synchronous(SqliteSynchronous::Normal)
+                .busy_timeout(Duration::from_secs(5))
+                .foreign_keys(true)
+                .pragma("temp_store", "memory")
+        });
+    let failed = |reason: String| ConnectError {
+        database: place(url),
+        reason,
+    };
+    let opened = tokio::time::timeout(Duration::from_secs(6), Database::connect(connect)).await;
+    match opened {
+        Err(_) => Err(failed("no answer within 6 s".to_owned())),
+        Ok(Err(error)) => Err(failed(cause(&error))),
+        Ok(Ok(db)) => Ok(db),
+    }
+}
+
+/// Starts a transaction that will write. On SQLite it takes the write lock at once (`BEGIN IMMEDIATE`):
+/// a deferred one that reads first fails when somebody else wrote in between.
+pub async fn begin(db: &DatabaseConnection) -> Result<DatabaseTransaction, DbErr> {
+    db.begin_with_options(TransactionOptions {
+        sqlite_transaction_mode: Some(SqliteTransactionMode::Immediate),
+        ..Default::default()
+    })
+    .await
+}
+
+/// Whether the database answers.
+pub async fn ping(db: &DatabaseConnection) -> Result<(), DbErr> {
+    db.query_one_raw(Statement::from_string(db.get_database_backend(), "SELECT 1"))
+        .await
+        .map(drop)
+}
+
+/// Whether the schema is at least what this build needs.
+pub async fn check_schema(db: &DatabaseConnection) -> Result<(), SchemaError> {
+    let backend = db.get_database_backend();
+    let table = match backend {
+        DbBackend::Sqlite => "SELECT 1 FROM sqlite_master WHERE type = 'table' AND name = 'seaql_migrations'",
+        _ => "SELECT 1 WHERE to_regclass('seaql_migrations') IS NOT NULL",
+    };
+    if db
+        .query_one_raw(Statement::from_string(backend, table))
+        .await?
+        .is_none()
+    {
+        return Err(SchemaError::Missing);
+    }
+    let newest = format!("SELECT 1 FROM seaql_migrations WHERE version = '{SCHEMA}'");
+    if db
+        .query_one_raw(Statement::from_string(backend, newest))
+        .await?
+        .is_some()
+    {
+        return Ok(());
+    }
+    let any = db
+        .query_one_raw(Statement::from_string(
+            backend,
+            "SELECT 1 FROM seaql_migrations LIMIT 1",
+        ))
+        .await?;
+    Err(if any.is_some() {
+        SchemaError::Old
+    } else {
+        SchemaError::Missing
+    })
+}
+
+/// The name of the unique constraint or columns that an insert ran into, if that is what happened.
+pub(crate) fn violated_unique(error: &DbErr) -> Option<String> {
+    match error.sql_err() {
+        Some(sea_orm::SqlErr::UniqueConstraintViolation(text)) => Some(text),
+        _ => None,
+    }
+}
+
+/// Host and database of a URL, without its user and password.
+fn place(url: &str) -> String {
+    match url::Url::parse(url) {
+        Ok(url) if url.host_str().is_some_and(|host| !host.is_empty()) && url.scheme() != "sqlite" => {
+            let port = url.port().map(|port| format!(":{port}")).unwrap_or_default();
+            format!("at {}{port}{}", url.host_str().unwrap_or_default(), url.path())
+        }
+        _ => url.split('?').next().unwrap_or(url).to_owned(),
+    }
+}
+
+/// The innermost reason in one line.
+fn cause(error: &DbErr) -> String {
+    let mut source: &dyn std::error::Error = error;
+    while let Some(inner) = source.source() {
+        source = inner;
+    }
+    let line = source.to_string().split_whitespace().collect::<Vec<_>>().join(" ");
+    if line.contains("timed out") {
+        "no answer within 5 s".to_owned()
+    } else {
+        line
+    }
+}

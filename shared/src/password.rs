@@ -1,0 +1,64 @@
+//! Hashing and checking passwords: Argon2id, off the async threads, and never more at once than the machine bears.
+
+use std::sync::{LazyLock, OnceLock};
+
+use argon2::{Argon2, PasswordHash, PasswordHasher, PasswordVerifier};
+use thiserror::Error;
+use tokio::sync::Semaphore;
+
+use crate::rules::Password;
+
+/// The hash could not be made.
+#[derive(Debug, Error)]
+#[error("cannot hash the password")]
+pub struct HashError;
+
+/// Each hash takes 19 MiB; more than one a core at once only makes all of them slower.
+static SLOTS: LazyLock<Semaphore> =
+    LazyLock::new(|| Semaphore::new(std::thread::available_parallelism().map_or(2, usize::from)));
+
+/// A hash that no password matches, so that an unknown account costs the same time as a known one.
+static DECOY: OnceLock<String> = OnceLock::new();
+
+/// Argon2id with OWASP's parameters (19 MiB, 2 passes, 1 lane), in PHC form.
+pub async fn hash(password: &Password) -> Result<String, HashError> {
+    let bytes = password.as_bytes().to_vec();
+    bounded(move || hash_now(&bytes))
+        .await
+        .ok_or(HashError)?
+        .ok_or(HashError)
+}
+
+/// Whether the password is the stored one. Without a stored hash it takes as long and says no.
+pub async fn verify(raw: &str, stored: Option<&str>) -> bool {
+    // Longer than any password can be: refused without work.
+    if raw.len() > Password::MAX_CHARS * 4 {
+        return false;
+    }
+    let raw = raw.as_bytes().to_vec();
+    let stored = stored.map(str::to_owned);
+    bounded(move || {
+        let known = stored.is_some();
+        let decoy = || {
+            DECOY
+                .get_or_init(|| hash_now(&crate::crypto::random::<16>()).unwrap_or_default())
+                .clone()
+        };
+        let hash = stored.unwrap_or_else(decoy);
+        let matches = PasswordHash::new(&hash).is_ok_and(|hash| Argon2::default().verify_password(&raw, &hash).is_ok());
+        known && matches
+    })
+    .await
+    .unwrap_or(false)
+}
+
+fn hash_now(bytes: &[u8]) -> Option<String> {
+    Argon2::default().hash_password(bytes).ok().map(|hash| hash.to_string())
+}
+
+async fn bounded<T: Send + 'static>(work: impl FnOnce() -> T + Send + 'static) -> Option<T> {
+    let slot = SLOTS.acquire().await.ok()?;
+    let done = tokio::task::spawn_blocking(work).await.ok();
+    drop(slot);
+    done
+}
