@@ -54,6 +54,7 @@ CREATE TABLE jobs (
     finished_at      {time}
 );
 CREATE INDEX jobs_due_idx ON jobs (queue, priority, next_dispatch_at, id) WHERE state = 'ready';
+CREATE INDEX jobs_expires_idx ON jobs (expires_at) WHERE state = 'ready' AND expires_at IS NOT NULL;
 CREATE INDEX jobs_lease_idx ON jobs (lease_until) WHERE state = 'running';
 CREATE UNIQUE INDEX jobs_unique_key_unique ON jobs (kind, unique_key)
     WHERE unique_key IS NOT NULL AND state IN ('ready', 'running');

@@ -1,15 +1,28 @@
 //! What every room of Usher knows: configuration, the schema, the rules, the job ledger and its queue.
 //! It knows nothing of HTTP, templates or SMTP.
 
-pub mod client_address;
+mod client_address;
+mod house;
+
+pub mod api_keys;
+pub mod audit;
+pub mod config;
 pub mod crypto;
 pub mod db;
 pub mod entity;
+pub mod jobs;
+pub mod log;
+pub mod mail_tokens;
 pub mod password;
+pub mod process;
+pub mod rate_limit;
 pub mod rules;
 pub mod time;
 pub mod token;
+pub mod users;
 
 pub use client_address::client_address;
+pub use config::Config;
 pub use crypto::SecretKey;
+pub use house::{House, OpenError};
 pub use token::{Token, TokenKind};

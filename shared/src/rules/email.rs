@@ -145,7 +145,7 @@ fn normal_domain(domain: &str, policy: EmailPolicy) -> Result<String, Violation>
     let labels: Vec<&str> = ascii.split('.').collect();
     let valid =
         |label: &&str| !label.is_empty() && label.len() <= 63 && !label.starts_with('-') && !label.ends_with('-');
-    if ascii.len() > 253 || !labels.iter().all(|label| valid(label)) {
+    if ascii.len() > 253 || !labels.iter().all(valid) {
         return Err(wrong());
     }
     let top = labels[labels.len() - 1];

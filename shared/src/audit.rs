@@ -1,0 +1,92 @@
+//! The audit log's one way in: a row beside each change, in the same transaction.
+
+use sea_orm::{ActiveValue::Set, ConnectionTrait, DbErr, EntityTrait};
+use serde_json::Value;
+
+use crate::{
+    entity::audit_log::{self, ActorKind},
+    time::now,
+};
+
+/// Who does something, and from where.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Actor {
+    pub kind: ActorKind,
+    pub id: Option<i64>,
+    /// What people know the actor by: a name, a key's hint.
+    pub label: String,
+    /// Whose place the actor has taken (impersonation).
+    pub on_behalf_of: Option<i64>,
+    pub address: Option<String>,
+    pub request_id: Option<String>,
+}
+
+impl Actor {
+    /// Usher itself: schedules, commands.
+    #[must_use]
+    pub fn system() -> Self {
+        Self::new(ActorKind::System, None, "Usher")
+    }
+
+    #[must_use]
+    pub fn new(kind: ActorKind, id: Option<i64>, label: impl Into<String>) -> Self {
+        Self {
+            kind,
+            id,
+            label: label.into(),
+            on_behalf_of: None,
+            address: None,
+            request_id: None,
+        }
+    }
+
+    /// Kind and id in one word, such as `api_key:7`, as jobs keep it.
+    #[must_use]
+    pub fn word(&self) -> String {
+        let kind = match self.kind {
+            ActorKind::User => "user",
+            ActorKind::ApiKey => "api_key",
+            ActorKind::System => "system",
+            ActorKind::Anonymous => "anonymous",
+        };
+        self.id.map_or_else(|| kind.to_owned(), |id| format!("{kind}:{id}"))
+    }
+}
+
+/// What was done to what.
+#[derive(Clone, Debug, Default)]
+pub struct Entry<'a> {
+    /// A stable word, such as `create`, `update`, `login_failed`.
+    pub action: &'a str,
+    /// The table's singular, such as `user`.
+    pub object_type: &'a str,
+    pub object_id: Option<String>,
+    pub object_label: Option<String>,
+    /// `{"field": [before, after]}`; secrets must be masked by the caller.
+    pub changes: Option<Value>,
+    pub reason: Option<String>,
+}
+
+/// Adds a row. Call it with the transaction that makes the change.
+pub async fn record(conn: &impl ConnectionTrait, actor: &Actor, entry: Entry<'_>) -> Result<(), DbErr> {
+    let row = audit_log::ActiveModel {
+        at: Set(now()),
+        actor_kind: Set(actor.kind),
+        actor_id: Set(actor.id),
+        actor_label: Set(actor.label.clone()),
+        on_behalf_of: Set(actor.on_behalf_of),
+        action: Set(entry.action.to_owned()),
+        object_type: Set(entry.object_type.to_owned()),
+        object_id: Set(entry.object_id),
+        object_label: Set(entry.object_label),
+        changes: Set(entry.changes),
+        reason: Set(entry.reason),
+        address: Set(actor.address.clone()),
+        request_id: Set(actor.request_id.clone()),
+        ..Default::default()
+    };
+    audit_log::Entity::insert(row)
+        .exec_without_returning(conn)
+        .await
+        .map(drop)
+}

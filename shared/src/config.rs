@@ -1,0 +1,231 @@
+//! Every setting of the house, read once at the start from the environment and from flags of the same name.
+//! Whatever is missing or malformed ends the start with one line that says what to write instead.
+
+mod parse;
+mod source;
+
+use std::{fmt, fs, io::Write, net::SocketAddr, os::unix::fs::OpenOptionsExt, path::Path};
+
+use ipnet::IpNet;
+use thiserror::Error;
+
+use crate::{
+    crypto::SecretKey,
+    rules::{Email, EmailPolicy, Password},
+    token::{Token, TokenKind},
+};
+
+pub use source::{SETTINGS, Setting, Source, flag_name};
+
+/// What kind of process reads the settings; it decides which of them have a default.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Mode {
+    /// Everything in one process on embedded parts: SQLite and the secret key live in `data/`.
+    Up,
+    /// One room as a process of its own.
+    Room,
+    /// A management command.
+    Command,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum SignUp {
+    Open,
+    Closed,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum StaffMfa {
+    Optional,
+    Required,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum LogFormat {
+    Text,
+    Json,
+}
+
+/// A setting cannot be used. The text is one line and never repeats a secret.
+#[derive(Debug, Error)]
+#[error("{name} {problem}, for example {name}={example}")]
+pub struct ConfigError {
+    pub name: &'static str,
+    pub problem: String,
+    pub example: &'static str,
+}
+
+/// The settings of one process. Some are secrets, so none is shown.
+#[derive(Clone)]
+pub struct Config {
+    pub database_url: String,
+    pub redis_url: Option<String>,
+    pub api_addr: SocketAddr,
+    pub admin_addr: SocketAddr,
+    pub metrics_addr: Option<SocketAddr>,
+    /// Public addresses for links, without a slash at the end.
+    pub api_url: String,
+    pub admin_url: String,
+    pub app_url: String,
+    /// None keeps mail in the database.
+    pub smtp_url: Option<String>,
+    pub mail_from: String,
+    pub secret_key: SecretKey,
+    pub sign_up: SignUp,
+    pub staff_mfa: StaffMfa,
+    pub trusted_proxies: Vec<IpNet>,
+    pub rate_limits: bool,
+    pub email_policy: EmailPolicy,
+    pub cors_origins: Vec<String>,
+    pub log_format: LogFormat,
+    pub first: FirstAccounts,
+}
+
+impl fmt::Debug for Config {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("Config(…)")
+    }
+}
+
+/// The superuser and the API key of an empty database; what is not given is made up and shown once.
+#[derive(Clone, Debug)]
+pub struct FirstAccounts {
+    pub email: Email,
+    pub password: Option<Password>,
+    pub api_key: Option<Token>,
+}
+
+/// Where `usher up` keeps what nobody configured.
+pub const DATA_FOLDER: &str = "data";
+
+impl Config {
+    /// Reads the environment of this process, overridden by the flags on its command line.
+    pub fn for_process(mode: Mode) -> Result<Self, ConfigError> {
+        Self::read(mode, &Source::process()?)
+    }
+
+    /// Reads settings from a source, in which an empty value counts as none.
+    pub fn read(mode: Mode, source: &Source) -> Result<Self, ConfigError> {
+        let api_addr = source
+            .parse("API_ADDR", parse::address)?
+            .unwrap_or(SocketAddr::from(([127, 0, 0, 1], 8000)));
+        let admin_addr = source
+            .parse("ADMIN_ADDR", parse::address)?
+            .unwrap_or(SocketAddr::from(([127, 0, 0, 1], 8001)));
+        let api_url = source
+            .parse("API_URL", parse::web_url)?
+            .unwrap_or_else(|| parse::url_of(api_addr));
+        let up = mode == Mode::Up;
+        let email_policy = EmailPolicy {
+            allow_special_domains: source
+                .parse("EMAIL_ALLOW_SPECIAL_DOMAINS", parse::switch)?
+                .unwrap_or(false),
+        };
+        Ok(Self {
+            database_url: match source.parse("DATABASE_URL", parse::database_url)? {
+                Some(url) => url,
+                None if up => embedded_database()?,
+                None => return Err(source.missing("DATABASE_URL")),
+            },
+            redis_url: source.parse("REDIS_URL", parse::redis_url)?,
+            metrics_addr: source.parse("METRICS_ADDR", parse::address)?,
+            admin_url: source
+                .parse("ADMIN_URL", parse::web_url)?
+                .unwrap_or_else(|| parse::url_of(admin_addr)),
+            app_url: source
+                .parse("APP_URL", parse::web_url)?
+                .unwrap_or_else(|| api_url.clone()),
+            smtp_url: source.parse("SMTP_URL", parse::smtp_url)?,
+            mail_from: source
+                .parse("MAIL_FROM", parse::mailbox)?
+                .unwrap_or_else(|| "Usher <usher@localhost>".to_owned()),
+            secret_key: match source.parse("SECRET_KEY", parse::secret_key)? {
+                Some(key) => key,
+                None if mode == Mode::Room => return Err(source.missing("SECRET_KEY")),
+                None if up => embedded_secret_key()?,
+                // Commands sign and seal nothing.
+                None => SecretKey::from_base64(&SecretKey::generate_base64()).map_err(own_key_error)?,
+            },
+            sign_up: source
+                .parse("SIGN_UP", parse::sign_up)?
+                .unwrap_or(if up { SignUp::Open } else { SignUp::Closed }),
+            staff_mfa: source.parse("STAFF_MFA", parse::staff_mfa)?.unwrap_or(if up {
+                StaffMfa::Optional
+            } else {
+                StaffMfa::Required
+            }),
+            trusted_proxies: source.parse("TRUSTED_PROXIES", parse::networks)?.unwrap_or_default(),
+            rate_limits: source.parse("RATE_LIMITS", parse::switch)?.unwrap_or(true),
+            cors_origins: source.parse("CORS_ORIGINS", parse::origins)?.unwrap_or_default(),
+            log_format: source
+                .parse("LOG_FORMAT", parse::log_format)?
+                .unwrap_or_else(parse::default_log_format),
+            first: FirstAccounts {
+                email: source
+                    .parse("USHER_SUPERUSER_EMAIL", |text| {
+                        Email::parse(text, email_policy).map_err(|v| v.message)
+                    })?
+                    .map_or_else(default_superuser, Ok)?,
+                password: source.parse("USHER_SUPERUSER_PASSWORD", parse::password)?,
+                api_key: source.parse("USHER_API_KEY", |text| {
+                    Token::parse(TokenKind::ApiKey, text).ok_or_else(|| "is not a key with a right checksum".to_owned())
+                })?,
+            },
+            api_addr,
+            admin_addr,
+            api_url,
+            email_policy,
+        })
+    }
+}
+
+fn default_superuser() -> Result<Email, ConfigError> {
+    Email::parse("admin@example.com", EmailPolicy::default()).map_err(|violation| ConfigError {
+        name: "USHER_SUPERUSER_EMAIL",
+        problem: violation.message,
+        example: "admin@example.com",
+    })
+}
+
+fn embedded_database() -> Result<String, ConfigError> {
+    data_folder()?;
+    Ok(format!("sqlite://{DATA_FOLDER}/usher.db"))
+}
+
+/// The key in `data/secret.key`, made once and readable by its owner only.
+fn embedded_secret_key() -> Result<SecretKey, ConfigError> {
+    data_folder()?;
+    let path = Path::new(DATA_FOLDER).join("secret.key");
+    let unusable = |error: String| ConfigError {
+        name: "SECRET_KEY",
+        problem: format!("is not set and {} cannot be used: {error}", path.display()),
+        example: parse::SECRET_KEY_EXAMPLE,
+    };
+    if !path.exists() {
+        let mut file = fs::OpenOptions::new()
+            .write(true)
+            .create_new(true)
+            .mode(0o600)
+            .open(&path)
+            .map_err(|error| unusable(error.to_string()))?;
+        writeln!(file, "{}", SecretKey::generate_base64()).map_err(|error| unusable(error.to_string()))?;
+    }
+    let text = fs::read_to_string(&path).map_err(|error| unusable(error.to_string()))?;
+    SecretKey::from_base64(&text).map_err(|problem| unusable(format!("it {problem}")))
+}
+
+fn data_folder() -> Result<(), ConfigError> {
+    fs::create_dir_all(DATA_FOLDER).map_err(|error| ConfigError {
+        name: "DATABASE_URL",
+        problem: format!("is not set and the folder {DATA_FOLDER}/ cannot be made: {error}"),
+        example: parse::DATABASE_URL_EXAMPLE,
+    })
+}
+
+fn own_key_error(problem: &'static str) -> ConfigError {
+    ConfigError {
+        name: "SECRET_KEY",
+        problem: problem.to_owned(),
+        example: parse::SECRET_KEY_EXAMPLE,
+    }
+}

@@ -1,0 +1,60 @@
+//! The job ledger: a job is a row, written in the transaction that caused it. A hint to the queue after the
+//! commit makes it start at once; the sweep finds every job whose hint was lost.
+
+mod claims;
+mod enqueue;
+mod in_process;
+mod kinds;
+mod ledger;
+mod redis_lists;
+mod sql;
+mod staff;
+mod sweep;
+mod transport;
+mod workers;
+
+use serde::{Serialize, de::DeserializeOwned};
+
+pub use claims::{Claim, CompleteError, Failure, Held};
+pub use enqueue::{EnqueueError, Enqueued, MAX_PAYLOAD_BYTES, Options, enqueue, enqueue_with};
+pub use kinds::WelcomeEmail;
+pub use ledger::{Ledger, Tx};
+pub use staff::{StaffError, cancel, replay, run_now};
+pub use sweep::{MAX_CRASHES, Swept};
+pub use transport::{Hint, PollOnly, Transport, TransportError, connect};
+pub use workers::WorkerInfo;
+
+pub(crate) use redis_lists::manager as connection_manager;
+
+/// The payload of one kind of job. It holds ids, never secrets, tokens or whole documents.
+pub trait Job: Serialize + DeserializeOwned + Send + Sync + 'static {
+    /// A stable word. Renaming the type must not strand what is queued.
+    const KIND: &'static str;
+    /// The payload's shape; the worker reads the previous one for a release.
+    const VERSION: i16 = 1;
+    const QUEUE: &'static str = "default";
+    const PRIORITY: Priority = Priority::Normal;
+
+    /// The user it concerns, by whose page staff find it.
+    fn user_id(&self) -> Option<i64> {
+        None
+    }
+}
+
+/// Which of the due jobs of a queue runs first; `jobs.priority` holds the number, smaller first.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub enum Priority {
+    High = 1,
+    #[default]
+    Normal = 5,
+    Low = 9,
+}
+
+impl Priority {
+    pub const ALL: [Self; 3] = [Self::High, Self::Normal, Self::Low];
+
+    #[must_use]
+    pub const fn number(self) -> i16 {
+        self as i16
+    }
+}

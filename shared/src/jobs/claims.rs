@@ -1,0 +1,343 @@
+//! Taking jobs and giving them back. Every step is a compare-and-set on the lease's token:
+//! whoever lost the lease changes nothing.
+
+use std::time::Duration;
+
+use sea_orm::{ConnectionTrait, DbErr, EntityTrait, FromQueryResult, Value};
+use thiserror::Error;
+use uuid::Uuid;
+
+use super::{Hint, Ledger, Priority, sql::Sql};
+use crate::entity::{
+    job,
+    job_attempt::{self, AttemptOutcome},
+};
+
+/// The right to finish one job.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Claim {
+    pub id: Uuid,
+    pub token: Uuid,
+}
+
+impl Claim {
+    /// The claim on a row that [`Ledger::claim`] returned.
+    #[must_use]
+    pub fn of(job: &job::Model) -> Self {
+        Self {
+            id: job.id,
+            token: job.lease_token.unwrap_or_default(),
+        }
+    }
+}
+
+/// A lease that the heartbeat renewed.
+#[derive(Clone, Copy, Debug, FromQueryResult)]
+pub struct Held {
+    pub id: Uuid,
+    pub lease_token: Uuid,
+    pub cancel_requested: bool,
+}
+
+/// A finished attempt could not be written down.
+#[derive(Debug, Error)]
+pub enum CompleteError {
+    /// The lease ran out and the job is somebody else's now.
+    #[error("the lease of this job was lost")]
+    Lost,
+    #[error(transparent)]
+    Db(#[from] DbErr),
+}
+
+/// An attempt that did not succeed.
+#[derive(Clone, Debug)]
+pub struct Failure {
+    pub outcome: AttemptOutcome,
+    pub error: String,
+}
+
+/// Errors are cut to this many characters; the rest is in the logs.
+const MAX_ERROR_CHARS: usize = 4_000;
+
+/// What a claim sets; `$1` is the token, `$2` the worker, `$3` the lease in seconds.
+fn claimed(sql: Sql) -> String {
+    format!(
+        "UPDATE jobs SET state = 'running', attempt = attempt + 1, lease_token = $1, worker = $2, \
+         lease_until = {lease}, started_at = {now}, cancel_requested = false, progress = NULL",
+        lease = sql.after("$3"),
+        now = sql.now(),
+    )
+}
+
+/// Which jobs may be claimed at all.
+fn claimable(sql: Sql) -> String {
+    format!(
+        "state = 'ready' AND run_at <= {now} AND (expires_at IS NULL OR expires_at > {now}) AND NOT EXISTS \
+         (SELECT 1 FROM job_queues WHERE job_queues.name = jobs.queue AND job_queues.paused_at IS NOT NULL)",
+        now = sql.now()
+    )
+}
+
+impl Ledger {
+    /// Claims those of the hinted jobs that are due and free; counts the attempt and takes a lease. One statement.
+    pub async fn claim(&self, hints: &[Hint], worker: &str, lease: Duration) -> Result<Vec<job::Model>, DbErr> {
+        let sql = self.sql();
+        let query = format!(
+            "{claimed} WHERE id IN (SELECT id FROM jobs WHERE {ids} AND {claimable} ORDER BY id {skip}) RETURNING *",
+            claimed = claimed(sql),
+            ids = sql.hinted("$4"),
+            claimable = claimable(sql),
+            skip = sql.skip_locked(),
+        );
+        let ids = Sql::hints(hints);
+        self.take(&query, worker, lease, [ids]).await
+    }
+
+    /// Claims due jobs without hints, highest priority and oldest first, for workers that poll. One statement a
+    /// queue and priority until `limit` jobs are found.
+    pub async fn claim_due(
+        &self,
+        queues: &[String],
+        limit: usize,
+        worker: &str,
+        lease: Duration,
+    ) -> Result<Vec<job::Model>, DbErr> {
+        let sql = self.sql();
+        let query = format!(
+            "{claimed} WHERE id IN (SELECT id FROM jobs WHERE queue = $4 AND priority = $5 AND next_dispatch_at <= {now} \
+             AND {claimable} ORDER BY next_dispatch_at, id LIMIT $6 {skip}) RETURNING *",
+            claimed = claimed(sql),
+            claimable = claimable(sql),
+            now = sql.now(),
+            skip = sql.skip_locked(),
+        );
+        let mut jobs = Vec::new();
+        for priority in Priority::ALL {
+            for queue in queues {
+                let room = limit.saturating_sub(jobs.len());
+                if room == 0 {
+                    return Ok(jobs);
+                }
+                if !self.any_due(queue, priority).await? {
+                    continue;
+                }
+                let room = i64::try_from(room).unwrap_or(i64::MAX);
+                let values = [queue.as_str().into(), priority.number().into(), room.into()];
+                jobs.extend(self.take(&query, worker, lease, values).await?);
+            }
+        }
+        Ok(jobs)
+    }
+
+    /// A read that spares the write lock (SQLite) and the row locks where nothing is due.
+    pub(super) async fn any_due(&self, queue: &str, priority: Priority) -> Result<bool, DbErr> {
+        let sql = self.sql();
+        let query = format!(
+            "SELECT 1 FROM jobs WHERE state = 'ready' AND queue = $1 AND priority = $2 AND next_dispatch_at <= {} LIMIT 1",
+            sql.now()
+        );
+        let query = sql.statement(&query, [queue.into(), priority.number().into()]);
+        Ok(self.db.query_one_raw(query).await?.is_some())
+    }
+
+    async fn take(
+        &self,
+        query: &str,
+        worker: &str,
+        lease: Duration,
+        more: impl IntoIterator<Item = Value>,
+    ) -> Result<Vec<job::Model>, DbErr> {
+        let values = [Uuid::new_v4().into(), worker.into(), lease.as_secs_f64().into()];
+        let statement = self.sql().statement(query, values.into_iter().chain(more));
+        let mut jobs = job::Entity::find().from_raw_sql(statement).all(&self.db).await?;
+        jobs.sort_by_key(|job| (job.priority, job.id));
+        Ok(jobs)
+    }
+
+    /// Renews the leases of these jobs and says which are still held and which staff want cancelled.
+    pub async fn heartbeat(&self, worker: &str, ids: &[Uuid], lease: Duration) -> Result<Vec<Held>, DbErr> {
+        if ids.is_empty() {
+            return Ok(Vec::new());
+        }
+        let sql = self.sql();
+        let query = format!(
+            "UPDATE jobs SET lease_until = {} WHERE {} AND worker = $3 AND state = 'running' \
+             RETURNING id, lease_token, cancel_requested",
+            sql.after("$2"),
+            sql.id_in("$1"),
+        );
+        let values = [sql.ids(ids.iter().copied()), lease.as_secs_f64().into(), worker.into()];
+        Held::find_by_statement(sql.statement(&query, values))
+            .all(&self.db)
+            .await
+    }
+
+    /// Writes down success. Call it with the handler's own transaction, so that its effects happen exactly once.
+    pub async fn complete(
+        &self,
+        conn: &impl ConnectionTrait,
+        claim: Claim,
+        result: Option<serde_json::Value>,
+    ) -> Result<(), CompleteError> {
+        let sql = self.sql();
+        let query = format!(
+            "UPDATE jobs SET state = 'done', finished_at = {}, result = $3, last_error = NULL, lease_until = NULL, \
+             lease_token = NULL WHERE id = $1 AND lease_token = $2 AND state = 'running'",
+            sql.now()
+        );
+        fenced(
+            conn,
+            sql.statement(&query, [claim.id.into(), claim.token.into(), result.into()]),
+        )
+        .await
+    }
+
+    /// Notes how far a running job is, in percent.
+    pub async fn progress(&self, claim: Claim, percent: i16) -> Result<(), CompleteError> {
+        let query = "UPDATE jobs SET progress = $3 WHERE id = $1 AND lease_token = $2 AND state = 'running'";
+        let values = [claim.id.into(), claim.token.into(), percent.clamp(0, 100).into()];
+        fenced(&self.db, self.sql().statement(query, values)).await
+    }
+
+    /// Lets the job run again after a while; the attempt counts and is kept with its error.
+    pub async fn retry(&self, job: &job::Model, failure: &Failure, after: Duration) -> Result<(), CompleteError> {
+        self.fail(
+            job,
+            failure,
+            &format!(
+                "{}, run_at = {after}, next_dispatch_at = {after}",
+                READY,
+                after = self.sql().after("$4")
+            ),
+            Some(after),
+        )
+        .await
+    }
+
+    /// Ends the job without success, until staff replay it.
+    pub async fn bury(&self, job: &job::Model, failure: &Failure) -> Result<(), CompleteError> {
+        self.fail(
+            job,
+            failure,
+            &format!("state = 'dead', finished_at = {}", self.sql().now()),
+            None,
+        )
+        .await
+    }
+
+    /// Ends the job because staff asked for it.
+    pub async fn cancelled(&self, job: &job::Model, failure: &Failure) -> Result<(), CompleteError> {
+        self.fail(
+            job,
+            failure,
+            &format!("state = 'cancelled', finished_at = {}", self.sql().now()),
+            None,
+        )
+        .await
+    }
+
+    async fn fail(
+        &self,
+        job: &job::Model,
+        failure: &Failure,
+        change: &str,
+        after: Option<Duration>,
+    ) -> Result<(), CompleteError> {
+        let sql = self.sql();
+        let claim = Claim::of(job);
+        let error: String = failure
+            .error
+            .chars()
+            .filter(|c| *c != '\0')
+            .take(MAX_ERROR_CHARS)
+            .collect();
+        let query = format!(
+            "UPDATE jobs SET {change}, last_error = $3, lease_until = NULL, lease_token = NULL \
+             WHERE id = $1 AND lease_token = $2 AND state = 'running'"
+        );
+        let mut values: Vec<Value> = vec![claim.id.into(), claim.token.into(), error.clone().into()];
+        values.extend(after.map(|after| Value::from(after.as_secs_f64())));
+        let tx = crate::db::begin(&self.db).await?;
+        fenced(&tx, sql.statement(&query, values)).await?;
+        record_attempt(&tx, job, failure.outcome, error).await?;
+        tx.commit().await?;
+        Ok(())
+    }
+
+    /// Puts the job off without counting the attempt.
+    pub async fn snooze(&self, job: &job::Model, reason: &str, after: Duration) -> Result<(), CompleteError> {
+        let sql = self.sql();
+        let query = format!(
+            "UPDATE jobs SET {READY}, attempt = attempt - 1, last_error = $3, run_at = {after}, next_dispatch_at = {after}, \
+             lease_until = NULL, lease_token = NULL WHERE id = $1 AND lease_token = $2 AND state = 'running'",
+            after = sql.after("$4")
+        );
+        let claim = Claim::of(job);
+        let values = [
+            claim.id.into(),
+            claim.token.into(),
+            reason.into(),
+            after.as_secs_f64().into(),
+        ];
+        fenced(&self.db, sql.statement(&query, values)).await
+    }
+
+    /// Returns unfinished jobs at shutdown: ready at once for others, the attempt not counted.
+    pub async fn give_back(&self, claims: &[Claim]) -> Result<(), DbErr> {
+        if claims.is_empty() {
+            return Ok(());
+        }
+        let sql = self.sql();
+        let query = format!(
+            "UPDATE jobs SET {READY}, attempt = attempt - 1, next_dispatch_at = {now}, lease_until = NULL, \
+             lease_token = NULL WHERE {ids} AND lease_token = $2 AND state = 'running' RETURNING *",
+            now = sql.now(),
+            ids = sql.id_in("$1"),
+        );
+        let mut tokens: Vec<Uuid> = claims.iter().map(|claim| claim.token).collect();
+        tokens.sort_unstable();
+        tokens.dedup();
+        let mut hints = Vec::new();
+        for token in tokens {
+            let ids = sql.ids(claims.iter().filter(|claim| claim.token == token).map(|claim| claim.id));
+            let statement = sql.statement(&query, [ids, token.into()]);
+            let jobs = job::Entity::find().from_raw_sql(statement).all(&self.db).await?;
+            hints.extend(jobs.iter().map(Hint::of));
+        }
+        self.transport.push(hints);
+        Ok(())
+    }
+}
+
+/// Back to ready; old hints of the job become void.
+pub(super) const READY: &str = "state = 'ready', epoch = epoch + 1";
+
+async fn fenced(conn: &impl ConnectionTrait, statement: sea_orm::Statement) -> Result<(), CompleteError> {
+    match conn.execute_raw(statement).await?.rows_affected() {
+        0 => Err(CompleteError::Lost),
+        _ => Ok(()),
+    }
+}
+
+pub(super) async fn record_attempt(
+    conn: &impl ConnectionTrait,
+    job: &job::Model,
+    outcome: AttemptOutcome,
+    error: String,
+) -> Result<(), DbErr> {
+    use sea_orm::ActiveValue::Set;
+    let row = job_attempt::ActiveModel {
+        job_id: Set(job.id),
+        attempt: Set(job.attempt),
+        outcome: Set(outcome),
+        error: Set(error),
+        worker: Set(job.worker.clone()),
+        started_at: Set(job.started_at),
+        finished_at: Set(crate::time::now()),
+        ..Default::default()
+    };
+    job_attempt::Entity::insert(row)
+        .exec_without_returning(conn)
+        .await
+        .map(drop)
+}

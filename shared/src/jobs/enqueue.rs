@@ -1,0 +1,173 @@
+//! Writing a job into the caller's transaction.
+
+use chrono::{DateTime, Utc};
+use sea_orm::{ConnectionTrait, DbErr};
+use thiserror::Error;
+use uuid::Uuid;
+
+use super::{Hint, Job, Priority, ledger::Tx, sql::Sql};
+
+/// The largest payload, in bytes of JSON.
+pub const MAX_PAYLOAD_BYTES: usize = 8 * 1024;
+
+/// What differs from the kind's own way for one job.
+#[derive(Clone, Debug, Default)]
+pub struct Options {
+    run_at: Option<DateTime<Utc>>,
+    expires_at: Option<DateTime<Utc>>,
+    unique_key: Option<String>,
+    priority: Option<Priority>,
+    max_attempts: Option<i32>,
+    actor: Option<String>,
+    trace_context: Option<String>,
+}
+
+impl Options {
+    /// Not before this time.
+    #[must_use]
+    pub fn at(time: DateTime<Utc>) -> Self {
+        Self {
+            run_at: Some(time),
+            ..Self::default()
+        }
+    }
+
+    /// Pointless after this time: an unstarted job is then dead.
+    #[must_use]
+    pub fn expires_at(mut self, time: DateTime<Utc>) -> Self {
+        self.expires_at = Some(time);
+        self
+    }
+
+    /// At most one job of this kind with this key is ready or running.
+    #[must_use]
+    pub fn unique(mut self, key: impl Into<String>) -> Self {
+        self.unique_key = Some(key.into());
+        self
+    }
+
+    #[must_use]
+    pub fn priority(mut self, priority: Priority) -> Self {
+        self.priority = Some(priority);
+        self
+    }
+
+    /// Attempts at most, instead of the kind's own number.
+    #[must_use]
+    pub fn max_attempts(mut self, attempts: i32) -> Self {
+        self.max_attempts = Some(attempts);
+        self
+    }
+
+    /// Who caused it, such as `api_key:7`.
+    #[must_use]
+    pub fn actor(mut self, actor: impl Into<String>) -> Self {
+        self.actor = Some(actor.into());
+        self
+    }
+
+    /// W3C `traceparent` of the request that caused it.
+    #[must_use]
+    pub fn trace(mut self, trace_context: impl Into<String>) -> Self {
+        self.trace_context = Some(trace_context.into());
+        self
+    }
+}
+
+/// What became of the wish.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Enqueued {
+    New(Uuid),
+    /// This job with the same unique key was there already.
+    Met(Uuid),
+}
+
+impl Enqueued {
+    #[must_use]
+    pub fn id(self) -> Uuid {
+        match self {
+            Self::New(id) | Self::Met(id) => id,
+        }
+    }
+}
+
+#[derive(Debug, Error)]
+pub enum EnqueueError {
+    #[error("the payload of a {kind} job has {bytes} bytes; {MAX_PAYLOAD_BYTES} at most: pass ids, not documents")]
+    TooLarge { kind: &'static str, bytes: usize },
+    #[error("the payload of a {kind} job is no JSON: {reason}")]
+    Payload {
+        kind: &'static str,
+        reason: serde_json::Error,
+    },
+    #[error(transparent)]
+    Db(#[from] DbErr),
+}
+
+/// Writes a job that runs as soon as the transaction has committed.
+pub async fn enqueue<J: Job>(tx: &Tx, job: J) -> Result<Enqueued, EnqueueError> {
+    enqueue_with(tx, job, Options::default()).await
+}
+
+/// Writes a job with options of its own. A job that is rolled back never existed.
+pub async fn enqueue_with<J: Job>(tx: &Tx, job: J, options: Options) -> Result<Enqueued, EnqueueError> {
+    let payload = serde_json::to_value(&job).map_err(|reason| EnqueueError::Payload { kind: J::KIND, reason })?;
+    let bytes = payload.to_string().len();
+    if bytes > MAX_PAYLOAD_BYTES {
+        return Err(EnqueueError::TooLarge { kind: J::KIND, bytes });
+    }
+    let sql = Sql(tx.get_database_backend());
+    let id = Uuid::now_v7();
+    let priority = options.priority.unwrap_or(J::PRIORITY);
+    let insert = format!(
+        "INSERT INTO jobs (id, queue, kind, version, payload, priority, run_at, next_dispatch_at, expires_at, \
+         unique_key, max_attempts, user_id, actor, trace_context, created_at) \
+         VALUES ($1, $2, $3, $4, $5, $6, COALESCE($7, {now}), COALESCE($7, {grace}), $9, $10, $11, $12, $13, $14, {now}) \
+         ON CONFLICT (kind, unique_key) WHERE unique_key IS NOT NULL AND state IN ('ready', 'running') DO NOTHING",
+        now = sql.now(),
+        grace = sql.after("$8"),
+    );
+    let values = [
+        id.into(),
+        J::QUEUE.into(),
+        J::KIND.into(),
+        J::VERSION.into(),
+        payload.into(),
+        priority.number().into(),
+        options.run_at.into(),
+        tx.dispatch_grace().as_secs_f64().into(),
+        options.expires_at.into(),
+        options.unique_key.clone().into(),
+        options.max_attempts.into(),
+        job.user_id().into(),
+        options.actor.into(),
+        options.trace_context.into(),
+    ];
+    let insert = sql.statement(&insert, values);
+    loop {
+        if tx.execute_raw(insert.clone()).await?.rows_affected() == 1 {
+            if options.run_at.is_none_or(|at| at <= crate::time::now()) {
+                tx.remember(Hint {
+                    id,
+                    epoch: 0,
+                    queue: J::QUEUE.to_owned(),
+                    priority: priority.number(),
+                });
+            }
+            return Ok(Enqueued::New(id));
+        }
+        if let Some(met) = find_unique(tx, J::KIND, options.unique_key.as_deref()).await? {
+            return Ok(Enqueued::Met(met));
+        }
+        // It finished in between: the key is free again.
+    }
+}
+
+async fn find_unique(tx: &Tx, kind: &str, key: Option<&str>) -> Result<Option<Uuid>, DbErr> {
+    let query = "SELECT id FROM jobs WHERE kind = $1 AND unique_key = $2 AND state IN ('ready', 'running')";
+    let query = Sql(tx.get_database_backend()).statement(query, [kind.into(), key.into()]);
+    tx.query_one_raw(query)
+        .await?
+        .map(|row| row.try_get("", "id"))
+        .transpose()
+}

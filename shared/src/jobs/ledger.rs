@@ -1,0 +1,95 @@
+//! The ledger as a handle, and the transaction that announces its jobs once it has committed.
+
+use std::{
+    ops::Deref,
+    sync::{Arc, Mutex, PoisonError},
+    time::Duration,
+};
+
+use sea_orm::{DatabaseConnection, DatabaseTransaction, DbErr};
+
+use super::{Hint, Transport, sql::Sql};
+use crate::db;
+
+/// The jobs table and the queue of hints in front of it. Cheap to clone.
+#[derive(Clone, Debug)]
+pub struct Ledger {
+    pub(super) db: DatabaseConnection,
+    pub(super) transport: Arc<dyn Transport>,
+}
+
+impl Ledger {
+    #[must_use]
+    pub fn new(db: DatabaseConnection, transport: Arc<dyn Transport>) -> Self {
+        Self { db, transport }
+    }
+
+    #[must_use]
+    pub fn db(&self) -> &DatabaseConnection {
+        &self.db
+    }
+
+    #[must_use]
+    pub fn transport(&self) -> &Arc<dyn Transport> {
+        &self.transport
+    }
+
+    /// Starts a transaction in which jobs can be enqueued.
+    pub async fn begin(&self) -> Result<Tx, DbErr> {
+        let inner = db::begin(&self.db).await?;
+        Ok(Tx {
+            inner,
+            transport: Arc::clone(&self.transport),
+            hints: Mutex::default(),
+        })
+    }
+
+    pub(super) fn sql(&self) -> Sql {
+        Sql(self.db.get_database_backend())
+    }
+}
+
+/// A transaction that knows the jobs written in it. Dropping it rolls back.
+#[derive(Debug)]
+pub struct Tx {
+    inner: DatabaseTransaction,
+    transport: Arc<dyn Transport>,
+    hints: Mutex<Vec<Hint>>,
+}
+
+impl Deref for Tx {
+    type Target = DatabaseTransaction;
+
+    fn deref(&self) -> &DatabaseTransaction {
+        &self.inner
+    }
+}
+
+impl Tx {
+    /// Commits, then announces the jobs. An announcement that gets lost only costs time: the sweep makes up for it.
+    pub async fn commit(self) -> Result<(), DbErr> {
+        self.inner.commit().await?;
+        let hints = self.hints.into_inner().unwrap_or_else(PoisonError::into_inner);
+        if !hints.is_empty() {
+            self.transport.push(hints);
+        }
+        Ok(())
+    }
+
+    pub async fn rollback(self) -> Result<(), DbErr> {
+        self.inner.rollback().await
+    }
+
+    pub(super) fn remember(&self, hint: Hint) {
+        self.hints.lock().unwrap_or_else(PoisonError::into_inner).push(hint);
+    }
+
+    /// How long the sweep leaves a new job to its hint.
+    pub(super) fn dispatch_grace(&self) -> Duration {
+        if self.transport.carries_hints() {
+            Duration::from_secs(1)
+        } else {
+            Duration::ZERO
+        }
+    }
+}

@@ -1,0 +1,185 @@
+//! Hints in Redis: a list for each queue and priority, bounded. Needs Redis 7 or Valkey (BLMPOP).
+
+use std::{collections::HashMap, time::Duration};
+
+use async_trait::async_trait;
+use redis::{
+    AsyncConnectionConfig, Client, RedisError, Script,
+    aio::{ConnectionManager, ConnectionManagerConfig, MultiplexedConnection},
+};
+use tokio::sync::{Mutex, mpsc};
+
+use super::{
+    Priority,
+    transport::{Hint, MAX_WAITING, Transport, TransportError},
+};
+
+/// Announcements that may wait for Redis in this process.
+const BUFFER: usize = 1_024;
+/// Hints in one call of the script; Lua cannot unpack many more.
+const CHUNK: usize = 1_000;
+
+/// Appends as many ids as the list has room for.
+const PUSH: &str = "
+local room = tonumber(ARGV[1]) - redis.call('LLEN', KEYS[1])
+if room <= 0 then return 0 end
+return redis.call('RPUSH', KEYS[1], unpack(ARGV, 2, math.min(#ARGV, room + 1)))";
+
+#[derive(Debug)]
+pub(super) struct RedisLists {
+    client: Client,
+    shared: Option<ConnectionManager>,
+    announce: mpsc::Sender<Vec<Hint>>,
+    /// A connection of its own: a blocking pop would hold up everything else on it.
+    popping: Mutex<Option<MultiplexedConnection>>,
+}
+
+impl RedisLists {
+    /// Connects when first used, and again whenever the connection breaks.
+    pub fn new(client: &Client) -> Self {
+        let shared = manager(client).ok();
+        let (announce, announcements) = mpsc::channel(BUFFER);
+        if let Some(connection) = shared.clone() {
+            tokio::spawn(carry(connection, announcements));
+        }
+        Self {
+            client: client.clone(),
+            shared,
+            announce,
+            popping: Mutex::default(),
+        }
+    }
+
+    fn shared(&self) -> Result<ConnectionManager, TransportError> {
+        self.shared
+            .clone()
+            .ok_or_else(|| TransportError("no connection".to_owned()))
+    }
+
+    async fn open_popping(&self, wait: Duration) -> Result<MultiplexedConnection, RedisError> {
+        let config = AsyncConnectionConfig::new()
+            .set_connection_timeout(Some(Duration::from_secs(2)))
+            .set_response_timeout(Some(wait + Duration::from_secs(2)));
+        self.client.get_multiplexed_async_connection_with_config(&config).await
+    }
+}
+
+/// A connection that comes back by itself and answers, or fails, within two seconds.
+pub(crate) fn manager(client: &Client) -> Result<ConnectionManager, RedisError> {
+    let config = ConnectionManagerConfig::new()
+        .set_connection_timeout(Some(Duration::from_secs(2)))
+        .set_response_timeout(Some(Duration::from_secs(2)))
+        .set_number_of_retries(1)
+        .set_max_delay(Duration::from_millis(500));
+    ConnectionManager::new_lazy_with_config(client.clone(), config)
+}
+
+#[async_trait]
+impl Transport for RedisLists {
+    fn push(&self, hints: Vec<Hint>) {
+        // A full buffer means that Redis is slow or gone; the sweep will announce these.
+        drop(self.announce.try_send(hints));
+    }
+
+    async fn pop(&self, queues: &[String], max: usize, wait: Duration) -> Result<Vec<Hint>, TransportError> {
+        let mut popping = self.popping.lock().await;
+        let mut connection = match popping.take() {
+            Some(connection) => connection,
+            None => self.open_popping(wait).await.map_err(failed)?,
+        };
+        let keys: Vec<String> = Priority::ALL
+            .into_iter()
+            .flat_map(|p| queues.iter().map(move |queue| key(queue, p.number())))
+            .collect();
+        let mut command = redis::cmd("BLMPOP");
+        command
+            .arg(wait.as_secs_f64())
+            .arg(keys.len())
+            .arg(&keys)
+            .arg("LEFT")
+            .arg("COUNT")
+            .arg(max);
+        let popped: Option<(String, Vec<String>)> = command.query_async(&mut connection).await.map_err(failed)?;
+        // Kept only after a good answer: a broken or half-read connection is dropped above.
+        *popping = Some(connection);
+        let (key, words) = popped.unwrap_or_default();
+        Ok(words.iter().filter_map(|word| read(&key, word)).collect())
+    }
+
+    async fn waiting(&self, queue: &str) -> Result<usize, TransportError> {
+        let mut lengths = redis::pipe();
+        for priority in Priority::ALL {
+            lengths.cmd("LLEN").arg(key(queue, priority.number()));
+        }
+        let lengths: Vec<usize> = lengths.query_async(&mut self.shared()?).await.map_err(failed)?;
+        Ok(lengths.into_iter().sum())
+    }
+
+    async fn ping(&self) -> Result<(), TransportError> {
+        redis::cmd("PING")
+            .query_async::<()>(&mut self.shared()?)
+            .await
+            .map_err(failed)
+    }
+
+    fn name(&self) -> &'static str {
+        "redis"
+    }
+}
+
+/// Carries announcements to Redis, as many at once as have come together. Ends with the transport.
+async fn carry(mut connection: ConnectionManager, mut announcements: mpsc::Receiver<Vec<Hint>>) {
+    let script = Script::new(PUSH);
+    let mut reachable = true;
+    let mut batch = Vec::new();
+    while announcements.recv_many(&mut batch, BUFFER).await > 0 {
+        let mut lists: HashMap<String, Vec<String>> = HashMap::new();
+        for hint in batch.drain(..).flatten() {
+            lists
+                .entry(key(&hint.queue, hint.priority))
+                .or_default()
+                .push(format!("{}:{}", hint.id, hint.epoch));
+        }
+        for (key, words) in lists {
+            for words in words.chunks(CHUNK) {
+                let pushed = script
+                    .key(&key)
+                    .arg(MAX_WAITING)
+                    .arg(words)
+                    .invoke_async::<i64>(&mut connection)
+                    .await;
+                match pushed {
+                    Ok(_) => reachable = true,
+                    Err(error) if reachable => {
+                        reachable = false;
+                        tracing::warn!(%error, "Redis does not answer; jobs wait in the ledger and start by the sweep");
+                    }
+                    Err(_) => {}
+                }
+            }
+        }
+    }
+}
+
+fn key(queue: &str, priority: i16) -> String {
+    let list = Priority::ALL
+        .into_iter()
+        .find(|p| priority <= p.number())
+        .unwrap_or(Priority::Low);
+    format!("usher:queue:{queue}:{}", list.number())
+}
+
+fn read(key: &str, word: &str) -> Option<Hint> {
+    let (queue, priority) = key.strip_prefix("usher:queue:")?.rsplit_once(':')?;
+    let (id, epoch) = word.split_once(':')?;
+    Some(Hint {
+        id: id.parse().ok()?,
+        epoch: epoch.parse().ok()?,
+        queue: queue.to_owned(),
+        priority: priority.parse().ok()?,
+    })
+}
+
+fn failed(error: RedisError) -> TransportError {
+    TransportError(error.to_string())
+}

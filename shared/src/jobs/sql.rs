@@ -1,0 +1,80 @@
+//! The few words of SQL in which PostgreSQL and SQLite differ. Parameters are written `$1` on both.
+//!
+//! The clock is the database's, so that workers on several machines agree when a lease has run out.
+
+use sea_orm::{DbBackend, Statement, Value, sea_query::ArrayType};
+use uuid::Uuid;
+
+use super::Hint;
+
+#[derive(Clone, Copy)]
+pub(super) struct Sql(pub DbBackend);
+
+impl Sql {
+    fn postgres(self) -> bool {
+        self.0 == DbBackend::Postgres
+    }
+
+    pub fn now(self) -> &'static str {
+        if self.postgres() {
+            "now()"
+        } else {
+            "strftime('%Y-%m-%dT%H:%M:%f+00:00', 'now')"
+        }
+    }
+
+    /// The time this many seconds from now; the parameter is a float.
+    pub fn after(self, seconds: &str) -> String {
+        if self.postgres() {
+            format!("now() + make_interval(secs => {seconds})")
+        } else {
+            format!("strftime('%Y-%m-%dT%H:%M:%f+00:00', 'now', {seconds} || ' seconds')")
+        }
+    }
+
+    /// A set of ids as one parameter, so that the statement stays the same for any number of them.
+    pub fn id_in(self, parameter: &str) -> String {
+        if self.postgres() {
+            format!("id = ANY({parameter})")
+        } else {
+            format!("id IN (SELECT unhex(value) FROM json_each({parameter}))")
+        }
+    }
+
+    /// Jobs in the epoch that their hints speak of, as one parameter made by [`Self::hints`].
+    pub fn hinted(self, parameter: &str) -> String {
+        if self.postgres() {
+            format!(
+                "(id, epoch) IN (SELECT (hint->>0)::uuid, (hint->>1)::integer FROM jsonb_array_elements({parameter}) hint)"
+            )
+        } else {
+            format!("(id, epoch) IN (SELECT unhex(value->>0), value->>1 FROM json_each({parameter}))")
+        }
+    }
+
+    pub fn hints(hints: &[Hint]) -> Value {
+        let pairs = hints
+            .iter()
+            .map(|hint| serde_json::json!([hint.id.simple().to_string(), hint.epoch]));
+        serde_json::Value::from_iter(pairs).into()
+    }
+
+    pub fn ids(self, ids: impl IntoIterator<Item = Uuid>) -> Value {
+        if self.postgres() {
+            let ids = ids.into_iter().map(Value::from).collect();
+            Value::Array(ArrayType::Uuid, Some(Box::new(ids)))
+        } else {
+            let ids: Vec<String> = ids.into_iter().map(|id| id.simple().to_string()).collect();
+            serde_json::to_string(&ids).unwrap_or_default().into()
+        }
+    }
+
+    /// Rows that somebody else has locked are passed over; SQLite has one writer and needs no such word.
+    pub fn skip_locked(self) -> &'static str {
+        if self.postgres() { "FOR UPDATE SKIP LOCKED" } else { "" }
+    }
+
+    pub fn statement(self, sql: &str, values: impl IntoIterator<Item = Value>) -> Statement {
+        Statement::from_sql_and_values(self.0, sql, values)
+    }
+}

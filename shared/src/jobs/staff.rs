@@ -1,0 +1,75 @@
+//! What staff may do to a job. Each takes the caller's transaction, so that the audit row commits with it.
+
+use sea_orm::{ConnectionTrait, DbErr, EntityTrait};
+use thiserror::Error;
+use uuid::Uuid;
+
+use super::{Hint, claims::READY, ledger::Tx, sql::Sql};
+use crate::{db, entity::job};
+
+/// Why the job was left as it is.
+#[derive(Debug, Error)]
+pub enum StaffError {
+    #[error("there is no such job")]
+    NotFound,
+    #[error("the job is {0}; that cannot be done to it now")]
+    WrongState(&'static str),
+    #[error("another job with the same unique key is ready or running")]
+    NotUnique,
+    #[error(transparent)]
+    Db(#[from] DbErr),
+}
+
+/// Runs a finished job again from its first attempt: from `dead`, `done` or `cancelled` to `ready`.
+pub async fn replay(tx: &Tx, id: Uuid) -> Result<job::Model, StaffError> {
+    let change = format!(
+        "{READY}, attempt = 0, crashes = 0, finished_at = NULL, expires_at = NULL, cancel_requested = false, \
+         progress = NULL, result = NULL, run_at = {now}, next_dispatch_at = {now}",
+        now = Sql(tx.get_database_backend()).now()
+    );
+    let job = change_when(tx, id, &change, "'dead', 'done', 'cancelled'").await?;
+    tx.remember(Hint::of(&job));
+    Ok(job)
+}
+
+/// Lets a delayed job run at once.
+pub async fn run_now(tx: &Tx, id: Uuid) -> Result<job::Model, StaffError> {
+    let now = Sql(tx.get_database_backend()).now();
+    let job = change_when(tx, id, &format!("run_at = {now}, next_dispatch_at = {now}"), "'ready'").await?;
+    tx.remember(Hint::of(&job));
+    Ok(job)
+}
+
+/// Ends a waiting job, or asks the worker of a running one to stop.
+pub async fn cancel(tx: &Tx, id: Uuid) -> Result<job::Model, StaffError> {
+    let change = format!(
+        "cancel_requested = true, finished_at = CASE WHEN state = 'ready' THEN {now} END, \
+         state = CASE WHEN state = 'ready' THEN 'cancelled' ELSE state END",
+        now = Sql(tx.get_database_backend()).now()
+    );
+    change_when(tx, id, &change, "'ready', 'running'").await
+}
+
+async fn change_when(tx: &Tx, id: Uuid, change: &str, states: &str) -> Result<job::Model, StaffError> {
+    let query = format!("UPDATE jobs SET {change} WHERE id = $1 AND state IN ({states}) RETURNING *");
+    let statement = Sql(tx.get_database_backend()).statement(&query, [id.into()]);
+    match job::Entity::find().from_raw_sql(statement).one(&**tx).await {
+        Ok(Some(job)) => Ok(job),
+        Ok(None) => Err(match job::Entity::find_by_id(id).one(&**tx).await? {
+            Some(job) => StaffError::WrongState(word(job.state)),
+            None => StaffError::NotFound,
+        }),
+        Err(error) if db::violated_unique(&error).is_some() => Err(StaffError::NotUnique),
+        Err(error) => Err(error.into()),
+    }
+}
+
+fn word(state: job::JobState) -> &'static str {
+    match state {
+        job::JobState::Ready => "ready",
+        job::JobState::Running => "running",
+        job::JobState::Done => "done",
+        job::JobState::Dead => "dead",
+        job::JobState::Cancelled => "cancelled",
+    }
+}

@@ -1,0 +1,138 @@
+//! What every worker does each second, without a leader: jobs whose hint was lost are announced again,
+//! jobs of lost workers come back, and what has expired ends.
+
+use sea_orm::{ConnectionTrait, DbErr, EntityTrait};
+
+use super::{Hint, Ledger, Priority, claims::record_attempt};
+use crate::entity::{
+    job::{self, JobState},
+    job_attempt::AttemptOutcome,
+};
+
+/// A job that has taken this many workers down with it is dead.
+pub const MAX_CRASHES: i32 = 3;
+
+/// Jobs recovered or ended in one sweep.
+const BATCH: i64 = 500;
+/// A queue with this many hints waiting needs no more of them.
+const ENOUGH_WAITING: usize = 2_000;
+/// Hints announced for one queue and priority in one sweep.
+const ANNOUNCE: i64 = 5_000;
+/// How long an announced job is left to its hint, in seconds.
+const REDISPATCH_SECONDS: f64 = 10.0;
+
+/// What one sweep did.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Swept {
+    pub announced: usize,
+    /// Jobs of lost workers, ready again.
+    pub recovered: usize,
+    /// Jobs that ended: crashed too often, expired, or cancelled while their worker was lost.
+    pub ended: usize,
+}
+
+impl Ledger {
+    /// One sweep over these queues.
+    pub async fn sweep(&self, queues: &[String]) -> Result<Swept, DbErr> {
+        let mut swept = Swept::default();
+        self.recover(&mut swept).await?;
+        swept.ended += self.expire().await?;
+        if self.transport.carries_hints() {
+            for queue in queues {
+                swept.announced += self.announce(queue).await?;
+            }
+        }
+        Ok(swept)
+    }
+
+    async fn recover(&self, swept: &mut Swept) -> Result<(), DbErr> {
+        let sql = self.sql();
+        let lost = format!("state = 'running' AND lease_until < {}", sql.now());
+        let any = format!("SELECT 1 FROM jobs WHERE {lost} LIMIT 1");
+        if self.db.query_one_raw(sql.statement(&any, [])).await?.is_none() {
+            return Ok(());
+        }
+        let query = format!(
+            "UPDATE jobs SET crashes = crashes + 1, lease_until = NULL, lease_token = NULL, \
+             last_error = 'the worker was lost while it ran this job', epoch = epoch + 1, next_dispatch_at = {now}, \
+             state = CASE WHEN cancel_requested THEN 'cancelled' WHEN crashes + 1 >= $1 THEN 'dead' ELSE 'ready' END, \
+             finished_at = CASE WHEN cancel_requested OR crashes + 1 >= $1 THEN {now} END \
+             WHERE id IN (SELECT id FROM jobs WHERE {lost} ORDER BY lease_until LIMIT {BATCH} {skip}) RETURNING *",
+            now = sql.now(),
+            skip = sql.skip_locked(),
+        );
+        let tx = crate::db::begin(&self.db).await?;
+        let statement = sql.statement(&query, [MAX_CRASHES.into()]);
+        let jobs = job::Entity::find().from_raw_sql(statement).all(&tx).await?;
+        for job in &jobs {
+            let error = format!("the worker {} was lost", job.worker.as_deref().unwrap_or("?"));
+            record_attempt(&tx, job, AttemptOutcome::Crashed, error).await?;
+        }
+        tx.commit().await?;
+        let (ready, ended): (Vec<_>, Vec<_>) = jobs.iter().partition(|job| job.state == JobState::Ready);
+        swept.recovered += ready.len();
+        swept.ended += ended.len();
+        self.transport.push(ready.into_iter().map(Hint::of).collect());
+        Ok(())
+    }
+
+    async fn expire(&self) -> Result<usize, DbErr> {
+        let sql = self.sql();
+        let expired = format!(
+            "state = 'ready' AND expires_at IS NOT NULL AND expires_at <= {}",
+            sql.now()
+        );
+        let any = format!("SELECT 1 FROM jobs WHERE {expired} LIMIT 1");
+        if self.db.query_one_raw(sql.statement(&any, [])).await?.is_none() {
+            return Ok(0);
+        }
+        let query = format!(
+            "UPDATE jobs SET state = 'dead', finished_at = {now}, last_error = 'expired before it could run' \
+             WHERE id IN (SELECT id FROM jobs WHERE {expired} ORDER BY expires_at LIMIT {BATCH} {skip})",
+            now = sql.now(),
+            skip = sql.skip_locked(),
+        );
+        let done = self.db.execute_raw(sql.statement(&query, [])).await?;
+        Ok(usize::try_from(done.rows_affected()).unwrap_or(usize::MAX))
+    }
+
+    /// Announces due jobs of a queue, as long as it does not have enough hints waiting. An empty queue means that
+    /// every hint was taken or lost, so nothing is left to its old hint then.
+    async fn announce(&self, queue: &str) -> Result<usize, DbErr> {
+        let waiting = match self.transport.waiting(queue).await {
+            Ok(waiting) if waiting >= ENOUGH_WAITING => return Ok(0),
+            Ok(waiting) => waiting,
+            // Nobody could take the hints now.
+            Err(_) => return Ok(0),
+        };
+        let sql = self.sql();
+        let horizon = if waiting == 0 { REDISPATCH_SECONDS } else { 0.0 };
+        let due = format!(
+            "state = 'ready' AND queue = $1 AND priority = $2 AND run_at <= {now} AND next_dispatch_at <= {horizon}",
+            now = sql.now(),
+            horizon = sql.after("$3"),
+        );
+        let any = format!("SELECT 1 FROM jobs WHERE {due} LIMIT 1");
+        let query = format!(
+            "UPDATE jobs SET next_dispatch_at = {next} WHERE id IN (SELECT id FROM jobs WHERE {due} \
+             ORDER BY next_dispatch_at, id LIMIT $5 {skip}) RETURNING *",
+            next = sql.after("$4"),
+            skip = sql.skip_locked(),
+        );
+        let mut announced = 0;
+        for priority in Priority::ALL {
+            let of_queue = [queue.into(), priority.number().into()];
+            let any = sql.statement(&any, of_queue.clone().into_iter().chain([horizon.into()]));
+            if self.db.query_one_raw(any).await?.is_none() {
+                continue;
+            }
+            let more = [horizon.into(), REDISPATCH_SECONDS.into(), ANNOUNCE.into()];
+            let statement = sql.statement(&query, of_queue.into_iter().chain(more));
+            let mut jobs = job::Entity::find().from_raw_sql(statement).all(&self.db).await?;
+            jobs.sort_by_key(|job| job.id);
+            announced += jobs.len();
+            self.transport.push(jobs.iter().map(Hint::of).collect());
+        }
+        Ok(announced)
+    }
+}

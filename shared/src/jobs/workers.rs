@@ -1,0 +1,51 @@
+//! Which worker processes are alive, for the people who watch.
+
+use sea_orm::{ConnectionTrait, DbErr};
+
+use super::Ledger;
+
+/// What a worker says of itself.
+#[derive(Clone, Debug)]
+pub struct WorkerInfo {
+    /// Unique to the process.
+    pub name: String,
+    pub version: String,
+    pub queues: Vec<String>,
+    pub concurrency: usize,
+    pub running: usize,
+}
+
+impl Ledger {
+    /// Enters the worker in the list, or renews its entry; those unseen for a day are dropped.
+    pub async fn worker_seen(&self, worker: &WorkerInfo) -> Result<(), DbErr> {
+        let sql = self.sql();
+        let query = format!(
+            "INSERT INTO workers (name, version, queues, concurrency, running, started_at, seen_at) \
+             VALUES ($1, $2, $3, $4, $5, {now}, {now}) \
+             ON CONFLICT (name) DO UPDATE SET running = excluded.running, seen_at = excluded.seen_at",
+            now = sql.now()
+        );
+        let number = |count: usize| i32::try_from(count).unwrap_or(i32::MAX);
+        let values = [
+            worker.name.as_str().into(),
+            worker.version.as_str().into(),
+            worker.queues.join(" ").into(),
+            number(worker.concurrency).into(),
+            number(worker.running).into(),
+        ];
+        self.db.execute_raw(sql.statement(&query, values)).await?;
+        let forget = format!("DELETE FROM workers WHERE seen_at < {}", sql.after("$1"));
+        self.db
+            .execute_raw(sql.statement(&forget, [(-86_400.0).into()]))
+            .await
+            .map(drop)
+    }
+
+    /// Takes the worker off the list at its end.
+    pub async fn worker_gone(&self, name: &str) -> Result<(), DbErr> {
+        let query = self
+            .sql()
+            .statement("DELETE FROM workers WHERE name = $1", [name.into()]);
+        self.db.execute_raw(query).await.map(drop)
+    }
+}

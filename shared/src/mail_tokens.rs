@@ -1,0 +1,92 @@
+//! Single-use tokens that travel by mail, such as the link that sets the first password.
+
+use chrono::Duration;
+use sea_orm::{ActiveValue::Set, ColumnTrait, ConnectionTrait, DbErr, EntityTrait, QueryFilter, sea_query::Expr};
+use thiserror::Error;
+use uuid::Uuid;
+
+use crate::{
+    entity::mail_token::{self, MailTokenPurpose},
+    time::now,
+    token::{Token, TokenKind},
+};
+
+/// Why a token opens nothing.
+#[derive(Debug, Error)]
+pub enum RedeemError {
+    /// Unknown, malformed, for something else, or used before.
+    #[error("the token is not valid")]
+    Invalid,
+    #[error("the token has expired")]
+    Expired,
+    #[error(transparent)]
+    Db(#[from] DbErr),
+}
+
+/// Makes a token for this user; only its hash is stored, so the caller holds the one copy.
+pub async fn issue(
+    conn: &impl ConnectionTrait,
+    user_id: i64,
+    purpose: MailTokenPurpose,
+    lifetime: Duration,
+) -> Result<Token, DbErr> {
+    let token = Token::generate(TokenKind::Mail);
+    let row = mail_token::ActiveModel {
+        id: Set(Uuid::now_v7()),
+        user_id: Set(user_id),
+        purpose: Set(purpose),
+        token_hash: Set(token.hash()),
+        created_at: Set(now()),
+        expires_at: Set(now() + lifetime),
+        used_at: Set(None),
+    };
+    mail_token::Entity::insert(row).exec_without_returning(conn).await?;
+    Ok(token)
+}
+
+/// Looks a token up without using it.
+pub async fn peek(
+    conn: &impl ConnectionTrait,
+    raw: &str,
+    purpose: MailTokenPurpose,
+) -> Result<mail_token::Model, RedeemError> {
+    let token = Token::parse(TokenKind::Mail, raw).ok_or(RedeemError::Invalid)?;
+    let row = mail_token::Entity::find()
+        .filter(mail_token::Column::TokenHash.eq(token.hash()))
+        .filter(mail_token::Column::Purpose.eq(purpose))
+        .one(conn)
+        .await?
+        .filter(|row| row.used_at.is_none())
+        .ok_or(RedeemError::Invalid)?;
+    if row.expires_at <= now() {
+        Err(RedeemError::Expired)
+    } else {
+        Ok(row)
+    }
+}
+
+/// Uses a token up, together with every other one of this user and purpose. Of two callers at once one gets it.
+pub async fn redeem(
+    tx: &impl ConnectionTrait,
+    raw: &str,
+    purpose: MailTokenPurpose,
+) -> Result<mail_token::Model, RedeemError> {
+    let row = peek(tx, raw, purpose).await?;
+    let spent = mail_token::Entity::update_many()
+        .col_expr(mail_token::Column::UsedAt, Expr::value(now()))
+        .filter(mail_token::Column::Id.eq(row.id))
+        .filter(mail_token::Column::UsedAt.is_null())
+        .exec(tx)
+        .await?;
+    if spent.rows_affected == 0 {
+        return Err(RedeemError::Invalid);
+    }
+    mail_token::Entity::update_many()
+        .col_expr(mail_token::Column::UsedAt, Expr::value(now()))
+        .filter(mail_token::Column::UserId.eq(row.user_id))
+        .filter(mail_token::Column::Purpose.eq(purpose))
+        .filter(mail_token::Column::UsedAt.is_null())
+        .exec(tx)
+        .await?;
+    Ok(row)
+}

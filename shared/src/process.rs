@@ -1,0 +1,79 @@
+//! How every process of the house starts and stops.
+
+use std::{
+    error::Error,
+    future::Future,
+    io::{self, Write},
+    net::SocketAddr,
+    process::ExitCode,
+};
+
+use thiserror::Error;
+use tokio::{
+    net::TcpListener,
+    signal::unix::{SignalKind, signal},
+};
+use tokio_util::sync::CancellationToken;
+
+/// Runs a program's main part. An error becomes one line on standard error and exit code 1.
+pub async fn run<E: Into<Box<dyn Error + Send + Sync>>>(
+    name: &str,
+    main: impl Future<Output = Result<(), E>>,
+) -> ExitCode {
+    match main.await {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(error) => {
+            let mut line = error.into().to_string();
+            line = line.split_whitespace().collect::<Vec<_>>().join(" ");
+            // Standard error may be closed; there is nobody left to tell then.
+            drop(writeln!(io::stderr(), "{name}: {line}"));
+            ExitCode::FAILURE
+        }
+    }
+}
+
+/// Cancelled by the first SIGTERM or Ctrl-C; a second one ends the process at once.
+#[must_use]
+pub fn shutdown_signal() -> CancellationToken {
+    let token = CancellationToken::new();
+    let cancelled = token.clone();
+    tokio::spawn(async move {
+        let (Ok(mut terminate), Ok(mut interrupt)) = (signal(SignalKind::terminate()), signal(SignalKind::interrupt()))
+        else {
+            tracing::error!("cannot listen for signals; stop this process with SIGKILL");
+            return;
+        };
+        for code in [None, Some(1)] {
+            tokio::select! { _ = terminate.recv() => {}, _ = interrupt.recv() => {} }
+            match code {
+                None => {
+                    tracing::info!("stopping: finishing what runs, 25 s at most");
+                    cancelled.cancel();
+                }
+                Some(code) => std::process::exit(code),
+            }
+        }
+    });
+    token
+}
+
+/// The address cannot be listened on.
+#[derive(Debug, Error)]
+#[error("cannot listen on {address} ({variable}): {reason}")]
+pub struct BindError {
+    address: SocketAddr,
+    variable: &'static str,
+    reason: String,
+}
+
+/// Listens on an address; the error names the setting that holds it.
+pub async fn bind(address: SocketAddr, variable: &'static str) -> Result<TcpListener, BindError> {
+    TcpListener::bind(address).await.map_err(|error| BindError {
+        address,
+        variable,
+        reason: match error.kind() {
+            io::ErrorKind::AddrInUse => "another program uses it; stop that one or choose another port".to_owned(),
+            _ => error.to_string(),
+        },
+    })
+}

@@ -1,0 +1,186 @@
+//! Rate limits by GCRA: one time per bucket says all. Shared through Redis where there is one; should it not
+//! answer, each process counts for itself.
+
+use std::{
+    collections::HashMap,
+    sync::{Arc, Mutex, PoisonError},
+    time::{Duration, SystemTime, UNIX_EPOCH},
+};
+
+use redis::{Script, aio::ConnectionManager};
+
+use crate::jobs::connection_manager;
+
+/// `burst` requests at once, then one each `period / burst`.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Quota {
+    pub burst: u32,
+    pub period: Duration,
+}
+
+impl Quota {
+    #[must_use]
+    pub const fn per_minute(burst: u32) -> Self {
+        Self {
+            burst,
+            period: Duration::from_secs(60),
+        }
+    }
+
+    #[must_use]
+    pub const fn per_hour(burst: u32) -> Self {
+        Self {
+            burst,
+            period: Duration::from_secs(3_600),
+        }
+    }
+}
+
+/// The answer for one request.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Decision {
+    pub allowed: bool,
+    pub quota: Quota,
+    /// Requests that would be allowed right now.
+    pub remaining: u32,
+    /// When a refused one would be allowed; zero when it was.
+    pub retry_after: Duration,
+    /// When the whole burst is available again.
+    pub reset_after: Duration,
+}
+
+/// Counts requests by bucket. Cheap to clone.
+#[derive(Clone, Debug)]
+pub struct RateLimiter {
+    enabled: bool,
+    redis: Option<ConnectionManager>,
+    local: Arc<Mutex<HashMap<String, f64>>>,
+}
+
+/// Buckets kept in this process before idle ones are dropped.
+const MAX_LOCAL: usize = 100_000;
+
+/// Arguments: period of one request and of the burst in milliseconds. Returns the bucket's time ahead of now.
+const GCRA: &str = "
+local t = redis.call('TIME')
+local now = t[1] * 1000 + t[2] / 1000
+local step, burst = tonumber(ARGV[1]), tonumber(ARGV[2])
+local ahead = math.max((tonumber(redis.call('GET', KEYS[1])) or now) - now, 0) + step
+if ahead > burst + 0.001 then return tostring(-ahead) end
+redis.call('SET', KEYS[1], string.format('%.3f', now + ahead), 'PX', math.ceil(ahead) + 1)
+return tostring(ahead)";
+
+impl RateLimiter {
+    /// `enabled` is `RATE_LIMITS`; without it everything is allowed.
+    #[must_use]
+    pub fn new(enabled: bool, redis: Option<&redis::Client>) -> Self {
+        Self {
+            enabled,
+            redis: redis.and_then(|client| connection_manager(client).ok()),
+            local: Arc::default(),
+        }
+    }
+
+    #[must_use]
+    pub fn enabled(&self) -> bool {
+        self.enabled
+    }
+
+    /// Counts one request of this bucket, such as `login:203.0.113.9`.
+    pub async fn check(&self, bucket: &str, quota: Quota) -> Decision {
+        if !self.enabled {
+            return decide(0.0, quota);
+        }
+        let ahead = match &self.redis {
+            Some(connection) => {
+                let key = format!("usher:limit:{bucket}");
+                let script = Script::new(GCRA);
+                let mut call = script.key(key);
+                let call = call.arg(step(quota)).arg(millis(quota));
+                let answer: Result<String, _> = call.invoke_async(&mut connection.clone()).await;
+                answer
+                    .ok()
+                    .and_then(|text| text.parse().ok())
+                    .unwrap_or_else(|| self.count_here(bucket, quota))
+            }
+            None => self.count_here(bucket, quota),
+        };
+        decide(ahead, quota)
+    }
+
+    /// The bucket's time ahead of now in milliseconds after this request; negative when it is refused.
+    fn count_here(&self, bucket: &str, quota: Quota) -> f64 {
+        let now = SystemTime::now()
+            .duration_since(UNIX_EPOCH)
+            .unwrap_or_default()
+            .as_secs_f64()
+            * 1_000.0;
+        let mut local = self.local.lock().unwrap_or_else(PoisonError::into_inner);
+        if local.len() >= MAX_LOCAL {
+            local.retain(|_, until| *until > now);
+        }
+        let ahead = local.get(bucket).map_or(0.0, |until| (until - now).max(0.0)) + step(quota);
+        if ahead > millis(quota) + 0.001 {
+            return -ahead;
+        }
+        local.insert(bucket.to_owned(), now + ahead);
+        ahead
+    }
+}
+
+fn millis(quota: Quota) -> f64 {
+    quota.period.as_secs_f64() * 1_000.0
+}
+
+fn step(quota: Quota) -> f64 {
+    millis(quota) / f64::from(quota.burst.max(1))
+}
+
+fn decide(ahead: f64, quota: Quota) -> Decision {
+    let (step, burst) = (step(quota), millis(quota));
+    let allowed = ahead >= 0.0;
+    // A refused request was not counted.
+    let level = if allowed { ahead } else { -ahead - step };
+    let duration = |millis: f64| Duration::from_secs_f64(millis.max(0.0) / 1_000.0);
+    #[expect(clippy::cast_possible_truncation, clippy::cast_sign_loss, reason = "0 to burst")]
+    let remaining = ((burst - level + 0.001) / step).floor().max(0.0) as u32;
+    Decision {
+        allowed,
+        quota,
+        remaining,
+        retry_after: if allowed {
+            Duration::ZERO
+        } else {
+            duration(-ahead - burst)
+        },
+        reset_after: duration(level),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[tokio::test]
+    async fn a_burst_is_allowed_and_then_refused_with_the_time_to_wait() {
+        let limiter = RateLimiter::new(true, None);
+        let quota = Quota::per_minute(5);
+        for left in (0..5).rev() {
+            let decision = limiter.check("login:a", quota).await;
+            assert!(decision.allowed);
+            assert_eq!(decision.remaining, left);
+        }
+        let refused = limiter.check("login:a", quota).await;
+        assert!(!refused.allowed);
+        assert!((11..=12).contains(&refused.retry_after.as_secs()), "{refused:?}");
+        assert!(limiter.check("login:b", quota).await.allowed, "buckets are apart");
+    }
+
+    #[tokio::test]
+    async fn switched_off_it_allows_everything() {
+        let limiter = RateLimiter::new(false, None);
+        for _ in 0..20 {
+            assert!(limiter.check("x", Quota::per_hour(1)).await.allowed);
+        }
+    }
+}

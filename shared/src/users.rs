@@ -1,0 +1,123 @@
+//! What happens to accounts, whichever room asks for it.
+
+use chrono::{DateTime, Utc};
+use sea_orm::{
+    ActiveValue::Set,
+    ColumnTrait, ConnectionTrait, DbErr, EntityTrait, QueryFilter,
+    sea_query::{Expr, ExprTrait},
+};
+use thiserror::Error;
+
+use crate::{
+    audit::Actor,
+    db,
+    entity::user::{self, UserStatus},
+    jobs::{EnqueueError, Options, Tx, WelcomeEmail, enqueue_with},
+    rules::{Age, Email, Name},
+    time::now,
+};
+
+/// A user about to be made; each part is valid by its type.
+#[derive(Clone, Debug)]
+pub struct NewUser {
+    pub name: Name,
+    pub email: Email,
+    pub age: Option<Age>,
+}
+
+/// Why no user was made.
+#[derive(Debug, Error)]
+pub enum CreateUserError {
+    #[error("this email address is registered already")]
+    EmailTaken,
+    #[error(transparent)]
+    Db(#[from] DbErr),
+    #[error(transparent)]
+    Enqueue(#[from] EnqueueError),
+}
+
+/// Writes the user and the job that welcomes them; both exist once the transaction commits. Two statements.
+///
+/// The unique index decides whether the address is taken. After an error the transaction must be dropped.
+pub async fn create(tx: &Tx, new: &NewUser, actor: &Actor) -> Result<user::Model, CreateUserError> {
+    let user = insert(&**tx, blank(&new.name, &new.email, new.age, now())).await?;
+    enqueue_with(
+        tx,
+        WelcomeEmail { user_id: user.id },
+        Options::default().actor(actor.word()),
+    )
+    .await?;
+    Ok(user)
+}
+
+/// Writes a superuser with a password, verified and without a welcome. For the first account and for commands.
+pub async fn create_superuser(
+    conn: &impl ConnectionTrait,
+    name: &Name,
+    email: &Email,
+    password_hash: String,
+) -> Result<user::Model, CreateUserError> {
+    let at = now();
+    let row = user::ActiveModel {
+        is_staff: Set(true),
+        is_superuser: Set(true),
+        password_hash: Set(Some(password_hash)),
+        password_changed_at: Set(Some(at)),
+        email_verified_at: Set(Some(at)),
+        ..blank(name, email, None, at)
+    };
+    insert(conn, row).await
+}
+
+fn blank(name: &Name, email: &Email, age: Option<Age>, at: DateTime<Utc>) -> user::ActiveModel {
+    user::ActiveModel {
+        email: Set(email.as_str().to_owned()),
+        email_key: Set(email.key().to_owned()),
+        name: Set(name.as_str().to_owned()),
+        age: Set(age.map(Age::years)),
+        status: Set(UserStatus::Active),
+        version: Set(1),
+        created_at: Set(at),
+        updated_at: Set(at),
+        ..Default::default()
+    }
+}
+
+async fn insert(conn: &impl ConnectionTrait, row: user::ActiveModel) -> Result<user::Model, CreateUserError> {
+    user::Entity::insert(row)
+        .exec_with_returning(conn)
+        .await
+        .map_err(|error| match db::violated_unique(&error) {
+            Some(what) if what.contains("email_key") => CreateUserError::EmailTaken,
+            _ => error.into(),
+        })
+}
+
+/// The account with this address, by its key.
+pub async fn find_by_email_key(conn: &impl ConnectionTrait, key: &str) -> Result<Option<user::Model>, DbErr> {
+    user::Entity::find()
+        .filter(user::Column::EmailKey.eq(key))
+        .one(conn)
+        .await
+}
+
+/// Stores a new password's hash. `verified` also marks the address as the owner's, because a mail led here.
+pub async fn set_password(
+    conn: &impl ConnectionTrait,
+    user_id: i64,
+    password_hash: String,
+    verified: bool,
+) -> Result<(), DbErr> {
+    let at = now();
+    let mut update = user::Entity::update_many()
+        .col_expr(user::Column::PasswordHash, Expr::value(password_hash))
+        .col_expr(user::Column::PasswordChangedAt, Expr::value(at))
+        .col_expr(user::Column::UpdatedAt, Expr::value(at))
+        .col_expr(user::Column::Version, Expr::col(user::Column::Version).add(1))
+        .filter(user::Column::Id.eq(user_id));
+    if verified {
+        let kept = Expr::col(user::Column::EmailVerifiedAt).if_null(at);
+        update = update.col_expr(user::Column::EmailVerifiedAt, kept);
+    }
+    update.exec(conn).await.map(drop)
+}
