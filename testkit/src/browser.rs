@@ -33,7 +33,7 @@ pub struct Browser {
     client: reqwest::Client,
     session: String,
     _chromedriver: Process,
-    _folder: Folder,
+    folder: Folder,
 }
 
 impl Browser {
@@ -46,7 +46,11 @@ impl Browser {
         let log = folder.path().join("chromedriver.log");
         let mut chromedriver = Process::start("chromedriver", chromedriver, log, Signal::TERM);
 
-        let client = reqwest::Client::builder().no_proxy().timeout(Duration::from_secs(60)).build().expect("a client");
+        let client = reqwest::Client::builder()
+            .no_proxy()
+            .timeout(Duration::from_secs(60))
+            .build()
+            .expect("a client");
         let server = format!("http://127.0.0.1:{port}");
         eventually(Duration::from_secs(20), "chromedriver answers", async || {
             chromedriver.expect_running();
@@ -55,15 +59,33 @@ impl Browser {
         .await;
 
         let wanted = json!({"capabilities": {"alwaysMatch": capabilities(&folder)}});
-        let answer = client.post(format!("{server}/session")).json(&wanted).send().await.expect("chromedriver answers");
+        let answer = client
+            .post(format!("{server}/session"))
+            .json(&wanted)
+            .send()
+            .await
+            .expect("chromedriver answers");
         let answer: Value = answer.json().await.expect("JSON");
-        let id = answer["value"]["sessionId"].as_str().unwrap_or_else(|| panic!("no browser: {answer}"));
+        let id = answer["value"]["sessionId"]
+            .as_str()
+            .unwrap_or_else(|| panic!("no browser: {answer}"));
         let session = format!("{server}/session/{id}");
 
-        let browser = Self { client, session, _chromedriver: chromedriver, _folder: folder };
+        let browser = Self {
+            client,
+            session,
+            _chromedriver: chromedriver,
+            folder,
+        };
         browser.size(1280, 900).await;
         browser.color_scheme(ColorScheme::Light).await;
         browser
+    }
+
+    /// Where its profile and its log are.
+    #[must_use]
+    pub fn folder(&self) -> &Path {
+        self.folder.path()
     }
 
     /// Opens an address and waits until it is loaded.
@@ -114,7 +136,10 @@ impl Browser {
     /// An attribute of the first element that `css` finds.
     pub async fn attribute(&self, css: &str, name: &str) -> Option<String> {
         let element = self.find(css).await;
-        self.get(&format!("element/{element}/attribute/{name}")).await.as_str().map(str::to_owned)
+        self.get(&format!("element/{element}/attribute/{name}"))
+            .await
+            .as_str()
+            .map(str::to_owned)
     }
 
     /// Clicks the first element that `css` finds, and waits for the page it leads to.
@@ -126,21 +151,24 @@ impl Browser {
     /// Clicks the first link with exactly this text.
     pub async fn follow(&self, link: &str) {
         let found = self.post("element", json!({"using": "link text", "value": link})).await;
-        self.post(&format!("element/{}/click", text(found[ELEMENT].clone())), json!({})).await;
+        self.post(&format!("element/{}/click", text(found[ELEMENT].clone())), json!({}))
+            .await;
     }
 
     /// Empties a field and types into it.
     pub async fn fill(&self, css: &str, value: &str) {
         let element = self.find(css).await;
         self.post(&format!("element/{element}/clear"), json!({})).await;
-        self.post(&format!("element/{element}/value"), json!({ "text": value })).await;
+        self.post(&format!("element/{element}/value"), json!({ "text": value }))
+            .await;
     }
 
     /// Types into what has the focus; WebDriver's code points for keys are understood, such as
     /// `\u{e007}` for Enter and `\u{e00c}` for Escape.
     pub async fn press(&self, keys: &str) {
         let active = text(self.get("element/active").await[ELEMENT].clone());
-        self.post(&format!("element/{active}/value"), json!({ "text": keys })).await;
+        self.post(&format!("element/{active}/value"), json!({ "text": keys }))
+            .await;
     }
 
     /// The value of a JavaScript function's body, as in `return document.title`.
@@ -150,7 +178,8 @@ impl Browser {
 
     /// Turns JavaScript off or on, from the next page on.
     pub async fn javascript(&self, on: bool) {
-        self.devtools("Emulation.setScriptExecutionDisabled", json!({ "value": !on })).await;
+        self.devtools("Emulation.setScriptExecutionDisabled", json!({ "value": !on }))
+            .await;
     }
 
     /// Sets the page's size in CSS pixels, down to a phone's.
@@ -171,7 +200,9 @@ impl Browser {
 
     /// Writes a PNG of the whole page, not only of what fits the window.
     pub async fn screenshot(&self, file: impl AsRef<Path>) {
-        let shot = self.devtools("Page.captureScreenshot", json!({"captureBeyondViewport": true})).await;
+        let shot = self
+            .devtools("Page.captureScreenshot", json!({"captureBeyondViewport": true}))
+            .await;
         let png = BASE64_STANDARD.decode(text(shot["data"].clone())).expect("a picture");
         fs::write(&file, png).unwrap_or_else(|error| panic!("{}: {error}", file.as_ref().display()));
     }
@@ -180,7 +211,11 @@ impl Browser {
     /// Content-Security-Policy, answers of 400 and above.
     pub async fn console_errors(&self) -> Vec<String> {
         let entries = self.log("browser").await;
-        entries.iter().filter(|entry| entry["level"] == "SEVERE").map(|entry| text(entry["message"].clone())).collect()
+        entries
+            .iter()
+            .filter(|entry| entry["level"] == "SEVERE")
+            .map(|entry| text(entry["message"].clone()))
+            .collect()
     }
 
     /// The addresses outside of 127.0.0.1 that pages asked for since the last call.
@@ -207,8 +242,15 @@ impl Browser {
     }
 
     async fn find_all(&self, css: &str) -> Vec<String> {
-        let found = self.post("elements", json!({"using": "css selector", "value": css})).await;
-        found.as_array().into_iter().flatten().map(|element| text(element[ELEMENT].clone())).collect()
+        let found = self
+            .post("elements", json!({"using": "css selector", "value": css}))
+            .await;
+        found
+            .as_array()
+            .into_iter()
+            .flatten()
+            .map(|element| text(element[ELEMENT].clone()))
+            .collect()
     }
 
     async fn log(&self, kind: &str) -> Vec<Value> {
@@ -219,7 +261,8 @@ impl Browser {
     }
 
     async fn devtools(&self, command: &str, params: Value) -> Value {
-        self.post("goog/cdp/execute", json!({"cmd": command, "params": params})).await
+        self.post("goog/cdp/execute", json!({"cmd": command, "params": params}))
+            .await
     }
 
     async fn get(&self, path: &str) -> Value {
@@ -235,10 +278,17 @@ impl Browser {
         if let Some(body) = &body {
             request = request.json(body);
         }
-        let answer = request.send().await.unwrap_or_else(|error| panic!("the browser does not answer {path}: {error}"));
+        let answer = request
+            .send()
+            .await
+            .unwrap_or_else(|error| panic!("the browser does not answer {path}: {error}"));
         let refused = !answer.status().is_success();
         let mut answer: Value = answer.json().await.expect("WebDriver answers JSON");
-        assert!(!refused, "the browser refuses {path} with {body:?}: {}", answer["value"]["message"]);
+        assert!(
+            !refused,
+            "the browser refuses {path} with {body:?}: {}",
+            answer["value"]["message"]
+        );
         answer["value"].take()
     }
 }
@@ -261,7 +311,9 @@ fn capabilities(folder: &Folder) -> Value {
 }
 
 fn is_foreign(url: &str) -> bool {
-    let network = ["http://", "https://", "ws://", "wss://"].into_iter().find_map(|scheme| url.strip_prefix(scheme));
+    let network = ["http://", "https://", "ws://", "wss://"]
+        .into_iter()
+        .find_map(|scheme| url.strip_prefix(scheme));
     network.is_some_and(|rest| rest.split(['/', ':', '?', '#']).next() != Some("127.0.0.1"))
 }
 

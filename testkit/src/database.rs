@@ -10,6 +10,7 @@ use std::{
 use sea_orm::{ConnectionTrait, DatabaseConnection, DbErr};
 use tokio::sync::OnceCell;
 use usher_migrations::{Migrator, MigratorTrait};
+use usher_shared::db::{PoolOptions, connect};
 use uuid::Uuid;
 
 use crate::{
@@ -25,8 +26,10 @@ pub struct TestDb {
 
 enum Place {
     /// The folder that holds the file.
-    Sqlite(#[expect(dead_code, reason = "held for its drop")] Folder),
-    Postgres { name: String },
+    Sqlite(Folder),
+    Postgres {
+        name: String,
+    },
 }
 
 impl TestDb {
@@ -35,7 +38,9 @@ impl TestDb {
         static TEMPLATE: OnceCell<Folder> = OnceCell::const_new();
         let template = TEMPLATE.get_or_init(sqlite_template).await;
         let db = Self::empty_sqlite();
-        let Place::Sqlite(folder) = &db.place else { unreachable!("made as SQLite") };
+        let Place::Sqlite(folder) = &db.place else {
+            unreachable!("made as SQLite")
+        };
         fs::copy(template.join("usher.db"), folder.join("usher.db")).expect("the template is copied");
         db
     }
@@ -44,7 +49,10 @@ impl TestDb {
     #[must_use]
     pub fn empty_sqlite() -> Self {
         let folder = Folder::new();
-        Self { url: format!("sqlite://{}", folder.join("usher.db")), place: Place::Sqlite(folder) }
+        Self {
+            url: format!("sqlite://{}", folder.join("usher.db")),
+            place: Place::Sqlite(folder),
+        }
     }
 
     /// A migrated database on the shared PostgreSQL server.
@@ -65,7 +73,10 @@ impl TestDb {
         administer(&server, &format!("CREATE DATABASE {name} TEMPLATE {template}"))
             .await
             .unwrap_or_else(|error| panic!("no database on {server}: {error}"));
-        Self { url: Postgres::shared_url(&name).await, place: Place::Postgres { name } }
+        Self {
+            url: Postgres::shared_url(&name).await,
+            place: Place::Postgres { name },
+        }
     }
 
     /// For `DATABASE_URL`.
@@ -96,9 +107,9 @@ impl Drop for TestDb {
         let drop_database = format!("DROP DATABASE {name} WITH (FORCE)");
         let dropped = thread::spawn(move || {
             let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build();
-            runtime.expect("a runtime").block_on(async {
-                administer(&Postgres::shared_url("postgres").await, &drop_database).await
-            })
+            runtime
+                .expect("a runtime")
+                .block_on(async { administer(&Postgres::shared_url("postgres").await, &drop_database).await })
         })
         .join();
         if !thread::panicking() {
@@ -110,10 +121,16 @@ impl Drop for TestDb {
 /// A folder with a migrated `usher.db`.
 async fn sqlite_template() -> Folder {
     let folder = Folder::new();
-    let url = format!("sqlite://{}?mode=rwc", folder.join("usher.db"));
-    let db = connect(&url, &PoolOptions::default()).await.expect("a new SQLite file opens");
+    let options = PoolOptions {
+        create: true,
+        ..PoolOptions::default()
+    };
+    let db = connect(&format!("sqlite://{}", folder.join("usher.db")), &options).await;
+    let db = db.expect("a new SQLite file opens");
     Migrator::up(&db, None).await.expect("the migrations run on SQLite");
-    db.execute_unprepared("PRAGMA wal_checkpoint(TRUNCATE)").await.expect("the log goes into the file");
+    db.execute_unprepared("PRAGMA wal_checkpoint(TRUNCATE)")
+        .await
+        .expect("the log goes into the file");
     db.close().await.expect("the file closes");
     folder
 }
@@ -122,8 +139,12 @@ async fn sqlite_template() -> Folder {
 /// when it is whole, and an advisory lock lets one process at a time make it.
 async fn postgres_template() -> String {
     let name = format!("usher_template_{:016x}", migrations_hash());
-    let server = single_connection(&Postgres::shared_url("postgres").await).await.expect("the server answers");
-    make_template(&server, &name).await.unwrap_or_else(|error| panic!("no migrated template: {error}"));
+    let server = single_connection(&Postgres::shared_url("postgres").await)
+        .await
+        .expect("the server answers");
+    make_template(&server, &name)
+        .await
+        .unwrap_or_else(|error| panic!("no migrated template: {error}"));
     server.close().await.expect("the connection closes");
     name
 }
@@ -131,15 +152,25 @@ async fn postgres_template() -> String {
 async fn make_template(server: &DatabaseConnection, name: &str) -> Result<(), DbErr> {
     server.execute_unprepared("SELECT pg_advisory_lock(8743690)").await?;
     let exists = format!("SELECT 1 FROM pg_database WHERE datname = '{name}'");
-    if server.query_one_raw(sea_orm::Statement::from_string(server.get_database_backend(), exists)).await?.is_some() {
+    if server
+        .query_one_raw(sea_orm::Statement::from_string(server.get_database_backend(), exists))
+        .await?
+        .is_some()
+    {
         return Ok(()); // closing the connection gives the lock back
     }
-    server.execute_unprepared(&format!("DROP DATABASE IF EXISTS {name}_unfinished")).await?;
-    server.execute_unprepared(&format!("CREATE DATABASE {name}_unfinished")).await?;
+    server
+        .execute_unprepared(&format!("DROP DATABASE IF EXISTS {name}_unfinished"))
+        .await?;
+    server
+        .execute_unprepared(&format!("CREATE DATABASE {name}_unfinished"))
+        .await?;
     let template = single_connection(&Postgres::shared_url(&format!("{name}_unfinished")).await).await?;
     Migrator::up(&template, None).await?;
     template.close().await?;
-    server.execute_unprepared(&format!("ALTER DATABASE {name}_unfinished RENAME TO {name}")).await?;
+    server
+        .execute_unprepared(&format!("ALTER DATABASE {name}_unfinished RENAME TO {name}"))
+        .await?;
     Ok(())
 }
 
@@ -149,10 +180,4 @@ fn migrations_hash() -> u64 {
         migration.name().hash(&mut hasher);
     }
     hasher.finish()
-}
-
-#[derive(Default)]
-struct PoolOptions;
-async fn connect(url: &str, _: &PoolOptions) -> Result<DatabaseConnection, DbErr> {
-    single_connection(url).await
 }

@@ -42,12 +42,12 @@ macro_rules! on_both {
 
         mod $name {
             #[test]
-            fn sqlite() $(-> $answer)? {
+            fn sqlite() -> impl ::std::process::Termination {
                 $crate::run(async { super::$name($crate::TestDb::sqlite().await).await })
             }
 
             #[test]
-            fn postgres() $(-> $answer)? {
+            fn postgres() -> impl ::std::process::Termination {
                 $crate::run(async { super::$name($crate::TestDb::postgres().await).await })
             }
         }

@@ -8,7 +8,7 @@ use std::{
 
 use rustix::process::geteuid;
 use sea_orm::{ConnectOptions, ConnectionTrait, Database, DatabaseConnection, DbErr};
-use tokio::sync::OnceCell;
+use tokio::{net::TcpStream, sync::OnceCell};
 
 use crate::{
     process::{Folder, Process, Signal},
@@ -41,13 +41,27 @@ impl Postgres {
         let folder = Folder::new();
         if geteuid().is_root() {
             let owned = Command::new("chown").arg(unprivileged()).arg(folder.path()).status();
-            assert!(owned.is_ok_and(|status| status.success()), "the folder goes to {}", unprivileged());
+            assert!(
+                owned.is_ok_and(|status| status.success()),
+                "the folder goes to {}",
+                unprivileged()
+            );
         }
         let made = command("initdb", folder.path())
-            .args(["--username=usher", "--auth=trust", "--encoding=UTF8", "--locale=C.UTF-8", "--no-sync"])
+            .args([
+                "--username=usher",
+                "--auth=trust",
+                "--encoding=UTF8",
+                "--locale=C.UTF-8",
+                "--no-sync",
+            ])
             .output()
             .expect("initdb runs");
-        assert!(made.status.success(), "initdb: {}", String::from_utf8_lossy(&made.stderr));
+        assert!(
+            made.status.success(),
+            "initdb: {}",
+            String::from_utf8_lossy(&made.stderr)
+        );
 
         let port = free_port();
         let process = serve(&folder, port);
@@ -75,9 +89,10 @@ impl Postgres {
 
     async fn answers(&mut self) {
         let url = self.url("postgres");
-        let process = &mut self.process;
+        let (process, port) = (&mut self.process, self.port);
         eventually(Duration::from_secs(60), "PostgreSQL answers", async || {
             process.expect_running();
+            TcpStream::connect(("127.0.0.1", port)).await.ok()?;
             administer(&url, "SELECT 1").await.ok()
         })
         .await;
@@ -95,7 +110,10 @@ pub async fn administer(url: &str, sql: &str) -> Result<(), DbErr> {
 /// A pool of one connection, for what belongs to a session.
 pub async fn single_connection(url: &str) -> Result<DatabaseConnection, DbErr> {
     let mut options = ConnectOptions::new(url);
-    options.max_connections(1).sqlx_logging(false).connect_timeout(Duration::from_secs(30));
+    options
+        .max_connections(1)
+        .sqlx_logging(false)
+        .connect_timeout(Duration::from_secs(30));
     Database::connect(options).await
 }
 
@@ -106,7 +124,6 @@ fn serve(folder: &Folder, port: u16) -> Process {
         "listen_addresses=127.0.0.1",
         "unix_socket_directories=",
         "fsync=off",
-        "synchronous_commit=off",
         "full_page_writes=off",
         "shared_buffers=64MB",
         "max_connections=400",
@@ -123,27 +140,39 @@ fn command(program: &str, folder: &Path) -> Command {
     let mut command = if geteuid().is_root() {
         let user = unprivileged();
         let mut command = Command::new("setpriv");
-        command.args(["--reuid", user, "--regid", group(user), "--clear-groups", "--"]).arg(path);
+        command
+            .args(["--reuid", user, "--regid", group(user), "--clear-groups", "--"])
+            .arg(path);
         command
     } else {
         Command::new(path)
     };
-    command.arg("-D").arg(folder.join("data")).current_dir("/").env("LC_ALL", "C.UTF-8");
+    command
+        .arg("-D")
+        .arg(folder.join("data"))
+        .current_dir("/")
+        .env("LC_ALL", "C.UTF-8");
     command
 }
 
 /// Debian keeps the server's programs outside of the PATH, by version.
 fn find(program: &str) -> PathBuf {
     let versions = std::fs::read_dir("/usr/lib/postgresql").into_iter().flatten().flatten();
-    let mut found: Vec<PathBuf> =
-        versions.map(|version| version.path().join("bin").join(program)).filter(|path| path.is_file()).collect();
+    let mut found: Vec<PathBuf> = versions
+        .map(|version| version.path().join("bin").join(program))
+        .filter(|path| path.is_file())
+        .collect();
     found.sort();
     found.pop().unwrap_or_else(|| program.into())
 }
 
 fn unprivileged() -> &'static str {
     let passwd = std::fs::read_to_string("/etc/passwd").unwrap_or_default();
-    if passwd.lines().any(|line| line.starts_with("postgres:")) { "postgres" } else { "nobody" }
+    if passwd.lines().any(|line| line.starts_with("postgres:")) {
+        "postgres"
+    } else {
+        "nobody"
+    }
 }
 
 fn group(user: &str) -> &str {
@@ -151,6 +180,10 @@ fn group(user: &str) -> &str {
 }
 
 fn with_database(server: &str, database: &str) -> String {
-    let authority = server.trim_start_matches("postgres://").split('/').next().expect("a first part");
+    let authority = server
+        .trim_start_matches("postgres://")
+        .split('/')
+        .next()
+        .expect("a first part");
     format!("postgres://{authority}/{database}")
 }

@@ -9,8 +9,8 @@ use std::{
     time::{Duration, Instant},
 };
 
-use rustix::process::{Pid, kill_process, kill_process_group};
 pub use rustix::process::Signal;
+use rustix::process::{Pid, kill_process, kill_process_group, test_kill_process_group};
 use tempfile::TempDir;
 
 use crate::watcher;
@@ -22,7 +22,10 @@ impl Folder {
     /// Makes a folder under the system's temporary folder.
     #[must_use]
     pub fn new() -> Self {
-        let folder = tempfile::Builder::new().prefix("usher-").tempdir().expect("a temporary folder");
+        let folder = tempfile::Builder::new()
+            .prefix("usher-")
+            .tempdir()
+            .expect("a temporary folder");
         watcher::folder(folder.path());
         Self(folder)
     }
@@ -60,7 +63,11 @@ impl Process {
     /// Starts `command`; its output goes to `log` (appended, so that a second start keeps the first
     /// one's words) and `stop_signal` is how it is asked to end.
     pub fn start(name: &str, mut command: Command, log: PathBuf, stop_signal: Signal) -> Self {
-        let output = File::options().create(true).append(true).open(&log).expect("a log file");
+        let output = File::options()
+            .create(true)
+            .append(true)
+            .open(&log)
+            .expect("a log file");
         let child = command
             .stdin(Stdio::null())
             .stdout(output.try_clone().expect("a second handle of the log"))
@@ -70,7 +77,13 @@ impl Process {
             .unwrap_or_else(|error| panic!("{name} does not start: {error}; ./test installs what the tests need"));
         let word = if stop_signal == Signal::QUIT { "QUIT" } else { "TERM" };
         watcher::started(child.id(), word);
-        Self { name: name.to_owned(), child, log, stop_signal, over: false }
+        Self {
+            name: name.to_owned(),
+            child,
+            log,
+            stop_signal,
+            over: false,
+        }
     }
 
     /// Its process id, which is its group's too.
@@ -129,7 +142,7 @@ impl Process {
         self.kill();
     }
 
-    /// Kills its whole group with SIGKILL and waits.
+    /// Kills its whole group with SIGKILL and waits until nothing of it is left.
     pub fn kill(&mut self) {
         if self.over {
             return; // another process may have its id by now
@@ -137,6 +150,10 @@ impl Process {
         let _ = kill_process_group(self.pid(), Signal::KILL); // gone already is as good
         self.child.wait().expect("the process can be waited for");
         watcher::ended(self.id());
+        let end = Instant::now() + Duration::from_secs(3);
+        while test_kill_process_group(self.pid()).is_ok() && Instant::now() < end {
+            std::thread::sleep(Duration::from_millis(5));
+        }
         self.over = true;
     }
 

@@ -31,8 +31,26 @@ impl Program {
         let test = std::env::current_exe().expect("a test knows its own file");
         let profile = test.ancestors().nth(2).expect("it lies in target/<profile>/deps");
         let binary = profile.join(name);
-        assert!(binary.is_file(), "no {}: run `cargo build --workspace --bins`", binary.display());
-        Self { name: name.to_owned(), binary, arguments: vec![], environment: vec![], ready_at: vec![] }
+        assert!(
+            binary.is_file(),
+            "no {}: run `cargo build --workspace --bins`",
+            binary.display()
+        );
+        Self::at(binary)
+    }
+
+    /// A program by its path.
+    #[must_use]
+    pub fn at(binary: impl Into<PathBuf>) -> Self {
+        let binary = binary.into();
+        let name = binary.display().to_string();
+        Self {
+            name,
+            binary,
+            arguments: vec![],
+            environment: vec![],
+            ready_at: vec![],
+        }
     }
 
     /// Adds one argument.
@@ -74,10 +92,18 @@ impl Program {
 
     fn launch(&self, folder: &Path) -> Running {
         let mut command = Command::new(&self.binary);
-        command.args(&self.arguments).env_clear().envs(self.environment.iter().cloned()).current_dir(folder);
+        command
+            .args(&self.arguments)
+            .env_clear()
+            .envs(self.environment.iter().cloned())
+            .current_dir(folder);
         let log = Folder::new();
         let process = Process::start(&self.name, command, log.path().join("log"), Signal::TERM);
-        Running { name: self.name.clone(), process, _log: log }
+        Running {
+            name: self.name.clone(),
+            process,
+            _log: log,
+        }
     }
 }
 
@@ -114,18 +140,34 @@ impl Running {
 
     async fn end(&mut self, limit: Duration) -> i32 {
         match self.process.wait(limit).await {
-            Some(status) => status.code().unwrap_or_else(|| panic!("{} was ended by {status}", self.name)),
+            Some(status) => status
+                .code()
+                .unwrap_or_else(|| panic!("{} was ended by {status}", self.name)),
             None => panic!("{} did not end within {limit:?}; its log:\n{}", self.name, self.log()),
         }
     }
 
     async fn ready(&mut self, address: &str) {
-        let client = reqwest::Client::builder().no_proxy().timeout(Duration::from_secs(5)).build().expect("a client");
+        let client = reqwest::Client::builder()
+            .no_proxy()
+            .timeout(Duration::from_secs(5))
+            .build()
+            .expect("a client");
         let url = format!("http://{address}/health/ready");
         let end = Instant::now() + READY_WITHIN;
-        while !client.get(&url).send().await.is_ok_and(|answer| answer.status().is_success()) {
+        while !client
+            .get(&url)
+            .send()
+            .await
+            .is_ok_and(|answer| answer.status().is_success())
+        {
             self.process.expect_running();
-            assert!(Instant::now() < end, "{} is not ready at {url}; its log:\n{}", self.name, self.log());
+            assert!(
+                Instant::now() < end,
+                "{} is not ready at {url}; its log:\n{}",
+                self.name,
+                self.log()
+            );
             tokio::time::sleep(Duration::from_millis(20)).await;
         }
     }

@@ -18,7 +18,11 @@ impl Redis {
     /// Starts a new server.
     pub async fn start() -> Self {
         let (folder, port) = (Folder::new(), free_port());
-        let mut redis = Self { process: serve(&folder, port), port, folder };
+        let mut redis = Self {
+            process: serve(&folder, port),
+            port,
+            folder,
+        };
         redis.answers().await;
         redis
     }
@@ -55,13 +59,24 @@ impl Redis {
 
     async fn ask(&self, command: redis::Cmd) -> redis::RedisResult<()> {
         let client = redis::Client::open(self.url())?;
-        command.exec_async(&mut client.get_multiplexed_async_connection().await?).await
+        command
+            .exec_async(&mut client.get_multiplexed_async_connection().await?)
+            .await
     }
 }
 
 fn serve(folder: &Folder, port: u16) -> Process {
     let mut redis = Command::new("redis-server");
-    redis.args(["--port", &port.to_string(), "--bind", "127.0.0.1", "--save", "", "--appendonly", "no"]);
+    redis.args([
+        "--port",
+        &port.to_string(),
+        "--bind",
+        "127.0.0.1",
+        "--save",
+        "",
+        "--appendonly",
+        "no",
+    ]);
     redis.current_dir(folder.path());
     Process::start("redis-server", redis, folder.path().join("redis.log"), Signal::TERM)
 }

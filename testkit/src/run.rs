@@ -18,7 +18,9 @@ pub fn run<T>(test: impl Future<Output = T>) -> T {
         .build()
         .expect("a runtime")
         .block_on(async {
-            tokio::time::timeout(LIMIT, test).await.expect("a test ends within five minutes")
+            tokio::time::timeout(LIMIT, test)
+                .await
+                .expect("a test ends within five minutes")
         })
 }
 

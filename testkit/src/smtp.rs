@@ -36,7 +36,10 @@ impl Mail {
     /// The first header of this name, in any case.
     #[must_use]
     pub fn header(&self, name: &str) -> Option<&str> {
-        self.headers.iter().find(|(each, _)| each.eq_ignore_ascii_case(name)).map(|(_, value)| value.as_str())
+        self.headers
+            .iter()
+            .find(|(each, _)| each.eq_ignore_ascii_case(name))
+            .map(|(_, value)| value.as_str())
     }
 }
 
@@ -51,7 +54,11 @@ impl Smtp {
     /// Starts a server with an empty mailbox.
     pub async fn start() -> Self {
         let (folder, port) = (Folder::new(), free_port());
-        let mut smtp = Self { process: serve(&folder, port), port, folder };
+        let mut smtp = Self {
+            process: serve(&folder, port),
+            port,
+            folder,
+        };
         smtp.answers().await;
         smtp
     }
@@ -78,7 +85,10 @@ impl Smtp {
     pub fn mails(&self) -> Vec<Mail> {
         let file = fs::read_to_string(self.folder.join("mails.jsonl")).unwrap_or_default();
         let whole = file.rfind('\n').map_or("", |end| &file[..end]);
-        whole.lines().map(|line| serde_json::from_str(line).expect("a mail is a JSON line")).collect()
+        whole
+            .lines()
+            .map(|line| serde_json::from_str(line).expect("a mail is a JSON line"))
+            .collect()
     }
 
     /// The mails once there are `count` of them; panics after `limit`.
@@ -103,7 +113,10 @@ fn serve(folder: &Folder, port: u16) -> Process {
     // Debian's own Python, for which python3-aiosmtpd is installed; another may come first in PATH.
     let mut python = Command::new("/usr/bin/python3");
     python.arg(concat!(env!("CARGO_MANIFEST_DIR"), "/smtp_server.py"));
-    python.arg(port.to_string()).arg(folder.join("mails.jsonl")).current_dir(folder.path());
+    python
+        .arg(port.to_string())
+        .arg(folder.join("mails.jsonl"))
+        .current_dir(folder.path());
     python.env("PYTHONDONTWRITEBYTECODE", "1");
     Process::start("smtp_server.py", python, folder.path().join("smtp.log"), Signal::TERM)
 }
