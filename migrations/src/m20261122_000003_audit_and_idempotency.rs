@@ -16,7 +16,7 @@ impl MigrationTrait for Migration {
 
     async fn down(&self, manager: &SchemaManager) -> Result<(), DbErr> {
         run(manager, "DROP TABLE idempotency_keys; DROP TABLE audit_log;").await?;
-        run_either(manager, "DROP FUNCTION audit_log_append_only();", "").await
+        run_either(manager, "DROP FUNCTION IF EXISTS audit_log_append_only();", "").await
     }
 }
 
@@ -58,7 +58,7 @@ CREATE INDEX idempotency_keys_expires_at_idx ON idempotency_keys (expires_at);
 ";
 
 const APPEND_ONLY_POSTGRES: &str = "
-CREATE FUNCTION audit_log_append_only() RETURNS trigger LANGUAGE plpgsql AS $$
+CREATE OR REPLACE FUNCTION audit_log_append_only() RETURNS trigger LANGUAGE plpgsql AS $$
 BEGIN
     RAISE EXCEPTION 'audit_log is append-only';
 END $$;

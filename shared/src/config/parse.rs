@@ -131,7 +131,7 @@ pub(super) fn log_format(text: &str) -> Read<LogFormat> {
 }
 
 pub(super) fn default_log_format() -> LogFormat {
-    if std::io::stdout().is_terminal() {
+    if std::io::stderr().is_terminal() {
         LogFormat::Text
     } else {
         LogFormat::Json
