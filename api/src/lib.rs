@@ -1,1 +1,33 @@
+//! The public JSON API: sign people up, look them up, and document itself.
+//! Front ends and other services come in here; staff use the admin.
 
+mod assets;
+mod caller;
+mod code;
+mod documents;
+mod error;
+mod etag;
+mod explanations;
+mod fields;
+mod guard;
+mod health;
+mod index;
+mod json_body;
+mod key_use;
+mod limits;
+mod openapi;
+mod page;
+mod path_id;
+mod problem;
+mod request;
+mod router;
+mod serve;
+mod set_password;
+mod state;
+mod users;
+
+pub use code::Code;
+pub use openapi::openapi;
+pub use router::router;
+pub use serve::serve;
+pub use state::AppState;

@@ -1,0 +1,118 @@
+//! Who calls: the credential of a request, checked by extractors. If it is in a handler's signature, it was checked.
+
+use std::marker::PhantomData;
+
+use axum::{
+    extract::FromRequestParts,
+    http::{HeaderMap, header, request::Parts},
+};
+use usher_shared::{
+    api_keys::{self, Scope},
+    audit::Actor,
+    entity::{api_key, audit_log::ActorKind},
+};
+
+use crate::{
+    error::ApiError,
+    limits::Limit,
+    request::{Context, RequestContext},
+    state::AppState,
+};
+
+/// Whoever calls. A bad credential is refused, never taken for none.
+pub(crate) enum Caller {
+    /// No credential at all.
+    Anonymous,
+    Key(Box<api_key::Model>),
+}
+
+impl FromRequestParts<AppState> for Caller {
+    type Rejection = ApiError;
+
+    async fn from_request_parts(parts: &mut Parts, state: &AppState) -> Result<Self, ApiError> {
+        let Some(token) = bearer(&parts.headers)? else { return Ok(Self::Anonymous) };
+        let token = token.to_owned();
+        let Context(context) = Context::from_request_parts(parts, state).await?;
+        let key = api_keys::authenticate(&state.db, &token, context.address).await?;
+        let key = key.ok_or(ApiError::InvalidCredential)?;
+        context.caller.get_or_init(|| format!("api_key:{}", key.id));
+        Limit::of_key(&key).charge(state, &context).await?;
+        state.key_use.note(&state.db, &key);
+        Ok(Self::Key(Box::new(key)))
+    }
+}
+
+/// The token of `Authorization: Bearer …`; the scheme in any letter case (RFC 9110 §11.1).
+fn bearer(headers: &HeaderMap) -> Result<Option<&str>, ApiError> {
+    let mut values = headers.get_all(header::AUTHORIZATION).iter();
+    let Some(value) = values.next() else { return Ok(None) };
+    let text = value.to_str().map_err(|_| ApiError::InvalidCredential)?;
+    match text.trim().split_once(' ') {
+        Some((scheme, token)) if scheme.eq_ignore_ascii_case("bearer") && values.next().is_none() => {
+            Ok(Some(token.trim()))
+        }
+        _ => Err(ApiError::InvalidCredential),
+    }
+}
+
+/// The scopes of which a key needs one.
+pub(crate) trait Access: Send {
+    const ONE_OF: &'static [Scope];
+}
+
+/// May see a user: whole with `users:read`, in its four basic fields with `users:write` alone.
+pub(crate) struct UsersSee;
+impl Access for UsersSee {
+    const ONE_OF: &'static [Scope] = &[Scope::UsersRead, Scope::UsersWrite];
+}
+
+/// May create and change users.
+pub(crate) struct UsersWrite;
+impl Access for UsersWrite {
+    const ONE_OF: &'static [Scope] = &[Scope::UsersWrite];
+}
+
+/// An API key that has one of the scopes of `A`.
+pub(crate) struct ApiKey<A> {
+    key: Box<api_key::Model>,
+    access: PhantomData<A>,
+}
+
+impl<A: Access> ApiKey<A> {
+    pub(crate) fn of(key: Box<api_key::Model>) -> Result<Self, ApiError> {
+        if A::ONE_OF.iter().any(|scope| api_keys::allows(&key, *scope)) {
+            Ok(Self { key, access: PhantomData })
+        } else {
+            Err(ApiError::InsufficientScope(A::ONE_OF))
+        }
+    }
+
+    /// Whether it has another scope as well.
+    pub(crate) fn allows(&self, scope: Scope) -> bool {
+        api_keys::allows(&self.key, scope)
+    }
+
+    pub(crate) fn actor(&self, context: &RequestContext) -> Actor {
+        actor(ActorKind::ApiKey, Some(self.key.id), &self.key.name, context)
+    }
+}
+
+impl<A: Access> FromRequestParts<AppState> for ApiKey<A> {
+    type Rejection = ApiError;
+
+    async fn from_request_parts(parts: &mut Parts, state: &AppState) -> Result<Self, ApiError> {
+        match Caller::from_request_parts(parts, state).await? {
+            Caller::Key(key) => Self::of(key),
+            Caller::Anonymous => Err(ApiError::AuthenticationRequired),
+        }
+    }
+}
+
+/// Who does it and from where, for the audit log.
+pub(crate) fn actor(kind: ActorKind, id: Option<i64>, label: &str, context: &RequestContext) -> Actor {
+    Actor {
+        address: Some(context.address.to_string()),
+        request_id: Some(context.id.clone()),
+        ..Actor::new(kind, id, label)
+    }
+}

@@ -1,0 +1,141 @@
+//! What the API answers when it does not answer as asked. An [`ApiError`] says what a client can do
+//! about it; the [`crate::guard`] gives it its body, because only there the request is known.
+
+use std::sync::Arc;
+
+use axum::{
+    http::{HeaderName, HeaderValue, header},
+    response::{IntoResponse, Response},
+};
+use sea_orm::DbErr;
+use usher_shared::api_keys::Scope;
+
+use crate::{code::Code, fields::FieldError};
+
+/// Every way in which an operation can fail.
+#[derive(Debug)]
+pub enum ApiError {
+    /// 422, with every fault of the request, in order.
+    Invalid(Vec<FieldError>),
+    /// 400: the body is not UTF-8.
+    BodyNotText,
+    BodyTooLarge,
+    /// 401: no credential.
+    AuthenticationRequired,
+    /// 401: a credential that opens nothing.
+    InvalidCredential,
+    /// 403: the key has none of these scopes.
+    InsufficientScope(&'static [Scope]),
+    NotFound,
+    MethodNotAllowed,
+    UserNotFound,
+    EmailExists,
+    /// 429, with the seconds to wait.
+    RateLimited { retry_after: u64 },
+    /// 503: stopped at the time limit.
+    TimedOut,
+    /// 503: a part that is needed does not answer.
+    Unavailable(anyhow::Error),
+    /// 500. The cause is logged, never shown.
+    Internal(anyhow::Error),
+}
+
+impl ApiError {
+    #[must_use]
+    pub fn code(&self) -> Code {
+        match self {
+            Self::Invalid(_) => Code::InvalidRequest,
+            Self::BodyNotText => Code::BodyNotText,
+            Self::BodyTooLarge => Code::BodyTooLarge,
+            Self::AuthenticationRequired => Code::AuthenticationRequired,
+            Self::InvalidCredential => Code::InvalidCredential,
+            Self::InsufficientScope(_) => Code::InsufficientScope,
+            Self::NotFound => Code::NotFound,
+            Self::MethodNotAllowed => Code::MethodNotAllowed,
+            Self::UserNotFound => Code::UserNotFound,
+            Self::EmailExists => Code::EmailExists,
+            Self::RateLimited { .. } => Code::RateLimited,
+            Self::TimedOut => Code::TimedOut,
+            Self::Unavailable(_) => Code::ServiceUnavailable,
+            Self::Internal(_) => Code::InternalError,
+        }
+    }
+
+    /// An error of this code, as an example for the documents.
+    pub(crate) fn sample(code: Code) -> Self {
+        match code {
+            Code::AuthenticationRequired => Self::AuthenticationRequired,
+            Code::BodyNotText => Self::BodyNotText,
+            Code::BodyTooLarge => Self::BodyTooLarge,
+            Code::EmailExists => Self::EmailExists,
+            Code::InsufficientScope => Self::InsufficientScope(&[Scope::UsersRead]),
+            Code::InternalError => Self::Internal(anyhow::anyhow!("a sample")),
+            Code::InvalidCredential => Self::InvalidCredential,
+            Code::InvalidRequest => Self::Invalid(vec![FieldError::sample()]),
+            Code::MethodNotAllowed => Self::MethodNotAllowed,
+            Code::NotFound => Self::NotFound,
+            Code::RateLimited => Self::RateLimited { retry_after: 1 },
+            Code::ServiceUnavailable => Self::Unavailable(anyhow::anyhow!("a sample")),
+            Code::TimedOut => Self::TimedOut,
+            Code::UserNotFound => Self::UserNotFound,
+        }
+    }
+
+    /// The faults of the request, where it has some.
+    pub(crate) fn faults(&self) -> &[FieldError] {
+        match self {
+            Self::Invalid(faults) => faults,
+            _ => &[],
+        }
+    }
+
+    /// What to log: nothing for a client's mistake.
+    pub(crate) fn cause(&self) -> Option<String> {
+        match self {
+            Self::Unavailable(cause) | Self::Internal(cause) => Some(format!("{cause:#}")),
+            Self::TimedOut => Some("the handler reached its time limit".to_owned()),
+            _ => None,
+        }
+    }
+
+    fn header(&self) -> Option<(HeaderName, HeaderValue)> {
+        let challenge = |text: &str| HeaderValue::from_str(text).ok().map(|text| (header::WWW_AUTHENTICATE, text));
+        match self {
+            Self::AuthenticationRequired => challenge(r#"Bearer realm="usher""#),
+            // RFC 6750 §3.1
+            Self::InvalidCredential => challenge(r#"Bearer realm="usher", error="invalid_token""#),
+            Self::InsufficientScope(scopes) => {
+                let scopes: Vec<&str> = scopes.iter().map(|scope| scope.as_str()).collect();
+                let scopes = scopes.join(" ");
+                challenge(&format!(r#"Bearer realm="usher", error="insufficient_scope", scope="{scopes}""#))
+            }
+            Self::RateLimited { retry_after } => Some((header::RETRY_AFTER, HeaderValue::from(*retry_after))),
+            Self::Unavailable(_) | Self::TimedOut => Some((header::RETRY_AFTER, HeaderValue::from(5))),
+            _ => None,
+        }
+    }
+}
+
+impl IntoResponse for ApiError {
+    fn into_response(self) -> Response {
+        let mut response = self.code().status().into_response();
+        response.headers_mut().extend(self.header());
+        response.extensions_mut().insert(Arc::new(self));
+        response
+    }
+}
+
+impl From<DbErr> for ApiError {
+    fn from(error: DbErr) -> Self {
+        match error {
+            DbErr::ConnectionAcquire(_) | DbErr::Conn(_) => Self::Unavailable(error.into()),
+            _ => Self::Internal(error.into()),
+        }
+    }
+}
+
+impl From<anyhow::Error> for ApiError {
+    fn from(error: anyhow::Error) -> Self {
+        Self::Internal(error)
+    }
+}

@@ -1,0 +1,128 @@
+//! The one way in for JSON bodies: size, type, encoding, syntax and depth are checked here, the fields in
+//! [`crate::fields`].
+
+use axum::{
+    body::{Bytes, HttpBody},
+    extract::{FromRequest, Request},
+    http::{HeaderMap, header},
+};
+use http_body_util::{BodyExt, LengthLimitError, Limited};
+use serde_json::{Value, json};
+use usher_shared::rules::{Violation, ViolationKind};
+
+use crate::{
+    error::ApiError,
+    fields::{FieldError, Fields, FromFields, Step},
+};
+
+/// The largest body, in bytes.
+pub const MAX_BODY: usize = 256 * 1024;
+
+/// The deepest nesting of arrays and objects.
+pub const MAX_DEPTH: usize = 64;
+
+/// A JSON object, read and checked.
+pub struct Body<T>(pub T);
+
+impl<S: Send + Sync, T: FromFields<S>> FromRequest<S> for Body<T> {
+    type Rejection = ApiError;
+
+    async fn from_request(request: Request, state: &S) -> Result<Self, ApiError> {
+        let is_json = has_json_type(request.headers());
+        let bytes = read(request).await?;
+        let value = parse(&bytes, is_json)?;
+        let Value::Object(object) = value else {
+            return Err(fault(ViolationKind::ModelAttributesType, "Send a JSON object"));
+        };
+        let mut fields = Fields::new(&object);
+        match T::from_fields(&mut fields, state) {
+            Some(body) => Ok(Self(body)),
+            None => Err(ApiError::Invalid(fields.into_faults())),
+        }
+    }
+}
+
+/// All bytes of the body, 256 KiB at most.
+pub(crate) async fn read(request: Request) -> Result<Bytes, ApiError> {
+    let body = request.into_body();
+    if body.size_hint().lower() > MAX_BODY as u64 {
+        return Err(ApiError::BodyTooLarge);
+    }
+    match Limited::new(body, MAX_BODY).collect().await {
+        Ok(collected) => Ok(collected.to_bytes()),
+        Err(error) if error.is::<LengthLimitError>() => Err(ApiError::BodyTooLarge),
+        // The client broke off or its chunks are malformed; it will hardly read the answer.
+        Err(_) => Err(fault(ViolationKind::JsonInvalid, "The body ended before it was complete")),
+    }
+}
+
+/// `application/json` or `application/*+json`, whatever parameters follow.
+fn has_json_type(headers: &HeaderMap) -> bool {
+    let Some(value) = headers.get(header::CONTENT_TYPE).and_then(|value| value.to_str().ok()) else {
+        return false;
+    };
+    let essence = value.split(';').next().unwrap_or_default().trim().to_ascii_lowercase();
+    let subtype = essence.strip_prefix("application/");
+    subtype.is_some_and(|subtype| subtype == "json" || subtype.ends_with("+json"))
+}
+
+fn parse(bytes: &[u8], is_json: bool) -> Result<Value, ApiError> {
+    if bytes.is_empty() {
+        return Err(fault(ViolationKind::Missing, "Send a JSON object as the body"));
+    }
+    if !is_json {
+        let message = "Send a JSON object with the header Content-Type: application/json";
+        return Err(fault(ViolationKind::ModelAttributesType, message));
+    }
+    let text = std::str::from_utf8(bytes).map_err(|_| ApiError::BodyNotText)?;
+    if let Some(at) = too_deep(bytes) {
+        return Err(not_json(text, at, &format!("nested deeper than {MAX_DEPTH} levels")));
+    }
+    serde_json::from_str(text).map_err(|error| {
+        let words = error.to_string();
+        let reason = words.rsplit_once(" at line ").map_or(words.as_str(), |(reason, _)| reason);
+        not_json(text, offset(text, &error), reason)
+    })
+}
+
+/// Where the nesting first exceeds the limit. A scan before parsing, so that nothing deep is ever built.
+fn too_deep(bytes: &[u8]) -> Option<usize> {
+    let (mut depth, mut in_string, mut escaped) = (0_usize, false, false);
+    for (at, byte) in bytes.iter().enumerate() {
+        match byte {
+            _ if escaped => escaped = false,
+            b'\\' if in_string => escaped = true,
+            b'"' => in_string = !in_string,
+            b'{' | b'[' if !in_string => {
+                depth += 1;
+                if depth > MAX_DEPTH {
+                    return Some(at);
+                }
+            }
+            b'}' | b']' if !in_string => depth = depth.saturating_sub(1),
+            _ => {}
+        }
+    }
+    None
+}
+
+/// The byte at which the parser stopped; it tells line and column, the column from 1.
+fn offset(text: &str, error: &serde_json::Error) -> usize {
+    if error.is_eof() {
+        return text.len();
+    }
+    let lines = text.split_inclusive('\n').take(error.line().saturating_sub(1));
+    lines.map(str::len).sum::<usize>() + error.column().saturating_sub(1)
+}
+
+/// `loc` counts characters, as Python does.
+fn not_json(text: &str, byte: usize, reason: &str) -> ApiError {
+    let offset = text.char_indices().take_while(|(at, _)| *at < byte).count();
+    let violation = Violation::new(ViolationKind::JsonInvalid, format!("The body is not valid JSON: {reason}"))
+        .with(json!({ "error": reason }));
+    ApiError::Invalid(vec![FieldError::new("body", Some(Step::Index(offset)), violation)])
+}
+
+fn fault(kind: ViolationKind, message: &str) -> ApiError {
+    ApiError::Invalid(vec![FieldError::new("body", None, Violation::new(kind, message))])
+}

@@ -1,0 +1,158 @@
+//! The OpenAPI document: what the handlers declare, put together with every error they can answer.
+
+use std::{collections::BTreeMap, marker::PhantomData};
+
+use axum::http::StatusCode;
+use serde_json::json;
+use utoipa::{
+    IntoResponses, Modify, OpenApi, PartialSchema, ToSchema,
+    openapi::{
+        Components, ContentBuilder, Header, HeaderBuilder, Object, ObjectBuilder, Ref, RefOr, Response, ResponseBuilder, Schema, Type,
+        example::ExampleBuilder,
+        security::{HttpAuthScheme, HttpBuilder, SecurityScheme},
+        server::ServerBuilder,
+    },
+};
+
+use crate::{
+    code::Code,
+    error::ApiError,
+    problem::{self, ErrorOut, Face, ProblemOut, ValidationErrorOut},
+};
+
+/// The addresses of an installation that nobody configured.
+pub(crate) const DEFAULT_URL: &str = "http://127.0.0.1:8000";
+
+const ABOUT: &str = "Accounts for your product: sign people up, look them up, and let Usher greet them by mail.
+
+**To try it here**, press *Authorize* and paste an API key (`uak_…`), as the first start printed it or as
+`usher key create` makes it. Every error has a stable `code`, explained at the address in its `type`; send
+`Accept: application/problem+json` for errors in strict RFC 9457. Every answer carries `X-Request-Id`, under which the
+operator finds it in the logs.";
+
+#[derive(OpenApi)]
+#[openapi(
+    info(title = "Usher", description = ABOUT, ),
+    tags(
+        (name = "Users", description = "People with an account"),
+        (name = "Service", description = "Is it up, which version, and what do its errors mean"),
+    ),
+    modifiers(&Shared),
+)]
+pub(crate) struct Document;
+
+/// What all operations share: the credential, the server, the shapes of errors.
+struct Shared;
+
+impl Modify for Shared {
+    fn modify(&self, document: &mut utoipa::openapi::OpenApi) {
+        let bearer = HttpBuilder::new()
+            .scheme(HttpAuthScheme::Bearer)
+            .bearer_format("uak_…")
+            .description(Some("An API key. Its scopes decide what it may do; each operation names the one it needs."));
+        let components = document.components.get_or_insert_default();
+        components.add_security_scheme("apiKey", SecurityScheme::Http(bearer.build()));
+        add::<ErrorOut>(components);
+        add::<ValidationErrorOut>(components);
+        add::<ProblemOut>(components);
+        document.servers = Some(vec![ServerBuilder::new().url(DEFAULT_URL).build()]);
+    }
+}
+
+/// Adds a schema and those that it refers to.
+fn add<T: ToSchema>(components: &mut Components) {
+    let mut schemas = vec![(T::name().into_owned(), T::schema())];
+    T::schemas(&mut schemas);
+    components.schemas.extend(schemas);
+}
+
+/// The document of this build, for an API on its default address.
+#[must_use]
+pub fn openapi() -> utoipa::openapi::OpenApi {
+    crate::router::routes().into_openapi()
+}
+
+/// The errors of one operation.
+pub(crate) trait ErrorList {
+    const CODES: &'static [&'static [Code]];
+}
+
+/// Whatever reads a body.
+pub(crate) const BODY_ERRORS: &[Code] = &[Code::BodyNotText, Code::BodyTooLarge, Code::InvalidRequest];
+/// Whatever takes an API key.
+pub(crate) const KEY_ERRORS: &[Code] =
+    &[Code::AuthenticationRequired, Code::InvalidCredential, Code::InsufficientScope, Code::RateLimited];
+/// Whatever needs the database.
+pub(crate) const ANY_ERRORS: &[Code] = &[Code::InternalError, Code::ServiceUnavailable, Code::TimedOut];
+
+/// The responses of an [`ErrorList`], as `responses(…, Errors<Create>)`.
+pub(crate) struct Errors<L>(PhantomData<L>);
+
+impl<L: ErrorList> IntoResponses for Errors<L> {
+    fn responses() -> BTreeMap<String, RefOr<Response>> {
+        let mut by_status: BTreeMap<u16, Vec<Code>> = BTreeMap::new();
+        for code in L::CODES.iter().copied().flatten() {
+            by_status.entry(code.status().as_u16()).or_default().push(*code);
+        }
+        by_status.into_iter().map(|(status, codes)| (status.to_string(), response(&codes).into())).collect()
+    }
+}
+
+/// The response of one status, with an example of each code in both faces.
+fn response(codes: &[Code]) -> Response {
+    let status = codes[0].status();
+    let lines: Vec<String> = codes.iter().map(|code| format!("{} (`{}`)", code.title(), code.as_str())).collect();
+    let schema = if status == StatusCode::UNPROCESSABLE_ENTITY { ValidationErrorOut::name() } else { ErrorOut::name() };
+    let content = |face: Face, schema: &str| {
+        let examples = codes.iter().map(|code| {
+            let body = problem::body(&ApiError::sample(*code), face, "0198b5a0-6f3a-7c52-9d8e-5b1f0e4c2a77", DEFAULT_URL);
+            let body: serde_json::Value = serde_json::from_slice(&body).unwrap_or_default();
+            (code.as_str(), ExampleBuilder::new().summary(code.title()).value(Some(body)).build())
+        });
+        ContentBuilder::new().schema(Some(Ref::from_schema_name(schema))).examples_from_iter(examples).build()
+    };
+    let mut response = ResponseBuilder::new()
+        .description(lines.join(" · "))
+        .content(problem::PLAIN, content(Face::Default, &schema))
+        .content(problem::STRICT, content(Face::Strict, &ProblemOut::name()));
+    for (name, header) in headers(status) {
+        response = response.header(name, header);
+    }
+    response.build()
+}
+
+fn headers(status: StatusCode) -> Vec<(&'static str, Header)> {
+    let header = |kind: Type, about: &str| {
+        HeaderBuilder::new().schema(Some(Object::with_type(kind))).description(Some(about)).build()
+    };
+    match status {
+        StatusCode::UNAUTHORIZED | StatusCode::FORBIDDEN => {
+            vec![("WWW-Authenticate", header(Type::String, "What to send instead (RFC 6750 §3)"))]
+        }
+        StatusCode::TOO_MANY_REQUESTS => vec![
+            ("Retry-After", header(Type::Integer, "Seconds to wait")),
+            ("RateLimit-Policy", header(Type::String, "The limit: `q` requests in `w` seconds")),
+            ("RateLimit", header(Type::String, "What is left: `r` requests; all again in `t` seconds")),
+        ],
+        StatusCode::SERVICE_UNAVAILABLE => vec![("Retry-After", header(Type::Integer, "Seconds to wait"))],
+        _ => vec![],
+    }
+}
+
+impl PartialSchema for Code {
+    fn schema() -> RefOr<Schema> {
+        let list: Vec<String> = Self::ALL.iter().map(|code| format!("- `{}`: {}", code.as_str(), code.title())).collect();
+        ObjectBuilder::new()
+            .schema_type(Type::String)
+            .enum_values(Some(Self::ALL.map(Self::as_str)))
+            .description(Some(format!("What went wrong, as a stable word:\n{}", list.join("\n"))))
+            .examples([json!(Self::EmailExists)])
+            .into()
+    }
+}
+
+impl ToSchema for Code {
+    fn name() -> std::borrow::Cow<'static, str> {
+        "ErrorCode".into()
+    }
+}

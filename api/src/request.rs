@@ -1,0 +1,112 @@
+//! What is known of every request: its id, the client's address, who calls and what is left of the limit.
+//! The outermost layer notes it, sends it back in headers, and writes the access log.
+
+use std::{
+    net::{IpAddr, Ipv4Addr, SocketAddr},
+    sync::{Arc, OnceLock},
+    time::Instant,
+};
+
+use axum::{
+    extract::{ConnectInfo, FromRequestParts, Request, State},
+    http::{HeaderMap, HeaderName, HeaderValue, header, request::Parts},
+    middleware::Next,
+    response::Response,
+};
+use tracing::Instrument;
+use usher_shared::{client_address, config::Config};
+use uuid::Uuid;
+
+use crate::{error::ApiError, limits::Standing, state::AppState};
+
+const REQUEST_ID: HeaderName = HeaderName::from_static("x-request-id");
+const FORWARDED_FOR: &str = "x-forwarded-for";
+
+/// The longest `X-Request-Id` that is taken over, in bytes.
+const MAX_REQUEST_ID: usize = 128;
+
+/// One request, for handlers and for the layers around them.
+pub(crate) struct RequestContext {
+    pub(crate) id: String,
+    pub(crate) address: IpAddr,
+    /// Who called, such as `api_key:7`.
+    pub(crate) caller: OnceLock<String>,
+    pub(crate) standing: OnceLock<Standing>,
+}
+
+impl RequestContext {
+    fn of(request: &Request, config: &Config) -> Self {
+        let peer = request.extensions().get::<ConnectInfo<SocketAddr>>();
+        // Without `serve` (another program's server) the peer may be unknown; it is then nobody's proxy.
+        let peer = peer.map_or(IpAddr::V4(Ipv4Addr::UNSPECIFIED), |ConnectInfo(peer)| peer.ip());
+        let lines = request.headers().get_all(FORWARDED_FOR).iter().filter_map(|line| line.to_str().ok());
+        Self {
+            id: request_id(request.headers()),
+            address: client_address(peer, &lines.collect::<Vec<_>>(), &config.trusted_proxies),
+            caller: OnceLock::new(),
+            standing: OnceLock::new(),
+        }
+    }
+}
+
+/// The client's own id when it is short and visible ASCII, else a new one.
+fn request_id(headers: &HeaderMap) -> String {
+    let given = headers.get(REQUEST_ID).and_then(|id| id.to_str().ok());
+    let usable = |id: &&str| (1..=MAX_REQUEST_ID).contains(&id.len()) && id.bytes().all(|byte| byte.is_ascii_graphic());
+    given.filter(usable).map_or_else(|| Uuid::now_v7().to_string(), str::to_owned)
+}
+
+impl<S: Sync> FromRequestParts<S> for Context {
+    type Rejection = ApiError;
+
+    async fn from_request_parts(parts: &mut Parts, _state: &S) -> Result<Self, ApiError> {
+        let context = parts.extensions.get::<Arc<RequestContext>>().cloned();
+        context.map(Self).ok_or_else(|| ApiError::Internal(anyhow::anyhow!("the request has no context")))
+    }
+}
+
+/// The request's context, as an extractor.
+pub(crate) struct Context(pub(crate) Arc<RequestContext>);
+
+/// The outermost layer.
+pub(crate) async fn observe(State(state): State<AppState>, mut request: Request, next: Next) -> Response {
+    let started = Instant::now();
+    let context = Arc::new(RequestContext::of(&request, &state.config));
+    let (method, uri) = (request.method().clone(), request.uri().clone());
+    request.extensions_mut().insert(Arc::clone(&context));
+
+    let span = tracing::info_span!("request", request_id = context.id);
+    let mut response = next.run(request).instrument(span.clone()).await;
+
+    let secure = state.config.api_url.starts_with("https:");
+    add_headers(response.headers_mut(), &context, secure);
+    span.in_scope(|| {
+        tracing::info!(
+            // The path only: a query may hold a token.
+            %method, path = uri.path(), status = response.status().as_u16(),
+            ms = started.elapsed().as_micros() as f64 / 1000.0,
+            address = %context.address, caller = context.caller.get().map_or("anonymous", String::as_str),
+            "answered"
+        );
+    });
+    response
+}
+
+fn add_headers(headers: &mut HeaderMap, context: &RequestContext, secure: bool) {
+    if let Ok(id) = HeaderValue::from_str(&context.id) {
+        headers.insert(REQUEST_ID, id);
+    }
+    if let Some(standing) = context.standing.get() {
+        standing.write(headers);
+    }
+    let mut default = |name: HeaderName, value: &'static str| {
+        headers.entry(name).or_insert(HeaderValue::from_static(value));
+    };
+    default(header::CACHE_CONTROL, "no-store");
+    default(header::CONTENT_SECURITY_POLICY, "default-src 'none'; frame-ancestors 'none'");
+    default(header::REFERRER_POLICY, "no-referrer");
+    default(header::X_CONTENT_TYPE_OPTIONS, "nosniff");
+    if secure {
+        default(header::STRICT_TRANSPORT_SECURITY, "max-age=31536000");
+    }
+}

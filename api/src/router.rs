@@ -1,0 +1,100 @@
+//! Every address of the API, and the layers around them.
+
+use axum::{
+    Router,
+    extract::Request,
+    http::{HeaderName, HeaderValue, Method, Uri, header},
+    middleware::from_fn_with_state,
+    response::{IntoResponse, Response},
+    routing::get,
+};
+use tower::ServiceExt;
+use tower_http::{
+    compression::{CompressionLayer, predicate::SizeAbove},
+    cors::{AllowOrigin, CorsLayer},
+};
+use utoipa::OpenApi;
+use utoipa_axum::router::OpenApiRouter;
+
+use crate::{
+    assets, documents, error::ApiError, explanations, guard::guard, health, index, openapi::Document, request::observe,
+    set_password, state::AppState, users,
+};
+
+/// Answers below this many bytes are sent as they are: a packet more or less is not worth the work.
+const COMPRESS_ABOVE: u64 = 1024;
+
+/// The documented operations.
+pub(crate) fn routes() -> OpenApiRouter<AppState> {
+    OpenApiRouter::with_openapi(Document::openapi())
+        .merge(users::router())
+        .merge(health::router())
+        .merge(explanations::router())
+}
+
+/// The whole API, to serve or to mount in another program.
+pub fn router(state: AppState) -> Router {
+    let (operations, _) = routes().split_for_parts();
+    let pages = Router::new()
+        .route("/", get(index::show))
+        .route("/docs", get(documents::swagger_ui))
+        .route("/redoc", get(documents::redoc))
+        .route("/openapi.json", get(documents::openapi_json))
+        .route("/favicon.ico", get(assets::favicon))
+        .route("/assets/{name}", get(assets::show))
+        .merge(set_password::router());
+    let routes = operations
+        .merge(pages)
+        .method_not_allowed_fallback(async || ApiError::MethodNotAllowed)
+        .with_state(state.clone());
+    let mut router = answer_trailing_slashes(routes)
+        .layer(CompressionLayer::new().compress_when(SizeAbove::new(COMPRESS_ABOVE)))
+        .layer(from_fn_with_state(state.clone(), guard));
+    if !state.config.cors_origins.is_empty() {
+        router = router.layer(cors(&state.config.cors_origins));
+    }
+    router.layer(from_fn_with_state(state, observe))
+}
+
+/// `/users/` is `/users`: answered, not redirected, because a redirected POST loses its body.
+fn answer_trailing_slashes(routes: Router) -> Router {
+    let again = routes.clone();
+    routes.fallback(async move |mut request: Request| -> Response {
+        let Some(uri) = without_slash(request.uri()) else { return ApiError::NotFound.into_response() };
+        *request.uri_mut() = uri;
+        again.oneshot(request).await.into_response()
+    })
+}
+
+fn without_slash(uri: &Uri) -> Option<Uri> {
+    let path = uri.path().strip_suffix('/').filter(|path| !path.is_empty() && !path.ends_with('/'))?;
+    let query = uri.query().map(|query| format!("?{query}")).unwrap_or_default();
+    format!("{path}{query}").parse().ok()
+}
+
+fn cors(origins: &[String]) -> CorsLayer {
+    let origins = origins.iter().filter_map(|origin| HeaderValue::from_str(origin).ok());
+    CorsLayer::new()
+        .allow_origin(AllowOrigin::list(origins))
+        .allow_methods([Method::GET, Method::POST, Method::PUT, Method::PATCH, Method::DELETE])
+        .allow_headers([
+            header::AUTHORIZATION,
+            header::CONTENT_TYPE,
+            header::IF_MATCH,
+            header::IF_NONE_MATCH,
+            HeaderName::from_static("idempotency-key"),
+            HeaderName::from_static("x-request-id"),
+        ])
+        .expose_headers([
+            header::ETAG,
+            header::LINK,
+            header::LOCATION,
+            header::RETRY_AFTER,
+            header::WWW_AUTHENTICATE,
+            HeaderName::from_static("idempotency-replayed"),
+            HeaderName::from_static("ratelimit"),
+            HeaderName::from_static("ratelimit-policy"),
+            HeaderName::from_static("x-request-id"),
+        ])
+        .max_age(std::time::Duration::from_secs(600))
+}

@@ -1,0 +1,189 @@
+//! The page that a mail's link leads to: its owner chooses a password, which also proves that the address is theirs.
+
+use askama::Template;
+use axum::{
+    Router,
+    extract::{FromRequest, Query, Request, State, rejection::QueryRejection},
+    http::StatusCode,
+    response::{IntoResponse, Response},
+    routing::get,
+};
+use sea_orm::EntityTrait;
+use serde::Deserialize;
+use url::form_urlencoded;
+use usher_shared::{
+    audit,
+    entity::{audit_log::ActorKind, mail_token::MailTokenPurpose, user},
+    mail_tokens::{self, RedeemError},
+    password,
+    rules::{Password, Violation},
+    users,
+};
+
+use crate::{
+    assets::address,
+    caller::actor,
+    error::ApiError,
+    json_body,
+    limits::Limit,
+    page::Page,
+    request::{Context, RequestContext},
+    state::AppState,
+};
+
+pub(crate) fn router() -> Router<AppState> {
+    Router::new().route("/set-password", get(show).post(set))
+}
+
+#[derive(Template)]
+#[template(path = "set_password.html")]
+struct SetPassword {
+    style: String,
+    icon: String,
+    stage: Stage,
+}
+
+/// What the page says.
+enum Stage {
+    Form { token: String, email: String, faults: Vec<String> },
+    Done,
+    Invalid,
+    Expired,
+    TooMany { minutes: u64 },
+}
+
+impl Stage {
+    fn page(self, state: &AppState) -> Response {
+        let status = match &self {
+            Self::Done => StatusCode::OK,
+            Self::Form { faults, .. } if faults.is_empty() => StatusCode::OK,
+            Self::Form { .. } => StatusCode::UNPROCESSABLE_ENTITY,
+            Self::Invalid => StatusCode::BAD_REQUEST,
+            Self::Expired => StatusCode::GONE,
+            Self::TooMany { .. } => StatusCode::TOO_MANY_REQUESTS,
+        };
+        let at = |name| address(&state.root, name);
+        Page::new(SetPassword { style: at("pages.css"), icon: at("icon.svg"), stage: self }).status(status).into_response()
+    }
+}
+
+#[derive(Deserialize)]
+struct Link {
+    #[serde(default)]
+    token: String,
+}
+
+/// Shows the form. It does not use the token up: mail programs open links to look at them.
+async fn show(State(state): State<AppState>, link: Result<Query<Link>, QueryRejection>) -> Result<Response, ApiError> {
+    let token = link.map(|Query(link)| link.token).unwrap_or_default();
+    let stage = match owner(&state, &token).await? {
+        Ok(user) => Stage::Form { token, email: user.email, faults: vec![] },
+        Err(stage) => stage,
+    };
+    Ok(stage.page(&state))
+}
+
+/// Sets the password. What was typed is never sent back.
+async fn set(State(state): State<AppState>, Context(context): Context, form: Form) -> Result<Response, ApiError> {
+    let charged = Limit::of_passwords(context.address).charge(&state, &context).await;
+    if let Err(ApiError::RateLimited { retry_after }) = charged {
+        return Ok(Stage::TooMany { minutes: retry_after.div_ceil(60) }.page(&state));
+    }
+    let user = match owner(&state, &form.token).await? {
+        Ok(user) => user,
+        Err(stage) => return Ok(stage.page(&state)),
+    };
+    let stage = match form.password(&user) {
+        Err(faults) => {
+            let faults = faults.into_iter().map(|fault| fault.message).collect();
+            Stage::Form { token: form.token, email: user.email, faults }
+        }
+        Ok(password) => keep(&state, &context, &form.token, &user, &password).await?,
+    };
+    Ok(stage.page(&state))
+}
+
+/// Stores the password and uses the token up, both or neither.
+async fn keep(
+    state: &AppState,
+    context: &RequestContext,
+    token: &str,
+    user: &user::Model,
+    password: &Password,
+) -> Result<Stage, ApiError> {
+    let hash = password::hash(password).await.map_err(anyhow::Error::from)?;
+    let tx = usher_shared::db::begin(&state.db).await?;
+    match mail_tokens::redeem(&tx, token, MailTokenPurpose::SetPassword).await {
+        Ok(_) => {}
+        Err(error) => return refused(error),
+    }
+    users::set_password(&tx, user.id, hash, true).await?;
+    let entry = audit::Entry {
+        action: "set_password",
+        object_type: "user",
+        object_id: Some(user.id.to_string()),
+        object_label: Some(user.email.clone()),
+        ..audit::Entry::default()
+    };
+    audit::record(&tx, &actor(ActorKind::User, Some(user.id), &user.name, context), entry).await?;
+    tx.commit().await?;
+    Ok(Stage::Done)
+}
+
+/// Whose token it is, without using it up; or what to say instead.
+async fn owner(state: &AppState, token: &str) -> Result<Result<user::Model, Stage>, ApiError> {
+    let row = match mail_tokens::peek(&state.db, token, MailTokenPurpose::SetPassword).await {
+        Ok(row) => row,
+        Err(error) => return refused(error).map(Err),
+    };
+    let user = user::Entity::find_by_id(row.user_id).one(&state.db).await?;
+    Ok(user.filter(|user| user.deleted_at.is_none()).ok_or(Stage::Invalid))
+}
+
+fn refused(error: RedeemError) -> Result<Stage, ApiError> {
+    match error {
+        RedeemError::Invalid => Ok(Stage::Invalid),
+        RedeemError::Expired => Ok(Stage::Expired),
+        RedeemError::Db(error) => Err(error.into()),
+    }
+}
+
+/// What the form sends. A missing field counts as an empty one.
+#[derive(Default)]
+struct Form {
+    token: String,
+    password: String,
+    repeated: Option<String>,
+}
+
+impl<S: Send + Sync> FromRequest<S> for Form {
+    type Rejection = ApiError;
+
+    async fn from_request(request: Request, _state: &S) -> Result<Self, ApiError> {
+        let bytes = json_body::read(request).await?;
+        let mut form = Self::default();
+        for (name, value) in form_urlencoded::parse(&bytes) {
+            match &*name {
+                "token" => form.token = value.into_owned(),
+                "password" => form.password = value.into_owned(),
+                "password_again" => form.repeated = Some(value.into_owned()),
+                _ => {}
+            }
+        }
+        Ok(form)
+    }
+}
+
+impl Form {
+    fn password(&self, user: &user::Model) -> Result<Password, Vec<Violation>> {
+        let mut faults = vec![];
+        if self.repeated.as_ref().is_some_and(|repeated| *repeated != self.password) {
+            faults.push(Violation::value("The two passwords differ; type the same one twice"));
+        }
+        match Password::parse(&self.password, &[&user.name, &user.email]) {
+            Ok(password) if faults.is_empty() => Ok(password),
+            Ok(_) => Err(faults),
+            Err(more) => Err(more.into_iter().chain(faults).collect()),
+        }
+    }
+}

@@ -1,0 +1,75 @@
+//! What every handler of the API can use.
+
+use std::{
+    ops::Deref,
+    sync::{Arc, OnceLock},
+    time::Duration,
+};
+
+use sea_orm::DatabaseConnection;
+use usher_shared::{House, config::Config, jobs::Ledger, rate_limit::RateLimiter};
+
+use crate::{documents::Prepared, key_use::KeyUse, openapi::openapi};
+
+/// How long a handler may take.
+const TIME_LIMIT: Duration = Duration::from_secs(15);
+
+/// The API's state, cheap to clone.
+#[derive(Clone)]
+pub struct AppState(Arc<Parts>);
+
+/// What [`AppState`] shares.
+pub struct Parts {
+    pub(crate) config: Arc<Config>,
+    pub(crate) db: DatabaseConnection,
+    pub(crate) ledger: Ledger,
+    pub(crate) limiter: RateLimiter,
+    pub(crate) key_use: KeyUse,
+    pub(crate) time_limit: Duration,
+    /// The path of `API_URL`, for links: empty, or such as `/api` behind a proxy.
+    pub(crate) root: String,
+    document: OnceLock<Prepared>,
+}
+
+impl Parts {
+    /// The OpenAPI document, made when first asked for.
+    pub(crate) fn document(&self) -> &Prepared {
+        self.document.get_or_init(|| Prepared::new(openapi(), &self.config.api_url))
+    }
+}
+
+impl AppState {
+    /// The state over the parts of this house, with the handlers' time limit of 15 s.
+    #[must_use]
+    pub fn new(house: &House) -> Self {
+        Self::with_time_limit(house, TIME_LIMIT)
+    }
+
+    /// The same with another time limit.
+    #[must_use]
+    pub fn with_time_limit(house: &House, time_limit: Duration) -> Self {
+        Self(Arc::new(Parts {
+            config: Arc::clone(&house.config),
+            db: house.db.clone(),
+            ledger: house.ledger.clone(),
+            limiter: house.limiter.clone(),
+            key_use: KeyUse::default(),
+            time_limit,
+            root: root(&house.config.api_url),
+            document: OnceLock::new(),
+        }))
+    }
+}
+
+impl Deref for AppState {
+    type Target = Parts;
+
+    fn deref(&self) -> &Parts {
+        &self.0
+    }
+}
+
+fn root(api_url: &str) -> String {
+    let path = api_url.split_once("://").and_then(|(_, rest)| rest.find('/').map(|at| &rest[at..]));
+    path.unwrap_or_default().trim_end_matches('/').to_owned()
+}

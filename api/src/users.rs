@@ -1,0 +1,276 @@
+//! People with an account, for the services and front ends that create and look them up.
+
+use axum::{
+    Json,
+    extract::{FromRequestParts, State},
+    http::{HeaderMap, StatusCode, header, request::Parts},
+    response::{IntoResponse, Response},
+};
+use chrono::{DateTime, Utc};
+use sea_orm::{ColumnTrait, EntityTrait, QueryFilter};
+use serde::Serialize;
+use usher_shared::{
+    api_keys::Scope,
+    audit::Actor,
+    config::SignUp,
+    entity::{audit_log::ActorKind, user},
+    rules::{Age, Email, Name},
+    users::{self, CreateUserError, NewUser},
+};
+use utoipa::ToSchema;
+use utoipa_axum::{router::OpenApiRouter, routes};
+
+use crate::{
+    caller::{self, ApiKey, Caller, UsersSee, UsersWrite},
+    code::Code,
+    error::ApiError,
+    etag::{etag, is_known},
+    fields::{Fields, FromFields},
+    json_body::Body,
+    limits::Limit,
+    openapi::{ANY_ERRORS, BODY_ERRORS, ErrorList, Errors, KEY_ERRORS},
+    path_id::PathId,
+    request::{Context, RequestContext},
+    state::AppState,
+};
+
+pub(crate) fn router() -> OpenApiRouter<AppState> {
+    OpenApiRouter::new().routes(routes!(create)).routes(routes!(show))
+}
+
+/// A person to sign up.
+#[derive(ToSchema)]
+#[schema(as = NewUser, example = json!({"name": "Ada Lovelace", "email": "ada@example.com", "age": 36}))]
+struct CreateUserIn {
+    /// Trimmed before it is measured; control characters are refused.
+    #[schema(value_type = String, min_length = 1, max_length = 255, pattern = r"^\s*[^\s\x00-\x1f\x7f-\x9f]")]
+    name: Name,
+    /// An address that mail reaches. The domain is lower-cased; two addresses that differ in letter case are one.
+    #[schema(value_type = String, format = Email, max_length = 254)]
+    email: Email,
+    /// In whole years.
+    #[schema(value_type = Option<i16>, minimum = 0, maximum = 150)]
+    age: Option<Age>,
+}
+
+impl FromFields<AppState> for CreateUserIn {
+    fn from_fields(fields: &mut Fields<'_>, state: &AppState) -> Option<Self> {
+        let name = fields.required("name", Name::parse);
+        let email = fields.required("email", |raw| Email::parse(raw, state.config.email_policy));
+        let age = fields.optional("age", Age::parse);
+        Some(Self { name: name?, email: email?, age: age? })
+    }
+}
+
+/// A person with an account. The fields from `age` on are for callers with `users:read`.
+#[derive(Serialize, ToSchema)]
+#[schema(as = User)]
+struct UserOut {
+    #[schema(example = 1)]
+    id: i64,
+    #[schema(example = "Ada Lovelace")]
+    name: String,
+    /// As typed, its domain lower-cased.
+    #[schema(example = "ada@example.com")]
+    email: String,
+    created_at: DateTime<Utc>,
+    #[serde(flatten)]
+    #[schema(inline)]
+    more: Option<UserMore>,
+}
+
+/// What only callers with `users:read` see.
+#[derive(Serialize, ToSchema)]
+struct UserMore {
+    /// In whole years.
+    #[schema(example = 36, minimum = 0, maximum = 150)]
+    age: Option<i16>,
+    status: Status,
+    /// Whether the email address has been proved to be the person's.
+    verified: bool,
+    /// The id that another system knows the person by.
+    external_id: Option<String>,
+    updated_at: DateTime<Utc>,
+}
+
+/// Whether the person may sign in.
+#[derive(Serialize, ToSchema)]
+#[serde(rename_all = "snake_case")]
+#[schema(as = UserStatus)]
+enum Status {
+    Active,
+    Locked,
+    Deactivated,
+}
+
+impl From<user::UserStatus> for Status {
+    fn from(status: user::UserStatus) -> Self {
+        match status {
+            user::UserStatus::Active => Self::Active,
+            user::UserStatus::Locked => Self::Locked,
+            user::UserStatus::Deactivated => Self::Deactivated,
+        }
+    }
+}
+
+impl UserOut {
+    fn brief(user: user::Model) -> Self {
+        Self { id: user.id, name: user.name, email: user.email, created_at: user.created_at, more: None }
+    }
+
+    fn full(user: user::Model) -> Self {
+        let more = UserMore {
+            age: user.age,
+            status: user.status.into(),
+            verified: user.email_verified_at.is_some(),
+            external_id: user.external_id.clone(),
+            updated_at: user.updated_at,
+        };
+        Self { more: Some(more), ..Self::brief(user) }
+    }
+}
+
+/// Sign a person up
+///
+/// Creates the user and, in the same transaction, the job that mails them a welcome with a link to choose a
+/// password. Needs `users:write`, or no credential at all where the installation has open sign-up; then ten
+/// sign-ups an hour are allowed from one address.
+#[utoipa::path(
+    post, path = "/users", operation_id = "createUser", tag = "Users",
+    request_body(content = CreateUserIn, content_type = "application/json"),
+    responses(
+        (
+            status = 201, description = "The user; the welcome mail is on its way", body = UserOut,
+            headers(
+                ("Location" = String, description = "The user's address"),
+                ("ETag" = String, description = "The version of the user"),
+            ),
+            example = json!({
+                "id": 1, "name": "Ada Lovelace", "email": "ada@example.com", "created_at": "2026-11-22T12:00:00.123456Z"
+            }),
+        ),
+        Errors<Create>,
+    ),
+    security((), ("apiKey" = ["users:write"])),
+)]
+async fn create(
+    State(state): State<AppState>,
+    Context(context): Context,
+    creator: Creator,
+    Body(body): Body<CreateUserIn>,
+) -> Result<Response, ApiError> {
+    creator.charge(&state, &context).await?;
+    let new = NewUser { name: body.name, email: body.email, age: body.age };
+    let tx = state.ledger.begin().await?;
+    let user = users::create(&tx, &new, &creator.actor(&context)).await?;
+    tx.commit().await?;
+    let headers = [
+        (header::LOCATION, format!("{}/users/{}", state.root, user.id).parse().map_err(anyhow::Error::from)?),
+        (header::ETAG, etag(user.version)),
+    ];
+    Ok((StatusCode::CREATED, headers, Json(UserOut::brief(user))).into_response())
+}
+
+struct Create;
+impl ErrorList for Create {
+    const CODES: &'static [&'static [Code]] = &[BODY_ERRORS, KEY_ERRORS, &[Code::EmailExists], ANY_ERRORS];
+}
+
+/// Who may create users: a key with `users:write`, or anybody where sign-up is open.
+enum Creator {
+    Key(ApiKey<UsersWrite>),
+    Anybody,
+}
+
+impl FromRequestParts<AppState> for Creator {
+    type Rejection = ApiError;
+
+    async fn from_request_parts(parts: &mut Parts, state: &AppState) -> Result<Self, ApiError> {
+        match Caller::from_request_parts(parts, state).await? {
+            Caller::Key(key) => ApiKey::of(key).map(Self::Key),
+            Caller::Anonymous if state.config.sign_up == SignUp::Open => Ok(Self::Anybody),
+            Caller::Anonymous => Err(ApiError::AuthenticationRequired),
+        }
+    }
+}
+
+impl Creator {
+    /// Counts a sign-up without a credential; only valid ones count, so that a typo costs nothing.
+    async fn charge(&self, state: &AppState, context: &RequestContext) -> Result<(), ApiError> {
+        match self {
+            Self::Key(_) => Ok(()),
+            Self::Anybody => Limit::of_sign_ups(context.address).charge(state, context).await,
+        }
+    }
+
+    fn actor(&self, context: &RequestContext) -> Actor {
+        match self {
+            Self::Key(key) => key.actor(context),
+            Self::Anybody => caller::actor(ActorKind::Anonymous, None, "sign-up", context),
+        }
+    }
+}
+
+impl From<CreateUserError> for ApiError {
+    fn from(error: CreateUserError) -> Self {
+        match error {
+            CreateUserError::EmailTaken => Self::EmailExists,
+            CreateUserError::Db(error) => error.into(),
+            CreateUserError::Enqueue(error) => Self::Internal(error.into()),
+        }
+    }
+}
+
+/// Look a user up
+///
+/// With `users:read` the whole user; with `users:write` alone the four basic fields, so that a service can read
+/// back what it created.
+#[utoipa::path(
+    get, path = "/users/{id}", operation_id = "getUser", tag = "Users",
+    params(
+        ("id" = i64, Path, description = "The user's id", example = 1),
+        ("If-None-Match" = Option<String>, Header, description = "An `ETag` from before: 304 if it still holds"),
+    ),
+    responses(
+        (
+            status = 200, description = "The user", body = UserOut,
+            headers(("ETag" = String, description = "The version of the user")),
+            example = json!({
+                "id": 1, "name": "Ada Lovelace", "email": "ada@example.com", "created_at": "2026-11-22T12:00:00.123456Z",
+                "age": 36, "status": "active", "verified": false, "external_id": null,
+                "updated_at": "2026-11-22T12:00:00.123456Z"
+            }),
+        ),
+        (status = 304, description = "Not changed since the version in `If-None-Match`"),
+        Errors<Show>,
+    ),
+    security(("apiKey" = ["users:read"])),
+)]
+async fn show(
+    State(state): State<AppState>,
+    key: ApiKey<UsersSee>,
+    PathId(id): PathId,
+    headers: HeaderMap,
+) -> Result<Response, ApiError> {
+    let id = id.ok_or(ApiError::UserNotFound)?;
+    let there = user::Entity::find_by_id(id).filter(user::Column::DeletedAt.is_null());
+    let user = there.one(&state.db).await?.ok_or(ApiError::UserNotFound)?;
+    let tag = etag(user.version);
+    // The body depends on the key's scopes, so a cache may keep it for that key alone.
+    let caching = [
+        (header::CACHE_CONTROL, "private, no-cache".parse().map_err(anyhow::Error::from)?),
+        (header::VARY, header::AUTHORIZATION.into()),
+        (header::ETAG, tag.clone()),
+    ];
+    if is_known(&headers, &tag) {
+        return Ok((StatusCode::NOT_MODIFIED, caching).into_response());
+    }
+    let body = if key.allows(Scope::UsersRead) { UserOut::full(user) } else { UserOut::brief(user) };
+    Ok((caching, Json(body)).into_response())
+}
+
+struct Show;
+impl ErrorList for Show {
+    const CODES: &'static [&'static [Code]] =
+        &[KEY_ERRORS, &[Code::UserNotFound, Code::InvalidRequest], ANY_ERRORS];
+}
