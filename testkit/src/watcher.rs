@@ -10,6 +10,7 @@ use std::{
 };
 
 static WATCHER: LazyLock<Mutex<ChildStdin>> = LazyLock::new(|| {
+    #[expect(clippy::zombie_processes, reason = "it outlives this process")]
     let mut watcher = Command::new("/bin/sh")
         .args(["-c", include_str!("watcher.sh"), "watcher"])
         .stdin(Stdio::piped())
