@@ -1,1 +1,22 @@
-fn main() {}
+//! The front door: everything in one process, and the commands that operators need.
+
+mod bootstrap;
+mod cli;
+mod doctor;
+mod keys;
+mod migrate;
+mod room;
+mod say;
+mod seed;
+mod staff;
+mod up;
+
+use std::process::ExitCode;
+
+use usher_shared::process;
+
+#[tokio::main]
+async fn main() -> ExitCode {
+    let (command, source) = cli::parse();
+    process::run("usher", cli::run(command, source)).await
+}

@@ -4,7 +4,13 @@
 mod parse;
 mod source;
 
-use std::{fmt, fs, io::Write, net::SocketAddr, os::unix::fs::OpenOptionsExt, path::Path};
+use std::{
+    fmt, fs,
+    io::Write,
+    net::SocketAddr,
+    os::unix::fs::{DirBuilderExt, OpenOptionsExt},
+    path::Path,
+};
 
 use ipnet::IpNet;
 use thiserror::Error;
@@ -215,11 +221,16 @@ fn embedded_secret_key() -> Result<SecretKey, ConfigError> {
 }
 
 fn data_folder() -> Result<(), ConfigError> {
-    fs::create_dir_all(DATA_FOLDER).map_err(|error| ConfigError {
-        name: "DATABASE_URL",
-        problem: format!("is not set and the folder {DATA_FOLDER}/ cannot be made: {error}"),
-        example: parse::DATABASE_URL_EXAMPLE,
-    })
+    // Mails with links that open accounts lie in there.
+    fs::DirBuilder::new()
+        .recursive(true)
+        .mode(0o700)
+        .create(DATA_FOLDER)
+        .map_err(|error| ConfigError {
+            name: "DATABASE_URL",
+            problem: format!("is not set and the folder {DATA_FOLDER}/ cannot be made: {error}"),
+            example: parse::DATABASE_URL_EXAMPLE,
+        })
 }
 
 fn own_key_error(problem: &'static str) -> ConfigError {

@@ -13,6 +13,8 @@ pub fn init(format: LogFormat) {
     // A second start in one process (tests) keeps the first's logging.
     drop(match format {
         LogFormat::Text => registry.with(lines.with_target(false)).try_init(),
-        LogFormat::Json => registry.with(lines.json().flatten_event(true)).try_init(),
+        LogFormat::Json => registry
+            .with(lines.json().flatten_event(true).with_span_list(false))
+            .try_init(),
     });
 }

@@ -1,0 +1,133 @@
+//! `usher migrate`: the schema up, down, its state, or everything anew.
+
+use anyhow::{Result, ensure};
+use clap::Subcommand;
+use sea_orm::{ConnectionTrait, DatabaseConnection, DbBackend, Statement, TransactionTrait};
+use usher_migrations::{Migrator, MigratorTrait};
+use usher_shared::{
+    Config,
+    db::{self, PoolOptions},
+};
+
+use crate::{
+    bootstrap::{self, Missing},
+    say,
+};
+
+#[derive(Debug, clap::Args)]
+pub struct Args {
+    /// Without a word: up
+    #[command(subcommand)]
+    step: Option<Step>,
+}
+
+#[derive(Debug, Subcommand)]
+enum Step {
+    /// Apply what is pending; on an empty database also make the first accounts that the settings give
+    Up,
+    /// Take back the newest migrations
+    Down {
+        /// How many
+        #[arg(long, default_value_t = 1)]
+        steps: u32,
+    },
+    /// List every migration and whether it is applied
+    Status {
+        #[arg(long)]
+        json: bool,
+    },
+    /// Delete everything and build the schema anew
+    Fresh {
+        /// Yes, delete everything
+        #[arg(long)]
+        yes: bool,
+    },
+}
+
+/// Any number that is always the same: two migrations at once wait for each other.
+const LOCK: i64 = 0x7573_6865;
+
+pub async fn run(config: &Config, args: &Args) -> Result<()> {
+    let db = db::connect(
+        &config.database_url,
+        &PoolOptions {
+            max_connections: 4,
+            create: true,
+        },
+    )
+    .await?;
+    match args.step.as_ref().unwrap_or(&Step::Up) {
+        Step::Up => {
+            let applied = up(&db).await?;
+            say::line(match applied {
+                0 => "The schema is up to date.".to_owned(),
+                1 => "Applied 1 migration.".to_owned(),
+                n => format!("Applied {n} migrations."),
+            });
+            let made = bootstrap::first_accounts(&db, &config.first, Missing::Skip).await?;
+            if let Some(email) = made.email {
+                say::line(format_args!("Made the first superuser, {email}."));
+            }
+            Ok(())
+        }
+        Step::Down { steps } => {
+            locked(&db, async { Ok(Migrator::down(&db, Some(*steps)).await?) }).await?;
+            say::line("Done; `usher migrate status` shows where the schema is.");
+            Ok(())
+        }
+        Step::Status { json } => status(&db, *json).await,
+        Step::Fresh { yes } => {
+            ensure!(
+                *yes,
+                "this deletes every user, job and audit row of the database; add --yes if you mean it"
+            );
+            locked(&db, async { Ok(Migrator::fresh(&db).await?) }).await?;
+            say::line("Deleted everything and built the schema anew.");
+            Ok(())
+        }
+    }
+}
+
+/// Applies what is pending and returns how many migrations that were.
+pub async fn up(db: &DatabaseConnection) -> Result<usize> {
+    locked(db, async {
+        let pending = Migrator::get_pending_migrations(db).await?.len();
+        if pending > 0 {
+            Migrator::up(db, None).await?;
+        }
+        Ok(pending)
+    })
+    .await
+}
+
+/// One migration at a time: the lock lives in a transaction, so that it works behind a pooler and ends with the process.
+async fn locked<T>(db: &DatabaseConnection, work: impl Future<Output = Result<T>>) -> Result<T> {
+    if db.get_database_backend() != DbBackend::Postgres {
+        return work.await;
+    }
+    let lock = db.begin().await?;
+    lock.execute_raw(Statement::from_string(
+        DbBackend::Postgres,
+        format!("SELECT pg_advisory_xact_lock({LOCK})"),
+    ))
+    .await?;
+    let done = work.await;
+    lock.rollback().await?;
+    done
+}
+
+async fn status(db: &DatabaseConnection, json: bool) -> Result<()> {
+    let all = Migrator::get_migration_with_status(db).await?;
+    if json {
+        let rows: Vec<_> = all
+            .iter()
+            .map(|m| serde_json::json!({"name": m.name(), "status": m.status().to_string()}))
+            .collect();
+        say::json(&serde_json::Value::Array(rows));
+    } else {
+        let mut rows = vec![vec!["MIGRATION".to_owned(), "STATUS".to_owned()]];
+        rows.extend(all.iter().map(|m| vec![m.name().to_owned(), m.status().to_string()]));
+        say::table(&rows);
+    }
+    Ok(())
+}

@@ -1,0 +1,41 @@
+//! One room as a process of its own; the same as its own binary.
+
+use anyhow::Result;
+use usher_shared::{Config, House, log, process};
+use usher_worker::{Options, Worker};
+
+#[derive(Debug, clap::Args)]
+pub struct WorkerArgs {
+    /// Queues to serve, separated by commas [default: every queue with a registered kind]
+    #[arg(long, value_delimiter = ',')]
+    queues: Vec<String>,
+    /// Jobs that run at the same time
+    #[arg(long, default_value_t = 16, value_parser = clap::value_parser!(u16).range(1..=1000))]
+    concurrency: u16,
+}
+
+pub async fn api(config: Config) -> Result<()> {
+    log::init(config.log_format);
+    let house = House::open(config, false).await?;
+    let listener = process::bind(house.config.api_addr, "API_ADDR").await?;
+    Ok(usher_api::serve(&house, listener, process::shutdown_signal()).await?)
+}
+
+pub async fn admin(config: Config) -> Result<()> {
+    log::init(config.log_format);
+    let house = House::open(config, false).await?;
+    let listener = process::bind(house.config.admin_addr, "ADMIN_ADDR").await?;
+    Ok(usher_admin::serve(&house, listener, process::shutdown_signal()).await?)
+}
+
+pub async fn worker(config: Config, args: WorkerArgs) -> Result<()> {
+    log::init(config.log_format);
+    let options = Options {
+        queues: args.queues,
+        concurrency: usize::from(args.concurrency),
+        ..Options::default()
+    };
+    Worker::new(usher_worker::registry(), options)
+        .serve(config, process::shutdown_signal())
+        .await
+}

@@ -1,0 +1,189 @@
+//! `usher staff`: accounts of staff, for whoever has the database.
+
+use std::io::{self, BufRead};
+
+use anyhow::{Context, Result};
+use clap::Subcommand;
+use sea_orm::{
+    ActiveModelTrait, ActiveValue::Set, ColumnTrait, ConnectionTrait, EntityTrait, IntoActiveModel, QueryFilter,
+    QueryOrder, sea_query::Expr,
+};
+use usher_shared::{
+    Config,
+    audit::{self, Actor, Entry},
+    db::{self, PoolOptions},
+    entity::{session, user},
+    password,
+    rules::{Email, Name},
+    time::now,
+    users::{self, CreateUserError},
+};
+
+use crate::{
+    bootstrap::{acceptable, readable_secret},
+    say,
+};
+
+#[derive(Debug, Subcommand)]
+pub enum Command {
+    /// Make an account of staff and print its password once
+    Create {
+        email: String,
+        #[arg(long, default_value = "Staff")]
+        name: String,
+        /// May do everything; others get their rights by roles
+        #[arg(long)]
+        superuser: bool,
+        /// Read the password from standard input instead of making one up
+        #[arg(long)]
+        password_stdin: bool,
+    },
+    /// List the staff
+    List {
+        #[arg(long)]
+        json: bool,
+    },
+    /// Set a new password, print it once, and end the account's sessions
+    SetPassword {
+        email: String,
+        /// Read the password from standard input instead of making one up
+        #[arg(long)]
+        password_stdin: bool,
+    },
+}
+
+pub async fn run(config: &Config, command: Command) -> Result<()> {
+    let db = db::connect(
+        &config.database_url,
+        &PoolOptions {
+            max_connections: 2,
+            create: false,
+        },
+    )
+    .await?;
+    db::check_schema(&db).await?;
+    match command {
+        Command::Create {
+            email,
+            name,
+            superuser,
+            password_stdin,
+        } => {
+            let email =
+                Email::parse(&email, config.email_policy).map_err(|violation| anyhow::anyhow!(violation.message))?;
+            let name = Name::parse(&name).map_err(|violation| anyhow::anyhow!(violation.message))?;
+            let (raw, shown) = choose(password_stdin)?;
+            let hash = password::hash(&acceptable(&raw)?).await?;
+            let tx = db::begin(&db).await?;
+            let user = match users::create_superuser(&tx, &name, &email, hash).await {
+                Err(CreateUserError::EmailTaken) => {
+                    anyhow::bail!(
+                        "{} has an account already; `usher staff set-password` sets its password",
+                        email.as_str()
+                    )
+                }
+                user => user?,
+            };
+            if !superuser {
+                let mut row = user.clone().into_active_model();
+                row.is_superuser = Set(false);
+                row.update(&tx).await?;
+            }
+            record(&tx, "create", &user).await?;
+            tx.commit().await?;
+            tell("Made the account of", &user, shown.then_some(&raw));
+        }
+        Command::List { json } => {
+            let staff = user::Entity::find()
+                .filter(user::Column::IsStaff.eq(true))
+                .order_by_asc(user::Column::Id)
+                .all(&db)
+                .await?;
+            if json {
+                say::json(&staff.iter().map(as_json).collect());
+            } else {
+                let heading = ["ID", "EMAIL", "NAME", "RIGHTS", "LAST LOG-IN"]
+                    .map(str::to_owned)
+                    .to_vec();
+                say::table(
+                    &std::iter::once(heading)
+                        .chain(staff.iter().map(as_row))
+                        .collect::<Vec<_>>(),
+                );
+            }
+        }
+        Command::SetPassword { email, password_stdin } => {
+            let user = users::find_by_email_key(&db, &Email::key_of(&email)).await?;
+            let user = user.with_context(|| format!("there is no account with the address {email}"))?;
+            let (raw, shown) = choose(password_stdin)?;
+            let hash = password::hash(&acceptable(&raw)?).await?;
+            let tx = db::begin(&db).await?;
+            users::set_password(&tx, user.id, hash, false).await?;
+            session::Entity::update_many()
+                .col_expr(session::Column::EndedAt, Expr::value(now()))
+                .col_expr(session::Column::EndReason, Expr::value("password changed"))
+                .filter(session::Column::UserId.eq(user.id))
+                .filter(session::Column::EndedAt.is_null())
+                .exec(&tx)
+                .await?;
+            record(&tx, "set_password", &user).await?;
+            tx.commit().await?;
+            tell("Set the password of", &user, shown.then_some(&raw));
+        }
+    }
+    Ok(())
+}
+
+/// The password to set, and whether it was made up, so that it must be shown.
+fn choose(from_stdin: bool) -> Result<(String, bool)> {
+    if !from_stdin {
+        return Ok((readable_secret(), true));
+    }
+    let mut line = String::new();
+    io::stdin()
+        .lock()
+        .read_line(&mut line)
+        .context("cannot read the password from standard input")?;
+    Ok((line.trim_end_matches(['\n', '\r']).to_owned(), false))
+}
+
+fn tell(what: &str, user: &user::Model, raw: Option<&String>) {
+    say::line(format_args!("{what} {}.", user.email));
+    if let Some(raw) = raw {
+        say::line(format_args!("Password, shown only this once: {raw}"));
+    }
+}
+
+async fn record(conn: &impl ConnectionTrait, action: &str, user: &user::Model) -> Result<()> {
+    let entry = Entry {
+        action,
+        object_type: "user",
+        object_id: Some(user.id.to_string()),
+        object_label: Some(user.name.clone()),
+        ..Entry::default()
+    };
+    Ok(audit::record(conn, &Actor::system(), entry).await?)
+}
+
+fn rights(user: &user::Model) -> &'static str {
+    if user.is_superuser { "superuser" } else { "by roles" }
+}
+
+fn as_row(user: &user::Model) -> Vec<String> {
+    let last = user
+        .last_login_at
+        .map_or_else(|| "never".to_owned(), |at| at.format("%Y-%m-%d %H:%M").to_string());
+    vec![
+        user.id.to_string(),
+        user.email.clone(),
+        user.name.clone(),
+        rights(user).to_owned(),
+        last,
+    ]
+}
+
+fn as_json(user: &user::Model) -> serde_json::Value {
+    serde_json::json!({
+        "id": user.id, "email": user.email, "name": user.name, "rights": rights(user), "last_login_at": user.last_login_at,
+    })
+}
