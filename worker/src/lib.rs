@@ -1,1 +1,43 @@
+//! The worker's room: jobs of the ledger run here, by apalis, with the kinds that Usher itself brings.
+//! It can be used alone: register other kinds, and run them over the same ledger.
 
+mod attempt;
+mod backend;
+mod backoff;
+mod context;
+mod crew;
+mod driver;
+mod error;
+mod health;
+mod held;
+mod keep;
+mod mailer;
+mod metrics;
+mod options;
+mod pulse;
+mod registry;
+mod smtp;
+mod welcome_email;
+mod worker;
+
+use tokio_util::sync::CancellationToken;
+use usher_shared::{House, jobs::WelcomeEmail};
+
+pub use backoff::Backoff;
+pub use context::JobContext;
+pub use error::JobError;
+pub use mailer::{Delivery, Mail, Mailer};
+pub use options::{Options, USAGE};
+pub use registry::{Handler, Policy, Registry};
+pub use worker::Worker;
+
+/// The kinds of job that Usher itself brings.
+#[must_use]
+pub fn registry() -> Registry {
+    Registry::new().register::<WelcomeEmail>(welcome_email::POLICY, welcome_email::send)
+}
+
+/// Runs Usher's own jobs in a house that is open, until shutdown. Errors are settings that cannot be used.
+pub async fn run(house: &House, options: Options, shutdown: CancellationToken) -> anyhow::Result<()> {
+    Worker::new(registry(), options).run(house, shutdown).await
+}

@@ -1,0 +1,44 @@
+//! What a handler is given besides its job.
+
+use std::sync::{
+    Arc,
+    atomic::{AtomicBool, Ordering},
+};
+
+use sea_orm::{DatabaseConnection, DbErr};
+use usher_shared::{
+    config::Config,
+    entity::job,
+    jobs::{Claim, Ledger, Tx},
+};
+
+use crate::{JobError, Mailer};
+
+/// The surroundings of one run. Cheap to clone.
+#[derive(Clone)]
+pub struct JobContext {
+    pub db: DatabaseConnection,
+    pub ledger: Ledger,
+    pub config: Arc<Config>,
+    pub mailer: Mailer,
+    /// The job's row as it was claimed: its id, attempt, who caused it.
+    pub job: Arc<job::Model>,
+    pub(crate) claim: Claim,
+    pub(crate) completed: Arc<AtomicBool>,
+}
+
+impl JobContext {
+    /// Starts a transaction for the job's effects, and for the jobs that follow from it; see [`JobContext::complete`].
+    pub async fn begin(&self) -> Result<Tx, DbErr> {
+        self.ledger.begin().await
+    }
+
+    /// Marks the job done in this transaction and commits it: the effects happen exactly once, with the job's end.
+    /// Somebody else may have taken the job over meanwhile; then nothing is committed, and the error says so.
+    pub async fn complete(&self, tx: Tx) -> Result<(), JobError> {
+        self.ledger.complete(&*tx, self.claim, None).await?;
+        tx.commit().await?;
+        self.completed.store(true, Ordering::Release);
+        Ok(())
+    }
+}

@@ -1,0 +1,176 @@
+//! The jobs this process holds a lease on, from claim to settlement.
+
+use std::{
+    collections::HashMap,
+    ops::Deref,
+    sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError},
+    time::{Duration, Instant},
+};
+
+use tokio::sync::OwnedSemaphorePermit;
+use tokio_util::sync::CancellationToken;
+use usher_shared::{
+    entity::job,
+    jobs::{Claim, Held as Renewed},
+};
+use uuid::Uuid;
+
+/// Why a handler was stopped before it ended by itself.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Stop {
+    /// Somebody else may own the job by now: nothing may be written any more.
+    LeaseLost,
+    CancelRequested,
+    /// The process ends: the job goes back, and the attempt does not count.
+    Draining,
+}
+
+/// All leases of this process; the heartbeat renews them together.
+#[derive(Default)]
+pub(crate) struct Held {
+    leases: Mutex<HashMap<Uuid, Arc<Lease>>>,
+}
+
+struct Lease {
+    token: Uuid,
+    until: Mutex<Instant>,
+    why: OnceLock<Stop>,
+    stopped: CancellationToken,
+}
+
+impl Lease {
+    fn stop(&self, why: Stop) {
+        let _ = self.why.set(why);
+        self.stopped.cancel();
+    }
+}
+
+/// One claimed job. While it lives the heartbeat renews its lease; when it is dropped its slot is free again.
+pub(crate) struct HeldJob {
+    pub(crate) job: Arc<job::Model>,
+    pub(crate) claim: Claim,
+    lease: Arc<Lease>,
+    held: Arc<Held>,
+    _slot: OwnedSemaphorePermit,
+}
+
+impl Held {
+    /// Takes charge of a job that was claimed at `claimed_at` or a little later.
+    pub(crate) fn take(
+        self: &Arc<Self>,
+        job: job::Model,
+        claimed_at: Instant,
+        lease: Duration,
+        slot: OwnedSemaphorePermit,
+    ) -> HeldJob {
+        let claim = Claim::of(&job);
+        let lease = Arc::new(Lease {
+            token: claim.token,
+            until: Mutex::new(claimed_at + lease),
+            why: OnceLock::new(),
+            stopped: CancellationToken::new(),
+        });
+        self.leases().insert(job.id, Arc::clone(&lease));
+        HeldJob {
+            job: Arc::new(job),
+            claim,
+            lease,
+            held: Arc::clone(self),
+            _slot: slot,
+        }
+    }
+
+    pub(crate) fn len(&self) -> usize {
+        self.leases().len()
+    }
+
+    pub(crate) fn ids(&self) -> Vec<Uuid> {
+        self.leases().keys().copied().collect()
+    }
+
+    /// Notes what the ledger answered when it was asked at `asked_at` to renew `ids`: what it does not name with the
+    /// token held here is lost. Answers how many are.
+    pub(crate) fn renewed(&self, ids: &[Uuid], answer: &[Renewed], asked_at: Instant, lease: Duration) -> usize {
+        let until = asked_at + lease;
+        let answer: HashMap<_, _> = answer
+            .iter()
+            .map(|renewed| ((renewed.id, renewed.lease_token), renewed))
+            .collect();
+        let leases = self.leases();
+        let mut lost = 0;
+        for (id, held) in ids.iter().filter_map(|id| leases.get_key_value(id)) {
+            match answer.get(&(*id, held.token)) {
+                Some(renewed) => {
+                    *lock(&held.until) = until;
+                    if renewed.cancel_requested {
+                        held.stop(Stop::CancelRequested);
+                    }
+                }
+                // Claimed anew by this process after the question: the next heartbeat knows it.
+                None if *lock(&held.until) > until => {}
+                None => {
+                    held.stop(Stop::LeaseLost);
+                    lost += 1;
+                }
+            }
+        }
+        lost
+    }
+
+    /// Stops the handlers whose lease ran out because no heartbeat came through.
+    pub(crate) fn stop_expired(&self) {
+        let now = Instant::now();
+        for lease in self.leases().values().filter(|lease| *lock(&lease.until) <= now) {
+            lease.stop(Stop::LeaseLost);
+        }
+    }
+
+    /// Stops every handler that still runs.
+    pub(crate) fn stop_all(&self, why: Stop) {
+        for lease in self.leases().values() {
+            lease.stop(why);
+        }
+    }
+
+    fn leases(&self) -> MutexGuard<'_, HashMap<Uuid, Arc<Lease>>> {
+        lock(&self.leases)
+    }
+}
+
+impl HeldJob {
+    /// Ends when the handler has to stop, with the reason.
+    pub(crate) async fn stopped(&self) -> Stop {
+        self.lease.stopped.cancelled().await;
+        self.lease.why.get().copied().unwrap_or(Stop::LeaseLost)
+    }
+
+    /// Whether nothing may be written about this job any more.
+    pub(crate) fn is_lost(&self) -> bool {
+        self.lease.why.get() == Some(&Stop::LeaseLost) || *lock(&self.lease.until) <= Instant::now()
+    }
+}
+
+impl Deref for HeldJob {
+    type Target = job::Model;
+
+    fn deref(&self) -> &job::Model {
+        &self.job
+    }
+}
+
+impl Drop for HeldJob {
+    fn drop(&mut self) {
+        let mut leases = self.held.leases();
+        // The same job may have been claimed again meanwhile; that lease is not ours to forget.
+        if leases
+            .get(&self.claim.id)
+            .is_some_and(|lease| Arc::ptr_eq(lease, &self.lease))
+        {
+            leases.remove(&self.claim.id);
+        }
+    }
+}
+
+fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
+    mutex.lock().unwrap_or_else(PoisonError::into_inner)
+}

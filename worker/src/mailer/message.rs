@@ -1,0 +1,62 @@
+//! A mail in the form of RFC 5322. lettre encodes every header, so no name or subject can add one.
+
+use anyhow::Context;
+use lettre::{
+    Address,
+    message::{
+        Mailbox, MultiPart,
+        header::{Header, HeaderName, HeaderValue},
+    },
+};
+use uuid::Uuid;
+
+use super::Mail;
+
+pub(super) struct Message {
+    /// With its angle brackets.
+    pub(super) id: String,
+    pub(super) to: Address,
+    pub(super) bytes: Vec<u8>,
+}
+
+impl Message {
+    /// The same job gives the same Message-ID, so that a mail sent twice is seen to be the same (RFC 5322 §3.6.4).
+    /// The error says what is wrong without the address.
+    pub(super) fn new(from: &Mailbox, job_id: Uuid, mail: &Mail) -> anyhow::Result<Self> {
+        let to: Address = mail.address.parse().context("the address cannot be used in mail")?;
+        let name = mail.name.split(char::is_control).collect::<Vec<_>>().join(" ");
+        let id = format!("<{job_id}@{}>", from.email.domain());
+        let message = lettre::Message::builder()
+            .from(from.clone())
+            .to(Mailbox::new(Some(name), to.clone()))
+            .subject(&mail.subject)
+            .message_id(Some(id.clone()))
+            .date_now()
+            .header(AutoSubmitted)
+            .multipart(MultiPart::alternative_plain_html(mail.text.clone(), mail.html.clone()))
+            .context("the mail cannot be built")?;
+        Ok(Self {
+            id,
+            to,
+            bytes: message.formatted(),
+        })
+    }
+}
+
+/// `Auto-Submitted: auto-generated` (RFC 3834 §5): no out-of-office answers, please.
+#[derive(Clone)]
+struct AutoSubmitted;
+
+impl Header for AutoSubmitted {
+    fn name() -> HeaderName {
+        HeaderName::new_from_ascii_str("Auto-Submitted")
+    }
+
+    fn parse(_: &str) -> Result<Self, Box<dyn std::error::Error + Send + Sync>> {
+        Ok(Self)
+    }
+
+    fn display(&self) -> HeaderValue {
+        HeaderValue::new(Self::name(), "auto-generated".to_owned())
+    }
+}

@@ -1,0 +1,74 @@
+//! How one worker process runs.
+
+use std::time::Duration;
+
+/// Options of a worker. [`Options::default`] suits most.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Options {
+    /// The queues to work on; empty means those of all registered kinds.
+    pub queues: Vec<String>,
+    /// Jobs that run at the same time, 1 or more.
+    pub concurrency: usize,
+    /// How long a job is left to a worker that gives no sign of life; it gives one every third of this. 3 s or more.
+    pub lease: Duration,
+    /// How long running jobs may take to finish once the process is to stop.
+    pub drain: Duration,
+}
+
+impl Default for Options {
+    fn default() -> Self {
+        Self {
+            queues: Vec::new(),
+            concurrency: 16,
+            lease: Duration::from_secs(15),
+            drain: Duration::from_secs(25),
+        }
+    }
+}
+
+/// What the command line of a worker says besides the settings of the house.
+pub const USAGE: &str = "--queues mail,default (default: every queue with a registered kind), --concurrency 16";
+
+impl Options {
+    /// Takes `--queues` and `--concurrency` out of a command line; answers the other arguments as well.
+    /// The error is one line with an example.
+    pub fn from_args(args: impl IntoIterator<Item = String>) -> anyhow::Result<(Self, Vec<String>)> {
+        let (mut options, mut others) = (Self::default(), Vec::new());
+        let mut args = args.into_iter();
+        while let Some(arg) = args.next() {
+            let (flag, given) = match arg.split_once('=') {
+                Some((flag, value)) => (flag.to_owned(), Some(value.to_owned())),
+                None => (arg.clone(), None),
+            };
+            if !matches!(flag.as_str(), "--queues" | "--concurrency") {
+                others.push(arg);
+                continue;
+            }
+            let value = given.or_else(|| args.next()).unwrap_or_default();
+            if flag == "--queues" {
+                options.queues = parse_queues(&value)?;
+            } else {
+                options.concurrency = parse_concurrency(&value)?;
+            }
+        }
+        Ok((options, others))
+    }
+}
+
+/// Queue names between commas.
+fn parse_queues(text: &str) -> anyhow::Result<Vec<String>> {
+    let queues: Vec<_> = text.split(',').map(|name| name.trim().to_owned()).collect();
+    anyhow::ensure!(
+        queues.iter().all(|name| !name.is_empty()),
+        "--queues {text:?} names no queue, for example --queues mail,default"
+    );
+    Ok(queues)
+}
+
+/// 1 to 1,000 jobs at the same time.
+fn parse_concurrency(text: &str) -> anyhow::Result<usize> {
+    match text.parse() {
+        Ok(number @ 1..=1_000) => Ok(number),
+        _ => anyhow::bail!("--concurrency {text:?} is no number from 1 to 1000, for example --concurrency 16"),
+    }
+}

@@ -1,0 +1,66 @@
+//! What tells the others that this worker lives: its leases renewed and its row in `workers` kept fresh,
+//! both every five seconds, and the sweep that finds what nobody claimed or nobody finished.
+
+use std::{
+    sync::Arc,
+    time::{Duration, Instant},
+};
+
+use tracing::{info, warn};
+use usher_shared::jobs::{Ledger, WorkerInfo};
+
+use crate::{
+    held::Held,
+    keep::{CALL_LIMIT, within},
+};
+
+const SWEEP_PAUSE: Duration = Duration::from_secs(1);
+
+pub(crate) struct Pulse {
+    /// On connections of its own: busy handlers must not delay a heartbeat.
+    pub(crate) ledger: Ledger,
+    pub(crate) info: WorkerInfo,
+    pub(crate) lease: Duration,
+    pub(crate) held: Arc<Held>,
+}
+
+impl Pulse {
+    /// Renews every lease; handlers whose lease is lost or whose job was cancelled are stopped.
+    pub(crate) async fn heartbeat(self: Arc<Self>) -> anyhow::Result<Duration> {
+        let pause = self.lease / 3;
+        self.held.stop_expired();
+        let (ids, asked_at) = (self.held.ids(), Instant::now());
+        if !ids.is_empty() {
+            let heartbeat = self.ledger.heartbeat(&self.info.name, &ids, self.lease);
+            let answer = within(CALL_LIMIT.min(pause), heartbeat).await?;
+            let lost = self.held.renewed(&ids, &answer, asked_at, self.lease);
+            if lost > 0 {
+                warn!(lost, "leases were lost: another worker may run these jobs");
+            }
+        }
+        Ok(pause)
+    }
+
+    /// Keeps this worker's row fresh; a row that was pruned meanwhile is written again.
+    pub(crate) async fn presence(self: Arc<Self>) -> anyhow::Result<Duration> {
+        let info = WorkerInfo {
+            running: self.held.len(),
+            ..self.info.clone()
+        };
+        within(CALL_LIMIT, self.ledger.worker_seen(&info)).await?;
+        Ok(Duration::from_secs(5))
+    }
+
+    /// Announces what is due again, and takes jobs back whose worker is gone.
+    pub(crate) async fn sweep(self: Arc<Self>) -> anyhow::Result<Duration> {
+        let swept = within(CALL_LIMIT, self.ledger.sweep(&self.info.queues)).await?;
+        if swept.recovered > 0 || swept.ended > 0 {
+            info!(
+                recovered = swept.recovered,
+                ended = swept.ended,
+                "jobs of lost workers are back, or ended"
+            );
+        }
+        Ok(SWEEP_PAUSE)
+    }
+}

@@ -1,0 +1,156 @@
+//! Which kinds of job this worker runs, how, and how stubbornly.
+
+use std::{collections::BTreeMap, sync::Arc, time::Duration};
+
+use futures::future::{BoxFuture, FutureExt};
+use usher_shared::{entity::job, jobs::Job};
+
+use crate::{Backoff, JobContext, JobError};
+
+/// How a kind is retried and limited; it stands beside the kind's handler.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Policy {
+    /// Runs at most, the first one included; 1 or more. A job's own `max_attempts` overrides it.
+    pub attempts: u32,
+    /// The pause after a failed run.
+    pub backoff: Backoff,
+    /// For one run. A job's own `timeout_seconds` overrides it. Only a handler that awaits can be stopped.
+    pub timeout: Duration,
+}
+
+impl Policy {
+    /// Ten runs over about an hour and a half, a minute for each.
+    pub const DEFAULT: Self = Self {
+        attempts: 10,
+        backoff: Backoff {
+            first: Duration::from_secs(10),
+            cap: Duration::from_secs(3600),
+        },
+        timeout: Duration::from_secs(60),
+    };
+}
+
+impl Default for Policy {
+    fn default() -> Self {
+        Self::DEFAULT
+    }
+}
+
+/// What runs a job of type `J`: any `async fn(J, JobContext) -> Result<(), JobError>`.
+pub trait Handler<J>: Send + Sync + 'static {
+    /// Runs one attempt. The future may be dropped at any await: time limit, cancel request, lost lease.
+    fn run(&self, job: J, context: JobContext) -> impl Future<Output = Result<(), JobError>> + Send;
+}
+
+impl<J, F, R> Handler<J> for F
+where
+    F: Fn(J, JobContext) -> R + Send + Sync + 'static,
+    R: Future<Output = Result<(), JobError>> + Send,
+{
+    fn run(&self, job: J, context: JobContext) -> impl Future<Output = Result<(), JobError>> + Send {
+        self(job, context)
+    }
+}
+
+type Run = dyn Fn(JobContext) -> BoxFuture<'static, Result<(), JobError>> + Send + Sync;
+
+/// One registered kind.
+#[derive(Clone)]
+pub(crate) struct Kind {
+    pub(crate) policy: Policy,
+    queue: &'static str,
+    run: Arc<Run>,
+}
+
+impl Kind {
+    pub(crate) fn run(&self, context: JobContext) -> BoxFuture<'static, Result<(), JobError>> {
+        (self.run)(context)
+    }
+}
+
+/// The kinds of job that a worker runs.
+///
+/// ```
+/// use serde::{Deserialize, Serialize};
+/// use usher_shared::jobs::Job;
+/// use usher_worker::{JobContext, JobError, Policy, Registry};
+///
+/// #[derive(Serialize, Deserialize)]
+/// struct Greet {
+///     user_id: i64,
+/// }
+///
+/// impl Job for Greet {
+///     const KIND: &'static str = "greet";
+/// }
+///
+/// async fn greet(job: Greet, _context: JobContext) -> Result<(), JobError> {
+///     tracing::info!(user_id = job.user_id, "hello");
+///     Ok(())
+/// }
+///
+/// let registry = Registry::new().register::<Greet>(Policy::DEFAULT, greet);
+/// ```
+#[derive(Clone, Default)]
+pub struct Registry {
+    kinds: BTreeMap<&'static str, Kind>,
+}
+
+impl Registry {
+    #[must_use]
+    pub fn new() -> Self {
+        Self::default()
+    }
+
+    /// Adds a kind, or replaces the one of the same word.
+    #[must_use]
+    pub fn register<J: Job>(mut self, policy: Policy, handler: impl Handler<J>) -> Self {
+        let handler = Arc::new(handler);
+        let run = move |context: JobContext| {
+            let handler = Arc::clone(&handler);
+            async move {
+                let job = read::<J>(&context.job)?;
+                handler.run(job, context).await
+            }
+            .boxed()
+        };
+        let kind = Kind {
+            policy,
+            queue: J::QUEUE,
+            run: Arc::new(run),
+        };
+        self.kinds.insert(J::KIND, kind);
+        self
+    }
+
+    pub(crate) fn find(&self, kind: &str) -> Option<&Kind> {
+        self.kinds.get(kind)
+    }
+
+    pub(crate) fn kinds(&self) -> impl Iterator<Item = &'static str> {
+        self.kinds.keys().copied()
+    }
+
+    /// The queues of all registered kinds, each once.
+    #[must_use]
+    pub fn queues(&self) -> Vec<String> {
+        let mut queues: Vec<_> = self.kinds.values().map(|kind| kind.queue.to_owned()).collect();
+        queues.sort_unstable();
+        queues.dedup();
+        queues
+    }
+}
+
+/// The payload as its type. An older version may still be readable, a newer one was written by a newer release.
+fn read<J: Job>(job: &job::Model) -> Result<J, JobError> {
+    if job.version > J::VERSION {
+        return Err(JobError::give_up(format!(
+            "payload version {} of {} is newer than this worker knows ({}): update the worker, then replay the job",
+            job.version,
+            J::KIND,
+            J::VERSION
+        )));
+    }
+    serde::Deserialize::deserialize(&job.payload)
+        .map_err(|error: serde_json::Error| JobError::give_up(format!("unreadable payload of {}: {error}", J::KIND)))
+}

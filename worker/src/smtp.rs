@@ -1,0 +1,246 @@
+//! A bounded pool of SMTP connections (RFC 5321). lettre speaks the protocol; the pool is ours, because lettre's
+//! own opens without bound and takes back a connection whose send was dropped half-way, so that the next mail
+//! would read the answer meant for the one before it.
+
+use std::{
+    sync::{Mutex, PoisonError},
+    time::{Duration, Instant},
+};
+
+use anyhow::{Context, anyhow, bail};
+use lettre::{
+    Address,
+    transport::smtp::{
+        Error,
+        authentication::{Credentials, DEFAULT_MECHANISMS},
+        client::{AsyncSmtpConnection, TlsParameters},
+        commands::{Data, Mail, Noop, Rcpt, Rset},
+        extension::{ClientId, Extension, MailBodyParameter, MailParameter},
+        response::Response,
+    },
+};
+use percent_encoding::percent_decode_str;
+use tokio::{sync::Semaphore, time::timeout};
+use url::Url;
+
+/// Connections to the mail server at most, for one process.
+const CONNECTIONS: usize = 16;
+/// For one answer of the server while connecting.
+const CONNECT_LIMIT: Duration = Duration::from_secs(10);
+/// For one mail, from MAIL FROM to the server's last word. RFC 5321 §4.5.3.2 would allow 10 minutes for the last
+/// word alone; no lease should wait that long.
+const SEND_LIMIT: Duration = Duration::from_secs(30);
+/// A connection that rested longer is asked whether it still works.
+const FRESH: Duration = Duration::from_secs(5);
+/// A connection that rested longer is closed.
+const IDLE_LIMIT: Duration = Duration::from_secs(60);
+
+/// How far a mail came before it failed; the same answer means something else at each step.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Step {
+    /// Connecting, greeting, TLS, log-in.
+    Connect,
+    /// MAIL FROM: the server judges us.
+    Sender,
+    /// RCPT TO: the server judges the address.
+    Recipient,
+    /// DATA was asked for; the body was not sent.
+    Data,
+    /// The body was sent: without an answer nobody knows whether the mail arrived.
+    Body,
+}
+
+/// A mail that was not accepted.
+#[derive(Debug)]
+pub(crate) struct Failure {
+    pub(crate) step: Step,
+    /// What the server said, or why there is no answer. It may hold the address.
+    pub(crate) answer: String,
+    /// The three digits, when the server answered.
+    pub(crate) code: Option<u16>,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Tls {
+    None,
+    IfOffered,
+    Required,
+    Wrapped,
+}
+
+/// One mail server.
+pub(crate) struct Smtp {
+    host: String,
+    port: u16,
+    tls: Tls,
+    hello: ClientId,
+    credentials: Option<Credentials>,
+    slots: Semaphore,
+    resting: Mutex<Vec<(Instant, AsyncSmtpConnection)>>,
+}
+
+impl Smtp {
+    /// Reads `smtp://` (with `?tls=required` or `?tls=opportunistic`) and `smtps://` URLs as lettre does.
+    /// It does not connect.
+    pub(crate) fn new(url: &str) -> anyhow::Result<Self> {
+        let url = Url::parse(url)?;
+        let tls = url.query_pairs().find(|(key, _)| key == "tls").map(|(_, value)| value);
+        let (tls, default_port) = match (url.scheme(), tls.as_deref()) {
+            ("smtps", _) => (Tls::Wrapped, 465),
+            ("smtp", None) => (Tls::None, 25),
+            ("smtp", Some("required")) => (Tls::Required, 587),
+            ("smtp", Some("opportunistic")) => (Tls::IfOffered, 587),
+            ("smtp", Some(other)) => bail!("tls={other} is neither required nor opportunistic"),
+            (scheme, _) => bail!("has the scheme {scheme}, neither smtp nor smtps"),
+        };
+        let decoded = |text: &str| Ok::<_, anyhow::Error>(percent_decode_str(text).decode_utf8()?.into_owned());
+        Ok(Self {
+            host: url.host_str().context("names no host")?.to_owned(),
+            port: url.port().unwrap_or(default_port),
+            tls,
+            hello: match url.path().trim_matches('/') {
+                "" => ClientId::default(),
+                name => ClientId::Domain(name.to_owned()),
+            },
+            credentials: match url.password() {
+                Some(password) => Some(Credentials::new(decoded(url.username())?, decoded(password)?)),
+                None => None,
+            },
+            slots: Semaphore::new(CONNECTIONS),
+            resting: Mutex::default(),
+        })
+    }
+
+    /// Sends one mail to one recipient; answers the server's last word.
+    pub(crate) async fn send(&self, from: &Address, to: &Address, message: &[u8]) -> Result<String, Failure> {
+        let failed = |step, error: anyhow::Error| Failure {
+            step,
+            answer: format!("{error:#}"),
+            code: None,
+        };
+        let Ok(_slot) = self.slots.acquire().await else {
+            return Err(failed(Step::Connect, anyhow!("the mail pool is closed")));
+        };
+        let mut connection = match self.take_resting().await {
+            Some(connection) => connection,
+            None => match timeout(CONNECT_LIMIT, self.connect()).await {
+                Ok(connection) => connection.map_err(|error| Failure::of(Step::Connect, &error))?,
+                Err(_) => return Err(failed(Step::Connect, anyhow!("no connection within {CONNECT_LIMIT:?}"))),
+            },
+        };
+        // From here on a connection that is not given back is closed, also when this future is dropped.
+        let mut step = Step::Sender;
+        let sent = timeout(SEND_LIMIT, transmit(&mut connection, &mut step, from, to, message)).await;
+        match sent {
+            Ok(Ok(response)) => {
+                self.rest(connection);
+                Ok(said(&response))
+            }
+            Ok(Err(error)) => {
+                let failure = Failure::of(step, &error);
+                // The server's refusal leaves the connection usable (RFC 5321 §4.1.1.5), except when it says goodbye.
+                if failure.code.is_some_and(|code| code != 421) && self.reset(&mut connection).await {
+                    self.rest(connection);
+                }
+                Err(failure)
+            }
+            Err(_) => Err(failed(step, anyhow!("no answer within {SEND_LIMIT:?}"))),
+        }
+    }
+
+    async fn connect(&self) -> Result<AsyncSmtpConnection, Error> {
+        let parameters = || TlsParameters::new(self.host.clone());
+        let wrapped = (self.tls == Tls::Wrapped).then(parameters).transpose()?;
+        let server = (self.host.as_str(), self.port);
+        let mut connection =
+            AsyncSmtpConnection::connect_tokio1(server, Some(CONNECT_LIMIT), &self.hello, wrapped, None).await?;
+        if self.tls == Tls::Required || (self.tls == Tls::IfOffered && connection.can_starttls()) {
+            connection.starttls(parameters()?, &self.hello).await?;
+        }
+        if let Some(credentials) = &self.credentials {
+            connection.auth(DEFAULT_MECHANISMS, credentials).await?;
+        }
+        Ok(connection)
+    }
+
+    async fn take_resting(&self) -> Option<AsyncSmtpConnection> {
+        loop {
+            let (since, mut connection) = self.lock_resting().pop()?;
+            let rested = since.elapsed();
+            if rested < FRESH {
+                return Some(connection);
+            }
+            let works = timeout(Duration::from_secs(2), connection.command(Noop));
+            if rested < IDLE_LIMIT && works.await.is_ok_and(|answer| answer.is_ok()) {
+                return Some(connection);
+            }
+        }
+    }
+
+    async fn reset(&self, connection: &mut AsyncSmtpConnection) -> bool {
+        let answer = timeout(Duration::from_secs(2), connection.command(Rset)).await;
+        answer.is_ok_and(|answer| answer.is_ok())
+    }
+
+    fn rest(&self, connection: AsyncSmtpConnection) {
+        let mut resting = self.lock_resting();
+        resting.retain(|(since, _)| since.elapsed() < IDLE_LIMIT);
+        resting.push((Instant::now(), connection));
+    }
+
+    fn lock_resting(&self) -> std::sync::MutexGuard<'_, Vec<(Instant, AsyncSmtpConnection)>> {
+        self.resting.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+async fn transmit(
+    connection: &mut AsyncSmtpConnection,
+    step: &mut Step,
+    from: &Address,
+    to: &Address,
+    message: &[u8],
+) -> Result<Response, Error> {
+    let mut parameters = Vec::new();
+    let offers = |extension| connection.server_info().supports_feature(extension);
+    if !to.to_string().is_ascii() && offers(Extension::SmtpUtfEight) {
+        parameters.push(MailParameter::SmtpUtfEight);
+    }
+    if !message.is_ascii() && offers(Extension::EightBitMime) {
+        parameters.push(MailParameter::Body(MailBodyParameter::EightBitMime));
+    }
+    connection.command(Mail::new(Some(from.clone()), parameters)).await?;
+    *step = Step::Recipient;
+    connection.command(Rcpt::new(to.clone(), Vec::new())).await?;
+    *step = Step::Data;
+    connection.command(Data).await?;
+    *step = Step::Body;
+    connection.message(message).await
+}
+
+impl Failure {
+    fn of(step: Step, error: &Error) -> Self {
+        let code = error.status().and_then(|code| code.to_string().parse().ok());
+        let text = std::error::Error::source(error).map_or_else(|| error.to_string(), ToString::to_string);
+        Self {
+            step,
+            answer: match code {
+                Some(code) => format!("{code} {text}"),
+                None => text,
+            },
+            code,
+        }
+    }
+
+    /// The enhanced status code (RFC 3463) that the answer starts with, such as `5.1.1`.
+    pub(crate) fn enhanced(&self) -> Option<&str> {
+        let word = self.answer.split_whitespace().nth(1).filter(|_| self.code.is_some())?;
+        let parts = || word.split('.');
+        let digits = |part: &str| !part.is_empty() && part.bytes().all(|byte| byte.is_ascii_digit());
+        (parts().count() == 3 && parts().all(digits)).then_some(word)
+    }
+}
+
+fn said(response: &Response) -> String {
+    let lines: Vec<_> = response.message().collect();
+    format!("{} {}", response.code(), lines.join(" "))
+}

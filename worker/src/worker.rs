@@ -1,0 +1,102 @@
+//! A worker as a process: it waits for its database, tells its health, and runs until it is stopped.
+
+use std::{
+    sync::{Arc, OnceLock},
+    time::Duration,
+};
+
+use tokio_util::sync::CancellationToken;
+use tracing::{info, warn};
+use usher_shared::{Config, House, process};
+
+use crate::{Backoff, Mailer, Options, Registry, crew::Crew, health::Health, metrics::Metrics};
+
+/// Between tries to reach the database at the start.
+const PATIENCE: Backoff = Backoff {
+    first: Duration::from_millis(250),
+    cap: Duration::from_secs(2),
+};
+
+/// A worker: the kinds it knows and how it runs.
+pub struct Worker {
+    registry: Registry,
+    options: Options,
+    metrics: Arc<Metrics>,
+}
+
+impl Worker {
+    #[must_use]
+    pub fn new(registry: Registry, options: Options) -> Self {
+        Self {
+            metrics: Arc::new(Metrics::new(&registry)),
+            registry,
+            options,
+        }
+    }
+
+    /// Runs jobs until shutdown, then lets those that run finish and gives the others back.
+    pub async fn run(self, house: &House, shutdown: CancellationToken) -> anyhow::Result<()> {
+        let mailer = Mailer::new(&house.config)?;
+        let opened = patiently(&shutdown, "the worker's own connections", || {
+            Crew::own_connections(house)
+        })
+        .await;
+        if let Some(own) = opened {
+            Crew::new(house, own, self.registry, self.options, mailer, self.metrics)
+                .work(shutdown)
+                .await;
+        }
+        Ok(())
+    }
+
+    /// The whole process: serves health and metrics on `METRICS_ADDR`, waits for a database that is not there yet or
+    /// not migrated, and runs until shutdown. Only a setting that cannot be used is an error.
+    pub async fn serve(self, config: Config, shutdown: CancellationToken) -> anyhow::Result<()> {
+        Mailer::new(&config)?;
+        let health = Health {
+            metrics: Arc::clone(&self.metrics),
+            house: Arc::new(OnceLock::new()),
+        };
+        // Ends after the jobs: a worker that drains is alive and says so.
+        let finished = CancellationToken::new();
+        let _finish = finished.clone().drop_guard();
+        if let Some(address) = config.metrics_addr {
+            let listener = process::bind(address, "METRICS_ADDR").await?;
+            tokio::spawn(health.clone().serve(listener, finished));
+        }
+        let open = || House::open(config.clone(), false);
+        let Some(house) = patiently(&shutdown, "the database", open).await else {
+            return Ok(());
+        };
+        drop(health.house.set(house.clone()));
+        self.run(&house, shutdown).await
+    }
+}
+
+/// Tries until it works, and says once that it does not; none when the process is stopped meanwhile.
+async fn patiently<T, E, R>(shutdown: &CancellationToken, what: &str, mut attempt: impl FnMut() -> R) -> Option<T>
+where
+    R: Future<Output = Result<T, E>>,
+    E: std::fmt::Display,
+{
+    let mut failures = 0;
+    loop {
+        match shutdown.run_until_cancelled(attempt()).await? {
+            Ok(opened) => {
+                if failures > 0 {
+                    info!("{what} is there now");
+                }
+                return Some(opened);
+            }
+            Err(error) => {
+                failures += 1;
+                if failures == 1 {
+                    warn!(%error, "waiting for {what}");
+                }
+                shutdown
+                    .run_until_cancelled(tokio::time::sleep(PATIENCE.after(failures)))
+                    .await?;
+            }
+        }
+    }
+}

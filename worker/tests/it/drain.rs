@@ -1,0 +1,68 @@
+//! The stop: what runs may finish, what does not goes back as if it had never been taken.
+
+use std::time::{Duration, Instant};
+
+use sea_orm::EntityTrait;
+use usher_shared::entity::{job::JobState, worker};
+use usher_testkit::{eventually, on_both};
+use usher_worker::{JobContext, Options, Registry};
+
+use crate::yard::{PATIENCE, Probe, QUICK, Yard};
+
+on_both! {
+    async fn running_jobs_finish_and_waiting_ones_go_back_uncounted(db: TestDb) {
+        let yard = Yard::embedded(db).await;
+        let registry = Registry::new().register::<Probe>(QUICK, async |_, _: JobContext| {
+            tokio::time::sleep(Duration::from_secs(2)).await;
+            Ok(())
+        });
+        let mut ids = Vec::new();
+        for number in 0..5 {
+            ids.push(yard.enqueue(Probe { number }).await);
+        }
+        // Two run, one is claimed ahead of them.
+        let worker = yard.start_with(registry, Options { concurrency: 2, ..Options::default() });
+        eventually(PATIENCE, "two run", async || {
+            let mut running = 0;
+            for id in &ids {
+                running += usize::from(yard.job(*id).await.state == JobState::Running);
+            }
+            (running >= 2).then_some(())
+        })
+        .await;
+        eventually(PATIENCE, "the worker is listed", async || {
+            let workers = worker::Entity::find().all(&yard.house.db).await.unwrap();
+            (workers.len() == 1).then_some(())
+        })
+        .await;
+        tokio::time::sleep(Duration::from_millis(200)).await;
+        worker.stop().await;
+        let mut done = 0;
+        for id in ids {
+            let job = yard.job(id).await;
+            match job.state {
+                JobState::Done => done += 1,
+                _ => assert_eq!((job.state, job.attempt, job.lease_token), (JobState::Ready, 0, None), "{job:?}"),
+            }
+        }
+        assert_eq!(done, 2);
+        assert!(worker::Entity::find().all(&yard.house.db).await.unwrap().is_empty());
+    }
+
+    async fn a_job_that_does_not_finish_in_time_goes_back_uncounted(db: TestDb) {
+        let yard = Yard::embedded(db).await;
+        let registry = Registry::new().register::<Probe>(QUICK, async |_, _: JobContext| {
+            std::future::pending::<()>().await;
+            Ok(())
+        });
+        let worker = yard.start_with(registry, Options { drain: Duration::from_secs(1), ..Options::default() });
+        let id = yard.enqueue(Probe { number: 1 }).await;
+        yard.reaches(id, JobState::Running).await;
+        let asked = Instant::now();
+        worker.stop().await;
+        assert!((1.0..4.0).contains(&asked.elapsed().as_secs_f64()), "{:?}", asked.elapsed());
+        let job = yard.job(id).await;
+        assert_eq!((job.state, job.attempt, job.epoch), (JobState::Ready, 0, 1));
+        assert!(yard.attempts(id).await.is_empty());
+    }
+}

@@ -1,0 +1,103 @@
+//! From a commit to a handler, on every transport.
+
+use std::time::{Duration, Instant};
+
+use usher_shared::{entity::job::JobState, jobs};
+use usher_testkit::{Redis, eventually, on_both};
+use usher_worker::Registry;
+
+use crate::yard::{Notes, PATIENCE, Probe, QUICK, Yard};
+
+async fn thirty_jobs_run_once_each(yard: Yard) -> Vec<Duration> {
+    let notes = Notes::default();
+    let seen = notes.clone();
+    let worker = yard.start(Registry::new().register::<Probe>(QUICK, move |job: Probe, _| {
+        seen.add((job.number, Instant::now()));
+        async { Ok(()) }
+    }));
+    let mut enqueued = Vec::new();
+    for number in 0..30 {
+        enqueued.push((yard.enqueue(Probe { number }).await, Instant::now()));
+        tokio::time::sleep(Duration::from_millis(20)).await;
+    }
+    for (id, _) in &enqueued {
+        let job = yard.reaches(*id, JobState::Done).await;
+        assert_eq!(
+            (job.attempt, job.crashes, job.lease_token, job.last_error),
+            (1, 0, None, None)
+        );
+        assert!(job.started_at.is_some() && job.finished_at >= job.started_at);
+    }
+    worker.stop().await;
+    let mut notes = notes.all();
+    notes.sort_unstable();
+    assert_eq!(
+        notes.iter().map(|(number, _)| *number).collect::<Vec<_>>(),
+        (0..30).collect::<Vec<_>>()
+    );
+    let mut latencies: Vec<_> = notes
+        .iter()
+        .zip(&enqueued)
+        .map(|((_, started), (_, committed))| started.saturating_duration_since(*committed))
+        .collect();
+    latencies.sort_unstable();
+    latencies
+}
+
+on_both! {
+    async fn in_one_process_a_job_starts_within_milliseconds_of_its_commit(db: TestDb) {
+        let latencies = thirty_jobs_run_once_each(Yard::embedded(db).await).await;
+        assert!(latencies[15] < Duration::from_millis(100), "{latencies:?}");
+    }
+
+    async fn over_redis_a_job_starts_within_milliseconds_of_its_commit(db: TestDb) {
+        let redis = Redis::start().await;
+        let latencies = thirty_jobs_run_once_each(Yard::with(db, &[("REDIS_URL", &redis.url())], false).await).await;
+        assert!(latencies[15] < Duration::from_millis(100), "{latencies:?}");
+    }
+
+    async fn without_a_queue_a_job_starts_within_a_second_or_so(db: TestDb) {
+        let latencies = thirty_jobs_run_once_each(Yard::with(db, &[], false).await).await;
+        assert!(latencies[15] < Duration::from_millis(1_500), "{latencies:?}");
+    }
+
+    async fn a_job_of_a_rolled_back_transaction_never_was(db: TestDb) {
+        let yard = Yard::embedded(db).await;
+        let notes = Notes::default();
+        let seen = notes.clone();
+        let worker = yard.start(Registry::new().register::<Probe>(QUICK, move |job: Probe, _| {
+            seen.add(job.number);
+            async { Ok(()) }
+        }));
+        let tx = yard.house.ledger.begin().await.unwrap();
+        jobs::enqueue(&tx, Probe { number: 1 }).await.unwrap();
+        drop(tx);
+        let kept = yard.enqueue(Probe { number: 2 }).await;
+        yard.reaches(kept, JobState::Done).await;
+        worker.stop().await;
+        assert_eq!(notes.all(), [2]);
+    }
+
+    async fn a_backlog_is_worked_off_in_batches_by_two_workers_without_a_double(db: TestDb) {
+        let yard = Yard::with(db, &[], false).await;
+        let notes = Notes::default();
+        let tx = yard.house.ledger.begin().await.unwrap();
+        for number in 0..300 {
+            jobs::enqueue(&tx, Probe { number }).await.unwrap();
+        }
+        tx.commit().await.unwrap();
+        let seen = notes.clone();
+        let registry = Registry::new().register::<Probe>(QUICK, move |job: Probe, _| {
+            seen.add(job.number);
+            async { Ok(()) }
+        });
+        let workers = [yard.start(registry.clone()), yard.start(registry)];
+        eventually(PATIENCE, "300 jobs run", async || (notes.count() >= 300).then_some(())).await;
+        for worker in workers {
+            worker.stop().await;
+        }
+        let mut notes = notes.all();
+        notes.sort_unstable();
+        assert_eq!(notes, (0..300).collect::<Vec<_>>());
+    }
+}

@@ -1,0 +1,11 @@
+//! The worker from outside: real databases, Redis and an SMTP server; jobs go in by the ledger, and what comes out is
+//! read from the tables and the mailbox.
+
+mod drain;
+mod endings;
+mod journey;
+mod leases;
+mod processes;
+mod queue;
+mod welcome;
+mod yard;

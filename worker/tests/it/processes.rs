@@ -1,0 +1,139 @@
+//! `usher-worker` as an operator meets it: its settings, its health, its signals.
+
+use std::time::Duration;
+
+use usher_shared::{SecretKey, entity::job::JobState};
+use usher_testkit::{Folder, Program, Smtp, TestDb, eventually, free_port, on_both};
+
+use crate::yard::{PATIENCE, Yard};
+
+fn worker(database: &str) -> Program {
+    Program::at(env!("CARGO_BIN_EXE_usher-worker"))
+        .env("DATABASE_URL", database)
+        .env("SECRET_KEY", SecretKey::generate_base64())
+        .env("LOG_FORMAT", "json")
+}
+
+async fn get(address: &str, path: &str) -> Option<(u16, String)> {
+    let client = reqwest::Client::builder()
+        .no_proxy()
+        .timeout(Duration::from_secs(5))
+        .build()
+        .unwrap();
+    let answer = client.get(format!("http://{address}{path}")).send().await.ok()?;
+    Some((answer.status().as_u16(), answer.text().await.ok()?))
+}
+
+on_both! {
+    async fn a_process_sends_mail_tells_its_health_and_stops_on_sigterm(db: TestDb) {
+        let smtp = Smtp::start().await;
+        let yard = Yard::with(db, &[], false).await;
+        let (folder, address) = (Folder::new(), format!("127.0.0.1:{}", free_port()));
+        let running = worker(yard.db.url())
+            .env("SMTP_URL", smtp.url())
+            .env("METRICS_ADDR", &address)
+            .arg("--queues")
+            .arg("mail,default")
+            .arg("--concurrency=4")
+            .ready_at(&address)
+            .start(&folder)
+            .await;
+        let user = yard.sign_up("Ada Lovelace", "ada.secret@example.org").await;
+        smtp.wait_for(1, PATIENCE).await;
+        yard.reaches(yard.job_of(&user).await.id, JobState::Done).await;
+        let (status, body) = get(&address, "/health/ready").await.unwrap();
+        assert_eq!((status, body.as_str()), (200, r#"{"status":"ready","database":"ok","queue":"none"}"#));
+        assert_eq!(get(&address, "/health/live").await.unwrap().0, 200);
+        let (_, metrics) = get(&address, "/metrics").await.unwrap();
+        for line in ["usher_jobs_started_total", "usher_jobs_done_total"] {
+            assert!(metrics.contains(&format!("{line}{{kind=\"welcome_email\"}} 1\n")), "{metrics}");
+        }
+        assert!(metrics.contains("usher_jobs_running{kind=\"welcome_email\"} 0\n"), "{metrics}");
+        let log = running.log();
+        assert!(!log.contains("ada.secret"), "an address in the log: {log}");
+        assert_eq!(running.terminate().await, 0);
+    }
+}
+
+#[test]
+fn a_worker_waits_for_a_database_that_is_not_migrated_yet() {
+    usher_testkit::run(async {
+        let db = TestDb::empty_sqlite();
+        let (folder, address) = (Folder::new(), format!("127.0.0.1:{}", free_port()));
+        let running = worker(db.url()).env("METRICS_ADDR", &address).start(&folder).await;
+        let ready = || get(&address, "/health/ready");
+        eventually(PATIENCE, "it answers that it is not ready", async || {
+            (ready().await?.0 == 503).then_some(())
+        })
+        .await;
+        tokio::time::sleep(Duration::from_secs(3)).await;
+        assert_eq!(
+            running.log().matches("waiting for the database").count(),
+            1,
+            "{}",
+            running.log()
+        );
+
+        let migrated = TestDb::sqlite().await;
+        let path = |db: &TestDb| db.url().trim_start_matches("sqlite://").to_owned();
+        std::fs::copy(path(&migrated), path(&db)).unwrap();
+        eventually(PATIENCE, "it is ready", async || {
+            (ready().await?.0 == 200).then_some(())
+        })
+        .await;
+        let yard = Yard::with(db, &[], false).await;
+        let user = yard.sign_up("Ada Lovelace", "ada@example.org").await;
+        yard.reaches(yard.job_of(&user).await.id, JobState::Done).await;
+        assert_eq!(running.terminate().await, 0);
+    });
+}
+
+#[test]
+fn a_worker_stops_on_sigterm_while_it_waits_for_its_database() {
+    usher_testkit::run(async {
+        let database = format!("postgres://usher@127.0.0.1:{}/usher", free_port());
+        let running = worker(&database).start(&Folder::new()).await;
+        eventually(PATIENCE, "it waits", async || {
+            running.log().contains("waiting for the database").then_some(())
+        })
+        .await;
+        assert_eq!(running.terminate().await, 0);
+    });
+}
+
+#[test]
+fn a_setting_that_cannot_be_used_ends_the_start_with_one_line() {
+    usher_testkit::run(async {
+        let taken = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
+        let taken = taken.local_addr().unwrap().to_string();
+        let cases = [
+            (vec![("DATABASE_URL", "mysql://x/y")], vec![], "DATABASE_URL"),
+            (vec![("SMTP_URL", "http://mail.example.org")], vec![], "SMTP_URL"),
+            (
+                vec![("SMTP_URL", "smtp://mail.example.org?tls=perhaps")],
+                vec![],
+                "SMTP_URL",
+            ),
+            (vec![("MAIL_FROM", "<@>")], vec![], "MAIL_FROM"),
+            (vec![("METRICS_ADDR", taken.as_str())], vec![], "METRICS_ADDR"),
+            (vec![], vec!["--concurrency", "0"], "--concurrency"),
+            (vec![], vec!["--queues", ","], "--queues"),
+        ];
+        for (settings, arguments, word) in cases {
+            let mut program = worker("sqlite:///nowhere/usher.db");
+            for (name, value) in settings {
+                program = program.env(name, value);
+            }
+            for argument in arguments {
+                program = program.arg(argument);
+            }
+            let (code, log) = program.finish(&Folder::new(), Duration::from_secs(10)).await;
+            let lines: Vec<_> = log.lines().filter(|line| !line.starts_with('{')).collect();
+            assert_eq!((code, lines.len()), (1, 1), "{word}: {log}");
+            assert!(
+                lines[0].contains(word) && lines[0].contains("for example") || word == "METRICS_ADDR",
+                "{log}"
+            );
+        }
+    });
+}

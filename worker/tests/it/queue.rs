@@ -1,0 +1,77 @@
+//! Redis may go and come back at any time.
+
+use std::time::{Duration, Instant};
+
+use usher_shared::{entity::job::JobState, jobs};
+use usher_testkit::{Redis, eventually, on_both};
+use usher_worker::{JobContext, Registry};
+
+use crate::yard::{PATIENCE, Probe, QUICK, Yard};
+
+fn registry() -> Registry {
+    Registry::new().register::<Probe>(QUICK, async |_, _: JobContext| Ok(()))
+}
+
+on_both! {
+    async fn jobs_run_while_redis_is_away_and_fast_again_when_it_is_back(db: TestDb) {
+        let mut redis = Redis::start().await;
+        let yard = Yard::with(db, &[("REDIS_URL", &redis.url())], false).await;
+        let worker = yard.start(registry());
+        let first = yard.enqueue(Probe { number: 1 }).await;
+        yard.reaches(first, JobState::Done).await;
+
+        redis.stop();
+        let asked = Instant::now();
+        let meanwhile = yard.enqueue(Probe { number: 2 }).await;
+        yard.reaches(meanwhile, JobState::Done).await;
+        assert!(asked.elapsed() < Duration::from_secs(8), "{:?} without Redis", asked.elapsed());
+
+        redis.start_again().await;
+        eventually(PATIENCE, "jobs start at once again", async || {
+            let asked = Instant::now();
+            let id = yard.enqueue(Probe { number: 3 }).await;
+            yard.reaches(id, JobState::Done).await;
+            (asked.elapsed() < Duration::from_millis(150)).then_some(())
+        })
+        .await;
+        assert!(!worker.is_over());
+        worker.stop().await;
+    }
+
+    async fn hints_that_redis_forgot_are_announced_again(db: TestDb) {
+        let redis = Redis::start().await;
+        let yard = Yard::with(db, &[("REDIS_URL", &redis.url())], false).await;
+        let mut ids = Vec::new();
+        for number in 0..20 {
+            ids.push(yard.enqueue(Probe { number }).await);
+        }
+        tokio::time::sleep(Duration::from_millis(200)).await;
+        redis.flush().await;
+        let worker = yard.start(registry());
+        for id in ids {
+            yard.reaches(id, JobState::Done).await;
+        }
+        worker.stop().await;
+    }
+
+    async fn a_worker_starts_while_redis_is_away(db: TestDb) {
+        let mut redis = Redis::start().await;
+        redis.stop();
+        let yard = Yard::with(db, &[("REDIS_URL", &redis.url())], false).await;
+        let worker = yard.start(registry());
+        let id = yard.enqueue(Probe { number: 1 }).await;
+        yard.reaches(id, JobState::Done).await;
+        worker.stop().await;
+    }
+
+    async fn a_delayed_job_waits_for_its_time(db: TestDb) {
+        let yard = Yard::embedded(db).await;
+        let worker = yard.start(registry());
+        let due = usher_shared::time::now() + chrono::Duration::seconds(3);
+        let id = yard.enqueue_with(Probe { number: 1 }, jobs::Options::at(due)).await;
+        let job = yard.reaches(id, JobState::Done).await;
+        worker.stop().await;
+        let late = job.started_at.unwrap() - due;
+        assert!(late >= chrono::Duration::zero() && late < chrono::Duration::seconds(3), "{late}");
+    }
+}

@@ -1,0 +1,208 @@
+//! A house with one worker in it, for one test.
+
+use std::{
+    sync::{Arc, Mutex},
+    time::Duration,
+};
+
+use sea_orm::{ColumnTrait, ConnectionTrait, EntityTrait, QueryFilter, QueryOrder};
+use serde::{Deserialize, Serialize};
+use tokio::task::JoinHandle;
+use tokio_util::sync::CancellationToken;
+use usher_shared::{
+    Config, House, SecretKey,
+    audit::Actor,
+    config::{Mode, Source},
+    entity::{
+        job::{self, JobState},
+        job_attempt, mail, user,
+    },
+    jobs::{self, Job},
+    rules::{Email, EmailPolicy, Name},
+    users::{self, NewUser},
+};
+use usher_testkit::{TestDb, eventually};
+use usher_worker::{Backoff, Options, Policy, Registry, Worker};
+use uuid::Uuid;
+
+/// Longer than anything here takes on a busy machine.
+pub const PATIENCE: Duration = Duration::from_secs(30);
+
+/// The job of these tests; what it does is the registered handler's business.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Probe {
+    pub number: i64,
+}
+
+impl Job for Probe {
+    const KIND: &'static str = "probe";
+}
+
+/// Fast enough to watch.
+pub const QUICK: Policy = Policy {
+    attempts: 3,
+    backoff: Backoff {
+        first: Duration::from_millis(50),
+        cap: Duration::from_millis(50),
+    },
+    timeout: Duration::from_secs(20),
+};
+
+/// What handlers noted, in order.
+#[derive(Clone)]
+pub struct Notes<T>(Arc<Mutex<Vec<T>>>);
+
+impl<T> Default for Notes<T> {
+    fn default() -> Self {
+        Self(Arc::default())
+    }
+}
+
+impl<T: Clone> Notes<T> {
+    pub fn add(&self, note: T) {
+        self.0.lock().unwrap().push(note);
+    }
+
+    pub fn all(&self) -> Vec<T> {
+        self.0.lock().unwrap().clone()
+    }
+
+    pub fn count(&self) -> usize {
+        self.0.lock().unwrap().len()
+    }
+}
+
+pub struct Yard {
+    pub house: House,
+    pub db: TestDb,
+}
+
+impl Yard {
+    /// All rooms in one process: hints go through memory.
+    pub async fn embedded(db: TestDb) -> Self {
+        Self::with(db, &[], true).await
+    }
+
+    /// A process of its own, with these settings besides the database.
+    pub async fn with(db: TestDb, settings: &[(&str, &str)], one_process: bool) -> Self {
+        let key = SecretKey::generate_base64();
+        let source = Source::of([
+            ("DATABASE_URL", db.url()),
+            ("SECRET_KEY", &key),
+            ("APP_URL", "https://app.example.org"),
+        ]);
+        let config = Config::read(Mode::Room, &source.and(Source::of(settings.iter().copied()))).unwrap();
+        let connection = db.connect().await;
+        Self {
+            house: House::with(config, connection, one_process),
+            db,
+        }
+    }
+
+    pub fn start(&self, registry: Registry) -> Running {
+        self.start_with(registry, Options::default())
+    }
+
+    pub fn start_with(&self, registry: Registry, options: Options) -> Running {
+        let (house, stop) = (self.house.clone(), CancellationToken::new());
+        let shutdown = stop.clone();
+        let worker = Worker::new(registry, options);
+        Running {
+            stop,
+            ended: tokio::spawn(async move { worker.run(&house, shutdown).await }),
+        }
+    }
+
+    pub async fn enqueue(&self, job: impl Job) -> Uuid {
+        self.enqueue_with(job, jobs::Options::default()).await
+    }
+
+    pub async fn enqueue_with(&self, job: impl Job, options: jobs::Options) -> Uuid {
+        let tx = self.house.ledger.begin().await.unwrap();
+        let id = jobs::enqueue_with(&tx, job, options).await.unwrap().id();
+        tx.commit().await.unwrap();
+        id
+    }
+
+    /// A user and the job that welcomes them, as a sign-up leaves them.
+    pub async fn sign_up(&self, name: &str, email: &str) -> user::Model {
+        let new = NewUser {
+            name: Name::parse(name).unwrap(),
+            email: Email::parse(
+                email,
+                EmailPolicy {
+                    allow_special_domains: true,
+                },
+            )
+            .unwrap(),
+            age: None,
+        };
+        let tx = self.house.ledger.begin().await.unwrap();
+        let user = users::create(&tx, &new, &Actor::system()).await.unwrap();
+        tx.commit().await.unwrap();
+        user
+    }
+
+    pub async fn job(&self, id: Uuid) -> job::Model {
+        job::Entity::find_by_id(id).one(&self.house.db).await.unwrap().unwrap()
+    }
+
+    /// The job once it is in this state.
+    pub async fn reaches(&self, id: Uuid, state: JobState) -> job::Model {
+        eventually(PATIENCE, &format!("the job is {state:?}"), async || {
+            let job = self.job(id).await;
+            (job.state == state).then_some(job)
+        })
+        .await
+    }
+
+    /// The job of this kind and user.
+    pub async fn job_of(&self, user: &user::Model) -> job::Model {
+        let query = job::Entity::find().filter(job::Column::UserId.eq(user.id));
+        query.one(&self.house.db).await.unwrap().unwrap()
+    }
+
+    pub async fn user(&self, id: i64) -> user::Model {
+        user::Entity::find_by_id(id).one(&self.house.db).await.unwrap().unwrap()
+    }
+
+    pub async fn mails(&self) -> Vec<mail::Model> {
+        mail::Entity::find()
+            .order_by_asc(mail::Column::Id)
+            .all(&self.house.db)
+            .await
+            .unwrap()
+    }
+
+    pub async fn attempts(&self, id: Uuid) -> Vec<job_attempt::Model> {
+        let query = job_attempt::Entity::find().filter(job_attempt::Column::JobId.eq(id));
+        query
+            .order_by_asc(job_attempt::Column::Id)
+            .all(&self.house.db)
+            .await
+            .unwrap()
+    }
+
+    /// Statements that no part of the product offers, such as what a second machine would do.
+    pub async fn sql(&self, statement: &str) {
+        self.house.db.execute_unprepared(statement).await.unwrap();
+    }
+}
+
+/// A worker in this process.
+pub struct Running {
+    pub stop: CancellationToken,
+    ended: JoinHandle<anyhow::Result<()>>,
+}
+
+impl Running {
+    /// Stops it as SIGTERM does.
+    pub async fn stop(self) {
+        self.stop.cancel();
+        self.ended.await.unwrap().unwrap();
+    }
+
+    pub fn is_over(&self) -> bool {
+        self.ended.is_finished()
+    }
+}
