@@ -28,7 +28,13 @@ struct Asset {
 impl Asset {
     fn new(name: &'static str, content_type: &'static str, bytes: &'static [u8], gzip: bool) -> Self {
         let hash = sha256(bytes)[..8].iter().map(|byte| format!("{byte:02x}")).collect();
-        Self { name, content_type, bytes: Bytes::from_static(bytes), gzip, hash }
+        Self {
+            name,
+            content_type,
+            bytes: Bytes::from_static(bytes),
+            gzip,
+            hash,
+        }
     }
 }
 
@@ -40,15 +46,33 @@ static ASSETS: LazyLock<[Asset; 6]> = LazyLock::new(|| {
         Asset::new("pages.css", CSS, include_bytes!("../assets/pages.css"), false),
         Asset::new("documents.js", JS, include_bytes!("../assets/documents.js"), false),
         Asset::new("icon.svg", "image/svg+xml", include_bytes!("../assets/icon.svg"), false),
-        Asset::new("swagger-ui.css", CSS, include_bytes!("../assets/swagger-ui.css.gz"), true),
-        Asset::new("swagger-ui-bundle.js", JS, include_bytes!("../assets/swagger-ui-bundle.js.gz"), true),
-        Asset::new("redoc.standalone.js", JS, include_bytes!("../assets/redoc.standalone.js.gz"), true),
+        Asset::new(
+            "swagger-ui.css",
+            CSS,
+            include_bytes!("../assets/swagger-ui.css.gz"),
+            true,
+        ),
+        Asset::new(
+            "swagger-ui-bundle.js",
+            JS,
+            include_bytes!("../assets/swagger-ui-bundle.js.gz"),
+            true,
+        ),
+        Asset::new(
+            "redoc.standalone.js",
+            JS,
+            include_bytes!("../assets/redoc.standalone.js.gz"),
+            true,
+        ),
     ]
 });
 
 /// The address of a file, under the API's root.
 pub(crate) fn address(root: &str, name: &str) -> String {
-    let hash = ASSETS.iter().find(|asset| asset.name == name).map_or("", |asset| &asset.hash);
+    let hash = ASSETS
+        .iter()
+        .find(|asset| asset.name == name)
+        .map_or("", |asset| &asset.hash);
     format!("{root}/assets/{name}?v={hash}")
 }
 
@@ -62,11 +86,20 @@ pub(crate) async fn show(
     version: Result<Query<Version>, QueryRejection>,
     headers: HeaderMap,
 ) -> Result<Response, ApiError> {
-    let asset = ASSETS.iter().find(|asset| asset.name == name).ok_or(ApiError::NotFound)?;
+    let asset = ASSETS
+        .iter()
+        .find(|asset| asset.name == name)
+        .ok_or(ApiError::NotFound)?;
     let is_this_version = version.is_ok_and(|Query(version)| version.v.as_ref() == Some(&asset.hash));
-    let caching = if is_this_version { "public, max-age=31536000, immutable" } else { "no-cache" };
+    let caching = if is_this_version {
+        "public, max-age=31536000, immutable"
+    } else {
+        "no-cache"
+    };
     let mut response = file(&headers, asset.content_type, &asset.hash, &asset.bytes, asset.gzip);
-    response.headers_mut().insert(header::CACHE_CONTROL, HeaderValue::from_static(caching));
+    response
+        .headers_mut()
+        .insert(header::CACHE_CONTROL, HeaderValue::from_static(caching));
     Ok(response)
 }
 
@@ -101,10 +134,16 @@ pub(crate) fn file(headers: &HeaderMap, content_type: &'static str, hash: &str, 
 }
 
 fn accepts_gzip(headers: &HeaderMap) -> bool {
-    let lists = headers.get_all(header::ACCEPT_ENCODING).iter().filter_map(|value| value.to_str().ok());
+    let lists = headers
+        .get_all(header::ACCEPT_ENCODING)
+        .iter()
+        .filter_map(|value| value.to_str().ok());
     lists.flat_map(|list| list.split(',')).any(|coding| {
         let (name, quality) = coding.split_once(';').unwrap_or((coding, ""));
-        let refused = quality.trim().strip_prefix("q=").is_some_and(|q| q.parse() == Ok(0.0_f32));
+        let refused = quality
+            .trim()
+            .strip_prefix("q=")
+            .is_some_and(|q| q.parse() == Ok(0.0_f32));
         matches!(name.trim(), "gzip" | "*") && !refused
     })
 }
@@ -112,6 +151,8 @@ fn accepts_gzip(headers: &HeaderMap) -> bool {
 /// For the rare client that takes no gzip.
 fn unpack(bytes: &[u8]) -> Result<Vec<u8>, ApiError> {
     let mut plain = Vec::new();
-    GzDecoder::new(bytes).read_to_end(&mut plain).map_err(anyhow::Error::from)?;
+    GzDecoder::new(bytes)
+        .read_to_end(&mut plain)
+        .map_err(anyhow::Error::from)?;
     Ok(plain)
 }

@@ -30,7 +30,9 @@ impl FromRequestParts<AppState> for Caller {
     type Rejection = ApiError;
 
     async fn from_request_parts(parts: &mut Parts, state: &AppState) -> Result<Self, ApiError> {
-        let Some(token) = bearer(&parts.headers)? else { return Ok(Self::Anonymous) };
+        let Some(token) = bearer(&parts.headers)? else {
+            return Ok(Self::Anonymous);
+        };
         let token = token.to_owned();
         let Context(context) = Context::from_request_parts(parts, state).await?;
         let key = api_keys::authenticate(&state.db, &token, context.address).await?;
@@ -81,7 +83,10 @@ pub(crate) struct ApiKey<A> {
 impl<A: Access> ApiKey<A> {
     pub(crate) fn of(key: Box<api_key::Model>) -> Result<Self, ApiError> {
         if A::ONE_OF.iter().any(|scope| api_keys::allows(&key, *scope)) {
-            Ok(Self { key, access: PhantomData })
+            Ok(Self {
+                key,
+                access: PhantomData,
+            })
         } else {
             Err(ApiError::InsufficientScope(A::ONE_OF))
         }

@@ -140,7 +140,9 @@ impl Code {
                 "The body is declared as JSON but is not valid UTF-8. JSON is always UTF-8 (RFC 8259 §8.1): encode \
                  the body again and check that nothing on the way cuts characters in half."
             }
-            Self::BodyTooLarge => "The body is larger than 256 KiB. Send less, or split the work into several requests.",
+            Self::BodyTooLarge => {
+                "The body is larger than 256 KiB. Send less, or split the work into several requests."
+            }
             Self::EmailExists => {
                 "Another user has this email address; letter case makes no difference. Look the user up instead, or \
                  use another address."

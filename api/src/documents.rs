@@ -51,7 +51,13 @@ impl Documents {
 }
 
 pub(crate) async fn swagger_ui(State(state): State<AppState>) -> Response {
-    let page = Documents::new(&state, "Usher API", "swagger-ui", Some("swagger-ui.css"), "swagger-ui-bundle.js");
+    let page = Documents::new(
+        &state,
+        "Usher API",
+        "swagger-ui",
+        Some("swagger-ui.css"),
+        "swagger-ui-bundle.js",
+    );
     Page::new(page).policy(POLICY).into_response()
 }
 
@@ -71,9 +77,18 @@ impl Prepared {
         document.servers = Some(vec![ServerBuilder::new().url(api_url).build()]);
         let json = document.to_json().unwrap_or_default();
         let mut packed = GzEncoder::new(Vec::new(), Compression::best());
-        let packed = packed.write_all(json.as_bytes()).and_then(|()| packed.finish()).unwrap_or_default();
-        let hash = sha256(json.as_bytes())[..8].iter().map(|byte| format!("{byte:02x}")).collect();
-        Self { packed: packed.into(), hash }
+        let packed = packed
+            .write_all(json.as_bytes())
+            .and_then(|()| packed.finish())
+            .unwrap_or_default();
+        let hash = sha256(json.as_bytes())[..8]
+            .iter()
+            .map(|byte| format!("{byte:02x}"))
+            .collect();
+        Self {
+            packed: packed.into(),
+            hash,
+        }
     }
 }
 

@@ -31,7 +31,9 @@ pub enum ApiError {
     UserNotFound,
     EmailExists,
     /// 429, with the seconds to wait.
-    RateLimited { retry_after: u64 },
+    RateLimited {
+        retry_after: u64,
+    },
     /// 503: stopped at the time limit.
     TimedOut,
     /// 503: a part that is needed does not answer.
@@ -62,7 +64,7 @@ impl ApiError {
     }
 
     /// An error of this code, as an example for the documents.
-    pub(crate) fn sample(code: Code) -> Self {
+    pub(crate) fn sample(code: Code, fault: fn() -> FieldError) -> Self {
         match code {
             Code::AuthenticationRequired => Self::AuthenticationRequired,
             Code::BodyNotText => Self::BodyNotText,
@@ -71,7 +73,7 @@ impl ApiError {
             Code::InsufficientScope => Self::InsufficientScope(&[Scope::UsersRead]),
             Code::InternalError => Self::Internal(anyhow::anyhow!("a sample")),
             Code::InvalidCredential => Self::InvalidCredential,
-            Code::InvalidRequest => Self::Invalid(vec![FieldError::sample()]),
+            Code::InvalidRequest => Self::Invalid(vec![fault()]),
             Code::MethodNotAllowed => Self::MethodNotAllowed,
             Code::NotFound => Self::NotFound,
             Code::RateLimited => Self::RateLimited { retry_after: 1 },
@@ -99,7 +101,11 @@ impl ApiError {
     }
 
     fn header(&self) -> Option<(HeaderName, HeaderValue)> {
-        let challenge = |text: &str| HeaderValue::from_str(text).ok().map(|text| (header::WWW_AUTHENTICATE, text));
+        let challenge = |text: &str| {
+            HeaderValue::from_str(text)
+                .ok()
+                .map(|text| (header::WWW_AUTHENTICATE, text))
+        };
         match self {
             Self::AuthenticationRequired => challenge(r#"Bearer realm="usher""#),
             // RFC 6750 §3.1
@@ -107,7 +113,9 @@ impl ApiError {
             Self::InsufficientScope(scopes) => {
                 let scopes: Vec<&str> = scopes.iter().map(|scope| scope.as_str()).collect();
                 let scopes = scopes.join(" ");
-                challenge(&format!(r#"Bearer realm="usher", error="insufficient_scope", scope="{scopes}""#))
+                challenge(&format!(
+                    r#"Bearer realm="usher", error="insufficient_scope", scope="{scopes}""#
+                ))
             }
             Self::RateLimited { retry_after } => Some((header::RETRY_AFTER, HeaderValue::from(*retry_after))),
             Self::Unavailable(_) | Self::TimedOut => Some((header::RETRY_AFTER, HeaderValue::from(5))),

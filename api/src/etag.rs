@@ -10,7 +10,10 @@ pub(crate) fn etag(version: i32) -> HeaderValue {
 /// Whether `If-None-Match` says that the client has this tag already.
 pub(crate) fn is_known(headers: &HeaderMap, tag: &HeaderValue) -> bool {
     let Ok(tag) = tag.to_str() else { return false };
-    let lists = headers.get_all(header::IF_NONE_MATCH).iter().filter_map(|value| value.to_str().ok());
+    let lists = headers
+        .get_all(header::IF_NONE_MATCH)
+        .iter()
+        .filter_map(|value| value.to_str().ok());
     lists.flat_map(|list| list.split(',')).map(str::trim).any(|known| {
         // The weak comparison, as RFC 9110 §13.1.2 asks.
         known == "*" || known.strip_prefix("W/").unwrap_or(known) == tag

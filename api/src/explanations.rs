@@ -16,7 +16,7 @@ use crate::{
     code::Code,
     error::ApiError,
     openapi::{ErrorList, Errors},
-    page::{Page, wants_html},
+    page::{BY_ACCEPT, Page, wants_html},
     state::AppState,
 };
 
@@ -30,7 +30,7 @@ pub(crate) fn router() -> OpenApiRouter<AppState> {
 pub(crate) struct ExplanationOut {
     code: Code,
     /// The status that comes with it.
-    #[schema(example = 409)]
+    #[schema(example = 409, minimum = 400, maximum = 599)]
     status: u16,
     #[schema(example = "Email already registered")]
     title: &'static str,
@@ -40,7 +40,12 @@ pub(crate) struct ExplanationOut {
 
 impl From<Code> for ExplanationOut {
     fn from(code: Code) -> Self {
-        Self { code, status: code.status().as_u16(), title: code.title(), explanation: code.explanation() }
+        Self {
+            code,
+            status: code.status().as_u16(),
+            title: code.title(),
+            explanation: code.explanation(),
+        }
     }
 }
 
@@ -58,7 +63,13 @@ impl Explanations {
     fn new(state: &AppState, title: &'static str, explanations: Vec<ExplanationOut>) -> Page<Self> {
         let root = state.root.clone();
         let (style, icon) = (address(&root, "pages.css"), address(&root, "icon.svg"));
-        Page::new(Self { title, root, style, icon, explanations })
+        Page::new(Self {
+            title,
+            root,
+            style,
+            icon,
+            explanations,
+        })
     }
 }
 
@@ -76,7 +87,7 @@ async fn list(State(state): State<AppState>, headers: HeaderMap) -> Response {
     if wants_html(&headers) {
         Explanations::new(&state, "Error codes", explanations).into_response()
     } else {
-        Json(explanations).into_response()
+        (BY_ACCEPT, Json(explanations)).into_response()
     }
 }
 
@@ -100,11 +111,14 @@ async fn show(
     code: Result<Path<String>, PathRejection>,
     headers: HeaderMap,
 ) -> Result<Response, ApiError> {
-    let code = code.ok().and_then(|Path(word)| Code::parse(&word)).ok_or(ApiError::NotFound)?;
+    let code = code
+        .ok()
+        .and_then(|Path(word)| Code::parse(&word))
+        .ok_or(ApiError::NotFound)?;
     Ok(if wants_html(&headers) {
         Explanations::new(&state, code.title(), vec![code.into()]).into_response()
     } else {
-        Json(ExplanationOut::from(code)).into_response()
+        (BY_ACCEPT, Json(ExplanationOut::from(code))).into_response()
     })
 }
 

@@ -88,7 +88,10 @@ pub struct Fields<'v> {
 
 impl<'v> Fields<'v> {
     pub(crate) fn new(object: &'v Map<String, Value>) -> Self {
-        Self { object, faults: Vec::new() }
+        Self {
+            object,
+            faults: Vec::new(),
+        }
     }
 
     pub(crate) fn into_faults(self) -> Vec<FieldError> {
@@ -102,7 +105,10 @@ impl<'v> Fields<'v> {
         rule: impl FnOnce(T) -> Result<U, Violation>,
     ) -> Option<U> {
         let read = match self.object.get(name) {
-            None => Err(Violation::new(ViolationKind::Missing, format!("The field {name} is required"))),
+            None => Err(Violation::new(
+                ViolationKind::Missing,
+                format!("The field {name} is required"),
+            )),
             Some(value) => T::from_json(value).and_then(rule),
         };
         self.note(name, read)
@@ -137,7 +143,9 @@ pub trait FromJson<'v>: Sized {
 
 impl<'v> FromJson<'v> for &'v str {
     fn from_json(value: &'v Value) -> Result<Self, Violation> {
-        value.as_str().ok_or_else(|| Violation::new(ViolationKind::StringType, "Send a string"))
+        value
+            .as_str()
+            .ok_or_else(|| Violation::new(ViolationKind::StringType, "Send a string"))
     }
 }
 
@@ -146,13 +154,19 @@ impl FromJson<'_> for i64 {
     /// for the rule to refuse.
     fn from_json(value: &Value) -> Result<Self, Violation> {
         let Value::Number(number) = value else {
-            return Err(Violation::new(ViolationKind::IntType, "Send a whole number, without quotes"));
+            return Err(Violation::new(
+                ViolationKind::IntType,
+                "Send a whole number, without quotes",
+            ));
         };
         match (number.as_i64(), number.as_f64()) {
             (Some(whole), _) => Ok(whole),
             #[expect(clippy::cast_possible_truncation, reason = "`as` saturates, which is what is wanted")]
             (None, Some(float)) if float.fract() == 0.0 => Ok(float as Self),
-            _ => Err(Violation::new(ViolationKind::IntFromFloat, "Send a whole number, without a fraction")),
+            _ => Err(Violation::new(
+                ViolationKind::IntFromFloat,
+                "Send a whole number, without a fraction",
+            )),
         }
     }
 }

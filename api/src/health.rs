@@ -14,7 +14,10 @@ use crate::state::AppState;
 const PATIENCE: Duration = Duration::from_secs(2);
 
 pub(crate) fn router() -> OpenApiRouter<AppState> {
-    OpenApiRouter::new().routes(routes!(live)).routes(routes!(ready)).routes(routes!(version))
+    OpenApiRouter::new()
+        .routes(routes!(live))
+        .routes(routes!(ready))
+        .routes(routes!(version))
 }
 
 /// The process is up.
@@ -85,7 +88,14 @@ async fn ready(State(state): State<AppState>) -> (StatusCode, Json<ReadyOut>) {
         Part::Ok => (StatusCode::OK, Readiness::Ready),
         _ => (StatusCode::SERVICE_UNAVAILABLE, Readiness::NotReady),
     };
-    (code, Json(ReadyOut { status, database, redis }))
+    (
+        code,
+        Json(ReadyOut {
+            status,
+            database,
+            redis,
+        }),
+    )
 }
 
 async fn database(state: &AppState) -> Part {
@@ -127,5 +137,8 @@ struct VersionOut {
     security(()),
 )]
 async fn version() -> Json<VersionOut> {
-    Json(VersionOut { name: "usher", version: env!("CARGO_PKG_VERSION") })
+    Json(VersionOut {
+        name: "usher",
+        version: env!("CARGO_PKG_VERSION"),
+    })
 }

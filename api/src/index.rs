@@ -11,7 +11,7 @@ use serde_json::json;
 
 use crate::{
     assets::address,
-    page::{Page, wants_html},
+    page::{BY_ACCEPT, Page, wants_html},
     state::AppState,
 };
 
@@ -28,10 +28,16 @@ pub(crate) async fn show(State(state): State<AppState>, headers: HeaderMap) -> R
     let (root, version) = (&state.root, env!("CARGO_PKG_VERSION"));
     if wants_html(&headers) {
         let (style, icon) = (address(root, "pages.css"), address(root, "icon.svg"));
-        return Page::new(Index { root: root.clone(), style, icon, version }).into_response();
+        return Page::new(Index {
+            root: root.clone(),
+            style,
+            icon,
+            version,
+        })
+        .into_response();
     }
     let at = |path: &str| format!("{}{path}", state.config.api_url);
-    Json(json!({
+    let links = json!({
         "name": "usher",
         "version": version,
         "docs": at("/docs"),
@@ -39,6 +45,6 @@ pub(crate) async fn show(State(state): State<AppState>, headers: HeaderMap) -> R
         "openapi": at("/openapi.json"),
         "problems": at("/problems"),
         "health": { "live": at("/health/live"), "ready": at("/health/ready") },
-    }))
-    .into_response()
+    });
+    (BY_ACCEPT, Json(links)).into_response()
 }

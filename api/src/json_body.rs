@@ -52,7 +52,10 @@ pub(crate) async fn read(request: Request) -> Result<Bytes, ApiError> {
         Ok(collected) => Ok(collected.to_bytes()),
         Err(error) if error.is::<LengthLimitError>() => Err(ApiError::BodyTooLarge),
         // The client broke off or its chunks are malformed; it will hardly read the answer.
-        Err(_) => Err(fault(ViolationKind::JsonInvalid, "The body ended before it was complete")),
+        Err(_) => Err(fault(
+            ViolationKind::JsonInvalid,
+            "The body ended before it was complete",
+        )),
     }
 }
 
@@ -80,7 +83,9 @@ fn parse(bytes: &[u8], is_json: bool) -> Result<Value, ApiError> {
     }
     serde_json::from_str(text).map_err(|error| {
         let words = error.to_string();
-        let reason = words.rsplit_once(" at line ").map_or(words.as_str(), |(reason, _)| reason);
+        let reason = words
+            .rsplit_once(" at line ")
+            .map_or(words.as_str(), |(reason, _)| reason);
         not_json(text, offset(text, &error), reason)
     })
 }
@@ -118,8 +123,11 @@ fn offset(text: &str, error: &serde_json::Error) -> usize {
 /// `loc` counts characters, as Python does.
 fn not_json(text: &str, byte: usize, reason: &str) -> ApiError {
     let offset = text.char_indices().take_while(|(at, _)| *at < byte).count();
-    let violation = Violation::new(ViolationKind::JsonInvalid, format!("The body is not valid JSON: {reason}"))
-        .with(json!({ "error": reason }));
+    let violation = Violation::new(
+        ViolationKind::JsonInvalid,
+        format!("The body is not valid JSON: {reason}"),
+    )
+    .with(json!({ "error": reason }));
     ApiError::Invalid(vec![FieldError::new("body", Some(Step::Index(offset)), violation)])
 }
 

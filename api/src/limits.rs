@@ -28,17 +28,29 @@ impl Limit {
     pub(crate) fn of_key(key: &api_key::Model) -> Self {
         let own = key.requests_per_minute.and_then(|own| u32::try_from(own).ok());
         let quota = Quota::per_minute(own.unwrap_or(KEY_PER_MINUTE));
-        Self { policy: "key", bucket: format!("api_key:{}", key.id), quota }
+        Self {
+            policy: "key",
+            bucket: format!("api_key:{}", key.id),
+            quota,
+        }
     }
 
     pub(crate) fn of_sign_ups(address: IpAddr) -> Self {
         let quota = Quota::per_hour(SIGN_UPS_PER_HOUR);
-        Self { policy: "sign-up", bucket: format!("sign_up:{}", network(address)), quota }
+        Self {
+            policy: "sign-up",
+            bucket: format!("sign_up:{}", network(address)),
+            quota,
+        }
     }
 
     pub(crate) fn of_passwords(address: IpAddr) -> Self {
         let quota = Quota::per_hour(PASSWORDS_PER_HOUR);
-        Self { policy: "set-password", bucket: format!("set_password:{}", network(address)), quota }
+        Self {
+            policy: "set-password",
+            bucket: format!("set_password:{}", network(address)),
+            quota,
+        }
     }
 
     /// Counts one call and notes what is left. The error is for the caller who has none.
@@ -47,11 +59,16 @@ impl Limit {
             return Ok(());
         }
         let decision = state.limiter.check(&self.bucket, self.quota).await;
-        context.standing.get_or_init(|| Standing { policy: self.policy, decision });
+        context.standing.get_or_init(|| Standing {
+            policy: self.policy,
+            decision,
+        });
         if decision.allowed {
             Ok(())
         } else {
-            Err(ApiError::RateLimited { retry_after: seconds(decision.retry_after).max(1) })
+            Err(ApiError::RateLimited {
+                retry_after: seconds(decision.retry_after).max(1),
+            })
         }
     }
 }
@@ -75,7 +92,11 @@ impl Standing {
         let Self { policy, decision } = self;
         let quota = decision.quota;
         let policy_line = format!("\"{policy}\";q={};w={}", quota.burst, quota.period.as_secs());
-        let line = format!("\"{policy}\";r={};t={}", decision.remaining, seconds(decision.reset_after));
+        let line = format!(
+            "\"{policy}\";r={};t={}",
+            decision.remaining,
+            seconds(decision.reset_after)
+        );
         for (name, value) in [("ratelimit-policy", policy_line), ("ratelimit", line)] {
             if let Ok(value) = HeaderValue::from_str(&value) {
                 headers.insert(HeaderName::from_static(name), value);

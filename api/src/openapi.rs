@@ -7,7 +7,8 @@ use serde_json::json;
 use utoipa::{
     IntoResponses, Modify, OpenApi, PartialSchema, ToSchema,
     openapi::{
-        Components, ContentBuilder, Header, HeaderBuilder, Object, ObjectBuilder, Ref, RefOr, Response, ResponseBuilder, Schema, Type,
+        Components, ContentBuilder, Header, HeaderBuilder, Object, ObjectBuilder, Ref, RefOr, Response,
+        ResponseBuilder, Schema, Type,
         example::ExampleBuilder,
         security::{HttpAuthScheme, HttpBuilder, SecurityScheme},
         server::ServerBuilder,
@@ -17,6 +18,7 @@ use utoipa::{
 use crate::{
     code::Code,
     error::ApiError,
+    fields::FieldError,
     problem::{self, ErrorOut, Face, ProblemOut, ValidationErrorOut},
 };
 
@@ -32,7 +34,7 @@ operator finds it in the logs.";
 
 #[derive(OpenApi)]
 #[openapi(
-    info(title = "Usher", description = ABOUT, ),
+    info(title = "Usher", description = ABOUT, license(name = "MIT OR Apache-2.0", identifier = "MIT OR Apache-2.0")),
     tags(
         (name = "Users", description = "People with an account"),
         (name = "Service", description = "Is it up, which version, and what do its errors mean"),
@@ -49,7 +51,9 @@ impl Modify for Shared {
         let bearer = HttpBuilder::new()
             .scheme(HttpAuthScheme::Bearer)
             .bearer_format("uak_…")
-            .description(Some("An API key. Its scopes decide what it may do; each operation names the one it needs."));
+            .description(Some(
+                "An API key. Its scopes decide what it may do; each operation names the one it needs.",
+            ));
         let components = document.components.get_or_insert_default();
         components.add_security_scheme("apiKey", SecurityScheme::Http(bearer.build()));
         add::<ErrorOut>(components);
@@ -75,13 +79,22 @@ pub fn openapi() -> utoipa::openapi::OpenApi {
 /// The errors of one operation.
 pub(crate) trait ErrorList {
     const CODES: &'static [&'static [Code]];
+
+    /// The fault in the example of a 422.
+    fn fault() -> FieldError {
+        FieldError::sample()
+    }
 }
 
 /// Whatever reads a body.
 pub(crate) const BODY_ERRORS: &[Code] = &[Code::BodyNotText, Code::BodyTooLarge, Code::InvalidRequest];
 /// Whatever takes an API key.
-pub(crate) const KEY_ERRORS: &[Code] =
-    &[Code::AuthenticationRequired, Code::InvalidCredential, Code::InsufficientScope, Code::RateLimited];
+pub(crate) const KEY_ERRORS: &[Code] = &[
+    Code::AuthenticationRequired,
+    Code::InvalidCredential,
+    Code::InsufficientScope,
+    Code::RateLimited,
+];
 /// Whatever needs the database.
 pub(crate) const ANY_ERRORS: &[Code] = &[Code::InternalError, Code::ServiceUnavailable, Code::TimedOut];
 
@@ -94,22 +107,43 @@ impl<L: ErrorList> IntoResponses for Errors<L> {
         for code in L::CODES.iter().copied().flatten() {
             by_status.entry(code.status().as_u16()).or_default().push(*code);
         }
-        by_status.into_iter().map(|(status, codes)| (status.to_string(), response(&codes).into())).collect()
+        by_status
+            .into_iter()
+            .map(|(status, codes)| (status.to_string(), response(&codes, L::fault).into()))
+            .collect()
     }
 }
 
 /// The response of one status, with an example of each code in both faces.
-fn response(codes: &[Code]) -> Response {
+fn response(codes: &[Code], fault: fn() -> FieldError) -> Response {
     let status = codes[0].status();
-    let lines: Vec<String> = codes.iter().map(|code| format!("{} (`{}`)", code.title(), code.as_str())).collect();
-    let schema = if status == StatusCode::UNPROCESSABLE_ENTITY { ValidationErrorOut::name() } else { ErrorOut::name() };
+    let lines: Vec<String> = codes
+        .iter()
+        .map(|code| format!("{} (`{}`)", code.title(), code.as_str()))
+        .collect();
+    let schema = if status == StatusCode::UNPROCESSABLE_ENTITY {
+        ValidationErrorOut::name()
+    } else {
+        ErrorOut::name()
+    };
     let content = |face: Face, schema: &str| {
         let examples = codes.iter().map(|code| {
-            let body = problem::body(&ApiError::sample(*code), face, "0198b5a0-6f3a-7c52-9d8e-5b1f0e4c2a77", DEFAULT_URL);
+            let body = problem::body(
+                &ApiError::sample(*code, fault),
+                face,
+                "0198b5a0-6f3a-7c52-9d8e-5b1f0e4c2a77",
+                DEFAULT_URL,
+            );
             let body: serde_json::Value = serde_json::from_slice(&body).unwrap_or_default();
-            (code.as_str(), ExampleBuilder::new().summary(code.title()).value(Some(body)).build())
+            (
+                code.as_str(),
+                ExampleBuilder::new().summary(code.title()).value(Some(body)).build(),
+            )
         });
-        ContentBuilder::new().schema(Some(Ref::from_schema_name(schema))).examples_from_iter(examples).build()
+        ContentBuilder::new()
+            .schema(Some(Ref::from_schema_name(schema)))
+            .examples_from_iter(examples)
+            .build()
     };
     let mut response = ResponseBuilder::new()
         .description(lines.join(" · "))
@@ -123,16 +157,28 @@ fn response(codes: &[Code]) -> Response {
 
 fn headers(status: StatusCode) -> Vec<(&'static str, Header)> {
     let header = |kind: Type, about: &str| {
-        HeaderBuilder::new().schema(Some(Object::with_type(kind))).description(Some(about)).build()
+        HeaderBuilder::new()
+            .schema(Some(Object::with_type(kind)))
+            .description(Some(about))
+            .build()
     };
     match status {
         StatusCode::UNAUTHORIZED | StatusCode::FORBIDDEN => {
-            vec![("WWW-Authenticate", header(Type::String, "What to send instead (RFC 6750 §3)"))]
+            vec![(
+                "WWW-Authenticate",
+                header(Type::String, "What to send instead (RFC 6750 §3)"),
+            )]
         }
         StatusCode::TOO_MANY_REQUESTS => vec![
             ("Retry-After", header(Type::Integer, "Seconds to wait")),
-            ("RateLimit-Policy", header(Type::String, "The limit: `q` requests in `w` seconds")),
-            ("RateLimit", header(Type::String, "What is left: `r` requests; all again in `t` seconds")),
+            (
+                "RateLimit-Policy",
+                header(Type::String, "The limit: `q` requests in `w` seconds"),
+            ),
+            (
+                "RateLimit",
+                header(Type::String, "What is left: `r` requests; all again in `t` seconds"),
+            ),
         ],
         StatusCode::SERVICE_UNAVAILABLE => vec![("Retry-After", header(Type::Integer, "Seconds to wait"))],
         _ => vec![],
@@ -141,7 +187,10 @@ fn headers(status: StatusCode) -> Vec<(&'static str, Header)> {
 
 impl PartialSchema for Code {
     fn schema() -> RefOr<Schema> {
-        let list: Vec<String> = Self::ALL.iter().map(|code| format!("- `{}`: {}", code.as_str(), code.title())).collect();
+        let list: Vec<String> = Self::ALL
+            .iter()
+            .map(|code| format!("- `{}`: {}", code.as_str(), code.title()))
+            .collect();
         ObjectBuilder::new()
             .schema_type(Type::String)
             .enum_values(Some(Self::ALL.map(Self::as_str)))

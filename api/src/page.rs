@@ -2,7 +2,7 @@
 
 use askama::Template;
 use axum::{
-    http::{HeaderMap, HeaderValue, StatusCode, header},
+    http::{HeaderMap, HeaderName, HeaderValue, StatusCode, header},
     response::{Html, IntoResponse, Response},
 };
 
@@ -10,6 +10,9 @@ use crate::error::ApiError;
 
 const POLICY: &str = "default-src 'none'; style-src 'self'; img-src 'self'; form-action 'self'; base-uri 'none'; \
     frame-ancestors 'none'";
+
+/// For answers that are a page for browsers and JSON for programs.
+pub(crate) const BY_ACCEPT: [(HeaderName, &str); 1] = [(header::VARY, "accept")];
 
 /// A template as an answer.
 pub(crate) struct Page<T> {
@@ -20,7 +23,11 @@ pub(crate) struct Page<T> {
 
 impl<T: Template> Page<T> {
     pub(crate) fn new(template: T) -> Self {
-        Self { template, status: StatusCode::OK, policy: POLICY }
+        Self {
+            template,
+            status: StatusCode::OK,
+            policy: POLICY,
+        }
     }
 
     pub(crate) fn status(self, status: StatusCode) -> Self {
@@ -36,7 +43,7 @@ impl<T: Template> IntoResponse for Page<T> {
     fn into_response(self) -> Response {
         let policy = (header::CONTENT_SECURITY_POLICY, HeaderValue::from_static(self.policy));
         match self.template.render() {
-            Ok(html) => (self.status, [policy], Html(html)).into_response(),
+            Ok(html) => (self.status, BY_ACCEPT, [policy], Html(html)).into_response(),
             Err(error) => ApiError::Internal(error.into()).into_response(),
         }
     }
@@ -44,6 +51,9 @@ impl<T: Template> IntoResponse for Page<T> {
 
 /// Whether a browser asks: it names HTML, which programs do not.
 pub(crate) fn wants_html(headers: &HeaderMap) -> bool {
-    let mut lists = headers.get_all(header::ACCEPT).iter().filter_map(|value| value.to_str().ok());
+    let mut lists = headers
+        .get_all(header::ACCEPT)
+        .iter()
+        .filter_map(|value| value.to_str().ok());
     lists.any(|list| list.contains("text/html"))
 }

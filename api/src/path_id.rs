@@ -21,8 +21,13 @@ impl<S: Send + Sync> FromRequestParts<S> for PathId {
 
     async fn from_request_parts(parts: &mut Parts, state: &S) -> Result<Self, ApiError> {
         // A rejection here means that the text is not UTF-8, and so is no number either.
-        let params = RawPathParams::from_request_parts(parts, state).await.map_err(|_| not_a_number())?;
-        let text = params.iter().find(|(name, _)| *name == "id").map_or("", |(_, value)| value);
+        let params = RawPathParams::from_request_parts(parts, state)
+            .await
+            .map_err(|_| not_a_number())?;
+        let text = params
+            .iter()
+            .find(|(name, _)| *name == "id")
+            .map_or("", |(_, value)| value);
         match text.parse() {
             Ok(id) => Ok(Self(Some(id))),
             Err(error) => match error.kind() {
@@ -33,7 +38,17 @@ impl<S: Send + Sync> FromRequestParts<S> for PathId {
     }
 }
 
+impl PathId {
+    /// What is said of an id that is no whole number.
+    pub(crate) fn fault() -> FieldError {
+        let violation = Violation::new(
+            ViolationKind::IntParsing,
+            "The id in the address must be a whole number",
+        );
+        FieldError::new("path", Some(Step::Key(Cow::Borrowed("id"))), violation)
+    }
+}
+
 fn not_a_number() -> ApiError {
-    let violation = Violation::new(ViolationKind::IntParsing, "The id in the address must be a whole number");
-    ApiError::Invalid(vec![FieldError::new("path", Some(Step::Key(Cow::Borrowed("id"))), violation)])
+    ApiError::Invalid(vec![PathId::fault()])
 }

@@ -31,16 +31,26 @@ impl Face {
     /// Strict when `Accept` names `application/problem+json` and does not prefer `application/json`.
     pub(crate) fn asked_by(headers: &HeaderMap) -> Self {
         let quality = |wanted: &str| {
-            let lists = headers.get_all(header::ACCEPT).iter().filter_map(|value| value.to_str().ok());
+            let lists = headers
+                .get_all(header::ACCEPT)
+                .iter()
+                .filter_map(|value| value.to_str().ok());
             let named = lists.flat_map(|list| list.split(',')).find_map(|range| {
                 let (name, parameters) = range.split_once(';').unwrap_or((range, ""));
-                let q = parameters.split(';').find_map(|p| p.trim().strip_prefix("q=")).map_or(1.0, |q| q.parse().unwrap_or(0.0));
+                let q = parameters
+                    .split(';')
+                    .find_map(|p| p.trim().strip_prefix("q="))
+                    .map_or(1.0, |q| q.parse().unwrap_or(0.0));
                 name.trim().eq_ignore_ascii_case(wanted).then_some(q)
             });
             named.unwrap_or(0.0_f32)
         };
         let strict = quality(STRICT);
-        if strict > 0.0 && strict >= quality(PLAIN) { Self::Strict } else { Self::Default }
+        if strict > 0.0 && strict >= quality(PLAIN) {
+            Self::Strict
+        } else {
+            Self::Default
+        }
     }
 }
 
@@ -56,6 +66,7 @@ pub(crate) struct ErrorOut<'a> {
     /// The same words for every occurrence of this code.
     title: &'static str,
     /// The status, once more.
+    #[schema(minimum = 400, maximum = 599)]
     status: u16,
     code: Code,
     /// What to tell the operator.
@@ -75,6 +86,7 @@ pub(crate) struct ValidationErrorOut<'a> {
     /// The same words for every occurrence of this code.
     title: &'static str,
     /// The status, once more.
+    #[schema(minimum = 400, maximum = 599)]
     status: u16,
     code: Code,
     /// What to tell the operator.
@@ -91,6 +103,7 @@ pub(crate) struct ProblemOut<'a> {
     /// The same words for every occurrence of this code.
     title: &'static str,
     /// The status, once more.
+    #[schema(minimum = 400, maximum = 599)]
     status: u16,
     /// What went wrong, for a person.
     detail: &'static str,
@@ -112,9 +125,11 @@ struct Fault<'a> {
     detail: &'a str,
     /// Where it is in the body, as a JSON Pointer in a URI fragment.
     #[serde(skip_serializing_if = "Option::is_none")]
+    #[schema(nullable = false)]
     pointer: Option<String>,
     /// Which parameter of path, query or header it is in.
     #[serde(skip_serializing_if = "Option::is_none")]
+    #[schema(nullable = false)]
     parameter: Option<String>,
 }
 
@@ -154,18 +169,40 @@ fn plain(step: &Step) -> String {
 /// The error as bytes of JSON.
 pub(crate) fn body(error: &ApiError, face: Face, request_id: &str, api_url: &str) -> Vec<u8> {
     let code = error.code();
-    let (r#type, title, status) = (format!("{api_url}{}", code.path()), code.title(), code.status().as_u16());
+    let (r#type, title, status) = (
+        format!("{api_url}{}", code.path()),
+        code.title(),
+        code.status().as_u16(),
+    );
     let bytes = match (face, error.faults()) {
         (Face::Strict, faults) => {
             let (detail, errors) = (code.detail(), faults.iter().map(Fault::from).collect());
-            serde_json::to_vec(&ProblemOut { r#type, title, status, detail, code, request_id, errors })
+            serde_json::to_vec(&ProblemOut {
+                r#type,
+                title,
+                status,
+                detail,
+                code,
+                request_id,
+                errors,
+            })
         }
-        (Face::Default, []) => {
-            serde_json::to_vec(&ErrorOut { detail: code.detail(), r#type, title, status, code, request_id })
-        }
-        (Face::Default, detail) => {
-            serde_json::to_vec(&ValidationErrorOut { detail, r#type, title, status, code, request_id })
-        }
+        (Face::Default, []) => serde_json::to_vec(&ErrorOut {
+            detail: code.detail(),
+            r#type,
+            title,
+            status,
+            code,
+            request_id,
+        }),
+        (Face::Default, detail) => serde_json::to_vec(&ValidationErrorOut {
+            detail,
+            r#type,
+            title,
+            status,
+            code,
+            request_id,
+        }),
     };
     bytes.unwrap_or_default()
 }

@@ -39,7 +39,11 @@ impl RequestContext {
         let peer = request.extensions().get::<ConnectInfo<SocketAddr>>();
         // Without `serve` (another program's server) the peer may be unknown; it is then nobody's proxy.
         let peer = peer.map_or(IpAddr::V4(Ipv4Addr::UNSPECIFIED), |ConnectInfo(peer)| peer.ip());
-        let lines = request.headers().get_all(FORWARDED_FOR).iter().filter_map(|line| line.to_str().ok());
+        let lines = request
+            .headers()
+            .get_all(FORWARDED_FOR)
+            .iter()
+            .filter_map(|line| line.to_str().ok());
         Self {
             id: request_id(request.headers()),
             address: client_address(peer, &lines.collect::<Vec<_>>(), &config.trusted_proxies),
@@ -53,7 +57,9 @@ impl RequestContext {
 fn request_id(headers: &HeaderMap) -> String {
     let given = headers.get(REQUEST_ID).and_then(|id| id.to_str().ok());
     let usable = |id: &&str| (1..=MAX_REQUEST_ID).contains(&id.len()) && id.bytes().all(|byte| byte.is_ascii_graphic());
-    given.filter(usable).map_or_else(|| Uuid::now_v7().to_string(), str::to_owned)
+    given
+        .filter(usable)
+        .map_or_else(|| Uuid::now_v7().to_string(), str::to_owned)
 }
 
 impl<S: Sync> FromRequestParts<S> for Context {
@@ -61,7 +67,9 @@ impl<S: Sync> FromRequestParts<S> for Context {
 
     async fn from_request_parts(parts: &mut Parts, _state: &S) -> Result<Self, ApiError> {
         let context = parts.extensions.get::<Arc<RequestContext>>().cloned();
-        context.map(Self).ok_or_else(|| ApiError::Internal(anyhow::anyhow!("the request has no context")))
+        context
+            .map(Self)
+            .ok_or_else(|| ApiError::Internal(anyhow::anyhow!("the request has no context")))
     }
 }
 
@@ -80,15 +88,20 @@ pub(crate) async fn observe(State(state): State<AppState>, mut request: Request,
 
     let secure = state.config.api_url.starts_with("https:");
     add_headers(response.headers_mut(), &context, secure);
-    span.in_scope(|| {
-        tracing::info!(
-            // The path only: a query may hold a token.
-            %method, path = uri.path(), status = response.status().as_u16(),
-            ms = started.elapsed().as_micros() as f64 / 1000.0,
-            address = %context.address, caller = context.caller.get().map_or("anonymous", String::as_str),
-            "answered"
-        );
-    });
+    // The path only: a query may hold a token.
+    let (path, status) = (uri.path(), response.status().as_u16());
+    let (address, caller) = (
+        context.address,
+        context.caller.get().map_or("anonymous", String::as_str),
+    );
+    let ms = started.elapsed().as_secs_f64() * 1000.0;
+    let _entered = span.enter();
+    // Probes come every few seconds and say nothing new.
+    if path.starts_with("/health/") && status == 200 {
+        tracing::debug!(%method, path, status, ms, %address, caller, "answered");
+    } else {
+        tracing::info!(%method, path, status, ms, %address, caller, "answered");
+    }
     response
 }
 
@@ -103,7 +116,10 @@ fn add_headers(headers: &mut HeaderMap, context: &RequestContext, secure: bool) 
         headers.entry(name).or_insert(HeaderValue::from_static(value));
     };
     default(header::CACHE_CONTROL, "no-store");
-    default(header::CONTENT_SECURITY_POLICY, "default-src 'none'; frame-ancestors 'none'");
+    default(
+        header::CONTENT_SECURITY_POLICY,
+        "default-src 'none'; frame-ancestors 'none'",
+    );
     default(header::REFERRER_POLICY, "no-referrer");
     default(header::X_CONTENT_TYPE_OPTIONS, "nosniff");
     if secure {

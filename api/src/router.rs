@@ -60,14 +60,19 @@ pub fn router(state: AppState) -> Router {
 fn answer_trailing_slashes(routes: Router) -> Router {
     let again = routes.clone();
     routes.fallback(async move |mut request: Request| -> Response {
-        let Some(uri) = without_slash(request.uri()) else { return ApiError::NotFound.into_response() };
+        let Some(uri) = without_slash(request.uri()) else {
+            return ApiError::NotFound.into_response();
+        };
         *request.uri_mut() = uri;
         again.oneshot(request).await.into_response()
     })
 }
 
 fn without_slash(uri: &Uri) -> Option<Uri> {
-    let path = uri.path().strip_suffix('/').filter(|path| !path.is_empty() && !path.ends_with('/'))?;
+    let path = uri
+        .path()
+        .strip_suffix('/')
+        .filter(|path| !path.is_empty() && !path.ends_with('/'))?;
     let query = uri.query().map(|query| format!("?{query}")).unwrap_or_default();
     format!("{path}{query}").parse().ok()
 }

@@ -45,11 +45,17 @@ struct SetPassword {
 
 /// What the page says.
 enum Stage {
-    Form { token: String, email: String, faults: Vec<String> },
+    Form {
+        token: String,
+        email: String,
+        faults: Vec<String>,
+    },
     Done,
     Invalid,
     Expired,
-    TooMany { minutes: u64 },
+    TooMany {
+        minutes: u64,
+    },
 }
 
 impl Stage {
@@ -63,7 +69,13 @@ impl Stage {
             Self::TooMany { .. } => StatusCode::TOO_MANY_REQUESTS,
         };
         let at = |name| address(&state.root, name);
-        Page::new(SetPassword { style: at("pages.css"), icon: at("icon.svg"), stage: self }).status(status).into_response()
+        Page::new(SetPassword {
+            style: at("pages.css"),
+            icon: at("icon.svg"),
+            stage: self,
+        })
+        .status(status)
+        .into_response()
     }
 }
 
@@ -77,7 +89,11 @@ struct Link {
 async fn show(State(state): State<AppState>, link: Result<Query<Link>, QueryRejection>) -> Result<Response, ApiError> {
     let token = link.map(|Query(link)| link.token).unwrap_or_default();
     let stage = match owner(&state, &token).await? {
-        Ok(user) => Stage::Form { token, email: user.email, faults: vec![] },
+        Ok(user) => Stage::Form {
+            token,
+            email: user.email,
+            faults: vec![],
+        },
         Err(stage) => stage,
     };
     Ok(stage.page(&state))
@@ -87,7 +103,10 @@ async fn show(State(state): State<AppState>, link: Result<Query<Link>, QueryReje
 async fn set(State(state): State<AppState>, Context(context): Context, form: Form) -> Result<Response, ApiError> {
     let charged = Limit::of_passwords(context.address).charge(&state, &context).await;
     if let Err(ApiError::RateLimited { retry_after }) = charged {
-        return Ok(Stage::TooMany { minutes: retry_after.div_ceil(60) }.page(&state));
+        return Ok(Stage::TooMany {
+            minutes: retry_after.div_ceil(60),
+        }
+        .page(&state));
     }
     let user = match owner(&state, &form.token).await? {
         Ok(user) => user,
@@ -96,7 +115,11 @@ async fn set(State(state): State<AppState>, Context(context): Context, form: For
     let stage = match form.password(&user) {
         Err(faults) => {
             let faults = faults.into_iter().map(|fault| fault.message).collect();
-            Stage::Form { token: form.token, email: user.email, faults }
+            Stage::Form {
+                token: form.token,
+                email: user.email,
+                faults,
+            }
         }
         Ok(password) => keep(&state, &context, &form.token, &user, &password).await?,
     };
@@ -177,7 +200,11 @@ impl<S: Send + Sync> FromRequest<S> for Form {
 impl Form {
     fn password(&self, user: &user::Model) -> Result<Password, Vec<Violation>> {
         let mut faults = vec![];
-        if self.repeated.as_ref().is_some_and(|repeated| *repeated != self.password) {
+        if self
+            .repeated
+            .as_ref()
+            .is_some_and(|repeated| *repeated != self.password)
+        {
             faults.push(Violation::value("The two passwords differ; type the same one twice"));
         }
         match Password::parse(&self.password, &[&user.name, &user.email]) {

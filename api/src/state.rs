@@ -34,7 +34,8 @@ pub struct Parts {
 impl Parts {
     /// The OpenAPI document, made when first asked for.
     pub(crate) fn document(&self) -> &Prepared {
-        self.document.get_or_init(|| Prepared::new(openapi(), &self.config.api_url))
+        self.document
+            .get_or_init(|| Prepared::new(openapi(), &self.config.api_url))
     }
 }
 
@@ -70,6 +71,8 @@ impl Deref for AppState {
 }
 
 fn root(api_url: &str) -> String {
-    let path = api_url.split_once("://").and_then(|(_, rest)| rest.find('/').map(|at| &rest[at..]));
+    let path = api_url
+        .split_once("://")
+        .and_then(|(_, rest)| rest.find('/').map(|at| &rest[at..]));
     path.unwrap_or_default().trim_end_matches('/').to_owned()
 }

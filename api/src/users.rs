@@ -1,5 +1,7 @@
 //! People with an account, for the services and front ends that create and look them up.
 
+use std::borrow::Cow;
+
 use axum::{
     Json,
     extract::{FromRequestParts, State},
@@ -9,15 +11,19 @@ use axum::{
 use chrono::{DateTime, Utc};
 use sea_orm::{ColumnTrait, EntityTrait, QueryFilter};
 use serde::Serialize;
+use serde_json::json;
 use usher_shared::{
     api_keys::Scope,
     audit::Actor,
     config::SignUp,
     entity::{audit_log::ActorKind, user},
-    rules::{Age, Email, Name},
+    rules::{Age, Email, Name, SPECIAL_DOMAINS},
     users::{self, CreateUserError, NewUser},
 };
-use utoipa::ToSchema;
+use utoipa::{
+    ToSchema,
+    openapi::{KnownFormat, Object, RefOr, Schema, SchemaFormat, Type},
+};
 use utoipa_axum::{router::OpenApiRouter, routes};
 
 use crate::{
@@ -25,7 +31,7 @@ use crate::{
     code::Code,
     error::ApiError,
     etag::{etag, is_known},
-    fields::{Fields, FromFields},
+    fields::{FieldError, Fields, FromFields},
     json_body::Body,
     limits::Limit,
     openapi::{ANY_ERRORS, BODY_ERRORS, ErrorList, Errors, KEY_ERRORS},
@@ -45,12 +51,25 @@ struct CreateUserIn {
     /// Trimmed before it is measured; control characters are refused.
     #[schema(value_type = String, min_length = 1, max_length = 255, pattern = r"^\s*[^\s\x00-\x1f\x7f-\x9f]")]
     name: Name,
-    /// An address that mail reaches. The domain is lower-cased; two addresses that differ in letter case are one.
-    #[schema(value_type = String, format = Email, max_length = 254)]
+    #[schema(schema_with = email_schema)]
     email: Email,
     /// In whole years.
     #[schema(value_type = Option<i16>, minimum = 0, maximum = 150)]
     age: Option<Age>,
+}
+
+/// JSON Schema says of an email only that it is one; that special-use domains are refused needs a `not`, for which
+/// utoipa has no builder.
+fn email_schema() -> Object {
+    let refused = format!(r"\.({})$", SPECIAL_DOMAINS.join("|"));
+    let mut schema = Object::with_type(Type::String);
+    schema.format = Some(SchemaFormat::KnownFormat(KnownFormat::Email));
+    schema.max_length = Some(254);
+    let about = "An address that mail reaches, so none of a special-use domain such as `.test` or `.local` unless the \
+        installation allows them. The domain is lower-cased; addresses that differ in letter case only are the same.";
+    schema.description = Some(about.to_owned());
+    schema.extensions = Some([("not", json!({ "pattern": refused }))].into_iter().collect());
+    schema
 }
 
 impl FromFields<AppState> for CreateUserIn {
@@ -58,11 +77,15 @@ impl FromFields<AppState> for CreateUserIn {
         let name = fields.required("name", Name::parse);
         let email = fields.required("email", |raw| Email::parse(raw, state.config.email_policy));
         let age = fields.optional("age", Age::parse);
-        Some(Self { name: name?, email: email?, age: age? })
+        Some(Self {
+            name: name?,
+            email: email?,
+            age: age?,
+        })
     }
 }
 
-/// A person with an account. The fields from `age` on are for callers with `users:read`.
+/// A person with an account.
 #[derive(Serialize, ToSchema)]
 #[schema(as = User)]
 struct UserOut {
@@ -74,12 +97,9 @@ struct UserOut {
     #[schema(example = "ada@example.com")]
     email: String,
     created_at: DateTime<Utc>,
-    #[serde(flatten)]
-    #[schema(inline)]
-    more: Option<UserMore>,
 }
 
-/// What only callers with `users:read` see.
+/// What callers with `users:read` see besides.
 #[derive(Serialize, ToSchema)]
 struct UserMore {
     /// In whole years.
@@ -91,6 +111,39 @@ struct UserMore {
     /// The id that another system knows the person by.
     external_id: Option<String>,
     updated_at: DateTime<Utc>,
+}
+
+/// A user as one caller sees it.
+#[derive(Serialize)]
+struct UserDetailsOut {
+    #[serde(flatten)]
+    user: UserOut,
+    #[serde(flatten)]
+    more: Option<UserMore>,
+}
+
+/// One object whose further fields need not be there, which derived schemas cannot say.
+impl utoipa::PartialSchema for UserDetailsOut {
+    fn schema() -> RefOr<Schema> {
+        let mut user = <UserOut as utoipa::PartialSchema>::schema();
+        let more = <UserMore as utoipa::PartialSchema>::schema();
+        if let (RefOr::T(Schema::Object(user)), RefOr::T(Schema::Object(more))) = (&mut user, more) {
+            user.properties.extend(more.properties);
+            let about = "A person with an account. The fields besides `User`'s are for callers with `users:read`.";
+            user.description = Some(about.to_owned());
+        }
+        user
+    }
+}
+
+impl ToSchema for UserDetailsOut {
+    fn name() -> Cow<'static, str> {
+        "UserDetails".into()
+    }
+
+    fn schemas(schemas: &mut Vec<(String, RefOr<Schema>)>) {
+        schemas.push((Status::name().into_owned(), <Status as utoipa::PartialSchema>::schema()));
+    }
 }
 
 /// Whether the person may sign in.
@@ -113,20 +166,26 @@ impl From<user::UserStatus> for Status {
     }
 }
 
-impl UserOut {
-    fn brief(user: user::Model) -> Self {
-        Self { id: user.id, name: user.name, email: user.email, created_at: user.created_at, more: None }
+impl From<user::Model> for UserOut {
+    fn from(user: user::Model) -> Self {
+        Self {
+            id: user.id,
+            name: user.name,
+            email: user.email,
+            created_at: user.created_at,
+        }
     }
+}
 
-    fn full(user: user::Model) -> Self {
-        let more = UserMore {
+impl From<&user::Model> for UserMore {
+    fn from(user: &user::Model) -> Self {
+        Self {
             age: user.age,
             status: user.status.into(),
             verified: user.email_verified_at.is_some(),
             external_id: user.external_id.clone(),
             updated_at: user.updated_at,
-        };
-        Self { more: Some(more), ..Self::brief(user) }
+        }
     }
 }
 
@@ -160,15 +219,24 @@ async fn create(
     Body(body): Body<CreateUserIn>,
 ) -> Result<Response, ApiError> {
     creator.charge(&state, &context).await?;
-    let new = NewUser { name: body.name, email: body.email, age: body.age };
+    let new = NewUser {
+        name: body.name,
+        email: body.email,
+        age: body.age,
+    };
     let tx = state.ledger.begin().await?;
     let user = users::create(&tx, &new, &creator.actor(&context)).await?;
     tx.commit().await?;
     let headers = [
-        (header::LOCATION, format!("{}/users/{}", state.root, user.id).parse().map_err(anyhow::Error::from)?),
+        (
+            header::LOCATION,
+            format!("{}/users/{}", state.root, user.id)
+                .parse()
+                .map_err(anyhow::Error::from)?,
+        ),
         (header::ETAG, etag(user.version)),
     ];
-    Ok((StatusCode::CREATED, headers, Json(UserOut::brief(user))).into_response())
+    Ok((StatusCode::CREATED, headers, Json(UserOut::from(user))).into_response())
 }
 
 struct Create;
@@ -233,7 +301,7 @@ impl From<CreateUserError> for ApiError {
     ),
     responses(
         (
-            status = 200, description = "The user", body = UserOut,
+            status = 200, description = "The user", body = UserDetailsOut,
             headers(("ETag" = String, description = "The version of the user")),
             example = json!({
                 "id": 1, "name": "Ada Lovelace", "email": "ada@example.com", "created_at": "2026-11-22T12:00:00.123456Z",
@@ -258,19 +326,32 @@ async fn show(
     let tag = etag(user.version);
     // The body depends on the key's scopes, so a cache may keep it for that key alone.
     let caching = [
-        (header::CACHE_CONTROL, "private, no-cache".parse().map_err(anyhow::Error::from)?),
+        (
+            header::CACHE_CONTROL,
+            "private, no-cache".parse().map_err(anyhow::Error::from)?,
+        ),
         (header::VARY, header::AUTHORIZATION.into()),
         (header::ETAG, tag.clone()),
     ];
     if is_known(&headers, &tag) {
         return Ok((StatusCode::NOT_MODIFIED, caching).into_response());
     }
-    let body = if key.allows(Scope::UsersRead) { UserOut::full(user) } else { UserOut::brief(user) };
-    Ok((caching, Json(body)).into_response())
+    let more = key.allows(Scope::UsersRead).then(|| UserMore::from(&user));
+    Ok((
+        caching,
+        Json(UserDetailsOut {
+            user: user.into(),
+            more,
+        }),
+    )
+        .into_response())
 }
 
 struct Show;
 impl ErrorList for Show {
-    const CODES: &'static [&'static [Code]] =
-        &[KEY_ERRORS, &[Code::UserNotFound, Code::InvalidRequest], ANY_ERRORS];
+    const CODES: &'static [&'static [Code]] = &[KEY_ERRORS, &[Code::UserNotFound, Code::InvalidRequest], ANY_ERRORS];
+
+    fn fault() -> FieldError {
+        PathId::fault()
+    }
 }

@@ -5,7 +5,7 @@ mod password;
 
 use serde_json::{Value, json};
 
-pub use email::{Email, EmailPolicy};
+pub use email::{Email, EmailPolicy, SPECIAL_DOMAINS};
 pub use password::Password;
 
 /// What is wrong with one value. `kind` is a stable word (Pydantic's), `message` tells a person what to do.

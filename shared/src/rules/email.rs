@@ -19,7 +19,7 @@ pub struct Email {
 }
 
 /// Domains that no mail ever reaches: the special-use registry of RFC 6761 and its successors.
-const SPECIAL_DOMAINS: [&str; 11] = [
+pub const SPECIAL_DOMAINS: [&str; 11] = [
     "arpa",
     "alt",
     "example",
