@@ -1,0 +1,131 @@
+//! Settings: what is missing or malformed is said in one line that names it.
+
+use usher_shared::config::{Config, ConfigError, LogFormat, Mode, SETTINGS, SignUp, Source, StaffMfa};
+
+const SECRET: &str = "bm90IGEgc2VjcmV0LCBvbmx5IHVzZWQgYnkgdGhlIHRlc3RzIG9mIFVzaGVy";
+
+fn read(mode: Mode, more: &[(&str, &str)]) -> Result<Config, ConfigError> {
+    let base = Source::of([("DATABASE_URL", "postgres://u:p@db/usher"), ("SECRET_KEY", SECRET)]);
+    Config::read(mode, &base.and(Source::of(more.iter().copied())))
+}
+
+#[test]
+fn a_room_has_safe_defaults() {
+    let config = read(Mode::Room, &[]).unwrap();
+    assert_eq!(config.api_addr.to_string(), "127.0.0.1:8000");
+    assert_eq!(config.admin_url, "http://127.0.0.1:8001");
+    assert_eq!(config.app_url, "http://127.0.0.1:8000");
+    assert_eq!((config.sign_up, config.staff_mfa), (SignUp::Closed, StaffMfa::Required));
+    assert!(config.rate_limits && !config.email_policy.allow_special_domains);
+    let up = read(Mode::Up, &[]).unwrap();
+    assert_eq!((up.sign_up, up.staff_mfa), (SignUp::Open, StaffMfa::Optional));
+}
+
+#[test]
+fn every_setting_refuses_nonsense_in_one_line_that_names_it() {
+    let nonsense = [
+        ("DATABASE_URL", "mysql://u@h/x"),
+        ("DATABASE_URL", "not a url"),
+        ("DATABASE_URL", "postgres://h"),
+        ("DATABASE_URL", "sqlite://"),
+        ("REDIS_URL", "redis//:nowhere:x"),
+        ("API_ADDR", "127.0.0.1:many"),
+        ("ADMIN_ADDR", "localhost"),
+        ("METRICS_ADDR", "9000"),
+        ("API_URL", "ftp://x"),
+        ("ADMIN_URL", "x"),
+        ("APP_URL", "https://x/?y"),
+        ("SMTP_URL", "http://x"),
+        ("SMTP_URL", "smtp://"),
+        ("MAIL_FROM", "nobody"),
+        ("MAIL_FROM", "a@b\r\nBcc: c@d"),
+        ("SECRET_KEY", "c2hvcnQ="),
+        ("SECRET_KEY", "!"),
+        ("SIGN_UP", "perhaps"),
+        ("STAFF_MFA", "on"),
+        ("TRUSTED_PROXIES", "10.0.0.0/99"),
+        ("RATE_LIMITS", "maybe"),
+        ("LOG_FORMAT", "xml"),
+        ("EMAIL_ALLOW_SPECIAL_DOMAINS", "some"),
+        ("CORS_ORIGINS", "https://x/path"),
+        ("USHER_SUPERUSER_EMAIL", "root"),
+        ("USHER_SUPERUSER_PASSWORD", "short"),
+        ("USHER_API_KEY", "uak_typo"),
+    ];
+    for (name, value) in nonsense {
+        let error = read(Mode::Room, &[(name, value)]).unwrap_err();
+        let line = error.to_string();
+        assert_eq!(error.name, name, "{line}");
+        assert!(
+            line.starts_with(name) && line.contains("for example") && !line.contains('\n'),
+            "{line}"
+        );
+    }
+    for setting in SETTINGS {
+        assert!(
+            nonsense.iter().any(|(name, _)| *name == setting.name),
+            "{} accepts anything",
+            setting.name
+        );
+    }
+}
+
+#[test]
+fn what_a_room_needs_is_asked_for() {
+    for name in ["DATABASE_URL", "SECRET_KEY"] {
+        let error = read(Mode::Room, &[(name, "  ")]).unwrap_err();
+        assert_eq!(error.name, name);
+        assert!(error.to_string().contains("is not set"), "{error}");
+    }
+}
+
+#[test]
+fn secrets_are_never_shown() {
+    let settings = [
+        ("USHER_SUPERUSER_PASSWORD", "velvet otter canyon 72"),
+        ("SMTP_URL", "smtp://u:hunter2@h"),
+    ];
+    let config = read(Mode::Room, &settings).unwrap();
+    let shown = format!(
+        "{config:?} {:?} {:?} {:?}",
+        config.first,
+        config.secret_key,
+        Source::of(settings)
+    );
+    for secret in ["velvet", "hunter2", &SECRET[..8]] {
+        assert!(!shown.contains(secret), "{shown}");
+    }
+    let error = read(Mode::Room, &[("SECRET_KEY", "aHVudGVyMg==")])
+        .unwrap_err()
+        .to_string();
+    assert!(!error.contains("aHVudGVyMg"), "{error}");
+}
+
+#[test]
+fn flags_override_the_environment() {
+    let args = ["--api-addr", "127.0.0.1:9999", "--log-format=json"].map(str::to_owned);
+    let source = Source::of([
+        ("API_ADDR", "127.0.0.1:1"),
+        ("DATABASE_URL", "sqlite://x.db"),
+        ("SECRET_KEY", SECRET),
+    ]);
+    let config = Config::read(Mode::Room, &source.and(Source::flags(args).unwrap())).unwrap();
+    assert_eq!((config.api_addr.port(), config.log_format), (9999, LogFormat::Json));
+    for wrong in [&["--nonsense"][..], &["--api-addr"], &["up"]] {
+        assert!(
+            Source::flags(wrong.iter().map(|arg| (*arg).to_owned())).is_err(),
+            "{wrong:?}"
+        );
+    }
+}
+
+#[test]
+fn lists_are_read_with_commas_and_spaces() {
+    let more = [
+        ("TRUSTED_PROXIES", "10.0.0.0/8, ::1/128"),
+        ("CORS_ORIGINS", "https://a.example,http://b.example:81"),
+    ];
+    let config = read(Mode::Room, &more).unwrap();
+    assert_eq!(config.trusted_proxies.len(), 2);
+    assert_eq!(config.cors_origins, ["https://a.example", "http://b.example:81"]);
+}

@@ -1,0 +1,11 @@
+//! The shared rules and the ledger, black-box, on both databases and on real Redis.
+
+mod accounts;
+mod claims;
+mod config;
+mod enqueue;
+mod house;
+mod rate_limit;
+mod staff;
+mod sweep;
+mod transport;
