@@ -14,7 +14,6 @@ use usher_shared::{
     config::Config,
     entity::job_attempt::AttemptOutcome,
     jobs::{CompleteError, Failure, Ledger},
-    time::now,
 };
 
 use crate::{
@@ -63,6 +62,7 @@ pub(crate) async fn run(held: HeldJob, workshop: Data<Arc<Workshop>>) {
         let end = workshop.perform(&held).await;
         let ended = workshop.settle(&held, &end, started.elapsed()).await;
         workshop.metrics.ended(&held.kind, ended);
+        held.ran(started.elapsed());
     }
     .instrument(span)
     .await;
@@ -70,9 +70,6 @@ pub(crate) async fn run(held: HeldJob, workshop: Data<Arc<Workshop>>) {
 
 impl Workshop {
     async fn perform(&self, held: &HeldJob) -> End {
-        if held.expires_at.is_some_and(|time| time <= now()) {
-            return End::GivenUp(failure(AttemptOutcome::Expired, "expired before it could run"));
-        }
         let Some(kind) = self.registry.find(&held.kind) else {
             let error = format!(
                 "this worker knows no kind {:?}: update the worker, then replay the job",

@@ -17,10 +17,12 @@ use crate::{
     keep::{CALL_LIMIT, within},
 };
 
-/// How long one pop waits for a hint; also how late a stop may be noticed.
+/// How long one pop waits for a hint.
 const POP_WAIT: Duration = Duration::from_secs(1);
 /// Between two looks into the ledger where there is no queue, or it is down.
 const POLL_PAUSE: Duration = Duration::from_millis(400);
+/// Jobs that end within this are claimed ahead.
+const QUICK_RUN: Duration = Duration::from_millis(100);
 /// Before a queue that failed is tried again.
 const QUEUE_PAUSE: Duration = Duration::from_secs(1);
 
@@ -60,28 +62,35 @@ impl Driver {
         Ok(rest)
     }
 
-    /// Waits until half of what may be claimed ahead is free, so that a busy worker claims in batches, and takes
-    /// every slot that is free then. None when the process stops.
+    /// Every slot that is free, once there are enough to claim a batch for; none when the process stops.
+    ///
+    /// While jobs are quick, some are claimed ahead of free handlers, so that none waits for the database. Slow ones
+    /// are left to whoever is free to run them.
     async fn free_slots(&self) -> Option<OwnedSemaphorePermit> {
-        let batch = u32::try_from(self.ahead / 2).unwrap_or(u32::MAX).max(1);
-        let first = Arc::clone(&self.slots).acquire_many_owned(batch);
+        let (enough, kept) = match self.held.typical_run() < QUICK_RUN {
+            true => (self.ahead.div_ceil(2), 0),
+            false => (1, self.ahead),
+        };
+        let permits = |count| u32::try_from(count).unwrap_or(u32::MAX);
+        let first = Arc::clone(&self.slots).acquire_many_owned(permits(enough + kept));
         let mut slots = self.shutdown.run_until_cancelled(first).await?.ok()?;
-        let more = u32::try_from(self.slots.available_permits()).unwrap_or(u32::MAX);
-        if let Ok(more) = Arc::clone(&self.slots).try_acquire_many_owned(more) {
+        if let Ok(more) = Arc::clone(&self.slots).try_acquire_many_owned(permits(self.slots.available_permits())) {
             slots.merge(more);
         }
+        drop(slots.split(kept));
         Some(slots)
     }
 
     /// Claims up to `max` jobs: those the queue names, or those that are due where no queue can name any.
     async fn claim(&self, max: usize) -> anyhow::Result<(Vec<job::Model>, Instant)> {
         if !self.polls() {
-            match within(
-                POP_WAIT + CALL_LIMIT,
-                self.ledger.transport().pop(&self.queues, max, POP_WAIT),
-            )
-            .await
-            {
+            // A hint that gets lost because the process stops in this moment is announced again by another worker.
+            let pop = self.ledger.transport().pop(&self.queues, max, POP_WAIT);
+            let popped = self
+                .shutdown
+                .run_until_cancelled(within(POP_WAIT + CALL_LIMIT, pop))
+                .await;
+            match popped.unwrap_or_else(|| Ok(Vec::new())) {
                 Ok(hints) => {
                     if self.queue_down().take().is_some() {
                         info!("the queue answers again");

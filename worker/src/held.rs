@@ -3,7 +3,10 @@
 use std::{
     collections::HashMap,
     ops::Deref,
-    sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError},
+    sync::{
+        Arc, Mutex, MutexGuard, OnceLock, PoisonError,
+        atomic::{AtomicU64, Ordering},
+    },
     time::{Duration, Instant},
 };
 
@@ -26,9 +29,10 @@ pub(crate) enum Stop {
 }
 
 /// All leases of this process; the heartbeat renews them together.
-#[derive(Default)]
 pub(crate) struct Held {
     leases: Mutex<HashMap<Uuid, Arc<Lease>>>,
+    /// Microseconds.
+    typical_run: AtomicU64,
 }
 
 struct Lease {
@@ -52,6 +56,15 @@ pub(crate) struct HeldJob {
     lease: Arc<Lease>,
     held: Arc<Held>,
     _slot: OwnedSemaphorePermit,
+}
+
+impl Default for Held {
+    fn default() -> Self {
+        Self {
+            leases: Mutex::default(),
+            typical_run: AtomicU64::new(1_000_000),
+        }
+    }
 }
 
 impl Held {
@@ -78,6 +91,20 @@ impl Held {
             held: Arc::clone(self),
             _slot: slot,
         }
+    }
+
+    /// How long a run takes of late: a moving average. It starts at a second: a worker proves that its jobs are quick.
+    pub(crate) fn typical_run(&self) -> Duration {
+        Duration::from_micros(self.typical_run.load(Ordering::Relaxed))
+    }
+
+    /// Notes how long a run took.
+    pub(crate) fn ran(&self, took: Duration) {
+        let took = u64::try_from(took.as_micros()).unwrap_or(u64::MAX) / 8;
+        let average = self.typical_run.load(Ordering::Relaxed);
+        // A lost update of two at once matters little.
+        self.typical_run
+            .store((average - average / 8).saturating_add(took), Ordering::Relaxed);
     }
 
     pub(crate) fn len(&self) -> usize {
@@ -142,6 +169,11 @@ impl HeldJob {
     pub(crate) async fn stopped(&self) -> Stop {
         self.lease.stopped.cancelled().await;
         self.lease.why.get().copied().unwrap_or(Stop::LeaseLost)
+    }
+
+    /// Notes how long its run took.
+    pub(crate) fn ran(&self, took: Duration) {
+        self.held.ran(took);
     }
 
     /// Whether nothing may be written about this job any more.
