@@ -1,1 +1,28 @@
+//! The staff admin of Usher: server-rendered, and whole without JavaScript.
 
+mod assets;
+mod cookie;
+mod csrf;
+mod dashboard;
+mod engine;
+mod error;
+mod flash;
+mod health;
+mod login;
+mod mail_body;
+mod mfa;
+mod models;
+mod page;
+mod plot;
+mod posted;
+mod server;
+mod session;
+mod shell;
+mod staff;
+mod state;
+mod theme;
+mod totp;
+mod visit;
+
+pub use server::{router, serve};
+pub use state::AppState;

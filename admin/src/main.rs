@@ -1,1 +1,22 @@
-fn main() {}
+//! The admin as a process of its own.
+
+use std::process::ExitCode;
+
+use usher_shared::{
+    House,
+    config::{Config, Mode},
+    log, process,
+};
+
+#[tokio::main]
+async fn main() -> ExitCode {
+    process::run("usher-admin", async {
+        let config = Config::for_process(Mode::Room)?;
+        log::init(config.log_format);
+        let listener = process::bind(config.admin_addr, "ADMIN_ADDR").await?;
+        let house = House::open(config, false).await?;
+        usher_admin::serve(&house, listener, process::shutdown_signal()).await?;
+        Ok::<_, anyhow::Error>(())
+    })
+    .await
+}

@@ -1,0 +1,52 @@
+// Niceties only: every page works without this file.
+"use strict";
+
+// "/" goes to the search box.
+document.addEventListener("keydown", (event) => {
+  const typing = event.target.closest("input, textarea, select, [contenteditable]");
+  const search = document.querySelector("[data-search]");
+  if (event.key === "/" && !typing && !event.ctrlKey && !event.metaKey && !event.altKey && search) {
+    event.preventDefault();
+    search.focus();
+    search.select();
+  }
+});
+
+// A box above the column ticks the whole page, and the number of ticked rows is said.
+const actions = document.querySelector("[data-actions]");
+const boxes = [...document.querySelectorAll('input[form="actions"]')];
+const head = document.querySelector("thead .tick");
+if (actions && boxes.length && head) {
+  const label = document.createElement("label");
+  const all = document.createElement("input");
+  const words = document.createElement("span");
+  all.type = "checkbox";
+  words.className = "unseen";
+  words.textContent = "Tick all on this page";
+  label.append(all, words);
+  head.replaceChildren(label);
+  const said = actions.querySelector("[data-ticked]");
+  const update = () => {
+    const ticked = boxes.filter((box) => box.checked).length;
+    all.checked = ticked === boxes.length;
+    all.indeterminate = ticked > 0 && ticked < boxes.length;
+    said.textContent = ticked ? `${ticked} ticked` : "";
+  };
+  all.addEventListener("change", () => {
+    boxes.forEach((box) => (box.checked = all.checked));
+    update();
+  });
+  boxes.forEach((box) => box.addEventListener("change", update));
+  update();
+}
+
+// Leaving a form with unsaved changes asks first.
+const form = document.querySelector("[data-form]");
+if (form) {
+  let changed = false;
+  form.addEventListener("input", () => (changed = true));
+  form.addEventListener("submit", () => (changed = false));
+  window.addEventListener("beforeunload", (event) => {
+    if (changed) event.preventDefault();
+  });
+}

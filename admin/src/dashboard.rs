@@ -1,0 +1,245 @@
+//! The first page: how many, what needs attention, what was done last. Four statements, none of them unbounded.
+
+use askama::Template;
+use axum::{extract::State, response::Response};
+use chrono::{DateTime, Days, SubsecRound, TimeDelta, Timelike, Utc};
+use sea_orm::{ConnectionTrait, DbBackend, DbErr, EntityTrait, QueryOrder, QueryResult, QuerySelect, Statement};
+use std::collections::HashMap;
+use usher_shared::{entity::audit_log, time::now};
+
+use crate::{
+    engine::{Cell, Tone, capitalised, grouped, short_time},
+    error::AdminError,
+    page,
+    plot::{Plot, Point},
+    shell::Shell,
+    staff::Staff,
+    state::AppState,
+    visit::Visit,
+};
+
+/// A number is counted up to here, then shown as "more".
+const COUNTED: i64 = 10_000;
+/// A worker that was not seen for longer is taken for dead.
+const WORKER_SEEN: TimeDelta = TimeDelta::seconds(60);
+const DAYS: u64 = 14;
+const HOURS: i64 = 24;
+const RECENT: u64 = 10;
+
+#[derive(Template)]
+#[template(path = "dashboard.html")]
+struct DashboardPage {
+    shell: Shell,
+    groups: Vec<Group>,
+    plots: Vec<Plot>,
+    /// None for staff who may not see the audit log.
+    recent: Option<Vec<Recent>>,
+    name: String,
+}
+
+/// A card of numbers about one model.
+struct Group {
+    title: &'static str,
+    href: String,
+    icon: &'static str,
+    figures: Vec<Figure>,
+}
+
+struct Figure {
+    label: &'static str,
+    number: String,
+    href: Option<String>,
+    /// A CSS class where the number asks for attention.
+    tone: &'static str,
+}
+
+struct Recent {
+    at: Cell,
+    actor: String,
+    action: String,
+    object: Option<Cell>,
+}
+
+/// `GET /admin/`
+pub(crate) async fn show(
+    State(state): State<AppState>,
+    visit: Visit,
+    staff: Staff,
+) -> Result<Response, AdminError> {
+    let counts = counts(&state.db).await?;
+    let mut plots = vec![];
+    if staff.may("users.view") || staff.may("jobs.view") {
+        let series = series(&state.db).await?;
+        plots.extend(staff.may("users.view").then(|| signups(&series)));
+        plots.extend(staff.may("jobs.view").then(|| jobs_done(&series)));
+    }
+    let recent = if staff.may("audit.view") { Some(recent(&state).await?) } else { None };
+    let groups = groups(&counts).into_iter().filter(|(permission, _)| staff.may(permission));
+    page::show(&DashboardPage {
+        shell: Shell::new(&state, &visit, &staff, "Dashboard").here("Dashboard"),
+        groups: groups.map(|(_, group)| group).collect(),
+        plots,
+        recent,
+        name: staff.user().name.clone(),
+    })
+}
+
+/// Each a name and what is counted, up to [`COUNTED`].
+const COUNTS: [(&str, &str); 12] = [
+    ("users", "users WHERE deleted_at IS NULL"),
+    ("locked", "users WHERE status = 'locked' AND status <> 'active'"),
+    ("deactivated", "users WHERE status = 'deactivated' AND status <> 'active'"),
+    ("staff", "users WHERE is_staff"),
+    ("ready", "jobs WHERE state = 'ready'"),
+    ("running", "jobs WHERE state = 'running'"),
+    ("done", "jobs WHERE state = 'done'"),
+    ("dead", "jobs WHERE state = 'dead'"),
+    ("mails", "mails"),
+    ("failed", "mails WHERE state = 'failed'"),
+    ("unknown", "mails WHERE state = 'unknown'"),
+    ("workers", "workers WHERE seen_at > $1"),
+];
+
+async fn counts(db: &impl ConnectionTrait) -> Result<HashMap<&'static str, i64>, DbErr> {
+    let each = COUNTS.map(|(name, what)| {
+        format!("(SELECT count(*) FROM (SELECT 1 FROM {what} LIMIT {limit}) AS t) AS {name}", limit = COUNTED + 1)
+    });
+    let query = format!("SELECT {}", each.join(", "));
+    let values = [(now() - WORKER_SEEN).into()];
+    let row = db.query_one_raw(Statement::from_sql_and_values(db.get_database_backend(), query, values)).await?;
+    let row = row.ok_or_else(|| DbErr::Custom("a SELECT without FROM has one row".to_owned()))?;
+    COUNTS.iter().map(|(name, _)| Ok((*name, row.try_get("", name)?))).collect()
+}
+
+fn groups(counts: &HashMap<&'static str, i64>) -> [(&'static str, Group); 4] {
+    let figure = |name: &str, label, href: Option<&str>, alarm: Tone| {
+        let count = counts.get(name).copied().unwrap_or(0);
+        Figure {
+            label,
+            number: if count > COUNTED { format!("{}+", grouped(COUNTED)) } else { grouped(count) },
+            href: href.map(str::to_owned),
+            tone: if count > 0 { alarm.class() } else { "" },
+        }
+    };
+    let group = |title, href: &str, icon, figures| Group { title, href: href.to_owned(), icon, figures };
+    let workers = counts.get("workers").copied().unwrap_or(0);
+    let alive = Figure {
+        label: "alive",
+        number: grouped(workers),
+        href: None,
+        tone: if workers == 0 { Tone::Warning.class() } else { "" },
+    };
+    [
+        (
+            "users.view",
+            group("Users", "/admin/users", "users", vec![
+                figure("users", "users", Some("/admin/users"), Tone::Quiet),
+                figure("staff", "staff", Some("/admin/users?is_staff=true"), Tone::Quiet),
+                figure("locked", "locked", Some("/admin/users?status=locked"), Tone::Warning),
+                figure("deactivated", "deactivated", Some("/admin/users?status=deactivated"), Tone::Quiet),
+            ]),
+        ),
+        (
+            "jobs.view",
+            group("Jobs", "/admin/jobs", "jobs", vec![
+                figure("ready", "ready", Some("/admin/jobs?state=ready"), Tone::Quiet),
+                figure("running", "running", Some("/admin/jobs?state=running"), Tone::Busy),
+                figure("done", "done", Some("/admin/jobs?state=done"), Tone::Quiet),
+                figure("dead", "dead", Some("/admin/jobs?state=dead"), Tone::Bad),
+            ]),
+        ),
+        (
+            "mails.view",
+            group("Mails", "/admin/mails", "mails", vec![
+                figure("mails", "mails", Some("/admin/mails"), Tone::Quiet),
+                figure("failed", "failed", Some("/admin/mails?state=failed"), Tone::Bad),
+                figure("unknown", "unknown", Some("/admin/mails?state=unknown"), Tone::Warning),
+            ]),
+        ),
+        ("jobs.view", group("Workers", "/admin/jobs", "workers", vec![alive])),
+    ]
+}
+
+/// Rows a day and jobs an hour, by the start of their time as text.
+type Series = HashMap<(String, String), i64>;
+
+async fn series(db: &impl ConnectionTrait) -> Result<Series, DbErr> {
+    let day = |column: &str| bucket(db, column, 10);
+    let hour = |column: &str| bucket(db, column, 13);
+    let query = format!(
+        "SELECT 'users' AS part, {} AS bucket, count(*) AS number FROM users WHERE created_at >= $1 GROUP BY 2
+         UNION ALL
+         SELECT 'jobs', {}, count(*) FROM jobs WHERE state = 'done' AND finished_at >= $2 GROUP BY 2",
+        day("created_at"),
+        hour("finished_at")
+    );
+    let values = [first_day().into(), first_hour().into()];
+    let rows = db.query_all_raw(Statement::from_sql_and_values(db.get_database_backend(), query, values)).await?;
+    let read = |row: QueryResult| Ok(((row.try_get("", "part")?, row.try_get("", "bucket")?), row.try_get("", "number")?));
+    rows.into_iter().map(read).collect()
+}
+
+/// SQL for the first characters of a time as `2026-11-22T10`.
+fn bucket(db: &impl ConnectionTrait, column: &str, characters: usize) -> String {
+    match db.get_database_backend() {
+        DbBackend::Postgres => {
+            format!("left(to_char({column} AT TIME ZONE 'UTC', 'YYYY-MM-DD\"T\"HH24'), {characters})")
+        }
+        _ => format!("substr({column}, 1, {characters})"),
+    }
+}
+
+fn first_day() -> DateTime<Utc> {
+    let today = now().date_naive();
+    let first = today.checked_sub_days(Days::new(DAYS - 1)).unwrap_or(today);
+    first.and_time(chrono::NaiveTime::MIN).and_utc()
+}
+
+fn first_hour() -> DateTime<Utc> {
+    let hour = now().with_minute(0).and_then(|at| at.with_second(0)).unwrap_or_else(now).trunc_subsecs(0);
+    hour - TimeDelta::hours(HOURS - 1)
+}
+
+fn signups(series: &Series) -> Plot {
+    let days = (0..DAYS).map(|day| first_day() + Days::new(day));
+    let points = days.map(|day| Point {
+        tick: day.format("%-d %b").to_string(),
+        label: day.format("%Y-%m-%d").to_string(),
+        value: number(series, "users", day.format("%Y-%m-%d").to_string()),
+    });
+    Plot::new("Sign-ups per day", "sign-ups in 14 days", points.collect())
+}
+
+fn jobs_done(series: &Series) -> Plot {
+    let hours = (0..HOURS).map(|hour| first_hour() + TimeDelta::hours(hour));
+    let points = hours.map(|hour| Point {
+        tick: hour.format("%H:00").to_string(),
+        label: hour.format("%Y-%m-%d %H:00 UTC").to_string(),
+        value: number(series, "jobs", hour.format("%Y-%m-%dT%H").to_string()),
+    });
+    Plot::new("Jobs done per hour", "jobs in 24 hours", points.collect())
+}
+
+fn number(series: &Series, part: &str, bucket: String) -> i64 {
+    series.get(&(part.to_owned(), bucket)).copied().unwrap_or(0)
+}
+
+async fn recent(state: &AppState) -> Result<Vec<Recent>, DbErr> {
+    let query = audit_log::Entity::find().order_by_desc(audit_log::Column::Id).limit(RECENT);
+    let rows = query.all(&state.db).await?;
+    let recent = rows.into_iter().map(|row| {
+        let model = state.site.models.iter().find(|model| model.meta.singular == row.object_type);
+        let label = row.object_label.clone().or_else(|| row.object_id.clone());
+        let object = label.map(|label| match (model, &row.object_id) {
+            (Some(model), Some(id)) => Cell::link(label, format!("{}/{id}", model.href())),
+            _ => Cell::text(label),
+        });
+        Recent {
+            at: Cell { text: short_time(row.at), ..Cell::time(row.at) },
+            actor: row.actor_label,
+            action: capitalised(&row.action.replace('_', " ")),
+            object,
+        }
+    });
+    Ok(recent.collect())
+}

@@ -1,0 +1,133 @@
+//! A form as its template draws it: fieldsets of fields, each an input or a value that is only shown.
+
+use super::{
+    draft::{Draft, shown},
+    field::{Kind, Spec},
+    model::Model,
+    row::{Cell, Names, Row},
+};
+use crate::posted::Fields;
+
+pub(crate) struct Fieldset {
+    pub(crate) title: &'static str,
+    pub(crate) fields: Vec<FormField>,
+}
+
+pub(crate) struct FormField {
+    pub(crate) name: &'static str,
+    pub(crate) label: String,
+    pub(crate) help: &'static str,
+    pub(crate) error: Option<String>,
+    pub(crate) required: bool,
+    pub(crate) input: Input,
+}
+
+impl FormField {
+    /// The ids of what explains the field, for `aria-describedby`.
+    pub(crate) fn described_by(&self) -> String {
+        let error = self.error.as_ref().map(|_| format!("error-{}", self.name));
+        let help = (!self.help.is_empty()).then(|| format!("help-{}", self.name));
+        error.into_iter().chain(help).collect::<Vec<_>>().join(" ")
+    }
+}
+
+/// How a field is filled in.
+pub(crate) enum Input {
+    /// `kind` is the input's `type`, `mode` its `inputmode`.
+    Line { kind: &'static str, mode: &'static str, value: String },
+    Lines { value: String },
+    Choice { options: Vec<ChoiceOption> },
+    Tick { ticked: bool },
+    /// Not at all.
+    Shown(Cell),
+}
+
+pub(crate) struct ChoiceOption {
+    pub(crate) value: String,
+    pub(crate) label: String,
+    pub(crate) selected: bool,
+}
+
+/// What the fields show.
+pub(crate) enum Filled<'a> {
+    /// A new object, prefilled from the address.
+    Blank(&'a Fields),
+    Stored(&'a Row),
+    /// What was typed, beside what is stored.
+    Typed(&'a Draft, Option<&'a Row>),
+}
+
+impl Filled<'_> {
+    fn row(&self) -> Option<&Row> {
+        match self {
+            Self::Blank(_) => None,
+            Self::Stored(row) => Some(row),
+            Self::Typed(_, row) => *row,
+        }
+    }
+
+    fn value(&self, spec: &Spec) -> String {
+        let stored = || self.row().map(|row| shown(spec, row)).unwrap_or_default();
+        match self {
+            Self::Blank(fields) => fields.get(spec.name).unwrap_or_default().to_owned(),
+            Self::Stored(_) => stored(),
+            Self::Typed(draft, _) => draft.typed_by_name(spec.name).map_or_else(stored, str::to_owned),
+        }
+    }
+
+    fn error(&self, spec: &Spec) -> Option<String> {
+        match self {
+            Self::Typed(draft, _) => draft.error(spec.name).map(str::to_owned),
+            _ => None,
+        }
+    }
+}
+
+/// The form's fieldsets, in the order in which the columns first name them. Without `editable` every
+/// field is only shown.
+pub(crate) fn fieldsets(model: &Model, filled: &Filled<'_>, names: &Names, editable: bool) -> Vec<Fieldset> {
+    let mut sets: Vec<Fieldset> = vec![];
+    for spec in model.fields.iter().filter(|spec| spec.in_form) {
+        let edited = editable && spec.is_asked(filled.row().is_none());
+        if !edited && filled.row().is_none() {
+            continue; // a new object has nothing to show yet
+        }
+        let field = FormField {
+            name: spec.name,
+            label: spec.label.clone(),
+            help: spec.help,
+            error: filled.error(spec),
+            required: edited && !spec.nullable && !matches!(spec.kind, Kind::Bool),
+            input: if edited { input(spec, filled.value(spec)) } else { only_shown(spec, filled.row(), names) },
+        };
+        match sets.iter_mut().find(|set| set.title == spec.fieldset) {
+            Some(set) => set.fields.push(field),
+            None => sets.push(Fieldset { title: spec.fieldset, fields: vec![field] }),
+        }
+    }
+    sets
+}
+
+fn only_shown(spec: &Spec, row: Option<&Row>, names: &Names) -> Input {
+    Input::Shown(row.map(|row| Cell::whole(spec, row, names)).unwrap_or_default())
+}
+
+fn input(spec: &Spec, value: String) -> Input {
+    match &spec.kind {
+        Kind::Text { long: true } => Input::Lines { value },
+        Kind::Bool => Input::Tick { ticked: value == "true" },
+        Kind::Choice(choices) => {
+            let option = |value: &str, label: &str, selected| ChoiceOption {
+                value: value.to_owned(),
+                label: label.to_owned(),
+                selected,
+            };
+            let none = spec.nullable.then(|| option("", "—", value.is_empty()));
+            let offered = choices.iter().map(|choice| option(&choice.value, &choice.label, choice.value == value));
+            Input::Choice { options: none.into_iter().chain(offered).collect() }
+        }
+        Kind::Int => Input::Line { kind: "text", mode: "numeric", value },
+        Kind::Time => Input::Line { kind: "datetime-local", mode: "text", value },
+        _ => Input::Line { kind: "text", mode: if spec.name == "email" { "email" } else { "text" }, value },
+    }
+}

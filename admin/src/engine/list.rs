@@ -1,0 +1,218 @@
+//! A model's list: what is searched and filtered, sorted, page by page.
+
+use askama::Template;
+use axum::{
+    extract::{Path, RawQuery, State},
+    response::Response,
+};
+
+use super::{
+    count::Count,
+    field::{Kind, Spec},
+    keyset::{self, Direction, Order},
+    meta::Operation,
+    model::Model,
+    names::names,
+    object::{BACK, path_segment},
+    query::{BadQuery, ListQuery, Test},
+    row::{Cell, Row},
+    search,
+};
+use crate::{error::AdminError, page, posted::Fields, shell::Shell, staff::Staff, state::AppState, visit::Visit};
+
+#[derive(Template)]
+#[template(path = "list.html")]
+struct ListPage {
+    shell: Shell,
+    title: String,
+    about: &'static str,
+    plural: &'static str,
+    count: String,
+    new_href: Option<String>,
+    singular: &'static str,
+    /// None where the model cannot be searched.
+    search: Option<SearchBox>,
+    filters: Vec<FilterGroup>,
+    /// The list without search and filters, when there are any.
+    clear_href: Option<String>,
+    heads: Vec<Head>,
+    rows: Vec<ListRow>,
+    actions: Vec<(&'static str, &'static str)>,
+    actions_href: String,
+    list_query: String,
+    previous_href: Option<String>,
+    next_href: Option<String>,
+}
+
+struct SearchBox {
+    typed: String,
+    kept: Vec<(String, String)>,
+}
+
+struct FilterGroup {
+    label: String,
+    /// Whether it narrows the list now.
+    used: bool,
+    options: Vec<FilterOption>,
+    /// Where any text may be given.
+    free: Option<FreeFilter>,
+}
+
+struct FreeFilter {
+    name: &'static str,
+    typed: String,
+    /// The list's other parameters.
+    kept: Vec<(String, String)>,
+}
+
+struct FilterOption {
+    label: String,
+    href: String,
+    current: bool,
+}
+
+struct Head {
+    label: String,
+    class: &'static str,
+    /// The list sorted by this column, or the other way round.
+    href: Option<String>,
+    /// `ascending`, `descending`, or none.
+    sorted: &'static str,
+}
+
+struct ListRow {
+    id: String,
+    label: String,
+    href: String,
+    cells: Vec<ListCell>,
+}
+
+struct ListCell {
+    head: String,
+    cell: Cell,
+    /// Whether it is the link to the object.
+    names: bool,
+}
+
+/// `GET /admin/{models}`. At most four statements: who asks, the rows, the count, the names of foreign keys.
+pub(crate) async fn show(
+    State(state): State<AppState>,
+    visit: Visit,
+    staff: Staff,
+    Path(name): Path<String>,
+    RawQuery(query): RawQuery,
+) -> Result<Response, AdminError> {
+    let model = state.site.model(&name).ok_or(AdminError::NotFound)?;
+    staff.require(&model.meta.permission(Operation::View))?;
+    let query = match ListQuery::parse(model, &Fields::parse(query.unwrap_or_default().as_bytes())) {
+        Ok(query) => query,
+        Err(BadQuery::Secret(column)) => {
+            tracing::warn!(column, model = name, staff = staff.id(), "a list was asked to filter by a secret column");
+            return Err(AdminError::BadRequest("This list cannot be filtered by that".to_owned()));
+        }
+        Err(BadQuery::Unknown) => {
+            let words = "That address asked for something this list does not have. Here is the whole list.";
+            return Ok(visit.say_warning(words.to_owned(), &model.href()));
+        }
+    };
+    let condition = query.condition().add(search::condition(model, &query.search));
+    let page = keyset::page(&state.db, model, &condition, &query.order, query.cursor.as_ref()).await?;
+    let count = Count::of(&state.db, model, query.has_filters().then_some(&condition)).await?;
+    let listed = || model.fields.iter().filter(|spec| spec.listed);
+    let names = names(&state.db, &state.site, listed(), &page.rows).await?;
+    let here = query.here();
+    let go = |direction, cursor: Option<&keyset::Cursor>| cursor.map(|cursor| href(model, &query.at(direction, cursor)));
+
+    let rows = page.rows.iter().map(|row| {
+        let cells = listed().map(|spec| ListCell {
+            head: spec.label.clone(),
+            cell: Cell::of(spec, row, &names),
+            names: spec.name == model.name_field().name,
+        });
+        ListRow { id: row.text(model.id).unwrap_or_default(), label: model.label(row), href: object_href(model, row, &here), cells: cells.collect() }
+    });
+    let may_add = model.meta.offers(Operation::Add) && staff.may(&model.meta.permission(Operation::Add));
+    let actions = model.actions.iter().filter(|action| staff.may(&action.permission(model)));
+    page::show(&ListPage {
+        shell: Shell::new(&state, &visit, &staff, model.meta.title()).here(model.meta.title()),
+        title: model.meta.title(),
+        about: model.meta.about,
+        singular: model.meta.singular,
+        plural: model.meta.plural,
+        count: count.words(model.meta.singular, model.meta.plural),
+        new_href: may_add.then(|| format!("{}/new", model.href())),
+        search: search::is_offered(model)
+            .then(|| SearchBox { typed: query.search.clone(), kept: query.kept_by_search() }),
+        filters: model.fields.iter().filter(|spec| spec.filter).map(|spec| filter_group(model, spec, &query)).collect(),
+        clear_href: query.has_filters().then(|| model.href()),
+        heads: listed().map(|spec| head(model, spec, &query)).collect(),
+        rows: rows.collect(),
+        actions: actions.map(|action| (action.name, action.label)).collect(),
+        actions_href: format!("{}/actions", model.href()),
+        previous_href: go(Direction::Backward, page.previous.as_ref()),
+        next_href: go(Direction::Forward, page.next.as_ref()),
+        list_query: here,
+    })
+}
+
+fn href(model: &Model, query: &str) -> String {
+    if query.is_empty() { model.href() } else { format!("{}?{query}", model.href()) }
+}
+
+fn object_href(model: &Model, row: &Row, here: &str) -> String {
+    let back = if here.is_empty() { String::new() } else { format!("?{BACK}={}", path_segment(here)) };
+    format!("{}/{}{back}", model.href(), row.text(model.id).unwrap_or_default())
+}
+
+fn head(model: &Model, spec: &Spec, query: &ListQuery) -> Head {
+    let current = query.order.shown == spec.name;
+    // The first click on a time shows the newest; on anything else, the first of the alphabet.
+    let descending = if current { !query.order.descending } else { matches!(spec.kind, Kind::Time | Kind::Id) };
+    let order = Order::of(model, spec.name, descending);
+    Head {
+        label: spec.label.clone(),
+        class: match spec.kind {
+            Kind::Int => "number",
+            Kind::Time | Kind::Touched => "time",
+            _ => "",
+        },
+        href: order.map(|order| href(model, &query.with_order(&order))),
+        sorted: match (current, query.order.descending) {
+            (false, _) => "",
+            (true, false) => "ascending",
+            (true, true) => "descending",
+        },
+    }
+}
+
+fn filter_group(model: &Model, spec: &Spec, query: &ListQuery) -> FilterGroup {
+    let current = query.filter(spec.name);
+    let option = |label: &str, test: Option<Test>| FilterOption {
+        label: label.to_owned(),
+        current: current == test.as_ref(),
+        href: href(model, &query.with_filter(spec.name, test)),
+    };
+    let is = |text: &str| {
+        let value = spec.storage.parse(text)?;
+        Some(Test::Is { text: text.to_owned(), value })
+    };
+    let mut options = vec![option("Any", None)];
+    let mut free = None;
+    match &spec.kind {
+        Kind::Choice(choices) => {
+            options.extend(choices.iter().map(|choice| option(&choice.label, is(&choice.value))));
+        }
+        Kind::Bool => options.extend([option("Yes", is("true")), option("No", is("false"))]),
+        Kind::Text { .. } | Kind::ForeignKey(_) | Kind::Int => {
+            options.clear();
+            let typed = if let Some(Test::Is { text, .. }) = current { text.clone() } else { String::new() };
+            free = Some(FreeFilter { name: spec.name, typed, kept: query.kept_by_filter(spec.name) });
+        }
+        _ => {}
+    }
+    let presence = spec.nullable && free.is_none() && !matches!(spec.kind, Kind::Choice(_));
+    if presence {
+        options.extend([option("Set", Some(Test::Null(false))), option("Not set", Some(Test::Null(true)))]);
+    }
+    FilterGroup { label: spec.label.clone(), used: current.is_some(), options, free }
+}

@@ -1,0 +1,179 @@
+//! The declaration of a model, and the same with its type erased, so that each page is written once.
+
+use futures::future::BoxFuture;
+use sea_orm::{DbErr, EntityTrait, IdenStatic, Iterable, PrimaryKeyToColumn, sea_query::{Query, SelectStatement}};
+use usher_shared::{audit::Actor, config::Config, jobs::Tx};
+
+use super::{
+    action::Action,
+    draft::Draft,
+    field::{Field, Kind, Spec},
+    meta::Meta,
+    panel::Panel,
+    row::Row,
+};
+use crate::{staff::Staff, state::AppState};
+
+/// How the admin shows and changes one table. `field` classifies every column, so that a new column does
+/// not compile until somebody decides who sees it.
+pub(crate) trait AdminModel: EntityTrait {
+    const META: Meta;
+
+    /// Acts on one object; see [`Action`].
+    const ACTIONS: &'static [Action] = &[];
+
+    fn field(column: Self::Column) -> Field<Self>;
+
+    /// The list's order when nobody chose one. The column's field must be sortable.
+    fn ordering() -> Ordering<Self>;
+
+    /// Why this person may not change this object, though they hold the permission; `None` lets them.
+    fn locked_for(_row: &Row, _staff: &Staff) -> Option<&'static str> {
+        None
+    }
+
+    /// Checks the typed values by the model's rules, and sets what follows from them.
+    /// `before` is none for a new object.
+    fn clean(_draft: &mut Draft, _before: Option<&Row>, _config: &Config) {}
+
+    /// What only the database can refuse, asked inside the transaction of the save.
+    fn guard<'a>(_saving: &'a Saving<'a>, _row: &'a Row, _draft: &'a mut Draft) -> BoxFuture<'a, Result<(), DbErr>> {
+        Box::pin(async { Ok(()) })
+    }
+
+    /// Makes an object where that means more than a row; answers its id, or refuses through the draft.
+    fn create<'a>(_saving: &'a Saving<'a>, _draft: &'a mut Draft) -> BoxFuture<'a, Result<Option<String>, DbErr>> {
+        Box::pin(async { Err(DbErr::Custom(format!("{} cannot be added", Self::META.plural))) })
+    }
+
+    /// The field and the words for a unique constraint that a save ran into, by the driver's text.
+    fn taken(_violated: &str) -> Option<(Self::Column, &'static str)> {
+        None
+    }
+
+    /// What stands beside the form: related objects, each a link. At most two statements.
+    fn panels<'a>(_state: &'a AppState, _row: &'a Row, _staff: &'a Staff) -> BoxFuture<'a, Result<Vec<Panel>, DbErr>> {
+        Box::pin(async { Ok(vec![]) })
+    }
+}
+
+/// What a hook needs while a save runs.
+pub(crate) struct Saving<'a> {
+    pub(crate) tx: &'a Tx,
+    pub(crate) config: &'a Config,
+    pub(crate) actor: &'a Actor,
+    pub(crate) staff: &'a Staff,
+}
+
+/// A list's order by one column; equal values are ordered by the primary key.
+pub(crate) struct Ordering<E: EntityTrait> {
+    column: E::Column,
+    descending: bool,
+}
+
+impl<E: EntityTrait> Ordering<E> {
+    pub(crate) fn descending(column: E::Column) -> Self {
+        Self { column, descending: true }
+    }
+}
+
+/// An [`AdminModel`] without its type.
+#[derive(Debug)]
+pub(crate) struct Model {
+    pub(crate) meta: Meta,
+    pub(crate) table: &'static str,
+    /// The primary key's column; models with a compound key cannot be registered.
+    pub(crate) id: &'static str,
+    pub(crate) fields: Vec<Spec>,
+    /// The default order: a column's name, and whether it descends.
+    pub(crate) ordering: (&'static str, bool),
+    pub(crate) actions: &'static [Action],
+    pub(crate) locked_for: fn(&Row, &Staff) -> Option<&'static str>,
+    pub(crate) clean: fn(&mut Draft, Option<&Row>, &Config),
+    pub(crate) guard: for<'a> fn(&'a Saving<'a>, &'a Row, &'a mut Draft) -> BoxFuture<'a, Result<(), DbErr>>,
+    pub(crate) create: for<'a> fn(&'a Saving<'a>, &'a mut Draft) -> BoxFuture<'a, Result<Option<String>, DbErr>>,
+    pub(crate) taken: fn(&str) -> Option<(&'static str, &'static str)>,
+    pub(crate) panels: for<'a> fn(&'a AppState, &'a Row, &'a Staff) -> BoxFuture<'a, Result<Vec<Panel>, DbErr>>,
+}
+
+impl Model {
+    /// # Panics
+    /// At the start, when a column is classified as another one, or the key has several columns.
+    fn of<E: AdminModel>() -> Self {
+        let fields: Vec<Spec> = E::Column::iter().map(|column| classified::<E>(column).erased()).collect();
+        let key: Vec<_> = E::PrimaryKey::iter().map(|key| key.into_column().as_str()).collect();
+        let [id] = key[..] else { panic!("{} has a compound key", E::META.name) };
+        let ordering = E::ordering();
+        Self {
+            meta: E::META,
+            table: E::default().table_name(),
+            id,
+            fields,
+            ordering: (ordering.column.as_str(), ordering.descending),
+            actions: E::ACTIONS,
+            locked_for: E::locked_for,
+            clean: E::clean,
+            guard: E::guard,
+            create: E::create,
+            taken: |violated| E::taken(violated).map(|(column, words)| (column.as_str(), words)),
+            panels: E::panels,
+        }
+    }
+
+    pub(crate) fn field(&self, name: &str) -> Option<&Spec> {
+        self.fields.iter().find(|spec| spec.name == name)
+    }
+
+    pub(crate) fn id_field(&self) -> &Spec {
+        self.field(self.id).expect("the key is a column")
+    }
+
+    /// The column that names an object.
+    pub(crate) fn name_field(&self) -> &Spec {
+        self.fields.iter().find(|spec| spec.link).unwrap_or_else(|| self.id_field())
+    }
+
+    pub(crate) fn row_version(&self) -> Option<&Spec> {
+        self.fields.iter().find(|spec| matches!(spec.kind, Kind::RowVersion))
+    }
+
+    /// How sentences call an object.
+    pub(crate) fn label(&self, row: &Row) -> String {
+        row.text(self.name_field().name).unwrap_or_default()
+    }
+
+    pub(crate) fn href(&self) -> String {
+        format!("/admin/{}", self.meta.name)
+    }
+
+    /// Reads every column but the secret ones.
+    pub(crate) fn select(&self) -> SelectStatement {
+        let columns = self.fields.iter().filter(|spec| spec.is_read()).map(|spec| spec.name);
+        Query::select().columns(columns).from(self.table).to_owned()
+    }
+}
+
+fn classified<E: AdminModel>(column: E::Column) -> Field<E> {
+    let field = E::field(column);
+    let (wanted, got) = (column.as_str(), field.column.as_str());
+    assert_eq!(wanted, got, "{}: the column {wanted} is classified as {got}", E::META.name);
+    field
+}
+
+/// Every registered model, in the order of the navigation.
+#[derive(Debug, Default)]
+pub(crate) struct Site {
+    pub(crate) models: Vec<Model>,
+}
+
+impl Site {
+    #[must_use]
+    pub(crate) fn with<E: AdminModel>(mut self) -> Self {
+        self.models.push(Model::of::<E>());
+        self
+    }
+
+    pub(crate) fn model(&self, name: &str) -> Option<&Model> {
+        self.models.iter().find(|model| model.meta.name == name)
+    }
+}

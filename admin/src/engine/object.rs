@@ -1,0 +1,284 @@
+//! One object's pages: a new one, an existing one to look at or to change.
+
+use askama::Template;
+use axum::{
+    extract::{Path, RawQuery, State},
+    http::StatusCode,
+    response::Response,
+};
+use sea_orm::{
+    ConnectionTrait, DbErr,
+    sea_query::{Expr, ExprTrait},
+};
+use url::form_urlencoded;
+
+use super::{
+    draft::Draft,
+    form::{Fieldset, Filled, Input, fieldsets},
+    meta::Operation,
+    model::Model,
+    names::names,
+    panel::Panel,
+    row::{Names, Row},
+    save::{self, Difference, Outcome},
+};
+use crate::{
+    error::AdminError,
+    page,
+    posted::{Fields, Posted},
+    shell::Shell,
+    staff::Staff,
+    state::AppState,
+    visit::Visit,
+};
+
+/// The hidden field and parameter that hold the list's query, for the way back.
+pub(crate) const BACK: &str = "_list";
+
+#[derive(Template)]
+#[template(path = "object.html")]
+struct ObjectPage {
+    shell: Shell,
+    heading: String,
+    /// Where the form is sent.
+    action: String,
+    fieldsets: Vec<Fieldset>,
+    /// Errors as the summary lists them: the field's name, its label, what is wrong.
+    errors: Vec<(&'static str, String, String)>,
+    differences: Vec<Difference>,
+    stale: bool,
+    version: Option<(&'static str, String)>,
+    panels: Vec<Panel>,
+    buttons: Vec<ActionButton>,
+    actions_href: String,
+    id: String,
+    history_href: Option<String>,
+    list_query: String,
+    list_href: String,
+    editable: bool,
+    /// Why a person with the permission may not change this one.
+    locked: Option<&'static str>,
+}
+
+struct ActionButton {
+    name: &'static str,
+    label: &'static str,
+}
+
+/// Reads one object by the id in its address; none when there is no such object.
+pub(crate) async fn find(db: &impl ConnectionTrait, model: &Model, id: &str) -> Result<Option<Row>, DbErr> {
+    let Some(id) = model.id_field().storage.parse(id) else { return Ok(None) };
+    let select = model.select().and_where(Expr::col(model.id).eq(id)).to_owned();
+    let result = db.query_one(&select).await?;
+    result.map(|result| Row::read(&model.fields, &result)).transpose()
+}
+
+/// The list's query that a form carries, when it is one.
+pub(crate) fn back_query(fields: &Fields) -> Option<String> {
+    let query = fields.get(BACK).filter(|query| !query.is_empty())?;
+    // Written anew, so that nothing but parameters can be in it.
+    let pairs = form_urlencoded::parse(query.as_bytes());
+    Some(form_urlencoded::Serializer::new(String::new()).extend_pairs(pairs).finish())
+}
+
+/// A text as one segment of a path.
+pub(crate) fn path_segment(text: &str) -> String {
+    form_urlencoded::byte_serialize(text.as_bytes()).collect()
+}
+
+/// `GET /admin/{models}/new`; fields can be prefilled by `?field=value`.
+pub(crate) async fn blank(
+    State(state): State<AppState>,
+    visit: Visit,
+    staff: Staff,
+    Path(name): Path<String>,
+    RawQuery(query): RawQuery,
+) -> Result<Response, AdminError> {
+    let model = permitted(&state, &staff, &name, Operation::Add)?;
+    let fields = Fields::parse(query.unwrap_or_default().as_bytes());
+    let page = Drawing::new(&state, &visit, &staff, model, &fields).blank();
+    page::show(&page)
+}
+
+/// `POST /admin/{models}/new`
+pub(crate) async fn create(
+    State(state): State<AppState>,
+    visit: Visit,
+    staff: Staff,
+    Path(name): Path<String>,
+    Posted(form): Posted,
+) -> Result<Response, AdminError> {
+    let model = permitted(&state, &staff, &name, Operation::Add)?;
+    match save::create(&state, &visit, &staff, model, &form).await? {
+        Ok(id) => {
+            let words = format!("The {} was added", model.meta.singular);
+            Ok(visit.say(words, &after_save(model, &id, &form)))
+        }
+        Err(draft) => {
+            let page = Drawing::new(&state, &visit, &staff, model, &form).new_again(&draft);
+            page::show_with(StatusCode::UNPROCESSABLE_ENTITY, &page)
+        }
+    }
+}
+
+/// `GET /admin/{models}/{id}`
+pub(crate) async fn show(
+    State(state): State<AppState>,
+    visit: Visit,
+    staff: Staff,
+    Path((name, id)): Path<(String, String)>,
+    RawQuery(query): RawQuery,
+) -> Result<Response, AdminError> {
+    let model = permitted(&state, &staff, &name, Operation::View)?;
+    let row = find(&state.db, model, &id).await?.ok_or(AdminError::NotFound)?;
+    let fields = Fields::parse(query.unwrap_or_default().as_bytes());
+    let drawing = Drawing::new(&state, &visit, &staff, model, &fields);
+    page::show(&drawing.stored(row).await?)
+}
+
+/// `POST /admin/{models}/{id}`
+pub(crate) async fn change(
+    State(state): State<AppState>,
+    visit: Visit,
+    staff: Staff,
+    Path((name, id)): Path<(String, String)>,
+    Posted(form): Posted,
+) -> Result<Response, AdminError> {
+    let model = permitted(&state, &staff, &name, Operation::Change)?;
+    let key = model.id_field().storage.parse(&id).ok_or(AdminError::NotFound)?;
+    let drawing = Drawing::new(&state, &visit, &staff, model, &form);
+    match save::change(&state, &visit, &staff, model, &key, &form).await? {
+        Outcome::Saved => {
+            let words = format!("The {} was saved", model.meta.singular);
+            Ok(visit.say(words, &after_save(model, &id, &form)))
+        }
+        Outcome::Unchanged => Ok(visit.say("Nothing was changed".to_owned(), &after_save(model, &id, &form))),
+        Outcome::Invalid(draft, row) => {
+            page::show_with(StatusCode::UNPROCESSABLE_ENTITY, &drawing.again(&draft, row, vec![]).await?)
+        }
+        Outcome::Stale(draft, row) => {
+            let differences = save::differences(model, &draft, &row);
+            let mut page = drawing.again(&draft, row, differences).await?;
+            page.stale = true;
+            page::show_with(StatusCode::CONFLICT, &page)
+        }
+    }
+}
+
+fn permitted<'a>(state: &'a AppState, staff: &Staff, name: &str, operation: Operation) -> Result<&'a Model, AdminError> {
+    let model = state.site.model(name).ok_or(AdminError::NotFound)?;
+    if !model.meta.offers(operation) {
+        return Err(AdminError::NotFound);
+    }
+    staff.require(&model.meta.permission(operation))?;
+    Ok(model)
+}
+
+/// The object again, or the list it was opened from.
+fn after_save(model: &Model, id: &str, form: &Fields) -> String {
+    let back = back_query(form);
+    if form.get("_save") == Some("continue") {
+        let query = back.map(|query| format!("?{BACK}={}", path_segment(&query))).unwrap_or_default();
+        return format!("{}/{}{query}", model.href(), path_segment(id));
+    }
+    back.map_or_else(|| model.href(), |query| format!("{}?{query}", model.href()))
+}
+
+/// What every drawing of an object's page needs.
+struct Drawing<'a> {
+    state: &'a AppState,
+    visit: &'a Visit,
+    staff: &'a Staff,
+    model: &'a Model,
+    fields: &'a Fields,
+}
+
+impl<'a> Drawing<'a> {
+    fn new(state: &'a AppState, visit: &'a Visit, staff: &'a Staff, model: &'a Model, fields: &'a Fields) -> Self {
+        Self { state, visit, staff, model, fields }
+    }
+
+    fn blank(&self) -> ObjectPage {
+        self.new_object(&Filled::Blank(self.fields), vec![])
+    }
+
+    fn new_again(&self, draft: &Draft) -> ObjectPage {
+        self.new_object(&Filled::Typed(draft, None), self.errors(draft))
+    }
+
+    fn new_object(&self, filled: &Filled<'_>, errors: Vec<(&'static str, String, String)>) -> ObjectPage {
+        let heading = format!("New {}", self.model.meta.singular);
+        ObjectPage {
+            action: format!("{}/new", self.model.href()),
+            fieldsets: fieldsets(self.model, filled, &Names::new(), true),
+            errors,
+            editable: true,
+            ..self.page(heading)
+        }
+    }
+
+    async fn stored(&self, row: Row) -> Result<ObjectPage, AdminError> {
+        self.existing(&Filled::Stored(&row), &row).await
+    }
+
+    async fn again(&self, draft: &Draft, row: Row, differences: Vec<Difference>) -> Result<ObjectPage, AdminError> {
+        let page = self.existing(&Filled::Typed(draft, Some(&row)), &row).await?;
+        Ok(ObjectPage { errors: self.errors(draft), differences, ..page })
+    }
+
+    async fn existing(&self, filled: &Filled<'_>, row: &Row) -> Result<ObjectPage, AdminError> {
+        let Self { state, staff, model, .. } = *self;
+        let id = row.text(model.id).unwrap_or_default();
+        let may_change = model.meta.offers(Operation::Change) && staff.may(&model.meta.permission(Operation::Change));
+        let locked = (model.locked_for)(row, staff).filter(|_| may_change);
+        let editable = may_change && locked.is_none();
+        let names = names(&state.db, &state.site, model.fields.iter(), std::slice::from_ref(row)).await?;
+        let fits = |action: &&super::Action| staff.may(&action.permission(model)) && (action.fits)(row);
+        let buttons = model.actions.iter().filter(fits);
+        Ok(ObjectPage {
+            action: format!("{}/{id}", model.href()),
+            fieldsets: fieldsets(model, filled, &names, editable),
+            version: model.row_version().map(|spec| (spec.name, row.text(spec.name).unwrap_or_default())),
+            panels: (model.panels)(state, row, staff).await?,
+            buttons: buttons.map(|action| ActionButton { name: action.name, label: action.label }).collect(),
+            history_href: Some(format!("{}/{id}/history", model.href())),
+            editable,
+            locked,
+            id,
+            ..self.page(model.label(row))
+        })
+    }
+
+    fn page(&self, heading: String) -> ObjectPage {
+        let Self { state, visit, staff, model, fields } = *self;
+        let query = back_query(fields).unwrap_or_default();
+        let list_href = if query.is_empty() { model.href() } else { format!("{}?{query}", model.href()) };
+        ObjectPage {
+            shell: Shell::new(state, visit, staff, heading.clone())
+                .crumb(model.meta.title(), list_href.clone())
+                .here(heading.clone()),
+            heading,
+            action: String::new(),
+            fieldsets: vec![],
+            errors: vec![],
+            differences: vec![],
+            stale: false,
+            version: None,
+            panels: vec![],
+            buttons: vec![],
+            actions_href: format!("{}/actions", model.href()),
+            id: String::new(),
+            history_href: None,
+            list_query: query,
+            list_href,
+            editable: false,
+            locked: None,
+        }
+    }
+
+    fn errors(&self, draft: &Draft) -> Vec<(&'static str, String, String)> {
+        let label = |name| self.model.field(name).map(|spec| spec.label.clone()).unwrap_or_default();
+        draft.errors().iter().map(|(name, words)| (*name, label(name), words.clone())).collect()
+    }
+}
+

@@ -1,0 +1,196 @@
+//! A list's state as its address says it: what is searched, filtered and sorted, and where in the list one is.
+//! Every link of the list is written here too, so that what is written can be read.
+
+use sea_orm::{Value, sea_query::{Expr, ExprTrait, IntoCondition, Condition}};
+use url::form_urlencoded::Serializer;
+
+use super::{
+    field::{Kind, Spec},
+    keyset::{Cursor, Direction, Order},
+    model::Model,
+};
+use crate::posted::Fields;
+
+/// Longer searches are cut: no word in the house is longer.
+const MAX_SEARCH_CHARS: usize = 200;
+
+/// Names of the parameters that are no columns.
+const SEARCH: &str = "q";
+const ORDER: &str = "o";
+const AFTER: &str = "after";
+const BEFORE: &str = "before";
+
+/// What the address asks for.
+#[derive(Debug)]
+pub(crate) struct ListQuery {
+    pub(crate) search: String,
+    pub(crate) filters: Vec<Filter>,
+    pub(crate) order: Order,
+    /// Whether the address names the order.
+    ordered: bool,
+    pub(crate) cursor: Option<(Direction, Cursor)>,
+}
+
+/// One column and what it must be.
+#[derive(Clone, Debug, PartialEq)]
+pub(crate) struct Filter {
+    pub(crate) column: &'static str,
+    pub(crate) test: Test,
+}
+
+#[derive(Clone, Debug, PartialEq)]
+pub(crate) enum Test {
+    Is { text: String, value: Value },
+    Null(bool),
+}
+
+/// Why an address cannot be followed.
+#[derive(Debug, PartialEq, Eq)]
+pub(crate) enum BadQuery {
+    /// It asks about a column that nobody may ask about.
+    Secret(&'static str),
+    /// It asks for something that is not there; the clean list is.
+    Unknown,
+}
+
+impl ListQuery {
+    pub(crate) fn parse(model: &Model, fields: &Fields) -> Result<Self, BadQuery> {
+        let (column, descending) = model.ordering;
+        let mut query = Self {
+            search: String::new(),
+            filters: vec![],
+            order: Order::of(model, column, descending).ok_or(BadQuery::Unknown)?,
+            ordered: false,
+            cursor: None,
+        };
+        // The order first: a cursor is read in its light.
+        if let Some(order) = fields.get(ORDER) {
+            let (column, descending) = order.strip_prefix('-').map_or((order, false), |column| (column, true));
+            query.order = Order::of(model, column, descending).ok_or(BadQuery::Unknown)?;
+            query.ordered = true;
+        }
+        for (name, value) in fields.iter() {
+            let cursor = || Cursor::decode(&query.order, value).ok_or(BadQuery::Unknown);
+            match name {
+                ORDER => {}
+                SEARCH => query.search = value.replace('\0', " ").trim().chars().take(MAX_SEARCH_CHARS).collect(),
+                AFTER => query.cursor = Some((Direction::Forward, cursor()?)),
+                BEFORE => query.cursor = Some((Direction::Backward, cursor()?)),
+                name => query.filters.extend(filter(model, name, value)?),
+            }
+        }
+        Ok(query)
+    }
+
+    pub(crate) fn has_filters(&self) -> bool {
+        !self.search.is_empty() || !self.filters.is_empty()
+    }
+
+    pub(crate) fn condition(&self) -> Condition {
+        self.filters.iter().fold(Condition::all(), |all, filter| all.add(filter.condition()))
+    }
+
+    /// The filter on this column, if there is one.
+    pub(crate) fn filter(&self, column: &str) -> Option<&Test> {
+        self.filters.iter().find(|filter| filter.column == column).map(|filter| &filter.test)
+    }
+
+    /// The address's query of the list with another filter on this column, from its first page.
+    pub(crate) fn with_filter(&self, column: &'static str, test: Option<Test>) -> String {
+        let others = self.filters.iter().filter(|filter| filter.column != column).cloned();
+        let filters: Vec<_> = others.chain(test.map(|test| Filter { column, test })).collect();
+        self.write(&filters, self.ordered.then_some(&self.order), None)
+    }
+
+    /// The list by another column, or by the same in the other direction.
+    pub(crate) fn with_order(&self, order: &Order) -> String {
+        self.write(&self.filters, Some(order), None)
+    }
+
+    /// Another page of the list.
+    pub(crate) fn at(&self, direction: Direction, cursor: &Cursor) -> String {
+        self.write(&self.filters, self.ordered.then_some(&self.order), Some((direction, cursor)))
+    }
+
+    /// The list as it is, for the way back from an object.
+    pub(crate) fn here(&self) -> String {
+        let cursor = self.cursor.as_ref().map(|(direction, cursor)| (*direction, cursor));
+        self.write(&self.filters, self.ordered.then_some(&self.order), cursor)
+    }
+
+    /// The parameters that the search form keeps: all but the search and the place.
+    pub(crate) fn kept_by_search(&self) -> Vec<(String, String)> {
+        let order = self.ordered.then(|| (ORDER.to_owned(), self.order.text()));
+        self.filters.iter().map(Filter::parameter).chain(order).collect()
+    }
+
+    /// The parameters that the form of a free filter keeps: all but that filter and the place.
+    pub(crate) fn kept_by_filter(&self, column: &str) -> Vec<(String, String)> {
+        let search = (!self.search.is_empty()).then(|| (SEARCH.to_owned(), self.search.clone()));
+        let others = self.filters.iter().filter(|filter| filter.column != column);
+        let order = self.ordered.then(|| (ORDER.to_owned(), self.order.text()));
+        search.into_iter().chain(others.map(Filter::parameter)).chain(order).collect()
+    }
+
+    fn write(&self, filters: &[Filter], order: Option<&Order>, cursor: Option<(Direction, &Cursor)>) -> String {
+        let mut query = Serializer::new(String::new());
+        if !self.search.is_empty() {
+            query.append_pair(SEARCH, &self.search);
+        }
+        query.extend_pairs(filters.iter().map(Filter::parameter));
+        if let Some(order) = order {
+            query.append_pair(ORDER, &order.text());
+        }
+        if let Some((direction, cursor)) = cursor {
+            let name = if direction == Direction::Forward { AFTER } else { BEFORE };
+            query.append_pair(name, &cursor.encode());
+        }
+        query.finish()
+    }
+}
+
+impl Filter {
+    fn condition(&self) -> Condition {
+        let column = Expr::col(self.column);
+        match &self.test {
+            Test::Is { value, .. } => column.eq(value.clone()),
+            Test::Null(true) => column.is_null(),
+            Test::Null(false) => column.is_not_null(),
+        }
+        .into_condition()
+    }
+
+    fn parameter(&self) -> (String, String) {
+        match &self.test {
+            Test::Is { text, .. } => (self.column.to_owned(), text.clone()),
+            Test::Null(null) => (format!("{}__isnull", self.column), null.to_string()),
+        }
+    }
+}
+
+/// Reads `column=value` or `column__isnull=true`; an empty value filters nothing.
+fn filter(model: &Model, name: &str, value: &str) -> Result<Option<Filter>, BadQuery> {
+    let (column, lookup) = name.split_once("__").map_or((name, None), |(column, lookup)| (column, Some(lookup)));
+    let spec = model.field(column).ok_or(BadQuery::Unknown)?;
+    match spec.kind {
+        Kind::Secret => return Err(BadQuery::Secret(spec.name)),
+        _ if !spec.filter => return Err(BadQuery::Unknown),
+        _ if value.is_empty() => return Ok(None),
+        _ => {}
+    }
+    let test = match lookup {
+        None => is(spec, value),
+        Some("isnull") if spec.nullable => value.parse().ok().map(Test::Null),
+        Some(_) => None,
+    };
+    test.map(|test| Some(Filter { column: spec.name, test })).ok_or(BadQuery::Unknown)
+}
+
+fn is(spec: &Spec, text: &str) -> Option<Test> {
+    let offered = match &spec.kind {
+        Kind::Choice(choices) => choices.iter().any(|choice| choice.value == text),
+        _ => true,
+    };
+    let value = spec.storage.parse(text).filter(|_| offered)?;
+    Some(Test::Is { text: text.to_owned(), value })
+}

@@ -1,0 +1,173 @@
+//! Saving a form: the row, what belongs to it, and the audit row, in one transaction or not at all.
+
+use sea_orm::{
+    ConnectionTrait, DbErr, SqlErr, Value,
+    sea_query::{Expr, ExprTrait, Query},
+};
+use serde_json::{Map, Value as Json, json};
+use usher_shared::{
+    audit::{self, Entry},
+    time::now,
+};
+
+use super::{
+    draft::Draft,
+    field::Kind,
+    model::{Model, Saving},
+    row::{Cell, Names, Row},
+    storage::text_of,
+};
+use crate::{error::AdminError, posted::Fields, staff::Staff, state::AppState, visit::Visit};
+
+/// How a save of an existing object ended.
+pub(crate) enum Outcome {
+    Saved,
+    /// The form says what the row says.
+    Unchanged,
+    Invalid(Draft, Row),
+    /// Somebody saved the object since the form was drawn.
+    Stale(Draft, Row),
+}
+
+/// Changes an object as the form says.
+pub(crate) async fn change(
+    state: &AppState,
+    visit: &Visit,
+    staff: &Staff,
+    model: &Model,
+    id: &Value,
+    form: &Fields,
+) -> Result<Outcome, AdminError> {
+    let tx = state.ledger.begin().await?;
+    let select = model.select().and_where(Expr::col(model.id).eq(id.clone())).lock_exclusive().to_owned();
+    let result = tx.query_one(&select).await?.ok_or(AdminError::NotFound)?;
+    let row = Row::read(&model.fields, &result)?;
+    if let Some(why) = (model.locked_for)(&row, staff) {
+        return Err(AdminError::Forbidden(why.to_owned()));
+    }
+    let mut draft = Draft::read(&model.fields, form, Some(&row));
+    if let Some(version) = model.row_version()
+        && form.get(version.name) != row.text(version.name).as_deref()
+    {
+        return Ok(Outcome::Stale(draft, row));
+    }
+    let actor = staff.actor(visit);
+    let saving = Saving { tx: &tx, config: &state.config, actor: &actor, staff };
+    (model.clean)(&mut draft, Some(&row), &state.config);
+    if draft.errors().is_empty() {
+        (model.guard)(&saving, &row, &mut draft).await?;
+    }
+    if !draft.errors().is_empty() {
+        return Ok(Outcome::Invalid(draft, row));
+    }
+    let changes = draft.changes(&row);
+    if changes.is_empty() {
+        return Ok(Outcome::Unchanged);
+    }
+    if let Err(error) = update(&*tx, model, id, &changes).await {
+        refuse_taken(model, &mut draft, error)?;
+        return Ok(Outcome::Invalid(draft, row));
+    }
+    let entry = Entry {
+        action: "update",
+        object_type: model.meta.singular,
+        object_id: row.text(model.id),
+        object_label: Some(model.label(&row)),
+        changes: Some(before_and_after(model, &row, &changes)),
+        reason: None,
+    };
+    audit::record(&*tx, &actor, entry).await?;
+    tx.commit().await?;
+    Ok(Outcome::Saved)
+}
+
+/// Makes an object through the model's own `create`; answers its id, or the draft with what is wrong.
+pub(crate) async fn create(
+    state: &AppState,
+    visit: &Visit,
+    staff: &Staff,
+    model: &Model,
+    form: &Fields,
+) -> Result<Result<String, Draft>, AdminError> {
+    let mut draft = Draft::read(&model.fields, form, None);
+    (model.clean)(&mut draft, None, &state.config);
+    if !draft.errors().is_empty() {
+        return Ok(Err(draft));
+    }
+    let tx = state.ledger.begin().await?;
+    let actor = staff.actor(visit);
+    let saving = Saving { tx: &tx, config: &state.config, actor: &actor, staff };
+    match (model.create)(&saving, &mut draft).await {
+        Ok(Some(id)) => {
+            tx.commit().await?;
+            Ok(Ok(id))
+        }
+        Ok(None) => Ok(Err(draft)),
+        Err(error) => {
+            refuse_taken(model, &mut draft, error)?;
+            Ok(Err(draft))
+        }
+    }
+}
+
+async fn update(
+    tx: &impl ConnectionTrait,
+    model: &Model,
+    id: &Value,
+    changes: &[(&'static str, Value)],
+) -> Result<(), DbErr> {
+    let mut update = Query::update();
+    update.table(model.table).and_where(Expr::col(model.id).eq(id.clone()));
+    for (column, value) in changes {
+        update.value(*column, value.clone());
+    }
+    for spec in &model.fields {
+        match spec.kind {
+            Kind::RowVersion => drop(update.value(spec.name, Expr::col(spec.name).add(1))),
+            Kind::Touched => drop(update.value(spec.name, Expr::val(now()))),
+            _ => {}
+        }
+    }
+    tx.execute(&update).await.map(drop)
+}
+
+/// Turns a broken unique constraint into words beside the field; any other error stays one.
+fn refuse_taken(model: &Model, draft: &mut Draft, error: DbErr) -> Result<(), AdminError> {
+    let Some(SqlErr::UniqueConstraintViolation(violated)) = error.sql_err() else { return Err(error.into()) };
+    let Some((column, words)) = (model.taken)(&violated) else { return Err(error.into()) };
+    draft.refuse_by_name(column, words);
+    Ok(())
+}
+
+/// `{"field": [before, after]}`. What is not shown to staff is left out.
+fn before_and_after(model: &Model, row: &Row, changes: &[(&'static str, Value)]) -> Json {
+    let mut fields = Map::new();
+    for (column, after) in changes {
+        let shown = model.field(column).is_some_and(|spec| !matches!(spec.kind, Kind::Internal | Kind::Secret));
+        if shown {
+            fields.insert((*column).to_owned(), json!([row.text(column), text_of(after)]));
+        }
+    }
+    Json::Object(fields)
+}
+
+/// One field of a stale save: what is stored now, and what was typed.
+pub(crate) struct Difference {
+    pub(crate) label: String,
+    pub(crate) stored: Cell,
+    pub(crate) typed: String,
+}
+
+/// Where the stored row and the typed values differ.
+pub(crate) fn differences(model: &Model, draft: &Draft, row: &Row) -> Vec<Difference> {
+    let editable = model.fields.iter().filter(|spec| spec.is_asked(false));
+    let differ = editable.filter_map(|spec| {
+        let typed = draft.typed_by_name(spec.name)?;
+        (typed != super::draft::shown(spec, row)).then(|| Difference {
+            label: spec.label.clone(),
+            stored: Cell::whole(spec, row, &Names::new()),
+            typed: typed.to_owned(),
+        })
+    });
+    differ.collect()
+}

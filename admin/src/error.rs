@@ -1,0 +1,134 @@
+//! What can go wrong for a person at the admin, as one page each. A handler returns the error; the layer in
+//! `visit` draws it in the look of the house.
+
+use std::sync::Arc;
+
+use askama::Template;
+use axum::{
+    http::{HeaderValue, StatusCode, header::RETRY_AFTER},
+    response::{IntoResponse, Redirect, Response},
+};
+use sea_orm::DbErr;
+
+use crate::{page, shell::Shell, state::AppState, visit::Visit};
+
+/// What a person can do about it decides the kind.
+#[derive(Clone, Debug)]
+pub(crate) enum AdminError {
+    /// Nobody is signed in, or only half: the page to go to.
+    SignIn(String),
+    NotFound,
+    /// Why, as a sentence.
+    Forbidden(String),
+    /// The form's token is missing, old or another visitor's.
+    StaleForm,
+    BadRequest(String),
+    MethodNotAllowed,
+    /// Seconds to wait.
+    TooMany(u64),
+    Internal(Arc<anyhow::Error>),
+}
+
+impl AdminError {
+    fn status(&self) -> StatusCode {
+        match self {
+            Self::SignIn(_) => StatusCode::SEE_OTHER,
+            Self::NotFound => StatusCode::NOT_FOUND,
+            Self::Forbidden(_) | Self::StaleForm => StatusCode::FORBIDDEN,
+            Self::BadRequest(_) => StatusCode::BAD_REQUEST,
+            Self::MethodNotAllowed => StatusCode::METHOD_NOT_ALLOWED,
+            Self::TooMany(_) => StatusCode::TOO_MANY_REQUESTS,
+            Self::Internal(_) => StatusCode::INTERNAL_SERVER_ERROR,
+        }
+    }
+
+    /// What happened, and what to do.
+    fn words(&self) -> (&'static str, String) {
+        match self {
+            Self::SignIn(_) => ("Sign in", "Sign in to see this page.".to_owned()),
+            Self::NotFound => (
+                "Nothing is here",
+                "The page or the object does not exist, or no longer does. Go back, or look for it in its list.".to_owned(),
+            ),
+            Self::Forbidden(why) => ("Not allowed", why.clone()),
+            Self::StaleForm => (
+                "The form has expired",
+                "This form was opened before you signed in or out, or was not sent by this site. Nothing was saved. \
+                 Go back, load the page again and send the form once more."
+                    .to_owned(),
+            ),
+            Self::BadRequest(what) => ("This cannot be done", what.clone()),
+            Self::MethodNotAllowed => ("This cannot be done", "This address takes no such request.".to_owned()),
+            Self::TooMany(seconds) => {
+                ("Too many attempts", format!("Wait {seconds} seconds, then try again."))
+            }
+            Self::Internal(_) => (
+                "Something went wrong",
+                "The fault is ours and has been logged. Try again; if it stays, tell your operator the request id below."
+                    .to_owned(),
+            ),
+        }
+    }
+}
+
+impl From<DbErr> for AdminError {
+    fn from(error: DbErr) -> Self {
+        Self::Internal(Arc::new(error.into()))
+    }
+}
+
+impl From<anyhow::Error> for AdminError {
+    fn from(error: anyhow::Error) -> Self {
+        Self::Internal(Arc::new(error))
+    }
+}
+
+impl IntoResponse for AdminError {
+    fn into_response(self) -> Response {
+        if let Self::SignIn(to) = &self {
+            return Redirect::to(to).into_response();
+        }
+        let mut response = self.status().into_response();
+        response.extensions_mut().insert(self);
+        response
+    }
+}
+
+#[derive(Template)]
+#[template(path = "error.html")]
+struct ErrorPage {
+    shell: Shell,
+    status: u16,
+    title: &'static str,
+    words: String,
+    request_id: String,
+    signed_in: bool,
+}
+
+/// The page for an error. The cause of an internal one is logged here, once.
+pub(crate) fn render(error: &AdminError, state: &AppState, visit: &Visit) -> Response {
+    if let AdminError::Internal(cause) = error {
+        tracing::error!(request_id = visit.request_id, cause = format!("{cause:#}"), "an admin page failed");
+    }
+    let (title, words) = error.words();
+    let staff = visit.staff();
+    let page = ErrorPage {
+        shell: match &staff {
+            Some(staff) => Shell::new(state, visit, staff, title).here(title),
+            None => Shell::outside(state, visit, title),
+        },
+        status: error.status().as_u16(),
+        title,
+        words,
+        request_id: visit.request_id.clone(),
+        signed_in: staff.is_some(),
+    };
+    let mut response = match page::show_with(error.status(), &page) {
+        Ok(response) => response,
+        Err(_) => error.status().into_response(),
+    };
+    if let AdminError::TooMany(seconds) = error {
+        response.headers_mut().insert(RETRY_AFTER, HeaderValue::from(*seconds));
+    }
+    response
+}

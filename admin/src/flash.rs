@@ -1,0 +1,39 @@
+//! A message that one page leaves for the next, in a cookie that only this visitor's session can have made.
+
+use base64::{Engine, prelude::BASE64_URL_SAFE_NO_PAD};
+use usher_shared::SecretKey;
+
+const PURPOSE: &str = "admin flash";
+
+/// What is said, and how.
+#[derive(Clone, Debug)]
+pub(crate) struct Message {
+    /// A CSS class: `good`, `warning` or `bad`.
+    pub(crate) tone: &'static str,
+    pub(crate) words: String,
+}
+
+impl Message {
+    pub(crate) fn success(words: impl Into<String>) -> Self {
+        Self { tone: "good", words: words.into() }
+    }
+
+    pub(crate) fn warning(words: impl Into<String>) -> Self {
+        Self { tone: "warning", words: words.into() }
+    }
+
+    /// The cookie's value.
+    pub(crate) fn seal(&self, key: &SecretKey, binding: &str) -> String {
+        let plain = format!("{binding}\n{}\n{}", self.tone, self.words);
+        BASE64_URL_SAFE_NO_PAD.encode(key.seal(PURPOSE, plain.as_bytes()))
+    }
+
+    /// None when the cookie was made by or for somebody else.
+    pub(crate) fn open(key: &SecretKey, binding: &str, cookie: &str) -> Option<Self> {
+        let plain = key.open(PURPOSE, &BASE64_URL_SAFE_NO_PAD.decode(cookie).ok()?)?;
+        let plain = String::from_utf8(plain).ok()?;
+        let rest = plain.strip_prefix(binding)?.strip_prefix('\n')?;
+        let (tone, words) = rest.split_once('\n')?;
+        Some(if tone == "good" { Self::success(words) } else { Self::warning(words) })
+    }
+}

@@ -1,0 +1,46 @@
+//! The audit log in the admin: to be read, never to be changed.
+
+use usher_shared::entity::audit_log::{ActorKind, COLUMN as C, Column, Entity};
+
+use crate::engine::{AdminModel, Field, Meta, Ordering, Tone};
+
+impl AdminModel for Entity {
+    const META: Meta = Meta::new("audit", "audit entry", "audit log")
+        .icon("audit")
+        .about("Who did what to what, from where. Rows are only ever added.");
+
+    fn ordering() -> Ordering<Self> {
+        Ordering::descending(Column::Id)
+    }
+
+    fn field(column: Column) -> Field<Self> {
+        use Column::*;
+        match column {
+            Id => Field::id(C.id).label("Entry"),
+            At => Field::time(C.at).list().sort().readonly(),
+            ActorKind => Field::choice(C.actor_kind, tone).list().filter().readonly(),
+            ActorId => Field::foreign_key::<usher_shared::entity::user::Entity>(C.actor_id).filter().readonly(),
+            ActorLabel => Field::text(C.actor_label).label("Actor").list().readonly(),
+            OnBehalfOf => {
+                Field::foreign_key::<usher_shared::entity::user::Entity>(C.on_behalf_of).label("On behalf of").readonly()
+            }
+            Action => Field::text(C.action).link().readonly(),
+            ObjectType => Field::text(C.object_type).label("Object").list().filter().readonly(),
+            ObjectId => Field::text(C.object_id).label("Object ID").list().filter().readonly(),
+            ObjectLabel => Field::text(C.object_label).label("Object's name").list().readonly(),
+            Changes => Field::json(C.changes).readonly(),
+            Reason => Field::text(C.reason).list().readonly(),
+            Address => Field::text(C.address).label("IP address").list().readonly(),
+            RequestId => Field::text(C.request_id).label("Request ID").readonly(),
+        }
+    }
+}
+
+fn tone(kind: &ActorKind) -> Tone {
+    match kind {
+        ActorKind::User => Tone::Busy,
+        ActorKind::ApiKey => Tone::Good,
+        ActorKind::System => Tone::Quiet,
+        ActorKind::Anonymous => Tone::Warning,
+    }
+}

@@ -1,0 +1,167 @@
+//! Jobs in the admin: the ledger as it stands, and running a finished job again.
+
+use futures::future::BoxFuture;
+use sea_orm::{ActiveEnum, ConnectionTrait, DbErr, Statement};
+use usher_shared::{
+    entity::{
+        job::{COLUMN as C, Column, Entity, JobState},
+        job_attempt::AttemptOutcome,
+        mail::MailState,
+        user,
+    },
+    jobs::{self, StaffError},
+};
+use uuid::Uuid;
+
+use super::mails;
+use crate::{
+    engine::{Action, AdminModel, Cell, Field, Meta, Ordering, Panel, Row, Saving, Search, Tone, capitalised},
+    staff::Staff,
+    state::AppState,
+};
+
+impl AdminModel for Entity {
+    const META: Meta = Meta::new("jobs", "job", "jobs")
+        .icon("jobs")
+        .about("Work in the background. A job is a row of the ledger, committed with the change that caused it.");
+
+    const ACTIONS: &'static [Action] = &[Action {
+        name: "retry",
+        label: "Run again",
+        done: "will run again",
+        unfit: "only finished jobs can run again",
+        fits: is_finished,
+        run: retry,
+    }];
+
+    fn ordering() -> Ordering<Self> {
+        Ordering::descending(Column::Id)
+    }
+
+    fn field(column: Column) -> Field<Self> {
+        use Column::*;
+        match column {
+            Id => Field::id(C.id).list().readonly(),
+            Queue => Field::text(C.queue).list().filter().readonly(),
+            Kind => Field::text(C.kind).link().filter().search(Search::Exact).readonly(),
+            Version => Field::int(C.version).label("Payload version").fieldset("Payload").readonly(),
+            Payload => Field::json(C.payload).fieldset("Payload").readonly(),
+            State => Field::choice(C.state, tone).list().filter().readonly(),
+            Priority => Field::int(C.priority).help("1 is first, 9 is last").readonly(),
+            RunAt => Field::time(C.run_at).label("Not before").list().fieldset("Timeline").readonly(),
+            NextDispatchAt => Field::time(C.next_dispatch_at).label("Next announcement").fieldset("Timeline").readonly(),
+            Epoch => Field::internal(Epoch),
+            Attempt => Field::int(C.attempt).list().readonly(),
+            MaxAttempts => Field::int(C.max_attempts).label("Attempts at most").readonly(),
+            Crashes => Field::int(C.crashes).readonly(),
+            TimeoutSeconds => Field::int(C.timeout_seconds).label("Time limit (s)").readonly(),
+            ExpiresAt => Field::time(C.expires_at).fieldset("Timeline").readonly(),
+            LeaseUntil => Field::time(C.lease_until).label("Leased until").fieldset("Timeline").readonly(),
+            LeaseToken => Field::secret(LeaseToken),
+            Worker => Field::text(C.worker).readonly(),
+            CancelRequested => Field::bool(C.cancel_requested).readonly(),
+            UniqueKey => Field::text(C.unique_key).readonly(),
+            UserId => Field::foreign_key::<user::Entity>(C.user_id).list().filter().readonly(),
+            Actor => Field::text(C.actor).label("Caused by").readonly(),
+            TraceContext => Field::text(C.trace_context).label("Trace").readonly(),
+            Progress => Field::int(C.progress).label("Progress (%)").readonly(),
+            Result => Field::json(C.result).fieldset("Payload").readonly(),
+            LastError => Field::long_text(C.last_error).fieldset("Payload").readonly(),
+            CreatedAt => Field::time(C.created_at).list().fieldset("Timeline").readonly(),
+            StartedAt => Field::time(C.started_at).fieldset("Timeline").readonly(),
+            FinishedAt => Field::time(C.finished_at).list().fieldset("Timeline").readonly(),
+        }
+    }
+
+    fn panels<'a>(state: &'a AppState, row: &'a Row, staff: &'a Staff) -> BoxFuture<'a, Result<Vec<Panel>, DbErr>> {
+        Box::pin(panels(state, row, staff))
+    }
+}
+
+/// Also for the panels of other models.
+pub(super) fn tone(state: &JobState) -> Tone {
+    match state {
+        JobState::Ready => Tone::Quiet,
+        JobState::Running => Tone::Busy,
+        JobState::Done => Tone::Good,
+        JobState::Dead => Tone::Bad,
+        JobState::Cancelled => Tone::Warning,
+    }
+}
+
+fn is_finished(row: &Row) -> bool {
+    matches!(row.text("state").as_deref(), Some("dead" | "done" | "cancelled"))
+}
+
+fn retry<'a>(saving: &'a Saving<'a>, row: &'a Row) -> BoxFuture<'a, Result<bool, DbErr>> {
+    Box::pin(async move {
+        let Some(id) = row.text("id").and_then(|id| id.parse::<Uuid>().ok()) else { return Ok(false) };
+        match jobs::replay(saving.tx, id).await {
+            Ok(_) => Ok(true),
+            Err(StaffError::Db(error)) => Err(error),
+            Err(StaffError::NotFound | StaffError::WrongState(_) | StaffError::NotUnique) => Ok(false),
+        }
+    })
+}
+
+/// The attempts that failed, newest first, and the mail that the job sent: one statement for both.
+const BESIDE: &str = "
+    SELECT 'attempt' AS part, CAST(NULL AS uuid) AS id, attempt AS number, outcome AS state, error AS title,
+           COALESCE(worker, '') AS detail, finished_at AS at FROM job_attempts WHERE job_id = $1
+    UNION ALL
+    SELECT 'mail', id, 0, state, subject, to_address, created_at FROM mails WHERE job_id = $1
+    ORDER BY at DESC LIMIT 100";
+
+async fn panels(state: &AppState, row: &Row, staff: &Staff) -> Result<Vec<Panel>, DbErr> {
+    let Some(id) = row.text("id").and_then(|id| id.parse::<Uuid>().ok()) else { return Ok(vec![]) };
+    let statement = Statement::from_sql_and_values(state.db.get_database_backend(), BESIDE, [id.into()]);
+    let mut attempts = Panel {
+        title: "Failed attempts",
+        columns: vec!["Attempt", "Outcome", "When", "Error", "Worker"],
+        empty: "None.",
+        wide: true,
+        ..Panel::default()
+    };
+    let mut mail = Panel {
+        title: "Mail",
+        columns: vec!["Subject", "To", "State", "When"],
+        empty: "This job has sent no mail.",
+        ..Panel::default()
+    };
+    for found in state.db.query_all_raw(statement).await? {
+        let text = |column: &str| found.try_get::<String>("", column);
+        let at = Cell::time(found.try_get("", "at")?);
+        let word = text("state")?;
+        if text("part")? == "attempt" {
+            let number: i32 = found.try_get("", "number")?;
+            let outcome = AttemptOutcome::try_from_value(&word).map(attempt_tone).unwrap_or(Tone::Bad);
+            let badge = Cell::badge(capitalised(&word.replace('_', " ")), outcome.class());
+            attempts.rows.push(vec![
+                Cell::text(number.to_string()),
+                badge,
+                at,
+                Cell::text(text("title")?),
+                Cell::text(text("detail")?),
+            ]);
+        } else if staff.may("mails.view") {
+            let id: Uuid = found.try_get("", "id")?;
+            let tone = MailState::try_from_value(&word).map(|state| mails::tone(&state)).unwrap_or(Tone::Quiet);
+            mail.rows.push(vec![
+                Cell::link(text("title")?, format!("/admin/mails/{id}")),
+                Cell::text(text("detail")?),
+                Cell::badge(capitalised(&word), tone.class()),
+                at,
+            ]);
+        }
+    }
+    let mails = staff.may("mails.view").then_some(mail);
+    Ok(std::iter::once(attempts).chain(mails).collect())
+}
+
+fn attempt_tone(outcome: AttemptOutcome) -> Tone {
+    match outcome {
+        AttemptOutcome::Failed | AttemptOutcome::TimedOut | AttemptOutcome::Expired => Tone::Warning,
+        AttemptOutcome::Panicked | AttemptOutcome::Crashed | AttemptOutcome::GaveUp => Tone::Bad,
+        AttemptOutcome::Cancelled => Tone::Quiet,
+    }
+}

@@ -1,0 +1,75 @@
+//! Mails in the admin: what was sent to whom, and what the mail server said. A body is shown only where mail is
+//! kept in the database: elsewhere it carries tokens that are its reader's alone.
+
+use futures::future::BoxFuture;
+use sea_orm::DbErr;
+use usher_shared::entity::{
+    job,
+    mail::{COLUMN as C, Column, Entity, MailState},
+    user,
+};
+
+use crate::{
+    engine::{AdminModel, Field, Meta, Ordering, Panel, Row, Search, Tone},
+    staff::Staff,
+    state::AppState,
+};
+
+impl AdminModel for Entity {
+    const META: Meta = Meta::new("mails", "mail", "mails")
+        .icon("mails")
+        .about("Every mail, written down before it is sent.");
+
+    fn ordering() -> Ordering<Self> {
+        Ordering::descending(Column::Id)
+    }
+
+    fn field(column: Column) -> Field<Self> {
+        use Column::*;
+        match column {
+            Id => Field::id(C.id),
+            JobId => Field::foreign_key::<job::Entity>(C.job_id).readonly(),
+            Kind => Field::text(C.kind).list().filter().readonly(),
+            UserId => Field::foreign_key::<user::Entity>(C.user_id).filter().readonly(),
+            ToAddress => Field::text(C.to_address)
+                .label("To")
+                .list()
+                .search(Search::Prefix { key_column: ToAddress, key: str::to_owned })
+                .readonly(),
+            Subject => Field::text(C.subject).link().readonly(),
+            State => Field::choice(C.state, tone).list().filter().readonly(),
+            MessageId => Field::text(C.message_id).label("Message-ID").readonly(),
+            Answer => Field::text(C.answer).label("Server's answer").readonly(),
+            TextBody => Field::internal(TextBody),
+            HtmlBody => Field::internal(HtmlBody),
+            CreatedAt => Field::time(C.created_at).list().readonly(),
+            SentAt => Field::time(C.sent_at).list().readonly(),
+        }
+    }
+
+    fn panels<'a>(state: &'a AppState, row: &'a Row, _: &'a Staff) -> BoxFuture<'a, Result<Vec<Panel>, DbErr>> {
+        let body = Panel { title: "Body", wide: true, ..Panel::default() };
+        let panel = if state.config.smtp_url.is_some() {
+            Panel { empty: "Mail goes out by SMTP here, so its body is not kept.", ..body }
+        } else {
+            let html = row.text("html_body").and_then(|_| row.text("id"));
+            Panel {
+                empty: "No body was kept.",
+                frame: html.map(|id| (format!("/admin/mails/{id}/body"), "The mail as HTML")),
+                text: row.text("text_body"),
+                ..body
+            }
+        };
+        Box::pin(async { Ok(vec![panel]) })
+    }
+}
+
+/// Also for the panels of other models.
+pub(super) fn tone(state: &MailState) -> Tone {
+    match state {
+        MailState::Reserved => Tone::Busy,
+        MailState::Sent | MailState::Kept => Tone::Good,
+        MailState::Failed => Tone::Bad,
+        MailState::Unknown => Tone::Warning,
+    }
+}

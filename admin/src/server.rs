@@ -1,0 +1,101 @@
+//! The admin's addresses, what every answer carries, and the server.
+
+use std::{io, net::SocketAddr, time::Duration};
+
+use axum::{
+    Router,
+    extract::{DefaultBodyLimit, Request},
+    http::{HeaderValue, Uri, header},
+    middleware::{self, Next},
+    response::{IntoResponse, Redirect, Response},
+    routing::{get, post},
+};
+use tokio::net::TcpListener;
+use tokio_util::sync::CancellationToken;
+use tower_http::{catch_panic::CatchPanicLayer, compression::CompressionLayer};
+use usher_shared::House;
+
+use crate::{
+    assets, dashboard, engine, error::AdminError, health, login, mail_body, mfa, state::AppState, theme, visit,
+};
+
+/// A form is far smaller.
+const MAX_BODY_BYTES: usize = 1024 * 1024;
+
+/// Requests in flight get this long to finish once the process is told to stop.
+const DRAIN: Duration = Duration::from_secs(25);
+
+/// Everything comes from this server, and nothing may be inline: what somebody manages to store cannot run.
+pub(crate) const POLICY: &str = "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self' data:; \
+     frame-src 'self'; form-action 'self'; frame-ancestors 'none'; base-uri 'none'";
+
+/// The admin, to be served alone or mounted in another axum program.
+pub fn router(state: AppState) -> Router {
+    let pages = Router::new()
+        .route("/admin/", get(dashboard::show))
+        .route("/admin/login", get(login::form).post(login::sign_in))
+        .route("/admin/logout", post(login::sign_out))
+        .route("/admin/mfa", get(mfa::form).post(mfa::answer))
+        .route("/admin/mfa/enrol", get(mfa::enrolment).post(mfa::enrol))
+        .route("/admin/theme", post(theme::switch))
+        .route("/admin/mails/{id}/body", get(mail_body::show))
+        .merge(engine::router())
+        .fallback(nothing)
+        .method_not_allowed_fallback(async || AdminError::MethodNotAllowed)
+        .layer(middleware::from_fn_with_state(state.clone(), visit::receive));
+    Router::new()
+        .route("/", get(to_dashboard))
+        .route("/admin", get(to_dashboard))
+        .route("/health/live", get(health::live))
+        .route("/health/ready", get(health::ready))
+        .route("/admin/assets/{file}", get(assets::serve))
+        .merge(pages)
+        .layer(DefaultBodyLimit::max(MAX_BODY_BYTES))
+        .layer(CompressionLayer::new())
+        .layer(middleware::from_fn(harden))
+        .layer(CatchPanicLayer::new())
+        .with_state(state)
+}
+
+/// Serves until cancelled, then lets what runs finish.
+pub async fn serve(house: &House, listener: TcpListener, stop: CancellationToken) -> io::Result<()> {
+    let app = router(AppState::new(house)).into_make_service_with_connect_info::<SocketAddr>();
+    tracing::info!(address = %listener.local_addr()?, "the admin is open");
+    let cancelled = stop.clone();
+    let server = axum::serve(listener, app).with_graceful_shutdown(async move { cancelled.cancelled().await });
+    tokio::select! {
+        served = server.into_future() => served,
+        () = async { stop.cancelled().await; tokio::time::sleep(DRAIN).await } => Ok(()),
+    }
+}
+
+/// Headers of every answer; one that a handler set itself stays.
+async fn harden(request: Request, next: Next) -> Response {
+    let mut response = next.run(request).await;
+    let defaults = [
+        (header::CONTENT_SECURITY_POLICY, POLICY),
+        (header::X_CONTENT_TYPE_OPTIONS, "nosniff"),
+        (header::X_FRAME_OPTIONS, "DENY"),
+        (header::REFERRER_POLICY, "same-origin"),
+        (header::CACHE_CONTROL, "no-store"),
+    ];
+    let headers = response.headers_mut();
+    for (name, value) in defaults {
+        headers.entry(name).or_insert(HeaderValue::from_static(value));
+    }
+    headers.insert("cross-origin-opener-policy", HeaderValue::from_static("same-origin"));
+    headers.insert("permissions-policy", HeaderValue::from_static("camera=(), microphone=(), geolocation=()"));
+    response
+}
+
+async fn to_dashboard() -> Redirect {
+    Redirect::to("/admin/")
+}
+
+/// An address with one slash too many leads to the one without.
+async fn nothing(uri: Uri) -> Response {
+    match uri.path().strip_suffix('/') {
+        Some(path) if path.starts_with("/admin/") && !path.ends_with('/') => Redirect::to(path).into_response(),
+        _ => AdminError::NotFound.into_response(),
+    }
+}

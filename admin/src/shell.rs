@@ -1,0 +1,99 @@
+//! What surrounds every page: title, navigation, breadcrumbs, the person, messages.
+
+use crate::{
+    assets,
+    csrf,
+    engine::Operation,
+    flash::Message,
+    staff::Staff,
+    state::AppState,
+    theme::Theme,
+    visit::Visit,
+};
+
+pub(crate) struct Shell {
+    pub(crate) title: String,
+    pub(crate) nav: Vec<NavItem>,
+    pub(crate) crumbs: Vec<Crumb>,
+    pub(crate) person: Option<Person>,
+    pub(crate) message: Option<Message>,
+    pub(crate) csrf: String,
+    pub(crate) theme: Theme,
+    /// Where the theme switch comes back to.
+    pub(crate) path: String,
+    pub(crate) css: &'static str,
+    pub(crate) script: &'static str,
+    pub(crate) icon: &'static str,
+}
+
+pub(crate) struct NavItem {
+    pub(crate) label: String,
+    pub(crate) href: String,
+    pub(crate) icon: &'static str,
+    pub(crate) current: bool,
+}
+
+/// A step of the way here; the last one has no address.
+pub(crate) struct Crumb {
+    pub(crate) label: String,
+    pub(crate) href: Option<String>,
+}
+
+pub(crate) struct Person {
+    pub(crate) name: String,
+    pub(crate) email: String,
+}
+
+impl Shell {
+    /// For a page of signed-in staff; the navigation holds what they may see.
+    pub(crate) fn new(state: &AppState, visit: &Visit, staff: &Staff, title: impl Into<String>) -> Self {
+        let path = visit.path.split('?').next().unwrap_or_default();
+        let dashboard = NavItem {
+            label: "Dashboard".to_owned(),
+            href: "/admin/".to_owned(),
+            icon: "dashboard",
+            current: path == "/admin/",
+        };
+        let models = state.site.models.iter().filter(|model| staff.may(&model.meta.permission(Operation::View)));
+        let models = models.map(|model| NavItem {
+            label: model.meta.title(),
+            current: path == model.href() || path.starts_with(&format!("{}/", model.href())),
+            href: model.href(),
+            icon: model.meta.icon,
+        });
+        let user = staff.user();
+        Self {
+            nav: std::iter::once(dashboard).chain(models).collect(),
+            person: Some(Person { name: user.name.clone(), email: user.email.clone() }),
+            ..Self::outside(state, visit, title)
+        }
+    }
+
+    /// For a page without navigation: signing in, and errors of people who have not.
+    pub(crate) fn outside(state: &AppState, visit: &Visit, title: impl Into<String>) -> Self {
+        Self {
+            title: title.into(),
+            nav: vec![],
+            crumbs: vec![],
+            person: None,
+            message: visit.message.clone(),
+            csrf: csrf::token(&state.config.secret_key, &visit.csrf_binding),
+            theme: visit.theme,
+            path: visit.path.clone(),
+            css: assets::href("admin.css"),
+            script: assets::href("admin.js"),
+            icon: assets::href("icon.svg"),
+        }
+    }
+
+    pub(crate) fn crumb(mut self, label: impl Into<String>, href: impl Into<String>) -> Self {
+        self.crumbs.push(Crumb { label: label.into(), href: Some(href.into()) });
+        self
+    }
+
+    /// The page itself, as the last crumb.
+    pub(crate) fn here(mut self, label: impl Into<String>) -> Self {
+        self.crumbs.push(Crumb { label: label.into(), href: None });
+        self
+    }
+}

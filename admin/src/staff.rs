@@ -1,0 +1,80 @@
+//! A signed-in member of staff. Naming [`Staff`] in a handler's signature is the check.
+
+use std::sync::Arc;
+
+use axum::{extract::FromRequestParts, http::{Method, request::Parts}};
+use usher_shared::{audit::Actor, entity::{audit_log::ActorKind, user}};
+
+use crate::{
+    error::AdminError,
+    session::Signed,
+    state::AppState,
+    visit::{Standing, Visit},
+};
+
+/// The person, with what their roles let them do as of this request.
+#[derive(Clone, Debug)]
+pub(crate) struct Staff(Arc<Signed>);
+
+impl Staff {
+    pub(crate) fn new(signed: Arc<Signed>) -> Self {
+        Self(signed)
+    }
+
+    pub(crate) fn user(&self) -> &user::Model {
+        &self.0.user
+    }
+
+    pub(crate) fn id(&self) -> i64 {
+        self.0.user.id
+    }
+
+    pub(crate) fn is_superuser(&self) -> bool {
+        self.0.user.is_superuser
+    }
+
+    /// Whether a role gives this permission, such as `users.change`. Superusers have all.
+    pub(crate) fn may(&self, permission: &str) -> bool {
+        self.is_superuser() || self.0.permissions.contains(permission)
+    }
+
+    pub(crate) fn require(&self, permission: &str) -> Result<(), AdminError> {
+        if self.may(permission) {
+            return Ok(());
+        }
+        Err(AdminError::Forbidden(format!(
+            "This takes the permission {permission}, which none of your roles gives. Ask a superuser for it."
+        )))
+    }
+
+    /// The person as the audit log names them.
+    pub(crate) fn actor(&self, visit: &Visit) -> Actor {
+        actor(self.user(), visit)
+    }
+}
+
+/// A user who acts in this request.
+pub(crate) fn actor(user: &user::Model, visit: &Visit) -> Actor {
+    Actor {
+        address: Some(visit.address.to_string()),
+        request_id: Some(visit.request_id.clone()),
+        ..Actor::new(ActorKind::User, Some(user.id), user.email.clone())
+    }
+}
+
+impl FromRequestParts<AppState> for Staff {
+    type Rejection = AdminError;
+
+    async fn from_request_parts(parts: &mut Parts, state: &AppState) -> Result<Self, AdminError> {
+        let visit = Visit::from_request_parts(parts, state).await?;
+        // Only a page can be gone back to; a form would be sent empty.
+        let next = if parts.method == Method::GET { visit.path.as_str() } else { "/admin/" };
+        let query = url::form_urlencoded::Serializer::new(String::new()).append_pair("next", next).finish();
+        match visit.standing {
+            Standing::Staff(signed) => Ok(Self(signed)),
+            Standing::OwesCode(_) => Err(AdminError::SignIn(format!("/admin/mfa?{query}"))),
+            Standing::OwesFactor(_) => Err(AdminError::SignIn(format!("/admin/mfa/enrol?{query}"))),
+            Standing::Nobody => Err(AdminError::SignIn(format!("/admin/login?{query}"))),
+        }
+    }
+}

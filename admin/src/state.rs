@@ -1,0 +1,37 @@
+//! What every handler of the admin is given.
+
+use std::sync::Arc;
+
+use sea_orm::DatabaseConnection;
+use usher_shared::{House, config::Config, jobs::Ledger, rate_limit::RateLimiter};
+
+use crate::{engine::Site, models};
+
+/// The shared parts of the admin. Cheap to clone.
+#[derive(Clone, Debug)]
+pub struct AppState {
+    pub(crate) config: Arc<Config>,
+    pub(crate) db: DatabaseConnection,
+    pub(crate) ledger: Ledger,
+    pub(crate) limiter: RateLimiter,
+    pub(crate) site: Arc<Site>,
+}
+
+impl AppState {
+    /// The admin over an open house, with every declared model.
+    #[must_use]
+    pub fn new(house: &House) -> Self {
+        Self {
+            config: Arc::clone(&house.config),
+            db: house.db.clone(),
+            ledger: house.ledger.clone(),
+            limiter: house.limiter.clone(),
+            site: Arc::new(models::site()),
+        }
+    }
+
+    /// Whether browsers reach the admin by HTTPS, so that cookies can be confined to it.
+    pub(crate) fn is_https(&self) -> bool {
+        self.config.admin_url.starts_with("https://")
+    }
+}

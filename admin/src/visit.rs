@@ -1,0 +1,199 @@
+//! One request as the admin sees it: who it is from, and what their cookies say. The layer here finds that out
+//! once, before any handler, and draws the error page when one returns an error.
+
+use std::{
+    net::{IpAddr, Ipv4Addr, SocketAddr},
+    sync::Arc,
+};
+
+use axum::{
+    extract::{ConnectInfo, FromRequestParts, Request, State},
+    http::{HeaderMap, HeaderName, HeaderValue, header::{SET_COOKIE, USER_AGENT}, request::Parts},
+    middleware::Next,
+    response::{IntoResponse, Redirect, Response},
+};
+use base64::{Engine, prelude::BASE64_URL_SAFE_NO_PAD};
+use sea_orm::DbErr;
+use usher_shared::{Token, TokenKind, client_address, config::StaffMfa, crypto::random};
+use uuid::Uuid;
+
+use crate::{
+    cookie::{FLASH, SESSION, THEME, VISITOR},
+    error::{self, AdminError},
+    flash::Message,
+    session::{self, Signed},
+    staff::Staff,
+    state::AppState,
+    theme::Theme,
+};
+
+const REQUEST_ID: HeaderName = HeaderName::from_static("x-request-id");
+
+/// How far a visitor has signed in.
+#[derive(Clone, Debug)]
+pub(crate) enum Standing {
+    Nobody,
+    /// The password was right; the account's second factor is still asked for.
+    OwesCode(Arc<Signed>),
+    /// The password was right; the house wants a second factor, and the account has none.
+    OwesFactor(Arc<Signed>),
+    Staff(Arc<Signed>),
+}
+
+/// The request's circumstances.
+#[derive(Clone, Debug)]
+pub(crate) struct Visit {
+    pub(crate) standing: Standing,
+    /// What the visitor's form tokens are bound to.
+    pub(crate) csrf_binding: String,
+    pub(crate) theme: Theme,
+    pub(crate) message: Option<Message>,
+    pub(crate) address: IpAddr,
+    pub(crate) user_agent: Option<String>,
+    pub(crate) request_id: String,
+    /// Path and query, for the way back after signing in.
+    pub(crate) path: String,
+    state: Arc<AppState>,
+}
+
+impl Visit {
+    async fn of(state: &AppState, request: &Parts) -> Result<Self, DbErr> {
+        let (headers, https) = (&request.headers, state.is_https());
+        let token = SESSION.read(headers, https).and_then(|text| Token::parse(TokenKind::AdminSession, text));
+        let signed = match token {
+            Some(token) => session::load(&state.db, &token).await?,
+            None => None,
+        };
+        let standing = standing(state, signed);
+        let csrf_binding = match standing.signed() {
+            Some(signed) => signed.id.to_string(),
+            None => VISITOR.read(headers, https).map_or_else(new_visitor, str::to_owned),
+        };
+        let message = FLASH
+            .read(headers, https)
+            .and_then(|cookie| Message::open(&state.config.secret_key, &csrf_binding, cookie));
+        Ok(Self {
+            standing,
+            message,
+            csrf_binding,
+            theme: THEME.read(headers, https).map(Theme::parse).unwrap_or_default(),
+            address: address(state, request),
+            user_agent: text(headers, &USER_AGENT).map(|agent| agent.chars().take(500).collect()),
+            request_id: request_id(headers),
+            path: request.uri.path_and_query().map_or_else(|| "/admin/".to_owned(), ToString::to_string),
+            state: Arc::new(state.clone()),
+        })
+    }
+
+    /// The person, when wholly signed in.
+    pub(crate) fn staff(&self) -> Option<Staff> {
+        match &self.standing {
+            Standing::Staff(signed) => Some(Staff::new(Arc::clone(signed))),
+            _ => None,
+        }
+    }
+
+    /// Goes to another page, which says this.
+    pub(crate) fn say(&self, words: String, to: &str) -> Response {
+        self.leave(Message::success(words), to)
+    }
+
+    /// Goes to another page, which says this as a warning.
+    pub(crate) fn say_warning(&self, words: String, to: &str) -> Response {
+        self.leave(Message::warning(words), to)
+    }
+
+    fn leave(&self, message: Message, to: &str) -> Response {
+        let sealed = message.seal(&self.state.config.secret_key, &self.csrf_binding);
+        let cookie = FLASH.set(&sealed, self.state.is_https());
+        ([(SET_COOKIE, cookie)], Redirect::to(to)).into_response()
+    }
+}
+
+impl Standing {
+    fn signed(&self) -> Option<&Signed> {
+        match self {
+            Self::Nobody => None,
+            Self::OwesCode(signed) | Self::OwesFactor(signed) | Self::Staff(signed) => Some(signed),
+        }
+    }
+}
+
+impl FromRequestParts<AppState> for Visit {
+    type Rejection = AdminError;
+
+    async fn from_request_parts(parts: &mut Parts, _: &AppState) -> Result<Self, AdminError> {
+        let visit = parts.extensions.get::<Self>().cloned();
+        visit.ok_or_else(|| AdminError::from(anyhow::anyhow!("the layer for visits is missing")))
+    }
+}
+
+/// The layer.
+pub(crate) async fn receive(State(state): State<AppState>, request: Request, next: Next) -> Response {
+    let (mut parts, body) = request.into_parts();
+    let visit = match Visit::of(&state, &parts).await {
+        Ok(visit) => visit,
+        Err(error) => {
+            tracing::error!(%error, "the session could not be read");
+            return AdminError::from(error).into_response();
+        }
+    };
+    let had_flash = FLASH.read(&parts.headers, state.is_https()).is_some();
+    let is_new = visit.standing.signed().is_none() && VISITOR.read(&parts.headers, state.is_https()).is_none();
+    parts.extensions.insert(visit.clone());
+
+    let mut response = next.run(Request::from_parts(parts, body)).await;
+    if let Some(error) = response.extensions().get::<AdminError>().cloned() {
+        response = error::render(&error, &state, &visit);
+    }
+    let headers = response.headers_mut();
+    if let Ok(id) = HeaderValue::from_str(&visit.request_id) {
+        headers.insert(REQUEST_ID, id);
+    }
+    if is_new {
+        headers.append(SET_COOKIE, VISITOR.set(&visit.csrf_binding, state.is_https()));
+    }
+    // A message is said once: by the page that drew it, not by a redirect on the way.
+    if had_flash && !response.status().is_redirection() {
+        response.headers_mut().append(SET_COOKIE, FLASH.clear(state.is_https()));
+    }
+    response
+}
+
+fn standing(state: &AppState, signed: Option<Signed>) -> Standing {
+    let Some(signed) = signed.map(Arc::new) else { return Standing::Nobody };
+    let required = state.config.staff_mfa == StaffMfa::Required && signed.user.is_superuser;
+    match (signed.has_given_code, signed.has_factor) {
+        (true, _) => Standing::Staff(signed),
+        (false, true) => Standing::OwesCode(signed),
+        (false, false) if required => Standing::OwesFactor(signed),
+        (false, false) => Standing::Staff(signed),
+    }
+}
+
+fn new_visitor() -> String {
+    BASE64_URL_SAFE_NO_PAD.encode(random::<24>())
+}
+
+fn address(state: &AppState, request: &Parts) -> IpAddr {
+    let peer = request.extensions.get::<ConnectInfo<SocketAddr>>().map(|info| info.0.ip());
+    let forwarded: Vec<_> = request
+        .headers
+        .get_all("x-forwarded-for")
+        .iter()
+        .filter_map(|value| value.to_str().ok())
+        .collect();
+    client_address(peer.unwrap_or(IpAddr::V4(Ipv4Addr::LOCALHOST)), &forwarded, &state.config.trusted_proxies)
+}
+
+/// The caller's id where it is a plain word, else a new one.
+fn request_id(headers: &HeaderMap) -> String {
+    let is_plain = |id: &&str| {
+        (1..=128).contains(&id.len()) && id.bytes().all(|byte| byte.is_ascii_alphanumeric() || b"-_.".contains(&byte))
+    };
+    text(headers, &REQUEST_ID).filter(is_plain).map_or_else(|| Uuid::now_v7().to_string(), str::to_owned)
+}
+
+fn text<'a>(headers: &'a HeaderMap, name: &HeaderName) -> Option<&'a str> {
+    headers.get(name).and_then(|value| value.to_str().ok())
+}
