@@ -17,7 +17,7 @@ use usher_shared::{
         job::{self, JobState},
         job_attempt, mail, user,
     },
-    jobs::{self, Job},
+    jobs::{self, Job, WelcomeEmail},
     rules::{Email, EmailPolicy, Name},
     users::{self, NewUser},
 };
@@ -156,9 +156,11 @@ impl Yard {
         .await
     }
 
-    /// The job of this kind and user.
+    /// The job that welcomes this user.
     pub async fn job_of(&self, user: &user::Model) -> job::Model {
-        let query = job::Entity::find().filter(job::Column::UserId.eq(user.id));
+        let query = job::Entity::find()
+            .filter(job::Column::UserId.eq(user.id))
+            .filter(job::Column::Kind.eq(WelcomeEmail::KIND));
         query.one(&self.house.db).await.unwrap().unwrap()
     }
 
