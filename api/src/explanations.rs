@@ -38,6 +38,16 @@ pub(crate) struct ExplanationOut {
     explanation: &'static str,
 }
 
+impl ExplanationOut {
+    /// The explanation in pieces, of which every second one is code.
+    fn pieces(&self) -> impl Iterator<Item = (bool, &str)> {
+        self.explanation
+            .split('`')
+            .enumerate()
+            .map(|(at, piece)| (at % 2 == 1, piece))
+    }
+}
+
 impl From<Code> for ExplanationOut {
     fn from(code: Code) -> Self {
         Self {

@@ -43,3 +43,58 @@ fn words(panic: &(dyn Any + Send)) -> &str {
     text.or_else(|| panic.downcast_ref::<String>().map(String::as_str))
         .unwrap_or("without a message")
 }
+
+#[cfg(test)]
+mod tests {
+    use std::time::Duration;
+
+    use axum::{Router, body::Body, http::StatusCode, middleware::from_fn_with_state, routing::get};
+    use tower::ServiceExt;
+    use usher_shared::{
+        Config, House, SecretKey,
+        config::{Mode, Source},
+    };
+    use usher_testkit::TestDb;
+
+    use super::*;
+    use crate::request::observe;
+
+    /// No handler of ours panics or hangs, so these two do.
+    async fn ask(path: &str) -> (StatusCode, serde_json::Value) {
+        let db = TestDb::sqlite().await;
+        let secret = SecretKey::generate_base64();
+        let settings = Source::of([("DATABASE_URL", db.url()), ("SECRET_KEY", &secret)]);
+        let config = Config::read(Mode::Room, &settings).expect("good settings");
+        let house = House::with(config, db.connect().await, true);
+        let state = AppState::with_time_limit(&house, Duration::from_millis(50));
+        let router = Router::new()
+            .route("/panic", get(async || -> () { panic!("a secret") }))
+            .route("/hang", get(std::future::pending::<()>))
+            .layer(from_fn_with_state(state.clone(), guard))
+            .layer(from_fn_with_state(state, observe));
+        let request = Request::builder().uri(path).body(Body::empty()).expect("a request");
+        let Ok(response) = router.oneshot(request).await;
+        let (parts, body) = response.into_parts();
+        let body = axum::body::to_bytes(body, usize::MAX).await.expect("a body");
+        assert!(!String::from_utf8_lossy(&body).contains("secret"));
+        (parts.status, serde_json::from_slice(&body).expect("JSON"))
+    }
+
+    #[tokio::test]
+    async fn a_panic_is_a_500_that_tells_nothing() {
+        let (status, body) = ask("/panic").await;
+        assert_eq!(
+            (status, &body["code"]),
+            (StatusCode::INTERNAL_SERVER_ERROR, &"internal_error".into())
+        );
+    }
+
+    #[tokio::test]
+    async fn a_handler_that_hangs_is_stopped() {
+        let (status, body) = ask("/hang").await;
+        assert_eq!(
+            (status, &body["code"]),
+            (StatusCode::SERVICE_UNAVAILABLE, &"timed_out".into())
+        );
+    }
+}

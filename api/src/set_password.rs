@@ -4,7 +4,7 @@ use askama::Template;
 use axum::{
     Router,
     extract::{FromRequest, Query, Request, State, rejection::QueryRejection},
-    http::StatusCode,
+    http::{HeaderValue, StatusCode, header},
     response::{IntoResponse, Response},
     routing::get,
 };
@@ -54,7 +54,7 @@ enum Stage {
     Invalid,
     Expired,
     TooMany {
-        minutes: u64,
+        seconds: u64,
     },
 }
 
@@ -68,14 +68,19 @@ impl Stage {
             Self::Expired => StatusCode::GONE,
             Self::TooMany { .. } => StatusCode::TOO_MANY_REQUESTS,
         };
+        let retry_after = match &self {
+            Self::TooMany { seconds } => Some((header::RETRY_AFTER, HeaderValue::from(*seconds))),
+            _ => None,
+        };
         let at = |name| address(&state.root, name);
-        Page::new(SetPassword {
+        let page = SetPassword {
             style: at("pages.css"),
             icon: at("icon.svg"),
             stage: self,
-        })
-        .status(status)
-        .into_response()
+        };
+        let mut response = Page::new(page).status(status).into_response();
+        response.headers_mut().extend(retry_after);
+        response
     }
 }
 
@@ -103,10 +108,7 @@ async fn show(State(state): State<AppState>, link: Result<Query<Link>, QueryReje
 async fn set(State(state): State<AppState>, Context(context): Context, form: Form) -> Result<Response, ApiError> {
     let charged = Limit::of_passwords(context.address).charge(&state, &context).await;
     if let Err(ApiError::RateLimited { retry_after }) = charged {
-        return Ok(Stage::TooMany {
-            minutes: retry_after.div_ceil(60),
-        }
-        .page(&state));
+        return Ok(Stage::TooMany { seconds: retry_after }.page(&state));
     }
     let user = match owner(&state, &form.token).await? {
         Ok(user) => user,

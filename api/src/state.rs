@@ -46,9 +46,7 @@ impl AppState {
         Self::with_time_limit(house, TIME_LIMIT)
     }
 
-    /// The same with another time limit.
-    #[must_use]
-    pub fn with_time_limit(house: &House, time_limit: Duration) -> Self {
+    pub(crate) fn with_time_limit(house: &House, time_limit: Duration) -> Self {
         Self(Arc::new(Parts {
             config: Arc::clone(&house.config),
             db: house.db.clone(),

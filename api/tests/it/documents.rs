@@ -1,0 +1,169 @@
+//! The documents: complete, from the binary alone, and the same as the snapshot.
+
+use std::{fs, path::Path};
+
+use axum::http::StatusCode;
+use serde_json::Value;
+use usher_testkit::{TestDb, on_both, run};
+
+use crate::app::TestApp;
+
+const SNAPSHOT: &str = "../docs/openapi.json";
+
+/// To accept a change on purpose: `UPDATE_SNAPSHOTS=1 cargo test -p usher-api the_openapi_document` and commit the file.
+#[test]
+fn the_openapi_document_is_the_one_in_docs() {
+    let path = Path::new(env!("CARGO_MANIFEST_DIR")).join(SNAPSHOT);
+    let now = usher_api::openapi().to_pretty_json().expect("JSON") + "\n";
+    #[expect(
+        clippy::disallowed_methods,
+        reason = "a switch of this test, not a setting of the product"
+    )]
+    if std::env::var("UPDATE_SNAPSHOTS").is_ok() {
+        fs::write(&path, &now).expect("the snapshot is written");
+    }
+    let kept = fs::read_to_string(&path).unwrap_or_default();
+    let difference = now
+        .lines()
+        .zip(kept.lines())
+        .enumerate()
+        .find(|(_, (now, kept))| now != kept);
+    assert!(
+        now == kept,
+        "the OpenAPI document changed, first at {difference:?}. If that is meant: \
+         UPDATE_SNAPSHOTS=1 cargo test -p usher-api the_openapi_document, and commit docs/openapi.json"
+    );
+}
+
+#[test]
+fn every_operation_is_documented_whole() {
+    let document = serde_json::to_value(usher_api::openapi()).unwrap();
+    assert_eq!(document["openapi"], "3.1.0");
+    let mut seen = 0;
+    for (path, item) in document["paths"].as_object().unwrap() {
+        for (method, operation) in item.as_object().unwrap() {
+            seen += 1;
+            let name = format!("{method} {path}");
+            for text in ["summary", "operationId"] {
+                assert!(
+                    operation[text].as_str().is_some_and(|text| !text.is_empty()),
+                    "{name} has no {text}"
+                );
+            }
+            assert!(operation["security"].is_array(), "{name} does not say who may call it");
+            for (status, response) in operation["responses"].as_object().unwrap() {
+                assert!(
+                    response["description"].as_str().is_some_and(|text| !text.is_empty()),
+                    "{name} {status}"
+                );
+                if status.starts_with('4') || status == "500" {
+                    for kind in ["application/json", "application/problem+json"] {
+                        assert!(
+                            response["content"][kind]["examples"].is_object(),
+                            "{name} {status} {kind}"
+                        );
+                    }
+                }
+            }
+        }
+    }
+    assert!(seen >= 7, "{seen} operations");
+}
+
+on_both! {
+    async fn the_examples_work_when_pasted(db: TestDb) {
+        let app = TestApp::start(db).await;
+        let client = app.all_scopes().await;
+        let document = client.get("/openapi.json").await.json();
+        let body = &document["components"]["schemas"]["NewUser"]["example"];
+        let made = client.post("/users", body).await;
+        assert_eq!(made.status, StatusCode::CREATED, "{}", made.text());
+        let id = &document["paths"]["/users/{id}"]["get"]["parameters"][0]["example"];
+        let shown = client.get(&format!("/users/{id}")).await.json();
+        let example = &document["paths"]["/users/{id}"]["get"]["responses"]["200"]["content"]["application/json"]["example"];
+        assert_eq!(keys(&shown), keys(example));
+    }
+}
+
+fn keys(object: &Value) -> Vec<&String> {
+    object.as_object().expect("an object").keys().collect()
+}
+
+#[test]
+fn the_pages_load_nothing_but_our_own_files() {
+    run(async {
+        let app = TestApp::start(TestDb::sqlite().await).await;
+        let client = app.anonymous().with("accept-encoding", "gzip");
+        for page in ["/docs", "/redoc", "/docs/", "/"] {
+            let answer = client.clone().with("accept", "text/html").get(page).await;
+            assert_eq!(
+                (answer.status, answer.header("content-type")),
+                (StatusCode::OK, "text/html; charset=utf-8")
+            );
+            let html = answer.text();
+            let loads = html
+                .split(&['"', '\''][..])
+                .filter(|part| part.starts_with('/') && part.contains("?v="));
+            let mut count = 0;
+            for address in loads {
+                count += 1;
+                let file = client.get(address).await;
+                assert_eq!(file.status, StatusCode::OK, "{address}");
+                assert_eq!(
+                    file.header("cache-control"),
+                    "public, max-age=31536000, immutable",
+                    "{address}"
+                );
+            }
+            assert!(count >= 2, "{page} loads {count} files");
+            assert!(
+                !html.contains("//") || html.contains("xmlns"),
+                "{page} names another host: {html}"
+            );
+            assert!(
+                !html.contains("<script>") && !html.contains("style="),
+                "{page} has inline code"
+            );
+        }
+    });
+}
+
+#[test]
+fn files_are_sent_compressed_whole_or_not_at_all() {
+    run(async {
+        let app = TestApp::start(TestDb::sqlite().await).await;
+        let (packed, plain) = (app.anonymous().with("accept-encoding", "br, gzip"), app.anonymous());
+        for path in ["/openapi.json", "/assets/redoc.standalone.js", "/assets/swagger-ui.css"] {
+            let (small, whole) = (packed.get(path).await, plain.get(path).await);
+            assert_eq!(
+                (small.header("content-encoding"), whole.header("content-encoding")),
+                ("gzip", ""),
+                "{path}"
+            );
+            assert!(small.body.len() * 2 < whole.body.len(), "{path}");
+            assert_ne!(small.header("etag"), whole.header("etag"), "{path}");
+            assert_eq!(
+                (small.header("cache-control"), small.header("vary")),
+                ("no-cache", "accept-encoding"),
+                "{path}"
+            );
+            let again = packed
+                .clone()
+                .with("if-none-match", small.header("etag"))
+                .get(path)
+                .await;
+            assert_eq!(
+                (again.status, again.body.len()),
+                (StatusCode::NOT_MODIFIED, 0),
+                "{path}"
+            );
+        }
+        let redoc = plain.get("/assets/redoc.standalone.js").await.text();
+        assert!(!redoc.contains("cdn.redoc.ly"));
+        assert_eq!(plain.get("/favicon.ico").await.header("content-type"), "image/svg+xml");
+        assert_eq!(
+            plain.get("/assets/pages.css?v=old").await.header("cache-control"),
+            "no-cache"
+        );
+    });
+}

@@ -1,0 +1,94 @@
+//! How often a caller may call, and how it is told.
+
+use axum::http::StatusCode;
+use sea_orm::{ActiveModelTrait, ActiveValue::Set, IntoActiveModel};
+use serde_json::json;
+use usher_shared::api_keys::Scope;
+use usher_testkit::{Redis, on_both};
+
+use crate::app::{Client, TestApp};
+
+async fn key_with_limit(app: &TestApp, limit: i32) -> Client {
+    let (client, row) = app.key_row(&Scope::ALL).await;
+    let mut row = row.into_active_model();
+    row.requests_per_minute = Set(Some(limit));
+    row.update(&app.house.db).await.unwrap();
+    client
+}
+
+async fn three_are_allowed(app: &TestApp) {
+    let client = key_with_limit(app, 3).await;
+    for left in [2, 1, 0] {
+        let answer = client.get("/users/1").await;
+        answer.is(404, "user_not_found");
+        assert_eq!(answer.header("ratelimit-policy"), "\"key\";q=3;w=60");
+        assert!(
+            answer.header("ratelimit").starts_with(&format!("\"key\";r={left};t=")),
+            "{}",
+            answer.header("ratelimit")
+        );
+    }
+    let refused = client.get("/users/1").await;
+    refused.is(429, "rate_limited");
+    let wait: u64 = refused.header("retry-after").parse().unwrap();
+    assert!((1..=20).contains(&wait), "{wait}");
+    assert!(refused.header("ratelimit").starts_with("\"key\";r=0;t="));
+    app.all_scopes().await.get("/users/1").await.is(404, "user_not_found");
+}
+
+on_both! {
+    async fn a_key_has_a_limit_of_its_own(db: TestDb) {
+        three_are_allowed(&TestApp::start(db).await).await;
+    }
+
+    async fn the_limit_is_shared_through_redis(db: TestDb) {
+        let redis = Redis::start().await;
+        three_are_allowed(&TestApp::with(db, &[("REDIS_URL", &redis.url())]).await).await;
+    }
+
+    async fn other_keys_have_six_hundred_a_minute(db: TestDb) {
+        let app = TestApp::start(db).await;
+        let answer = app.all_scopes().await.get("/users/1").await;
+        assert_eq!(answer.header("ratelimit-policy"), "\"key\";q=600;w=60");
+        assert!(answer.header("ratelimit").starts_with("\"key\";r=599;t="));
+    }
+
+    async fn ten_strangers_an_hour_sign_up_from_one_address(db: TestDb) {
+        let app = TestApp::with(db, &[("SIGN_UP", "open"), ("TRUSTED_PROXIES", "10.0.0.0/8")]).await;
+        let client = app.anonymous();
+        for number in 0..10 {
+            client.post("/users", &json!({"name": ""})).await.is(422, "invalid_request");
+            client.sign_up(&format!("ada{number}@example.com")).await;
+        }
+        let body = json!({"name": "Ada", "email": "ada@example.com"});
+        let refused = client.post("/users", &body).await;
+        refused.is(429, "rate_limited");
+        assert_eq!(refused.header("ratelimit-policy"), "\"sign-up\";q=10;w=3600");
+        let lie = client.clone().with("x-forwarded-for", "198.51.100.1");
+        lie.post("/users", &body).await.is(429, "rate_limited");
+        let proxied = lie.from("10.0.0.1").post("/users", &body).await;
+        assert_eq!(proxied.status, StatusCode::CREATED);
+        app.all_scopes().await.sign_up("eve@example.com").await;
+        assert_eq!(app.count_users().await, 12);
+    }
+
+    async fn one_network_is_one_address_in_ipv6(db: TestDb) {
+        let app = TestApp::with(db, &[("SIGN_UP", "open")]).await;
+        for number in 0..10 {
+            app.anonymous().from(&format!("2001:db8:1:2::{number}")).sign_up(&format!("ada{number}@example.com")).await;
+        }
+        let body = json!({"name": "Ada", "email": "ada@example.com"});
+        app.anonymous().from("2001:db8:1:2:ffff::1").post("/users", &body).await.is(429, "rate_limited");
+        assert_eq!(app.anonymous().from("2001:db8:1:3::1").post("/users", &body).await.status, StatusCode::CREATED);
+    }
+
+    async fn switched_off_nothing_is_limited_or_told(db: TestDb) {
+        let app = TestApp::with(db, &[("RATE_LIMITS", "off")]).await;
+        let client = key_with_limit(&app, 1).await;
+        for _ in 0..5 {
+            let answer = client.get("/users/1").await;
+            answer.is(404, "user_not_found");
+            assert_eq!(answer.header("ratelimit"), "");
+        }
+    }
+}

@@ -1,0 +1,14 @@
+//! The API as its clients see it: the real router on real databases.
+
+mod app;
+mod credentials;
+mod documents;
+mod errors;
+mod health;
+mod limits;
+mod odd_input;
+mod requests;
+mod serving;
+mod set_password;
+mod sign_up;
+mod users;

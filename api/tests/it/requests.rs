@@ -1,0 +1,85 @@
+//! What every answer carries, whatever was asked: ids, safety headers, and what browsers need.
+
+use axum::{
+    body::Body,
+    http::{Method, StatusCode},
+};
+use serde_json::json;
+use usher_testkit::on_both;
+
+use crate::app::TestApp;
+
+on_both! {
+    async fn a_good_request_id_is_kept_and_a_bad_one_replaced(db: TestDb) {
+        let app = TestApp::start(db).await;
+        let client = app.anonymous();
+        let longest = "x".repeat(128);
+        for good in ["a", "trace-7/ü".trim_end_matches('ü'), "{\"odd\":'id'}", &longest] {
+            let answer = client.clone().with("x-request-id", good).get("/nowhere").await;
+            assert_eq!((answer.header("x-request-id"), &answer.json()["request_id"]), (good, &json!(good)));
+        }
+        let too_long = "x".repeat(129);
+        for bad in ["", "a b", "tab\there", "ü", &too_long] {
+            let answer = client.clone().with("x-request-id", bad).get("/nowhere").await;
+            assert_eq!(answer.header("x-request-id").len(), 36, "{bad}");
+        }
+        let (one, other) = (client.get("/version").await, client.get("/version").await);
+        assert_ne!(one.header("x-request-id"), other.header("x-request-id"));
+    }
+
+    async fn every_answer_is_safe_for_browsers(db: TestDb) {
+        let app = TestApp::with(db, &[("API_URL", "https://api.example.org")]).await;
+        for path in ["/", "/users/1", "/nowhere", "/health/live", "/openapi.json", "/docs", "/set-password", "/assets/pages.css"] {
+            let answer = app.anonymous().get(path).await;
+            assert_eq!(answer.header("x-content-type-options"), "nosniff", "{path}");
+            assert_eq!(answer.header("referrer-policy"), "no-referrer", "{path}");
+            assert_eq!(answer.header("strict-transport-security"), "max-age=31536000", "{path}");
+            let policy = answer.header("content-security-policy");
+            assert!(policy.starts_with("default-src 'none'") && policy.contains("frame-ancestors 'none'"), "{path}: {policy}");
+            assert_ne!(answer.header("cache-control"), "", "{path}");
+        }
+    }
+
+    async fn only_listed_origins_may_read_answers(db: TestDb) {
+        let app = TestApp::with(db, &[("CORS_ORIGINS", "https://app.example.org,https://www.example.org")]).await;
+        let ours = app.all_scopes().await.with("origin", "https://app.example.org");
+        let answer = ours.get("/users/1").await;
+        assert_eq!(answer.header("access-control-allow-origin"), "https://app.example.org");
+        for exposed in ["etag", "location", "retry-after", "x-request-id", "ratelimit", "www-authenticate"] {
+            assert!(answer.header("access-control-expose-headers").contains(exposed), "{exposed}");
+        }
+        let preflight = ours
+            .with("access-control-request-method", "POST")
+            .with("access-control-request-headers", "authorization,content-type,idempotency-key")
+            .call(Method::OPTIONS, "/users", Body::empty())
+            .await;
+        assert_eq!(preflight.status, StatusCode::OK);
+        assert!(preflight.header("access-control-allow-headers").contains("authorization"));
+        let foreign = app.anonymous().with("origin", "https://evil.example").get("/version").await;
+        assert_eq!(foreign.header("access-control-allow-origin"), "");
+    }
+
+    async fn without_listed_origins_no_other_site_reads_answers(db: TestDb) {
+        let app = TestApp::start(db).await;
+        let answer = app.anonymous().with("origin", "https://app.example.org").get("/version").await;
+        assert_eq!(answer.header("access-control-allow-origin"), "");
+    }
+
+    async fn large_answers_are_compressed_and_small_ones_not(db: TestDb) {
+        let app = TestApp::start(db).await;
+        for (accepted, sent) in [("gzip", "gzip"), ("br", "br"), ("gzip, br", "br"), ("identity", ""), ("zstd", "")] {
+            let client = app.anonymous().with("accept-encoding", accepted);
+            assert_eq!(client.get("/problems").await.header("content-encoding"), sent, "{accepted}");
+            assert_eq!(client.get("/version").await.header("content-encoding"), "", "{accepted}");
+        }
+    }
+
+    async fn behind_a_proxy_with_a_path_links_lead_back_through_it(db: TestDb) {
+        let app = TestApp::with(db, &[("API_URL", "https://example.org/api/v1")]).await;
+        let made = app.all_scopes().await.post("/users", &json!({"name": "Ada", "email": "ada@example.com"})).await;
+        assert_eq!(made.header("location"), format!("/api/v1/users/{}", made.json()["id"]));
+        let docs = app.anonymous().get("/docs").await.text();
+        assert!(docs.contains("src=\"/api/v1/assets/swagger-ui-bundle.js?v="), "{docs}");
+        assert_eq!(app.anonymous().get("/openapi.json").await.json()["servers"], json!([{"url": "https://example.org/api/v1"}]));
+    }
+}
