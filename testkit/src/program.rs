@@ -147,7 +147,8 @@ impl Running {
         }
     }
 
-    async fn ready(&mut self, address: &str) {
+    /// Waits until `/health/ready` of an address answers 200; panics with its log after 30 seconds.
+    pub async fn ready(&mut self, address: &str) {
         let client = reqwest::Client::builder()
             .no_proxy()
             .timeout(Duration::from_secs(5))

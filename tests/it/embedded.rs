@@ -1,0 +1,68 @@
+//! `usher` without any setting but its ports, in an empty folder.
+
+use std::time::Duration;
+
+use serde_json::Value;
+use usher_testkit::{Folder, Program, eventually, free_port, run};
+
+use crate::{greeting::Greeting, staff::Staff};
+
+#[test]
+fn one_command_serves_the_whole_journey_and_a_restart_keeps_everything() {
+    run(async {
+        let folder = Folder::new();
+        let (api, admin) = (
+            format!("127.0.0.1:{}", free_port()),
+            format!("127.0.0.1:{}", free_port()),
+        );
+        let usher = Program::named("usher").env("API_ADDR", &api).env("ADMIN_ADDR", &admin);
+        let usher = usher.ready_at(&api).ready_at(&admin);
+
+        let running = usher.start(&folder).await;
+        let greeting = Greeting::read(&running.log());
+        let staff = Staff::sign_in(&admin, &greeting.email, &greeting.password).await;
+
+        let created = greeting.curl.send().await;
+        assert_eq!(created.status(), 201);
+        let user: Value = created.json().await.expect("a JSON body");
+        let (id, email, name) = (&user["id"], text(&user["email"]), text(&user["name"]));
+        assert!(greeting.curl.body.contains(email) && greeting.curl.body.contains(name));
+
+        let mail = eventually(Duration::from_secs(2), "the welcome mail is in the admin", async || {
+            staff.find("mails", email).await.pop()
+        })
+        .await;
+        assert!(mail.contains(email), "{mail}");
+        assert!(staff.find("users", email).await.concat().contains(name));
+        let page = staff.open_first().await;
+        assert!(page.contains(email) && page.contains("welcome_email"), "{page}");
+        staff.expect_clean_pages().await;
+        assert_eq!(running.terminate().await, 0);
+
+        let running = usher.start(&folder).await;
+        for secret in [&greeting.password, &greeting.key] {
+            assert!(!running.log().contains(secret), "secrets are printed once");
+        }
+        let staff = Staff::sign_in(&admin, &greeting.email, &greeting.password).await;
+        assert!(staff.find("users", email).await.concat().contains(name));
+        assert!(staff.find("mails", email).await.concat().contains(email));
+        let found = reqwest::Client::new()
+            .get(format!("http://{api}/users/{id}"))
+            .bearer_auth(&greeting.key);
+        let found: Value = found
+            .send()
+            .await
+            .expect("the API answers")
+            .json()
+            .await
+            .expect("a JSON body");
+        assert_eq!(found["email"], user["email"]);
+        assert_eq!(running.terminate().await, 0);
+    });
+}
+
+fn text(value: &Value) -> &str {
+    value
+        .as_str()
+        .unwrap_or_else(|| panic!("a text is expected, not {value}"))
+}

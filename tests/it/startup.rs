@@ -1,0 +1,135 @@
+//! A process that cannot start says why in one line that names the setting, and ends.
+
+use std::time::Duration;
+
+use usher_testkit::{Folder, Program, TestDb, eventually, free_port, run};
+
+const SECRET_KEY: &str = "b25seSBmb3IgdGVzdHMsIG5ldmVyIGluIHByb2R1Y3Rpb24=";
+const ROOMS: [&str; 3] = ["usher-api", "usher-admin", "usher-worker"];
+
+fn room(name: &str, database_url: &str) -> Program {
+    let program = Program::named(name)
+        .env("SECRET_KEY", SECRET_KEY)
+        .env("DATABASE_URL", database_url);
+    program
+        .env("API_ADDR", format!("127.0.0.1:{}", free_port()))
+        .env("ADMIN_ADDR", format!("127.0.0.1:{}", free_port()))
+}
+
+/// It ends by itself, not with success, and says one line with all of `words` besides its log.
+async fn refuses(program: &Program, words: &[&str]) -> String {
+    let (code, text) = program.finish(&Folder::new(), Duration::from_secs(20)).await;
+    let lines: Vec<&str> = text.lines().filter(|line| !line.starts_with('{')).collect();
+    assert!(
+        code != 0 && lines.len() == 1,
+        "exit code {code}, {} lines:\n{text}",
+        lines.len()
+    );
+    assert!(
+        words.iter().all(|word| lines[0].contains(word)),
+        "one of {words:?} is not in:\n{text}"
+    );
+    assert!(!text.contains("panicked"), "{text}");
+    text
+}
+
+#[test]
+fn a_room_without_a_database_url_names_it_with_an_example() {
+    run(async {
+        for name in ROOMS {
+            refuses(
+                &Program::named(name).env("SECRET_KEY", SECRET_KEY),
+                &["DATABASE_URL", "postgres://"],
+            )
+            .await;
+        }
+    });
+}
+
+#[test]
+fn a_room_refuses_an_address_that_is_no_database() {
+    run(async {
+        for name in ROOMS {
+            refuses(&room(name, "mysql://localhost/usher"), &["DATABASE_URL", "mysql"]).await;
+        }
+    });
+}
+
+#[test]
+fn a_room_says_that_its_database_cannot_be_reached_and_not_its_password() {
+    run(async {
+        let nobody = format!("postgres://usher:hidden-secret@127.0.0.1:{}/usher", free_port());
+        for name in ["usher-api", "usher-admin"] {
+            let text = refuses(&room(name, &nobody), &["DATABASE_URL", "127.0.0.1"]).await;
+            assert!(!text.contains("hidden-secret"), "{text}");
+        }
+    });
+}
+
+#[test]
+fn a_room_refuses_a_database_that_is_not_migrated() {
+    run(async {
+        let db = TestDb::empty_postgres().await;
+        for name in ["usher-api", "usher-admin"] {
+            refuses(&room(name, db.url()), &["usher migrate up"]).await;
+        }
+    });
+}
+
+#[test]
+fn a_worker_waits_for_its_database_and_says_so() {
+    run(async {
+        let (db, folder, address) = (
+            TestDb::empty_postgres().await,
+            Folder::new(),
+            format!("127.0.0.1:{}", free_port()),
+        );
+        let worker = room("usher-worker", db.url()).env("METRICS_ADDR", &address);
+        let mut waiting = worker.start(&folder).await;
+        eventually(Duration::from_secs(10), "it says what it waits for", async || {
+            waiting.log().contains("usher migrate up").then_some(())
+        })
+        .await;
+        let migrate = Program::named("usher")
+            .arg("migrate")
+            .arg("up")
+            .env("DATABASE_URL", db.url());
+        assert_eq!(migrate.finish(&folder, Duration::from_secs(60)).await.0, 0);
+        waiting.ready(&address).await;
+        assert_eq!(waiting.terminate().await, 0);
+    });
+}
+
+#[test]
+fn a_room_refuses_a_secret_key_that_is_too_short() {
+    run(async {
+        let db = TestDb::postgres().await;
+        for name in ROOMS {
+            let program = Program::named(name)
+                .env("DATABASE_URL", db.url())
+                .env("SECRET_KEY", "c2hvcnQ=");
+            refuses(&program, &["SECRET_KEY"]).await;
+        }
+    });
+}
+
+#[test]
+fn a_room_says_that_its_port_is_taken() {
+    run(async {
+        let db = TestDb::postgres().await;
+        let taken = std::net::TcpListener::bind("127.0.0.1:0").expect("a port");
+        let address = taken.local_addr().expect("its address").to_string();
+        for (name, variable) in [("usher-api", "API_ADDR"), ("usher-admin", "ADMIN_ADDR")] {
+            let program = Program::named(name)
+                .env("SECRET_KEY", SECRET_KEY)
+                .env("DATABASE_URL", db.url());
+            refuses(&program.env(variable, &address), &[variable, &address]).await;
+        }
+        let usher = Program::named("usher").env("API_ADDR", &address);
+        refuses(
+            &usher.env("ADMIN_ADDR", format!("127.0.0.1:{}", free_port())),
+            &["API_ADDR", &address],
+        )
+        .await;
+    });
+}
