@@ -86,9 +86,25 @@ impl Dice {
         format!("{{{}}}", fields.join(","))
     }
 
+    /// A sign-up of one of twenty people, often with one odd value.
+    fn nearly_valid(&mut self) -> String {
+        let mut fields = [
+            "\"Ada\"".to_owned(),
+            format!("\"ada{}@example.com\"", self.roll() % 20),
+            "36".to_owned(),
+        ];
+        let which = (self.roll() % 6) as usize;
+        if which < fields.len() {
+            fields[which] = self.json(1);
+        }
+        let [name, email, age] = fields;
+        format!(r#"{{"name": {name}, "email": {email}, "age": {age}}}"#)
+    }
+
     fn body(&mut self) -> Vec<u8> {
-        match self.roll() % 4 {
+        match self.roll() % 6 {
             0 => self.bytes(64),
+            4 | 5 => self.nearly_valid().into_bytes(),
             1 => self.json(4).into_bytes(),
             2 => {
                 let mut text = self.object(3).into_bytes();
