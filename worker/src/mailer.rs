@@ -2,8 +2,9 @@
 //! server's answer; what the log calls sent is never sent again, what failed tells the job what to do next.
 
 mod message;
+mod verdict;
 
-use std::{sync::Arc, time::Duration};
+use std::sync::Arc;
 
 use anyhow::Context;
 use lettre::message::Mailbox;
@@ -19,14 +20,9 @@ use usher_shared::{
 };
 use uuid::Uuid;
 
-use crate::{
-    JobContext, JobError,
-    backoff::spread,
-    smtp::{Failure, Smtp, Step},
-};
+use crate::{JobContext, JobError, smtp::Smtp};
 
-/// How long mail jobs rest when the server refuses us, not one address.
-const REFUSED_REST: Duration = Duration::from_secs(300);
+use verdict::Verdict;
 
 /// A rendered mail for one recipient.
 #[derive(Clone, Debug)]
@@ -144,65 +140,6 @@ impl Delivery {
         };
         let update = mail::Entity::update_many().set(row);
         update.filter(mail::Column::JobId.eq(job_id)).exec(conn).await.map(drop)
-    }
-}
-
-/// What a failed send means for the mail and its job.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-enum Verdict {
-    /// Nothing arrived; later may be better.
-    Later,
-    /// The connection broke after the body: it may have arrived. The next one bears the same Message-ID.
-    Unknown,
-    /// This address will not do.
-    Recipient,
-    /// The server refuses us: log-in, sender, policy. Every other mail would fare the same.
-    Us,
-}
-
-impl Verdict {
-    fn of(failure: &Failure) -> Self {
-        match (failure.code, failure.step) {
-            (None, Step::Body) => Self::Unknown,
-            (None, _) => Self::Later,
-            (Some(code), _) if code < 500 => Self::Later,
-            (Some(_), step) => match failure.enhanced() {
-                // RFC 3463 §3: .1.7 and .1.8 are about the sender's address, .7 is policy.
-                Some("5.1.7" | "5.1.8") => Self::Us,
-                Some(status) if status.starts_with("5.7.") => Self::Us,
-                Some(status) if status.starts_with("5.1.") || status.starts_with("5.2.") => Self::Recipient,
-                _ if step == Step::Recipient => Self::Recipient,
-                // RFC 5321 §4.2.3: 552 and 550 after the body are about the mailbox.
-                _ if step == Step::Body && matches!(failure.code, Some(550 | 552)) => Self::Recipient,
-                _ => Self::Us,
-            },
-        }
-    }
-
-    fn state(self) -> MailState {
-        match self {
-            Self::Later => MailState::Reserved,
-            Self::Unknown => MailState::Unknown,
-            Self::Recipient | Self::Us => MailState::Failed,
-        }
-    }
-
-    /// The text holds codes only: the server's words often repeat the address, and they are in the mail log.
-    fn answer(self, failure: &Failure) -> JobError {
-        let said = match (failure.code, failure.enhanced()) {
-            (Some(code), Some(status)) => format!("the mail server answered {code} {status}"),
-            (Some(code), None) => format!("the mail server answered {code}"),
-            (None, _) if failure.step == Step::Connect => format!("no mail server: {}", failure.answer),
-            (None, _) => format!("the mail server did not answer: {}", failure.answer),
-        };
-        match self {
-            Self::Later | Self::Unknown => JobError::retry(said),
-            Self::Recipient => JobError::give_up(format!("{said}: the address does not accept mail")),
-            Self::Us => JobError::Snooze(
-                spread(REFUSED_REST),
-                anyhow::anyhow!("{said}: it refuses this sender, see SMTP_URL and MAIL_FROM"),
-            ),
-        }
     }
 }
 

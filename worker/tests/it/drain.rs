@@ -9,25 +9,30 @@ use usher_worker::{JobContext, Options, Registry};
 
 use crate::yard::{PATIENCE, Probe, QUICK, Yard};
 
+/// Probes from this number on take two seconds.
+const SLOW: i64 = 100;
+
 on_both! {
     async fn running_jobs_finish_and_waiting_ones_go_back_uncounted(db: TestDb) {
         let yard = Yard::embedded(db).await;
-        let registry = Registry::new().register::<Probe>(QUICK, async |_, _: JobContext| {
-            tokio::time::sleep(Duration::from_secs(2)).await;
+        let registry = Registry::new().register::<Probe>(QUICK, async |job: Probe, _: JobContext| {
+            tokio::time::sleep(Duration::from_secs(u64::from(job.number >= SLOW) * 2)).await;
             Ok(())
         });
+        let worker = yard.start_with(registry, Options { concurrency: 2, ..Options::default() });
+        // Quick jobs first: only then is one claimed ahead of the two that run.
+        for number in 0..40 {
+            let id = yard.enqueue(Probe { number }).await;
+            if number == 39 {
+                yard.reaches(id, JobState::Done).await;
+            }
+        }
         let mut ids = Vec::new();
-        for number in 0..5 {
+        for number in SLOW..SLOW + 5 {
             ids.push(yard.enqueue(Probe { number }).await);
         }
-        // Two run, one is claimed ahead of them.
-        let worker = yard.start_with(registry, Options { concurrency: 2, ..Options::default() });
-        eventually(PATIENCE, "two run", async || {
-            let mut running = 0;
-            for id in &ids {
-                running += usize::from(yard.job(*id).await.state == JobState::Running);
-            }
-            (running >= 2).then_some(())
+        eventually(PATIENCE, "two run and one is claimed ahead of them", async || {
+            (yard.count(&ids, JobState::Running).await == 3).then_some(())
         })
         .await;
         eventually(PATIENCE, "the worker is listed", async || {
@@ -35,17 +40,14 @@ on_both! {
             (workers.len() == 1).then_some(())
         })
         .await;
-        tokio::time::sleep(Duration::from_millis(200)).await;
         worker.stop().await;
-        let mut done = 0;
+        assert_eq!((yard.count(&ids, JobState::Done).await, yard.count(&ids, JobState::Ready).await), (2, 3));
         for id in ids {
             let job = yard.job(id).await;
-            match job.state {
-                JobState::Done => done += 1,
-                _ => assert_eq!((job.state, job.attempt, job.lease_token), (JobState::Ready, 0, None), "{job:?}"),
+            if job.state == JobState::Ready {
+                assert_eq!((job.attempt, job.crashes, job.lease_token), (0, 0, None), "{job:?}");
             }
         }
-        assert_eq!(done, 2);
         assert!(worker::Entity::find().all(&yard.house.db).await.unwrap().is_empty());
     }
 

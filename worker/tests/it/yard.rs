@@ -156,6 +156,15 @@ impl Yard {
         .await
     }
 
+    /// How many of these jobs are in this state.
+    pub async fn count(&self, ids: &[Uuid], state: JobState) -> usize {
+        let mut count = 0;
+        for id in ids {
+            count += usize::from(self.job(*id).await.state == state);
+        }
+        count
+    }
+
     /// The job that welcomes this user.
     pub async fn job_of(&self, user: &user::Model) -> job::Model {
         let query = job::Entity::find()
