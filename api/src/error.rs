@@ -8,7 +8,7 @@ use axum::{
     response::{IntoResponse, Response},
 };
 use sea_orm::DbErr;
-use usher_shared::api_keys::Scope;
+use usher_shared::{api_keys::Scope, db::is_outage};
 
 use crate::{code::Code, fields::FieldError};
 
@@ -135,9 +135,10 @@ impl IntoResponse for ApiError {
 
 impl From<DbErr> for ApiError {
     fn from(error: DbErr) -> Self {
-        match error {
-            DbErr::ConnectionAcquire(_) | DbErr::Conn(_) => Self::Unavailable(error.into()),
-            _ => Self::Internal(error.into()),
+        if is_outage(&error) {
+            Self::Unavailable(error.into())
+        } else {
+            Self::Internal(error.into())
         }
     }
 }

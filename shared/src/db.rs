@@ -3,9 +3,12 @@
 use std::time::Duration;
 
 use sea_orm::{
-    ConnectOptions, ConnectionTrait, Database, DatabaseConnection, DatabaseTransaction, DbBackend, DbErr,
+    ConnectOptions, ConnectionTrait, Database, DatabaseConnection, DatabaseTransaction, DbBackend, DbErr, RuntimeErr,
     SqliteTransactionMode, Statement, TransactionOptions, TransactionTrait,
-    sqlx::sqlite::{SqliteJournalMode, SqliteSynchronous},
+    sqlx::{
+        self,
+        sqlite::{SqliteJournalMode, SqliteSynchronous},
+    },
 };
 use thiserror::Error;
 
@@ -134,6 +137,23 @@ pub async fn check_schema(db: &DatabaseConnection) -> Result<(), SchemaError> {
     } else {
         SchemaError::Missing
     })
+}
+
+/// Whether the database is away or too busy, so that the same call may work in a while.
+#[must_use]
+pub fn is_outage(error: &DbErr) -> bool {
+    match error {
+        DbErr::ConnectionAcquire(_) | DbErr::Conn(_) => true,
+        DbErr::Exec(RuntimeErr::SqlxError(error)) | DbErr::Query(RuntimeErr::SqlxError(error)) => match &**error {
+            sqlx::Error::Io(_) | sqlx::Error::PoolTimedOut | sqlx::Error::PoolClosed | sqlx::Error::WorkerCrashed => true,
+            // PostgreSQL: shut down, crashed, starting; SQLite: locked for longer than the busy timeout.
+            sqlx::Error::Database(error) => {
+                matches!(error.code().as_deref(), Some("57P01" | "57P02" | "57P03" | "5"))
+            }
+            _ => false,
+        },
+        _ => false,
+    }
 }
 
 /// The name of the unique constraint or columns that an insert ran into, if that is what happened.

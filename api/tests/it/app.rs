@@ -52,11 +52,7 @@ impl TestApp {
     }
 
     pub fn anonymous(&self) -> Client {
-        Client {
-            router: self.router.clone(),
-            headers: vec![],
-            peer: PEER.parse().expect("an address"),
-        }
+        Client::of(self.router.clone())
     }
 
     /// A client with a new key of these scopes.
@@ -100,6 +96,15 @@ pub struct Client {
 }
 
 impl Client {
+    /// Somebody without a credential.
+    pub fn of(router: Router) -> Self {
+        Self {
+            router,
+            headers: vec![],
+            peer: PEER.parse().expect("an address"),
+        }
+    }
+
     /// The same client with one more header.
     pub fn with(mut self, name: &str, value: &str) -> Self {
         self.headers.push((name.to_owned(), value.to_owned()));

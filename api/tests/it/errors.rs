@@ -1,15 +1,23 @@
 //! The two faces of every error, and that each is explained.
 
+use std::time::Duration;
+
 use axum::{
     body::Body,
     http::{Method, StatusCode},
 };
 use sea_orm::ConnectionTrait;
 use serde_json::{Value, json};
-use usher_api::Code;
-use usher_testkit::on_both;
+use usher_api::{AppState, Code, router};
+use usher_migrations::{Migrator, MigratorTrait};
+use usher_shared::{
+    Config, House, SecretKey,
+    config::{Mode, Source},
+    db::{PoolOptions, connect},
+};
+use usher_testkit::{Postgres, eventually, on_both, run};
 
-use crate::app::{Answer, TestApp};
+use crate::app::{Answer, Client, TestApp};
 
 const STRICT: &str = "application/problem+json";
 
@@ -127,4 +135,37 @@ on_both! {
             assert!(page.text().contains(code.title()), "{}", page.text());
         }
     }
+}
+
+#[test]
+fn a_database_that_is_away_is_503_until_it_is_back() {
+    run(async {
+        let mut postgres = Postgres::start().await;
+        let (secret, url) = (SecretKey::generate_base64(), postgres.url("postgres"));
+        let settings = [("DATABASE_URL", &*url), ("SECRET_KEY", &*secret), ("SIGN_UP", "open")];
+        let config = Config::read(Mode::Room, &Source::of(settings)).unwrap();
+        let db = connect(&config.database_url, &PoolOptions::default()).await.unwrap();
+        Migrator::up(&db, None).await.unwrap();
+        let client = Client::of(router(AppState::new(&House::with(config, db, true))));
+        client.sign_up("ada@example.com").await;
+        postgres.stop();
+        for _ in 0..3 {
+            let answer = client
+                .post("/users", &json!({"name": "Eve", "email": "eve@example.com"}))
+                .await;
+            answer.is(503, "service_unavailable");
+            assert_eq!(answer.header("retry-after"), "5");
+            assert!(!answer.text().contains("postgres"), "{}", answer.text());
+        }
+        assert_eq!(client.get("/health/ready").await.json()["database"], "unreachable");
+        assert_eq!(client.get("/health/live").await.status, StatusCode::OK);
+        postgres.start_again().await;
+        eventually(Duration::from_secs(10), "it works again", async || {
+            let answer = client
+                .post("/users", &json!({"name": "Eve", "email": "eve@example.com"}))
+                .await;
+            (answer.status == StatusCode::CREATED).then_some(())
+        })
+        .await;
+    });
 }

@@ -1,6 +1,7 @@
 //! The API as its clients see it: the real router on real databases.
 
 mod app;
+mod browsing;
 mod credentials;
 mod documents;
 mod errors;
