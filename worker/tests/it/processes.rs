@@ -1,9 +1,17 @@
 //! `usher-worker` as an operator meets it: its settings, its health, its signals.
 
-use std::time::Duration;
+use std::{
+    collections::HashSet,
+    time::{Duration, Instant},
+};
 
-use usher_shared::{SecretKey, entity::job::JobState};
-use usher_testkit::{Folder, Program, Smtp, TestDb, eventually, free_port, on_both};
+use usher_migrations::{Migrator, MigratorTrait};
+use usher_shared::{
+    SecretKey,
+    db::{PoolOptions, connect},
+    entity::job::JobState,
+};
+use usher_testkit::{Folder, Postgres, Program, Redis, Smtp, TestDb, eventually, free_port, on_both};
 
 use crate::yard::{PATIENCE, Yard};
 
@@ -29,7 +37,7 @@ on_both! {
         let smtp = Smtp::start().await;
         let yard = Yard::with(db, &[], false).await;
         let (folder, address) = (Folder::new(), format!("127.0.0.1:{}", free_port()));
-        let running = worker(yard.db.url())
+        let running = worker(yard.url())
             .env("SMTP_URL", smtp.url())
             .env("METRICS_ADDR", &address)
             .arg("--queues")
@@ -52,6 +60,28 @@ on_both! {
         let log = running.log();
         assert!(!log.contains("ada.secret"), "an address in the log: {log}");
         assert_eq!(running.terminate().await, 0);
+    }
+
+    async fn a_killed_worker_loses_no_mail(db: TestDb) {
+        let (smtp, redis, folder) = (Smtp::start().await, Redis::start().await, Folder::new());
+        let yard = Yard::with(db, &[("REDIS_URL", &redis.url())], false).await;
+        let program = worker(yard.url()).env("REDIS_URL", redis.url()).env("SMTP_URL", smtp.url());
+        let mut jobs = Vec::new();
+        for number in 0..120 {
+            let user = yard.sign_up("Ada Lovelace", &format!("ada{number}@example.org")).await;
+            jobs.push(yard.job_of(&user).await.id);
+        }
+        let first = program.start(&folder).await;
+        smtp.wait_for(20, PATIENCE).await;
+        first.kill();
+        let second = program.start(&folder).await;
+        for id in &jobs {
+            yard.reaches(*id, JobState::Done).await;
+        }
+        assert_eq!(second.terminate().await, 0);
+        let ids: HashSet<_> = smtp.mails().into_iter().map(|mail| mail.message_id).collect();
+        assert_eq!(ids.len(), 120);
+        assert!(smtp.mails().len() <= 120 + 24, "only what was in hand at the kill may be sent twice");
     }
 }
 
@@ -84,6 +114,45 @@ fn a_worker_waits_for_a_database_that_is_not_migrated_yet() {
         let yard = Yard::with(db, &[], false).await;
         let user = yard.sign_up("Ada Lovelace", "ada@example.org").await;
         yard.reaches(yard.job_of(&user).await.id, JobState::Done).await;
+        assert_eq!(running.terminate().await, 0);
+    });
+}
+
+#[test]
+fn a_worker_outlives_its_database_and_goes_on_when_it_is_back() {
+    usher_testkit::run(async {
+        let mut postgres = Postgres::start().await;
+        let url = postgres.url("postgres");
+        let db = connect(&url, &PoolOptions::default()).await.unwrap();
+        Migrator::up(&db, None).await.unwrap();
+        let (smtp, address) = (Smtp::start().await, format!("127.0.0.1:{}", free_port()));
+        let running = worker(&url)
+            .env("SMTP_URL", smtp.url())
+            .env("METRICS_ADDR", &address)
+            .ready_at(&address)
+            .start(&Folder::new())
+            .await;
+        for round in 1..=3 {
+            postgres.stop();
+            let ready = || get(&address, "/health/ready");
+            eventually(PATIENCE, "it is not ready", async || {
+                (ready().await?.0 == 503).then_some(())
+            })
+            .await;
+            assert_eq!(get(&address, "/health/live").await.unwrap().0, 200);
+            postgres.start_again().await;
+            let back = Instant::now();
+            let yard = Yard::at(&url).await;
+            yard.sign_up("Ada Lovelace", &format!("ada{round}@example.org")).await;
+            smtp.wait_for(round, PATIENCE).await;
+            assert!(
+                back.elapsed() < Duration::from_secs(4),
+                "{:?} after PostgreSQL was back",
+                back.elapsed()
+            );
+        }
+        let log = running.log();
+        assert!(log.lines().count() < 40, "it says it once, not at each try: {log}");
         assert_eq!(running.terminate().await, 0);
     });
 }

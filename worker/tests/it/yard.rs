@@ -13,6 +13,7 @@ use usher_shared::{
     Config, House, SecretKey,
     audit::Actor,
     config::{Mode, Source},
+    db::{self, PoolOptions},
     entity::{
         job::{self, JobState},
         job_attempt, mail, user,
@@ -74,7 +75,8 @@ impl<T: Clone> Notes<T> {
 
 pub struct Yard {
     pub house: House,
-    pub db: TestDb,
+    /// Dropped with the yard.
+    _db: Option<TestDb>,
 }
 
 impl Yard {
@@ -85,18 +87,22 @@ impl Yard {
 
     /// A process of its own, with these settings besides the database.
     pub async fn with(db: TestDb, settings: &[(&str, &str)], one_process: bool) -> Self {
-        let key = SecretKey::generate_base64();
-        let source = Source::of([
-            ("DATABASE_URL", db.url()),
-            ("SECRET_KEY", &key),
-            ("APP_URL", "https://app.example.org"),
-        ]);
-        let config = Config::read(Mode::Room, &source.and(Source::of(settings.iter().copied()))).unwrap();
-        let connection = db.connect().await;
         Self {
-            house: House::with(config, connection, one_process),
-            db,
+            house: house(db.url(), settings, one_process).await,
+            _db: Some(db),
         }
+    }
+
+    /// A process of its own over a database that the test looks after itself.
+    pub async fn at(url: &str) -> Self {
+        Self {
+            house: house(url, &[], false).await,
+            _db: None,
+        }
+    }
+
+    pub fn url(&self) -> &str {
+        &self.house.config.database_url
     }
 
     pub fn start(&self, registry: Registry) -> Running {
@@ -198,6 +204,18 @@ impl Yard {
     pub async fn sql(&self, statement: &str) {
         self.house.db.execute_unprepared(statement).await.unwrap();
     }
+}
+
+async fn house(url: &str, settings: &[(&str, &str)], one_process: bool) -> House {
+    let key = SecretKey::generate_base64();
+    let source = Source::of([
+        ("DATABASE_URL", url),
+        ("SECRET_KEY", &key),
+        ("APP_URL", "https://app.example.org"),
+    ]);
+    let config = Config::read(Mode::Room, &source.and(Source::of(settings.iter().copied()))).unwrap();
+    let connection = db::connect(url, &PoolOptions::default()).await.unwrap();
+    House::with(config, connection, one_process)
 }
 
 /// A worker in this process.
