@@ -2,7 +2,6 @@
 (async () => {
   const place = document.getElementById("documents");
   const { kind, root } = place.dataset;
-  document.body.style.margin = 0;
   const answer = await fetch(`${root}/openapi.json`);
   if (!answer.ok) {
     place.textContent = `The OpenAPI document cannot be loaded: ${answer.status}`;

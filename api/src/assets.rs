@@ -41,9 +41,10 @@ impl Asset {
 const CSS: &str = "text/css; charset=utf-8";
 const JS: &str = "text/javascript; charset=utf-8";
 
-static ASSETS: LazyLock<[Asset; 6]> = LazyLock::new(|| {
+static ASSETS: LazyLock<[Asset; 7]> = LazyLock::new(|| {
     [
         Asset::new("pages.css", CSS, include_bytes!("../assets/pages.css"), false),
+        Asset::new("documents.css", CSS, include_bytes!("../assets/documents.css"), false),
         Asset::new("documents.js", JS, include_bytes!("../assets/documents.js"), false),
         Asset::new("icon.svg", "image/svg+xml", include_bytes!("../assets/icon.svg"), false),
         Asset::new(

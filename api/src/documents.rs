@@ -31,19 +31,19 @@ struct Documents {
     title: &'static str,
     kind: &'static str,
     root: String,
-    style: Option<String>,
+    styles: Vec<String>,
     icon: String,
     scripts: [String; 2],
 }
 
 impl Documents {
-    fn new(state: &AppState, title: &'static str, kind: &'static str, style: Option<&str>, script: &str) -> Self {
+    fn new(state: &AppState, title: &'static str, kind: &'static str, styles: &[&str], script: &str) -> Self {
         let at = |name| address(&state.root, name);
         Self {
             title,
             kind,
             root: state.root.clone(),
-            style: style.map(at),
+            styles: styles.iter().copied().map(at).collect(),
             icon: at("icon.svg"),
             scripts: [at(script), at("documents.js")],
         }
@@ -55,14 +55,20 @@ pub(crate) async fn swagger_ui(State(state): State<AppState>) -> Response {
         &state,
         "Usher API",
         "swagger-ui",
-        Some("swagger-ui.css"),
+        &["swagger-ui.css", "documents.css"],
         "swagger-ui-bundle.js",
     );
     Page::new(page).policy(POLICY).into_response()
 }
 
 pub(crate) async fn redoc(State(state): State<AppState>) -> Response {
-    let page = Documents::new(&state, "Usher API reference", "redoc", None, "redoc.standalone.js");
+    let page = Documents::new(
+        &state,
+        "Usher API reference",
+        "redoc",
+        &["documents.css"],
+        "redoc.standalone.js",
+    );
     Page::new(page).policy(POLICY).into_response()
 }
 
