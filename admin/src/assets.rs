@@ -22,8 +22,16 @@ struct Asset {
 
 static ASSETS: LazyLock<[Asset; 3]> = LazyLock::new(|| {
     [
-        asset("admin.css", "text/css; charset=utf-8", include_bytes!("../assets/admin.css")),
-        asset("admin.js", "text/javascript; charset=utf-8", include_bytes!("../assets/admin.js")),
+        asset(
+            "admin.css",
+            "text/css; charset=utf-8",
+            include_bytes!("../assets/admin.css"),
+        ),
+        asset(
+            "admin.js",
+            "text/javascript; charset=utf-8",
+            include_bytes!("../assets/admin.js"),
+        ),
         asset("icon.svg", "image/svg+xml", include_bytes!("../assets/icon.svg")),
     ]
 });
@@ -34,13 +42,26 @@ fn asset(name: &'static str, content_type: &'static str, plain: &'static [u8]) -
     let file = format!("{stem}.{hash}.{ending}");
     let href = format!("/admin/assets/{file}");
     let mut encoder = GzEncoder::new(Vec::new(), Compression::best());
-    let gzip = encoder.write_all(plain).and_then(|()| encoder.finish()).unwrap_or_default();
-    Asset { name, content_type, plain, gzip, file, href }
+    let gzip = encoder
+        .write_all(plain)
+        .and_then(|()| encoder.finish())
+        .unwrap_or_default();
+    Asset {
+        name,
+        content_type,
+        plain,
+        gzip,
+        file,
+        href,
+    }
 }
 
 /// The address of an asset by its plain name.
 pub(crate) fn href(name: &str) -> &'static str {
-    ASSETS.iter().find(|asset| asset.name == name).map_or("", |asset| asset.href.as_str())
+    ASSETS
+        .iter()
+        .find(|asset| asset.name == name)
+        .map_or("", |asset| asset.href.as_str())
 }
 
 /// `GET /admin/assets/{file}`
@@ -53,7 +74,10 @@ pub(crate) async fn serve(Path(file): Path<String>, headers: HeaderMap) -> Respo
         (header::CACHE_CONTROL, "public, max-age=31536000, immutable"),
         (header::VARY, "accept-encoding"),
     ];
-    let accepts = headers.get(header::ACCEPT_ENCODING).and_then(|value| value.to_str().ok()).unwrap_or_default();
+    let accepts = headers
+        .get(header::ACCEPT_ENCODING)
+        .and_then(|value| value.to_str().ok())
+        .unwrap_or_default();
     if accepts.contains("gzip") && !asset.gzip.is_empty() {
         return (kept, [(header::CONTENT_ENCODING, "gzip")], asset.gzip.clone()).into_response();
     }

@@ -12,13 +12,25 @@ pub(crate) struct Cookie {
 }
 
 /// The session's token.
-pub(crate) const SESSION: Cookie = Cookie { name: "usher_admin", max_age: None };
+pub(crate) const SESSION: Cookie = Cookie {
+    name: "usher_admin",
+    max_age: None,
+};
 /// What the log-in form's token is bound to before there is a session.
-pub(crate) const VISITOR: Cookie = Cookie { name: "usher_visitor", max_age: None };
+pub(crate) const VISITOR: Cookie = Cookie {
+    name: "usher_visitor",
+    max_age: None,
+};
 /// A message for the next page.
-pub(crate) const FLASH: Cookie = Cookie { name: "usher_flash", max_age: Some(60) };
+pub(crate) const FLASH: Cookie = Cookie {
+    name: "usher_flash",
+    max_age: Some(60),
+};
 /// Dark, light, or as the system has it.
-pub(crate) const THEME: Cookie = Cookie { name: "usher_theme", max_age: Some(365 * 24 * 60 * 60) };
+pub(crate) const THEME: Cookie = Cookie {
+    name: "usher_theme",
+    max_age: Some(365 * 24 * 60 * 60),
+};
 
 impl Cookie {
     fn full_name(self, https: bool) -> String {
@@ -47,9 +59,14 @@ impl Cookie {
     }
 
     fn header(self, value: &str, max_age: Option<u32>, https: bool) -> HeaderValue {
-        let age = max_age.map(|seconds| format!("; Max-Age={seconds}")).unwrap_or_default();
+        let age = max_age
+            .map(|seconds| format!("; Max-Age={seconds}"))
+            .unwrap_or_default();
         let secure = if https { "; Secure" } else { "" };
-        let text = format!("{}={value}; Path=/; HttpOnly; SameSite=Lax{age}{secure}", self.full_name(https));
+        let text = format!(
+            "{}={value}; Path=/; HttpOnly; SameSite=Lax{age}{secure}",
+            self.full_name(https)
+        );
         HeaderValue::from_str(&text).unwrap_or(HeaderValue::from_static(""))
     }
 }

@@ -41,8 +41,14 @@ pub(crate) fn check_origin(headers: &HeaderMap, admin_url: &str) -> Result<(), A
     }
     let Some(origin) = header("origin") else { return Ok(()) };
     let own = Url::parse(admin_url).is_ok_and(|url| url.origin().ascii_serialization() == origin);
-    let named = origin.split_once("://").is_some_and(|(_, host)| Some(host) == header("host"));
-    if own || named { Ok(()) } else { Err(AdminError::StaleForm) }
+    let named = origin
+        .split_once("://")
+        .is_some_and(|(_, host)| Some(host) == header("host"));
+    if own || named {
+        Ok(())
+    } else {
+        Err(AdminError::StaleForm)
+    }
 }
 
 fn xor(a: [u8; 32], b: [u8; 32]) -> [u8; 32] {

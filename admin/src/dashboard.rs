@@ -61,11 +61,7 @@ struct Recent {
 }
 
 /// `GET /admin/`
-pub(crate) async fn show(
-    State(state): State<AppState>,
-    visit: Visit,
-    staff: Staff,
-) -> Result<Response, AdminError> {
+pub(crate) async fn show(State(state): State<AppState>, visit: Visit, staff: Staff) -> Result<Response, AdminError> {
     let counts = counts(&state.db).await?;
     let mut plots = vec![];
     if staff.may("users.view") || staff.may("jobs.view") {
@@ -73,8 +69,14 @@ pub(crate) async fn show(
         plots.extend(staff.may("users.view").then(|| signups(&series)));
         plots.extend(staff.may("jobs.view").then(|| jobs_done(&series)));
     }
-    let recent = if staff.may("audit.view") { Some(recent(&state).await?) } else { None };
-    let groups = groups(&counts).into_iter().filter(|(permission, _)| staff.may(permission));
+    let recent = if staff.may("audit.view") {
+        Some(recent(&state).await?)
+    } else {
+        None
+    };
+    let groups = groups(&counts)
+        .into_iter()
+        .filter(|(permission, _)| staff.may(permission));
     page::show(&DashboardPage {
         shell: Shell::new(&state, &visit, &staff, "Dashboard").here("Dashboard"),
         groups: groups.map(|(_, group)| group).collect(),
@@ -88,7 +90,10 @@ pub(crate) async fn show(
 const COUNTS: [(&str, &str); 12] = [
     ("users", "users WHERE deleted_at IS NULL"),
     ("locked", "users WHERE status = 'locked' AND status <> 'active'"),
-    ("deactivated", "users WHERE status = 'deactivated' AND status <> 'active'"),
+    (
+        "deactivated",
+        "users WHERE status = 'deactivated' AND status <> 'active'",
+    ),
     ("staff", "users WHERE is_staff"),
     ("ready", "jobs WHERE state = 'ready'"),
     ("running", "jobs WHERE state = 'running'"),
@@ -102,13 +107,21 @@ const COUNTS: [(&str, &str); 12] = [
 
 async fn counts(db: &impl ConnectionTrait) -> Result<HashMap<&'static str, i64>, DbErr> {
     let each = COUNTS.map(|(name, what)| {
-        format!("(SELECT count(*) FROM (SELECT 1 FROM {what} LIMIT {limit}) AS t) AS {name}", limit = COUNTED + 1)
+        format!(
+            "(SELECT count(*) FROM (SELECT 1 FROM {what} LIMIT {limit}) AS t) AS {name}",
+            limit = COUNTED + 1
+        )
     });
     let query = format!("SELECT {}", each.join(", "));
     let values = [(now() - WORKER_SEEN).into()];
-    let row = db.query_one_raw(Statement::from_sql_and_values(db.get_database_backend(), query, values)).await?;
+    let row = db
+        .query_one_raw(Statement::from_sql_and_values(db.get_database_backend(), query, values))
+        .await?;
     let row = row.ok_or_else(|| DbErr::Custom("a SELECT without FROM has one row".to_owned()))?;
-    COUNTS.iter().map(|(name, _)| Ok((*name, row.try_get("", name)?))).collect()
+    COUNTS
+        .iter()
+        .map(|(name, _)| Ok((*name, row.try_get("", name)?)))
+        .collect()
 }
 
 fn groups(counts: &HashMap<&'static str, i64>) -> [(&'static str, Group); 4] {
@@ -116,12 +129,21 @@ fn groups(counts: &HashMap<&'static str, i64>) -> [(&'static str, Group); 4] {
         let count = counts.get(name).copied().unwrap_or(0);
         Figure {
             label,
-            number: if count > COUNTED { format!("{}+", grouped(COUNTED)) } else { grouped(count) },
+            number: if count > COUNTED {
+                format!("{}+", grouped(COUNTED))
+            } else {
+                grouped(count)
+            },
             href: href.map(str::to_owned),
             tone: if count > 0 { alarm.class() } else { "" },
         }
     };
-    let group = |title, href: &str, icon, figures| Group { title, href: href.to_owned(), icon, figures };
+    let group = |title, href: &str, icon, figures| Group {
+        title,
+        href: href.to_owned(),
+        icon,
+        figures,
+    };
     let workers = counts.get("workers").copied().unwrap_or(0);
     let alive = Figure {
         label: "alive",
@@ -132,29 +154,49 @@ fn groups(counts: &HashMap<&'static str, i64>) -> [(&'static str, Group); 4] {
     [
         (
             "users.view",
-            group("Users", "/admin/users", "users", vec![
-                figure("users", "users", Some("/admin/users"), Tone::Quiet),
-                figure("staff", "staff", Some("/admin/users?is_staff=true"), Tone::Quiet),
-                figure("locked", "locked", Some("/admin/users?status=locked"), Tone::Warning),
-                figure("deactivated", "deactivated", Some("/admin/users?status=deactivated"), Tone::Quiet),
-            ]),
+            group(
+                "Users",
+                "/admin/users",
+                "users",
+                vec![
+                    figure("users", "users", Some("/admin/users"), Tone::Quiet),
+                    figure("staff", "staff", Some("/admin/users?is_staff=true"), Tone::Quiet),
+                    figure("locked", "locked", Some("/admin/users?status=locked"), Tone::Warning),
+                    figure(
+                        "deactivated",
+                        "deactivated",
+                        Some("/admin/users?status=deactivated"),
+                        Tone::Quiet,
+                    ),
+                ],
+            ),
         ),
         (
             "jobs.view",
-            group("Jobs", "/admin/jobs", "jobs", vec![
-                figure("ready", "ready", Some("/admin/jobs?state=ready"), Tone::Quiet),
-                figure("running", "running", Some("/admin/jobs?state=running"), Tone::Busy),
-                figure("done", "done", Some("/admin/jobs?state=done"), Tone::Quiet),
-                figure("dead", "dead", Some("/admin/jobs?state=dead"), Tone::Bad),
-            ]),
+            group(
+                "Jobs",
+                "/admin/jobs",
+                "jobs",
+                vec![
+                    figure("ready", "ready", Some("/admin/jobs?state=ready"), Tone::Quiet),
+                    figure("running", "running", Some("/admin/jobs?state=running"), Tone::Busy),
+                    figure("done", "done", Some("/admin/jobs?state=done"), Tone::Quiet),
+                    figure("dead", "dead", Some("/admin/jobs?state=dead"), Tone::Bad),
+                ],
+            ),
         ),
         (
             "mails.view",
-            group("Mails", "/admin/mails", "mails", vec![
-                figure("mails", "mails", Some("/admin/mails"), Tone::Quiet),
-                figure("failed", "failed", Some("/admin/mails?state=failed"), Tone::Bad),
-                figure("unknown", "unknown", Some("/admin/mails?state=unknown"), Tone::Warning),
-            ]),
+            group(
+                "Mails",
+                "/admin/mails",
+                "mails",
+                vec![
+                    figure("mails", "mails", Some("/admin/mails"), Tone::Quiet),
+                    figure("failed", "failed", Some("/admin/mails?state=failed"), Tone::Bad),
+                    figure("unknown", "unknown", Some("/admin/mails?state=unknown"), Tone::Warning),
+                ],
+            ),
         ),
         ("jobs.view", group("Workers", "/admin/jobs", "workers", vec![alive])),
     ]
@@ -174,8 +216,15 @@ async fn series(db: &impl ConnectionTrait) -> Result<Series, DbErr> {
         hour("finished_at")
     );
     let values = [first_day().into(), first_hour().into()];
-    let rows = db.query_all_raw(Statement::from_sql_and_values(db.get_database_backend(), query, values)).await?;
-    let read = |row: QueryResult| Ok(((row.try_get("", "part")?, row.try_get("", "bucket")?), row.try_get("", "number")?));
+    let rows = db
+        .query_all_raw(Statement::from_sql_and_values(db.get_database_backend(), query, values))
+        .await?;
+    let read = |row: QueryResult| {
+        Ok((
+            (row.try_get("", "part")?, row.try_get("", "bucket")?),
+            row.try_get("", "number")?,
+        ))
+    };
     rows.into_iter().map(read).collect()
 }
 
@@ -196,7 +245,11 @@ fn first_day() -> DateTime<Utc> {
 }
 
 fn first_hour() -> DateTime<Utc> {
-    let hour = now().with_minute(0).and_then(|at| at.with_second(0)).unwrap_or_else(now).trunc_subsecs(0);
+    let hour = now()
+        .with_minute(0)
+        .and_then(|at| at.with_second(0))
+        .unwrap_or_else(now)
+        .trunc_subsecs(0);
     hour - TimeDelta::hours(HOURS - 1)
 }
 
@@ -225,17 +278,26 @@ fn number(series: &Series, part: &str, bucket: String) -> i64 {
 }
 
 async fn recent(state: &AppState) -> Result<Vec<Recent>, DbErr> {
-    let query = audit_log::Entity::find().order_by_desc(audit_log::Column::Id).limit(RECENT);
+    let query = audit_log::Entity::find()
+        .order_by_desc(audit_log::Column::Id)
+        .limit(RECENT);
     let rows = query.all(&state.db).await?;
     let recent = rows.into_iter().map(|row| {
-        let model = state.site.models.iter().find(|model| model.meta.singular == row.object_type);
+        let model = state
+            .site
+            .models
+            .iter()
+            .find(|model| model.meta.singular == row.object_type);
         let label = row.object_label.clone().or_else(|| row.object_id.clone());
         let object = label.map(|label| match (model, &row.object_id) {
             (Some(model), Some(id)) => Cell::link(label, format!("{}/{id}", model.href())),
             _ => Cell::text(label),
         });
         Recent {
-            at: Cell { text: short_time(row.at), ..Cell::time(row.at) },
+            at: Cell {
+                text: short_time(row.at),
+                ..Cell::time(row.at)
+            },
             actor: row.actor_label,
             action: capitalised(&row.action.replace('_', " ")),
             object,

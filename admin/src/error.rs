@@ -108,7 +108,11 @@ struct ErrorPage {
 /// The page for an error. The cause of an internal one is logged here, once.
 pub(crate) fn render(error: &AdminError, state: &AppState, visit: &Visit) -> Response {
     if let AdminError::Internal(cause) = error {
-        tracing::error!(request_id = visit.request_id, cause = format!("{cause:#}"), "an admin page failed");
+        tracing::error!(
+            request_id = visit.request_id,
+            cause = format!("{cause:#}"),
+            "an admin page failed"
+        );
     }
     let (title, words) = error.words();
     let staff = visit.staff();

@@ -15,11 +15,17 @@ pub(crate) struct Message {
 
 impl Message {
     pub(crate) fn success(words: impl Into<String>) -> Self {
-        Self { tone: "good", words: words.into() }
+        Self {
+            tone: "good",
+            words: words.into(),
+        }
     }
 
     pub(crate) fn warning(words: impl Into<String>) -> Self {
-        Self { tone: "warning", words: words.into() }
+        Self {
+            tone: "warning",
+            words: words.into(),
+        }
     }
 
     /// The cookie's value.
@@ -34,6 +40,10 @@ impl Message {
         let plain = String::from_utf8(plain).ok()?;
         let rest = plain.strip_prefix(binding)?.strip_prefix('\n')?;
         let (tone, words) = rest.split_once('\n')?;
-        Some(if tone == "good" { Self::success(words) } else { Self::warning(words) })
+        Some(if tone == "good" {
+            Self::success(words)
+        } else {
+            Self::warning(words)
+        })
     }
 }

@@ -75,16 +75,31 @@ pub(crate) async fn sign_in(
 ) -> Result<Response, AdminError> {
     let [email, password, next] = ["email", "password", "next"].map(|name| form.get(name).unwrap_or_default());
     let key = Email::key_of(&email.replace('\0', ""));
-    allowed(state.limiter.check(&format!("admin-login:{}", visit.address), PER_ADDRESS).await)?;
-    allowed(state.limiter.check(&format!("admin-login-account:{key}"), PER_ACCOUNT).await)?;
+    allowed(
+        state
+            .limiter
+            .check(&format!("admin-login:{}", visit.address), PER_ADDRESS)
+            .await,
+    )?;
+    allowed(
+        state
+            .limiter
+            .check(&format!("admin-login-account:{key}"), PER_ACCOUNT)
+            .await,
+    )?;
 
     let user = users::find_by_email_key(&state.db, &key).await?;
     // Always verified, so that an unknown account takes as long as a known one.
     let matches = password::verify(password, user.as_ref().and_then(|user| user.password_hash.as_deref())).await;
-    let staff = user.as_ref().filter(|user| matches && user.is_staff && user.may_sign_in(now()));
+    let staff = user
+        .as_ref()
+        .filter(|user| matches && user.is_staff && user.may_sign_in(now()));
     let Some(staff) = staff else {
         refused(&state.db, &visit, user.as_ref(), "password").await?;
-        return page::show_with(StatusCode::UNAUTHORIZED, &login_page(&state, &visit, email, next, Some(REFUSED)));
+        return page::show_with(
+            StatusCode::UNAUTHORIZED,
+            &login_page(&state, &visit, email, next, Some(REFUSED)),
+        );
     };
 
     let tx = state.ledger.begin().await?;
@@ -95,7 +110,11 @@ pub(crate) async fn sign_in(
         true => format!("/admin/mfa?{}", query(next)),
         false => own_address(next),
     };
-    Ok(([(SET_COOKIE, SESSION.set(token.as_str(), state.is_https()))], Redirect::to(&to)).into_response())
+    Ok((
+        [(SET_COOKIE, SESSION.set(token.as_str(), state.is_https()))],
+        Redirect::to(&to),
+    )
+        .into_response())
 }
 
 /// `POST /admin/logout`
@@ -110,7 +129,11 @@ pub(crate) async fn sign_out(
         record(&*tx, &actor(&signed.user, &visit), "logout", Some(&signed.user), None).await?;
         tx.commit().await?;
     }
-    Ok(([(SET_COOKIE, SESSION.clear(state.is_https()))], Redirect::to("/admin/login")).into_response())
+    Ok((
+        [(SET_COOKIE, SESSION.clear(state.is_https()))],
+        Redirect::to("/admin/login"),
+    )
+        .into_response())
 }
 
 /// Writes down a completed sign-in.
@@ -130,7 +153,12 @@ pub(crate) async fn refused(
     user: Option<&user::Model>,
     step: &str,
 ) -> Result<(), DbErr> {
-    let anonymous = Actor { label: "Anonymous".to_owned(), kind: ActorKind::Anonymous, id: None, ..address_of(visit) };
+    let anonymous = Actor {
+        label: "Anonymous".to_owned(),
+        kind: ActorKind::Anonymous,
+        id: None,
+        ..address_of(visit)
+    };
     record(conn, &anonymous, "login_failed", user, Some(format!("wrong {step}"))).await
 }
 
@@ -161,12 +189,19 @@ pub(crate) fn own_address(next: &str) -> String {
 
 /// `next=…`, to be carried on.
 pub(crate) fn query(next: &str) -> String {
-    url::form_urlencoded::Serializer::new(String::new()).append_pair("next", next).finish()
+    url::form_urlencoded::Serializer::new(String::new())
+        .append_pair("next", next)
+        .finish()
 }
 
 fn login_page(state: &AppState, visit: &Visit, email: &str, next: &str, error: Option<&'static str>) -> LoginPage {
     let shell = Shell::outside(state, visit, "Sign in");
-    LoginPage { shell, email: email.to_owned(), next: next.to_owned(), error }
+    LoginPage {
+        shell,
+        email: email.to_owned(),
+        next: next.to_owned(),
+        error,
+    }
 }
 
 /// Whether a second factor is still owed; if not, the sign-in is complete and written down.

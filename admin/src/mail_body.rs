@@ -34,8 +34,13 @@ pub(crate) async fn show(
     staff.require("mails.view")?;
     let id: Uuid = id.parse().map_err(|_| AdminError::NotFound)?;
     let mail = mail::Entity::find_by_id(id).one(&state.db).await?;
-    let html = mail.filter(|_| state.config.smtp_url.is_none()).and_then(|mail| mail.html_body);
+    let html = mail
+        .filter(|_| state.config.smtp_url.is_none())
+        .and_then(|mail| mail.html_body);
     let html = html.ok_or(AdminError::NotFound)?;
-    let headers = [(header::CONTENT_SECURITY_POLICY, POLICY), (header::X_FRAME_OPTIONS, "SAMEORIGIN")];
+    let headers = [
+        (header::CONTENT_SECURITY_POLICY, POLICY),
+        (header::X_FRAME_OPTIONS, "SAMEORIGIN"),
+    ];
     Ok((headers, page::show(&MailBody { html })?).into_response())
 }

@@ -79,7 +79,9 @@ pub(crate) async fn form(
 ) -> Result<Response, AdminError> {
     match &visit.standing {
         Standing::OwesCode(_) => page::show(&code_page(&state, &visit, &next, None)),
-        Standing::OwesFactor(_) => Ok(Redirect::to(&format!("/admin/mfa/enrol?{}", login::query(&next))).into_response()),
+        Standing::OwesFactor(_) => {
+            Ok(Redirect::to(&format!("/admin/mfa/enrol?{}", login::query(&next))).into_response())
+        }
         Standing::Staff(_) => Ok(Redirect::to(&own_address(&next)).into_response()),
         Standing::Nobody => Ok(Redirect::to("/admin/login").into_response()),
     }
@@ -91,12 +93,19 @@ pub(crate) async fn answer(
     visit: Visit,
     Posted(form): Posted,
 ) -> Result<Response, AdminError> {
-    let Standing::OwesCode(signed) = &visit.standing else { return Ok(Redirect::to("/admin/").into_response()) };
+    let Standing::OwesCode(signed) = &visit.standing else {
+        return Ok(Redirect::to("/admin/").into_response());
+    };
     let next = form.get("next").unwrap_or_default();
-    let factor = factor(&state.db, signed.user.id, true).await?.ok_or(AdminError::NotFound)?;
+    let factor = factor(&state.db, signed.user.id, true)
+        .await?
+        .ok_or(AdminError::NotFound)?;
     match accept(&state, &visit, signed, &factor, form.get("code").unwrap_or_default()).await? {
         Some(response) => Ok(response(next)),
-        None => page::show_with(StatusCode::UNAUTHORIZED, &code_page(&state, &visit, next, Some(WRONG_CODE))),
+        None => page::show_with(
+            StatusCode::UNAUTHORIZED,
+            &code_page(&state, &visit, next, Some(WRONG_CODE)),
+        ),
     }
 }
 
@@ -106,7 +115,9 @@ pub(crate) async fn enrolment(
     visit: Visit,
     Query(Next { next }): Query<Next>,
 ) -> Result<Response, AdminError> {
-    let Some(signed) = enrolling(&visit) else { return Ok(Redirect::to("/admin/mfa").into_response()) };
+    let Some(signed) = enrolling(&visit) else {
+        return Ok(Redirect::to("/admin/mfa").into_response());
+    };
     let factor = waiting_factor(&state, &signed.user).await?;
     page::show(&enrol_page(&state, &visit, &signed.user, &factor, &next, None)?)
 }
@@ -117,7 +128,9 @@ pub(crate) async fn enrol(
     visit: Visit,
     Posted(form): Posted,
 ) -> Result<Response, AdminError> {
-    let Some(signed) = enrolling(&visit) else { return Ok(Redirect::to("/admin/mfa").into_response()) };
+    let Some(signed) = enrolling(&visit) else {
+        return Ok(Redirect::to("/admin/mfa").into_response());
+    };
     let next = form.get("next").unwrap_or_default();
     let factor = waiting_factor(&state, &signed.user).await?;
     match accept(&state, &visit, &signed, &factor, form.get("code").unwrap_or_default()).await? {
@@ -146,7 +159,12 @@ async fn accept(
     factor: &mfa_factor::Model,
     code: &str,
 ) -> Result<Option<impl FnOnce(&str) -> Response + use<>>, AdminError> {
-    login::allowed(state.limiter.check(&format!("admin-code:{}", signed.user.id), CODES).await)?;
+    login::allowed(
+        state
+            .limiter
+            .check(&format!("admin-code:{}", signed.user.id), CODES)
+            .await,
+    )?;
     let secret = open(&state.config.secret_key, factor)?;
     let tx = state.ledger.begin().await?;
     let step = totp::step_of(&secret, code, now().timestamp());
@@ -175,7 +193,9 @@ async fn accept(
     }
     tx.commit().await?;
     let cookie = SESSION.set(token.as_str(), state.is_https());
-    Ok(Some(move |next: &str| ([(SET_COOKIE, cookie)], Redirect::to(&own_address(next))).into_response()))
+    Ok(Some(move |next: &str| {
+        ([(SET_COOKIE, cookie)], Redirect::to(&own_address(next))).into_response()
+    }))
 }
 
 /// Takes a step for good, and confirms the factor. False when it, or a later one, was taken before.
@@ -191,7 +211,11 @@ async fn use_step(conn: &impl ConnectionTrait, factor: &mfa_factor::Model, step:
     Ok(taken.rows_affected == 1)
 }
 
-async fn factor(conn: &impl ConnectionTrait, user_id: i64, confirmed: bool) -> Result<Option<mfa_factor::Model>, DbErr> {
+async fn factor(
+    conn: &impl ConnectionTrait,
+    user_id: i64,
+    confirmed: bool,
+) -> Result<Option<mfa_factor::Model>, DbErr> {
     let at = mfa_factor::Column::ConfirmedAt;
     mfa_factor::Entity::find()
         .filter(mfa_factor::Column::UserId.eq(user_id))
@@ -225,7 +249,11 @@ fn open(key: &SecretKey, factor: &mfa_factor::Model) -> Result<Vec<u8>, AdminErr
 }
 
 fn code_page(state: &AppState, visit: &Visit, next: &str, error: Option<&'static str>) -> CodePage {
-    CodePage { shell: Shell::outside(state, visit, "Second factor"), next: next.to_owned(), error }
+    CodePage {
+        shell: Shell::outside(state, visit, "Second factor"),
+        next: next.to_owned(),
+        error,
+    }
 }
 
 fn enrol_page(

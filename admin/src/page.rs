@@ -17,6 +17,8 @@ pub(crate) fn show(page: &impl Template) -> Result<Response, AdminError> {
 
 /// A page with another status.
 pub(crate) fn show_with(status: StatusCode, page: &impl Template) -> Result<Response, AdminError> {
-    let html = page.render().map_err(|error| AdminError::Internal(Arc::new(error.into())))?;
+    let html = page
+        .render()
+        .map_err(|error| AdminError::Internal(Arc::new(error.into())))?;
     Ok((status, Html(html)).into_response())
 }

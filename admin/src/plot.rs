@@ -44,6 +44,8 @@ const WIDTH: f64 = 560.0;
 const TOP: f64 = 10.0;
 const BOTTOM: f64 = 150.0;
 const LEFT: f64 = 36.0;
+/// Room for half of the last tick.
+const RIGHT: f64 = 12.0;
 /// Ticks stand no closer than this.
 const TICK_EVERY: f64 = 44.0;
 
@@ -51,7 +53,7 @@ impl Plot {
     pub(crate) fn new(title: &'static str, unit: &'static str, points: Vec<Point>) -> Self {
         let most = points.iter().map(|point| point.value).max().unwrap_or(0);
         let top = round_up(most);
-        let slot = (WIDTH - LEFT) / points.len().max(1) as f64;
+        let slot = (WIDTH - LEFT - RIGHT) / points.len().max(1) as f64;
         let y = |value: i64| BOTTOM - (BOTTOM - TOP) * value as f64 / top as f64;
         let every = (TICK_EVERY / slot).ceil().max(1.0) as usize;
         let last = points.len().saturating_sub(1);
@@ -72,7 +74,12 @@ impl Plot {
             unit,
             total,
             bars: bars.collect(),
-            lines: [0, top / 2, top].map(|value| Line { y: round(y(value)), label: grouped(value) }).into(),
+            lines: [0, top / 2, top]
+                .map(|value| Line {
+                    y: round(y(value)),
+                    label: grouped(value),
+                })
+                .into(),
             is_empty: most == 0,
         }
     }
@@ -99,7 +106,16 @@ mod tests {
 
     #[test]
     fn the_scale_ends_at_a_round_even_number() {
-        for (most, top) in [(0, 2), (1, 2), (3, 4), (9, 10), (11, 20), (57, 60), (101, 200), (100_000, 100_000)] {
+        for (most, top) in [
+            (0, 2),
+            (1, 2),
+            (3, 4),
+            (9, 10),
+            (11, 20),
+            (57, 60),
+            (101, 200),
+            (100_000, 100_000),
+        ] {
             assert_eq!(round_up(most), top, "{most}");
         }
     }

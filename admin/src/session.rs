@@ -7,8 +7,8 @@ use std::collections::HashSet;
 
 use chrono::{DateTime, TimeDelta, Utc};
 use sea_orm::{
-    ActiveValue::Set,
-    ColumnTrait, ConnectionTrait, DbErr, EntityTrait, FromQueryResult, QueryFilter, Statement, sea_query::Expr,
+    ActiveValue::Set, ColumnTrait, ConnectionTrait, DbErr, EntityTrait, FromQueryResult, QueryFilter, Statement,
+    sea_query::Expr,
 };
 use usher_shared::{
     Token, TokenKind,
@@ -55,7 +55,9 @@ pub(crate) async fn load(db: &impl ConnectionTrait, token: &Token) -> Result<Opt
     let at = now();
     let values = [token.hash().into(), at.into(), (at - IDLE).into()];
     let statement = Statement::from_sql_and_values(db.get_database_backend(), LOAD, values);
-    let Some(row) = db.query_one_raw(statement).await? else { return Ok(None) };
+    let Some(row) = db.query_one_raw(statement).await? else {
+        return Ok(None);
+    };
     let user = user::Model::from_query_result(&row, "")?;
     let id: Uuid = row.try_get("", "session_id")?;
     if !user.is_staff || !user.may_sign_in(at) {
@@ -72,7 +74,11 @@ pub(crate) async fn load(db: &impl ConnectionTrait, token: &Token) -> Result<Opt
         user,
         has_given_code: row.try_get::<Option<DateTime<Utc>>>("", "mfa_at")?.is_some(),
         has_factor: row.try_get("", "has_factor")?,
-        permissions: permissions.unwrap_or_default().split_whitespace().map(str::to_owned).collect(),
+        permissions: permissions
+            .unwrap_or_default()
+            .split_whitespace()
+            .map(str::to_owned)
+            .collect(),
     }))
 }
 

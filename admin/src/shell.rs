@@ -1,14 +1,7 @@
 //! What surrounds every page: title, navigation, breadcrumbs, the person, messages.
 
 use crate::{
-    assets,
-    csrf,
-    engine::Operation,
-    flash::Message,
-    staff::Staff,
-    state::AppState,
-    theme::Theme,
-    visit::Visit,
+    assets, csrf, engine::Operation, flash::Message, staff::Staff, state::AppState, theme::Theme, visit::Visit,
 };
 
 pub(crate) struct Shell {
@@ -39,6 +32,15 @@ pub(crate) struct Crumb {
     pub(crate) href: Option<String>,
 }
 
+impl Crumb {
+    fn to(item: &NavItem) -> Self {
+        Self {
+            label: item.label.clone(),
+            href: Some(item.href.clone()),
+        }
+    }
+}
+
 pub(crate) struct Person {
     pub(crate) name: String,
     pub(crate) email: String,
@@ -54,7 +56,11 @@ impl Shell {
             icon: "dashboard",
             current: path == "/admin/",
         };
-        let models = state.site.models.iter().filter(|model| staff.may(&model.meta.permission(Operation::View)));
+        let models = state
+            .site
+            .models
+            .iter()
+            .filter(|model| staff.may(&model.meta.permission(Operation::View)));
         let models = models.map(|model| NavItem {
             label: model.meta.title(),
             current: path == model.href() || path.starts_with(&format!("{}/", model.href())),
@@ -63,8 +69,16 @@ impl Shell {
         });
         let user = staff.user();
         Self {
+            crumbs: if dashboard.current {
+                vec![]
+            } else {
+                vec![Crumb::to(&dashboard)]
+            },
             nav: std::iter::once(dashboard).chain(models).collect(),
-            person: Some(Person { name: user.name.clone(), email: user.email.clone() }),
+            person: Some(Person {
+                name: user.name.clone(),
+                email: user.email.clone(),
+            }),
             ..Self::outside(state, visit, title)
         }
     }
@@ -87,13 +101,19 @@ impl Shell {
     }
 
     pub(crate) fn crumb(mut self, label: impl Into<String>, href: impl Into<String>) -> Self {
-        self.crumbs.push(Crumb { label: label.into(), href: Some(href.into()) });
+        self.crumbs.push(Crumb {
+            label: label.into(),
+            href: Some(href.into()),
+        });
         self
     }
 
     /// The page itself, as the last crumb.
     pub(crate) fn here(mut self, label: impl Into<String>) -> Self {
-        self.crumbs.push(Crumb { label: label.into(), href: None });
+        self.crumbs.push(Crumb {
+            label: label.into(),
+            href: None,
+        });
         self
     }
 }

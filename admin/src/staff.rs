@@ -2,8 +2,14 @@
 
 use std::sync::Arc;
 
-use axum::{extract::FromRequestParts, http::{Method, request::Parts}};
-use usher_shared::{audit::Actor, entity::{audit_log::ActorKind, user}};
+use axum::{
+    extract::FromRequestParts,
+    http::{Method, request::Parts},
+};
+use usher_shared::{
+    audit::Actor,
+    entity::{audit_log::ActorKind, user},
+};
 
 use crate::{
     error::AdminError,
@@ -68,8 +74,14 @@ impl FromRequestParts<AppState> for Staff {
     async fn from_request_parts(parts: &mut Parts, state: &AppState) -> Result<Self, AdminError> {
         let visit = Visit::from_request_parts(parts, state).await?;
         // Only a page can be gone back to; a form would be sent empty.
-        let next = if parts.method == Method::GET { visit.path.as_str() } else { "/admin/" };
-        let query = url::form_urlencoded::Serializer::new(String::new()).append_pair("next", next).finish();
+        let next = if parts.method == Method::GET {
+            visit.path.as_str()
+        } else {
+            "/admin/"
+        };
+        let query = url::form_urlencoded::Serializer::new(String::new())
+            .append_pair("next", next)
+            .finish();
         match visit.standing {
             Standing::Staff(signed) => Ok(Self(signed)),
             Standing::OwesCode(_) => Err(AdminError::SignIn(format!("/admin/mfa?{query}"))),

@@ -38,7 +38,12 @@ pub(crate) fn qr_code(address: &str) -> Option<String> {
     let code = QrCode::with_error_correction_level(address, EcLevel::M).ok()?;
     let mut picture = code.render::<svg::Color<'_>>();
     picture.min_dimensions(208, 208).quiet_zone(true);
-    Some(picture.dark_color(svg::Color("#000")).light_color(svg::Color("#fff")).build())
+    Some(
+        picture
+            .dark_color(svg::Color("#000"))
+            .light_color(svg::Color("#fff"))
+            .build(),
+    )
 }
 
 fn totp(secret: &[u8]) -> Totp {

@@ -8,7 +8,11 @@ use std::{
 
 use axum::{
     extract::{ConnectInfo, FromRequestParts, Request, State},
-    http::{HeaderMap, HeaderName, HeaderValue, header::{SET_COOKIE, USER_AGENT}, request::Parts},
+    http::{
+        HeaderMap, HeaderName, HeaderValue,
+        header::{SET_COOKIE, USER_AGENT},
+        request::Parts,
+    },
     middleware::Next,
     response::{IntoResponse, Redirect, Response},
 };
@@ -59,7 +63,9 @@ pub(crate) struct Visit {
 impl Visit {
     async fn of(state: &AppState, request: &Parts) -> Result<Self, DbErr> {
         let (headers, https) = (&request.headers, state.is_https());
-        let token = SESSION.read(headers, https).and_then(|text| Token::parse(TokenKind::AdminSession, text));
+        let token = SESSION
+            .read(headers, https)
+            .and_then(|text| Token::parse(TokenKind::AdminSession, text));
         let signed = match token {
             Some(token) => session::load(&state.db, &token).await?,
             None => None,
@@ -80,7 +86,10 @@ impl Visit {
             address: address(state, request),
             user_agent: text(headers, &USER_AGENT).map(|agent| agent.chars().take(500).collect()),
             request_id: request_id(headers),
-            path: request.uri.path_and_query().map_or_else(|| "/admin/".to_owned(), ToString::to_string),
+            path: request
+                .uri
+                .path_and_query()
+                .map_or_else(|| "/admin/".to_owned(), ToString::to_string),
             state: Arc::new(state.clone()),
         })
     }
@@ -161,7 +170,9 @@ pub(crate) async fn receive(State(state): State<AppState>, request: Request, nex
 }
 
 fn standing(state: &AppState, signed: Option<Signed>) -> Standing {
-    let Some(signed) = signed.map(Arc::new) else { return Standing::Nobody };
+    let Some(signed) = signed.map(Arc::new) else {
+        return Standing::Nobody;
+    };
     let required = state.config.staff_mfa == StaffMfa::Required && signed.user.is_superuser;
     match (signed.has_given_code, signed.has_factor) {
         (true, _) => Standing::Staff(signed),
@@ -176,22 +187,34 @@ fn new_visitor() -> String {
 }
 
 fn address(state: &AppState, request: &Parts) -> IpAddr {
-    let peer = request.extensions.get::<ConnectInfo<SocketAddr>>().map(|info| info.0.ip());
+    let peer = request
+        .extensions
+        .get::<ConnectInfo<SocketAddr>>()
+        .map(|info| info.0.ip());
     let forwarded: Vec<_> = request
         .headers
         .get_all("x-forwarded-for")
         .iter()
         .filter_map(|value| value.to_str().ok())
         .collect();
-    client_address(peer.unwrap_or(IpAddr::V4(Ipv4Addr::LOCALHOST)), &forwarded, &state.config.trusted_proxies)
+    client_address(
+        peer.unwrap_or(IpAddr::V4(Ipv4Addr::LOCALHOST)),
+        &forwarded,
+        &state.config.trusted_proxies,
+    )
 }
 
 /// The caller's id where it is a plain word, else a new one.
 fn request_id(headers: &HeaderMap) -> String {
     let is_plain = |id: &&str| {
-        (1..=128).contains(&id.len()) && id.bytes().all(|byte| byte.is_ascii_alphanumeric() || b"-_.".contains(&byte))
+        (1..=128).contains(&id.len())
+            && id
+                .bytes()
+                .all(|byte| byte.is_ascii_alphanumeric() || b"-_.".contains(&byte))
     };
-    text(headers, &REQUEST_ID).filter(is_plain).map_or_else(|| Uuid::now_v7().to_string(), str::to_owned)
+    text(headers, &REQUEST_ID)
+        .filter(is_plain)
+        .map_or_else(|| Uuid::now_v7().to_string(), str::to_owned)
 }
 
 fn text<'a>(headers: &'a HeaderMap, name: &HeaderName) -> Option<&'a str> {

@@ -5,7 +5,10 @@ use axum::{
     response::Response,
 };
 use futures::future::BoxFuture;
-use sea_orm::{ConnectionTrait, DbErr, sea_query::{Expr, ExprTrait}};
+use sea_orm::{
+    ConnectionTrait, DbErr,
+    sea_query::{Expr, ExprTrait},
+};
 use usher_shared::audit::{self, Entry};
 
 use super::{
@@ -50,21 +53,37 @@ pub(crate) async fn run(
     let model = state.site.model(&name).ok_or(AdminError::NotFound)?;
     let wanted = form.get("action").unwrap_or_default();
     let action = model.actions.iter().find(|action| action.name == wanted);
-    let Some(action) = action else { return Err(AdminError::BadRequest("Choose an action from the list".to_owned())) };
+    let Some(action) = action else {
+        return Err(AdminError::BadRequest("Choose an action from the list".to_owned()));
+    };
     staff.require(&action.permission(model))?;
 
-    let ids: Vec<_> = form.all("id").filter_map(|id| model.id_field().storage.parse(id)).collect();
+    let ids: Vec<_> = form
+        .all("id")
+        .filter_map(|id| model.id_field().storage.parse(id))
+        .collect();
     let back = back_query(&form).map_or_else(|| model.href(), |query| format!("{}?{query}", model.href()));
-    let to = form.get("from_object").map_or(back, |id| format!("{}/{}", model.href(), super::object::path_segment(id)));
+    let to = form.get("from_object").map_or(back, |id| {
+        format!("{}/{}", model.href(), super::object::path_segment(id))
+    });
     if ids.is_empty() {
         return Ok(visit.say_warning(format!("Tick the {} to {} first", model.meta.plural, action.name), &to));
     }
 
     let tx = state.ledger.begin().await?;
     let actor = staff.actor(&visit);
-    let saving = Saving { tx: &tx, config: &state.config, actor: &actor, staff: &staff };
+    let saving = Saving {
+        tx: &tx,
+        config: &state.config,
+        actor: &actor,
+        staff: &staff,
+    };
     let mut done = 0;
-    let select = model.select().and_where(Expr::col(model.id).is_in(ids)).limit(super::keyset::PAGE).to_owned();
+    let select = model
+        .select()
+        .and_where(Expr::col(model.id).is_in(ids))
+        .limit(super::keyset::PAGE)
+        .to_owned();
     let results = tx.query_all(&select).await?;
     for result in &results {
         let row = Row::read(&model.fields, result)?;
@@ -82,10 +101,21 @@ pub(crate) async fn run(
     }
     tx.commit().await?;
 
-    let noun = |count| if count == 1 { model.meta.singular } else { model.meta.plural };
+    let noun = |count| {
+        if count == 1 {
+            model.meta.singular
+        } else {
+            model.meta.plural
+        }
+    };
     let unfit = results.len() - done;
     if unfit > 0 {
-        let words = format!("{done} {} {}; {unfit} left alone: {}", noun(done), action.done, action.unfit);
+        let words = format!(
+            "{done} {} {}; {unfit} left alone: {}",
+            noun(done),
+            action.done,
+            action.unfit
+        );
         return Ok(visit.say_warning(words, &to));
     }
     Ok(visit.say(format!("{done} {} {}", noun(done), action.done), &to))

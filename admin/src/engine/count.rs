@@ -32,7 +32,9 @@ impl Count {
             .limit(EXACT_UP_TO as u64 + 1)
             .to_owned();
         let mut select = Query::select();
-        select.expr_as(Func::count(Expr::cust("*")), "counted").from_subquery(some, "some");
+        select
+            .expr_as(Func::count(Expr::cust("*")), "counted")
+            .from_subquery(some, "some");
         // The planner's estimate is of the whole table, so it answers for an unfiltered list alone.
         let whole = db.get_database_backend() == DbBackend::Postgres && condition.is_none();
         if whole {
@@ -43,7 +45,9 @@ impl Count {
                 .to_owned();
             select.expr_as(Expr::SubQuery(None, Box::new(estimate.into())), "estimate");
         }
-        let Some(row) = db.query_one(&select).await? else { return Ok(Self::Exactly(0)) };
+        let Some(row) = db.query_one(&select).await? else {
+            return Ok(Self::Exactly(0));
+        };
         let counted: i64 = row.try_get("", "counted")?;
         let estimate: Option<i64> = if whole { row.try_get("", "estimate")? } else { None };
         Ok(match estimate {
@@ -68,7 +72,12 @@ impl Count {
 /// `1234567` → `1,234,567`.
 pub(crate) fn grouped(number: i64) -> String {
     let digits = number.abs().to_string();
-    let groups: Vec<_> = digits.as_bytes().rchunks(3).rev().map(String::from_utf8_lossy).collect();
+    let groups: Vec<_> = digits
+        .as_bytes()
+        .rchunks(3)
+        .rev()
+        .map(String::from_utf8_lossy)
+        .collect();
     format!("{}{}", if number < 0 { "-" } else { "" }, groups.join(","))
 }
 
@@ -80,7 +89,10 @@ mod tests {
     fn counts_read_as_people_write_them() {
         assert_eq!(Count::Exactly(1).words("user", "users"), "1 user");
         assert_eq!(Count::Exactly(1_234).words("user", "users"), "1,234 users");
-        assert_eq!(Count::About(1_040_000).words("user", "users"), "about 1.0 million users");
+        assert_eq!(
+            Count::About(1_040_000).words("user", "users"),
+            "about 1.0 million users"
+        );
         assert_eq!(Count::About(52_345).words("user", "users"), "about 52,000 users");
         assert_eq!(Count::MoreThan(10_000).words("user", "users"), "more than 10,000 users");
     }

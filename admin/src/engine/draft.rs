@@ -30,7 +30,9 @@ impl Draft {
             match before {
                 Some(row) if typed == shown(spec, row) => {
                     let kept = row.get(spec.name).cloned();
-                    draft.values.insert(spec.name, kept.unwrap_or_else(|| spec.storage.null()));
+                    draft
+                        .values
+                        .insert(spec.name, kept.unwrap_or_else(|| spec.storage.null()));
                 }
                 _ => match parse(spec, &typed) {
                     Ok(value) => drop(draft.values.insert(spec.name, value)),
@@ -65,7 +67,11 @@ impl Draft {
     }
 
     /// Puts what a rule made of the typed text in its place, or shows what the rule says beside the field.
-    pub(crate) fn rule<T>(&mut self, column: impl IdenStatic, rule: impl FnOnce(&str) -> Result<T, Violation>) -> Option<T> {
+    pub(crate) fn rule<T>(
+        &mut self,
+        column: impl IdenStatic,
+        rule: impl FnOnce(&str) -> Result<T, Violation>,
+    ) -> Option<T> {
         match rule(self.typed(column)) {
             Ok(parsed) => Some(parsed),
             Err(violation) => {
@@ -87,7 +93,10 @@ impl Draft {
     }
 
     pub(crate) fn error(&self, column: &str) -> Option<&str> {
-        self.errors.iter().find(|(name, _)| *name == column).map(|(_, words)| words.as_str())
+        self.errors
+            .iter()
+            .find(|(name, _)| *name == column)
+            .map(|(_, words)| words.as_str())
     }
 
     pub(crate) fn errors(&self) -> &[(&'static str, String)] {
@@ -100,7 +109,11 @@ impl Draft {
             Some(stored) => stored != *value,
             None => !is_null(value),
         };
-        self.values.iter().filter(differs).map(|(name, value)| (*name, value.clone())).collect()
+        self.values
+            .iter()
+            .filter(differs)
+            .map(|(name, value)| (*name, value.clone()))
+            .collect()
     }
 }
 
@@ -129,7 +142,11 @@ fn parse(spec: &Spec, typed: &str) -> Result<Value, String> {
     let trimmed = typed.trim();
     if trimmed.is_empty() && !matches!(spec.kind, Kind::Bool) {
         return if spec.nullable || matches!(spec.kind, Kind::Text { .. }) {
-            Ok(if spec.nullable { spec.storage.null() } else { Value::from("") })
+            Ok(if spec.nullable {
+                spec.storage.null()
+            } else {
+                Value::from("")
+            })
         } else {
             Err(format!("{} is needed", spec.label))
         };
@@ -137,7 +154,10 @@ fn parse(spec: &Spec, typed: &str) -> Result<Value, String> {
     let value = spec.storage.parse(trimmed);
     match &spec.kind {
         Kind::Text { long } => {
-            if trimmed.chars().any(|c| c.is_control() && !(*long && matches!(c, '\n' | '\t'))) {
+            if trimmed
+                .chars()
+                .any(|c| c.is_control() && !(*long && matches!(c, '\n' | '\t')))
+            {
                 return Err(format!("{} holds a control character; remove it", spec.label));
             }
             value.ok_or_else(|| "This text cannot be kept".to_owned())

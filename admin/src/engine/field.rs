@@ -2,11 +2,16 @@
 //! boolean does not compile; what follows it says where the column is seen and what can be done with it.
 
 use sea_orm::{
-    ActiveEnum, ActiveEnumValue, BoolColumn, BytesColumn, ColumnTrait, DateTimeLikeColumn, EntityTrait, IdenStatic, Iterable,
-    JsonColumn, NumericColumn, NumericColumnNullable, StringColumn, StringColumnNullable, UuidColumn, sea_query::Value,
+    ActiveEnum, ActiveEnumValue, BoolColumn, BytesColumn, ColumnTrait, DateTimeLikeColumn, EntityTrait, IdenStatic,
+    Iterable, JsonColumn, NumericColumn, NumericColumnNullable, StringColumn, StringColumnNullable, UuidColumn,
+    sea_query::Value,
 };
 
-use super::{meta::capitalised, model::AdminModel, storage::{Storage, text_of}};
+use super::{
+    meta::capitalised,
+    model::AdminModel,
+    storage::{Storage, text_of},
+};
 
 /// One column's classification. Build it with a constructor, then say where it appears.
 pub(crate) struct Field<E: EntityTrait> {
@@ -29,7 +34,9 @@ pub(crate) struct Field<E: EntityTrait> {
 #[derive(Clone, Debug)]
 pub(crate) enum Kind {
     Id,
-    Text { long: bool },
+    Text {
+        long: bool,
+    },
     Choice(Vec<Choice>),
     Bool,
     Int,
@@ -82,7 +89,10 @@ impl Tone {
 /// How a word typed into the search box finds a column.
 pub(crate) enum Search<E: EntityTrait> {
     /// The key column starts with the word's key; a plain index serves it.
-    Prefix { key_column: E::Column, key: fn(&str) -> String },
+    Prefix {
+        key_column: E::Column,
+        key: fn(&str) -> String,
+    },
     /// The lower-cased column holds the word; a trigram index on `lower(column)` serves it on PostgreSQL.
     Words,
     /// The column is the word.
@@ -141,7 +151,12 @@ impl<E: EntityTrait> Field<E> {
     /// The primary key, sortable and found by `id:`.
     pub(crate) fn id(column: impl IdColumn<E>) -> Self {
         let column = column.column();
-        Self { search: Some(Search::Exact), sort: Some(column), readonly: true, ..Self::new(column, Kind::Id) }
+        Self {
+            search: Some(Search::Exact),
+            sort: Some(column),
+            readonly: true,
+            ..Self::new(column, Kind::Id)
+        }
     }
 
     pub(crate) fn text(column: impl TextColumn<E>) -> Self {
@@ -161,7 +176,11 @@ impl<E: EntityTrait> Field<E> {
     {
         let choices = C::iter().map(|each| {
             let value = text_of(&Into::<Value>::into(each.to_value())).unwrap_or_default();
-            Choice { label: capitalised(&value.replace('_', " ")), value, tone: tone(&each) }
+            Choice {
+                label: capitalised(&value.replace('_', " ")),
+                value,
+                tone: tone(&each),
+            }
         });
         Self::new(column, Kind::Choice(choices.collect()))
     }
@@ -179,17 +198,26 @@ impl<E: EntityTrait> Field<E> {
     }
 
     pub(crate) fn json(column: JsonColumn<E>) -> Self {
-        Self { readonly: true, ..Self::new(column.0, Kind::Json) }
+        Self {
+            readonly: true,
+            ..Self::new(column.0, Kind::Json)
+        }
     }
 
     #[expect(dead_code, reason = "no registered model has bytes that are not secret yet")]
     pub(crate) fn bytes(column: BytesColumn<E>) -> Self {
-        Self { readonly: true, ..Self::new(column.0, Kind::Bytes) }
+        Self {
+            readonly: true,
+            ..Self::new(column.0, Kind::Bytes)
+        }
     }
 
     /// The id of an object of another declared model, shown by that object's name.
     pub(crate) fn foreign_key<To: AdminModel>(column: impl IdColumn<E>) -> Self {
-        Self { readonly: true, ..Self::new(column.column(), Kind::ForeignKey(To::META.name)) }
+        Self {
+            readonly: true,
+            ..Self::new(column.column(), Kind::ForeignKey(To::META.name))
+        }
     }
 
     pub(crate) fn internal(column: E::Column) -> Self {
@@ -205,7 +233,11 @@ impl<E: EntityTrait> Field<E> {
     }
 
     pub(crate) fn touched(column: DateTimeLikeColumn<E>) -> Self {
-        Self { readonly: true, in_form: true, ..Self::new(column.0, Kind::Touched) }
+        Self {
+            readonly: true,
+            in_form: true,
+            ..Self::new(column.0, Kind::Touched)
+        }
     }
 
     /// A column of the list.
@@ -215,7 +247,11 @@ impl<E: EntityTrait> Field<E> {
 
     /// The column of the list that leads to the object and names it.
     pub(crate) fn link(self) -> Self {
-        Self { link: true, listed: true, ..self }
+        Self {
+            link: true,
+            listed: true,
+            ..self
+        }
     }
 
     /// A field of the form, which staff with the permission may change.
@@ -225,7 +261,11 @@ impl<E: EntityTrait> Field<E> {
 
     /// A field of the form that is only shown.
     pub(crate) fn readonly(self) -> Self {
-        Self { in_form: true, readonly: true, ..self }
+        Self {
+            in_form: true,
+            readonly: true,
+            ..self
+        }
     }
 
     /// A new object's form does not ask for it.
@@ -244,20 +284,32 @@ impl<E: EntityTrait> Field<E> {
 
     /// The list can be sorted by it; an index on the column and the primary key must serve that.
     pub(crate) fn sort(self) -> Self {
-        Self { sort: Some(self.column), ..self }
+        Self {
+            sort: Some(self.column),
+            ..self
+        }
     }
 
     /// The list is sorted by another column in its place, such as a case-folded one.
     pub(crate) fn sort_by(self, column: E::Column) -> Self {
-        Self { sort: Some(column), ..self }
+        Self {
+            sort: Some(column),
+            ..self
+        }
     }
 
     pub(crate) fn search(self, search: Search<E>) -> Self {
-        Self { search: Some(search), ..self }
+        Self {
+            search: Some(search),
+            ..self
+        }
     }
 
     pub(crate) fn label(self, label: &'static str) -> Self {
-        Self { label: Some(label), ..self }
+        Self {
+            label: Some(label),
+            ..self
+        }
     }
 
     /// One line beside the field.
@@ -269,7 +321,10 @@ impl<E: EntityTrait> Field<E> {
     pub(crate) fn erased(self) -> Spec {
         let name = self.column.as_str();
         let definition = self.column.def();
-        let words = name.strip_suffix("_id").filter(|_| matches!(self.kind, Kind::ForeignKey(_))).unwrap_or(name);
+        let words = name
+            .strip_suffix("_id")
+            .filter(|_| matches!(self.kind, Kind::ForeignKey(_)))
+            .unwrap_or(name);
         let label = self.label.map_or_else(|| label_of(words), str::to_owned);
         Spec {
             name,
@@ -284,7 +339,10 @@ impl<E: EntityTrait> Field<E> {
             filter: self.filter,
             sort: self.sort.map(|column| column.as_str()),
             search: self.search.map(|search| match search {
-                Search::Prefix { key_column, key } => SearchBy::Prefix { key_column: key_column.as_str(), key },
+                Search::Prefix { key_column, key } => SearchBy::Prefix {
+                    key_column: key_column.as_str(),
+                    key,
+                },
                 Search::Words => SearchBy::Words,
                 Search::Exact => SearchBy::Exact,
             }),
@@ -319,7 +377,10 @@ pub(crate) struct Spec {
 /// A [`Search`] without its entity's type.
 #[derive(Debug)]
 pub(crate) enum SearchBy {
-    Prefix { key_column: &'static str, key: fn(&str) -> String },
+    Prefix {
+        key_column: &'static str,
+        key: fn(&str) -> String,
+    },
     Words,
     Exact,
 }

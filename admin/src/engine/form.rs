@@ -34,10 +34,20 @@ impl FormField {
 /// How a field is filled in.
 pub(crate) enum Input {
     /// `kind` is the input's `type`, `mode` its `inputmode`.
-    Line { kind: &'static str, mode: &'static str, value: String },
-    Lines { value: String },
-    Choice { options: Vec<ChoiceOption> },
-    Tick { ticked: bool },
+    Line {
+        kind: &'static str,
+        mode: &'static str,
+        value: String,
+    },
+    Lines {
+        value: String,
+    },
+    Choice {
+        options: Vec<ChoiceOption>,
+    },
+    Tick {
+        ticked: bool,
+    },
     /// Not at all.
     Shown(Cell),
 }
@@ -98,13 +108,29 @@ pub(crate) fn fieldsets(model: &Model, filled: &Filled<'_>, names: &Names, edita
             help: spec.help,
             error: filled.error(spec),
             required: edited && !spec.nullable && !matches!(spec.kind, Kind::Bool),
-            input: if edited { input(spec, filled.value(spec)) } else { only_shown(spec, filled.row(), names) },
+            input: if edited {
+                input(spec, filled.value(spec))
+            } else {
+                only_shown(spec, filled.row(), names)
+            },
         };
         match sets.iter_mut().find(|set| set.title == spec.fieldset) {
             Some(set) => set.fields.push(field),
-            None => sets.push(Fieldset { title: spec.fieldset, fields: vec![field] }),
+            None => sets.push(Fieldset {
+                title: spec.fieldset,
+                fields: vec![field],
+            }),
         }
     }
+    // What can be changed stands before what cannot.
+    let is_asked = |set: &Fieldset| {
+        set.title.is_empty()
+            || set
+                .fields
+                .iter()
+                .any(|field| model.field(field.name).is_some_and(|spec| spec.is_asked(false)))
+    };
+    sets.sort_by_key(|set| !is_asked(set));
     sets
 }
 
@@ -115,7 +141,9 @@ fn only_shown(spec: &Spec, row: Option<&Row>, names: &Names) -> Input {
 fn input(spec: &Spec, value: String) -> Input {
     match &spec.kind {
         Kind::Text { long: true } => Input::Lines { value },
-        Kind::Bool => Input::Tick { ticked: value == "true" },
+        Kind::Bool => Input::Tick {
+            ticked: value == "true",
+        },
         Kind::Choice(choices) => {
             let option = |value: &str, label: &str, selected| ChoiceOption {
                 value: value.to_owned(),
@@ -123,11 +151,27 @@ fn input(spec: &Spec, value: String) -> Input {
                 selected,
             };
             let none = spec.nullable.then(|| option("", "—", value.is_empty()));
-            let offered = choices.iter().map(|choice| option(&choice.value, &choice.label, choice.value == value));
-            Input::Choice { options: none.into_iter().chain(offered).collect() }
+            let offered = choices
+                .iter()
+                .map(|choice| option(&choice.value, &choice.label, choice.value == value));
+            Input::Choice {
+                options: none.into_iter().chain(offered).collect(),
+            }
         }
-        Kind::Int => Input::Line { kind: "text", mode: "numeric", value },
-        Kind::Time => Input::Line { kind: "datetime-local", mode: "text", value },
-        _ => Input::Line { kind: "text", mode: if spec.name == "email" { "email" } else { "text" }, value },
+        Kind::Int => Input::Line {
+            kind: "text",
+            mode: "numeric",
+            value,
+        },
+        Kind::Time => Input::Line {
+            kind: "datetime-local",
+            mode: "text",
+            value,
+        },
+        _ => Input::Line {
+            kind: "text",
+            mode: if spec.name == "email" { "email" } else { "text" },
+            value,
+        },
     }
 }

@@ -103,6 +103,10 @@ pub(crate) fn changes(json: Option<&Json>) -> Vec<Change> {
         Some(other) => other.to_string(),
     };
     fields
-        .map(|(field, pair)| Change { field: field.clone(), before: words(pair.get(0)), after: words(pair.get(1)) })
+        .map(|(field, pair)| Change {
+            field: field.clone(),
+            before: words(pair.get(0)),
+            after: words(pair.get(1)),
+        })
         .collect()
 }

@@ -44,9 +44,22 @@ impl Order {
     pub(crate) fn of(model: &Model, shown: &str, descending: bool) -> Option<Self> {
         let spec = model.field(shown)?;
         let column = model.field(spec.sort?)?;
-        let Spec { name, storage, nullable, .. } = *column;
+        let Spec {
+            name,
+            storage,
+            nullable,
+            ..
+        } = *column;
         let (id, id_storage) = (model.id, model.id_field().storage);
-        Some(Self { shown: spec.name, column: name, storage, nullable, id, id_storage, descending })
+        Some(Self {
+            shown: spec.name,
+            column: name,
+            storage,
+            nullable,
+            id,
+            id_storage,
+            descending,
+        })
     }
 
     /// As the address says it: `-created_at`.
@@ -70,7 +83,11 @@ pub(crate) struct Cursor {
 impl Cursor {
     fn of(order: &Order, row: &Row) -> Option<Self> {
         let id = row.get(order.id)?.clone();
-        Some(Self { order: order.text(), value: row.get(order.column).cloned(), id })
+        Some(Self {
+            order: order.text(),
+            value: row.get(order.column).cloned(),
+            id,
+        })
     }
 
     pub(crate) fn encode(&self) -> String {
@@ -88,7 +105,11 @@ impl Cursor {
             None => None,
         };
         let fits = written == order.text() && (value.is_some() || order.nullable);
-        fits.then_some(Self { order: written, value, id: order.id_storage.parse(&id)? })
+        fits.then_some(Self {
+            order: written,
+            value,
+            id: order.id_storage.parse(&id)?,
+        })
     }
 }
 
@@ -112,7 +133,11 @@ pub(crate) async fn page(
     for part in parts(order, place) {
         let wanted = PAGE + 1 - rows.len() as u64;
         if wanted > 0 {
-            let sql_order = if order.descending == backward { SqlOrder::Asc } else { SqlOrder::Desc };
+            let sql_order = if order.descending == backward {
+                SqlOrder::Asc
+            } else {
+                SqlOrder::Desc
+            };
             let mut select = model.select();
             select.cond_where(condition.clone()).cond_where(part);
             if !order.by_id_alone() {
@@ -129,7 +154,11 @@ pub(crate) async fn page(
     if backward {
         rows.reverse();
     }
-    let (has_previous, has_next) = if backward { (more, true) } else { (place.is_some(), more) };
+    let (has_previous, has_next) = if backward {
+        (more, true)
+    } else {
+        (place.is_some(), more)
+    };
     let cursor = |row: Option<&Row>| row.and_then(|row| Cursor::of(order, row));
     Ok(Page {
         previous: cursor(rows.first()).filter(|_| has_previous),
@@ -163,7 +192,10 @@ fn parts(order: &Order, place: Option<&(Direction, Cursor)>) -> Vec<Condition> {
 /// What lies beyond a place among the rows that have a value, or among those that have none.
 fn beyond(order: &Order, direction: Direction, cursor: &Cursor) -> Condition {
     let id = || -> SimpleExpr { Expr::col(order.id) };
-    let value = cursor.value.clone().filter(|value| !order.by_id_alone() && !is_null(value));
+    let value = cursor
+        .value
+        .clone()
+        .filter(|value| !order.by_id_alone() && !is_null(value));
     let (here, there) = match value {
         Some(value) => (
             Expr::tuple([Expr::col(order.column), id()]),

@@ -89,6 +89,7 @@ struct ListRow {
 
 struct ListCell {
     head: String,
+    class: &'static str,
     cell: Cell,
     /// Whether it is the link to the object.
     names: bool,
@@ -107,8 +108,15 @@ pub(crate) async fn show(
     let query = match ListQuery::parse(model, &Fields::parse(query.unwrap_or_default().as_bytes())) {
         Ok(query) => query,
         Err(BadQuery::Secret(column)) => {
-            tracing::warn!(column, model = name, staff = staff.id(), "a list was asked to filter by a secret column");
-            return Err(AdminError::BadRequest("This list cannot be filtered by that".to_owned()));
+            tracing::warn!(
+                column,
+                model = name,
+                staff = staff.id(),
+                "a list was asked to filter by a secret column"
+            );
+            return Err(AdminError::BadRequest(
+                "This list cannot be filtered by that".to_owned(),
+            ));
         }
         Err(BadQuery::Unknown) => {
             let words = "That address asked for something this list does not have. Here is the whole list.";
@@ -118,21 +126,30 @@ pub(crate) async fn show(
     let condition = query.condition().add(search::condition(model, &query.search));
     let page = keyset::page(&state.db, model, &condition, &query.order, query.cursor.as_ref()).await?;
     let count = Count::of(&state.db, model, query.has_filters().then_some(&condition)).await?;
-    let listed = || model.fields.iter().filter(|spec| spec.listed);
-    let names = names(&state.db, &state.site, listed(), &page.rows).await?;
+    let names = names(&state.db, &state.site, model.listed(), &page.rows).await?;
     let here = query.here();
-    let go = |direction, cursor: Option<&keyset::Cursor>| cursor.map(|cursor| href(model, &query.at(direction, cursor)));
+    let go =
+        |direction, cursor: Option<&keyset::Cursor>| cursor.map(|cursor| href(model, &query.at(direction, cursor)));
 
     let rows = page.rows.iter().map(|row| {
-        let cells = listed().map(|spec| ListCell {
+        let cells = model.listed().map(|spec| ListCell {
             head: spec.label.clone(),
+            class: class(spec),
             cell: Cell::of(spec, row, &names),
             names: spec.name == model.name_field().name,
         });
-        ListRow { id: row.text(model.id).unwrap_or_default(), label: model.label(row), href: object_href(model, row, &here), cells: cells.collect() }
+        ListRow {
+            id: row.text(model.id).unwrap_or_default(),
+            label: model.label(row),
+            href: object_href(model, row, &here),
+            cells: cells.collect(),
+        }
     });
     let may_add = model.meta.offers(Operation::Add) && staff.may(&model.meta.permission(Operation::Add));
-    let actions = model.actions.iter().filter(|action| staff.may(&action.permission(model)));
+    let actions = model
+        .actions
+        .iter()
+        .filter(|action| staff.may(&action.permission(model)));
     page::show(&ListPage {
         shell: Shell::new(&state, &visit, &staff, model.meta.title()).here(model.meta.title()),
         title: model.meta.title(),
@@ -141,11 +158,18 @@ pub(crate) async fn show(
         plural: model.meta.plural,
         count: count.words(model.meta.singular, model.meta.plural),
         new_href: may_add.then(|| format!("{}/new", model.href())),
-        search: search::is_offered(model)
-            .then(|| SearchBox { typed: query.search.clone(), kept: query.kept_by_search() }),
-        filters: model.fields.iter().filter(|spec| spec.filter).map(|spec| filter_group(model, spec, &query)).collect(),
+        search: search::is_offered(model).then(|| SearchBox {
+            typed: query.search.clone(),
+            kept: query.kept_by_search(),
+        }),
+        filters: model
+            .fields
+            .iter()
+            .filter(|spec| spec.filter)
+            .map(|spec| filter_group(model, spec, &query))
+            .collect(),
         clear_href: query.has_filters().then(|| model.href()),
-        heads: listed().map(|spec| head(model, spec, &query)).collect(),
+        heads: model.listed().map(|spec| head(model, spec, &query)).collect(),
         rows: rows.collect(),
         actions: actions.map(|action| (action.name, action.label)).collect(),
         actions_href: format!("{}/actions", model.href()),
@@ -156,32 +180,49 @@ pub(crate) async fn show(
 }
 
 fn href(model: &Model, query: &str) -> String {
-    if query.is_empty() { model.href() } else { format!("{}?{query}", model.href()) }
+    if query.is_empty() {
+        model.href()
+    } else {
+        format!("{}?{query}", model.href())
+    }
 }
 
 fn object_href(model: &Model, row: &Row, here: &str) -> String {
-    let back = if here.is_empty() { String::new() } else { format!("?{BACK}={}", path_segment(here)) };
+    let back = if here.is_empty() {
+        String::new()
+    } else {
+        format!("?{BACK}={}", path_segment(here))
+    };
     format!("{}/{}{back}", model.href(), row.text(model.id).unwrap_or_default())
 }
 
 fn head(model: &Model, spec: &Spec, query: &ListQuery) -> Head {
     let current = query.order.shown == spec.name;
     // The first click on a time shows the newest; on anything else, the first of the alphabet.
-    let descending = if current { !query.order.descending } else { matches!(spec.kind, Kind::Time | Kind::Id) };
+    let descending = if current {
+        !query.order.descending
+    } else {
+        matches!(spec.kind, Kind::Time | Kind::Id)
+    };
     let order = Order::of(model, spec.name, descending);
     Head {
         label: spec.label.clone(),
-        class: match spec.kind {
-            Kind::Int => "number",
-            Kind::Time | Kind::Touched => "time",
-            _ => "",
-        },
+        class: class(spec),
         href: order.map(|order| href(model, &query.with_order(&order))),
         sorted: match (current, query.order.descending) {
             (false, _) => "",
             (true, false) => "ascending",
             (true, true) => "descending",
         },
+    }
+}
+
+/// How a column's values are set, in its head and its cells.
+fn class(spec: &Spec) -> &'static str {
+    match spec.kind {
+        Kind::Int => "number",
+        Kind::Time | Kind::Touched => "time",
+        _ => "",
     }
 }
 
@@ -194,7 +235,10 @@ fn filter_group(model: &Model, spec: &Spec, query: &ListQuery) -> FilterGroup {
     };
     let is = |text: &str| {
         let value = spec.storage.parse(text)?;
-        Some(Test::Is { text: text.to_owned(), value })
+        Some(Test::Is {
+            text: text.to_owned(),
+            value,
+        })
     };
     let mut options = vec![option("Any", None)];
     let mut free = None;
@@ -205,14 +249,35 @@ fn filter_group(model: &Model, spec: &Spec, query: &ListQuery) -> FilterGroup {
         Kind::Bool => options.extend([option("Yes", is("true")), option("No", is("false"))]),
         Kind::Text { .. } | Kind::ForeignKey(_) | Kind::Int => {
             options.clear();
-            let typed = if let Some(Test::Is { text, .. }) = current { text.clone() } else { String::new() };
-            free = Some(FreeFilter { name: spec.name, typed, kept: query.kept_by_filter(spec.name) });
+            let typed = if let Some(Test::Is { text, .. }) = current {
+                text.clone()
+            } else {
+                String::new()
+            };
+            free = Some(FreeFilter {
+                name: spec.name,
+                typed,
+                kept: query.kept_by_filter(spec.name),
+            });
         }
         _ => {}
     }
+    let (set, unset) = if matches!(spec.kind, Kind::Time) {
+        ("Yes", "No")
+    } else {
+        ("Set", "Not set")
+    };
     let presence = spec.nullable && free.is_none() && !matches!(spec.kind, Kind::Choice(_));
     if presence {
-        options.extend([option("Set", Some(Test::Null(false))), option("Not set", Some(Test::Null(true)))]);
+        options.extend([
+            option(set, Some(Test::Null(false))),
+            option(unset, Some(Test::Null(true))),
+        ]);
     }
-    FilterGroup { label: spec.label.clone(), used: current.is_some(), options, free }
+    FilterGroup {
+        label: spec.label.clone(),
+        used: current.is_some(),
+        options,
+        free,
+    }
 }

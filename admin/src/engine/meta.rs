@@ -37,7 +37,14 @@ pub(crate) struct Meta {
 impl Meta {
     /// A model that staff can only look at.
     pub(crate) const fn new(name: &'static str, singular: &'static str, plural: &'static str) -> Self {
-        Self { name, singular, plural, icon: "table", about: "", operations: &[Operation::View] }
+        Self {
+            name,
+            singular,
+            plural,
+            icon: "table",
+            about: "",
+            operations: &[Operation::View],
+        }
     }
 
     pub(crate) const fn icon(self, icon: &'static str) -> Self {
@@ -50,7 +57,10 @@ impl Meta {
 
     /// A model that staff can also add to and change.
     pub(crate) const fn editable(self) -> Self {
-        Self { operations: &[Operation::View, Operation::Add, Operation::Change], ..self }
+        Self {
+            operations: &[Operation::View, Operation::Add, Operation::Change],
+            ..self
+        }
     }
 
     /// The permission that an operation takes.
@@ -71,5 +81,7 @@ impl Meta {
 /// The text with its first letter in upper case.
 pub(crate) fn capitalised(text: &str) -> String {
     let mut chars = text.chars();
-    chars.next().map_or_else(String::new, |first| first.to_uppercase().chain(chars).collect())
+    chars
+        .next()
+        .map_or_else(String::new, |first| first.to_uppercase().chain(chars).collect())
 }

@@ -1,7 +1,10 @@
 //! The declaration of a model, and the same with its type erased, so that each page is written once.
 
 use futures::future::BoxFuture;
-use sea_orm::{DbErr, EntityTrait, IdenStatic, Iterable, PrimaryKeyToColumn, sea_query::{Query, SelectStatement}};
+use sea_orm::{
+    DbErr, EntityTrait, IdenStatic, Iterable, PrimaryKeyToColumn,
+    sea_query::{Query, SelectStatement},
+};
 use usher_shared::{audit::Actor, config::Config, jobs::Tx};
 
 use super::{
@@ -73,7 +76,10 @@ pub(crate) struct Ordering<E: EntityTrait> {
 
 impl<E: EntityTrait> Ordering<E> {
     pub(crate) fn descending(column: E::Column) -> Self {
-        Self { column, descending: true }
+        Self {
+            column,
+            descending: true,
+        }
     }
 }
 
@@ -100,9 +106,13 @@ impl Model {
     /// # Panics
     /// At the start, when a column is classified as another one, or the key has several columns.
     fn of<E: AdminModel>() -> Self {
-        let fields: Vec<Spec> = E::Column::iter().map(|column| classified::<E>(column).erased()).collect();
+        let fields: Vec<Spec> = E::Column::iter()
+            .map(|column| classified::<E>(column).erased())
+            .collect();
         let key: Vec<_> = E::PrimaryKey::iter().map(|key| key.into_column().as_str()).collect();
-        let [id] = key[..] else { panic!("{} has a compound key", E::META.name) };
+        let [id] = key[..] else {
+            panic!("{} has a compound key", E::META.name)
+        };
         let ordering = E::ordering();
         Self {
             meta: E::META,
@@ -130,7 +140,17 @@ impl Model {
 
     /// The column that names an object.
     pub(crate) fn name_field(&self) -> &Spec {
-        self.fields.iter().find(|spec| spec.link).unwrap_or_else(|| self.id_field())
+        self.fields
+            .iter()
+            .find(|spec| spec.link)
+            .unwrap_or_else(|| self.id_field())
+    }
+
+    /// The list's columns: what names the object first, then as the entity has them.
+    pub(crate) fn listed(&self) -> impl Iterator<Item = &Spec> {
+        let name = self.name_field();
+        let others = self.fields.iter().filter(|spec| spec.listed && spec.name != name.name);
+        std::iter::once(name).chain(others)
     }
 
     pub(crate) fn row_version(&self) -> Option<&Spec> {
@@ -156,7 +176,12 @@ impl Model {
 fn classified<E: AdminModel>(column: E::Column) -> Field<E> {
     let field = E::field(column);
     let (wanted, got) = (column.as_str(), field.column.as_str());
-    assert_eq!(wanted, got, "{}: the column {wanted} is classified as {got}", E::META.name);
+    assert_eq!(
+        wanted,
+        got,
+        "{}: the column {wanted} is classified as {got}",
+        E::META.name
+    );
     field
 }
 

@@ -31,7 +31,9 @@ pub(crate) async fn names<'a>(
     }
     let mut names = Names::new();
     for (name, ids) in wanted {
-        let Some(model) = site.model(name).filter(|_| !ids.is_empty()) else { continue };
+        let Some(model) = site.model(name).filter(|_| !ids.is_empty()) else {
+            continue;
+        };
         let (id, title) = (model.id_field(), model.name_field());
         let select = Query::select()
             .columns([id.name, title.name])

@@ -19,7 +19,7 @@ use super::{
     model::Model,
     names::names,
     panel::Panel,
-    row::{Names, Row},
+    row::{Cell, Names, Row},
     save::{self, Difference, Outcome},
 };
 use crate::{
@@ -40,6 +40,8 @@ pub(crate) const BACK: &str = "_list";
 struct ObjectPage {
     shell: Shell,
     heading: String,
+    /// Its state, beside the heading.
+    badges: Vec<Cell>,
     /// Where the form is sent.
     action: String,
     fieldsets: Vec<Fieldset>,
@@ -67,7 +69,9 @@ struct ActionButton {
 
 /// Reads one object by the id in its address; none when there is no such object.
 pub(crate) async fn find(db: &impl ConnectionTrait, model: &Model, id: &str) -> Result<Option<Row>, DbErr> {
-    let Some(id) = model.id_field().storage.parse(id) else { return Ok(None) };
+    let Some(id) = model.id_field().storage.parse(id) else {
+        return Ok(None);
+    };
     let select = model.select().and_where(Expr::col(model.id).eq(id)).to_owned();
     let result = db.query_one(&select).await?;
     result.map(|result| Row::read(&model.fields, &result)).transpose()
@@ -78,7 +82,11 @@ pub(crate) fn back_query(fields: &Fields) -> Option<String> {
     let query = fields.get(BACK).filter(|query| !query.is_empty())?;
     // Written anew, so that nothing but parameters can be in it.
     let pairs = form_urlencoded::parse(query.as_bytes());
-    Some(form_urlencoded::Serializer::new(String::new()).extend_pairs(pairs).finish())
+    Some(
+        form_urlencoded::Serializer::new(String::new())
+            .extend_pairs(pairs)
+            .finish(),
+    )
 }
 
 /// A text as one segment of a path.
@@ -153,9 +161,10 @@ pub(crate) async fn change(
             Ok(visit.say(words, &after_save(model, &id, &form)))
         }
         Outcome::Unchanged => Ok(visit.say("Nothing was changed".to_owned(), &after_save(model, &id, &form))),
-        Outcome::Invalid(draft, row) => {
-            page::show_with(StatusCode::UNPROCESSABLE_ENTITY, &drawing.again(&draft, row, vec![]).await?)
-        }
+        Outcome::Invalid(draft, row) => page::show_with(
+            StatusCode::UNPROCESSABLE_ENTITY,
+            &drawing.again(&draft, row, vec![]).await?,
+        ),
         Outcome::Stale(draft, row) => {
             let differences = save::differences(model, &draft, &row);
             let mut page = drawing.again(&draft, row, differences).await?;
@@ -165,7 +174,12 @@ pub(crate) async fn change(
     }
 }
 
-fn permitted<'a>(state: &'a AppState, staff: &Staff, name: &str, operation: Operation) -> Result<&'a Model, AdminError> {
+fn permitted<'a>(
+    state: &'a AppState,
+    staff: &Staff,
+    name: &str,
+    operation: Operation,
+) -> Result<&'a Model, AdminError> {
     let model = state.site.model(name).ok_or(AdminError::NotFound)?;
     if !model.meta.offers(operation) {
         return Err(AdminError::NotFound);
@@ -178,7 +192,9 @@ fn permitted<'a>(state: &'a AppState, staff: &Staff, name: &str, operation: Oper
 fn after_save(model: &Model, id: &str, form: &Fields) -> String {
     let back = back_query(form);
     if form.get("_save") == Some("continue") {
-        let query = back.map(|query| format!("?{BACK}={}", path_segment(&query))).unwrap_or_default();
+        let query = back
+            .map(|query| format!("?{BACK}={}", path_segment(&query)))
+            .unwrap_or_default();
         return format!("{}/{}{query}", model.href(), path_segment(id));
     }
     back.map_or_else(|| model.href(), |query| format!("{}?{query}", model.href()))
@@ -195,7 +211,13 @@ struct Drawing<'a> {
 
 impl<'a> Drawing<'a> {
     fn new(state: &'a AppState, visit: &'a Visit, staff: &'a Staff, model: &'a Model, fields: &'a Fields) -> Self {
-        Self { state, visit, staff, model, fields }
+        Self {
+            state,
+            visit,
+            staff,
+            model,
+            fields,
+        }
     }
 
     fn blank(&self) -> ObjectPage {
@@ -223,11 +245,17 @@ impl<'a> Drawing<'a> {
 
     async fn again(&self, draft: &Draft, row: Row, differences: Vec<Difference>) -> Result<ObjectPage, AdminError> {
         let page = self.existing(&Filled::Typed(draft, Some(&row)), &row).await?;
-        Ok(ObjectPage { errors: self.errors(draft), differences, ..page })
+        Ok(ObjectPage {
+            errors: self.errors(draft),
+            differences,
+            ..page
+        })
     }
 
     async fn existing(&self, filled: &Filled<'_>, row: &Row) -> Result<ObjectPage, AdminError> {
-        let Self { state, staff, model, .. } = *self;
+        let Self {
+            state, staff, model, ..
+        } = *self;
         let id = row.text(model.id).unwrap_or_default();
         let may_change = model.meta.offers(Operation::Change) && staff.may(&model.meta.permission(Operation::Change));
         let locked = (model.locked_for)(row, staff).filter(|_| may_change);
@@ -238,10 +266,22 @@ impl<'a> Drawing<'a> {
         Ok(ObjectPage {
             action: format!("{}/{id}", model.href()),
             fieldsets: fieldsets(model, filled, &names, editable),
-            version: model.row_version().map(|spec| (spec.name, row.text(spec.name).unwrap_or_default())),
+            version: model
+                .row_version()
+                .map(|spec| (spec.name, row.text(spec.name).unwrap_or_default())),
             panels: (model.panels)(state, row, staff).await?,
-            buttons: buttons.map(|action| ActionButton { name: action.name, label: action.label }).collect(),
+            buttons: buttons
+                .map(|action| ActionButton {
+                    name: action.name,
+                    label: action.label,
+                })
+                .collect(),
             history_href: Some(format!("{}/{id}/history", model.href())),
+            badges: model
+                .listed()
+                .map(|spec| Cell::of(spec, row, &names))
+                .filter(|cell| cell.tone.is_some())
+                .collect(),
             editable,
             locked,
             id,
@@ -250,14 +290,25 @@ impl<'a> Drawing<'a> {
     }
 
     fn page(&self, heading: String) -> ObjectPage {
-        let Self { state, visit, staff, model, fields } = *self;
+        let Self {
+            state,
+            visit,
+            staff,
+            model,
+            fields,
+        } = *self;
         let query = back_query(fields).unwrap_or_default();
-        let list_href = if query.is_empty() { model.href() } else { format!("{}?{query}", model.href()) };
+        let list_href = if query.is_empty() {
+            model.href()
+        } else {
+            format!("{}?{query}", model.href())
+        };
         ObjectPage {
             shell: Shell::new(state, visit, staff, heading.clone())
                 .crumb(model.meta.title(), list_href.clone())
                 .here(heading.clone()),
             heading,
+            badges: vec![],
             action: String::new(),
             fieldsets: vec![],
             errors: vec![],
@@ -277,8 +328,16 @@ impl<'a> Drawing<'a> {
     }
 
     fn errors(&self, draft: &Draft) -> Vec<(&'static str, String, String)> {
-        let label = |name| self.model.field(name).map(|spec| spec.label.clone()).unwrap_or_default();
-        draft.errors().iter().map(|(name, words)| (*name, label(name), words.clone())).collect()
+        let label = |name| {
+            self.model
+                .field(name)
+                .map(|spec| spec.label.clone())
+                .unwrap_or_default()
+        };
+        draft
+            .errors()
+            .iter()
+            .map(|(name, words)| (*name, label(name), words.clone()))
+            .collect()
     }
 }
-

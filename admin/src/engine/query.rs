@@ -1,7 +1,10 @@
 //! A list's state as its address says it: what is searched, filtered and sorted, and where in the list one is.
 //! Every link of the list is written here too, so that what is written can be read.
 
-use sea_orm::{Value, sea_query::{Expr, ExprTrait, IntoCondition, Condition}};
+use sea_orm::{
+    Value,
+    sea_query::{Condition, Expr, ExprTrait, IntoCondition},
+};
 use url::form_urlencoded::Serializer;
 
 use super::{
@@ -87,12 +90,17 @@ impl ListQuery {
     }
 
     pub(crate) fn condition(&self) -> Condition {
-        self.filters.iter().fold(Condition::all(), |all, filter| all.add(filter.condition()))
+        self.filters
+            .iter()
+            .fold(Condition::all(), |all, filter| all.add(filter.condition()))
     }
 
     /// The filter on this column, if there is one.
     pub(crate) fn filter(&self, column: &str) -> Option<&Test> {
-        self.filters.iter().find(|filter| filter.column == column).map(|filter| &filter.test)
+        self.filters
+            .iter()
+            .find(|filter| filter.column == column)
+            .map(|filter| &filter.test)
     }
 
     /// The address's query of the list with another filter on this column, from its first page.
@@ -109,7 +117,11 @@ impl ListQuery {
 
     /// Another page of the list.
     pub(crate) fn at(&self, direction: Direction, cursor: &Cursor) -> String {
-        self.write(&self.filters, self.ordered.then_some(&self.order), Some((direction, cursor)))
+        self.write(
+            &self.filters,
+            self.ordered.then_some(&self.order),
+            Some((direction, cursor)),
+        )
     }
 
     /// The list as it is, for the way back from an object.
@@ -129,7 +141,11 @@ impl ListQuery {
         let search = (!self.search.is_empty()).then(|| (SEARCH.to_owned(), self.search.clone()));
         let others = self.filters.iter().filter(|filter| filter.column != column);
         let order = self.ordered.then(|| (ORDER.to_owned(), self.order.text()));
-        search.into_iter().chain(others.map(Filter::parameter)).chain(order).collect()
+        search
+            .into_iter()
+            .chain(others.map(Filter::parameter))
+            .chain(order)
+            .collect()
     }
 
     fn write(&self, filters: &[Filter], order: Option<&Order>, cursor: Option<(Direction, &Cursor)>) -> String {
@@ -170,7 +186,9 @@ impl Filter {
 
 /// Reads `column=value` or `column__isnull=true`; an empty value filters nothing.
 fn filter(model: &Model, name: &str, value: &str) -> Result<Option<Filter>, BadQuery> {
-    let (column, lookup) = name.split_once("__").map_or((name, None), |(column, lookup)| (column, Some(lookup)));
+    let (column, lookup) = name
+        .split_once("__")
+        .map_or((name, None), |(column, lookup)| (column, Some(lookup)));
     let spec = model.field(column).ok_or(BadQuery::Unknown)?;
     match spec.kind {
         Kind::Secret => return Err(BadQuery::Secret(spec.name)),
@@ -183,7 +201,13 @@ fn filter(model: &Model, name: &str, value: &str) -> Result<Option<Filter>, BadQ
         Some("isnull") if spec.nullable => value.parse().ok().map(Test::Null),
         Some(_) => None,
     };
-    test.map(|test| Some(Filter { column: spec.name, test })).ok_or(BadQuery::Unknown)
+    test.map(|test| {
+        Some(Filter {
+            column: spec.name,
+            test,
+        })
+    })
+    .ok_or(BadQuery::Unknown)
 }
 
 fn is(spec: &Spec, text: &str) -> Option<Test> {
@@ -192,5 +216,8 @@ fn is(spec: &Spec, text: &str) -> Option<Test> {
         _ => true,
     };
     let value = spec.storage.parse(text).filter(|_| offered)?;
-    Some(Test::Is { text: text.to_owned(), value })
+    Some(Test::Is {
+        text: text.to_owned(),
+        value,
+    })
 }

@@ -17,7 +17,9 @@ pub(crate) struct Row(HashMap<&'static str, Value>);
 impl Row {
     pub(crate) fn read(specs: &[Spec], result: &QueryResult) -> Result<Self, DbErr> {
         let read = specs.iter().filter(|spec| spec.is_read());
-        read.map(|spec| Ok((spec.name, spec.storage.read(result, spec.name)?))).collect::<Result<_, _>>().map(Self)
+        read.map(|spec| Ok((spec.name, spec.storage.read(result, spec.name)?)))
+            .collect::<Result<_, _>>()
+            .map(Self)
     }
 
     /// The column's value; none when it is NULL or not a column that is read.
@@ -62,34 +64,56 @@ pub(crate) type Names = HashMap<(&'static str, String), String>;
 
 impl Cell {
     pub(crate) fn text(text: impl Into<String>) -> Self {
-        Self { text: text.into(), ..Self::default() }
+        Self {
+            text: text.into(),
+            ..Self::default()
+        }
     }
 
     pub(crate) fn time(at: DateTime<Utc>) -> Self {
-        Self { text: short_time(at), title: exact_time(at), class: "time", ..Self::default() }
+        Self {
+            text: short_time(at),
+            title: exact_time(at),
+            class: "time",
+            ..Self::default()
+        }
     }
 
     pub(crate) fn badge(text: impl Into<String>, tone: &'static str) -> Self {
-        Self { text: text.into(), tone: Some(tone), ..Self::default() }
+        Self {
+            text: text.into(),
+            tone: Some(tone),
+            ..Self::default()
+        }
     }
 
     pub(crate) fn link(text: impl Into<String>, href: impl Into<String>) -> Self {
-        Self { text: text.into(), href: Some(href.into()), ..Self::default() }
+        Self {
+            text: text.into(),
+            href: Some(href.into()),
+            ..Self::default()
+        }
     }
 
     /// A column's value.
     pub(crate) fn of(spec: &Spec, row: &Row, names: &Names) -> Self {
-        let Some(value) = row.get(spec.name) else { return Self::default() };
+        let Some(value) = row.get(spec.name) else {
+            return Self::default();
+        };
         let text = text_of(value).unwrap_or_default();
         match (&spec.kind, value) {
             (_, Value::ChronoDateTimeUtc(Some(at))) => Self::time(*at),
             (_, Value::Bool(Some(truth))) => {
                 let (text, class) = if *truth { ("Yes", "yes") } else { ("No", "no") };
-                Self { class, ..Self::text(text) }
+                Self {
+                    class,
+                    ..Self::text(text)
+                }
             }
-            (_, Value::Json(Some(json))) => {
-                Self { class: "json", ..Self::text(serde_json::to_string_pretty(json).unwrap_or_default()) }
-            }
+            (_, Value::Json(Some(json))) => Self {
+                class: "json",
+                ..Self::text(serde_json::to_string_pretty(json).unwrap_or_default())
+            },
             (_, Value::Bytes(Some(bytes))) => Self::text(format!("{} bytes", bytes.len())),
             (Kind::Choice(choices), _) => match choices.iter().find(|choice| choice.value == text) {
                 Some(choice) => Self::badge(choice.label.clone(), choice.tone.class()),
@@ -98,10 +122,21 @@ impl Cell {
             (Kind::ForeignKey(model), _) => {
                 let name = names.get(&(*model, text.clone())).cloned();
                 let href = format!("/admin/{model}/{text}");
-                Self { title: text.clone(), ..Self::link(name.unwrap_or_else(|| short_id(&text)), href) }
+                Self {
+                    title: text.clone(),
+                    ..Self::link(name.unwrap_or_else(|| short_id(&text)), href)
+                }
             }
-            (_, Value::Uuid(_)) => Self { text: short_id(&text), title: text, class: "code", ..Self::default() },
-            (_, Value::SmallInt(_) | Value::Int(_) | Value::BigInt(_)) => Self { class: "number", ..Self::text(text) },
+            (_, Value::Uuid(_)) => Self {
+                text: short_id(&text),
+                title: text,
+                class: "code",
+                ..Self::default()
+            },
+            (_, Value::SmallInt(_) | Value::Int(_) | Value::BigInt(_)) => Self {
+                class: "number",
+                ..Self::text(text)
+            },
             _ => Self::text(text),
         }
     }
@@ -111,7 +146,10 @@ impl Cell {
         let cell = Self::of(spec, row, names);
         match (&spec.kind, row.get(spec.name)) {
             (Kind::ForeignKey(_), _) | (_, None) => cell,
-            (_, Some(Value::Uuid(_) | Value::ChronoDateTimeUtc(_))) => Self { text: cell.title.clone(), ..cell },
+            (_, Some(Value::Uuid(_) | Value::ChronoDateTimeUtc(_))) => Self {
+                text: cell.title.clone(),
+                ..cell
+            },
             _ => cell,
         }
     }

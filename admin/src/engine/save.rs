@@ -39,7 +39,11 @@ pub(crate) async fn change(
     form: &Fields,
 ) -> Result<Outcome, AdminError> {
     let tx = state.ledger.begin().await?;
-    let select = model.select().and_where(Expr::col(model.id).eq(id.clone())).lock_exclusive().to_owned();
+    let select = model
+        .select()
+        .and_where(Expr::col(model.id).eq(id.clone()))
+        .lock_exclusive()
+        .to_owned();
     let result = tx.query_one(&select).await?.ok_or(AdminError::NotFound)?;
     let row = Row::read(&model.fields, &result)?;
     if let Some(why) = (model.locked_for)(&row, staff) {
@@ -52,7 +56,12 @@ pub(crate) async fn change(
         return Ok(Outcome::Stale(draft, row));
     }
     let actor = staff.actor(visit);
-    let saving = Saving { tx: &tx, config: &state.config, actor: &actor, staff };
+    let saving = Saving {
+        tx: &tx,
+        config: &state.config,
+        actor: &actor,
+        staff,
+    };
     (model.clean)(&mut draft, Some(&row), &state.config);
     if draft.errors().is_empty() {
         (model.guard)(&saving, &row, &mut draft).await?;
@@ -96,7 +105,12 @@ pub(crate) async fn create(
     }
     let tx = state.ledger.begin().await?;
     let actor = staff.actor(visit);
-    let saving = Saving { tx: &tx, config: &state.config, actor: &actor, staff };
+    let saving = Saving {
+        tx: &tx,
+        config: &state.config,
+        actor: &actor,
+        staff,
+    };
     match (model.create)(&saving, &mut draft).await {
         Ok(Some(id)) => {
             tx.commit().await?;
@@ -133,8 +147,12 @@ async fn update(
 
 /// Turns a broken unique constraint into words beside the field; any other error stays one.
 fn refuse_taken(model: &Model, draft: &mut Draft, error: DbErr) -> Result<(), AdminError> {
-    let Some(SqlErr::UniqueConstraintViolation(violated)) = error.sql_err() else { return Err(error.into()) };
-    let Some((column, words)) = (model.taken)(&violated) else { return Err(error.into()) };
+    let Some(SqlErr::UniqueConstraintViolation(violated)) = error.sql_err() else {
+        return Err(error.into());
+    };
+    let Some((column, words)) = (model.taken)(&violated) else {
+        return Err(error.into());
+    };
     draft.refuse_by_name(column, words);
     Ok(())
 }
@@ -143,7 +161,9 @@ fn refuse_taken(model: &Model, draft: &mut Draft, error: DbErr) -> Result<(), Ad
 fn before_and_after(model: &Model, row: &Row, changes: &[(&'static str, Value)]) -> Json {
     let mut fields = Map::new();
     for (column, after) in changes {
-        let shown = model.field(column).is_some_and(|spec| !matches!(spec.kind, Kind::Internal | Kind::Secret));
+        let shown = model
+            .field(column)
+            .is_some_and(|spec| !matches!(spec.kind, Kind::Internal | Kind::Secret));
         if shown {
             fields.insert((*column).to_owned(), json!([row.text(column), text_of(after)]));
         }

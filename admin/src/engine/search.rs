@@ -20,7 +20,10 @@ struct Term {
 
 /// Rows that hold every term.
 pub(crate) fn condition(model: &Model, search: &str) -> Condition {
-    terms(search).into_iter().take(MAX_TERMS).fold(Condition::all(), |all, term| all.add(matches(model, &term)))
+    terms(search)
+        .into_iter()
+        .take(MAX_TERMS)
+        .fold(Condition::all(), |all, term| all.add(matches(model, &term)))
 }
 
 /// Whether the model can be searched at all.
@@ -29,19 +32,33 @@ pub(crate) fn is_offered(model: &Model) -> bool {
 }
 
 fn matches(model: &Model, term: &Term) -> Condition {
-    let named = term.column.as_deref().and_then(|name| model.field(name)).filter(|spec| is_searchable(spec));
+    let named = term
+        .column
+        .as_deref()
+        .and_then(|name| model.field(name))
+        .filter(|spec| is_searchable(spec));
     if let Some(spec) = named {
         return by_column(spec, &term.word).unwrap_or_else(nothing);
     }
     // A colon that names no column is part of the word.
-    let word = term.column.iter().map(|column| format!("{column}:")).chain([term.word.clone()]).collect::<String>();
+    let word = term
+        .column
+        .iter()
+        .map(|column| format!("{column}:"))
+        .chain([term.word.clone()])
+        .collect::<String>();
     let columns = model.fields.iter().filter(|spec| spec.search.is_some());
     let tests: Vec<_> = columns.filter_map(|spec| by_column(spec, &word)).collect();
-    if tests.is_empty() { nothing() } else { tests.into_iter().fold(Condition::any(), Condition::add) }
+    if tests.is_empty() {
+        nothing()
+    } else {
+        tests.into_iter().fold(Condition::any(), Condition::add)
+    }
 }
 
 fn is_searchable(spec: &Spec) -> bool {
-    spec.search.is_some() || (spec.filter && matches!(spec.kind, Kind::Choice(_) | Kind::Text { .. } | Kind::ForeignKey(_)))
+    spec.search.is_some()
+        || (spec.filter && matches!(spec.kind, Kind::Choice(_) | Kind::Text { .. } | Kind::ForeignKey(_)))
 }
 
 /// The rows whose column matches the word; none when the word can never match it.
@@ -51,7 +68,9 @@ fn by_column(spec: &Spec, word: &str) -> Option<Condition> {
         Some(SearchBy::Prefix { key_column, key }) => {
             let from = key(word);
             let starts = Expr::col(*key_column).gte(from.clone());
-            let Some(end) = after_prefix(&from) else { return Some(Condition::any().add(starts)) };
+            let Some(end) = after_prefix(&from) else {
+                return Some(Condition::any().add(starts));
+            };
             return Some(Condition::any().add(starts.and(Expr::col(*key_column).lt(end))));
         }
         Some(SearchBy::Words) => {
@@ -72,7 +91,11 @@ fn after_prefix(prefix: &str) -> Option<String> {
     let mut chars: Vec<char> = prefix.chars().collect();
     while let Some(last) = chars.pop() {
         // U+D800 to U+DFFF are no characters.
-        let next = if last == '\u{d7ff}' { Some('\u{e000}') } else { char::from_u32(u32::from(last) + 1) };
+        let next = if last == '\u{d7ff}' {
+            Some('\u{e000}')
+        } else {
+            char::from_u32(u32::from(last) + 1)
+        };
         if let Some(next) = next {
             chars.push(next);
             return Some(chars.into_iter().collect());
@@ -83,7 +106,9 @@ fn after_prefix(prefix: &str) -> Option<String> {
 
 /// The word as LIKE takes it literally, with a backslash as escape.
 fn escaped(word: &str) -> String {
-    word.chars().flat_map(|c| matches!(c, '%' | '_' | '\\').then_some('\\').into_iter().chain([c])).collect()
+    word.chars()
+        .flat_map(|c| matches!(c, '%' | '_' | '\\').then_some('\\').into_iter().chain([c]))
+        .collect()
 }
 
 fn terms(search: &str) -> Vec<Term> {
@@ -99,7 +124,10 @@ fn terms(search: &str) -> Vec<Term> {
             None => after.split_at(after.find(char::is_whitespace).unwrap_or(after.len())),
         };
         if !word.is_empty() || name.is_some() {
-            terms.push(Term { column: name, word: word.to_owned() });
+            terms.push(Term {
+                column: name,
+                word: word.to_owned(),
+            });
         }
         rest = after.trim_start();
     }
@@ -111,14 +139,20 @@ mod tests {
     use super::*;
 
     fn term(column: Option<&str>, word: &str) -> Term {
-        Term { column: column.map(str::to_owned), word: word.to_owned() }
+        Term {
+            column: column.map(str::to_owned),
+            word: word.to_owned(),
+        }
     }
 
     #[test]
     fn words_phrases_and_columns_are_told_apart() {
         assert_eq!(terms("  ada  love "), [term(None, "ada"), term(None, "love")]);
         assert_eq!(terms("\"ada love\" x"), [term(None, "ada love"), term(None, "x")]);
-        assert_eq!(terms("email:ada@x.org id:7"), [term(Some("email"), "ada@x.org"), term(Some("id"), "7")]);
+        assert_eq!(
+            terms("email:ada@x.org id:7"),
+            [term(Some("email"), "ada@x.org"), term(Some("id"), "7")]
+        );
         assert_eq!(terms("name:\"ada l\""), [term(Some("name"), "ada l")]);
         assert_eq!(terms("\"never closed"), [term(None, "never closed")]);
         assert_eq!(terms("\"\""), []);

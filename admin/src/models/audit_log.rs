@@ -10,7 +10,7 @@ impl AdminModel for Entity {
         .about("Who did what to what, from where. Rows are only ever added.");
 
     fn ordering() -> Ordering<Self> {
-        Ordering::descending(Column::Id)
+        Ordering::descending(Column::At)
     }
 
     fn field(column: Column) -> Field<Self> {
@@ -19,11 +19,13 @@ impl AdminModel for Entity {
             Id => Field::id(C.id).label("Entry"),
             At => Field::time(C.at).list().sort().readonly(),
             ActorKind => Field::choice(C.actor_kind, tone).list().filter().readonly(),
-            ActorId => Field::foreign_key::<usher_shared::entity::user::Entity>(C.actor_id).filter().readonly(),
+            ActorId => Field::foreign_key::<usher_shared::entity::user::Entity>(C.actor_id)
+                .filter()
+                .readonly(),
             ActorLabel => Field::text(C.actor_label).label("Actor").list().readonly(),
-            OnBehalfOf => {
-                Field::foreign_key::<usher_shared::entity::user::Entity>(C.on_behalf_of).label("On behalf of").readonly()
-            }
+            OnBehalfOf => Field::foreign_key::<usher_shared::entity::user::Entity>(C.on_behalf_of)
+                .label("On behalf of")
+                .readonly(),
             Action => Field::text(C.action).link().readonly(),
             ObjectType => Field::text(C.object_type).label("Object").list().filter().readonly(),
             ObjectId => Field::text(C.object_id).label("Object ID").list().filter().readonly(),

@@ -35,28 +35,40 @@ impl AdminModel for Entity {
     }];
 
     fn ordering() -> Ordering<Self> {
-        Ordering::descending(Column::Id)
+        Ordering::descending(Column::CreatedAt)
     }
 
     fn field(column: Column) -> Field<Self> {
         use Column::*;
         match column {
-            Id => Field::id(C.id).list().readonly(),
+            Id => Field::id(C.id).readonly(),
             Queue => Field::text(C.queue).list().filter().readonly(),
             Kind => Field::text(C.kind).link().filter().search(Search::Exact).readonly(),
-            Version => Field::int(C.version).label("Payload version").fieldset("Payload").readonly(),
+            Version => Field::int(C.version)
+                .label("Payload version")
+                .fieldset("Payload")
+                .readonly(),
             Payload => Field::json(C.payload).fieldset("Payload").readonly(),
             State => Field::choice(C.state, tone).list().filter().readonly(),
             Priority => Field::int(C.priority).help("1 is first, 9 is last").readonly(),
-            RunAt => Field::time(C.run_at).label("Not before").list().fieldset("Timeline").readonly(),
-            NextDispatchAt => Field::time(C.next_dispatch_at).label("Next announcement").fieldset("Timeline").readonly(),
+            RunAt => Field::time(C.run_at)
+                .label("Not before")
+                .fieldset("Timeline")
+                .readonly(),
+            NextDispatchAt => Field::time(C.next_dispatch_at)
+                .label("Next announcement")
+                .fieldset("Timeline")
+                .readonly(),
             Epoch => Field::internal(Epoch),
             Attempt => Field::int(C.attempt).list().readonly(),
             MaxAttempts => Field::int(C.max_attempts).label("Attempts at most").readonly(),
             Crashes => Field::int(C.crashes).readonly(),
             TimeoutSeconds => Field::int(C.timeout_seconds).label("Time limit (s)").readonly(),
             ExpiresAt => Field::time(C.expires_at).fieldset("Timeline").readonly(),
-            LeaseUntil => Field::time(C.lease_until).label("Leased until").fieldset("Timeline").readonly(),
+            LeaseUntil => Field::time(C.lease_until)
+                .label("Leased until")
+                .fieldset("Timeline")
+                .readonly(),
             LeaseToken => Field::secret(LeaseToken),
             Worker => Field::text(C.worker).readonly(),
             CancelRequested => Field::bool(C.cancel_requested).readonly(),
@@ -67,7 +79,11 @@ impl AdminModel for Entity {
             Progress => Field::int(C.progress).label("Progress (%)").readonly(),
             Result => Field::json(C.result).fieldset("Payload").readonly(),
             LastError => Field::long_text(C.last_error).fieldset("Payload").readonly(),
-            CreatedAt => Field::time(C.created_at).list().fieldset("Timeline").readonly(),
+            CreatedAt => Field::time(C.created_at)
+                .list()
+                .sort_by(Id)
+                .fieldset("Timeline")
+                .readonly(),
             StartedAt => Field::time(C.started_at).fieldset("Timeline").readonly(),
             FinishedAt => Field::time(C.finished_at).list().fieldset("Timeline").readonly(),
         }
@@ -95,7 +111,9 @@ fn is_finished(row: &Row) -> bool {
 
 fn retry<'a>(saving: &'a Saving<'a>, row: &'a Row) -> BoxFuture<'a, Result<bool, DbErr>> {
     Box::pin(async move {
-        let Some(id) = row.text("id").and_then(|id| id.parse::<Uuid>().ok()) else { return Ok(false) };
+        let Some(id) = row.text("id").and_then(|id| id.parse::<Uuid>().ok()) else {
+            return Ok(false);
+        };
         match jobs::replay(saving.tx, id).await {
             Ok(_) => Ok(true),
             Err(StaffError::Db(error)) => Err(error),
@@ -113,7 +131,9 @@ const BESIDE: &str = "
     ORDER BY at DESC LIMIT 100";
 
 async fn panels(state: &AppState, row: &Row, staff: &Staff) -> Result<Vec<Panel>, DbErr> {
-    let Some(id) = row.text("id").and_then(|id| id.parse::<Uuid>().ok()) else { return Ok(vec![]) };
+    let Some(id) = row.text("id").and_then(|id| id.parse::<Uuid>().ok()) else {
+        return Ok(vec![]);
+    };
     let statement = Statement::from_sql_and_values(state.db.get_database_backend(), BESIDE, [id.into()]);
     let mut attempts = Panel {
         title: "Failed attempts",
@@ -124,7 +144,7 @@ async fn panels(state: &AppState, row: &Row, staff: &Staff) -> Result<Vec<Panel>
     };
     let mut mail = Panel {
         title: "Mail",
-        columns: vec!["Subject", "To", "State", "When"],
+        columns: vec!["Subject", "State", "When"],
         empty: "This job has sent no mail.",
         ..Panel::default()
     };
@@ -134,7 +154,9 @@ async fn panels(state: &AppState, row: &Row, staff: &Staff) -> Result<Vec<Panel>
         let word = text("state")?;
         if text("part")? == "attempt" {
             let number: i32 = found.try_get("", "number")?;
-            let outcome = AttemptOutcome::try_from_value(&word).map(attempt_tone).unwrap_or(Tone::Bad);
+            let outcome = AttemptOutcome::try_from_value(&word)
+                .map(attempt_tone)
+                .unwrap_or(Tone::Bad);
             let badge = Cell::badge(capitalised(&word.replace('_', " ")), outcome.class());
             attempts.rows.push(vec![
                 Cell::text(number.to_string()),
@@ -145,10 +167,11 @@ async fn panels(state: &AppState, row: &Row, staff: &Staff) -> Result<Vec<Panel>
             ]);
         } else if staff.may("mails.view") {
             let id: Uuid = found.try_get("", "id")?;
-            let tone = MailState::try_from_value(&word).map(|state| mails::tone(&state)).unwrap_or(Tone::Quiet);
+            let tone = MailState::try_from_value(&word)
+                .map(|state| mails::tone(&state))
+                .unwrap_or(Tone::Quiet);
             mail.rows.push(vec![
                 Cell::link(text("title")?, format!("/admin/mails/{id}")),
-                Cell::text(text("detail")?),
                 Cell::badge(capitalised(&word), tone.class()),
                 at,
             ]);

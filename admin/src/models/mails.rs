@@ -21,7 +21,7 @@ impl AdminModel for Entity {
         .about("Every mail, written down before it is sent.");
 
     fn ordering() -> Ordering<Self> {
-        Ordering::descending(Column::Id)
+        Ordering::descending(Column::CreatedAt)
     }
 
     fn field(column: Column) -> Field<Self> {
@@ -34,7 +34,10 @@ impl AdminModel for Entity {
             ToAddress => Field::text(C.to_address)
                 .label("To")
                 .list()
-                .search(Search::Prefix { key_column: ToAddress, key: str::to_owned })
+                .search(Search::Prefix {
+                    key_column: ToAddress,
+                    key: str::to_owned,
+                })
                 .readonly(),
             Subject => Field::text(C.subject).link().readonly(),
             State => Field::choice(C.state, tone).list().filter().readonly(),
@@ -42,15 +45,22 @@ impl AdminModel for Entity {
             Answer => Field::text(C.answer).label("Server's answer").readonly(),
             TextBody => Field::internal(TextBody),
             HtmlBody => Field::internal(HtmlBody),
-            CreatedAt => Field::time(C.created_at).list().readonly(),
+            CreatedAt => Field::time(C.created_at).list().sort_by(Id).readonly(),
             SentAt => Field::time(C.sent_at).list().readonly(),
         }
     }
 
     fn panels<'a>(state: &'a AppState, row: &'a Row, _: &'a Staff) -> BoxFuture<'a, Result<Vec<Panel>, DbErr>> {
-        let body = Panel { title: "Body", wide: true, ..Panel::default() };
+        let body = Panel {
+            title: "Body",
+            wide: true,
+            ..Panel::default()
+        };
         let panel = if state.config.smtp_url.is_some() {
-            Panel { empty: "Mail goes out by SMTP here, so its body is not kept.", ..body }
+            Panel {
+                empty: "Mail goes out by SMTP here, so its body is not kept.",
+                ..body
+            }
         } else {
             let html = row.text("html_body").and_then(|_| row.text("id"));
             Panel {

@@ -2,7 +2,9 @@
 //! and sessions beside the form.
 
 use futures::future::BoxFuture;
-use sea_orm::{ActiveEnum, ColumnTrait, ConnectionTrait, DbErr, EntityTrait, PaginatorTrait, QueryFilter, Statement, Value};
+use sea_orm::{
+    ActiveEnum, ColumnTrait, ConnectionTrait, DbErr, EntityTrait, PaginatorTrait, QueryFilter, Statement, Value,
+};
 use usher_shared::{
     audit::{self, Entry},
     config::Config,
@@ -33,22 +35,30 @@ impl AdminModel for Entity {
         .editable();
 
     fn ordering() -> Ordering<Self> {
-        Ordering::descending(Column::Id)
+        Ordering::descending(Column::CreatedAt)
     }
 
     fn field(column: Column) -> Field<Self> {
         use Column::*;
         match column {
-            Id => Field::id(C.id).list().readonly().fieldset("Record"),
+            Id => Field::id(C.id).readonly().fieldset("Record"),
             Email => Field::text(C.email)
                 .link()
                 .form()
                 .sort_by(EmailKey)
-                .search(Search::Prefix { key_column: EmailKey, key: usher_shared::rules::Email::key_of }),
+                .search(Search::Prefix {
+                    key_column: EmailKey,
+                    key: usher_shared::rules::Email::key_of,
+                }),
             EmailKey => Field::internal(EmailKey),
             Name => Field::text(C.name).list().form().sort().search(Search::Words),
             Age => Field::int(C.age).list().form().help("0–150, or empty"),
-            Status => Field::choice(C.status, tone).list().filter().form().not_new().fieldset("Access"),
+            Status => Field::choice(C.status, tone)
+                .list()
+                .filter()
+                .form()
+                .not_new()
+                .fieldset("Access"),
             LockedUntil => Field::time(C.locked_until)
                 .form()
                 .not_new()
@@ -59,11 +69,17 @@ impl AdminModel for Entity {
                 .not_new()
                 .fieldset("Access")
                 .help("For staff; the user does not see it"),
-            ExternalId => Field::text(C.external_id).readonly().label("External ID").fieldset("Record"),
+            ExternalId => Field::text(C.external_id)
+                .readonly()
+                .label("External ID")
+                .fieldset("Record"),
             IsStaff => Field::bool(C.is_staff).filter().readonly().fieldset("Access"),
             IsSuperuser => Field::bool(C.is_superuser).filter().readonly().fieldset("Access"),
             PasswordHash => Field::secret(PasswordHash),
-            PasswordChangedAt => Field::time(C.password_changed_at).label("Password set").readonly().fieldset("Record"),
+            PasswordChangedAt => Field::time(C.password_changed_at)
+                .label("Password set")
+                .readonly()
+                .fieldset("Record"),
             EmailVerifiedAt => Field::time(C.email_verified_at).filter().readonly().fieldset("Record"),
             WelcomedAt => Field::time(C.welcomed_at).readonly().fieldset("Record"),
             LastLoginAt => Field::time(C.last_login_at).list().readonly().fieldset("Record"),
@@ -140,7 +156,10 @@ async fn guard(saving: &Saving<'_>, row: &Row, draft: &mut Draft) -> Result<(), 
         return Ok(());
     }
     if row.text("id") == Some(saving.staff.id().to_string()) {
-        draft.refuse(Column::Status, "You cannot lock or deactivate yourself; ask another superuser");
+        draft.refuse(
+            Column::Status,
+            "You cannot lock or deactivate yourself; ask another superuser",
+        );
     } else if row.is_true("is_superuser") {
         let others = Entity::find()
             .filter(Column::IsStaff.eq(true))
@@ -149,7 +168,10 @@ async fn guard(saving: &Saving<'_>, row: &Row, draft: &mut Draft) -> Result<(), 
             .filter(Column::DeletedAt.is_null())
             .filter(Column::Id.ne(row.text("id").and_then(|id| id.parse::<i64>().ok())));
         if others.count(&**saving.tx).await? == 0 {
-            draft.refuse(Column::Status, "This is the last active superuser; make another one first");
+            draft.refuse(
+                Column::Status,
+                "This is the last active superuser; make another one first",
+            );
         }
     }
     Ok(())
@@ -160,7 +182,9 @@ async fn create(saving: &Saving<'_>, draft: &mut Draft) -> Result<Option<String>
     let age = draft.typed(Column::Age).trim().parse().ok();
     let name = draft.rule(Column::Name, Name::parse);
     let email = draft.rule(Column::Email, |raw| Email::parse(raw, saving.config.email_policy));
-    let (Some(name), Some(email)) = (name, email) else { return Ok(None) };
+    let (Some(name), Some(email)) = (name, email) else {
+        return Ok(None);
+    };
     let age = age.and_then(|age| Age::parse(age).ok());
     let user = match users::create(saving.tx, &NewUser { name, email, age }, saving.actor).await {
         Ok(user) => user,
@@ -177,7 +201,9 @@ async fn create(saving: &Saving<'_>, draft: &mut Draft) -> Result<Option<String>
         object_type: "user",
         object_id: Some(id.clone()),
         object_label: Some(user.email.clone()),
-        changes: Some(serde_json::json!({"email": [null, user.email], "name": [null, user.name], "age": [null, user.age]})),
+        changes: Some(
+            serde_json::json!({"email": [null, user.email], "name": [null, user.name], "age": [null, user.age]}),
+        ),
         reason: None,
     };
     audit::record(&**saving.tx, saving.actor, entry).await?;
@@ -210,7 +236,12 @@ async fn panels(state: &AppState, row: &Row, staff: &Staff) -> Result<Vec<Panel>
     };
     let mut mails = panel("Mails", vec!["Subject", "State", "When"], "No mail yet.", Some("mails"));
     let mut jobs = panel("Jobs", vec!["Kind", "State", "When"], "No jobs yet.", Some("jobs"));
-    let mut sessions = panel("Sessions", vec!["Browser or client", "State", "Last seen"], "Has not signed in yet.", None);
+    let mut sessions = panel(
+        "Sessions",
+        vec!["Browser or client", "State", "Last seen"],
+        "Has not signed in yet.",
+        None,
+    );
     for found in state.db.query_all_raw(statement).await? {
         let text = |column: &str| found.try_get::<String>("", column);
         let (id, title, word): (Uuid, _, _) = (found.try_get("", "id")?, text("title")?, text("state")?);
@@ -229,10 +260,16 @@ async fn panels(state: &AppState, row: &Row, staff: &Staff) -> Result<Vec<Panel>
             }
             _ => {
                 let tone = if word == "ended" { Tone::Quiet } else { Tone::Good };
-                sessions.rows.push(vec![Cell::text(title), Cell::badge(label, tone.class()), at]);
+                sessions
+                    .rows
+                    .push(vec![Cell::text(title), Cell::badge(label, tone.class()), at]);
             }
         }
     }
     let allowed = [("mails.view", mails), ("jobs.view", jobs), ("users.view", sessions)];
-    Ok(allowed.into_iter().filter(|(permission, _)| staff.may(permission)).map(|(_, panel)| panel).collect())
+    Ok(allowed
+        .into_iter()
+        .filter(|(permission, _)| staff.may(permission))
+        .map(|(_, panel)| panel)
+        .collect())
 }

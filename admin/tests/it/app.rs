@@ -1,0 +1,371 @@
+//! The admin under test and its visitors: the visitor is the identity.
+
+use std::{
+    collections::BTreeMap,
+    sync::{Arc, Mutex},
+};
+
+use axum::{
+    Router,
+    body::Body,
+    http::{HeaderMap, Method, Request, StatusCode, header},
+};
+use http_body_util::BodyExt;
+use sea_orm::{ActiveModelTrait, ActiveValue::Set, EntityTrait, IntoActiveModel};
+use tokio::sync::OnceCell;
+use tower::ServiceExt;
+use usher_admin::{AppState, router};
+use usher_shared::{
+    Config, House, SecretKey,
+    audit::Actor,
+    config::{Mode, Source},
+    entity::{audit_log, role, role_permission, user, user_role},
+    password,
+    rules::{Email, EmailPolicy, Name, Password},
+    time::now,
+    users::{self, NewUser},
+};
+use usher_testkit::TestDb;
+
+pub const PASSWORD: &str = "four uncommon words together";
+pub const ADMIN: &str = "admin@example.com";
+
+/// The admin on a database of its own, with one superuser.
+pub struct TestApp {
+    pub house: House,
+    pub admin: user::Model,
+    router: Router,
+    statements: Arc<Mutex<Vec<String>>>,
+    #[expect(dead_code, reason = "the database is dropped with it")]
+    db: TestDb,
+}
+
+impl TestApp {
+    pub async fn start(db: TestDb) -> Self {
+        Self::with(db, &[]).await
+    }
+
+    /// With settings by their names. Rate limits are off and a second factor is optional unless they say otherwise.
+    pub async fn with(db: TestDb, settings: &[(&str, &str)]) -> Self {
+        let secret = SecretKey::generate_base64();
+        let base = [
+            ("DATABASE_URL", db.url()),
+            ("SECRET_KEY", &secret),
+            ("RATE_LIMITS", "off"),
+            ("STAFF_MFA", "optional"),
+        ];
+        let source = Source::of(base).and(Source::of(settings.iter().copied()));
+        let config = Config::read(Mode::Room, &source).expect("good settings");
+        let statements = Arc::<Mutex<Vec<String>>>::default();
+        let mut connection = db.connect().await;
+        let log = Arc::clone(&statements);
+        connection.set_metric_callback(move |info| {
+            log.lock().expect("a lock").push(info.statement.sql.clone());
+        });
+        let house = House::with(config, connection, true);
+        let (name, email) = (Name::parse("Ines Oduya").expect("a name"), email(ADMIN));
+        let admin = users::create_superuser(&house.db, &name, &email, hash().await)
+            .await
+            .expect("a superuser");
+        Self {
+            router: router(AppState::new(&house)),
+            house,
+            admin,
+            statements,
+            db,
+        }
+    }
+
+    pub fn anonymous(&self) -> Visitor {
+        Visitor {
+            router: self.router.clone(),
+            cookies: BTreeMap::new(),
+            token: String::new(),
+        }
+    }
+
+    /// The superuser, signed in.
+    pub async fn superuser(&self) -> Visitor {
+        self.signed_in(ADMIN).await
+    }
+
+    /// A member of staff with these permissions, signed in.
+    pub async fn staff(&self, permissions: &[&str]) -> Visitor {
+        let name = format!("staff{}@example.com", uuid());
+        self.add_staff(&name, permissions).await;
+        self.signed_in(&name).await
+    }
+
+    pub async fn signed_in(&self, email: &str) -> Visitor {
+        let mut visitor = self.anonymous();
+        let page = visitor.sign_in(email, PASSWORD).await;
+        assert_eq!(
+            (page.status, page.location()),
+            (StatusCode::SEE_OTHER, "/admin/"),
+            "{}",
+            page.body
+        );
+        visitor
+    }
+
+    /// A user whose password is [`PASSWORD`].
+    pub async fn add_user(&self, email_text: &str, name: &str) -> user::Model {
+        let tx = self.house.ledger.begin().await.expect("a transaction");
+        let new = NewUser {
+            name: Name::parse(name).expect("a name"),
+            email: email(email_text),
+            age: None,
+        };
+        let user = users::create(&tx, &new, &Actor::system()).await.expect("a user");
+        tx.commit().await.expect("a commit");
+        let row = user::ActiveModel {
+            password_hash: Set(Some(hash().await)),
+            ..user.into_active_model()
+        };
+        row.update(&self.house.db).await.expect("an update")
+    }
+
+    pub async fn add_staff(&self, email: &str, permissions: &[&str]) -> user::Model {
+        let user = self.add_user(email, "Sam Staff").await;
+        let row = user::ActiveModel {
+            is_staff: Set(true),
+            ..user.into_active_model()
+        };
+        let user = row.update(&self.house.db).await.expect("an update");
+        let (at, db) = (now(), &self.house.db);
+        let role = role::ActiveModel {
+            name: Set(format!("role {}", uuid())),
+            description: Set(String::new()),
+            version: Set(1),
+            created_at: Set(at),
+            updated_at: Set(at),
+            ..Default::default()
+        };
+        let role = role.insert(db).await.expect("a role");
+        for permission in permissions {
+            let row = role_permission::ActiveModel {
+                role_id: Set(role.id),
+                permission: Set((*permission).to_owned()),
+            };
+            row.insert(db).await.expect("a permission");
+        }
+        let row = user_role::ActiveModel {
+            user_id: Set(user.id),
+            role_id: Set(role.id),
+        };
+        row.insert(db).await.expect("a role of a user");
+        user
+    }
+
+    pub async fn user(&self, id: i64) -> user::Model {
+        user::Entity::find_by_id(id)
+            .one(&self.house.db)
+            .await
+            .expect("a query")
+            .expect("a user")
+    }
+
+    /// The audit log, oldest first.
+    pub async fn audit(&self) -> Vec<audit_log::Model> {
+        let mut rows = audit_log::Entity::find().all(&self.house.db).await.expect("a query");
+        rows.sort_by_key(|row| row.id);
+        rows
+    }
+
+    /// The statements since the last call.
+    pub fn take_statements(&self) -> Vec<String> {
+        std::mem::take(&mut *self.statements.lock().expect("a lock"))
+    }
+}
+
+/// A browser's cookies, and the token of the last page it saw.
+#[derive(Clone)]
+pub struct Visitor {
+    router: Router,
+    cookies: BTreeMap<String, String>,
+    token: String,
+}
+
+impl Visitor {
+    pub async fn get(&mut self, path: &str) -> Page {
+        self.send(Method::GET, path, None, &[]).await
+    }
+
+    /// Posts fields with the token of the last page.
+    pub async fn post(&mut self, path: &str, fields: &[(&str, &str)]) -> Page {
+        let token = self.token.clone();
+        let fields: Vec<_> = [("csrf_token", token.as_str())]
+            .into_iter()
+            .chain(fields.iter().copied())
+            .collect();
+        self.post_without_token(path, &fields).await
+    }
+
+    pub async fn post_without_token(&mut self, path: &str, fields: &[(&str, &str)]) -> Page {
+        self.post_with_headers(path, fields, &[]).await
+    }
+
+    pub async fn post_with_headers(&mut self, path: &str, fields: &[(&str, &str)], headers: &[(&str, &str)]) -> Page {
+        let body = url::form_urlencoded::Serializer::new(String::new())
+            .extend_pairs(fields)
+            .finish();
+        self.send(Method::POST, path, Some(body), headers).await
+    }
+
+    pub async fn sign_in(&mut self, email: &str, password: &str) -> Page {
+        self.get("/admin/login").await;
+        self.post(
+            "/admin/login",
+            &[("email", email), ("password", password), ("next", "")],
+        )
+        .await
+    }
+
+    pub fn token(&self) -> String {
+        self.token.clone()
+    }
+
+    pub fn cookie(&self, name: &str) -> Option<&str> {
+        self.cookies.get(name).map(String::as_str)
+    }
+
+    pub fn set_cookie(&mut self, name: &str, value: &str) {
+        self.cookies.insert(name.to_owned(), value.to_owned());
+    }
+
+    async fn send(&mut self, method: Method, path: &str, body: Option<String>, headers: &[(&str, &str)]) -> Page {
+        let mut request = Request::builder()
+            .method(method)
+            .uri(path)
+            .header(header::HOST, "127.0.0.1:8001");
+        if !self.cookies.is_empty() {
+            let pairs: Vec<_> = self
+                .cookies
+                .iter()
+                .map(|(name, value)| format!("{name}={value}"))
+                .collect();
+            request = request.header(header::COOKIE, pairs.join("; "));
+        }
+        if body.is_some() {
+            request = request.header(header::CONTENT_TYPE, "application/x-www-form-urlencoded");
+        }
+        for (name, value) in headers {
+            request = request.header(*name, *value);
+        }
+        let request = request
+            .body(body.map_or_else(Body::empty, Body::from))
+            .expect("a request");
+        let response = self.router.clone().oneshot(request).await.expect("an answer");
+        let (parts, body) = response.into_parts();
+        for cookie in parts.headers.get_all(header::SET_COOKIE) {
+            let text = cookie.to_str().expect("text");
+            let (name, rest) = text.split_once('=').expect("a cookie");
+            let value = rest.split(';').next().unwrap_or_default();
+            if text.contains("Max-Age=0") {
+                self.cookies.remove(name);
+            } else {
+                self.cookies.insert(name.to_owned(), value.to_owned());
+            }
+        }
+        let bytes = body.collect().await.expect("a body").to_bytes();
+        let page = Page {
+            status: parts.status,
+            headers: parts.headers,
+            body: String::from_utf8_lossy(&bytes).into_owned(),
+        };
+        if let Some(token) = page.input("csrf_token") {
+            self.token = token;
+        }
+        page
+    }
+}
+
+/// What a visitor got.
+pub struct Page {
+    pub status: StatusCode,
+    pub headers: HeaderMap,
+    pub body: String,
+}
+
+impl Page {
+    pub fn location(&self) -> &str {
+        self.headers
+            .get(header::LOCATION)
+            .map_or("", |value| value.to_str().expect("text"))
+    }
+
+    pub fn has(&self, text: &str) -> bool {
+        self.body.contains(text)
+    }
+
+    /// The value of the first input with this name.
+    pub fn input(&self, name: &str) -> Option<String> {
+        let input = self
+            .tags("<input")
+            .find(|tag| attribute(tag, "name").as_deref() == Some(name))?;
+        attribute(input, "value")
+    }
+
+    /// The address of the link with this `rel`.
+    pub fn link(&self, rel: &str) -> Option<String> {
+        let link = self
+            .tags("<a")
+            .find(|tag| attribute(tag, "rel").as_deref() == Some(rel))?;
+        attribute(link, "href")
+    }
+
+    /// The texts of a list's links to its objects.
+    pub fn objects(&self) -> Vec<String> {
+        let rows = self.body.split("<a class=\"object\"").skip(1);
+        rows.map(|rest| between(rest, ">", "</a>").to_owned()).collect()
+    }
+
+    pub fn policy(&self) -> &str {
+        self.headers
+            .get(header::CONTENT_SECURITY_POLICY)
+            .map_or("", |value| value.to_str().expect("text"))
+    }
+
+    fn tags<'a>(&'a self, start: &'a str) -> impl Iterator<Item = &'a str> {
+        self.body
+            .split(start)
+            .skip(1)
+            .map(|rest| rest.split('>').next().unwrap_or_default())
+    }
+}
+
+pub fn between<'a>(text: &'a str, start: &str, end: &str) -> &'a str {
+    text.split_once(start)
+        .and_then(|(_, rest)| rest.split_once(end))
+        .map_or("", |(found, _)| found)
+}
+
+fn attribute(tag: &str, name: &str) -> Option<String> {
+    let value = tag.split_once(&format!(" {name}=\""))?.1.split_once('"')?.0;
+    Some(
+        value
+            .replace("&#38;", "&")
+            .replace("&amp;", "&")
+            .replace("&#34;", "\"")
+            .replace("&#39;", "'"),
+    )
+}
+
+fn email(text: &str) -> Email {
+    Email::parse(text, EmailPolicy::default()).expect("an address")
+}
+
+/// Hashed once: Argon2 is slow by design.
+async fn hash() -> String {
+    static HASH: OnceCell<String> = OnceCell::const_new();
+    let hashed = async || {
+        password::hash(&Password::parse(PASSWORD, &[]).expect("a password"))
+            .await
+            .expect("a hash")
+    };
+    HASH.get_or_init(hashed).await.clone()
+}
+
+fn uuid() -> String {
+    uuid::Uuid::new_v4().simple().to_string()
+}

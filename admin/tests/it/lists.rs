@@ -1,0 +1,196 @@
+//! Lists: search, filters, order, pages.
+
+use std::collections::BTreeSet;
+
+use axum::http::StatusCode;
+use sea_orm::{ActiveModelTrait, ActiveValue::Set, IntoActiveModel};
+use usher_shared::entity::user::{self, UserStatus};
+use usher_testkit::on_both;
+
+use crate::app::{ADMIN, TestApp, Visitor};
+
+async fn found(visitor: &mut Visitor, query: &str) -> BTreeSet<String> {
+    let page = visitor.get(&format!("/admin/users?{query}")).await;
+    assert_eq!(page.status, StatusCode::OK, "{query}: {}", page.location());
+    page.objects().into_iter().collect()
+}
+
+fn set(emails: &[&str]) -> BTreeSet<String> {
+    emails.iter().map(|email| (*email).to_owned()).collect()
+}
+
+/// Follows a link through a list; answers the objects of each page.
+async fn walk(visitor: &mut Visitor, start: &str, rel: &str) -> (Vec<Vec<String>>, String) {
+    let (mut pages, mut path) = (vec![], start.to_owned());
+    loop {
+        let page = visitor.get(&path).await;
+        assert_eq!(page.status, StatusCode::OK, "{path}");
+        pages.push(page.objects());
+        match page.link(rel) {
+            Some(next) if pages.len() < 20 => path = next,
+            _ => return (pages, path),
+        }
+    }
+}
+
+on_both! {
+    async fn search_finds_by_email_prefix_name_and_id(db: TestDb) {
+        let app = TestApp::start(db).await;
+        let ada = app.add_user("Ada.Lovelace@example.org", "Ada Lovelace").await;
+        app.add_user("grace@example.org", "Grace Hopper").await;
+        app.add_user("adam@example.org", "Adam 100% Smith").await;
+        app.add_user("zoe@example.org", "Zoë O'Neill_Jr").await;
+        let mut visitor = app.superuser().await;
+        let (ada_email, grace, adam, zoe) = ("Ada.Lovelace@example.org", "grace@example.org", "adam@example.org", "zoe@example.org");
+
+        for (query, emails) in [
+            ("q=ada.love", vec![ada_email]),
+            ("q=ADA.LOVE", vec![ada_email]),
+            ("q=Ada.Lovelace%40example.org", vec![ada_email]),
+            ("q=ada", vec![ada_email, adam]),
+            ("q=lovelace", vec![ada_email]),
+            ("q=ada+love", vec![ada_email]),
+            ("q=love+ada", vec![ada_email]),
+            ("q=%22ada+love%22", vec![ada_email]),
+            ("q=%22love+ada%22", vec![]),
+            ("q=hopp", vec![grace]),
+            ("q=email%3Agrace", vec![grace]),
+            ("q=email%3Ahopper", vec![]),
+            ("q=name%3Ahopper", vec![grace]),
+            ("q=100%25", vec![adam]),
+            ("q=%25", vec![adam]),
+            ("q=_", vec![zoe]),
+            ("q=o%27neill", vec![zoe]),
+            ("q=status%3Alocked", vec![]),
+            ("q=status%3Aactive+hopper", vec![grace]),
+            ("q=id%3Anonsense", vec![]),
+            ("q=unknown%3Aword", vec![]),
+        ] {
+            assert_eq!(found(&mut visitor, query).await, set(&emails), "{query}");
+        }
+        let by_id = format!("q=id%3A{}", ada.id);
+        assert_eq!(found(&mut visitor, &by_id).await, set(&[ada_email]));
+        assert!(found(&mut visitor, &format!("q={}", ada.id)).await.contains(ada_email));
+        assert!(visitor.get("/admin/users?q=nobody-has-this").await.has("No users match"));
+    }
+
+    async fn filters_narrow_and_are_kept_on_the_way_to_an_object_and_back(db: TestDb) {
+        let app = TestApp::start(db).await;
+        let locked = app.add_user("locked@example.org", "Locked").await;
+        let row = user::ActiveModel { status: Set(UserStatus::Locked), ..locked.clone().into_active_model() };
+        row.update(&app.house.db).await.unwrap();
+        app.add_user("plain@example.org", "Plain").await;
+        app.add_staff("staff@example.org", &[]).await;
+        let mut visitor = app.superuser().await;
+
+        assert_eq!(found(&mut visitor, "status=locked").await, set(&["locked@example.org"]));
+        assert_eq!(found(&mut visitor, "is_staff=true").await, set(&["staff@example.org", ADMIN]));
+        assert_eq!(found(&mut visitor, "is_staff=true&is_superuser=false").await, set(&["staff@example.org"]));
+        assert_eq!(found(&mut visitor, "email_verified_at__isnull=false").await, set(&[ADMIN]));
+        assert_eq!(found(&mut visitor, "status=&q=plain").await, set(&["plain@example.org"]));
+
+        let list = visitor.get("/admin/users?status=locked&o=name").await;
+        let link = list.body.split("class=\"object\" href=\"").nth(1).unwrap().split('"').next().unwrap();
+        let link = link.replace("&#38;", "&");
+        assert!(link.starts_with(&format!("/admin/users/{}?_list=", locked.id)), "{link}");
+        let page = visitor.get(&link).await;
+        let back = page.input("_list").unwrap();
+        assert_eq!(back, "status=locked&o=name");
+        let version = page.input("version").unwrap();
+        let fields = [("_list", back.as_str()), ("version", &version), ("email", "locked@example.org"), ("name", "Locked Out"),
+                      ("age", ""), ("status", "locked"), ("locked_until", ""), ("lock_reason", ""), ("_save", "list")];
+        let saved = visitor.post(&format!("/admin/users/{}", locked.id), &fields).await;
+        assert_eq!(saved.location(), "/admin/users?status=locked&o=name", "{}", saved.body);
+        let again = visitor.get(&saved.location().to_owned()).await;
+        assert!(again.has("The user was saved") && again.has("Locked Out"));
+        assert!(!visitor.get("/admin/users").await.has("The user was saved"), "a message is said once");
+    }
+
+    async fn pages_are_complete_both_ways_and_without_duplicates(db: TestDb) {
+        let app = TestApp::start(db).await;
+        for i in 0..120 {
+            // Names repeat, so that the order needs its tie-breaker.
+            app.add_user(&format!("user{i:03}@example.org"), ["Ada", "Bob", "Cleo"][i % 3]).await;
+        }
+        let mut visitor = app.superuser().await;
+        for order in ["", "&o=name", "&o=-name", "&o=email", "&o=-email", "&o=created_at", "&o=-created_at"] {
+            let start = format!("/admin/users?is_staff=false{order}");
+            let (forward, last) = walk(&mut visitor, &start, "next").await;
+            assert_eq!(forward.iter().map(Vec::len).collect::<Vec<_>>(), [50, 50, 20], "{order}");
+            let all: BTreeSet<_> = forward.iter().flatten().collect();
+            assert_eq!(all.len(), 120, "{order}");
+            let (mut backward, _) = walk(&mut visitor, &last, "prev").await;
+            backward.reverse();
+            assert_eq!(backward, forward, "{order}");
+        }
+        let (by_email, _) = walk(&mut visitor, "/admin/users?is_staff=false&o=email", "next").await;
+        let flat: Vec<_> = by_email.concat();
+        assert!(flat.is_sorted(), "{flat:?}");
+        let page = visitor.get("/admin/users?o=-email").await;
+        assert!(page.has("aria-sort=\"descending\""));
+        assert!(page.has("121 users"));
+    }
+
+    async fn a_list_page_takes_four_statements_and_no_unbounded_count(db: TestDb) {
+        let app = TestApp::start(db).await;
+        for i in 0..60 {
+            app.add_user(&format!("user{i:03}@example.org"), "Ada").await;
+        }
+        let mut visitor = app.superuser().await;
+        let next = visitor.get("/admin/users").await.link("next").unwrap();
+        for path in ["/admin/users", "/admin/users?q=ada&status=active", "/admin/users?o=name", &next, "/admin/jobs",
+                     "/admin/jobs?state=ready", "/admin/mails", "/admin/audit", "/admin/"] {
+            app.take_statements();
+            assert_eq!(visitor.get(path).await.status, StatusCode::OK, "{path}");
+            let statements = app.take_statements();
+            assert!((1..=4).contains(&statements.len()), "{path}: {statements:#?}");
+            for sql in &statements {
+                let upper = sql.to_uppercase();
+                assert!(!upper.contains("OFFSET"), "{sql}");
+                let bounded = upper.contains("LIMIT") || upper.contains("GROUP BY");
+                assert!(!upper.contains("COUNT(") || bounded, "{sql}");
+                assert!(!sql.contains("\"password_hash\"") && !sql.contains("lease_token"), "{sql}");
+            }
+        }
+    }
+
+    async fn bad_addresses_lead_to_the_clean_list_with_a_message(db: TestDb) {
+        let app = TestApp::start(db).await;
+        let mut visitor = app.superuser().await;
+        for query in ["nonsense=1", "status=nonsense", "is_staff=maybe", "o=nonsense", "o=password_hash", "o=-age", "after=nonsense",
+                      "before=AAAA", "after=", "name=ada", "email_key=x", "status__gt=a", "status__isnull=true", "page=2",
+                      "email_verified_at__isnull=maybe", "email_verified_at=nonsense"] {
+            let page = visitor.get(&format!("/admin/users?{query}")).await;
+            assert_eq!((page.status, page.location()), (StatusCode::SEE_OTHER, "/admin/users"), "{query}");
+            assert!(visitor.get("/admin/users").await.has("Here is the whole list"), "{query}");
+        }
+    }
+
+    async fn a_filter_on_a_secret_column_is_refused(db: TestDb) {
+        let app = TestApp::start(db).await;
+        let mut visitor = app.superuser().await;
+        for query in ["password_hash=x", "password_hash__startswith=%24argon2", "password_hash__isnull=true"] {
+            let page = visitor.get(&format!("/admin/users?{query}")).await;
+            assert_eq!(page.status, StatusCode::BAD_REQUEST, "{query}");
+        }
+        let page = visitor.get("/admin/jobs?lease_token=x").await;
+        assert_eq!(page.status, StatusCode::BAD_REQUEST);
+    }
+
+    async fn cursors_of_another_order_or_time_are_no_error(db: TestDb) {
+        let app = TestApp::start(db).await;
+        for i in 0..60 {
+            app.add_user(&format!("user{i:03}@example.org"), "Ada").await;
+        }
+        let mut visitor = app.superuser().await;
+        let next = visitor.get("/admin/users?o=name").await.link("next").unwrap();
+        let other = next.replace("o=name", "o=email");
+        assert_eq!(visitor.get(&other).await.location(), "/admin/users");
+        for cursor in [r#"["-created_at","not a time","1"]"#, r#"["-created_at",null,"1"]"#, r#"["-created_at","2026-01-01T00:00:00Z","x"]"#,
+                       r#"["-created_at","+999999-01-01T00:00:00Z","1"]"#, r#"["name","a\u0000b","1"]"#, "[]", "{}", "null", "7"] {
+            let encoded = base64::Engine::encode(&base64::prelude::BASE64_URL_SAFE_NO_PAD, cursor);
+            let page = visitor.get(&format!("/admin/users?after={encoded}")).await;
+            assert_eq!(page.location(), "/admin/users", "{cursor}");
+        }
+    }
+}

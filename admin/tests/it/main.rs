@@ -1,0 +1,14 @@
+//! The admin as a browser sees it: the real router on real databases.
+
+mod app;
+mod browser;
+mod forms;
+mod headers;
+mod hostile;
+mod jobs;
+mod lists;
+mod mails;
+mod mfa;
+mod permissions;
+mod sign_in;
+mod users;

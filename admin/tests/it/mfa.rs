@@ -1,0 +1,115 @@
+//! The second factor.
+
+use axum::http::StatusCode;
+use sea_orm::EntityTrait;
+use totp_rs::{Algorithm, Builder, Secret};
+use usher_shared::{entity::mfa_factor, time::now};
+use usher_testkit::on_both;
+
+use crate::app::{ADMIN, PASSWORD, Page, TestApp, Visitor, between};
+
+const REQUIRED: [(&str, &str); 1] = [("STAFF_MFA", "required")];
+
+/// The secret as the enrolment page shows it.
+fn secret_of(page: &Page) -> String {
+    between(&page.body, "<dt>Secret</dt><dd><code>", "</code>").replace(' ', "")
+}
+
+/// The code of a 30-second step, counted from now.
+fn code(secret: &str, steps: i64) -> String {
+    let secret = Secret::try_from_base32(secret).expect("base32");
+    let totp = Builder::new()
+        .with_algorithm(Algorithm::SHA1)
+        .with_digits(6)
+        .with_step_duration(30);
+    let at = u64::try_from(now().timestamp() + steps * 30).expect("a time");
+    totp.with_secret(secret).build_noncompliant().generate(at).to_string()
+}
+
+async fn enrolled(app: &TestApp) -> (Visitor, String) {
+    let mut visitor = app.anonymous();
+    let page = visitor.sign_in(ADMIN, PASSWORD).await;
+    assert!(page.location().starts_with("/admin/mfa"), "{}", page.location());
+    let page = visitor.get("/admin/mfa/enrol?next=%2Fadmin%2Fusers").await;
+    let secret = secret_of(&page);
+    assert_eq!(secret.len(), 32, "{}", page.body);
+    assert!(page.has("data:image/svg+xml;base64,"));
+    let code = code(&secret, -1);
+    let page = visitor
+        .post("/admin/mfa/enrol", &[("code", &code), ("next", "/admin/users")])
+        .await;
+    assert_eq!(page.location(), "/admin/users", "{}", page.body);
+    (visitor, secret)
+}
+
+on_both! {
+    async fn a_superuser_without_a_factor_must_enrol_first(db: TestDb) {
+        let app = TestApp::with(db, &REQUIRED).await;
+        let mut visitor = app.anonymous();
+        visitor.sign_in(ADMIN, PASSWORD).await;
+        for path in ["/admin/", "/admin/users", "/admin/users/1", "/admin/jobs"] {
+            let page = visitor.get(path).await;
+            assert!(page.location().starts_with("/admin/mfa/enrol?next="), "{path}: {}", page.location());
+        }
+        let first = secret_of(&visitor.get("/admin/mfa/enrol").await);
+        assert_eq!(secret_of(&visitor.get("/admin/mfa/enrol").await), first, "loading again shows the same secret");
+        let page = visitor.post("/admin/mfa/enrol", &[("code", "000000"), ("next", "")]).await;
+        assert_eq!(page.status, StatusCode::UNAUTHORIZED);
+        assert!(visitor.get("/admin/").await.location().starts_with("/admin/mfa/enrol"));
+    }
+
+    async fn enrolment_completes_the_sign_in_and_seals_the_secret(db: TestDb) {
+        let app = TestApp::with(db, &REQUIRED).await;
+        let (mut visitor, secret) = enrolled(&app).await;
+        assert_eq!(visitor.get("/admin/").await.status, StatusCode::OK);
+        let factor = mfa_factor::Entity::find().one(&app.house.db).await.unwrap().unwrap();
+        assert!(factor.confirmed_at.is_some());
+        let plain = Secret::try_from_base32(&secret).unwrap();
+        assert!(!factor.secret_sealed.windows(20).any(|window| window == plain.as_ref() as &[u8]));
+        let actions: Vec<_> = app.audit().await.into_iter().map(|row| row.action).collect();
+        assert_eq!(actions, ["mfa_enrol", "login"]);
+        assert!(visitor.get("/admin/mfa/enrol").await.location().starts_with("/admin/mfa"), "no second enrolment by address");
+    }
+
+    async fn a_code_is_asked_for_afterwards_and_accepted_once(db: TestDb) {
+        let app = TestApp::with(db, &REQUIRED).await;
+        let (_, secret) = enrolled(&app).await;
+
+        let mut visitor = app.anonymous();
+        visitor.sign_in(ADMIN, PASSWORD).await;
+        let half = visitor.cookie("usher_admin").unwrap().to_owned();
+        assert!(visitor.get("/admin/users").await.location().starts_with("/admin/mfa?next="));
+        visitor.get("/admin/mfa").await;
+        let used = visitor.post("/admin/mfa", &[("code", &code(&secret, -1)), ("next", "")]).await;
+        assert_eq!(used.status, StatusCode::UNAUTHORIZED, "the step of the enrolment is used up");
+        let far = visitor.post("/admin/mfa", &[("code", &code(&secret, 3)), ("next", "")]).await;
+        assert_eq!(far.status, StatusCode::UNAUTHORIZED);
+        let current = code(&secret, 0);
+        let page = visitor.post("/admin/mfa", &[("code", &current), ("next", "//evil.example/")]).await;
+        assert_eq!(page.location(), "/admin/", "{}", page.body);
+        assert_eq!(visitor.get("/admin/").await.status, StatusCode::OK);
+
+        let mut thief = app.anonymous();
+        thief.set_cookie("usher_admin", &half);
+        assert!(thief.get("/admin/").await.location().starts_with("/admin/login"), "the token was renewed");
+
+        let mut second = app.anonymous();
+        second.sign_in(ADMIN, PASSWORD).await;
+        second.get("/admin/mfa").await;
+        let replayed = second.post("/admin/mfa", &[("code", &current), ("next", "")]).await;
+        assert_eq!(replayed.status, StatusCode::UNAUTHORIZED, "a code works once");
+        assert_eq!(app.audit().await.iter().filter(|row| row.action == "login_failed").count(), 3);
+    }
+
+    async fn codes_cannot_be_guessed_quickly(db: TestDb) {
+        let app = TestApp::with(db, &[("STAFF_MFA", "required"), ("RATE_LIMITS", "on")]).await;
+        let mut visitor = app.anonymous();
+        visitor.sign_in(ADMIN, PASSWORD).await;
+        visitor.get("/admin/mfa/enrol").await;
+        for _ in 0..5 {
+            visitor.post("/admin/mfa/enrol", &[("code", "123456"), ("next", "")]).await;
+        }
+        let page = visitor.post("/admin/mfa/enrol", &[("code", "123456"), ("next", "")]).await;
+        assert_eq!(page.status, StatusCode::TOO_MANY_REQUESTS);
+    }
+}
