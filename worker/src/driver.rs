@@ -22,7 +22,7 @@ const POP_WAIT: Duration = Duration::from_secs(1);
 /// Between two looks into the ledger where there is no queue, or it is down.
 const POLL_PAUSE: Duration = Duration::from_millis(400);
 /// Jobs that end within this are claimed ahead.
-const QUICK_RUN: Duration = Duration::from_millis(100);
+const QUICK_RUN: Duration = Duration::from_millis(500);
 /// Before a queue that failed is tried again.
 const QUEUE_PAUSE: Duration = Duration::from_secs(1);
 

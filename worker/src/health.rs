@@ -1,32 +1,61 @@
 //! What the worker tells a balancer and a scraper: `/health/live`, `/health/ready` and `/metrics`.
 
-use std::{
-    sync::{Arc, OnceLock},
-    time::Duration,
+use std::{sync::Arc, time::Duration};
+
+use axum::{
+    Json, Router,
+    extract::State,
+    http::{StatusCode, header},
+    response::IntoResponse,
+    routing::get,
+};
+use serde::Serialize;
+use tokio::{net::TcpListener, sync::watch, time::timeout};
+use tokio_util::sync::CancellationToken;
+use usher_shared::{
+    House, OpenError,
+    db::{self, SchemaError},
 };
 
-use axum::{Json, Router, extract::State, http::StatusCode, http::header, response::IntoResponse, routing::get};
-use serde::Serialize;
-use tokio::net::TcpListener;
-use tokio_util::sync::CancellationToken;
-use usher_shared::{House, db};
+use crate::metrics::Metrics;
 
-use crate::{keep::within, metrics::Metrics};
+/// How long a part may take to say that it is there.
+const PATIENCE: Duration = Duration::from_secs(2);
 
-const ANSWER_LIMIT: Duration = Duration::from_secs(2);
-
-/// What the answers are read from; the house is there once the database was reached.
+/// What the answers are read from.
 #[derive(Clone)]
 pub(crate) struct Health {
     pub(crate) metrics: Arc<Metrics>,
-    pub(crate) house: Arc<OnceLock<House>>,
+    /// The house once it is open; until then, why it is not.
+    pub(crate) house: watch::Receiver<Result<House, Part>>,
 }
 
 #[derive(Serialize)]
 struct Ready {
     status: &'static str,
-    database: &'static str,
-    queue: &'static str,
+    database: Part,
+    /// Reported, not required: without it jobs start up to a second later.
+    redis: Part,
+}
+
+/// How a part is, in the words of the API's `/health/ready`.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "snake_case")]
+pub(crate) enum Part {
+    Ok,
+    Unreachable,
+    NotMigrated,
+    /// Not configured.
+    Off,
+}
+
+impl From<&OpenError> for Part {
+    fn from(error: &OpenError) -> Self {
+        match error {
+            OpenError::Schema(SchemaError::Missing | SchemaError::Old) => Self::NotMigrated,
+            _ => Self::Unreachable,
+        }
+    }
 }
 
 impl Health {
@@ -51,44 +80,41 @@ impl Health {
 }
 
 async fn ready(State(health): State<Health>) -> impl IntoResponse {
-    let Some(house) = health.house.get() else {
-        return (
-            StatusCode::SERVICE_UNAVAILABLE,
-            Json(Ready::not("unreachable or not migrated", "unknown")),
-        );
+    let opened = health.house.borrow().clone();
+    let (database, redis) = match opened {
+        Ok(house) => tokio::join!(database(&house), redis(&house)),
+        Err(part) => (part, Part::Off),
     };
-    let transport = house.ledger.transport();
-    let (database, queue) = tokio::join!(
-        within(ANSWER_LIMIT, db::check_schema(&house.db)),
-        within(ANSWER_LIMIT, transport.ping())
-    );
-    let queue = match queue {
-        Ok(()) => transport.name(),
-        Err(_) => "unreachable",
+    let (code, status) = if database == Part::Ok {
+        (StatusCode::OK, "ready")
+    } else {
+        (StatusCode::SERVICE_UNAVAILABLE, "not_ready")
     };
-    match database {
-        Ok(()) => (
-            StatusCode::OK,
-            Json(Ready {
-                status: "ready",
-                database: "ok",
-                queue,
-            }),
-        ),
-        Err(_) => (
-            StatusCode::SERVICE_UNAVAILABLE,
-            Json(Ready::not("unreachable or not migrated", queue)),
-        ),
+    (
+        code,
+        Json(Ready {
+            status,
+            database,
+            redis,
+        }),
+    )
+}
+
+async fn database(house: &House) -> Part {
+    match timeout(PATIENCE, db::check_schema(&house.db)).await {
+        Ok(Ok(())) => Part::Ok,
+        Ok(Err(SchemaError::Missing | SchemaError::Old)) => Part::NotMigrated,
+        Ok(Err(SchemaError::Db(_))) | Err(_) => Part::Unreachable,
     }
 }
 
-impl Ready {
-    fn not(database: &'static str, queue: &'static str) -> Self {
-        Self {
-            status: "not ready",
-            database,
-            queue,
-        }
+async fn redis(house: &House) -> Part {
+    if house.config.redis_url.is_none() {
+        return Part::Off;
+    }
+    match timeout(PATIENCE, house.ledger.transport().ping()).await {
+        Ok(Ok(())) => Part::Ok,
+        _ => Part::Unreachable,
     }
 }
 

@@ -1,15 +1,18 @@
 //! A worker as a process: it waits for its database, tells its health, and runs until it is stopped.
 
-use std::{
-    sync::{Arc, OnceLock},
-    time::Duration,
-};
+use std::{sync::Arc, time::Duration};
 
+use tokio::sync::watch;
 use tokio_util::sync::CancellationToken;
 use tracing::{info, warn};
 use usher_shared::{Config, House, process};
 
-use crate::{Backoff, Mailer, Options, Registry, crew::Crew, health::Health, metrics::Metrics};
+use crate::{
+    Backoff, Mailer, Options, Registry,
+    crew::Crew,
+    health::{Health, Part},
+    metrics::Metrics,
+};
 
 /// Between tries to reach the database at the start.
 const PATIENCE: Backoff = Backoff {
@@ -53,22 +56,26 @@ impl Worker {
     /// not migrated, and runs until shutdown. Only a setting that cannot be used is an error.
     pub async fn serve(self, config: Config, shutdown: CancellationToken) -> anyhow::Result<()> {
         Mailer::new(&config)?;
+        let (opened, house) = watch::channel(Err(Part::Unreachable));
         let health = Health {
             metrics: Arc::clone(&self.metrics),
-            house: Arc::new(OnceLock::new()),
+            house,
         };
         // Ends after the jobs: a worker that drains is alive and says so.
         let finished = CancellationToken::new();
         let _finish = finished.clone().drop_guard();
         if let Some(address) = config.metrics_addr {
             let listener = process::bind(address, "METRICS_ADDR").await?;
-            tokio::spawn(health.clone().serve(listener, finished));
+            tokio::spawn(health.serve(listener, finished));
         }
-        let open = || House::open(config.clone(), false);
+        let open = || async {
+            let house = House::open(config.clone(), false).await;
+            drop(opened.send_replace(house.as_ref().map(House::clone).map_err(Part::from)));
+            house
+        };
         let Some(house) = patiently(&shutdown, "the database", open).await else {
             return Ok(());
         };
-        drop(health.house.set(house.clone()));
         self.run(&house, shutdown).await
     }
 }
