@@ -65,7 +65,7 @@ impl Plot {
             height: round(BOTTOM - y(point.value)),
             middle: round(LEFT + slot * (i as f64 + 0.5)),
             // Counted from the end, so that today always has its tick.
-            tick: ((last - i) % every == 0).then_some(point.tick),
+            tick: (last - i).is_multiple_of(every).then_some(point.tick),
             label: point.label,
             value: grouped(point.value),
         });

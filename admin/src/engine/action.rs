@@ -4,15 +4,14 @@ use axum::{
     extract::{Path, State},
     response::Response,
 };
-use futures::future::BoxFuture;
 use sea_orm::{
-    ConnectionTrait, DbErr,
+    ConnectionTrait,
     sea_query::{Expr, ExprTrait},
 };
 use usher_shared::audit::{self, Entry};
 
 use super::{
-    model::{Model, Saving},
+    model::{Answer, Model, Saving},
     object::back_query,
     row::Row,
 };
@@ -32,7 +31,7 @@ pub(crate) struct Action {
     /// Whether it fits an object, as far as its row tells.
     pub(crate) fits: fn(&Row) -> bool,
     /// Does it to one object; false when it does not fit after all.
-    pub(crate) run: for<'a> fn(&'a Saving<'a>, &'a Row) -> BoxFuture<'a, Result<bool, DbErr>>,
+    pub(crate) run: for<'a> fn(&'a Saving<'a>, &'a Row) -> Answer<'a, bool>,
 }
 
 impl Action {

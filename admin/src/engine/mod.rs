@@ -30,7 +30,7 @@ pub(crate) use count::grouped;
 pub(crate) use draft::Draft;
 pub(crate) use field::{Field, Search, Tone};
 pub(crate) use meta::{Meta, Operation, capitalised};
-pub(crate) use model::{AdminModel, Ordering, Saving, Site};
+pub(crate) use model::{AdminModel, Answer, Ordering, Saving, Site};
 pub(crate) use panel::Panel;
 pub(crate) use row::{Cell, Row, short_time};
 

@@ -40,12 +40,12 @@ pub(crate) trait AdminModel: EntityTrait {
     fn clean(_draft: &mut Draft, _before: Option<&Row>, _config: &Config) {}
 
     /// What only the database can refuse, asked inside the transaction of the save.
-    fn guard<'a>(_saving: &'a Saving<'a>, _row: &'a Row, _draft: &'a mut Draft) -> BoxFuture<'a, Result<(), DbErr>> {
+    fn guard<'a>(_saving: &'a Saving<'a>, _row: &'a Row, _draft: &'a mut Draft) -> Answer<'a, ()> {
         Box::pin(async { Ok(()) })
     }
 
     /// Makes an object where that means more than a row; answers its id, or refuses through the draft.
-    fn create<'a>(_saving: &'a Saving<'a>, _draft: &'a mut Draft) -> BoxFuture<'a, Result<Option<String>, DbErr>> {
+    fn create<'a>(_saving: &'a Saving<'a>, _draft: &'a mut Draft) -> Answer<'a, Option<String>> {
         Box::pin(async { Err(DbErr::Custom(format!("{} cannot be added", Self::META.plural))) })
     }
 
@@ -55,10 +55,13 @@ pub(crate) trait AdminModel: EntityTrait {
     }
 
     /// What stands beside the form: related objects, each a link. At most two statements.
-    fn panels<'a>(_state: &'a AppState, _row: &'a Row, _staff: &'a Staff) -> BoxFuture<'a, Result<Vec<Panel>, DbErr>> {
+    fn panels<'a>(_state: &'a AppState, _row: &'a Row, _staff: &'a Staff) -> Answer<'a, Vec<Panel>> {
         Box::pin(async { Ok(vec![]) })
     }
 }
+
+/// What a hook answers once it has asked the database.
+pub(crate) type Answer<'a, T> = BoxFuture<'a, Result<T, DbErr>>;
 
 /// What a hook needs while a save runs.
 pub(crate) struct Saving<'a> {
@@ -96,10 +99,10 @@ pub(crate) struct Model {
     pub(crate) actions: &'static [Action],
     pub(crate) locked_for: fn(&Row, &Staff) -> Option<&'static str>,
     pub(crate) clean: fn(&mut Draft, Option<&Row>, &Config),
-    pub(crate) guard: for<'a> fn(&'a Saving<'a>, &'a Row, &'a mut Draft) -> BoxFuture<'a, Result<(), DbErr>>,
-    pub(crate) create: for<'a> fn(&'a Saving<'a>, &'a mut Draft) -> BoxFuture<'a, Result<Option<String>, DbErr>>,
+    pub(crate) guard: for<'a> fn(&'a Saving<'a>, &'a Row, &'a mut Draft) -> Answer<'a, ()>,
+    pub(crate) create: for<'a> fn(&'a Saving<'a>, &'a mut Draft) -> Answer<'a, Option<String>>,
     pub(crate) taken: fn(&str) -> Option<(&'static str, &'static str)>,
-    pub(crate) panels: for<'a> fn(&'a AppState, &'a Row, &'a Staff) -> BoxFuture<'a, Result<Vec<Panel>, DbErr>>,
+    pub(crate) panels: for<'a> fn(&'a AppState, &'a Row, &'a Staff) -> Answer<'a, Vec<Panel>>,
 }
 
 impl Model {

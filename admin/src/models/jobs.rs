@@ -1,6 +1,5 @@
 //! Jobs in the admin: the ledger as it stands, and running a finished job again.
 
-use futures::future::BoxFuture;
 use sea_orm::{ActiveEnum, ConnectionTrait, DbErr, Statement};
 use usher_shared::{
     entity::{
@@ -15,7 +14,7 @@ use uuid::Uuid;
 
 use super::mails;
 use crate::{
-    engine::{Action, AdminModel, Cell, Field, Meta, Ordering, Panel, Row, Saving, Search, Tone, capitalised},
+    engine::{Action, AdminModel, Answer, Cell, Field, Meta, Ordering, Panel, Row, Saving, Search, Tone, capitalised},
     staff::Staff,
     state::AppState,
 };
@@ -89,7 +88,7 @@ impl AdminModel for Entity {
         }
     }
 
-    fn panels<'a>(state: &'a AppState, row: &'a Row, staff: &'a Staff) -> BoxFuture<'a, Result<Vec<Panel>, DbErr>> {
+    fn panels<'a>(state: &'a AppState, row: &'a Row, staff: &'a Staff) -> Answer<'a, Vec<Panel>> {
         Box::pin(panels(state, row, staff))
     }
 }
@@ -109,7 +108,7 @@ fn is_finished(row: &Row) -> bool {
     matches!(row.text("state").as_deref(), Some("dead" | "done" | "cancelled"))
 }
 
-fn retry<'a>(saving: &'a Saving<'a>, row: &'a Row) -> BoxFuture<'a, Result<bool, DbErr>> {
+fn retry<'a>(saving: &'a Saving<'a>, row: &'a Row) -> Answer<'a, bool> {
     Box::pin(async move {
         let Some(id) = row.text("id").and_then(|id| id.parse::<Uuid>().ok()) else {
             return Ok(false);

@@ -1,8 +1,6 @@
 //! Mails in the admin: what was sent to whom, and what the mail server said. A body is shown only where mail is
 //! kept in the database: elsewhere it carries tokens that are its reader's alone.
 
-use futures::future::BoxFuture;
-use sea_orm::DbErr;
 use usher_shared::entity::{
     job,
     mail::{COLUMN as C, Column, Entity, MailState},
@@ -10,7 +8,7 @@ use usher_shared::entity::{
 };
 
 use crate::{
-    engine::{AdminModel, Field, Meta, Ordering, Panel, Row, Search, Tone},
+    engine::{AdminModel, Answer, Field, Meta, Ordering, Panel, Row, Search, Tone},
     staff::Staff,
     state::AppState,
 };
@@ -50,7 +48,7 @@ impl AdminModel for Entity {
         }
     }
 
-    fn panels<'a>(state: &'a AppState, row: &'a Row, _: &'a Staff) -> BoxFuture<'a, Result<Vec<Panel>, DbErr>> {
+    fn panels<'a>(state: &'a AppState, row: &'a Row, _: &'a Staff) -> Answer<'a, Vec<Panel>> {
         let body = Panel {
             title: "Body",
             wide: true,

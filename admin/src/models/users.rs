@@ -1,7 +1,6 @@
 //! Users in the admin: found by email, name or id; edited by the rules that the API has; with their mails, jobs
 //! and sessions beside the form.
 
-use futures::future::BoxFuture;
 use sea_orm::{
     ActiveEnum, ColumnTrait, ConnectionTrait, DbErr, EntityTrait, PaginatorTrait, QueryFilter, Statement, Value,
 };
@@ -20,7 +19,7 @@ use uuid::Uuid;
 
 use super::{jobs, mails};
 use crate::{
-    engine::{AdminModel, Cell, Draft, Field, Meta, Ordering, Panel, Row, Saving, Search, Tone, capitalised},
+    engine::{AdminModel, Answer, Cell, Draft, Field, Meta, Ordering, Panel, Row, Saving, Search, Tone, capitalised},
     staff::Staff,
     state::AppState,
 };
@@ -118,11 +117,11 @@ impl AdminModel for Entity {
         }
     }
 
-    fn guard<'a>(saving: &'a Saving<'a>, row: &'a Row, draft: &'a mut Draft) -> BoxFuture<'a, Result<(), DbErr>> {
+    fn guard<'a>(saving: &'a Saving<'a>, row: &'a Row, draft: &'a mut Draft) -> Answer<'a, ()> {
         Box::pin(guard(saving, row, draft))
     }
 
-    fn create<'a>(saving: &'a Saving<'a>, draft: &'a mut Draft) -> BoxFuture<'a, Result<Option<String>, DbErr>> {
+    fn create<'a>(saving: &'a Saving<'a>, draft: &'a mut Draft) -> Answer<'a, Option<String>> {
         Box::pin(create(saving, draft))
     }
 
@@ -130,7 +129,7 @@ impl AdminModel for Entity {
         violated.contains("email_key").then_some((Column::Email, TAKEN))
     }
 
-    fn panels<'a>(state: &'a AppState, row: &'a Row, staff: &'a Staff) -> BoxFuture<'a, Result<Vec<Panel>, DbErr>> {
+    fn panels<'a>(state: &'a AppState, row: &'a Row, staff: &'a Staff) -> Answer<'a, Vec<Panel>> {
         Box::pin(panels(state, row, staff))
     }
 }

@@ -107,12 +107,12 @@ on_both! {
         fields.extend(ids.iter().map(|id| ("id", id.as_str())));
         let page = visitor.post("/admin/jobs/actions", &fields).await;
         assert_eq!(page.location(), "/admin/jobs?kind=welcome_email");
-        let list = visitor.get(&page.location().to_owned()).await;
+        let list = visitor.get(page.location()).await;
         assert!(list.has("2 jobs will run again; 1 left alone"), "{}", list.body);
         assert_eq!(state(&app, &jobs[2]).await, JobState::Running);
 
         let none = visitor.post("/admin/jobs/actions", &[("action", "retry")]).await;
-        assert!(visitor.get(&none.location().to_owned()).await.has("Tick the jobs"));
+        assert!(visitor.get(none.location()).await.has("Tick the jobs"));
         let unknown = visitor.post("/admin/jobs/actions", &[("action", "explode"), ("id", &ids[0])]).await;
         assert_eq!(unknown.status, StatusCode::BAD_REQUEST);
     }

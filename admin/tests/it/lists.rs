@@ -101,7 +101,7 @@ on_both! {
                       ("age", ""), ("status", "locked"), ("locked_until", ""), ("lock_reason", ""), ("_save", "list")];
         let saved = visitor.post(&format!("/admin/users/{}", locked.id), &fields).await;
         assert_eq!(saved.location(), "/admin/users?status=locked&o=name", "{}", saved.body);
-        let again = visitor.get(&saved.location().to_owned()).await;
+        let again = visitor.get(saved.location()).await;
         assert!(again.has("The user was saved") && again.has("Locked Out"));
         assert!(!visitor.get("/admin/users").await.has("The user was saved"), "a message is said once");
     }

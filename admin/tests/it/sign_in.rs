@@ -84,7 +84,7 @@ on_both! {
         let mut visitor = app.anonymous();
         let page = visitor.get("/admin/users?q=ada").await;
         assert_eq!(page.location(), "/admin/login?next=%2Fadmin%2Fusers%3Fq%3Dada");
-        let page = visitor.get(&page.location().to_owned()).await;
+        let page = visitor.get(page.location()).await;
         let next = page.input("next").unwrap();
         let fields = [("email", ADMIN), ("password", PASSWORD), ("next", next.as_str())];
         assert_eq!(visitor.post("/admin/login", &fields).await.location(), "/admin/users?q=ada");
