@@ -6,7 +6,7 @@ mod verdict;
 
 use std::sync::Arc;
 
-use anyhow::Context;
+use anyhow::{Context, anyhow};
 use lettre::message::Mailbox;
 use sea_orm::{
     ActiveValue::Set,
@@ -46,20 +46,10 @@ pub struct Mailer {
 
 /// A mail that is out, or kept; the log does not know yet. See [`Delivery::record`].
 #[must_use = "a delivery is recorded in the transaction that completes the job"]
-pub struct Delivery(Outcome);
-
-enum Outcome {
-    /// An earlier run of the same job did it.
-    AlreadyDone,
-    Sent {
-        job_id: Uuid,
-        answer: String,
-    },
-    Kept {
-        job_id: Uuid,
-        text: String,
-        html: String,
-    },
+pub struct Delivery {
+    job_id: Uuid,
+    /// What changes in its row; nothing when an earlier run of the same job did it all.
+    change: Option<mail::ActiveModel>,
 }
 
 impl Mailer {
@@ -71,10 +61,9 @@ impl Mailer {
                 config.mail_from
             )
         })?;
-        let smtp = config.smtp_url.as_deref().map(Smtp::new).transpose();
-        let smtp = smtp.context(
-            "SMTP_URL cannot be used, for example SMTP_URL=smtp://user:secret@mail.example.org:587?tls=required",
-        )?;
+        let smtp = config.smtp_url.as_deref().map(Smtp::new).transpose().map_err(|error| {
+            anyhow!("SMTP_URL {error:#}, for example SMTP_URL=smtp://user:secret@mail.example.org:587?tls=required")
+        })?;
         Ok(Self {
             from,
             smtp: smtp.map(Arc::new),
@@ -90,56 +79,52 @@ impl Mailer {
     /// Sends the mail of this job, unless an earlier run did. A failure is in the mail log already and says what
     /// the job does next: busy server or network trouble, try again; address refused, give up; we are refused, rest.
     pub async fn deliver(&self, context: &JobContext, mail: Mail) -> Result<Delivery, JobError> {
-        let message = message::Message::new(&self.from, context.job.id, &mail).map_err(JobError::GiveUp)?;
-        if !reserve(&context.db, context.job.id, &message.id, &mail).await? {
-            return Ok(Delivery(Outcome::AlreadyDone));
+        let (db, job_id) = (&context.db, context.job.id);
+        let message = message::Message::new(&self.from, job_id, &mail).map_err(JobError::GiveUp)?;
+        if !reserve(db, job_id, &message.id, &mail).await? {
+            return Ok(Delivery { job_id, change: None });
         }
-        let job_id = context.job.id;
-        let Some(smtp) = &self.smtp else {
-            return Ok(Delivery(Outcome::Kept {
-                job_id,
-                text: mail.text,
-                html: mail.html,
-            }));
+        let mut change = mail::ActiveModel {
+            // The address may have changed since an earlier run reserved the row.
+            to_address: Set(mail.address),
+            subject: Set(mail.subject),
+            ..Default::default()
         };
-        match smtp.send(&self.from.email, &message.to, &message.bytes).await {
-            Ok(answer) => Ok(Delivery(Outcome::Sent { job_id, answer })),
-            Err(failure) => {
-                let verdict = Verdict::of(&failure);
-                note_failure(&context.db, job_id, verdict, &failure.answer).await?;
-                Err(verdict.answer(&failure))
-            }
+        if let Some(smtp) = &self.smtp {
+            let sent = smtp.send(&self.from.email, &message.to, &message.bytes).await;
+            let answer = match sent {
+                Ok(answer) => answer,
+                Err(failure) => {
+                    let verdict = Verdict::of(&failure);
+                    note_failure(db, job_id, verdict, &failure.answer).await?;
+                    return Err(verdict.answer(&failure));
+                }
+            };
+            change.state = Set(MailState::Sent);
+            change.answer = Set(Some(answer));
+            change.sent_at = Set(Some(now()));
+        } else {
+            change.state = Set(MailState::Kept);
+            change.text_body = Set(Some(mail.text));
+            change.html_body = Set(Some(mail.html));
         }
+        Ok(Delivery {
+            job_id,
+            change: Some(change),
+        })
     }
 }
 
 impl Delivery {
     /// Writes the mail's end into the log; for the transaction that also completes the job.
     pub async fn record(self, conn: &impl ConnectionTrait) -> Result<(), DbErr> {
-        let (job_id, row) = match self.0 {
-            Outcome::AlreadyDone => return Ok(()),
-            Outcome::Sent { job_id, answer } => (
-                job_id,
-                mail::ActiveModel {
-                    state: Set(MailState::Sent),
-                    answer: Set(Some(answer)),
-                    sent_at: Set(Some(now())),
-                    ..Default::default()
-                },
-            ),
-            Outcome::Kept { job_id, text, html } => (
-                job_id,
-                mail::ActiveModel {
-                    state: Set(MailState::Kept),
-                    text_body: Set(Some(text)),
-                    html_body: Set(Some(html)),
-                    sent_at: Set(Some(now())),
-                    ..Default::default()
-                },
-            ),
-        };
-        let update = mail::Entity::update_many().set(row);
-        update.filter(mail::Column::JobId.eq(job_id)).exec(conn).await.map(drop)
+        let Some(change) = self.change else { return Ok(()) };
+        let update = mail::Entity::update_many().set(change);
+        update
+            .filter(mail::Column::JobId.eq(self.job_id))
+            .exec(conn)
+            .await
+            .map(drop)
     }
 }
 

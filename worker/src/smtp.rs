@@ -90,7 +90,7 @@ impl Smtp {
             ("smtp", None) => (Tls::None, 25),
             ("smtp", Some("required")) => (Tls::Required, 587),
             ("smtp", Some("opportunistic")) => (Tls::IfOffered, 587),
-            ("smtp", Some(other)) => bail!("tls={other} is neither required nor opportunistic"),
+            ("smtp", Some(other)) => bail!("has tls={other}, neither required nor opportunistic"),
             (scheme, _) => bail!("has the scheme {scheme}, neither smtp nor smtps"),
         };
         let decoded = |text: &str| Ok::<_, anyhow::Error>(percent_decode_str(text).decode_utf8()?.into_owned());

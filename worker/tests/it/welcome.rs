@@ -151,7 +151,9 @@ on_both! {
         }
         worker.stop().await;
         assert_eq!(smtp.mails().len(), 2);
-        assert!(yard.mails().await.iter().all(|row| row.state == MailState::Sent));
+        for row in yard.mails().await {
+            assert_eq!((row.state, row.to_address.as_str()), (MailState::Sent, "fine@example.org"));
+        }
     }
 
     async fn an_address_that_does_not_exist_is_dead_and_a_server_that_refuses_us_puts_the_job_off(db: TestDb) {
