@@ -79,15 +79,18 @@ CREATE INDEX job_attempts_job_idx ON job_attempts (job_id, id);
 CREATE TABLE job_schedules (
     id          {id},
     name        text NOT NULL,
+    queue       text NOT NULL,
     kind        text NOT NULL,
+    version     smallint NOT NULL DEFAULT 1,
     payload     {json} NOT NULL,
+    priority    smallint NOT NULL DEFAULT 5,
     cron        text NOT NULL,
     time_zone   text NOT NULL DEFAULT 'UTC',
     catch_up    text NOT NULL DEFAULT 'one' CHECK (catch_up IN ('one', 'all', 'skip')),
     enabled     boolean NOT NULL DEFAULT true,
     next_run_at {time} NOT NULL,
     last_run_at {time},
-    version     integer NOT NULL DEFAULT 1,
+    row_version integer NOT NULL DEFAULT 1,
     created_at  {time} NOT NULL,
     updated_at  {time} NOT NULL
 );

@@ -9,15 +9,20 @@ pub struct Model {
     #[sea_orm(primary_key)]
     pub id: i64,
     pub name: String,
+    pub queue: String,
     pub kind: String,
+    /// The payload's shape.
+    pub version: i16,
     pub payload: Json,
+    pub priority: i16,
     pub cron: String,
     pub time_zone: String,
     pub catch_up: CatchUp,
     pub enabled: bool,
     pub next_run_at: DateTimeUtc,
     pub last_run_at: Option<DateTimeUtc>,
-    pub version: i32,
+    /// Counts changes; the stale-save check compares it.
+    pub row_version: i32,
     pub created_at: DateTimeUtc,
     pub updated_at: DateTimeUtc,
 }

@@ -1,7 +1,7 @@
 //! Writing a job into the caller's transaction.
 
 use chrono::{DateTime, Utc};
-use sea_orm::{ConnectionTrait, DbErr};
+use sea_orm::{ConnectionTrait, DbErr, Statement};
 use thiserror::Error;
 use uuid::Uuid;
 
@@ -116,50 +116,86 @@ pub async fn enqueue_with<J: Job>(tx: &Tx, job: J, options: Options) -> Result<E
     if bytes > MAX_PAYLOAD_BYTES {
         return Err(EnqueueError::TooLarge { kind: J::KIND, bytes });
     }
-    let sql = Sql(tx.get_database_backend());
-    let id = Uuid::now_v7();
-    let priority = options.priority.unwrap_or(J::PRIORITY);
-    let insert = format!(
-        "INSERT INTO jobs (id, queue, kind, version, payload, priority, run_at, next_dispatch_at, expires_at, \
-         unique_key, max_attempts, user_id, actor, trace_context, created_at) \
-         VALUES ($1, $2, $3, $4, $5, $6, COALESCE($7, {now}), COALESCE($7, {grace}), $9, $10, $11, $12, $13, $14, {now}) \
-         ON CONFLICT (kind, unique_key) WHERE unique_key IS NOT NULL AND state IN ('ready', 'running') DO NOTHING",
-        now = sql.now(),
-        grace = sql.after("$8"),
+    let row = Row {
+        id: Uuid::now_v7(),
+        queue: J::QUEUE,
+        kind: J::KIND,
+        version: J::VERSION,
+        payload,
+        priority: options.priority.unwrap_or(J::PRIORITY).number(),
+        user_id: job.user_id(),
+        options,
+    };
+    let insert = row.insert(
+        tx,
+        "(kind, unique_key) WHERE unique_key IS NOT NULL AND state IN ('ready', 'running')",
     );
-    let values = [
-        id.into(),
-        J::QUEUE.into(),
-        J::KIND.into(),
-        J::VERSION.into(),
-        payload.into(),
-        priority.number().into(),
-        options.run_at.into(),
-        tx.dispatch_grace().as_secs_f64().into(),
-        options.expires_at.into(),
-        options.unique_key.clone().into(),
-        options.max_attempts.into(),
-        job.user_id().into(),
-        options.actor.into(),
-        options.trace_context.into(),
-    ];
-    let insert = sql.statement(&insert, values);
     loop {
         if tx.execute_raw(insert.clone()).await?.rows_affected() == 1 {
-            if options.run_at.is_none_or(|at| at <= crate::time::now()) {
-                tx.remember(Hint {
-                    id,
-                    epoch: 0,
-                    queue: J::QUEUE.to_owned(),
-                    priority: priority.number(),
-                });
-            }
-            return Ok(Enqueued::New(id));
+            row.announce(tx);
+            return Ok(Enqueued::New(row.id));
         }
-        if let Some(met) = find_unique(tx, J::KIND, options.unique_key.as_deref()).await? {
+        if let Some(met) = find_unique(tx, J::KIND, row.options.unique_key.as_deref()).await? {
             return Ok(Enqueued::Met(met));
         }
         // It finished in between: the key is free again.
+    }
+}
+
+/// A job about to be written.
+pub(super) struct Row<'a> {
+    pub id: Uuid,
+    pub queue: &'a str,
+    pub kind: &'a str,
+    pub version: i16,
+    pub payload: serde_json::Value,
+    pub priority: i16,
+    pub user_id: Option<i64>,
+    pub options: Options,
+}
+
+impl Row<'_> {
+    /// The insert; a conflict on `unless` writes nothing.
+    pub(super) fn insert(&self, tx: &Tx, unless: &str) -> Statement {
+        let sql = Sql(tx.get_database_backend());
+        let insert = format!(
+            "INSERT INTO jobs (id, queue, kind, version, payload, priority, run_at, next_dispatch_at, expires_at, \
+             unique_key, max_attempts, user_id, actor, trace_context, created_at) \
+             VALUES ($1, $2, $3, $4, $5, $6, COALESCE($7, {now}), COALESCE($7, {grace}), $9, $10, $11, $12, $13, $14, \
+             {now}) ON CONFLICT {unless} DO NOTHING",
+            now = sql.now(),
+            grace = sql.after("$8"),
+        );
+        let options = &self.options;
+        let values = [
+            self.id.into(),
+            self.queue.into(),
+            self.kind.into(),
+            self.version.into(),
+            self.payload.clone().into(),
+            self.priority.into(),
+            options.run_at.into(),
+            tx.dispatch_grace().as_secs_f64().into(),
+            options.expires_at.into(),
+            options.unique_key.clone().into(),
+            options.max_attempts.into(),
+            self.user_id.into(),
+            options.actor.clone().into(),
+            options.trace_context.clone().into(),
+        ];
+        sql.statement(&insert, values)
+    }
+
+    /// Remembers the hint of a job that is due once the transaction has committed.
+    pub(super) fn announce(&self, tx: &Tx) {
+        if self.options.run_at.is_none_or(|at| at <= crate::time::now()) {
+            tx.remember(Hint {
+                id: self.id,
+                epoch: 0,
+                queue: self.queue.to_owned(),
+                priority: self.priority,
+            });
+        }
     }
 }
 

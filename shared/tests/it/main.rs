@@ -6,6 +6,7 @@ mod config;
 mod enqueue;
 mod house;
 mod rate_limit;
+mod schedules;
 mod staff;
 mod sweep;
 mod transport;

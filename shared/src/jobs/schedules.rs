@@ -1,0 +1,286 @@
+//! Jobs that come back by the clock. A tick is one transaction: the schedule's row locked, the job written under
+//! an id made of the tick, the next time set. However many workers look, each tick happens once.
+
+use chrono::{DateTime, Duration, Utc};
+use chrono_tz::Tz;
+use croner::Cron;
+use sea_orm::{
+    ActiveModelTrait, ActiveValue::Set, ConnectionTrait, DbErr, EntityTrait, IntoActiveModel, sea_query::OnConflict,
+};
+use thiserror::Error;
+use uuid::Uuid;
+
+use super::{EnqueueError, Job, Ledger, Options, enqueue::Row, ledger::Tx, sql::Sql};
+use crate::{
+    crypto,
+    entity::job_schedule::{self, CatchUp},
+    time::now,
+};
+
+/// Jobs written for one schedule in one transaction; the rest follows in the next.
+const TICKS_AT_ONCE: usize = 100;
+/// A tick later than this counts as missed where missed ticks are skipped.
+const PUNCTUAL: Duration = Duration::seconds(60);
+
+/// Why a pattern or a time zone cannot be used. The text is for the person who typed it.
+#[derive(Debug, Error)]
+pub enum ScheduleError {
+    #[error("{0:?} is no cron pattern: {1}; write five fields, for example \"0 7 * * 1-5\"")]
+    Pattern(String, String),
+    #[error("{0:?} is no time zone; write one such as UTC or Europe/Paris")]
+    TimeZone(String),
+    #[error("the pattern {0:?} never comes")]
+    Never(String),
+    #[error(transparent)]
+    Enqueue(#[from] EnqueueError),
+    #[error(transparent)]
+    Db(#[from] DbErr),
+}
+
+/// A schedule that comes with the program. Staff may change its times or stop it; that is kept.
+#[derive(Clone, Debug)]
+pub struct Schedule {
+    name: &'static str,
+    cron: &'static str,
+    queue: &'static str,
+    kind: &'static str,
+    version: i16,
+    priority: i16,
+    payload: serde_json::Value,
+    catch_up: CatchUp,
+}
+
+impl Schedule {
+    /// A job of this kind at the times of a cron pattern in UTC. Ticks that nobody was there for are made up by one job.
+    ///
+    /// # Panics
+    /// If the payload is no JSON; a programmer sees that at the first start.
+    pub fn new<J: Job>(name: &'static str, cron: &'static str, job: &J) -> Self {
+        let payload = serde_json::to_value(job).expect("a job's payload is JSON");
+        Self {
+            name,
+            cron,
+            queue: J::QUEUE,
+            kind: J::KIND,
+            version: J::VERSION,
+            priority: J::PRIORITY.number(),
+            payload,
+            catch_up: CatchUp::One,
+        }
+    }
+
+    #[must_use]
+    pub fn catch_up(mut self, catch_up: CatchUp) -> Self {
+        self.catch_up = catch_up;
+        self
+    }
+}
+
+/// The first time after `after` at which the pattern comes in that zone. Five fields, or six with seconds in front.
+pub fn next_occurrence(cron: &str, time_zone: &str, after: DateTime<Utc>) -> Result<DateTime<Utc>, ScheduleError> {
+    let zone: Tz = time_zone
+        .parse()
+        .map_err(|_| ScheduleError::TimeZone(time_zone.to_owned()))?;
+    let pattern: Cron = cron
+        .parse()
+        .map_err(|error: croner::errors::CronError| ScheduleError::Pattern(cron.to_owned(), error.to_string()))?;
+    let next = pattern.find_next_occurrence(&after.with_timezone(&zone), false);
+    next.map(|at| at.with_timezone(&Utc))
+        .map_err(|_| ScheduleError::Never(cron.to_owned()))
+}
+
+impl Ledger {
+    /// Enters the program's schedules that are not there yet.
+    pub async fn declare(&self, schedules: &[Schedule]) -> Result<(), ScheduleError> {
+        for schedule in schedules {
+            let at = now();
+            let row = job_schedule::ActiveModel {
+                name: Set(schedule.name.to_owned()),
+                queue: Set(schedule.queue.to_owned()),
+                kind: Set(schedule.kind.to_owned()),
+                version: Set(schedule.version),
+                payload: Set(schedule.payload.clone()),
+                priority: Set(schedule.priority),
+                cron: Set(schedule.cron.to_owned()),
+                time_zone: Set("UTC".to_owned()),
+                catch_up: Set(schedule.catch_up),
+                enabled: Set(true),
+                next_run_at: Set(next_occurrence(schedule.cron, "UTC", at)?),
+                row_version: Set(1),
+                created_at: Set(at),
+                updated_at: Set(at),
+                ..Default::default()
+            };
+            let there = OnConflict::column(job_schedule::Column::Name).do_nothing().to_owned();
+            job_schedule::Entity::insert(row)
+                .on_conflict(there)
+                .exec_without_returning(&self.db)
+                .await?;
+        }
+        Ok(())
+    }
+
+    /// Writes the jobs of every schedule that is due, and says how many.
+    pub async fn tick(&self) -> Result<usize, ScheduleError> {
+        let mut written = 0;
+        while self.any_schedule_due().await? {
+            let tx = self.begin().await?;
+            let Some(schedule) = lock_due(&tx).await? else {
+                // Another worker has it in hand.
+                break;
+            };
+            written += tick_one(&tx, schedule).await?;
+            tx.commit().await?;
+        }
+        Ok(written)
+    }
+
+    async fn any_schedule_due(&self) -> Result<bool, DbErr> {
+        let sql = self.sql();
+        let query = format!(
+            "SELECT 1 FROM job_schedules WHERE enabled AND next_run_at <= {} LIMIT 1",
+            sql.now()
+        );
+        Ok(self.db.query_one_raw(sql.statement(&query, [])).await?.is_some())
+    }
+}
+
+async fn lock_due(tx: &Tx) -> Result<Option<job_schedule::Model>, DbErr> {
+    let sql = Sql(tx.get_database_backend());
+    let query = format!(
+        "SELECT * FROM job_schedules WHERE enabled AND next_run_at <= {} ORDER BY next_run_at, id LIMIT 1 {}",
+        sql.now(),
+        sql.skip_locked()
+    );
+    job_schedule::Entity::find()
+        .from_raw_sql(sql.statement(&query, []))
+        .one(&**tx)
+        .await
+}
+
+async fn tick_one(tx: &Tx, schedule: job_schedule::Model) -> Result<usize, ScheduleError> {
+    let at = now();
+    let mut ticks = vec![schedule.next_run_at];
+    let next = loop {
+        let last = ticks[ticks.len() - 1];
+        // A pattern that staff broke stops its schedule instead of every worker's loop.
+        let Ok(next) = next_occurrence(&schedule.cron, &schedule.time_zone, last) else {
+            break None;
+        };
+        if next > at || (schedule.catch_up == CatchUp::All && ticks.len() == TICKS_AT_ONCE) {
+            break Some(next);
+        }
+        match schedule.catch_up {
+            CatchUp::All => ticks.push(next),
+            // Only the newest of the missed ones counts.
+            CatchUp::One | CatchUp::Skip => ticks[0] = next,
+        }
+    };
+    ticks.retain(|tick| schedule.catch_up != CatchUp::Skip || at - *tick <= PUNCTUAL);
+    let mut written = 0;
+    for tick in &ticks {
+        written += write(tx, &schedule, *tick).await?;
+    }
+    let (last, cron) = (ticks.last().copied(), schedule.cron.clone());
+    let mut row = schedule.into_active_model();
+    match next {
+        Some(next) => row.next_run_at = Set(next),
+        None => {
+            tracing::error!(cron, "a schedule's pattern never comes again; it is switched off");
+            row.enabled = Set(false);
+        }
+    }
+    if last.is_some() {
+        row.last_run_at = Set(last);
+    }
+    row.update(&**tx).await?;
+    Ok(written)
+}
+
+async fn write(tx: &Tx, schedule: &job_schedule::Model, tick: DateTime<Utc>) -> Result<usize, ScheduleError> {
+    let row = Row {
+        id: tick_id(&schedule.name, tick),
+        queue: &schedule.queue,
+        kind: &schedule.kind,
+        version: schedule.version,
+        payload: schedule.payload.clone(),
+        priority: schedule.priority,
+        user_id: None,
+        options: Options::default().actor(format!("schedule:{}", schedule.id)),
+    };
+    let inserted = tx.execute_raw(row.insert(tx, "(id)")).await?.rows_affected();
+    if inserted == 1 {
+        row.announce(tx);
+    }
+    Ok(usize::from(inserted == 1))
+}
+
+/// The id that this tick's job has on every machine: a UUIDv7 of the tick's time whose random part is a hash.
+fn tick_id(schedule: &str, tick: DateTime<Utc>) -> Uuid {
+    let hash = crypto::sha256(format!("{schedule} {}", tick.timestamp_micros()).as_bytes());
+    let millis = u64::try_from(tick.timestamp_millis()).unwrap_or_default();
+    let mut random = [0; 10];
+    random.copy_from_slice(&hash[..10]);
+    uuid::Builder::from_unix_timestamp_millis(millis, &random).into_uuid()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn next(cron: &str, zone: &str, after: &str) -> String {
+        next_occurrence(cron, zone, after.parse().unwrap())
+            .unwrap()
+            .to_rfc3339()
+    }
+
+    #[test]
+    fn patterns_follow_their_time_zone_through_summer_time() {
+        assert_eq!(
+            next("0 7 * * *", "UTC", "2026-11-22T06:59:59Z"),
+            "2026-11-22T07:00:00+00:00"
+        );
+        assert_eq!(
+            next("0 7 * * *", "UTC", "2026-11-22T07:00:00Z"),
+            "2026-11-23T07:00:00+00:00"
+        );
+        assert_eq!(
+            next("0 7 * * *", "Europe/Paris", "2026-07-01T00:00:00Z"),
+            "2026-07-01T05:00:00+00:00"
+        );
+        assert_eq!(
+            next("0 7 * * *", "Europe/Paris", "2026-12-01T00:00:00Z"),
+            "2026-12-01T06:00:00+00:00"
+        );
+        assert_eq!(
+            next("*/10 * * * * *", "UTC", "2026-11-22T07:00:01Z"),
+            "2026-11-22T07:00:10+00:00"
+        );
+    }
+
+    #[test]
+    fn what_is_no_pattern_or_zone_is_said() {
+        let at = "2026-11-22T07:00:00Z".parse().unwrap();
+        assert!(matches!(
+            next_occurrence("every day", "UTC", at),
+            Err(ScheduleError::Pattern(..))
+        ));
+        assert!(matches!(
+            next_occurrence("0 7 * * *", "Mars/Base", at),
+            Err(ScheduleError::TimeZone(_))
+        ));
+        assert!(matches!(
+            next_occurrence("0 0 31 2 *", "UTC", at),
+            Err(ScheduleError::Never(_))
+        ));
+    }
+
+    #[test]
+    fn a_tick_has_the_same_id_everywhere_and_no_other_has_it() {
+        let at: DateTime<Utc> = "2026-11-22T07:00:00Z".parse().unwrap();
+        assert_eq!(tick_id("digest", at), tick_id("digest", at));
+        assert_ne!(tick_id("digest", at), tick_id("prune", at));
+        assert_ne!(tick_id("digest", at), tick_id("digest", at + Duration::seconds(1)));
+        assert_eq!(tick_id("digest", at).get_version_num(), 7);
+    }
+}

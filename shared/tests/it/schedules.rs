@@ -1,0 +1,107 @@
+//! Schedules: each tick once, however many workers look; missed ticks are made up as the schedule says.
+
+use chrono::Duration;
+use sea_orm::{ActiveModelTrait, ActiveValue::Set, EntityTrait, IntoActiveModel, QueryOrder};
+use usher_shared::{
+    entity::{
+        job,
+        job_schedule::{self, CatchUp},
+    },
+    jobs::{Ledger, Retention, Schedule},
+    time::now,
+};
+use usher_testkit::on_both;
+
+use crate::house::{claimed, hint, ledger, note, read};
+
+/// Declares a schedule and makes its next run lie in the past.
+async fn missed(ledger: &Ledger, cron: &'static str, catch_up: CatchUp, ago: Duration) {
+    ledger
+        .declare(&[Schedule::new("notes", cron, &note()).catch_up(catch_up)])
+        .await
+        .unwrap();
+    let row = job_schedule::Entity::find().one(ledger.db()).await.unwrap().unwrap();
+    let mut row = row.into_active_model();
+    row.next_run_at = Set(now() - ago);
+    row.update(ledger.db()).await.unwrap();
+}
+
+async fn jobs(ledger: &Ledger) -> Vec<job::Model> {
+    job::Entity::find()
+        .order_by_asc(job::Column::Id)
+        .all(ledger.db())
+        .await
+        .unwrap()
+}
+
+async fn schedule(ledger: &Ledger) -> job_schedule::Model {
+    job_schedule::Entity::find().one(ledger.db()).await.unwrap().unwrap()
+}
+
+on_both! {
+    async fn many_tickers_at_once_write_each_tick_once(db: TestDb) {
+        let ledger = ledger(&db).await;
+        missed(&ledger, "* * * * * *", CatchUp::All, Duration::seconds(250)).await;
+        let tickers = (0..5).map(|_| ledger.tick());
+        let written: usize = futures::future::join_all(tickers).await.into_iter().map(Result::unwrap).sum();
+        let jobs = jobs(&ledger).await;
+        assert_eq!(jobs.len(), written);
+        assert!((250..=256).contains(&written), "{written} ticks: none lost, none doubled");
+        assert!(jobs.iter().all(|job| job.kind == "note" && job.actor.as_deref() == Some("schedule:1")));
+        assert!(schedule(&ledger).await.next_run_at > now() - Duration::seconds(2));
+    }
+
+    async fn missed_ticks_are_made_up_by_one_job(db: TestDb) {
+        let ledger = ledger(&db).await;
+        missed(&ledger, "*/5 * * * *", CatchUp::One, Duration::hours(10)).await;
+        assert_eq!(ledger.tick().await.unwrap(), 1);
+        assert_eq!(ledger.tick().await.unwrap(), 0);
+        let schedule = schedule(&ledger).await;
+        assert!(schedule.next_run_at > now() && schedule.next_run_at <= now() + Duration::minutes(5));
+        assert!(now() - schedule.last_run_at.unwrap() <= Duration::minutes(5));
+    }
+
+    async fn missed_ticks_can_be_skipped(db: TestDb) {
+        let ledger = ledger(&db).await;
+        missed(&ledger, "0 0 1 1 *", CatchUp::Skip, Duration::hours(10)).await;
+        assert_eq!(ledger.tick().await.unwrap(), 0);
+        assert!(jobs(&ledger).await.is_empty());
+        assert!(schedule(&ledger).await.next_run_at > now());
+    }
+
+    async fn what_staff_changed_survives_the_next_start(db: TestDb) {
+        let ledger = ledger(&db).await;
+        missed(&ledger, "0 7 * * *", CatchUp::One, Duration::hours(1)).await;
+        let mut row = schedule(&ledger).await.into_active_model();
+        row.enabled = Set(false);
+        row.cron = Set("0 9 * * *".to_owned());
+        row.update(ledger.db()).await.unwrap();
+        ledger.declare(&[Schedule::new("notes", "0 7 * * *", &note())]).await.unwrap();
+        let row = schedule(&ledger).await;
+        assert_eq!((row.cron.as_str(), row.enabled), ("0 9 * * *", false));
+        assert_eq!(ledger.tick().await.unwrap(), 0, "switched off");
+    }
+
+    async fn a_broken_pattern_stops_its_schedule_alone(db: TestDb) {
+        let ledger = ledger(&db).await;
+        missed(&ledger, "0 7 * * *", CatchUp::One, Duration::hours(1)).await;
+        let mut row = schedule(&ledger).await.into_active_model();
+        row.cron = Set("nonsense".to_owned());
+        row.update(ledger.db()).await.unwrap();
+        assert_eq!(ledger.tick().await.unwrap(), 1, "this tick was promised");
+        assert!(!schedule(&ledger).await.enabled);
+    }
+
+    async fn finished_jobs_are_pruned_after_their_time(db: TestDb) {
+        let ledger = ledger(&db).await;
+        let done = claimed(&ledger, "w", std::time::Duration::from_secs(15)).await;
+        ledger.complete(ledger.db(), usher_shared::jobs::Claim::of(&done), None).await.unwrap();
+        let waiting = crate::house::add(&ledger, usher_shared::jobs::Options::default()).await.id();
+        assert_eq!(ledger.prune(Retention::default()).await.unwrap().jobs, 0, "kept for a week");
+        let mut row = read(&ledger, done.id).await.into_active_model();
+        row.finished_at = Set(Some(now() - Duration::days(8)));
+        row.update(ledger.db()).await.unwrap();
+        assert_eq!(ledger.prune(Retention::default()).await.unwrap().jobs, 1);
+        assert_eq!(hint(&ledger, waiting).await.id, waiting, "what is not finished stays");
+    }
+}
