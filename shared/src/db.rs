@@ -34,6 +34,9 @@ impl Default for PoolOptions {
     }
 }
 
+/// After this long without use a connection is tried before it is handed out.
+const RESTED: Duration = Duration::from_secs(1);
+
 /// The database does not answer; the text is one line and holds no password.
 #[derive(Debug, Error)]
 #[error("cannot open the database {database} (DATABASE_URL): {reason}")]
@@ -64,7 +67,8 @@ pub async fn connect(url: &str, options: &PoolOptions) -> Result<DatabaseConnect
         .max_connections(options.max_connections)
         .connect_timeout(Duration::from_secs(5))
         .acquire_timeout(Duration::from_secs(5))
-        .test_before_acquire(false)
+        // One that has rested may have died with its server; a busy one is not worth a round trip.
+        .test_before_acquire_if_idle_for(RESTED)
         .sqlx_logging(false)
         .map_sqlx_sqlite_opts(move |sqlite| {
             let sqlite = if create { sqlite.create_if_missing(true) } else { sqlite };

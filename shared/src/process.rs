@@ -15,7 +15,7 @@ use tokio::{
 };
 use tokio_util::sync::CancellationToken;
 
-/// Runs a program's main part. An error becomes one line on standard error and exit code 1.
+/// Runs a program's main part. An error becomes one line on standard error, with its causes, and exit code 1.
 pub async fn run<E: Into<Box<dyn Error + Send + Sync>>>(
     name: &str,
     main: impl Future<Output = Result<(), E>>,
@@ -23,13 +23,25 @@ pub async fn run<E: Into<Box<dyn Error + Send + Sync>>>(
     match main.await {
         Ok(()) => ExitCode::SUCCESS,
         Err(error) => {
-            let mut line = error.into().to_string();
-            line = line.split_whitespace().collect::<Vec<_>>().join(" ");
             // Standard error may be closed; there is nobody left to tell then.
-            drop(writeln!(io::stderr(), "{name}: {line}"));
+            drop(writeln!(io::stderr(), "{name}: {}", one_line(&*error.into())));
             ExitCode::FAILURE
         }
     }
+}
+
+/// An error and its causes; a cause that the text before it tells already is not repeated.
+fn one_line(error: &dyn Error) -> String {
+    let mut line = error.to_string();
+    let mut cause = error.source();
+    while let Some(error) = cause {
+        let text = error.to_string();
+        if !line.contains(&text) {
+            line = format!("{line}: {text}");
+        }
+        cause = error.source();
+    }
+    line.split_whitespace().collect::<Vec<_>>().join(" ")
 }
 
 /// Cancelled by the first SIGTERM or Ctrl-C; a second one ends the process at once.
