@@ -43,6 +43,8 @@ CREATE TABLE jobs (
     worker           text,
     cancel_requested boolean NOT NULL DEFAULT false,
     unique_key       text,
+    parent_id        {uuid},
+    waits            boolean NOT NULL DEFAULT false,
     user_id          bigint,
     actor            text,
     trace_context    text,
@@ -53,7 +55,11 @@ CREATE TABLE jobs (
     started_at       {time},
     finished_at      {time}
 );
-CREATE INDEX jobs_due_idx ON jobs (queue, priority, next_dispatch_at, id) WHERE state = 'ready';
+CREATE INDEX jobs_due_idx ON jobs (queue, priority, next_dispatch_at, id)
+    WHERE state = 'ready' AND crashes = 0 AND NOT waits;
+CREATE INDEX jobs_suspect_idx ON jobs (next_dispatch_at) WHERE state = 'ready' AND crashes > 0;
+CREATE INDEX jobs_waiting_idx ON jobs (id) WHERE state = 'ready' AND waits;
+CREATE INDEX jobs_parent_idx ON jobs (parent_id) WHERE parent_id IS NOT NULL;
 CREATE INDEX jobs_expires_idx ON jobs (expires_at) WHERE state = 'ready' AND expires_at IS NOT NULL;
 CREATE INDEX jobs_lease_idx ON jobs (lease_until) WHERE state = 'running';
 CREATE UNIQUE INDEX jobs_unique_key_unique ON jobs (kind, unique_key)

@@ -38,6 +38,10 @@ pub struct Model {
     pub worker: Option<String>,
     pub cancel_requested: bool,
     pub unique_key: Option<String>,
+    /// The job that waits for this one.
+    pub parent_id: Option<Uuid>,
+    /// Not due before every job that names it as `parent_id` has ended.
+    pub waits: bool,
     /// The user it concerns.
     pub user_id: Option<i64>,
     /// Who caused it, such as `api_key:7`.

@@ -72,7 +72,7 @@ fn claimed(sql: Sql) -> String {
 /// Which jobs may be claimed at all.
 fn claimable(sql: Sql) -> String {
     format!(
-        "state = 'ready' AND run_at <= {now} AND (expires_at IS NULL OR expires_at > {now}) AND NOT EXISTS \
+        "state = 'ready' AND NOT waits AND run_at <= {now} AND (expires_at IS NULL OR expires_at > {now}) AND NOT EXISTS \
          (SELECT 1 FROM job_queues WHERE job_queues.name = jobs.queue AND job_queues.paused_at IS NOT NULL)",
         now = sql.now()
     )
@@ -83,7 +83,8 @@ impl Ledger {
     pub async fn claim(&self, hints: &[Hint], worker: &str, lease: Duration) -> Result<Vec<job::Model>, DbErr> {
         let sql = self.sql();
         let query = format!(
-            "{claimed} WHERE id IN (SELECT id FROM jobs WHERE {ids} AND {claimable} ORDER BY id {skip}) RETURNING *",
+            "{claimed} WHERE id IN (SELECT id FROM jobs WHERE {ids} AND crashes = 0 AND {claimable} ORDER BY id {skip}) \
+             RETURNING *",
             claimed = claimed(sql),
             ids = sql.hinted("$4"),
             claimable = claimable(sql),
@@ -105,7 +106,7 @@ impl Ledger {
         let sql = self.sql();
         let query = format!(
             "{claimed} WHERE id IN (SELECT id FROM jobs WHERE queue = $4 AND priority = $5 AND next_dispatch_at <= {now} \
-             AND {claimable} ORDER BY next_dispatch_at, id LIMIT $6 {skip}) RETURNING *",
+             AND crashes = 0 AND {claimable} ORDER BY next_dispatch_at, id LIMIT $6 {skip}) RETURNING *",
             claimed = claimed(sql),
             claimable = claimable(sql),
             now = sql.now(),
@@ -129,11 +130,42 @@ impl Ledger {
         Ok(jobs)
     }
 
+    /// Claims one job that has lost its worker before. Normal claims pass over such jobs, and a worker must hold one of
+    /// them at most: a job that kills its process then never takes the same others with it twice.
+    pub async fn claim_suspect(
+        &self,
+        queues: &[String],
+        worker: &str,
+        lease: Duration,
+    ) -> Result<Option<job::Model>, DbErr> {
+        let sql = self.sql();
+        let suspect = format!(
+            "crashes > 0 AND next_dispatch_at <= {now} AND {queues} AND {claimable} ORDER BY next_dispatch_at LIMIT 1",
+            now = sql.now(),
+            queues = sql.word_in("queue", "$4"),
+            claimable = claimable(sql),
+        );
+        let any = sql.statement(
+            &format!("SELECT 1 FROM jobs WHERE {}", suspect.replace("$4", "$1")),
+            [sql.words(queues)],
+        );
+        if self.db.query_one_raw(any).await?.is_none() {
+            return Ok(None);
+        }
+        let query = format!(
+            "{claimed} WHERE id IN (SELECT id FROM jobs WHERE {suspect} {skip}) RETURNING *",
+            claimed = claimed(sql),
+            skip = sql.skip_locked(),
+        );
+        Ok(self.take(&query, worker, lease, [sql.words(queues)]).await?.pop())
+    }
+
     /// A read that spares the write lock (SQLite) and the row locks where nothing is due.
     pub(super) async fn any_due(&self, queue: &str, priority: Priority) -> Result<bool, DbErr> {
         let sql = self.sql();
         let query = format!(
-            "SELECT 1 FROM jobs WHERE state = 'ready' AND queue = $1 AND priority = $2 AND next_dispatch_at <= {} LIMIT 1",
+            "SELECT 1 FROM jobs WHERE state = 'ready' AND crashes = 0 AND NOT waits AND queue = $1 AND priority = $2 \
+             AND next_dispatch_at <= {} LIMIT 1",
             sql.now()
         );
         let query = sql.statement(&query, [queue.into(), priority.number().into()]);
@@ -205,8 +237,7 @@ impl Ledger {
             job,
             failure,
             &format!(
-                "{}, run_at = {after}, next_dispatch_at = {after}",
-                READY,
+                "{READY}, crashes = 0, run_at = {after}, next_dispatch_at = {after}",
                 after = self.sql().after("$4")
             ),
             Some(after),
@@ -268,7 +299,7 @@ impl Ledger {
     pub async fn snooze(&self, job: &job::Model, reason: &str, after: Duration) -> Result<(), CompleteError> {
         let sql = self.sql();
         let query = format!(
-            "UPDATE jobs SET {READY}, attempt = attempt - 1, last_error = $3, run_at = {after}, next_dispatch_at = {after}, \
+            "UPDATE jobs SET {READY}, crashes = 0, attempt = attempt - 1, last_error = $3, run_at = {after}, next_dispatch_at = {after}, \
              lease_until = NULL, lease_token = NULL WHERE id = $1 AND lease_token = $2 AND state = 'running'",
             after = sql.after("$4")
         );

@@ -20,6 +20,8 @@ pub struct Options {
     max_attempts: Option<i32>,
     actor: Option<String>,
     trace_context: Option<String>,
+    parent_id: Option<Uuid>,
+    waits: bool,
 }
 
 impl Options {
@@ -63,6 +65,21 @@ impl Options {
     #[must_use]
     pub fn actor(mut self, actor: impl Into<String>) -> Self {
         self.actor = Some(actor.into());
+        self
+    }
+
+    /// Part of what another job waits for; see [`Options::after_children`].
+    #[must_use]
+    pub fn child_of(mut self, waiting: Uuid) -> Self {
+        self.parent_id = Some(waiting);
+        self
+    }
+
+    /// Runs once every job that was enqueued as [`Options::child_of`] this one has ended, however it ended. Enqueue
+    /// the children in the same transaction; without any it runs at once.
+    #[must_use]
+    pub fn after_children(mut self) -> Self {
+        self.waits = true;
         self
     }
 
@@ -160,9 +177,9 @@ impl Row<'_> {
         let sql = Sql(tx.get_database_backend());
         let insert = format!(
             "INSERT INTO jobs (id, queue, kind, version, payload, priority, run_at, next_dispatch_at, expires_at, \
-             unique_key, max_attempts, user_id, actor, trace_context, created_at) \
+             unique_key, max_attempts, user_id, actor, trace_context, parent_id, waits, created_at) \
              VALUES ($1, $2, $3, $4, $5, $6, COALESCE($7, {now}), COALESCE($7, {grace}), $9, $10, $11, $12, $13, $14, \
-             {now}) ON CONFLICT {unless} DO NOTHING",
+             $15, $16, {now}) ON CONFLICT {unless} DO NOTHING",
             now = sql.now(),
             grace = sql.after("$8"),
         );
@@ -182,13 +199,15 @@ impl Row<'_> {
             self.user_id.into(),
             options.actor.clone().into(),
             options.trace_context.clone().into(),
+            options.parent_id.into(),
+            options.waits.into(),
         ];
         sql.statement(&insert, values)
     }
 
     /// Remembers the hint of a job that is due once the transaction has committed.
     pub(super) fn announce(&self, tx: &Tx) {
-        if self.options.run_at.is_none_or(|at| at <= crate::time::now()) {
+        if !self.options.waits && self.options.run_at.is_none_or(|at| at <= crate::time::now()) {
             tx.remember(Hint {
                 id: self.id,
                 epoch: 0,

@@ -69,6 +69,24 @@ impl Sql {
         }
     }
 
+    /// A set of words as one parameter made by [`Self::words`].
+    pub fn word_in(self, column: &str, parameter: &str) -> String {
+        if self.postgres() {
+            format!("{column} = ANY({parameter})")
+        } else {
+            format!("{column} IN (SELECT value FROM json_each({parameter}))")
+        }
+    }
+
+    pub fn words(self, words: &[String]) -> Value {
+        if self.postgres() {
+            let words = words.iter().map(|word| Value::from(word.as_str())).collect();
+            Value::Array(ArrayType::String, Some(Box::new(words)))
+        } else {
+            serde_json::to_string(words).unwrap_or_default().into()
+        }
+    }
+
     /// Rows that somebody else has locked are passed over; SQLite has one writer and needs no such word.
     pub fn skip_locked(self) -> &'static str {
         if self.postgres() { "FOR UPDATE SKIP LOCKED" } else { "" }

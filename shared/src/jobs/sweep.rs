@@ -27,6 +27,8 @@ pub struct Swept {
     pub announced: usize,
     /// Jobs of lost workers, ready again.
     pub recovered: usize,
+    /// Jobs whose children have ended.
+    pub released: usize,
     /// Jobs that ended: crashed too often, expired, or cancelled while their worker was lost.
     pub ended: usize,
 }
@@ -37,6 +39,7 @@ impl Ledger {
         let mut swept = Swept::default();
         self.recover(&mut swept).await?;
         swept.ended += self.expire().await?;
+        swept.released += self.release().await?;
         if self.transport.carries_hints() {
             for queue in queues {
                 swept.announced += self.announce(queue).await?;
@@ -72,8 +75,30 @@ impl Ledger {
         let (ready, ended): (Vec<_>, Vec<_>) = jobs.iter().partition(|job| job.state == JobState::Ready);
         swept.recovered += ready.len();
         swept.ended += ended.len();
-        self.transport.push(ready.into_iter().map(Hint::of).collect());
         Ok(())
+    }
+
+    /// Lets jobs go whose children have all ended.
+    async fn release(&self) -> Result<usize, DbErr> {
+        let sql = self.sql();
+        let free = "state = 'ready' AND waits AND NOT EXISTS (SELECT 1 FROM jobs child \
+                    WHERE child.parent_id = jobs.id AND child.state IN ('ready', 'running'))";
+        let any = format!("SELECT 1 FROM jobs WHERE {free} LIMIT 1");
+        if self.db.query_one_raw(sql.statement(&any, [])).await?.is_none() {
+            return Ok(0);
+        }
+        let query = format!(
+            "UPDATE jobs SET waits = false, next_dispatch_at = run_at, epoch = epoch + 1 WHERE id IN \
+             (SELECT id FROM jobs WHERE {free} ORDER BY id LIMIT {BATCH} {skip}) RETURNING *",
+            skip = sql.skip_locked(),
+        );
+        let jobs = job::Entity::find()
+            .from_raw_sql(sql.statement(&query, []))
+            .all(&self.db)
+            .await?;
+        let due = jobs.iter().filter(|job| job.run_at <= crate::time::now());
+        self.transport.push(due.map(Hint::of).collect());
+        Ok(jobs.len())
     }
 
     async fn expire(&self) -> Result<usize, DbErr> {
@@ -108,7 +133,7 @@ impl Ledger {
         let sql = self.sql();
         let horizon = if waiting == 0 { REDISPATCH_SECONDS } else { 0.0 };
         let due = format!(
-            "state = 'ready' AND queue = $1 AND priority = $2 AND run_at <= {now} AND next_dispatch_at <= {horizon}",
+            "state = 'ready' AND crashes = 0 AND NOT waits AND queue = $1 AND priority = $2 AND run_at <= {now} AND next_dispatch_at <= {horizon}",
             now = sql.now(),
             horizon = sql.after("$3"),
         );

@@ -9,7 +9,7 @@ use usher_shared::{
 };
 use usher_testkit::on_both;
 
-use crate::house::{add, claimed, hint, ledger, queues, read, with};
+use crate::house::{LEASE, add, claimed, hint, ledger, note, queues, read, with};
 
 const BLINK: Duration = Duration::from_millis(20);
 
@@ -56,13 +56,56 @@ on_both! {
             if crash < MAX_CRASHES {
                 assert_eq!((swept.recovered, now.state), (1, JobState::Ready));
                 let hint = hint(&ledger, job.id).await;
-                job = ledger.claim(&[hint], "w", BLINK).await.unwrap().pop().unwrap();
+                assert!(ledger.claim(&[hint], "w", BLINK).await.unwrap().is_empty(), "a suspect runs apart");
+                assert!(ledger.claim_due(&queues(), 9, "w", BLINK).await.unwrap().is_empty());
+                assert_eq!(ledger.sweep(&queues()).await.unwrap().announced, 0);
+                job = ledger.claim_suspect(&queues(), "w", BLINK).await.unwrap().unwrap();
             } else {
                 assert_eq!((swept.ended, now.state), (1, JobState::Dead));
             }
         }
         use sea_orm::{EntityTrait, PaginatorTrait};
         assert_eq!(job_attempt::Entity::find().count(ledger.db()).await.unwrap(), 3);
+    }
+
+    async fn suspects_are_claimed_one_by_one_and_cleared_by_an_attempt_that_ends(db: TestDb) {
+        let ledger = ledger(&db).await;
+        for _ in 0..3 {
+            claimed(&ledger, "w", BLINK).await;
+        }
+        tokio::time::sleep(BLINK * 2).await;
+        assert_eq!(ledger.sweep(&queues()).await.unwrap().recovered, 3);
+        let names = queues();
+        let claims = (0..3).map(|_| ledger.claim_suspect(&names, "w", LEASE));
+        let jobs: Vec<_> = futures::future::join_all(claims).await.into_iter().filter_map(Result::unwrap).collect();
+        assert!(!jobs.is_empty() && jobs.iter().all(|job| job.crashes == 1 && job.attempt == 2));
+        assert!(ledger.claim_suspect(&["other".to_owned()], "w", LEASE).await.unwrap().is_none());
+        let failure = jobs::Failure { outcome: job_attempt::AttemptOutcome::Failed, error: "no".to_owned() };
+        ledger.retry(&jobs[0], &failure, Duration::ZERO).await.unwrap();
+        assert_eq!(read(&ledger, jobs[0].id).await.crashes, 0, "it did not take its worker with it");
+    }
+
+    async fn a_job_waits_until_all_its_children_have_ended(db: TestDb) {
+        let ledger = ledger(&db).await;
+        let tx = ledger.begin().await.unwrap();
+        let last = jobs::enqueue_with(&tx, note(), Options::default().after_children()).await.unwrap().id();
+        let mut children = Vec::new();
+        for _ in 0..2 {
+            let child = jobs::enqueue_with(&tx, note(), Options::default().child_of(last)).await.unwrap();
+            children.push(child.id());
+        }
+        tx.commit().await.unwrap();
+        let hint_of_last = hint(&ledger, last).await;
+        assert!(ledger.claim(&[hint_of_last], "w", LEASE).await.unwrap().is_empty());
+        for child in children {
+            assert_eq!(ledger.sweep(&queues()).await.unwrap().released, 0);
+            let hint = hint(&ledger, child).await;
+            let job = ledger.claim(&[hint], "w", LEASE).await.unwrap().pop().unwrap();
+            ledger.complete(ledger.db(), Claim::of(&job), None).await.unwrap();
+        }
+        assert_eq!(ledger.sweep(&queues()).await.unwrap().released, 1);
+        let hint = hint(&ledger, last).await;
+        assert_eq!(ledger.claim(&[hint], "w", LEASE).await.unwrap().len(), 1);
     }
 
     async fn a_cancelled_job_whose_worker_is_lost_ends_as_cancelled(db: TestDb) {
