@@ -25,11 +25,7 @@ pub(crate) async fn guard(
         Ok(Err(panic)) => ApiError::Internal(anyhow::anyhow!("panicked: {}", words(&*panic))).into_response(),
         Err(_) => ApiError::TimedOut.into_response(),
     };
-    if response.status().as_u16() < 400 {
-        return response;
-    }
-    let error = response.extensions_mut().remove::<Arc<ApiError>>();
-    if let Some(error) = error.or_else(|| problem::of_status(response.status()).map(Arc::new)) {
+    if let Some(error) = response.extensions_mut().remove::<Arc<ApiError>>() {
         if let Some(cause) = error.cause() {
             tracing::error!(code = error.code().as_str(), cause, "the request failed");
         }

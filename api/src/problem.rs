@@ -3,7 +3,7 @@
 
 use axum::{
     body::Body,
-    http::{HeaderMap, HeaderValue, StatusCode, header},
+    http::{HeaderMap, HeaderValue, header},
     response::Response,
 };
 use serde::Serialize;
@@ -218,14 +218,4 @@ pub(crate) fn fill(response: &mut Response, error: &ApiError, face: Face, reques
     headers.insert(header::CONTENT_TYPE, HeaderValue::from_static(content_type));
     headers.remove(header::CONTENT_LENGTH);
     headers.append(header::VARY, header::ACCEPT.into());
-}
-
-/// The error of an answer that no handler of ours made, such as the router's own 405.
-pub(crate) fn of_status(status: StatusCode) -> Option<ApiError> {
-    match status {
-        StatusCode::NOT_FOUND => Some(ApiError::NotFound),
-        StatusCode::METHOD_NOT_ALLOWED => Some(ApiError::MethodNotAllowed),
-        StatusCode::PAYLOAD_TOO_LARGE => Some(ApiError::BodyTooLarge),
-        _ => None,
-    }
 }

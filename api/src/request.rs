@@ -62,6 +62,9 @@ fn request_id(headers: &HeaderMap) -> String {
         .map_or_else(|| Uuid::now_v7().to_string(), str::to_owned)
 }
 
+/// The request's context, as an extractor.
+pub(crate) struct Context(pub(crate) Arc<RequestContext>);
+
 impl<S: Sync> FromRequestParts<S> for Context {
     type Rejection = ApiError;
 
@@ -72,9 +75,6 @@ impl<S: Sync> FromRequestParts<S> for Context {
             .ok_or_else(|| ApiError::Internal(anyhow::anyhow!("the request has no context")))
     }
 }
-
-/// The request's context, as an extractor.
-pub(crate) struct Context(pub(crate) Arc<RequestContext>);
 
 /// The outermost layer.
 pub(crate) async fn observe(State(state): State<AppState>, mut request: Request, next: Next) -> Response {

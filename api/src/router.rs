@@ -45,6 +45,7 @@ pub fn router(state: AppState) -> Router {
         .merge(set_password::router());
     let routes = operations
         .merge(pages)
+        .fallback(async || ApiError::NotFound)
         .method_not_allowed_fallback(async || ApiError::MethodNotAllowed)
         .with_state(state.clone());
     let mut router = answer_trailing_slashes(routes)

@@ -46,15 +46,21 @@ pub(crate) fn router() -> OpenApiRouter<AppState> {
 
 /// A person to sign up.
 #[derive(ToSchema)]
-#[schema(as = NewUser, example = json!({"name": "Ada Lovelace", "email": "ada@example.com", "age": 36}))]
+#[schema(as = NewUser)]
 struct CreateUserIn {
-    /// Trimmed before it is measured; control characters are refused.
-    #[schema(value_type = String, min_length = 1, max_length = 255, pattern = r"^\s*[^\s\x00-\x1f\x7f-\x9f]")]
+    /// 1–255 characters after trimming, none of them a control character.
+    #[schema(
+        example = "Ada Lovelace",
+        value_type = String,
+        min_length = 1,
+        // A `maxLength` would count the white space around the name, too.
+        pattern = r"^\s*[^\s\x00-\x1f\x7f-\x9f][^\x00-\x1f\x7f-\x9f]{0,254}\s*$",
+    )]
     name: Name,
     #[schema(schema_with = email_schema)]
     email: Email,
     /// In whole years.
-    #[schema(value_type = Option<i16>, minimum = 0, maximum = 150)]
+    #[schema(example = 36, value_type = Option<i16>, minimum = 0, maximum = 150)]
     age: Option<Age>,
 }
 
@@ -68,6 +74,7 @@ fn email_schema() -> Object {
     let about = "An address that mail reaches, so none of a special-use domain such as `.test` or `.local` unless the \
         installation allows them. The domain is lower-cased; addresses that differ in letter case only are the same.";
     schema.description = Some(about.to_owned());
+    schema.example = Some(json!("ada@example.com"));
     schema.extensions = Some([("not", json!({ "pattern": refused }))].into_iter().collect());
     schema
 }
@@ -96,6 +103,7 @@ struct UserOut {
     /// As typed, its domain lower-cased.
     #[schema(example = "ada@example.com")]
     email: String,
+    #[schema(example = "2026-11-22T12:00:00.123456Z")]
     created_at: DateTime<Utc>,
 }
 
@@ -107,9 +115,12 @@ struct UserMore {
     age: Option<i16>,
     status: Status,
     /// Whether the email address has been proved to be the person's.
+    #[schema(example = false)]
     verified: bool,
     /// The id that another system knows the person by.
+    #[schema(example = "crm-4711")]
     external_id: Option<String>,
+    #[schema(example = "2026-11-22T12:00:00.123456Z")]
     updated_at: DateTime<Utc>,
 }
 
@@ -204,9 +215,6 @@ impl From<&user::Model> for UserMore {
                 ("Location" = String, description = "The user's address"),
                 ("ETag" = String, description = "The version of the user"),
             ),
-            example = json!({
-                "id": 1, "name": "Ada Lovelace", "email": "ada@example.com", "created_at": "2026-11-22T12:00:00.123456Z"
-            }),
         ),
         Errors<Create>,
     ),
@@ -303,11 +311,6 @@ impl From<CreateUserError> for ApiError {
         (
             status = 200, description = "The user", body = UserDetailsOut,
             headers(("ETag" = String, description = "The version of the user")),
-            example = json!({
-                "id": 1, "name": "Ada Lovelace", "email": "ada@example.com", "created_at": "2026-11-22T12:00:00.123456Z",
-                "age": 36, "status": "active", "verified": false, "external_id": null,
-                "updated_at": "2026-11-22T12:00:00.123456Z"
-            }),
         ),
         (status = 304, description = "Not changed since the version in `If-None-Match`"),
         Errors<Show>,
