@@ -179,7 +179,7 @@ async fn accept(
     }
     if factor.confirmed_at.is_none() {
         let entry = Entry {
-            action: "mfa_enrol",
+            action: "second_factor_added",
             object_type: "user",
             object_id: Some(signed.user.id.to_string()),
             object_label: Some(signed.user.email.clone()),

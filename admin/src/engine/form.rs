@@ -19,6 +19,8 @@ pub(crate) struct FormField {
     pub(crate) help: &'static str,
     pub(crate) error: Option<String>,
     pub(crate) required: bool,
+    /// Whether it holds text of several lines, which takes the form's whole width.
+    pub(crate) long: bool,
     pub(crate) input: Input,
 }
 
@@ -107,6 +109,7 @@ pub(crate) fn fieldsets(model: &Model, filled: &Filled<'_>, names: &Names, edita
             label: spec.label.clone(),
             help: spec.help,
             error: filled.error(spec),
+            long: matches!(spec.kind, Kind::Text { long: true }),
             required: edited && !spec.nullable && !matches!(spec.kind, Kind::Bool),
             input: if edited {
                 input(spec, filled.value(spec))

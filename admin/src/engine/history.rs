@@ -11,6 +11,7 @@ use usher_shared::entity::audit_log;
 
 use super::{
     meta::{Operation, capitalised},
+    model::Model,
     object,
     row::{exact_time, short_time},
 };
@@ -39,10 +40,10 @@ struct HistoryEntry {
 }
 
 /// One field's value before and after.
-pub(crate) struct Change {
-    pub(crate) field: String,
-    pub(crate) before: String,
-    pub(crate) after: String,
+struct Change {
+    field: String,
+    before: String,
+    after: String,
 }
 
 /// `GET /admin/{models}/{id}/history`
@@ -63,50 +64,46 @@ pub(crate) async fn show(
             .crumb(model.meta.title(), model.href())
             .crumb(label.clone(), object_href.clone())
             .here("History"),
-        entries: entries(&state, model.meta.singular, &id).await?,
+        entries: entries(&state, model, &id).await?,
         label,
         object_href,
     })
 }
 
-async fn entries(state: &AppState, object_type: &str, id: &str) -> Result<Vec<HistoryEntry>, DbErr> {
+async fn entries(state: &AppState, model: &Model, id: &str) -> Result<Vec<HistoryEntry>, DbErr> {
     let rows = audit_log::Entity::find()
-        .filter(audit_log::Column::ObjectType.eq(object_type))
+        .filter(audit_log::Column::ObjectType.eq(model.meta.singular))
         .filter(audit_log::Column::ObjectId.eq(id))
         .order_by_desc(audit_log::Column::Id)
         .limit(ENTRIES)
         .all(&state.db)
         .await?;
-    Ok(rows.into_iter().map(HistoryEntry::from).collect())
-}
-
-impl From<audit_log::Model> for HistoryEntry {
-    fn from(row: audit_log::Model) -> Self {
-        Self {
-            at: short_time(row.at),
-            exactly: exact_time(row.at),
-            actor: row.actor_label,
-            action: capitalised(&row.action.replace('_', " ")),
-            address: row.address,
-            reason: row.reason,
-            changes: changes(row.changes.as_ref()),
-        }
-    }
+    let entry = |row: audit_log::Model| HistoryEntry {
+        at: short_time(row.at),
+        exactly: exact_time(row.at),
+        actor: row.actor_label,
+        action: capitalised(&row.action.replace('_', " ")),
+        address: row.address,
+        reason: row.reason,
+        changes: changes(model, row.changes.as_ref()),
+    };
+    Ok(rows.into_iter().map(entry).collect())
 }
 
 /// Reads `{"field": [before, after]}`.
-pub(crate) fn changes(json: Option<&Json>) -> Vec<Change> {
+fn changes(model: &Model, json: Option<&Json>) -> Vec<Change> {
     let fields = json.and_then(Json::as_object).into_iter().flatten();
     let words = |value: Option<&Json>| match value {
         None | Some(Json::Null) => String::new(),
         Some(Json::String(text)) => text.clone(),
         Some(other) => other.to_string(),
     };
-    fields
-        .map(|(field, pair)| Change {
-            field: field.clone(),
-            before: words(pair.get(0)),
-            after: words(pair.get(1)),
-        })
-        .collect()
+    let change = |(name, pair): (&String, &Json)| Change {
+        field: model
+            .field(name)
+            .map_or_else(|| name.clone(), |spec| spec.label.clone()),
+        before: words(pair.get(0)),
+        after: words(pair.get(1)),
+    };
+    fields.map(change).collect()
 }

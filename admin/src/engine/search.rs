@@ -11,6 +11,9 @@ use super::{
 /// More words than this only cost.
 const MAX_TERMS: usize = 8;
 
+/// Letters that an index of trigrams needs.
+const TRIGRAM: usize = 3;
+
 /// One word or quoted phrase, perhaps for one column.
 #[derive(Debug, PartialEq, Eq)]
 struct Term {
@@ -73,13 +76,23 @@ fn by_column(spec: &Spec, word: &str) -> Option<Condition> {
             };
             return Some(Condition::any().add(starts.and(Expr::col(*key_column).lt(end))));
         }
-        Some(SearchBy::Words) => {
-            let pattern = format!("%{}%", escaped(&word.to_lowercase()));
-            Expr::expr(Func::lower(column)).like(LikeExpr::new(pattern).escape('\\'))
-        }
+        Some(SearchBy::Words) => return Some(holds(spec.name, &word.to_lowercase())),
         Some(SearchBy::Exact) | None => column.eq(spec.storage.parse(word)?),
     };
     Some(Condition::any().add(test))
+}
+
+/// A word anywhere in the text. One too short for a trigram index is looked for where a word of the text
+/// starts, which such an index does find.
+fn holds(column: &'static str, word: &str) -> Condition {
+    let like = |pattern: String| Expr::expr(Func::lower(Expr::col(column))).like(LikeExpr::new(pattern).escape('\\'));
+    let (short, word) = (word.chars().count() < TRIGRAM, escaped(word));
+    if short {
+        return Condition::any()
+            .add(like(format!("{word}%")))
+            .add(like(format!("% {word}%")));
+    }
+    Condition::any().add(like(format!("%{word}%")))
 }
 
 fn nothing() -> Condition {

@@ -77,7 +77,7 @@ impl AdminModel for Entity {
             TraceContext => Field::text(C.trace_context).label("Trace").readonly(),
             Progress => Field::int(C.progress).label("Progress (%)").readonly(),
             Result => Field::json(C.result).fieldset("Payload").readonly(),
-            LastError => Field::long_text(C.last_error).fieldset("Payload").readonly(),
+            LastError => Field::long_text(C.last_error).readonly(),
             CreatedAt => Field::time(C.created_at)
                 .list()
                 .sort_by(Id)

@@ -67,7 +67,7 @@ on_both! {
         let plain = Secret::try_from_base32(&secret).unwrap();
         assert!(!factor.secret_sealed.windows(20).any(|window| window == plain.as_ref() as &[u8]));
         let actions: Vec<_> = app.audit().await.into_iter().map(|row| row.action).collect();
-        assert_eq!(actions, ["mfa_enrol", "login"]);
+        assert_eq!(actions, ["second_factor_added", "login"]);
         assert!(visitor.get("/admin/mfa/enrol").await.location().starts_with("/admin/mfa"), "no second enrolment by address");
     }
 
