@@ -15,7 +15,7 @@ use usher_shared::{
     time::now,
     users::{self, CreateUserError, NewUser},
 };
-use usher_testkit::on_both;
+use usher_testkit::{Postgres, on_both};
 
 use crate::house::ledger;
 
@@ -153,4 +153,21 @@ async fn a_password_is_checked_against_its_hash() {
     assert!(!password::verify("velvet otter canyon 73", Some(&hash)).await);
     assert!(!password::verify("velvet otter canyon 72", None).await);
     assert!(!password::verify("velvet otter canyon 72", Some("no hash")).await);
+}
+
+#[tokio::test]
+async fn a_restarted_postgres_is_not_noticed_by_whoever_comes_later() {
+    let mut postgres = Postgres::start().await;
+    let db = db::connect(&postgres.url("postgres"), &PoolOptions::default())
+        .await
+        .unwrap();
+    let queries = (0..8).map(|_| db::ping(&db));
+    futures::future::try_join_all(queries).await.unwrap();
+    postgres.stop();
+    postgres.start_again().await;
+    tokio::time::sleep(std::time::Duration::from_millis(1_100)).await;
+    let queries = (0..8).map(|_| db::ping(&db));
+    futures::future::try_join_all(queries)
+        .await
+        .expect("dead connections are replaced before they are used");
 }
