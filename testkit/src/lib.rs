@@ -14,7 +14,7 @@ mod watcher;
 
 pub use browser::{Browser, ColorScheme};
 pub use database::TestDb;
-pub use postgres::Postgres;
+pub use postgres::{Postgres, administer};
 pub use process::Folder;
 pub use program::{Program, Running};
 pub use redis::Redis;

@@ -15,12 +15,12 @@ use crate::{
     run::{eventually, free_port},
 };
 
-/// A server with one superuser, `usher`, on a free port of 127.0.0.1. Its data is worth nothing: it
-/// runs without fsync.
+/// A server with one superuser, `usher`, on a free port of 127.0.0.1.
 pub struct Postgres {
     process: Process,
     port: u16,
     folder: Folder,
+    durable: bool,
 }
 
 impl Postgres {
@@ -36,8 +36,17 @@ impl Postgres {
         }
     }
 
-    /// Starts a new server in a temporary folder; takes about a second.
+    /// Starts a new server in a temporary folder; takes about a second. Its data is worth nothing: it runs without fsync.
     pub async fn start() -> Self {
+        Self::start_with(false).await
+    }
+
+    /// Starts a new server that keeps what it has committed, as in production, for measuring.
+    pub async fn start_durable() -> Self {
+        Self::start_with(true).await
+    }
+
+    async fn start_with(durable: bool) -> Self {
         let folder = Folder::new();
         if geteuid().is_root() {
             let owned = Command::new("chown").arg(unprivileged()).arg(folder.path()).status();
@@ -64,8 +73,13 @@ impl Postgres {
         );
 
         let port = free_port();
-        let process = serve(&folder, port);
-        let mut postgres = Self { process, port, folder };
+        let process = serve(&folder, port, durable);
+        let mut postgres = Self {
+            process,
+            port,
+            folder,
+            durable,
+        };
         postgres.answers().await;
         postgres
     }
@@ -83,7 +97,7 @@ impl Postgres {
 
     /// Starts it again on the same port, with its data.
     pub async fn start_again(&mut self) {
-        self.process = serve(&self.folder, self.port);
+        self.process = serve(&self.folder, self.port, self.durable);
         self.answers().await;
     }
 
@@ -117,17 +131,16 @@ pub async fn single_connection(url: &str) -> Result<DatabaseConnection, DbErr> {
     Database::connect(options).await
 }
 
-fn serve(folder: &Folder, port: u16) -> Process {
+fn serve(folder: &Folder, port: u16, durable: bool) -> Process {
     let mut postgres = command("postgres", folder.path());
     postgres.arg(format!("--port={port}"));
-    for setting in [
+    let settings = [
         "listen_addresses=127.0.0.1",
         "unix_socket_directories=",
-        "fsync=off",
-        "full_page_writes=off",
-        "shared_buffers=64MB",
         "max_connections=400",
-    ] {
+    ];
+    let careless = ["fsync=off", "full_page_writes=off", "shared_buffers=64MB"];
+    for setting in settings.iter().chain(careless.iter().filter(|_| !durable)) {
         postgres.args(["-c", setting]);
     }
     Process::start("postgres", postgres, folder.path().join("postgres.log"), Signal::QUIT)

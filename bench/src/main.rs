@@ -1,0 +1,28 @@
+//! Benchmarks that anyone can repeat: real servers, started and stopped here, and the limit of what Usher
+//! stands on measured in the same run.
+
+mod jobs;
+mod limit;
+mod sample;
+mod table;
+
+use clap::{Parser, Subcommand};
+
+#[derive(Parser)]
+struct Cli {
+    #[command(subcommand)]
+    what: What,
+}
+
+#[derive(Subcommand)]
+enum What {
+    /// Writing, starting and finishing jobs
+    Jobs(jobs::Args),
+}
+
+#[tokio::main]
+async fn main() -> anyhow::Result<()> {
+    match Cli::parse().what {
+        What::Jobs(args) => jobs::run(&args).await,
+    }
+}
