@@ -1,18 +1,25 @@
-//! The names of the objects that foreign keys point at: one statement for each model that a page points to.
+//! The names of the objects that foreign keys point at: one statement for all that a page points to.
 
 use std::collections::BTreeMap;
 
 use sea_orm::{
     ConnectionTrait, DbErr, Value,
-    sea_query::{Expr, ExprTrait, Query},
+    sea_query::{Alias, Expr, ExprTrait, Query, SelectStatement, UnionType},
 };
 
 use super::{
     field::{Kind, Spec},
-    model::Site,
+    model::{Model, Site},
     row::{Names, Row},
-    storage::text_of,
+    storage::{Storage, text_of},
 };
+
+/// The types that ids have, each with a column of its own in the union, and its SQL name.
+const IDS: [(Storage, &str); 3] = [
+    (Storage::BigInt, "bigint"),
+    (Storage::Uuid, "uuid"),
+    (Storage::Text, "text"),
+];
 
 /// Looks up the names for these columns of these rows.
 pub(crate) async fn names<'a>(
@@ -29,23 +36,53 @@ pub(crate) async fn names<'a>(
             wanted.entry(model).or_default().extend(ids);
         }
     }
+    let wanted = wanted.into_iter().filter(|(_, ids)| !ids.is_empty());
+    let selects = wanted.filter_map(|(name, ids)| Some(select(site.model(name)?, ids.into_values())));
+    let Some(union) = selects.reduce(|mut all, next| all.union(UnionType::All, next).to_owned()) else {
+        return Ok(Names::new());
+    };
     let mut names = Names::new();
-    for (name, ids) in wanted {
-        let Some(model) = site.model(name).filter(|_| !ids.is_empty()) else {
-            continue;
-        };
-        let (id, title) = (model.id_field(), model.name_field());
-        let select = Query::select()
-            .columns([id.name, title.name])
-            .from(model.table)
-            .and_where(Expr::col(id.name).is_in(ids.into_values()))
-            .to_owned();
-        for result in db.query_all(&select).await? {
-            let read = |spec: &Spec| spec.storage.read(&result, spec.name).map(|value| text_of(&value));
-            if let (Some(id), Some(title)) = (read(id)?, read(title)?) {
-                names.insert((name, id), title);
+    for result in db.query_all(&union).await? {
+        let (model, title): (String, Option<String>) = (result.try_get("", "model")?, result.try_get("", "title")?);
+        for (storage, column) in IDS {
+            let id = text_of(&storage.read(&result, column)?);
+            if let (Some(id), Some(title), Some(model)) = (id, &title, site.model(&model)) {
+                names.insert((model.meta.name, id), title.clone());
             }
         }
     }
     Ok(names)
+}
+
+fn select(model: &Model, ids: impl Iterator<Item = Value>) -> SelectStatement {
+    let id = model.id_field();
+    let wide = if matches!(id.storage, Storage::SmallInt | Storage::Int) {
+        Storage::BigInt
+    } else {
+        id.storage
+    };
+    let mut select = Query::select();
+    select.expr_as(Expr::val(model.meta.name), "model");
+    for (storage, sql) in IDS {
+        let value = if storage == wide {
+            Expr::col(id.name)
+        } else {
+            Expr::cust("NULL")
+        };
+        // SQLite keeps UUIDs as bytes, which a cast would turn into a number.
+        let is_bytes = storage == wide && storage == Storage::Uuid;
+        select.expr_as(
+            if is_bytes {
+                value
+            } else {
+                value.cast_as(Alias::new(sql))
+            },
+            sql,
+        );
+    }
+    select.expr_as(Expr::col(model.name_field().name), "title");
+    select
+        .from(model.table)
+        .and_where(Expr::col(id.name).is_in(ids))
+        .to_owned()
 }

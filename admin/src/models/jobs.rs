@@ -72,6 +72,8 @@ impl AdminModel for Entity {
             Worker => Field::text(C.worker).readonly(),
             CancelRequested => Field::bool(C.cancel_requested).readonly(),
             UniqueKey => Field::text(C.unique_key).readonly(),
+            ParentId => Field::foreign_key::<Entity>(C.parent_id).label("Part of").readonly(),
+            Waits => Field::bool(C.waits).label("Waits for its parts").readonly(),
             UserId => Field::foreign_key::<user::Entity>(C.user_id).list().filter().readonly(),
             Actor => Field::text(C.actor).label("Caused by").readonly(),
             TraceContext => Field::text(C.trace_context).label("Trace").readonly(),

@@ -51,6 +51,9 @@ on_both! {
             ..Default::default()
         };
         attempt.insert(&app.house.db).await.unwrap();
+        let parent = crate::jobs::job(&app, "parent@example.org", JobState::Ready).await;
+        let row = job::ActiveModel { parent_id: Set(Some(parent.id)), ..job.clone().into_active_model() };
+        row.update(&app.house.db).await.unwrap();
         let mut visitor = app.superuser().await;
         app.take_statements();
         let page = visitor.get(&format!("/admin/jobs/{}", job.id)).await;
@@ -60,6 +63,7 @@ on_both! {
             assert!(page.has(text), "{text}: {}", page.body);
         }
         assert!(page.has(&format!("href=\"/admin/users/{}\"", job.user_id.unwrap())));
+        assert!(page.has(&format!("<a href=\"/admin/jobs/{}\" title=\"{0}\">welcome_email</a>", parent.id)));
         assert!(!page.has("lease_token") && !page.has("Lease token"));
     }
 
