@@ -3,6 +3,7 @@
 
 mod claims;
 mod enqueue;
+mod finish;
 mod in_process;
 mod kinds;
 mod ledger;
@@ -19,6 +20,7 @@ use serde::{Serialize, de::DeserializeOwned};
 
 pub use claims::{Claim, CompleteError, Failure, Held};
 pub use enqueue::{EnqueueError, Enqueued, MAX_PAYLOAD_BYTES, Options, enqueue, enqueue_with};
+pub use finish::Finisher;
 pub use kinds::WelcomeEmail;
 pub use ledger::{Ledger, Tx};
 pub use prune::{Pruned, Retention};

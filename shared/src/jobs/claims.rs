@@ -321,21 +321,13 @@ impl Ledger {
         let sql = self.sql();
         let query = format!(
             "UPDATE jobs SET {READY}, attempt = attempt - 1, next_dispatch_at = {now}, lease_until = NULL, \
-             lease_token = NULL WHERE {ids} AND lease_token = $2 AND state = 'running' RETURNING *",
+             lease_token = NULL WHERE {held} AND state = 'running' RETURNING *",
             now = sql.now(),
-            ids = sql.id_in("$1"),
+            held = sql.held("$1"),
         );
-        let mut tokens: Vec<Uuid> = claims.iter().map(|claim| claim.token).collect();
-        tokens.sort_unstable();
-        tokens.dedup();
-        let mut hints = Vec::new();
-        for token in tokens {
-            let ids = sql.ids(claims.iter().filter(|claim| claim.token == token).map(|claim| claim.id));
-            let statement = sql.statement(&query, [ids, token.into()]);
-            let jobs = job::Entity::find().from_raw_sql(statement).all(&self.db).await?;
-            hints.extend(jobs.iter().map(Hint::of));
-        }
-        self.transport.push(hints);
+        let statement = sql.statement(&query, [Sql::claims(claims)]);
+        let jobs = job::Entity::find().from_raw_sql(statement).all(&self.db).await?;
+        self.transport.push(jobs.iter().map(Hint::of).collect());
         Ok(())
     }
 }

@@ -5,7 +5,7 @@
 use sea_orm::{DbBackend, Statement, Value, sea_query::ArrayType};
 use uuid::Uuid;
 
-use super::Hint;
+use super::{Claim, Hint};
 
 #[derive(Clone, Copy)]
 pub(super) struct Sql(pub DbBackend);
@@ -67,6 +67,25 @@ impl Sql {
             let ids: Vec<String> = ids.into_iter().map(|id| id.simple().to_string()).collect();
             serde_json::to_string(&ids).unwrap_or_default().into()
         }
+    }
+
+    /// Jobs with the lease tokens they are held by, as one parameter made by [`Self::claims`].
+    pub fn held(self, parameter: &str) -> String {
+        if self.postgres() {
+            format!(
+                "(id, lease_token) IN (SELECT (claim->>0)::uuid, (claim->>1)::uuid FROM jsonb_array_elements({parameter}) claim)"
+            )
+        } else {
+            format!("(id, lease_token) IN (SELECT unhex(value->>0), unhex(value->>1) FROM json_each({parameter}))")
+        }
+    }
+
+    pub fn claims(claims: &[Claim]) -> Value {
+        let word = |id: Uuid| id.simple().to_string();
+        let pairs = claims
+            .iter()
+            .map(|claim| serde_json::json!([word(claim.id), word(claim.token)]));
+        serde_json::Value::from_iter(pairs).into()
     }
 
     /// A set of words as one parameter made by [`Self::words`].

@@ -9,7 +9,7 @@ use usher_shared::{
         job_attempt::{self, AttemptOutcome},
         job_queue,
     },
-    jobs::{Claim, CompleteError, Failure, Ledger, Options, Priority},
+    jobs::{Claim, CompleteError, Failure, Finisher, Ledger, Options, Priority},
     time::now,
 };
 use usher_testkit::on_both;
@@ -82,6 +82,23 @@ on_both! {
         assert!(done.finished_at.is_some() && done.lease_token.is_none());
         assert!(matches!(ledger.complete(ledger.db(), claim, None).await, Err(CompleteError::Lost)), "only once");
         assert!(attempts(&ledger, job.id).await.is_empty(), "success leaves no row");
+    }
+
+    async fn many_jobs_are_completed_together_and_each_is_fenced(db: TestDb) {
+        let ledger = ledger(&db).await;
+        let finisher = Finisher::new(ledger.clone());
+        let mut claims = Vec::new();
+        for _ in 0..50 {
+            claims.push(Claim::of(&claimed(&ledger, "w", LEASE).await));
+        }
+        let stolen = claims[7];
+        claims[7].token = Uuid::new_v4();
+        let answers = futures::future::join_all(claims.iter().map(|claim| finisher.complete(*claim))).await;
+        let lost: Vec<_> = (0..50).filter(|n| matches!(answers[*n], Err(CompleteError::Lost))).collect();
+        assert_eq!(lost, vec![7]);
+        assert_eq!(answers.iter().filter(|answer| answer.is_ok()).count(), 49);
+        assert_eq!(read(&ledger, claims[0].id).await.state, JobState::Done);
+        assert_eq!(read(&ledger, stolen.id).await.state, JobState::Running);
     }
 
     async fn a_retried_job_waits_and_old_hints_claim_nothing(db: TestDb) {
