@@ -61,16 +61,8 @@ pub(crate) struct Visit {
 }
 
 impl Visit {
-    async fn of(state: &AppState, request: &Parts) -> Result<Self, DbErr> {
+    fn new(state: &AppState, request: &Parts, standing: Standing) -> Self {
         let (headers, https) = (&request.headers, state.is_https());
-        let token = SESSION
-            .read(headers, https)
-            .and_then(|text| Token::parse(TokenKind::AdminSession, text));
-        let signed = match token {
-            Some(token) => session::load(&state.db, &token).await?,
-            None => None,
-        };
-        let standing = standing(state, signed);
         let csrf_binding = match standing.signed() {
             Some(signed) => signed.id.to_string(),
             None => VISITOR.read(headers, https).map_or_else(new_visitor, str::to_owned),
@@ -78,7 +70,7 @@ impl Visit {
         let message = FLASH
             .read(headers, https)
             .and_then(|cookie| Message::open(&state.config.secret_key, &csrf_binding, cookie));
-        Ok(Self {
+        Self {
             standing,
             message,
             csrf_binding,
@@ -91,7 +83,7 @@ impl Visit {
                 .path_and_query()
                 .map_or_else(|| "/admin/".to_owned(), ToString::to_string),
             state: Arc::new(state.clone()),
-        })
+        }
     }
 
     /// The person, when wholly signed in.
@@ -140,11 +132,11 @@ impl FromRequestParts<AppState> for Visit {
 /// The layer.
 pub(crate) async fn receive(State(state): State<AppState>, request: Request, next: Next) -> Response {
     let (mut parts, body) = request.into_parts();
-    let visit = match Visit::of(&state, &parts).await {
-        Ok(visit) => visit,
+    let token = SESSION.read(&parts.headers, state.is_https());
+    let visit = match standing(&state, token).await {
+        Ok(standing) => Visit::new(&state, &parts, standing),
         Err(error) => {
-            tracing::error!(%error, "the session could not be read");
-            return AdminError::from(error).into_response();
+            return error::render(&error.into(), &state, &Visit::new(&state, &parts, Standing::Nobody));
         }
     };
     let had_flash = FLASH.read(&parts.headers, state.is_https()).is_some();
@@ -169,17 +161,20 @@ pub(crate) async fn receive(State(state): State<AppState>, request: Request, nex
     response
 }
 
-fn standing(state: &AppState, signed: Option<Signed>) -> Standing {
-    let Some(signed) = signed.map(Arc::new) else {
-        return Standing::Nobody;
+async fn standing(state: &AppState, cookie: Option<&str>) -> Result<Standing, DbErr> {
+    let Some(token) = cookie.and_then(|text| Token::parse(TokenKind::AdminSession, text)) else {
+        return Ok(Standing::Nobody);
+    };
+    let Some(signed) = session::load(&state.db, &token).await?.map(Arc::new) else {
+        return Ok(Standing::Nobody);
     };
     let required = state.config.staff_mfa == StaffMfa::Required && signed.user.is_superuser;
-    match (signed.has_given_code, signed.has_factor) {
+    Ok(match (signed.has_given_code, signed.has_factor) {
         (true, _) => Standing::Staff(signed),
         (false, true) => Standing::OwesCode(signed),
         (false, false) if required => Standing::OwesFactor(signed),
         (false, false) => Standing::Staff(signed),
-    }
+    })
 }
 
 fn new_visitor() -> String {

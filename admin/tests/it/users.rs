@@ -1,7 +1,7 @@
 //! Users: looked at, changed, added.
 
 use axum::http::StatusCode;
-use sea_orm::{ActiveModelTrait, ActiveValue::Set, EntityTrait, IntoActiveModel};
+use sea_orm::{ActiveModelTrait, ActiveValue::Set, ConnectionTrait, EntityTrait, IntoActiveModel};
 use usher_shared::entity::{
     audit_log::ActorKind,
     job,
@@ -186,6 +186,42 @@ on_both! {
         }
         let page = visitor.get(&format!("/admin/users/{}", ada.id)).await;
         assert!(page.has("welcome_email"), "the user's jobs stand beside the form");
+    }
+
+    async fn a_change_without_its_audit_row_does_not_happen(db: TestDb) {
+        let app = TestApp::start(db).await;
+        let ada = app.add_user("ada@example.org", "Ada").await;
+        let mut visitor = app.superuser().await;
+        app.house.db.execute_unprepared("ALTER TABLE audit_log RENAME TO elsewhere").await.unwrap();
+        let page = save(&mut visitor, &ada, 1, &[("name", "Ada Lovelace")]).await;
+        assert_eq!(page.status, StatusCode::INTERNAL_SERVER_ERROR);
+        assert!(page.has("Something went wrong") && page.has("Request id"), "{}", page.body);
+        assert!(!page.has("audit_log") && !page.has("elsewhere"), "the cause is logged, not shown");
+        assert_eq!(app.user(ada.id).await.name, "Ada");
+        let fields = [("name", "Grace"), ("email", "grace@example.org"), ("age", "")];
+        assert_eq!(visitor.post("/admin/users/new", &fields).await.status, StatusCode::INTERNAL_SERVER_ERROR);
+        assert_eq!(user::Entity::find().all(&app.house.db).await.unwrap().len(), 2);
+        assert_eq!(job::Entity::find().all(&app.house.db).await.unwrap().len(), 1);
+
+        app.house.db.execute_unprepared("ALTER TABLE sessions RENAME TO gone").await.unwrap();
+        let page = visitor.get("/admin/").await;
+        assert!(page.status == StatusCode::INTERNAL_SERVER_ERROR && page.has("Something went wrong"));
+    }
+
+    async fn of_racing_saves_one_wins_and_none_is_lost(db: TestDb) {
+        let app = TestApp::start(db).await;
+        let ada = app.add_user("ada@example.org", "Ada").await;
+        let visitor = app.superuser().await;
+        let racers = (0..8).map(|i| {
+            let (mut visitor, ada) = (visitor.clone(), ada.clone());
+            async move { save(&mut visitor, &ada, 1, &[("name", &format!("Ada {i}"))]).await.status }
+        });
+        let mut statuses = futures::future::join_all(racers).await;
+        statuses.sort();
+        assert_eq!(statuses[0], StatusCode::SEE_OTHER);
+        assert!(statuses[1..].iter().all(|status| *status == StatusCode::CONFLICT), "{statuses:?}");
+        assert_eq!(app.user(ada.id).await.version, 2);
+        assert_eq!(app.audit().await.iter().filter(|row| row.action == "update").count(), 1);
     }
 
     async fn stored_markup_is_text(db: TestDb) {
