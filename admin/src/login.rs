@@ -35,7 +35,7 @@ use crate::{
 
 /// Attempts from one address.
 const PER_ADDRESS: Quota = Quota::per_minute(5);
-/// Attempts on one account, from wherever.
+/// Failed attempts on one account, from wherever.
 const PER_ACCOUNT: Quota = Quota::per_hour(20);
 
 const REFUSED: &str = "Email or password is wrong, or the account may not sign in here.";
@@ -81,12 +81,8 @@ pub(crate) async fn sign_in(
             .check(&format!("admin-login:{}", visit.address), PER_ADDRESS)
             .await,
     )?;
-    allowed(
-        state
-            .limiter
-            .check(&format!("admin-login-account:{key}"), PER_ACCOUNT)
-            .await,
-    )?;
+    let failures = format!("admin-login-account:{key}");
+    allowed(state.limiter.peek(&failures, PER_ACCOUNT).await)?;
 
     let user = users::find_by_email_key(&state.db, &key).await?;
     // Always verified, so that an unknown account takes as long as a known one.
@@ -95,6 +91,7 @@ pub(crate) async fn sign_in(
         .as_ref()
         .filter(|user| matches && user.is_staff && user.may_sign_in(now()));
     let Some(staff) = staff else {
+        state.limiter.check(&failures, PER_ACCOUNT).await;
         refused(&state.db, &visit, user.as_ref(), "password").await?;
         return page::show_with(
             StatusCode::UNAUTHORIZED,

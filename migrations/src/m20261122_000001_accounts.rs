@@ -55,6 +55,8 @@ CREATE INDEX users_created_at_idx ON users (created_at, id);
 CREATE INDEX users_name_idx ON users (name, id);
 CREATE INDEX users_status_idx ON users (status, id) WHERE status <> 'active';
 CREATE INDEX users_staff_idx ON users (id) WHERE is_staff;
+CREATE INDEX users_superuser_idx ON users (id) WHERE is_superuser;
+CREATE INDEX users_deleted_idx ON users (id) WHERE deleted_at IS NOT NULL;
 
 CREATE TABLE roles (
     id          {id},

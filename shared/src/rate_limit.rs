@@ -60,14 +60,15 @@ pub struct RateLimiter {
 /// Buckets kept in this process before idle ones are dropped.
 const MAX_LOCAL: usize = 100_000;
 
-/// Arguments: period of one request and of the burst in milliseconds. Returns the bucket's time ahead of now.
+/// Arguments: period of one request and of the burst in milliseconds, and whether to count it. Returns the bucket's
+/// time ahead of now.
 const GCRA: &str = "
 local t = redis.call('TIME')
 local now = t[1] * 1000 + t[2] / 1000
 local step, burst = tonumber(ARGV[1]), tonumber(ARGV[2])
 local ahead = math.max((tonumber(redis.call('GET', KEYS[1])) or now) - now, 0) + step
 if ahead > burst + 0.001 then return tostring(-ahead) end
-redis.call('SET', KEYS[1], string.format('%.3f', now + ahead), 'PX', math.ceil(ahead) + 1)
+if ARGV[3] == '1' then redis.call('SET', KEYS[1], string.format('%.3f', now + ahead), 'PX', math.ceil(ahead) + 1) end
 return tostring(ahead)";
 
 impl RateLimiter {
@@ -88,6 +89,15 @@ impl RateLimiter {
 
     /// Counts one request of this bucket, such as `login:203.0.113.9`.
     pub async fn check(&self, bucket: &str, quota: Quota) -> Decision {
+        self.ask(bucket, quota, true).await
+    }
+
+    /// What [`Self::check`] would answer, without counting: for limits on failures, which are counted once they happen.
+    pub async fn peek(&self, bucket: &str, quota: Quota) -> Decision {
+        self.ask(bucket, quota, false).await
+    }
+
+    async fn ask(&self, bucket: &str, quota: Quota, count: bool) -> Decision {
         if !self.enabled {
             return decide(0.0, quota);
         }
@@ -96,20 +106,20 @@ impl RateLimiter {
                 let key = format!("usher:limit:{bucket}");
                 let script = Script::new(GCRA);
                 let mut call = script.key(key);
-                let call = call.arg(step(quota)).arg(millis(quota));
+                let call = call.arg(step(quota)).arg(millis(quota)).arg(u8::from(count));
                 let answer: Result<String, _> = call.invoke_async(&mut connection.clone()).await;
                 answer
                     .ok()
                     .and_then(|text| text.parse().ok())
-                    .unwrap_or_else(|| self.count_here(bucket, quota))
+                    .unwrap_or_else(|| self.count_here(bucket, quota, count))
             }
-            None => self.count_here(bucket, quota),
+            None => self.count_here(bucket, quota, count),
         };
         decide(ahead, quota)
     }
 
     /// The bucket's time ahead of now in milliseconds after this request; negative when it is refused.
-    fn count_here(&self, bucket: &str, quota: Quota) -> f64 {
+    fn count_here(&self, bucket: &str, quota: Quota, count: bool) -> f64 {
         let now = SystemTime::now()
             .duration_since(UNIX_EPOCH)
             .unwrap_or_default()
@@ -123,7 +133,9 @@ impl RateLimiter {
         if ahead > millis(quota) + 0.001 {
             return -ahead;
         }
-        local.insert(bucket.to_owned(), now + ahead);
+        if count {
+            local.insert(bucket.to_owned(), now + ahead);
+        }
         ahead
     }
 }
@@ -174,6 +186,17 @@ mod tests {
         assert!(!refused.allowed);
         assert!((11..=12).contains(&refused.retry_after.as_secs()), "{refused:?}");
         assert!(limiter.check("login:b", quota).await.allowed, "buckets are apart");
+    }
+
+    #[tokio::test]
+    async fn looking_does_not_count() {
+        let limiter = RateLimiter::new(true, None);
+        let quota = Quota::per_hour(1);
+        for _ in 0..3 {
+            assert!(limiter.peek("x", quota).await.allowed);
+        }
+        assert!(limiter.check("x", quota).await.allowed);
+        assert!(!limiter.peek("x", quota).await.allowed);
     }
 
     #[tokio::test]

@@ -14,6 +14,7 @@ async fn processes_share_a_bucket_through_redis_and_count_alone_without_it() {
         RateLimiter::new(true, Some(&client)),
     );
     let quota = Quota::per_minute(4);
+    assert!(one.peek("login:a", quota).await.allowed, "looking does not count");
     for (left, limiter) in [(3, &one), (2, &other), (1, &one), (0, &other)] {
         let decision = limiter.check("login:a", quota).await;
         assert!(decision.allowed);
