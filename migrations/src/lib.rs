@@ -5,6 +5,7 @@ mod dialect;
 mod m20261122_000001_accounts;
 mod m20261122_000002_jobs_and_mails;
 mod m20261122_000003_audit_and_idempotency;
+mod m20261122_000004_mail_delivery;
 
 pub use sea_orm_migration::{MigratorTrait, cli};
 
@@ -18,6 +19,7 @@ impl MigratorTrait for Migrator {
             Box::new(m20261122_000001_accounts::Migration),
             Box::new(m20261122_000002_jobs_and_mails::Migration),
             Box::new(m20261122_000003_audit_and_idempotency::Migration),
+            Box::new(m20261122_000004_mail_delivery::Migration),
         ]
     }
 }

@@ -21,7 +21,10 @@ use serde::{Serialize, de::DeserializeOwned};
 pub use claims::{Claim, CompleteError, Failure, Held};
 pub use enqueue::{EnqueueError, Enqueued, MAX_PAYLOAD_BYTES, Options, enqueue, enqueue_with};
 pub use finish::Finisher;
-pub use kinds::WelcomeEmail;
+pub use kinds::{
+    DeletionScheduled, EmailChangeConfirm, EmailChangeUndo, MAIL_QUEUE, MfaChange, MfaChanged, NewSignIn,
+    PasswordChanged, PasswordReset, SomeoneTriedToSignUp, VerifyEmail, WelcomeEmail,
+};
 pub use ledger::{Ledger, Tx};
 pub use prune::{Pruned, Retention};
 pub use schedules::{Schedule, ScheduleError, next_occurrence};

@@ -12,6 +12,7 @@ pub mod db;
 pub mod entity;
 pub mod jobs;
 pub mod log;
+pub mod mail_suppressions;
 pub mod mail_tokens;
 pub mod password;
 pub mod process;

@@ -30,11 +30,33 @@ pub async fn issue(
     purpose: MailTokenPurpose,
     lifetime: Duration,
 ) -> Result<Token, DbErr> {
+    write(conn, user_id, purpose, lifetime, None).await
+}
+
+/// [`issue`], for a token that is about this address, which is not or no longer the user's when it is redeemed.
+pub async fn issue_about(
+    conn: &impl ConnectionTrait,
+    user_id: i64,
+    purpose: MailTokenPurpose,
+    lifetime: Duration,
+    email: &str,
+) -> Result<Token, DbErr> {
+    write(conn, user_id, purpose, lifetime, Some(email.to_owned())).await
+}
+
+async fn write(
+    conn: &impl ConnectionTrait,
+    user_id: i64,
+    purpose: MailTokenPurpose,
+    lifetime: Duration,
+    email: Option<String>,
+) -> Result<Token, DbErr> {
     let token = Token::generate(TokenKind::Mail);
     let row = mail_token::ActiveModel {
         id: Set(Uuid::now_v7()),
         user_id: Set(user_id),
         purpose: Set(purpose),
+        email: Set(email),
         token_hash: Set(token.hash()),
         created_at: Set(now()),
         expires_at: Set(now() + lifetime),

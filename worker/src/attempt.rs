@@ -13,7 +13,7 @@ use tracing::{Instrument, debug, error, info, info_span, warn};
 use usher_shared::{
     config::Config,
     entity::job_attempt::AttemptOutcome,
-    jobs::{CompleteError, Failure, Ledger},
+    jobs::{CompleteError, Failure, Finisher, Ledger},
 };
 
 use crate::{
@@ -34,6 +34,7 @@ const SETTLE_PAUSE: Backoff = Backoff {
 pub(crate) struct Workshop {
     pub(crate) registry: Registry,
     pub(crate) ledger: Ledger,
+    pub(crate) finisher: Finisher,
     pub(crate) config: Arc<Config>,
     pub(crate) mailer: Mailer,
     pub(crate) metrics: Arc<Metrics>,
@@ -139,7 +140,7 @@ impl Workshop {
         match end {
             End::Completed => debug!(took_ms, "done"),
             End::Done => {
-                ledger.complete(ledger.db(), held.claim, None).await?;
+                self.finisher.complete(held.claim).await?;
                 debug!(took_ms, "done");
             }
             End::Failed(failure, after) => return self.write_failure(held, failure, *after, took_ms).await,

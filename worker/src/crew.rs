@@ -22,7 +22,7 @@ use tracing::{error, info, warn};
 use usher_shared::{
     House,
     db::{self, ConnectError, PoolOptions},
-    jobs::{Claim, Ledger, WorkerInfo},
+    jobs::{Claim, Finisher, Ledger, WorkerInfo},
 };
 
 use crate::{
@@ -34,6 +34,7 @@ use crate::{
     keep::{CALL_LIMIT, keep, within},
     metrics::Metrics,
     pulse::Pulse,
+    suspects::Suspects,
 };
 
 /// How long stopped handlers may take to give their jobs back.
@@ -54,6 +55,7 @@ pub(crate) struct Crew {
     /// One for each job that may be held: those that run, and those claimed ahead of them.
     slots: Arc<Semaphore>,
     ahead: usize,
+    suspect_slot: Arc<Semaphore>,
 }
 
 impl Crew {
@@ -98,6 +100,7 @@ impl Crew {
             }),
             workshop: Arc::new(Workshop {
                 registry,
+                finisher: Finisher::new(ledger.clone()),
                 ledger: ledger.clone(),
                 config: Arc::clone(&house.config),
                 mailer,
@@ -109,6 +112,7 @@ impl Crew {
             ledger,
             held,
             ahead,
+            suspect_slot: Arc::new(Semaphore::new(1)),
         }
     }
 
@@ -134,8 +138,14 @@ impl Crew {
         background.spawn(keep("presence", settled.clone(), move || Arc::clone(&pulse).presence()));
         let pulse = Arc::clone(&self.pulse);
         background.spawn(keep("sweep", shutdown.clone(), move || Arc::clone(&pulse).sweep()));
+        let pulse = Arc::clone(&self.pulse);
+        background.spawn(keep("schedules", shutdown.clone(), move || Arc::clone(&pulse).tick()));
         let driver = self.driver(sender, shutdown.clone());
         let driving = background.spawn(keep("driver", shutdown.clone(), move || Arc::clone(&driver).round()));
+        let suspects = self.suspects();
+        background.spawn(keep("suspects", shutdown.clone(), move || {
+            Arc::clone(&suspects).round()
+        }));
         let handling = tokio::spawn(handle(
             self.info.name.clone(),
             backend.clone(),
@@ -172,6 +182,17 @@ impl Crew {
         })
     }
 
+    fn suspects(&self) -> Arc<Suspects> {
+        Arc::new(Suspects {
+            workshop: Arc::clone(&self.workshop),
+            queues: self.info.queues.clone(),
+            worker: self.info.name.clone(),
+            lease: self.options.lease,
+            held: Arc::clone(&self.held),
+            slot: Arc::clone(&self.suspect_slot),
+        })
+    }
+
     /// Gives back what no handler has started, waits for those that run, and gives back what does not finish in time.
     async fn drain(&self, waiting: Vec<HeldJob>) {
         let claims: Vec<Claim> = waiting.iter().map(|held| held.claim).collect();
@@ -191,7 +212,7 @@ impl Crew {
 
     async fn all_settled(&self) {
         let all = u32::try_from(self.options.concurrency + self.ahead).unwrap_or(u32::MAX);
-        drop(self.slots.acquire_many(all).await);
+        drop(tokio::join!(self.slots.acquire_many(all), self.suspect_slot.acquire()));
     }
 }
 

@@ -17,6 +17,8 @@ mod options;
 mod pulse;
 mod registry;
 mod smtp;
+mod suspects;
+mod upkeep;
 mod welcome_email;
 mod worker;
 
@@ -34,7 +36,7 @@ pub use worker::Worker;
 /// The kinds of job that Usher itself brings.
 #[must_use]
 pub fn registry() -> Registry {
-    Registry::new().register::<WelcomeEmail>(welcome_email::POLICY, welcome_email::send)
+    upkeep::register(Registry::new()).register::<WelcomeEmail>(welcome_email::POLICY, welcome_email::send)
 }
 
 /// Runs Usher's own jobs in a house that is open, until shutdown. Errors are settings that cannot be used.

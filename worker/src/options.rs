@@ -7,7 +7,7 @@ use std::time::Duration;
 pub struct Options {
     /// The queues to work on; empty means those of all registered kinds.
     pub queues: Vec<String>,
-    /// Jobs that run at the same time, 1 or more.
+    /// Jobs that run at the same time, 1 or more; a job that lost its worker before runs beside them.
     pub concurrency: usize,
     /// How long a job is left to a worker that gives no sign of life; it gives one every third of this. 3 s or more.
     pub lease: Duration,

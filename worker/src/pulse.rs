@@ -1,5 +1,5 @@
 //! What tells the others that this worker lives: its leases renewed and its row in `workers` kept fresh,
-//! both every five seconds, and the sweep that finds what nobody claimed or nobody finished.
+//! both every five seconds, the sweep that finds what nobody claimed or nobody finished, and the schedules' ticks.
 
 use std::{
     sync::Arc,
@@ -15,6 +15,7 @@ use crate::{
 };
 
 const SWEEP_PAUSE: Duration = Duration::from_secs(1);
+const TICK_PAUSE: Duration = Duration::from_secs(1);
 
 pub(crate) struct Pulse {
     /// On connections of its own: busy handlers must not delay a heartbeat.
@@ -62,5 +63,14 @@ impl Pulse {
             );
         }
         Ok(SWEEP_PAUSE)
+    }
+
+    /// Writes the jobs of the schedules that are due. Every worker looks; each tick is written once.
+    pub(crate) async fn tick(self: Arc<Self>) -> anyhow::Result<Duration> {
+        let written = within(CALL_LIMIT, self.ledger.tick()).await?;
+        if written > 0 {
+            info!(jobs = written, "schedules came due");
+        }
+        Ok(TICK_PAUSE)
     }
 }

@@ -3,7 +3,10 @@
 use std::{collections::BTreeMap, sync::Arc, time::Duration};
 
 use futures::future::{BoxFuture, FutureExt};
-use usher_shared::{entity::job, jobs::Job};
+use usher_shared::{
+    entity::job,
+    jobs::{Job, Schedule},
+};
 
 use crate::{Backoff, JobContext, JobError};
 
@@ -94,6 +97,7 @@ impl Kind {
 #[derive(Clone, Default)]
 pub struct Registry {
     kinds: BTreeMap<&'static str, Kind>,
+    schedules: Vec<Schedule>,
 }
 
 impl Registry {
@@ -121,6 +125,17 @@ impl Registry {
         };
         self.kinds.insert(J::KIND, kind);
         self
+    }
+
+    /// Adds a schedule. It is written into `job_schedules` when a worker starts, unless one of its name is there.
+    #[must_use]
+    pub fn schedule(mut self, schedule: Schedule) -> Self {
+        self.schedules.push(schedule);
+        self
+    }
+
+    pub(crate) fn schedules(&self) -> &[Schedule] {
+        &self.schedules
     }
 
     pub(crate) fn find(&self, kind: &str) -> Option<&Kind> {

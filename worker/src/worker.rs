@@ -44,7 +44,11 @@ impl Worker {
             Crew::own_connections(house)
         })
         .await;
-        if let Some(own) = opened {
+        let declared = patiently(&shutdown, "the schedules", || {
+            house.ledger.declare(self.registry.schedules())
+        })
+        .await;
+        if let (Some(own), Some(())) = (opened, declared) {
             Crew::new(house, own, self.registry, self.options, mailer, self.metrics)
                 .work(shutdown)
                 .await;

@@ -10,6 +10,8 @@ pub struct Model {
     pub id: Uuid,
     pub user_id: i64,
     pub purpose: MailTokenPurpose,
+    /// The address it is about, where that is not simply the user's.
+    pub email: Option<String>,
     pub token_hash: Vec<u8>,
     pub created_at: DateTimeUtc,
     pub expires_at: DateTimeUtc,
@@ -21,5 +23,13 @@ impl ActiveModelBehavior for ActiveModel {}
 #[derive(Clone, Copy, Debug, PartialEq, Eq, EnumIter, DeriveActiveEnum)]
 #[sea_orm(rs_type = "String", db_type = "Text", rename_all = "snake_case")]
 pub enum MailTokenPurpose {
+    /// The welcome mail's: sets the first password and verifies the address.
     SetPassword,
+    VerifyEmail,
+    PasswordReset,
+    /// Sent to the new address, which the row holds.
+    EmailChangeConfirm,
+    /// Sent to the old address, which the row holds: the account goes back to it.
+    EmailChangeUndo,
+    CancelDeletion,
 }

@@ -8,6 +8,8 @@ pub mod job_attempt;
 pub mod job_queue;
 pub mod job_schedule;
 pub mod mail;
+pub mod mail_breaker;
+pub mod mail_suppression;
 pub mod mail_token;
 pub mod mfa_factor;
 pub mod role;

@@ -7,5 +7,7 @@ mod journey;
 mod leases;
 mod processes;
 mod queue;
+mod suspects;
+mod upkeep;
 mod welcome;
 mod yard;

@@ -1,0 +1,48 @@
+//! Jobs whose worker was lost while it ran them. One of them may have ended that process, and nobody knows which: so a
+//! worker runs one at a time, beside its other jobs, and the one that kills its process never has another suspect with it.
+
+use std::{
+    sync::Arc,
+    time::{Duration, Instant},
+};
+
+use apalis::prelude::Data;
+use tokio::sync::Semaphore;
+use tracing::info;
+
+use crate::{
+    attempt::{self, Workshop},
+    held::Held,
+    keep::{CALL_LIMIT, within},
+};
+
+/// Between two looks, while there is none.
+const PAUSE: Duration = Duration::from_secs(1);
+
+pub(crate) struct Suspects {
+    pub(crate) workshop: Arc<Workshop>,
+    pub(crate) queues: Vec<String>,
+    pub(crate) worker: String,
+    pub(crate) lease: Duration,
+    pub(crate) held: Arc<Held>,
+    /// Taken while one runs, so that a stop can wait for it.
+    pub(crate) slot: Arc<Semaphore>,
+}
+
+impl Suspects {
+    /// Claims one, if there is any, and runs it to its end.
+    pub(crate) async fn round(self: Arc<Self>) -> anyhow::Result<Duration> {
+        let slot = Arc::clone(&self.slot).acquire_owned().await?;
+        let claimed_at = Instant::now();
+        let ledger = &self.workshop.ledger;
+        let claim = ledger.claim_suspect(&self.queues, &self.worker, self.lease);
+        // It is not cut short by a stop: a claim that nobody knows of would count as one more crash.
+        let Some(job) = within(CALL_LIMIT, claim).await? else {
+            return Ok(PAUSE);
+        };
+        info!(id = %job.id, kind = job.kind, crashes = job.crashes, "a job whose worker was lost runs apart");
+        let held = self.held.take(job, claimed_at, self.lease, slot);
+        attempt::run(held, Data::new(Arc::clone(&self.workshop))).await;
+        Ok(Duration::ZERO)
+    }
+}

@@ -1,0 +1,35 @@
+//! Jobs that keep the house small and forgetful, and the hours at which they come.
+
+mod prune;
+mod purge_deleted_users;
+mod purge_expired;
+
+use std::time::Duration;
+
+use usher_shared::jobs::Schedule;
+
+use crate::{Policy, Registry};
+
+pub(crate) use prune::Prune;
+pub(crate) use purge_deleted_users::PurgeDeletedUsers;
+pub(crate) use purge_expired::PurgeExpired;
+
+/// Each of them works in batches that are kept, so a run that is stopped has not worked in vain.
+const POLICY: Policy = Policy {
+    timeout: Duration::from_secs(3600),
+    ..Policy::DEFAULT
+};
+
+pub(crate) fn register(registry: Registry) -> Registry {
+    registry
+        .register::<Prune>(POLICY, prune::prune)
+        .register::<PurgeExpired>(POLICY, purge_expired::purge)
+        .register::<PurgeDeletedUsers>(POLICY, purge_deleted_users::purge)
+        .schedule(Schedule::new("prune", "7 * * * *", &Prune {}))
+        .schedule(Schedule::new("purge_expired", "17 3 * * *", &PurgeExpired {}))
+        .schedule(Schedule::new(
+            "purge_deleted_users",
+            "37 3 * * *",
+            &PurgeDeletedUsers {},
+        ))
+}

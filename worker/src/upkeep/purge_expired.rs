@@ -1,0 +1,57 @@
+//! `purge_expired`: removes tokens, sessions and kept answers that have run out.
+
+use chrono::{DateTime, Utc};
+use sea_orm::{ColumnTrait, DatabaseConnection, DbErr, EntityTrait, QueryFilter, QuerySelect, QueryTrait};
+use serde::{Deserialize, Serialize};
+use usher_shared::{
+    entity::{idempotency_key, mail_token, session},
+    jobs::{Job, Priority},
+    time::now,
+};
+
+use crate::{JobContext, JobError};
+
+/// For a while a token is known to have expired, which says more than that it is unknown.
+const KEPT: chrono::Duration = chrono::Duration::days(7);
+/// Rows in one statement.
+const BATCH: u64 = 1_000;
+
+/// Removes what expired a week ago. Safe to run twice.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+pub(crate) struct PurgeExpired {}
+
+impl Job for PurgeExpired {
+    const KIND: &'static str = "purge_expired";
+    const PRIORITY: Priority = Priority::Low;
+}
+
+pub(crate) async fn purge(_: PurgeExpired, context: JobContext) -> Result<(), JobError> {
+    use idempotency_key::Column as Key;
+    use mail_token::Column as Token;
+    use session::Column as Session;
+
+    let (db, before) = (&context.db, now() - KEPT);
+    let tokens = remove::<mail_token::Entity>(db, Token::Id, Token::ExpiresAt, before).await?;
+    let keys = remove::<idempotency_key::Entity>(db, Key::Id, Key::ExpiresAt, before).await?;
+    let sessions = remove::<session::Entity>(db, Session::Id, Session::ExpiresAt, before).await?;
+    tracing::info!(tokens, keys, sessions, "purged what had expired");
+    Ok(())
+}
+
+async fn remove<E: EntityTrait>(
+    db: &DatabaseConnection,
+    id: E::Column,
+    expires_at: E::Column,
+    before: DateTime<Utc>,
+) -> Result<u64, DbErr> {
+    let mut removed = 0;
+    loop {
+        let expired = E::find().filter(expires_at.lt(before)).limit(BATCH);
+        let batch = expired.select_only().column(id).into_query();
+        let gone = E::delete_many().filter(id.in_subquery(batch)).exec(db).await?;
+        removed += gone.rows_affected;
+        if gone.rows_affected < BATCH {
+            return Ok(removed);
+        }
+    }
+}

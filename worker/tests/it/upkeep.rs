@@ -1,0 +1,129 @@
+//! What comes by the clock and what is forgotten.
+
+use chrono::Duration;
+use sea_orm::{ActiveValue::Set, ColumnTrait, EntityTrait, PaginatorTrait, QueryFilter, QueryOrder, sea_query::Expr};
+use usher_shared::{
+    entity::{
+        audit_log, job,
+        job::JobState,
+        job_schedule, mail, mail_token,
+        mail_token::MailTokenPurpose,
+        session::{self, SessionKind},
+        user,
+    },
+    mail_tokens,
+    time::now,
+};
+use usher_testkit::{eventually, on_both};
+use usher_worker::registry;
+use uuid::Uuid;
+
+use crate::yard::{PATIENCE, Yard};
+
+on_both! {
+    async fn usher_brings_its_schedules_once_and_keeps_what_staff_changed(db: TestDb) {
+        let yard = Yard::embedded(db).await;
+        const NAMES: [&str; 3] = ["prune", "purge_deleted_users", "purge_expired"];
+        let schedules = async || job_schedule::Entity::find().all(&yard.house.db).await.unwrap();
+        let worker = yard.start(registry());
+        eventually(PATIENCE, "they are declared", async || (schedules().await.len() == NAMES.len()).then_some(())).await;
+        worker.stop().await;
+        let changed = Expr::value("0 0 1 1 *");
+        job_schedule::Entity::update_many().col_expr(job_schedule::Column::Cron, changed).exec(&yard.house.db).await.unwrap();
+        let worker = yard.start(registry());
+        let user = yard.sign_up("Ada Lovelace", "ada@example.org").await;
+        yard.reaches(yard.job_of(&user).await.id, JobState::Done).await;
+        worker.stop().await;
+        let schedules = schedules().await;
+        let mut names: Vec<_> = schedules.iter().map(|schedule| schedule.name.as_str()).collect();
+        names.sort_unstable();
+        assert_eq!(names, NAMES);
+        assert!(schedules.iter().all(|schedule| schedule.cron == "0 0 1 1 *"));
+    }
+
+    async fn a_schedule_that_is_due_runs_once_with_two_workers(db: TestDb) {
+        let yard = Yard::embedded(db).await;
+        let workers = [yard.start(registry()), yard.start(registry())];
+        let done = run_by_the_clock(&yard, "prune").await;
+        assert_eq!(done.attempt, 1);
+        for worker in workers {
+            worker.stop().await;
+        }
+        let jobs = job::Entity::find().filter(job::Column::Kind.eq("prune")).count(&yard.house.db).await.unwrap();
+        assert_eq!(jobs, 1);
+    }
+
+    async fn what_expired_a_week_ago_is_gone(db: TestDb) {
+        let yard = Yard::embedded(db).await;
+        let user = yard.sign_up("Ada Lovelace", "ada@example.org").await;
+        let conn = &yard.house.db;
+        for age in [Duration::days(8), Duration::days(2), -Duration::days(2)] {
+            mail_tokens::issue(conn, user.id, MailTokenPurpose::SetPassword, -age).await.unwrap();
+            session::Entity::insert(session_that_expired(user.id, age)).exec_without_returning(conn).await.unwrap();
+        }
+        let worker = yard.start(registry());
+        run_by_the_clock(&yard, "purge_expired").await;
+        worker.stop().await;
+        let tokens = mail_token::Entity::find().filter(mail_token::Column::ExpiresAt.lt(now())).count(conn).await.unwrap();
+        let sessions = session::Entity::find().count(conn).await.unwrap();
+        assert_eq!((tokens, sessions), (1, 2));
+    }
+
+    async fn an_account_that_was_deleted_a_month_ago_is_gone_with_its_mails(db: TestDb) {
+        let yard = Yard::embedded(db).await;
+        let worker = yard.start(registry());
+        let [old, fresh, kept] = [yard.sign_up("Old", "old@example.org").await, yard.sign_up("Fresh", "fresh@example.org").await, yard.sign_up("Kept", "kept@example.org").await];
+        for user in [&old, &fresh, &kept] {
+            yard.reaches(yard.job_of(user).await.id, JobState::Done).await;
+        }
+        for (user, days) in [(&old, 31), (&fresh, 29)] {
+            let at = Expr::value(now() - Duration::days(days));
+            user::Entity::update_many().col_expr(user::Column::DeletedAt, at).filter(user::Column::Id.eq(user.id)).exec(&yard.house.db).await.unwrap();
+        }
+        run_by_the_clock(&yard, "purge_deleted_users").await;
+        worker.stop().await;
+        let users = user::Entity::find().order_by_asc(user::Column::Id).all(&yard.house.db).await.unwrap();
+        assert_eq!(users.iter().map(|user| user.id).collect::<Vec<_>>(), [fresh.id, kept.id]);
+        let mut mails: Vec<_> = yard.mails().await.iter().map(|mail: &mail::Model| mail.user_id).collect();
+        mails.sort_unstable();
+        assert_eq!(mails, [Some(fresh.id), Some(kept.id)]);
+        let purged = audit_log::Entity::find().filter(audit_log::Column::Action.eq("purge")).all(&yard.house.db).await.unwrap();
+        assert_eq!(purged.iter().map(|row| row.object_id.clone()).collect::<Vec<_>>(), [Some(old.id.to_string())]);
+    }
+}
+
+/// Lets the schedule's time come, and waits for the job that it makes.
+async fn run_by_the_clock(yard: &Yard, name: &str) -> job::Model {
+    let db = &yard.house.db;
+    eventually(PATIENCE, "the schedule is declared", async || {
+        let due = Expr::value(now() - Duration::seconds(1));
+        let update = job_schedule::Entity::update_many().col_expr(job_schedule::Column::NextRunAt, due);
+        let updated = update
+            .filter(job_schedule::Column::Name.eq(name))
+            .exec(db)
+            .await
+            .unwrap();
+        (updated.rows_affected == 1).then_some(())
+    })
+    .await;
+    eventually(PATIENCE, "its job is done", async || {
+        let query = job::Entity::find().filter(job::Column::Kind.eq(name));
+        let done = query.filter(job::Column::State.eq(JobState::Done));
+        done.one(db).await.unwrap()
+    })
+    .await
+}
+
+fn session_that_expired(user_id: i64, ago: Duration) -> session::ActiveModel {
+    let at = now();
+    session::ActiveModel {
+        id: Set(Uuid::now_v7()),
+        user_id: Set(user_id),
+        kind: Set(SessionKind::Api),
+        token_hash: Set(Uuid::new_v4().as_bytes().to_vec()),
+        created_at: Set(at),
+        last_seen_at: Set(at),
+        expires_at: Set(at - ago),
+        ..Default::default()
+    }
+}
