@@ -9,12 +9,14 @@ A recipient's local part decides what it answers (a suffix after "+" is free):
     policy              554 after DATA, as for a sender that is refused
     slow                250 after DATA, five seconds late
     hang-up             the connection is closed after DATA without an answer
+While there is a file FILE.refuse, every sender is refused with 550 at MAIL FROM.
 """
 
 import asyncio
 import email
 import email.policy
 import json
+import os
 import signal
 import sys
 import time
@@ -38,6 +40,14 @@ def behaviour(recipient: str) -> str:
 class Mailbox:
     def __init__(self, path: str):
         self.file = open(path, "a", encoding="utf-8", buffering=1)
+        self.refuse = path + ".refuse"
+
+    async def handle_MAIL(self, server, session, envelope, address, options):
+        if os.path.exists(self.refuse):
+            return "550 5.7.1 Sender refused"
+        envelope.mail_from = address
+        envelope.mail_options.extend(options)
+        return "250 OK"
 
     async def handle_RCPT(self, server, session, envelope, address, options):
         refusal = AT_RECIPIENT.get(behaviour(address))

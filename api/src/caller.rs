@@ -68,6 +68,12 @@ impl Access for UsersSee {
     const ONE_OF: &'static [Scope] = &[Scope::UsersRead, Scope::UsersWrite];
 }
 
+/// May see everything of every user.
+pub(crate) struct UsersRead;
+impl Access for UsersRead {
+    const ONE_OF: &'static [Scope] = &[Scope::UsersRead];
+}
+
 /// May create and change users.
 pub(crate) struct UsersWrite;
 impl Access for UsersWrite {

@@ -1,5 +1,7 @@
 //! People with an account, for the services and front ends that create and look them up.
 
+mod list;
+
 use std::borrow::Cow;
 
 use axum::{
@@ -41,7 +43,10 @@ use crate::{
 };
 
 pub(crate) fn router() -> OpenApiRouter<AppState> {
-    OpenApiRouter::new().routes(routes!(create)).routes(routes!(show))
+    OpenApiRouter::new()
+        .merge(list::router())
+        .routes(routes!(create))
+        .routes(routes!(show))
 }
 
 /// A person to sign up.
@@ -131,6 +136,17 @@ struct UserDetailsOut {
     user: UserOut,
     #[serde(flatten)]
     more: Option<UserMore>,
+}
+
+impl UserDetailsOut {
+    /// For callers with `users:read`.
+    fn whole(user: user::Model) -> Self {
+        let more = Some(UserMore::from(&user));
+        Self {
+            user: user.into(),
+            more,
+        }
+    }
 }
 
 /// One object whose further fields need not be there, which derived schemas cannot say.

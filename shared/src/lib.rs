@@ -18,6 +18,7 @@ pub mod password;
 pub mod process;
 pub mod rate_limit;
 pub mod rules;
+pub mod search;
 pub mod time;
 pub mod token;
 pub mod users;

@@ -58,6 +58,7 @@ pub enum ViolationKind {
     ModelAttributesType,
     DatetimeParsing,
     Enum,
+    ExtraForbidden,
 }
 
 impl ViolationKind {
@@ -79,6 +80,7 @@ impl ViolationKind {
             Self::ModelAttributesType => "model_attributes_type",
             Self::DatetimeParsing => "datetime_parsing",
             Self::Enum => "enum",
+            Self::ExtraForbidden => "extra_forbidden",
         }
     }
 }

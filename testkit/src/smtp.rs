@@ -80,6 +80,16 @@ impl Smtp {
         self.answers().await;
     }
 
+    /// Whether it refuses every sender from now on, as a server does that no longer knows the house.
+    pub fn refuse_senders(&self, refuse: bool) {
+        let sign = self.folder.join("mails.jsonl.refuse");
+        if refuse {
+            fs::write(sign, "").expect("a file is written");
+        } else {
+            fs::remove_file(sign).expect("senders were refused before");
+        }
+    }
+
     /// Every mail that was accepted, in order of arrival.
     #[must_use]
     pub fn mails(&self) -> Vec<Mail> {

@@ -11,7 +11,9 @@ mod error;
 mod health;
 mod held;
 mod keep;
+mod letter;
 mod mailer;
+mod mails;
 mod metrics;
 mod options;
 mod pulse;
@@ -19,16 +21,17 @@ mod registry;
 mod smtp;
 mod suspects;
 mod upkeep;
-mod welcome_email;
 mod worker;
 
 use tokio_util::sync::CancellationToken;
-use usher_shared::{House, jobs::WelcomeEmail};
+use usher_shared::House;
 
 pub use backoff::Backoff;
 pub use context::JobContext;
 pub use error::JobError;
+pub use letter::{Letter, Link};
 pub use mailer::{Delivery, Mail, Mailer};
+pub use mails::Recipient;
 pub use options::{Options, USAGE};
 pub use registry::{Handler, Policy, Registry};
 pub use worker::Worker;
@@ -36,7 +39,7 @@ pub use worker::Worker;
 /// The kinds of job that Usher itself brings.
 #[must_use]
 pub fn registry() -> Registry {
-    upkeep::register(Registry::new()).register::<WelcomeEmail>(welcome_email::POLICY, welcome_email::send)
+    mails::register(upkeep::register(Registry::new()))
 }
 
 /// Runs Usher's own jobs in a house that is open, until shutdown. Errors are settings that cannot be used.

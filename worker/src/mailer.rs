@@ -1,6 +1,7 @@
 //! Mail as an effect of a job. Each is written into the mail log before it goes out and once more with the
 //! server's answer; what the log calls sent is never sent again, what failed tells the job what to do next.
 
+mod breaker;
 mod message;
 mod verdict;
 
@@ -15,20 +16,26 @@ use sea_orm::{
 };
 use usher_shared::{
     config::Config,
-    entity::mail::{self, MailState},
+    entity::{
+        job,
+        mail::{self, MailState},
+    },
+    mail_suppressions,
     time::now,
 };
 use uuid::Uuid;
 
 use crate::{JobContext, JobError, smtp::Smtp};
 
+use breaker::Breaker;
 use verdict::Verdict;
+
+/// How long a mail is tried whose content the server refuses.
+const CONTENT_LIMIT: chrono::Duration = chrono::Duration::days(3);
 
 /// A rendered mail for one recipient.
 #[derive(Clone, Debug)]
 pub struct Mail {
-    /// The same word as the job's kind, as a rule.
-    pub kind: &'static str,
     pub user_id: i64,
     pub name: String,
     pub address: String,
@@ -41,7 +48,13 @@ pub struct Mail {
 #[derive(Clone)]
 pub struct Mailer {
     from: Mailbox,
-    smtp: Option<Arc<Smtp>>,
+    smtp: Option<Arc<Relay>>,
+}
+
+/// The mail server, and whether it wants us.
+struct Relay {
+    smtp: Smtp,
+    breaker: Breaker,
 }
 
 /// A mail that is out, or kept; the log does not know yet. See [`Delivery::record`].
@@ -55,7 +68,7 @@ pub struct Delivery {
 impl Mailer {
     /// Reads `SMTP_URL` and `MAIL_FROM`; it does not connect.
     pub fn new(config: &Config) -> anyhow::Result<Self> {
-        let from = config.mail_from.parse().with_context(|| {
+        let from: Mailbox = config.mail_from.parse().with_context(|| {
             format!(
                 "MAIL_FROM is {:?}, not a sender, for example MAIL_FROM=\"Usher <usher@example.org>\"",
                 config.mail_from
@@ -64,9 +77,13 @@ impl Mailer {
         let smtp = config.smtp_url.as_deref().map(Smtp::new).transpose().map_err(|error| {
             anyhow!("SMTP_URL {error:#}, for example SMTP_URL=smtp://user:secret@mail.example.org:587?tls=required")
         })?;
+        let relay = |smtp: Smtp| Relay {
+            breaker: Breaker::new(format!("{} as {}", smtp.place(), from.email)),
+            smtp,
+        };
         Ok(Self {
+            smtp: smtp.map(relay).map(Arc::new),
             from,
-            smtp: smtp.map(Arc::new),
         })
     }
 
@@ -81,7 +98,7 @@ impl Mailer {
     pub async fn deliver(&self, context: &JobContext, mail: Mail) -> Result<Delivery, JobError> {
         let (db, job_id) = (&context.db, context.job.id);
         let message = message::Message::new(&self.from, job_id, &mail).map_err(JobError::GiveUp)?;
-        if !reserve(db, job_id, &message.id, &mail).await? {
+        if !reserve(db, &context.job, &message.id, &mail).await? {
             return Ok(Delivery { job_id, change: None });
         }
         let mut change = mail::ActiveModel {
@@ -90,16 +107,10 @@ impl Mailer {
             subject: Set(mail.subject),
             ..Default::default()
         };
-        if let Some(smtp) = &self.smtp {
-            let sent = smtp.send(&self.from.email, &message.to, &message.bytes).await;
-            let answer = match sent {
-                Ok(answer) => answer,
-                Err(failure) => {
-                    let verdict = Verdict::of(&failure);
-                    note_failure(db, job_id, verdict, &failure.answer).await?;
-                    return Err(verdict.answer(&failure));
-                }
-            };
+        if let Some(relay) = &self.smtp {
+            let answer = relay
+                .send(context, &self.from, &message, change.to_address.as_ref())
+                .await?;
             change.state = Set(MailState::Sent);
             change.answer = Set(Some(answer));
             change.sent_at = Set(Some(now()));
@@ -112,6 +123,56 @@ impl Mailer {
             job_id,
             change: Some(change),
         })
+    }
+}
+
+impl Relay {
+    /// Sends the mail and answers the server's last word. What went wrong is in the mail log, at the breaker or among
+    /// the dead addresses when this fails.
+    async fn send(
+        &self,
+        context: &JobContext,
+        from: &Mailbox,
+        message: &message::Message,
+        address: &str,
+    ) -> Result<String, JobError> {
+        let (db, job) = (&context.db, &context.job);
+        if let Some(dead) = mail_suppressions::find(db, address).await? {
+            let since = dead.created_at.format("%-d %B %Y");
+            let why = format!("not tried: on {since} its server answered {}", dead.answer);
+            note_failure(db, job.id, MailState::Failed, &why).await?;
+            let why = format!("the address was dead on {since}: clear it if it lives again, then replay the job");
+            return Err(JobError::give_up(why));
+        }
+        let pass = self.breaker.pass(db).await?;
+        let failure = match self.smtp.send(&from.email, &message.to, &message.bytes).await {
+            Ok(answer) => {
+                self.breaker.accepted(db, pass).await?;
+                return Ok(answer);
+            }
+            Err(failure) => failure,
+        };
+        let verdict = Verdict::of(&failure);
+        note_failure(db, job.id, verdict.state(), &failure.answer).await?;
+        match verdict {
+            Verdict::Later | Verdict::Unknown => self.breaker.unanswered(db, pass).await?,
+            Verdict::Recipient => {
+                self.breaker.accepted(db, pass).await?;
+                if verdict.is_dead_address(&failure) {
+                    mail_suppressions::add(db, address, &failure.answer, job.user_id).await?;
+                }
+            }
+            Verdict::Us => {
+                let (said, content) = (Verdict::said(&failure), Verdict::is_about_content(&failure));
+                if content && job.created_at < now() - CONTENT_LIMIT {
+                    return Err(JobError::give_up(format!("{said}, for days: it refuses this mail")));
+                }
+                if let Some(held) = self.breaker.refused(db, pass, job.id, &said, content).await? {
+                    return Err(held);
+                }
+            }
+        }
+        Err(verdict.answer(&failure))
     }
 }
 
@@ -129,11 +190,11 @@ impl Delivery {
 }
 
 /// Writes the mail down before it is sent. False when an earlier run of this job has sent or kept it.
-async fn reserve(db: &DatabaseConnection, job_id: Uuid, message_id: &str, mail: &Mail) -> Result<bool, DbErr> {
+async fn reserve(db: &DatabaseConnection, job: &job::Model, message_id: &str, mail: &Mail) -> Result<bool, DbErr> {
     let row = mail::ActiveModel {
         id: Set(Uuid::now_v7()),
-        job_id: Set(Some(job_id)),
-        kind: Set(mail.kind.to_owned()),
+        job_id: Set(Some(job.id)),
+        kind: Set(job.kind.clone()),
         user_id: Set(Some(mail.user_id)),
         to_address: Set(mail.address.clone()),
         subject: Set(mail.subject.clone()),
@@ -153,15 +214,15 @@ async fn reserve(db: &DatabaseConnection, job_id: Uuid, message_id: &str, mail: 
         return Ok(true);
     }
     let before = mail::Entity::find()
-        .filter(mail::Column::JobId.eq(job_id))
+        .filter(mail::Column::JobId.eq(job.id))
         .one(db)
         .await?;
     Ok(before.is_none_or(|mail| !matches!(mail.state, MailState::Sent | MailState::Kept)))
 }
 
-async fn note_failure(db: &DatabaseConnection, job_id: Uuid, verdict: Verdict, answer: &str) -> Result<(), DbErr> {
+async fn note_failure(db: &DatabaseConnection, job_id: Uuid, state: MailState, answer: &str) -> Result<(), DbErr> {
     mail::Entity::update_many()
-        .col_expr(mail::Column::State, Expr::value(verdict.state()))
+        .col_expr(mail::Column::State, Expr::value(state))
         .col_expr(mail::Column::Answer, Expr::value(answer))
         .filter(mail::Column::JobId.eq(job_id))
         .exec(db)

@@ -111,6 +111,11 @@ impl Smtp {
         })
     }
 
+    /// Host and port.
+    pub(crate) fn place(&self) -> String {
+        format!("{}:{}", self.host, self.port)
+    }
+
     /// Sends one mail to one recipient; answers the server's last word.
     pub(crate) async fn send(&self, from: &Address, to: &Address, message: &[u8]) -> Result<String, Failure> {
         let failed = |step, error: anyhow::Error| Failure {

@@ -96,7 +96,7 @@ on_both! {
         }
         assert_eq!(client.get("/nowhere").await.json()["detail"], "Not Found");
         for (path, allow) in [
-            ("/users", "POST"), ("/users/", "POST"), ("/users/1", "GET,HEAD"), ("/health/live", "GET,HEAD"),
+            ("/users", "GET,HEAD,POST"), ("/users/", "GET,HEAD,POST"), ("/users/1", "GET,HEAD"), ("/health/live", "GET,HEAD"),
             ("/health/ready", "GET,HEAD"), ("/version", "GET,HEAD"), ("/problems", "GET,HEAD"), ("/problems/not_found", "GET,HEAD"),
             ("/docs", "GET,HEAD"), ("/redoc", "GET,HEAD"), ("/openapi.json", "GET,HEAD"), ("/", "GET,HEAD"),
             ("/favicon.ico", "GET,HEAD"), ("/assets/pages.css", "GET,HEAD"), ("/set-password", "GET,HEAD,POST"),

@@ -7,6 +7,7 @@ mod documents;
 mod errors;
 mod health;
 mod limits;
+mod lists;
 mod odd_input;
 mod requests;
 mod serving;

@@ -10,7 +10,7 @@ use crate::{
     smtp::{Failure, Step},
 };
 
-/// How long a mail job rests when the server refuses us, not one address.
+/// How long a mail job rests when the server refuses us, not one address, and the breaker does not say better.
 const REFUSED_REST: Duration = Duration::from_secs(300);
 
 /// What a failed send means for the mail and its job.
@@ -53,14 +53,33 @@ impl Verdict {
         }
     }
 
-    /// The text holds codes only: the server's words often repeat the address, and they are in the mail log.
-    pub(super) fn answer(self, failure: &Failure) -> JobError {
-        let said = match (failure.code, failure.enhanced()) {
+    /// Whether the refusal may be about what this one mail says.
+    pub(super) fn is_about_content(failure: &Failure) -> bool {
+        matches!(failure.step, Step::Recipient | Step::Body)
+    }
+
+    /// Whether the address does not exist, so that no other mail will arrive there either. A mailbox that is full
+    /// (RFC 3463 §3.3, X.2.2) or takes no mail of this size is still there.
+    pub(super) fn is_dead_address(self, failure: &Failure) -> bool {
+        let enhanced = failure.enhanced();
+        self == Self::Recipient
+            && failure.code != Some(552)
+            && !enhanced.is_some_and(|status| status.starts_with("5.2.") && status != "5.2.1")
+    }
+
+    /// The codes only: the server's words often repeat the address, and they are in the mail log.
+    pub(super) fn said(failure: &Failure) -> String {
+        match (failure.code, failure.enhanced()) {
             (Some(code), Some(status)) => format!("the mail server answered {code} {status}"),
             (Some(code), None) => format!("the mail server answered {code}"),
             (None, _) if failure.step == Step::Connect => format!("no mail server: {}", failure.answer),
             (None, _) => format!("the mail server did not answer: {}", failure.answer),
-        };
+        }
+    }
+
+    /// What the job does next.
+    pub(super) fn answer(self, failure: &Failure) -> JobError {
+        let said = Self::said(failure);
         match self {
             Self::Later | Self::Unknown => JobError::retry(said),
             Self::Recipient => JobError::give_up(format!("{said}: the address does not accept mail")),
@@ -108,6 +127,25 @@ mod tests {
             (Step::Body, "554 no", Verdict::Us),
         ] {
             assert_eq!(verdict(step, answer), expected, "{step:?}: {answer}");
+        }
+    }
+
+    #[test]
+    fn a_full_mailbox_is_no_dead_address() {
+        for (answer, dead) in [
+            ("550 5.1.1 no such user", true),
+            ("550 no such user", true),
+            ("550 5.2.1 disabled", true),
+            ("552 5.2.2 mailbox full", false),
+            ("552 full", false),
+            ("550 5.2.3 too long", false),
+        ] {
+            let failure = Failure {
+                step: Step::Recipient,
+                answer: answer.to_owned(),
+                code: answer[..3].parse().ok(),
+            };
+            assert_eq!(Verdict::of(&failure).is_dead_address(&failure), dead, "{answer}");
         }
     }
 }

@@ -5,6 +5,8 @@ mod drain;
 mod endings;
 mod journey;
 mod leases;
+mod mail_trouble;
+mod mails;
 mod processes;
 mod queue;
 mod suspects;

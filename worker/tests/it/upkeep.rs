@@ -23,7 +23,7 @@ use crate::yard::{PATIENCE, Yard};
 on_both! {
     async fn usher_brings_its_schedules_once_and_keeps_what_staff_changed(db: TestDb) {
         let yard = Yard::embedded(db).await;
-        const NAMES: [&str; 3] = ["prune", "purge_deleted_users", "purge_expired"];
+        const NAMES: [&str; 4] = ["prune", "purge_deleted_users", "purge_expired", "staff_digest"];
         let schedules = async || job_schedule::Entity::find().all(&yard.house.db).await.unwrap();
         let worker = yard.start(registry());
         eventually(PATIENCE, "they are declared", async || (schedules().await.len() == NAMES.len()).then_some(())).await;

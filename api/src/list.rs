@@ -1,0 +1,225 @@
+//! Lists, once for every resource: pages by key, from an order that an index holds, and never more work than a page
+//! is worth, however the list is filtered.
+
+mod cursor;
+mod page;
+
+use axum::{
+    Json,
+    http::{HeaderValue, StatusCode, header},
+    response::{IntoResponse, Response},
+};
+use sea_orm::{EntityTrait, sea_query::Condition};
+use serde::Serialize;
+use serde_json::json;
+use url::form_urlencoded;
+use usher_shared::rules::{Violation, ViolationKind};
+use utoipa::{IntoParams, ToSchema};
+
+use crate::{error::ApiError, query::Parameters, state::AppState};
+
+use cursor::Cursor;
+pub(crate) use page::Page;
+
+/// Rows on a page unless the client says otherwise.
+const DEFAULT_LIMIT: u64 = 50;
+const MAX_LIMIT: u64 = 200;
+
+/// A table that can be listed.
+pub(crate) trait Listed: EntityTrait {
+    /// The path of the list.
+    const PATH: &'static str;
+    /// What clients can sort by, each with the column whose index, continued by the id, holds the order.
+    const SORTS: &'static [(&'static str, Self::Column)];
+    const ID: Self::Column;
+
+    /// The rows that are there for clients.
+    fn visible() -> Condition;
+}
+
+/// One filter of a list.
+pub(crate) struct Filter<E: EntityTrait> {
+    condition: Condition,
+    /// The column of which it is a range: walking in that column's order, only the range is walked.
+    range_of: Option<E::Column>,
+    /// Whether an index finds its rows without looking at others.
+    indexed: bool,
+}
+
+impl<E: EntityTrait> Filter<E> {
+    /// A filter that rows are held against one by one.
+    pub(crate) fn plain(condition: Condition) -> Self {
+        Self {
+            condition,
+            range_of: None,
+            indexed: false,
+        }
+    }
+
+    /// A filter with an index of its own.
+    pub(crate) fn indexed(condition: Condition) -> Self {
+        Self {
+            indexed: true,
+            ..Self::plain(condition)
+        }
+    }
+
+    /// A range of values of one of the columns to sort by.
+    pub(crate) fn range(column: E::Column, condition: Condition) -> Self {
+        Self {
+            range_of: Some(column),
+            ..Self::indexed(condition)
+        }
+    }
+}
+
+/// An order of a list: a column, and the id where that has the same value twice.
+pub(crate) struct Order<E: EntityTrait> {
+    /// As the address says it, such as `-created_at`.
+    word: String,
+    column: E::Column,
+    descending: bool,
+}
+
+impl<E: Listed> Order<E> {
+    fn parse(word: &str) -> Result<Self, Violation> {
+        let name = word.strip_prefix('-').unwrap_or(word);
+        let known = E::SORTS.iter().find(|(known, _)| *known == name);
+        let (_, column) = known.ok_or_else(|| {
+            let names: Vec<&str> = E::SORTS.iter().map(|(name, _)| *name).collect();
+            let names = names.join(", ");
+            let message = format!("Sort by one of {names}; with - in front it is the other way round");
+            Violation::new(ViolationKind::Enum, message).with(json!({ "expected": names }))
+        })?;
+        Ok(Self {
+            word: word.to_owned(),
+            column: *column,
+            descending: name != word,
+        })
+    }
+}
+
+/// What every list is asked: how much, from where, in which order.
+pub(crate) struct ListQuery<E: EntityTrait> {
+    limit: u64,
+    order: Order<E>,
+    cursor: Option<Cursor>,
+    count: bool,
+    /// The other parameters, for the addresses of the pages before and after.
+    others: Vec<(String, String)>,
+}
+
+impl<E: Listed> ListQuery<E> {
+    /// Reads `limit`, `sort`, `cursor` and `count`.
+    pub(crate) fn read(parameters: &mut Parameters, default_sort: &'static str, state: &AppState) -> Option<Self> {
+        let limit = parameters.optional("limit", parse_limit);
+        let order = parameters.optional("sort", Order::parse);
+        let sort = match &order {
+            Some(Some(order)) => order.word.clone(),
+            _ => default_sort.to_owned(),
+        };
+        let cursor = parameters.optional("cursor", |text| {
+            Cursor::open::<E>(text, &sort, &state.config.secret_key)
+        });
+        let count = parameters.optional("count", crate::query::boolean);
+        Some(Self {
+            limit: limit?.unwrap_or(DEFAULT_LIMIT),
+            order: match order? {
+                Some(order) => order,
+                None => Order::parse(default_sort).ok()?,
+            },
+            cursor: cursor?,
+            count: count?.unwrap_or(false),
+            others: parameters.without("cursor"),
+        })
+    }
+
+    /// The page as an answer, with links to those beside it (RFC 8288).
+    pub(crate) fn answer<T: Serialize>(
+        &self,
+        page: Page<E>,
+        state: &AppState,
+        shape: impl FnMut(E::Model) -> T,
+    ) -> Result<Response, ApiError> {
+        let seal = |cursor: Cursor| cursor.seal::<E>(&self.order.word, &state.config.secret_key);
+        let (prev, next) = (page.prev.map(seal), page.next.map(seal));
+        let link = [("prev", &prev), ("next", &next)]
+            .into_iter()
+            .filter_map(|(rel, cursor)| {
+                let mut query = form_urlencoded::Serializer::new(String::new());
+                query
+                    .extend_pairs(&self.others)
+                    .append_pair("cursor", cursor.as_deref()?);
+                Some(format!("<{}{}?{}>; rel=\"{rel}\"", state.root, E::PATH, query.finish()))
+            });
+        let link = link.collect::<Vec<_>>().join(", ");
+        let list = ListOut {
+            data: page.rows.into_iter().map(shape).collect(),
+            has_more: next.is_some(),
+            next_cursor: next,
+            prev_cursor: prev,
+            count: page.count.map(|count| count.rows),
+            count_is_exact: page.count.map(|count| count.is_exact),
+        };
+        let mut response = (StatusCode::OK, Json(list)).into_response();
+        if !link.is_empty() {
+            let link = HeaderValue::from_str(&link).map_err(anyhow::Error::from)?;
+            response.headers_mut().insert(header::LINK, link);
+        }
+        Ok(response)
+    }
+}
+
+fn parse_limit(text: &str) -> Result<u64, Violation> {
+    let limit: i64 = text
+        .parse()
+        .map_err(|_| Violation::new(ViolationKind::IntParsing, "The limit must be a whole number"))?;
+    match u64::try_from(limit) {
+        Ok(limit @ 1..=MAX_LIMIT) => Ok(limit),
+        Ok(0) | Err(_) => {
+            Err(Violation::new(ViolationKind::GreaterThanEqual, "The limit must be 1 or more").with(json!({ "ge": 1 })))
+        }
+        Ok(_) => Err(
+            Violation::new(ViolationKind::LessThanEqual, "The limit must be 200 or less")
+                .with(json!({ "le": MAX_LIMIT })),
+        ),
+    }
+}
+
+/// A page of a list.
+#[derive(Serialize, ToSchema)]
+#[schema(as = List)]
+pub(crate) struct ListOut<T> {
+    data: Vec<T>,
+    /// For `cursor`, to go on; null on the last page.
+    #[schema(example = "WyItY3JlYXRlZF9hdCIsdHJ1ZSxudWxsXQ")]
+    next_cursor: Option<String>,
+    /// For `cursor`, to go back; null on the first page.
+    prev_cursor: Option<String>,
+    /// Whether there is a `next_cursor`. A page of a filtered list can be short, even empty, and have more.
+    has_more: bool,
+    /// With `count=true`: how many rows the whole list has, counted up to 10,000.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    #[schema(nullable = false, minimum = 0, maximum = 10_000)]
+    count: Option<u64>,
+    /// With `count=true`: false when counting was stopped, so that there may be more than `count`.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    #[schema(nullable = false)]
+    count_is_exact: Option<bool>,
+}
+
+/// What every list takes besides its filters and `sort`.
+#[derive(IntoParams)]
+#[into_params(parameter_in = Query)]
+#[expect(dead_code, reason = "only describes what `ListQuery` reads")]
+pub(crate) struct ListIn {
+    /// Rows on a page.
+    #[param(minimum = 1, maximum = 200, default = 50, required = false)]
+    limit: u64,
+    /// `next_cursor` or `prev_cursor` of another page of the same list in the same order.
+    #[param(required = false)]
+    cursor: String,
+    /// Whether to count the list as well, up to 10,000.
+    #[param(default = false, required = false)]
+    count: bool,
+}

@@ -1,0 +1,95 @@
+//! A place in a list, signed so that nobody can make one up.
+
+use base64::{Engine, prelude::BASE64_URL_SAFE_NO_PAD};
+use sea_orm::{ColumnTrait, ColumnType, EntityTrait, ModelTrait, Value};
+use usher_shared::{SecretKey, rules::Violation};
+
+use super::{Listed, Order};
+
+/// Bytes of the signature behind the text.
+const TAG: usize = 32;
+
+/// Where a page starts and which way it goes.
+#[derive(Clone, Debug)]
+pub(crate) struct Cursor {
+    pub(super) backward: bool,
+    /// The row beyond which the page lies; none for the very end of the list, from which it goes backward.
+    pub(super) place: Option<Place>,
+}
+
+/// A row's place: its value in the column of the order, and its id.
+#[derive(Clone, Debug)]
+pub(super) struct Place {
+    pub(super) value: Value,
+    pub(super) id: Value,
+}
+
+impl Place {
+    pub(super) fn of<E: Listed>(order: &Order<E>, row: &E::Model) -> Self {
+        Self {
+            value: row.get(order.column),
+            id: row.get(E::ID),
+        }
+    }
+}
+
+impl Cursor {
+    /// As text for clients, who can do nothing with it but send it back.
+    pub(super) fn seal<E: Listed>(self, sort: &str, key: &SecretKey) -> String {
+        let place = self.place.map(|place| [text_of(&place.value), text_of(&place.id)]);
+        let mut bytes = serde_json::json!([sort, self.backward, place]).to_string().into_bytes();
+        let tag = key.sign(&purpose::<E>(), &bytes);
+        bytes.extend(tag);
+        BASE64_URL_SAFE_NO_PAD.encode(bytes)
+    }
+
+    /// Reads what [`Cursor::seal`] made for the same list in the same order.
+    pub(super) fn open<E: Listed>(text: &str, sort: &str, key: &SecretKey) -> Result<Self, Violation> {
+        let wrong = || Violation::value("The cursor is not one of this list; take it from next_cursor or prev_cursor");
+        let bytes = BASE64_URL_SAFE_NO_PAD.decode(text).map_err(|_| wrong())?;
+        let (bytes, tag) = bytes
+            .split_at_checked(bytes.len().saturating_sub(TAG))
+            .ok_or_else(wrong)?;
+        if !key.verify(&purpose::<E>(), bytes, tag) {
+            return Err(wrong());
+        }
+        let (made_for, backward, place): (String, bool, Option<[String; 2]>) =
+            serde_json::from_slice(bytes).map_err(|_| wrong())?;
+        if made_for != sort {
+            let message = format!("The cursor was made for sort={made_for}; keep that, or start without a cursor");
+            return Err(Violation::value(message));
+        }
+        let name = sort.trim_start_matches('-');
+        let column = E::SORTS.iter().find(|(known, _)| *known == name).ok_or_else(wrong)?.1;
+        let place = match place {
+            None => None,
+            Some([value, id]) => Some(Place {
+                value: value_of::<E>(column, &value).ok_or_else(wrong)?,
+                id: value_of::<E>(E::ID, &id).ok_or_else(wrong)?,
+            }),
+        };
+        Ok(Self { backward, place })
+    }
+}
+
+fn purpose<E: Listed>() -> String {
+    format!("cursor {}", E::PATH)
+}
+
+/// The kinds of values that lists are sorted by.
+fn text_of(value: &Value) -> String {
+    match value {
+        Value::BigInt(Some(number)) => number.to_string(),
+        Value::ChronoDateTimeUtc(Some(at)) => at.to_rfc3339(),
+        Value::String(Some(text)) => text.clone(),
+        other => unreachable!("no list is sorted by {other:?}"),
+    }
+}
+
+fn value_of<E: EntityTrait>(column: E::Column, text: &str) -> Option<Value> {
+    Some(match column.def().get_column_type() {
+        ColumnType::BigInteger => text.parse::<i64>().ok()?.into(),
+        ColumnType::TimestampWithTimeZone => chrono::DateTime::parse_from_rfc3339(text).ok()?.to_utc().into(),
+        _ => text.into(),
+    })
+}

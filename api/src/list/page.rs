@@ -1,0 +1,228 @@
+//! Reads a page. What it costs is bounded by constants, whatever the filters are and however many rows there are.
+
+use sea_orm::{
+    ConnectionTrait, DatabaseConnection, DbErr, EntityTrait, IdenStatic, QueryFilter, QueryOrder, QuerySelect,
+    QueryTrait, Select,
+    sea_query::{Condition, Expr, ExprTrait, Func, Query, SelectStatement, SimpleExpr},
+};
+
+use super::{
+    Filter, ListQuery, Listed, Order,
+    cursor::{Cursor, Place},
+};
+
+/// Rows that an index may find for a filter to be answered from those rows alone. Filters that find more are
+/// common enough to meet on a walk through the order.
+const FEW: u64 = 1_000;
+/// Rows that a walk looks at before it stops and leaves the rest to the next page.
+const WALK: u64 = 10_000;
+/// The same where nothing but deleted rows can be in the way.
+const WALK_UNFILTERED: u64 = 1_000;
+/// Counted up to here.
+const COUNT: u64 = 10_000;
+
+/// Some rows in their order, and how to go on from them.
+pub(crate) struct Page<E: EntityTrait> {
+    pub(super) rows: Vec<E::Model>,
+    pub(super) prev: Option<Cursor>,
+    pub(super) next: Option<Cursor>,
+    pub(super) count: Option<Count>,
+}
+
+/// How many rows a list has.
+#[derive(Clone, Copy)]
+pub(super) struct Count {
+    pub(super) rows: u64,
+    pub(super) is_exact: bool,
+}
+
+/// Where the rows of a page come from, so that few are read.
+enum Source<E: EntityTrait> {
+    /// A filter's index found few rows: they are all looked at.
+    Few(Box<Select<E>>),
+    /// Rows are met in the list's order, within the range of the filters that are one.
+    Walk { range: Condition, budget: u64 },
+}
+
+impl<E: Listed> ListQuery<E> {
+    /// Reads the page: one statement, one more where an index is asked first, one more where a walk stopped early.
+    pub(crate) async fn page(&self, db: &DatabaseConnection, filters: &[Filter<E>]) -> Result<Page<E>, DbErr> {
+        let backward = self.cursor.as_ref().is_some_and(|cursor| cursor.backward);
+        let from = self.cursor.as_ref().and_then(|cursor| cursor.place.as_ref());
+        let source = self.source(db, filters).await?;
+        let matching = filters
+            .iter()
+            .fold(E::visible(), |all, filter| all.add(filter.condition.clone()));
+
+        let ahead = from.map_or_else(Condition::all, |place| self.order.beyond(place, backward));
+        let mut select = self.order.sorted(E::find(), backward).filter(matching.clone());
+        let rows_of = match &source {
+            Source::Few(found) => {
+                select = select.filter(ahead.clone());
+                found.clone().into_query()
+            }
+            Source::Walk { range, budget } => {
+                let walk = E::find().filter(range.clone()).filter(ahead.clone());
+                self.order.sorted(walk, backward).limit(*budget).into_query()
+            }
+        };
+        take_from(&mut select, rows_of);
+        let mut rows = select.limit(self.limit + 1).all(db).await?;
+        let mut more = rows.len() as u64 > self.limit;
+        rows.truncate(usize::try_from(self.limit).unwrap_or(usize::MAX));
+        let mut end = rows.last().map(|row| Place::of(&self.order, row));
+        if let (false, Source::Walk { range, budget }) = (more, &source)
+            && let Some(stop) = self.stopped_at(db, range, ahead, backward, *budget).await?
+        {
+            (more, end) = (true, Some(stop));
+        }
+        if backward {
+            rows.reverse();
+        }
+        let start = if backward { rows.last() } else { rows.first() };
+        // Without rows the way back begins where this page ended, so that nothing between is lost.
+        let start = start.map(|row| Place::of(&self.order, row)).or_else(|| end.clone());
+        let onward = more.then_some(Cursor { backward, place: end });
+        let at_edge = if backward {
+            from.is_none()
+        } else {
+            self.cursor.is_none()
+        };
+        let back = (!at_edge).then_some(Cursor {
+            backward: !backward,
+            place: start,
+        });
+        let (prev, next) = if backward { (onward, back) } else { (back, onward) };
+        let count = match self.count {
+            true => Some(self.counted(db, &source, &matching).await?),
+            false => None,
+        };
+        Ok(Page {
+            rows,
+            prev,
+            next,
+            count,
+        })
+    }
+
+    async fn source(&self, db: &DatabaseConnection, filters: &[Filter<E>]) -> Result<Source<E>, DbErr> {
+        let is_walked = |filter: &&Filter<E>| {
+            filter
+                .range_of
+                .is_some_and(|of| of.as_str() == self.order.column.as_str())
+        };
+        // One alone: where two indexes meet, either can find many rows that the other refuses.
+        let indexed = filters.iter().find(|filter| filter.indexed);
+        if let Some(filter) = indexed.filter(|filter| !is_walked(filter)) {
+            let found = filter.rows();
+            if count(db, found.clone().limit(FEW + 1)).await? <= FEW {
+                return Ok(Source::Few(Box::new(found.limit(FEW))));
+            }
+        }
+        let ranges = filters.iter().filter(is_walked);
+        let range = ranges.fold(Condition::all(), |all, filter| all.add(filter.condition.clone()));
+        let budget = if filters.is_empty() { WALK_UNFILTERED } else { WALK };
+        Ok(Source::Walk { range, budget })
+    }
+
+    /// The last row of a walk that used its budget up.
+    async fn stopped_at(
+        &self,
+        db: &DatabaseConnection,
+        range: &Condition,
+        ahead: Condition,
+        backward: bool,
+        budget: u64,
+    ) -> Result<Option<Place>, DbErr> {
+        let walk = E::find().filter(range.clone()).filter(ahead);
+        let walked = self.order.sorted(walk, backward).limit(budget);
+        if count(db, walked.clone()).await? < budget {
+            return Ok(None);
+        }
+        let mut last = self.order.sorted(E::find(), !backward);
+        take_from(&mut last, walked.into_query());
+        Ok(last.one(db).await?.map(|row| Place::of(&self.order, &row)))
+    }
+
+    async fn counted(&self, db: &DatabaseConnection, source: &Source<E>, matching: &Condition) -> Result<Count, DbErr> {
+        let (rows_of, is_exact) = match source {
+            Source::Few(found) => (*found.clone(), true),
+            Source::Walk { range, .. } => {
+                let walk = E::find().filter(range.clone());
+                let walk = self.order.sorted(walk, false).limit(COUNT);
+                let is_exact = count(db, walk.clone()).await? < COUNT;
+                (walk, is_exact)
+            }
+        };
+        let mut select = E::find().filter(matching.clone());
+        take_from(&mut select, rows_of.into_query());
+        let rows = count(db, select).await?;
+        Ok(Count { rows, is_exact })
+    }
+}
+
+impl<E: Listed> Filter<E> {
+    /// The rows it finds. A range is read in order, so that the database reads its index: from the table as it lies,
+    /// the first rows of a range can be far away.
+    fn rows(&self) -> Select<E> {
+        let rows = E::find().filter(self.condition.clone());
+        match self.range_of {
+            Some(column) => rows.order_by_asc(column),
+            None => rows,
+        }
+    }
+}
+
+impl<E: Listed> Order<E> {
+    fn sorted(&self, select: Select<E>, backward: bool) -> Select<E> {
+        let order = if self.descending == backward {
+            sea_orm::Order::Asc
+        } else {
+            sea_orm::Order::Desc
+        };
+        let select = select.order_by(self.column, order.clone());
+        if self.by_id_alone() {
+            select
+        } else {
+            select.order_by(E::ID, order)
+        }
+    }
+
+    fn by_id_alone(&self) -> bool {
+        self.column.as_str() == E::ID.as_str()
+    }
+
+    /// What lies beyond a place: a comparison of pairs, which an index on both columns answers as one range.
+    fn beyond(&self, place: &Place, backward: bool) -> Condition {
+        let column = |column: E::Column| -> SimpleExpr { Expr::col((E::default(), column)) };
+        let (here, there) = if self.by_id_alone() {
+            (column(E::ID), Expr::val(place.id.clone()))
+        } else {
+            (
+                Expr::tuple([column(self.column), column(E::ID)]),
+                Expr::tuple([Expr::val(place.value.clone()), Expr::val(place.id.clone())]),
+            )
+        };
+        let upwards = self.descending == backward;
+        Condition::all().add(if upwards { here.gt(there) } else { here.lt(there) })
+    }
+}
+
+/// Lets a statement read from the rows of another under the table's own name.
+fn take_from<E: EntityTrait>(select: &mut Select<E>, rows: SelectStatement) {
+    QuerySelect::query(select)
+        .from_clear()
+        .from_subquery(rows, E::default());
+}
+
+/// How many rows a statement finds; it must have a limit.
+async fn count<E: EntityTrait>(db: &DatabaseConnection, select: Select<E>) -> Result<u64, DbErr> {
+    let rows = select.into_query();
+    let counting = Query::select()
+        .expr_as(Func::count(Expr::cust("*")), "counted")
+        .from_subquery(rows, "found")
+        .to_owned();
+    let row = db.query_one(&counting).await?;
+    let counted: i64 = row.map_or(Ok(0), |row| row.try_get("", "counted"))?;
+    Ok(u64::try_from(counted).unwrap_or_default())
+}

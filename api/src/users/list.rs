@@ -1,0 +1,229 @@
+//! `GET /users`: who there is, filtered and in pages.
+#![expect(unused_qualifications, reason = "utoipa writes them for the types in `params`")]
+
+use axum::{extract::State, response::Response};
+use chrono::{DateTime, Utc};
+use sea_orm::{ColumnTrait, Condition, sea_query::IntoCondition};
+use serde_json::json;
+use usher_shared::{
+    entity::user::{self, Column},
+    rules::{Email, Violation, ViolationKind},
+    search,
+};
+use utoipa::IntoParams;
+use utoipa_axum::{router::OpenApiRouter, routes};
+
+use super::{Status, UserDetailsOut};
+use crate::{
+    caller::{ApiKey, UsersRead},
+    code::Code,
+    error::ApiError,
+    fields::{FieldError, Step},
+    list::{Filter, ListIn, ListOut, ListQuery, Listed},
+    openapi::{ANY_ERRORS, ErrorList, Errors, KEY_ERRORS},
+    query::{FromQuery, Parameters, Query, boolean, moment},
+    state::AppState,
+};
+
+pub(super) fn router() -> OpenApiRouter<AppState> {
+    OpenApiRouter::new().routes(routes!(list))
+}
+
+/// More words than this only cost.
+const MAX_WORDS: usize = 8;
+
+impl Listed for user::Entity {
+    const PATH: &'static str = "/users";
+    const SORTS: &'static [(&'static str, Column)] = &[
+        ("id", Column::Id),
+        ("created_at", Column::CreatedAt),
+        ("name", Column::Name),
+        ("email", Column::EmailKey),
+    ];
+    const ID: Column = Column::Id;
+
+    fn visible() -> Condition {
+        Column::DeletedAt.is_null().into_condition()
+    }
+}
+
+/// Which users to list.
+#[derive(IntoParams)]
+#[into_params(parameter_in = Query)]
+struct FiltersIn {
+    /// This address, in any letter case: one user or none.
+    #[param(example = "ada@example.com", pattern = r"^[^\x00-\x1f\x7f-\x9f\ufffd]*$")]
+    email: Option<String>,
+    /// Addresses that begin so, in any letter case. Unless `sort` says otherwise the list is sorted by `email`.
+    #[param(example = "ada", pattern = r"^[^\x00-\x1f\x7f-\x9f\ufffd]*$")]
+    email_prefix: Option<String>,
+    /// The id that another system knows the person by: one user or none.
+    #[param(example = "crm-4711", pattern = r"^[^\x00-\x1f\x7f-\x9f\ufffd]*$")]
+    external_id: Option<String>,
+    #[param(inline)]
+    status: Option<Status>,
+    /// Whether the email address has been proved to be the person's.
+    verified: Option<bool>,
+    /// Created at this time or later.
+    #[param(example = "2026-01-01T00:00:00Z")]
+    created_after: Option<DateTime<Utc>>,
+    /// Created before this time.
+    #[param(example = "2027-01-01T00:00:00Z")]
+    created_before: Option<DateTime<Utc>>,
+    /// Words, all of which must be in the name or begin the email address; the first eight count.
+    #[param(example = "ada love", pattern = r"^[^\x00-\x1f\x7f-\x9f\ufffd]*$")]
+    q: Option<String>,
+}
+
+/// The whole query of the list.
+struct UsersQuery {
+    filters: Vec<Filter<user::Entity>>,
+    list: ListQuery<user::Entity>,
+}
+
+impl FromQuery<AppState> for UsersQuery {
+    fn from_query(parameters: &mut Parameters, state: &AppState) -> Option<Self> {
+        let text = |text: &str| Ok(text.to_owned());
+        let email = parameters.optional("email", text);
+        let email_prefix = parameters.optional("email_prefix", text);
+        let external_id = parameters.optional("external_id", text);
+        let status = parameters.optional("status", Status::parse);
+        let verified = parameters.optional("verified", boolean);
+        let created_after = parameters.optional("created_after", moment);
+        let created_before = parameters.optional("created_before", moment);
+        let q = parameters.optional("q", text);
+        let sort = match &email_prefix {
+            Some(Some(_)) => "email",
+            _ => "-created_at",
+        };
+        let list = ListQuery::read(parameters, sort, state);
+        let filters = FiltersIn {
+            email: email?,
+            email_prefix: email_prefix?,
+            external_id: external_id?,
+            status: status?,
+            verified: verified?,
+            created_after: created_after?,
+            created_before: created_before?,
+            q: q?,
+        };
+        Some(Self {
+            filters: filters.into_filters(),
+            list: list?,
+        })
+    }
+}
+
+impl FiltersIn {
+    /// What finds fewest rows comes first.
+    fn into_filters(self) -> Vec<Filter<user::Entity>> {
+        let key = |text: String| Email::key_of(&text);
+        let created = [
+            self.created_after.map(|at| Column::CreatedAt.gte(at)),
+            self.created_before.map(|at| Column::CreatedAt.lt(at)),
+        ];
+        let created = created.into_iter().flatten().fold(Condition::all(), Condition::add);
+        let words = self.q.as_deref().unwrap_or_default().split_whitespace().take(MAX_WORDS);
+        let words = words.fold(Condition::all(), |all, word| {
+            let in_name = search::holds((user::Entity, Column::Name), word);
+            let in_email = search::starts_with((user::Entity, Column::EmailKey), &Email::key_of(word));
+            all.add(Condition::any().add(in_name).add(in_email))
+        });
+        let prefix = self.email_prefix.map(key).map(|prefix| {
+            let begins = search::starts_with((user::Entity, Column::EmailKey), &prefix);
+            Filter::range(Column::EmailKey, begins)
+        });
+        let status = self.status.map(|status| match user::UserStatus::from(status) {
+            // Nearly everybody is, so no index is kept of them.
+            status @ user::UserStatus::Active => Filter::plain(Column::Status.eq(status).into_condition()),
+            status => Filter::indexed(Column::Status.eq(status).into_condition()),
+        });
+        let verified = self.verified.map(|verified| match verified {
+            true => Column::EmailVerifiedAt.is_not_null(),
+            false => Column::EmailVerifiedAt.is_null(),
+        });
+        [
+            self.email
+                .map(|email| Filter::indexed(Column::EmailKey.eq(key(email)).into_condition())),
+            self.external_id
+                .map(|id| Filter::indexed(Column::ExternalId.eq(id).into_condition())),
+            (!words.is_empty()).then(|| Filter::indexed(words)),
+            prefix,
+            status,
+            (!created.is_empty()).then(|| Filter::range(Column::CreatedAt, created)),
+            verified.map(|verified| Filter::plain(verified.into_condition())),
+        ]
+        .into_iter()
+        .flatten()
+        .collect()
+    }
+}
+
+impl Status {
+    fn parse(word: &str) -> Result<Self, Violation> {
+        match word {
+            "active" => Ok(Self::Active),
+            "locked" => Ok(Self::Locked),
+            "deactivated" => Ok(Self::Deactivated),
+            _ => {
+                let expected = "active, locked, deactivated";
+                let violation = Violation::new(ViolationKind::Enum, format!("The status must be one of {expected}"));
+                Err(violation.with(json!({ "expected": expected })))
+            }
+        }
+    }
+}
+
+impl From<Status> for user::UserStatus {
+    fn from(status: Status) -> Self {
+        match status {
+            Status::Active => Self::Active,
+            Status::Locked => Self::Locked,
+            Status::Deactivated => Self::Deactivated,
+        }
+    }
+}
+
+/// List users
+///
+/// Newest first unless `sort` says otherwise. Filters are combined with AND. Follow `next_cursor`, or the `Link`
+/// header, until it is gone.
+#[utoipa::path(
+    get, path = "/users", operation_id = "listUsers", tag = "Users",
+    params(
+        FiltersIn,
+        (
+            "sort" = Option<String>, Query, example = "-created_at", pattern = "^-?(id|created_at|name|email)$",
+            description = "One of `id`, `created_at`, `name`, `email`, with a `-` in front for the other way round; \
+                where two have the same, their ids decide, in the same direction",
+        ),
+        ListIn,
+    ),
+    responses(
+        (
+            status = 200, description = "A page of users", body = ListOut<UserDetailsOut>,
+            headers(("Link" = String, description = "The pages beside this one, as `next` and `prev` (RFC 8288)")),
+        ),
+        Errors<List>,
+    ),
+    security(("apiKey" = ["users:read"])),
+)]
+async fn list(
+    State(state): State<AppState>,
+    _key: ApiKey<UsersRead>,
+    Query(query): Query<UsersQuery>,
+) -> Result<Response, ApiError> {
+    let page = query.list.page(&state.db, &query.filters).await?;
+    query.list.answer(page, &state, UserDetailsOut::whole)
+}
+
+struct List;
+impl ErrorList for List {
+    const CODES: &'static [&'static [Code]] = &[KEY_ERRORS, &[Code::InvalidRequest], ANY_ERRORS];
+
+    fn fault() -> FieldError {
+        let violation = Violation::new(ViolationKind::LessThanEqual, "The limit must be 200 or less");
+        let violation = violation.with(json!({ "le": 200 }));
+        FieldError::new("query", Some(Step::Key("limit".into())), violation)
+    }
+}

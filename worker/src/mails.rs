@@ -1,0 +1,147 @@
+//! The mails that Usher sends about accounts: one file each, with its words; what they have in common is here.
+
+mod deletion_scheduled;
+mod email_change;
+mod mfa_changed;
+mod new_sign_in;
+mod password;
+mod sign_up;
+mod staff_digest;
+mod welcome_email;
+
+use std::time::Duration;
+
+use chrono::Utc;
+use sea_orm::{DbErr, EntityTrait};
+use usher_shared::{
+    entity::{mail_token::MailTokenPurpose, user},
+    jobs::{
+        DeletionScheduled, EmailChangeConfirm, EmailChangeUndo, MfaChanged, NewSignIn, PasswordChanged, PasswordReset,
+        Schedule, SomeoneTriedToSignUp, VerifyEmail, WelcomeEmail,
+    },
+    mail_tokens,
+    time::now,
+};
+
+use crate::{Backoff, Delivery, JobContext, JobError, Letter, Link, Mail, Policy, Registry};
+
+use staff_digest::{StaffDigest, StaffDigestMail};
+
+/// For three days, at an hour between attempts: as long as a link lives, or as news are news.
+const FOR_DAYS: Policy = Policy {
+    attempts: 80,
+    backoff: Backoff {
+        first: Duration::from_secs(15),
+        cap: Duration::from_secs(3600),
+    },
+    timeout: Duration::from_secs(60),
+};
+
+/// For half an hour: nobody waits longer for a link they asked for, and the link lives no longer.
+const FOR_MINUTES: Policy = Policy {
+    attempts: 12,
+    backoff: Backoff {
+        first: Duration::from_secs(15),
+        cap: Duration::from_secs(240),
+    },
+    ..FOR_DAYS
+};
+
+pub(crate) fn register(registry: Registry) -> Registry {
+    registry
+        .register::<WelcomeEmail>(FOR_DAYS, welcome_email::send)
+        .register::<VerifyEmail>(FOR_DAYS, sign_up::verify_email)
+        .register::<SomeoneTriedToSignUp>(FOR_DAYS, sign_up::someone_tried)
+        .register::<PasswordReset>(FOR_MINUTES, password::reset)
+        .register::<PasswordChanged>(FOR_DAYS, password::changed)
+        .register::<EmailChangeConfirm>(FOR_DAYS, email_change::confirm)
+        .register::<EmailChangeUndo>(FOR_DAYS, email_change::undo)
+        .register::<NewSignIn>(FOR_DAYS, new_sign_in::send)
+        .register::<MfaChanged>(FOR_DAYS, mfa_changed::send)
+        .register::<DeletionScheduled>(FOR_DAYS, deletion_scheduled::send)
+        .register::<StaffDigest>(Policy::DEFAULT, staff_digest::gather)
+        .register::<StaffDigestMail>(FOR_DAYS, staff_digest::send)
+        .schedule(Schedule::new("staff_digest", "0 6 * * *", &StaffDigest {}))
+}
+
+/// Whom a mail goes to.
+#[derive(Clone, Debug)]
+pub struct Recipient {
+    pub user_id: i64,
+    pub name: String,
+    pub address: String,
+}
+
+impl Recipient {
+    /// The user at another address than the account's.
+    #[must_use]
+    pub fn at(user: &user::Model, address: &str) -> Self {
+        Self {
+            address: address.to_owned(),
+            ..user.into()
+        }
+    }
+}
+
+impl From<&user::Model> for Recipient {
+    fn from(user: &user::Model) -> Self {
+        Self {
+            user_id: user.id,
+            name: user.name.clone(),
+            address: user.email.clone(),
+        }
+    }
+}
+
+/// What mails about accounts are made with.
+impl JobContext {
+    /// The account that a mail is about; none when it is gone or deleted, which is no mistake.
+    pub async fn account(&self, user_id: i64) -> Result<Option<user::Model>, DbErr> {
+        let user = user::Entity::find_by_id(user_id).one(&self.db).await?;
+        Ok(user.filter(|user| user.deleted_at.is_none()))
+    }
+
+    /// What the house is called in mails.
+    #[must_use]
+    pub fn house(&self) -> &str {
+        self.mailer.sender()
+    }
+
+    /// A link to a page of the app, with a new token that works once, for this long. Only the token's hash is kept.
+    /// `email` is the address that the token is about.
+    pub async fn link(
+        &self,
+        page: &str,
+        user_id: i64,
+        purpose: MailTokenPurpose,
+        lifetime: chrono::Duration,
+        email: &str,
+    ) -> Result<Link, DbErr> {
+        let until: chrono::DateTime<Utc> = now() + lifetime;
+        let token = mail_tokens::issue_about(&self.db, user_id, purpose, lifetime, email).await?;
+        let url = format!("{}/{page}?token={}", self.config.app_url, token.as_str());
+        Ok(Link { url, until })
+    }
+
+    /// Sends the letter as this job's mail and completes the job with it.
+    pub async fn post(&self, to: impl Into<Recipient>, letter: Letter) -> Result<(), JobError> {
+        let delivery = self.deliver(to, letter).await?;
+        let tx = self.begin().await?;
+        delivery.record(&*tx).await?;
+        self.complete(tx).await
+    }
+
+    /// Sends the letter as this job's mail; for a job that has more to write in the transaction that completes it.
+    pub async fn deliver(&self, to: impl Into<Recipient>, letter: Letter) -> Result<Delivery, JobError> {
+        let (to, house) = (to.into(), self.house());
+        let mail = Mail {
+            user_id: to.user_id,
+            name: to.name,
+            address: to.address,
+            subject: letter.subject().to_owned(),
+            text: letter.text(house)?,
+            html: letter.html(house)?,
+        };
+        self.mailer.deliver(self, mail).await
+    }
+}

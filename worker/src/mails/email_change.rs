@@ -1,0 +1,64 @@
+//! `email_change_confirm` to the new mailbox, `email_change_undo` to the old one.
+
+use chrono::Duration;
+use usher_shared::{
+    entity::mail_token::MailTokenPurpose,
+    jobs::{EmailChangeConfirm, EmailChangeUndo},
+    rules::Email,
+};
+
+use crate::{JobContext, JobError, Letter, Recipient, letter::moment};
+
+const CONFIRM_LIFETIME: Duration = Duration::hours(24);
+/// Long enough for a weekend away from the mailbox.
+const UNDO_LIFETIME: Duration = Duration::hours(72);
+
+pub(super) async fn confirm(job: EmailChangeConfirm, context: JobContext) -> Result<(), JobError> {
+    let Some(user) = context.account(job.user_id).await? else {
+        return Ok(());
+    };
+    if user.email_key == Email::key_of(&job.new_email) {
+        return Ok(());
+    }
+    let purpose = MailTokenPurpose::EmailChangeConfirm;
+    let link = context
+        .link(
+            "confirm-email-change",
+            user.id,
+            purpose,
+            CONFIRM_LIFETIME,
+            &job.new_email,
+        )
+        .await?;
+    let house = context.house();
+    let letter = Letter::new("Confirm your new email address")
+        .line(format!("This address is to become the one of your account at {house}. Confirm it, and you sign in with it from then on."))
+        .button("Use this address", link)
+        .why(format!(
+            "You receive this mail because somebody wants to use this address at {house}. If it was not you, do \
+             nothing: without this link nothing changes."
+        ));
+    context.post(Recipient::at(&user, &job.new_email), letter).await
+}
+
+pub(super) async fn undo(job: EmailChangeUndo, context: JobContext) -> Result<(), JobError> {
+    let Some(user) = context.account(job.user_id).await? else {
+        return Ok(());
+    };
+    let purpose = MailTokenPurpose::EmailChangeUndo;
+    let link = context
+        .link("undo-email-change", user.id, purpose, UNDO_LIFETIME, &job.old_email)
+        .await?;
+    let house = context.house();
+    let letter = Letter::new("Your email address was changed")
+        .line(format!(
+            "Your account at {house} now has another address than this one. If it was you, all is well."
+        ))
+        .line("If it was not you, undo it: the account comes back to this address, and all devices are signed out.")
+        .fact("When", moment(context.job.created_at))
+        .button("Undo the change", link)
+        .why(format!(
+            "You receive this mail because this was the address of an account at {house}."
+        ));
+    context.post(Recipient::at(&user, &job.old_email), letter).await
+}

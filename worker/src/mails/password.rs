@@ -1,0 +1,52 @@
+//! `password_reset` and `password_changed`.
+
+use chrono::Duration;
+use usher_shared::{
+    entity::mail_token::MailTokenPurpose,
+    jobs::{PasswordChanged, PasswordReset},
+};
+
+use crate::{JobContext, JobError, Letter, letter::moment};
+
+/// How long the link works.
+const LINK_LIFETIME: Duration = Duration::minutes(30);
+
+pub(super) async fn reset(job: PasswordReset, context: JobContext) -> Result<(), JobError> {
+    let Some(user) = context.account(job.user_id).await? else {
+        return Ok(());
+    };
+    let purpose = MailTokenPurpose::PasswordReset;
+    let link = context
+        .link("reset-password", user.id, purpose, LINK_LIFETIME, &user.email)
+        .await?;
+    let house = context.house();
+    let letter = Letter::new("Choose a new password")
+        .line(format!(
+            "You asked for a new password at {house}. When you choose it, all your devices are signed out."
+        ))
+        .button("Choose a new password", link)
+        .why(format!(
+            "You receive this mail because a new password was asked for at {house}. If it was not you, do nothing: \
+             your password stays as it is."
+        ));
+    context.post(&user, letter).await
+}
+
+pub(super) async fn changed(job: PasswordChanged, context: JobContext) -> Result<(), JobError> {
+    let Some(user) = context.account(job.user_id).await? else {
+        return Ok(());
+    };
+    let (house, app) = (context.house(), &context.config.app_url);
+    let letter = Letter::new("Your password was changed")
+        .line(format!(
+            "The password of your account at {house} was changed. If it was you, all is well."
+        ))
+        .line(format!(
+            "If it was not you, somebody else can sign in: ask for a new password at {app} now."
+        ))
+        .fact("When", moment(context.job.created_at))
+        .why(format!(
+            "You receive this mail because it is about the safety of your account at {house}."
+        ));
+    context.post(&user, letter).await
+}

@@ -1,0 +1,240 @@
+//! The words of every mail, against the files in `mails/`. What a mail says now lies in the target folder's
+//! `tmp/mails`, with its HTML, to be looked at and copied.
+
+use std::{
+    fs,
+    path::{Path, PathBuf},
+};
+
+use chrono::{DateTime, Duration, Utc};
+use sea_orm::{ActiveValue::Set, ColumnTrait, EntityTrait, QueryFilter, QueryOrder};
+use usher_shared::{
+    crypto::sha256,
+    entity::{
+        job::{self, JobState},
+        job_schedule,
+        mail::{self, MailState},
+        mail_token::{self, MailTokenPurpose},
+        session::{self, SessionKind},
+    },
+    jobs::{
+        DeletionScheduled, EmailChangeConfirm, EmailChangeUndo, MfaChange, MfaChanged, NewSignIn, PasswordChanged,
+        PasswordReset, SomeoneTriedToSignUp, VerifyEmail,
+    },
+    time::now,
+};
+use usher_testkit::{eventually, on_both};
+use usher_worker::registry;
+use uuid::Uuid;
+
+use crate::yard::{PATIENCE, Yard};
+
+const FIREFOX: &str = "Mozilla/5.0 (X11; Linux x86_64; rv:140.0) Gecko/20100101 Firefox/140.0";
+
+on_both! {
+    async fn every_mail_says_what_it_is_about_in_text_and_in_html(db: TestDb) {
+        let yard = yard(db).await;
+        let worker = yard.start(registry());
+        let user = yard.sign_up("Ada Lovelace", "ada@example.org").await;
+        let user_id = user.id;
+        let welcome = yard.job_of(&user).await.id;
+        let (session_id, delete_at) = (a_session(&yard, user_id).await, now() + Duration::days(7));
+        let (new_email, old_email) = ("ada@new.example".to_owned(), "ada@old.example".to_owned());
+        use MailTokenPurpose as For;
+        let mails = [
+            (welcome, Some((For::SetPassword, 72 * 60))),
+            (yard.enqueue(VerifyEmail { user_id }).await, Some((For::VerifyEmail, 72 * 60))),
+            (yard.enqueue(SomeoneTriedToSignUp { user_id }).await, None),
+            (yard.enqueue(PasswordReset { user_id }).await, Some((For::PasswordReset, 30))),
+            (yard.enqueue(PasswordChanged { user_id }).await, None),
+            (yard.enqueue(EmailChangeConfirm { user_id, new_email }).await, Some((For::EmailChangeConfirm, 24 * 60))),
+            (yard.enqueue(EmailChangeUndo { user_id, old_email }).await, Some((For::EmailChangeUndo, 72 * 60))),
+            (yard.enqueue(NewSignIn { user_id, session_id }).await, None),
+            (yard.enqueue(MfaChanged { user_id, change: MfaChange::Added }).await, None),
+            (yard.enqueue(DeletionScheduled { user_id, delete_at }).await, Some((For::CancelDeletion, 7 * 24 * 60))),
+        ];
+        let mut different = Vec::new();
+        for (id, token) in mails {
+            let job = yard.reaches(id, JobState::Done).await;
+            let mail = mail_of(&yard, id).await;
+            assert_eq!((mail.state, &mail.kind, mail.user_id), (MailState::Kept, &job.kind, Some(user_id)));
+            let link = match token {
+                Some((purpose, minutes)) => Some(expect_token(&yard, &mail, purpose, minutes).await),
+                None => None,
+            };
+            let times = [job.created_at, delete_at].into_iter().chain(link.map(|link| link.expires_at));
+            if reads_differently(&mail, times) {
+                different.push(mail.kind);
+            }
+        }
+        worker.stop().await;
+        assert!(different.is_empty(), "{different:?} in {}", seen().display());
+    }
+
+    async fn mails_about_an_address_go_to_that_address(db: TestDb) {
+        let yard = yard(db).await;
+        let user_id = yard.sign_up("Ada Lovelace", "ada@example.org").await.id;
+        let worker = yard.start(registry());
+        let confirm = yard.enqueue(EmailChangeConfirm { user_id, new_email: "ada@new.example".to_owned() }).await;
+        let undo = yard.enqueue(EmailChangeUndo { user_id, old_email: "ada@old.example".to_owned() }).await;
+        let same = yard.enqueue(EmailChangeConfirm { user_id, new_email: "ADA@example.org".to_owned() }).await;
+        for (id, address, purpose) in [
+            (confirm, "ada@new.example", MailTokenPurpose::EmailChangeConfirm),
+            (undo, "ada@old.example", MailTokenPurpose::EmailChangeUndo),
+        ] {
+            yard.reaches(id, JobState::Done).await;
+            assert_eq!(mail_of(&yard, id).await.to_address, address);
+            let tokens = mail_token::Entity::find().filter(mail_token::Column::Purpose.eq(purpose)).all(&yard.house.db).await.unwrap();
+            assert_eq!(tokens.iter().map(|token| token.email.as_deref()).collect::<Vec<_>>(), [Some(address)]);
+        }
+        yard.reaches(same, JobState::Done).await;
+        worker.stop().await;
+        assert!(yard.mails().await.iter().all(|mail| mail.job_id != Some(same)), "the change is done already");
+    }
+
+    async fn no_mail_goes_out_that_is_no_longer_true(db: TestDb) {
+        let yard = yard(db).await;
+        let user = yard.sign_up("Ada Lovelace", "ada@example.org").await;
+        let gone = yard.sign_up("Bob Gone", "bob@example.org").await;
+        yard.sql("DELETE FROM jobs").await;
+        yard.sql(&format!("UPDATE users SET email_verified_at = created_at WHERE id = {}", user.id)).await;
+        yard.sql(&format!("UPDATE users SET deleted_at = created_at WHERE id = {}", gone.id)).await;
+        let worker = yard.start(registry());
+        let late = now() - Duration::minutes(1);
+        for id in [
+            yard.enqueue(VerifyEmail { user_id: user.id }).await,
+            yard.enqueue(NewSignIn { user_id: user.id, session_id: Uuid::now_v7() }).await,
+            yard.enqueue(DeletionScheduled { user_id: user.id, delete_at: late }).await,
+            yard.enqueue(PasswordReset { user_id: gone.id }).await,
+        ] {
+            yard.reaches(id, JobState::Done).await;
+        }
+        worker.stop().await;
+        assert!(yard.mails().await.is_empty());
+    }
+
+    async fn the_digest_goes_to_superusers_and_only_when_there_is_news(db: TestDb) {
+        let yard = yard(db).await;
+        let user = yard.sign_up("Ada Lovelace", "ada@example.org").await;
+        yard.sign_up("Bob Reader", "bob@example.org").await;
+        yard.sql("DELETE FROM jobs").await;
+        yard.sql(&format!("UPDATE users SET is_staff = true, is_superuser = true WHERE id = {}", user.id)).await;
+        let worker = yard.start(registry());
+        tick(&yard).await;
+        let digest = eventually(PATIENCE, "the digest is kept", async || yard.mails().await.pop()).await;
+        yard.reaches(digest.job_id.unwrap(), JobState::Done).await;
+        let digest = mail_of(&yard, digest.job_id.unwrap()).await;
+        assert_eq!((digest.to_address.as_str(), yard.mails().await.len()), ("ada@example.org", 1));
+        assert!(!reads_differently(&digest, []), "{}", seen().display());
+
+        yard.sql("UPDATE users SET created_at = '2026-01-01T00:00:00+00:00'").await;
+        yard.sql("DELETE FROM jobs").await;
+        tick(&yard).await;
+        eventually(PATIENCE, "the next tick is over", async || {
+            let jobs = job::Entity::find().all(&yard.house.db).await.unwrap();
+            (jobs.len() == 1 && jobs[0].state == JobState::Done).then_some(())
+        })
+        .await;
+        worker.stop().await;
+        assert_eq!(yard.mails().await.len(), 1, "a quiet day");
+    }
+}
+
+async fn yard(db: usher_testkit::TestDb) -> Yard {
+    Yard::with(db, &[("ADMIN_URL", "https://admin.example.org")], true).await
+}
+
+async fn mail_of(yard: &Yard, job_id: Uuid) -> mail::Model {
+    let query = mail::Entity::find().filter(mail::Column::JobId.eq(job_id));
+    query.one(&yard.house.db).await.unwrap().unwrap()
+}
+
+/// The link's token is the one that was stored last for this purpose, by its hash, and lives as long as it should.
+async fn expect_token(yard: &Yard, mail: &mail::Model, purpose: MailTokenPurpose, minutes: i64) -> mail_token::Model {
+    let query = mail_token::Entity::find().filter(mail_token::Column::Purpose.eq(purpose));
+    let stored = query
+        .order_by_desc(mail_token::Column::Id)
+        .one(&yard.house.db)
+        .await
+        .unwrap()
+        .unwrap();
+    let text = mail.text_body.as_deref().unwrap();
+    let raw = text.split_once("token=").unwrap().1.lines().next().unwrap();
+    assert_eq!(stored.token_hash, sha256(raw.as_bytes()), "{}", mail.kind);
+    let lifetime = stored.expires_at - stored.created_at;
+    assert!(
+        (lifetime - Duration::minutes(minutes)).abs() < Duration::minutes(1),
+        "{}: {lifetime}",
+        mail.kind
+    );
+    stored
+}
+
+/// Where the mails of the last run lie.
+fn seen() -> PathBuf {
+    Path::new(env!("CARGO_TARGET_TMPDIR")).join("mails")
+}
+
+/// Compares the mail with its file, tokens and times aside. The HTML must hold the same words.
+fn reads_differently(mail: &mail::Model, times: impl IntoIterator<Item = DateTime<Utc>>) -> bool {
+    let (text, html) = (mail.text_body.as_deref().unwrap(), mail.html_body.as_deref().unwrap());
+    let mut actual = format!("Subject: {}\nTo: {}\n\n{text}\n", mail.subject, mail.to_address);
+    for time in times {
+        actual = actual.replace(&time.format("%-d %B %Y, %H:%M UTC").to_string(), "<time>");
+    }
+    if let Some((before, after)) = actual.split_once("token=") {
+        let rest = after.split_once('\n').unwrap().1;
+        actual = format!("{before}token=<token>\n{rest}");
+    }
+    fs::create_dir_all(seen()).unwrap();
+    fs::write(seen().join(format!("{}.html", mail.kind)), html).unwrap();
+    fs::write(seen().join(format!("{}.txt", mail.kind)), &actual).unwrap();
+    assert!(
+        text.lines()
+            .all(|line| line.chars().count() <= 78 || line.contains("token=")),
+        "{text}"
+    );
+    let words = |text: &str| text.split_whitespace().collect::<Vec<_>>().join(" ");
+    let html = words(html);
+    for paragraph in text.split("\n\n").filter(|part| !part.contains([':', '-', '\''])) {
+        assert!(
+            html.contains(&words(paragraph)),
+            "{paragraph:?} is missing in the HTML of {}",
+            mail.kind
+        );
+    }
+    let file = Path::new(env!("CARGO_MANIFEST_DIR")).join(format!("tests/it/mails/{}.txt", mail.kind));
+    actual != fs::read_to_string(file).unwrap_or_default()
+}
+
+async fn a_session(yard: &Yard, user_id: i64) -> Uuid {
+    let (id, at) = (Uuid::now_v7(), now());
+    let row = session::ActiveModel {
+        id: Set(id),
+        user_id: Set(user_id),
+        kind: Set(SessionKind::Api),
+        token_hash: Set(id.as_bytes().to_vec()),
+        address: Set(Some("203.0.113.7".to_owned())),
+        user_agent: Set(Some(FIREFOX.to_owned())),
+        created_at: Set(at),
+        last_seen_at: Set(at),
+        expires_at: Set(at + Duration::days(30)),
+        ..Default::default()
+    };
+    session::Entity::insert(row)
+        .exec_without_returning(&yard.house.db)
+        .await
+        .unwrap();
+    id
+}
+
+/// Lets the time of the digest come.
+async fn tick(yard: &Yard) {
+    eventually(PATIENCE, "the schedule is declared", async || {
+        let due = sea_orm::sea_query::Expr::value(now() - Duration::seconds(1));
+        let update = job_schedule::Entity::update_many().col_expr(job_schedule::Column::NextRunAt, due);
+        let update = update.filter(job_schedule::Column::Name.eq("staff_digest"));
+        (update.exec(&yard.house.db).await.unwrap().rows_affected == 1).then_some(())
+    })
+    .await;
+}
