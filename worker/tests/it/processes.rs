@@ -56,9 +56,24 @@ on_both! {
         for line in ["usher_jobs_started_total", "usher_jobs_done_total"] {
             assert!(metrics.contains(&format!("{line}{{kind=\"welcome_email\"}} 1\n")), "{metrics}");
         }
-        assert!(metrics.contains("usher_jobs_running{kind=\"welcome_email\"} 0\n"), "{metrics}");
+        for line in [
+            "usher_jobs_running{kind=\"welcome_email\"} 0\n",
+            "usher_job_latency_seconds_count{kind=\"welcome_email\"} 1\n",
+            "usher_job_run_seconds_bucket{kind=\"welcome_email\",le=\"30\"} 1\n",
+            "usher_queue_ready{queue=\"mail\"} 0\n",
+            "usher_queue_oldest_seconds{queue=\"default\"} 0\n",
+            "usher_mail_breakers_open 0\n",
+        ] {
+            assert!(metrics.contains(line), "{line} is not in {metrics}");
+        }
         let log = running.log();
         assert!(!log.contains("ada.secret"), "an address in the log: {log}");
+        let id = yard.job_of(&user).await.id.to_string();
+        let story: Vec<_> = log.lines().filter(|line| line.contains(&id)).collect();
+        for (line, event) in story.iter().zip(["mail sent", "done"]) {
+            assert!(line.contains(event) && line.contains("welcome_email"), "{story:?}");
+        }
+        assert_eq!(story.len(), 2, "{story:?}");
         assert_eq!(running.terminate().await, 0);
     }
 
