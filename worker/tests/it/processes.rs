@@ -10,6 +10,7 @@ use usher_shared::{
     SecretKey,
     db::{PoolOptions, connect},
     entity::job::JobState,
+    jobs::{Options, PasswordChanged},
 };
 use usher_testkit::{Folder, Postgres, Program, Redis, Smtp, TestDb, eventually, free_port, on_both};
 
@@ -75,6 +76,24 @@ on_both! {
         }
         assert_eq!(story.len(), 2, "{story:?}");
         assert_eq!(running.terminate().await, 0);
+    }
+
+    async fn what_waits_is_told_by_every_worker(db: TestDb) {
+        let yard = Yard::with(db, &[], false).await;
+        yard.sign_up("Ada Lovelace", "ada@example.org").await;
+        let later = usher_shared::time::now() + chrono::Duration::hours(1);
+        yard.enqueue_with(PasswordChanged { user_id: 1 }, Options::at(later)).await;
+        let (folder, address) = (Folder::new(), format!("127.0.0.1:{}", free_port()));
+        let idle = worker(yard.url()).env("METRICS_ADDR", &address).arg("--queues=default").ready_at(&address).start(&folder).await;
+        let metrics = eventually(PATIENCE, "the mail has waited for a second", async || {
+            let (_, metrics) = get(&address, "/metrics").await?;
+            let oldest = metrics.lines().find_map(|line| line.strip_prefix("usher_queue_oldest_seconds{queue=\"mail\"} "))?;
+            (oldest.parse::<f64>().unwrap() >= 1.0).then_some(metrics)
+        })
+        .await;
+        assert!(metrics.contains("usher_queue_ready{queue=\"mail\"} 1\n"), "{metrics}");
+        assert!(metrics.contains("usher_queue_ready{queue=\"default\"} 0\n"), "{metrics}");
+        assert_eq!(idle.terminate().await, 0);
     }
 
     async fn a_killed_worker_loses_no_mail(db: TestDb) {
