@@ -34,7 +34,7 @@ impl<S: Send + Sync, T: FromFields<S>> FromRequest<S> for Body<T> {
     }
 }
 
-/// The same where no body means an empty object.
+/// The same where no body, or null, means an empty object.
 pub struct OptionalBody<T>(pub T);
 
 impl<S: Send + Sync, T: FromFields<S>> FromRequest<S> for OptionalBody<T> {
@@ -43,11 +43,11 @@ impl<S: Send + Sync, T: FromFields<S>> FromRequest<S> for OptionalBody<T> {
     async fn from_request(request: Request, state: &S) -> Result<Self, ApiError> {
         let is_json = has_json_type(request.headers());
         let bytes = read(request).await?;
-        let value = if bytes.is_empty() {
-            json!({})
-        } else {
-            parse(&bytes, is_json)?
+        let value = match bytes.is_empty() {
+            true => Value::Null,
+            false => parse(&bytes, is_json)?,
         };
+        let value = if value.is_null() { json!({}) } else { value };
         check(&value, state).map(Self)
     }
 }

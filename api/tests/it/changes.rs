@@ -247,6 +247,7 @@ on_both! {
         }
         client.clone().with("if-match", "\"9\"").post(&at, &json!({})).await.is(412, "precondition_failed");
         assert_eq!(client.call(axum::http::Method::POST, &at, axum::body::Body::empty()).await.status, StatusCode::OK);
+        assert_eq!(client.post(&at, &Value::Null).await.status, StatusCode::OK);
         for step in ["lock", "unlock", "deactivate", "reactivate"] {
             client.post(&format!("/users/0/{step}"), &json!({})).await.is(404, "user_not_found");
             let reader = app.key(&[Scope::UsersRead, Scope::UsersDelete]).await;
