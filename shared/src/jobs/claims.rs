@@ -59,13 +59,15 @@ pub struct Failure {
 /// Errors are cut to this many characters; the rest is in the logs.
 const MAX_ERROR_CHARS: usize = 4_000;
 
-/// What a claim sets; `$1` is the token, `$2` the worker, `$3` the lease in seconds.
-fn claimed(sql: Sql) -> String {
+/// Claims the jobs that a select chooses; `$1` is the token, `$2` the worker, `$3` the lease in seconds.
+fn claim_all(sql: Sql, select: &str) -> String {
     format!(
         "UPDATE jobs SET state = 'running', attempt = attempt + 1, lease_token = $1, worker = $2, \
-         lease_until = {lease}, started_at = {now}, cancel_requested = false, progress = NULL",
+         lease_until = {lease}, started_at = {now}, cancel_requested = false, progress = NULL \
+         WHERE {chosen} RETURNING *",
         lease = sql.after("$3"),
         now = sql.now(),
+        chosen = sql.chosen(select),
     )
 }
 
@@ -82,14 +84,13 @@ impl Ledger {
     /// Claims those of the hinted jobs that are due and free; counts the attempt and takes a lease. One statement.
     pub async fn claim(&self, hints: &[Hint], worker: &str, lease: Duration) -> Result<Vec<job::Model>, DbErr> {
         let sql = self.sql();
-        let query = format!(
-            "{claimed} WHERE id IN (SELECT id FROM jobs WHERE {ids} AND crashes = 0 AND {claimable} ORDER BY id {skip}) \
-             RETURNING *",
-            claimed = claimed(sql),
-            ids = sql.hinted("$4"),
+        let free = format!(
+            "SELECT id FROM jobs WHERE {hinted} AND crashes = 0 AND {claimable} ORDER BY id {skip}",
+            hinted = sql.hinted("$4"),
             claimable = claimable(sql),
             skip = sql.skip_locked(),
         );
+        let query = claim_all(sql, &free);
         let ids = Sql::hints(hints);
         self.take(&query, worker, lease, [ids]).await
     }
@@ -104,14 +105,14 @@ impl Ledger {
         lease: Duration,
     ) -> Result<Vec<job::Model>, DbErr> {
         let sql = self.sql();
-        let query = format!(
-            "{claimed} WHERE id IN (SELECT id FROM jobs WHERE queue = $4 AND priority = $5 AND next_dispatch_at <= {now} \
-             AND crashes = 0 AND {claimable} ORDER BY next_dispatch_at, id LIMIT $6 {skip}) RETURNING *",
-            claimed = claimed(sql),
+        let due = format!(
+            "SELECT id FROM jobs WHERE queue = $4 AND priority = $5 AND next_dispatch_at <= {now} AND crashes = 0 \
+             AND {claimable} ORDER BY next_dispatch_at, id LIMIT $6 {skip}",
             claimable = claimable(sql),
             now = sql.now(),
             skip = sql.skip_locked(),
         );
+        let query = claim_all(sql, &due);
         let mut jobs = Vec::new();
         for priority in Priority::ALL {
             for queue in queues {
@@ -152,10 +153,9 @@ impl Ledger {
         if self.db.query_one_raw(any).await?.is_none() {
             return Ok(None);
         }
-        let query = format!(
-            "{claimed} WHERE id IN (SELECT id FROM jobs WHERE {suspect} {skip}) RETURNING *",
-            claimed = claimed(sql),
-            skip = sql.skip_locked(),
+        let query = claim_all(
+            sql,
+            &format!("SELECT id FROM jobs WHERE {suspect} {}", sql.skip_locked()),
         );
         Ok(self.take(&query, worker, lease, [sql.words(queues)]).await?.pop())
     }
