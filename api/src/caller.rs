@@ -80,6 +80,12 @@ impl Access for UsersWrite {
     const ONE_OF: &'static [Scope] = &[Scope::UsersWrite];
 }
 
+/// May delete users.
+pub(crate) struct UsersDelete;
+impl Access for UsersDelete {
+    const ONE_OF: &'static [Scope] = &[Scope::UsersDelete];
+}
+
 /// An API key that has one of the scopes of `A`.
 pub(crate) struct ApiKey<A> {
     key: Box<api_key::Model>,

@@ -17,15 +17,17 @@ pub enum Code {
     InvalidRequest,
     MethodNotAllowed,
     NotFound,
+    PreconditionFailed,
     RateLimited,
     ServiceUnavailable,
+    StaffProtected,
     TimedOut,
     UserNotFound,
 }
 
 impl Code {
     /// Every code, in alphabetical order.
-    pub const ALL: [Self; 14] = [
+    pub const ALL: [Self; 16] = [
         Self::AuthenticationRequired,
         Self::BodyNotText,
         Self::BodyTooLarge,
@@ -36,8 +38,10 @@ impl Code {
         Self::InvalidRequest,
         Self::MethodNotAllowed,
         Self::NotFound,
+        Self::PreconditionFailed,
         Self::RateLimited,
         Self::ServiceUnavailable,
+        Self::StaffProtected,
         Self::TimedOut,
         Self::UserNotFound,
     ];
@@ -56,8 +60,10 @@ impl Code {
             Self::InvalidRequest => "invalid_request",
             Self::MethodNotAllowed => "method_not_allowed",
             Self::NotFound => "not_found",
+            Self::PreconditionFailed => "precondition_failed",
             Self::RateLimited => "rate_limited",
             Self::ServiceUnavailable => "service_unavailable",
+            Self::StaffProtected => "staff_protected",
             Self::TimedOut => "timed_out",
             Self::UserNotFound => "user_not_found",
         }
@@ -74,10 +80,11 @@ impl Code {
         match self {
             Self::BodyNotText => StatusCode::BAD_REQUEST,
             Self::AuthenticationRequired | Self::InvalidCredential => StatusCode::UNAUTHORIZED,
-            Self::InsufficientScope => StatusCode::FORBIDDEN,
+            Self::InsufficientScope | Self::StaffProtected => StatusCode::FORBIDDEN,
             Self::NotFound | Self::UserNotFound => StatusCode::NOT_FOUND,
             Self::MethodNotAllowed => StatusCode::METHOD_NOT_ALLOWED,
             Self::EmailExists => StatusCode::CONFLICT,
+            Self::PreconditionFailed => StatusCode::PRECONDITION_FAILED,
             Self::BodyTooLarge => StatusCode::PAYLOAD_TOO_LARGE,
             Self::InvalidRequest => StatusCode::UNPROCESSABLE_ENTITY,
             Self::RateLimited => StatusCode::TOO_MANY_REQUESTS,
@@ -100,8 +107,10 @@ impl Code {
             Self::InvalidRequest => "Request not valid",
             Self::MethodNotAllowed => "Method not allowed",
             Self::NotFound => "No such address",
+            Self::PreconditionFailed => "Changed meanwhile",
             Self::RateLimited => "Too many requests",
             Self::ServiceUnavailable => "Service unavailable",
+            Self::StaffProtected => "Staff account",
             Self::TimedOut => "Took too long",
             Self::UserNotFound => "User not found",
         }
@@ -121,8 +130,10 @@ impl Code {
             Self::InvalidRequest => "The request is not valid; `errors` lists what to mend",
             Self::MethodNotAllowed => "Method Not Allowed",
             Self::NotFound => "Not Found",
+            Self::PreconditionFailed => "The user was changed since the version in `If-Match`; read it again",
             Self::RateLimited => "Too many requests; wait as long as `Retry-After` says",
             Self::ServiceUnavailable | Self::TimedOut => "Service Unavailable",
+            Self::StaffProtected => "Staff accounts are changed in the admin only",
             Self::UserNotFound => "User not found",
         }
     }
@@ -166,6 +177,10 @@ impl Code {
             }
             Self::MethodNotAllowed => "The address exists but not with this method; `Allow` lists those it has.",
             Self::NotFound => "Nothing is at this address. `/docs` lists every operation.",
+            Self::PreconditionFailed => {
+                "`If-Match` names a version that has passed: somebody changed it since. Nothing was done. Read it again, \
+                 look whether your change still makes sense, and send it with the new `ETag`."
+            }
             Self::RateLimited => {
                 "The limit of the API key, or of the address where there is no key, is used up. Wait the seconds of \
                  `Retry-After`. `RateLimit-Policy` and `RateLimit` show limit and remainder on every answer, so a \
@@ -174,6 +189,10 @@ impl Code {
             Self::ServiceUnavailable => {
                 "A part that the operation needs does not answer, such as the database. Nothing was changed. Try \
                  again after the seconds of `Retry-After`."
+            }
+            Self::StaffProtected => {
+                "The account is one of the staff. API keys cannot change or delete those, because whoever can change \
+                 an administrator's address can become one. Use the admin."
             }
             Self::TimedOut => {
                 "The operation took longer than 15 seconds and was stopped. A change may or may not have been made: \

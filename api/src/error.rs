@@ -30,6 +30,10 @@ pub enum ApiError {
     MethodNotAllowed,
     UserNotFound,
     EmailExists,
+    /// 412: `If-Match` names another version.
+    PreconditionFailed,
+    /// 403: staff are changed in the admin alone.
+    StaffProtected,
     /// 429, with the seconds to wait.
     RateLimited {
         retry_after: u64,
@@ -56,6 +60,8 @@ impl ApiError {
             Self::MethodNotAllowed => Code::MethodNotAllowed,
             Self::UserNotFound => Code::UserNotFound,
             Self::EmailExists => Code::EmailExists,
+            Self::PreconditionFailed => Code::PreconditionFailed,
+            Self::StaffProtected => Code::StaffProtected,
             Self::RateLimited { .. } => Code::RateLimited,
             Self::TimedOut => Code::TimedOut,
             Self::Unavailable(_) => Code::ServiceUnavailable,
@@ -76,8 +82,10 @@ impl ApiError {
             Code::InvalidRequest => Self::Invalid(vec![fault()]),
             Code::MethodNotAllowed => Self::MethodNotAllowed,
             Code::NotFound => Self::NotFound,
+            Code::PreconditionFailed => Self::PreconditionFailed,
             Code::RateLimited => Self::RateLimited { retry_after: 1 },
             Code::ServiceUnavailable => Self::Unavailable(anyhow::anyhow!("a sample")),
+            Code::StaffProtected => Self::StaffProtected,
             Code::TimedOut => Self::TimedOut,
             Code::UserNotFound => Self::UserNotFound,
         }

@@ -1,4 +1,4 @@
-//! Strong entity tags from a row's version, and conditional requests (RFC 9110 §8.8.3 and §13.1.2).
+//! Strong entity tags from a row's version, and conditional requests (RFC 9110 §8.8.3 and §13.1).
 
 use axum::http::{HeaderMap, HeaderValue, header};
 
@@ -18,4 +18,16 @@ pub(crate) fn is_known(headers: &HeaderMap, tag: &HeaderValue) -> bool {
         // The weak comparison, as RFC 9110 §13.1.2 asks.
         known == "*" || known.strip_prefix("W/").unwrap_or(known) == tag
     })
+}
+
+/// Whether `If-Match` lets this version be changed. Without the header it may be.
+pub(crate) fn may_change(headers: &HeaderMap, tag: &HeaderValue) -> bool {
+    let mut lists = headers.get_all(header::IF_MATCH).iter().peekable();
+    if lists.peek().is_none() {
+        return true;
+    }
+    let lists = lists.filter_map(|value| value.to_str().ok());
+    // The strong comparison, as RFC 9110 §13.1.1 asks: a weak tag matches nothing.
+    let mut tags = lists.flat_map(|list| list.split(',')).map(str::trim);
+    tags.any(|wanted| wanted == "*" || wanted.as_bytes() == tag.as_bytes())
 }

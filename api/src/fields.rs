@@ -127,6 +127,32 @@ impl<'v> Fields<'v> {
         self.note(name, read)
     }
 
+    /// A field of a merge patch that may be absent, and not null: its column always has a value.
+    pub fn change<T: FromJson<'v>, U>(
+        &mut self,
+        name: &'static str,
+        rule: impl FnOnce(T) -> Result<U, Violation>,
+    ) -> Option<Option<U>> {
+        let Some(value) = self.object.get(name) else {
+            return Some(None);
+        };
+        let read = T::from_json(value).and_then(rule);
+        self.note(name, read).map(Some)
+    }
+
+    /// A field of a merge patch that may be absent, which changes nothing, or null, which takes the value away.
+    pub fn change_or_clear<T: FromJson<'v>, U>(
+        &mut self,
+        name: &'static str,
+        rule: impl FnOnce(T) -> Result<U, Violation>,
+    ) -> Option<Option<Option<U>>> {
+        if self.object.contains_key(name) {
+            self.optional(name, rule).map(Some)
+        } else {
+            Some(None)
+        }
+    }
+
     fn note<U>(&mut self, name: &'static str, read: Result<U, Violation>) -> Option<U> {
         read.map_err(|violation| {
             let step = Step::Key(Cow::Borrowed(name));

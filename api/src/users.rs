@@ -1,5 +1,6 @@
 //! People with an account, for the services and front ends that create and look them up.
 
+mod change;
 mod list;
 
 use std::borrow::Cow;
@@ -7,7 +8,7 @@ use std::borrow::Cow;
 use axum::{
     Json,
     extract::{FromRequestParts, State},
-    http::{HeaderMap, StatusCode, header, request::Parts},
+    http::{HeaderMap, HeaderName, HeaderValue, StatusCode, header, request::Parts},
     response::{IntoResponse, Response},
 };
 use chrono::{DateTime, Utc};
@@ -29,7 +30,7 @@ use utoipa::{
 use utoipa_axum::{router::OpenApiRouter, routes};
 
 use crate::{
-    caller::{self, ApiKey, Caller, UsersSee, UsersWrite},
+    caller::{self, Access, ApiKey, Caller, UsersSee, UsersWrite},
     code::Code,
     error::ApiError,
     etag::{etag, is_known},
@@ -47,6 +48,7 @@ pub(crate) fn router() -> OpenApiRouter<AppState> {
         .merge(list::router())
         .routes(routes!(create))
         .routes(routes!(show))
+        .merge(change::router())
 }
 
 /// A person to sign up.
@@ -343,18 +345,24 @@ async fn show(
     let there = user::Entity::find_by_id(id).filter(user::Column::DeletedAt.is_null());
     let user = there.one(&state.db).await?.ok_or(ApiError::UserNotFound)?;
     let tag = etag(user.version);
-    // The body depends on the key's scopes, so a cache may keep it for that key alone.
-    let caching = [
-        (
-            header::CACHE_CONTROL,
-            "private, no-cache".parse().map_err(anyhow::Error::from)?,
-        ),
-        (header::VARY, header::AUTHORIZATION.into()),
-        (header::ETAG, tag.clone()),
-    ];
     if is_known(&headers, &tag) {
-        return Ok((StatusCode::NOT_MODIFIED, caching).into_response());
+        return Ok((StatusCode::NOT_MODIFIED, caching(tag)).into_response());
     }
+    answer(user, &key)
+}
+
+/// The body depends on the key's scopes, so a cache may keep it for that key alone.
+fn caching(tag: HeaderValue) -> [(HeaderName, HeaderValue); 3] {
+    [
+        (header::CACHE_CONTROL, HeaderValue::from_static("private, no-cache")),
+        (header::VARY, header::AUTHORIZATION.into()),
+        (header::ETAG, tag),
+    ]
+}
+
+/// The user as this key may see it.
+fn answer<A: Access>(user: user::Model, key: &ApiKey<A>) -> Result<Response, ApiError> {
+    let caching = caching(etag(user.version));
     let more = key.allows(Scope::UsersRead).then(|| UserMore::from(&user));
     Ok((
         caching,

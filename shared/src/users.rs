@@ -1,5 +1,7 @@
 //! What happens to accounts, whichever room asks for it.
 
+mod change;
+
 use chrono::{DateTime, Utc};
 use sea_orm::{
     ActiveValue::Set,
@@ -16,6 +18,8 @@ use crate::{
     rules::{Age, Email, Name},
     time::now,
 };
+
+pub use change::{ChangeError, Edit, delete, edit, find_for_change};
 
 /// A user about to be made; each part is valid by its type.
 #[derive(Clone, Debug)]

@@ -138,6 +138,18 @@ impl Client {
             .await
     }
 
+    /// Sends a JSON merge patch.
+    pub async fn patch(&self, path: &str, body: &Value) -> Answer {
+        self.clone()
+            .with("content-type", "application/merge-patch+json")
+            .call(Method::PATCH, path, Body::from(body.to_string()))
+            .await
+    }
+
+    pub async fn delete(&self, path: &str) -> Answer {
+        self.call(Method::DELETE, path, Body::empty()).await
+    }
+
     pub async fn call(&self, method: Method, path: &str, body: Body) -> Answer {
         let mut request = Request::builder()
             .method(method)

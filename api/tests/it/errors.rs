@@ -96,12 +96,15 @@ on_both! {
         }
         assert_eq!(client.get("/nowhere").await.json()["detail"], "Not Found");
         for (path, allow) in [
-            ("/users", "GET,HEAD,POST"), ("/users/", "GET,HEAD,POST"), ("/users/1", "GET,HEAD"), ("/health/live", "GET,HEAD"),
+            ("/users", "GET,HEAD,POST"), ("/users/", "GET,HEAD,POST"), ("/users/1", "GET,HEAD,PATCH,DELETE"), ("/health/live", "GET,HEAD"),
             ("/health/ready", "GET,HEAD"), ("/version", "GET,HEAD"), ("/problems", "GET,HEAD"), ("/problems/not_found", "GET,HEAD"),
             ("/docs", "GET,HEAD"), ("/redoc", "GET,HEAD"), ("/openapi.json", "GET,HEAD"), ("/", "GET,HEAD"),
             ("/favicon.ico", "GET,HEAD"), ("/assets/pages.css", "GET,HEAD"), ("/set-password", "GET,HEAD,POST"),
         ] {
             for method in [Method::PUT, Method::DELETE, Method::OPTIONS, Method::TRACE, Method::from_bytes(b"BREW").unwrap()] {
+                if allow.split(',').any(|allowed| allowed == method.as_str()) {
+                    continue;
+                }
                 let answer = client.call(method, path, Body::empty()).await;
                 answer.is(405, "method_not_allowed");
                 assert_eq!(answer.header("allow"), allow, "{path}");

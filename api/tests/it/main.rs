@@ -2,6 +2,7 @@
 
 mod app;
 mod browsing;
+mod changes;
 mod credentials;
 mod documents;
 mod errors;

@@ -1,0 +1,181 @@
+//! `PATCH` and `DELETE /users/{id}`.
+
+use axum::{
+    extract::State,
+    http::{HeaderMap, StatusCode},
+    response::Response,
+};
+use sea_orm::DatabaseTransaction;
+use usher_shared::{
+    db,
+    entity::user,
+    rules::{Age, Email, Name},
+    users::{self, ChangeError, Edit},
+};
+use utoipa::ToSchema;
+use utoipa_axum::{router::OpenApiRouter, routes};
+
+use super::{UserDetailsOut, answer, email_schema};
+use crate::{
+    caller::{ApiKey, UsersDelete, UsersWrite},
+    code::Code,
+    error::ApiError,
+    etag::{etag, may_change},
+    fields::{Fields, FromFields},
+    json_body::Body,
+    openapi::{ANY_ERRORS, BODY_ERRORS, ErrorList, Errors, KEY_ERRORS},
+    path_id::PathId,
+    request::Context,
+    state::AppState,
+};
+
+pub(super) fn router() -> OpenApiRouter<AppState> {
+    OpenApiRouter::new().routes(routes!(update, delete))
+}
+
+/// What to change of a user; what is absent stays as it is (RFC 7396).
+#[derive(ToSchema)]
+#[schema(as = UserPatch)]
+struct UpdateUserIn {
+    /// 1–255 characters after trimming, none of them a control character.
+    #[schema(
+        example = "Ada King",
+        value_type = String,
+        required = false,
+        nullable = false,
+        min_length = 1,
+        pattern = r"^\s*[^\s\x00-\x1f\x7f-\x9f][^\x00-\x1f\x7f-\x9f]{0,254}\s*$",
+    )]
+    name: Option<Name>,
+    #[schema(schema_with = email_schema, required = false)]
+    email: Option<Email>,
+    /// In whole years; null takes it away.
+    #[schema(example = 37, value_type = Option<i16>, minimum = 0, maximum = 150)]
+    age: Option<Option<Age>>,
+}
+
+impl FromFields<AppState> for UpdateUserIn {
+    fn from_fields(fields: &mut Fields<'_>, state: &AppState) -> Option<Self> {
+        let name = fields.change("name", Name::parse);
+        let email = fields.change("email", |raw| Email::parse(raw, state.config.email_policy));
+        let age = fields.change_or_clear("age", Age::parse);
+        Some(Self {
+            name: name?,
+            email: email?,
+            age: age?,
+        })
+    }
+}
+
+/// Change a user
+///
+/// A JSON merge patch: a field that is absent stays as it is, null takes a value away. Another email address counts
+/// as unverified, and links mailed to the old one open nothing any more. Send the `ETag` that you have seen as
+/// `If-Match`, and a change that somebody made meanwhile is not overwritten.
+#[utoipa::path(
+    patch, path = "/users/{id}", operation_id = "updateUser", tag = "Users",
+    params(
+        ("id" = i64, Path, description = "The user's id", example = 1),
+        ("If-Match" = Option<String>, Header, description = "The `ETag` that the change is for: 412 if it has passed"),
+    ),
+    request_body(content(
+        (UpdateUserIn = "application/merge-patch+json"),
+        (UpdateUserIn = "application/json"),
+    )),
+    responses(
+        (
+            status = 200, description = "The user as it is now", body = UserDetailsOut,
+            headers(("ETag" = String, description = "The version of the user")),
+        ),
+        Errors<Update>,
+    ),
+    security(("apiKey" = ["users:write"])),
+)]
+async fn update(
+    State(state): State<AppState>,
+    Context(context): Context,
+    key: ApiKey<UsersWrite>,
+    PathId(id): PathId,
+    headers: HeaderMap,
+    Body(body): Body<UpdateUserIn>,
+) -> Result<Response, ApiError> {
+    let tx = db::begin(&state.db).await?;
+    let before = changeable(&tx, id, &headers).await?;
+    let edit = Edit {
+        name: body.name,
+        email: body.email,
+        age: body.age,
+    };
+    let user = users::edit(&tx, before, edit, &key.actor(&context)).await?;
+    tx.commit().await?;
+    answer(user, &key)
+}
+
+struct Update;
+impl ErrorList for Update {
+    const CODES: &'static [&'static [Code]] =
+        &[BODY_ERRORS, KEY_ERRORS, CHANGE_ERRORS, &[Code::EmailExists], ANY_ERRORS];
+}
+
+/// Delete a user
+///
+/// At once the user is gone for the API: sessions end, and links that were mailed open nothing. After 30 days the
+/// data is removed for good; until then the email address stays taken.
+#[utoipa::path(
+    delete, path = "/users/{id}", operation_id = "deleteUser", tag = "Users",
+    params(
+        ("id" = i64, Path, description = "The user's id", example = 1),
+        ("If-Match" = Option<String>, Header, description = "The `ETag` that is to be deleted: 412 if it has passed"),
+    ),
+    responses((status = 204, description = "The user is deleted"), Errors<Delete>),
+    security(("apiKey" = ["users:delete"])),
+)]
+async fn delete(
+    State(state): State<AppState>,
+    Context(context): Context,
+    key: ApiKey<UsersDelete>,
+    PathId(id): PathId,
+    headers: HeaderMap,
+) -> Result<StatusCode, ApiError> {
+    let tx = db::begin(&state.db).await?;
+    let before = changeable(&tx, id, &headers).await?;
+    users::delete(&tx, before, &key.actor(&context)).await?;
+    tx.commit().await?;
+    Ok(StatusCode::NO_CONTENT)
+}
+
+struct Delete;
+impl ErrorList for Delete {
+    const CODES: &'static [&'static [Code]] = &[KEY_ERRORS, CHANGE_ERRORS, &[Code::InvalidRequest], ANY_ERRORS];
+
+    fn fault() -> crate::fields::FieldError {
+        PathId::fault()
+    }
+}
+
+/// Whatever changes a user that is there.
+const CHANGE_ERRORS: &[Code] = &[Code::UserNotFound, Code::StaffProtected, Code::PreconditionFailed];
+
+/// The user, held for the change. Staff are out of reach of keys: who could change a superuser's address could
+/// become one by a mailed link.
+async fn changeable(tx: &DatabaseTransaction, id: Option<i64>, headers: &HeaderMap) -> Result<user::Model, ApiError> {
+    let id = id.ok_or(ApiError::UserNotFound)?;
+    let user = users::find_for_change(tx, id).await?.ok_or(ApiError::UserNotFound)?;
+    if user.is_staff || user.is_superuser {
+        return Err(ApiError::StaffProtected);
+    }
+    if may_change(headers, &etag(user.version)) {
+        Ok(user)
+    } else {
+        Err(ApiError::PreconditionFailed)
+    }
+}
+
+impl From<ChangeError> for ApiError {
+    fn from(error: ChangeError) -> Self {
+        match error {
+            ChangeError::EmailTaken => Self::EmailExists,
+            ChangeError::Db(error) => error.into(),
+        }
+    }
+}

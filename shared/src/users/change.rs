@@ -1,0 +1,148 @@
+//! Changes of an account: the row, its audit row, and whatever must end with what it was.
+
+use sea_orm::{
+    ActiveModelTrait,
+    ActiveValue::{Set, Unchanged},
+    ColumnTrait, DatabaseTransaction, DbErr, EntityTrait, IdenStatic, IntoActiveModel, Iterable, ModelTrait,
+    QueryFilter, QuerySelect,
+    sea_query::{Expr, sea_value_to_json_value},
+};
+use serde_json::{Map, Value, json};
+use thiserror::Error;
+
+use crate::{
+    audit::{self, Actor, Entry},
+    db,
+    entity::{
+        mail_token, session,
+        user::{self, Column},
+    },
+    rules::{Age, Email, Name},
+    time::now,
+};
+
+/// What somebody wants changed of an account; what is none stays as it is.
+#[derive(Clone, Debug, Default)]
+pub struct Edit {
+    pub name: Option<Name>,
+    pub email: Option<Email>,
+    pub age: Option<Option<Age>>,
+}
+
+/// Why an account was not changed.
+#[derive(Debug, Error)]
+pub enum ChangeError {
+    #[error("this email address is registered already")]
+    EmailTaken,
+    #[error(transparent)]
+    Db(#[from] DbErr),
+}
+
+/// The account, kept from changing until the transaction ends. None when it is not there or was deleted.
+pub async fn find_for_change(tx: &DatabaseTransaction, id: i64) -> Result<Option<user::Model>, DbErr> {
+    let there = user::Entity::find_by_id(id).filter(Column::DeletedAt.is_null());
+    there.lock_exclusive().one(tx).await
+}
+
+/// Changes the account that [`find_for_change`] has found. One that is as wanted already is left alone.
+///
+/// Another email address is nobody's until a mail to it was answered, and what was mailed to the old one opens
+/// nothing any more. After an error the transaction must be dropped.
+pub async fn edit(
+    tx: &DatabaseTransaction,
+    before: user::Model,
+    edit: Edit,
+    actor: &Actor,
+) -> Result<user::Model, ChangeError> {
+    let mut row = before.clone().into_active_model();
+    if let Some(name) = edit.name {
+        row.name = Set(name.as_str().to_owned());
+    }
+    if let Some(age) = edit.age {
+        row.age = Set(age.map(Age::years));
+    }
+    if let Some(email) = edit.email {
+        if email.key() != before.email_key {
+            row.email_verified_at = Set(None);
+            spend_mail_tokens(tx, before.id).await?;
+        }
+        row.email = Set(email.as_str().to_owned());
+        row.email_key = Set(email.key().to_owned());
+    }
+    write(tx, before, row, "update", None, actor).await
+}
+
+/// Marks the account as deleted. Its sessions end and what was mailed opens nothing; the email address stays taken
+/// until the account is purged.
+pub async fn delete(tx: &DatabaseTransaction, before: user::Model, actor: &Actor) -> Result<(), ChangeError> {
+    let id = before.id;
+    let mut row = before.clone().into_active_model();
+    row.deleted_at = Set(Some(now()));
+    write(tx, before, row, "delete", None, actor).await?;
+    end_sessions(tx, id, "user_deleted").await?;
+    spend_mail_tokens(tx, id).await?;
+    Ok(())
+}
+
+/// Writes what differs, with the audit row that tells it.
+async fn write(
+    tx: &DatabaseTransaction,
+    before: user::Model,
+    mut row: user::ActiveModel,
+    action: &str,
+    reason: Option<String>,
+    actor: &Actor,
+) -> Result<user::Model, ChangeError> {
+    let mut changes = Map::new();
+    for column in Column::iter() {
+        let Some(after) = row.get(column).into_value() else { continue };
+        let old = before.get(column);
+        if old == after {
+            row.not_set(column);
+        } else if !matches!(column, Column::EmailKey) {
+            let change = json!([sea_value_to_json_value(&old), sea_value_to_json_value(&after)]);
+            changes.insert(column.as_str().to_owned(), change);
+        }
+    }
+    if changes.is_empty() {
+        return Ok(before);
+    }
+    row.id = Unchanged(before.id);
+    row.version = Set(before.version + 1);
+    row.updated_at = Set(now());
+    let entry = Entry {
+        action,
+        object_type: "user",
+        object_id: Some(before.id.to_string()),
+        object_label: Some(before.email.clone()),
+        changes: Some(Value::Object(changes)),
+        reason,
+    };
+    let after = row.update(tx).await.map_err(|error| match db::violated_unique(&error) {
+        Some(what) if what.contains("email_key") => ChangeError::EmailTaken,
+        _ => error.into(),
+    })?;
+    audit::record(tx, actor, entry).await?;
+    Ok(after)
+}
+
+async fn end_sessions(tx: &DatabaseTransaction, user_id: i64, reason: &str) -> Result<(), DbErr> {
+    session::Entity::update_many()
+        .col_expr(session::Column::EndedAt, Expr::value(now()))
+        .col_expr(session::Column::EndReason, Expr::value(reason))
+        .filter(session::Column::UserId.eq(user_id))
+        .filter(session::Column::EndedAt.is_null())
+        .exec(tx)
+        .await
+        .map(drop)
+}
+
+async fn spend_mail_tokens(tx: &DatabaseTransaction, user_id: i64) -> Result<(), DbErr> {
+    mail_token::Entity::update_many()
+        .col_expr(mail_token::Column::UsedAt, Expr::value(now()))
+        .filter(mail_token::Column::UserId.eq(user_id))
+        .filter(mail_token::Column::UsedAt.is_null())
+        .exec(tx)
+        .await
+        .map(drop)
+}
