@@ -21,13 +21,14 @@ pub enum Code {
     RateLimited,
     ServiceUnavailable,
     StaffProtected,
+    StatusConflict,
     TimedOut,
     UserNotFound,
 }
 
 impl Code {
     /// Every code, in alphabetical order.
-    pub const ALL: [Self; 16] = [
+    pub const ALL: [Self; 17] = [
         Self::AuthenticationRequired,
         Self::BodyNotText,
         Self::BodyTooLarge,
@@ -42,6 +43,7 @@ impl Code {
         Self::RateLimited,
         Self::ServiceUnavailable,
         Self::StaffProtected,
+        Self::StatusConflict,
         Self::TimedOut,
         Self::UserNotFound,
     ];
@@ -64,6 +66,7 @@ impl Code {
             Self::RateLimited => "rate_limited",
             Self::ServiceUnavailable => "service_unavailable",
             Self::StaffProtected => "staff_protected",
+            Self::StatusConflict => "status_conflict",
             Self::TimedOut => "timed_out",
             Self::UserNotFound => "user_not_found",
         }
@@ -83,7 +86,7 @@ impl Code {
             Self::InsufficientScope | Self::StaffProtected => StatusCode::FORBIDDEN,
             Self::NotFound | Self::UserNotFound => StatusCode::NOT_FOUND,
             Self::MethodNotAllowed => StatusCode::METHOD_NOT_ALLOWED,
-            Self::EmailExists => StatusCode::CONFLICT,
+            Self::EmailExists | Self::StatusConflict => StatusCode::CONFLICT,
             Self::PreconditionFailed => StatusCode::PRECONDITION_FAILED,
             Self::BodyTooLarge => StatusCode::PAYLOAD_TOO_LARGE,
             Self::InvalidRequest => StatusCode::UNPROCESSABLE_ENTITY,
@@ -111,6 +114,7 @@ impl Code {
             Self::RateLimited => "Too many requests",
             Self::ServiceUnavailable => "Service unavailable",
             Self::StaffProtected => "Staff account",
+            Self::StatusConflict => "Status does not allow it",
             Self::TimedOut => "Took too long",
             Self::UserNotFound => "User not found",
         }
@@ -134,6 +138,7 @@ impl Code {
             Self::RateLimited => "Too many requests; wait as long as `Retry-After` says",
             Self::ServiceUnavailable | Self::TimedOut => "Service Unavailable",
             Self::StaffProtected => "Staff accounts are changed in the admin only",
+            Self::StatusConflict => "The user's status does not allow this",
             Self::UserNotFound => "User not found",
         }
     }
@@ -193,6 +198,10 @@ impl Code {
             Self::StaffProtected => {
                 "The account is one of the staff. API keys cannot change or delete those, because whoever can change \
                  an administrator's address can become one. Use the admin."
+            }
+            Self::StatusConflict => {
+                "A deactivated user cannot be locked or unlocked, and a locked one cannot be reactivated: reactivate the \
+                 first, unlock the second. `GET /users/{id}` shows the status."
             }
             Self::TimedOut => {
                 "The operation took longer than 15 seconds and was stopped. A change may or may not have been made: \

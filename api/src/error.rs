@@ -34,6 +34,8 @@ pub enum ApiError {
     PreconditionFailed,
     /// 403: staff are changed in the admin alone.
     StaffProtected,
+    /// 409: such as unlocking somebody who was deactivated.
+    StatusConflict,
     /// 429, with the seconds to wait.
     RateLimited {
         retry_after: u64,
@@ -62,6 +64,7 @@ impl ApiError {
             Self::EmailExists => Code::EmailExists,
             Self::PreconditionFailed => Code::PreconditionFailed,
             Self::StaffProtected => Code::StaffProtected,
+            Self::StatusConflict => Code::StatusConflict,
             Self::RateLimited { .. } => Code::RateLimited,
             Self::TimedOut => Code::TimedOut,
             Self::Unavailable(_) => Code::ServiceUnavailable,
@@ -86,6 +89,7 @@ impl ApiError {
             Code::RateLimited => Self::RateLimited { retry_after: 1 },
             Code::ServiceUnavailable => Self::Unavailable(anyhow::anyhow!("a sample")),
             Code::StaffProtected => Self::StaffProtected,
+            Code::StatusConflict => Self::StatusConflict,
             Code::TimedOut => Self::TimedOut,
             Code::UserNotFound => Self::UserNotFound,
         }

@@ -30,16 +30,34 @@ impl<S: Send + Sync, T: FromFields<S>> FromRequest<S> for Body<T> {
     async fn from_request(request: Request, state: &S) -> Result<Self, ApiError> {
         let is_json = has_json_type(request.headers());
         let bytes = read(request).await?;
-        let value = parse(&bytes, is_json)?;
-        let Value::Object(object) = value else {
-            return Err(fault(ViolationKind::ModelAttributesType, "Send a JSON object"));
-        };
-        let mut fields = Fields::new(&object);
-        match T::from_fields(&mut fields, state) {
-            Some(body) => Ok(Self(body)),
-            None => Err(ApiError::Invalid(fields.into_faults())),
-        }
+        check(&parse(&bytes, is_json)?, state).map(Self)
     }
+}
+
+/// The same where no body means an empty object.
+pub struct OptionalBody<T>(pub T);
+
+impl<S: Send + Sync, T: FromFields<S>> FromRequest<S> for OptionalBody<T> {
+    type Rejection = ApiError;
+
+    async fn from_request(request: Request, state: &S) -> Result<Self, ApiError> {
+        let is_json = has_json_type(request.headers());
+        let bytes = read(request).await?;
+        let value = if bytes.is_empty() {
+            json!({})
+        } else {
+            parse(&bytes, is_json)?
+        };
+        check(&value, state).map(Self)
+    }
+}
+
+fn check<S, T: FromFields<S>>(value: &Value, state: &S) -> Result<T, ApiError> {
+    let Value::Object(object) = value else {
+        return Err(fault(ViolationKind::ModelAttributesType, "Send a JSON object"));
+    };
+    let mut fields = Fields::new(object);
+    T::from_fields(&mut fields, state).ok_or_else(|| ApiError::Invalid(fields.into_faults()))
 }
 
 /// All bytes of the body, 256 KiB at most.

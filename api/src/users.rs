@@ -2,6 +2,7 @@
 
 mod change;
 mod list;
+mod standing;
 
 use std::borrow::Cow;
 
@@ -49,6 +50,7 @@ pub(crate) fn router() -> OpenApiRouter<AppState> {
         .routes(routes!(create))
         .routes(routes!(show))
         .merge(change::router())
+        .merge(standing::router())
 }
 
 /// A person to sign up.

@@ -109,6 +109,31 @@ impl Name {
     }
 }
 
+/// Why staff or a service did something, for the audit log: 1–500 characters after trimming, none of them a control
+/// character.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Reason(String);
+
+impl Reason {
+    pub const MAX_CHARS: usize = 500;
+
+    pub fn parse(raw: &str) -> Result<Self, Violation> {
+        let reason = raw.trim();
+        length("The reason", reason, 1, Self::MAX_CHARS)?;
+        if reason.chars().any(char::is_control) {
+            return Err(Violation::value(
+                "The reason holds a control character, such as NUL or a line break; remove it",
+            ));
+        }
+        Ok(Self(reason.to_owned()))
+    }
+
+    #[must_use]
+    pub fn into_text(self) -> String {
+        self.0
+    }
+}
+
 /// An age in whole years, 0–150.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Age(i16);

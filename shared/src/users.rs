@@ -19,7 +19,7 @@ use crate::{
     time::now,
 };
 
-pub use change::{ChangeError, Edit, delete, edit, find_for_change};
+pub use change::{ChangeError, Edit, Standing, delete, edit, find_for_change, set_standing};
 
 /// A user about to be made; each part is valid by its type.
 #[derive(Clone, Debug)]

@@ -14,6 +14,7 @@ use usher_shared::{
     config::Config,
     entity::job_attempt::AttemptOutcome,
     jobs::{CompleteError, Failure, Finisher, Ledger},
+    time::now,
 };
 
 use crate::{
@@ -55,14 +56,16 @@ enum End {
 
 /// The one task function that apalis calls.
 pub(crate) async fn run(held: HeldJob, workshop: Data<Arc<Workshop>>) {
-    let span = info_span!("job", id = %held.id, kind = held.kind, attempt = held.attempt);
+    let span = info_span!("job", id = %held.id, kind = held.kind, attempt = held.attempt, trace = trace_id(&held));
     async {
-        workshop.metrics.started(&held.kind);
-        debug!("started");
+        let late = (now() - held.run_at).to_std().unwrap_or_default();
+        workshop.metrics.started(&held.kind, late);
+        debug!(late_ms = late.as_millis(), "started");
         let started = Instant::now();
         let end = workshop.perform(&held).await;
-        let ended = workshop.settle(&held, &end, started.elapsed()).await;
-        workshop.metrics.ended(&held.kind, ended);
+        let took = started.elapsed();
+        let ended = workshop.settle(&held, &end, took).await;
+        workshop.metrics.ended(&held.kind, ended, took);
         held.ran(started.elapsed());
     }
     .instrument(span)
@@ -138,10 +141,10 @@ impl Workshop {
     async fn write(&self, held: &HeldJob, end: &End, took: Duration) -> Result<Ended, CompleteError> {
         let (ledger, took_ms) = (&self.ledger, took.as_millis());
         match end {
-            End::Completed => debug!(took_ms, "done"),
+            End::Completed => info!(took_ms, "done"),
             End::Done => {
                 self.finisher.complete(held.claim).await?;
-                debug!(took_ms, "done");
+                info!(took_ms, "done");
             }
             End::Failed(failure, after) => return self.write_failure(held, failure, *after, took_ms).await,
             End::PutOff(reason, after) => {
@@ -215,6 +218,11 @@ impl End {
             JobError::Cancel(error) => Self::Cancelled(failure(AttemptOutcome::Cancelled, error)),
         }
     }
+}
+
+/// The request that caused the job, by the second field of its `traceparent` (W3C Trace Context §3.2).
+fn trace_id(held: &HeldJob) -> Option<&str> {
+    held.trace_context.as_deref()?.split('-').nth(1)
 }
 
 fn failure(outcome: AttemptOutcome, error: impl Into<String>) -> Failure {

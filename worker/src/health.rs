@@ -17,7 +17,7 @@ use usher_shared::{
     db::{self, SchemaError},
 };
 
-use crate::metrics::Metrics;
+use crate::metrics::{Backlog, Metrics};
 
 /// How long a part may take to say that it is there.
 const PATIENCE: Duration = Duration::from_secs(2);
@@ -26,6 +26,9 @@ const PATIENCE: Duration = Duration::from_secs(2);
 #[derive(Clone)]
 pub(crate) struct Health {
     pub(crate) metrics: Arc<Metrics>,
+    pub(crate) backlog: Arc<Backlog>,
+    /// Those whose backlog is told.
+    pub(crate) queues: Arc<[String]>,
     /// The house once it is open; until then, why it is not.
     pub(crate) house: watch::Receiver<Result<House, Part>>,
 }
@@ -119,8 +122,13 @@ async fn redis(house: &House) -> Part {
 }
 
 async fn metrics(State(health): State<Health>) -> impl IntoResponse {
+    let opened = health.house.borrow().clone();
+    let waits = match opened {
+        Ok(house) => health.backlog.render(&house.db, &health.queues).await,
+        Err(_) => String::new(),
+    };
     (
         [(header::CONTENT_TYPE, "text/plain; version=0.0.4; charset=utf-8")],
-        health.metrics.render(),
+        health.metrics.render() + &waits,
     )
 }

@@ -147,6 +147,7 @@ impl Relay {
         let pass = self.breaker.pass(db).await?;
         let failure = match self.smtp.send(&from.email, &message.to, &message.bytes).await {
             Ok(answer) => {
+                tracing::info!(message_id = message.id, "mail sent");
                 self.breaker.accepted(db, pass).await?;
                 return Ok(answer);
             }

@@ -63,6 +63,8 @@ impl Worker {
         let (opened, house) = watch::channel(Err(Part::Unreachable));
         let health = Health {
             metrics: Arc::clone(&self.metrics),
+            backlog: Arc::default(),
+            queues: self.registry.queues().into(),
             house,
         };
         // Ends after the jobs: a worker that drains is alive and says so.

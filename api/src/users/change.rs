@@ -154,11 +154,15 @@ impl ErrorList for Delete {
 }
 
 /// Whatever changes a user that is there.
-const CHANGE_ERRORS: &[Code] = &[Code::UserNotFound, Code::StaffProtected, Code::PreconditionFailed];
+pub(super) const CHANGE_ERRORS: &[Code] = &[Code::UserNotFound, Code::StaffProtected, Code::PreconditionFailed];
 
 /// The user, held for the change. Staff are out of reach of keys: who could change a superuser's address could
 /// become one by a mailed link.
-async fn changeable(tx: &DatabaseTransaction, id: Option<i64>, headers: &HeaderMap) -> Result<user::Model, ApiError> {
+pub(super) async fn changeable(
+    tx: &DatabaseTransaction,
+    id: Option<i64>,
+    headers: &HeaderMap,
+) -> Result<user::Model, ApiError> {
     let id = id.ok_or(ApiError::UserNotFound)?;
     let user = users::find_for_change(tx, id).await?.ok_or(ApiError::UserNotFound)?;
     if user.is_staff || user.is_superuser {
@@ -175,6 +179,7 @@ impl From<ChangeError> for ApiError {
     fn from(error: ChangeError) -> Self {
         match error {
             ChangeError::EmailTaken => Self::EmailExists,
+            ChangeError::Status => Self::StatusConflict,
             ChangeError::Db(error) => error.into(),
         }
     }

@@ -185,6 +185,75 @@ on_both! {
         client.post("/users", &json!({"name": "Ada", "email": "ada@example.com"})).await.is(409, "email_exists");
     }
 
+    async fn a_lock_keeps_sessions_and_deactivation_ends_them(db: TestDb) {
+        let app = TestApp::start(db).await;
+        let client = app.all_scopes().await;
+        let id = client.sign_up("ada@example.com").await;
+        let session = sign_in(&app, id).await;
+        let ended = async || session::Entity::find_by_id(session).one(&app.house.db).await.unwrap().unwrap().end_reason;
+        let (until, mut over) = ("2099-01-01T00:00:00Z", false);
+        for (step, body, status, code) in [
+            ("unlock", json!({}), "active", ""),
+            ("reactivate", json!({}), "active", ""),
+            ("lock", json!({"reason": " fraud? ", "until": until}), "locked", ""),
+            ("reactivate", json!({}), "locked", "status_conflict"),
+            ("lock", json!({"reason": "fraud"}), "locked", ""),
+            ("unlock", json!({"reason": "a mistake"}), "active", ""),
+            ("lock", json!({"until": until}), "locked", ""),
+            ("deactivate", json!({"reason": "left"}), "deactivated", ""),
+            ("lock", json!({}), "deactivated", "status_conflict"),
+            ("unlock", json!({}), "deactivated", "status_conflict"),
+            ("reactivate", json!({}), "active", ""),
+        ] {
+            let answer = client.post(&format!("/users/{id}/{step}"), &body).await;
+            if code.is_empty() {
+                assert_eq!((answer.status, &answer.json()["status"]), (StatusCode::OK, &json!(status)), "{step}");
+            } else {
+                answer.is(409, code);
+            }
+            let user = row(&app, id).await;
+            assert_eq!(client.get(&format!("/users/{id}")).await.json()["status"], status);
+            let locked_with = |field: &str| (status == "locked").then(|| body[field].as_str().map(|text| text.trim().to_owned())).flatten();
+            if code.is_empty() {
+                assert_eq!(user.lock_reason, locked_with("reason"), "{step}");
+                assert_eq!(user.locked_until.is_some(), locked_with("until").is_some(), "{step}");
+            }
+            over |= step == "deactivate";
+            assert_eq!(ended().await.is_some(), over, "{step}");
+        }
+        assert_eq!(ended().await.as_deref(), Some("user_deactivated"));
+        let told: Vec<_> = audit_rows(&app, id).await.into_iter().map(|row| (row.action, row.reason)).collect();
+        let reason = |text: &str| Some(text.to_owned());
+        let expected = [
+            ("lock", reason("fraud?")), ("lock", reason("fraud")), ("unlock", reason("a mistake")),
+            ("lock", None), ("deactivate", reason("left")), ("reactivate", None),
+        ];
+        assert_eq!(told, expected.map(|(action, reason)| (action.to_owned(), reason)));
+    }
+
+    async fn a_lock_is_checked_like_every_body_and_needs_none(db: TestDb) {
+        let app = TestApp::start(db).await;
+        let client = app.all_scopes().await;
+        let at = format!("/users/{}/lock", client.sign_up("ada@example.com").await);
+        for (body, kind, field) in [
+            (json!({"until": "2001-01-01T00:00:00Z"}), "value_error", "until"),
+            (json!({"until": "tomorrow"}), "datetime_parsing", "until"),
+            (json!({"until": 1}), "string_type", "until"),
+            (json!({"reason": " "}), "string_too_short", "reason"),
+            (json!({"reason": "x".repeat(501)}), "string_too_long", "reason"),
+            (json!({"reason": "a\u{0}b"}), "value_error", "reason"),
+        ] {
+            assert_eq!(client.post(&at, &body).await.faults(), [(kind.to_owned(), json!(["body", field]))]);
+        }
+        client.clone().with("if-match", "\"9\"").post(&at, &json!({})).await.is(412, "precondition_failed");
+        assert_eq!(client.call(axum::http::Method::POST, &at, axum::body::Body::empty()).await.status, StatusCode::OK);
+        for step in ["lock", "unlock", "deactivate", "reactivate"] {
+            client.post(&format!("/users/0/{step}"), &json!({})).await.is(404, "user_not_found");
+            let reader = app.key(&[Scope::UsersRead, Scope::UsersDelete]).await;
+            reader.post(&format!("/users/1/{step}"), &json!({})).await.is(403, "insufficient_scope");
+        }
+    }
+
     async fn staff_and_other_scopes_are_out_of_reach(db: TestDb) {
         let app = TestApp::start(db).await;
         let client = app.all_scopes().await;
@@ -201,6 +270,8 @@ on_both! {
             store(&app, |user| (user.is_staff, user.is_superuser) = (Set(true), Set(superuser)), id).await;
             client.patch(&at, &patch).await.is(403, "staff_protected");
             client.delete(&at).await.is(403, "staff_protected");
+            client.post(&format!("{at}/lock"), &json!({})).await.is(403, "staff_protected");
+            client.post(&format!("{at}/deactivate"), &json!({})).await.is(403, "staff_protected");
         }
         assert_eq!(row(&app, id).await.email, "ada@example.com");
         for at in ["/users/0", "/users/99999999999999999999"] {

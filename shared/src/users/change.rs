@@ -1,5 +1,6 @@
 //! Changes of an account: the row, its audit row, and whatever must end with what it was.
 
+use chrono::{DateTime, Utc};
 use sea_orm::{
     ActiveModelTrait,
     ActiveValue::{Set, Unchanged},
@@ -15,9 +16,9 @@ use crate::{
     db,
     entity::{
         mail_token, session,
-        user::{self, Column},
+        user::{self, Column, UserStatus},
     },
-    rules::{Age, Email, Name},
+    rules::{Age, Email, Name, Reason},
     time::now,
 };
 
@@ -29,9 +30,24 @@ pub struct Edit {
     pub age: Option<Option<Age>>,
 }
 
+/// A change of whether somebody may sign in.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Standing {
+    /// Until the lock ends sessions are refused, not ended; without an end, until it is taken away.
+    Locked { until: Option<DateTime<Utc>> },
+    /// From locked to active.
+    Unlocked,
+    /// Sessions end.
+    Deactivated,
+    /// From deactivated to active.
+    Reactivated,
+}
+
 /// Why an account was not changed.
 #[derive(Debug, Error)]
 pub enum ChangeError {
+    #[error("the account's status does not allow this")]
+    Status,
     #[error("this email address is registered already")]
     EmailTaken,
     #[error(transparent)]
@@ -84,6 +100,37 @@ pub async fn delete(tx: &DatabaseTransaction, before: user::Model, actor: &Actor
     Ok(())
 }
 
+/// Changes whether the account may sign in. A lock can be set anew; a deactivated account is only reactivated.
+pub async fn set_standing(
+    tx: &DatabaseTransaction,
+    before: user::Model,
+    standing: Standing,
+    reason: Option<Reason>,
+    actor: &Actor,
+) -> Result<user::Model, ChangeError> {
+    let reason = reason.map(Reason::into_text);
+    let (action, status) = match (standing, before.status) {
+        (Standing::Locked { .. }, UserStatus::Active | UserStatus::Locked) => ("lock", UserStatus::Locked),
+        (Standing::Unlocked, UserStatus::Active | UserStatus::Locked) => ("unlock", UserStatus::Active),
+        (Standing::Deactivated, _) => ("deactivate", UserStatus::Deactivated),
+        (Standing::Reactivated, UserStatus::Active | UserStatus::Deactivated) => ("reactivate", UserStatus::Active),
+        _ => return Err(ChangeError::Status),
+    };
+    let (until, lock_reason) = match standing {
+        Standing::Locked { until } => (until, reason.clone()),
+        _ => (None, None),
+    };
+    let mut row = before.clone().into_active_model();
+    row.status = Set(status);
+    row.locked_until = Set(until);
+    row.lock_reason = Set(lock_reason);
+    if standing == Standing::Deactivated {
+        end_sessions(tx, before.id, "user_deactivated").await?;
+        spend_mail_tokens(tx, before.id).await?;
+    }
+    write(tx, before, row, action, reason, actor).await
+}
+
 /// Writes what differs, with the audit row that tells it.
 async fn write(
     tx: &DatabaseTransaction,
@@ -95,7 +142,9 @@ async fn write(
 ) -> Result<user::Model, ChangeError> {
     let mut changes = Map::new();
     for column in Column::iter() {
-        let Some(after) = row.get(column).into_value() else { continue };
+        let Some(after) = row.get(column).into_value() else {
+            continue;
+        };
         let old = before.get(column);
         if old == after {
             row.not_set(column);
@@ -118,10 +167,13 @@ async fn write(
         changes: Some(Value::Object(changes)),
         reason,
     };
-    let after = row.update(tx).await.map_err(|error| match db::violated_unique(&error) {
-        Some(what) if what.contains("email_key") => ChangeError::EmailTaken,
-        _ => error.into(),
-    })?;
+    let after = row
+        .update(tx)
+        .await
+        .map_err(|error| match db::violated_unique(&error) {
+            Some(what) if what.contains("email_key") => ChangeError::EmailTaken,
+            _ => error.into(),
+        })?;
     audit::record(tx, actor, entry).await?;
     Ok(after)
 }

@@ -70,7 +70,7 @@ pub(super) async fn send(job: StaffDigestMail, context: JobContext) -> Result<()
         .fact("Mails sent", news.sent.to_string())
         .fact("Mails that failed", news.failed.to_string())
         .fact("Dead jobs", news.dead.to_string())
-        .fact("Addresses that do not exist", news.suppressed.to_string())
+        .fact("Dead addresses", news.suppressed.to_string())
         .why(format!("You receive this mail because you are a superuser of {house}."));
     for breaker in news.breakers {
         letter = letter.line(format!(

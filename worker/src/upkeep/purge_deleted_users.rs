@@ -4,7 +4,7 @@ use sea_orm::{ColumnTrait, EntityTrait, QueryFilter, QueryOrder, QuerySelect};
 use serde::{Deserialize, Serialize};
 use usher_shared::{
     audit::{self, Actor, Entry},
-    entity::{mail, user},
+    entity::{mail, mail_suppression, user},
     jobs::{Job, Priority},
     time::now,
 };
@@ -16,7 +16,7 @@ const KEPT: chrono::Duration = chrono::Duration::days(30);
 /// Accounts in one transaction.
 const BATCH: u64 = 100;
 
-/// Removes deleted accounts and their mails. Safe to run twice.
+/// Removes deleted accounts and what the mail log knows of them. Safe to run twice.
 #[derive(Clone, Debug, Serialize, Deserialize)]
 pub(crate) struct PurgeDeletedUsers {}
 
@@ -62,6 +62,9 @@ async fn purge_batch(context: &JobContext, ids: Vec<i64>) -> Result<(), JobError
     }
     let mails = mail::Entity::delete_many().filter(mail::Column::UserId.is_in(ids.clone()));
     mails.exec(&*tx).await?;
+    let suppressions =
+        mail_suppression::Entity::delete_many().filter(mail_suppression::Column::UserId.is_in(ids.clone()));
+    suppressions.exec(&*tx).await?;
     // Whoever was restored meanwhile stays.
     user::Entity::delete_many()
         .filter(user::Column::Id.is_in(ids))

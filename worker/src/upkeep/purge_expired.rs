@@ -1,10 +1,10 @@
-//! `purge_expired`: removes tokens, sessions and kept answers that have run out.
+//! `purge_expired`: removes tokens, sessions and kept answers that have run out, and what nobody asks for any more.
 
 use chrono::{DateTime, Utc};
 use sea_orm::{ColumnTrait, DatabaseConnection, DbErr, EntityTrait, QueryFilter, QuerySelect, QueryTrait};
 use serde::{Deserialize, Serialize};
 use usher_shared::{
-    entity::{idempotency_key, mail_token, session},
+    entity::{idempotency_key, mail_breaker, mail_token, session},
     jobs::{Job, Priority},
     time::now,
 };
@@ -34,6 +34,9 @@ pub(crate) async fn purge(_: PurgeExpired, context: JobContext) -> Result<(), Jo
     let tokens = remove::<mail_token::Entity>(db, Token::Id, Token::ExpiresAt, before).await?;
     let keys = remove::<idempotency_key::Entity>(db, Key::Id, Key::ExpiresAt, before).await?;
     let sessions = remove::<session::Entity>(db, Session::Id, Session::ExpiresAt, before).await?;
+    // A mail server that was not even asked for so long is no longer ours.
+    let stale = mail_breaker::Entity::delete_many().filter(mail_breaker::Column::ProbeAt.lt(before));
+    stale.exec(db).await?;
     tracing::info!(tokens, keys, sessions, "purged what had expired");
     Ok(())
 }

@@ -10,6 +10,7 @@ use usher_shared::{
     SecretKey,
     db::{PoolOptions, connect},
     entity::job::JobState,
+    jobs::{Options, PasswordChanged},
 };
 use usher_testkit::{Folder, Postgres, Program, Redis, Smtp, TestDb, eventually, free_port, on_both};
 
@@ -56,10 +57,43 @@ on_both! {
         for line in ["usher_jobs_started_total", "usher_jobs_done_total"] {
             assert!(metrics.contains(&format!("{line}{{kind=\"welcome_email\"}} 1\n")), "{metrics}");
         }
-        assert!(metrics.contains("usher_jobs_running{kind=\"welcome_email\"} 0\n"), "{metrics}");
+        for line in [
+            "usher_jobs_running{kind=\"welcome_email\"} 0\n",
+            "usher_job_latency_seconds_count{kind=\"welcome_email\"} 1\n",
+            "usher_job_run_seconds_bucket{kind=\"welcome_email\",le=\"30\"} 1\n",
+            "usher_queue_ready{queue=\"mail\"} 0\n",
+            "usher_queue_oldest_seconds{queue=\"default\"} 0\n",
+            "usher_mail_breakers_open 0\n",
+        ] {
+            assert!(metrics.contains(line), "{line} is not in {metrics}");
+        }
         let log = running.log();
         assert!(!log.contains("ada.secret"), "an address in the log: {log}");
+        let id = yard.job_of(&user).await.id.to_string();
+        let story: Vec<_> = log.lines().filter(|line| line.contains(&id)).collect();
+        for (line, event) in story.iter().zip(["mail sent", "done"]) {
+            assert!(line.contains(event) && line.contains("welcome_email"), "{story:?}");
+        }
+        assert_eq!(story.len(), 2, "{story:?}");
         assert_eq!(running.terminate().await, 0);
+    }
+
+    async fn what_waits_is_told_by_every_worker(db: TestDb) {
+        let yard = Yard::with(db, &[], false).await;
+        yard.sign_up("Ada Lovelace", "ada@example.org").await;
+        let later = usher_shared::time::now() + chrono::Duration::hours(1);
+        yard.enqueue_with(PasswordChanged { user_id: 1 }, Options::at(later)).await;
+        let (folder, address) = (Folder::new(), format!("127.0.0.1:{}", free_port()));
+        let idle = worker(yard.url()).env("METRICS_ADDR", &address).arg("--queues=default").ready_at(&address).start(&folder).await;
+        let metrics = eventually(PATIENCE, "the mail has waited for a second", async || {
+            let (_, metrics) = get(&address, "/metrics").await?;
+            let oldest = metrics.lines().find_map(|line| line.strip_prefix("usher_queue_oldest_seconds{queue=\"mail\"} "))?;
+            (oldest.parse::<f64>().unwrap() >= 1.0).then_some(metrics)
+        })
+        .await;
+        assert!(metrics.contains("usher_queue_ready{queue=\"mail\"} 1\n"), "{metrics}");
+        assert!(metrics.contains("usher_queue_ready{queue=\"default\"} 0\n"), "{metrics}");
+        assert_eq!(idle.terminate().await, 0);
     }
 
     async fn a_killed_worker_loses_no_mail(db: TestDb) {

@@ -1,0 +1,232 @@
+//! `POST /users/{id}/lock`, `/unlock`, `/deactivate` and `/reactivate`: who may sign in.
+
+use axum::{extract::State, http::HeaderMap, response::Response};
+use chrono::{DateTime, Utc};
+use usher_shared::{
+    db,
+    rules::{Reason, Violation},
+    time::now,
+    users::{self, Standing},
+};
+use utoipa::ToSchema;
+use utoipa_axum::{router::OpenApiRouter, routes};
+
+use super::{
+    UserDetailsOut, answer,
+    change::{CHANGE_ERRORS, changeable},
+};
+use crate::{
+    caller::{ApiKey, UsersWrite},
+    code::Code,
+    error::ApiError,
+    fields::{Fields, FromFields},
+    json_body::OptionalBody,
+    openapi::{ANY_ERRORS, BODY_ERRORS, ErrorList, Errors, KEY_ERRORS},
+    path_id::PathId,
+    query::moment,
+    request::{Context, RequestContext},
+    state::AppState,
+};
+
+pub(super) fn router() -> OpenApiRouter<AppState> {
+    OpenApiRouter::new()
+        .routes(routes!(lock))
+        .routes(routes!(unlock))
+        .routes(routes!(deactivate))
+        .routes(routes!(reactivate))
+}
+
+/// Why, and until when.
+#[derive(ToSchema)]
+#[schema(as = UserLock)]
+struct LockIn {
+    /// For staff and the audit log; the user does not see it. 1–500 characters after trimming.
+    #[schema(example = "Chargeback of order 4711", value_type = Option<String>, pattern = r"^\s*[^\s\x00-\x1f\x7f-\x9f][^\x00-\x1f\x7f-\x9f]{0,499}\s*$")]
+    reason: Option<Reason>,
+    /// When the lock ends by itself, in the future; without it the lock stays until it is taken away.
+    #[schema(example = "2100-01-01T00:00:00Z", value_type = Option<DateTime<Utc>>)]
+    until: Option<DateTime<Utc>>,
+}
+
+impl FromFields<AppState> for LockIn {
+    fn from_fields(fields: &mut Fields<'_>, _: &AppState) -> Option<Self> {
+        let reason = fields.optional("reason", Reason::parse);
+        let until = fields.optional("until", |text: &str| {
+            let until = moment(text)?;
+            if until > now() {
+                Ok(until)
+            } else {
+                Err(Violation::value("The lock must end in the future"))
+            }
+        });
+        Some(Self {
+            reason: reason?,
+            until: until?,
+        })
+    }
+}
+
+/// Why.
+#[derive(ToSchema)]
+#[schema(as = UserStatusChange)]
+struct ReasonIn {
+    /// For staff and the audit log; the user does not see it. 1–500 characters after trimming.
+    #[schema(example = "Asked for it by phone", value_type = Option<String>, pattern = r"^\s*[^\s\x00-\x1f\x7f-\x9f][^\x00-\x1f\x7f-\x9f]{0,499}\s*$")]
+    reason: Option<Reason>,
+}
+
+impl FromFields<AppState> for ReasonIn {
+    fn from_fields(fields: &mut Fields<'_>, _: &AppState) -> Option<Self> {
+        let reason = fields.optional("reason", Reason::parse)?;
+        Some(Self { reason })
+    }
+}
+
+/// Lock a user
+///
+/// Signing in and every session are refused until the lock ends; the sessions go on after it. Locking a locked user
+/// replaces reason and end.
+#[utoipa::path(
+    post, path = "/users/{id}/lock", operation_id = "lockUser", tag = "Users",
+    params(
+        ("id" = i64, Path, description = "The user's id", example = 1),
+        ("If-Match" = Option<String>, Header, description = "The `ETag` that the change is for: 412 if it has passed"),
+    ),
+    request_body(content = Option<LockIn>, content_type = "application/json"),
+    responses(
+        (
+            status = 200, description = "The user as it is now", body = UserDetailsOut,
+            headers(("ETag" = String, description = "The version of the user")),
+        ),
+        Errors<SetStanding>,
+    ),
+    security(("apiKey" = ["users:write"])),
+)]
+async fn lock(
+    State(state): State<AppState>,
+    Context(context): Context,
+    key: ApiKey<UsersWrite>,
+    PathId(id): PathId,
+    headers: HeaderMap,
+    OptionalBody(body): OptionalBody<LockIn>,
+) -> Result<Response, ApiError> {
+    let standing = Standing::Locked { until: body.until };
+    set(&state, &context, &key, id, &headers, standing, body.reason).await
+}
+
+/// Unlock a user
+///
+/// The sessions from before the lock work again. An active user stays as it is; a deactivated one is 409.
+#[utoipa::path(
+    post, path = "/users/{id}/unlock", operation_id = "unlockUser", tag = "Users",
+    params(
+        ("id" = i64, Path, description = "The user's id", example = 1),
+        ("If-Match" = Option<String>, Header, description = "The `ETag` that the change is for: 412 if it has passed"),
+    ),
+    request_body(content = Option<ReasonIn>, content_type = "application/json"),
+    responses(
+        (
+            status = 200, description = "The user as it is now", body = UserDetailsOut,
+            headers(("ETag" = String, description = "The version of the user")),
+        ),
+        Errors<SetStanding>,
+    ),
+    security(("apiKey" = ["users:write"])),
+)]
+async fn unlock(
+    State(state): State<AppState>,
+    Context(context): Context,
+    key: ApiKey<UsersWrite>,
+    PathId(id): PathId,
+    headers: HeaderMap,
+    OptionalBody(body): OptionalBody<ReasonIn>,
+) -> Result<Response, ApiError> {
+    set(&state, &context, &key, id, &headers, Standing::Unlocked, body.reason).await
+}
+
+/// Deactivate a user
+///
+/// All sessions end, links that were mailed open nothing, and signing in is refused until the user is reactivated.
+#[utoipa::path(
+    post, path = "/users/{id}/deactivate", operation_id = "deactivateUser", tag = "Users",
+    params(
+        ("id" = i64, Path, description = "The user's id", example = 1),
+        ("If-Match" = Option<String>, Header, description = "The `ETag` that the change is for: 412 if it has passed"),
+    ),
+    request_body(content = Option<ReasonIn>, content_type = "application/json"),
+    responses(
+        (
+            status = 200, description = "The user as it is now", body = UserDetailsOut,
+            headers(("ETag" = String, description = "The version of the user")),
+        ),
+        Errors<SetStanding>,
+    ),
+    security(("apiKey" = ["users:write"])),
+)]
+async fn deactivate(
+    State(state): State<AppState>,
+    Context(context): Context,
+    key: ApiKey<UsersWrite>,
+    PathId(id): PathId,
+    headers: HeaderMap,
+    OptionalBody(body): OptionalBody<ReasonIn>,
+) -> Result<Response, ApiError> {
+    set(&state, &context, &key, id, &headers, Standing::Deactivated, body.reason).await
+}
+
+/// Reactivate a user
+///
+/// The user may sign in again; ended sessions stay ended. An active user stays as it is; a locked one is 409.
+#[utoipa::path(
+    post, path = "/users/{id}/reactivate", operation_id = "reactivateUser", tag = "Users",
+    params(
+        ("id" = i64, Path, description = "The user's id", example = 1),
+        ("If-Match" = Option<String>, Header, description = "The `ETag` that the change is for: 412 if it has passed"),
+    ),
+    request_body(content = Option<ReasonIn>, content_type = "application/json"),
+    responses(
+        (
+            status = 200, description = "The user as it is now", body = UserDetailsOut,
+            headers(("ETag" = String, description = "The version of the user")),
+        ),
+        Errors<SetStanding>,
+    ),
+    security(("apiKey" = ["users:write"])),
+)]
+async fn reactivate(
+    State(state): State<AppState>,
+    Context(context): Context,
+    key: ApiKey<UsersWrite>,
+    PathId(id): PathId,
+    headers: HeaderMap,
+    OptionalBody(body): OptionalBody<ReasonIn>,
+) -> Result<Response, ApiError> {
+    set(&state, &context, &key, id, &headers, Standing::Reactivated, body.reason).await
+}
+
+async fn set(
+    state: &AppState,
+    context: &RequestContext,
+    key: &ApiKey<UsersWrite>,
+    id: Option<i64>,
+    headers: &HeaderMap,
+    standing: Standing,
+    reason: Option<Reason>,
+) -> Result<Response, ApiError> {
+    let tx = db::begin(&state.db).await?;
+    let before = changeable(&tx, id, headers).await?;
+    let user = users::set_standing(&tx, before, standing, reason, &key.actor(context)).await?;
+    tx.commit().await?;
+    answer(user, key)
+}
+
+struct SetStanding;
+impl ErrorList for SetStanding {
+    const CODES: &'static [&'static [Code]] = &[
+        BODY_ERRORS,
+        KEY_ERRORS,
+        CHANGE_ERRORS,
+        &[Code::StatusConflict],
+        ANY_ERRORS,
+    ];
+}

@@ -1,0 +1,98 @@
+//! What waits, as the ledger knows it: the same from every worker that is asked.
+
+use std::{fmt::Write, time::Duration};
+
+use chrono::{DateTime, Utc};
+use sea_orm::{
+    ColumnTrait, ConnectionTrait, DatabaseConnection, DbErr, EntityTrait, PaginatorTrait, QueryFilter, QuerySelect,
+    QueryTrait,
+    sea_query::{Alias, Asterisk, Expr, ExprTrait, Query},
+};
+use tokio::{sync::Mutex, time::Instant};
+use usher_shared::{
+    entity::{
+        job::{self, JobState},
+        mail_breaker,
+    },
+    jobs::Priority,
+    time::now,
+};
+
+/// An answer is good for this long, however often it is asked for.
+const FRESH: Duration = Duration::from_secs(5);
+/// For all queries of one answer.
+const PATIENCE: Duration = Duration::from_secs(2);
+/// Jobs are counted up to this many a queue: more is "too many" all the same.
+const COUNTED: u64 = 100_000;
+/// A job that was announced to the queue of hints comes back to the sweep at most this much later.
+const ANNOUNCED: chrono::Duration = chrono::Duration::seconds(10);
+
+/// The last answer.
+#[derive(Default)]
+pub(crate) struct Backlog {
+    last: Mutex<Option<(Instant, String)>>,
+}
+
+impl Backlog {
+    /// The lines for `/metrics`; empty while the ledger does not answer.
+    pub(crate) async fn render(&self, db: &DatabaseConnection, queues: &[String]) -> String {
+        let mut last = self.last.lock().await;
+        if let Some((at, text)) = &*last
+            && at.elapsed() < FRESH
+        {
+            return text.clone();
+        }
+        let text = match tokio::time::timeout(PATIENCE, read(db, queues)).await {
+            Ok(Ok(text)) => text,
+            _ => String::new(),
+        };
+        *last = Some((Instant::now(), text.clone()));
+        text
+    }
+}
+
+async fn read(db: &DatabaseConnection, queues: &[String]) -> Result<String, DbErr> {
+    let mut depth = String::from(
+        "# HELP usher_queue_ready Jobs that are due, counted up to 100000\n# TYPE usher_queue_ready gauge\n",
+    );
+    let mut oldest = String::from(
+        "# HELP usher_queue_oldest_seconds How long the oldest of them has been due\n\
+         # TYPE usher_queue_oldest_seconds gauge\n",
+    );
+    for queue in queues {
+        let (ready, since) = due(db, queue).await?;
+        let waits = since.map_or(0.0, |since| (now() - since).as_seconds_f64().max(0.0));
+        let _ = writeln!(depth, "usher_queue_ready{{queue=\"{queue}\"}} {ready}");
+        let _ = writeln!(oldest, "usher_queue_oldest_seconds{{queue=\"{queue}\"}} {waits}");
+    }
+    let open = mail_breaker::Entity::find().count(db).await?;
+    Ok(format!(
+        "{depth}{oldest}# HELP usher_mail_breakers_open Mail servers that refuse us\n\
+         # TYPE usher_mail_breakers_open gauge\nusher_mail_breakers_open {open}\n"
+    ))
+}
+
+/// How many jobs of a queue are due, and since when the oldest is.
+async fn due(db: &DatabaseConnection, queue: &str) -> Result<(i64, Option<DateTime<Utc>>), DbErr> {
+    let at = now();
+    let waiting = job::Entity::find()
+        .select_only()
+        .column(job::Column::RunAt)
+        .filter(job::Column::State.eq(JobState::Ready))
+        .filter(job::Column::Queue.eq(queue))
+        // Each of the three is one range of the index of due jobs.
+        .filter(job::Column::Priority.is_in(Priority::ALL.map(Priority::number)))
+        .filter(job::Column::NextDispatchAt.lte(at + ANNOUNCED))
+        .filter(job::Column::RunAt.lte(at))
+        .limit(COUNTED)
+        .into_query();
+    let query = Query::select()
+        .expr_as(Expr::col(Asterisk).count(), "ready")
+        .expr_as(Expr::col(job::Column::RunAt).min(), "since")
+        .from_subquery(waiting, Alias::new("waiting"))
+        .to_owned();
+    let Some(row) = db.query_one(&query).await? else {
+        return Ok((0, None));
+    };
+    Ok((row.try_get("", "ready")?, row.try_get("", "since")?))
+}
