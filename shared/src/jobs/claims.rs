@@ -71,10 +71,10 @@ fn claim_all(sql: Sql, select: &str) -> String {
     )
 }
 
-/// Which jobs may be claimed at all.
+/// Which of the ready jobs may be claimed.
 fn claimable(sql: Sql) -> String {
     format!(
-        "state = 'ready' AND NOT waits AND run_at <= {now} AND (expires_at IS NULL OR expires_at > {now}) AND NOT EXISTS \
+        "NOT waits AND run_at <= {now} AND (expires_at IS NULL OR expires_at > {now}) AND NOT EXISTS \
          (SELECT 1 FROM job_queues WHERE job_queues.name = jobs.queue AND job_queues.paused_at IS NOT NULL)",
         now = sql.now()
     )
@@ -85,7 +85,8 @@ impl Ledger {
     pub async fn claim(&self, hints: &[Hint], worker: &str, lease: Duration) -> Result<Vec<job::Model>, DbErr> {
         let sql = self.sql();
         let free = format!(
-            "SELECT id FROM jobs WHERE {hinted} AND crashes = 0 AND {claimable} ORDER BY id {skip}",
+            "SELECT id FROM jobs WHERE {hinted} AND {ready} AND crashes = 0 AND {claimable} ORDER BY id {skip}",
+            ready = Sql::is("ready"),
             hinted = sql.hinted("$4"),
             claimable = claimable(sql),
             skip = sql.skip_locked(),
@@ -106,8 +107,8 @@ impl Ledger {
     ) -> Result<Vec<job::Model>, DbErr> {
         let sql = self.sql();
         let due = format!(
-            "SELECT id FROM jobs WHERE queue = $4 AND priority = $5 AND next_dispatch_at <= {now} AND crashes = 0 \
-             AND {claimable} ORDER BY next_dispatch_at, id LIMIT $6 {skip}",
+            "SELECT id FROM jobs WHERE queue = $4 AND priority = $5 AND next_dispatch_at <= {now} \
+             AND state = 'ready' AND crashes = 0 AND {claimable} ORDER BY next_dispatch_at, id LIMIT $6 {skip}",
             claimable = claimable(sql),
             now = sql.now(),
             skip = sql.skip_locked(),
@@ -141,7 +142,7 @@ impl Ledger {
     ) -> Result<Option<job::Model>, DbErr> {
         let sql = self.sql();
         let suspect = format!(
-            "crashes > 0 AND next_dispatch_at <= {now} AND {queues} AND {claimable} ORDER BY next_dispatch_at LIMIT 1",
+            "state = 'ready' AND crashes > 0 AND next_dispatch_at <= {now} AND {queues} AND {claimable} ORDER BY next_dispatch_at LIMIT 1",
             now = sql.now(),
             queues = sql.word_in("queue", "$4"),
             claimable = claimable(sql),
@@ -193,10 +194,10 @@ impl Ledger {
         }
         let sql = self.sql();
         let query = format!(
-            "UPDATE jobs SET lease_until = {} WHERE {} AND worker = $3 AND state = 'running' \
-             RETURNING id, lease_token, cancel_requested",
+            "UPDATE jobs SET lease_until = {} WHERE {} AND worker = $3 AND {} RETURNING id, lease_token, cancel_requested",
             sql.after("$2"),
             sql.id_in("$1"),
+            Sql::is("running"),
         );
         let values = [sql.ids(ids.iter().copied()), lease.as_secs_f64().into(), worker.into()];
         Held::find_by_statement(sql.statement(&query, values))
