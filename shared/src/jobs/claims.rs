@@ -59,20 +59,22 @@ pub struct Failure {
 /// Errors are cut to this many characters; the rest is in the logs.
 const MAX_ERROR_CHARS: usize = 4_000;
 
-/// What a claim sets; `$1` is the token, `$2` the worker, `$3` the lease in seconds.
-fn claimed(sql: Sql) -> String {
+/// Claims the jobs that a select chooses; `$1` is the token, `$2` the worker, `$3` the lease in seconds.
+fn claim_all(sql: Sql, select: &str) -> String {
     format!(
         "UPDATE jobs SET state = 'running', attempt = attempt + 1, lease_token = $1, worker = $2, \
-         lease_until = {lease}, started_at = {now}, cancel_requested = false, progress = NULL",
+         lease_until = {lease}, started_at = {now}, cancel_requested = false, progress = NULL \
+         WHERE {chosen} RETURNING *",
         lease = sql.after("$3"),
         now = sql.now(),
+        chosen = sql.chosen(select),
     )
 }
 
-/// Which jobs may be claimed at all.
+/// Which of the ready jobs may be claimed.
 fn claimable(sql: Sql) -> String {
     format!(
-        "state = 'ready' AND NOT waits AND run_at <= {now} AND (expires_at IS NULL OR expires_at > {now}) AND NOT EXISTS \
+        "NOT waits AND run_at <= {now} AND (expires_at IS NULL OR expires_at > {now}) AND NOT EXISTS \
          (SELECT 1 FROM job_queues WHERE job_queues.name = jobs.queue AND job_queues.paused_at IS NOT NULL)",
         now = sql.now()
     )
@@ -82,14 +84,14 @@ impl Ledger {
     /// Claims those of the hinted jobs that are due and free; counts the attempt and takes a lease. One statement.
     pub async fn claim(&self, hints: &[Hint], worker: &str, lease: Duration) -> Result<Vec<job::Model>, DbErr> {
         let sql = self.sql();
-        let query = format!(
-            "{claimed} WHERE id IN (SELECT id FROM jobs WHERE {ids} AND crashes = 0 AND {claimable} ORDER BY id {skip}) \
-             RETURNING *",
-            claimed = claimed(sql),
-            ids = sql.hinted("$4"),
+        let free = format!(
+            "SELECT id FROM jobs WHERE {hinted} AND {ready} AND crashes = 0 AND {claimable} ORDER BY id {skip}",
+            ready = Sql::is("ready"),
+            hinted = sql.hinted("$4"),
             claimable = claimable(sql),
             skip = sql.skip_locked(),
         );
+        let query = claim_all(sql, &free);
         let ids = Sql::hints(hints);
         self.take(&query, worker, lease, [ids]).await
     }
@@ -104,14 +106,14 @@ impl Ledger {
         lease: Duration,
     ) -> Result<Vec<job::Model>, DbErr> {
         let sql = self.sql();
-        let query = format!(
-            "{claimed} WHERE id IN (SELECT id FROM jobs WHERE queue = $4 AND priority = $5 AND next_dispatch_at <= {now} \
-             AND crashes = 0 AND {claimable} ORDER BY next_dispatch_at, id LIMIT $6 {skip}) RETURNING *",
-            claimed = claimed(sql),
+        let due = format!(
+            "SELECT id FROM jobs WHERE queue = $4 AND priority = $5 AND next_dispatch_at <= {now} \
+             AND state = 'ready' AND crashes = 0 AND {claimable} ORDER BY next_dispatch_at, id LIMIT $6 {skip}",
             claimable = claimable(sql),
             now = sql.now(),
             skip = sql.skip_locked(),
         );
+        let query = claim_all(sql, &due);
         let mut jobs = Vec::new();
         for priority in Priority::ALL {
             for queue in queues {
@@ -140,7 +142,7 @@ impl Ledger {
     ) -> Result<Option<job::Model>, DbErr> {
         let sql = self.sql();
         let suspect = format!(
-            "crashes > 0 AND next_dispatch_at <= {now} AND {queues} AND {claimable} ORDER BY next_dispatch_at LIMIT 1",
+            "state = 'ready' AND crashes > 0 AND next_dispatch_at <= {now} AND {queues} AND {claimable} ORDER BY next_dispatch_at LIMIT 1",
             now = sql.now(),
             queues = sql.word_in("queue", "$4"),
             claimable = claimable(sql),
@@ -152,10 +154,9 @@ impl Ledger {
         if self.db.query_one_raw(any).await?.is_none() {
             return Ok(None);
         }
-        let query = format!(
-            "{claimed} WHERE id IN (SELECT id FROM jobs WHERE {suspect} {skip}) RETURNING *",
-            claimed = claimed(sql),
-            skip = sql.skip_locked(),
+        let query = claim_all(
+            sql,
+            &format!("SELECT id FROM jobs WHERE {suspect} {}", sql.skip_locked()),
         );
         Ok(self.take(&query, worker, lease, [sql.words(queues)]).await?.pop())
     }
@@ -193,10 +194,10 @@ impl Ledger {
         }
         let sql = self.sql();
         let query = format!(
-            "UPDATE jobs SET lease_until = {} WHERE {} AND worker = $3 AND state = 'running' \
-             RETURNING id, lease_token, cancel_requested",
+            "UPDATE jobs SET lease_until = {} WHERE {} AND worker = $3 AND {} RETURNING id, lease_token, cancel_requested",
             sql.after("$2"),
             sql.id_in("$1"),
+            Sql::is("running"),
         );
         let values = [sql.ids(ids.iter().copied()), lease.as_secs_f64().into(), worker.into()];
         Held::find_by_statement(sql.statement(&query, values))

@@ -65,9 +65,10 @@ impl Ledger {
         let sql = self.sql();
         let query = format!(
             "UPDATE jobs SET state = 'done', finished_at = {now}, last_error = NULL, lease_until = NULL, \
-             lease_token = NULL WHERE {held} AND state = 'running' RETURNING id",
+             lease_token = NULL WHERE {held} AND {running} RETURNING id",
             now = sql.now(),
             held = sql.held("$1"),
+            running = Sql::is("running"),
         );
         let rows = self
             .db

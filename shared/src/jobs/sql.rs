@@ -32,6 +32,12 @@ impl Sql {
         }
     }
 
+    /// The state of rows that are named by their ids. Written so that no partial index of that state seems fit: fresh
+    /// statistics are always late in a queue, and PostgreSQL would read all of its ready rows to find a few.
+    pub fn is(state: &str) -> String {
+        format!("state || '' = '{state}'")
+    }
+
     /// A set of ids as one parameter, so that the statement stays the same for any number of them.
     pub fn id_in(self, parameter: &str) -> String {
         if self.postgres() {
@@ -44,9 +50,7 @@ impl Sql {
     /// Jobs in the epoch that their hints speak of, as one parameter made by [`Self::hints`].
     pub fn hinted(self, parameter: &str) -> String {
         if self.postgres() {
-            format!(
-                "(id, epoch) IN (SELECT (hint->>0)::uuid, (hint->>1)::integer FROM jsonb_array_elements({parameter}) hint)"
-            )
+            Self::pairs_by_id("epoch", "integer", parameter)
         } else {
             format!("(id, epoch) IN (SELECT unhex(value->>0), value->>1 FROM json_each({parameter}))")
         }
@@ -72,9 +76,7 @@ impl Sql {
     /// Jobs with the lease tokens they are held by, as one parameter made by [`Self::claims`].
     pub fn held(self, parameter: &str) -> String {
         if self.postgres() {
-            format!(
-                "(id, lease_token) IN (SELECT (claim->>0)::uuid, (claim->>1)::uuid FROM jsonb_array_elements({parameter}) claim)"
-            )
+            Self::pairs_by_id("lease_token", "uuid", parameter)
         } else {
             format!("(id, lease_token) IN (SELECT unhex(value->>0), unhex(value->>1) FROM json_each({parameter}))")
         }
@@ -86,6 +88,25 @@ impl Sql {
             .iter()
             .map(|claim| serde_json::json!([word(claim.id), word(claim.token)]));
         serde_json::Value::from_iter(pairs).into()
+    }
+
+    /// Rows whose id and further column are a pair of the JSON parameter. The array makes PostgreSQL look the ids up in the
+    /// primary key, whatever it knows of the table; a plain `IN` may read all of it.
+    fn pairs_by_id(column: &str, kind: &str, parameter: &str) -> String {
+        let pairs = format!("FROM jsonb_array_elements({parameter}) pair");
+        format!(
+            "id = ANY(ARRAY(SELECT (pair->>0)::uuid {pairs})) \
+             AND (id, {column}) IN (SELECT (pair->>0)::uuid, (pair->>1)::{kind} {pairs})"
+        )
+    }
+
+    /// The rows whose ids a locking select chooses; by an array for the same reason.
+    pub fn chosen(self, select: &str) -> String {
+        if self.postgres() {
+            format!("id = ANY(ARRAY({select}))")
+        } else {
+            format!("id IN ({select})")
+        }
     }
 
     /// A set of words as one parameter made by [`Self::words`].

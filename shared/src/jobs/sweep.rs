@@ -1,7 +1,7 @@
 //! What every worker does each second, without a leader: jobs whose hint was lost are announced again,
 //! jobs of lost workers come back, and what has expired ends.
 
-use sea_orm::{ConnectionTrait, DbErr, EntityTrait};
+use sea_orm::{ConnectionTrait, DbErr, EntityTrait, FromQueryResult};
 
 use super::{Hint, Ledger, Priority, claims::record_attempt};
 use crate::entity::{
@@ -60,9 +60,12 @@ impl Ledger {
              last_error = 'the worker was lost while it ran this job', epoch = epoch + 1, next_dispatch_at = {now}, \
              state = CASE WHEN cancel_requested THEN 'cancelled' WHEN crashes + 1 >= $1 THEN 'dead' ELSE 'ready' END, \
              finished_at = CASE WHEN cancel_requested OR crashes + 1 >= $1 THEN {now} END \
-             WHERE id IN (SELECT id FROM jobs WHERE {lost} ORDER BY lease_until LIMIT {BATCH} {skip}) RETURNING *",
+             WHERE {chosen} RETURNING *",
             now = sql.now(),
-            skip = sql.skip_locked(),
+            chosen = sql.chosen(&format!(
+                "SELECT id FROM jobs WHERE {lost} ORDER BY lease_until LIMIT {BATCH} {}",
+                sql.skip_locked()
+            )),
         );
         let tx = crate::db::begin(&self.db).await?;
         let statement = sql.statement(&query, [MAX_CRASHES.into()]);
@@ -113,9 +116,12 @@ impl Ledger {
         }
         let query = format!(
             "UPDATE jobs SET state = 'dead', finished_at = {now}, last_error = 'expired before it could run' \
-             WHERE id IN (SELECT id FROM jobs WHERE {expired} ORDER BY expires_at LIMIT {BATCH} {skip})",
+             WHERE {chosen}",
             now = sql.now(),
-            skip = sql.skip_locked(),
+            chosen = sql.chosen(&format!(
+                "SELECT id FROM jobs WHERE {expired} ORDER BY expires_at LIMIT {BATCH} {}",
+                sql.skip_locked()
+            )),
         );
         let done = self.db.execute_raw(sql.statement(&query, [])).await?;
         Ok(usize::try_from(done.rows_affected()).unwrap_or(usize::MAX))
@@ -139,10 +145,12 @@ impl Ledger {
         );
         let any = format!("SELECT 1 FROM jobs WHERE {due} LIMIT 1");
         let query = format!(
-            "UPDATE jobs SET next_dispatch_at = {next} WHERE id IN (SELECT id FROM jobs WHERE {due} \
-             ORDER BY next_dispatch_at, id LIMIT $5 {skip}) RETURNING *",
+            "UPDATE jobs SET next_dispatch_at = {next} WHERE {chosen} RETURNING id, epoch, queue, priority",
             next = sql.after("$4"),
-            skip = sql.skip_locked(),
+            chosen = sql.chosen(&format!(
+                "SELECT id FROM jobs WHERE {due} ORDER BY next_dispatch_at, id LIMIT $5 {}",
+                sql.skip_locked()
+            )),
         );
         let mut announced = 0;
         for priority in Priority::ALL {
@@ -153,10 +161,10 @@ impl Ledger {
             }
             let more = [horizon.into(), REDISPATCH_SECONDS.into(), ANNOUNCE.into()];
             let statement = sql.statement(&query, of_queue.into_iter().chain(more));
-            let mut jobs = job::Entity::find().from_raw_sql(statement).all(&self.db).await?;
-            jobs.sort_by_key(|job| job.id);
-            announced += jobs.len();
-            self.transport.push(jobs.iter().map(Hint::of).collect());
+            let mut hints = Hint::find_by_statement(statement).all(&self.db).await?;
+            hints.sort_by_key(|hint| hint.id);
+            announced += hints.len();
+            self.transport.push(hints);
         }
         Ok(announced)
     }

@@ -3,6 +3,7 @@
 use std::{fmt, sync::Arc, time::Duration};
 
 use async_trait::async_trait;
+use sea_orm::FromQueryResult;
 use thiserror::Error;
 use uuid::Uuid;
 
@@ -10,7 +11,7 @@ use super::{in_process::InProcess, redis_lists::RedisLists};
 use crate::entity::job;
 
 /// "This job may be due." The epoch tells an old hint from the current one.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq, FromQueryResult)]
 pub struct Hint {
     pub id: Uuid,
     pub epoch: i32,
