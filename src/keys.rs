@@ -7,12 +7,12 @@ use usher_shared::{
     Config,
     api_keys::{self, Scope},
     audit::{self, Actor, Entry},
-    db::{self, PoolOptions},
+    db,
     entity::api_key,
     time::now,
 };
 
-use crate::say;
+use crate::{database, say};
 
 #[derive(Debug, Subcommand)]
 pub enum Command {
@@ -40,15 +40,7 @@ pub enum Command {
 }
 
 pub async fn run(config: &Config, command: Command) -> Result<()> {
-    let db = db::connect(
-        &config.database_url,
-        &PoolOptions {
-            max_connections: 2,
-            create: false,
-        },
-    )
-    .await?;
-    db::check_schema(&db).await?;
+    let db = database::open(config).await?;
     match command {
         Command::Create { name, scopes, json } => {
             ensure!(

@@ -2,6 +2,7 @@
 
 mod bootstrap;
 mod cli;
+mod database;
 mod doctor;
 mod keys;
 mod migrate;

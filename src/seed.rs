@@ -10,8 +10,7 @@ use rand::{RngExt, SeedableRng, rngs::SmallRng};
 use sea_orm::{ActiveValue::Set, ConnectionTrait, DatabaseConnection, EntityTrait, QueryOrder, QuerySelect};
 use serde_json::json;
 use usher_shared::{
-    Config, crypto,
-    db::{self, PoolOptions},
+    Config, crypto, db,
     entity::{
         audit_log::{self, ActorKind},
         job::{self, JobState},
@@ -24,7 +23,7 @@ use usher_shared::{
 };
 use uuid::{ContextV7, Timestamp, Uuid};
 
-use crate::say;
+use crate::{database, say};
 
 #[derive(Debug, clap::Args)]
 pub struct Args {
@@ -42,15 +41,7 @@ pub struct Args {
 const BATCH: u64 = 1_000;
 
 pub async fn run(config: &Config, args: &Args) -> Result<()> {
-    let db = db::connect(
-        &config.database_url,
-        &PoolOptions {
-            max_connections: 2,
-            create: false,
-        },
-    )
-    .await?;
-    db::check_schema(&db).await?;
+    let db = database::open(config).await?;
     let began = Instant::now();
     let newest = user::Entity::find()
         .select_only()

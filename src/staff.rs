@@ -11,7 +11,7 @@ use sea_orm::{
 use usher_shared::{
     Config,
     audit::{self, Actor, Entry},
-    db::{self, PoolOptions},
+    db,
     entity::{session, user},
     password,
     rules::{Email, Name},
@@ -21,7 +21,7 @@ use usher_shared::{
 
 use crate::{
     bootstrap::{acceptable, readable_secret},
-    say,
+    database, say,
 };
 
 #[derive(Debug, Subcommand)]
@@ -53,15 +53,7 @@ pub enum Command {
 }
 
 pub async fn run(config: &Config, command: Command) -> Result<()> {
-    let db = db::connect(
-        &config.database_url,
-        &PoolOptions {
-            max_connections: 2,
-            create: false,
-        },
-    )
-    .await?;
-    db::check_schema(&db).await?;
+    let db = database::open(config).await?;
     match command {
         Command::Create {
             email,

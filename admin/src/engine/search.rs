@@ -1,7 +1,8 @@
 //! The search box: words are ANDed, columns ORed; "quoted words" stay together, and `column:word` asks one
 //! column alone.
 
-use sea_orm::sea_query::{Condition, Expr, ExprTrait, Func, LikeExpr};
+use sea_orm::sea_query::{Condition, Expr, ExprTrait};
+use usher_shared::search::{holds, starts_with};
 
 use super::{
     field::{Kind, SearchBy, Spec},
@@ -10,9 +11,6 @@ use super::{
 
 /// More words than this only cost.
 const MAX_TERMS: usize = 8;
-
-/// Letters that an index of trigrams needs.
-const TRIGRAM: usize = 3;
 
 /// One word or quoted phrase, perhaps for one column.
 #[derive(Debug, PartialEq, Eq)]
@@ -66,62 +64,15 @@ fn is_searchable(spec: &Spec) -> bool {
 
 /// The rows whose column matches the word; none when the word can never match it.
 fn by_column(spec: &Spec, word: &str) -> Option<Condition> {
-    let column = Expr::col(spec.name);
-    let test = match &spec.search {
-        Some(SearchBy::Prefix { key_column, key }) => {
-            let from = key(word);
-            let starts = Expr::col(*key_column).gte(from.clone());
-            let Some(end) = after_prefix(&from) else {
-                return Some(Condition::any().add(starts));
-            };
-            return Some(Condition::any().add(starts.and(Expr::col(*key_column).lt(end))));
-        }
-        Some(SearchBy::Words) => return Some(holds(spec.name, &word.to_lowercase())),
-        Some(SearchBy::Exact) | None => column.eq(spec.storage.parse(word)?),
-    };
-    Some(Condition::any().add(test))
-}
-
-/// A word anywhere in the text. One too short for a trigram index is looked for where a word of the text
-/// starts, which such an index does find.
-fn holds(column: &'static str, word: &str) -> Condition {
-    let like = |pattern: String| Expr::expr(Func::lower(Expr::col(column))).like(LikeExpr::new(pattern).escape('\\'));
-    let (short, word) = (word.chars().count() < TRIGRAM, escaped(word));
-    if short {
-        return Condition::any()
-            .add(like(format!("{word}%")))
-            .add(like(format!("% {word}%")));
-    }
-    Condition::any().add(like(format!("%{word}%")))
+    Some(match &spec.search {
+        Some(SearchBy::Prefix { key_column, key }) => starts_with(*key_column, &key(word)),
+        Some(SearchBy::Words) => holds(spec.name, word),
+        Some(SearchBy::Exact) | None => Condition::any().add(Expr::col(spec.name).eq(spec.storage.parse(word)?)),
+    })
 }
 
 fn nothing() -> Condition {
     Condition::any().add(Expr::val(1).eq(0))
-}
-
-/// The smallest text that sorts, byte by byte, after everything that starts with the prefix.
-fn after_prefix(prefix: &str) -> Option<String> {
-    let mut chars: Vec<char> = prefix.chars().collect();
-    while let Some(last) = chars.pop() {
-        // U+D800 to U+DFFF are no characters.
-        let next = if last == '\u{d7ff}' {
-            Some('\u{e000}')
-        } else {
-            char::from_u32(u32::from(last) + 1)
-        };
-        if let Some(next) = next {
-            chars.push(next);
-            return Some(chars.into_iter().collect());
-        }
-    }
-    None
-}
-
-/// The word as LIKE takes it literally, with a backslash as escape.
-fn escaped(word: &str) -> String {
-    word.chars()
-        .flat_map(|c| matches!(c, '%' | '_' | '\\').then_some('\\').into_iter().chain([c]))
-        .collect()
 }
 
 fn terms(search: &str) -> Vec<Term> {
@@ -170,19 +121,5 @@ mod tests {
         assert_eq!(terms("\"never closed"), [term(None, "never closed")]);
         assert_eq!(terms("\"\""), []);
         assert_eq!(terms("12:30"), [term(None, "12:30")]);
-    }
-
-    #[test]
-    fn the_end_of_a_prefix_is_the_next_text() {
-        assert_eq!(after_prefix("ada").as_deref(), Some("adb"));
-        assert_eq!(after_prefix("a\u{10ffff}").as_deref(), Some("b"));
-        assert_eq!(after_prefix("\u{d7ff}").as_deref(), Some("\u{e000}"));
-        assert_eq!(after_prefix("\u{10ffff}"), None);
-        assert_eq!(after_prefix(""), None);
-    }
-
-    #[test]
-    fn what_like_understands_is_escaped() {
-        assert_eq!(escaped(r"100%_\"), r"100\%\_\\");
     }
 }
