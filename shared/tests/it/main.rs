@@ -3,6 +3,7 @@
 mod accounts;
 mod claims;
 mod config;
+mod cost;
 mod enqueue;
 mod house;
 mod rate_limit;

@@ -1,0 +1,64 @@
+//! What a claim costs in a long queue of which PostgreSQL knows nothing yet.
+
+use std::time::Duration;
+
+use sea_orm::{ConnectionTrait, DatabaseConnection, DbBackend, EntityTrait, QuerySelect, Statement};
+use usher_shared::{
+    db::{PoolOptions, connect},
+    entity::job,
+    jobs::{self, Claim, Finisher, Hint, Ledger},
+};
+use usher_testkit::{TestDb, run};
+
+use crate::house::LEASE;
+
+/// Rows and index entries of jobs that PostgreSQL has read so far on the one connection there is.
+async fn read_so_far(db: &DatabaseConnection) -> i64 {
+    db.execute_unprepared("SELECT pg_stat_force_next_flush()")
+        .await
+        .unwrap();
+    let sql = "SELECT (SELECT seq_tup_read FROM pg_stat_user_tables WHERE relname = 'jobs') \
+               + (SELECT sum(idx_tup_read)::bigint FROM pg_stat_user_indexes WHERE relname = 'jobs') AS read";
+    let row = db
+        .query_one_raw(Statement::from_string(DbBackend::Postgres, sql))
+        .await
+        .unwrap();
+    row.unwrap().try_get("", "read").unwrap()
+}
+
+#[test]
+fn claiming_and_completing_by_id_reads_no_more_than_the_jobs_named() {
+    run(async {
+        let db = TestDb::postgres().await;
+        let options = PoolOptions {
+            max_connections: 1,
+            create: false,
+        };
+        let db = connect(db.url(), &options).await.unwrap();
+        // No statistics: in a queue they are always late.
+        db.execute_unprepared(
+            "ALTER TABLE jobs SET (autovacuum_enabled = false);
+             INSERT INTO jobs (id, queue, kind, payload, run_at, next_dispatch_at, created_at)
+             SELECT gen_random_uuid(), 'notes', 'note', '{}', now(), now(), now() FROM generate_series(1, 20000)",
+        )
+        .await
+        .unwrap();
+        let ledger = Ledger::new(db.clone(), jobs::connect(None, true));
+        let some = job::Entity::find().limit(40).all(&db).await.unwrap();
+        let hints: Vec<Hint> = some.iter().map(Hint::of).collect();
+        let before = read_so_far(&db).await;
+        let claimed = ledger.claim(&hints, "w", LEASE).await.unwrap();
+        assert_eq!(claimed.len(), 40);
+        let held = ledger
+            .heartbeat("w", &claimed.iter().map(|job| job.id).collect::<Vec<_>>(), LEASE)
+            .await
+            .unwrap();
+        assert_eq!(held.len(), 40);
+        let finisher = Finisher::new(ledger);
+        let done = claimed.iter().map(|job| finisher.complete(Claim::of(job)));
+        futures::future::try_join_all(done).await.unwrap();
+        tokio::time::sleep(Duration::from_millis(50)).await;
+        let read = read_so_far(&db).await - before;
+        assert!(read < 2_000, "{read} rows and index entries for 40 jobs among 20,000");
+    });
+}
