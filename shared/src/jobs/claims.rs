@@ -141,23 +141,20 @@ impl Ledger {
         lease: Duration,
     ) -> Result<Option<job::Model>, DbErr> {
         let sql = self.sql();
-        let suspect = format!(
-            "state = 'ready' AND crashes > 0 AND next_dispatch_at <= {now} AND {queues} AND {claimable} ORDER BY next_dispatch_at LIMIT 1",
-            now = sql.now(),
-            queues = sql.word_in("queue", "$4"),
-            claimable = claimable(sql),
-        );
-        let any = sql.statement(
-            &format!("SELECT 1 FROM jobs WHERE {}", suspect.replace("$4", "$1")),
-            [sql.words(queues)],
-        );
+        let suspect = |parameter: &str| {
+            format!(
+                "SELECT id FROM jobs WHERE state = 'ready' AND crashes > 0 AND next_dispatch_at <= {now} AND {queues} \
+                 AND {claimable} ORDER BY next_dispatch_at LIMIT 1",
+                now = sql.now(),
+                queues = sql.word_in("queue", parameter),
+                claimable = claimable(sql),
+            )
+        };
+        let any = sql.statement(&suspect("$1"), [sql.words(queues)]);
         if self.db.query_one_raw(any).await?.is_none() {
             return Ok(None);
         }
-        let query = claim_all(
-            sql,
-            &format!("SELECT id FROM jobs WHERE {suspect} {}", sql.skip_locked()),
-        );
+        let query = claim_all(sql, &format!("{} {}", suspect("$4"), sql.skip_locked()));
         Ok(self.take(&query, worker, lease, [sql.words(queues)]).await?.pop())
     }
 
