@@ -21,7 +21,6 @@ mod shell;
 mod staff;
 mod state;
 mod theme;
-mod totp;
 mod visit;
 
 pub use server::{router, serve};

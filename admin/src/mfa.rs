@@ -22,6 +22,7 @@ use usher_shared::{
     },
     rate_limit::Quota,
     time::now,
+    totp,
 };
 use uuid::Uuid;
 
@@ -35,7 +36,6 @@ use crate::{
     shell::Shell,
     staff::actor,
     state::AppState,
-    totp,
     visit::{Standing, Visit},
 };
 

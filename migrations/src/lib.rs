@@ -6,6 +6,9 @@ mod m20261122_000001_accounts;
 mod m20261122_000002_jobs_and_mails;
 mod m20261122_000003_audit_and_idempotency;
 mod m20261122_000004_mail_delivery;
+mod m20261122_000005_identity;
+mod m20261122_000006_long_jobs;
+mod m20261122_000007_audit_chain;
 
 pub use sea_orm_migration::{MigratorTrait, cli};
 
@@ -20,6 +23,9 @@ impl MigratorTrait for Migrator {
             Box::new(m20261122_000002_jobs_and_mails::Migration),
             Box::new(m20261122_000003_audit_and_idempotency::Migration),
             Box::new(m20261122_000004_mail_delivery::Migration),
+            Box::new(m20261122_000005_identity::Migration),
+            Box::new(m20261122_000006_long_jobs::Migration),
+            Box::new(m20261122_000007_audit_chain::Migration),
         ]
     }
 }

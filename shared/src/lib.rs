@@ -21,6 +21,7 @@ pub mod rules;
 pub mod search;
 pub mod time;
 pub mod token;
+pub mod totp;
 pub mod users;
 
 pub use client_address::client_address;

@@ -34,6 +34,7 @@ impl AdminModel for Entity {
             Reason => Field::text(C.reason).list().readonly(),
             Address => Field::text(C.address).label("IP address").list().readonly(),
             RequestId => Field::text(C.request_id).label("Request ID").readonly(),
+            RowHash => Field::internal(RowHash),
         }
     }
 }

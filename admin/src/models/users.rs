@@ -86,6 +86,11 @@ impl AdminModel for Entity {
             CreatedAt => Field::time(C.created_at).list().sort().readonly().fieldset("Record"),
             UpdatedAt => Field::touched(C.updated_at).fieldset("Record"),
             DeletedAt => Field::time(C.deleted_at).filter().readonly().fieldset("Record"),
+            DeleteAt => Field::time(C.delete_at)
+                .label("Ends at")
+                .readonly()
+                .fieldset("Record")
+                .help("The owner has asked for the end of the account"),
         }
     }
 

@@ -23,6 +23,9 @@ pub struct Model {
     pub expires_at: Option<DateTimeUtc>,
     pub last_used_at: Option<DateTimeUtc>,
     pub revoked_at: Option<DateTimeUtc>,
+    /// The key's token before its last rotation, good until `previous_until`.
+    pub previous_hash: Option<Vec<u8>>,
+    pub previous_until: Option<DateTimeUtc>,
 }
 
 impl ActiveModelBehavior for ActiveModel {}

@@ -23,6 +23,8 @@ pub struct Model {
     pub reason: Option<String>,
     pub address: Option<String>,
     pub request_id: Option<String>,
+    /// SHA-256 of the other columns but the id; none in rows older than the chain.
+    pub row_hash: Option<Vec<u8>>,
 }
 
 impl ActiveModelBehavior for ActiveModel {}

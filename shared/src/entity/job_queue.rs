@@ -10,6 +10,10 @@ pub struct Model {
     pub name: String,
     pub paused_at: Option<DateTimeUtc>,
     pub paused_by: Option<String>,
+    /// Jobs of this queue that run at once, over all workers; none is no limit.
+    pub max_running: Option<i32>,
+    /// Jobs of this queue that start in a minute, over all workers; none is no limit.
+    pub starts_per_minute: Option<i32>,
 }
 
 impl ActiveModelBehavior for ActiveModel {}

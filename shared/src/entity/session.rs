@@ -22,6 +22,14 @@ pub struct Model {
     pub expires_at: DateTimeUtc,
     pub ended_at: Option<DateTimeUtc>,
     pub end_reason: Option<String>,
+    /// End of the access token, which a refresh replaces; none for a session of the admin.
+    pub token_expires_at: Option<DateTimeUtc>,
+    /// First use of the present access token: from then on its predecessor's refresh token is spent.
+    pub token_used_at: Option<DateTimeUtc>,
+    pub refresh_hash: Option<Vec<u8>>,
+    pub refreshed_at: Option<DateTimeUtc>,
+    /// The member of staff who acts as the user in this session.
+    pub impersonator_id: Option<i64>,
 }
 
 impl ActiveModelBehavior for ActiveModel {}

@@ -176,7 +176,7 @@ on_both! {
     async fn a_paused_queue_keeps_its_jobs(db: TestDb) {
         let ledger = ledger(&db).await;
         let id = add(&ledger, Options::default()).await.id();
-        let pause = job_queue::ActiveModel { name: Set("notes".to_owned()), paused_at: Set(Some(now())), paused_by: Set(None) };
+        let pause = job_queue::ActiveModel { name: Set("notes".to_owned()), paused_at: Set(Some(now())), paused_by: Set(None), ..Default::default() };
         job_queue::Entity::insert(pause).exec_without_returning(ledger.db()).await.unwrap();
         let hint = hint(&ledger, id).await;
         assert!(ledger.claim(std::slice::from_ref(&hint), "w", LEASE).await.unwrap().is_empty());

@@ -1,40 +1,40 @@
 //! Time-based one-time codes (RFC 6238): SHA-1, six digits, 30 seconds, as every authenticator app has them.
 
+use crate::crypto::random;
 use qrcode::{EcLevel, QrCode, render::svg};
 use totp_rs::{Algorithm, Builder, Secret, Totp};
-use usher_shared::crypto::random;
 
 /// RFC 4226 section 4 asks for 160 bits.
-pub(crate) const SECRET_BYTES: usize = 20;
+pub const SECRET_BYTES: usize = 20;
 
 /// A new secret.
-pub(crate) fn new_secret() -> [u8; SECRET_BYTES] {
+pub fn new_secret() -> [u8; SECRET_BYTES] {
     random()
 }
 
 /// The 30-second step whose code this is, no more than one step from `at` (Unix seconds); RFC 6238 section 5.2.
-pub(crate) fn step_of(secret: &[u8], code: &str, at: i64) -> Option<i64> {
+pub fn step_of(secret: &[u8], code: &str, at: i64) -> Option<i64> {
     let code: String = code.chars().filter(|c| !c.is_whitespace()).collect();
     let at = u64::try_from(at).ok()?;
     totp(secret).check(&code, at).and_then(|step| i64::try_from(step).ok())
 }
 
 /// The secret as people type it: base32 in groups of four.
-pub(crate) fn readable(secret: &[u8]) -> String {
+pub fn readable(secret: &[u8]) -> String {
     let base32 = Secret::from(secret.to_vec()).to_base32();
     let groups: Vec<_> = base32.as_bytes().chunks(4).map(String::from_utf8_lossy).collect();
     groups.join(" ")
 }
 
 /// What authenticator apps read from the QR code.
-pub(crate) fn address(secret: &[u8], account: &str) -> String {
+pub fn address(secret: &[u8], account: &str) -> String {
     let label: String = url::form_urlencoded::byte_serialize(account.as_bytes()).collect();
     let base32 = Secret::from(secret.to_vec()).to_base32();
     format!("otpauth://totp/Usher:{label}?secret={base32}&issuer=Usher")
 }
 
 /// The address as a QR code: an SVG document, or none when the address is too long for one.
-pub(crate) fn qr_code(address: &str) -> Option<String> {
+pub fn qr_code(address: &str) -> Option<String> {
     let code = QrCode::with_error_correction_level(address, EcLevel::M).ok()?;
     let mut picture = code.render::<svg::Color<'_>>();
     picture.min_dimensions(208, 208).quiet_zone(true);
