@@ -3,16 +3,16 @@
 use std::time::Duration;
 
 use anyhow::{Result, bail};
-use sea_orm::{ConnectionTrait, DatabaseConnection, Statement};
+use sea_orm::{ConnectionTrait, DatabaseConnection, EntityTrait, PaginatorTrait, Statement};
 use tokio::{
     io::{AsyncBufReadExt, BufReader},
     net::TcpStream,
     time::timeout,
 };
 use usher_shared::{
-    Config,
+    Config, audit,
     db::{self, PoolOptions},
-    jobs,
+    entity, jobs,
 };
 
 use crate::say;
@@ -52,10 +52,17 @@ pub async fn run(config: Config, args: &Args) -> Result<()> {
                 .await
                 .map(|()| "up to date".to_owned())
                 .map_err(|error| error.to_string());
+            let up_to_date = schema.is_ok();
             findings.push(Finding {
                 part: "schema",
                 state: schema,
             });
+            if up_to_date {
+                findings.push(Finding {
+                    part: "audit log",
+                    state: audit_log(&db, &config).await,
+                });
+            }
         }
         Err(error) => findings.push(Finding {
             part: "database",
@@ -101,6 +108,28 @@ async fn version(db: &DatabaseConnection) -> Result<String, String> {
         .map_err(|error| error.to_string())?;
     let version: Option<String> = row.and_then(|row| row.try_get("", "version").ok());
     Ok(format!("{name} {}", version.unwrap_or_default()))
+}
+
+/// Whether anybody changed the audit log behind Usher's back.
+async fn audit_log(db: &DatabaseConnection, config: &Config) -> Result<String, String> {
+    let rows = entity::audit_log::Entity::find().count(db).await;
+    let bar = say::progress(rows.map_err(|error| error.to_string())?, "audit log");
+    let verdict = audit::verify(db, &config.secret_key, |done| bar.set_position(done)).await;
+    bar.finish_and_clear();
+    let verdict = verdict.map_err(|error| error.to_string())?;
+    if verdict.faults.is_empty() {
+        let head = if verdict.head.is_empty() {
+            "none yet"
+        } else {
+            &verdict.head
+        };
+        Ok(format!(
+            "{} rows, {} of them sealed, head {head}",
+            verdict.rows, verdict.sealed
+        ))
+    } else {
+        Err(verdict.faults.join("; "))
+    }
 }
 
 async fn redis(config: &Config) -> Result<String, String> {

@@ -10,9 +10,11 @@ use rand::{RngExt, SeedableRng, rngs::SmallRng};
 use sea_orm::{ActiveValue::Set, ConnectionTrait, DatabaseConnection, EntityTrait, QueryOrder, QuerySelect};
 use serde_json::json;
 use usher_shared::{
-    Config, crypto, db,
+    Config,
+    audit::{self, Actor, Entry},
+    crypto, db,
     entity::{
-        audit_log::{self, ActorKind},
+        audit_log,
         job::{self, JobState},
         mail::{self, MailState},
         session::{self, SessionKind},
@@ -252,15 +254,17 @@ impl Seeder {
 }
 
 fn audit_row(user: &user::Model) -> audit_log::ActiveModel {
-    audit_log::ActiveModel {
-        at: Set(user.created_at),
-        actor_kind: Set(ActorKind::System),
-        actor_label: Set("seed".to_owned()),
-        action: Set("create".to_owned()),
-        object_type: Set("user".to_owned()),
-        object_id: Set(Some(user.id.to_string())),
-        object_label: Set(Some(user.name.clone())),
-        changes: Set(Some(json!({"name": [null, user.name]}))),
-        ..Default::default()
-    }
+    let actor = Actor {
+        label: "seed".to_owned(),
+        ..Actor::system()
+    };
+    let entry = Entry {
+        action: "create",
+        object_type: "user",
+        object_id: Some(user.id.to_string()),
+        object_label: Some(user.email.clone()),
+        changes: Some(json!({"name": [null, user.name]})),
+        reason: None,
+    };
+    audit::row(user.created_at, &actor, entry)
 }

@@ -11,34 +11,48 @@ pub(crate) struct Migration;
 impl MigrationTrait for Migration {
     async fn up(&self, manager: &SchemaManager) -> Result<(), DbErr> {
         run(manager, UP).await?;
-        run_either(manager, APPEND_ONLY_POSTGRES, APPEND_ONLY_SQLITE).await
+        run_either(manager, TRIGGERS_POSTGRES, TRIGGERS_SQLITE).await
     }
 
     async fn down(&self, manager: &SchemaManager) -> Result<(), DbErr> {
-        run(
+        run_either(
             manager,
-            "DROP TABLE audit_seals; ALTER TABLE audit_log DROP COLUMN row_hash;",
+            "DROP TRIGGER audit_log_to_seal ON audit_log; DROP FUNCTION audit_log_to_seal();",
+            "DROP TRIGGER audit_log_to_seal;",
         )
         .await?;
-        run_either(manager, "DROP FUNCTION IF EXISTS audit_seals_append_only();", "").await
+        run(manager, DOWN).await?;
+        run_either(manager, "DROP FUNCTION audit_seals_append_only();", "").await
     }
 }
 
-// Rows are sealed after they committed, not in a trigger: a chain that every writer extends is a lock that every
-// writer waits for. Each seal names its rows, because ids are given before commits and may become visible late.
+// Rows are sealed after they committed, not while they are written: a chain that every writer extends is a lock that
+// every writer waits for. A seal's number is one more than the last one's, so that two sealers cannot fork the chain;
+// it names its rows, because ids are given before commits and may become visible late.
 const UP: &str = r"
 ALTER TABLE audit_log ADD COLUMN row_hash {bytes};
 
 CREATE TABLE audit_seals (
-    id         {id},
+    id         bigint PRIMARY KEY NOT NULL,
     audit_ids  {json} NOT NULL,
     chain_hash {bytes} NOT NULL,
     sealed_at  {time} NOT NULL
 );
+
+CREATE TABLE audit_unsealed (audit_id bigint PRIMARY KEY NOT NULL);
+INSERT INTO audit_unsealed SELECT id FROM audit_log;
 ";
 
-const APPEND_ONLY_POSTGRES: &str = "
-CREATE OR REPLACE FUNCTION audit_seals_append_only() RETURNS trigger LANGUAGE plpgsql AS $$
+const TRIGGERS_POSTGRES: &str = "
+CREATE FUNCTION audit_log_to_seal() RETURNS trigger LANGUAGE plpgsql AS $$
+BEGIN
+    INSERT INTO audit_unsealed VALUES (NEW.id);
+    RETURN NULL;
+END $$;
+CREATE TRIGGER audit_log_to_seal AFTER INSERT ON audit_log
+    FOR EACH ROW EXECUTE FUNCTION audit_log_to_seal();
+
+CREATE FUNCTION audit_seals_append_only() RETURNS trigger LANGUAGE plpgsql AS $$
 BEGIN
     RAISE EXCEPTION 'audit_seals is append-only';
 END $$;
@@ -48,9 +62,18 @@ CREATE TRIGGER audit_seals_no_truncate BEFORE TRUNCATE ON audit_seals
     FOR EACH STATEMENT EXECUTE FUNCTION audit_seals_append_only();
 ";
 
-const APPEND_ONLY_SQLITE: &str = "
+const TRIGGERS_SQLITE: &str = "
+CREATE TRIGGER audit_log_to_seal AFTER INSERT ON audit_log
+BEGIN INSERT INTO audit_unsealed VALUES (NEW.id); END;
+
 CREATE TRIGGER audit_seals_no_update BEFORE UPDATE ON audit_seals
 BEGIN SELECT RAISE(ABORT, 'audit_seals is append-only'); END;
 CREATE TRIGGER audit_seals_no_delete BEFORE DELETE ON audit_seals
 BEGIN SELECT RAISE(ABORT, 'audit_seals is append-only'); END;
+";
+
+const DOWN: &str = "
+DROP TABLE audit_unsealed;
+DROP TABLE audit_seals;
+ALTER TABLE audit_log DROP COLUMN row_hash;
 ";

@@ -1,12 +1,17 @@
-//! The audit log's one way in: a row beside each change, in the same transaction.
+//! The audit log's one way in: a row beside each change, in the same transaction; and the proof that it stays whole.
 
-use sea_orm::{ActiveValue::Set, ConnectionTrait, DbErr, EntityTrait};
+mod chain;
+
+use chrono::{DateTime, Utc};
+use sea_orm::{ActiveValue::NotSet, ConnectionTrait, DbErr, EntityTrait, IntoActiveModel};
 use serde_json::Value;
 
 use crate::{
     entity::audit_log::{self, ActorKind},
     time::now,
 };
+
+pub use chain::{Verdict, seal, verify};
 
 /// Who does something, and from where.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -43,12 +48,7 @@ impl Actor {
     /// Kind and id in one word, such as `api_key:7`, as jobs keep it.
     #[must_use]
     pub fn word(&self) -> String {
-        let kind = match self.kind {
-            ActorKind::User => "user",
-            ActorKind::ApiKey => "api_key",
-            ActorKind::System => "system",
-            ActorKind::Anonymous => "anonymous",
-        };
+        let kind = kind_word(self.kind);
         self.id.map_or_else(|| kind.to_owned(), |id| format!("{kind}:{id}"))
     }
 }
@@ -69,24 +69,45 @@ pub struct Entry<'a> {
 
 /// Adds a row. Call it with the transaction that makes the change.
 pub async fn record(conn: &impl ConnectionTrait, actor: &Actor, entry: Entry<'_>) -> Result<(), DbErr> {
-    let row = audit_log::ActiveModel {
-        at: Set(now()),
-        actor_kind: Set(actor.kind),
-        actor_id: Set(actor.id),
-        actor_label: Set(actor.label.clone()),
-        on_behalf_of: Set(actor.on_behalf_of),
-        action: Set(entry.action.to_owned()),
-        object_type: Set(entry.object_type.to_owned()),
-        object_id: Set(entry.object_id),
-        object_label: Set(entry.object_label),
-        changes: Set(entry.changes),
-        reason: Set(entry.reason),
-        address: Set(actor.address.clone()),
-        request_id: Set(actor.request_id.clone()),
-        ..Default::default()
-    };
+    let row = row(now(), actor, entry);
     audit_log::Entity::insert(row)
         .exec_without_returning(conn)
         .await
         .map(drop)
+}
+
+/// The row that [`record`] adds, as of `at`; for whoever inserts many at once.
+#[must_use]
+pub fn row(at: DateTime<Utc>, actor: &Actor, entry: Entry<'_>) -> audit_log::ActiveModel {
+    let mut row = audit_log::Model {
+        id: 0,
+        at,
+        actor_kind: actor.kind,
+        actor_id: actor.id,
+        actor_label: actor.label.clone(),
+        on_behalf_of: actor.on_behalf_of,
+        action: entry.action.to_owned(),
+        object_type: entry.object_type.to_owned(),
+        object_id: entry.object_id,
+        object_label: entry.object_label,
+        changes: entry.changes,
+        reason: entry.reason,
+        address: actor.address.clone(),
+        request_id: actor.request_id.clone(),
+        row_hash: None,
+    };
+    row.row_hash = Some(chain::row_hash(&row).to_vec());
+    audit_log::ActiveModel {
+        id: NotSet,
+        ..row.into_active_model()
+    }
+}
+
+fn kind_word(kind: ActorKind) -> &'static str {
+    match kind {
+        ActorKind::User => "user",
+        ActorKind::ApiKey => "api_key",
+        ActorKind::System => "system",
+        ActorKind::Anonymous => "anonymous",
+    }
 }

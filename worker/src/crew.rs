@@ -94,6 +94,7 @@ impl Crew {
         Self {
             pulse: Arc::new(Pulse {
                 ledger: Ledger::new(own, Arc::clone(ledger.transport())),
+                config: Arc::clone(&house.config),
                 info: info.clone(),
                 lease: options.lease,
                 held: Arc::clone(&held),
@@ -140,6 +141,8 @@ impl Crew {
         background.spawn(keep("sweep", shutdown.clone(), move || Arc::clone(&pulse).sweep()));
         let pulse = Arc::clone(&self.pulse);
         background.spawn(keep("schedules", shutdown.clone(), move || Arc::clone(&pulse).tick()));
+        let pulse = Arc::clone(&self.pulse);
+        background.spawn(keep("seals", shutdown.clone(), move || Arc::clone(&pulse).seal()));
         let driver = self.driver(sender, shutdown.clone());
         let driving = background.spawn(keep("driver", shutdown.clone(), move || Arc::clone(&driver).round()));
         let suspects = self.suspects();

@@ -1,5 +1,6 @@
 //! What tells the others that this worker lives: its leases renewed and its row in `workers` kept fresh,
-//! both every five seconds, the sweep that finds what nobody claimed or nobody finished, and the schedules' ticks.
+//! both every five seconds, the sweep that finds what nobody claimed or nobody finished, the schedules' ticks,
+//! and the seals of the audit log.
 
 use std::{
     sync::Arc,
@@ -7,7 +8,10 @@ use std::{
 };
 
 use tracing::{info, warn};
-use usher_shared::jobs::{Ledger, WorkerInfo};
+use usher_shared::{
+    Config, audit,
+    jobs::{Ledger, WorkerInfo},
+};
 
 use crate::{
     held::Held,
@@ -16,10 +20,13 @@ use crate::{
 
 const SWEEP_PAUSE: Duration = Duration::from_secs(1);
 const TICK_PAUSE: Duration = Duration::from_secs(1);
+/// A row of the audit log waits no longer for its seal.
+const SEAL_PAUSE: Duration = Duration::from_secs(5);
 
 pub(crate) struct Pulse {
     /// On connections of its own: busy handlers must not delay a heartbeat.
     pub(crate) ledger: Ledger,
+    pub(crate) config: Arc<Config>,
     pub(crate) info: WorkerInfo,
     pub(crate) lease: Duration,
     pub(crate) held: Arc<Held>,
@@ -63,6 +70,13 @@ impl Pulse {
             );
         }
         Ok(SWEEP_PAUSE)
+    }
+
+    /// Seals new rows of the audit log.
+    pub(crate) async fn seal(self: Arc<Self>) -> anyhow::Result<Duration> {
+        let sealed = within(CALL_LIMIT, audit::seal(self.ledger.db(), &self.config.secret_key)).await?;
+        // A full batch means that more may wait.
+        Ok(if sealed > 0 { Duration::ZERO } else { SEAL_PAUSE })
     }
 
     /// Writes the jobs of the schedules that are due. Every worker looks; each tick is written once.

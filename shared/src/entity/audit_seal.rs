@@ -6,7 +6,8 @@ use sea_orm::entity::prelude::*;
 #[derive(Clone, Debug, PartialEq, DeriveEntityModel)]
 #[sea_orm(table_name = "audit_seals")]
 pub struct Model {
-    #[sea_orm(primary_key)]
+    /// Counts from 1 without a gap.
+    #[sea_orm(primary_key, auto_increment = false)]
     pub id: i64,
     /// The ids of the sealed rows, ascending.
     pub audit_ids: Json,

@@ -1,6 +1,7 @@
 //! The shared rules and the ledger, black-box, on both databases and on real Redis.
 
 mod accounts;
+mod audit;
 mod claims;
 mod config;
 mod cost;

@@ -1,0 +1,215 @@
+//! Proof that nobody rewrote the audit log: the hash of each row, and the seals that chain them.
+//!
+//! A row's hash shows a careless edit at once. A seal, made by a worker within seconds, signs the hashes of its rows
+//! together with the seal before under `SECRET_KEY`: from then on nobody who has only the database can change,
+//! remove or slip in a row unseen. What no chain can show is that its newest end was cut off as a whole; who wants
+//! that as well keeps the head that `usher doctor` prints.
+
+use std::collections::HashMap;
+
+use sea_orm::{
+    ActiveValue::Set, ColumnTrait, ConnectionTrait, DatabaseConnection, DbErr, EntityTrait, PaginatorTrait,
+    QueryFilter, QueryOrder, QuerySelect,
+};
+use serde_json::Value;
+
+use crate::{
+    SecretKey,
+    crypto::sha256,
+    db,
+    entity::{audit_log, audit_seal, audit_unsealed},
+    time::now,
+};
+
+/// Rows of one seal at most.
+const BATCH: u64 = 500;
+const PURPOSE: &str = "audit chain";
+
+/// SHA-256 of everything in the row but its id, which the database gives, and the hash itself.
+pub(super) fn row_hash(row: &audit_log::Model) -> [u8; 32] {
+    let mut changes = row.changes.clone().unwrap_or(Value::Null);
+    // The database may order keys anew.
+    changes.sort_all_objects();
+    let fields = serde_json::json!([
+        row.at.timestamp_micros(),
+        super::kind_word(row.actor_kind),
+        row.actor_id,
+        row.actor_label,
+        row.on_behalf_of,
+        row.action,
+        row.object_type,
+        row.object_id,
+        row.object_label,
+        changes,
+        row.reason,
+        row.address,
+        row.request_id,
+    ]);
+    sha256(fields.to_string().as_bytes())
+}
+
+/// Seals the oldest rows that wait for it, 500 at most, and answers how many. Two callers at once do not disturb
+/// each other: one of them may answer 0.
+pub async fn seal(db: &DatabaseConnection, key: &SecretKey) -> Result<usize, DbErr> {
+    // Most looks find nothing; they need no transaction.
+    let waiting = waiting(db).await?;
+    if waiting.is_empty() {
+        return Ok(0);
+    }
+    let tx = db::begin(db).await?;
+    let last = last_seal(&tx).await?;
+    let (number, head) = last.map_or((0, Vec::new()), |seal| (seal.id, seal.chain_hash));
+    let hashes = current_hashes(&tx, &waiting).await?;
+    let seal = audit_seal::ActiveModel {
+        id: Set(number + 1),
+        audit_ids: Set(waiting.clone().into()),
+        chain_hash: Set(link(key, &head, &waiting, &hashes).to_vec()),
+        sealed_at: Set(now()),
+    };
+    match audit_seal::Entity::insert(seal).exec_without_returning(&tx).await {
+        Err(error) if db::violated_unique(&error).is_some() => return Ok(0),
+        other => other?,
+    };
+    let sealed = audit_unsealed::Entity::delete_many()
+        .filter(audit_unsealed::Column::AuditId.is_in(waiting.iter().copied()))
+        .exec(&tx)
+        .await?;
+    if sealed.rows_affected != waiting.len() as u64 {
+        // Somebody else has sealed some of them since.
+        tx.rollback().await?;
+        return Ok(0);
+    }
+    tx.commit().await?;
+    Ok(waiting.len())
+}
+
+/// What [`verify`] found.
+#[derive(Clone, Debug, Default)]
+pub struct Verdict {
+    /// Rows that were looked at.
+    pub rows: u64,
+    /// Of those, the rows under a seal.
+    pub sealed: u64,
+    /// The newest seal in hex, empty before the first.
+    pub head: String,
+    /// What is wrong, a sentence each, 20 at most.
+    pub faults: Vec<String>,
+}
+
+impl Verdict {
+    const FAULTS: usize = 20;
+
+    fn fault(&mut self, text: String) {
+        if self.faults.len() < Self::FAULTS {
+            self.faults.push(text);
+        }
+    }
+
+    /// Notes what is wrong with single rows.
+    fn look(&mut self, ids: &[i64], rows: &HashMap<i64, audit_log::Model>) {
+        self.rows += ids.len() as u64;
+        for id in ids {
+            match rows.get(id) {
+                None => self.fault(format!("row {id} is missing")),
+                // Rows from before the chain have no hash of their own.
+                Some(row) if row.row_hash.as_deref().is_some_and(|hash| hash != row_hash(row)) => {
+                    self.fault(format!("row {id} was changed"));
+                }
+                Some(_) => {}
+            }
+        }
+    }
+}
+
+/// Reads the whole log and checks each row and each seal. `progress` is told the rows done so far.
+pub async fn verify(db: &DatabaseConnection, key: &SecretKey, mut progress: impl FnMut(u64)) -> Result<Verdict, DbErr> {
+    let mut verdict = Verdict::default();
+    let (mut number, mut head) = (0, Vec::new());
+    loop {
+        let next = audit_seal::Entity::find()
+            .filter(audit_seal::Column::Id.gt(number))
+            .order_by_asc(audit_seal::Column::Id)
+            .one(db)
+            .await?;
+        let Some(seal) = next else { break };
+        let ids: Vec<i64> = serde_json::from_value(seal.audit_ids).unwrap_or_default();
+        let rows = rows(db, &ids).await?;
+        verdict.look(&ids, &rows);
+        verdict.sealed += ids.len() as u64;
+        let hashes = rows.iter().map(|(id, row)| (*id, row_hash(row))).collect();
+        if seal.id != number + 1 {
+            verdict.fault(format!("seals {} to {} are missing", number + 1, seal.id - 1));
+        } else if seal.chain_hash != link(key, &head, &ids, &hashes) {
+            verdict.fault(format!(
+                "seal {} does not hold: a row under it was changed, or the SECRET_KEY is another one",
+                seal.id
+            ));
+        }
+        (number, head) = (seal.id, seal.chain_hash);
+        progress(verdict.rows);
+    }
+    let mut after = i64::MIN;
+    loop {
+        let waiting: Vec<i64> = audit_unsealed::Entity::find()
+            .filter(audit_unsealed::Column::AuditId.gt(after))
+            .order_by_asc(audit_unsealed::Column::AuditId)
+            .limit(BATCH)
+            .select_only()
+            .column(audit_unsealed::Column::AuditId)
+            .into_tuple()
+            .all(db)
+            .await?;
+        let Some(last) = waiting.last() else { break };
+        after = *last;
+        let rows = rows(db, &waiting).await?;
+        verdict.look(&waiting, &rows);
+        progress(verdict.rows);
+    }
+    let there = audit_log::Entity::find().count(db).await?;
+    if there > verdict.rows {
+        verdict.fault(format!("{} rows were added past the chain", there - verdict.rows));
+    }
+    verdict.head = head.iter().map(|byte| format!("{byte:02x}")).collect();
+    Ok(verdict)
+}
+
+async fn waiting(db: &DatabaseConnection) -> Result<Vec<i64>, DbErr> {
+    audit_unsealed::Entity::find()
+        .order_by_asc(audit_unsealed::Column::AuditId)
+        .limit(BATCH)
+        .select_only()
+        .column(audit_unsealed::Column::AuditId)
+        .into_tuple()
+        .all(db)
+        .await
+}
+
+async fn last_seal(conn: &impl ConnectionTrait) -> Result<Option<audit_seal::Model>, DbErr> {
+    audit_seal::Entity::find()
+        .order_by_desc(audit_seal::Column::Id)
+        .one(conn)
+        .await
+}
+
+async fn rows(conn: &impl ConnectionTrait, ids: &[i64]) -> Result<HashMap<i64, audit_log::Model>, DbErr> {
+    let rows = audit_log::Entity::find()
+        .filter(audit_log::Column::Id.is_in(ids.iter().copied()))
+        .all(conn)
+        .await?;
+    Ok(rows.into_iter().map(|row| (row.id, row)).collect())
+}
+
+async fn current_hashes(conn: &impl ConnectionTrait, ids: &[i64]) -> Result<HashMap<i64, [u8; 32]>, DbErr> {
+    let rows = rows(conn, ids).await?;
+    Ok(rows.iter().map(|(id, row)| (*id, row_hash(row))).collect())
+}
+
+/// HMAC over the link before and, for each row, its id and hash; a row that is gone counts as zeros.
+fn link(key: &SecretKey, before: &[u8], ids: &[i64], hashes: &HashMap<i64, [u8; 32]>) -> [u8; 32] {
+    let mut message = before.to_vec();
+    for id in ids {
+        message.extend_from_slice(&id.to_be_bytes());
+        message.extend_from_slice(hashes.get(id).unwrap_or(&[0; 32]));
+    }
+    key.sign(PURPOSE, &message)
+}
