@@ -112,3 +112,14 @@ pub async fn redeem(
         .await?;
     Ok(row)
 }
+
+/// Spends everything that was mailed to this user.
+pub async fn spend_all(tx: &impl ConnectionTrait, user_id: i64) -> Result<(), DbErr> {
+    mail_token::Entity::update_many()
+        .col_expr(mail_token::Column::UsedAt, Expr::value(now()))
+        .filter(mail_token::Column::UserId.eq(user_id))
+        .filter(mail_token::Column::UsedAt.is_null())
+        .exec(tx)
+        .await
+        .map(drop)
+}

@@ -18,6 +18,8 @@ pub enum TokenKind {
     /// Sent in a mail, used once.
     Mail,
     AdminSession,
+    /// Stands between password and second factor, used once.
+    MfaChallenge,
 }
 
 impl TokenKind {
@@ -29,6 +31,7 @@ impl TokenKind {
             Self::Refresh => "urt",
             Self::Mail => "umt",
             Self::AdminSession => "uas",
+            Self::MfaChallenge => "umf",
         }
     }
 }
@@ -46,16 +49,17 @@ impl fmt::Debug for Token {
 impl Token {
     #[must_use]
     pub fn generate(kind: TokenKind) -> Self {
+        Self::derive(kind, random())
+    }
+
+    /// The token that these bytes stand for: the same bytes, the same token. They must be as good as random.
+    ///
+    /// The remainder by 62^30 of a 256-bit number favours no token by more than 2^-77.
+    #[must_use]
+    pub fn derive(kind: TokenKind, secret: [u8; 32]) -> Self {
+        let mut rest = secret;
         let mut token = format!("{}_", kind.prefix());
-        while token.len() < 4 + RANDOM_CHARS {
-            // Bytes of 248 and above would favour some digits.
-            let fair = random::<32>().into_iter().filter(|byte| *byte < 248);
-            let missing = 4 + RANDOM_CHARS - token.len();
-            token.extend(
-                fair.take(missing)
-                    .map(|byte| char::from(BASE62[usize::from(byte) % 62])),
-            );
-        }
+        token.extend((0..RANDOM_CHARS).map(|_| char::from(BASE62[divide_by_62(&mut rest)])));
         let check = checksum(&token);
         token.push('_');
         token.push_str(&check);
@@ -89,6 +93,18 @@ impl Token {
     pub fn hint(&self) -> String {
         self.0[..8].to_owned()
     }
+}
+
+/// Divides a big-endian number and answers the remainder.
+fn divide_by_62(number: &mut [u8]) -> usize {
+    let mut remainder = 0_u16;
+    for digit in number {
+        let part = remainder << 8 | u16::from(*digit);
+        // Below 256, because the remainder before was below 62.
+        *digit = (part / 62) as u8;
+        remainder = part % 62;
+    }
+    usize::from(remainder)
 }
 
 fn checksum(body: &str) -> String {
@@ -125,6 +141,21 @@ mod tests {
         for odd in ["", "umt", "umt_", "umt__", "umt_é", &token[..40], &format!("{token}0")] {
             assert_eq!(Token::parse(TokenKind::Mail, odd), None);
         }
+    }
+
+    #[test]
+    fn a_derived_token_is_the_bytes_in_base_62() {
+        let token = Token::derive(TokenKind::Refresh, [0; 32]);
+        assert!(token.as_str().starts_with("urt_000000000000000000000000000000_"));
+        let mut bytes = [0; 32];
+        bytes[30..].copy_from_slice(&[1, 1]); // 257 = 4 · 62 + 9, the lowest digit first
+        assert!(
+            Token::derive(TokenKind::Refresh, bytes)
+                .as_str()
+                .starts_with("urt_94000")
+        );
+        let token = Token::derive(TokenKind::Refresh, [255; 32]);
+        assert_eq!(Token::parse(TokenKind::Refresh, token.as_str()), Some(token));
     }
 
     #[test]

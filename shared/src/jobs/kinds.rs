@@ -138,6 +138,23 @@ impl Job for NewSignIn {
     }
 }
 
+/// Tells an owner that a session was ended because a refresh token came back after its successor was in use: somebody
+/// has a copy.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct SessionReuse {
+    pub user_id: i64,
+    pub session_id: Uuid,
+}
+
+impl Job for SessionReuse {
+    const KIND: &'static str = "session_reuse";
+    const QUEUE: &'static str = MAIL_QUEUE;
+
+    fn user_id(&self) -> Option<i64> {
+        Some(self.user_id)
+    }
+}
+
 /// What happened to the second factor of an account.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
@@ -175,6 +192,20 @@ pub struct DeletionScheduled {
 impl Job for DeletionScheduled {
     const KIND: &'static str = "deletion_scheduled";
     const QUEUE: &'static str = MAIL_QUEUE;
+
+    fn user_id(&self) -> Option<i64> {
+        Some(self.user_id)
+    }
+}
+
+/// Deletes an account at the time that its owner was told, unless they have thought better of it.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct DeleteAccount {
+    pub user_id: i64,
+}
+
+impl Job for DeleteAccount {
+    const KIND: &'static str = "delete_account";
 
     fn user_id(&self) -> Option<i64> {
         Some(self.user_id)

@@ -6,7 +6,7 @@ use sea_orm::{
     ActiveValue::{Set, Unchanged},
     ColumnTrait, DatabaseTransaction, DbErr, EntityTrait, IdenStatic, IntoActiveModel, Iterable, ModelTrait,
     QueryFilter, QuerySelect,
-    sea_query::{Expr, sea_value_to_json_value},
+    sea_query::sea_value_to_json_value,
 };
 use serde_json::{Map, Value, json};
 use thiserror::Error;
@@ -14,11 +14,10 @@ use thiserror::Error;
 use crate::{
     audit::{self, Actor, Entry},
     db,
-    entity::{
-        mail_token, session,
-        user::{self, Column, UserStatus},
-    },
+    entity::user::{self, Column, UserStatus},
+    mail_tokens,
     rules::{Age, Email, Name, Reason},
+    sessions::{self, Which},
     time::now,
 };
 
@@ -80,7 +79,7 @@ pub async fn edit(
     if let Some(email) = edit.email {
         if email.key() != before.email_key {
             row.email_verified_at = Set(None);
-            spend_mail_tokens(tx, before.id).await?;
+            mail_tokens::spend_all(tx, before.id).await?;
         }
         row.email = Set(email.as_str().to_owned());
         row.email_key = Set(email.key().to_owned());
@@ -95,8 +94,8 @@ pub async fn delete(tx: &DatabaseTransaction, before: user::Model, actor: &Actor
     let mut row = before.clone().into_active_model();
     row.deleted_at = Set(Some(now()));
     write(tx, before, row, "delete", None, actor).await?;
-    end_sessions(tx, id, "user_deleted").await?;
-    spend_mail_tokens(tx, id).await?;
+    sessions::end(tx, id, Which::All, "user_deleted").await?;
+    mail_tokens::spend_all(tx, id).await?;
     Ok(())
 }
 
@@ -125,8 +124,8 @@ pub async fn set_standing(
     row.locked_until = Set(until);
     row.lock_reason = Set(lock_reason);
     if standing == Standing::Deactivated {
-        end_sessions(tx, before.id, "user_deactivated").await?;
-        spend_mail_tokens(tx, before.id).await?;
+        sessions::end(tx, before.id, Which::All, "user_deactivated").await?;
+        mail_tokens::spend_all(tx, before.id).await?;
     }
     write(tx, before, row, action, reason, actor).await
 }
@@ -176,25 +175,4 @@ async fn write(
         })?;
     audit::record(tx, actor, entry).await?;
     Ok(after)
-}
-
-async fn end_sessions(tx: &DatabaseTransaction, user_id: i64, reason: &str) -> Result<(), DbErr> {
-    session::Entity::update_many()
-        .col_expr(session::Column::EndedAt, Expr::value(now()))
-        .col_expr(session::Column::EndReason, Expr::value(reason))
-        .filter(session::Column::UserId.eq(user_id))
-        .filter(session::Column::EndedAt.is_null())
-        .exec(tx)
-        .await
-        .map(drop)
-}
-
-async fn spend_mail_tokens(tx: &DatabaseTransaction, user_id: i64) -> Result<(), DbErr> {
-    mail_token::Entity::update_many()
-        .col_expr(mail_token::Column::UsedAt, Expr::value(now()))
-        .filter(mail_token::Column::UserId.eq(user_id))
-        .filter(mail_token::Column::UsedAt.is_null())
-        .exec(tx)
-        .await
-        .map(drop)
 }

@@ -1,0 +1,136 @@
+//! The second factor of an account: authenticator apps (RFC 6238) and codes on paper that stand in for them.
+
+mod challenge;
+mod recovery;
+
+use chrono::{DateTime, Utc};
+use sea_orm::{
+    ActiveValue::Set, ColumnTrait, ConnectionTrait, DbErr, EntityTrait, PaginatorTrait, QueryFilter, QueryOrder,
+    sea_query::Expr,
+};
+use thiserror::Error;
+use uuid::Uuid;
+
+use crate::{
+    SecretKey,
+    entity::mfa_factor::{self, Column, FactorKind},
+    time::now,
+    totp,
+};
+
+pub use challenge::{MAX_ATTEMPTS, challenge, close_challenges, pass, try_challenge};
+pub use recovery::{RECOVERY_CODES, count_recovery_codes, make_recovery_codes, use_recovery_code};
+
+/// What a factor's secret is sealed for.
+const PURPOSE: &str = "totp secret";
+
+#[derive(Debug, Error)]
+pub enum MfaError {
+    #[error("a second factor was sealed with another SECRET_KEY")]
+    Sealed,
+    #[error(transparent)]
+    Db(#[from] DbErr),
+}
+
+/// The factors of an account, confirmed or waiting for it, oldest first.
+pub async fn factors(conn: &impl ConnectionTrait, user_id: i64) -> Result<Vec<mfa_factor::Model>, DbErr> {
+    mfa_factor::Entity::find()
+        .filter(Column::UserId.eq(user_id))
+        .order_by_asc(Column::Id)
+        .all(conn)
+        .await
+}
+
+/// Whether a code is asked for when this account signs in.
+pub async fn has_factor(conn: &impl ConnectionTrait, user_id: i64) -> Result<bool, DbErr> {
+    let confirmed = mfa_factor::Entity::find()
+        .filter(Column::UserId.eq(user_id))
+        .filter(Column::ConfirmedAt.is_not_null());
+    Ok(confirmed.count(conn).await? > 0)
+}
+
+/// Adds a factor with a new secret. It protects nothing until [`confirm`].
+pub async fn enrol(
+    conn: &impl ConnectionTrait,
+    key: &SecretKey,
+    user_id: i64,
+    label: &str,
+) -> Result<mfa_factor::Model, DbErr> {
+    let row = mfa_factor::ActiveModel {
+        id: Set(Uuid::now_v7()),
+        user_id: Set(user_id),
+        kind: Set(FactorKind::Totp),
+        label: Set(label.to_owned()),
+        secret_sealed: Set(key.seal(PURPOSE, &totp::new_secret())),
+        last_step: Set(0),
+        created_at: Set(now()),
+        ..Default::default()
+    };
+    mfa_factor::Entity::insert(row).exec_with_returning(conn).await
+}
+
+/// The factor's secret, to show it while it waits to be confirmed.
+pub fn secret(key: &SecretKey, factor: &mfa_factor::Model) -> Result<Vec<u8>, MfaError> {
+    key.open(PURPOSE, &factor.secret_sealed).ok_or(MfaError::Sealed)
+}
+
+/// Confirms a factor by its first code. False when the code is wrong.
+pub async fn confirm(
+    conn: &impl ConnectionTrait,
+    key: &SecretKey,
+    factor: &mfa_factor::Model,
+    code: &str,
+) -> Result<bool, MfaError> {
+    take(conn, key, factor, code, Some(now())).await
+}
+
+/// Whether this is a code of one of the account's confirmed factors that was not accepted before. It is taken for good:
+/// each 30-second step of a factor is accepted once, and none before it.
+pub async fn verify(conn: &impl ConnectionTrait, key: &SecretKey, user_id: i64, code: &str) -> Result<bool, MfaError> {
+    for factor in factors(conn, user_id).await? {
+        if factor.confirmed_at.is_some() && take(conn, key, &factor, code, None).await? {
+            return Ok(true);
+        }
+    }
+    Ok(false)
+}
+
+async fn take(
+    conn: &impl ConnectionTrait,
+    key: &SecretKey,
+    factor: &mfa_factor::Model,
+    code: &str,
+    confirmed_at: Option<DateTime<Utc>>,
+) -> Result<bool, MfaError> {
+    let Some(step) = totp::step_of(&secret(key, factor)?, code, now().timestamp()) else {
+        return Ok(false);
+    };
+    let mut taken = mfa_factor::Entity::update_many()
+        .col_expr(Column::LastStep, Expr::value(step))
+        .filter(Column::Id.eq(factor.id))
+        .filter(Column::LastStep.lt(step));
+    if let Some(at) = confirmed_at {
+        taken = taken.col_expr(Column::ConfirmedAt, Column::ConfirmedAt.if_null(at));
+    }
+    Ok(taken.exec(conn).await?.rows_affected == 1)
+}
+
+/// Takes a factor of this account away, and the recovery codes with the last one. What it was, or none when it is not
+/// there.
+pub async fn remove(
+    conn: &impl ConnectionTrait,
+    user_id: i64,
+    factor_id: Uuid,
+) -> Result<Option<mfa_factor::Model>, DbErr> {
+    let factor = mfa_factor::Entity::find_by_id(factor_id)
+        .filter(Column::UserId.eq(user_id))
+        .one(conn)
+        .await?;
+    if factor.is_some() {
+        mfa_factor::Entity::delete_by_id(factor_id).exec(conn).await?;
+        if !has_factor(conn, user_id).await? {
+            recovery::forget(conn, user_id).await?;
+        }
+    }
+    Ok(factor)
+}
