@@ -7,9 +7,11 @@ mod database;
 mod postgres;
 mod process;
 mod program;
+mod proxy;
 mod redis;
 mod run;
 mod smtp;
+mod smtp_sink;
 mod watcher;
 
 pub use browser::{Browser, ColorScheme};
@@ -17,9 +19,11 @@ pub use database::TestDb;
 pub use postgres::{Postgres, administer};
 pub use process::Folder;
 pub use program::{Program, Running};
+pub use proxy::{Flow, Proxy};
 pub use redis::Redis;
 pub use run::{eventually, free_port, run};
 pub use smtp::{Mail, Smtp};
+pub use smtp_sink::{Accepted, Deed, SmtpSink, Step};
 
 /// Writes each test once and runs it on both databases, as `name::sqlite` and `name::postgres`.
 ///

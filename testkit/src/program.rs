@@ -138,6 +138,21 @@ impl Running {
         self.process.kill();
     }
 
+    /// Stands it still (SIGSTOP), as a machine that is moved or swaps does.
+    pub fn freeze(&mut self) {
+        self.process.signal(Signal::STOP);
+    }
+
+    /// Lets it go on (SIGCONT).
+    pub fn thaw(&mut self) {
+        self.process.signal(Signal::CONT);
+    }
+
+    /// Whether it has not ended yet.
+    pub fn is_running(&mut self) -> bool {
+        self.process.ended().is_none()
+    }
+
     async fn end(&mut self, limit: Duration) -> i32 {
         match self.process.wait(limit).await {
             Some(status) => status

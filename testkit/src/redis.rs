@@ -49,6 +49,29 @@ impl Redis {
         self.ask(redis::cmd("FLUSHALL")).await.expect("Redis empties itself");
     }
 
+    /// Bytes that its data and its buffers take (`used_memory` of `INFO`).
+    pub async fn memory(&self) -> u64 {
+        let info = async {
+            let client = redis::Client::open(self.url())?;
+            let mut connection = client.get_multiplexed_async_connection().await?;
+            redis::cmd("INFO")
+                .arg("memory")
+                .query_async::<String>(&mut connection)
+                .await
+        };
+        let info = info.await.expect("Redis tells its memory");
+        let line = info.lines().find_map(|line| line.strip_prefix("used_memory:"));
+        line.and_then(|bytes| bytes.trim().parse().ok())
+            .expect("a number of bytes")
+    }
+
+    /// Sets one of its settings (`CONFIG SET`), such as `maxmemory`.
+    pub async fn configure(&self, setting: &str, value: &str) {
+        let mut command = redis::cmd("CONFIG");
+        command.arg("SET").arg(setting).arg(value);
+        self.ask(command).await.expect("Redis takes the setting");
+    }
+
     async fn answers(&mut self) {
         eventually(Duration::from_secs(20), "Redis answers", async || {
             self.process.expect_running();

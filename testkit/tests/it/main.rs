@@ -5,4 +5,6 @@ mod cleanup;
 mod databases;
 mod mailbox;
 mod program;
+mod proxy;
 mod queue;
+mod smtp_sink;
