@@ -7,9 +7,11 @@ use axum::{
     http::{HeaderMap, header, request::Parts},
 };
 use usher_shared::{
+    Token, TokenKind,
     api_keys::{self, Scope},
     audit::Actor,
     entity::{api_key, audit_log::ActorKind},
+    sessions::{self, Signed},
 };
 
 use crate::{
@@ -24,6 +26,8 @@ pub(crate) enum Caller {
     /// No credential at all.
     Anonymous,
     Key(Box<api_key::Model>),
+    /// A person, by an access token.
+    User(Box<Signed>),
 }
 
 impl FromRequestParts<AppState> for Caller {
@@ -35,6 +39,9 @@ impl FromRequestParts<AppState> for Caller {
         };
         let token = token.to_owned();
         let Context(context) = Context::from_request_parts(parts, state).await?;
+        if let Some(access) = Token::parse(TokenKind::Access, &token) {
+            return user(state, &context, &access).await.map(Self::User);
+        }
         let key = api_keys::authenticate(&state.db, &token, context.address).await?;
         let key = key.ok_or(ApiError::InvalidCredential)?;
         context.caller.get_or_init(|| format!("api_key:{}", key.id));
@@ -42,6 +49,15 @@ impl FromRequestParts<AppState> for Caller {
         state.key_use.note(&state.db, &key);
         Ok(Self::Key(Box::new(key)))
     }
+}
+
+/// The person behind an access token. One statement, and a second one for the first request with a new token.
+async fn user(state: &AppState, context: &RequestContext, access: &Token) -> Result<Box<Signed>, ApiError> {
+    let signed = sessions::load(&state.db, access).await?;
+    let signed = signed.ok_or(ApiError::InvalidCredential)?;
+    context.caller.get_or_init(|| format!("user:{}", signed.user.id));
+    sessions::note_use(&state.db, &signed.session).await?;
+    Ok(Box::new(signed))
 }
 
 /// The token of `Authorization: Bearer …`; the scheme in any letter case (RFC 9110 §11.1).
@@ -120,8 +136,58 @@ impl<A: Access> FromRequestParts<AppState> for ApiKey<A> {
     async fn from_request_parts(parts: &mut Parts, state: &AppState) -> Result<Self, ApiError> {
         match Caller::from_request_parts(parts, state).await? {
             Caller::Key(key) => Self::of(key),
+            Caller::User(_) => Err(ApiError::InsufficientScope(A::ONE_OF)),
             Caller::Anonymous => Err(ApiError::AuthenticationRequired),
         }
+    }
+}
+
+/// The person who is signed in.
+pub(crate) struct CurrentUser(pub(crate) Box<Signed>);
+
+impl CurrentUser {
+    pub(crate) fn actor(&self, context: &RequestContext) -> Actor {
+        user_actor(&self.0, context)
+    }
+}
+
+impl FromRequestParts<AppState> for CurrentUser {
+    type Rejection = ApiError;
+
+    async fn from_request_parts(parts: &mut Parts, state: &AppState) -> Result<Self, ApiError> {
+        match Caller::from_request_parts(parts, state).await? {
+            Caller::User(signed) => Ok(Self(signed)),
+            Caller::Key(_) => Err(ApiError::UserTokenRequired),
+            Caller::Anonymous => Err(ApiError::AuthenticationRequired),
+        }
+    }
+}
+
+/// The person who is signed in and has shown the password within the last five minutes.
+pub(crate) struct FreshUser(pub(crate) CurrentUser);
+
+impl FromRequestParts<AppState> for FreshUser {
+    type Rejection = ApiError;
+
+    async fn from_request_parts(parts: &mut Parts, state: &AppState) -> Result<Self, ApiError> {
+        let user = CurrentUser::from_request_parts(parts, state).await?;
+        if user.0.is_fresh() {
+            Ok(Self(user))
+        } else {
+            Err(ApiError::ReauthenticationRequired)
+        }
+    }
+}
+
+/// The person as an actor; a member of staff who has taken their place is named as such.
+fn user_actor(signed: &Signed, context: &RequestContext) -> Actor {
+    let user = &signed.user;
+    match signed.session.impersonator_id {
+        None => actor(ActorKind::User, Some(user.id), &user.name, context),
+        Some(staff) => Actor {
+            on_behalf_of: Some(user.id),
+            ..actor(ActorKind::User, Some(staff), "staff", context)
+        },
     }
 }
 

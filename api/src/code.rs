@@ -11,41 +11,67 @@ pub enum Code {
     BodyNotText,
     BodyTooLarge,
     EmailExists,
+    EmailNotVerified,
     InsufficientScope,
     InternalError,
     InvalidCredential,
     InvalidRequest,
+    LoginFailed,
     MethodNotAllowed,
+    MfaCodeInvalid,
+    MfaFactorNotFound,
+    MfaNotEnabled,
     NotFound,
+    PasswordWrong,
     PreconditionFailed,
     RateLimited,
+    ReauthenticationRequired,
     ServiceUnavailable,
+    SessionNotFound,
+    SignUpClosed,
     StaffProtected,
     StatusConflict,
     TimedOut,
+    TokenExpired,
+    TokenInvalid,
+    TooManyFactors,
     UserNotFound,
+    UserTokenRequired,
 }
 
 impl Code {
     /// Every code, in alphabetical order.
-    pub const ALL: [Self; 17] = [
+    pub const ALL: [Self; 30] = [
         Self::AuthenticationRequired,
         Self::BodyNotText,
         Self::BodyTooLarge,
         Self::EmailExists,
+        Self::EmailNotVerified,
         Self::InsufficientScope,
         Self::InternalError,
         Self::InvalidCredential,
         Self::InvalidRequest,
+        Self::LoginFailed,
         Self::MethodNotAllowed,
+        Self::MfaCodeInvalid,
+        Self::MfaFactorNotFound,
+        Self::MfaNotEnabled,
         Self::NotFound,
+        Self::PasswordWrong,
         Self::PreconditionFailed,
         Self::RateLimited,
+        Self::ReauthenticationRequired,
         Self::ServiceUnavailable,
+        Self::SessionNotFound,
+        Self::SignUpClosed,
         Self::StaffProtected,
         Self::StatusConflict,
         Self::TimedOut,
+        Self::TokenExpired,
+        Self::TokenInvalid,
+        Self::TooManyFactors,
         Self::UserNotFound,
+        Self::UserTokenRequired,
     ];
 
     /// The word on the wire.
@@ -56,19 +82,32 @@ impl Code {
             Self::BodyNotText => "body_not_text",
             Self::BodyTooLarge => "body_too_large",
             Self::EmailExists => "email_exists",
+            Self::EmailNotVerified => "email_not_verified",
             Self::InsufficientScope => "insufficient_scope",
             Self::InternalError => "internal_error",
             Self::InvalidCredential => "invalid_credential",
             Self::InvalidRequest => "invalid_request",
+            Self::LoginFailed => "login_failed",
             Self::MethodNotAllowed => "method_not_allowed",
+            Self::MfaCodeInvalid => "mfa_code_invalid",
+            Self::MfaFactorNotFound => "mfa_factor_not_found",
+            Self::MfaNotEnabled => "mfa_not_enabled",
             Self::NotFound => "not_found",
+            Self::PasswordWrong => "password_wrong",
             Self::PreconditionFailed => "precondition_failed",
             Self::RateLimited => "rate_limited",
+            Self::ReauthenticationRequired => "reauthentication_required",
             Self::ServiceUnavailable => "service_unavailable",
+            Self::SessionNotFound => "session_not_found",
+            Self::SignUpClosed => "sign_up_closed",
             Self::StaffProtected => "staff_protected",
             Self::StatusConflict => "status_conflict",
             Self::TimedOut => "timed_out",
+            Self::TokenExpired => "token_expired",
+            Self::TokenInvalid => "token_invalid",
+            Self::TooManyFactors => "too_many_factors",
             Self::UserNotFound => "user_not_found",
+            Self::UserTokenRequired => "user_token_required",
         }
     }
 
@@ -81,12 +120,26 @@ impl Code {
     #[must_use]
     pub const fn status(self) -> StatusCode {
         match self {
-            Self::BodyNotText => StatusCode::BAD_REQUEST,
-            Self::AuthenticationRequired | Self::InvalidCredential => StatusCode::UNAUTHORIZED,
-            Self::InsufficientScope | Self::StaffProtected => StatusCode::FORBIDDEN,
-            Self::NotFound | Self::UserNotFound => StatusCode::NOT_FOUND,
+            Self::BodyNotText | Self::TokenInvalid => StatusCode::BAD_REQUEST,
+            Self::AuthenticationRequired
+            | Self::InvalidCredential
+            | Self::LoginFailed
+            | Self::MfaCodeInvalid
+            | Self::ReauthenticationRequired => StatusCode::UNAUTHORIZED,
+            Self::EmailNotVerified
+            | Self::InsufficientScope
+            | Self::PasswordWrong
+            | Self::SignUpClosed
+            | Self::StaffProtected
+            | Self::UserTokenRequired => StatusCode::FORBIDDEN,
+            Self::MfaFactorNotFound | Self::NotFound | Self::SessionNotFound | Self::UserNotFound => {
+                StatusCode::NOT_FOUND
+            }
             Self::MethodNotAllowed => StatusCode::METHOD_NOT_ALLOWED,
-            Self::EmailExists | Self::StatusConflict => StatusCode::CONFLICT,
+            Self::EmailExists | Self::MfaNotEnabled | Self::StatusConflict | Self::TooManyFactors => {
+                StatusCode::CONFLICT
+            }
+            Self::TokenExpired => StatusCode::GONE,
             Self::PreconditionFailed => StatusCode::PRECONDITION_FAILED,
             Self::BodyTooLarge => StatusCode::PAYLOAD_TOO_LARGE,
             Self::InvalidRequest => StatusCode::UNPROCESSABLE_ENTITY,
@@ -104,19 +157,32 @@ impl Code {
             Self::BodyNotText => "Body is not text",
             Self::BodyTooLarge => "Body too large",
             Self::EmailExists => "Email already registered",
+            Self::EmailNotVerified => "Email not confirmed",
             Self::InsufficientScope => "Scope missing",
             Self::InternalError => "Internal error",
             Self::InvalidCredential => "Credential not valid",
             Self::InvalidRequest => "Request not valid",
+            Self::LoginFailed => "Sign-in refused",
             Self::MethodNotAllowed => "Method not allowed",
+            Self::MfaCodeInvalid => "Code not valid",
+            Self::MfaFactorNotFound => "Second factor not found",
+            Self::MfaNotEnabled => "No second factor",
             Self::NotFound => "No such address",
+            Self::PasswordWrong => "Password wrong",
             Self::PreconditionFailed => "Changed meanwhile",
             Self::RateLimited => "Too many requests",
+            Self::ReauthenticationRequired => "Password needed again",
             Self::ServiceUnavailable => "Service unavailable",
+            Self::SessionNotFound => "Session not found",
+            Self::SignUpClosed => "Sign-up is closed",
             Self::StaffProtected => "Staff account",
             Self::StatusConflict => "Status does not allow it",
             Self::TimedOut => "Took too long",
+            Self::TokenExpired => "Token expired",
+            Self::TokenInvalid => "Token not valid",
+            Self::TooManyFactors => "Too many second factors",
             Self::UserNotFound => "User not found",
+            Self::UserTokenRequired => "User required",
         }
     }
 
@@ -124,22 +190,39 @@ impl Code {
     #[must_use]
     pub const fn detail(self) -> &'static str {
         match self {
-            Self::AuthenticationRequired => "Not authenticated: send an API key as `Authorization: Bearer uak_…`",
+            Self::AuthenticationRequired => {
+                "Not authenticated: send an access token or an API key as `Authorization: Bearer …`"
+            }
             Self::BodyNotText => "The body is not valid UTF-8",
             Self::BodyTooLarge => "The body is larger than 256 KiB",
             Self::EmailExists => "Email already registered",
-            Self::InsufficientScope => "The API key lacks the scope for this",
+            Self::EmailNotVerified => "The email address is not confirmed yet; open the link that was mailed to it",
+            Self::InsufficientScope => "The credential lacks the scope for this",
             Self::InternalError => "Internal Server Error",
             Self::InvalidCredential => "The credential is unknown, expired, revoked or not allowed from here",
             Self::InvalidRequest => "The request is not valid; `errors` lists what to mend",
+            Self::LoginFailed => "Email or password is wrong, or the account may not sign in",
             Self::MethodNotAllowed => "Method Not Allowed",
+            Self::MfaCodeInvalid => "The code is wrong, has run out, or was used before",
+            Self::MfaFactorNotFound => "Second factor not found",
+            Self::MfaNotEnabled => "The account has no second factor",
             Self::NotFound => "Not Found",
+            Self::PasswordWrong => "The password is not the one of this account",
             Self::PreconditionFailed => "The user was changed since the version in `If-Match`; read it again",
             Self::RateLimited => "Too many requests; wait as long as `Retry-After` says",
+            Self::ReauthenticationRequired => "Confirm your password first; that lasts five minutes",
             Self::ServiceUnavailable | Self::TimedOut => "Service Unavailable",
+            Self::SessionNotFound => "Session not found",
+            Self::SignUpClosed => "This installation does not let people sign up by themselves",
             Self::StaffProtected => "Staff accounts are changed in the admin only",
             Self::StatusConflict => "The user's status does not allow this",
+            Self::TokenExpired => "The token has expired; ask for a new one",
+            Self::TokenInvalid => "The token is unknown, was used before, or was replaced by a newer one",
+            Self::TooManyFactors => "The account has five second factors, which is the limit",
             Self::UserNotFound => "User not found",
+            Self::UserTokenRequired => {
+                "This is for signed-in users: send an access token as `Authorization: Bearer uat_…`"
+            }
         }
     }
 
@@ -148,9 +231,9 @@ impl Code {
     pub const fn explanation(self) -> &'static str {
         match self {
             Self::AuthenticationRequired => {
-                "The operation needs a credential and the request has none. Send an API key in the header \
-                 `Authorization: Bearer uak_…`. Staff make keys with `usher key create`. Credentials in the address \
-                 are never read."
+                "The operation needs a credential and the request has none. Send it in the header `Authorization: \
+                 Bearer …`: a user's access token (`uat_…`), as `POST /auth/login` gives it, or an API key (`uak_…`), \
+                 as staff make it with `usher key create`. Credentials in the address are never read."
             }
             Self::BodyNotText => {
                 "The body is declared as JSON but is not valid UTF-8. JSON is always UTF-8 (RFC 8259 §8.1): encode \
@@ -163,9 +246,13 @@ impl Code {
                 "Another user has this email address; letter case makes no difference. Look the user up instead, or \
                  use another address."
             }
+            Self::EmailNotVerified => {
+                "The password is right, but nobody has yet proved that the email address is theirs. Open the link in \
+                 the mail, or ask for another at `POST /auth/verify-email/resend`."
+            }
             Self::InsufficientScope => {
-                "The API key is valid but lacks the scope that the operation needs; `WWW-Authenticate` names it. Use \
-                 a key that has the scope."
+                "The credential is valid but lacks the scope that the operation needs; `WWW-Authenticate` names it. Use \
+                 an API key that has the scope. A user's access token has none: it opens `/me` and its like."
             }
             Self::InternalError => {
                 "Something failed that is not the request's fault. Try again later; if it stays, give the operator \
@@ -173,15 +260,36 @@ impl Code {
             }
             Self::InvalidCredential => {
                 "The credential is mistyped, unknown, expired, revoked, or not allowed from the address it came \
-                 from; which of these is not told. Check that the whole key was copied, `uak_` included, or make a \
-                 new one."
+                 from; which of these is not told. Refresh an access token; check that an API key was copied \
+                 whole, `uak_` included, or make a new one."
             }
             Self::InvalidRequest => {
                 "The request was understood but its values break the rules. Every fault is listed at once, with \
                  `loc` (or `pointer`) saying where and `msg` saying what to do. Mend them all and send it again."
             }
+            Self::LoginFailed => {
+                "No account has this email and password, or the one that has them is locked or deactivated; which of \
+                 these is not told. Check both, or choose a new password with `POST /auth/password-reset`."
+            }
             Self::MethodNotAllowed => "The address exists but not with this method; `Allow` lists those it has.",
+            Self::MfaCodeInvalid => {
+                "Codes of an authenticator app change every 30 seconds and work once; recovery codes work once. Check \
+                 the clock of the device and wait for the next code. A sign-in ends after five wrong codes: begin \
+                 again with the password."
+            }
+            Self::MfaFactorNotFound => {
+                "The account has no such second factor, or it is confirmed already. `GET /me/mfa` lists those there \
+                 are."
+            }
+            Self::MfaNotEnabled => {
+                "Recovery codes stand in for a second factor, and the account has none. Add one with `POST \
+                 /me/mfa/totp` first."
+            }
             Self::NotFound => "Nothing is at this address. `/docs` lists every operation.",
+            Self::PasswordWrong => {
+                "The signed-in user typed a password that is not theirs. Try again, or choose a new one with `POST \
+                 /auth/password-reset`."
+            }
             Self::PreconditionFailed => {
                 "`If-Match` names a version that has passed: somebody changed it since. Nothing was done. Read it again, \
                  look whether your change still makes sense, and send it with the new `ETag`."
@@ -191,9 +299,19 @@ impl Code {
                  `Retry-After`. `RateLimit-Policy` and `RateLimit` show limit and remainder on every answer, so a \
                  client can slow down in time."
             }
+            Self::ReauthenticationRequired => {
+                "The operation needs the owner to have shown the password within the last five minutes, so that a \
+                 borrowed device is not enough. Send it to `POST /auth/reauthenticate`, then try again with the same \
+                 access token."
+            }
             Self::ServiceUnavailable => {
                 "A part that the operation needs does not answer, such as the database. Nothing was changed. Try \
                  again after the seconds of `Retry-After`."
+            }
+            Self::SessionNotFound => "The user has no such session, or it has ended.",
+            Self::SignUpClosed => {
+                "People cannot make accounts by themselves here (`SIGN_UP=closed`). A service with an API key can \
+                 make them with `POST /users`."
             }
             Self::StaffProtected => {
                 "The account is one of the staff. API keys cannot change or delete those, because whoever can change \
@@ -207,7 +325,22 @@ impl Code {
                 "The operation took longer than 15 seconds and was stopped. A change may or may not have been made: \
                  look before you try again."
             }
+            Self::TokenExpired => {
+                "The token was good but its time is over. Ask for a new one where this one came from."
+            }
+            Self::TokenInvalid => {
+                "The token is mistyped, was used before, was replaced by a newer one, or something has happened since \
+                 that ended it, such as a new password. Use the newest one, or ask for another."
+            }
+            Self::TooManyFactors => {
+                "An account can have five second factors. Remove one that is no longer used with `DELETE \
+                 /me/mfa/{id}`."
+            }
             Self::UserNotFound => "No user has this id, or the user was deleted.",
+            Self::UserTokenRequired => {
+                "The operation is about the signed-in user, and an API key is nobody. Send the access token that \
+                 `POST /auth/login` gives."
+            }
         }
     }
 

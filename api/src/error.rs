@@ -40,6 +40,29 @@ pub enum ApiError {
     RateLimited {
         retry_after: u64,
     },
+    /// 401: unknown account, wrong password, or one that may not sign in.
+    LoginFailed,
+    /// 403: the password is right, the address unproved.
+    EmailNotVerified,
+    /// 401: a wrong or used code.
+    MfaCodeInvalid,
+    MfaFactorNotFound,
+    /// 409: recovery codes without a factor.
+    MfaNotEnabled,
+    /// 409: five factors are enough.
+    TooManyFactors,
+    /// 403: not the password of the signed-in user.
+    PasswordWrong,
+    /// 401: the owner has not shown the password lately.
+    ReauthenticationRequired,
+    SessionNotFound,
+    SignUpClosed,
+    /// 410: a token of a mail or of a sign-in that came too late.
+    TokenExpired,
+    /// 400: a token of a mail or of a sign-in that opens nothing.
+    TokenInvalid,
+    /// 403: an API key where a person is meant.
+    UserTokenRequired,
     /// 503: stopped at the time limit.
     TimedOut,
     /// 503: a part that is needed does not answer.
@@ -66,6 +89,19 @@ impl ApiError {
             Self::StaffProtected => Code::StaffProtected,
             Self::StatusConflict => Code::StatusConflict,
             Self::RateLimited { .. } => Code::RateLimited,
+            Self::EmailNotVerified => Code::EmailNotVerified,
+            Self::LoginFailed => Code::LoginFailed,
+            Self::MfaCodeInvalid => Code::MfaCodeInvalid,
+            Self::MfaFactorNotFound => Code::MfaFactorNotFound,
+            Self::MfaNotEnabled => Code::MfaNotEnabled,
+            Self::PasswordWrong => Code::PasswordWrong,
+            Self::ReauthenticationRequired => Code::ReauthenticationRequired,
+            Self::SessionNotFound => Code::SessionNotFound,
+            Self::SignUpClosed => Code::SignUpClosed,
+            Self::TokenExpired => Code::TokenExpired,
+            Self::TokenInvalid => Code::TokenInvalid,
+            Self::TooManyFactors => Code::TooManyFactors,
+            Self::UserTokenRequired => Code::UserTokenRequired,
             Self::TimedOut => Code::TimedOut,
             Self::Unavailable(_) => Code::ServiceUnavailable,
             Self::Internal(_) => Code::InternalError,
@@ -90,6 +126,19 @@ impl ApiError {
             Code::ServiceUnavailable => Self::Unavailable(anyhow::anyhow!("a sample")),
             Code::StaffProtected => Self::StaffProtected,
             Code::StatusConflict => Self::StatusConflict,
+            Code::EmailNotVerified => Self::EmailNotVerified,
+            Code::LoginFailed => Self::LoginFailed,
+            Code::MfaCodeInvalid => Self::MfaCodeInvalid,
+            Code::MfaFactorNotFound => Self::MfaFactorNotFound,
+            Code::MfaNotEnabled => Self::MfaNotEnabled,
+            Code::PasswordWrong => Self::PasswordWrong,
+            Code::ReauthenticationRequired => Self::ReauthenticationRequired,
+            Code::SessionNotFound => Self::SessionNotFound,
+            Code::SignUpClosed => Self::SignUpClosed,
+            Code::TokenExpired => Self::TokenExpired,
+            Code::TokenInvalid => Self::TokenInvalid,
+            Code::TooManyFactors => Self::TooManyFactors,
+            Code::UserTokenRequired => Self::UserTokenRequired,
             Code::TimedOut => Self::TimedOut,
             Code::UserNotFound => Self::UserNotFound,
         }
@@ -119,7 +168,13 @@ impl ApiError {
                 .map(|text| (header::WWW_AUTHENTICATE, text))
         };
         match self {
-            Self::AuthenticationRequired => challenge(r#"Bearer realm="usher""#),
+            Self::AuthenticationRequired | Self::LoginFailed | Self::MfaCodeInvalid => {
+                challenge(r#"Bearer realm="usher""#)
+            }
+            // RFC 9470 §3
+            Self::ReauthenticationRequired => {
+                challenge(r#"Bearer realm="usher", error="insufficient_user_authentication", max_age="300""#)
+            }
             // RFC 6750 §3.1
             Self::InvalidCredential => challenge(r#"Bearer realm="usher", error="invalid_token""#),
             Self::InsufficientScope(scopes) => {

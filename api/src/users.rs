@@ -284,6 +284,7 @@ impl FromRequestParts<AppState> for Creator {
     async fn from_request_parts(parts: &mut Parts, state: &AppState) -> Result<Self, ApiError> {
         match Caller::from_request_parts(parts, state).await? {
             Caller::Key(key) => ApiKey::of(key).map(Self::Key),
+            Caller::User(_) => Err(ApiError::InsufficientScope(UsersWrite::ONE_OF)),
             Caller::Anonymous if state.config.sign_up == SignUp::Open => Ok(Self::Anybody),
             Caller::Anonymous => Err(ApiError::AuthenticationRequired),
         }
