@@ -102,6 +102,18 @@ impl Access for UsersDelete {
     const ONE_OF: &'static [Scope] = &[Scope::UsersDelete];
 }
 
+/// May see who is signed in.
+pub(crate) struct SessionsRead;
+impl Access for SessionsRead {
+    const ONE_OF: &'static [Scope] = &[Scope::SessionsRead];
+}
+
+/// May end sessions.
+pub(crate) struct SessionsWrite;
+impl Access for SessionsWrite {
+    const ONE_OF: &'static [Scope] = &[Scope::SessionsWrite];
+}
+
 /// An API key that has one of the scopes of `A`.
 pub(crate) struct ApiKey<A> {
     key: Box<api_key::Model>,

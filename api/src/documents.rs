@@ -15,6 +15,7 @@ use utoipa::openapi::{OpenApi, server::ServerBuilder};
 
 use crate::{
     assets::{address, file},
+    openapi::password_grant,
     page::Page,
     state::AppState,
 };
@@ -81,6 +82,8 @@ pub(crate) struct Prepared {
 impl Prepared {
     pub(crate) fn new(mut document: OpenApi, api_url: &str) -> Self {
         document.servers = Some(vec![ServerBuilder::new().url(api_url).build()]);
+        let components = document.components.get_or_insert_default();
+        components.add_security_scheme("accessToken", password_grant(api_url));
         let json = document.to_json().unwrap_or_default();
         let mut packed = GzEncoder::new(Vec::new(), Compression::best());
         let packed = packed

@@ -8,7 +8,7 @@ use axum::{
     response::{IntoResponse, Response},
 };
 use sea_orm::DbErr;
-use usher_shared::{api_keys::Scope, db::is_outage};
+use usher_shared::{api_keys::Scope, db::is_outage, jobs::EnqueueError, mfa::MfaError};
 
 use crate::{code::Code, fields::FieldError};
 
@@ -206,6 +206,24 @@ impl From<DbErr> for ApiError {
             Self::Unavailable(error.into())
         } else {
             Self::Internal(error.into())
+        }
+    }
+}
+
+impl From<EnqueueError> for ApiError {
+    fn from(error: EnqueueError) -> Self {
+        match error {
+            EnqueueError::Db(error) => error.into(),
+            other => Self::Internal(other.into()),
+        }
+    }
+}
+
+impl From<MfaError> for ApiError {
+    fn from(error: MfaError) -> Self {
+        match error {
+            MfaError::Db(error) => error.into(),
+            MfaError::Sealed => Self::Internal(error.into()),
         }
     }
 }

@@ -2,6 +2,7 @@
 //! Front ends and other services come in here; staff use the admin.
 
 mod assets;
+mod auth;
 mod caller;
 mod code;
 mod documents;
@@ -16,6 +17,7 @@ mod json_body;
 mod key_use;
 mod limits;
 mod list;
+mod me;
 mod openapi;
 mod page;
 mod path_id;

@@ -17,6 +17,22 @@ const SIGN_UPS_PER_HOUR: u32 = 10;
 /// Passwords sent an hour from one address to the hosted page.
 const PASSWORDS_PER_HOUR: u32 = 20;
 
+/// Log-ins a minute from one address.
+const LOG_INS_PER_MINUTE: u32 = 5;
+/// Wrong passwords and codes an hour for one account, from wherever.
+const FAILURES_PER_HOUR: u32 = 20;
+/// Refreshes a minute from one address, behind which many may sit.
+const REFRESHES_PER_MINUTE: u32 = 120;
+/// Mails to one mailbox that anybody can ask for: three, then one an hour.
+const MAILS: Quota = Quota {
+    burst: 3,
+    period: Duration::from_secs(3 * 3_600),
+};
+/// Mails that are asked for from one address, to whichever mailboxes.
+const MAIL_REQUESTS_PER_HOUR: u32 = 30;
+/// Tokens of mails shown from one address.
+const MAILED_TOKENS_PER_MINUTE: u32 = 30;
+
 /// Something that is limited.
 pub(crate) struct Limit {
     policy: &'static str,
@@ -53,6 +69,66 @@ impl Limit {
         }
     }
 
+    pub(crate) fn of_log_ins(address: IpAddr) -> Self {
+        Self {
+            policy: "log-in",
+            bucket: format!("log_in:{}", network(address)),
+            quota: Quota::per_minute(LOG_INS_PER_MINUTE),
+        }
+    }
+
+    /// Of the account with this address, whether there is one or not.
+    pub(crate) fn of_failures(email_key: &str) -> Self {
+        Self {
+            policy: "log-in-failures",
+            bucket: format!("log_in_failures:{email_key}"),
+            quota: Quota::per_hour(FAILURES_PER_HOUR),
+        }
+    }
+
+    pub(crate) fn of_refreshes(address: IpAddr) -> Self {
+        Self {
+            policy: "refresh",
+            bucket: format!("refresh:{}", network(address)),
+            quota: Quota::per_minute(REFRESHES_PER_MINUTE),
+        }
+    }
+
+    /// Of the mailbox with this address, whether somebody here has it or not.
+    pub(crate) fn of_mails(email_key: &str) -> Self {
+        Self {
+            policy: "mail",
+            bucket: format!("mail:{email_key}"),
+            quota: MAILS,
+        }
+    }
+
+    pub(crate) fn of_mail_requests(address: IpAddr) -> Self {
+        Self {
+            policy: "mail-requests",
+            bucket: format!("mail_requests:{}", network(address)),
+            quota: Quota::per_hour(MAIL_REQUESTS_PER_HOUR),
+        }
+    }
+
+    pub(crate) fn of_mailed_tokens(address: IpAddr) -> Self {
+        Self {
+            policy: "mailed-token",
+            bucket: format!("mailed_token:{}", network(address)),
+            quota: Quota::per_minute(MAILED_TOKENS_PER_MINUTE),
+        }
+    }
+
+    /// What [`Limit::charge`] would say, without counting: for limits on failures, which are counted once they happen.
+    pub(crate) async fn peek(&self, state: &AppState) -> Result<(), ApiError> {
+        judge(state.limiter.peek(&self.bucket, self.quota).await)
+    }
+
+    /// Counts a failure; the next call learns of it.
+    pub(crate) async fn count(&self, state: &AppState) {
+        state.limiter.check(&self.bucket, self.quota).await;
+    }
+
     /// Counts one call and notes what is left. The error is for the caller who has none.
     pub(crate) async fn charge(self, state: &AppState, context: &RequestContext) -> Result<(), ApiError> {
         if !state.limiter.enabled() {
@@ -63,13 +139,17 @@ impl Limit {
             policy: self.policy,
             decision,
         });
-        if decision.allowed {
-            Ok(())
-        } else {
-            Err(ApiError::RateLimited {
-                retry_after: seconds(decision.retry_after).max(1),
-            })
-        }
+        judge(decision)
+    }
+}
+
+fn judge(decision: Decision) -> Result<(), ApiError> {
+    if decision.allowed {
+        Ok(())
+    } else {
+        Err(ApiError::RateLimited {
+            retry_after: seconds(decision.retry_after).max(1),
+        })
     }
 }
 

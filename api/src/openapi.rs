@@ -10,7 +10,7 @@ use utoipa::{
         Components, ContentBuilder, Header, HeaderBuilder, Object, ObjectBuilder, Ref, RefOr, Response,
         ResponseBuilder, Schema, Type,
         example::ExampleBuilder,
-        security::{HttpAuthScheme, HttpBuilder, SecurityScheme},
+        security::{Flow, HttpAuthScheme, HttpBuilder, OAuth2, Password, Scopes, SecurityScheme},
         server::ServerBuilder,
     },
 };
@@ -36,6 +36,8 @@ operator finds it in the logs.";
 #[openapi(
     info(title = "Usher", description = ABOUT, license(name = "MIT OR Apache-2.0", identifier = "MIT OR Apache-2.0")),
     tags(
+        (name = "Sign-in", description = "Accounts that people make themselves, and how they get in"),
+        (name = "Me", description = "What signed-in people see and change of their own account"),
         (name = "Users", description = "People with an account"),
         (name = "Service", description = "Is it up, which version, and what do its errors mean"),
     ),
@@ -56,11 +58,21 @@ impl Modify for Shared {
             ));
         let components = document.components.get_or_insert_default();
         components.add_security_scheme("apiKey", SecurityScheme::Http(bearer.build()));
+        components.add_security_scheme("accessToken", password_grant(DEFAULT_URL));
         add::<ErrorOut>(components);
         add::<ValidationErrorOut>(components);
         add::<ProblemOut>(components);
         document.servers = Some(vec![ServerBuilder::new().url(DEFAULT_URL).build()]);
     }
+}
+
+/// A user's access token, which Swagger UI's *Authorize* gets with email and password.
+pub(crate) fn password_grant(api_url: &str) -> SecurityScheme {
+    let token_url = format!("{api_url}/oauth/token");
+    let grant = Flow::Password(Password::with_refresh_url(&token_url, Scopes::new(), &token_url));
+    let about = "A person's access token (`uat_…`), as `POST /auth/login` gives it, or `POST /oauth/token` by the \
+        password grant. Leave client id and secret empty.";
+    SecurityScheme::OAuth2(OAuth2::with_description([grant], about))
 }
 
 /// Adds a schema and those that it refers to.
@@ -93,6 +105,13 @@ pub(crate) const KEY_ERRORS: &[Code] = &[
     Code::AuthenticationRequired,
     Code::InvalidCredential,
     Code::InsufficientScope,
+    Code::RateLimited,
+];
+/// Whatever takes a user's access token.
+pub(crate) const USER_ERRORS: &[Code] = &[
+    Code::AuthenticationRequired,
+    Code::InvalidCredential,
+    Code::UserTokenRequired,
     Code::RateLimited,
 ];
 /// Whatever needs the database.

@@ -17,8 +17,8 @@ use utoipa::OpenApi;
 use utoipa_axum::router::OpenApiRouter;
 
 use crate::{
-    assets, documents, error::ApiError, explanations, guard::guard, health, index, openapi::Document, request::observe,
-    set_password, state::AppState, users,
+    assets, auth, documents, error::ApiError, explanations, guard::guard, health, index, me, openapi::Document,
+    request::observe, set_password, state::AppState, users,
 };
 
 /// Answers below this many bytes are sent as they are: a packet more or less is not worth the work.
@@ -27,6 +27,8 @@ const COMPRESS_ABOVE: u64 = 1024;
 /// The documented operations.
 pub(crate) fn routes() -> OpenApiRouter<AppState> {
     OpenApiRouter::with_openapi(Document::openapi())
+        .merge(auth::router())
+        .merge(me::router())
         .merge(users::router())
         .merge(health::router())
         .merge(explanations::router())

@@ -2,6 +2,7 @@
 
 mod change;
 mod list;
+mod sessions;
 mod standing;
 
 use std::borrow::Cow;
@@ -51,6 +52,7 @@ pub(crate) fn router() -> OpenApiRouter<AppState> {
         .routes(routes!(show))
         .merge(change::router())
         .merge(standing::router())
+        .merge(sessions::router())
 }
 
 /// A person to sign up.
@@ -313,7 +315,7 @@ impl From<CreateUserError> for ApiError {
         match error {
             CreateUserError::EmailTaken => Self::EmailExists,
             CreateUserError::Db(error) => error.into(),
-            CreateUserError::Enqueue(error) => Self::Internal(error.into()),
+            CreateUserError::Enqueue(error) => error.into(),
         }
     }
 }

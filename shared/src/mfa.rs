@@ -18,7 +18,7 @@ use crate::{
     totp,
 };
 
-pub use challenge::{MAX_ATTEMPTS, challenge, close_challenges, pass, try_challenge};
+pub use challenge::{CHALLENGE_LIFETIME, MAX_ATTEMPTS, challenge, close_challenges, pass, try_challenge};
 pub use recovery::{RECOVERY_CODES, count_recovery_codes, make_recovery_codes, use_recovery_code};
 
 /// What a factor's secret is sealed for.

@@ -2,7 +2,7 @@
 
 use std::sync::LazyLock;
 
-use argon2::{Argon2, PasswordHash, PasswordHasher, PasswordVerifier};
+use argon2::{Algorithm, Argon2, Params, PasswordHash, PasswordHasher, PasswordVerifier};
 use thiserror::Error;
 use tokio::sync::Semaphore;
 
@@ -45,6 +45,27 @@ pub async fn verify(raw: &str, stored: Option<&str>) -> bool {
     })
     .await
     .unwrap_or(false)
+}
+
+/// A new hash of a password that was just verified, when the stored one has other parameters than [`hash`] gives.
+pub async fn rehash(raw: &str, stored: &str) -> Option<String> {
+    if is_current(stored) {
+        return None;
+    }
+    let bytes = raw.as_bytes().to_vec();
+    bounded(move || hash_now(&bytes)).await?
+}
+
+fn is_current(stored: &str) -> bool {
+    let wanted = Argon2::default();
+    PasswordHash::new(stored).is_ok_and(|hash| {
+        hash.algorithm == Algorithm::default().ident()
+            && Params::try_from(&hash).is_ok_and(|params| {
+                let wanted = wanted.params();
+                (params.m_cost(), params.t_cost(), params.p_cost())
+                    == (wanted.m_cost(), wanted.t_cost(), wanted.p_cost())
+            })
+    })
 }
 
 fn hash_now(bytes: &[u8]) -> Option<String> {

@@ -16,7 +16,8 @@ use crate::{
 
 /// Codes that may be tried.
 pub const MAX_ATTEMPTS: i32 = 5;
-const LIFETIME: TimeDelta = TimeDelta::minutes(5);
+/// How long it may take to find the phone.
+pub const CHALLENGE_LIFETIME: TimeDelta = TimeDelta::minutes(5);
 
 /// Asks an account that has shown its password for its code.
 pub async fn challenge(conn: &impl ConnectionTrait, user_id: i64) -> Result<Token, DbErr> {
@@ -27,7 +28,7 @@ pub async fn challenge(conn: &impl ConnectionTrait, user_id: i64) -> Result<Toke
         token_hash: Set(token.hash()),
         attempts: Set(0),
         created_at: Set(at),
-        expires_at: Set(at + LIFETIME),
+        expires_at: Set(at + CHALLENGE_LIFETIME),
         used_at: Set(None),
     };
     mfa_challenge::Entity::insert(row).exec_without_returning(conn).await?;

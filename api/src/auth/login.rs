@@ -1,0 +1,297 @@
+//! `POST /auth/login` and `POST /auth/mfa`. Whatever is wrong with a log-in reads and takes the same.
+
+use axum::{Json, extract::State, http::HeaderMap};
+use sea_orm::{ColumnTrait, EntityTrait, QueryFilter, sea_query::Expr};
+use serde::Serialize;
+use usher_shared::{
+    Token, TokenKind, audit,
+    entity::user,
+    jobs::{MfaChange, MfaChanged, Tx, enqueue},
+    mfa, password,
+    rules::{Email, Violation},
+    sessions::Device,
+    time::now,
+    users,
+};
+use utoipa::ToSchema;
+use utoipa_axum::{router::OpenApiRouter, routes};
+
+use super::{TokensOut, anonymous, device, sign_in};
+use crate::{
+    code::Code,
+    error::ApiError,
+    fields::{Fields, FromFields},
+    json_body::Body,
+    limits::Limit,
+    openapi::{ANY_ERRORS, BODY_ERRORS, ErrorList, Errors},
+    request::{Context, RequestContext},
+    state::AppState,
+};
+
+pub(super) fn router() -> OpenApiRouter<AppState> {
+    OpenApiRouter::new().routes(routes!(login)).routes(routes!(answer))
+}
+
+/// Email and password.
+#[derive(ToSchema)]
+#[schema(as = Login)]
+struct LoginIn {
+    /// In any letter case.
+    #[schema(example = "ada@example.com")]
+    email: String,
+    #[schema(example = "velvet-Otter-72-canyon", format = Password)]
+    password: String,
+}
+
+impl FromFields<AppState> for LoginIn {
+    fn from_fields(fields: &mut Fields<'_>, _: &AppState) -> Option<Self> {
+        let email = fields.required("email", text);
+        let password = fields.required("password", text);
+        Some(Self {
+            email: email?,
+            password: password?,
+        })
+    }
+}
+
+/// Any text at all: what is wrong with it is not told by its shape.
+pub(super) fn text(raw: &str) -> Result<String, Violation> {
+    Ok(raw.to_owned())
+}
+
+/// A code is owed besides the password.
+#[derive(Serialize, ToSchema)]
+#[schema(as = MfaRequired)]
+pub(crate) struct MfaRequiredOut {
+    #[schema(example = true)]
+    mfa_required: bool,
+    /// Send it with a code to `POST /auth/mfa`. It lasts five minutes and five codes.
+    #[schema(example = "umf_0aB1cD2eF3gH4iJ5kL6mN7oP8qR9sT_0aB1cD")]
+    pub(super) mfa_token: String,
+    /// Seconds until it runs out.
+    #[schema(example = 300, minimum = 0)]
+    expires_in: i64,
+    /// What can be sent: `totp` as `code`, `recovery_code` as `recovery_code`.
+    #[schema(example = json!(["totp", "recovery_code"]))]
+    methods: [&'static str; 2],
+}
+
+/// Tokens, or what is still owed.
+#[derive(Serialize, ToSchema)]
+#[serde(untagged)]
+#[schema(as = LoginAnswer)]
+pub(crate) enum LoginOut {
+    Tokens(Box<TokensOut>),
+    MfaRequired(MfaRequiredOut),
+}
+
+/// Log in
+///
+/// With a second factor the answer has `mfa_required` and a token for `POST /auth/mfa` instead of the session's
+/// tokens. An unknown account and a wrong password are the same in body and in time. Five a minute from one address,
+/// twenty failures an hour for one account.
+#[utoipa::path(
+    post, path = "/auth/login", operation_id = "login", tag = "Sign-in",
+    request_body(content = LoginIn, content_type = "application/json"),
+    responses((status = 200, description = "The session's tokens, or what is still owed", body = LoginOut), Errors<Login>),
+    security(()),
+)]
+async fn login(
+    State(state): State<AppState>,
+    Context(context): Context,
+    headers: HeaderMap,
+    Body(body): Body<LoginIn>,
+) -> Result<Json<LoginOut>, ApiError> {
+    let device = device(&context, &headers);
+    log_in(&state, &context, device, &body.email, &body.password)
+        .await
+        .map(Json)
+}
+
+struct Login;
+impl ErrorList for Login {
+    const CODES: &'static [&'static [Code]] = &[
+        BODY_ERRORS,
+        &[Code::LoginFailed, Code::EmailNotVerified, Code::RateLimited],
+        ANY_ERRORS,
+    ];
+}
+
+/// Email and password against the account, whoever asks in whichever format.
+pub(super) async fn log_in(
+    state: &AppState,
+    context: &RequestContext,
+    device: Device,
+    email: &str,
+    raw_password: &str,
+) -> Result<LoginOut, ApiError> {
+    Limit::of_log_ins(context.address).charge(state, context).await?;
+    // No address has a NUL, and PostgreSQL would not take it.
+    let key = Email::key_of(&email.replace('\0', ""));
+    let failures = Limit::of_failures(&key);
+    failures.peek(state).await?;
+    let user = users::find_by_email_key(&state.db, &key).await?;
+    let stored = user.as_ref().and_then(|user| user.password_hash.as_deref());
+    // Always verified, so that an unknown account takes as long as a known one.
+    let matches = password::verify(raw_password, stored).await;
+    let Some(user) = user.as_ref().filter(|user| matches && user.may_sign_in(now())) else {
+        failures.count(state).await;
+        refused(state, context, user.as_ref(), "wrong password").await?;
+        return Err(ApiError::LoginFailed);
+    };
+    if user.email_verified_at.is_none() {
+        return Err(ApiError::EmailNotVerified);
+    }
+    let better = password::rehash(raw_password, user.password_hash.as_deref().unwrap_or_default()).await;
+    let tx = state.ledger.begin().await?;
+    // Held until the session is there: a new password that is set meanwhile must end it, too.
+    let held = users::find_for_change(&tx, user.id).await?;
+    if !held.is_some_and(|now_| now_.password_hash == user.password_hash && now_.may_sign_in(now())) {
+        return Err(ApiError::LoginFailed);
+    }
+    if let Some(hash) = better {
+        keep_rehashed(&tx, user.id, hash).await?;
+    }
+    let answer = if mfa::has_factor(&*tx, user.id).await? {
+        let token = mfa::challenge(&*tx, user.id).await?;
+        LoginOut::MfaRequired(MfaRequiredOut {
+            mfa_required: true,
+            mfa_token: token.as_str().to_owned(),
+            expires_in: mfa::CHALLENGE_LIFETIME.num_seconds(),
+            methods: ["totp", "recovery_code"],
+        })
+    } else {
+        LoginOut::Tokens(Box::new(sign_in(&tx, user, device, false, context).await?))
+    };
+    tx.commit().await?;
+    Ok(answer)
+}
+
+/// The same password under today's parameters; the account is as it was.
+async fn keep_rehashed(tx: &Tx, user_id: i64, hash: String) -> Result<(), ApiError> {
+    user::Entity::update_many()
+        .col_expr(user::Column::PasswordHash, Expr::value(hash))
+        .filter(user::Column::Id.eq(user_id))
+        .exec(&**tx)
+        .await?;
+    Ok(())
+}
+
+/// Writes a failed attempt down. What was typed is not kept: people type passwords into the wrong field.
+pub(super) async fn refused(
+    state: &AppState,
+    context: &RequestContext,
+    user: Option<&user::Model>,
+    reason: &str,
+) -> Result<(), ApiError> {
+    let entry = audit::Entry {
+        action: "login_failed",
+        object_type: "user",
+        object_id: user.map(|user| user.id.to_string()),
+        object_label: user.map(|user| user.email.clone()),
+        reason: Some(reason.to_owned()),
+        ..audit::Entry::default()
+    };
+    Ok(audit::record(&state.db, &anonymous(context), entry).await?)
+}
+
+/// The token of the log-in, and a code.
+#[derive(ToSchema)]
+#[schema(as = MfaAnswer)]
+struct MfaIn {
+    /// What the log-in gave.
+    #[schema(example = "umf_0aB1cD2eF3gH4iJ5kL6mN7oP8qR9sT_0aB1cD")]
+    mfa_token: String,
+    /// Six digits of the authenticator app.
+    #[schema(example = "123456")]
+    code: Option<String>,
+    /// One of the account's recovery codes, in the place of `code`.
+    #[schema(example = json!(null))]
+    recovery_code: Option<String>,
+}
+
+impl FromFields<AppState> for MfaIn {
+    fn from_fields(fields: &mut Fields<'_>, _: &AppState) -> Option<Self> {
+        let mfa_token = fields.required("mfa_token", text);
+        let recovery_code = fields.optional("recovery_code", text);
+        let code = match recovery_code {
+            Some(None) => fields.required("code", text).map(Some),
+            _ => Some(None),
+        };
+        Some(Self {
+            mfa_token: mfa_token?,
+            code: code?,
+            recovery_code: recovery_code?,
+        })
+    }
+}
+
+/// Complete a log-in with the second factor
+///
+/// Takes a code of the authenticator app, or a recovery code. Each works once. After five codes the token is worth
+/// nothing: log in again.
+#[utoipa::path(
+    post, path = "/auth/mfa", operation_id = "completeLogin", tag = "Sign-in",
+    request_body(content = MfaIn, content_type = "application/json"),
+    responses((status = 200, description = "The session's tokens", body = TokensOut), Errors<Answer>),
+    security(()),
+)]
+async fn answer(
+    State(state): State<AppState>,
+    Context(context): Context,
+    headers: HeaderMap,
+    Body(body): Body<MfaIn>,
+) -> Result<Json<TokensOut>, ApiError> {
+    let token = Token::parse(TokenKind::MfaChallenge, &body.mfa_token).ok_or(ApiError::TokenInvalid)?;
+    let challenge = mfa::try_challenge(&state.db, &token).await?;
+    let challenge = challenge.ok_or(ApiError::TokenInvalid)?;
+    let tx = state.ledger.begin().await?;
+    let user = users::find_for_change(&tx, challenge.user_id).await?;
+    let user = user
+        .filter(|user| user.may_sign_in(now()))
+        .ok_or(ApiError::TokenInvalid)?;
+    let failures = Limit::of_failures(&user.email_key);
+    failures.peek(&state).await?;
+    if !is_good(&state, &tx, &user, body.code.as_deref(), body.recovery_code.as_deref()).await? {
+        tx.rollback().await?;
+        failures.count(&state).await;
+        refused(&state, &context, Some(&user), "wrong code").await?;
+        return Err(ApiError::MfaCodeInvalid);
+    }
+    if !mfa::pass(&*tx, challenge.id).await? {
+        return Err(ApiError::TokenInvalid);
+    }
+    let tokens = sign_in(&tx, &user, device(&context, &headers), true, &context).await?;
+    tx.commit().await?;
+    Ok(Json(tokens))
+}
+
+struct Answer;
+impl ErrorList for Answer {
+    const CODES: &'static [&'static [Code]] = &[
+        BODY_ERRORS,
+        &[Code::TokenInvalid, Code::MfaCodeInvalid, Code::RateLimited],
+        ANY_ERRORS,
+    ];
+}
+
+/// Uses the code up, if it is good; a recovery code with a mail about it.
+pub(super) async fn is_good(
+    state: &AppState,
+    tx: &Tx,
+    user: &user::Model,
+    code: Option<&str>,
+    recovery_code: Option<&str>,
+) -> Result<bool, ApiError> {
+    let key = &state.config.secret_key;
+    let Some(paper) = recovery_code else {
+        let code = code.unwrap_or_default();
+        return Ok(mfa::verify(&**tx, key, user.id, code).await?);
+    };
+    let good = mfa::use_recovery_code(&**tx, key, user.id, paper).await?;
+    if good {
+        let (user_id, change) = (user.id, MfaChange::RecoveryCodeUsed);
+        enqueue(tx, MfaChanged { user_id, change }).await?;
+    }
+    Ok(good)
+}

@@ -1,0 +1,150 @@
+//! `POST /auth/refresh` and `POST /auth/logout`.
+
+use axum::{Json, extract::State, http::StatusCode};
+use usher_shared::{
+    Token, TokenKind, audit,
+    rules::{Violation, ViolationKind},
+    sessions::{self, Refreshed, Which},
+};
+use utoipa::ToSchema;
+use utoipa_axum::{router::OpenApiRouter, routes};
+
+use super::{TokensOut, about, anonymous, login::text};
+use crate::{
+    caller::CurrentUser,
+    code::Code,
+    error::ApiError,
+    fields::{Fields, FromFields},
+    json_body::{Body, OptionalBody},
+    limits::Limit,
+    openapi::{ANY_ERRORS, BODY_ERRORS, ErrorList, Errors, USER_ERRORS},
+    request::{Context, RequestContext},
+    state::AppState,
+};
+
+pub(super) fn router() -> OpenApiRouter<AppState> {
+    OpenApiRouter::new().routes(routes!(refresh)).routes(routes!(logout))
+}
+
+/// The refresh token.
+#[derive(ToSchema)]
+#[schema(as = Refresh)]
+struct RefreshIn {
+    #[schema(example = "urt_0aB1cD2eF3gH4iJ5kL6mN7oP8qR9sT_0aB1cD")]
+    refresh_token: String,
+}
+
+impl FromFields<AppState> for RefreshIn {
+    fn from_fields(fields: &mut Fields<'_>, _: &AppState) -> Option<Self> {
+        let refresh_token = fields.required("refresh_token", text)?;
+        Some(Self { refresh_token })
+    }
+}
+
+/// Get the next tokens
+///
+/// Replaces both tokens. The same refresh token always gets the same pair, so that several tabs may refresh at once and
+/// a lost answer can be asked for again: until the new access token is used, and for ten seconds in any case. After
+/// that a refresh token that comes back is a copy: its session ends, and the owner gets a mail.
+#[utoipa::path(
+    post, path = "/auth/refresh", operation_id = "refresh", tag = "Sign-in",
+    request_body(content = RefreshIn, content_type = "application/json"),
+    responses((status = 200, description = "The session's next tokens", body = TokensOut), Errors<Refresh>),
+    security(()),
+)]
+async fn refresh(
+    State(state): State<AppState>,
+    Context(context): Context,
+    Body(body): Body<RefreshIn>,
+) -> Result<Json<TokensOut>, ApiError> {
+    exchange(&state, &context, &body.refresh_token).await.map(Json)
+}
+
+struct Refresh;
+impl ErrorList for Refresh {
+    const CODES: &'static [&'static [Code]] = &[BODY_ERRORS, &[Code::InvalidCredential, Code::RateLimited], ANY_ERRORS];
+}
+
+/// The next tokens for this refresh token, whoever asks in whichever format.
+pub(super) async fn exchange(state: &AppState, context: &RequestContext, raw: &str) -> Result<TokensOut, ApiError> {
+    Limit::of_refreshes(context.address).charge(state, context).await?;
+    let token = Token::parse(TokenKind::Refresh, raw).ok_or(ApiError::InvalidCredential)?;
+    let tx = state.ledger.begin().await?;
+    let refreshed = sessions::refresh(&tx, &state.config.secret_key, &token, &anonymous(context)).await?;
+    tx.commit().await?;
+    match refreshed {
+        Refreshed::Pair(signed, pair) => {
+            context.caller.get_or_init(|| format!("user:{}", signed.user.id));
+            Ok(TokensOut::of(signed.session, &pair))
+        }
+        Refreshed::Refused | Refreshed::Reused => Err(ApiError::InvalidCredential),
+    }
+}
+
+/// Which sessions to end.
+#[derive(ToSchema)]
+#[schema(as = Logout)]
+struct LogoutIn {
+    /// The session of this access token, all others, or all; `current` when it is left out.
+    #[schema(inline, example = "current")]
+    sessions: Option<Ending>,
+}
+
+#[derive(Clone, Copy, ToSchema)]
+#[schema(rename_all = "snake_case")]
+enum Ending {
+    Current,
+    Others,
+    All,
+}
+
+impl Ending {
+    fn parse(word: &str) -> Result<Self, Violation> {
+        match word {
+            "current" => Ok(Self::Current),
+            "others" => Ok(Self::Others),
+            "all" => Ok(Self::All),
+            _ => Err(Violation::new(ViolationKind::Enum, "Send current, others or all")),
+        }
+    }
+}
+
+impl FromFields<AppState> for LogoutIn {
+    fn from_fields(fields: &mut Fields<'_>, _: &AppState) -> Option<Self> {
+        let sessions = fields.optional("sessions", Ending::parse)?;
+        Some(Self { sessions })
+    }
+}
+
+/// Log out
+///
+/// The tokens of the ended sessions open nothing from the next request on.
+#[utoipa::path(
+    post, path = "/auth/logout", operation_id = "logout", tag = "Sign-in",
+    request_body(content = Option<LogoutIn>, content_type = "application/json"),
+    responses((status = 204, description = "The sessions are ended"), Errors<Logout>),
+    security(("accessToken" = [])),
+)]
+async fn logout(
+    State(state): State<AppState>,
+    Context(context): Context,
+    current: CurrentUser,
+    OptionalBody(body): OptionalBody<LogoutIn>,
+) -> Result<StatusCode, ApiError> {
+    let (user, own) = (&current.0.user, current.0.session.id);
+    let which = match body.sessions.unwrap_or(Ending::Current) {
+        Ending::Current => Which::One(own),
+        Ending::Others => Which::Others(own),
+        Ending::All => Which::All,
+    };
+    let tx = usher_shared::db::begin(&state.db).await?;
+    sessions::end(&tx, user.id, which, "logged out").await?;
+    audit::record(&tx, &current.actor(&context), about(user, "logout")).await?;
+    tx.commit().await?;
+    Ok(StatusCode::NO_CONTENT)
+}
+
+struct Logout;
+impl ErrorList for Logout {
+    const CODES: &'static [&'static [Code]] = &[BODY_ERRORS, USER_ERRORS, ANY_ERRORS];
+}

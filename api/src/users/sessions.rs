@@ -1,0 +1,114 @@
+//! `GET /users/{id}/sessions` and `DELETE /users/{id}/sessions/{sid}`.
+
+use axum::{
+    Json,
+    extract::{Path, State, rejection::PathRejection},
+    http::StatusCode,
+};
+use sea_orm::{ColumnTrait, EntityTrait, QueryFilter};
+use usher_shared::{
+    audit, db,
+    entity::user,
+    sessions::{self, Which},
+    users,
+};
+use utoipa_axum::{router::OpenApiRouter, routes};
+use uuid::Uuid;
+
+use crate::{
+    caller::{ApiKey, SessionsRead, SessionsWrite},
+    code::Code,
+    error::ApiError,
+    fields::FieldError,
+    me::{SessionOut, SessionsOut, ended},
+    openapi::{ANY_ERRORS, ErrorList, Errors, KEY_ERRORS},
+    path_id::PathId,
+    request::Context,
+    state::AppState,
+};
+
+pub(super) fn router() -> OpenApiRouter<AppState> {
+    OpenApiRouter::new().routes(routes!(list)).routes(routes!(end))
+}
+
+/// List a user's sessions
+#[utoipa::path(
+    get, path = "/users/{id}/sessions", operation_id = "listUserSessions", tag = "Users",
+    params(("id" = i64, Path, description = "The user's id", example = 1)),
+    responses((status = 200, description = "Every device that is signed in", body = SessionsOut), Errors<List>),
+    security(("apiKey" = ["sessions:read"])),
+)]
+async fn list(
+    State(state): State<AppState>,
+    _key: ApiKey<SessionsRead>,
+    PathId(id): PathId,
+) -> Result<Json<SessionsOut>, ApiError> {
+    let id = id.ok_or(ApiError::UserNotFound)?;
+    let there = user::Entity::find_by_id(id).filter(user::Column::DeletedAt.is_null());
+    there.one(&state.db).await?.ok_or(ApiError::UserNotFound)?;
+    let rows = sessions::list(&state.db, id).await?;
+    let data = rows.into_iter().map(|row| SessionOut::of(row, None)).collect();
+    Ok(Json(SessionsOut { data }))
+}
+
+struct List;
+impl ErrorList for List {
+    const CODES: &'static [&'static [Code]] = &[KEY_ERRORS, &[Code::UserNotFound, Code::InvalidRequest], ANY_ERRORS];
+
+    fn fault() -> FieldError {
+        PathId::fault()
+    }
+}
+
+/// End a user's session
+///
+/// Its tokens open nothing from the next request on.
+#[utoipa::path(
+    delete, path = "/users/{id}/sessions/{sid}", operation_id = "endUserSession", tag = "Users",
+    params(
+        ("id" = i64, Path, description = "The user's id", example = 1),
+        ("sid" = Uuid, Path, description = "The session's id", example = "0198b5a0-6f3a-7c52-9d8e-5b1f0e4c2a77"),
+    ),
+    responses((status = 204, description = "The session is ended"), Errors<End>),
+    security(("apiKey" = ["sessions:write"])),
+)]
+async fn end(
+    State(state): State<AppState>,
+    Context(context): Context,
+    key: ApiKey<SessionsWrite>,
+    PathId(id): PathId,
+    ids: Result<Path<(String, String)>, PathRejection>,
+) -> Result<StatusCode, ApiError> {
+    let id = id.ok_or(ApiError::UserNotFound)?;
+    let session = ids.ok().and_then(|Path((_, session))| Uuid::try_parse(&session).ok());
+    let session = session.ok_or(ApiError::SessionNotFound)?;
+    let tx = db::begin(&state.db).await?;
+    let user = users::find_for_change(&tx, id).await?.ok_or(ApiError::UserNotFound)?;
+    if user.is_staff || user.is_superuser {
+        return Err(ApiError::StaffProtected);
+    }
+    if sessions::end(&tx, id, Which::One(session), "ended by a service").await? == 0 {
+        return Err(ApiError::SessionNotFound);
+    }
+    audit::record(&tx, &key.actor(&context), ended(session, &user.email)).await?;
+    tx.commit().await?;
+    Ok(StatusCode::NO_CONTENT)
+}
+
+struct End;
+impl ErrorList for End {
+    const CODES: &'static [&'static [Code]] = &[
+        KEY_ERRORS,
+        &[
+            Code::UserNotFound,
+            Code::SessionNotFound,
+            Code::StaffProtected,
+            Code::InvalidRequest,
+        ],
+        ANY_ERRORS,
+    ];
+
+    fn fault() -> FieldError {
+        PathId::fault()
+    }
+}

@@ -1,0 +1,155 @@
+//! People with a password and a session, for tests.
+
+use std::sync::atomic::{AtomicU8, Ordering};
+
+use sea_orm::{ActiveModelTrait, ActiveValue::Set, ConnectionTrait, EntityTrait, IntoActiveModel};
+use serde_json::{Value, json};
+use totp_rs::{Algorithm, Builder, Secret};
+use usher_shared::{
+    entity::{audit_log, user},
+    mfa, password,
+    rules::{Email, EmailPolicy, Name, Password},
+    time::now,
+    users,
+};
+
+use crate::app::{Answer, Client, TestApp};
+
+pub const PASSWORD: &str = "velvet-Otter-72-canyon";
+
+/// Somebody who is signed in.
+pub struct Person {
+    pub id: i64,
+    pub email: String,
+    /// Carries the access token.
+    pub client: Client,
+    pub access: String,
+    pub refresh: String,
+}
+
+impl TestApp {
+    /// A user with [`PASSWORD`] and a confirmed address.
+    pub async fn member(&self, email: &str) -> user::Model {
+        let email = Email::parse(email, EmailPolicy::default()).expect("an address");
+        let name = Name::parse("Ada Lovelace").expect("a name");
+        let hash = password::hash(&Password::parse(PASSWORD, &[]).expect("a password"))
+            .await
+            .expect("a hash");
+        let made = users::create_superuser(&self.house.db, &name, &email, hash)
+            .await
+            .expect("a user");
+        let mut row = made.into_active_model();
+        row.is_staff = Set(false);
+        row.is_superuser = Set(false);
+        row.update(&self.house.db).await.expect("an ordinary user")
+    }
+
+    /// The same, signed in.
+    pub async fn person(&self, email: &str) -> Person {
+        self.member(email).await;
+        self.sign_in(email).await
+    }
+
+    /// One more session of a member.
+    pub async fn sign_in(&self, email: &str) -> Person {
+        let answer = self.log_in(email, PASSWORD).await;
+        assert_eq!(answer.status, 200, "{}", answer.text());
+        self.signed_in(email, &answer.json()).await
+    }
+
+    /// Who has got these tokens.
+    pub async fn signed_in(&self, email: &str, tokens: &Value) -> Person {
+        let text = |name: &str| {
+            tokens[name]
+                .as_str()
+                .unwrap_or_else(|| panic!("no {name} in {tokens}"))
+                .to_owned()
+        };
+        let access = text("access_token");
+        let key = Email::key_of(email);
+        let user = users::find_by_email_key(&self.house.db, &key)
+            .await
+            .expect("an answer")
+            .expect("a user");
+        Person {
+            id: user.id,
+            email: email.to_owned(),
+            client: self.bearer(&access),
+            refresh: text("refresh_token"),
+            access,
+        }
+    }
+
+    /// Posts to `/auth/login`, each time from another address.
+    pub async fn log_in(&self, email: &str, password: &str) -> Answer {
+        let body = json!({"email": email, "password": password});
+        self.elsewhere().post("/auth/login", &body).await
+    }
+
+    /// Somebody without a credential at an address that nobody else has.
+    pub fn elsewhere(&self) -> Client {
+        static NEXT: AtomicU8 = AtomicU8::new(1);
+        let (third, fourth) = (
+            NEXT.fetch_add(1, Ordering::Relaxed),
+            NEXT.fetch_add(1, Ordering::Relaxed),
+        );
+        self.anonymous().from(&format!("198.18.{third}.{fourth}"))
+    }
+
+    pub fn bearer(&self, token: &str) -> Client {
+        self.anonymous().with("authorization", &format!("Bearer {token}"))
+    }
+
+    pub async fn stored(&self, id: i64) -> user::Model {
+        user::Entity::find_by_id(id)
+            .one(&self.house.db)
+            .await
+            .expect("an answer")
+            .expect("a user")
+    }
+
+    pub async fn sql(&self, statement: &str) {
+        self.house.db.execute_unprepared(statement).await.expect(statement);
+    }
+
+    /// What the audit log has of this action.
+    pub async fn noted(&self, action: &str) -> Vec<audit_log::Model> {
+        let all = audit_log::Entity::find().all(&self.house.db).await.expect("the log");
+        all.into_iter().filter(|row| row.action == action).collect()
+    }
+
+    /// The kinds of job about this user, oldest first.
+    pub async fn kinds_of(&self, user_id: i64) -> Vec<String> {
+        let mut jobs = self.jobs_of(user_id).await;
+        jobs.sort_by_key(|job| job.id);
+        jobs.into_iter().map(|job| job.kind).collect()
+    }
+
+    /// Gives the user an authenticator app and returns its secret. The code of the present step is not used up.
+    pub async fn with_app(&self, user_id: i64) -> Vec<u8> {
+        let key = &self.house.config.secret_key;
+        let factor = mfa::enrol(&self.house.db, key, user_id, "Phone")
+            .await
+            .expect("a factor");
+        let secret = mfa::secret(key, &factor).expect("its secret");
+        assert!(
+            mfa::confirm(&self.house.db, key, &factor, &code(&secret, -1))
+                .await
+                .expect("an answer")
+        );
+        secret
+    }
+}
+
+/// The code of a 30-second step, counted from now.
+pub fn code(secret: &[u8], steps: i64) -> String {
+    let totp = Builder::new()
+        .with_algorithm(Algorithm::SHA1)
+        .with_digits(6)
+        .with_step_duration(30);
+    let at = u64::try_from(now().timestamp() + steps * 30).expect("a time");
+    totp.with_secret(Secret::from(secret.to_vec()))
+        .build_noncompliant()
+        .generate(at)
+        .to_string()
+}
