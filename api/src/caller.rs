@@ -1,6 +1,6 @@
 //! Who calls: the credential of a request, checked by extractors. If it is in a handler's signature, it was checked.
 
-use std::marker::PhantomData;
+use std::{marker::PhantomData, sync::Arc};
 
 use axum::{
     extract::FromRequestParts,
@@ -25,7 +25,7 @@ use crate::{
 pub(crate) enum Caller {
     /// No credential at all.
     Anonymous,
-    Key(Box<api_key::Model>),
+    Key(Arc<api_key::Model>),
     /// A person, by an access token.
     User(Box<Signed>),
 }
@@ -42,12 +42,12 @@ impl FromRequestParts<AppState> for Caller {
         if let Some(access) = Token::parse(TokenKind::Access, &token) {
             return user(state, &context, &access).await.map(Self::User);
         }
-        let key = api_keys::authenticate(&state.db, &token, context.address).await?;
+        let key = state.keys.authenticate(&token, context.address).await?;
         let key = key.ok_or(ApiError::InvalidCredential)?;
         context.caller.get_or_init(|| format!("api_key:{}", key.id));
         Limit::of_key(&key).charge(state, &context).await?;
         state.key_use.note(&state.db, &key);
-        Ok(Self::Key(Box::new(key)))
+        Ok(Self::Key(key))
     }
 }
 
@@ -116,12 +116,12 @@ impl Access for SessionsWrite {
 
 /// An API key that has one of the scopes of `A`.
 pub(crate) struct ApiKey<A> {
-    key: Box<api_key::Model>,
+    key: Arc<api_key::Model>,
     access: PhantomData<A>,
 }
 
 impl<A: Access> ApiKey<A> {
-    pub(crate) fn of(key: Box<api_key::Model>) -> Result<Self, ApiError> {
+    pub(crate) fn of(key: Arc<api_key::Model>) -> Result<Self, ApiError> {
         if A::ONE_OF.iter().any(|scope| api_keys::allows(&key, *scope)) {
             Ok(Self {
                 key,

@@ -7,7 +7,7 @@ use std::{
 };
 
 use sea_orm::DatabaseConnection;
-use usher_shared::{House, config::Config, jobs::Ledger, rate_limit::RateLimiter};
+use usher_shared::{House, api_keys::KeyRing, config::Config, jobs::Ledger, rate_limit::RateLimiter, users::Directory};
 
 use crate::{documents::Prepared, key_use::KeyUse, openapi::openapi};
 
@@ -24,6 +24,8 @@ pub struct Parts {
     pub(crate) db: DatabaseConnection,
     pub(crate) ledger: Ledger,
     pub(crate) limiter: RateLimiter,
+    pub(crate) keys: KeyRing,
+    pub(crate) users: Directory,
     pub(crate) key_use: KeyUse,
     pub(crate) time_limit: Duration,
     /// The path of `API_URL`, for links: empty, or such as `/api` behind a proxy.
@@ -52,6 +54,8 @@ impl AppState {
             db: house.db.clone(),
             ledger: house.ledger.clone(),
             limiter: house.limiter.clone(),
+            keys: KeyRing::new(house.db.clone()),
+            users: Directory::new(house.db.clone()),
             key_use: KeyUse::default(),
             time_limit,
             root: root(&house.config.api_url),

@@ -5,7 +5,7 @@ mod list;
 mod sessions;
 mod standing;
 
-use std::borrow::Cow;
+use std::{borrow::Cow, sync::Arc};
 
 use axum::{
     Json,
@@ -14,7 +14,6 @@ use axum::{
     response::{IntoResponse, Response},
 };
 use chrono::{DateTime, Utc};
-use sea_orm::{ColumnTrait, EntityTrait, QueryFilter};
 use serde::Serialize;
 use serde_json::json;
 use usher_shared::{
@@ -347,13 +346,12 @@ async fn show(
     headers: HeaderMap,
 ) -> Result<Response, ApiError> {
     let id = id.ok_or(ApiError::UserNotFound)?;
-    let there = user::Entity::find_by_id(id).filter(user::Column::DeletedAt.is_null());
-    let user = there.one(&state.db).await?.ok_or(ApiError::UserNotFound)?;
+    let user = state.users.find(id).await?.ok_or(ApiError::UserNotFound)?;
     let tag = etag(user.version);
     if is_known(&headers, &tag) {
         return Ok((StatusCode::NOT_MODIFIED, caching(tag)).into_response());
     }
-    answer(user, &key)
+    answer(Arc::unwrap_or_clone(user), &key)
 }
 
 /// The body depends on the key's scopes, so a cache may keep it for that key alone.

@@ -1,12 +1,14 @@
 //! Keys of other services: what they may do, how they are made, and whether one that is shown is good.
 
-use std::net::IpAddr;
+use std::{collections::HashMap, net::IpAddr, sync::Arc};
 
 use chrono::{DateTime, Utc};
+use futures::FutureExt;
 use ipnet::IpNet;
-use sea_orm::{ActiveValue::Set, ColumnTrait, ConnectionTrait, DbErr, EntityTrait, QueryFilter};
+use sea_orm::{ActiveValue::Set, ConnectionTrait, DatabaseConnection, DbErr, EntityTrait, QueryFilter};
 
 use crate::{
+    Gather, db,
     entity::api_key,
     time::now,
     token::{Token, TokenKind},
@@ -88,22 +90,36 @@ pub async fn create(
     Ok((key, token))
 }
 
-/// The key behind what a caller shows, when it is good now and from this address.
-///
-/// Costs one query, or none when the checksum is off.
-pub async fn authenticate(
-    conn: &impl ConnectionTrait,
-    raw: &str,
-    address: IpAddr,
-) -> Result<Option<api_key::Model>, DbErr> {
-    let Some(token) = Token::parse(TokenKind::ApiKey, raw) else {
-        return Ok(None);
-    };
-    let key = api_key::Entity::find()
-        .filter(api_key::Column::TokenHash.eq(token.hash()))
-        .one(conn)
-        .await?;
-    Ok(key.filter(|key| is_good(key, address, now())))
+/// Looks keys up for whoever shows one. Cheap to clone.
+#[derive(Clone, Debug)]
+pub struct KeyRing(Gather<Vec<u8>, Arc<api_key::Model>>);
+
+impl KeyRing {
+    #[must_use]
+    pub fn new(db: DatabaseConnection) -> Self {
+        Self(Gather::new(move |hashes| find(db.clone(), hashes).boxed()))
+    }
+
+    /// The key behind what a caller shows, when it is good now and from this address.
+    ///
+    /// Costs one query, which callers of the same moment share, or none when the checksum is off. What was changed of
+    /// a key, such as its revocation, holds from the next call on.
+    pub async fn authenticate(&self, raw: &str, address: IpAddr) -> Result<Option<Arc<api_key::Model>>, DbErr> {
+        let Some(token) = Token::parse(TokenKind::ApiKey, raw) else {
+            return Ok(None);
+        };
+        let key = self.0.find(token.hash()).await?;
+        Ok(key.filter(|key| is_good(key, address, now())))
+    }
+}
+
+async fn find(db: DatabaseConnection, hashes: Vec<Vec<u8>>) -> Result<HashMap<Vec<u8>, Arc<api_key::Model>>, DbErr> {
+    let keys = api_key::Entity::find().filter(db::any_of(&db, api_key::Column::TokenHash, hashes));
+    let keys = keys.all(&db).await?;
+    Ok(keys
+        .into_iter()
+        .map(|key| (key.token_hash.clone(), Arc::new(key)))
+        .collect())
 }
 
 fn is_good(key: &api_key::Model, address: IpAddr, at: DateTime<Utc>) -> bool {

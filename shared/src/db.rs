@@ -3,8 +3,9 @@
 use std::time::Duration;
 
 use sea_orm::{
-    ConnectOptions, ConnectionTrait, Database, DatabaseConnection, DatabaseTransaction, DbBackend, DbErr, RuntimeErr,
-    SqliteTransactionMode, Statement, TransactionOptions, TransactionTrait,
+    ColumnTrait, ConnectOptions, ConnectionTrait, Database, DatabaseConnection, DatabaseTransaction, DbBackend, DbErr,
+    RuntimeErr, SqliteTransactionMode, Statement, TransactionOptions, TransactionTrait, Value,
+    sea_query::{Expr, ExprTrait, SimpleExpr, ValueType, extension::postgres::PgFunc},
     sqlx::{
         self,
         sqlite::{SqliteJournalMode, SqliteSynchronous},
@@ -99,6 +100,22 @@ pub async fn begin(db: &DatabaseConnection) -> Result<DatabaseTransaction, DbErr
         ..Default::default()
     })
     .await
+}
+
+/// Rows whose column is one of these values. On PostgreSQL they are one parameter, so that a statement is prepared
+/// once for any number of them.
+pub fn any_of<C, V>(conn: &impl ConnectionTrait, column: C, values: Vec<V>) -> SimpleExpr
+where
+    C: ColumnTrait,
+    V: Into<Value> + ValueType,
+{
+    if conn.get_database_backend() == DbBackend::Postgres {
+        let values = values.into_iter().map(Into::into).collect();
+        let values = Value::Array(V::array_type(), Some(Box::new(values)));
+        Expr::col(column.as_column_ref()).eq(PgFunc::any(values))
+    } else {
+        column.is_in(values)
+    }
 }
 
 /// Whether the database answers.

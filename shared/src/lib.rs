@@ -2,6 +2,7 @@
 //! It knows nothing of HTTP, templates or SMTP.
 
 mod client_address;
+mod gather;
 mod house;
 
 pub mod api_keys;
@@ -29,5 +30,6 @@ pub mod users;
 pub use client_address::client_address;
 pub use config::Config;
 pub use crypto::SecretKey;
+pub use gather::Gather;
 pub use house::{House, OpenError};
 pub use token::{Token, TokenKind};

@@ -2,15 +2,19 @@
 
 mod change;
 
+use std::{collections::HashMap, sync::Arc};
+
 use chrono::{DateTime, Utc};
+use futures::FutureExt;
 use sea_orm::{
     ActiveValue::Set,
-    ColumnTrait, ConnectionTrait, DbErr, EntityTrait, QueryFilter,
+    ColumnTrait, ConnectionTrait, DatabaseConnection, DbErr, EntityTrait, QueryFilter,
     sea_query::{Expr, ExprTrait},
 };
 use thiserror::Error;
 
 use crate::{
+    Gather,
     audit::Actor,
     db,
     entity::user::{self, UserStatus},
@@ -95,6 +99,30 @@ async fn insert(conn: &impl ConnectionTrait, row: user::ActiveModel) -> Result<u
             Some(what) if what.contains("email_key") => CreateUserError::EmailTaken,
             _ => error.into(),
         })
+}
+
+/// Looks accounts up by their ids for whoever asks. Cheap to clone.
+#[derive(Clone, Debug)]
+pub struct Directory(Gather<i64, Arc<user::Model>>);
+
+impl Directory {
+    #[must_use]
+    pub fn new(db: DatabaseConnection) -> Self {
+        Self(Gather::new(move |ids| find_all(db.clone(), ids).boxed()))
+    }
+
+    /// The account as it is now, unless it was deleted. Costs one query, which callers of the same moment share.
+    pub async fn find(&self, id: i64) -> Result<Option<Arc<user::Model>>, DbErr> {
+        self.0.find(id).await
+    }
+}
+
+async fn find_all(db: DatabaseConnection, ids: Vec<i64>) -> Result<HashMap<i64, Arc<user::Model>>, DbErr> {
+    let users = user::Entity::find()
+        .filter(db::any_of(&db, user::Column::Id, ids))
+        .filter(user::Column::DeletedAt.is_null());
+    let users = users.all(&db).await?;
+    Ok(users.into_iter().map(|user| (user.id, Arc::new(user))).collect())
 }
 
 /// The account with this address, by its key.

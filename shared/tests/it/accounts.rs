@@ -4,7 +4,7 @@ use std::net::IpAddr;
 
 use sea_orm::{ActiveModelTrait, ActiveValue::Set, ConnectionTrait, EntityTrait, IntoActiveModel, PaginatorTrait};
 use usher_shared::{
-    api_keys::{self, Scope},
+    api_keys::{self, KeyRing, Scope},
     audit::{self, Actor, Entry},
     db::{self, PoolOptions, SchemaError},
     entity::{job, mail_token::MailTokenPurpose, user},
@@ -79,24 +79,25 @@ on_both! {
         let conn = db.connect().await;
         let home: IpAddr = "10.1.2.3".parse().unwrap();
         let (key, token) = api_keys::create(&conn, "billing", &[Scope::UsersRead], None, None).await.unwrap();
-        let found = api_keys::authenticate(&conn, token.as_str(), home).await.unwrap().unwrap();
+        let keys = KeyRing::new(conn.clone());
+        let found = keys.authenticate(token.as_str(), home).await.unwrap().unwrap();
         assert!(api_keys::allows(&found, Scope::UsersRead) && !api_keys::allows(&found, Scope::UsersWrite));
         assert_ne!(found.token_hash, token.as_str().as_bytes(), "the secret is not stored");
 
         let mut row = key.into_active_model();
         row.allowed_cidrs = Set(Some("10.0.0.0/8 192.168.0.0/16".to_owned()));
         let key = row.update(&conn).await.unwrap();
-        assert!(api_keys::authenticate(&conn, token.as_str(), home).await.unwrap().is_some());
-        assert!(api_keys::authenticate(&conn, token.as_str(), "8.8.8.8".parse().unwrap()).await.unwrap().is_none());
+        assert!(keys.authenticate(token.as_str(), home).await.unwrap().is_some());
+        assert!(keys.authenticate(token.as_str(), "8.8.8.8".parse().unwrap()).await.unwrap().is_none());
         let mut row = key.into_active_model();
         row.expires_at = Set(Some(now()));
         let key = row.update(&conn).await.unwrap();
-        assert!(api_keys::authenticate(&conn, token.as_str(), home).await.unwrap().is_none());
+        assert!(keys.authenticate(token.as_str(), home).await.unwrap().is_none());
         let mut row = key.into_active_model();
         row.expires_at = Set(None);
         row.revoked_at = Set(Some(now()));
         row.update(&conn).await.unwrap();
-        assert!(api_keys::authenticate(&conn, token.as_str(), home).await.unwrap().is_none());
+        assert!(keys.authenticate(token.as_str(), home).await.unwrap().is_none());
     }
 
     async fn the_audit_log_can_only_grow(db: TestDb) {

@@ -6,6 +6,7 @@ mod claims;
 mod config;
 mod cost;
 mod enqueue;
+mod gather;
 mod house;
 mod mfa;
 mod rate_limit;
