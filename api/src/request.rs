@@ -14,7 +14,7 @@ use axum::{
     response::Response,
 };
 use tracing::Instrument;
-use usher_shared::{client_address, config::Config};
+use usher_shared::{client_address, config::Config, trace::Trace};
 use uuid::Uuid;
 
 use crate::{error::ApiError, limits::Standing, state::AppState};
@@ -83,8 +83,13 @@ pub(crate) async fn observe(State(state): State<AppState>, mut request: Request,
     let (method, uri) = (request.method().clone(), request.uri().clone());
     request.extensions_mut().insert(Arc::clone(&context));
 
-    let span = tracing::info_span!("request", request_id = context.id);
-    let mut response = next.run(request).instrument(span.clone()).await;
+    let header = request
+        .headers()
+        .get("traceparent")
+        .and_then(|value| value.to_str().ok());
+    let trace = Trace::of_header(header);
+    let span = tracing::info_span!("request", request_id = context.id, trace = trace.id());
+    let mut response = trace.scope(next.run(request)).instrument(span.clone()).await;
 
     let secure = state.config.api_url.starts_with("https:");
     add_headers(response.headers_mut(), &context, secure);

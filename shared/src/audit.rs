@@ -3,7 +3,8 @@
 mod chain;
 
 use chrono::{DateTime, Utc};
-use sea_orm::{ActiveValue::NotSet, ConnectionTrait, DbErr, EntityTrait, IntoActiveModel};
+use sea_orm::{ActiveEnum, ActiveValue::NotSet, ConnectionTrait, DbErr, EntityTrait, IntoActiveModel};
+use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
 use crate::{
@@ -13,9 +14,10 @@ use crate::{
 
 pub use chain::{Verdict, seal, verify};
 
-/// Who does something, and from where.
-#[derive(Clone, Debug, PartialEq, Eq)]
+/// Who does something, and from where. A long job's payload carries it, for the audit rows to come.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Actor {
+    #[serde(with = "kind_words")]
     pub kind: ActorKind,
     pub id: Option<i64>,
     /// What people know the actor by: a name, a key's hint.
@@ -109,5 +111,20 @@ fn kind_word(kind: ActorKind) -> &'static str {
         ActorKind::ApiKey => "api_key",
         ActorKind::System => "system",
         ActorKind::Anonymous => "anonymous",
+    }
+}
+
+/// Kinds of actor in the words of the database.
+mod kind_words {
+    use super::{ActiveEnum, ActorKind, Deserialize, kind_word};
+
+    #[expect(clippy::trivially_copy_pass_by_ref, reason = "serde asks for a reference")]
+    pub(super) fn serialize<S: serde::Serializer>(kind: &ActorKind, to: S) -> Result<S::Ok, S::Error> {
+        to.serialize_str(kind_word(*kind))
+    }
+
+    pub(super) fn deserialize<'a, D: serde::Deserializer<'a>>(from: D) -> Result<ActorKind, D::Error> {
+        let word = String::deserialize(from)?;
+        ActorKind::try_from_value(&word).map_err(serde::de::Error::custom)
     }
 }

@@ -22,8 +22,9 @@ pub use claims::{Claim, CompleteError, Failure, Held};
 pub use enqueue::{EnqueueError, Enqueued, MAX_PAYLOAD_BYTES, Options, enqueue, enqueue_with};
 pub use finish::Finisher;
 pub use kinds::{
-    DeleteAccount, DeletionScheduled, EmailChangeConfirm, EmailChangeUndo, MAIL_QUEUE, MfaChange, MfaChanged,
-    NewSignIn, PasswordChanged, PasswordReset, SessionReuse, SomeoneTriedToSignUp, VerifyEmail, WelcomeEmail,
+    DeleteAccount, DeletionScheduled, EmailChangeConfirm, EmailChangeUndo, LONG_QUEUE, MAIL_QUEUE, MfaChange,
+    MfaChanged, NewSignIn, PasswordChanged, PasswordReset, SessionReuse, SomeoneTriedToSignUp, VerifyEmail,
+    WelcomeEmail,
 };
 pub use ledger::{Ledger, Tx};
 pub use prune::{Pruned, Retention};

@@ -7,10 +7,12 @@ mod house;
 
 pub mod api_keys;
 pub mod audit;
+pub mod bulk;
 pub mod config;
 pub mod crypto;
 pub mod db;
 pub mod entity;
+pub mod job_files;
 pub mod jobs;
 pub mod log;
 pub mod mail_suppressions;
@@ -25,6 +27,7 @@ pub mod sessions;
 pub mod time;
 pub mod token;
 pub mod totp;
+pub mod trace;
 pub mod users;
 
 pub use client_address::client_address;

@@ -15,6 +15,7 @@ use usher_shared::{
     entity::job_attempt::AttemptOutcome,
     jobs::{CompleteError, Failure, Finisher, Ledger},
     time::now,
+    trace::Trace,
 };
 
 use crate::{
@@ -56,8 +57,10 @@ enum End {
 
 /// The one task function that apalis calls.
 pub(crate) async fn run(held: HeldJob, workshop: Data<Arc<Workshop>>) {
-    let span = info_span!("job", id = %held.id, kind = held.kind, attempt = held.attempt, trace = trace_id(&held));
-    async {
+    // Jobs that come by the clock or before traces were kept start one of their own.
+    let trace = Trace::of_header(held.trace_context.as_deref());
+    let span = info_span!("job", id = %held.id, kind = held.kind, attempt = held.attempt, trace = trace.id());
+    let story = async {
         let late = (now() - held.run_at).to_std().unwrap_or_default();
         workshop.metrics.started(&held.kind, late);
         debug!(late_ms = late.as_millis(), "started");
@@ -67,9 +70,8 @@ pub(crate) async fn run(held: HeldJob, workshop: Data<Arc<Workshop>>) {
         let ended = workshop.settle(&held, &end, took).await;
         workshop.metrics.ended(&held.kind, ended, took);
         held.ran(started.elapsed());
-    }
-    .instrument(span)
-    .await;
+    };
+    trace.scope(story).instrument(span).await;
 }
 
 impl Workshop {
@@ -218,11 +220,6 @@ impl End {
             JobError::Cancel(error) => Self::Cancelled(failure(AttemptOutcome::Cancelled, error)),
         }
     }
-}
-
-/// The request that caused the job, by the second field of its `traceparent` (W3C Trace Context §3.2).
-fn trace_id(held: &HeldJob) -> Option<&str> {
-    held.trace_context.as_deref()?.split('-').nth(1)
 }
 
 fn failure(outcome: AttemptOutcome, error: impl Into<String>) -> Failure {

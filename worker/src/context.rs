@@ -9,7 +9,7 @@ use sea_orm::{DatabaseConnection, DbErr};
 use usher_shared::{
     config::Config,
     entity::job,
-    jobs::{Claim, Ledger, Tx},
+    jobs::{Claim, CompleteError, Ledger, Tx},
 };
 
 use crate::{JobError, Mailer};
@@ -36,7 +36,21 @@ impl JobContext {
     /// Marks the job done in this transaction and commits it: the effects happen exactly once, with the job's end.
     /// Somebody else may have taken the job over meanwhile; then nothing is committed, and the error says so.
     pub async fn complete(&self, tx: Tx) -> Result<(), JobError> {
-        self.ledger.complete(&*tx, self.claim, None).await?;
+        self.finish(tx, None).await
+    }
+
+    /// [`JobContext::complete`], with a result for staff to see.
+    pub async fn complete_with(&self, tx: Tx, result: serde_json::Value) -> Result<(), JobError> {
+        self.finish(tx, Some(result)).await
+    }
+
+    /// Tells staff how far a long job is, in percent.
+    pub async fn progress(&self, percent: i16) -> Result<(), CompleteError> {
+        self.ledger.progress(self.claim, percent).await
+    }
+
+    async fn finish(&self, tx: Tx, result: Option<serde_json::Value>) -> Result<(), JobError> {
+        self.ledger.complete(&*tx, self.claim, result).await?;
         tx.commit().await?;
         self.completed.store(true, Ordering::Release);
         Ok(())

@@ -12,6 +12,7 @@ mod health;
 mod held;
 mod keep;
 mod letter;
+mod long;
 mod mailer;
 mod mails;
 mod metrics;
@@ -39,7 +40,7 @@ pub use worker::Worker;
 /// The kinds of job that Usher itself brings.
 #[must_use]
 pub fn registry() -> Registry {
-    mails::register(upkeep::register(Registry::new()))
+    long::register(mails::register(upkeep::register(Registry::new())))
 }
 
 /// Runs Usher's own jobs in a house that is open, until shutdown. Errors are settings that cannot be used.

@@ -6,6 +6,7 @@ use thiserror::Error;
 use uuid::Uuid;
 
 use super::{Hint, Job, Priority, ledger::Tx, sql::Sql};
+use crate::trace::Trace;
 
 /// The largest payload, in bytes of JSON.
 pub const MAX_PAYLOAD_BYTES: usize = 8 * 1024;
@@ -83,7 +84,7 @@ impl Options {
         self
     }
 
-    /// W3C `traceparent` of the request that caused it.
+    /// W3C `traceparent` of what caused it, where that is not the request or job at hand.
     #[must_use]
     pub fn trace(mut self, trace_context: impl Into<String>) -> Self {
         self.trace_context = Some(trace_context.into());
@@ -184,6 +185,8 @@ impl Row<'_> {
             grace = sql.after("$8"),
         );
         let options = &self.options;
+        let of_task = || Trace::current().map(|trace| trace.as_str().to_owned());
+        let trace = options.trace_context.clone().or_else(of_task);
         let values = [
             self.id.into(),
             self.queue.into(),
@@ -198,7 +201,7 @@ impl Row<'_> {
             options.max_attempts.into(),
             self.user_id.into(),
             options.actor.clone().into(),
-            options.trace_context.clone().into(),
+            trace.into(),
             options.parent_id.into(),
             options.waits.into(),
         ];

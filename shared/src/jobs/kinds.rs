@@ -9,6 +9,9 @@ use super::{Job, Priority};
 /// The queue of everything that is a mail.
 pub const MAIL_QUEUE: &str = "mail";
 
+/// The queue of jobs that go through many rows for minutes.
+pub const LONG_QUEUE: &str = "long";
+
 /// Greets a new account and lets its owner set a password. Safe to run twice.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct WelcomeEmail {

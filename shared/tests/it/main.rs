@@ -2,12 +2,14 @@
 
 mod accounts;
 mod audit;
+mod bulk;
 mod claims;
 mod config;
 mod cost;
 mod enqueue;
 mod gather;
 mod house;
+mod job_files;
 mod mfa;
 mod rate_limit;
 mod schedules;

@@ -5,6 +5,7 @@ mod drain;
 mod endings;
 mod journey;
 mod leases;
+mod long;
 mod mail_trouble;
 mod mails;
 mod processes;

@@ -1,0 +1,195 @@
+//! One row of a bulk action: the same function that is called for a single row, its audit row and the row's outcome,
+//! in one transaction.
+
+use sea_orm::{DbErr, EntityTrait};
+use thiserror::Error;
+use uuid::Uuid;
+
+use super::{BulkAction, BulkJob, items::settle};
+use crate::{
+    audit::{self, Entry},
+    db,
+    entity::{audit_log::ActorKind, job_item::ItemOutcome, user},
+    jobs::{self, Ledger, Options, PasswordReset, StaffError, Tx, VerifyEmail, enqueue_with},
+    rules::Reason,
+    time::now,
+    users::{self, ChangeError, Standing},
+};
+
+/// Whoever ordered the action, with the rights they have now.
+#[derive(Clone, Copy, Debug)]
+pub struct Hand<'a> {
+    order: &'a BulkJob,
+    superuser: bool,
+}
+
+/// A bulk action stops.
+#[derive(Debug, Error)]
+pub enum BulkError {
+    /// The rows that are left stay as they are.
+    #[error("{0} ordered this and is no longer an active member of the staff")]
+    NotAllowed(String),
+    #[error(transparent)]
+    Db(#[from] DbErr),
+}
+
+/// What stands against changing one row.
+enum Refused {
+    /// It is as wanted already, or gone.
+    Skip(&'static str),
+    Fail(String),
+    Db(DbErr),
+}
+
+impl From<DbErr> for Refused {
+    fn from(error: DbErr) -> Self {
+        // A broken rule of the database is this row's own trouble; an outage is everybody's.
+        if db::is_outage(&error) {
+            Self::Db(error)
+        } else {
+            Self::Fail(format!("the database refused it: {error}"))
+        }
+    }
+}
+
+impl From<StaffError> for Refused {
+    fn from(error: StaffError) -> Self {
+        match error {
+            StaffError::NotFound => Self::Skip("it is gone"),
+            StaffError::WrongState(_) => Self::Skip("its state does not allow this now"),
+            StaffError::NotUnique => Self::Fail(error.to_string()),
+            StaffError::Db(error) => error.into(),
+        }
+    }
+}
+
+impl<'a> Hand<'a> {
+    /// Looks up what the person may do. Somebody who was locked or is no longer staff leaves their order undone.
+    pub async fn of(ledger: &Ledger, order: &'a BulkJob) -> Result<Self, BulkError> {
+        let actor = &order.actor;
+        let superuser = match (actor.kind, actor.id) {
+            (ActorKind::System, _) => true,
+            (ActorKind::User, Some(id)) => {
+                let person = user::Entity::find_by_id(id).one(ledger.db()).await?;
+                let staff = person.filter(|person| person.is_staff && person.may_sign_in(now()));
+                let staff = staff.ok_or_else(|| BulkError::NotAllowed(actor.label.clone()))?;
+                staff.is_superuser
+            }
+            _ => false,
+        };
+        Ok(Self { order, superuser })
+    }
+
+    /// Does it to one row, once: `None` when the row had an outcome already. Seven statements for a user, five for a
+    /// job, one commit.
+    pub async fn apply(&self, ledger: &Ledger, job_id: Uuid, object_id: &str) -> Result<Option<ItemOutcome>, DbErr> {
+        let tx = ledger.begin().await?;
+        if !settle(&*tx, job_id, object_id, ItemOutcome::Done, None).await? {
+            return Ok(None);
+        }
+        let refused = match self.act(&tx, object_id).await {
+            Ok(()) => {
+                tx.commit().await?;
+                return Ok(Some(ItemOutcome::Done));
+            }
+            Err(refused) => refused,
+        };
+        tx.rollback().await?;
+        let (outcome, why) = match refused {
+            Refused::Skip(why) => (ItemOutcome::Skipped, why.to_owned()),
+            Refused::Fail(why) => (ItemOutcome::Failed, why),
+            Refused::Db(error) => return Err(error),
+        };
+        let settled = settle(ledger.db(), job_id, object_id, outcome, Some(&why)).await?;
+        Ok(settled.then_some(outcome))
+    }
+
+    async fn act(&self, tx: &Tx, object_id: &str) -> Result<(), Refused> {
+        match self.order.what {
+            BulkAction::LockUsers { until } => self.stand(tx, object_id, Standing::Locked { until }).await,
+            BulkAction::UnlockUsers => self.stand(tx, object_id, Standing::Unlocked).await,
+            BulkAction::DeactivateUsers => self.stand(tx, object_id, Standing::Deactivated).await,
+            BulkAction::ReactivateUsers => self.stand(tx, object_id, Standing::Reactivated).await,
+            BulkAction::ResendVerification | BulkAction::SendPasswordReset => self.mail(tx, object_id).await,
+            BulkAction::ReplayJobs | BulkAction::RunJobsNow | BulkAction::CancelJobs => self.job(tx, object_id).await,
+        }
+    }
+
+    async fn stand(&self, tx: &Tx, object_id: &str, standing: Standing) -> Result<(), Refused> {
+        let user = self.user(tx, object_id).await?;
+        let shuts_out = matches!(standing, Standing::Locked { .. } | Standing::Deactivated);
+        if shuts_out && self.is_self(&user) {
+            return Err(Refused::Fail("nobody locks or deactivates themselves".to_owned()));
+        }
+        let reason = self
+            .order
+            .reason
+            .as_deref()
+            .and_then(|reason| Reason::parse(reason).ok());
+        let version = user.version;
+        match users::set_standing(tx, user, standing, reason, &self.order.actor).await {
+            Ok(after) if after.version == version => Err(Refused::Skip("it is so already")),
+            Ok(_) => Ok(()),
+            Err(ChangeError::Db(error)) => Err(error.into()),
+            Err(error) => Err(Refused::Fail(error.to_string())),
+        }
+    }
+
+    async fn mail(&self, tx: &Tx, object_id: &str) -> Result<(), Refused> {
+        let user = self.user(tx, object_id).await?;
+        let options = Options::default()
+            .actor(self.order.actor.word())
+            .unique(format!("user:{}", user.id));
+        let enqueued = if self.order.what == BulkAction::ResendVerification {
+            if user.email_verified_at.is_some() {
+                return Err(Refused::Skip("the address is verified already"));
+            }
+            enqueue_with(tx, VerifyEmail { user_id: user.id }, options).await
+        } else {
+            enqueue_with(tx, PasswordReset { user_id: user.id }, options).await
+        };
+        match enqueued {
+            Ok(jobs::Enqueued::New(_)) => self.record(tx, object_id, Some(user.email)).await,
+            Ok(jobs::Enqueued::Met(_)) => Err(Refused::Skip("such a mail is under way already")),
+            Err(jobs::EnqueueError::Db(error)) => Err(error.into()),
+            Err(error) => Err(Refused::Fail(error.to_string())),
+        }
+    }
+
+    async fn job(&self, tx: &Tx, object_id: &str) -> Result<(), Refused> {
+        let id: Uuid = object_id.parse().map_err(|_| Refused::Skip("it is gone"))?;
+        let job = match self.order.what {
+            BulkAction::ReplayJobs => jobs::replay(tx, id).await?,
+            BulkAction::RunJobsNow => jobs::run_now(tx, id).await?,
+            _ => jobs::cancel(tx, id).await?,
+        };
+        self.record(tx, object_id, Some(job.kind)).await
+    }
+
+    /// The account, locked, if this person may change it.
+    async fn user(&self, tx: &Tx, object_id: &str) -> Result<user::Model, Refused> {
+        let gone = Refused::Skip("it is gone");
+        let Ok(id) = object_id.parse() else { return Err(gone) };
+        let user = users::find_for_change(tx, id).await?.ok_or(gone)?;
+        if user.is_superuser && !self.superuser && !self.is_self(&user) {
+            return Err(Refused::Fail("only a superuser changes a superuser".to_owned()));
+        }
+        Ok(user)
+    }
+
+    fn is_self(&self, user: &user::Model) -> bool {
+        self.order.actor.kind == ActorKind::User && self.order.actor.id == Some(user.id)
+    }
+
+    async fn record(&self, tx: &Tx, object_id: &str, label: Option<String>) -> Result<(), Refused> {
+        let entry = Entry {
+            action: self.order.what.word(),
+            object_type: self.order.what.object_type(),
+            object_id: Some(object_id.to_owned()),
+            object_label: label,
+            changes: None,
+            reason: self.order.reason.clone(),
+        };
+        Ok(audit::record(&**tx, &self.order.actor, entry).await?)
+    }
+}

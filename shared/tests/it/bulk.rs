@@ -1,0 +1,156 @@
+//! One action on many rows.
+
+use sea_orm::{ColumnTrait, DbErr, EntityTrait, ExprTrait, PaginatorTrait, QueryFilter, QuerySelect, QueryTrait};
+use usher_shared::{
+    audit::Actor,
+    bulk::{BulkAction, BulkError, BulkJob, Hand, Objects, Ordered, left, order, tally},
+    entity::{
+        audit_log::{self, ActorKind},
+        job::{self, JobState},
+        job_item::ItemOutcome,
+        user::{self, UserStatus},
+    },
+    jobs::{Job, Ledger, Options, VerifyEmail},
+    rules::{Email, EmailPolicy, Name, Reason},
+    users::{self, NewUser},
+};
+use usher_testkit::on_both;
+use uuid::Uuid;
+
+use crate::house::{add, ledger, read};
+
+async fn people(ledger: &Ledger, names: &[&str]) -> Vec<i64> {
+    let mut ids = Vec::new();
+    for name in names {
+        let tx = ledger.begin().await.unwrap();
+        let new = NewUser {
+            name: Name::parse(name).unwrap(),
+            email: Email::parse(&format!("{name}@example.org"), EmailPolicy::default()).unwrap(),
+            age: None,
+        };
+        ids.push(users::create(&tx, &new, &Actor::system()).await.unwrap().id);
+        tx.commit().await.unwrap();
+    }
+    ids
+}
+
+async fn boss(ledger: &Ledger, name: &str) -> Actor {
+    let (name, email) = (
+        Name::parse(name).unwrap(),
+        Email::parse(&format!("{name}@example.org"), EmailPolicy::default()).unwrap(),
+    );
+    let person = users::create_superuser(ledger.db(), &name, &email, String::new())
+        .await
+        .unwrap();
+    Actor::new(ActorKind::User, Some(person.id), person.name)
+}
+
+async fn ordered(ledger: &Ledger, what: BulkAction, objects: Objects, actor: &Actor) -> Ordered {
+    let tx = ledger.begin().await.unwrap();
+    let reason = Reason::parse("a test").unwrap();
+    let ordered = order(&tx, what, objects, Some(reason), actor).await.unwrap();
+    tx.commit().await.unwrap();
+    ordered
+}
+
+async fn apply(ledger: &Ledger, job_id: Uuid, object_id: &str) -> Result<Option<ItemOutcome>, DbErr> {
+    let order: BulkJob = serde_json::from_value(read(ledger, job_id).await.payload).unwrap();
+    let hand = Hand::of(ledger, &order).await.unwrap();
+    hand.apply(ledger, job_id, object_id).await
+}
+
+async fn status(ledger: &Ledger, id: i64) -> UserStatus {
+    user::Entity::find_by_id(id)
+        .one(ledger.db())
+        .await
+        .unwrap()
+        .unwrap()
+        .status
+}
+
+on_both! {
+    async fn all_that_match_now_are_written_down_and_each_is_done_once_with_its_audit_row(db: TestDb) {
+        let ledger = ledger(&db).await;
+        let ids = people(&ledger, &["ada", "grace", "joan"]).await;
+        let actor = boss(&ledger, "boss").await;
+        let matching = user::Entity::find().select_only().column(user::Column::Id)
+            .filter(user::Column::Email.starts_with("a").or(user::Column::Email.starts_with("g"))).into_query();
+        let Ordered { job_id, rows } = ordered(&ledger, BulkAction::DeactivateUsers, Objects::Select(matching), &actor).await;
+        assert_eq!(rows, 2);
+        assert_eq!(left(ledger.db(), job_id, 10).await.unwrap(), [ids[0].to_string(), ids[1].to_string()]);
+        // Two workers at once, of which one lost its lease.
+        let one = ids[0].to_string();
+        let (first, second) = tokio::join!(apply(&ledger, job_id, &one), apply(&ledger, job_id, &one));
+        let outcomes = [first.unwrap(), second.unwrap()];
+        assert_eq!(outcomes.iter().flatten().collect::<Vec<_>>(), [&ItemOutcome::Done]);
+        assert_eq!(status(&ledger, ids[0]).await, UserStatus::Deactivated);
+        assert_eq!(status(&ledger, ids[1]).await, UserStatus::Active);
+        let trail = audit_log::Entity::find().filter(audit_log::Column::ObjectType.eq("user"))
+            .filter(audit_log::Column::Action.eq("deactivate")).all(ledger.db()).await.unwrap();
+        assert_eq!(trail.len(), 1);
+        assert_eq!((trail[0].actor_id, trail[0].reason.as_deref()), (actor.id, Some("a test")));
+        let so_far = tally(ledger.db(), job_id).await.unwrap();
+        assert_eq!((so_far.done, so_far.left, so_far.percent()), (1, 1, 50));
+    }
+
+    async fn what_is_so_already_is_skipped_and_what_may_not_be_fails_with_the_reason(db: TestDb) {
+        let ledger = ledger(&db).await;
+        let ids = people(&ledger, &["ada"]).await;
+        let actor = boss(&ledger, "boss").await;
+        let own = actor.id.unwrap();
+        let job = ordered(&ledger, BulkAction::UnlockUsers, Objects::Users(vec![ids[0], 999]), &actor).await.job_id;
+        assert_eq!(apply(&ledger, job, &ids[0].to_string()).await.unwrap(), Some(ItemOutcome::Skipped));
+        assert_eq!(apply(&ledger, job, "999").await.unwrap(), Some(ItemOutcome::Skipped));
+        let job = ordered(&ledger, BulkAction::LockUsers { until: None }, Objects::Users(vec![own, own]), &actor).await;
+        assert_eq!(job.rows, 1, "a row is named once");
+        assert_eq!(apply(&ledger, job.job_id, &own.to_string()).await.unwrap(), Some(ItemOutcome::Failed));
+        assert_eq!(status(&ledger, own).await, UserStatus::Active);
+    }
+
+    async fn staff_who_are_no_superusers_leave_superusers_alone_and_former_staff_change_nothing(db: TestDb) {
+        let ledger = ledger(&db).await;
+        let (actor, other) = (boss(&ledger, "boss").await, boss(&ledger, "other").await);
+        let demote = |superuser: bool, staff: bool| {
+            let row = user::ActiveModel {
+                is_superuser: sea_orm::ActiveValue::Set(superuser),
+                is_staff: sea_orm::ActiveValue::Set(staff),
+                ..Default::default()
+            };
+            user::Entity::update_many().set(row).filter(user::Column::Id.eq(actor.id)).exec(ledger.db())
+        };
+        let id = other.id.unwrap();
+        let job = ordered(&ledger, BulkAction::DeactivateUsers, Objects::Users(vec![id]), &actor).await.job_id;
+        demote(false, true).await.unwrap();
+        assert_eq!(apply(&ledger, job, &id.to_string()).await.unwrap(), Some(ItemOutcome::Failed));
+        assert_eq!(status(&ledger, id).await, UserStatus::Active);
+        demote(false, false).await.unwrap();
+        let order: BulkJob = serde_json::from_value(read(&ledger, job).await.payload).unwrap();
+        assert!(matches!(Hand::of(&ledger, &order).await, Err(BulkError::NotAllowed(_))));
+    }
+
+    async fn jobs_are_cancelled_and_replayed_by_their_ids(db: TestDb) {
+        let ledger = ledger(&db).await;
+        let actor = boss(&ledger, "boss").await;
+        let id = add(&ledger, Options::default()).await.id();
+        let notes = job::Entity::find().select_only().column(job::Column::Id).filter(job::Column::Kind.eq("note")).into_query();
+        let job = ordered(&ledger, BulkAction::CancelJobs, Objects::Select(notes), &actor).await.job_id;
+        assert_eq!(left(ledger.db(), job, 10).await.unwrap(), [id.to_string()]);
+        assert_eq!(apply(&ledger, job, &id.to_string()).await.unwrap(), Some(ItemOutcome::Done));
+        assert_eq!(read(&ledger, id).await.state, JobState::Cancelled);
+        let job = ordered(&ledger, BulkAction::ReplayJobs, Objects::Uuids(vec![id]), &actor).await.job_id;
+        assert_eq!(apply(&ledger, job, &id.to_string()).await.unwrap(), Some(ItemOutcome::Done));
+        assert_eq!(read(&ledger, id).await.state, JobState::Ready);
+    }
+
+    async fn a_mail_that_is_under_way_is_not_ordered_twice(db: TestDb) {
+        let ledger = ledger(&db).await;
+        let ids = people(&ledger, &["ada"]).await;
+        let actor = boss(&ledger, "boss").await;
+        for expected in [ItemOutcome::Done, ItemOutcome::Skipped] {
+            let job = ordered(&ledger, BulkAction::ResendVerification, Objects::Users(ids.clone()), &actor).await.job_id;
+            assert_eq!(apply(&ledger, job, &ids[0].to_string()).await.unwrap(), Some(expected));
+        }
+        let mails = job::Entity::find().filter(job::Column::Kind.eq(VerifyEmail::KIND)).count(ledger.db()).await.unwrap();
+        assert_eq!(mails, 1);
+    }
+}

@@ -1,0 +1,55 @@
+//! `bulk_action`: does what staff ordered to each of the rows they chose.
+
+use std::time::{Duration, Instant};
+
+use anyhow::anyhow;
+use serde_json::json;
+use usher_shared::bulk::{self, BulkError, BulkJob, Hand};
+
+use crate::{JobContext, JobError};
+
+/// Rows between two notes of the progress.
+const BATCH: u64 = 100;
+/// After this long the job goes to the end of its queue.
+const TURN: Duration = Duration::from_secs(20);
+
+/// Safe to run twice: a row that has an outcome is left alone.
+pub(super) async fn run(order: BulkJob, context: JobContext) -> Result<(), JobError> {
+    let (job_id, began) = (context.job.id, Instant::now());
+    let mut tally = bulk::tally(&context.db, job_id).await?;
+    loop {
+        let rows = bulk::left(&context.db, job_id, BATCH).await?;
+        if rows.is_empty() {
+            break;
+        }
+        // Anew for each batch: whoever lost their rights meanwhile changes nothing more.
+        let hand = match Hand::of(&context.ledger, &order).await {
+            Ok(hand) => hand,
+            Err(BulkError::NotAllowed(name)) => return Err(JobError::cancel(BulkError::NotAllowed(name))),
+            Err(BulkError::Db(error)) => return Err(error.into()),
+        };
+        for row in &rows {
+            if let Some(outcome) = hand.apply(&context.ledger, job_id, row).await? {
+                tally.count(outcome);
+            }
+        }
+        context.progress(tally.percent()).await?;
+        if began.elapsed() > TURN {
+            let far = format!(
+                "{} of {} rows; others first",
+                tally.settled(),
+                tally.settled() + tally.left
+            );
+            return Err(JobError::Snooze(Duration::ZERO, anyhow!(far)));
+        }
+    }
+    let tally = bulk::tally(&context.db, job_id).await?;
+    tracing::info!(
+        done = tally.done,
+        skipped = tally.skipped,
+        failed = tally.failed,
+        "went through all rows"
+    );
+    let tx = context.begin().await?;
+    context.complete_with(tx, json!(tally)).await
+}
