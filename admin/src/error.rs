@@ -10,7 +10,13 @@ use axum::{
 };
 use sea_orm::DbErr;
 
-use crate::{page, shell::Shell, state::AppState, visit::Visit};
+use crate::{
+    page,
+    reauth::{self, Waiting},
+    shell::Shell,
+    state::AppState,
+    visit::Visit,
+};
 
 /// What a person can do about it decides the kind.
 #[derive(Clone, Debug)]
@@ -18,6 +24,8 @@ pub(crate) enum AdminError {
     /// Nobody is signed in, or only half: the page to go to.
     SignIn(String),
     NotFound,
+    /// The password must be shown again first.
+    Reauthenticate(Box<Waiting>),
     /// Why, as a sentence.
     Forbidden(String),
     /// The form's token is missing, old or another visitor's.
@@ -34,6 +42,7 @@ impl AdminError {
         match self {
             Self::SignIn(_) => StatusCode::SEE_OTHER,
             Self::NotFound => StatusCode::NOT_FOUND,
+            Self::Reauthenticate(_) => StatusCode::UNAUTHORIZED,
             Self::Forbidden(_) | Self::StaleForm => StatusCode::FORBIDDEN,
             Self::BadRequest(_) => StatusCode::BAD_REQUEST,
             Self::MethodNotAllowed => StatusCode::METHOD_NOT_ALLOWED,
@@ -46,6 +55,7 @@ impl AdminError {
     fn words(&self) -> (&'static str, String) {
         match self {
             Self::SignIn(_) => ("Sign in", "Sign in to see this page.".to_owned()),
+            Self::Reauthenticate(_) => ("Confirm it is you", "Show your password again first.".to_owned()),
             Self::NotFound => (
                 "Nothing is here",
                 "The page or the object does not exist, or no longer does. Go back, or look for it in its list.".to_owned(),
@@ -116,6 +126,9 @@ pub(crate) fn render(error: &AdminError, state: &AppState, visit: &Visit) -> Res
     }
     let (title, words) = error.words();
     let staff = visit.staff();
+    if let (AdminError::Reauthenticate(waiting), Some(staff)) = (error, &staff) {
+        return reauth::ask(state, visit, staff, waiting);
+    }
     let page = ErrorPage {
         shell: match &staff {
             Some(staff) => Shell::new(state, visit, staff, title).here(title),

@@ -15,6 +15,8 @@ mod models;
 mod page;
 mod plot;
 mod posted;
+mod reauth;
+mod routes;
 mod server;
 mod session;
 mod shell;
@@ -23,5 +25,5 @@ mod state;
 mod theme;
 mod visit;
 
-pub use server::{router, serve};
+pub use server::{paths, router, serve};
 pub use state::AppState;

@@ -15,7 +15,7 @@ use usher_shared::{
     entity::{audit_log::ActorKind, user},
     jobs::Tx,
     password,
-    rate_limit::{Decision, Quota},
+    rate_limit::{Decision, Quota, RateLimiter},
     rules::Email,
     time::now,
     users,
@@ -157,6 +157,11 @@ pub(crate) async fn refused(
         ..address_of(visit)
     };
     record(conn, &anonymous, "login_failed", user, Some(format!("wrong {step}"))).await
+}
+
+/// Lets an account be tried again that was tried too often.
+pub(crate) async fn forget_failures(limiter: &RateLimiter, email_key: &str) {
+    limiter.forget(&format!("admin-login-account:{email_key}")).await;
 }
 
 /// Lets a counted attempt through, or says how long to wait.

@@ -17,6 +17,11 @@ impl Fields {
         Self(url::form_urlencoded::parse(encoded).into_owned().collect())
     }
 
+    /// Fields put together by hand.
+    pub(crate) fn of<'a>(pairs: impl Iterator<Item = (&'a str, &'a str)>) -> Self {
+        Self(pairs.map(|(name, value)| (name.to_owned(), value.to_owned())).collect())
+    }
+
     pub(crate) fn get(&self, name: &str) -> Option<&str> {
         self.0
             .iter()

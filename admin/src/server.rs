@@ -16,7 +16,8 @@ use tower_http::{catch_panic::CatchPanicLayer, compression::CompressionLayer};
 use usher_shared::House;
 
 use crate::{
-    assets, dashboard, engine, error::AdminError, health, login, mail_body, mfa, state::AppState, theme, visit,
+    assets, dashboard, engine, error::AdminError, health, login, mail_body, mfa, reauth, routes::Routes,
+    state::AppState, theme, visit,
 };
 
 /// A form is far smaller.
@@ -31,15 +32,8 @@ pub(crate) const POLICY: &str = "default-src 'none'; script-src 'self'; style-sr
 
 /// The admin, to be served alone or mounted in another axum program.
 pub fn router(state: AppState) -> Router {
-    let pages = Router::new()
-        .route("/admin/", get(dashboard::show))
-        .route("/admin/login", get(login::form).post(login::sign_in))
-        .route("/admin/logout", post(login::sign_out))
-        .route("/admin/mfa", get(mfa::form).post(mfa::answer))
-        .route("/admin/mfa/enrol", get(mfa::enrolment).post(mfa::enrol))
-        .route("/admin/theme", post(theme::switch))
-        .route("/admin/mails/{id}/body", get(mail_body::show))
-        .merge(engine::router())
+    let pages = pages(&state)
+        .into_router()
         .fallback(nothing)
         .method_not_allowed_fallback(async || AdminError::MethodNotAllowed)
         .layer(middleware::from_fn_with_state(state.clone(), visit::receive));
@@ -55,6 +49,25 @@ pub fn router(state: AppState) -> Router {
         .layer(middleware::from_fn(harden))
         .layer(CatchPanicLayer::new())
         .with_state(state)
+}
+
+fn pages(state: &AppState) -> Routes {
+    let routes = Routes::new(state.clone())
+        .open("/admin/login", get(login::form).post(login::sign_in))
+        .open("/admin/logout", post(login::sign_out))
+        .open("/admin/mfa", get(mfa::form).post(mfa::answer))
+        .open("/admin/mfa/enrol", get(mfa::enrolment).post(mfa::enrol))
+        .open("/admin/theme", post(theme::switch))
+        .staff("/admin/", get(dashboard::show))
+        .staff("/admin/reauthenticate", get(reauth::form).post(reauth::answer))
+        .staff("/admin/mails/{id}/body", get(mail_body::show));
+    engine::routes(routes)
+}
+
+/// The path of every page, with `{model}` and `{id}` where the engine fills them in.
+#[must_use]
+pub fn paths(state: &AppState) -> Vec<&'static str> {
+    pages(state).paths().to_vec()
 }
 
 /// Serves until cancelled, then lets what runs finish.

@@ -38,12 +38,14 @@ pub(crate) struct Signed {
     pub(crate) has_given_code: bool,
     /// Whether the account has a confirmed second factor.
     pub(crate) has_factor: bool,
+    /// When the password was last shown in this session.
+    pub(crate) reauthenticated_at: Option<DateTime<Utc>>,
     pub(crate) permissions: HashSet<String>,
 }
 
 /// One statement: the session, its user, whether there is a second factor, and the permissions of all roles.
 const LOAD: &str = "
-    SELECT u.*, s.id AS session_id, s.mfa_at, s.last_seen_at,
+    SELECT u.*, s.id AS session_id, s.mfa_at, s.last_seen_at, s.reauthenticated_at,
            EXISTS (SELECT 1 FROM mfa_factors f WHERE f.user_id = u.id AND f.confirmed_at IS NOT NULL) AS has_factor,
            (SELECT string_agg(p.permission, ' ') FROM user_roles r
               JOIN role_permissions p ON p.role_id = r.role_id WHERE r.user_id = u.id) AS permissions
@@ -74,6 +76,7 @@ pub(crate) async fn load(db: &impl ConnectionTrait, token: &Token) -> Result<Opt
         user,
         has_given_code: row.try_get::<Option<DateTime<Utc>>>("", "mfa_at")?.is_some(),
         has_factor: row.try_get("", "has_factor")?,
+        reauthenticated_at: row.try_get("", "reauthenticated_at")?,
         permissions: permissions
             .unwrap_or_default()
             .split_whitespace()
@@ -93,6 +96,7 @@ pub(crate) async fn start(conn: &impl ConnectionTrait, user_id: i64, visit: &Vis
         token_hash: Set(token.hash()),
         address: Set(Some(visit.address.to_string())),
         user_agent: Set(visit.user_agent.clone()),
+        reauthenticated_at: Set(Some(at)),
         created_at: Set(at),
         last_seen_at: Set(at),
         expires_at: Set(at + ABSOLUTE),
@@ -108,10 +112,16 @@ pub(crate) async fn complete(conn: &impl ConnectionTrait, id: Uuid) -> Result<To
     session::Entity::update_many()
         .col_expr(session::Column::TokenHash, Expr::value(token.hash()))
         .col_expr(session::Column::MfaAt, Expr::value(now()))
+        .col_expr(session::Column::ReauthenticatedAt, Expr::value(now()))
         .filter(session::Column::Id.eq(id))
         .exec(conn)
         .await?;
     Ok(token)
+}
+
+/// Notes that the password was shown again.
+pub(crate) async fn reauthenticated(conn: &impl ConnectionTrait, id: Uuid) -> Result<(), DbErr> {
+    usher_shared::sessions::reauthenticated(conn, id).await
 }
 
 /// Ends a session; `reason` is a short word or two for its row.

@@ -9,10 +9,15 @@ use axum::{
 use usher_shared::{
     audit::Actor,
     entity::{audit_log::ActorKind, user},
+    sessions::FRESH,
+    time::now,
 };
+use uuid::Uuid;
 
 use crate::{
     error::AdminError,
+    posted::Fields,
+    reauth::Waiting,
     session::Signed,
     state::AppState,
     visit::{Standing, Visit},
@@ -35,6 +40,14 @@ impl Staff {
         self.0.user.id
     }
 
+    pub(crate) fn session_id(&self) -> Uuid {
+        self.0.id
+    }
+
+    pub(crate) fn has_factor(&self) -> bool {
+        self.0.has_factor
+    }
+
     pub(crate) fn is_superuser(&self) -> bool {
         self.0.user.is_superuser
     }
@@ -51,6 +64,17 @@ impl Staff {
         Err(AdminError::Forbidden(format!(
             "This takes the permission {permission}, which none of your roles gives. Ask a superuser for it."
         )))
+    }
+
+    /// Lets through who has shown the password within the last five minutes; else keeps what they were about to do.
+    pub(crate) fn require_fresh(&self, visit: &Visit, form: Option<&Fields>) -> Result<(), AdminError> {
+        if self.0.reauthenticated_at.is_some_and(|at| now() - at < FRESH) {
+            return Ok(());
+        }
+        Err(AdminError::Reauthenticate(Box::new(Waiting {
+            to: visit.path.clone(),
+            form: form.cloned(),
+        })))
     }
 
     /// The person as the audit log names them.

@@ -21,6 +21,7 @@ pub mod mfa;
 pub mod password;
 pub mod process;
 pub mod rate_limit;
+pub mod roles;
 pub mod rules;
 pub mod search;
 pub mod sessions;

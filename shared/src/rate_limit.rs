@@ -97,6 +97,21 @@ impl RateLimiter {
         self.ask(bucket, quota, false).await
     }
 
+    /// Empties a bucket.
+    pub async fn forget(&self, bucket: &str) {
+        if let Some(connection) = &self.redis {
+            let mut call = redis::cmd("DEL");
+            let forgotten: Result<(), _> = call
+                .arg(format!("usher:limit:{bucket}"))
+                .query_async(&mut connection.clone())
+                .await;
+            if let Err(error) = forgotten {
+                tracing::warn!(%error, "a rate limit could not be cleared");
+            }
+        }
+        self.local.lock().unwrap_or_else(PoisonError::into_inner).remove(bucket);
+    }
+
     async fn ask(&self, bucket: &str, quota: Quota, count: bool) -> Decision {
         if !self.enabled {
             return decide(0.0, quota);

@@ -23,7 +23,7 @@ use crate::{
     time::now,
 };
 
-pub use change::{ChangeError, Edit, Standing, delete, edit, find_for_change, set_standing};
+pub use change::{ChangeError, Edit, Standing, delete, edit, find_for_change, restore, set_standing};
 
 /// A user about to be made; each part is valid by its type.
 #[derive(Clone, Debug)]

@@ -1,21 +1,45 @@
-//! What staff can do to objects beyond editing them: on one object's page, or on the ticked rows of a list.
+//! What staff can do to objects beyond editing them: on one object's page, on the ticked rows of a list, or on all
+//! that match its filters.
+
+use std::borrow::Cow;
 
 use axum::{
     extract::{Path, State},
+    http::StatusCode,
     response::Response,
 };
 use sea_orm::{
-    ConnectionTrait,
-    sea_query::{Expr, ExprTrait},
+    ConnectionTrait, DbErr, Value,
+    sea_query::{Condition, Expr, ExprTrait},
 };
 use usher_shared::audit::{self, Entry};
 
 use super::{
+    answers::{Answers, Ask},
+    confirm,
     model::{Answer, Model, Saving},
-    object::back_query,
+    object::{BACK, back_query, path_segment},
+    query::ListQuery,
     row::Row,
+    search,
 };
-use crate::{error::AdminError, posted::Posted, staff::Staff, state::AppState, visit::Visit};
+use crate::{
+    error::AdminError,
+    posted::{Fields, Posted},
+    staff::Staff,
+    state::AppState,
+    visit::Visit,
+};
+
+/// Objects that are acted on while the browser waits; more become a job.
+pub(crate) const AT_ONCE: u64 = 500;
+
+/// The field that a confirmed form holds.
+pub(crate) const CONFIRMED: &str = "_confirmed";
+/// The field that asks for all that match the list's query.
+pub(crate) const ALL: &str = "_all";
+/// The object on whose page the action was chosen.
+pub(crate) const FROM: &str = "from_object";
 
 /// An act on objects of one model.
 #[derive(Debug)]
@@ -26,18 +50,175 @@ pub(crate) struct Action {
     pub(crate) label: &'static str,
     /// In the message afterwards: "3 jobs retried".
     pub(crate) done: &'static str,
-    /// Said of those that it does not fit.
-    pub(crate) unfit: &'static str,
+    /// What it means, on the page that asks whether it is meant.
+    pub(crate) about: &'static str,
+    pub(crate) asks: &'static [Ask],
+    /// Whether it is confirmed even for one object.
+    pub(crate) grave: bool,
+    /// Whether the password must have been shown within the last minutes.
+    pub(crate) fresh: bool,
     /// Whether it fits an object, as far as its row tells.
     pub(crate) fits: fn(&Row) -> bool,
-    /// Does it to one object; false when it does not fit after all.
-    pub(crate) run: for<'a> fn(&'a Saving<'a>, &'a Row) -> Answer<'a, bool>,
+    /// Said of those that it does not fit.
+    pub(crate) unfit: &'static str,
+    /// Does it to one object.
+    pub(crate) run: for<'a> fn(&'a Acting<'a>, &'a Row) -> Answer<'a, Ran>,
+}
+
+/// What became of one object.
+#[derive(Debug)]
+pub(crate) enum Ran {
+    Done,
+    /// Done, and already written down with more detail than the engine knows.
+    Recorded,
+    /// Left alone, and why.
+    Unfit(Cow<'static, str>),
+}
+
+/// What an action is given.
+pub(crate) struct Acting<'a> {
+    pub(crate) state: &'a AppState,
+    pub(crate) model: &'a Model,
+    pub(crate) saving: &'a Saving<'a>,
+    pub(crate) answers: &'a Answers,
 }
 
 impl Action {
+    /// One that fits every object and takes no confirmation on an object's own page.
+    pub(crate) const fn new(
+        name: &'static str,
+        label: &'static str,
+        run: for<'a> fn(&'a Acting<'a>, &'a Row) -> Answer<'a, Ran>,
+    ) -> Self {
+        Self {
+            name,
+            label,
+            done: "done",
+            about: "",
+            asks: &[],
+            grave: false,
+            fresh: false,
+            fits: |_| true,
+            unfit: "it does not fit them",
+            run,
+        }
+    }
+
+    pub(crate) const fn done(self, done: &'static str) -> Self {
+        Self { done, ..self }
+    }
+
+    pub(crate) const fn about(self, about: &'static str) -> Self {
+        Self { about, ..self }
+    }
+
+    pub(crate) const fn asks(self, asks: &'static [Ask]) -> Self {
+        Self {
+            asks,
+            grave: true,
+            ..self
+        }
+    }
+
+    pub(crate) const fn grave(self) -> Self {
+        Self { grave: true, ..self }
+    }
+
+    pub(crate) const fn fresh(self) -> Self {
+        Self {
+            fresh: true,
+            grave: true,
+            ..self
+        }
+    }
+
+    pub(crate) const fn fits(self, fits: fn(&Row) -> bool, unfit: &'static str) -> Self {
+        Self { fits, unfit, ..self }
+    }
+
     pub(crate) fn permission(&self, model: &Model) -> String {
         format!("{}.{}", model.meta.name, self.name)
     }
+
+    /// Whether it asks something that depends on the object.
+    pub(crate) fn is_for_one(&self) -> bool {
+        self.asks.iter().any(|ask| matches!(ask, Ask::Some { .. }))
+    }
+}
+
+/// Which objects an action is for.
+pub(crate) enum Selection {
+    Ids(Vec<Value>),
+    /// All that match a list's query.
+    Matching(Condition),
+}
+
+impl Selection {
+    /// None when nothing is ticked.
+    pub(crate) fn read(model: &Model, form: &Fields) -> Result<Option<Self>, AdminError> {
+        if form.get(ALL).is_some() {
+            let fields = Fields::parse(form.get(BACK).unwrap_or_default().as_bytes());
+            let query = ListQuery::parse(model, &fields)
+                .map_err(|_| AdminError::BadRequest("The list that was to be acted on cannot be read".to_owned()))?;
+            let condition = query.condition(model).add(search::condition(model, &query.search));
+            return Ok(Some(Self::Matching(condition)));
+        }
+        let parse = |id| model.id_field().storage.parse(id);
+        let ids: Vec<_> = form.all("id").filter_map(parse).collect();
+        Ok((!ids.is_empty()).then_some(Self::Ids(ids)))
+    }
+
+    pub(crate) fn condition(&self, model: &Model) -> Condition {
+        match self {
+            Self::Ids(ids) => Condition::all().add(Expr::col(model.id).is_in(ids.clone())),
+            Self::Matching(condition) => condition.clone(),
+        }
+    }
+
+    /// The rows, and whether there are more of them than can be acted on at once.
+    pub(crate) async fn rows(&self, db: &impl ConnectionTrait, model: &Model) -> Result<(Vec<Row>, bool), DbErr> {
+        let select = model
+            .select()
+            .cond_where(self.condition(model))
+            .order_by(model.id, sea_orm::sea_query::Order::Asc)
+            .limit(AT_ONCE + 1)
+            .to_owned();
+        let results = db.query_all(&select).await?;
+        let read = results.iter().map(|result| Row::read(&model.fields, result));
+        let mut rows: Vec<_> = read.collect::<Result<_, _>>()?;
+        let more = rows.len() as u64 > AT_ONCE;
+        rows.truncate(AT_ONCE as usize);
+        Ok((rows, more))
+    }
+}
+
+/// The action that a form names, if this person may do it.
+pub(crate) fn chosen<'a>(
+    state: &'a AppState,
+    staff: &Staff,
+    name: &str,
+    form: &Fields,
+) -> Result<(&'a Model, &'a Action), AdminError> {
+    let model = state.site.model(name).ok_or(AdminError::NotFound)?;
+    let wanted = form.get("action").unwrap_or_default();
+    let action = model.actions.iter().find(|action| action.name == wanted);
+    let Some(action) = action else {
+        let may_any = model.actions.iter().any(|action| staff.may(&action.permission(model)));
+        if !may_any {
+            staff.require(&format!("{}.action", model.meta.name))?;
+        }
+        return Err(AdminError::BadRequest("Choose an action from the list".to_owned()));
+    };
+    staff.require(&model.meta.permission(super::Operation::View))?;
+    staff.require(&action.permission(model))?;
+    Ok((model, action))
+}
+
+/// Where a form of actions came from.
+pub(crate) fn way_back(model: &Model, form: &Fields) -> String {
+    let list = back_query(form).map_or_else(|| model.href(), |query| format!("{}?{query}", model.href()));
+    form.get(FROM)
+        .map_or(list, |id| format!("{}/{}", model.href(), path_segment(id)))
 }
 
 /// `POST /admin/{models}/actions` with `action` and one `id` for each object. All of them or none: one
@@ -49,24 +230,40 @@ pub(crate) async fn run(
     Path(name): Path<String>,
     Posted(form): Posted,
 ) -> Result<Response, AdminError> {
-    let model = state.site.model(&name).ok_or(AdminError::NotFound)?;
-    let wanted = form.get("action").unwrap_or_default();
-    let action = model.actions.iter().find(|action| action.name == wanted);
-    let Some(action) = action else {
-        return Err(AdminError::BadRequest("Choose an action from the list".to_owned()));
+    if form.get("action") == Some("")
+        && let Some(model) = state.site.model(&name)
+    {
+        staff.require(&model.meta.permission(super::Operation::View))?;
+        return Ok(visit.say_warning("Choose an action first".to_owned(), &way_back(model, &form)));
+    }
+    let (model, action) = chosen(&state, &staff, &name, &form)?;
+    let to = way_back(model, &form);
+    let Some(selection) = Selection::read(model, &form)? else {
+        let words = format!("Tick the {} first, then choose what to do with them", model.meta.plural);
+        return Ok(visit.say_warning(words, &to));
     };
-    staff.require(&action.permission(model))?;
-
-    let ids: Vec<_> = form
-        .all("id")
-        .filter_map(|id| model.id_field().storage.parse(id))
-        .collect();
-    let back = back_query(&form).map_or_else(|| model.href(), |query| format!("{}?{query}", model.href()));
-    let to = form.get("from_object").map_or(back, |id| {
-        format!("{}/{}", model.href(), super::object::path_segment(id))
-    });
-    if ids.is_empty() {
-        return Ok(visit.say_warning(format!("Tick the {} to {} first", model.meta.plural, action.name), &to));
+    let is_asked = action.grave || form.get(FROM).is_none();
+    if is_asked && form.get(CONFIRMED).is_none() {
+        return confirm::page(&state, &visit, &staff, model, action, &form, None).await;
+    }
+    if action.fresh {
+        staff.require_fresh(&visit, Some(&form))?;
+    }
+    let answers = match Answers::read(action.asks, &form) {
+        Ok(answers) => answers,
+        Err(errors) => {
+            let mut page = confirm::page(&state, &visit, &staff, model, action, &form, Some(errors)).await?;
+            *page.status_mut() = StatusCode::UNPROCESSABLE_ENTITY;
+            return Ok(page);
+        }
+    };
+    let (rows, more) = selection.rows(&state.db, model).await?;
+    if more {
+        return super::bulk::start(&state, &visit, &staff, model, action, &selection, &answers, &to).await;
+    }
+    if action.is_for_one() && rows.len() > 1 {
+        let words = format!("{} is done to one {} at a time", action.label, model.meta.singular);
+        return Ok(visit.say_warning(words, &to));
     }
 
     let tx = state.ledger.begin().await?;
@@ -77,45 +274,80 @@ pub(crate) async fn run(
         actor: &actor,
         staff: &staff,
     };
-    let mut done = 0;
-    let select = model
-        .select()
-        .and_where(Expr::col(model.id).is_in(ids))
-        .limit(super::keyset::PAGE)
-        .to_owned();
-    let results = tx.query_all(&select).await?;
-    for result in &results {
-        let row = Row::read(&model.fields, result)?;
-        if (action.fits)(&row) && (action.run)(&saving, &row).await? {
+    let acting = Acting {
+        state: &state,
+        model,
+        saving: &saving,
+        answers: &answers,
+    };
+    let tally = act(&acting, action, &rows).await?;
+    tx.commit().await?;
+    Ok(tally.say(&visit, model, action, &to))
+}
+
+/// How many were done, and why the others were not.
+#[derive(Default)]
+pub(crate) struct Tally {
+    done: usize,
+    left_alone: Vec<String>,
+}
+
+/// Does it to these rows, in the caller's transaction.
+pub(crate) async fn act(acting: &Acting<'_>, action: &Action, rows: &[Row]) -> Result<Tally, DbErr> {
+    let mut tally = Tally::default();
+    for row in rows {
+        match acted(acting, action, row).await? {
+            None => tally.done += 1,
+            Some(why) => tally.left_alone.push(why),
+        }
+    }
+    Ok(tally)
+}
+
+/// Does it to one row, with its audit row; answers why it was left alone, if it was.
+pub(crate) async fn acted(acting: &Acting<'_>, action: &Action, row: &Row) -> Result<Option<String>, DbErr> {
+    let Acting { model, saving, .. } = *acting;
+    if let Some(why) = (model.locked_for)(row, saving.staff).filter(|_| !action.is_allowed_when_locked()) {
+        return Ok(Some(why.to_owned()));
+    }
+    if !(action.fits)(row) {
+        return Ok(Some(action.unfit.to_owned()));
+    }
+    match (action.run)(acting, row).await? {
+        Ran::Unfit(why) => Ok(Some(why.into_owned())),
+        Ran::Recorded => Ok(None),
+        Ran::Done => {
             let entry = Entry {
                 action: action.name,
                 object_type: model.meta.singular,
                 object_id: row.text(model.id),
-                object_label: Some(model.label(&row)),
-                ..Entry::default()
+                object_label: Some(model.label(row)),
+                reason: acting
+                    .answers
+                    .reason
+                    .clone()
+                    .map(usher_shared::rules::Reason::into_text),
+                changes: None,
             };
-            audit::record(&*tx, &actor, entry).await?;
-            done += 1;
+            audit::record(&**saving.tx, saving.actor, entry).await?;
+            Ok(None)
         }
     }
-    tx.commit().await?;
+}
 
-    let noun = |count| {
-        if count == 1 {
-            model.meta.singular
-        } else {
-            model.meta.plural
-        }
-    };
-    let unfit = results.len() - done;
-    if unfit > 0 {
-        let words = format!(
-            "{done} {} {}; {unfit} left alone: {}",
-            noun(done),
-            action.done,
-            action.unfit
-        );
-        return Ok(visit.say_warning(words, &to));
+impl Action {
+    /// A deleted object can be restored, though nothing else is done to it.
+    fn is_allowed_when_locked(&self) -> bool {
+        self.name == super::delete::RESTORE
     }
-    Ok(visit.say(format!("{done} {} {}", noun(done), action.done), &to))
+}
+
+impl Tally {
+    fn say(&self, visit: &Visit, model: &Model, action: &Action, to: &str) -> Response {
+        let done = format!("{} {}", model.meta.counted(self.done), action.done);
+        let Some(why) = self.left_alone.first() else {
+            return visit.say(done, to);
+        };
+        visit.say_warning(format!("{done}; {} left alone: {why}", self.left_alone.len()), to)
+    }
 }

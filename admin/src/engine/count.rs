@@ -19,16 +19,17 @@ pub(crate) enum Count {
 }
 
 impl Count {
-    /// Counts the rows of a condition, or of the whole table, in one statement.
+    /// Counts the rows of a condition in one statement. One that is not narrowed leaves out next to nothing.
     pub(crate) async fn of(
         db: &impl ConnectionTrait,
         model: &Model,
-        condition: Option<&Condition>,
+        narrowed: bool,
+        condition: &Condition,
     ) -> Result<Self, DbErr> {
         let some = Query::select()
             .expr(Expr::val(1))
             .from(model.table)
-            .cond_where(condition.cloned().unwrap_or_else(Condition::all))
+            .cond_where(condition.clone())
             .limit(EXACT_UP_TO as u64 + 1)
             .to_owned();
         let mut select = Query::select();
@@ -36,7 +37,7 @@ impl Count {
             .expr_as(Func::count(Expr::cust("*")), "counted")
             .from_subquery(some, "some");
         // The planner's estimate is of the whole table, so it answers for an unfiltered list alone.
-        let whole = db.get_database_backend() == DbBackend::Postgres && condition.is_none();
+        let whole = db.get_database_backend() == DbBackend::Postgres && !narrowed;
         if whole {
             let estimate = Query::select()
                 .expr(Expr::col("reltuples").cast_as(Alias::new("bigint")))

@@ -8,6 +8,7 @@ use axum::{
 
 use super::{
     count::Count,
+    delete,
     field::{Kind, Spec},
     keyset::{self, Direction, Order},
     meta::Operation,
@@ -37,7 +38,10 @@ struct ListPage {
     clear_href: Option<String>,
     heads: Vec<Head>,
     rows: Vec<ListRow>,
+    /// Names and labels.
     actions: Vec<(&'static str, &'static str)>,
+    /// "all 1,234 users", where there are more than the page shows.
+    all_matching: Option<String>,
     actions_href: String,
     list_query: String,
     previous_href: Option<String>,
@@ -123,9 +127,9 @@ pub(crate) async fn show(
             return Ok(visit.say_warning(words.to_owned(), &model.href()));
         }
     };
-    let condition = query.condition().add(search::condition(model, &query.search));
+    let condition = query.condition(model).add(search::condition(model, &query.search));
     let page = keyset::page(&state.db, model, &condition, &query.order, query.cursor.as_ref()).await?;
-    let count = Count::of(&state.db, model, query.has_filters().then_some(&condition)).await?;
+    let count = Count::of(&state.db, model, query.has_filters(), &condition).await?;
     let names = names(&state.db, &state.site, model.listed(), &page.rows).await?;
     let here = query.here();
     let go =
@@ -146,10 +150,11 @@ pub(crate) async fn show(
         }
     });
     let may_add = model.meta.offers(Operation::Add) && staff.may(&model.meta.permission(Operation::Add));
-    let actions = model
-        .actions
-        .iter()
-        .filter(|action| staff.may(&action.permission(model)));
+    let deleted = matches!(query.filter(model.soft().unwrap_or_default()), Some(Test::Null(false)));
+    let actions = model.actions.iter().filter(|action| {
+        let fits_list = (action.name == delete::RESTORE) == deleted;
+        staff.may(&action.permission(model)) && !action.is_for_one() && fits_list
+    });
     page::show(&ListPage {
         shell: Shell::new(&state, &visit, &staff, model.meta.title()).here(model.meta.title()),
         title: model.meta.title(),
@@ -173,6 +178,8 @@ pub(crate) async fn show(
         rows: rows.collect(),
         actions: actions.map(|action| (action.name, action.label)).collect(),
         actions_href: format!("{}/actions", model.href()),
+        all_matching: (page.next.is_some() || page.previous.is_some())
+            .then(|| count.words(model.meta.singular, model.meta.plural)),
         previous_href: go(Direction::Backward, page.previous.as_ref()),
         next_href: go(Direction::Forward, page.next.as_ref()),
         list_query: here,
@@ -267,6 +274,15 @@ fn filter_group(model: &Model, spec: &Spec, query: &ListQuery) -> FilterGroup {
     } else {
         ("Set", "Not set")
     };
+    if model.soft() == Some(spec.name) {
+        let deleted = Some(Test::Null(false));
+        return FilterGroup {
+            label: spec.label.clone(),
+            used: current.is_some(),
+            options: vec![option("No", None), option("Yes", deleted)],
+            free: None,
+        };
+    }
     let presence = spec.nullable && free.is_none() && !matches!(spec.kind, Kind::Choice(_));
     if presence {
         options.extend([

@@ -6,15 +6,25 @@ pub(crate) enum Operation {
     View,
     Add,
     Change,
+    Delete,
+    Export,
 }
 
 impl Operation {
-    const fn word(self) -> &'static str {
+    pub(crate) const ALL: [Self; 5] = [Self::View, Self::Add, Self::Change, Self::Delete, Self::Export];
+
+    pub(crate) const fn word(self) -> &'static str {
         match self {
             Self::View => "view",
             Self::Add => "add",
             Self::Change => "change",
+            Self::Delete => "delete",
+            Self::Export => "export",
         }
+    }
+
+    const fn bit(self) -> u8 {
+        1 << self as u8
     }
 }
 
@@ -31,11 +41,14 @@ pub(crate) struct Meta {
     pub(crate) icon: &'static str,
     /// One line under the heading of the list.
     pub(crate) about: &'static str,
-    pub(crate) operations: &'static [Operation],
+    /// What there is at all, whoever asks: bits of [`Operation`].
+    operations: u8,
+    /// Whether who changes it must have shown the password within the last minutes.
+    pub(crate) fresh: bool,
 }
 
 impl Meta {
-    /// A model that staff can only look at.
+    /// A model that staff can only look at and export.
     pub(crate) const fn new(name: &'static str, singular: &'static str, plural: &'static str) -> Self {
         Self {
             name,
@@ -43,7 +56,8 @@ impl Meta {
             plural,
             icon: "table",
             about: "",
-            operations: &[Operation::View],
+            operations: Operation::View.bit() | Operation::Export.bit(),
+            fresh: false,
         }
     }
 
@@ -57,8 +71,22 @@ impl Meta {
 
     /// A model that staff can also add to and change.
     pub(crate) const fn editable(self) -> Self {
+        self.and(Operation::Add).and(Operation::Change)
+    }
+
+    /// A model whose objects can be deleted.
+    pub(crate) const fn deletable(self) -> Self {
+        self.and(Operation::Delete)
+    }
+
+    /// Changes ask for the password again when it was not shown lately.
+    pub(crate) const fn sensitive(self) -> Self {
+        Self { fresh: true, ..self }
+    }
+
+    const fn and(self, operation: Operation) -> Self {
         Self {
-            operations: &[Operation::View, Operation::Add, Operation::Change],
+            operations: self.operations | operation.bit(),
             ..self
         }
     }
@@ -69,7 +97,13 @@ impl Meta {
     }
 
     pub(crate) fn offers(&self, operation: Operation) -> bool {
-        self.operations.contains(&operation)
+        self.operations & operation.bit() != 0
+    }
+
+    /// "1 user", "3 users".
+    pub(crate) fn counted(&self, count: usize) -> String {
+        let noun = if count == 1 { self.singular } else { self.plural };
+        format!("{} {noun}", super::count::grouped(count as i64))
     }
 
     /// The plural as a heading.

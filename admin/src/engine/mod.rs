@@ -2,7 +2,11 @@
 //! It knows no model of Usher's; those are declared in `crate::models`.
 
 mod action;
+mod answers;
+mod bulk;
+mod confirm;
 mod count;
+mod delete;
 mod draft;
 mod field;
 mod form;
@@ -14,34 +18,39 @@ mod model;
 mod names;
 mod object;
 mod panel;
+mod permissions;
 mod query;
 mod row;
 mod save;
 mod search;
 mod storage;
+mod ticks;
 
-use axum::{
-    Router,
-    routing::{get, post},
-};
+use axum::routing::{get, post};
 
-pub(crate) use action::Action;
+pub(crate) use action::{Acting, Action, Ran};
+pub(crate) use answers::Ask;
 pub(crate) use count::grouped;
+pub(crate) use delete::{Deletion, Fate, Related, Soft};
 pub(crate) use draft::Draft;
 pub(crate) use field::{Field, Search, Tone};
 pub(crate) use meta::{Meta, Operation, capitalised};
 pub(crate) use model::{AdminModel, Answer, Ordering, Saving, Site};
 pub(crate) use panel::Panel;
+pub(crate) use permissions::COLUMNS as PERMISSION_COLUMNS;
 pub(crate) use row::{Cell, Row, short_time};
+pub(crate) use ticks::{TickOption, Ticks};
 
-use crate::state::AppState;
+use crate::routes::Routes;
 
 /// The pages of every registered model.
-pub(crate) fn router() -> Router<AppState> {
-    Router::new()
-        .route("/admin/{model}", get(list::show))
-        .route("/admin/{model}/new", get(object::blank).post(object::create))
-        .route("/admin/{model}/actions", post(action::run))
-        .route("/admin/{model}/{id}", get(object::show).post(object::change))
-        .route("/admin/{model}/{id}/history", get(history::show))
+pub(crate) fn routes(routes: Routes) -> Routes {
+    routes
+        .staff("/admin/{model}", get(list::show))
+        .staff("/admin/{model}/new", get(object::blank).post(object::create))
+        .staff("/admin/{model}/actions", get(confirm::show).post(action::run))
+        .staff("/admin/{model}/{id}", get(object::show).post(object::change))
+        .staff("/admin/{model}/{id}/delete", get(delete::show).post(delete::run))
+        .staff("/admin/{model}/{id}/restore", post(delete::restore))
+        .staff("/admin/{model}/{id}/history", get(history::show))
 }

@@ -9,11 +9,13 @@ use usher_shared::{audit::Actor, config::Config, jobs::Tx};
 
 use super::{
     action::Action,
+    delete::Deletion,
     draft::Draft,
     field::{Field, Kind, Spec},
-    meta::Meta,
+    meta::{Meta, Operation},
     panel::Panel,
     row::Row,
+    ticks::Ticks,
 };
 use crate::{staff::Staff, state::AppState};
 
@@ -22,8 +24,14 @@ use crate::{staff::Staff, state::AppState};
 pub(crate) trait AdminModel: EntityTrait {
     const META: Meta;
 
-    /// Acts on one object; see [`Action`].
+    /// Acts on objects; see [`Action`].
     const ACTIONS: &'static [Action] = &[];
+
+    /// How objects are deleted, where [`Meta::deletable`] says that they can be.
+    const DELETION: Option<&'static Deletion> = None;
+
+    /// A set of words that belongs to an object, such as the permissions of a role.
+    const TICKS: Option<&'static Ticks> = None;
 
     fn field(column: Self::Column) -> Field<Self>;
 
@@ -78,6 +86,13 @@ pub(crate) struct Ordering<E: EntityTrait> {
 }
 
 impl<E: EntityTrait> Ordering<E> {
+    pub(crate) fn ascending(column: E::Column) -> Self {
+        Self {
+            column,
+            descending: false,
+        }
+    }
+
     pub(crate) fn descending(column: E::Column) -> Self {
         Self {
             column,
@@ -96,7 +111,9 @@ pub(crate) struct Model {
     pub(crate) fields: Vec<Spec>,
     /// The default order: a column's name, and whether it descends.
     pub(crate) ordering: (&'static str, bool),
-    pub(crate) actions: &'static [Action],
+    pub(crate) actions: Vec<&'static Action>,
+    pub(crate) deletion: Option<&'static Deletion>,
+    pub(crate) ticks: Option<&'static Ticks>,
     pub(crate) locked_for: fn(&Row, &Staff) -> Option<&'static str>,
     pub(crate) clean: fn(&mut Draft, Option<&Row>, &Config),
     pub(crate) guard: for<'a> fn(&'a Saving<'a>, &'a Row, &'a mut Draft) -> Answer<'a, ()>,
@@ -123,7 +140,9 @@ impl Model {
             id,
             fields,
             ordering: (ordering.column.as_str(), ordering.descending),
-            actions: E::ACTIONS,
+            actions: actions::<E>(),
+            deletion: E::DELETION,
+            ticks: E::TICKS,
             locked_for: E::locked_for,
             clean: E::clean,
             guard: E::guard,
@@ -165,6 +184,15 @@ impl Model {
         row.text(self.name_field().name).unwrap_or_default()
     }
 
+    /// The column that marks a row as deleted.
+    pub(crate) fn soft(&self) -> Option<&'static str> {
+        self.deletion.and_then(|deletion| deletion.soft).map(|soft| soft.column)
+    }
+
+    pub(crate) fn is_deleted(&self, row: &Row) -> bool {
+        self.soft().is_some_and(|column| row.get(column).is_some())
+    }
+
     pub(crate) fn href(&self) -> String {
         format!("/admin/{}", self.meta.name)
     }
@@ -174,6 +202,20 @@ impl Model {
         let columns = self.fields.iter().filter(|spec| spec.is_read()).map(|spec| spec.name);
         Query::select().columns(columns).from(self.table).to_owned()
     }
+}
+
+/// The model's own actions, and those that every model with a deletion has.
+fn actions<E: AdminModel>() -> Vec<&'static Action> {
+    assert_eq!(
+        E::META.offers(Operation::Delete),
+        E::DELETION.is_some(),
+        "{}: deletable and DELETION go together",
+        E::META.name
+    );
+    let soft = E::DELETION.and_then(|deletion| deletion.soft);
+    let delete = E::DELETION.map(|_| &Deletion::ACTION);
+    let restore = soft.map(|_| &Deletion::UNDO);
+    E::ACTIONS.iter().chain(delete).chain(restore).collect()
 }
 
 fn classified<E: AdminModel>(column: E::Column) -> Field<E> {

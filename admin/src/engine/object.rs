@@ -13,6 +13,8 @@ use sea_orm::{
 use url::form_urlencoded;
 
 use super::{
+    action::FROM,
+    delete,
     draft::Draft,
     form::{Fieldset, Filled, Input, fieldsets},
     meta::Operation,
@@ -21,6 +23,7 @@ use super::{
     panel::Panel,
     row::{Cell, Names, Row},
     save::{self, Difference, Outcome},
+    ticks::TickTable,
 };
 use crate::{
     error::AdminError,
@@ -52,12 +55,16 @@ struct ObjectPage {
     version: Option<(&'static str, String)>,
     panels: Vec<Panel>,
     buttons: Vec<ActionButton>,
+    delete_href: Option<String>,
+    restore_href: Option<String>,
+    ticks: Option<TickTable>,
     actions_href: String,
     id: String,
     history_href: Option<String>,
     list_query: String,
     list_href: String,
     editable: bool,
+    is_new: bool,
     /// Why a person with the permission may not change this one.
     locked: Option<&'static str>,
 }
@@ -65,6 +72,8 @@ struct ObjectPage {
 struct ActionButton {
     name: &'static str,
     label: &'static str,
+    /// The page that asks first, where one does.
+    href: Option<String>,
 }
 
 /// Reads one object by the id in its address; none when there is no such object.
@@ -104,6 +113,9 @@ pub(crate) async fn blank(
 ) -> Result<Response, AdminError> {
     let model = permitted(&state, &staff, &name, Operation::Add)?;
     let fields = Fields::parse(query.unwrap_or_default().as_bytes());
+    if model.meta.fresh {
+        staff.require_fresh(&visit, None)?;
+    }
     let page = Drawing::new(&state, &visit, &staff, model, &fields).blank();
     page::show(&page)
 }
@@ -117,6 +129,9 @@ pub(crate) async fn create(
     Posted(form): Posted,
 ) -> Result<Response, AdminError> {
     let model = permitted(&state, &staff, &name, Operation::Add)?;
+    if model.meta.fresh {
+        staff.require_fresh(&visit, Some(&form))?;
+    }
     match save::create(&state, &visit, &staff, model, &form).await? {
         Ok(id) => {
             let words = format!("The {} was added", model.meta.singular);
@@ -154,6 +169,9 @@ pub(crate) async fn change(
 ) -> Result<Response, AdminError> {
     let model = permitted(&state, &staff, &name, Operation::Change)?;
     let key = model.id_field().storage.parse(&id).ok_or(AdminError::NotFound)?;
+    if model.meta.fresh {
+        staff.require_fresh(&visit, Some(&form))?;
+    }
     let drawing = Drawing::new(&state, &visit, &staff, model, &form);
     match save::change(&state, &visit, &staff, model, &key, &form).await? {
         Outcome::Saved => {
@@ -184,6 +202,8 @@ fn permitted<'a>(
     if !model.meta.offers(operation) {
         return Err(AdminError::NotFound);
     }
+    // Whoever cannot look at objects learns nothing of them by trying to change them.
+    staff.require(&model.meta.permission(Operation::View))?;
     staff.require(&model.meta.permission(operation))?;
     Ok(model)
 }
@@ -196,6 +216,9 @@ fn after_save(model: &Model, id: &str, form: &Fields) -> String {
             .map(|query| format!("?{BACK}={}", path_segment(&query)))
             .unwrap_or_default();
         return format!("{}/{}{query}", model.href(), path_segment(id));
+    }
+    if form.get("_save") == Some("another") {
+        return format!("{}/new", model.href());
     }
     back.map_or_else(|| model.href(), |query| format!("{}?{query}", model.href()))
 }
@@ -233,8 +256,17 @@ impl<'a> Drawing<'a> {
         ObjectPage {
             action: format!("{}/new", self.model.href()),
             fieldsets: fieldsets(self.model, filled, &Names::new(), true),
+            ticks: self.model.ticks.map(|ticks| {
+                let posted = self.fields.all(ticks.name).map(str::to_owned).collect();
+                let error = match filled {
+                    Filled::Typed(draft, _) => draft.error(ticks.name),
+                    _ => None,
+                };
+                ticks.table(&self.state.site, self.staff, &posted, true, error)
+            }),
             errors,
             editable: true,
+            is_new: true,
             ..self.page(heading)
         }
     }
@@ -261,8 +293,28 @@ impl<'a> Drawing<'a> {
         let locked = (model.locked_for)(row, staff).filter(|_| may_change);
         let editable = may_change && locked.is_none();
         let names = names(&state.db, &state.site, model.fields.iter(), std::slice::from_ref(row)).await?;
-        let fits = |action: &&super::Action| staff.may(&action.permission(model)) && (action.fits)(row);
+        let is_free = (model.locked_for)(row, staff).is_none();
+        let fits = |action: &&&super::Action| {
+            let own = !matches!(action.name, delete::DELETE | delete::RESTORE);
+            own && is_free && staff.may(&action.permission(model)) && (action.fits)(row)
+        };
         let buttons = model.actions.iter().filter(fits);
+        let may_delete = model.meta.offers(Operation::Delete) && staff.may(&model.meta.permission(Operation::Delete));
+        let is_deleted = model.is_deleted(row);
+        let ticks = match model.ticks {
+            Some(ticks) => {
+                let stored = (ticks.load)(state, row).await?;
+                let (ticked, error) = match filled {
+                    Filled::Typed(draft, _) => (
+                        self.fields.all(ticks.name).map(str::to_owned).collect(),
+                        draft.error(ticks.name),
+                    ),
+                    _ => (stored, None),
+                };
+                Some(ticks.table(&state.site, staff, &ticked, editable, error))
+            }
+            None => None,
+        };
         Ok(ObjectPage {
             action: format!("{}/{id}", model.href()),
             fieldsets: fieldsets(model, filled, &names, editable),
@@ -274,8 +326,15 @@ impl<'a> Drawing<'a> {
                 .map(|action| ActionButton {
                     name: action.name,
                     label: action.label,
+                    href: action.grave.then(|| {
+                        let id = path_segment(&id);
+                        format!("{}/actions?action={}&id={id}&{FROM}={id}", model.href(), action.name)
+                    }),
                 })
                 .collect(),
+            delete_href: (may_delete && !is_deleted && is_free).then(|| format!("{}/{id}/delete", model.href())),
+            restore_href: (may_delete && is_deleted).then(|| format!("{}/{id}/restore", model.href())),
+            ticks,
             history_href: Some(format!("{}/{id}/history", model.href())),
             badges: model
                 .listed()
@@ -317,22 +376,26 @@ impl<'a> Drawing<'a> {
             version: None,
             panels: vec![],
             buttons: vec![],
+            delete_href: None,
+            restore_href: None,
+            ticks: None,
             actions_href: format!("{}/actions", model.href()),
             id: String::new(),
             history_href: None,
             list_query: query,
             list_href,
             editable: false,
+            is_new: false,
             locked: None,
         }
     }
 
     fn errors(&self, draft: &Draft) -> Vec<(&'static str, String, String)> {
+        let ticks = self.model.ticks.map(|ticks| ticks.title).unwrap_or_default();
         let label = |name| {
             self.model
                 .field(name)
-                .map(|spec| spec.label.clone())
-                .unwrap_or_default()
+                .map_or_else(|| ticks.to_owned(), |spec| spec.label.clone())
         };
         draft
             .errors()

@@ -89,10 +89,14 @@ impl ListQuery {
         !self.search.is_empty() || !self.filters.is_empty()
     }
 
-    pub(crate) fn condition(&self) -> Condition {
+    /// What the filters ask for. Rows that are marked as deleted are in it only when a filter asks about the mark.
+    pub(crate) fn condition(&self, model: &Model) -> Condition {
+        let asked = |column: &&str| self.filter(column).is_none();
+        let hidden = model.soft().filter(asked).map(|column| Expr::col(column).is_null());
         self.filters
             .iter()
             .fold(Condition::all(), |all, filter| all.add(filter.condition()))
+            .add_option(hidden)
     }
 
     /// The filter on this column, if there is one.

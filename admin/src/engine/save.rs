@@ -1,5 +1,7 @@
 //! Saving a form: the row, what belongs to it, and the audit row, in one transaction or not at all.
 
+use std::collections::BTreeSet;
+
 use sea_orm::{
     ConnectionTrait, DbErr, SqlErr, Value,
     sea_query::{Expr, ExprTrait, Query},
@@ -69,20 +71,38 @@ pub(crate) async fn change(
     if !draft.errors().is_empty() {
         return Ok(Outcome::Invalid(draft, row));
     }
+    let mut ticked = None;
+    if let Some(ticks) = model.ticks {
+        let stored = (ticks.load)(state, &row).await?;
+        match ticks.wanted(&state.site, staff, form, &stored) {
+            Ok(wanted) if wanted == stored => {}
+            Ok(wanted) => ticked = Some((ticks, wanted)),
+            Err(words) => {
+                draft.refuse_by_name(ticks.name, words);
+                return Ok(Outcome::Invalid(draft, row));
+            }
+        }
+    }
     let changes = draft.changes(&row);
-    if changes.is_empty() {
+    if changes.is_empty() && ticked.is_none() {
         return Ok(Outcome::Unchanged);
     }
     if let Err(error) = update(&*tx, model, id, &changes).await {
         refuse_taken(model, &mut draft, error)?;
         return Ok(Outcome::Invalid(draft, row));
     }
+    let mut written = before_and_after(model, &row, &changes);
+    if let Some((ticks, wanted)) = &ticked {
+        let id = row.text(model.id).unwrap_or_default();
+        let before = (ticks.save)(&saving, &id, wanted).await?;
+        written[ticks.name] = json!([listed(&before), listed(wanted)]);
+    }
     let entry = Entry {
         action: "update",
         object_type: model.meta.singular,
         object_id: row.text(model.id),
         object_label: Some(model.label(&row)),
-        changes: Some(before_and_after(model, &row, &changes)),
+        changes: Some(written),
         reason: None,
     };
     audit::record(&*tx, &actor, entry).await?;
@@ -103,6 +123,18 @@ pub(crate) async fn create(
     if !draft.errors().is_empty() {
         return Ok(Err(draft));
     }
+    let nothing = BTreeSet::new();
+    let ticked = match model
+        .ticks
+        .map(|ticks| (ticks, ticks.wanted(&state.site, staff, form, &nothing)))
+    {
+        Some((ticks, Err(words))) => {
+            draft.refuse_by_name(ticks.name, words);
+            return Ok(Err(draft));
+        }
+        Some((ticks, Ok(wanted))) => Some((ticks, wanted)),
+        None => None,
+    };
     let tx = state.ledger.begin().await?;
     let actor = staff.actor(visit);
     let saving = Saving {
@@ -113,6 +145,9 @@ pub(crate) async fn create(
     };
     match (model.create)(&saving, &mut draft).await {
         Ok(Some(id)) => {
+            if let Some((ticks, wanted)) = &ticked {
+                (ticks.save)(&saving, &id, wanted).await?;
+            }
             tx.commit().await?;
             Ok(Ok(id))
         }
@@ -169,6 +204,10 @@ fn before_and_after(model: &Model, row: &Row, changes: &[(&'static str, Value)])
         }
     }
     Json::Object(fields)
+}
+
+fn listed(words: &BTreeSet<String>) -> String {
+    words.iter().map(String::as_str).collect::<Vec<_>>().join(" ")
 }
 
 /// One field of a stale save: what is stored now, and what was typed.

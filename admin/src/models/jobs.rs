@@ -14,7 +14,10 @@ use uuid::Uuid;
 
 use super::mails;
 use crate::{
-    engine::{Action, AdminModel, Answer, Cell, Field, Meta, Ordering, Panel, Row, Saving, Search, Tone, capitalised},
+    engine::{
+        Acting, Action, AdminModel, Answer, Ask, Cell, Deletion, Fate, Field, Meta, Ordering, Panel, Ran, Related, Row,
+        Search, Tone, capitalised,
+    },
     staff::Staff,
     state::AppState,
 };
@@ -22,16 +25,47 @@ use crate::{
 impl AdminModel for Entity {
     const META: Meta = Meta::new("jobs", "job", "jobs")
         .icon("jobs")
-        .about("Work in the background. A job is a row of the ledger, committed with the change that caused it.");
+        .about("Work in the background. A job is a row of the ledger, committed with the change that caused it.")
+        .deletable();
 
-    const ACTIONS: &'static [Action] = &[Action {
-        name: "retry",
-        label: "Run again",
-        done: "will run again",
-        unfit: "only finished jobs can run again",
-        fits: is_finished,
-        run: retry,
-    }];
+    const ACTIONS: &'static [Action] = &[
+        Action::new("retry", "Run again", |acting, row| Box::pin(retry(acting, row)))
+            .done("will run again")
+            .fits(is_finished, "only finished jobs can run again"),
+        Action::new("run_now", "Run now", |acting, row| Box::pin(run_now(acting, row)))
+            .done("will run now")
+            .fits(|row| is_in(row, &["ready"]), "only waiting jobs can be hurried"),
+        Action::new("cancel", "Cancel", |acting, row| Box::pin(cancel(acting, row)))
+            .done("cancelled")
+            .about("A waiting job ends. The worker of a running one is asked to stop.")
+            .asks(&[Ask::Reason { required: false }])
+            .fits(
+                |row| is_in(row, &["ready", "running"]),
+                "only waiting and running jobs can be cancelled",
+            ),
+    ];
+
+    const DELETION: Option<&'static Deletion> = Some(&Deletion {
+        about: "The job and the story of its attempts are deleted for good. What it did stays done.",
+        related: &[
+            Related {
+                plural: "failed attempts",
+                table: "job_attempts",
+                column: "job_id",
+                named_by: "error",
+                fate: Fate::Goes,
+            },
+            Related {
+                plural: "mails",
+                table: "mails",
+                column: "job_id",
+                named_by: "subject",
+                fate: Fate::Stays,
+            },
+        ],
+        run: |acting, row| Box::pin(delete(acting, row)),
+        soft: None,
+    });
 
     fn ordering() -> Ordering<Self> {
         Ordering::descending(Column::CreatedAt)
@@ -106,21 +140,40 @@ pub(super) fn tone(state: &JobState) -> Tone {
     }
 }
 
-fn is_finished(row: &Row) -> bool {
-    matches!(row.text("state").as_deref(), Some("dead" | "done" | "cancelled"))
+fn is_in(row: &Row, states: &[&str]) -> bool {
+    row.text("state").is_some_and(|state| states.contains(&state.as_str()))
 }
 
-fn retry<'a>(saving: &'a Saving<'a>, row: &'a Row) -> Answer<'a, bool> {
-    Box::pin(async move {
-        let Some(id) = row.text("id").and_then(|id| id.parse::<Uuid>().ok()) else {
-            return Ok(false);
-        };
-        match jobs::replay(saving.tx, id).await {
-            Ok(_) => Ok(true),
-            Err(StaffError::Db(error)) => Err(error),
-            Err(StaffError::NotFound | StaffError::WrongState(_) | StaffError::NotUnique) => Ok(false),
-        }
-    })
+fn is_finished(row: &Row) -> bool {
+    is_in(row, &["dead", "done", "cancelled"])
+}
+
+fn id_of(row: &Row) -> Uuid {
+    row.text("id").and_then(|id| id.parse().ok()).unwrap_or_default()
+}
+
+async fn retry(acting: &Acting<'_>, row: &Row) -> Result<Ran, DbErr> {
+    ran(jobs::replay(acting.saving.tx, id_of(row)).await.map(drop))
+}
+
+async fn run_now(acting: &Acting<'_>, row: &Row) -> Result<Ran, DbErr> {
+    ran(jobs::run_now(acting.saving.tx, id_of(row)).await.map(drop))
+}
+
+async fn cancel(acting: &Acting<'_>, row: &Row) -> Result<Ran, DbErr> {
+    ran(jobs::cancel(acting.saving.tx, id_of(row)).await.map(drop))
+}
+
+async fn delete(acting: &Acting<'_>, row: &Row) -> Result<Ran, DbErr> {
+    ran(jobs::delete(acting.saving.tx, id_of(row)).await)
+}
+
+fn ran(result: Result<(), StaffError>) -> Result<Ran, DbErr> {
+    match result {
+        Ok(()) => Ok(Ran::Done),
+        Err(StaffError::Db(error)) => Err(error),
+        Err(refused) => Ok(Ran::Unfit(refused.to_string().into())),
+    }
 }
 
 /// The attempts that failed, newest first, and the mail that the job sent: one statement for both.

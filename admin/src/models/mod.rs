@@ -3,9 +3,11 @@
 mod audit_log;
 mod jobs;
 mod mails;
+mod roles;
+mod user_actions;
 mod users;
 
-use usher_shared::entity::{audit_log as audit_entity, job, mail, user};
+use usher_shared::entity::{audit_log as audit_entity, job, mail, role, user};
 
 use crate::engine::Site;
 
@@ -13,6 +15,7 @@ use crate::engine::Site;
 pub(crate) fn site() -> Site {
     Site::default()
         .with::<user::Entity>()
+        .with::<role::Entity>()
         .with::<job::Entity>()
         .with::<mail::Entity>()
         .with::<audit_entity::Entity>()

@@ -17,9 +17,12 @@ use usher_shared::{
 };
 use uuid::Uuid;
 
-use super::{jobs, mails};
+use super::{jobs, mails, user_actions};
 use crate::{
-    engine::{AdminModel, Answer, Cell, Draft, Field, Meta, Ordering, Panel, Row, Saving, Search, Tone, capitalised},
+    engine::{
+        Action, AdminModel, Answer, Cell, Deletion, Draft, Field, Meta, Ordering, Panel, Row, Saving, Search, Tone,
+        capitalised,
+    },
     staff::Staff,
     state::AppState,
 };
@@ -31,7 +34,12 @@ impl AdminModel for Entity {
     const META: Meta = Meta::new("users", "user", "users")
         .icon("users")
         .about("Everybody with an account; staff are users too.")
-        .editable();
+        .editable()
+        .deletable();
+
+    const ACTIONS: &'static [Action] = user_actions::ACTIONS;
+
+    const DELETION: Option<&'static Deletion> = Some(&user_actions::DELETION);
 
     fn ordering() -> Ordering<Self> {
         Ordering::descending(Column::CreatedAt)
@@ -95,7 +103,17 @@ impl AdminModel for Entity {
     }
 
     fn locked_for(row: &Row, staff: &Staff) -> Option<&'static str> {
-        (row.is_true("is_superuser") && !staff.is_superuser()).then_some("Only superusers may change a superuser.")
+        let is_own = row.text("id") == Some(staff.id().to_string());
+        if row.get("deleted_at").is_some() {
+            Some("This account was deleted. Restore it to change it.")
+        } else if staff.is_superuser() {
+            None
+        } else if row.is_true("is_superuser") {
+            Some("Only superusers may change a superuser.")
+        } else {
+            // Whoever could move a colleague's address could take their rights with a password reset.
+            (row.is_true("is_staff") && !is_own).then_some("Only superusers may change other members of staff.")
+        }
     }
 
     fn clean(draft: &mut Draft, before: Option<&Row>, config: &Config) {

@@ -109,14 +109,20 @@ on_both! {
         assert!(ids.iter().all(|id| list.has(&format!("name=\"id\" value=\"{id}\""))));
         let mut fields = vec![("action", "retry"), ("_list", "kind=welcome_email")];
         fields.extend(ids.iter().map(|id| ("id", id.as_str())));
+        let asked = visitor.post("/admin/jobs/actions", &fields).await;
+        assert!(asked.has("Run again: 2 jobs") && asked.has("1 job will be left alone"), "{}", asked.body);
+        assert_eq!(state(&app, &jobs[0]).await, JobState::Dead, "nothing is done before it is confirmed");
+        fields.push(("_confirmed", "yes"));
         let page = visitor.post("/admin/jobs/actions", &fields).await;
         assert_eq!(page.location(), "/admin/jobs?kind=welcome_email");
         let list = visitor.get(page.location()).await;
-        assert!(list.has("2 jobs will run again; 1 left alone"), "{}", list.body);
+        assert!(list.has("2 jobs will run again; 1 left alone: only finished jobs can run again"), "{}", list.body);
         assert_eq!(state(&app, &jobs[2]).await, JobState::Running);
 
         let none = visitor.post("/admin/jobs/actions", &[("action", "retry")]).await;
         assert!(visitor.get(none.location()).await.has("Tick the jobs"));
+        let nothing = visitor.post("/admin/jobs/actions", &[("action", ""), ("id", &ids[0])]).await;
+        assert!(visitor.get(nothing.location()).await.has("Choose an action first"));
         let unknown = visitor.post("/admin/jobs/actions", &[("action", "explode"), ("id", &ids[0])]).await;
         assert_eq!(unknown.status, StatusCode::BAD_REQUEST);
     }
@@ -133,7 +139,7 @@ on_both! {
         assert_eq!(state(&app, &dead).await, JobState::Dead);
         let mut runner = app.staff(&["jobs.view", "jobs.retry"]).await;
         runner.get("/admin/jobs").await;
-        runner.post("/admin/jobs/actions", &[("action", "retry"), ("id", &id)]).await;
+        runner.post("/admin/jobs/actions", &[("action", "retry"), ("id", &id), ("_confirmed", "yes")]).await;
         assert_eq!(state(&app, &dead).await, JobState::Ready);
     }
 }

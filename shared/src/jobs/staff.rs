@@ -1,6 +1,6 @@
 //! What staff may do to a job. Each takes the caller's transaction, so that the audit row commits with it.
 
-use sea_orm::{ConnectionTrait, DbErr, EntityTrait};
+use sea_orm::{ColumnTrait, ConnectionTrait, DbErr, EntityTrait, QueryFilter};
 use thiserror::Error;
 use uuid::Uuid;
 
@@ -48,6 +48,23 @@ pub async fn cancel(tx: &Tx, id: Uuid) -> Result<job::Model, StaffError> {
         now = Sql(tx.get_database_backend()).now()
     );
     change_when(tx, id, &change, "'ready', 'running'").await
+}
+
+/// Takes a finished job out of the ledger, with its attempts.
+pub async fn delete(tx: &Tx, id: Uuid) -> Result<(), StaffError> {
+    let finished = [job::JobState::Done, job::JobState::Dead, job::JobState::Cancelled];
+    let deleted = job::Entity::delete_many()
+        .filter(job::Column::Id.eq(id))
+        .filter(job::Column::State.is_in(finished))
+        .exec(&**tx)
+        .await?;
+    if deleted.rows_affected == 1 {
+        return Ok(());
+    }
+    Err(match job::Entity::find_by_id(id).one(&**tx).await? {
+        Some(job) => StaffError::WrongState(word(job.state)),
+        None => StaffError::NotFound,
+    })
 }
 
 async fn change_when(tx: &Tx, id: Uuid, change: &str, states: &str) -> Result<job::Model, StaffError> {

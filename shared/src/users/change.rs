@@ -99,6 +99,19 @@ pub async fn delete(tx: &DatabaseTransaction, before: user::Model, actor: &Actor
     Ok(())
 }
 
+/// Takes the mark of deletion away. Sessions stay ended. False when the account is not there or was not deleted.
+pub async fn restore(tx: &DatabaseTransaction, id: i64, actor: &Actor) -> Result<bool, ChangeError> {
+    let deleted = user::Entity::find_by_id(id).filter(Column::DeletedAt.is_not_null());
+    let Some(before) = deleted.lock_exclusive().one(tx).await? else {
+        return Ok(false);
+    };
+    let mut row = before.clone().into_active_model();
+    row.deleted_at = Set(None);
+    row.delete_at = Set(None);
+    write(tx, before, row, "restore", None, actor).await?;
+    Ok(true)
+}
+
 /// Changes whether the account may sign in. A lock can be set anew; a deactivated account is only reactivated.
 pub async fn set_standing(
     tx: &DatabaseTransaction,

@@ -1,0 +1,283 @@
+//! Deleting objects: what goes with them, what forbids it, and the way back where there is one.
+
+use axum::{
+    extract::{Path, State},
+    response::Response,
+};
+use sea_orm::{
+    ConnectionTrait, DbErr, SqlErr,
+    sea_query::{Alias, Expr, ExprTrait, Query},
+};
+
+use super::{
+    action::{Acting, Action, CONFIRMED, FROM, Ran},
+    answers::Ask,
+    meta::Operation,
+    model::{Answer, Model},
+    row::Row,
+};
+use crate::{error::AdminError, posted::Posted, staff::Staff, state::AppState, visit::Visit};
+
+/// Names of the engine's own actions.
+pub(crate) const DELETE: &str = "delete";
+pub(crate) const RESTORE: &str = "restore";
+
+/// Related rows are counted up to here, then shown as "more".
+const COUNTED: usize = 1_000;
+/// Related rows that are named.
+const NAMED: usize = 5;
+
+/// How objects of a model are deleted.
+#[derive(Debug)]
+pub(crate) struct Deletion {
+    /// What it means, on the page that asks.
+    pub(crate) about: &'static str,
+    pub(crate) related: &'static [Related],
+    pub(crate) run: for<'a> fn(&'a Acting<'a>, &'a Row) -> Answer<'a, Ran>,
+    /// Where a deleted object is only marked: the column, and how the mark is taken away.
+    pub(crate) soft: Option<Soft>,
+}
+
+/// Deletion as a mark on the row.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Soft {
+    /// The time of deletion; deleted rows are not listed unless they are asked for.
+    pub(crate) column: &'static str,
+    pub(crate) restore: for<'a> fn(&'a Acting<'a>, &'a Row) -> Answer<'a, Ran>,
+}
+
+/// Rows of another table that point to the object.
+#[derive(Debug)]
+pub(crate) struct Related {
+    /// Many of them: `sessions`.
+    pub(crate) plural: &'static str,
+    pub(crate) table: &'static str,
+    /// The column that points to the object.
+    pub(crate) column: &'static str,
+    /// SQL for what names a row.
+    pub(crate) named_by: &'static str,
+    pub(crate) fate: Fate,
+}
+
+/// What becomes of related rows.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Fate {
+    /// Deleted, or ended, with the object.
+    Goes,
+    /// Kept without it.
+    Stays,
+    /// They forbid the deletion.
+    Protects,
+}
+
+impl Deletion {
+    /// Rows are deleted for good.
+    pub(crate) const fn rows(related: &'static [Related]) -> Self {
+        Self {
+            about: "It is deleted for good; nobody can bring it back.",
+            related,
+            run: delete_row,
+            soft: None,
+        }
+    }
+
+    pub(crate) const ACTION: Action = Action::new(DELETE, "Delete", run_deletion)
+        .done("deleted")
+        .asks(&[Ask::Reason { required: false }]);
+
+    pub(crate) const UNDO: Action = Action::new(RESTORE, "Restore", run_restoration).done("restored");
+}
+
+/// What the page of a deletion says about one kind of related rows.
+pub(crate) struct Goes {
+    pub(crate) words: String,
+    pub(crate) names: Vec<String>,
+    pub(crate) more: bool,
+    pub(crate) tone: &'static str,
+}
+
+/// What goes with these rows, and why they cannot be deleted, if they cannot. One statement for each kind of
+/// related rows.
+pub(crate) async fn preview(
+    db: &impl ConnectionTrait,
+    model: &Model,
+    deletion: &Deletion,
+    rows: &[&Row],
+) -> Result<(Vec<Goes>, Option<String>), DbErr> {
+    let ids: Vec<_> = rows.iter().filter_map(|row| row.get(model.id).cloned()).collect();
+    let (mut all, mut refused) = (vec![], None);
+    for related in deletion.related {
+        let select = Query::select()
+            .expr_as(Expr::cust(related.named_by).cast_as(Alias::new("text")), "named")
+            .from(related.table)
+            .and_where(Expr::col(related.column).is_in(ids.clone()))
+            .limit(COUNTED as u64 + 1)
+            .to_owned();
+        let found = db.query_all(&select).await?;
+        if found.is_empty() {
+            continue;
+        }
+        let count = if found.len() > COUNTED {
+            format!("More than {}", super::grouped(COUNTED as i64))
+        } else {
+            super::grouped(found.len() as i64)
+        };
+        let names = found
+            .iter()
+            .take(NAMED)
+            .map(|row| row.try_get::<Option<String>>("", "named"));
+        let names: Vec<_> = names.collect::<Result<Vec<_>, _>>()?.into_iter().flatten().collect();
+        let (fate, tone) = match related.fate {
+            Fate::Goes => ("will go with it", "bad"),
+            Fate::Stays => ("will stay without it", "quiet"),
+            Fate::Protects => ("stand in the way", "warning"),
+        };
+        if related.fate == Fate::Protects {
+            refused = Some(format!(
+                "{count} {} still belong to it, such as {}. Take them away first.",
+                related.plural,
+                names.first().map_or("one without a name", String::as_str)
+            ));
+        }
+        all.push(Goes {
+            words: format!("{count} {} {fate}", related.plural),
+            more: found.len() > names.len(),
+            names,
+            tone,
+        });
+    }
+    Ok((all, refused))
+}
+
+/// `GET /admin/{models}/{id}/delete`
+pub(crate) async fn show(
+    State(state): State<AppState>,
+    visit: Visit,
+    staff: Staff,
+    Path((name, id)): Path<(String, String)>,
+) -> Result<Response, AdminError> {
+    let model = deletable(&state, &staff, &name)?;
+    let row = super::object::find(&state.db, model, &id)
+        .await?
+        .ok_or(AdminError::NotFound)?;
+    if let Some(why) = (model.locked_for)(&row, &staff) {
+        return Err(AdminError::Forbidden(why.to_owned()));
+    }
+    let form = crate::posted::Fields::of([("id", id.as_str()), (FROM, id.as_str())].into_iter());
+    super::confirm::page(&state, &visit, &staff, model, &Deletion::ACTION, &form, None).await
+}
+
+/// `POST /admin/{models}/{id}/delete`: the same as the action, for who comes straight.
+pub(crate) async fn run(
+    state: State<AppState>,
+    visit: Visit,
+    staff: Staff,
+    Path((name, id)): Path<(String, String)>,
+    Posted(form): Posted,
+) -> Result<Response, AdminError> {
+    deletable(&state, &staff, &name)?;
+    act_on(
+        state,
+        visit,
+        staff,
+        name,
+        &id,
+        DELETE,
+        form.get("reason").unwrap_or_default(),
+    )
+    .await
+}
+
+/// `POST /admin/{models}/{id}/restore`
+pub(crate) async fn restore(
+    state: State<AppState>,
+    visit: Visit,
+    staff: Staff,
+    Path((name, id)): Path<(String, String)>,
+    Posted(_): Posted,
+) -> Result<Response, AdminError> {
+    let model = deletable(&state, &staff, &name)?;
+    if model.deletion.is_none_or(|deletion| deletion.soft.is_none()) {
+        return Err(AdminError::NotFound);
+    }
+    act_on(state, visit, staff, name, &id, RESTORE, "").await
+}
+
+async fn act_on(
+    State(state): State<AppState>,
+    visit: Visit,
+    staff: Staff,
+    name: String,
+    id: &str,
+    action: &str,
+    reason: &str,
+) -> Result<Response, AdminError> {
+    let model = state.site.model(&name).ok_or(AdminError::NotFound)?;
+    let row = super::object::find(&state.db, model, id)
+        .await?
+        .ok_or(AdminError::NotFound)?;
+    let id = row.text(model.id).unwrap_or_default();
+    let fields = [
+        ("action", action),
+        ("id", &id),
+        (FROM, &id),
+        (CONFIRMED, "yes"),
+        ("reason", reason),
+    ];
+    let form = Posted(crate::posted::Fields::of(fields.into_iter()));
+    super::action::run(State(state), visit, staff, Path(name), form).await
+}
+
+fn deletable<'a>(state: &'a AppState, staff: &Staff, name: &str) -> Result<&'a Model, AdminError> {
+    let model = state.site.model(name).ok_or(AdminError::NotFound)?;
+    if !model.meta.offers(Operation::Delete) {
+        return Err(AdminError::NotFound);
+    }
+    staff.require(&model.meta.permission(Operation::View))?;
+    staff.require(&model.meta.permission(Operation::Delete))?;
+    Ok(model)
+}
+
+/// Deletes unless something forbids it, asked in the transaction of the deletion.
+fn run_deletion<'a>(acting: &'a Acting<'a>, row: &'a Row) -> Answer<'a, Ran> {
+    Box::pin(async move {
+        let Some(deletion) = acting.model.deletion else {
+            return Ok(Ran::Unfit("it cannot be deleted".into()));
+        };
+        let (_, refused) = preview(&**acting.saving.tx, acting.model, deletion, &[row]).await?;
+        match refused {
+            Some(why) => Ok(Ran::Unfit(why.into())),
+            None => (deletion.run)(acting, row).await,
+        }
+    })
+}
+
+fn run_restoration<'a>(acting: &'a Acting<'a>, row: &'a Row) -> Answer<'a, Ran> {
+    match acting.model.deletion.and_then(|deletion| deletion.soft) {
+        Some(soft) => (soft.restore)(acting, row),
+        None => Box::pin(async { Ok(Ran::Unfit("it cannot be restored".into())) }),
+    }
+}
+
+fn delete_row<'a>(acting: &'a Acting<'a>, row: &'a Row) -> Answer<'a, Ran> {
+    Box::pin(async move {
+        let model = acting.model;
+        let Some(id) = row.get(model.id) else {
+            return Ok(Ran::Unfit("it is gone".into()));
+        };
+        let delete = Query::delete()
+            .from_table(model.table)
+            .and_where(Expr::col(model.id).eq(id.clone()))
+            .to_owned();
+        match acting.saving.tx.execute(&delete).await {
+            Ok(_) => Ok(Ran::Done),
+            Err(error) if matches!(error.sql_err(), Some(SqlErr::ForeignKeyConstraintViolation(_))) => {
+                Err(DbErr::Custom(format!(
+                    "{} has rows that no declaration names: {error}",
+                    model.meta.name
+                )))
+            }
+            Err(error) => Err(error),
+        }
+    })
+}

@@ -1,0 +1,159 @@
+//! Roles in the admin: a name, and a table of what its holders may do.
+
+use sea_orm::{
+    ActiveModelTrait, ActiveValue::Set, ColumnTrait, DbErr, EntityTrait, QueryFilter, QueryOrder, QuerySelect,
+    QueryTrait,
+};
+use usher_shared::{
+    audit::{self, Entry},
+    config::Config,
+    entity::{
+        role::{ActiveModel, COLUMN as C, Column, Entity},
+        user, user_role,
+    },
+    roles,
+    rules::Name,
+    time::now,
+};
+
+use crate::{
+    engine::{
+        AdminModel, Answer, Cell, Deletion, Draft, Fate, Field, Meta, Ordering, PERMISSION_COLUMNS, Panel, Related,
+        Row, Saving, Search, Ticks,
+    },
+    staff::Staff,
+    state::AppState,
+};
+
+/// Holders that the panel names.
+const HOLDERS: u64 = 20;
+
+impl AdminModel for Entity {
+    const META: Meta = Meta::new("roles", "role", "roles")
+        .icon("roles")
+        .about("What members of staff may do. Who has a role is set on the page of the user.")
+        .editable()
+        .deletable()
+        .sensitive();
+
+    const DELETION: Option<&'static Deletion> = Some(&Deletion::rows(&[Related {
+        plural: "users",
+        table: "user_roles",
+        column: "role_id",
+        named_by: "(SELECT email FROM users WHERE users.id = user_roles.user_id)",
+        fate: Fate::Protects,
+    }]));
+
+    const TICKS: Option<&'static Ticks> = Some(&Ticks {
+        name: "permission",
+        title: "Permissions",
+        help: "You can give what you hold yourself.",
+        columns: &PERMISSION_COLUMNS,
+        offered: |site| site.permissions(),
+        may: |staff, permission| staff.may(permission),
+        load: |state, row| Box::pin(roles::permissions(&state.db, id_of(row))),
+        save: |saving, id, wanted| {
+            Box::pin(roles::set_permissions(
+                saving.tx,
+                id.parse().unwrap_or_default(),
+                wanted,
+            ))
+        },
+    });
+
+    fn ordering() -> Ordering<Self> {
+        Ordering::ascending(Column::Name)
+    }
+
+    fn field(column: Column) -> Field<Self> {
+        use Column::*;
+        match column {
+            Id => Field::id(C.id),
+            Name => Field::text(C.name).link().form().sort().search(Search::Words),
+            Description => Field::text(C.description).list().form().help("What it is for"),
+            Version => Field::row_version(C.version),
+            CreatedAt => Field::time(C.created_at).list().readonly().not_new(),
+            UpdatedAt => Field::touched(C.updated_at).not_new(),
+        }
+    }
+
+    fn clean(draft: &mut Draft, _: Option<&Row>, _: &Config) {
+        if let Some(name) = draft.rule(Column::Name, Name::parse) {
+            draft.set(Column::Name, name.as_str());
+        }
+        if draft.typed(Column::Description).chars().count() > 500 {
+            draft.refuse(Column::Description, "The description must have at most 500 characters");
+        }
+    }
+
+    fn create<'a>(saving: &'a Saving<'a>, draft: &'a mut Draft) -> Answer<'a, Option<String>> {
+        Box::pin(create(saving, draft))
+    }
+
+    fn taken(violated: &str) -> Option<(Column, &'static str)> {
+        violated
+            .contains("name")
+            .then_some((Column::Name, "There is a role of this name already"))
+    }
+
+    fn panels<'a>(state: &'a AppState, row: &'a Row, staff: &'a Staff) -> Answer<'a, Vec<Panel>> {
+        Box::pin(panels(state, row, staff))
+    }
+}
+
+fn id_of(row: &Row) -> i64 {
+    row.text("id").and_then(|id| id.parse().ok()).unwrap_or_default()
+}
+
+async fn create(saving: &Saving<'_>, draft: &mut Draft) -> Result<Option<String>, DbErr> {
+    let at = now();
+    let row = ActiveModel {
+        name: Set(draft.text(Column::Name).unwrap_or_default()),
+        description: Set(draft.text(Column::Description).unwrap_or_default()),
+        version: Set(1),
+        created_at: Set(at),
+        updated_at: Set(at),
+        ..Default::default()
+    };
+    let role = row.insert(&**saving.tx).await?;
+    let entry = Entry {
+        action: "create",
+        object_type: "role",
+        object_id: Some(role.id.to_string()),
+        object_label: Some(role.name),
+        ..Entry::default()
+    };
+    audit::record(&**saving.tx, saving.actor, entry).await?;
+    Ok(Some(role.id.to_string()))
+}
+
+async fn panels(state: &AppState, row: &Row, staff: &Staff) -> Result<Vec<Panel>, DbErr> {
+    if !staff.may("users.view") {
+        return Ok(vec![]);
+    }
+    let ids = user_role::Entity::find()
+        .select_only()
+        .column(user_role::Column::UserId)
+        .filter(user_role::Column::RoleId.eq(id_of(row)));
+    let holders = user::Entity::find()
+        .filter(user::Column::Id.in_subquery(ids.into_query()))
+        .order_by_asc(user::Column::Id)
+        .limit(HOLDERS)
+        .all(&state.db)
+        .await?;
+    Ok(vec![Panel {
+        title: "Who has it",
+        columns: vec!["User", "Name"],
+        rows: holders
+            .into_iter()
+            .map(|user| {
+                vec![
+                    Cell::link(user.email, format!("/admin/users/{}", user.id)),
+                    Cell::text(user.name),
+                ]
+            })
+            .collect(),
+        empty: "Nobody yet. Set roles on the page of a user.",
+        ..Panel::default()
+    }])
+}

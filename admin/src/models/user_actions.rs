@@ -1,0 +1,373 @@
+//! What staff can do to accounts. Rules that hold wherever an account is changed are in `usher_shared`; here is who
+//! may do it to whom.
+
+use std::collections::BTreeSet;
+
+use sea_orm::{ColumnTrait, DbErr, EntityTrait, QueryFilter};
+use usher_shared::{
+    entity::mfa_factor,
+    jobs::{EnqueueError, Job, MfaChange, MfaChanged, Options, PasswordReset, VerifyEmail, enqueue_with},
+    roles::{self, Access},
+    rules::Reason,
+    sessions::{self, Which},
+    users::{self, ChangeError, Standing},
+};
+
+use crate::{
+    engine::{Acting, Action, Ask, Deletion, Fate, Ran, Related, Row, Soft, TickOption},
+    login,
+    staff::Staff,
+    state::AppState,
+};
+
+const SELF: &str = "nobody does this to themselves; ask a colleague";
+const LAST: &str = "this is the last active superuser; make another one first";
+
+const REASON: Ask = Ask::Reason { required: true };
+const PERHAPS: Ask = Ask::Reason { required: false };
+
+pub(super) const ACTIONS: &[Action] = &[
+    Action::new("lock", "Lock", |acting, row| Box::pin(lock(acting, row)))
+        .done("locked")
+        .about("Who is locked cannot sign in, and open sessions are refused until the lock ends.")
+        .asks(&[
+            REASON,
+            Ask::Until {
+                name: "until",
+                label: "Until",
+                help: "UTC. A lock without an end stays until somebody takes it away",
+            },
+        ])
+        .fits(|row| !is(row, "deactivated"), "a deactivated account is not locked"),
+    Action::new("unlock", "Unlock", |acting, row| {
+        Box::pin(stand(acting, row, Standing::Unlocked))
+    })
+    .done("unlocked")
+    .fits(|row| is(row, "locked"), "it is not locked"),
+    Action::new("deactivate", "Deactivate", |acting, row| {
+        Box::pin(shut_out(acting, row, Standing::Deactivated))
+    })
+    .done("deactivated")
+    .about("The account stays but nobody can sign in to it. Its sessions end.")
+    .asks(&[PERHAPS])
+    .fits(|row| !is(row, "deactivated"), "it is deactivated already"),
+    Action::new("reactivate", "Reactivate", |acting, row| {
+        Box::pin(stand(acting, row, Standing::Reactivated))
+    })
+    .done("reactivated")
+    .fits(|row| is(row, "deactivated"), "it is not deactivated"),
+    Action::new("resend_verification", "Resend verification", |acting, row| {
+        Box::pin(send(acting, row, |user_id| VerifyEmail { user_id }))
+    })
+    .done("will be asked to verify their address")
+    .fits(
+        |row| row.get("email_verified_at").is_none(),
+        "the address is verified already",
+    ),
+    Action::new("send_password_reset", "Send password reset", |acting, row| {
+        Box::pin(send(acting, row, |user_id| PasswordReset { user_id }))
+    })
+    .done("will get a mail to set a new password"),
+    Action::new("set_roles", "Set roles", |acting, row| Box::pin(set_roles(acting, row)))
+        .done("given the roles chosen")
+        .about("Roles say what a member of staff may do here. It holds from their next request on.")
+        .asks(&[
+            Ask::Some {
+                name: "access",
+                label: "Access",
+                offered: |state, staff, row| Box::pin(offered_roles(state, staff, row)),
+            },
+            PERHAPS,
+        ])
+        .fresh(),
+    Action::new("revoke_sessions", "Revoke all sessions", |acting, row| {
+        Box::pin(revoke_sessions(acting, row))
+    })
+    .done("signed out everywhere")
+    .grave()
+    .about("Every device has to sign in again."),
+    Action::new("reset_mfa", "Reset second factor", |acting, row| {
+        Box::pin(reset_mfa(acting, row))
+    })
+    .done("left without a second factor")
+    .about(
+        "The second factors ticked are taken away; with the last one go the recovery codes. The owner is told by mail.",
+    )
+    .asks(&[
+        Ask::Some {
+            name: "factor",
+            label: "Second factors",
+            offered: |state, _, row| Box::pin(offered_factors(state, row)),
+        },
+        REASON,
+    ])
+    .fresh(),
+    Action::new("clear_failures", "Clear failed log-ins", |acting, row| {
+        Box::pin(clear_failures(acting, row))
+    })
+    .done("free to try to log in again"),
+];
+
+pub(super) const DELETION: Deletion = Deletion {
+    about: "The account is hidden and closed, and can be restored until it is purged. Its sessions end; its address stays taken.",
+    related: &[
+        Related {
+            plural: "sessions",
+            table: "sessions",
+            column: "user_id",
+            named_by: "COALESCE(user_agent, 'a session without a browser name')",
+            fate: Fate::Goes,
+        },
+        Related {
+            plural: "API keys made by them",
+            table: "api_keys",
+            column: "created_by",
+            named_by: "name",
+            fate: Fate::Stays,
+        },
+        Related {
+            plural: "mails",
+            table: "mails",
+            column: "user_id",
+            named_by: "subject",
+            fate: Fate::Stays,
+        },
+    ],
+    run: |acting, row| Box::pin(delete(acting, row)),
+    soft: Some(Soft {
+        column: "deleted_at",
+        restore: |acting, row| Box::pin(restore(acting, row)),
+    }),
+};
+
+fn is(row: &Row, status: &str) -> bool {
+    row.text("status").as_deref() == Some(status)
+}
+
+fn id_of(row: &Row) -> i64 {
+    row.text("id").and_then(|id| id.parse().ok()).unwrap_or_default()
+}
+
+fn reason(acting: &Acting<'_>) -> Option<Reason> {
+    acting.answers.reason.clone()
+}
+
+async fn lock(acting: &Acting<'_>, row: &Row) -> Result<Ran, DbErr> {
+    let until = acting.answers.time("until");
+    shut_out(acting, row, Standing::Locked { until }).await
+}
+
+/// A change after which the account cannot be used: not by oneself, and not the last superuser's.
+async fn shut_out(acting: &Acting<'_>, row: &Row, standing: Standing) -> Result<Ran, DbErr> {
+    if let Some(why) = may_shut_out(acting, row).await? {
+        return Ok(Ran::Unfit(why.into()));
+    }
+    stand(acting, row, standing).await
+}
+
+async fn may_shut_out(acting: &Acting<'_>, row: &Row) -> Result<Option<&'static str>, DbErr> {
+    let (saving, id) = (acting.saving, id_of(row));
+    Ok(if id == saving.staff.id() {
+        Some(SELF)
+    } else if row.is_true("is_superuser") && roles::is_last_superuser(&**saving.tx, id).await? {
+        Some(LAST)
+    } else {
+        None
+    })
+}
+
+async fn stand(acting: &Acting<'_>, row: &Row, standing: Standing) -> Result<Ran, DbErr> {
+    let saving = acting.saving;
+    let Some(user) = users::find_for_change(saving.tx, id_of(row)).await? else {
+        return Ok(Ran::Unfit("the account was deleted".into()));
+    };
+    changed(
+        users::set_standing(saving.tx, user, standing, reason(acting), saving.actor)
+            .await
+            .map(drop),
+    )
+}
+
+fn changed(result: Result<(), ChangeError>) -> Result<Ran, DbErr> {
+    match result {
+        Ok(()) => Ok(Ran::Recorded),
+        Err(ChangeError::Db(error)) => Err(error),
+        Err(refused) => Ok(Ran::Unfit(refused.to_string().into())),
+    }
+}
+
+async fn delete(acting: &Acting<'_>, row: &Row) -> Result<Ran, DbErr> {
+    if let Some(why) = may_shut_out(acting, row).await? {
+        return Ok(Ran::Unfit(why.into()));
+    }
+    let saving = acting.saving;
+    match users::find_for_change(saving.tx, id_of(row)).await? {
+        Some(user) => changed(users::delete(saving.tx, user, saving.actor).await),
+        None => Ok(Ran::Unfit("it was deleted already".into())),
+    }
+}
+
+async fn restore(acting: &Acting<'_>, row: &Row) -> Result<Ran, DbErr> {
+    match users::restore(acting.saving.tx, id_of(row), acting.saving.actor).await {
+        Ok(true) => Ok(Ran::Recorded),
+        Ok(false) => Ok(Ran::Unfit("it is not deleted".into())),
+        Err(error) => changed(Err(error)),
+    }
+}
+
+async fn send<J: Job>(acting: &Acting<'_>, row: &Row, job: fn(i64) -> J) -> Result<Ran, DbErr> {
+    let options = Options::default().actor(acting.saving.actor.word());
+    match enqueue_with(acting.saving.tx, job(id_of(row)), options).await {
+        Ok(_) => Ok(Ran::Done),
+        Err(EnqueueError::Db(error)) => Err(error),
+        Err(error) => Err(DbErr::Custom(error.to_string())),
+    }
+}
+
+async fn revoke_sessions(acting: &Acting<'_>, row: &Row) -> Result<Ran, DbErr> {
+    let ended = sessions::end(&**acting.saving.tx, id_of(row), Which::All, "revoked by staff").await?;
+    Ok(if ended == 0 {
+        Ran::Unfit("no session is open".into())
+    } else {
+        Ran::Done
+    })
+}
+
+async fn clear_failures(acting: &Acting<'_>, row: &Row) -> Result<Ran, DbErr> {
+    let key = row.text("email_key").unwrap_or_default();
+    login::forget_failures(&acting.state.limiter, &key).await;
+    Ok(Ran::Done)
+}
+
+/// The words for the two flags, beside the ids of roles.
+const STAFF: &str = "staff";
+const SUPERUSER: &str = "superuser";
+
+async fn offered_roles(state: &AppState, staff: &Staff, row: &Row) -> Result<Vec<TickOption>, DbErr> {
+    let has = roles::of_user(&state.db, id_of(row)).await?;
+    let flag = |value: &str, label: &str, help: &str, ticked, fixed| TickOption {
+        value: value.to_owned(),
+        label: label.to_owned(),
+        help: help.to_owned(),
+        ticked,
+        fixed,
+    };
+    let mut options = vec![
+        flag(STAFF, "Staff", "May sign in here", row.is_true("is_staff"), false),
+        flag(
+            SUPERUSER,
+            "Superuser",
+            "May do everything; only a superuser makes another",
+            row.is_true("is_superuser"),
+            !staff.is_superuser(),
+        ),
+    ];
+    for (role, permissions) in roles::all(&state.db).await? {
+        let fixed = !may_give(staff, &permissions);
+        options.push(flag(
+            &role.id.to_string(),
+            &role.name,
+            &role.description,
+            has.contains(&role.id),
+            fixed,
+        ));
+    }
+    Ok(options)
+}
+
+/// Nobody gives what they do not hold.
+fn may_give(staff: &Staff, permissions: &BTreeSet<String>) -> bool {
+    permissions.iter().all(|permission| staff.may(permission))
+}
+
+async fn set_roles(acting: &Acting<'_>, row: &Row) -> Result<Ran, DbErr> {
+    let saving = acting.saving;
+    let (staff, tx) = (saving.staff, &**saving.tx);
+    let id = id_of(row);
+    if id == staff.id() {
+        return Ok(Ran::Unfit("nobody changes their own rights; ask a colleague".into()));
+    }
+    let Some(user) = users::find_for_change(tx, id).await? else {
+        return Ok(Ran::Unfit("the account was deleted".into()));
+    };
+    let had = roles::of_user(tx, id).await?;
+    let ticked = acting.answers.ticked("access");
+    let wanted = Access {
+        staff: ticked.contains(STAFF),
+        superuser: ticked.contains(SUPERUSER),
+        roles: ticked.iter().filter_map(|word| word.parse().ok()).collect(),
+    };
+    let all = roles::all(tx).await?;
+    for role_id in wanted.roles.symmetric_difference(&had) {
+        let Some((role, permissions)) = all.iter().find(|(role, _)| role.id == *role_id) else {
+            return Ok(Ran::Unfit("one of the roles is gone; load the page again".into()));
+        };
+        if !may_give(staff, permissions) {
+            return Ok(Ran::Unfit(
+                format!("the role {} gives more than you hold", role.name).into(),
+            ));
+        }
+    }
+    if wanted.superuser != user.is_superuser && !staff.is_superuser() {
+        return Ok(Ran::Unfit("only a superuser makes or unmakes one".into()));
+    }
+    if wanted.superuser && !wanted.staff {
+        return Ok(Ran::Unfit("a superuser is staff; tick both".into()));
+    }
+    if !wanted.roles.is_empty() && !wanted.staff {
+        return Ok(Ran::Unfit("roles are for staff; tick Staff too".into()));
+    }
+    if user.is_superuser && !wanted.superuser && roles::is_last_superuser(tx, id).await? {
+        return Ok(Ran::Unfit(LAST.into()));
+    }
+    let reason = reason(acting).map(Reason::into_text);
+    Ok(
+        match roles::set_access(tx, user, &wanted, reason, saving.actor).await? {
+            true => Ran::Recorded,
+            false => Ran::Unfit("the roles are as chosen already".into()),
+        },
+    )
+}
+
+async fn offered_factors(state: &AppState, row: &Row) -> Result<Vec<TickOption>, DbErr> {
+    let factors = mfa_factor::Entity::find()
+        .filter(mfa_factor::Column::UserId.eq(id_of(row)))
+        .all(&state.db)
+        .await?;
+    let option = |factor: mfa_factor::Model| TickOption {
+        value: factor.id.to_string(),
+        label: factor.label,
+        help: crate::engine::short_time(factor.created_at),
+        ticked: true,
+        fixed: false,
+    };
+    Ok(factors.into_iter().map(option).collect())
+}
+
+async fn reset_mfa(acting: &Acting<'_>, row: &Row) -> Result<Ran, DbErr> {
+    let (tx, id) = (acting.saving.tx, id_of(row));
+    if id == acting.saving.staff.id() {
+        return Ok(Ran::Unfit("your own second factors are on your account's page".into()));
+    }
+    let mut removed = 0;
+    for factor in acting
+        .answers
+        .ticked("factor")
+        .iter()
+        .filter_map(|word| word.parse().ok())
+    {
+        removed += usize::from(usher_shared::mfa::remove(&**tx, id, factor).await?.is_some());
+    }
+    if removed == 0 {
+        return Ok(Ran::Unfit("no second factor was ticked, or there is none".into()));
+    }
+    let told = MfaChanged {
+        user_id: id,
+        change: MfaChange::Removed,
+    };
+    match enqueue_with(tx, told, Options::default().actor(acting.saving.actor.word())).await {
+        Ok(_) => Ok(Ran::Done),
+        Err(EnqueueError::Db(error)) => Err(error),
+        Err(error) => Err(DbErr::Custom(error.to_string())),
+    }
+}

@@ -1,0 +1,128 @@
+//! Showing the password again before something that a stolen session must not be able to do. A form that comes too
+//! late is kept in the page that asks, and sent on once the answer is right.
+
+use askama::Template;
+use axum::{
+    extract::{Query, State},
+    http::StatusCode,
+    response::{IntoResponse, Redirect, Response},
+};
+use usher_shared::{mfa, password, rate_limit::Quota};
+
+use crate::{
+    csrf,
+    error::AdminError,
+    login::{self, Next, own_address},
+    page,
+    posted::{Fields, Posted},
+    session,
+    shell::Shell,
+    staff::Staff,
+    state::AppState,
+    visit::Visit,
+};
+
+/// Tries of one account.
+const TRIES: Quota = Quota::per_minute(5);
+
+/// Names of the page's own fields, which no form of the engine has.
+const PASSWORD: &str = "_password";
+const CODE: &str = "_code";
+const NEXT: &str = "_next";
+const METHOD: &str = "_method";
+const OWN: [&str; 5] = [PASSWORD, CODE, NEXT, METHOD, csrf::FIELD];
+
+#[derive(Template)]
+#[template(path = "reauth.html")]
+struct ReauthPage {
+    shell: Shell,
+    next: String,
+    /// `post` where a form waits to be sent on.
+    method: &'static str,
+    kept: Vec<(String, String)>,
+    has_factor: bool,
+    error: Option<&'static str>,
+}
+
+/// What waits for the password.
+#[derive(Clone, Debug)]
+pub(crate) struct Waiting {
+    /// Where to go on, on this site.
+    pub(crate) to: String,
+    /// The form to send there; none to open the page.
+    pub(crate) form: Option<Fields>,
+}
+
+/// `GET /admin/reauthenticate?next=`
+pub(crate) async fn form(
+    State(state): State<AppState>,
+    visit: Visit,
+    staff: Staff,
+    Query(Next { next }): Query<Next>,
+) -> Result<Response, AdminError> {
+    let waiting = Waiting {
+        to: own_address(&next),
+        form: None,
+    };
+    page::show(&draw(&state, &visit, &staff, &waiting, None))
+}
+
+/// `POST /admin/reauthenticate`. A right answer to a waiting form sends the browser back with it (307).
+pub(crate) async fn answer(
+    State(state): State<AppState>,
+    visit: Visit,
+    staff: Staff,
+    Posted(form): Posted,
+) -> Result<Response, AdminError> {
+    let bucket = format!("admin-reauth:{}", staff.id());
+    login::allowed(state.limiter.check(&bucket, TRIES).await)?;
+    let get = |name| form.get(name).unwrap_or_default();
+    let to = own_address(get(NEXT));
+    let user = staff.user();
+    let mut right = password::verify(get(PASSWORD), user.password_hash.as_deref()).await;
+    if right && staff.has_factor() {
+        right = mfa::verify(&state.db, &state.config.secret_key, user.id, get(CODE))
+            .await
+            .map_err(anyhow::Error::from)?;
+    }
+    let kept = form.iter().filter(|(name, _)| !OWN.contains(name));
+    let waiting = Waiting {
+        to,
+        form: (get(METHOD) == "post").then(|| Fields::of(kept)),
+    };
+    if !right {
+        login::refused(&state.db, &visit, Some(user), "password on asking again").await?;
+        let words = "The password or the code is wrong. Nothing was done yet.";
+        return page::show_with(
+            StatusCode::UNAUTHORIZED,
+            &draw(&state, &visit, &staff, &waiting, Some(words)),
+        );
+    }
+    session::reauthenticated(&state.db, staff.session_id()).await?;
+    Ok(match waiting.form {
+        Some(_) => Redirect::temporary(&waiting.to).into_response(),
+        None => Redirect::to(&waiting.to).into_response(),
+    })
+}
+
+/// The page that asks, in the place of the one that was asked for.
+pub(crate) fn ask(state: &AppState, visit: &Visit, staff: &Staff, waiting: &Waiting) -> Response {
+    let page = draw(state, visit, staff, waiting, None);
+    page::show_with(StatusCode::UNAUTHORIZED, &page).unwrap_or_else(IntoResponse::into_response)
+}
+
+fn draw(state: &AppState, visit: &Visit, staff: &Staff, waiting: &Waiting, error: Option<&'static str>) -> ReauthPage {
+    let title = "Confirm it is you";
+    let kept = waiting.form.iter().flat_map(Fields::iter);
+    ReauthPage {
+        shell: Shell::new(state, visit, staff, title).here(title),
+        next: waiting.to.clone(),
+        method: if waiting.form.is_some() { "post" } else { "get" },
+        kept: kept
+            .filter(|(name, _)| !OWN.contains(name))
+            .map(|(name, value)| (name.to_owned(), value.to_owned()))
+            .collect(),
+        has_factor: staff.has_factor(),
+        error,
+    }
+}
