@@ -7,11 +7,17 @@ use serde::{Serialize, Serializer};
 /// What went wrong, as a stable word that clients match on.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Code {
+    AnswerNotKept,
+    ApiKeyNotFound,
+    ApiKeyRevoked,
     AuthenticationRequired,
     BodyNotText,
     BodyTooLarge,
     EmailExists,
     EmailNotVerified,
+    HeadersTooLarge,
+    IdempotencyInProgress,
+    IdempotencyKeyReused,
     InsufficientScope,
     InternalError,
     InvalidCredential,
@@ -31,22 +37,30 @@ pub enum Code {
     SignUpClosed,
     StaffProtected,
     StatusConflict,
+    SuperuserRequired,
     TimedOut,
     TokenExpired,
     TokenInvalid,
     TooManyFactors,
+    UriTooLong,
     UserNotFound,
     UserTokenRequired,
 }
 
 impl Code {
     /// Every code, in alphabetical order.
-    pub const ALL: [Self; 30] = [
+    pub const ALL: [Self; 38] = [
+        Self::AnswerNotKept,
+        Self::ApiKeyNotFound,
+        Self::ApiKeyRevoked,
         Self::AuthenticationRequired,
         Self::BodyNotText,
         Self::BodyTooLarge,
         Self::EmailExists,
         Self::EmailNotVerified,
+        Self::HeadersTooLarge,
+        Self::IdempotencyInProgress,
+        Self::IdempotencyKeyReused,
         Self::InsufficientScope,
         Self::InternalError,
         Self::InvalidCredential,
@@ -66,10 +80,12 @@ impl Code {
         Self::SignUpClosed,
         Self::StaffProtected,
         Self::StatusConflict,
+        Self::SuperuserRequired,
         Self::TimedOut,
         Self::TokenExpired,
         Self::TokenInvalid,
         Self::TooManyFactors,
+        Self::UriTooLong,
         Self::UserNotFound,
         Self::UserTokenRequired,
     ];
@@ -78,11 +94,17 @@ impl Code {
     #[must_use]
     pub const fn as_str(self) -> &'static str {
         match self {
+            Self::AnswerNotKept => "answer_not_kept",
+            Self::ApiKeyNotFound => "api_key_not_found",
+            Self::ApiKeyRevoked => "api_key_revoked",
             Self::AuthenticationRequired => "authentication_required",
             Self::BodyNotText => "body_not_text",
             Self::BodyTooLarge => "body_too_large",
             Self::EmailExists => "email_exists",
             Self::EmailNotVerified => "email_not_verified",
+            Self::HeadersTooLarge => "headers_too_large",
+            Self::IdempotencyInProgress => "idempotency_in_progress",
+            Self::IdempotencyKeyReused => "idempotency_key_reused",
             Self::InsufficientScope => "insufficient_scope",
             Self::InternalError => "internal_error",
             Self::InvalidCredential => "invalid_credential",
@@ -102,10 +124,12 @@ impl Code {
             Self::SignUpClosed => "sign_up_closed",
             Self::StaffProtected => "staff_protected",
             Self::StatusConflict => "status_conflict",
+            Self::SuperuserRequired => "superuser_required",
             Self::TimedOut => "timed_out",
             Self::TokenExpired => "token_expired",
             Self::TokenInvalid => "token_invalid",
             Self::TooManyFactors => "too_many_factors",
+            Self::UriTooLong => "uri_too_long",
             Self::UserNotFound => "user_not_found",
             Self::UserTokenRequired => "user_token_required",
         }
@@ -131,18 +155,27 @@ impl Code {
             | Self::PasswordWrong
             | Self::SignUpClosed
             | Self::StaffProtected
+            | Self::SuperuserRequired
             | Self::UserTokenRequired => StatusCode::FORBIDDEN,
-            Self::MfaFactorNotFound | Self::NotFound | Self::SessionNotFound | Self::UserNotFound => {
-                StatusCode::NOT_FOUND
-            }
+            Self::ApiKeyNotFound
+            | Self::MfaFactorNotFound
+            | Self::NotFound
+            | Self::SessionNotFound
+            | Self::UserNotFound => StatusCode::NOT_FOUND,
             Self::MethodNotAllowed => StatusCode::METHOD_NOT_ALLOWED,
-            Self::EmailExists | Self::MfaNotEnabled | Self::StatusConflict | Self::TooManyFactors => {
-                StatusCode::CONFLICT
-            }
+            Self::AnswerNotKept
+            | Self::ApiKeyRevoked
+            | Self::EmailExists
+            | Self::IdempotencyInProgress
+            | Self::MfaNotEnabled
+            | Self::StatusConflict
+            | Self::TooManyFactors => StatusCode::CONFLICT,
             Self::TokenExpired => StatusCode::GONE,
             Self::PreconditionFailed => StatusCode::PRECONDITION_FAILED,
             Self::BodyTooLarge => StatusCode::PAYLOAD_TOO_LARGE,
-            Self::InvalidRequest => StatusCode::UNPROCESSABLE_ENTITY,
+            Self::UriTooLong => StatusCode::URI_TOO_LONG,
+            Self::IdempotencyKeyReused | Self::InvalidRequest => StatusCode::UNPROCESSABLE_ENTITY,
+            Self::HeadersTooLarge => StatusCode::REQUEST_HEADER_FIELDS_TOO_LARGE,
             Self::RateLimited => StatusCode::TOO_MANY_REQUESTS,
             Self::InternalError => StatusCode::INTERNAL_SERVER_ERROR,
             Self::ServiceUnavailable | Self::TimedOut => StatusCode::SERVICE_UNAVAILABLE,
@@ -153,11 +186,17 @@ impl Code {
     #[must_use]
     pub const fn title(self) -> &'static str {
         match self {
+            Self::AnswerNotKept => "Answer not kept",
+            Self::ApiKeyNotFound => "API key not found",
+            Self::ApiKeyRevoked => "API key is revoked",
             Self::AuthenticationRequired => "Credential required",
             Self::BodyNotText => "Body is not text",
             Self::BodyTooLarge => "Body too large",
             Self::EmailExists => "Email already registered",
             Self::EmailNotVerified => "Email not confirmed",
+            Self::HeadersTooLarge => "Headers too large",
+            Self::IdempotencyInProgress => "Still running",
+            Self::IdempotencyKeyReused => "Idempotency-Key used before",
             Self::InsufficientScope => "Scope missing",
             Self::InternalError => "Internal error",
             Self::InvalidCredential => "Credential not valid",
@@ -177,10 +216,12 @@ impl Code {
             Self::SignUpClosed => "Sign-up is closed",
             Self::StaffProtected => "Staff account",
             Self::StatusConflict => "Status does not allow it",
+            Self::SuperuserRequired => "Superuser required",
             Self::TimedOut => "Took too long",
             Self::TokenExpired => "Token expired",
             Self::TokenInvalid => "Token not valid",
             Self::TooManyFactors => "Too many second factors",
+            Self::UriTooLong => "Address too long",
             Self::UserNotFound => "User not found",
             Self::UserTokenRequired => "User required",
         }
@@ -190,6 +231,9 @@ impl Code {
     #[must_use]
     pub const fn detail(self) -> &'static str {
         match self {
+            Self::AnswerNotKept => "The first request was done, and its answer held a secret that is shown once",
+            Self::ApiKeyNotFound => "API key not found",
+            Self::ApiKeyRevoked => "The API key is revoked",
             Self::AuthenticationRequired => {
                 "Not authenticated: send an access token or an API key as `Authorization: Bearer …`"
             }
@@ -197,6 +241,11 @@ impl Code {
             Self::BodyTooLarge => "The body is larger than 256 KiB",
             Self::EmailExists => "Email already registered",
             Self::EmailNotVerified => "The email address is not confirmed yet; open the link that was mailed to it",
+            Self::HeadersTooLarge => "The headers are larger than 16 KiB",
+            Self::IdempotencyInProgress => {
+                "A request with this `Idempotency-Key` is still running; wait as long as `Retry-After` says"
+            }
+            Self::IdempotencyKeyReused => "The `Idempotency-Key` was used for another request",
             Self::InsufficientScope => "The credential lacks the scope for this",
             Self::InternalError => "Internal Server Error",
             Self::InvalidCredential => "The credential is unknown, expired, revoked or not allowed from here",
@@ -208,7 +257,7 @@ impl Code {
             Self::MfaNotEnabled => "The account has no second factor",
             Self::NotFound => "Not Found",
             Self::PasswordWrong => "The password is not the one of this account",
-            Self::PreconditionFailed => "The user was changed since the version in `If-Match`; read it again",
+            Self::PreconditionFailed => "It was changed since the version in `If-Match`; read it again",
             Self::RateLimited => "Too many requests; wait as long as `Retry-After` says",
             Self::ReauthenticationRequired => "Confirm your password first; that lasts five minutes",
             Self::ServiceUnavailable | Self::TimedOut => "Service Unavailable",
@@ -216,9 +265,11 @@ impl Code {
             Self::SignUpClosed => "This installation does not let people sign up by themselves",
             Self::StaffProtected => "Staff accounts are changed in the admin only",
             Self::StatusConflict => "The user's status does not allow this",
+            Self::SuperuserRequired => "Only a superuser may do this",
             Self::TokenExpired => "The token has expired; ask for a new one",
             Self::TokenInvalid => "The token is unknown, was used before, or was replaced by a newer one",
             Self::TooManyFactors => "The account has five second factors, which is the limit",
+            Self::UriTooLong => "The address is longer than 8 KiB",
             Self::UserNotFound => "User not found",
             Self::UserTokenRequired => {
                 "This is for signed-in users: send an access token as `Authorization: Bearer uat_…`"
@@ -230,6 +281,16 @@ impl Code {
     #[must_use]
     pub const fn explanation(self) -> &'static str {
         match self {
+            Self::AnswerNotKept => {
+                "A request with this `Idempotency-Key` was done before. Its answer held a secret, and secrets are not kept, so it \
+                 cannot be sent again; nothing was done this time. `Location`, where there is one, leads to what was made. \
+                 If its secret never arrived, replace it: rotate the API key, or sign in anew with another \
+                 `Idempotency-Key`."
+            }
+            Self::ApiKeyNotFound => "No API key has this id. `GET /api-keys` lists those there are.",
+            Self::ApiKeyRevoked => {
+                "A revoked API key stays in the list for the record but is not changed or rotated any more. Make a new one."
+            }
             Self::AuthenticationRequired => {
                 "The operation needs a credential and the request has none. Send it in the header `Authorization: \
                  Bearer …`: a user's access token (`uat_…`), as `POST /auth/login` gives it, or an API key (`uak_…`), \
@@ -249,6 +310,17 @@ impl Code {
             Self::EmailNotVerified => {
                 "The password is right, but nobody has yet proved that the email address is theirs. Open the link in \
                  the mail, or ask for another at `POST /auth/verify-email/resend`."
+            }
+            Self::HeadersTooLarge => {
+                "Name and value of all headers together may have 16 KiB. Send fewer or shorter ones; cookies are not needed here."
+            }
+            Self::IdempotencyInProgress => {
+                "The first request with this `Idempotency-Key` has not ended yet. Send the same one again after the seconds of \
+                 `Retry-After` and get its answer. If the process that ran it has died, the key is free after 60 seconds."
+            }
+            Self::IdempotencyKeyReused => {
+                "This `Idempotency-Key` came with another body, query or precondition within the last 24 hours. Nothing was done. \
+                 Use a new key, such as a random UUID, for each operation, and the same one only to repeat it unchanged."
             }
             Self::InsufficientScope => {
                 "The credential is valid but lacks the scope that the operation needs; `WWW-Authenticate` names it. Use \
@@ -321,6 +393,10 @@ impl Code {
                 "A deactivated user cannot be locked or unlocked, and a locked one cannot be reactivated: reactivate the \
                  first, unlock the second. `GET /users/{id}` shows the status."
             }
+            Self::SuperuserRequired => {
+                "The operation is for superusers who are signed in as themselves. API keys cannot do it, so that a key cannot make \
+                 or change keys."
+            }
             Self::TimedOut => {
                 "The operation took longer than 15 seconds and was stopped. A change may or may not have been made: \
                  look before you try again."
@@ -335,6 +411,9 @@ impl Code {
             Self::TooManyFactors => {
                 "An account can have five second factors. Remove one that is no longer used with `DELETE \
                  /me/mfa/{id}`."
+            }
+            Self::UriTooLong => {
+                "Path and query together may have 8 KiB. Send a shorter one; a list's filters are rarely so long."
             }
             Self::UserNotFound => "No user has this id, or the user was deleted.",
             Self::UserTokenRequired => {

@@ -10,7 +10,7 @@ use axum::{
 use sea_orm::DbErr;
 use usher_shared::{api_keys::Scope, db::is_outage, jobs::EnqueueError, mfa::MfaError};
 
-use crate::{code::Code, fields::FieldError};
+use crate::{code::Code, fields::FieldError, idempotency};
 
 /// Every way in which an operation can fail.
 #[derive(Debug)]
@@ -63,6 +63,19 @@ pub enum ApiError {
     TokenInvalid,
     /// 403: an API key where a person is meant.
     UserTokenRequired,
+    ApiKeyNotFound,
+    /// 409: revoked keys are not changed.
+    ApiKeyRevoked,
+    /// 403: for superusers, signed in as themselves.
+    SuperuserRequired,
+    /// 409: the first request with this `Idempotency-Key` runs.
+    IdempotencyInProgress,
+    /// 422: the `Idempotency-Key` came with another request.
+    IdempotencyKeyReused([FieldError; 1]),
+    /// 409: the first answer held a secret.
+    AnswerNotKept,
+    UriTooLong,
+    HeadersTooLarge,
     /// 503: stopped at the time limit.
     TimedOut,
     /// 503: a part that is needed does not answer.
@@ -102,6 +115,14 @@ impl ApiError {
             Self::TokenInvalid => Code::TokenInvalid,
             Self::TooManyFactors => Code::TooManyFactors,
             Self::UserTokenRequired => Code::UserTokenRequired,
+            Self::ApiKeyNotFound => Code::ApiKeyNotFound,
+            Self::ApiKeyRevoked => Code::ApiKeyRevoked,
+            Self::SuperuserRequired => Code::SuperuserRequired,
+            Self::IdempotencyInProgress => Code::IdempotencyInProgress,
+            Self::AnswerNotKept => Code::AnswerNotKept,
+            Self::UriTooLong => Code::UriTooLong,
+            Self::HeadersTooLarge => Code::HeadersTooLarge,
+            Self::IdempotencyKeyReused(_) => Code::IdempotencyKeyReused,
             Self::TimedOut => Code::TimedOut,
             Self::Unavailable(_) => Code::ServiceUnavailable,
             Self::Internal(_) => Code::InternalError,
@@ -139,6 +160,14 @@ impl ApiError {
             Code::TokenInvalid => Self::TokenInvalid,
             Code::TooManyFactors => Self::TooManyFactors,
             Code::UserTokenRequired => Self::UserTokenRequired,
+            Code::ApiKeyNotFound => Self::ApiKeyNotFound,
+            Code::ApiKeyRevoked => Self::ApiKeyRevoked,
+            Code::SuperuserRequired => Self::SuperuserRequired,
+            Code::IdempotencyInProgress => Self::IdempotencyInProgress,
+            Code::AnswerNotKept => Self::AnswerNotKept,
+            Code::UriTooLong => Self::UriTooLong,
+            Code::HeadersTooLarge => Self::HeadersTooLarge,
+            Code::IdempotencyKeyReused => idempotency::reused(),
             Code::TimedOut => Self::TimedOut,
             Code::UserNotFound => Self::UserNotFound,
         }
@@ -148,6 +177,7 @@ impl ApiError {
     pub(crate) fn faults(&self) -> &[FieldError] {
         match self {
             Self::Invalid(faults) => faults,
+            Self::IdempotencyKeyReused(fault) => fault,
             _ => &[],
         }
     }
@@ -185,6 +215,7 @@ impl ApiError {
                 ))
             }
             Self::RateLimited { retry_after } => Some((header::RETRY_AFTER, HeaderValue::from(*retry_after))),
+            Self::IdempotencyInProgress => Some((header::RETRY_AFTER, HeaderValue::from(1))),
             Self::Unavailable(_) | Self::TimedOut => Some((header::RETRY_AFTER, HeaderValue::from(5))),
             _ => None,
         }

@@ -154,7 +154,7 @@ fn judge(decision: Decision) -> Result<(), ApiError> {
 }
 
 /// Who has an IPv6 address has at least a /64 of them.
-fn network(address: IpAddr) -> IpAddr {
+pub(crate) fn network(address: IpAddr) -> IpAddr {
     match address {
         IpAddr::V4(_) => address,
         IpAddr::V6(v6) => IpAddr::V6((u128::from(v6) >> 64 << 64).into()),

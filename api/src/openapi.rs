@@ -10,6 +10,7 @@ use utoipa::{
         Components, ContentBuilder, Header, HeaderBuilder, Object, ObjectBuilder, Ref, RefOr, Response,
         ResponseBuilder, Schema, Type,
         example::ExampleBuilder,
+        path::Operation,
         security::{Flow, HttpAuthScheme, HttpBuilder, OAuth2, Password, Scopes, SecurityScheme},
         server::ServerBuilder,
     },
@@ -19,6 +20,7 @@ use crate::{
     code::Code,
     error::ApiError,
     fields::FieldError,
+    idempotency,
     problem::{self, ErrorOut, Face, ProblemOut, ValidationErrorOut},
 };
 
@@ -85,7 +87,9 @@ fn add<T: ToSchema>(components: &mut Components) {
 /// The document of this build, for an API on its default address.
 #[must_use]
 pub fn openapi() -> utoipa::openapi::OpenApi {
-    crate::router::routes().into_openapi()
+    let mut document = crate::router::routes().into_openapi();
+    idempotency::describe(&mut document);
+    document
 }
 
 /// The errors of one operation.
@@ -130,6 +134,30 @@ impl<L: ErrorList> IntoResponses for Errors<L> {
             .into_iter()
             .map(|(status, codes)| (status.to_string(), response(&codes, L::fault).into()))
             .collect()
+    }
+}
+
+/// Adds errors to an operation that has perhaps some of the same status.
+pub(crate) fn add_errors(operation: &mut Operation, codes: &[Code], fault: fn() -> FieldError) {
+    for code in codes {
+        let more = response(&[*code], fault);
+        let status = code.status().as_u16().to_string();
+        let there = operation
+            .responses
+            .responses
+            .entry(status)
+            .or_insert_with(|| response(&[*code], fault).into());
+        let RefOr::T(there) = there else { continue };
+        if !there.description.contains(&more.description) {
+            there.description = format!("{} · {}", there.description, more.description);
+        }
+        for (kind, content) in more.content {
+            if let (Some(RefOr::T(there)), RefOr::T(content)) = (there.content.get_mut(&kind), content) {
+                for (name, example) in content.examples {
+                    there.examples.entry(name).or_insert(example);
+                }
+            }
+        }
     }
 }
 

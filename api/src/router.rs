@@ -17,8 +17,8 @@ use utoipa::OpenApi;
 use utoipa_axum::router::OpenApiRouter;
 
 use crate::{
-    assets, auth, documents, error::ApiError, explanations, guard::guard, health, index, me, openapi::Document,
-    request::observe, set_password, state::AppState, users,
+    assets, auth, documents, error::ApiError, explanations, guard::guard, health, idempotency, index, me,
+    openapi::Document, request::observe, set_password, state::AppState, users,
 };
 
 /// Answers below this many bytes are sent as they are: a packet more or less is not worth the work.
@@ -46,6 +46,7 @@ pub fn router(state: AppState) -> Router {
         .route("/assets/{name}", get(assets::show))
         .merge(set_password::router());
     let routes = operations
+        .route_layer(from_fn_with_state(state.clone(), idempotency::once))
         .merge(pages)
         .fallback(async || ApiError::NotFound)
         .method_not_allowed_fallback(async || ApiError::MethodNotAllowed)

@@ -1,6 +1,6 @@
 //! `POST /auth/login` and `POST /auth/mfa`. Whatever is wrong with a log-in reads and takes the same.
 
-use axum::{Json, extract::State, http::HeaderMap};
+use axum::{extract::State, http::HeaderMap};
 use sea_orm::{ColumnTrait, EntityTrait, QueryFilter, sea_query::Expr};
 use serde::Serialize;
 use usher_shared::{
@@ -25,6 +25,7 @@ use crate::{
     limits::Limit,
     openapi::{ANY_ERRORS, BODY_ERRORS, ErrorList, Errors},
     request::{Context, RequestContext},
+    secret::Secret,
     state::AppState,
 };
 
@@ -101,18 +102,23 @@ async fn login(
     Context(context): Context,
     headers: HeaderMap,
     Body(body): Body<LoginIn>,
-) -> Result<Json<LoginOut>, ApiError> {
+) -> Result<Secret<LoginOut>, ApiError> {
     let device = device(&context, &headers);
     log_in(&state, &context, device, &body.email, &body.password)
         .await
-        .map(Json)
+        .map(Secret)
 }
 
 struct Login;
 impl ErrorList for Login {
     const CODES: &'static [&'static [Code]] = &[
         BODY_ERRORS,
-        &[Code::LoginFailed, Code::EmailNotVerified, Code::RateLimited],
+        &[
+            Code::LoginFailed,
+            Code::EmailNotVerified,
+            Code::AnswerNotKept,
+            Code::RateLimited,
+        ],
         ANY_ERRORS,
     ];
 }
@@ -241,7 +247,7 @@ async fn answer(
     Context(context): Context,
     headers: HeaderMap,
     Body(body): Body<MfaIn>,
-) -> Result<Json<TokensOut>, ApiError> {
+) -> Result<Secret<TokensOut>, ApiError> {
     let token = Token::parse(TokenKind::MfaChallenge, &body.mfa_token).ok_or(ApiError::TokenInvalid)?;
     let challenge = mfa::try_challenge(&state.db, &token).await?;
     let challenge = challenge.ok_or(ApiError::TokenInvalid)?;
@@ -263,14 +269,19 @@ async fn answer(
     }
     let tokens = sign_in(&tx, &user, device(&context, &headers), true, &context).await?;
     tx.commit().await?;
-    Ok(Json(tokens))
+    Ok(Secret(tokens))
 }
 
 struct Answer;
 impl ErrorList for Answer {
     const CODES: &'static [&'static [Code]] = &[
         BODY_ERRORS,
-        &[Code::TokenInvalid, Code::MfaCodeInvalid, Code::RateLimited],
+        &[
+            Code::TokenInvalid,
+            Code::MfaCodeInvalid,
+            Code::AnswerNotKept,
+            Code::RateLimited,
+        ],
         ANY_ERRORS,
     ];
 }

@@ -1,6 +1,6 @@
 //! `POST /auth/refresh` and `POST /auth/logout`.
 
-use axum::{Json, extract::State, http::StatusCode};
+use axum::{extract::State, http::StatusCode};
 use usher_shared::{
     Token, TokenKind, audit,
     rules::{Violation, ViolationKind},
@@ -19,6 +19,7 @@ use crate::{
     limits::Limit,
     openapi::{ANY_ERRORS, BODY_ERRORS, ErrorList, Errors, USER_ERRORS},
     request::{Context, RequestContext},
+    secret::Secret,
     state::AppState,
 };
 
@@ -56,13 +57,17 @@ async fn refresh(
     State(state): State<AppState>,
     Context(context): Context,
     Body(body): Body<RefreshIn>,
-) -> Result<Json<TokensOut>, ApiError> {
-    exchange(&state, &context, &body.refresh_token).await.map(Json)
+) -> Result<Secret<TokensOut>, ApiError> {
+    exchange(&state, &context, &body.refresh_token).await.map(Secret)
 }
 
 struct Refresh;
 impl ErrorList for Refresh {
-    const CODES: &'static [&'static [Code]] = &[BODY_ERRORS, &[Code::InvalidCredential, Code::RateLimited], ANY_ERRORS];
+    const CODES: &'static [&'static [Code]] = &[
+        BODY_ERRORS,
+        &[Code::InvalidCredential, Code::AnswerNotKept, Code::RateLimited],
+        ANY_ERRORS,
+    ];
 }
 
 /// The next tokens for this refresh token, whoever asks in whichever format.

@@ -7,6 +7,7 @@ mod credentials;
 mod documents;
 mod errors;
 mod health;
+mod idempotency;
 mod limits;
 mod lists;
 mod odd_input;

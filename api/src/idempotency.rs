@@ -1,0 +1,209 @@
+//! `Idempotency-Key` (draft-ietf-httpapi-idempotency-key-header): a POST or PATCH that is sent again has its effect
+//! once and gets the first answer again. One layer around every operation, so that none has to think of it.
+
+mod document;
+mod reservation;
+
+use std::{borrow::Cow, panic::AssertUnwindSafe, sync::Arc};
+
+use axum::{
+    body::Body,
+    extract::{FromRequestParts, Request, State},
+    http::{HeaderMap, HeaderValue, Method, StatusCode, header, request::Parts},
+    middleware::Next,
+    response::{IntoResponse, Response},
+};
+use futures::FutureExt;
+use http_body_util::BodyExt;
+use tracing::Instrument;
+use usher_shared::{crypto::sha256, rules::Violation};
+
+use crate::{
+    caller::Caller,
+    error::ApiError,
+    fields::{FieldError, Step},
+    json_body,
+    limits::network,
+    problem::{self, Face},
+    request::{Context, RequestContext},
+    state::AppState,
+};
+
+pub(crate) use document::describe;
+use reservation::{Answer, Reservation, Reserved};
+
+const NAME: &str = "idempotency-key";
+/// The longest key, in bytes.
+const MAX_KEY: usize = 255;
+/// A longer path is known by its hash: an index has no room for more.
+const MAX_PATH: usize = 200;
+
+/// The layer. Requests without the header pass untouched.
+pub(crate) async fn once(
+    State(state): State<AppState>,
+    Context(context): Context,
+    request: Request,
+    next: Next,
+) -> Response {
+    let is_asked = matches!(*request.method(), Method::POST | Method::PATCH) && request.headers().contains_key(NAME);
+    if !is_asked {
+        return next.run(request).await;
+    }
+    answer(state, context, request, next)
+        .await
+        .unwrap_or_else(IntoResponse::into_response)
+}
+
+async fn answer(
+    state: AppState,
+    context: Arc<RequestContext>,
+    request: Request,
+    next: Next,
+) -> Result<Response, ApiError> {
+    let key = key_of(request.headers())?;
+    let (mut parts, body) = request.into_parts();
+    // Before anything is looked up: nobody gets an answer that was another's.
+    let caller = Caller::from_request_parts(&mut parts, &state).await?;
+    parts.extensions.insert(caller);
+    let body = json_body::read(Request::new(body)).await?;
+    let (scope, fingerprint) = (scope(&parts, &context), fingerprint(&state, &parts, &body));
+    match reservation::reserve(&state.db, scope, key, fingerprint).await? {
+        Reserved::Ours(reservation) => {
+            let face = Face::asked_by(&parts.headers);
+            let request = Request::from_parts(parts, Body::from(body));
+            let running = run(state, context, face, request, next, reservation);
+            // A task of its own: a client that hangs up ends this future, and its retry must find the answer.
+            match tokio::spawn(running.in_current_span()).await {
+                Ok(response) => Ok(response),
+                Err(error) => match error.try_into_panic() {
+                    Ok(panic) => std::panic::resume_unwind(panic),
+                    Err(error) => Err(ApiError::Internal(error.into())),
+                },
+            }
+        }
+        Reserved::Answered(answer) => Ok(replay(answer)),
+        Reserved::Running => Err(ApiError::IdempotencyInProgress),
+        Reserved::OfAnother => Err(reused()),
+    }
+}
+
+/// Runs the handler to its end and settles the reservation.
+async fn run(
+    state: AppState,
+    context: Arc<RequestContext>,
+    face: Face,
+    request: Request,
+    next: Next,
+    reservation: Reservation,
+) -> Response {
+    let handler = AssertUnwindSafe(next.run(request)).catch_unwind();
+    let mut response = match tokio::time::timeout(state.time_limit, handler).await {
+        Ok(Ok(response)) => response,
+        Ok(Err(panic)) => {
+            reservation.release(&state.db).await;
+            std::panic::resume_unwind(panic)
+        }
+        Err(_) => ApiError::TimedOut.into_response(),
+    };
+    if !is_final(response.status()) {
+        reservation.release(&state.db).await;
+        return response;
+    }
+    // An error gets its body here, because this is what a repetition shall see.
+    if let Some(error) = response.extensions_mut().remove::<Arc<ApiError>>() {
+        problem::fill(&mut response, &error, face, &context.id, &state.config.api_url);
+    }
+    let (parts, body) = response.into_parts();
+    let body = match body.collect().await {
+        Ok(body) => body.to_bytes(),
+        Err(error) => return ApiError::Internal(error.into()).into_response(),
+    };
+    let answer = if says_no_store(&parts.headers) {
+        Answer::without_body(parts.status, &parts.headers)
+    } else {
+        Answer::whole(parts.status, &parts.headers, &body)
+    };
+    reservation.settle(&state.db, answer).await;
+    Response::from_parts(parts, Body::from(body))
+}
+
+/// Whether the same request would be answered alike again. What depends on the moment or on the credential is not.
+fn is_final(status: StatusCode) -> bool {
+    let passing = [
+        StatusCode::UNAUTHORIZED,
+        StatusCode::FORBIDDEN,
+        StatusCode::TOO_MANY_REQUESTS,
+    ];
+    !status.is_server_error() && !passing.contains(&status)
+}
+
+/// Whether the handler marked its answer as one that nobody may store (RFC 9111 §5.2.2.5): it holds a secret.
+fn says_no_store(headers: &HeaderMap) -> bool {
+    let mut values = headers.get_all(header::CACHE_CONTROL).iter();
+    values.any(|value| value.to_str().is_ok_and(|value| value.contains("no-store")))
+}
+
+fn replay(answer: Answer) -> Response {
+    let Answer { status, headers, body } = answer;
+    let mut response = match body {
+        Some(body) => (status, Body::from(body)).into_response(),
+        None => ApiError::AnswerNotKept.into_response(),
+    };
+    response.headers_mut().extend(headers);
+    let replayed = HeaderValue::from_static("true");
+    response.headers_mut().insert("idempotency-replayed", replayed);
+    response
+}
+
+/// 1–255 visible ASCII characters; quotes, as the draft has them, belong to it.
+fn key_of(headers: &HeaderMap) -> Result<String, ApiError> {
+    let mut values = headers.get_all(NAME).iter();
+    let key = values.next().and_then(|value| value.to_str().ok()).unwrap_or_default();
+    let is_good = (1..=MAX_KEY).contains(&key.len()) && key.bytes().all(|byte| byte.is_ascii_graphic());
+    if is_good && values.next().is_none() {
+        Ok(key.to_owned())
+    } else {
+        let message = "Send one Idempotency-Key of 1 to 255 visible ASCII characters, such as a random UUID";
+        Err(ApiError::Invalid(vec![fault(message)]))
+    }
+}
+
+pub(crate) fn reused() -> ApiError {
+    let message = "This Idempotency-Key was used for another request; use a new one for each operation";
+    ApiError::IdempotencyKeyReused([fault(message)])
+}
+
+fn fault(message: &str) -> FieldError {
+    let step = Step::Key(Cow::Borrowed("Idempotency-Key"));
+    FieldError::new("header", Some(step), Violation::value(message))
+}
+
+/// Whose key it is, and for what: another caller's, and the same on another address, is another key.
+fn scope(parts: &Parts, context: &RequestContext) -> String {
+    let caller = context.caller.get().cloned();
+    let caller = caller.unwrap_or_else(|| format!("anonymous:{}", network(context.address)));
+    let path = parts.uri.path();
+    let path = match path.len() {
+        0..=MAX_PATH => path.to_owned(),
+        _ => sha256(path.as_bytes())
+            .iter()
+            .map(|byte| format!("{byte:02x}"))
+            .collect(),
+    };
+    format!("{caller} {} {path}", parts.method)
+}
+
+/// What must be the same in a repetition. Keyed, because a body may hold a password that a plain hash would give away.
+fn fingerprint(state: &AppState, parts: &Parts, body: &[u8]) -> [u8; 32] {
+    let mut text = Vec::new();
+    text.extend(parts.uri.query().unwrap_or_default().as_bytes());
+    for name in [header::CONTENT_TYPE, header::IF_MATCH, header::IF_NONE_MATCH] {
+        for value in parts.headers.get_all(name) {
+            text.push(b'\n');
+            text.extend(value.as_bytes());
+        }
+        text.push(b'\n');
+    }
+    text.extend(body);
+    state.config.secret_key.sign("idempotency fingerprint", &text)
+}
