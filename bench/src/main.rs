@@ -1,6 +1,7 @@
 //! Benchmarks that anyone can repeat: real servers, started and stopped here, and the limit of what Usher
 //! stands on measured in the same run.
 
+mod chaos;
 mod jobs;
 mod limit;
 mod sample;
@@ -18,11 +19,18 @@ struct Cli {
 enum What {
     /// Writing, starting and finishing jobs
     Jobs(jobs::Args),
+    /// Jobs while everything around them fails
+    Chaos(chaos::Args),
+    /// One worker of the chaos, started by it
+    #[command(hide = true)]
+    ChaosWorker(chaos::worker::Args),
 }
 
 #[tokio::main]
 async fn main() -> anyhow::Result<()> {
     match Cli::parse().what {
         What::Jobs(args) => jobs::run(&args).await,
+        What::Chaos(args) => chaos::run(&args).await,
+        What::ChaosWorker(args) => chaos::worker::run(args).await,
     }
 }

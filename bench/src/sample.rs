@@ -24,7 +24,12 @@ pub fn rate(count: usize, took: Duration) -> f64 {
 
 /// CPU time that this process has used, in clock ticks of 10 ms.
 pub fn cpu_ticks() -> f64 {
-    let stat = fs::read_to_string("/proc/self/stat").unwrap_or_default();
+    cpu_ticks_of(std::process::id())
+}
+
+/// The same of another process.
+pub fn cpu_ticks_of(process: u32) -> f64 {
+    let stat = fs::read_to_string(format!("/proc/{process}/stat")).unwrap_or_default();
     let fields: Vec<&str> = stat.rsplit(')').next().unwrap_or_default().split_whitespace().collect();
     let field = |index: usize| {
         fields
@@ -37,7 +42,12 @@ pub fn cpu_ticks() -> f64 {
 
 /// Resident memory of this process in MiB.
 pub fn memory() -> f64 {
-    let status = fs::read_to_string("/proc/self/status").unwrap_or_default();
+    memory_of(std::process::id())
+}
+
+/// The same of another process.
+pub fn memory_of(process: u32) -> f64 {
+    let status = fs::read_to_string(format!("/proc/{process}/status")).unwrap_or_default();
     let line = status.lines().find_map(|line| line.strip_prefix("VmRSS:"));
     let kib = line
         .and_then(|line| line.split_whitespace().next())

@@ -1,6 +1,7 @@
 //! The whole house from outside, as real processes: the journey from sign-up over the welcome mail to
 //! the admin, on embedded parts and on PostgreSQL, Redis and SMTP; and how a process refuses to start.
 
+mod chaos;
 mod doctor;
 mod embedded;
 mod greeting;

@@ -1,0 +1,221 @@
+//! Whether jobs are lost when everything around them fails: real processes, real servers, and a network that is cut.
+
+mod crowd;
+mod diary;
+mod faults;
+mod intent;
+mod killer;
+mod recovery;
+mod scene;
+mod storm;
+mod ticks;
+mod verdict;
+pub mod worker;
+
+use std::time::Duration;
+
+use anyhow::{Result, ensure};
+use clap::ValueEnum;
+
+use crate::{
+    sample::quantile,
+    table::{self, Figure},
+};
+
+use scene::{Crew, On};
+use storm::Storm;
+
+#[derive(clap::Args)]
+pub struct Args {
+    /// Jobs under random faults
+    #[arg(long, default_value_t = 100_000)]
+    jobs: usize,
+    /// How long the faults go on, in seconds
+    #[arg(long, default_value_t = 600)]
+    seconds: u64,
+    /// The faults' order; printed with the figures
+    #[arg(long)]
+    seed: Option<u64>,
+    /// Where: all three if none is named
+    #[arg(long)]
+    on: Vec<On>,
+    /// What to measure: all if none is named
+    #[arg(long)]
+    part: Vec<Part>,
+    /// Worker processes
+    #[arg(long, default_value_t = 3)]
+    workers: usize,
+    /// Seconds a job is left to a worker that gives no sign of life, under random faults
+    #[arg(long, default_value_t = 5)]
+    lease: u64,
+    /// How often each server goes away and comes back
+    #[arg(long, default_value_t = 100)]
+    rounds: usize,
+    #[arg(long, default_value_t = 1_000)]
+    ticks: usize,
+    #[arg(long)]
+    json: bool,
+}
+
+impl Args {
+    fn storm(&self, seed: u64) -> Storm {
+        Storm {
+            jobs: self.jobs,
+            time: Duration::from_secs(self.seconds),
+            crew: Crew {
+                workers: self.workers,
+                lease: self.lease,
+                concurrency: 16,
+            },
+            seed,
+        }
+    }
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+enum Part {
+    /// Jobs under random faults
+    Storm,
+    /// How long jobs stand still after their worker was killed
+    Kill,
+    /// How long until the first job after a server or the network is back
+    Back,
+    /// Schedules, while the workers that look at them are killed
+    Ticks,
+    /// A job that kills its process
+    Killer,
+    /// A million jobs that are not due, and an idle worker
+    Crowd,
+}
+
+/// One figure, and the most it may be.
+pub struct Measured {
+    on: On,
+    what: &'static str,
+    value: f64,
+    unit: &'static str,
+    at_most: Option<f64>,
+    about: String,
+}
+
+#[expect(clippy::cast_precision_loss, reason = "figures for people")]
+impl Measured {
+    fn note(on: On, what: &'static str, value: impl TryInto<u64>, about: String) -> Self {
+        let value = value.try_into().unwrap_or(u64::MAX) as f64;
+        Self {
+            on,
+            what,
+            value,
+            unit: "",
+            at_most: None,
+            about,
+        }
+    }
+
+    fn at_most(on: On, what: &'static str, value: usize, limit: usize) -> Self {
+        Self {
+            at_most: Some(limit as f64),
+            ..Self::note(on, what, value, String::new())
+        }
+    }
+
+    fn none(on: On, what: &'static str, value: usize) -> Self {
+        Self::at_most(on, what, value, 0)
+    }
+
+    /// The times' quantile `q` in milliseconds.
+    fn time(on: On, what: &'static str, times: &mut [Duration], q: f64, limit: Duration, about: String) -> Self {
+        let value = quantile(times, q);
+        let at_most = Some(limit.as_millis() as f64);
+        Self {
+            on,
+            what,
+            value,
+            unit: "ms",
+            at_most,
+            about,
+        }
+    }
+
+    fn size(on: On, what: &'static str, mebibytes: f64, limit: f64, about: String) -> Self {
+        Self {
+            on,
+            what,
+            value: mebibytes,
+            unit: "MiB",
+            at_most: Some(limit),
+            about,
+        }
+    }
+
+    fn share(on: On, what: &'static str, percent: f64, limit: f64) -> Self {
+        Self {
+            unit: "%",
+            ..Self::size(on, what, percent, limit, String::new())
+        }
+    }
+
+    fn is_missed(&self) -> bool {
+        self.at_most
+            .is_some_and(|limit| self.value.is_nan() || self.value > limit)
+    }
+
+    fn figure(&self) -> Figure {
+        let goal = match self.at_most {
+            Some(limit) if self.is_missed() => format!("MISSED: at most {limit}"),
+            Some(limit) => format!("at most {limit}"),
+            None => String::new(),
+        };
+        let words = [goal, self.about.clone()];
+        let words: Vec<_> = words.into_iter().filter(|word| !word.is_empty()).collect();
+        Figure {
+            on: self.on.name().to_owned(),
+            what: self.what,
+            value: self.value,
+            unit: self.unit,
+            beside: words.join("; "),
+        }
+    }
+}
+
+/// Measures, prints, and fails when a goal is missed.
+pub async fn run(args: &Args) -> Result<()> {
+    let everywhere = || On::value_variants().to_vec();
+    let on = if args.on.is_empty() {
+        everywhere()
+    } else {
+        args.on.clone()
+    };
+    let asked = |part| args.part.is_empty() || args.part.contains(&part);
+    let seed = args.seed.unwrap_or_else(rand::random);
+    let mut measured = Vec::new();
+    for on in on {
+        if asked(Part::Storm) {
+            measured.extend(args.storm(seed).rage(on).await?);
+        }
+        if asked(Part::Kill) {
+            let (by_default, quickly) = (Duration::from_secs(20), Duration::from_secs(7));
+            measured.push(recovery::after_kill(on, 15, 5, by_default).await?);
+            measured.push(recovery::after_kill(on, 5, 20, quickly).await?);
+        }
+        if asked(Part::Back) {
+            for away in recovery::Away::all(on) {
+                measured.push(recovery::after_absence(on, *away, args.rounds, seed).await?);
+            }
+        }
+        if asked(Part::Ticks) {
+            measured.extend(ticks::under_kills(on, args.ticks, seed).await?);
+        }
+        if asked(Part::Killer) {
+            measured.extend(killer::among_others(on).await?);
+        }
+        if asked(Part::Crowd) {
+            measured.extend(crowd::ahead(on).await?);
+        }
+    }
+    let figures: Vec<_> = measured.iter().map(Measured::figure).collect();
+    table::print(&figures, args.json)?;
+    let missed = measured.iter().filter(|figure| figure.is_missed()).count();
+    ensure!(missed == 0, "{missed} goals were missed");
+    Ok(())
+}

@@ -1,0 +1,155 @@
+//! Jobs under random faults: are all of them done, and nothing twice that must be once?
+
+use std::{
+    collections::BTreeMap,
+    io::Write,
+    time::{Duration, Instant},
+};
+
+use anyhow::Result;
+use rand::{RngExt, SeedableRng, rngs::StdRng};
+use sea_orm::{
+    ColumnTrait, DbErr, EntityTrait, PaginatorTrait, QueryFilter,
+    sea_query::{Expr, SimpleExpr},
+};
+use usher_shared::{
+    House,
+    entity::job::{self, JobState},
+    jobs::{Job, WelcomeEmail},
+    time::now,
+};
+
+use super::{
+    Measured,
+    faults::Fault,
+    intent,
+    scene::{Crew, On, Scene},
+    verdict::Verdict,
+    worker::Chaos,
+};
+
+/// How much of it.
+#[derive(Clone, Copy)]
+pub struct Storm {
+    pub jobs: usize,
+    pub time: Duration,
+    pub crew: Crew,
+    pub seed: u64,
+}
+
+impl Storm {
+    pub async fn rage(self, on: On) -> Result<Vec<Measured>> {
+        let mut crew = self.crew;
+        if on == On::Sqlite {
+            crew.workers = 1; // SQLite is for one process
+        }
+        let mut scene = Scene::open(on, crew).await?;
+        let makers = intent::make(scene.house.clone(), self.jobs, self.time, self.seed);
+        let making = tokio::spawn(makers);
+        let mut random = StdRng::seed_from_u64(self.seed);
+        let (began, mut struck, mut stricken) = (Instant::now(), BTreeMap::<Fault, usize>::new(), 0);
+        let (all, mut unhappened) = (Fault::all(on), Vec::new());
+        while began.elapsed() < self.time || !making.is_finished() || struck.len() < all.len() {
+            tokio::time::sleep(Duration::from_millis(random.random_range(0..1_000))).await;
+            // Each kind once before any of them again.
+            if unhappened.is_empty() {
+                unhappened.clone_from(&all);
+            }
+            let fault = unhappened.swap_remove(random.random_range(0..unhappened.len()));
+            stricken += fault.strike(&mut scene, &mut random).await?;
+            *struck.entry(fault).or_default() += 1;
+        }
+        let intent = making.await??;
+        scene.start_all().await;
+        let calm = Instant::now();
+        let left = settle(&scene, Duration::from_secs(60 + self.time.as_secs())).await?;
+        let settled = calm.elapsed();
+        let verdict = Verdict::of(&scene, &intent).await?;
+        for example in &verdict.examples {
+            writeln!(std::io::stderr(), "{}: {example}", on.name())?;
+        }
+        if left > 0 {
+            let post = &scene.posts[0];
+            writeln!(
+                std::io::stderr(),
+                "{left} jobs are left; a worker's log:\n{}",
+                tail(&post.log())
+            )?;
+        }
+        for number in 0..scene.posts.len() {
+            scene.posts[number].roll().await?;
+        }
+        let in_hand = stricken * (crew.concurrency + 1);
+        let faults: usize = struck.values().sum();
+        let told = struck
+            .iter()
+            .map(|(fault, count)| format!("{fault:?} {count}"))
+            .collect::<Vec<_>>()
+            .join(", ");
+        let seed = self.seed;
+        Ok(vec![
+            Measured::note(on, "faults", faults, format!("seed {seed}: {told}")),
+            Measured::note(
+                on,
+                "jobs committed",
+                intent.jobs(),
+                format!("{} commits without an answer", intent.unknown),
+            ),
+            Measured::note(on, "done", verdict.done, format!("{} dead with a reason", verdict.dead)),
+            Measured::none(on, "lost", verdict.lost),
+            Measured::none(on, "dead without a reason", verdict.unexplained),
+            Measured::none(on, "ran though rolled back", verdict.ghosts),
+            Measured::none(on, "database effects doubled", verdict.effects_doubled),
+            Measured::none(on, "database effects amiss", verdict.effects_amiss),
+            Measured::none(on, "done mails that never arrived", verdict.mails_missing),
+            Measured::none(on, "mails that no job explains", verdict.mails_foreign),
+            Measured::none(on, "starts the ledger does not explain", verdict.runs_unexplained),
+            Measured::at_most(on, "mails that came again", verdict.mails_repeated, in_hand),
+            Measured::at_most(on, "starts repeated", verdict.runs_repeated, in_hand),
+            Measured::note(
+                on,
+                "seconds until all was done",
+                settled.as_secs(),
+                "after the last fault".to_owned(),
+            ),
+        ])
+    }
+}
+
+/// Waits until no job is ready or running; what was put off is let go, as staff may do. Answers how many are left.
+pub async fn settle(scene: &Scene, limit: Duration) -> Result<u64> {
+    let end = Instant::now() + limit;
+    loop {
+        let left = left(&scene.house).await?;
+        if left == 0 || Instant::now() > end {
+            return Ok(left);
+        }
+        job::Entity::update_many()
+            .col_expr(job::Column::RunAt, Expr::value(now()))
+            .col_expr(job::Column::NextDispatchAt, Expr::value(now()))
+            .filter(job::Column::State.eq(JobState::Ready))
+            .filter(job::Column::RunAt.gt(now()))
+            .filter(of_chaos())
+            .exec(&scene.house.db)
+            .await?;
+        tokio::time::sleep(Duration::from_secs(1)).await;
+    }
+}
+
+/// Jobs that are ready or running.
+pub async fn left(house: &House) -> Result<u64, DbErr> {
+    job::Entity::find()
+        .filter(job::Column::State.is_in([JobState::Ready, JobState::Running]))
+        .filter(of_chaos())
+        .count(&house.db)
+        .await
+}
+
+fn of_chaos() -> SimpleExpr {
+    job::Column::Kind.is_in([Chaos::KIND, WelcomeEmail::KIND])
+}
+
+fn tail(log: &str) -> String {
+    let lines: Vec<_> = log.lines().rev().take(30).collect();
+    lines.into_iter().rev().collect::<Vec<_>>().join("\n")
+}
