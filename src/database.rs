@@ -11,7 +11,7 @@ use usher_shared::{
 pub async fn open(config: &Config) -> Result<DatabaseConnection> {
     let options = PoolOptions {
         max_connections: 2,
-        create: false,
+        ..PoolOptions::default()
     };
     let db = db::connect(&config.database_url, &options).await?;
     db::check_schema(&db).await?;

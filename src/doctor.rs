@@ -38,7 +38,7 @@ pub async fn run(config: Config, args: &Args) -> Result<()> {
         &config.database_url,
         &PoolOptions {
             max_connections: 2,
-            create: false,
+            ..PoolOptions::default()
         },
     )
     .await

@@ -53,6 +53,7 @@ pub async fn run(config: &Config, args: &Args) -> Result<()> {
         &PoolOptions {
             max_connections: 4,
             create: true,
+            ..PoolOptions::default()
         },
     )
     .await?;

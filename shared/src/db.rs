@@ -1,13 +1,14 @@
 //! Opening the database, on either engine, with the settings that the house relies on.
 
-use std::time::Duration;
+use std::{io, time::Duration};
 
 use sea_orm::{
     ColumnTrait, ConnectOptions, ConnectionTrait, Database, DatabaseConnection, DatabaseTransaction, DbBackend, DbErr,
     RuntimeErr, SqliteTransactionMode, Statement, TransactionOptions, TransactionTrait, Value,
     sea_query::{Expr, ExprTrait, SimpleExpr, ValueType, extension::postgres::PgFunc},
     sqlx::{
-        self,
+        self, Connection, PgConnection,
+        postgres::PgPoolOptions,
         sqlite::{SqliteJournalMode, SqliteSynchronous},
     },
 };
@@ -24,6 +25,10 @@ pub struct PoolOptions {
     pub max_connections: u32,
     /// Whether a missing SQLite file is made.
     pub create: bool,
+    /// Whether a connection to PostgreSQL must answer soon when it comes back, or is closed. A call that was given up
+    /// would otherwise keep its place in the pool for as long as TCP has hope, a quarter of an hour. It costs one more
+    /// round trip, beside the way of whoever used it.
+    pub distrust: bool,
 }
 
 impl Default for PoolOptions {
@@ -31,12 +36,15 @@ impl Default for PoolOptions {
         Self {
             max_connections: 16,
             create: false,
+            distrust: false,
         }
     }
 }
 
 /// After this long without use a connection is tried before it is handed out.
 const RESTED: Duration = Duration::from_secs(1);
+/// A connection that is tried must answer within this: a firewall between may have forgotten it.
+const ANSWERS_WITHIN: Duration = Duration::from_secs(2);
 
 /// The database does not answer; the text is one line and holds no password.
 #[derive(Debug, Error)]
@@ -62,7 +70,7 @@ pub enum SchemaError {
 /// SQLite runs in WAL mode with foreign keys and a busy timeout of 5 s; `synchronous = NORMAL` can lose
 /// the last commits on a power cut, never on a crash of the process.
 pub async fn connect(url: &str, options: &PoolOptions) -> Result<DatabaseConnection, ConnectError> {
-    let create = options.create;
+    let PoolOptions { create, distrust, .. } = *options;
     let mut connect = ConnectOptions::new(url);
     connect
         .max_connections(options.max_connections)
@@ -71,6 +79,7 @@ pub async fn connect(url: &str, options: &PoolOptions) -> Result<DatabaseConnect
         // One that has rested may have died with its server; a busy one is not worth a round trip.
         .test_before_acquire_if_idle_for(RESTED)
         .sqlx_logging(false)
+        .map_sqlx_postgres_pool_opts(move |pool| tried(pool, distrust))
         .map_sqlx_sqlite_opts(move |sqlite| {
             let sqlite = if create { sqlite.create_if_missing(true) } else { sqlite };
             sqlite
@@ -90,6 +99,33 @@ pub async fn connect(url: &str, options: &PoolOptions) -> Result<DatabaseConnect
         Ok(Err(error)) => Err(failed(cause(&error))),
         Ok(Ok(db)) => Ok(db),
     }
+}
+
+fn tried(pool: PgPoolOptions, distrust: bool) -> PgPoolOptions {
+    let pool = pool.before_acquire(|connection, rest| {
+        Box::pin(async move {
+            if rest.idle_for >= RESTED {
+                answer(connection).await?;
+            }
+            Ok(true)
+        })
+    });
+    if !distrust {
+        return pool;
+    }
+    pool.after_release(|connection, _| {
+        Box::pin(async move {
+            answer(connection).await?;
+            Ok(true)
+        })
+    })
+}
+
+async fn answer(connection: &mut PgConnection) -> Result<(), sqlx::Error> {
+    let silent = |_| sqlx::Error::Io(io::Error::new(io::ErrorKind::TimedOut, "the connection is silent"));
+    tokio::time::timeout(ANSWERS_WITHIN, connection.ping())
+        .await
+        .map_err(silent)?
 }
 
 /// Starts a transaction that will write. On SQLite it takes the write lock at once (`BEGIN IMMEDIATE`):

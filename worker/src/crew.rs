@@ -63,7 +63,8 @@ impl Crew {
     pub(crate) fn own_connections(house: &House) -> impl Future<Output = Result<DatabaseConnection, ConnectError>> {
         let options = PoolOptions {
             max_connections: 2,
-            create: false,
+            distrust: true,
+            ..PoolOptions::default()
         };
         async move { db::connect(&house.config.database_url, &options).await }
     }
@@ -98,6 +99,7 @@ impl Crew {
                 info: info.clone(),
                 lease: options.lease,
                 held: Arc::clone(&held),
+                found: Arc::default(),
             }),
             workshop: Arc::new(Workshop {
                 registry,
@@ -145,7 +147,7 @@ impl Crew {
         background.spawn(keep("seals", shutdown.clone(), move || Arc::clone(&pulse).seal()));
         let driver = self.driver(sender, shutdown.clone());
         let driving = background.spawn(keep("driver", shutdown.clone(), move || Arc::clone(&driver).round()));
-        let suspects = self.suspects();
+        let suspects = self.suspects(shutdown.clone());
         background.spawn(keep("suspects", shutdown.clone(), move || {
             Arc::clone(&suspects).round()
         }));
@@ -185,7 +187,7 @@ impl Crew {
         })
     }
 
-    fn suspects(&self) -> Arc<Suspects> {
+    fn suspects(&self, shutdown: CancellationToken) -> Arc<Suspects> {
         Arc::new(Suspects {
             workshop: Arc::clone(&self.workshop),
             queues: self.info.queues.clone(),
@@ -193,6 +195,8 @@ impl Crew {
             lease: self.options.lease,
             held: Arc::clone(&self.held),
             slot: Arc::clone(&self.suspect_slot),
+            found: Arc::clone(&self.pulse.found),
+            shutdown,
         })
     }
 

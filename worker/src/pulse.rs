@@ -7,6 +7,7 @@ use std::{
     time::{Duration, Instant},
 };
 
+use tokio::sync::Notify;
 use tracing::{info, warn};
 use usher_shared::{
     Config, audit,
@@ -30,6 +31,8 @@ pub(crate) struct Pulse {
     pub(crate) info: WorkerInfo,
     pub(crate) lease: Duration,
     pub(crate) held: Arc<Held>,
+    /// Jobs of lost workers are back.
+    pub(crate) found: Arc<Notify>,
 }
 
 impl Pulse {
@@ -62,6 +65,9 @@ impl Pulse {
     /// Announces what is due again, and takes jobs back whose worker is gone.
     pub(crate) async fn sweep(self: Arc<Self>) -> anyhow::Result<Duration> {
         let swept = within(CALL_LIMIT, self.ledger.sweep(&self.info.queues)).await?;
+        if swept.recovered > 0 {
+            self.found.notify_one();
+        }
         if swept.recovered > 0 || swept.ended > 0 {
             info!(
                 recovered = swept.recovered,

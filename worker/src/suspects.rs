@@ -7,16 +7,18 @@ use std::{
 };
 
 use apalis::prelude::Data;
-use tokio::sync::Semaphore;
+use tokio::sync::{Notify, Semaphore};
+use tokio_util::sync::CancellationToken;
 use tracing::info;
 
 use crate::{
     attempt::{self, Workshop},
+    backoff::spread,
     held::Held,
     keep::{CALL_LIMIT, within},
 };
 
-/// Between two looks, while there is none.
+/// Between two looks, while there is none and the sweep of this worker finds none.
 const PAUSE: Duration = Duration::from_secs(1);
 
 pub(crate) struct Suspects {
@@ -27,6 +29,9 @@ pub(crate) struct Suspects {
     pub(crate) held: Arc<Held>,
     /// Taken while one runs, so that a stop can wait for it.
     pub(crate) slot: Arc<Semaphore>,
+    /// Told when this worker's sweep brought some back.
+    pub(crate) found: Arc<Notify>,
+    pub(crate) shutdown: CancellationToken,
 }
 
 impl Suspects {
@@ -38,7 +43,10 @@ impl Suspects {
         let claim = ledger.claim_suspect(&self.queues, &self.worker, self.lease);
         // It is not cut short by a stop: a claim that nobody knows of would count as one more crash.
         let Some(job) = within(CALL_LIMIT, claim).await? else {
-            return Ok(PAUSE);
+            drop(slot);
+            let rest = tokio::time::timeout(spread(PAUSE), self.found.notified());
+            self.shutdown.run_until_cancelled(rest).await;
+            return Ok(Duration::ZERO);
         };
         info!(id = %job.id, kind = job.kind, crashes = job.crashes, "a job whose worker was lost runs apart");
         let held = self.held.take(job, claimed_at, self.lease, slot);

@@ -5,7 +5,11 @@ use std::{sync::Arc, time::Duration};
 use tokio::sync::watch;
 use tokio_util::sync::CancellationToken;
 use tracing::{info, warn};
-use usher_shared::{Config, House, process};
+use usher_shared::{
+    Config, House, OpenError,
+    db::{self, PoolOptions},
+    process,
+};
 
 use crate::{
     Backoff, Mailer, Options, Registry,
@@ -75,7 +79,7 @@ impl Worker {
             tokio::spawn(health.serve(listener, finished));
         }
         let open = || async {
-            let house = House::open(config.clone(), false).await;
+            let house = open_house(config.clone()).await;
             drop(opened.send_replace(house.as_ref().map(House::clone).map_err(Part::from)));
             house
         };
@@ -84,6 +88,17 @@ impl Worker {
         };
         self.run(&house, shutdown).await
     }
+}
+
+/// A house for a process that must go on by itself whatever becomes of its connections.
+async fn open_house(config: Config) -> Result<House, OpenError> {
+    let options = PoolOptions {
+        distrust: true,
+        ..PoolOptions::default()
+    };
+    let db = db::connect(&config.database_url, &options).await?;
+    db::check_schema(&db).await?;
+    Ok(House::with(config, db, false))
 }
 
 /// Tries until it works, and says once that it does not; none when the process is stopped meanwhile.

@@ -35,7 +35,7 @@ pub async fn after_kill(on: On, lease: u64, rounds: usize, goal: Duration) -> Re
     for round in 0..rounds {
         let mut jobs = Vec::new();
         for _ in 0..16 {
-            jobs.push(add(&scene.house, Deed::Nap(400)).await?);
+            jobs.push(add(&scene.house, Deed::NapOnce(2_000)).await?);
         }
         for job in &jobs {
             started(&scene.diary, *job, 1).await?;

@@ -36,6 +36,8 @@ pub enum Deed {
     Effect(u64),
     /// Takes this many milliseconds and has no effect in the database.
     Nap(u64),
+    /// Takes this many milliseconds at its first attempt, and none later.
+    NapOnce(u64),
     /// Ends its process, as a lack of memory would.
     Kill,
 }
@@ -89,6 +91,12 @@ async fn perform(deed: Deed, context: JobContext) -> Result<(), JobError> {
     match deed {
         Deed::Nap(millis) => {
             nap(millis).await;
+            Ok(())
+        }
+        Deed::NapOnce(millis) => {
+            if context.job.attempt == 1 {
+                nap(millis).await;
+            }
             Ok(())
         }
         Deed::Kill => {

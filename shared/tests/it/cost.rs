@@ -32,7 +32,7 @@ fn claiming_and_completing_by_id_reads_no_more_than_the_jobs_named() {
         let db = TestDb::postgres().await;
         let options = PoolOptions {
             max_connections: 1,
-            create: false,
+            ..PoolOptions::default()
         };
         let db = connect(db.url(), &options).await.unwrap();
         // No statistics: in a queue they are always late.
