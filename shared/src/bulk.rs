@@ -74,8 +74,8 @@ impl BulkAction {
 /// The rows of a long job.
 #[derive(Clone, Debug)]
 pub enum Objects {
-    /// Users, by their ids.
-    Users(Vec<i64>),
+    /// Users and audit rows, by their ids.
+    Ids(Vec<i64>),
     /// Jobs and mails, by theirs.
     Uuids(Vec<Uuid>),
     /// All that match a filter at this moment: a select of one column, `id`.
@@ -148,7 +148,7 @@ pub async fn order(
 /// Writes down the rows that a long job goes through; answers how many.
 pub(crate) async fn list(tx: &Tx, job_id: Uuid, objects: Objects) -> Result<u64, DbErr> {
     let words = match objects {
-        Objects::Users(ids) => ids.iter().map(ToString::to_string).collect(),
+        Objects::Ids(ids) => ids.iter().map(ToString::to_string).collect(),
         Objects::Uuids(ids) => ids.iter().map(ToString::to_string).collect(),
         Objects::Select(select) => return list_selected(tx, job_id, select).await,
     };

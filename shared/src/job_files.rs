@@ -36,7 +36,18 @@ impl<'a, C: ConnectionTrait> Writer<'a, C> {
         name: &str,
         media_type: &str,
     ) -> Result<Self, DbErr> {
-        let file_id = Uuid::now_v7();
+        Self::create_as(conn, Uuid::now_v7(), job_id, direction, name, media_type).await
+    }
+
+    /// [`Writer::create`], under an id that the job's payload names.
+    pub(crate) async fn create_as(
+        conn: &'a C,
+        file_id: Uuid,
+        job_id: Uuid,
+        direction: Direction,
+        name: &str,
+        media_type: &str,
+    ) -> Result<Self, DbErr> {
         let row = job_file::ActiveModel {
             id: Set(file_id),
             job_id: Set(job_id),

@@ -48,7 +48,7 @@ pub enum CreateUserError {
 ///
 /// The unique index decides whether the address is taken. After an error the transaction must be dropped.
 pub async fn create(tx: &Tx, new: &NewUser, actor: &Actor) -> Result<user::Model, CreateUserError> {
-    let user = insert(&**tx, blank(&new.name, &new.email, new.age, now())).await?;
+    let user = create_quietly(&**tx, new).await?;
     enqueue_with(
         tx,
         WelcomeEmail { user_id: user.id },
@@ -56,6 +56,11 @@ pub async fn create(tx: &Tx, new: &NewUser, actor: &Actor) -> Result<user::Model
     )
     .await?;
     Ok(user)
+}
+
+/// [`create`] without a welcome: for users who know the house already.
+pub async fn create_quietly(conn: &impl ConnectionTrait, new: &NewUser) -> Result<user::Model, CreateUserError> {
+    insert(conn, blank(&new.name, &new.email, new.age, now())).await
 }
 
 /// Writes a superuser with a password, verified and without a welcome. For the first account and for commands.

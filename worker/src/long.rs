@@ -2,10 +2,13 @@
 //! where it was, and lets others have its place from time to time.
 
 mod bulk_action;
+mod export;
+mod import_users;
+mod sheet;
 
 use std::time::Duration;
 
-use usher_shared::bulk::BulkJob;
+use usher_shared::{bulk::BulkJob, exports::ExportJob, imports::ImportUsers};
 
 use crate::{Policy, Registry};
 
@@ -16,5 +19,8 @@ const POLICY: Policy = Policy {
 };
 
 pub(crate) fn register(registry: Registry) -> Registry {
-    registry.register::<BulkJob>(POLICY, bulk_action::run)
+    registry
+        .register::<BulkJob>(POLICY, bulk_action::run)
+        .register::<ExportJob>(POLICY, export::run)
+        .register::<ImportUsers>(POLICY, import_users::run)
 }

@@ -98,10 +98,10 @@ on_both! {
         let ids = people(&ledger, &["ada"]).await;
         let actor = boss(&ledger, "boss").await;
         let own = actor.id.unwrap();
-        let job = ordered(&ledger, BulkAction::UnlockUsers, Objects::Users(vec![ids[0], 999]), &actor).await.job_id;
+        let job = ordered(&ledger, BulkAction::UnlockUsers, Objects::Ids(vec![ids[0], 999]), &actor).await.job_id;
         assert_eq!(apply(&ledger, job, &ids[0].to_string()).await.unwrap(), Some(ItemOutcome::Skipped));
         assert_eq!(apply(&ledger, job, "999").await.unwrap(), Some(ItemOutcome::Skipped));
-        let job = ordered(&ledger, BulkAction::LockUsers { until: None }, Objects::Users(vec![own, own]), &actor).await;
+        let job = ordered(&ledger, BulkAction::LockUsers { until: None }, Objects::Ids(vec![own, own]), &actor).await;
         assert_eq!(job.rows, 1, "a row is named once");
         assert_eq!(apply(&ledger, job.job_id, &own.to_string()).await.unwrap(), Some(ItemOutcome::Failed));
         assert_eq!(status(&ledger, own).await, UserStatus::Active);
@@ -119,7 +119,7 @@ on_both! {
             user::Entity::update_many().set(row).filter(user::Column::Id.eq(actor.id)).exec(ledger.db())
         };
         let id = other.id.unwrap();
-        let job = ordered(&ledger, BulkAction::DeactivateUsers, Objects::Users(vec![id]), &actor).await.job_id;
+        let job = ordered(&ledger, BulkAction::DeactivateUsers, Objects::Ids(vec![id]), &actor).await.job_id;
         demote(false, true).await.unwrap();
         assert_eq!(apply(&ledger, job, &id.to_string()).await.unwrap(), Some(ItemOutcome::Failed));
         assert_eq!(status(&ledger, id).await, UserStatus::Active);
@@ -147,7 +147,7 @@ on_both! {
         let ids = people(&ledger, &["ada"]).await;
         let actor = boss(&ledger, "boss").await;
         for expected in [ItemOutcome::Done, ItemOutcome::Skipped] {
-            let job = ordered(&ledger, BulkAction::ResendVerification, Objects::Users(ids.clone()), &actor).await.job_id;
+            let job = ordered(&ledger, BulkAction::ResendVerification, Objects::Ids(ids.clone()), &actor).await.job_id;
             assert_eq!(apply(&ledger, job, &ids[0].to_string()).await.unwrap(), Some(expected));
         }
         let mails = job::Entity::find().filter(job::Column::Kind.eq(VerifyEmail::KIND)).count(ledger.db()).await.unwrap();

@@ -3,6 +3,7 @@
 
 mod drain;
 mod endings;
+mod files;
 mod journey;
 mod leases;
 mod long;

@@ -1,0 +1,122 @@
+//! `import_users`: users from a CSV file. The dry run says what would become of each line; the import does it, in
+//! batches that are kept. A user is known by the email address, so that a file can be imported twice.
+
+mod batch;
+mod table;
+
+use std::{
+    collections::HashSet,
+    time::{Duration, Instant},
+};
+
+use anyhow::anyhow;
+use futures::TryStreamExt;
+use serde_json::json;
+use usher_shared::{
+    bulk, csv,
+    imports::ImportUsers,
+    job_files::{self, Direction, Writer},
+};
+
+use crate::{JobContext, JobError};
+
+use batch::{Fate, judge, write_batch};
+use table::{Line, Table};
+
+/// Lines of one look, and of one transaction.
+const BATCH: usize = 100;
+/// After this long an import goes to the end of its queue.
+const TURN: Duration = Duration::from_secs(20);
+/// Faults that the result itself tells; the file has them all.
+const TOLD: usize = 50;
+
+/// Safe to run twice: lines that have an outcome are left alone.
+pub(super) async fn run(job: ImportUsers, context: JobContext) -> Result<(), JobError> {
+    let read = job_files::read(context.db.clone(), job.file_id);
+    let bytes: Vec<Vec<u8>> = read.try_collect().await?;
+    if bytes.is_empty() {
+        return refuse(&context, "the file is empty, or gone with its dry run: upload it again").await;
+    }
+    let bytes = bytes.concat();
+    match Table::read(&bytes, context.config.email_policy) {
+        Ok(table) if job.dry_run => look(&context, &table).await,
+        Ok(table) => import(&job, &context, &table).await,
+        Err(why) => refuse(&context, &why).await,
+    }
+}
+
+async fn refuse(context: &JobContext, why: &str) -> Result<(), JobError> {
+    let tx = context.begin().await?;
+    context.complete_with(tx, json!({ "refused": why })).await
+}
+
+/// Says what would become of each line, and changes nothing.
+async fn look(context: &JobContext, table: &Table) -> Result<(), JobError> {
+    let (db, job_id) = (&context.db, context.job.id);
+    job_files::keep_only(db, job_id, None).await?;
+    let mut file = Writer::create(db, job_id, Direction::Out, "faults.csv", "text/csv").await?;
+    let mut record = String::new();
+    csv::write_record(&mut record, ["line", "fault"]);
+    let (mut new, mut changed, mut unchanged, mut faulty) = (0, 0, 0, 0);
+    let (mut seen, mut told) = (HashSet::new(), Vec::new());
+    for (index, lines) in table.lines.chunks(BATCH).enumerate() {
+        for (line, fate) in judge(db, lines, &mut seen).await? {
+            match fate {
+                Fate::New(_) => new += 1,
+                Fate::Changed(..) => changed += 1,
+                Fate::Unchanged => unchanged += 1,
+                Fate::Faulty(fault) => {
+                    faulty += 1;
+                    csv::write_record(&mut record, [line.to_string().as_str(), &fault]);
+                    if told.len() < TOLD {
+                        told.push(json!({ "line": line, "fault": fault }));
+                    }
+                }
+            }
+        }
+        file.write(record.as_bytes()).await?;
+        record.clear();
+        context
+            .progress(percent((index + 1) * BATCH, table.lines.len()))
+            .await?;
+    }
+    file.write(record.as_bytes()).await?;
+    let (file, _) = file.finish().await?;
+    let result = json!({
+        "rows": table.lines.len(), "new": new, "changed": changed, "unchanged": unchanged, "faulty": faulty,
+        "faults": told, "file": file,
+    });
+    let tx = context.begin().await?;
+    context.complete_with(tx, result).await
+}
+
+async fn import(job: &ImportUsers, context: &JobContext, table: &Table) -> Result<(), JobError> {
+    let (job_id, began) = (context.job.id, Instant::now());
+    let written = usize::try_from(bulk::tally(&context.db, job_id).await?.settled()).unwrap_or(usize::MAX);
+    let (before, rest) = table.lines.split_at(written.min(table.lines.len()));
+    let mut seen: HashSet<String> = before.iter().filter_map(Line::key).map(str::to_owned).collect();
+    let mut far = before.len();
+    for lines in rest.chunks(BATCH) {
+        write_batch(job, context, lines, &mut seen).await?;
+        far += lines.len();
+        context.progress(percent(far, table.lines.len())).await?;
+        if began.elapsed() > TURN && far < table.lines.len() {
+            let reason = anyhow!("{far} of {} lines; others first", table.lines.len());
+            return Err(JobError::Snooze(Duration::ZERO, reason));
+        }
+    }
+    let tally = bulk::tally(&context.db, job_id).await?;
+    tracing::info!(
+        done = tally.done,
+        skipped = tally.skipped,
+        failed = tally.failed,
+        "imported"
+    );
+    let tx = context.begin().await?;
+    context.complete_with(tx, json!(tally)).await
+}
+
+fn percent(far: usize, all: usize) -> i16 {
+    let percent = (far.min(all) * 100).checked_div(all).unwrap_or(100);
+    i16::try_from(percent).unwrap_or(100)
+}

@@ -1,0 +1,206 @@
+//! Jobs that make and read files: exports and the import of users.
+
+use futures::TryStreamExt;
+use sea_orm::{ColumnTrait, EntityTrait, PaginatorTrait, QueryFilter, QueryOrder};
+use serde_json::{Value, json};
+use usher_shared::{
+    audit::Actor,
+    bulk::Objects,
+    entity::{
+        audit_log, job,
+        job::JobState,
+        job_item::{self, ItemOutcome},
+        user,
+    },
+    exports::{self, Exported, Format},
+    imports, job_files,
+};
+use usher_testkit::on_both;
+use usher_worker::registry;
+use uuid::Uuid;
+
+use crate::yard::Yard;
+
+async fn text(yard: &Yard, result: &Value) -> String {
+    let file: Uuid = result["file"].as_str().unwrap().parse().unwrap();
+    let pieces: Vec<Vec<u8>> = job_files::read(yard.house.db.clone(), file)
+        .try_collect()
+        .await
+        .unwrap();
+    String::from_utf8(pieces.concat()).unwrap()
+}
+
+async fn export(yard: &Yard, what: Exported, format: Format, objects: Option<Objects>) -> (Value, String) {
+    let tx = yard.house.ledger.begin().await.unwrap();
+    let job = exports::order(&tx, what, format, objects, &Actor::system())
+        .await
+        .unwrap()
+        .job_id;
+    tx.commit().await.unwrap();
+    let worker = yard.start(registry());
+    let result = yard.reaches(job, JobState::Done).await.result.unwrap();
+    worker.stop().await;
+    let text = text(yard, &result).await;
+    (result, text)
+}
+
+async fn check(yard: &Yard, file: &str) -> (Uuid, Value) {
+    let tx = yard.house.ledger.begin().await.unwrap();
+    let job = imports::check(&tx, "people.csv", file.as_bytes(), &Actor::system())
+        .await
+        .unwrap();
+    tx.commit().await.unwrap();
+    let worker = yard.start(registry());
+    let result = yard.reaches(job, JobState::Done).await.result.unwrap();
+    worker.stop().await;
+    (job, result)
+}
+
+async fn import(yard: &Yard, checked: Uuid, welcome: bool) -> (Uuid, Value) {
+    let tx = yard.house.ledger.begin().await.unwrap();
+    let job = imports::run(&tx, checked, welcome, &Actor::system()).await.unwrap();
+    tx.commit().await.unwrap();
+    let worker = yard.start(registry());
+    let result = yard.reaches(job, JobState::Done).await.result.unwrap();
+    worker.stop().await;
+    (job, result)
+}
+
+async fn people(yard: &Yard) -> Vec<(String, String, Option<i16>)> {
+    let users = user::Entity::find()
+        .order_by_asc(user::Column::Id)
+        .all(&yard.house.db)
+        .await
+        .unwrap();
+    users
+        .into_iter()
+        .map(|user| (user.email, user.name, user.age))
+        .collect()
+}
+
+const FILE: &str = "Email,Name,Age\r\nada@example.org,Ada King,36\r\ngrace@example.org,Grace Hopper,\r\n\
+                    no address,Nobody,200\r\ngrace@example.org,Again,1\r\nboss@example.org,Boss,50\r\n";
+
+on_both! {
+    async fn an_export_has_every_row_and_no_formula_and_no_secret(db: TestDb) {
+        let yard = Yard::embedded(db).await;
+        yard.sign_up("=HYPERLINK(1)", "ada@example.org").await;
+        yard.sql("UPDATE users SET password_hash = 'very secret'").await;
+        yard.sql(
+            "WITH RECURSIVE n(i) AS (SELECT 2 UNION ALL SELECT i + 1 FROM n WHERE i < 2500)
+             INSERT INTO users (email, email_key, name, created_at, updated_at)
+             SELECT 'u' || i || '@example.org', 'u' || i || '@example.org', 'User ' || i, '2026-01-01T00:00:00+00:00',
+                    '2026-01-01T00:00:00+00:00' FROM n",
+        ).await;
+        let (result, text) = export(&yard, Exported::Users, Format::Csv, None).await;
+        assert_eq!((&result["rows"], &result["bytes"]), (&json!(2500), &json!(text.len())));
+        let lines: Vec<_> = text.lines().collect();
+        assert_eq!(lines.len(), 2501);
+        assert!(lines[0].starts_with("id,email,name,age,status,"), "{}", lines[0]);
+        assert!(lines[1].starts_with("1,ada@example.org,'=HYPERLINK(1),,active,"), "{}", lines[1]);
+        assert!(lines[2500].contains("u2500@example.org"));
+        assert!(!text.contains("secret"));
+    }
+
+    async fn an_export_of_chosen_rows_is_json_that_a_program_reads(db: TestDb) {
+        let yard = Yard::embedded(db).await;
+        let ada = yard.sign_up("Ada", "ada@example.org").await;
+        yard.sign_up("Grace", "grace@example.org").await;
+        let (result, text) = export(&yard, Exported::Users, Format::Json, Some(Objects::Ids(vec![ada.id, 999]))).await;
+        assert_eq!(result["rows"], json!(1));
+        let rows: Vec<Value> = serde_json::from_str(&text).unwrap();
+        assert_eq!((&rows[0]["email"], &rows[0]["is_staff"]), (&json!("ada@example.org"), &json!(false)));
+        let (_, none) = export(&yard, Exported::Users, Format::Json, Some(Objects::Ids(vec![999]))).await;
+        assert_eq!(serde_json::from_str::<Vec<Value>>(&none).unwrap(), Vec::<Value>::new());
+        let (_, jobs) = export(&yard, Exported::Jobs, Format::Csv, None).await;
+        assert_eq!(jobs.matches(",welcome_email,").count(), 2);
+        let (mails, _) = export(&yard, Exported::Mails, Format::Csv, None).await;
+        assert_eq!(mails["rows"], json!(2));
+        let (_, trail) = export(&yard, Exported::AuditLog, Format::Csv, None).await;
+        assert_eq!(trail.matches(",export,job,").count(), 5);
+    }
+
+    async fn a_dry_run_says_what_would_become_of_each_line_and_changes_nothing(db: TestDb) {
+        let yard = Yard::embedded(db).await;
+        yard.sign_up("Ada Lovelace", "ada@example.org").await;
+        yard.sign_up("Boss", "boss@example.org").await;
+        yard.sql("UPDATE users SET is_staff = true WHERE name = 'Boss'").await;
+        let before = people(&yard).await;
+        let (_, result) = check(&yard, FILE).await;
+        assert_eq!(people(&yard).await, before);
+        let counts: Vec<_> = ["rows", "new", "changed", "unchanged", "faulty"].map(|name| result[name].clone()).into();
+        assert_eq!(counts, [5, 1, 1, 0, 3].map(|count: i32| json!(count)));
+        let faults = result["faults"].as_array().unwrap();
+        assert_eq!(faults.iter().map(|fault| fault["line"].clone()).collect::<Vec<_>>(), [4, 5, 6].map(|line: i32| json!(line)));
+        let fault = faults[0]["fault"].as_str().unwrap();
+        assert!(fault.contains("email") && fault.contains("The age must be 150 or less"), "{fault}");
+        assert!(text(&yard, &result).await.starts_with("line,fault\r\n4,"));
+    }
+
+    async fn an_import_writes_what_its_dry_run_said_and_a_second_time_nothing(db: TestDb) {
+        let yard = Yard::embedded(db).await;
+        yard.sign_up("Ada Lovelace", "ada@example.org").await;
+        yard.sign_up("Boss", "boss@example.org").await;
+        yard.sql("UPDATE users SET is_staff = true WHERE name = 'Boss'").await;
+        let (checked, _) = check(&yard, FILE).await;
+        let (job, result) = import(&yard, checked, true).await;
+        assert_eq!(result, json!({"done": 2, "skipped": 0, "failed": 3}));
+        let boss = ("boss@example.org".to_owned(), "Boss".to_owned(), None);
+        let expected = [
+            ("ada@example.org".to_owned(), "Ada King".to_owned(), Some(36)),
+            boss,
+            ("grace@example.org".to_owned(), "Grace Hopper".to_owned(), None),
+        ];
+        assert_eq!(people(&yard).await, expected);
+        let failed = job_item::Entity::find().filter(job_item::Column::JobId.eq(job))
+            .filter(job_item::Column::Outcome.eq(ItemOutcome::Failed));
+        assert_eq!(failed.count(&yard.house.db).await.unwrap(), 3);
+        let made = audit_log::Entity::find().filter(audit_log::Column::Action.eq("create"));
+        assert_eq!(made.count(&yard.house.db).await.unwrap(), 1);
+        let welcomes = async || job::Entity::find().filter(job::Column::Kind.eq("welcome_email")).count(&yard.house.db).await.unwrap();
+        assert_eq!(welcomes().await, 3);
+        let (_, again) = import(&yard, checked, true).await;
+        assert_eq!(again, json!({"done": 0, "skipped": 2, "failed": 3}));
+        assert_eq!(people(&yard).await, expected);
+        assert_eq!(welcomes().await, 3);
+    }
+
+    async fn an_import_goes_on_where_it_was(db: TestDb) {
+        let yard = Yard::embedded(db).await;
+        let (checked, _) = check(&yard, "email,name\na@example.org,A\nb@example.org,B\nA@example.org,C\n").await;
+        let tx = yard.house.ledger.begin().await.unwrap();
+        let job = imports::run(&tx, checked, false, &Actor::system()).await.unwrap();
+        tx.commit().await.unwrap();
+        // What a killed worker leaves: the first line has its outcome; its user was deleted since.
+        let row = job_item::ActiveModel {
+            job_id: sea_orm::ActiveValue::Set(job),
+            object_id: sea_orm::ActiveValue::Set("2".to_owned()),
+            outcome: sea_orm::ActiveValue::Set(Some(ItemOutcome::Done)),
+            error: sea_orm::ActiveValue::Set(None),
+        };
+        job_item::Entity::insert(row).exec_without_returning(&yard.house.db).await.unwrap();
+        let worker = yard.start(registry());
+        let result = yard.reaches(job, JobState::Done).await.result.unwrap();
+        worker.stop().await;
+        assert_eq!(result, json!({"done": 2, "skipped": 0, "failed": 1}));
+        assert_eq!(people(&yard).await, [("b@example.org".to_owned(), "B".to_owned(), None)]);
+    }
+
+    async fn a_file_that_is_no_list_of_users_is_refused_with_what_to_do(db: TestDb) {
+        let yard = Yard::embedded(db).await;
+        for (file, words) in [
+            ("name\nAda\n", "must name the columns email and name"),
+            ("email,name,shoe\n", "there is no column \"shoe\""),
+            ("email,name\n\"ada", "never closed"),
+            ("", "upload it again"),
+        ] {
+            let (_, result) = check(&yard, file).await;
+            let refused = result["refused"].as_str().unwrap();
+            assert!(refused.contains(words), "{refused}");
+        }
+        let tx = yard.house.ledger.begin().await.unwrap();
+        let too_large = vec![b'x'; imports::MAX_BYTES + 1];
+        assert!(imports::check(&tx, "x.csv", &too_large, &Actor::system()).await.is_err());
+        assert!(imports::run(&tx, Uuid::now_v7(), false, &Actor::system()).await.is_err());
+    }
+}
