@@ -143,17 +143,6 @@ struct UserDetailsOut {
     more: Option<UserMore>,
 }
 
-impl UserDetailsOut {
-    /// For callers with `users:read`.
-    fn whole(user: user::Model) -> Self {
-        let more = Some(UserMore::from(&user));
-        Self {
-            user: user.into(),
-            more,
-        }
-    }
-}
-
 /// One object whose further fields need not be there, which derived schemas cannot say.
 impl utoipa::PartialSchema for UserDetailsOut {
     fn schema() -> RefOr<Schema> {

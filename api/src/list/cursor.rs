@@ -1,7 +1,7 @@
 //! A place in a list, signed so that nobody can make one up.
 
 use base64::{Engine, prelude::BASE64_URL_SAFE_NO_PAD};
-use sea_orm::{ColumnTrait, ColumnType, EntityTrait, ModelTrait, Value};
+use sea_orm::{ColumnTrait, ColumnType, EntityTrait, Value};
 use usher_shared::{SecretKey, rules::Violation};
 
 use super::{Listed, Order};
@@ -25,10 +25,10 @@ pub(super) struct Place {
 }
 
 impl Place {
-    pub(super) fn of<E: Listed>(order: &Order<E>, row: &E::Model) -> Self {
+    pub(super) fn of<E: Listed>(order: &Order<E>, row: &E::Row) -> Self {
         Self {
-            value: row.get(order.column),
-            id: row.get(E::ID),
+            value: E::value(row, order.column),
+            id: E::value(row, E::ID),
         }
     }
 }

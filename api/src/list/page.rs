@@ -22,8 +22,8 @@ const WALK_UNFILTERED: u64 = 1_000;
 const COUNT: u64 = 10_000;
 
 /// Some rows in their order, and how to go on from them.
-pub(crate) struct Page<E: EntityTrait> {
-    pub(super) rows: Vec<E::Model>,
+pub(crate) struct Page<E: Listed> {
+    pub(super) rows: Vec<E::Row>,
     pub(super) prev: Option<Cursor>,
     pub(super) next: Option<Cursor>,
     pub(super) count: Option<Count>,
@@ -67,7 +67,7 @@ impl<E: Listed> ListQuery<E> {
             }
         };
         take_from(&mut select, rows_of);
-        let mut rows = select.limit(self.limit + 1).all(db).await?;
+        let mut rows = read(db, select.limit(self.limit + 1)).await?;
         let mut more = rows.len() as u64 > self.limit;
         rows.truncate(usize::try_from(self.limit).unwrap_or(usize::MAX));
         let mut end = rows.last().map(|row| Place::of(&self.order, row));
@@ -141,7 +141,8 @@ impl<E: Listed> ListQuery<E> {
         }
         let mut last = self.order.sorted(E::find(), !backward);
         take_from(&mut last, walked.into_query());
-        Ok(last.one(db).await?.map(|row| Place::of(&self.order, &row)))
+        let last = read(db, last.limit(1)).await?;
+        Ok(last.first().map(|row| Place::of(&self.order, row)))
     }
 
     async fn counted(&self, db: &DatabaseConnection, source: &Source<E>, matching: &Condition) -> Result<Count, DbErr> {
@@ -213,6 +214,12 @@ fn take_from<E: EntityTrait>(select: &mut Select<E>, rows: SelectStatement) {
     QuerySelect::query(select)
         .from_clear()
         .from_subquery(rows, E::default());
+}
+
+async fn read<E: Listed>(db: &DatabaseConnection, select: Select<E>) -> Result<Vec<E::Row>, DbErr> {
+    let select = select.select_only().columns(E::COLUMNS.iter().copied());
+    let rows = db.query_all(&select.into_query()).await?;
+    rows.iter().map(E::read).collect()
 }
 
 /// How many rows a statement finds; it must have a limit.

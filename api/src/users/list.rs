@@ -3,7 +3,7 @@
 
 use axum::{extract::State, response::Response};
 use chrono::{DateTime, Utc};
-use sea_orm::{ColumnTrait, Condition, sea_query::IntoCondition};
+use sea_orm::{ColumnTrait, Condition, DbErr, QueryResult, Value, sea_query::IntoCondition};
 use serde_json::json;
 use usher_shared::{
     entity::user::{self, Column},
@@ -13,7 +13,7 @@ use usher_shared::{
 use utoipa::IntoParams;
 use utoipa_axum::{router::OpenApiRouter, routes};
 
-use super::{Status, UserDetailsOut};
+use super::{Status, UserDetailsOut, UserMore, UserOut};
 use crate::{
     caller::{ApiKey, UsersRead},
     code::Code,
@@ -42,9 +42,60 @@ impl Listed for user::Entity {
     ];
     const ID: Column = Column::Id;
 
+    type Row = UserRow;
+    const COLUMNS: &'static [Column] = &[
+        Column::Id,
+        Column::Name,
+        Column::Email,
+        Column::EmailKey,
+        Column::CreatedAt,
+        Column::Age,
+        Column::Status,
+        Column::EmailVerifiedAt,
+        Column::ExternalId,
+        Column::UpdatedAt,
+    ];
+
     fn visible() -> Condition {
         Column::DeletedAt.is_null().into_condition()
     }
+
+    fn read(row: &QueryResult) -> Result<UserRow, DbErr> {
+        let verified_at: Option<DateTime<Utc>> = row.try_get_by_index(7)?;
+        Ok(UserRow {
+            email_key: row.try_get_by_index(3)?,
+            user: UserDetailsOut {
+                user: UserOut {
+                    id: row.try_get_by_index(0)?,
+                    name: row.try_get_by_index(1)?,
+                    email: row.try_get_by_index(2)?,
+                    created_at: row.try_get_by_index(4)?,
+                },
+                more: Some(UserMore {
+                    age: row.try_get_by_index(5)?,
+                    status: row.try_get_by_index::<user::UserStatus>(6)?.into(),
+                    verified: verified_at.is_some(),
+                    external_id: row.try_get_by_index(8)?,
+                    updated_at: row.try_get_by_index(9)?,
+                }),
+            },
+        })
+    }
+
+    fn value(UserRow { email_key, user }: &UserRow, column: Column) -> Value {
+        match column {
+            Column::CreatedAt => user.user.created_at.into(),
+            Column::Name => user.user.name.as_str().into(),
+            Column::EmailKey => email_key.as_str().into(),
+            _ => user.user.id.into(),
+        }
+    }
+}
+
+/// A user of a list, and by what an order by email knows it.
+pub(crate) struct UserRow {
+    email_key: String,
+    user: UserDetailsOut,
 }
 
 /// Which users to list.
@@ -214,7 +265,7 @@ async fn list(
     Query(query): Query<UsersQuery>,
 ) -> Result<Response, ApiError> {
     let page = query.list.page(&state.db, &query.filters).await?;
-    query.list.answer(page, &state, UserDetailsOut::whole)
+    query.list.answer(page, &state, |row| row.user)
 }
 
 struct List;
