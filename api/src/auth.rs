@@ -1,9 +1,17 @@
 //! How people get in: log-in, tokens, and everything that leads to a password or away from it.
 
 mod login;
+mod mailed;
+mod oauth;
+mod password_reset;
+mod reauthenticate;
 mod refresh;
+mod sign_up;
 
-use axum::http::{HeaderMap, header};
+use axum::{
+    Json,
+    http::{HeaderMap, StatusCode, header},
+};
 use sea_orm::{ColumnTrait, EntityTrait, QueryFilter, sea_query::Expr};
 use serde::Serialize;
 use usher_shared::{
@@ -19,8 +27,36 @@ use utoipa_axum::router::OpenApiRouter;
 use crate::{caller::actor, error::ApiError, me::SessionOut, request::RequestContext, state::AppState};
 
 pub(crate) fn router() -> OpenApiRouter<AppState> {
-    OpenApiRouter::new().merge(login::router()).merge(refresh::router())
+    OpenApiRouter::new()
+        .merge(sign_up::router())
+        .merge(mailed::router())
+        .merge(login::router())
+        .merge(reauthenticate::router())
+        .merge(refresh::router())
+        .merge(oauth::router())
+        .merge(password_reset::router())
 }
+
+pub(crate) use login::{refused, text};
+pub(crate) use mailed::{Errand, run};
+pub(crate) use password_reset::acceptable;
+pub(crate) use sign_up::charge_mail;
+
+/// What is done about an address, which is the same whether somebody here has it or not.
+#[derive(Serialize, ToSchema)]
+#[schema(as = Accepted)]
+pub(crate) struct AcceptedOut {
+    #[schema(example = "If the address is one we can write to, a mail is on its way")]
+    detail: &'static str,
+}
+
+/// The answer to whoever asks for a mail.
+pub(crate) const ACCEPTED: (StatusCode, Json<AcceptedOut>) = (
+    StatusCode::ACCEPTED,
+    Json(AcceptedOut {
+        detail: "If the address is one we can write to, a mail is on its way",
+    }),
+);
 
 /// The tokens of a session.
 #[derive(Serialize, ToSchema)]

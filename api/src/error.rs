@@ -8,7 +8,7 @@ use axum::{
     response::{IntoResponse, Response},
 };
 use sea_orm::DbErr;
-use usher_shared::{api_keys::Scope, db::is_outage, jobs::EnqueueError, mfa::MfaError};
+use usher_shared::{api_keys::Scope, db::is_outage, jobs::EnqueueError, mail_tokens::RedeemError, mfa::MfaError};
 
 use crate::{code::Code, fields::FieldError, idempotency};
 
@@ -246,6 +246,16 @@ impl From<EnqueueError> for ApiError {
         match error {
             EnqueueError::Db(error) => error.into(),
             other => Self::Internal(other.into()),
+        }
+    }
+}
+
+impl From<RedeemError> for ApiError {
+    fn from(error: RedeemError) -> Self {
+        match error {
+            RedeemError::Invalid => Self::TokenInvalid,
+            RedeemError::Expired => Self::TokenExpired,
+            RedeemError::Db(error) => error.into(),
         }
     }
 }

@@ -114,6 +114,23 @@ impl<'v> Fields<'v> {
         self.note(name, read)
     }
 
+    /// A field that must be there, with a rule that tells every fault of it.
+    pub fn required_all<T: FromJson<'v>, U>(
+        &mut self,
+        name: &'static str,
+        rule: impl FnOnce(T) -> Result<U, Vec<Violation>>,
+    ) -> Option<U> {
+        let raw = self.required(name, |raw: T| Ok(raw))?;
+        match rule(raw) {
+            Ok(read) => Some(read),
+            Err(violations) => {
+                self.faults
+                    .extend(violations.into_iter().map(|violation| in_body(name, violation)));
+                None
+            }
+        }
+    }
+
     /// A field that may be absent or null, both of which give `Some(None)`.
     pub fn optional<T: FromJson<'v>, U>(
         &mut self,
@@ -155,11 +172,15 @@ impl<'v> Fields<'v> {
 
     fn note<U>(&mut self, name: &'static str, read: Result<U, Violation>) -> Option<U> {
         read.map_err(|violation| {
-            let step = Step::Key(Cow::Borrowed(name));
-            self.faults.push(FieldError::new("body", Some(step), violation));
+            self.faults.push(in_body(name, violation));
         })
         .ok()
     }
+}
+
+/// A fault of this field of the body.
+pub(crate) fn in_body(name: &'static str, violation: Violation) -> FieldError {
+    FieldError::new("body", Some(Step::Key(Cow::Borrowed(name))), violation)
 }
 
 /// A JSON type, read strictly: `"5"` and `true` are no numbers, and null is no text.

@@ -18,6 +18,7 @@ mod json_body;
 mod key_use;
 mod limits;
 mod list;
+mod mailed_links;
 mod me;
 mod openapi;
 mod page;

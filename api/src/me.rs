@@ -1,5 +1,9 @@
 //! The signed-in person's own account.
 
+mod deletion;
+mod email;
+mod mfa;
+mod password;
 mod sessions;
 
 use axum::{
@@ -36,7 +40,11 @@ pub(crate) use sessions::{SessionOut, SessionsOut, ended};
 pub(crate) fn router() -> OpenApiRouter<AppState> {
     OpenApiRouter::new()
         .routes(routes!(show, update))
+        .merge(deletion::router())
+        .merge(password::router())
+        .merge(email::router())
         .merge(sessions::router())
+        .merge(mfa::router())
 }
 
 /// The signed-in person's own account.

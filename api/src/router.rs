@@ -17,7 +17,7 @@ use utoipa::OpenApi;
 use utoipa_axum::router::OpenApiRouter;
 
 use crate::{
-    assets, auth, documents, error::ApiError, explanations, guard::guard, health, idempotency, index, me,
+    assets, auth, documents, error::ApiError, explanations, guard::guard, health, idempotency, index, mailed_links, me,
     openapi::Document, request::observe, set_password, state::AppState, users,
 };
 
@@ -44,7 +44,8 @@ pub fn router(state: AppState) -> Router {
         .route("/openapi.json", get(documents::openapi_json))
         .route("/favicon.ico", get(assets::favicon))
         .route("/assets/{name}", get(assets::show))
-        .merge(set_password::router());
+        .merge(set_password::router())
+        .merge(mailed_links::router());
     let routes = operations
         .route_layer(from_fn_with_state(state.clone(), idempotency::once))
         .merge(pages)

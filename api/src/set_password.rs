@@ -1,4 +1,5 @@
-//! The page that a mail's link leads to: its owner chooses a password, which also proves that the address is theirs.
+//! The pages that a mail's link leads to when its owner chooses a password, the first one (`/set-password`) or another
+//! (`/reset-password`); which also proves that the address is theirs.
 
 use askama::Template;
 use axum::{
@@ -22,6 +23,7 @@ use usher_shared::{
 
 use crate::{
     assets::address,
+    auth::anonymous,
     caller::actor,
     error::ApiError,
     json_body,
@@ -32,7 +34,38 @@ use crate::{
 };
 
 pub(crate) fn router() -> Router<AppState> {
-    Router::new().route("/set-password", get(show).post(set))
+    let page = |occasion: Occasion| {
+        get(move |state, link| show(state, link, occasion))
+            .post(move |state, context, form| set(state, context, form, occasion))
+    };
+    Router::new()
+        .route("/set-password", page(Occasion::First))
+        .route("/reset-password", page(Occasion::Reset))
+}
+
+/// Why somebody chooses a password.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Occasion {
+    /// The account has none yet.
+    First,
+    /// The one before is forgotten.
+    Reset,
+}
+
+impl Occasion {
+    const fn purpose(self) -> MailTokenPurpose {
+        match self {
+            Self::First => MailTokenPurpose::SetPassword,
+            Self::Reset => MailTokenPurpose::PasswordReset,
+        }
+    }
+
+    const fn path(self) -> &'static str {
+        match self {
+            Self::First => "set-password",
+            Self::Reset => "reset-password",
+        }
+    }
 }
 
 #[derive(Template)]
@@ -40,6 +73,7 @@ pub(crate) fn router() -> Router<AppState> {
 struct SetPassword {
     style: String,
     icon: String,
+    occasion: Occasion,
     stage: Stage,
 }
 
@@ -59,7 +93,7 @@ enum Stage {
 }
 
 impl Stage {
-    fn page(self, state: &AppState) -> Response {
+    fn page(self, state: &AppState, occasion: Occasion) -> Response {
         let status = match &self {
             Self::Done => StatusCode::OK,
             Self::Form { faults, .. } if faults.is_empty() => StatusCode::OK,
@@ -76,6 +110,7 @@ impl Stage {
         let page = SetPassword {
             style: at("pages.css"),
             icon: at("icon.svg"),
+            occasion,
             stage: self,
         };
         let mut response = Page::new(page).status(status).into_response();
@@ -91,9 +126,13 @@ struct Link {
 }
 
 /// Shows the form. It does not use the token up: mail programs open links to look at them.
-async fn show(State(state): State<AppState>, link: Result<Query<Link>, QueryRejection>) -> Result<Response, ApiError> {
+async fn show(
+    State(state): State<AppState>,
+    link: Result<Query<Link>, QueryRejection>,
+    occasion: Occasion,
+) -> Result<Response, ApiError> {
     let token = link.map(|Query(link)| link.token).unwrap_or_default();
-    let stage = match owner(&state, &token).await? {
+    let stage = match owner(&state, &token, occasion).await? {
         Ok(user) => Stage::Form {
             token,
             email: user.email,
@@ -101,18 +140,23 @@ async fn show(State(state): State<AppState>, link: Result<Query<Link>, QueryReje
         },
         Err(stage) => stage,
     };
-    Ok(stage.page(&state))
+    Ok(stage.page(&state, occasion))
 }
 
 /// Sets the password. What was typed is never sent back.
-async fn set(State(state): State<AppState>, Context(context): Context, form: Form) -> Result<Response, ApiError> {
+async fn set(
+    State(state): State<AppState>,
+    Context(context): Context,
+    form: Form,
+    occasion: Occasion,
+) -> Result<Response, ApiError> {
     let charged = Limit::of_passwords(context.address).charge(&state, &context).await;
     if let Err(ApiError::RateLimited { retry_after }) = charged {
-        return Ok(Stage::TooMany { seconds: retry_after }.page(&state));
+        return Ok(Stage::TooMany { seconds: retry_after }.page(&state, occasion));
     }
-    let user = match owner(&state, &form.token).await? {
+    let user = match owner(&state, &form.token, occasion).await? {
         Ok(user) => user,
-        Err(stage) => return Ok(stage.page(&state)),
+        Err(stage) => return Ok(stage.page(&state, occasion)),
     };
     let stage = match form.password(&user) {
         Err(faults) => {
@@ -123,21 +167,38 @@ async fn set(State(state): State<AppState>, Context(context): Context, form: For
                 faults,
             }
         }
-        Ok(password) => keep(&state, &context, &form.token, &user, &password).await?,
+        Ok(password) => {
+            let hash = password::hash(&password).await.map_err(anyhow::Error::from)?;
+            match occasion {
+                Occasion::First => keep_first(&state, &context, &form.token, &user, hash).await?,
+                Occasion::Reset => keep_reset(&state, &context, &form.token, hash).await?,
+            }
+        }
     };
-    Ok(stage.page(&state))
+    Ok(stage.page(&state, occasion))
 }
 
-/// Stores the password and uses the token up, both or neither.
-async fn keep(
+/// Stores another password and uses the token up, both or neither.
+async fn keep_reset(state: &AppState, context: &RequestContext, token: &str, hash: String) -> Result<Stage, ApiError> {
+    let tx = state.ledger.begin().await?;
+    if let Err(error) = users::reset_password(&tx, token, hash, &anonymous(context)).await {
+        return refused(error);
+    }
+    tx.commit().await?;
+    Ok(Stage::Done)
+}
+
+/// Stores the first password and uses the token up, both or neither.
+async fn keep_first(
     state: &AppState,
     context: &RequestContext,
     token: &str,
     user: &user::Model,
-    password: &Password,
+    hash: String,
 ) -> Result<Stage, ApiError> {
-    let hash = password::hash(password).await.map_err(anyhow::Error::from)?;
     let tx = usher_shared::db::begin(&state.db).await?;
+    // The account before its tokens, as everybody locks them.
+    users::find_for_change(&tx, user.id).await?;
     match mail_tokens::redeem(&tx, token, MailTokenPurpose::SetPassword).await {
         Ok(_) => {}
         Err(error) => return refused(error),
@@ -156,8 +217,8 @@ async fn keep(
 }
 
 /// Whose token it is, without using it up; or what to say instead.
-async fn owner(state: &AppState, token: &str) -> Result<Result<user::Model, Stage>, ApiError> {
-    let row = match mail_tokens::peek(&state.db, token, MailTokenPurpose::SetPassword).await {
+async fn owner(state: &AppState, token: &str, occasion: Occasion) -> Result<Result<user::Model, Stage>, ApiError> {
+    let row = match mail_tokens::peek(&state.db, token, occasion.purpose()).await {
         Ok(row) => row,
         Err(error) => return refused(error).map(Err),
     };

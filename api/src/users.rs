@@ -76,7 +76,7 @@ struct CreateUserIn {
 
 /// JSON Schema says of an email only that it is one; that special-use domains are refused needs a `not`, for which
 /// utoipa has no builder.
-fn email_schema() -> Object {
+pub(crate) fn email_schema() -> Object {
     let refused = format!(r"\.({})$", SPECIAL_DOMAINS.join("|"));
     let mut schema = Object::with_type(Type::String);
     schema.format = Some(SchemaFormat::KnownFormat(KnownFormat::Email));

@@ -87,8 +87,8 @@ pub async fn peek(
     }
 }
 
-/// Uses a token up, together with every other one of this user and purpose. Of two callers at once one gets it.
-pub async fn redeem(
+/// Uses this one token up. Of two callers at once one gets it.
+pub async fn redeem_one(
     tx: &impl ConnectionTrait,
     raw: &str,
     purpose: MailTokenPurpose,
@@ -103,6 +103,16 @@ pub async fn redeem(
     if spent.rows_affected == 0 {
         return Err(RedeemError::Invalid);
     }
+    Ok(row)
+}
+
+/// Uses a token up, together with every other one of this user and purpose. Of two callers at once one gets it.
+pub async fn redeem(
+    tx: &impl ConnectionTrait,
+    raw: &str,
+    purpose: MailTokenPurpose,
+) -> Result<mail_token::Model, RedeemError> {
+    let row = redeem_one(tx, raw, purpose).await?;
     mail_token::Entity::update_many()
         .col_expr(mail_token::Column::UsedAt, Expr::value(now()))
         .filter(mail_token::Column::UserId.eq(row.user_id))
@@ -118,6 +128,32 @@ pub async fn spend_all(tx: &impl ConnectionTrait, user_id: i64) -> Result<(), Db
     mail_token::Entity::update_many()
         .col_expr(mail_token::Column::UsedAt, Expr::value(now()))
         .filter(mail_token::Column::UserId.eq(user_id))
+        .filter(mail_token::Column::UsedAt.is_null())
+        .exec(tx)
+        .await
+        .map(drop)
+}
+
+/// Spends what was mailed to this user but the way back to an older address: whoever took the account over by a new
+/// address must not be able to close it.
+pub async fn spend_all_but_undo(tx: &impl ConnectionTrait, user_id: i64) -> Result<(), DbErr> {
+    mail_token::Entity::update_many()
+        .col_expr(mail_token::Column::UsedAt, Expr::value(now()))
+        .filter(mail_token::Column::UserId.eq(user_id))
+        .filter(mail_token::Column::Purpose.ne(MailTokenPurpose::EmailChangeUndo))
+        .filter(mail_token::Column::UsedAt.is_null())
+        .exec(tx)
+        .await
+        .map(drop)
+}
+
+/// Spends the ways back to addresses that the account got after this token was made; older ways stay open.
+pub async fn spend_later_undos(tx: &impl ConnectionTrait, token: &mail_token::Model) -> Result<(), DbErr> {
+    mail_token::Entity::update_many()
+        .col_expr(mail_token::Column::UsedAt, Expr::value(now()))
+        .filter(mail_token::Column::UserId.eq(token.user_id))
+        .filter(mail_token::Column::Purpose.eq(MailTokenPurpose::EmailChangeUndo))
+        .filter(mail_token::Column::CreatedAt.gte(token.created_at))
         .filter(mail_token::Column::UsedAt.is_null())
         .exec(tx)
         .await

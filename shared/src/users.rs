@@ -1,6 +1,10 @@
 //! What happens to accounts, whichever room asks for it.
 
 mod change;
+mod deletion;
+mod email;
+mod password;
+mod sign_up;
 
 use std::{collections::HashMap, sync::Arc};
 
@@ -24,6 +28,10 @@ use crate::{
 };
 
 pub use change::{ChangeError, Edit, Standing, delete, edit, find_for_change, restore, set_standing};
+pub use deletion::{DELETION_DELAY, delete_if_due, keep, schedule_deletion};
+pub use email::{EmailChangeError, confirm_email_change, undo_email_change};
+pub use password::{replace_password, reset_password};
+pub use sign_up::{NOBODY, mailed, sign_up, verify_email};
 
 /// A user about to be made; each part is valid by its type.
 #[derive(Clone, Debug)]

@@ -5,6 +5,7 @@ mod email_change;
 mod mfa_changed;
 mod new_sign_in;
 mod password;
+mod session_reuse;
 mod sign_up;
 mod staff_digest;
 mod welcome_email;
@@ -17,7 +18,7 @@ use usher_shared::{
     entity::{mail_token::MailTokenPurpose, user},
     jobs::{
         DeletionScheduled, EmailChangeConfirm, EmailChangeUndo, MfaChanged, NewSignIn, PasswordChanged, PasswordReset,
-        Schedule, SomeoneTriedToSignUp, VerifyEmail, WelcomeEmail,
+        Schedule, SessionReuse, SomeoneTriedToSignUp, VerifyEmail, WelcomeEmail,
     },
     mail_tokens,
     time::now,
@@ -57,6 +58,7 @@ pub(crate) fn register(registry: Registry) -> Registry {
         .register::<EmailChangeConfirm>(FOR_DAYS, email_change::confirm)
         .register::<EmailChangeUndo>(FOR_DAYS, email_change::undo)
         .register::<NewSignIn>(FOR_DAYS, new_sign_in::send)
+        .register::<SessionReuse>(FOR_DAYS, session_reuse::send)
         .register::<MfaChanged>(FOR_DAYS, mfa_changed::send)
         .register::<DeletionScheduled>(FOR_DAYS, deletion_scheduled::send)
         .register::<StaffDigest>(Policy::DEFAULT, staff_digest::gather)

@@ -1,12 +1,13 @@
 //! Jobs that keep the house small and forgetful, and the hours at which they come.
 
+mod delete_account;
 mod prune;
 mod purge_deleted_users;
 mod purge_expired;
 
 use std::time::Duration;
 
-use usher_shared::jobs::Schedule;
+use usher_shared::jobs::{DeleteAccount, Schedule};
 
 use crate::{Policy, Registry};
 
@@ -24,6 +25,7 @@ pub(crate) fn register(registry: Registry) -> Registry {
     registry
         .register::<Prune>(POLICY, prune::prune)
         .register::<PurgeExpired>(POLICY, purge_expired::purge)
+        .register::<DeleteAccount>(Policy::DEFAULT, delete_account::delete)
         .register::<PurgeDeletedUsers>(POLICY, purge_deleted_users::purge)
         .schedule(Schedule::new("prune", "7 * * * *", &Prune {}))
         .schedule(Schedule::new("purge_expired", "17 3 * * *", &PurgeExpired {}))

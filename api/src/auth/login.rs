@@ -56,7 +56,7 @@ impl FromFields<AppState> for LoginIn {
 }
 
 /// Any text at all: what is wrong with it is not told by its shape.
-pub(super) fn text(raw: &str) -> Result<String, Violation> {
+pub(crate) fn text(raw: &str) -> Result<String, Violation> {
     Ok(raw.to_owned())
 }
 
@@ -184,7 +184,7 @@ async fn keep_rehashed(tx: &Tx, user_id: i64, hash: String) -> Result<(), ApiErr
 }
 
 /// Writes a failed attempt down. What was typed is not kept: people type passwords into the wrong field.
-pub(super) async fn refused(
+pub(crate) async fn refused(
     state: &AppState,
     context: &RequestContext,
     user: Option<&user::Model>,

@@ -9,13 +9,13 @@ use usher_shared::{
 };
 use usher_testkit::{Browser, TestDb, run};
 
-use crate::app::TestApp;
+use crate::{app::TestApp, people::PASSWORD};
 
 /// Serves a fresh API and opens a browser beside it.
 async fn open() -> (TestApp, String, Browser, CancellationToken) {
-    let app = TestApp::start(TestDb::sqlite().await).await;
     let listener = TcpListener::bind("127.0.0.1:0").await.expect("a port");
     let url = format!("http://{}", listener.local_addr().expect("an address"));
+    let app = TestApp::with(TestDb::sqlite().await, &[("API_URL", &url)]).await;
     let (house, stop) = (app.house.clone(), CancellationToken::new());
     let stopping = stop.clone();
     tokio::spawn(async move { usher_api::serve(&house, listener, stopping).await });
@@ -36,9 +36,9 @@ fn a_person_authorizes_and_tries_an_operation_in_swagger_ui() {
             .unwrap();
         browser.goto(&format!("{url}/docs")).await;
         browser.click(".auth-wrapper .authorize").await;
-        browser.fill(".auth-container input", token.as_str()).await;
-        browser.click(".auth-btn-wrapper .authorize").await;
-        browser.click(".auth-btn-wrapper .btn-done").await;
+        browser.fill("#auth-bearer-value", token.as_str()).await;
+        browser.click("form:has(#auth-bearer-value) .authorize").await;
+        browser.click(".btn-done").await;
         browser
             .click("#operations-Users-createUser .opblock-summary-control")
             .await;
@@ -53,6 +53,31 @@ fn a_person_authorizes_and_tries_an_operation_in_swagger_ui() {
             .await;
         assert!(all.iter().any(|text| text.starts_with("201")), "{status} {all:?}");
         assert_eq!(app.count_users().await, 1);
+        nothing_foreign_or_broken(&browser, "/docs").await;
+        stop.cancel();
+    });
+}
+
+#[test]
+fn a_person_authorizes_with_email_and_password_in_swagger_ui() {
+    run(async {
+        let (app, url, browser, stop) = open().await;
+        app.member("ada@example.com").await;
+        browser.goto(&format!("{url}/docs")).await;
+        browser.click(".auth-wrapper .authorize").await;
+        browser.fill("#oauth_username", "ada@example.com").await;
+        browser.fill("#oauth_password", PASSWORD).await;
+        browser.click(".auth-container:has(#oauth_username) .authorize").await;
+        // It is there once the tokens are.
+        browser.text(".auth-container h6").await;
+        browser.click(".btn-done").await;
+        browser.click("#operations-Me-getMe .opblock-summary-control").await;
+        browser.click("#operations-Me-getMe .try-out__btn").await;
+        browser.click("#operations-Me-getMe .execute").await;
+        let shown = browser
+            .text("#operations-Me-getMe .live-responses-table .microlight")
+            .await;
+        assert!(shown.contains("\"email\": \"ada@example.com\""), "{shown}");
         nothing_foreign_or_broken(&browser, "/docs").await;
         stop.cancel();
     });

@@ -143,8 +143,8 @@ pub async fn set_standing(
     write(tx, before, row, action, reason, actor).await
 }
 
-/// Writes what differs, with the audit row that tells it.
-async fn write(
+/// Writes what differs, with the audit row that tells it; of a password only that it was set.
+pub(super) async fn write(
     tx: &DatabaseTransaction,
     before: user::Model,
     mut row: user::ActiveModel,
@@ -160,7 +160,7 @@ async fn write(
         let old = before.get(column);
         if old == after {
             row.not_set(column);
-        } else if !matches!(column, Column::EmailKey) {
+        } else if !matches!(column, Column::EmailKey | Column::PasswordHash) {
             let change = json!([sea_value_to_json_value(&old), sea_value_to_json_value(&after)]);
             changes.insert(column.as_str().to_owned(), change);
         }

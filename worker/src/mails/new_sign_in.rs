@@ -22,7 +22,7 @@ pub(super) async fn send(job: NewSignIn, context: JobContext) -> Result<(), JobE
 }
 
 /// Browser and system in our words: whoever signs in chooses the header, and must not write into our mail.
-fn device(user_agent: &str) -> String {
+pub(super) fn device(user_agent: &str) -> String {
     let known = |names: &[(&str, &'static str)]| {
         let name = names.iter().find(|(mark, _)| user_agent.contains(mark));
         name.map(|(_, name)| *name)

@@ -4,7 +4,7 @@ use chrono::{DateTime, Utc};
 use sea_orm::{ColumnTrait, DatabaseConnection, DbErr, EntityTrait, QueryFilter, QuerySelect, QueryTrait};
 use serde::{Deserialize, Serialize};
 use usher_shared::{
-    entity::{idempotency_key, mail_breaker, mail_token, session},
+    entity::{idempotency_key, mail_breaker, mail_token, mfa_challenge, session},
     jobs::{Job, Priority},
     time::now,
 };
@@ -28,11 +28,13 @@ impl Job for PurgeExpired {
 pub(crate) async fn purge(_: PurgeExpired, context: JobContext) -> Result<(), JobError> {
     use idempotency_key::Column as Key;
     use mail_token::Column as Token;
+    use mfa_challenge::Column as Challenge;
     use session::Column as Session;
 
     let (db, before) = (&context.db, now() - KEPT);
     let tokens = remove::<mail_token::Entity>(db, Token::Id, Token::ExpiresAt, before).await?;
     let keys = remove::<idempotency_key::Entity>(db, Key::Id, Key::ExpiresAt, before).await?;
+    remove::<mfa_challenge::Entity>(db, Challenge::Id, Challenge::ExpiresAt, before).await?;
     let sessions = remove::<session::Entity>(db, Session::Id, Session::ExpiresAt, before).await?;
     // A mail server that was not even asked for so long is no longer ours.
     let stale = mail_breaker::Entity::delete_many().filter(mail_breaker::Column::ProbeAt.lt(before));

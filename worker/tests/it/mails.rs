@@ -19,7 +19,7 @@ use usher_shared::{
     },
     jobs::{
         DeletionScheduled, EmailChangeConfirm, EmailChangeUndo, MfaChange, MfaChanged, NewSignIn, PasswordChanged,
-        PasswordReset, SomeoneTriedToSignUp, VerifyEmail,
+        PasswordReset, SessionReuse, SomeoneTriedToSignUp, VerifyEmail,
     },
     time::now,
 };
@@ -50,6 +50,7 @@ on_both! {
             (yard.enqueue(EmailChangeConfirm { user_id, new_email }).await, Some((For::EmailChangeConfirm, 24 * 60))),
             (yard.enqueue(EmailChangeUndo { user_id, old_email }).await, Some((For::EmailChangeUndo, 72 * 60))),
             (yard.enqueue(NewSignIn { user_id, session_id }).await, None),
+            (yard.enqueue(SessionReuse { user_id, session_id }).await, None),
             (yard.enqueue(MfaChanged { user_id, change: MfaChange::Added }).await, None),
             (yard.enqueue(DeletionScheduled { user_id, delete_at }).await, Some((For::CancelDeletion, 7 * 24 * 60))),
         ];

@@ -1,0 +1,191 @@
+//! What the links in mails do, each once: for front ends as JSON here, for browsers as the pages of
+//! [`crate::mailed_links`].
+
+use axum::{extract::State, http::StatusCode};
+use usher_shared::{
+    entity::{mail_token::MailTokenPurpose, user},
+    users::{self, EmailChangeError},
+};
+use utoipa::ToSchema;
+use utoipa_axum::{router::OpenApiRouter, routes};
+
+use super::{anonymous, login::text};
+use crate::{
+    code::Code,
+    error::ApiError,
+    fields::{Fields, FromFields},
+    json_body::Body,
+    limits::Limit,
+    openapi::{ANY_ERRORS, BODY_ERRORS, ErrorList, Errors},
+    request::{Context, RequestContext},
+    state::AppState,
+};
+
+pub(super) fn router() -> OpenApiRouter<AppState> {
+    OpenApiRouter::new()
+        .routes(routes!(verify_email))
+        .routes(routes!(confirm_email_change))
+        .routes(routes!(undo_email_change))
+        .routes(routes!(keep_account))
+}
+
+/// What a mailed link is for.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Errand {
+    VerifyEmail,
+    ConfirmEmailChange,
+    UndoEmailChange,
+    KeepAccount,
+}
+
+impl Errand {
+    pub(crate) const fn purpose(self) -> MailTokenPurpose {
+        match self {
+            Self::VerifyEmail => MailTokenPurpose::VerifyEmail,
+            Self::ConfirmEmailChange => MailTokenPurpose::EmailChangeConfirm,
+            Self::UndoEmailChange => MailTokenPurpose::EmailChangeUndo,
+            Self::KeepAccount => MailTokenPurpose::CancelDeletion,
+        }
+    }
+}
+
+/// Does what the link is for, and uses its token up.
+pub(crate) async fn run(
+    state: &AppState,
+    context: &RequestContext,
+    errand: Errand,
+    token: &str,
+) -> Result<user::Model, ApiError> {
+    Limit::of_mailed_tokens(context.address).charge(state, context).await?;
+    let (tx, actor) = (state.ledger.begin().await?, anonymous(context));
+    let user = match errand {
+        Errand::VerifyEmail => users::verify_email(&tx, token, &actor).await?,
+        Errand::ConfirmEmailChange => users::confirm_email_change(&tx, token, &actor).await?,
+        Errand::UndoEmailChange => users::undo_email_change(&tx, token, &actor).await?,
+        Errand::KeepAccount => users::keep(&tx, token, &actor).await?,
+    };
+    tx.commit().await?;
+    Ok(user)
+}
+
+impl From<EmailChangeError> for ApiError {
+    fn from(error: EmailChangeError) -> Self {
+        match error {
+            EmailChangeError::Token(error) => error.into(),
+            EmailChangeError::EmailTaken => Self::EmailExists,
+            EmailChangeError::Db(error) => error.into(),
+            EmailChangeError::Enqueue(error) => error.into(),
+        }
+    }
+}
+
+/// A token from a mail.
+#[derive(ToSchema)]
+#[schema(as = MailedToken)]
+struct TokenIn {
+    #[schema(example = "umt_0aB1cD2eF3gH4iJ5kL6mN7oP8qR9sT_0aB1cD")]
+    token: String,
+}
+
+impl FromFields<AppState> for TokenIn {
+    fn from_fields(fields: &mut Fields<'_>, _: &AppState) -> Option<Self> {
+        let token = fields.required("token", text)?;
+        Some(Self { token })
+    }
+}
+
+/// Confirm an email address
+///
+/// With the token of the link in the mail. From then on the account can log in.
+#[utoipa::path(
+    post, path = "/auth/verify-email", operation_id = "verifyEmail", tag = "Sign-in",
+    request_body(content = TokenIn, content_type = "application/json"),
+    responses((status = 204, description = "The address is confirmed"), Errors<Once>),
+    security(()),
+)]
+async fn verify_email(
+    State(state): State<AppState>,
+    Context(context): Context,
+    Body(body): Body<TokenIn>,
+) -> Result<StatusCode, ApiError> {
+    run(&state, &context, Errand::VerifyEmail, &body.token).await?;
+    Ok(StatusCode::NO_CONTENT)
+}
+
+/// Move the account to the new email address
+///
+/// With the token that was mailed there. The old mailbox gets a link that undoes it, for 72 hours.
+#[utoipa::path(
+    post, path = "/auth/email-change/confirm", operation_id = "confirmEmailChange", tag = "Sign-in",
+    request_body(content = TokenIn, content_type = "application/json"),
+    responses((status = 204, description = "The account has the new address"), Errors<Moved>),
+    security(()),
+)]
+async fn confirm_email_change(
+    State(state): State<AppState>,
+    Context(context): Context,
+    Body(body): Body<TokenIn>,
+) -> Result<StatusCode, ApiError> {
+    run(&state, &context, Errand::ConfirmEmailChange, &body.token).await?;
+    Ok(StatusCode::NO_CONTENT)
+}
+
+/// Move the account back to the old email address
+///
+/// With the token that was mailed there. Whoever moved the account away may know its password: all sessions end, the
+/// password opens nothing any more, and the old mailbox gets a link to choose another.
+#[utoipa::path(
+    post, path = "/auth/email-change/undo", operation_id = "undoEmailChange", tag = "Sign-in",
+    request_body(content = TokenIn, content_type = "application/json"),
+    responses((status = 204, description = "The account has its old address again"), Errors<Moved>),
+    security(()),
+)]
+async fn undo_email_change(
+    State(state): State<AppState>,
+    Context(context): Context,
+    Body(body): Body<TokenIn>,
+) -> Result<StatusCode, ApiError> {
+    run(&state, &context, Errand::UndoEmailChange, &body.token).await?;
+    Ok(StatusCode::NO_CONTENT)
+}
+
+/// Keep the account after all
+///
+/// With the token of the mail that announced the deletion.
+#[utoipa::path(
+    post, path = "/auth/keep-account", operation_id = "keepAccount", tag = "Sign-in",
+    request_body(content = TokenIn, content_type = "application/json"),
+    responses((status = 204, description = "The account stays"), Errors<Once>),
+    security(()),
+)]
+async fn keep_account(
+    State(state): State<AppState>,
+    Context(context): Context,
+    Body(body): Body<TokenIn>,
+) -> Result<StatusCode, ApiError> {
+    run(&state, &context, Errand::KeepAccount, &body.token).await?;
+    Ok(StatusCode::NO_CONTENT)
+}
+
+struct Once;
+impl ErrorList for Once {
+    const CODES: &'static [&'static [Code]] = &[
+        BODY_ERRORS,
+        &[Code::TokenInvalid, Code::TokenExpired, Code::RateLimited],
+        ANY_ERRORS,
+    ];
+}
+
+struct Moved;
+impl ErrorList for Moved {
+    const CODES: &'static [&'static [Code]] = &[
+        BODY_ERRORS,
+        &[
+            Code::TokenInvalid,
+            Code::TokenExpired,
+            Code::EmailExists,
+            Code::RateLimited,
+        ],
+        ANY_ERRORS,
+    ];
+}

@@ -1,0 +1,131 @@
+//! `POST /auth/password-reset` and `/confirm`: a forgotten password is replaced by a mailed link.
+
+use axum::{Json, extract::State, http::StatusCode};
+use sea_orm::EntityTrait;
+use usher_shared::{
+    entity::{mail_token::MailTokenPurpose, user},
+    jobs::PasswordReset,
+    mail_tokens, password,
+    rules::Password,
+    users,
+};
+use utoipa::ToSchema;
+use utoipa_axum::{router::OpenApiRouter, routes};
+
+use super::{
+    ACCEPTED, AcceptedOut, anonymous,
+    login::text,
+    sign_up::{AddressIn, MailErrors, charge_mail},
+};
+use crate::{
+    code::Code,
+    error::ApiError,
+    fields::{Fields, FromFields, in_body},
+    json_body::Body,
+    limits::Limit,
+    openapi::{ANY_ERRORS, BODY_ERRORS, ErrorList, Errors},
+    request::Context,
+    state::AppState,
+};
+
+pub(super) fn router() -> OpenApiRouter<AppState> {
+    OpenApiRouter::new().routes(routes!(ask)).routes(routes!(confirm))
+}
+
+/// Ask for a new password
+///
+/// Always 202 for a valid address. Where it has an account, a mail with a link goes there that works once and for half
+/// an hour. Three, then one an hour to one mailbox.
+#[utoipa::path(
+    post, path = "/auth/password-reset", operation_id = "askPasswordReset", tag = "Sign-in",
+    request_body(content = AddressIn, content_type = "application/json"),
+    responses((status = 202, description = "A mail is on its way", body = AcceptedOut), Errors<MailErrors>),
+    security(()),
+)]
+async fn ask(
+    State(state): State<AppState>,
+    Context(context): Context,
+    Body(body): Body<AddressIn>,
+) -> Result<(StatusCode, Json<AcceptedOut>), ApiError> {
+    charge_mail(&state, &context, &body.email).await?;
+    let tx = state.ledger.begin().await?;
+    let (email, actor) = (body.email.as_str(), anonymous(&context));
+    users::mailed(
+        &tx,
+        email,
+        "ask_password_reset",
+        |user_id| PasswordReset { user_id },
+        &actor,
+    )
+    .await?;
+    tx.commit().await?;
+    Ok(ACCEPTED)
+}
+
+/// The mailed token, and the new password.
+#[derive(ToSchema)]
+#[schema(as = PasswordReset)]
+struct ConfirmIn {
+    #[schema(example = "umt_0aB1cD2eF3gH4iJ5kL6mN7oP8qR9sT_0aB1cD")]
+    token: String,
+    /// 12–128 characters of any kind, hard to guess, and neither name nor address.
+    #[schema(example = "velvet-Otter-72-canyon", format = Password, min_length = 12, max_length = 128)]
+    password: String,
+}
+
+impl FromFields<AppState> for ConfirmIn {
+    fn from_fields(fields: &mut Fields<'_>, _: &AppState) -> Option<Self> {
+        let token = fields.required("token", text);
+        let password = fields.required("password", text);
+        Some(Self {
+            token: token?,
+            password: password?,
+        })
+    }
+}
+
+/// Set a new password
+///
+/// All sessions end and every other link that was mailed opens nothing any more. Logging in still asks for the second
+/// factor. A password that is refused leaves the token as it was.
+#[utoipa::path(
+    post, path = "/auth/password-reset/confirm", operation_id = "resetPassword", tag = "Sign-in",
+    request_body(content = ConfirmIn, content_type = "application/json"),
+    responses((status = 204, description = "The new password is set"), Errors<Confirm>),
+    security(()),
+)]
+async fn confirm(
+    State(state): State<AppState>,
+    Context(context): Context,
+    Body(body): Body<ConfirmIn>,
+) -> Result<StatusCode, ApiError> {
+    Limit::of_mailed_tokens(context.address)
+        .charge(&state, &context)
+        .await?;
+    let token = mail_tokens::peek(&state.db, &body.token, MailTokenPurpose::PasswordReset).await?;
+    let user = user::Entity::find_by_id(token.user_id).one(&state.db).await?;
+    let user = user.ok_or(ApiError::TokenInvalid)?;
+    let password = acceptable("password", &body.password, &user)?;
+    let hash = password::hash(&password).await.map_err(anyhow::Error::from)?;
+    let tx = state.ledger.begin().await?;
+    users::reset_password(&tx, &body.token, hash, &anonymous(&context)).await?;
+    tx.commit().await?;
+    Ok(StatusCode::NO_CONTENT)
+}
+
+struct Confirm;
+impl ErrorList for Confirm {
+    const CODES: &'static [&'static [Code]] = &[
+        BODY_ERRORS,
+        &[Code::TokenInvalid, Code::TokenExpired, Code::RateLimited],
+        ANY_ERRORS,
+    ];
+}
+
+/// The password in this field, if this person may take it.
+pub(crate) fn acceptable(field: &'static str, raw: &str, user: &user::Model) -> Result<Password, ApiError> {
+    Password::parse(raw, &[&user.name, &user.email]).map_err(|violations| {
+        let faults = violations.into_iter().map(|violation| in_body(field, violation));
+        ApiError::Invalid(faults.collect())
+    })
+}

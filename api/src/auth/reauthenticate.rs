@@ -1,0 +1,114 @@
+//! `POST /auth/reauthenticate`: the password once more, and the code where there is a second factor. It lasts five
+//! minutes and opens what a borrowed device must not.
+
+use axum::{Json, extract::State};
+use serde::Serialize;
+use usher_shared::{audit, mfa, password, sessions, users};
+use utoipa::ToSchema;
+use utoipa_axum::{router::OpenApiRouter, routes};
+
+use super::{
+    about,
+    login::{is_good, refused, text},
+};
+use crate::{
+    caller::CurrentUser,
+    code::Code,
+    error::ApiError,
+    fields::{Fields, FromFields},
+    json_body::Body,
+    limits::Limit,
+    openapi::{ANY_ERRORS, BODY_ERRORS, ErrorList, Errors, USER_ERRORS},
+    request::Context,
+    state::AppState,
+};
+
+pub(super) fn router() -> OpenApiRouter<AppState> {
+    OpenApiRouter::new().routes(routes!(reauthenticate))
+}
+
+/// What only the owner has.
+#[derive(ToSchema)]
+#[schema(as = Reauthentication)]
+struct ReauthenticateIn {
+    #[schema(example = "velvet-Otter-72-canyon", format = Password)]
+    password: String,
+    /// Six digits of the authenticator app, where the account has one.
+    #[schema(example = json!(null))]
+    code: Option<String>,
+    /// One of the account's recovery codes, in the place of `code`.
+    #[schema(example = json!(null))]
+    recovery_code: Option<String>,
+}
+
+impl FromFields<AppState> for ReauthenticateIn {
+    fn from_fields(fields: &mut Fields<'_>, _: &AppState) -> Option<Self> {
+        let password = fields.required("password", text);
+        let code = fields.optional("code", text);
+        let recovery_code = fields.optional("recovery_code", text);
+        Some(Self {
+            password: password?,
+            code: code?,
+            recovery_code: recovery_code?,
+        })
+    }
+}
+
+/// How long it lasts.
+#[derive(Serialize, ToSchema)]
+#[schema(as = Reauthenticated)]
+struct ReauthenticatedOut {
+    /// Seconds for which operations that need it are open.
+    #[schema(example = 300, minimum = 0)]
+    expires_in: i64,
+}
+
+/// Confirm the password
+///
+/// Opens for five minutes what needs it: another email address, second factors, deletion. Just after a log-in it is open
+/// anyway. Wrong passwords count as failed log-ins of the account.
+#[utoipa::path(
+    post, path = "/auth/reauthenticate", operation_id = "reauthenticate", tag = "Sign-in",
+    request_body(content = ReauthenticateIn, content_type = "application/json"),
+    responses((status = 200, description = "Open for as long as it says", body = ReauthenticatedOut), Errors<Again>),
+    security(("accessToken" = [])),
+)]
+async fn reauthenticate(
+    State(state): State<AppState>,
+    Context(context): Context,
+    current: CurrentUser,
+    Body(body): Body<ReauthenticateIn>,
+) -> Result<Json<ReauthenticatedOut>, ApiError> {
+    let (user, session) = (&current.0.user, &current.0.session);
+    let failures = Limit::of_failures(&user.email_key);
+    failures.peek(&state).await?;
+    if !password::verify(&body.password, user.password_hash.as_deref()).await {
+        failures.count(&state).await;
+        refused(&state, &context, Some(user), "wrong password").await?;
+        return Err(ApiError::PasswordWrong);
+    }
+    let tx = state.ledger.begin().await?;
+    users::find_for_change(&tx, user.id).await?;
+    let owed = mfa::has_factor(&*tx, user.id).await?;
+    if owed && !is_good(&state, &tx, user, body.code.as_deref(), body.recovery_code.as_deref()).await? {
+        tx.rollback().await?;
+        failures.count(&state).await;
+        refused(&state, &context, Some(user), "wrong code").await?;
+        return Err(ApiError::MfaCodeInvalid);
+    }
+    sessions::reauthenticated(&*tx, session.id).await?;
+    audit::record(&*tx, &current.actor(&context), about(user, "reauthenticate")).await?;
+    tx.commit().await?;
+    let expires_in = sessions::FRESH.num_seconds();
+    Ok(Json(ReauthenticatedOut { expires_in }))
+}
+
+struct Again;
+impl ErrorList for Again {
+    const CODES: &'static [&'static [Code]] = &[
+        BODY_ERRORS,
+        USER_ERRORS,
+        &[Code::PasswordWrong, Code::MfaCodeInvalid],
+        ANY_ERRORS,
+    ];
+}

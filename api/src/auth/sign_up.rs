@@ -1,0 +1,165 @@
+//! `POST /auth/sign-up` and `POST /auth/verify-email/resend`: what is done for an address that has an account and for
+//! one that has none looks and lasts the same. Only the mailbox's owner learns which it is.
+
+use axum::{Json, extract::State, http::StatusCode};
+use usher_shared::{
+    config::SignUp,
+    jobs::VerifyEmail,
+    password,
+    rules::{Age, Email, Name, Password},
+    users::{self, NewUser},
+};
+use utoipa::ToSchema;
+use utoipa_axum::{router::OpenApiRouter, routes};
+
+use super::{ACCEPTED, AcceptedOut, anonymous};
+use crate::{
+    code::Code,
+    error::ApiError,
+    fields::{Fields, FromFields},
+    json_body::Body,
+    limits::Limit,
+    openapi::{ANY_ERRORS, BODY_ERRORS, ErrorList, Errors},
+    request::{Context, RequestContext},
+    state::AppState,
+    users::email_schema,
+};
+
+pub(super) fn router() -> OpenApiRouter<AppState> {
+    OpenApiRouter::new().routes(routes!(sign_up)).routes(routes!(resend))
+}
+
+/// A person who signs up.
+#[derive(ToSchema)]
+#[schema(as = SignUp)]
+struct SignUpIn {
+    /// 1–255 characters after trimming, none of them a control character.
+    #[schema(
+        example = "Ada Lovelace",
+        value_type = String,
+        min_length = 1,
+        pattern = r"^\s*[^\s\x00-\x1f\x7f-\x9f][^\x00-\x1f\x7f-\x9f]{0,254}\s*$",
+    )]
+    name: Name,
+    #[schema(schema_with = email_schema)]
+    email: Email,
+    /// 12–128 characters of any kind, hard to guess, and neither name nor address.
+    #[schema(example = "velvet-Otter-72-canyon", value_type = String, format = Password, min_length = 12, max_length = 128)]
+    password: Password,
+    /// In whole years.
+    #[schema(example = 36, value_type = Option<i16>, minimum = 0, maximum = 150)]
+    age: Option<Age>,
+}
+
+impl FromFields<AppState> for SignUpIn {
+    fn from_fields(fields: &mut Fields<'_>, state: &AppState) -> Option<Self> {
+        let name = fields.required("name", Name::parse);
+        let email = fields.required("email", |raw| Email::parse(raw, state.config.email_policy));
+        let own: Vec<&str> = [name.as_ref().map(Name::as_str), email.as_ref().map(Email::as_str)]
+            .into_iter()
+            .flatten()
+            .collect();
+        let password = fields.required_all("password", |raw| Password::parse(raw, &own));
+        let age = fields.optional("age", Age::parse);
+        Some(Self {
+            name: name?,
+            email: email?,
+            password: password?,
+            age: age?,
+        })
+    }
+}
+
+/// Sign up
+///
+/// Always 202 for a valid body. A new account gets a mail whose link confirms the address, and can log in after that.
+/// Where the address has an account, its owner gets a mail instead and nothing changes. Needs open sign-up; ten an hour
+/// from one address.
+#[utoipa::path(
+    post, path = "/auth/sign-up", operation_id = "signUp", tag = "Sign-in",
+    request_body(content = SignUpIn, content_type = "application/json"),
+    responses((status = 202, description = "A mail is on its way", body = AcceptedOut), Errors<SignUpErrors>),
+    security(()),
+)]
+async fn sign_up(
+    State(state): State<AppState>,
+    Context(context): Context,
+    Body(body): Body<SignUpIn>,
+) -> Result<(StatusCode, Json<AcceptedOut>), ApiError> {
+    if state.config.sign_up != SignUp::Open {
+        return Err(ApiError::SignUpClosed);
+    }
+    Limit::of_sign_ups(context.address).charge(&state, &context).await?;
+    Limit::of_mails(body.email.key()).charge(&state, &context).await?;
+    let hash = password::hash(&body.password).await.map_err(anyhow::Error::from)?;
+    let new = NewUser {
+        name: body.name,
+        email: body.email,
+        age: body.age,
+    };
+    let tx = state.ledger.begin().await?;
+    users::sign_up(&tx, &new, hash, &anonymous(&context)).await?;
+    tx.commit().await?;
+    Ok(ACCEPTED)
+}
+
+struct SignUpErrors;
+impl ErrorList for SignUpErrors {
+    const CODES: &'static [&'static [Code]] = &[BODY_ERRORS, &[Code::SignUpClosed, Code::RateLimited], ANY_ERRORS];
+}
+
+/// An address to write to.
+#[derive(ToSchema)]
+#[schema(as = MailRequest)]
+pub(super) struct AddressIn {
+    #[schema(schema_with = email_schema)]
+    pub(super) email: Email,
+}
+
+impl FromFields<AppState> for AddressIn {
+    fn from_fields(fields: &mut Fields<'_>, state: &AppState) -> Option<Self> {
+        let email = fields.required("email", |raw| Email::parse(raw, state.config.email_policy))?;
+        Some(Self { email })
+    }
+}
+
+/// Ask for the confirming mail again
+///
+/// Always 202 for a valid address. An account whose address is not confirmed yet gets the mail. Three, then one an hour
+/// to one mailbox.
+#[utoipa::path(
+    post, path = "/auth/verify-email/resend", operation_id = "resendVerification", tag = "Sign-in",
+    request_body(content = AddressIn, content_type = "application/json"),
+    responses((status = 202, description = "A mail is on its way", body = AcceptedOut), Errors<MailErrors>),
+    security(()),
+)]
+async fn resend(
+    State(state): State<AppState>,
+    Context(context): Context,
+    Body(body): Body<AddressIn>,
+) -> Result<(StatusCode, Json<AcceptedOut>), ApiError> {
+    charge_mail(&state, &context, &body.email).await?;
+    let tx = state.ledger.begin().await?;
+    let (email, actor) = (body.email.as_str(), anonymous(&context));
+    users::mailed(
+        &tx,
+        email,
+        "ask_verify_email",
+        |user_id| VerifyEmail { user_id },
+        &actor,
+    )
+    .await?;
+    tx.commit().await?;
+    Ok(ACCEPTED)
+}
+
+pub(super) struct MailErrors;
+impl ErrorList for MailErrors {
+    const CODES: &'static [&'static [Code]] = &[BODY_ERRORS, &[Code::RateLimited], ANY_ERRORS];
+}
+
+/// Counts a mail that somebody asks for, whether it will be sent or not.
+pub(crate) async fn charge_mail(state: &AppState, context: &RequestContext, email: &Email) -> Result<(), ApiError> {
+    Limit::of_mails(email.key()).charge(state, context).await?;
+    Limit::of_mail_requests(context.address).charge(state, context).await
+}

@@ -1,0 +1,65 @@
+//! `DELETE /me`.
+
+use axum::{Json, extract::State, http::StatusCode};
+use chrono::{DateTime, Utc};
+use serde::Serialize;
+use usher_shared::users;
+use utoipa::ToSchema;
+use utoipa_axum::{router::OpenApiRouter, routes};
+
+use crate::{
+    caller::FreshUser,
+    code::Code,
+    error::ApiError,
+    openapi::{ANY_ERRORS, ErrorList, Errors, USER_ERRORS},
+    request::Context,
+    state::AppState,
+};
+
+pub(super) fn router() -> OpenApiRouter<AppState> {
+    OpenApiRouter::new().routes(routes!(delete))
+}
+
+/// What will happen.
+#[derive(Serialize, ToSchema)]
+#[schema(as = Deletion)]
+struct DeletionOut {
+    /// Until then the account works, and the link in the mail keeps it.
+    #[schema(example = "2026-11-29T12:00:00.123456Z")]
+    delete_at: Option<DateTime<Utc>>,
+}
+
+/// Delete your account
+///
+/// In seven days; a mail says so and has a link that keeps the account. Asking again changes nothing. Needs a password
+/// within the last five minutes: `POST /auth/reauthenticate`. Staff accounts are deleted in the admin.
+#[utoipa::path(
+    delete, path = "/me", operation_id = "deleteMe", tag = "Me",
+    responses((status = 202, description = "When the account will be deleted", body = DeletionOut), Errors<Delete>),
+    security(("accessToken" = [])),
+)]
+async fn delete(
+    State(state): State<AppState>,
+    Context(context): Context,
+    FreshUser(current): FreshUser,
+) -> Result<(StatusCode, Json<DeletionOut>), ApiError> {
+    let tx = state.ledger.begin().await?;
+    let user = users::find_for_change(&tx, current.0.user.id).await?;
+    let user = user.ok_or(ApiError::InvalidCredential)?;
+    if user.is_staff || user.is_superuser {
+        return Err(ApiError::StaffProtected);
+    }
+    let user = users::schedule_deletion(&tx, user, &current.actor(&context)).await?;
+    tx.commit().await?;
+    let delete_at = user.delete_at;
+    Ok((StatusCode::ACCEPTED, Json(DeletionOut { delete_at })))
+}
+
+struct Delete;
+impl ErrorList for Delete {
+    const CODES: &'static [&'static [Code]] = &[
+        USER_ERRORS,
+        &[Code::ReauthenticationRequired, Code::StaffProtected],
+        ANY_ERRORS,
+    ];
+}

@@ -1,0 +1,84 @@
+//! `POST /me/email-change`.
+
+use axum::{Json, extract::State, http::StatusCode};
+use usher_shared::{
+    audit,
+    jobs::{EmailChangeConfirm, Options, enqueue_with},
+    mail_suppressions,
+    rules::{Email, Violation},
+};
+use utoipa::ToSchema;
+use utoipa_axum::{router::OpenApiRouter, routes};
+
+use crate::{
+    auth::{ACCEPTED, AcceptedOut, about, charge_mail},
+    caller::FreshUser,
+    code::Code,
+    error::ApiError,
+    fields::{Fields, FromFields, in_body},
+    json_body::Body,
+    openapi::{ANY_ERRORS, BODY_ERRORS, ErrorList, Errors, USER_ERRORS},
+    request::Context,
+    state::AppState,
+    users::email_schema,
+};
+
+pub(super) fn router() -> OpenApiRouter<AppState> {
+    OpenApiRouter::new().routes(routes!(change))
+}
+
+/// The wanted address.
+#[derive(ToSchema)]
+#[schema(as = EmailChange)]
+struct EmailIn {
+    #[schema(schema_with = email_schema)]
+    new_email: Email,
+}
+
+impl FromFields<AppState> for EmailIn {
+    fn from_fields(fields: &mut Fields<'_>, state: &AppState) -> Option<Self> {
+        let new_email = fields.required("new_email", |raw| Email::parse(raw, state.config.email_policy))?;
+        Some(Self { new_email })
+    }
+}
+
+/// Move to another email address
+///
+/// Nothing changes until the link in the mail to the new address is opened. Then the old address gets a link that undoes
+/// it, for 72 hours. Needs a password within the last five minutes: `POST /auth/reauthenticate`.
+#[utoipa::path(
+    post, path = "/me/email-change", operation_id = "changeEmail", tag = "Me",
+    request_body(content = EmailIn, content_type = "application/json"),
+    responses((status = 202, description = "A mail is on its way to the new address", body = AcceptedOut), Errors<Change>),
+    security(("accessToken" = [])),
+)]
+async fn change(
+    State(state): State<AppState>,
+    Context(context): Context,
+    FreshUser(current): FreshUser,
+    Body(body): Body<EmailIn>,
+) -> Result<(StatusCode, Json<AcceptedOut>), ApiError> {
+    let user = &current.0.user;
+    if body.new_email.key() == user.email_key {
+        let fault = Violation::value("This is your email address already");
+        return Err(ApiError::Invalid(vec![in_body("new_email", fault)]));
+    }
+    charge_mail(&state, &context, &body.new_email).await?;
+    let actor = current.actor(&context);
+    let tx = state.ledger.begin().await?;
+    mail_suppressions::clear(&*tx, body.new_email.as_str()).await?;
+    let mail = EmailChangeConfirm {
+        user_id: user.id,
+        new_email: body.new_email.as_str().to_owned(),
+    };
+    enqueue_with(&tx, mail, Options::default().actor(actor.word())).await?;
+    audit::record(&*tx, &actor, about(user, "ask_email_change")).await?;
+    tx.commit().await?;
+    Ok(ACCEPTED)
+}
+
+struct Change;
+impl ErrorList for Change {
+    const CODES: &'static [&'static [Code]] =
+        &[BODY_ERRORS, USER_ERRORS, &[Code::ReauthenticationRequired], ANY_ERRORS];
+}

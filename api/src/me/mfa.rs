@@ -1,0 +1,344 @@
+//! `/me/mfa`: authenticator apps and recovery codes of one's own account.
+
+use axum::{
+    Json,
+    extract::{Path, State, rejection::PathRejection},
+    http::StatusCode,
+};
+use chrono::{DateTime, Utc};
+use serde::Serialize;
+use usher_shared::{
+    audit,
+    entity::mfa_factor,
+    jobs::{MfaChange, MfaChanged, enqueue},
+    mfa,
+    rules::Name,
+    totp, users,
+};
+use utoipa::ToSchema;
+use utoipa_axum::{router::OpenApiRouter, routes};
+use uuid::Uuid;
+
+use super::sessions::id_of;
+use crate::{
+    auth::{about, text},
+    caller::{CurrentUser, FreshUser},
+    code::Code,
+    error::ApiError,
+    fields::{Fields, FromFields},
+    json_body::{Body, OptionalBody},
+    openapi::{ANY_ERRORS, BODY_ERRORS, ErrorList, Errors, USER_ERRORS},
+    request::Context,
+    state::AppState,
+};
+
+/// As many devices as anybody has.
+const MAX_FACTORS: usize = 5;
+
+pub(super) fn router() -> OpenApiRouter<AppState> {
+    OpenApiRouter::new()
+        .routes(routes!(show))
+        .routes(routes!(enrol))
+        .routes(routes!(verify))
+        .routes(routes!(remove))
+        .routes(routes!(make_codes))
+}
+
+/// The second factors of an account.
+#[derive(Serialize, ToSchema)]
+#[schema(as = Mfa)]
+struct MfaOut {
+    /// Whether a code is asked for when the account logs in.
+    #[schema(example = true)]
+    enabled: bool,
+    factors: Vec<FactorOut>,
+    #[schema(example = 10, minimum = 0, maximum = 10)]
+    recovery_codes_left: u64,
+}
+
+/// One authenticator app.
+#[derive(Serialize, ToSchema)]
+#[schema(as = MfaFactor)]
+struct FactorOut {
+    #[schema(example = "0198b5a0-6f3a-7c52-9d8e-5b1f0e4c2a77")]
+    id: Uuid,
+    #[schema(example = "Phone")]
+    label: String,
+    /// Until its first code was sent it protects nothing.
+    #[schema(example = true)]
+    confirmed: bool,
+    #[schema(example = "2026-11-22T12:00:00.123456Z")]
+    created_at: DateTime<Utc>,
+}
+
+impl From<mfa_factor::Model> for FactorOut {
+    fn from(factor: mfa_factor::Model) -> Self {
+        Self {
+            id: factor.id,
+            label: factor.label,
+            confirmed: factor.confirmed_at.is_some(),
+            created_at: factor.created_at,
+        }
+    }
+}
+
+/// Your second factors
+#[utoipa::path(
+    get, path = "/me/mfa", operation_id = "getMyMfa", tag = "Me",
+    responses((status = 200, description = "Authenticator apps, and how many recovery codes are left", body = MfaOut), Errors<Show>),
+    security(("accessToken" = [])),
+)]
+async fn show(State(state): State<AppState>, current: CurrentUser) -> Result<Json<MfaOut>, ApiError> {
+    let user_id = current.0.user.id;
+    let factors = mfa::factors(&state.db, user_id).await?;
+    Ok(Json(MfaOut {
+        enabled: factors.iter().any(|factor| factor.confirmed_at.is_some()),
+        factors: factors.into_iter().map(FactorOut::from).collect(),
+        recovery_codes_left: mfa::count_recovery_codes(&state.db, user_id).await?,
+    }))
+}
+
+struct Show;
+impl ErrorList for Show {
+    const CODES: &'static [&'static [Code]] = &[USER_ERRORS, ANY_ERRORS];
+}
+
+/// What to call it.
+#[derive(ToSchema)]
+#[schema(as = NewTotp)]
+struct EnrolIn {
+    /// By which you tell your devices apart; 1–255 characters after trimming.
+    #[schema(example = "Phone", value_type = Option<String>, pattern = r"^\s*[^\s\x00-\x1f\x7f-\x9f][^\x00-\x1f\x7f-\x9f]{0,254}\s*$")]
+    label: Option<Name>,
+}
+
+impl FromFields<AppState> for EnrolIn {
+    fn from_fields(fields: &mut Fields<'_>, _: &AppState) -> Option<Self> {
+        let label = fields.optional("label", Name::parse)?;
+        Some(Self { label })
+    }
+}
+
+/// A secret for an authenticator app, shown this once.
+#[derive(Serialize, ToSchema)]
+#[schema(as = TotpSecret)]
+struct SecretOut {
+    /// Confirms it at `POST /me/mfa/totp/{id}/verify`.
+    #[schema(example = "0198b5a0-6f3a-7c52-9d8e-5b1f0e4c2a77")]
+    id: Uuid,
+    /// To type into the app.
+    #[schema(example = "GEZD GNBV GY3T QOJQ GEZD GNBV GY3T QOJQ")]
+    secret: String,
+    /// What the QR code says.
+    #[schema(example = "otpauth://totp/Usher:ada%40example.com?secret=GEZDGNBVGY3TQOJQGEZDGNBVGY3TQOJQ&issuer=Usher")]
+    otpauth_url: String,
+    /// The QR code as an SVG document; null when the email address is too long for one.
+    #[schema(example = "<svg xmlns=\"http://www.w3.org/2000/svg\"/>")]
+    qr_svg: Option<String>,
+}
+
+/// Add an authenticator app
+///
+/// Answers the secret and a QR code, this once. The app counts once its first code was sent to
+/// `POST /me/mfa/totp/{id}/verify`; one that waited for that before is forgotten. Needs a password within the last five
+/// minutes: `POST /auth/reauthenticate`.
+#[utoipa::path(
+    post, path = "/me/mfa/totp", operation_id = "addTotp", tag = "Me",
+    request_body(content = Option<EnrolIn>, content_type = "application/json"),
+    responses((status = 201, description = "The secret", body = SecretOut), Errors<Enrol>),
+    security(("accessToken" = [])),
+)]
+async fn enrol(
+    State(state): State<AppState>,
+    FreshUser(current): FreshUser,
+    OptionalBody(body): OptionalBody<EnrolIn>,
+) -> Result<(StatusCode, Json<SecretOut>), ApiError> {
+    let (user, key) = (&current.0.user, &state.config.secret_key);
+    let tx = state.ledger.begin().await?;
+    users::find_for_change(&tx, user.id).await?;
+    let mut confirmed = 0;
+    for factor in mfa::factors(&*tx, user.id).await? {
+        match factor.confirmed_at {
+            Some(_) => confirmed += 1,
+            None => drop(mfa::remove(&*tx, user.id, factor.id).await?),
+        }
+    }
+    if confirmed >= MAX_FACTORS {
+        return Err(ApiError::TooManyFactors);
+    }
+    let label = body.label.as_ref().map_or("Authenticator app", Name::as_str);
+    let factor = mfa::enrol(&*tx, key, user.id, label).await?;
+    tx.commit().await?;
+    let secret = mfa::secret(key, &factor)?;
+    let otpauth_url = totp::address(&secret, &user.email);
+    let shown = SecretOut {
+        id: factor.id,
+        secret: totp::readable(&secret),
+        qr_svg: totp::qr_code(&otpauth_url),
+        otpauth_url,
+    };
+    Ok((StatusCode::CREATED, Json(shown)))
+}
+
+struct Enrol;
+impl ErrorList for Enrol {
+    const CODES: &'static [&'static [Code]] = &[
+        BODY_ERRORS,
+        USER_ERRORS,
+        &[Code::ReauthenticationRequired, Code::TooManyFactors],
+        ANY_ERRORS,
+    ];
+}
+
+/// A code of the app.
+#[derive(ToSchema)]
+#[schema(as = TotpCode)]
+struct CodeIn {
+    /// Six digits.
+    #[schema(example = "123456")]
+    code: String,
+}
+
+impl FromFields<AppState> for CodeIn {
+    fn from_fields(fields: &mut Fields<'_>, _: &AppState) -> Option<Self> {
+        let code = fields.required("code", text)?;
+        Some(Self { code })
+    }
+}
+
+/// Confirm an authenticator app
+///
+/// With its first code. From then on log-ins ask for one. Make recovery codes next.
+#[utoipa::path(
+    post, path = "/me/mfa/totp/{id}/verify", operation_id = "confirmTotp", tag = "Me",
+    params(("id" = Uuid, Path, description = "The factor's id", example = "0198b5a0-6f3a-7c52-9d8e-5b1f0e4c2a77")),
+    request_body(content = CodeIn, content_type = "application/json"),
+    responses((status = 200, description = "The app counts from now on", body = FactorOut), Errors<Verify>),
+    security(("accessToken" = [])),
+)]
+async fn verify(
+    State(state): State<AppState>,
+    Context(context): Context,
+    current: CurrentUser,
+    id: Result<Path<String>, PathRejection>,
+    Body(body): Body<CodeIn>,
+) -> Result<Json<FactorOut>, ApiError> {
+    let user = &current.0.user;
+    let id = id_of(id).ok_or(ApiError::MfaFactorNotFound)?;
+    let tx = state.ledger.begin().await?;
+    users::find_for_change(&tx, user.id).await?;
+    let mut factors = mfa::factors(&*tx, user.id).await?.into_iter();
+    let waiting = factors.find(|factor| factor.id == id && factor.confirmed_at.is_none());
+    let waiting = waiting.ok_or(ApiError::MfaFactorNotFound)?;
+    // Its owner has the secret: there is nothing to guess here.
+    if !mfa::confirm(&*tx, &state.config.secret_key, &waiting, &body.code).await? {
+        return Err(ApiError::MfaCodeInvalid);
+    }
+    audit::record(&*tx, &current.actor(&context), about(user, "second_factor_added")).await?;
+    let (user_id, change) = (user.id, MfaChange::Added);
+    enqueue(&tx, MfaChanged { user_id, change }).await?;
+    tx.commit().await?;
+    let confirmed = FactorOut::from(waiting);
+    Ok(Json(FactorOut {
+        confirmed: true,
+        ..confirmed
+    }))
+}
+
+struct Verify;
+impl ErrorList for Verify {
+    const CODES: &'static [&'static [Code]] = &[
+        BODY_ERRORS,
+        USER_ERRORS,
+        &[Code::MfaFactorNotFound, Code::MfaCodeInvalid],
+        ANY_ERRORS,
+    ];
+}
+
+/// Remove an authenticator app
+///
+/// With the last one the recovery codes go as well, and the password alone logs in. Needs a password within the last
+/// five minutes: `POST /auth/reauthenticate`.
+#[utoipa::path(
+    delete, path = "/me/mfa/{id}", operation_id = "removeFactor", tag = "Me",
+    params(("id" = Uuid, Path, description = "The factor's id", example = "0198b5a0-6f3a-7c52-9d8e-5b1f0e4c2a77")),
+    responses((status = 204, description = "The app is removed"), Errors<Remove>),
+    security(("accessToken" = [])),
+)]
+async fn remove(
+    State(state): State<AppState>,
+    Context(context): Context,
+    FreshUser(current): FreshUser,
+    id: Result<Path<String>, PathRejection>,
+) -> Result<StatusCode, ApiError> {
+    let user = &current.0.user;
+    let id = id_of(id).ok_or(ApiError::MfaFactorNotFound)?;
+    let tx = state.ledger.begin().await?;
+    users::find_for_change(&tx, user.id).await?;
+    let gone = mfa::remove(&*tx, user.id, id).await?;
+    let gone = gone.ok_or(ApiError::MfaFactorNotFound)?;
+    if gone.confirmed_at.is_some() {
+        audit::record(&*tx, &current.actor(&context), about(user, "second_factor_removed")).await?;
+        if !mfa::has_factor(&*tx, user.id).await? {
+            let (user_id, change) = (user.id, MfaChange::Removed);
+            enqueue(&tx, MfaChanged { user_id, change }).await?;
+        }
+    }
+    tx.commit().await?;
+    Ok(StatusCode::NO_CONTENT)
+}
+
+struct Remove;
+impl ErrorList for Remove {
+    const CODES: &'static [&'static [Code]] = &[
+        USER_ERRORS,
+        &[Code::ReauthenticationRequired, Code::MfaFactorNotFound],
+        ANY_ERRORS,
+    ];
+}
+
+/// Ten codes on paper, shown this once.
+#[derive(Serialize, ToSchema)]
+#[schema(as = RecoveryCodes)]
+struct RecoveryCodesOut {
+    /// Each logs in once in the place of an authenticator app.
+    #[schema(example = json!(["k3m9-x0qa-7v2d"]), min_items = 10, max_items = 10)]
+    codes: Vec<String>,
+}
+
+/// Make recovery codes
+///
+/// Ten new codes, shown this once; the ones before them no longer work. Needs a second factor, and a password within
+/// the last five minutes: `POST /auth/reauthenticate`.
+#[utoipa::path(
+    post, path = "/me/mfa/recovery-codes", operation_id = "makeRecoveryCodes", tag = "Me",
+    responses((status = 201, description = "The codes", body = RecoveryCodesOut), Errors<MakeCodes>),
+    security(("accessToken" = [])),
+)]
+async fn make_codes(
+    State(state): State<AppState>,
+    Context(context): Context,
+    FreshUser(current): FreshUser,
+) -> Result<(StatusCode, Json<RecoveryCodesOut>), ApiError> {
+    let user = &current.0.user;
+    let tx = state.ledger.begin().await?;
+    users::find_for_change(&tx, user.id).await?;
+    if !mfa::has_factor(&*tx, user.id).await? {
+        return Err(ApiError::MfaNotEnabled);
+    }
+    let codes = mfa::make_recovery_codes(&*tx, &state.config.secret_key, user.id).await?;
+    audit::record(&*tx, &current.actor(&context), about(user, "recovery_codes_made")).await?;
+    let (user_id, change) = (user.id, MfaChange::RecoveryCodesMade);
+    enqueue(&tx, MfaChanged { user_id, change }).await?;
+    tx.commit().await?;
+    Ok((StatusCode::CREATED, Json(RecoveryCodesOut { codes })))
+}
+
+struct MakeCodes;
+impl ErrorList for MakeCodes {
+    const CODES: &'static [&'static [Code]] = &[
+        USER_ERRORS,
+        &[Code::ReauthenticationRequired, Code::MfaNotEnabled],
+        ANY_ERRORS,
+    ];
+}

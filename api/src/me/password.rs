@@ -1,0 +1,85 @@
+//! `POST /me/password`.
+
+use axum::{extract::State, http::StatusCode};
+use usher_shared::{password, users};
+use utoipa::ToSchema;
+use utoipa_axum::{router::OpenApiRouter, routes};
+
+use crate::{
+    auth::{acceptable, refused, text},
+    caller::CurrentUser,
+    code::Code,
+    error::ApiError,
+    fields::{Fields, FromFields},
+    json_body::Body,
+    limits::Limit,
+    openapi::{ANY_ERRORS, BODY_ERRORS, ErrorList, Errors, USER_ERRORS},
+    request::Context,
+    state::AppState,
+};
+
+pub(super) fn router() -> OpenApiRouter<AppState> {
+    OpenApiRouter::new().routes(routes!(change))
+}
+
+/// The old password and the new one.
+#[derive(ToSchema)]
+#[schema(as = PasswordChange)]
+struct PasswordIn {
+    #[schema(example = "velvet-Otter-72-canyon", format = Password)]
+    current_password: String,
+    /// 12–128 characters of any kind, hard to guess, and neither name nor address.
+    #[schema(example = "amber-Walrus-44-piano", format = Password, min_length = 12, max_length = 128)]
+    new_password: String,
+}
+
+impl FromFields<AppState> for PasswordIn {
+    fn from_fields(fields: &mut Fields<'_>, _: &AppState) -> Option<Self> {
+        let current_password = fields.required("current_password", text);
+        let new_password = fields.required("new_password", text);
+        Some(Self {
+            current_password: current_password?,
+            new_password: new_password?,
+        })
+    }
+}
+
+/// Change your password
+///
+/// All other sessions end, and so does every link that was mailed. A mail tells you that it happened.
+#[utoipa::path(
+    post, path = "/me/password", operation_id = "changePassword", tag = "Me",
+    request_body(content = PasswordIn, content_type = "application/json"),
+    responses((status = 204, description = "The new password is set"), Errors<Change>),
+    security(("accessToken" = [])),
+)]
+async fn change(
+    State(state): State<AppState>,
+    Context(context): Context,
+    current: CurrentUser,
+    Body(body): Body<PasswordIn>,
+) -> Result<StatusCode, ApiError> {
+    let (user, session) = (&current.0.user, &current.0.session);
+    let failures = Limit::of_failures(&user.email_key);
+    failures.peek(&state).await?;
+    let new = acceptable("new_password", &body.new_password, user)?;
+    if !password::verify(&body.current_password, user.password_hash.as_deref()).await {
+        failures.count(&state).await;
+        refused(&state, &context, Some(user), "wrong password").await?;
+        return Err(ApiError::PasswordWrong);
+    }
+    let hash = password::hash(&new).await.map_err(anyhow::Error::from)?;
+    let tx = state.ledger.begin().await?;
+    let held = users::find_for_change(&tx, user.id).await?;
+    // Another password that was set meanwhile is not overwritten by somebody who knew the one before.
+    let held = held.filter(|held| held.password_hash == user.password_hash);
+    let held = held.ok_or(ApiError::InvalidCredential)?;
+    users::replace_password(&tx, &held, hash, Some(session.id), &current.actor(&context)).await?;
+    tx.commit().await?;
+    Ok(StatusCode::NO_CONTENT)
+}
+
+struct Change;
+impl ErrorList for Change {
+    const CODES: &'static [&'static [Code]] = &[BODY_ERRORS, USER_ERRORS, &[Code::PasswordWrong], ANY_ERRORS];
+}

@@ -1,0 +1,22 @@
+//! `delete_account`: an owner wanted the end of the account a week ago, and has not thought better of it.
+
+use usher_shared::{
+    jobs::DeleteAccount,
+    users::{self, ChangeError},
+};
+
+use crate::{JobContext, JobError};
+
+pub(super) async fn delete(job: DeleteAccount, context: JobContext) -> Result<(), JobError> {
+    let tx = context.begin().await?;
+    match users::delete_if_due(&tx, job.user_id).await {
+        Ok(deleted) => tracing::info!(
+            user_id = job.user_id,
+            deleted,
+            "looked at an account that was to be deleted"
+        ),
+        Err(ChangeError::Db(error)) => return Err(error.into()),
+        Err(other) => return Err(JobError::give_up(other.to_string())),
+    }
+    context.complete(tx).await
+}
