@@ -35,6 +35,7 @@ pub use transport::{Hint, PollOnly, Transport, TransportError, connect};
 pub use workers::WorkerInfo;
 
 pub(crate) use redis_lists::manager as connection_manager;
+pub(crate) use sql::Sql;
 
 /// The payload of one kind of job. It holds ids, never secrets, tokens or whole documents.
 pub trait Job: Serialize + DeserializeOwned + Send + Sync + 'static {

@@ -18,6 +18,7 @@ pub mod imports;
 pub mod job_files;
 pub mod jobs;
 pub mod log;
+pub mod mail_log;
 pub mod mail_suppressions;
 pub mod mail_tokens;
 pub mod mfa;

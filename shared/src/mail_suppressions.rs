@@ -1,6 +1,6 @@
 //! Addresses that do not exist. Sending to them again and again costs a sender its good name, so nobody does.
 
-use sea_orm::{ActiveValue::Set, ConnectionTrait, DbErr, EntityTrait, sea_query::OnConflict};
+use sea_orm::{ActiveValue::Set, ColumnTrait, ConnectionTrait, DbErr, EntityTrait, QueryFilter, sea_query::OnConflict};
 
 use crate::{entity::mail_suppression, rules::Email, time::now};
 
@@ -8,6 +8,18 @@ use crate::{entity::mail_suppression, rules::Email, time::now};
 pub async fn find(conn: &impl ConnectionTrait, address: &str) -> Result<Option<mail_suppression::Model>, DbErr> {
     mail_suppression::Entity::find_by_id(Email::key_of(address))
         .one(conn)
+        .await
+}
+
+/// What is known against these addresses. One statement.
+pub async fn find_all<'a>(
+    conn: &impl ConnectionTrait,
+    addresses: impl IntoIterator<Item = &'a str>,
+) -> Result<Vec<mail_suppression::Model>, DbErr> {
+    let keys = addresses.into_iter().map(Email::key_of);
+    mail_suppression::Entity::find()
+        .filter(mail_suppression::Column::AddressKey.is_in(keys))
+        .all(conn)
         .await
 }
 

@@ -51,6 +51,19 @@ async fn write(
     lifetime: Duration,
     email: Option<String>,
 ) -> Result<Token, DbErr> {
+    let (token, row) = make(user_id, purpose, lifetime, email);
+    mail_token::Entity::insert(row).exec_without_returning(conn).await?;
+    Ok(token)
+}
+
+/// A token and the row that makes it valid once it is written; for whoever writes many at once.
+#[must_use]
+pub fn make(
+    user_id: i64,
+    purpose: MailTokenPurpose,
+    lifetime: Duration,
+    email: Option<String>,
+) -> (Token, mail_token::ActiveModel) {
     let token = Token::generate(TokenKind::Mail);
     let row = mail_token::ActiveModel {
         id: Set(Uuid::now_v7()),
@@ -62,8 +75,7 @@ async fn write(
         expires_at: Set(now() + lifetime),
         used_at: Set(None),
     };
-    mail_token::Entity::insert(row).exec_without_returning(conn).await?;
-    Ok(token)
+    (token, row)
 }
 
 /// Looks a token up without using it.

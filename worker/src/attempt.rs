@@ -22,6 +22,7 @@ use crate::{
     Backoff, JobContext, JobError, Mailer, Policy, Registry,
     held::{HeldJob, Stop},
     keep::{CALL_LIMIT, panic_text, within},
+    mailer::Desk,
     metrics::{Ended, Metrics},
     registry::Kind,
 };
@@ -39,6 +40,7 @@ pub(crate) struct Workshop {
     pub(crate) finisher: Finisher,
     pub(crate) config: Arc<Config>,
     pub(crate) mailer: Mailer,
+    pub(crate) desk: Desk,
     pub(crate) metrics: Arc<Metrics>,
 }
 
@@ -91,6 +93,8 @@ impl Workshop {
             job: Arc::clone(&held.job),
             claim: held.claim,
             completed: Arc::default(),
+            desk: self.desk.clone(),
+            tokens: Arc::default(),
         };
         let completed = Arc::clone(&context.completed);
         let limit = time_limit(held, kind);

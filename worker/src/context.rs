@@ -1,18 +1,21 @@
 //! What a handler is given besides its job.
 
 use std::sync::{
-    Arc,
+    Arc, Mutex, PoisonError,
     atomic::{AtomicBool, Ordering},
 };
 
 use sea_orm::{DatabaseConnection, DbErr};
 use usher_shared::{
     config::Config,
-    entity::job,
+    entity::{job, mail_token},
     jobs::{Claim, CompleteError, Ledger, Tx},
 };
 
-use crate::{JobError, Mailer};
+use crate::{
+    Delivery, JobError, Mailer,
+    mailer::{Desk, Ending},
+};
 
 /// The surroundings of one run. Cheap to clone.
 #[derive(Clone)]
@@ -25,6 +28,9 @@ pub struct JobContext {
     pub job: Arc<job::Model>,
     pub(crate) claim: Claim,
     pub(crate) completed: Arc<AtomicBool>,
+    pub(crate) desk: Desk,
+    /// Made for the mail to come, and written with it.
+    pub(crate) tokens: Arc<Mutex<Vec<mail_token::ActiveModel>>>,
 }
 
 impl JobContext {
@@ -47,6 +53,22 @@ impl JobContext {
     /// Tells staff how far a long job is, in percent.
     pub async fn progress(&self, percent: i16) -> Result<(), CompleteError> {
         self.ledger.progress(self.claim, percent).await
+    }
+
+    /// Marks the job done together with its mail, and with whatever other jobs end at the same time.
+    pub(crate) async fn end(&self, delivery: Delivery, welcomed: Option<i64>) -> Result<(), JobError> {
+        let ending = Ending {
+            claim: self.claim,
+            gone: delivery.gone,
+            welcomed,
+        };
+        self.desk.end(ending).await?;
+        self.completed.store(true, Ordering::Release);
+        Ok(())
+    }
+
+    pub(crate) fn take_tokens(&self) -> Vec<mail_token::ActiveModel> {
+        std::mem::take(&mut self.tokens.lock().unwrap_or_else(PoisonError::into_inner))
     }
 
     async fn finish(&self, tx: Tx, result: Option<serde_json::Value>) -> Result<(), JobError> {

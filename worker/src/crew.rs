@@ -32,6 +32,7 @@ use crate::{
     driver::Driver,
     held::{Held, HeldJob, Stop},
     keep::{CALL_LIMIT, keep, within},
+    mailer::Desk,
     metrics::Metrics,
     pulse::Pulse,
     suspects::Suspects,
@@ -104,6 +105,7 @@ impl Crew {
             workshop: Arc::new(Workshop {
                 registry,
                 finisher: Finisher::new(ledger.clone()),
+                desk: Desk::new(&ledger),
                 ledger: ledger.clone(),
                 config: Arc::clone(&house.config),
                 mailer,

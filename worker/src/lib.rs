@@ -21,6 +21,7 @@ mod pulse;
 mod registry;
 mod smtp;
 mod suspects;
+mod together;
 mod upkeep;
 mod worker;
 

@@ -2,6 +2,7 @@
 //! server's answer; what the log calls sent is never sent again, what failed tells the job what to do next.
 
 mod breaker;
+mod desk;
 mod message;
 mod verdict;
 
@@ -9,17 +10,14 @@ use std::sync::Arc;
 
 use anyhow::{Context, anyhow};
 use lettre::message::Mailbox;
-use sea_orm::{
-    ActiveValue::Set,
-    ColumnTrait, ConnectionTrait, DatabaseConnection, DbErr, EntityTrait, QueryFilter,
-    sea_query::{Expr, OnConflict},
-};
+use sea_orm::{ColumnTrait, ConnectionTrait, DatabaseConnection, DbErr, EntityTrait, QueryFilter, sea_query::Expr};
 use usher_shared::{
     config::Config,
     entity::{
-        job,
         mail::{self, MailState},
+        mail_suppression,
     },
+    mail_log::{self, Gone, Reservation},
     mail_suppressions,
     time::now,
 };
@@ -27,7 +25,10 @@ use uuid::Uuid;
 
 use crate::{JobContext, JobError, smtp::Smtp};
 
-use breaker::Breaker;
+pub(crate) use desk::{Desk, Ending};
+
+use breaker::{Breaker, Pass};
+use desk::{Clearance, Wish};
 use verdict::Verdict;
 
 /// How long a mail is tried whose content the server refuses.
@@ -60,9 +61,8 @@ struct Relay {
 /// A mail that is out, or kept; the log does not know yet. See [`Delivery::record`].
 #[must_use = "a delivery is recorded in the transaction that completes the job"]
 pub struct Delivery {
-    job_id: Uuid,
-    /// What changes in its row; nothing when an earlier run of the same job did it all.
-    change: Option<mail::ActiveModel>,
+    /// Nothing when an earlier run of the same job has sent it.
+    pub(crate) gone: Option<Gone>,
 }
 
 impl Mailer {
@@ -96,34 +96,55 @@ impl Mailer {
     /// Sends the mail of this job, unless an earlier run did. A failure is in the mail log already and says what
     /// the job does next: busy server or network trouble, try again; address refused, give up; we are refused, rest.
     pub async fn deliver(&self, context: &JobContext, mail: Mail) -> Result<Delivery, JobError> {
-        let (db, job_id) = (&context.db, context.job.id);
-        let message = message::Message::new(&self.from, job_id, &mail).map_err(JobError::GiveUp)?;
-        if !reserve(db, &context.job, &message.id, &mail).await? {
-            return Ok(Delivery { job_id, change: None });
-        }
-        let mut change = mail::ActiveModel {
-            // The address may have changed since an earlier run reserved the row.
-            to_address: Set(mail.address),
-            subject: Set(mail.subject),
-            ..Default::default()
+        let job = &context.job;
+        let message = message::Message::new(&self.from, job, &mail).map_err(JobError::GiveUp)?;
+        let wish = Wish {
+            mail: Reservation {
+                job_id: job.id,
+                kind: job.kind.clone(),
+                user_id: mail.user_id,
+                to_address: mail.address.clone(),
+                subject: mail.subject,
+                message_id: message.id.clone(),
+            },
+            tokens: context.take_tokens(),
         };
-        if let Some(relay) = &self.smtp {
-            let answer = relay
-                .send(context, &self.from, &message, change.to_address.as_ref())
-                .await?;
-            change.state = Set(MailState::Sent);
-            change.answer = Set(Some(answer));
-            change.sent_at = Set(Some(now()));
+        let Clearance::Go { dead, breaker } = context.desk.clear(wish).await? else {
+            return Ok(Delivery { gone: None });
+        };
+        let gone = if let Some(relay) = &self.smtp {
+            if let Some(dead) = dead {
+                return Err(leave_alone(context, &dead).await?);
+            }
+            let pass = match breaker {
+                true => relay.breaker.pass(&context.db).await?,
+                false => Pass::Closed,
+            };
+            Gone {
+                job_id: job.id,
+                answer: Some(relay.send(context, pass, &self.from, &message, &mail.address).await?),
+                text_body: None,
+                html_body: None,
+            }
         } else {
-            change.state = Set(MailState::Kept);
-            change.text_body = Set(Some(mail.text));
-            change.html_body = Set(Some(mail.html));
-        }
-        Ok(Delivery {
-            job_id,
-            change: Some(change),
-        })
+            Gone {
+                job_id: job.id,
+                answer: None,
+                text_body: Some(mail.text),
+                html_body: Some(mail.html),
+            }
+        };
+        Ok(Delivery { gone: Some(gone) })
     }
+}
+
+/// An address that does not exist: the log says since when, and the job is dead.
+async fn leave_alone(context: &JobContext, dead: &mail_suppression::Model) -> Result<JobError, DbErr> {
+    let since = dead.created_at.format("%-d %B %Y");
+    let why = format!("not tried: on {since} its server answered {}", dead.answer);
+    note_failure(&context.db, context.job.id, MailState::Failed, &why).await?;
+    let why = format!("the address was dead on {since}: clear it if it lives again, then replay the job");
+    Ok(JobError::give_up(why))
 }
 
 impl Relay {
@@ -132,19 +153,12 @@ impl Relay {
     async fn send(
         &self,
         context: &JobContext,
+        pass: Pass,
         from: &Mailbox,
         message: &message::Message,
         address: &str,
     ) -> Result<String, JobError> {
         let (db, job) = (&context.db, &context.job);
-        if let Some(dead) = mail_suppressions::find(db, address).await? {
-            let since = dead.created_at.format("%-d %B %Y");
-            let why = format!("not tried: on {since} its server answered {}", dead.answer);
-            note_failure(db, job.id, MailState::Failed, &why).await?;
-            let why = format!("the address was dead on {since}: clear it if it lives again, then replay the job");
-            return Err(JobError::give_up(why));
-        }
-        let pass = self.breaker.pass(db).await?;
         let failure = match self.smtp.send(&from.email, &message.to, &message.bytes).await {
             Ok(answer) => {
                 tracing::info!(message_id = message.id, "mail sent");
@@ -180,45 +194,8 @@ impl Relay {
 impl Delivery {
     /// Writes the mail's end into the log; for the transaction that also completes the job.
     pub async fn record(self, conn: &impl ConnectionTrait) -> Result<(), DbErr> {
-        let Some(change) = self.change else { return Ok(()) };
-        let update = mail::Entity::update_many().set(change);
-        update
-            .filter(mail::Column::JobId.eq(self.job_id))
-            .exec(conn)
-            .await
-            .map(drop)
+        mail_log::finish(conn, self.gone.as_slice()).await
     }
-}
-
-/// Writes the mail down before it is sent. False when an earlier run of this job has sent or kept it.
-async fn reserve(db: &DatabaseConnection, job: &job::Model, message_id: &str, mail: &Mail) -> Result<bool, DbErr> {
-    let row = mail::ActiveModel {
-        id: Set(Uuid::now_v7()),
-        job_id: Set(Some(job.id)),
-        kind: Set(job.kind.clone()),
-        user_id: Set(Some(mail.user_id)),
-        to_address: Set(mail.address.clone()),
-        subject: Set(mail.subject.clone()),
-        state: Set(MailState::Reserved),
-        message_id: Set(message_id.to_owned()),
-        answer: Set(None),
-        text_body: Set(None),
-        html_body: Set(None),
-        created_at: Set(now()),
-        sent_at: Set(None),
-    };
-    let reserved = mail::Entity::insert(row)
-        .on_conflict(OnConflict::new().do_nothing().to_owned())
-        .exec_without_returning(db)
-        .await?;
-    if reserved > 0 {
-        return Ok(true);
-    }
-    let before = mail::Entity::find()
-        .filter(mail::Column::JobId.eq(job.id))
-        .one(db)
-        .await?;
-    Ok(before.is_none_or(|mail| !matches!(mail.state, MailState::Sent | MailState::Kept)))
 }
 
 async fn note_failure(db: &DatabaseConnection, job_id: Uuid, state: MailState, answer: &str) -> Result<(), DbErr> {

@@ -10,10 +10,9 @@ mod sign_up;
 mod staff_digest;
 mod welcome_email;
 
-use std::time::Duration;
+use std::{sync::PoisonError, time::Duration};
 
-use chrono::Utc;
-use sea_orm::{DbErr, EntityTrait};
+use sea_orm::DbErr;
 use usher_shared::{
     entity::{mail_token::MailTokenPurpose, user},
     jobs::{
@@ -99,7 +98,7 @@ impl From<&user::Model> for Recipient {
 impl JobContext {
     /// The account that a mail is about; none when it is gone or deleted, which is no mistake.
     pub async fn account(&self, user_id: i64) -> Result<Option<user::Model>, DbErr> {
-        let user = user::Entity::find_by_id(user_id).one(&self.db).await?;
+        let user = self.desk.account(user_id).await?;
         Ok(user.filter(|user| user.deleted_at.is_none()))
     }
 
@@ -109,28 +108,29 @@ impl JobContext {
         self.mailer.sender()
     }
 
-    /// A link to a page of the app, with a new token that works once, for this long. Only the token's hash is kept.
+    /// A link to a page of the app, with a new token that works once, for this long. Only the token's hash is kept, and
+    /// only with the mail: the link works once [`JobContext::deliver`] has begun to send it.
     /// `email` is the address that the token is about.
-    pub async fn link(
+    pub fn link(
         &self,
         page: &str,
         user_id: i64,
         purpose: MailTokenPurpose,
         lifetime: chrono::Duration,
         email: &str,
-    ) -> Result<Link, DbErr> {
-        let until: chrono::DateTime<Utc> = now() + lifetime;
-        let token = mail_tokens::issue_about(&self.db, user_id, purpose, lifetime, email).await?;
-        let url = format!("{}/{page}?token={}", self.config.app_url, token.as_str());
-        Ok(Link { url, until })
+    ) -> Link {
+        let (token, row) = mail_tokens::make(user_id, purpose, lifetime, Some(email.to_owned()));
+        self.tokens.lock().unwrap_or_else(PoisonError::into_inner).push(row);
+        Link {
+            url: format!("{}/{page}?token={}", self.config.app_url, token.as_str()),
+            until: now() + lifetime,
+        }
     }
 
     /// Sends the letter as this job's mail and completes the job with it.
     pub async fn post(&self, to: impl Into<Recipient>, letter: Letter) -> Result<(), JobError> {
         let delivery = self.deliver(to, letter).await?;
-        let tx = self.begin().await?;
-        delivery.record(&*tx).await?;
-        self.complete(tx).await
+        self.end(delivery, None).await
     }
 
     /// Sends the letter as this job's mail; for a job that has more to write in the transaction that completes it.

@@ -27,6 +27,18 @@ on_both! {
         assert_ne!(one.header("x-request-id"), other.header("x-request-id"));
     }
 
+    async fn a_request_hands_its_trace_to_the_jobs_it_causes_and_starts_one_where_there_is_none(db: TestDb) {
+        let app = TestApp::start(db).await;
+        const GIVEN: &str = "00-4bf92f3577b34da6a3ce929d0e0e4736-00f067aa0ba902b7-01";
+        let client = app.all_scopes().await;
+        let traced = client.clone().with("traceparent", GIVEN).sign_up("ada@example.org").await;
+        let jobs = app.jobs_of(traced).await;
+        assert_eq!(jobs[0].trace_context.as_deref(), Some(GIVEN));
+        let own = client.with("traceparent", "junk").sign_up("grace@example.org").await;
+        let made = app.jobs_of(own).await[0].trace_context.clone().unwrap();
+        assert!(made.len() == 55 && made != GIVEN, "{made}");
+    }
+
     async fn every_answer_is_safe_for_browsers(db: TestDb) {
         let app = TestApp::with(db, &[("API_URL", "https://api.example.org")]).await;
         for path in ["/", "/users/1", "/nowhere", "/health/live", "/openapi.json", "/docs", "/set-password", "/assets/pages.css"] {

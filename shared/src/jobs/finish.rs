@@ -46,7 +46,7 @@ async fn write(ledger: Ledger, mut queue: mpsc::Receiver<Wish>) {
     let mut batch = Vec::with_capacity(BATCH);
     while queue.recv_many(&mut batch, BATCH).await > 0 {
         let claims: Vec<Claim> = batch.iter().map(|wish| wish.claim).collect();
-        let written = ledger.complete_many(&claims).await;
+        let written = ledger.complete_many(&ledger.db, &claims).await;
         for Wish { claim, answer } in batch.drain(..) {
             let outcome = match &written {
                 Ok(done) if done.contains(&claim.id) => Ok(()),
@@ -60,8 +60,9 @@ async fn write(ledger: Ledger, mut queue: mpsc::Receiver<Wish>) {
 }
 
 impl Ledger {
-    /// Writes down the success of many jobs; answers those whose claim still held.
-    async fn complete_many(&self, claims: &[Claim]) -> Result<HashSet<Uuid>, DbErr> {
+    /// Writes down the success of many jobs in one statement; answers those whose claim still held. Effects of the others
+    /// must not be written.
+    pub async fn complete_many(&self, conn: &impl ConnectionTrait, claims: &[Claim]) -> Result<HashSet<Uuid>, DbErr> {
         let sql = self.sql();
         let query = format!(
             "UPDATE jobs SET state = 'done', finished_at = {now}, last_error = NULL, lease_until = NULL, \
@@ -70,10 +71,7 @@ impl Ledger {
             held = sql.held("$1"),
             running = Sql::is("running"),
         );
-        let rows = self
-            .db
-            .query_all_raw(sql.statement(&query, [Sql::claims(claims)]))
-            .await?;
+        let rows = conn.query_all_raw(sql.statement(&query, [Sql::claims(claims)])).await?;
         rows.iter().map(|row| row.try_get("", "id")).collect()
     }
 }

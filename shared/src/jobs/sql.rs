@@ -8,7 +8,7 @@ use uuid::Uuid;
 use super::{Claim, Hint};
 
 #[derive(Clone, Copy)]
-pub(super) struct Sql(pub DbBackend);
+pub(crate) struct Sql(pub DbBackend);
 
 impl Sql {
     fn postgres(self) -> bool {
@@ -102,10 +102,15 @@ impl Sql {
 
     /// The rows whose ids a locking select chooses; by an array for the same reason.
     pub fn chosen(self, select: &str) -> String {
+        self.chosen_by("id", select)
+    }
+
+    /// [`Self::chosen`], by another column.
+    pub fn chosen_by(self, column: &str, select: &str) -> String {
         if self.postgres() {
-            format!("id = ANY(ARRAY({select}))")
+            format!("{column} = ANY(ARRAY({select}))")
         } else {
-            format!("id IN ({select})")
+            format!("{column} IN ({select})")
         }
     }
 

@@ -8,7 +8,7 @@ use lettre::{
         header::{Header, HeaderName, HeaderValue},
     },
 };
-use uuid::Uuid;
+use usher_shared::{entity::job, trace::Trace};
 
 use super::Mail;
 
@@ -22,10 +22,11 @@ pub(super) struct Message {
 impl Message {
     /// The same job gives the same Message-ID, so that a mail sent twice is seen to be the same (RFC 5322 §3.6.4).
     /// The error says what is wrong without the address.
-    pub(super) fn new(from: &Mailbox, job_id: Uuid, mail: &Mail) -> anyhow::Result<Self> {
+    pub(super) fn new(from: &Mailbox, job: &job::Model, mail: &Mail) -> anyhow::Result<Self> {
         let to: Address = mail.address.parse().context("the address cannot be used in mail")?;
         let name = mail.name.split(char::is_control).collect::<Vec<_>>().join(" ");
-        let id = format!("<{job_id}@{}>", from.email.domain());
+        let id = format!("<{}@{}>", job.id, from.email.domain());
+        let trace = Trace::current().unwrap_or_else(Trace::generate);
         let message = lettre::Message::builder()
             .from(from.clone())
             .to(Mailbox::new(Some(name), to.clone()))
@@ -33,6 +34,7 @@ impl Message {
             .message_id(Some(id.clone()))
             .date_now()
             .header(AutoSubmitted)
+            .header(TraceParent(trace.as_str().to_owned()))
             .multipart(MultiPart::alternative_plain_html(mail.text.clone(), mail.html.clone()))
             .context("the mail cannot be built")?;
         Ok(Self {
@@ -58,5 +60,23 @@ impl Header for AutoSubmitted {
 
     fn display(&self) -> HeaderValue {
         HeaderValue::new(Self::name(), "auto-generated".to_owned())
+    }
+}
+
+/// `Traceparent`: what the request that caused the mail is called in the logs of every room (W3C Trace Context).
+#[derive(Clone)]
+struct TraceParent(String);
+
+impl Header for TraceParent {
+    fn name() -> HeaderName {
+        HeaderName::new_from_ascii_str("Traceparent")
+    }
+
+    fn parse(text: &str) -> Result<Self, Box<dyn std::error::Error + Send + Sync>> {
+        Ok(Self(text.to_owned()))
+    }
+
+    fn display(&self) -> HeaderValue {
+        HeaderValue::new(Self::name(), self.0.clone())
     }
 }

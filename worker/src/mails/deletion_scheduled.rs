@@ -13,9 +13,7 @@ pub(super) async fn send(job: DeletionScheduled, context: JobContext) -> Result<
         return Ok(());
     }
     let purpose = MailTokenPurpose::CancelDeletion;
-    let link = context
-        .link("keep-account", user.id, purpose, left, &user.email)
-        .await?;
+    let link = context.link("keep-account", user.id, purpose, left, &user.email);
     let house = context.house();
     let letter = Letter::new("Your account will be deleted")
         .line(format!(

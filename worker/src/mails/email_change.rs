@@ -21,15 +21,13 @@ pub(super) async fn confirm(job: EmailChangeConfirm, context: JobContext) -> Res
         return Ok(());
     }
     let purpose = MailTokenPurpose::EmailChangeConfirm;
-    let link = context
-        .link(
-            "confirm-email-change",
-            user.id,
-            purpose,
-            CONFIRM_LIFETIME,
-            &job.new_email,
-        )
-        .await?;
+    let link = context.link(
+        "confirm-email-change",
+        user.id,
+        purpose,
+        CONFIRM_LIFETIME,
+        &job.new_email,
+    );
     let house = context.house();
     let letter = Letter::new("Confirm your new email address")
         .line(format!("This address is to become the one of your account at {house}. Confirm it, and you sign in with it from then on."))
@@ -46,9 +44,7 @@ pub(super) async fn undo(job: EmailChangeUndo, context: JobContext) -> Result<()
         return Ok(());
     };
     let purpose = MailTokenPurpose::EmailChangeUndo;
-    let link = context
-        .link("undo-email-change", user.id, purpose, UNDO_LIFETIME, &job.old_email)
-        .await?;
+    let link = context.link("undo-email-change", user.id, purpose, UNDO_LIFETIME, &job.old_email);
     let house = context.house();
     let letter = Letter::new("Your email address was changed")
         .line(format!(

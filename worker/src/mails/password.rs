@@ -16,9 +16,7 @@ pub(super) async fn reset(job: PasswordReset, context: JobContext) -> Result<(),
         return Ok(());
     };
     let purpose = MailTokenPurpose::PasswordReset;
-    let link = context
-        .link("reset-password", user.id, purpose, LINK_LIFETIME, &user.email)
-        .await?;
+    let link = context.link("reset-password", user.id, purpose, LINK_LIFETIME, &user.email);
     let house = context.house();
     let letter = Letter::new("Choose a new password")
         .line(format!(

@@ -19,9 +19,7 @@ pub(super) async fn verify_email(job: VerifyEmail, context: JobContext) -> Resul
         return Ok(());
     }
     let purpose = MailTokenPurpose::VerifyEmail;
-    let link = context
-        .link("verify-email", user.id, purpose, LINK_LIFETIME, &user.email)
-        .await?;
+    let link = context.link("verify-email", user.id, purpose, LINK_LIFETIME, &user.email);
     let house = context.house();
     let letter = Letter::new("Confirm your email address")
         .line(format!(

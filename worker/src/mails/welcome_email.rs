@@ -1,12 +1,7 @@
 //! `welcome_email`: greets a new account and lets its owner set the first password.
 
 use chrono::Duration;
-use sea_orm::{ColumnTrait, EntityTrait, QueryFilter, sea_query::Expr};
-use usher_shared::{
-    entity::{mail_token::MailTokenPurpose, user},
-    jobs::WelcomeEmail,
-    time::now,
-};
+use usher_shared::{entity::mail_token::MailTokenPurpose, jobs::WelcomeEmail};
 
 use crate::{JobContext, JobError, Letter};
 
@@ -22,9 +17,7 @@ pub(super) async fn send(job: WelcomeEmail, context: JobContext) -> Result<(), J
         return Ok(());
     }
     let purpose = MailTokenPurpose::SetPassword;
-    let link = context
-        .link("set-password", user.id, purpose, LINK_LIFETIME, &user.email)
-        .await?;
+    let link = context.link("set-password", user.id, purpose, LINK_LIFETIME, &user.email);
     let house = context.house();
     let letter = Letter::new(format!("Welcome to {house}"))
         .heading(greeting(&user.name))
@@ -35,15 +28,7 @@ pub(super) async fn send(job: WelcomeEmail, context: JobContext) -> Result<(), J
              nothing: without this link nobody can sign in."
         ));
     let delivery = context.deliver(&user, letter).await?;
-
-    let tx = context.begin().await?;
-    delivery.record(&*tx).await?;
-    user::Entity::update_many()
-        .col_expr(user::Column::WelcomedAt, Expr::value(now()))
-        .filter(user::Column::Id.eq(user.id))
-        .exec(&*tx)
-        .await?;
-    context.complete(tx).await
+    context.end(delivery, Some(user.id)).await
 }
 
 /// Greets by name, unless a mail program would make a link of it: whoever signs up with somebody else's address

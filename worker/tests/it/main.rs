@@ -1,6 +1,7 @@
 //! The worker from outside: real databases, Redis and an SMTP server; jobs go in by the ledger, and what comes out is
 //! read from the tables and the mailbox.
 
+mod cost;
 mod drain;
 mod endings;
 mod files;
@@ -12,6 +13,7 @@ mod mails;
 mod processes;
 mod queue;
 mod suspects;
+mod trace;
 mod upkeep;
 mod welcome;
 mod yard;

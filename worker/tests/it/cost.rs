@@ -1,0 +1,52 @@
+//! What mails cost the database.
+
+use sea_orm::{ConnectionTrait, DbBackend, Statement};
+use usher_shared::entity::job::JobState;
+use usher_testkit::{SmtpSink, TestDb, run};
+use usher_worker::{Options, registry};
+
+use crate::yard::{PATIENCE, Yard};
+
+async fn commits(yard: &Yard) -> i64 {
+    yard.sql("SELECT pg_stat_force_next_flush()").await;
+    let sql = "SELECT xact_commit FROM pg_stat_database WHERE datname = current_database()";
+    let row = yard
+        .house
+        .db
+        .query_one_raw(Statement::from_string(DbBackend::Postgres, sql))
+        .await
+        .unwrap();
+    row.unwrap().try_get("", "xact_commit").unwrap()
+}
+
+#[test]
+fn mails_that_are_sent_at_the_same_time_are_written_together() {
+    run(async {
+        const MAILS: usize = 400;
+        let smtp = SmtpSink::start().await;
+        let url = smtp.url();
+        let yard = Yard::with(TestDb::postgres().await, &[("SMTP_URL", url.as_str())], true).await;
+        let mut jobs = Vec::new();
+        for number in 0..MAILS {
+            let user = yard.sign_up("Ada Lovelace", &format!("ada{number}@example.org")).await;
+            jobs.push(yard.job_of(&user).await.id);
+        }
+        let before = commits(&yard).await;
+        let worker = yard.start_with(
+            registry(),
+            Options {
+                concurrency: 64,
+                ..Options::default()
+            },
+        );
+        smtp.wait_for(MAILS, PATIENCE).await;
+        worker.stop().await;
+        let spent = commits(&yard).await - before;
+        assert_eq!(yard.count(&jobs, JobState::Done).await, MAILS);
+        let mails = i64::try_from(MAILS).unwrap();
+        assert!(
+            spent < 2 * mails,
+            "{spent} transactions for {mails} mails: each for itself takes seven"
+        );
+    });
+}
