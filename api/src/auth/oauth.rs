@@ -25,6 +25,7 @@ use crate::{
     json_body,
     openapi::{ANY_ERRORS, ErrorList, Errors},
     request::Context,
+    secret::Secret,
     state::AppState,
 };
 
@@ -143,7 +144,7 @@ async fn token(
                             error_description: "Send the mfa_token with a code to POST /auth/mfa",
                             mfa_token: Some(owed.mfa_token),
                         };
-                        return Ok((StatusCode::BAD_REQUEST, NO_CACHE, Json(body)).into_response());
+                        return Ok((StatusCode::BAD_REQUEST, NO_CACHE, Secret(body)).into_response());
                     }
                     Err(error) => Err(error),
                 }
@@ -158,7 +159,7 @@ async fn token(
         None => return Ok(refusal("invalid_request", "Send a form with grant_type, once")),
     };
     match tokens {
-        Ok(tokens) => Ok((NO_CACHE, Json(OAuthTokensOut::from(tokens))).into_response()),
+        Ok(tokens) => Ok((NO_CACHE, Secret(OAuthTokensOut::from(tokens))).into_response()),
         Err(error @ (ApiError::LoginFailed | ApiError::EmailNotVerified | ApiError::InvalidCredential)) => {
             Ok(refusal("invalid_grant", error.code().detail()))
         }

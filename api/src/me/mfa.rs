@@ -29,6 +29,7 @@ use crate::{
     json_body::{Body, OptionalBody},
     openapi::{ANY_ERRORS, BODY_ERRORS, ErrorList, Errors, USER_ERRORS},
     request::Context,
+    secret::Secret,
     state::AppState,
 };
 
@@ -152,7 +153,7 @@ async fn enrol(
     State(state): State<AppState>,
     FreshUser(current): FreshUser,
     OptionalBody(body): OptionalBody<EnrolIn>,
-) -> Result<(StatusCode, Json<SecretOut>), ApiError> {
+) -> Result<(StatusCode, Secret<SecretOut>), ApiError> {
     let (user, key) = (&current.0.user, &state.config.secret_key);
     let tx = state.ledger.begin().await?;
     users::find_for_change(&tx, user.id).await?;
@@ -177,7 +178,7 @@ async fn enrol(
         qr_svg: totp::qr_code(&otpauth_url),
         otpauth_url,
     };
-    Ok((StatusCode::CREATED, Json(shown)))
+    Ok((StatusCode::CREATED, Secret(shown)))
 }
 
 struct Enrol;
@@ -319,7 +320,7 @@ async fn make_codes(
     State(state): State<AppState>,
     Context(context): Context,
     FreshUser(current): FreshUser,
-) -> Result<(StatusCode, Json<RecoveryCodesOut>), ApiError> {
+) -> Result<(StatusCode, Secret<RecoveryCodesOut>), ApiError> {
     let user = &current.0.user;
     let tx = state.ledger.begin().await?;
     users::find_for_change(&tx, user.id).await?;
@@ -331,7 +332,7 @@ async fn make_codes(
     let (user_id, change) = (user.id, MfaChange::RecoveryCodesMade);
     enqueue(&tx, MfaChanged { user_id, change }).await?;
     tx.commit().await?;
-    Ok((StatusCode::CREATED, Json(RecoveryCodesOut { codes })))
+    Ok((StatusCode::CREATED, Secret(RecoveryCodesOut { codes })))
 }
 
 struct MakeCodes;

@@ -2,12 +2,13 @@
 
 use std::sync::atomic::{AtomicU8, Ordering};
 
+use axum::{body::Body, http::Method};
 use sea_orm::{ActiveModelTrait, ActiveValue::Set, ConnectionTrait, EntityTrait, IntoActiveModel};
 use serde_json::{Value, json};
 use totp_rs::{Algorithm, Builder, Secret};
 use usher_shared::{
-    entity::{audit_log, user},
-    mfa, password,
+    entity::{audit_log, mail_token::MailTokenPurpose, user},
+    mail_tokens, mfa, password,
     rules::{Email, EmailPolicy, Name, Password},
     time::now,
     users,
@@ -152,4 +153,33 @@ pub fn code(secret: &[u8], steps: i64) -> String {
         .build_noncompliant()
         .generate(at)
         .to_string()
+}
+
+impl TestApp {
+    /// A token as the mail would bring it.
+    pub async fn mailed(&self, user_id: i64, purpose: MailTokenPurpose, email: &str) -> String {
+        let hour = chrono::Duration::hours(1);
+        let token = mail_tokens::issue_about(&self.house.db, user_id, purpose, hour, email).await;
+        token.expect("a token").as_str().to_owned()
+    }
+
+    /// Makes the sessions of this user look as if the password had been shown an hour ago.
+    pub async fn no_longer_fresh(&self, user_id: i64) {
+        let past = "'2026-01-01T00:00:00+00:00'";
+        self.sql(&format!(
+            "UPDATE sessions SET reauthenticated_at = {past} WHERE user_id = {user_id}"
+        ))
+        .await;
+    }
+}
+
+impl Client {
+    /// Sends the form of a page.
+    pub async fn submit(&self, path: &str, fields: &[(&str, &str)]) -> Answer {
+        let form = url::form_urlencoded::Serializer::new(String::new())
+            .extend_pairs(fields)
+            .finish();
+        let client = self.clone().with("content-type", "application/x-www-form-urlencoded");
+        client.call(Method::POST, path, Body::from(form)).await
+    }
 }

@@ -1,0 +1,86 @@
+//! Authenticator apps and recovery codes, as their owner sees them.
+
+use axum::http::StatusCode;
+use serde_json::json;
+use usher_testkit::on_both;
+
+use crate::{app::TestApp, people::code};
+
+/// The secret as people type it into the app.
+fn bytes(readable: &str) -> Vec<u8> {
+    totp_rs::Secret::try_from_base32(readable.replace(' ', ""))
+        .expect("base32")
+        .as_bytes()
+        .to_vec()
+}
+
+on_both! {
+    async fn an_app_is_added_confirmed_used_and_removed(db: TestDb) {
+        let app = TestApp::start(db).await;
+        let ada = app.person("ada@example.com").await;
+        assert_eq!(ada.client.get("/me/mfa").await.json(), json!({"enabled": false, "factors": [], "recovery_codes_left": 0}));
+        ada.client.post("/me/mfa/recovery-codes", &json!({})).await.is(409, "mfa_not_enabled");
+        let forgotten = ada.client.post("/me/mfa/totp", &json!({"label": "Old phone"})).await.json();
+        let added = ada.client.post("/me/mfa/totp", &json!({"label": " Phone "})).await;
+        assert_eq!((added.status, added.header("cache-control")), (StatusCode::CREATED, "no-store"));
+        let added = added.json();
+        assert!(added["qr_svg"].as_str().unwrap().contains("<svg") && added["otpauth_url"].as_str().unwrap().starts_with("otpauth://totp/Usher:ada%40example.com?"));
+        let secret = bytes(added["secret"].as_str().unwrap());
+        let (id, gone) = (added["id"].as_str().unwrap(), forgotten["id"].as_str().unwrap());
+        ada.client.post(&format!("/me/mfa/totp/{gone}/verify"), &json!({"code": "000000"})).await.is(404, "mfa_factor_not_found");
+        ada.client.post(&format!("/me/mfa/totp/{id}/verify"), &json!({"code": "000000"})).await.is(401, "mfa_code_invalid");
+        assert_eq!(ada.client.get("/me/mfa").await.json()["enabled"], false);
+        let confirmed = ada.client.post(&format!("/me/mfa/totp/{id}/verify"), &json!({"code": code(&secret, 0)})).await.json();
+        assert_eq!((&confirmed["label"], &confirmed["confirmed"]), (&json!("Phone"), &json!(true)));
+        ada.client.post(&format!("/me/mfa/totp/{id}/verify"), &json!({"code": code(&secret, 1)})).await.is(404, "mfa_factor_not_found");
+
+        let made = ada.client.post("/me/mfa/recovery-codes", &json!({})).await;
+        assert_eq!((made.status, made.header("cache-control")), (StatusCode::CREATED, "no-store"));
+        let codes: Vec<String> = serde_json::from_value(made.json()["codes"].clone()).unwrap();
+        assert_eq!(codes.iter().collect::<std::collections::HashSet<_>>().len(), 10);
+        let seen = ada.client.get("/me/mfa").await.json();
+        assert_eq!((&seen["enabled"], &seen["recovery_codes_left"], seen["factors"].as_array().unwrap().len()), (&json!(true), &json!(10), 1));
+        assert!(!seen.to_string().contains(added["secret"].as_str().unwrap()), "a secret is shown once");
+
+        let token = app.log_in(&ada.email, crate::people::PASSWORD).await.json()["mfa_token"].clone();
+        let whole = app.anonymous().post("/auth/mfa", &json!({"mfa_token": token, "recovery_code": codes[3]})).await;
+        assert_eq!(whole.status, StatusCode::OK);
+        assert_eq!(ada.client.get("/me/mfa").await.json()["recovery_codes_left"], 9);
+        assert_eq!(ada.client.delete(&format!("/me/mfa/{id}")).await.status, StatusCode::NO_CONTENT);
+        assert_eq!(ada.client.get("/me/mfa").await.json(), json!({"enabled": false, "factors": [], "recovery_codes_left": 0}));
+        assert_eq!(app.log_in(&ada.email, crate::people::PASSWORD).await.json()["mfa_required"], false);
+        let mails: Vec<_> = app.jobs_of(ada.id).await.into_iter().filter(|job| job.kind == "mfa_changed").map(|job| job.payload["change"].clone()).collect();
+        assert_eq!(mails.len(), 4);
+        for change in ["added", "recovery_codes_made", "recovery_code_used", "removed"] {
+            assert!(mails.contains(&json!(change)), "{change}: {mails:?}");
+        }
+        for action in ["second_factor_added", "recovery_codes_made", "second_factor_removed"] {
+            assert_eq!(app.noted(action).await.len(), 1, "{action}");
+        }
+    }
+
+    async fn another_users_factors_are_not_there(db: TestDb) {
+        let app = TestApp::start(db).await;
+        let (ada, bob) = (app.person("ada@example.com").await, app.person("bob@example.com").await);
+        let added = bob.client.post("/me/mfa/totp", &json!({})).await.json();
+        let (id, secret) = (added["id"].as_str().unwrap(), bytes(added["secret"].as_str().unwrap()));
+        for id in [id, "x", "%FF", "1"] {
+            ada.client.delete(&format!("/me/mfa/{id}")).await.is(404, "mfa_factor_not_found");
+            let verify = format!("/me/mfa/totp/{id}/verify");
+            ada.client.post(&verify, &json!({"code": code(&secret, 0)})).await.is(404, "mfa_factor_not_found");
+        }
+        assert_eq!(ada.client.get("/me/mfa").await.json()["factors"], json!([]));
+        assert_eq!(bob.client.get("/me/mfa").await.json()["factors"].as_array().unwrap().len(), 1);
+    }
+
+    async fn five_apps_are_enough(db: TestDb) {
+        let app = TestApp::start(db).await;
+        let ada = app.person("ada@example.com").await;
+        for _ in 0..5 {
+            app.with_app(ada.id).await;
+        }
+        ada.client.post("/me/mfa/totp", &json!({})).await.is(409, "too_many_factors");
+        let faults = ada.client.post("/me/mfa/totp", &json!({"label": "a\0b"})).await.faults();
+        assert_eq!(faults, [("value_error".to_owned(), json!(["body", "label"]))]);
+    }
+}
