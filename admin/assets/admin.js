@@ -40,6 +40,29 @@ if (actions && boxes.length && head) {
   update();
 }
 
+// What changes by itself is fetched again while somebody looks, and nothing is being typed or pointed at.
+const live = document.querySelector("[data-live]");
+if (live) {
+  setInterval(async () => {
+    const main = document.querySelector("main");
+    if (document.hidden || main.contains(document.activeElement) && document.activeElement !== main) return;
+    const answer = await fetch(location.href).catch(() => null);
+    if (!answer || !answer.ok || answer.redirected) return;
+    const fresh = new DOMParser().parseFromString(await answer.text(), "text/html").querySelector("main");
+    if (fresh) main.replaceChildren(...fresh.childNodes);
+  }, Number(live.dataset.live) * 1000);
+}
+
+// A menu closes by Escape and by a click elsewhere.
+document.addEventListener("keydown", (event) => {
+  if (event.key === "Escape") document.querySelectorAll("details.menu[open]").forEach((menu) => (menu.open = false));
+});
+document.addEventListener("click", (event) => {
+  document.querySelectorAll("details.menu[open]").forEach((menu) => {
+    if (!menu.contains(event.target)) menu.open = false;
+  });
+});
+
 // Leaving a form with unsaved changes asks first.
 const form = document.querySelector("[data-form]");
 if (form) {

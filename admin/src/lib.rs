@@ -1,5 +1,6 @@
 //! The staff admin of Usher: server-rendered, and whole without JavaScript.
 
+mod account;
 mod assets;
 mod cookie;
 mod csrf;
@@ -12,6 +13,7 @@ mod login;
 mod mail_body;
 mod mfa;
 mod models;
+mod overview;
 mod page;
 mod plot;
 mod posted;

@@ -5,26 +5,20 @@ use std::sync::Arc;
 use askama::Template;
 use axum::{
     extract::{Query, State},
-    http::{StatusCode, header::SET_COOKIE},
+    http::{HeaderValue, StatusCode, header::SET_COOKIE},
     response::{IntoResponse, Redirect, Response},
 };
 use base64::{Engine, prelude::BASE64_STANDARD};
-use sea_orm::{
-    ActiveValue::Set, ColumnTrait, ConnectionTrait, DbErr, EntityTrait, QueryFilter, QueryOrder, sea_query::Expr,
-};
+use sea_orm::{ConnectionTrait, DbErr};
 use usher_shared::{
-    SecretKey,
-    audit::{self, Entry},
+    audit::{self, Actor, Entry},
     config::StaffMfa,
-    entity::{
-        mfa_factor::{self, FactorKind},
-        user,
-    },
+    entity::{mfa_factor, user},
+    jobs::{MfaChange, MfaChanged, Options, Tx, enqueue_with},
+    mfa,
     rate_limit::Quota,
-    time::now,
     totp,
 };
-use uuid::Uuid;
 
 use crate::{
     cookie::SESSION,
@@ -41,8 +35,6 @@ use crate::{
 
 /// Codes tried for one account.
 const CODES: Quota = Quota::per_minute(5);
-
-const PURPOSE: &str = "totp secret";
 
 const WRONG_CODE: &str = "That code is wrong, has run out, or was used already. Wait for the next one.";
 
@@ -65,10 +57,27 @@ struct EnrolPage {
     picture: Option<String>,
 }
 
+/// New codes on paper, shown once.
+#[derive(Template)]
+#[template(path = "codes.html")]
+pub(crate) struct CodesPage {
+    shell: Shell,
+    next: String,
+    codes: Vec<String>,
+}
+
+pub(crate) fn codes_page(state: &AppState, visit: &Visit, next: &str, codes: Vec<String>) -> CodesPage {
+    CodesPage {
+        shell: Shell::outside(state, visit, "Recovery codes"),
+        next: own_address(next),
+        codes,
+    }
+}
+
 /// Whether the password alone does not complete this person's sign-in.
 pub(crate) async fn is_owed(state: &AppState, conn: &impl ConnectionTrait, user: &user::Model) -> Result<bool, DbErr> {
     let required = state.config.staff_mfa == StaffMfa::Required && user.is_superuser;
-    Ok(required || factor(conn, user.id, true).await?.is_some())
+    Ok(required || mfa::has_factor(conn, user.id).await?)
 }
 
 /// `GET /admin/mfa`
@@ -97,11 +106,16 @@ pub(crate) async fn answer(
         return Ok(Redirect::to("/admin/").into_response());
     };
     let next = form.get("next").unwrap_or_default();
-    let factor = factor(&state.db, signed.user.id, true)
-        .await?
-        .ok_or(AdminError::NotFound)?;
-    match accept(&state, &visit, signed, &factor, form.get("code").unwrap_or_default()).await? {
-        Some(response) => Ok(response(next)),
+    match accept(
+        &state,
+        &visit,
+        signed,
+        Proof::SignsIn,
+        form.get("code").unwrap_or_default(),
+    )
+    .await?
+    {
+        Some(accepted) => Ok(([(SET_COOKIE, accepted.cookie)], Redirect::to(&own_address(next))).into_response()),
         None => page::show_with(
             StatusCode::UNAUTHORIZED,
             &code_page(&state, &visit, next, Some(WRONG_CODE)),
@@ -118,6 +132,9 @@ pub(crate) async fn enrolment(
     let Some(signed) = enrolling(&visit) else {
         return Ok(Redirect::to("/admin/mfa").into_response());
     };
+    if let Some(staff) = visit.staff() {
+        staff.require_fresh(&visit, None)?;
+    }
     let factor = waiting_factor(&state, &signed.user).await?;
     page::show(&enrol_page(&state, &visit, &signed.user, &factor, &next, None)?)
 }
@@ -131,10 +148,20 @@ pub(crate) async fn enrol(
     let Some(signed) = enrolling(&visit) else {
         return Ok(Redirect::to("/admin/mfa").into_response());
     };
+    if let Some(staff) = visit.staff() {
+        staff.require_fresh(&visit, Some(&form))?;
+    }
     let next = form.get("next").unwrap_or_default();
     let factor = waiting_factor(&state, &signed.user).await?;
-    match accept(&state, &visit, &signed, &factor, form.get("code").unwrap_or_default()).await? {
-        Some(response) => Ok(response(next)),
+    let code = form.get("code").unwrap_or_default();
+    match accept(&state, &visit, &signed, Proof::Confirms(&factor), code).await? {
+        Some(accepted) if accepted.codes.is_empty() => {
+            Ok(([(SET_COOKIE, accepted.cookie)], Redirect::to(&own_address(next))).into_response())
+        }
+        Some(accepted) => {
+            let page = codes_page(&state, &visit, next, accepted.codes);
+            Ok(([(SET_COOKIE, accepted.cookie)], page::show(&page)?).into_response())
+        }
         None => {
             let page = enrol_page(&state, &visit, &signed.user, &factor, next, Some(WRONG_CODE))?;
             page::show_with(StatusCode::UNAUTHORIZED, &page)
@@ -142,13 +169,28 @@ pub(crate) async fn enrol(
     }
 }
 
-/// Who may enrol: those who must, and signed-in staff without a factor who want to.
+/// Who may enrol: those who must, and signed-in staff who want a factor, or another one.
 fn enrolling(visit: &Visit) -> Option<Arc<Signed>> {
     match &visit.standing {
         Standing::OwesFactor(signed) => Some(Arc::clone(signed)),
-        Standing::Staff(signed) if !signed.has_factor => Some(Arc::clone(signed)),
+        Standing::Staff(signed) => Some(Arc::clone(signed)),
         _ => None,
     }
+}
+
+/// What a typed code is good for.
+enum Proof<'a> {
+    /// A code of a confirmed factor, or one of the codes on paper.
+    SignsIn,
+    /// The first code of this factor.
+    Confirms(&'a mfa_factor::Model),
+}
+
+/// What a right code leads to.
+struct Accepted {
+    cookie: HeaderValue,
+    /// New codes on paper, to be shown once.
+    codes: Vec<String>,
 }
 
 /// Checks a code; a right one confirms the factor where that is still to be done, and completes the sign-in.
@@ -156,96 +198,94 @@ async fn accept(
     state: &AppState,
     visit: &Visit,
     signed: &Signed,
-    factor: &mfa_factor::Model,
+    proof: Proof<'_>,
     code: &str,
-) -> Result<Option<impl FnOnce(&str) -> Response + use<>>, AdminError> {
-    login::allowed(
-        state
-            .limiter
-            .check(&format!("admin-code:{}", signed.user.id), CODES)
-            .await,
-    )?;
-    let secret = open(&state.config.secret_key, factor)?;
+) -> Result<Option<Accepted>, AdminError> {
+    let bucket = format!("admin-code:{}", signed.user.id);
+    login::allowed(state.limiter.check(&bucket, CODES).await)?;
+    let (key, user) = (&state.config.secret_key, &signed.user);
     let tx = state.ledger.begin().await?;
-    let step = totp::step_of(&secret, code, now().timestamp());
-    let used = match step {
-        Some(step) => use_step(&*tx, factor, step).await?,
-        None => false,
+    let (right, change) = match proof {
+        Proof::Confirms(factor) => (
+            mfa::confirm(&*tx, key, factor, code)
+                .await
+                .map_err(anyhow::Error::from)?,
+            Some(MfaChange::Added),
+        ),
+        Proof::SignsIn
+            if mfa::verify(&*tx, key, user.id, code)
+                .await
+                .map_err(anyhow::Error::from)? =>
+        {
+            (true, None)
+        }
+        Proof::SignsIn => (
+            mfa::use_recovery_code(&*tx, key, user.id, code).await?,
+            Some(MfaChange::RecoveryCodeUsed),
+        ),
     };
-    if !used {
+    if !right {
         tx.rollback().await?;
-        login::refused(&state.db, visit, Some(&signed.user), "code").await?;
+        login::refused(&state.db, visit, Some(user), "code").await?;
         return Ok(None);
     }
-    if factor.confirmed_at.is_none() {
-        let entry = Entry {
-            action: "second_factor_added",
-            object_type: "user",
-            object_id: Some(signed.user.id.to_string()),
-            object_label: Some(signed.user.email.clone()),
-            ..Entry::default()
-        };
-        audit::record(&*tx, &actor(&signed.user, visit), entry).await?;
+    let actor = actor(user, visit);
+    if let Some(change) = change {
+        note(&tx, &actor, user, change).await?;
+    }
+    let mut codes = vec![];
+    if matches!(proof, Proof::Confirms(_)) && mfa::count_recovery_codes(&*tx, user.id).await? == 0 {
+        codes = mfa::make_recovery_codes(&*tx, key, user.id).await?;
     }
     let token = session::complete(&*tx, signed.id).await?;
     if !matches!(visit.standing, Standing::Staff(_)) {
-        login::signed_in(&tx, visit, &signed.user).await?;
+        login::signed_in(&tx, visit, user).await?;
     }
     tx.commit().await?;
-    let cookie = SESSION.set(token.as_str(), state.is_https());
-    Ok(Some(move |next: &str| {
-        ([(SET_COOKIE, cookie)], Redirect::to(&own_address(next))).into_response()
+    Ok(Some(Accepted {
+        cookie: SESSION.set(token.as_str(), state.is_https()),
+        codes,
     }))
 }
 
-/// Takes a step for good, and confirms the factor. False when it, or a later one, was taken before.
-async fn use_step(conn: &impl ConnectionTrait, factor: &mfa_factor::Model, step: i64) -> Result<bool, DbErr> {
-    let confirmed = mfa_factor::Column::ConfirmedAt.if_null(now());
-    let taken = mfa_factor::Entity::update_many()
-        .col_expr(mfa_factor::Column::LastStep, Expr::value(step))
-        .col_expr(mfa_factor::Column::ConfirmedAt, confirmed)
-        .filter(mfa_factor::Column::Id.eq(factor.id))
-        .filter(mfa_factor::Column::LastStep.lt(step))
-        .exec(conn)
-        .await?;
-    Ok(taken.rows_affected == 1)
+/// Writes down a change of somebody's second factor, and tells the owner by mail.
+pub(crate) async fn note(tx: &Tx, actor: &Actor, user: &user::Model, change: MfaChange) -> Result<(), AdminError> {
+    let action = match change {
+        MfaChange::Added => "second_factor_added",
+        MfaChange::Removed => "second_factor_removed",
+        MfaChange::RecoveryCodesMade => "recovery_codes_made",
+        MfaChange::RecoveryCodeUsed => "recovery_code_used",
+    };
+    let entry = Entry {
+        action,
+        object_type: "user",
+        object_id: Some(user.id.to_string()),
+        object_label: Some(user.email.clone()),
+        ..Entry::default()
+    };
+    audit::record(&**tx, actor, entry).await?;
+    let told = MfaChanged {
+        user_id: user.id,
+        change,
+    };
+    enqueue_with(tx, told, Options::default().actor(actor.word()))
+        .await
+        .map_err(anyhow::Error::from)?;
+    Ok(())
 }
 
-async fn factor(
-    conn: &impl ConnectionTrait,
-    user_id: i64,
-    confirmed: bool,
-) -> Result<Option<mfa_factor::Model>, DbErr> {
-    let at = mfa_factor::Column::ConfirmedAt;
-    mfa_factor::Entity::find()
-        .filter(mfa_factor::Column::UserId.eq(user_id))
-        .filter(if confirmed { at.is_not_null() } else { at.is_null() })
-        .order_by_asc(mfa_factor::Column::Id)
-        .one(conn)
-        .await
+/// `POST /admin/mfa/saved`: on from the page of the codes on paper.
+pub(crate) async fn saved(Posted(form): Posted) -> Response {
+    Redirect::to(&own_address(form.get("next").unwrap_or_default())).into_response()
 }
 
 /// The factor that this person is about to confirm; the same one however often the page is loaded.
 async fn waiting_factor(state: &AppState, user: &user::Model) -> Result<mfa_factor::Model, DbErr> {
-    if let Some(factor) = factor(&state.db, user.id, false).await? {
-        return Ok(factor);
+    let factors = mfa::factors(&state.db, user.id).await?;
+    match factors.into_iter().find(|factor| factor.confirmed_at.is_none()) {
+        Some(factor) => Ok(factor),
+        None => mfa::enrol(&state.db, &state.config.secret_key, user.id, "Authenticator app").await,
     }
-    let row = mfa_factor::ActiveModel {
-        id: Set(Uuid::now_v7()),
-        user_id: Set(user.id),
-        kind: Set(FactorKind::Totp),
-        label: Set("Authenticator app".to_owned()),
-        secret_sealed: Set(state.config.secret_key.seal(PURPOSE, &totp::new_secret())),
-        last_step: Set(0),
-        created_at: Set(now()),
-        ..Default::default()
-    };
-    mfa_factor::Entity::insert(row).exec_with_returning(&state.db).await
-}
-
-fn open(key: &SecretKey, factor: &mfa_factor::Model) -> Result<Vec<u8>, AdminError> {
-    let opened = key.open(PURPOSE, &factor.secret_sealed);
-    opened.ok_or_else(|| anyhow::anyhow!("a second factor was sealed with another SECRET_KEY").into())
 }
 
 fn code_page(state: &AppState, visit: &Visit, next: &str, error: Option<&'static str>) -> CodePage {
@@ -264,7 +304,7 @@ fn enrol_page(
     next: &str,
     error: Option<&'static str>,
 ) -> Result<EnrolPage, AdminError> {
-    let secret = open(&state.config.secret_key, factor)?;
+    let secret = mfa::secret(&state.config.secret_key, factor).map_err(anyhow::Error::from)?;
     let picture = totp::qr_code(&totp::address(&secret, &user.email));
     Ok(EnrolPage {
         shell: Shell::outside(state, visit, "Set up a second factor"),

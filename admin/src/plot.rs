@@ -50,6 +50,20 @@ const RIGHT: f64 = 12.0;
 const TICK_EVERY: f64 = 44.0;
 
 impl Plot {
+    /// Bars that are means, whose sum says nothing.
+    pub(crate) fn mean(title: &'static str, unit: &'static str, points: Vec<Point>) -> Self {
+        let known: Vec<_> = points
+            .iter()
+            .map(|point| point.value)
+            .filter(|value| *value > 0)
+            .collect();
+        let mean = known.iter().sum::<i64>() / i64::try_from(known.len().max(1)).unwrap_or(1);
+        Self {
+            total: grouped(mean),
+            ..Self::new(title, unit, points)
+        }
+    }
+
     pub(crate) fn new(title: &'static str, unit: &'static str, points: Vec<Point>) -> Self {
         let most = points.iter().map(|point| point.value).max().unwrap_or(0);
         let top = round_up(most);

@@ -16,8 +16,8 @@ use tower_http::{catch_panic::CatchPanicLayer, compression::CompressionLayer};
 use usher_shared::House;
 
 use crate::{
-    assets, dashboard, engine, error::AdminError, health, login, mail_body, mfa, reauth, routes::Routes,
-    state::AppState, theme, visit,
+    account, assets, dashboard, engine, error::AdminError, health, login, mail_body, mfa, overview, reauth,
+    routes::Routes, state::AppState, theme, visit,
 };
 
 /// A form is far smaller.
@@ -27,7 +27,7 @@ const MAX_BODY_BYTES: usize = 1024 * 1024;
 const DRAIN: Duration = Duration::from_secs(25);
 
 /// Everything comes from this server, and nothing may be inline: what somebody manages to store cannot run.
-pub(crate) const POLICY: &str = "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self' data:; \
+pub(crate) const POLICY: &str = "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self' data:; connect-src 'self'; \
      frame-src 'self'; form-action 'self'; frame-ancestors 'none'; base-uri 'none'";
 
 /// The admin, to be served alone or mounted in another axum program.
@@ -57,9 +57,16 @@ fn pages(state: &AppState) -> Routes {
         .open("/admin/logout", post(login::sign_out))
         .open("/admin/mfa", get(mfa::form).post(mfa::answer))
         .open("/admin/mfa/enrol", get(mfa::enrolment).post(mfa::enrol))
+        .open("/admin/mfa/saved", post(mfa::saved))
         .open("/admin/theme", post(theme::switch))
         .staff("/admin/", get(dashboard::show))
         .staff("/admin/reauthenticate", get(reauth::form).post(reauth::answer))
+        .staff("/admin/account", get(account::show))
+        .staff("/admin/account/password", post(account::set_password))
+        .staff("/admin/account/factors/{id}/remove", post(account::remove_factor))
+        .staff("/admin/account/recovery-codes", post(account::make_codes))
+        .staff("/admin/account/sessions/revoke", post(account::revoke))
+        .staff("/admin/jobs/overview", get(overview::show).post(overview::change))
         .staff("/admin/mails/{id}/body", get(mail_body::show));
     engine::routes(routes)
 }

@@ -24,6 +24,8 @@ pub(crate) struct NavItem {
     pub(crate) href: String,
     pub(crate) icon: &'static str,
     pub(crate) current: bool,
+    /// The heading that begins above it, where it is the first under one.
+    pub(crate) section: &'static str,
 }
 
 /// A step of the way here; the last one has no address.
@@ -55,13 +57,21 @@ impl Shell {
             href: "/admin/".to_owned(),
             icon: "dashboard",
             current: path == "/admin/",
+            section: "",
         };
         let models = state
             .site
             .models
             .iter()
             .filter(|model| staff.may(&model.meta.permission(Operation::View)));
+        let mut section = "";
         let models = models.map(|model| NavItem {
+            section: if model.meta.section == section {
+                ""
+            } else {
+                section = model.meta.section;
+                section
+            },
             label: model.meta.title(),
             current: path == model.href() || path.starts_with(&format!("{}/", model.href())),
             href: model.href(),

@@ -5,7 +5,7 @@ use std::sync::Arc;
 use sea_orm::DatabaseConnection;
 use usher_shared::{House, config::Config, jobs::Ledger, rate_limit::RateLimiter};
 
-use crate::{engine::Site, models};
+use crate::{engine::Site, models, overview};
 
 /// The shared parts of the admin. Cheap to clone.
 #[derive(Clone, Debug)]
@@ -15,6 +15,7 @@ pub struct AppState {
     pub(crate) ledger: Ledger,
     pub(crate) limiter: RateLimiter,
     pub(crate) site: Arc<Site>,
+    pub(crate) overview: overview::Kept,
 }
 
 impl AppState {
@@ -27,6 +28,7 @@ impl AppState {
             ledger: house.ledger.clone(),
             limiter: house.limiter.clone(),
             site: Arc::new(models::site()),
+            overview: overview::Kept::default(),
         }
     }
 

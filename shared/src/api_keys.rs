@@ -56,6 +56,12 @@ impl Scope {
     }
 }
 
+/// Whether this is a network in CIDR form, such as `10.0.0.0/8`.
+#[must_use]
+pub fn is_network(text: &str) -> bool {
+    text.parse::<IpNet>().is_ok()
+}
+
 /// Whether the key may do this. A scope of a newer release that this build does not know grants nothing.
 #[must_use]
 pub fn allows(key: &api_key::Model, scope: Scope) -> bool {

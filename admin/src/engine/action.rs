@@ -1,7 +1,7 @@
 //! What staff can do to objects beyond editing them: on one object's page, on the ticked rows of a list, or on all
 //! that match its filters.
 
-use std::borrow::Cow;
+use std::{borrow::Cow, sync::Mutex};
 
 use axum::{
     extract::{Path, State},
@@ -16,7 +16,7 @@ use usher_shared::audit::{self, Entry};
 
 use super::{
     answers::{Answers, Ask},
-    confirm,
+    bulk, confirm,
     model::{Answer, Model, Saving},
     object::{BACK, back_query, path_segment},
     query::ListQuery,
@@ -63,6 +63,8 @@ pub(crate) struct Action {
     pub(crate) unfit: &'static str,
     /// Does it to one object.
     pub(crate) run: for<'a> fn(&'a Acting<'a>, &'a Row) -> Answer<'a, Ran>,
+    /// Orders a job that does it to more objects than are done at once.
+    pub(crate) bulk: Option<bulk::Order>,
 }
 
 /// What became of one object.
@@ -101,6 +103,7 @@ impl Action {
             fits: |_| true,
             unfit: "it does not fit them",
             run,
+            bulk: None,
         }
     }
 
@@ -134,6 +137,13 @@ impl Action {
 
     pub(crate) const fn fits(self, fits: fn(&Row) -> bool, unfit: &'static str) -> Self {
         Self { fits, unfit, ..self }
+    }
+
+    pub(crate) const fn bulk(self, order: bulk::Order) -> Self {
+        Self {
+            bulk: Some(order),
+            ..self
+        }
     }
 
     pub(crate) fn permission(&self, model: &Model) -> String {
@@ -258,9 +268,6 @@ pub(crate) async fn run(
         }
     };
     let (rows, more) = selection.rows(&state.db, model).await?;
-    if more {
-        return super::bulk::start(&state, &visit, &staff, model, action, &selection, &answers, &to).await;
-    }
     if action.is_for_one() && rows.len() > 1 {
         let words = format!("{} is done to one {} at a time", action.label, model.meta.singular);
         return Ok(visit.say_warning(words, &to));
@@ -273,6 +280,7 @@ pub(crate) async fn run(
         config: &state.config,
         actor: &actor,
         staff: &staff,
+        said: Mutex::default(),
     };
     let acting = Acting {
         state: &state,
@@ -280,6 +288,14 @@ pub(crate) async fn run(
         saving: &saving,
         answers: &answers,
     };
+    if more {
+        let Some((job, rows)) = bulk::order(&acting, action, &selection).await? else {
+            return Ok(bulk::refuse(&visit, model, action, &to));
+        };
+        tx.commit().await?;
+        let jobs = staff.may("jobs.view").then(|| "/admin/jobs".to_owned());
+        return Ok(bulk::say(&visit, model, action, job, rows, jobs));
+    }
     let tally = act(&acting, action, &rows).await?;
     tx.commit().await?;
     Ok(tally.say(&visit, model, action, &to))

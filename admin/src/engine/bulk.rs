@@ -1,29 +1,56 @@
-//! Actions on more objects than a person should wait for.
+//! Actions on more objects than a person should wait for: a job goes through them, one after the other.
 
 use axum::response::Response;
+use sea_orm::sea_query::{Expr, Query, SelectStatement};
+use uuid::Uuid;
 
 use super::{
-    action::{AT_ONCE, Action, Selection},
-    answers::Answers,
-    model::Model,
+    action::{AT_ONCE, Acting, Action, Selection},
+    model::{Answer, Model},
 };
-use crate::{error::AdminError, staff::Staff, state::AppState, visit::Visit};
+use crate::{error::AdminError, visit::Visit};
 
-#[expect(clippy::too_many_arguments, reason = "what a job needs to know")]
-#[expect(clippy::unused_async, reason = "it will write a job")]
-pub(crate) async fn start(
-    _state: &AppState,
+/// Orders the job that does an action to all objects of a select of ids; answers its id and how many they are.
+pub(crate) type Order = for<'a> fn(&'a Acting<'a>, SelectStatement) -> Answer<'a, (Uuid, u64)>;
+
+/// Orders the job, in the transaction of `acting`.
+pub(crate) async fn order(
+    acting: &Acting<'_>,
+    action: &Action,
+    selection: &Selection,
+) -> Result<Option<(Uuid, u64)>, AdminError> {
+    let Some(order) = action.bulk else { return Ok(None) };
+    let model = acting.model;
+    let select = Query::select()
+        .expr_as(Expr::col(model.id), "id")
+        .from(model.table)
+        .cond_where(selection.condition(model))
+        .to_owned();
+    Ok(Some(order(acting, select).await?))
+}
+
+/// Says that it is under way, on the job's page for those who may see it.
+pub(crate) fn say(
     visit: &Visit,
-    _staff: &Staff,
     model: &Model,
-    _action: &Action,
-    _selection: &Selection,
-    _answers: &Answers,
-    to: &str,
-) -> Result<Response, AdminError> {
+    action: &Action,
+    job: Uuid,
+    rows: u64,
+    jobs: Option<String>,
+) -> Response {
+    let count = model.meta.counted(usize::try_from(rows).unwrap_or(usize::MAX));
+    let words = format!("{}: a job goes through {count}", action.label);
+    visit.say(
+        words,
+        &jobs.map_or_else(|| model.href(), |jobs| format!("{jobs}/{job}")),
+    )
+}
+
+/// Why an action without a job of its own is not done to so many.
+pub(crate) fn refuse(visit: &Visit, model: &Model, action: &Action, to: &str) -> Response {
     let words = format!(
-        "More than {AT_ONCE} {} at once cannot be acted on; narrow the list",
-        model.meta.plural
+        "{} is done to {AT_ONCE} {} at once at most; narrow the list first. Nothing was done",
+        action.label, model.meta.plural
     );
-    Ok(visit.say_warning(words, to))
+    visit.say_warning(words, to)
 }

@@ -99,7 +99,7 @@ pub(crate) enum Search<E: EntityTrait> {
     Exact,
 }
 
-/// A typed column that can be an id: a number or a UUID.
+/// A typed column that can be an id: a number, a UUID or a word.
 pub(crate) trait IdColumn<E: EntityTrait> {
     fn column(self) -> E::Column;
 }
@@ -124,7 +124,7 @@ macro_rules! typed_columns {
     )+)+};
 }
 typed_columns! {
-    IdColumn: NumericColumn, NumericColumnNullable, UuidColumn;
+    IdColumn: NumericColumn, NumericColumnNullable, UuidColumn, StringColumn;
     TextColumn: StringColumn, StringColumnNullable;
     IntColumn: NumericColumn, NumericColumnNullable;
 }

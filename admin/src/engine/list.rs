@@ -44,6 +44,9 @@ struct ListPage {
     all_matching: Option<String>,
     actions_href: String,
     list_query: String,
+    /// What the list's file is asked for with; none for who may not have it.
+    export_query: Option<String>,
+    export_href: String,
     previous_href: Option<String>,
     next_href: Option<String>,
 }
@@ -178,6 +181,10 @@ pub(crate) async fn show(
         rows: rows.collect(),
         actions: actions.map(|action| (action.name, action.label)).collect(),
         actions_href: format!("{}/actions", model.href()),
+        export_query: staff
+            .may(&model.meta.permission(Operation::Export))
+            .then(|| query.unplaced()),
+        export_href: format!("{}/export", model.href()),
         all_matching: (page.next.is_some() || page.previous.is_some())
             .then(|| count.words(model.meta.singular, model.meta.plural)),
         previous_href: go(Direction::Backward, page.previous.as_ref()),

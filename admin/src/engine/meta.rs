@@ -37,6 +37,8 @@ pub(crate) struct Meta {
     pub(crate) singular: &'static str,
     /// Many objects, in headings: `users`.
     pub(crate) plural: &'static str,
+    /// The heading in the navigation under which it stands.
+    pub(crate) section: &'static str,
     /// An `id` in the sprite `templates/parts/icons.html`.
     pub(crate) icon: &'static str,
     /// One line under the heading of the list.
@@ -54,6 +56,7 @@ impl Meta {
             name,
             singular,
             plural,
+            section: "",
             icon: "table",
             about: "",
             operations: Operation::View.bit() | Operation::Export.bit(),
@@ -65,6 +68,10 @@ impl Meta {
         Self { icon, ..self }
     }
 
+    pub(crate) const fn section(self, section: &'static str) -> Self {
+        Self { section, ..self }
+    }
+
     pub(crate) const fn about(self, about: &'static str) -> Self {
         Self { about, ..self }
     }
@@ -72,6 +79,10 @@ impl Meta {
     /// A model that staff can also add to and change.
     pub(crate) const fn editable(self) -> Self {
         self.and(Operation::Add).and(Operation::Change)
+    }
+    /// A model whose objects are changed but come from elsewhere.
+    pub(crate) const fn changeable(self) -> Self {
+        self.and(Operation::Change)
     }
 
     /// A model whose objects can be deleted.

@@ -8,6 +8,7 @@ mod confirm;
 mod count;
 mod delete;
 mod draft;
+mod export;
 mod field;
 mod form;
 mod history;
@@ -39,7 +40,7 @@ pub(crate) use model::{AdminModel, Answer, Ordering, Saving, Site};
 pub(crate) use panel::Panel;
 pub(crate) use permissions::COLUMNS as PERMISSION_COLUMNS;
 pub(crate) use row::{Cell, Row, short_time};
-pub(crate) use ticks::{TickOption, Ticks};
+pub(crate) use ticks::{TickGroup, TickOption, Ticks};
 
 use crate::routes::Routes;
 
@@ -48,6 +49,8 @@ pub(crate) fn routes(routes: Routes) -> Routes {
     routes
         .staff("/admin/{model}", get(list::show))
         .staff("/admin/{model}/new", get(object::blank).post(object::create))
+        .staff("/admin/{model}/export.csv", get(export::csv))
+        .staff("/admin/{model}/export.json", get(export::json))
         .staff("/admin/{model}/actions", get(confirm::show).post(action::run))
         .staff("/admin/{model}/{id}", get(object::show).post(object::change))
         .staff("/admin/{model}/{id}/delete", get(delete::show).post(delete::run))

@@ -1,5 +1,7 @@
 //! The declaration of a model, and the same with its type erased, so that each page is written once.
 
+use std::sync::{Mutex, PoisonError};
+
 use futures::future::BoxFuture;
 use sea_orm::{
     DbErr, EntityTrait, IdenStatic, Iterable, PrimaryKeyToColumn,
@@ -43,6 +45,16 @@ pub(crate) trait AdminModel: EntityTrait {
         None
     }
 
+    /// What everybody who looks at this object should know first, such as why it is locked.
+    fn banner(_row: &Row) -> Option<String> {
+        None
+    }
+
+    /// Whether the object changes by itself, so that its page is worth loading again.
+    fn is_live(_row: &Row) -> bool {
+        false
+    }
+
     /// Checks the typed values by the model's rules, and sets what follows from them.
     /// `before` is none for a new object.
     fn clean(_draft: &mut Draft, _before: Option<&Row>, _config: &Config) {}
@@ -77,6 +89,19 @@ pub(crate) struct Saving<'a> {
     pub(crate) config: &'a Config,
     pub(crate) actor: &'a Actor,
     pub(crate) staff: &'a Staff,
+    /// Said after the save in the place of the usual words, such as a secret that is shown once.
+    pub(crate) said: Mutex<Option<String>>,
+}
+
+impl Saving<'_> {
+    /// Says this after the save.
+    pub(crate) fn notice(&self, words: String) {
+        *self.said.lock().unwrap_or_else(PoisonError::into_inner) = Some(words);
+    }
+
+    pub(crate) fn said(&self) -> Option<String> {
+        self.said.lock().unwrap_or_else(PoisonError::into_inner).take()
+    }
 }
 
 /// A list's order by one column; equal values are ordered by the primary key.
@@ -115,6 +140,8 @@ pub(crate) struct Model {
     pub(crate) deletion: Option<&'static Deletion>,
     pub(crate) ticks: Option<&'static Ticks>,
     pub(crate) locked_for: fn(&Row, &Staff) -> Option<&'static str>,
+    pub(crate) banner: fn(&Row) -> Option<String>,
+    pub(crate) is_live: fn(&Row) -> bool,
     pub(crate) clean: fn(&mut Draft, Option<&Row>, &Config),
     pub(crate) guard: for<'a> fn(&'a Saving<'a>, &'a Row, &'a mut Draft) -> Answer<'a, ()>,
     pub(crate) create: for<'a> fn(&'a Saving<'a>, &'a mut Draft) -> Answer<'a, Option<String>>,
@@ -144,6 +171,8 @@ impl Model {
             deletion: E::DELETION,
             ticks: E::TICKS,
             locked_for: E::locked_for,
+            banner: E::banner,
+            is_live: E::is_live,
             clean: E::clean,
             guard: E::guard,
             create: E::create,

@@ -65,6 +65,8 @@ struct ObjectPage {
     list_href: String,
     editable: bool,
     is_new: bool,
+    banner: Option<String>,
+    live: bool,
     /// Why a person with the permission may not change this one.
     locked: Option<&'static str>,
 }
@@ -133,7 +135,11 @@ pub(crate) async fn create(
         staff.require_fresh(&visit, Some(&form))?;
     }
     match save::create(&state, &visit, &staff, model, &form).await? {
-        Ok(id) => {
+        Ok(save::Created { id, said: Some(words) }) => {
+            // Where something is shown once, it is shown on the object's own page.
+            Ok(visit.say(words, &format!("{}/{}", model.href(), path_segment(&id))))
+        }
+        Ok(save::Created { id, said: None }) => {
             let words = format!("The {} was added", model.meta.singular);
             Ok(visit.say(words, &after_save(model, &id, &form)))
         }
@@ -343,6 +349,8 @@ impl<'a> Drawing<'a> {
                 .collect(),
             editable,
             locked,
+            banner: (model.banner)(row),
+            live: (model.is_live)(row),
             id,
             ..self.page(model.label(row))
         })
@@ -386,6 +394,8 @@ impl<'a> Drawing<'a> {
             list_href,
             editable: false,
             is_new: false,
+            banner: None,
+            live: false,
             locked: None,
         }
     }

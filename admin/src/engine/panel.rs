@@ -16,6 +16,8 @@ pub(crate) struct Panel {
     pub(crate) frame: Option<(String, &'static str)>,
     /// A text shown as it is below the table.
     pub(crate) text: Option<String>,
+    /// A bar below the title, 0–100.
+    pub(crate) progress: Option<i16>,
     /// Whether it needs the page's whole width.
     pub(crate) wide: bool,
 }

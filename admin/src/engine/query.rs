@@ -128,6 +128,11 @@ impl ListQuery {
         )
     }
 
+    /// All that the list holds, from its start.
+    pub(crate) fn unplaced(&self) -> String {
+        self.write(&self.filters, self.ordered.then_some(&self.order), None)
+    }
+
     /// The list as it is, for the way back from an object.
     pub(crate) fn here(&self) -> String {
         let cursor = self.cursor.as_ref().map(|(direction, cursor)| (*direction, cursor));

@@ -32,6 +32,13 @@ impl Row {
         self.get(column).and_then(text_of)
     }
 
+    pub(crate) fn time(&self, column: &str) -> Option<DateTime<Utc>> {
+        match self.get(column) {
+            Some(Value::ChronoDateTimeUtc(at)) => *at,
+            _ => None,
+        }
+    }
+
     pub(crate) fn is_true(&self, column: &str) -> bool {
         matches!(self.get(column), Some(Value::Bool(Some(true))))
     }

@@ -1,6 +1,6 @@
 //! Saving a form: the row, what belongs to it, and the audit row, in one transaction or not at all.
 
-use std::collections::BTreeSet;
+use std::{collections::BTreeSet, sync::Mutex};
 
 use sea_orm::{
     ConnectionTrait, DbErr, SqlErr, Value,
@@ -29,6 +29,13 @@ pub(crate) enum Outcome {
     Invalid(Draft, Row),
     /// Somebody saved the object since the form was drawn.
     Stale(Draft, Row),
+}
+
+/// A new object.
+pub(crate) struct Created {
+    pub(crate) id: String,
+    /// What its making has to say, such as a secret that is shown once.
+    pub(crate) said: Option<String>,
 }
 
 /// Changes an object as the form says.
@@ -63,6 +70,7 @@ pub(crate) async fn change(
         config: &state.config,
         actor: &actor,
         staff,
+        said: Mutex::default(),
     };
     (model.clean)(&mut draft, Some(&row), &state.config);
     if draft.errors().is_empty() {
@@ -117,7 +125,7 @@ pub(crate) async fn create(
     staff: &Staff,
     model: &Model,
     form: &Fields,
-) -> Result<Result<String, Draft>, AdminError> {
+) -> Result<Result<Created, Draft>, AdminError> {
     let mut draft = Draft::read(&model.fields, form, None);
     (model.clean)(&mut draft, None, &state.config);
     if !draft.errors().is_empty() {
@@ -142,14 +150,16 @@ pub(crate) async fn create(
         config: &state.config,
         actor: &actor,
         staff,
+        said: Mutex::default(),
     };
     match (model.create)(&saving, &mut draft).await {
         Ok(Some(id)) => {
             if let Some((ticks, wanted)) = &ticked {
                 (ticks.save)(&saving, &id, wanted).await?;
             }
+            let said = saving.said();
             tx.commit().await?;
-            Ok(Ok(id))
+            Ok(Ok(Created { id, said }))
         }
         Ok(None) => Ok(Err(draft)),
         Err(error) => {

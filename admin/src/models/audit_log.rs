@@ -6,6 +6,7 @@ use crate::engine::{AdminModel, Field, Meta, Ordering, Tone};
 
 impl AdminModel for Entity {
     const META: Meta = Meta::new("audit", "audit entry", "audit log")
+        .section("Record")
         .icon("audit")
         .about("Who did what to what, from where. Rows are only ever added.");
 

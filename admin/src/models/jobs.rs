@@ -2,13 +2,14 @@
 
 use sea_orm::{ActiveEnum, ConnectionTrait, DbErr, Statement};
 use usher_shared::{
+    bulk::{self, BulkAction, BulkJob},
     entity::{
         job::{COLUMN as C, Column, Entity, JobState},
         job_attempt::AttemptOutcome,
         mail::MailState,
         user,
     },
-    jobs::{self, StaffError},
+    jobs::{self, Job, StaffError},
 };
 use uuid::Uuid;
 
@@ -16,7 +17,7 @@ use super::mails;
 use crate::{
     engine::{
         Acting, Action, AdminModel, Answer, Ask, Cell, Deletion, Fate, Field, Meta, Ordering, Panel, Ran, Related, Row,
-        Search, Tone, capitalised,
+        Search, Tone, capitalised, grouped,
     },
     staff::Staff,
     state::AppState,
@@ -24,6 +25,7 @@ use crate::{
 
 impl AdminModel for Entity {
     const META: Meta = Meta::new("jobs", "job", "jobs")
+        .section("Work")
         .icon("jobs")
         .about("Work in the background. A job is a row of the ledger, committed with the change that caused it.")
         .deletable();
@@ -31,12 +33,15 @@ impl AdminModel for Entity {
     const ACTIONS: &'static [Action] = &[
         Action::new("retry", "Run again", |acting, row| Box::pin(retry(acting, row)))
             .done("will run again")
+            .bulk(|acting, select| Box::pin(super::order(acting, BulkAction::ReplayJobs, select)))
             .fits(is_finished, "only finished jobs can run again"),
         Action::new("run_now", "Run now", |acting, row| Box::pin(run_now(acting, row)))
             .done("will run now")
+            .bulk(|acting, select| Box::pin(super::order(acting, BulkAction::RunJobsNow, select)))
             .fits(|row| is_in(row, &["ready"]), "only waiting jobs can be hurried"),
         Action::new("cancel", "Cancel", |acting, row| Box::pin(cancel(acting, row)))
             .done("cancelled")
+            .bulk(|acting, select| Box::pin(super::order(acting, BulkAction::CancelJobs, select)))
             .about("A waiting job ends. The worker of a running one is asked to stop.")
             .asks(&[Ask::Reason { required: false }])
             .fits(
@@ -122,6 +127,10 @@ impl AdminModel for Entity {
             StartedAt => Field::time(C.started_at).fieldset("Timeline").readonly(),
             FinishedAt => Field::time(C.finished_at).list().fieldset("Timeline").readonly(),
         }
+    }
+
+    fn is_live(row: &Row) -> bool {
+        is_in(row, &["ready", "running"])
     }
 
     fn panels<'a>(state: &'a AppState, row: &'a Row, staff: &'a Staff) -> Answer<'a, Vec<Panel>> {
@@ -232,7 +241,30 @@ async fn panels(state: &AppState, row: &Row, staff: &Staff) -> Result<Vec<Panel>
         }
     }
     let mails = staff.may("mails.view").then_some(mail);
-    Ok(std::iter::once(attempts).chain(mails).collect())
+    let rows = progress(state, row, id).await?;
+    Ok(rows.into_iter().chain([attempts]).chain(mails).collect())
+}
+
+/// How far a job over many rows is.
+async fn progress(state: &AppState, row: &Row, id: Uuid) -> Result<Option<Panel>, DbErr> {
+    if row.text("kind").as_deref() != Some(BulkJob::KIND) {
+        return Ok(None);
+    }
+    let tally = bulk::tally(&state.db, id).await?;
+    let count = |number: u64| Cell::text(grouped(i64::try_from(number).unwrap_or(i64::MAX)));
+    let all = grouped(i64::try_from(tally.settled() + tally.left).unwrap_or(i64::MAX));
+    Ok(Some(Panel {
+        title: "Progress",
+        columns: vec!["Rows", "Done", "Left as they were", "Failed"],
+        rows: vec![vec![
+            Cell::text(format!("{} of {all}", count(tally.settled()).text)),
+            count(tally.done),
+            count(tally.skipped),
+            count(tally.failed),
+        ]],
+        progress: Some(tally.percent()),
+        ..Panel::default()
+    }))
 }
 
 fn attempt_tone(outcome: AttemptOutcome) -> Tone {

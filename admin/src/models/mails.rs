@@ -15,6 +15,7 @@ use crate::{
 
 impl AdminModel for Entity {
     const META: Meta = Meta::new("mails", "mail", "mails")
+        .section("Mail")
         .icon("mails")
         .about("Every mail, written down before it is sent.");
 

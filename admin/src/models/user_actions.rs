@@ -3,15 +3,17 @@
 
 use std::collections::BTreeSet;
 
-use sea_orm::{ColumnTrait, DbErr, EntityTrait, QueryFilter};
+use sea_orm::{ColumnTrait, DbErr, EntityTrait, QueryFilter, sea_query::SelectStatement};
 use usher_shared::{
-    entity::mfa_factor,
+    bulk::BulkAction,
+    entity::{mfa_factor, user},
     jobs::{EnqueueError, Job, MfaChange, MfaChanged, Options, PasswordReset, VerifyEmail, enqueue_with},
     roles::{self, Access},
     rules::Reason,
     sessions::{self, Which},
     users::{self, ChangeError, Standing},
 };
+use uuid::Uuid;
 
 use crate::{
     engine::{Acting, Action, Ask, Deletion, Fate, Ran, Related, Row, Soft, TickOption},
@@ -29,6 +31,15 @@ const PERHAPS: Ask = Ask::Reason { required: false };
 pub(super) const ACTIONS: &[Action] = &[
     Action::new("lock", "Lock", |acting, row| Box::pin(lock(acting, row)))
         .done("locked")
+        .bulk(|acting, select| {
+            Box::pin(bulk(
+                acting,
+                select,
+                BulkAction::LockUsers {
+                    until: acting.answers.time("until"),
+                },
+            ))
+        })
         .about("Who is locked cannot sign in, and open sessions are refused until the lock ends.")
         .asks(&[
             REASON,
@@ -43,11 +54,13 @@ pub(super) const ACTIONS: &[Action] = &[
         Box::pin(stand(acting, row, Standing::Unlocked))
     })
     .done("unlocked")
+    .bulk(|acting, select| Box::pin(bulk(acting, select, BulkAction::UnlockUsers)))
     .fits(|row| is(row, "locked"), "it is not locked"),
     Action::new("deactivate", "Deactivate", |acting, row| {
         Box::pin(shut_out(acting, row, Standing::Deactivated))
     })
     .done("deactivated")
+    .bulk(|acting, select| Box::pin(bulk(acting, select, BulkAction::DeactivateUsers)))
     .about("The account stays but nobody can sign in to it. Its sessions end.")
     .asks(&[PERHAPS])
     .fits(|row| !is(row, "deactivated"), "it is deactivated already"),
@@ -55,11 +68,13 @@ pub(super) const ACTIONS: &[Action] = &[
         Box::pin(stand(acting, row, Standing::Reactivated))
     })
     .done("reactivated")
+    .bulk(|acting, select| Box::pin(bulk(acting, select, BulkAction::ReactivateUsers)))
     .fits(|row| is(row, "deactivated"), "it is not deactivated"),
     Action::new("resend_verification", "Resend verification", |acting, row| {
         Box::pin(send(acting, row, |user_id| VerifyEmail { user_id }))
     })
     .done("will be asked to verify their address")
+    .bulk(|acting, select| Box::pin(bulk(acting, select, BulkAction::ResendVerification)))
     .fits(
         |row| row.get("email_verified_at").is_none(),
         "the address is verified already",
@@ -67,7 +82,8 @@ pub(super) const ACTIONS: &[Action] = &[
     Action::new("send_password_reset", "Send password reset", |acting, row| {
         Box::pin(send(acting, row, |user_id| PasswordReset { user_id }))
     })
-    .done("will get a mail to set a new password"),
+    .done("will get a mail to set a new password")
+    .bulk(|acting, select| Box::pin(bulk(acting, select, BulkAction::SendPasswordReset))),
     Action::new("set_roles", "Set roles", |acting, row| Box::pin(set_roles(acting, row)))
         .done("given the roles chosen")
         .about("Roles say what a member of staff may do here. It holds from their next request on.")
@@ -139,6 +155,14 @@ pub(super) const DELETION: Deletion = Deletion {
         restore: |acting, row| Box::pin(restore(acting, row)),
     }),
 };
+
+/// Whoever is no superuser leaves colleagues out.
+async fn bulk(acting: &Acting<'_>, mut select: SelectStatement, what: BulkAction) -> Result<(Uuid, u64), DbErr> {
+    if !acting.saving.staff.is_superuser() {
+        select.and_where(user::Column::IsStaff.eq(false));
+    }
+    super::order(acting, what, select).await
+}
 
 fn is(row: &Row, status: &str) -> bool {
     row.text("status").as_deref() == Some(status)

@@ -21,7 +21,7 @@ use super::{jobs, mails, user_actions};
 use crate::{
     engine::{
         Action, AdminModel, Answer, Cell, Deletion, Draft, Field, Meta, Ordering, Panel, Row, Saving, Search, Tone,
-        capitalised,
+        capitalised, short_time,
     },
     staff::Staff,
     state::AppState,
@@ -32,6 +32,7 @@ const TAKEN: &str = "Email already registered";
 
 impl AdminModel for Entity {
     const META: Meta = Meta::new("users", "user", "users")
+        .section("People")
         .icon("users")
         .about("Everybody with an account; staff are users too.")
         .editable()
@@ -113,6 +114,25 @@ impl AdminModel for Entity {
         } else {
             // Whoever could move a colleague's address could take their rights with a password reset.
             (row.is_true("is_staff") && !is_own).then_some("Only superusers may change other members of staff.")
+        }
+    }
+
+    fn banner(row: &Row) -> Option<String> {
+        let because = row
+            .text("lock_reason")
+            .map(|reason| format!(": {reason}"))
+            .unwrap_or_default();
+        let time = |column: &str| row.time(column).map(short_time);
+        match row.text("status").as_deref() {
+            _ if row.get("deleted_at").is_some() => {
+                Some(format!("Deleted {} UTC.", time("deleted_at").unwrap_or_default()))
+            }
+            Some("locked") => Some(match time("locked_until") {
+                Some(until) => format!("Locked until {until} UTC{because}"),
+                None => format!("Locked until somebody unlocks it{because}"),
+            }),
+            Some("deactivated") => Some("Deactivated: nobody can sign in to this account.".to_owned()),
+            _ => None,
         }
     }
 

@@ -11,7 +11,7 @@ use axum::{
     http::{HeaderMap, Method, Request, StatusCode, header},
 };
 use http_body_util::BodyExt;
-use sea_orm::{ActiveModelTrait, ActiveValue::Set, EntityTrait, IntoActiveModel};
+use sea_orm::{ActiveModelTrait, ActiveValue::Set, EntityTrait, IntoActiveModel, sea_query::Expr};
 use tokio::sync::OnceCell;
 use tower::ServiceExt;
 use usher_admin::{AppState, router};
@@ -19,8 +19,8 @@ use usher_shared::{
     Config, House, SecretKey,
     audit::Actor,
     config::{Mode, Source},
-    entity::{audit_log, role, role_permission, user, user_role},
-    password,
+    entity::{audit_log, role, role_permission, session, user, user_role},
+    password, roles,
     rules::{Email, EmailPolicy, Name, Password},
     time::now,
     users::{self, NewUser},
@@ -157,12 +157,32 @@ impl TestApp {
         user
     }
 
+    /// Gives the one role of a user these permissions and no others.
+    pub async fn grant(&self, user_id: i64, permissions: &[String]) {
+        let role = roles::of_user(&self.house.db, user_id).await.expect("a query");
+        let tx = self.house.ledger.begin().await.expect("a transaction");
+        let wanted = permissions.iter().cloned().collect();
+        let role = role.first().copied().expect("a role");
+        roles::set_permissions(&tx, role, &wanted).await.expect("permissions");
+        tx.commit().await.expect("a commit");
+    }
+
     pub async fn user(&self, id: i64) -> user::Model {
         user::Entity::find_by_id(id)
             .one(&self.house.db)
             .await
             .expect("a query")
             .expect("a user")
+    }
+
+    /// Makes all sessions forget when the password was shown.
+    pub async fn let_freshness_pass(&self) {
+        let none: Option<chrono::DateTime<chrono::Utc>> = None;
+        session::Entity::update_many()
+            .col_expr(session::Column::ReauthenticatedAt, Expr::value(none))
+            .exec(&self.house.db)
+            .await
+            .expect("an update");
     }
 
     /// The audit log, oldest first.

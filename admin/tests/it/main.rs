@@ -1,7 +1,9 @@
 //! The admin as a browser sees it: the real router on real databases.
 
+mod actions;
 mod app;
 mod browser;
+mod export;
 mod forms;
 mod headers;
 mod hostile;

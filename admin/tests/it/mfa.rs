@@ -38,6 +38,8 @@ async fn enrolled(app: &TestApp) -> (Visitor, String) {
     let page = visitor
         .post("/admin/mfa/enrol", &[("code", &code), ("next", "/admin/users")])
         .await;
+    assert!(page.has("Keep your recovery codes"), "{}", page.body);
+    let page = visitor.post("/admin/mfa/saved", &[("next", "/admin/users")]).await;
     assert_eq!(page.location(), "/admin/users", "{}", page.body);
     (visitor, secret)
 }
@@ -68,7 +70,30 @@ on_both! {
         assert!(!factor.secret_sealed.windows(20).any(|window| window == plain.as_ref() as &[u8]));
         let actions: Vec<_> = app.audit().await.into_iter().map(|row| row.action).collect();
         assert_eq!(actions, ["second_factor_added", "login"]);
-        assert!(visitor.get("/admin/mfa/enrol").await.location().starts_with("/admin/mfa"), "no second enrolment by address");
+        app.let_freshness_pass().await;
+        let page = visitor.get("/admin/mfa/enrol").await;
+        assert_eq!(page.status, StatusCode::UNAUTHORIZED, "another factor takes the password again");
+        assert!(page.has("Confirm it is you") && !page.has("<dt>Secret</dt>"));
+    }
+
+    async fn a_recovery_code_stands_in_once_and_its_owner_is_told(db: TestDb) {
+        let app = TestApp::with(db, &REQUIRED).await;
+        let (mut visitor, _) = enrolled(&app).await;
+        visitor.get("/admin/account").await;
+        let page = visitor.post("/admin/account/recovery-codes", &[]).await;
+        let codes: Vec<_> = page.body.split("<li><code>").skip(1).map(|rest| rest.split('<').next().unwrap().to_owned()).collect();
+        assert_eq!(codes.len(), 10, "{}", page.body);
+        for (sent, status) in [(codes[0].as_str(), StatusCode::SEE_OTHER), (&codes[0], StatusCode::UNAUTHORIZED), ("zzzz-zzzz-zzzz", StatusCode::UNAUTHORIZED)] {
+            let mut other = app.anonymous();
+            other.sign_in(ADMIN, PASSWORD).await;
+            other.get("/admin/mfa").await;
+            assert_eq!(other.post("/admin/mfa", &[("code", sent), ("next", "")]).await.status, status, "{sent}");
+        }
+        assert!(visitor.get("/admin/account").await.has("9 unused"));
+        let kinds: Vec<_> = usher_shared::entity::job::Entity::find().all(&app.house.db).await.unwrap().into_iter().map(|job| job.kind).collect();
+        assert!(kinds.iter().filter(|kind| *kind == "mfa_changed").count() >= 3, "{kinds:?}");
+        app.let_freshness_pass().await;
+        assert_eq!(visitor.post("/admin/account/recovery-codes", &[]).await.status, StatusCode::UNAUTHORIZED);
     }
 
     async fn a_code_is_asked_for_afterwards_and_accepted_once(db: TestDb) {

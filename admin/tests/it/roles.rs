@@ -1,8 +1,8 @@
 //! Roles: given and taken by people who may, and by nobody else.
 
 use axum::http::StatusCode;
-use sea_orm::{ActiveModelTrait, ActiveValue::Set, EntityTrait, IntoActiveModel};
-use usher_shared::entity::{role, role_permission, session, user_role};
+use sea_orm::EntityTrait;
+use usher_shared::entity::{role, role_permission, user_role};
 use usher_testkit::on_both;
 
 use crate::app::{PASSWORD, TestApp, Visitor};
@@ -37,17 +37,6 @@ fn access<'a>(id: &'a str, ticked: &[&'a str]) -> Vec<(&'a str, &'a str)> {
     ];
     fields.extend(ticked.iter().map(|word| ("access", *word)));
     fields
-}
-
-/// Makes all sessions forget when the password was shown.
-async fn let_freshness_pass(app: &TestApp) {
-    for row in session::Entity::find().all(&app.house.db).await.unwrap() {
-        let row = session::ActiveModel {
-            reauthenticated_at: Set(None),
-            ..row.into_active_model()
-        };
-        row.update(&app.house.db).await.unwrap();
-    }
 }
 
 on_both! {
@@ -167,7 +156,7 @@ on_both! {
         let app = TestApp::start(db).await;
         let mut boss = app.superuser().await;
         boss.get("/admin/roles/new").await;
-        let_freshness_pass(&app).await;
+        app.let_freshness_pass().await;
         let fields = [("name", "Support"), ("description", "kept <b>"), ("permission", "users.view")];
         let page = boss.post("/admin/roles/new", &fields).await;
         assert_eq!(page.status, StatusCode::UNAUTHORIZED);

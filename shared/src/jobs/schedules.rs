@@ -145,6 +145,42 @@ impl Ledger {
     }
 }
 
+/// Writes the job of a schedule once, apart from its times. Its id, so that it can be found.
+pub async fn run_schedule(tx: &Tx, schedule: &job_schedule::Model, actor: String) -> Result<Uuid, ScheduleError> {
+    let row = Row {
+        id: Uuid::now_v7(),
+        queue: &schedule.queue,
+        kind: &schedule.kind,
+        version: schedule.version,
+        payload: schedule.payload.clone(),
+        priority: schedule.priority,
+        user_id: None,
+        options: Options::default().actor(actor),
+    };
+    tx.execute_raw(row.insert(tx, "(id)")).await?;
+    row.announce(tx);
+    Ok(row.id)
+}
+
+/// Lets a schedule come, from its next time on, or stops it.
+pub async fn enable_schedule(tx: &Tx, id: i64, enabled: bool) -> Result<(), ScheduleError> {
+    let Some(schedule) = job_schedule::Entity::find_by_id(id).one(&**tx).await? else {
+        return Ok(());
+    };
+    let next = next_occurrence(&schedule.cron, &schedule.time_zone, now());
+    let version = schedule.row_version + 1;
+    let mut row = schedule.into_active_model();
+    if enabled {
+        // Times that passed while it was off are not made up for.
+        row.next_run_at = Set(next?);
+    }
+    row.enabled = Set(enabled);
+    row.row_version = Set(version);
+    row.updated_at = Set(now());
+    row.update(&**tx).await?;
+    Ok(())
+}
+
 async fn lock_due(tx: &Tx) -> Result<Option<job_schedule::Model>, DbErr> {
     let sql = Sql(tx.get_database_backend());
     let query = format!(

@@ -1,11 +1,15 @@
 //! What staff may do to a job. Each takes the caller's transaction, so that the audit row commits with it.
 
-use sea_orm::{ColumnTrait, ConnectionTrait, DbErr, EntityTrait, QueryFilter};
+use sea_orm::{ActiveValue::Set, ColumnTrait, ConnectionTrait, DbErr, EntityTrait, QueryFilter, sea_query::OnConflict};
 use thiserror::Error;
 use uuid::Uuid;
 
 use super::{Hint, claims::READY, ledger::Tx, sql::Sql};
-use crate::{db, entity::job};
+use crate::{
+    db,
+    entity::{job, job_queue},
+    time::now,
+};
 
 /// Why the job was left as it is.
 #[derive(Debug, Error)]
@@ -65,6 +69,24 @@ pub async fn delete(tx: &Tx, id: Uuid) -> Result<(), StaffError> {
         Some(job) => StaffError::WrongState(word(job.state)),
         None => StaffError::NotFound,
     })
+}
+
+/// Pauses a queue in somebody's name, or lets it run again: its jobs wait, those that run go on.
+pub async fn pause_queue(tx: &Tx, name: &str, by: Option<String>) -> Result<(), DbErr> {
+    let row = job_queue::ActiveModel {
+        name: Set(name.to_owned()),
+        paused_at: Set(by.is_some().then(now)),
+        paused_by: Set(by),
+        ..Default::default()
+    };
+    let there = OnConflict::column(job_queue::Column::Name)
+        .update_columns([job_queue::Column::PausedAt, job_queue::Column::PausedBy])
+        .to_owned();
+    job_queue::Entity::insert(row)
+        .on_conflict(there)
+        .exec_without_returning(&**tx)
+        .await
+        .map(drop)
 }
 
 async fn change_when(tx: &Tx, id: Uuid, change: &str, states: &str) -> Result<job::Model, StaffError> {

@@ -1,0 +1,235 @@
+//! One's own account: password, second factors, recovery codes, and where one is signed in.
+
+use askama::Template;
+use axum::{
+    extract::{Path, State},
+    http::StatusCode,
+    response::Response,
+};
+use usher_shared::{
+    audit::{self, Entry},
+    config::StaffMfa,
+    entity::session::{self, SessionKind},
+    jobs::{MfaChange, Options, PasswordChanged, enqueue_with},
+    mfa,
+    rate_limit::Quota,
+    rules::Password,
+    sessions::{self, Which},
+    users,
+};
+use uuid::Uuid;
+
+use crate::{
+    engine::{Cell, short_time},
+    error::AdminError,
+    login,
+    mfa::{codes_page, note},
+    page,
+    posted::Posted,
+    shell::Shell,
+    staff::Staff,
+    state::AppState,
+    visit::Visit,
+};
+
+/// Tries of the present password.
+const TRIES: Quota = Quota::per_minute(5);
+
+#[derive(Template)]
+#[template(path = "account.html")]
+struct AccountPage {
+    shell: Shell,
+    name: String,
+    email: String,
+    factors: Vec<Factor>,
+    codes_left: u64,
+    sessions: Vec<Device>,
+    /// What is wrong with the passwords typed: of the present one, of the new one.
+    wrong: [Option<String>; 2],
+}
+
+struct Factor {
+    id: Uuid,
+    label: String,
+    since: String,
+}
+
+struct Device {
+    id: Uuid,
+    name: String,
+    kind: &'static str,
+    address: String,
+    seen: Cell,
+    here: bool,
+}
+
+/// `GET /admin/account`
+pub(crate) async fn show(State(state): State<AppState>, visit: Visit, staff: Staff) -> Result<Response, AdminError> {
+    page::show(&draw(&state, &visit, &staff, [None, None]).await?)
+}
+
+async fn draw(
+    state: &AppState,
+    visit: &Visit,
+    staff: &Staff,
+    wrong: [Option<String>; 2],
+) -> Result<AccountPage, AdminError> {
+    let (db, id) = (&state.db, staff.id());
+    let factors = mfa::factors(db, id).await?;
+    let confirmed = factors.into_iter().filter(|factor| factor.confirmed_at.is_some());
+    let device = |session: session::Model| Device {
+        id: session.id,
+        name: session
+            .user_agent
+            .unwrap_or_else(|| "A client without a name".to_owned()),
+        kind: if session.kind == SessionKind::Admin {
+            "Admin"
+        } else {
+            "API"
+        },
+        address: session.address.unwrap_or_default(),
+        seen: Cell::time(session.last_seen_at),
+        here: session.id == staff.session_id(),
+    };
+    Ok(AccountPage {
+        shell: Shell::new(state, visit, staff, "Your account").here("Your account"),
+        name: staff.user().name.clone(),
+        email: staff.user().email.clone(),
+        factors: confirmed
+            .map(|factor| Factor {
+                id: factor.id,
+                label: factor.label,
+                since: short_time(factor.created_at),
+            })
+            .collect(),
+        codes_left: mfa::count_recovery_codes(db, id).await?,
+        sessions: sessions::list(db, id).await?.into_iter().map(device).collect(),
+        wrong,
+    })
+}
+
+/// `POST /admin/account/password`: takes the present one; every other session ends.
+pub(crate) async fn set_password(
+    State(state): State<AppState>,
+    visit: Visit,
+    staff: Staff,
+    Posted(form): Posted,
+) -> Result<Response, AdminError> {
+    let get = |name| form.get(name).unwrap_or_default();
+    let (present, new) = (get("present"), get("new"));
+    let user = staff.user();
+    let bucket = format!("admin-reauth:{}", user.id);
+    login::allowed(state.limiter.check(&bucket, TRIES).await)?;
+    let wrong = if !usher_shared::password::verify(present, user.password_hash.as_deref()).await {
+        Err([Some("This is not your present password".to_owned()), None])
+    } else if new != get("again") {
+        Err([
+            None,
+            Some("The two are not the same; type the new one again".to_owned()),
+        ])
+    } else {
+        Password::parse(new, &[&user.name, &user.email])
+            .map_err(|reasons| [None, reasons.into_iter().next().map(|reason| reason.message)])
+    };
+    let password = match wrong {
+        Ok(password) => password,
+        Err(wrong) => {
+            let page = draw(&state, &visit, &staff, wrong).await?;
+            return page::show_with(StatusCode::UNPROCESSABLE_ENTITY, &page);
+        }
+    };
+    let hash = usher_shared::password::hash(&password)
+        .await
+        .map_err(anyhow::Error::from)?;
+    let tx = state.ledger.begin().await?;
+    let actor = staff.actor(&visit);
+    users::set_password(&*tx, user.id, hash, false).await?;
+    sessions::end(&*tx, user.id, Which::Others(staff.session_id()), "password changed").await?;
+    let entry = Entry {
+        action: "set_password",
+        object_type: "user",
+        object_id: Some(user.id.to_string()),
+        object_label: Some(user.email.clone()),
+        ..Entry::default()
+    };
+    audit::record(&*tx, &actor, entry).await?;
+    let told = PasswordChanged { user_id: user.id };
+    enqueue_with(&tx, told, Options::default().actor(actor.word()))
+        .await
+        .map_err(anyhow::Error::from)?;
+    tx.commit().await?;
+    let words = "Your password was changed. You are signed out everywhere else.";
+    Ok(visit.say(words.to_owned(), "/admin/account"))
+}
+
+/// `POST /admin/account/factors/{id}/remove`
+pub(crate) async fn remove_factor(
+    State(state): State<AppState>,
+    visit: Visit,
+    staff: Staff,
+    Path(id): Path<String>,
+    Posted(form): Posted,
+) -> Result<Response, AdminError> {
+    staff.require_fresh(&visit, Some(&form))?;
+    let id: Uuid = id.parse().map_err(|_| AdminError::NotFound)?;
+    let tx = state.ledger.begin().await?;
+    mfa::remove(&*tx, staff.id(), id).await?.ok_or(AdminError::NotFound)?;
+    let required = state.config.staff_mfa == StaffMfa::Required && staff.is_superuser();
+    if required && !mfa::has_factor(&*tx, staff.id()).await? {
+        let words = "A second factor is required here, and this is your last. Add another one first.";
+        return Ok(visit.say_warning(words.to_owned(), "/admin/account"));
+    }
+    note(&tx, &staff.actor(&visit), staff.user(), MfaChange::Removed).await?;
+    tx.commit().await?;
+    Ok(visit.say("The second factor was removed".to_owned(), "/admin/account"))
+}
+
+/// `POST /admin/account/recovery-codes`: new ones in the place of all before, shown once.
+pub(crate) async fn make_codes(
+    State(state): State<AppState>,
+    visit: Visit,
+    staff: Staff,
+    Posted(form): Posted,
+) -> Result<Response, AdminError> {
+    staff.require_fresh(&visit, Some(&form))?;
+    if !staff.has_factor() {
+        return Err(AdminError::BadRequest(
+            "Recovery codes stand in for a second factor; add one first".to_owned(),
+        ));
+    }
+    let tx = state.ledger.begin().await?;
+    let codes = mfa::make_recovery_codes(&*tx, &state.config.secret_key, staff.id()).await?;
+    note(&tx, &staff.actor(&visit), staff.user(), MfaChange::RecoveryCodesMade).await?;
+    tx.commit().await?;
+    page::show(&codes_page(&state, &visit, "/admin/account", codes))
+}
+
+/// `POST /admin/account/sessions/revoke`: one by its `id`, or all others.
+pub(crate) async fn revoke(
+    State(state): State<AppState>,
+    visit: Visit,
+    staff: Staff,
+    Posted(form): Posted,
+) -> Result<Response, AdminError> {
+    let which = match form.get("id") {
+        Some(id) => Which::One(id.parse().map_err(|_| AdminError::NotFound)?),
+        None => Which::Others(staff.session_id()),
+    };
+    let tx = state.ledger.begin().await?;
+    let ended = sessions::end(&*tx, staff.id(), which, "revoked by its owner").await?;
+    let entry = Entry {
+        action: "revoke_sessions",
+        object_type: "user",
+        object_id: Some(staff.id().to_string()),
+        object_label: Some(staff.user().email.clone()),
+        ..Entry::default()
+    };
+    audit::record(&*tx, &staff.actor(&visit), entry).await?;
+    tx.commit().await?;
+    let words = match ended {
+        0 => "No other session was open".to_owned(),
+        1 => "1 session was ended".to_owned(),
+        more => format!("{more} sessions were ended"),
+    };
+    Ok(visit.say(words, "/admin/account"))
+}

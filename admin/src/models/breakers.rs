@@ -1,0 +1,29 @@
+//! Mail servers that refuse us: while one is listed, mail waits.
+
+use usher_shared::entity::mail_breaker::{COLUMN as C, Column, Entity};
+
+use crate::engine::{AdminModel, Deletion, Field, Meta, Ordering};
+
+impl AdminModel for Entity {
+    const META: Meta = Meta::new("breakers", "refusing mail server", "refusing mail servers")
+        .section("Mail")
+        .icon("workers")
+        .about("Mail waits while its server refuses us. Delete one to let it be tried at once.")
+        .deletable();
+
+    const DELETION: Option<&'static Deletion> = Some(&Deletion::rows(&[]));
+
+    fn ordering() -> Ordering<Self> {
+        Ordering::ascending(Column::Server)
+    }
+
+    fn field(column: Column) -> Field<Self> {
+        match column {
+            Column::Server => Field::id(C.server).link(),
+            Column::Reason => Field::long_text(C.reason).list().readonly(),
+            Column::Refusals => Field::int(C.refusals).list().readonly(),
+            Column::OpenedAt => Field::time(C.opened_at).label("Since").list().readonly(),
+            Column::ProbeAt => Field::time(C.probe_at).label("Next try").list().readonly(),
+        }
+    }
+}

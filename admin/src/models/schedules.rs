@@ -1,0 +1,94 @@
+//! Schedules in the admin: when they come, whether they do, and running one at once.
+
+use sea_orm::{DbErr, EntityTrait};
+use usher_shared::{
+    config::Config,
+    entity::job_schedule::{COLUMN as C, Column, Entity},
+    jobs::{self, ScheduleError, next_occurrence},
+    time::now,
+};
+
+use crate::engine::{Acting, Action, AdminModel, Draft, Field, Meta, Ordering, Ran, Row, Search, Tone};
+
+impl AdminModel for Entity {
+    const META: Meta = Meta::new("schedules", "schedule", "schedules")
+        .section("Work")
+        .icon("schedules")
+        .about("Jobs that come back by the clock. They come with the program; their times are yours.")
+        .changeable();
+
+    const ACTIONS: &'static [Action] = &[
+        Action::new("run_now", "Run now", |acting, row| Box::pin(run_now(acting, row))).done("started once more"),
+        Action::new("enable", "Enable", |acting, row| Box::pin(enable(acting, row, true)))
+            .done("enabled")
+            .fits(|row| !row.is_true("enabled"), "it is enabled already"),
+        Action::new("disable", "Disable", |acting, row| Box::pin(enable(acting, row, false)))
+            .done("disabled")
+            .fits(|row| row.is_true("enabled"), "it is disabled already"),
+    ];
+
+    fn ordering() -> Ordering<Self> {
+        Ordering::ascending(Column::Name)
+    }
+
+    fn field(column: Column) -> Field<Self> {
+        use Column::*;
+        match column {
+            Id => Field::id(C.id),
+            Name => Field::text(C.name).link().sort().search(Search::Words).readonly(),
+            Queue => Field::text(C.queue).list().readonly(),
+            Kind => Field::text(C.kind).list().readonly(),
+            Version => Field::internal(Version),
+            Payload => Field::json(C.payload).readonly(),
+            Priority => Field::int(C.priority).readonly(),
+            Cron => Field::text(C.cron)
+                .list()
+                .form()
+                .help("Five fields, such as 0 7 * * 1-5"),
+            TimeZone => Field::text(C.time_zone).form().help("Such as UTC or Europe/Paris"),
+            CatchUp => Field::choice(C.catch_up, |_: &usher_shared::entity::job_schedule::CatchUp| {
+                Tone::Quiet
+            })
+            .form()
+            .help("What happens with times that nobody was there for"),
+            Enabled => Field::bool(C.enabled).list().filter().form(),
+            NextRunAt => Field::time(C.next_run_at).label("Next run").list().readonly(),
+            LastRunAt => Field::time(C.last_run_at).label("Last run").list().readonly(),
+            RowVersion => Field::row_version(C.row_version),
+            CreatedAt => Field::time(C.created_at).readonly(),
+            UpdatedAt => Field::touched(C.updated_at),
+        }
+    }
+
+    fn clean(draft: &mut Draft, _: Option<&Row>, _: &Config) {
+        match next_occurrence(draft.typed(Column::Cron), draft.typed(Column::TimeZone), now()) {
+            Ok(next) => draft.set(Column::NextRunAt, next),
+            Err(error @ ScheduleError::TimeZone(_)) => draft.refuse(Column::TimeZone, error.to_string()),
+            Err(error) => draft.refuse(Column::Cron, error.to_string()),
+        }
+    }
+}
+
+fn id_of(row: &Row) -> i64 {
+    row.text("id").and_then(|id| id.parse().ok()).unwrap_or_default()
+}
+
+async fn run_now(acting: &Acting<'_>, row: &Row) -> Result<Ran, DbErr> {
+    let schedule = Entity::find_by_id(id_of(row)).one(&**acting.saving.tx).await?;
+    let Some(schedule) = schedule else {
+        return Ok(Ran::Unfit("it is gone".into()));
+    };
+    match jobs::run_schedule(acting.saving.tx, &schedule, acting.saving.actor.word()).await {
+        Ok(_) => Ok(Ran::Done),
+        Err(ScheduleError::Db(error)) => Err(error),
+        Err(error) => Ok(Ran::Unfit(error.to_string().into())),
+    }
+}
+
+async fn enable(acting: &Acting<'_>, row: &Row, enabled: bool) -> Result<Ran, DbErr> {
+    match jobs::enable_schedule(acting.saving.tx, id_of(row), enabled).await {
+        Ok(()) => Ok(Ran::Done),
+        Err(ScheduleError::Db(error)) => Err(error),
+        Err(error) => Ok(Ran::Unfit(error.to_string().into())),
+    }
+}

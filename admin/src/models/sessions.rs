@@ -1,0 +1,76 @@
+//! Sessions in the admin: who is signed in, from where, and the way to end it.
+
+use sea_orm::DbErr;
+use usher_shared::{
+    entity::{
+        session::{COLUMN as C, Column, Entity, SessionKind},
+        user,
+    },
+    sessions::{self, Which},
+};
+
+use crate::engine::{Acting, Action, AdminModel, Field, Meta, Ordering, Ran, Row, Tone};
+
+impl AdminModel for Entity {
+    const META: Meta = Meta::new("sessions", "session", "sessions")
+        .section("People")
+        .icon("sessions")
+        .about("Browsers and clients that are signed in, or were.");
+
+    const ACTIONS: &'static [Action] = &[
+        Action::new("revoke", "Revoke", |acting, row| Box::pin(revoke(acting, row)))
+            .done("revoked")
+            .fits(|row| row.get("ended_at").is_none(), "it has ended already"),
+    ];
+
+    fn ordering() -> Ordering<Self> {
+        Ordering::descending(Column::Id)
+    }
+
+    fn field(column: Column) -> Field<Self> {
+        use Column::*;
+        match column {
+            Id => Field::id(C.id).link(),
+            UserId => Field::foreign_key::<user::Entity>(C.user_id).list().filter().readonly(),
+            Kind => Field::choice(C.kind, tone).list().readonly(),
+            MfaAt => Field::time(C.mfa_at).label("Second factor given").readonly(),
+            ReauthenticatedAt => Field::time(C.reauthenticated_at)
+                .label("Password last shown")
+                .readonly(),
+            Address => Field::text(C.address).label("IP address").list().readonly(),
+            UserAgent => Field::text(C.user_agent).label("Browser or client").list().readonly(),
+            CreatedAt => Field::time(C.created_at).label("Started").list().sort_by(Id).readonly(),
+            LastSeenAt => Field::time(C.last_seen_at).label("Last seen").list().readonly(),
+            ExpiresAt => Field::time(C.expires_at).label("Ends at the latest").readonly(),
+            EndedAt => Field::time(C.ended_at).list().filter().readonly(),
+            EndReason => Field::text(C.end_reason).label("Why it ended").readonly(),
+            TokenExpiresAt => Field::time(C.token_expires_at).label("Token good until").readonly(),
+            TokenUsedAt => Field::time(C.token_used_at).label("Token first used").readonly(),
+            RefreshedAt => Field::time(C.refreshed_at).readonly(),
+            ImpersonatorId => Field::foreign_key::<user::Entity>(C.impersonator_id)
+                .label("Impersonated by")
+                .readonly(),
+            TokenHash | RefreshHash => Field::secret(column),
+        }
+    }
+}
+
+fn tone(kind: &SessionKind) -> Tone {
+    match kind {
+        SessionKind::Admin => Tone::Busy,
+        SessionKind::Api => Tone::Quiet,
+    }
+}
+
+async fn revoke(acting: &Acting<'_>, row: &Row) -> Result<Ran, DbErr> {
+    let user = row.text("user_id").and_then(|id| id.parse().ok());
+    let (Some(user), Some(id)) = (user, row.text("id").and_then(|id| id.parse().ok())) else {
+        return Ok(Ran::Unfit("it is gone".into()));
+    };
+    let ended = sessions::end(&**acting.saving.tx, user, Which::One(id), "revoked by staff").await?;
+    Ok(if ended == 1 {
+        Ran::Done
+    } else {
+        Ran::Unfit("it has ended already".into())
+    })
+}

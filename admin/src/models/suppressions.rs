@@ -1,0 +1,34 @@
+//! Addresses that mail is not sent to, because their server said that they do not exist.
+
+use usher_shared::entity::{
+    mail_suppression::{COLUMN as C, Column, Entity},
+    user,
+};
+
+use crate::engine::{AdminModel, Deletion, Field, Meta, Ordering, Search};
+
+impl AdminModel for Entity {
+    const META: Meta = Meta::new("suppressions", "suppressed address", "suppressed addresses")
+        .section("Mail")
+        .icon("mails")
+        .about("Nothing is sent to these. Delete one to try its address again.")
+        .deletable();
+
+    const DELETION: Option<&'static Deletion> = Some(&Deletion::rows(&[]));
+
+    fn ordering() -> Ordering<Self> {
+        Ordering::ascending(Column::AddressKey)
+    }
+
+    fn field(column: Column) -> Field<Self> {
+        match column {
+            Column::AddressKey => Field::id(C.address_key).label("Address").link().search(Search::Prefix {
+                key_column: Column::AddressKey,
+                key: usher_shared::rules::Email::key_of,
+            }),
+            Column::Answer => Field::text(C.answer).label("Server's answer").list().readonly(),
+            Column::UserId => Field::foreign_key::<user::Entity>(C.user_id).list().readonly(),
+            Column::CreatedAt => Field::time(C.created_at).label("Since").list().readonly(),
+        }
+    }
+}

@@ -1,0 +1,326 @@
+//! What staff do to accounts, keys, sessions, schedules and queues: asked, done, written down.
+
+use axum::http::StatusCode;
+use sea_orm::{ActiveValue::Set, EntityTrait};
+use usher_shared::{
+    entity::{
+        api_key, job, job_item, job_queue, job_schedule, mail_suppression, mfa_factor, session,
+        user::{self, UserStatus},
+    },
+    jobs::{Schedule, VerifyEmail},
+    mail_suppressions, mfa,
+    time::now,
+};
+use usher_testkit::on_both;
+
+use crate::app::{PASSWORD, TestApp, Visitor, between};
+
+/// An action on one user, confirmed.
+async fn act(visitor: &mut Visitor, action: &str, id: i64, more: &[(&str, &str)]) -> String {
+    let id = id.to_string();
+    let mut fields = vec![
+        ("action", action),
+        ("id", id.as_str()),
+        ("from_object", &id),
+        ("_confirmed", "yes"),
+    ];
+    fields.extend(more);
+    visitor.get("/admin/").await;
+    let page = visitor.post("/admin/users/actions", &fields).await;
+    assert_eq!(
+        page.location(),
+        format!("/admin/users/{id}"),
+        "{action}: {} {}",
+        page.status,
+        page.body
+    );
+    let page = visitor.get(page.location()).await;
+    between(&page.body, "role=\"status\">", "</p>").to_owned()
+}
+
+async fn kinds(app: &TestApp) -> Vec<String> {
+    let mut jobs = job::Entity::find().all(&app.house.db).await.unwrap();
+    jobs.sort_by_key(|job| job.id);
+    jobs.into_iter().map(|job| job.kind).collect()
+}
+
+on_both! {
+    async fn an_account_is_locked_with_a_reason_until_a_time(db: TestDb) {
+        let app = TestApp::start(db).await;
+        let ada = app.add_user("ada@example.org", "Ada").await;
+        let mut boss = app.superuser().await;
+        let id = ada.id.to_string();
+        let page = boss.get(&format!("/admin/users/actions?action=lock&id={id}&from_object={id}")).await;
+        assert!(page.has("Lock: ada@example.org") && page.has("name=\"reason\"") && page.has("name=\"until\""), "{}", page.body);
+        let fields = [("action", "lock"), ("id", id.as_str()), ("from_object", &id), ("_confirmed", "yes")];
+        let again = boss.post("/admin/users/actions", &fields).await;
+        assert_eq!(again.status, StatusCode::UNPROCESSABLE_ENTITY, "a lock takes a reason");
+        let past = [&fields[..], &[("reason", "spam <b>"), ("until", "2001-01-01T00:00")]].concat();
+        let again = boss.post("/admin/users/actions", &past).await;
+        assert!(again.status == StatusCode::UNPROCESSABLE_ENTITY && again.has("spam &#60;b&#62;") && again.has("has passed"));
+        assert_eq!(app.user(ada.id).await.status, UserStatus::Active);
+        let said = act(&mut boss, "lock", ada.id, &[("reason", "spam"), ("until", "2099-01-01T00:00")]).await;
+        assert_eq!(said, "1 user locked");
+        let locked = app.user(ada.id).await;
+        assert_eq!((locked.status, locked.lock_reason.as_deref()), (UserStatus::Locked, Some("spam")));
+        let page = boss.get(&format!("/admin/users/{id}")).await;
+        assert!(page.has("Locked until 2099-01-01 00:00") && page.has("spam"), "the banner says why and until when");
+        let entry = app.audit().await.pop().unwrap();
+        assert_eq!((entry.action.as_str(), entry.reason.as_deref()), ("lock", Some("spam")));
+        assert_eq!(act(&mut boss, "unlock", ada.id, &[]).await, "1 user unlocked");
+        assert_eq!(app.user(ada.id).await.status, UserStatus::Active);
+        assert!(act(&mut boss, "lock", app.admin.id, &[("reason", "x")]).await.contains("left alone"), "not oneself");
+    }
+
+    async fn staff_help_an_owner_back_in(db: TestDb) {
+        let app = TestApp::start(db).await;
+        let ada = app.add_user("ada@example.org", "Ada").await;
+        let mut boss = app.superuser().await;
+        assert!(act(&mut boss, "resend_verification", ada.id, &[]).await.starts_with("1 user"));
+        assert!(act(&mut boss, "send_password_reset", ada.id, &[]).await.starts_with("1 user"));
+        assert_eq!(kinds(&app).await, ["welcome_email", "verify_email", "password_reset"]);
+        let factor = mfa::enrol(&app.house.db, &app.house.config.secret_key, ada.id, "phone").await.unwrap();
+        let factor = factor.id.to_string();
+        assert!(act(&mut boss, "reset_mfa", ada.id, &[("reason", "lost")]).await.contains("no second factor was ticked"));
+        act(&mut boss, "reset_mfa", ada.id, &[("reason", "lost"), ("factor", &factor)]).await;
+        assert!(mfa_factor::Entity::find().one(&app.house.db).await.unwrap().is_none());
+        assert_eq!(kinds(&app).await.pop().as_deref(), Some("mfa_changed"), "the owner is told");
+        let actions: Vec<_> = app.audit().await.into_iter().map(|entry| entry.action).collect();
+        for action in ["resend_verification", "send_password_reset", "reset_mfa"] {
+            assert!(actions.iter().any(|each| each == action), "{action}: {actions:?}");
+        }
+    }
+
+    async fn sessions_are_revoked_one_or_all(db: TestDb) {
+        let app = TestApp::start(db).await;
+        let sam = app.add_staff("sam@example.org", &[]).await;
+        let (mut one, mut other) = (app.signed_in("sam@example.org").await, app.signed_in("sam@example.org").await);
+        let mut boss = app.superuser().await;
+        let sessions = session::Entity::find().all(&app.house.db).await.unwrap();
+        let mut own: Vec<_> = sessions.into_iter().filter(|session| session.user_id == sam.id).collect();
+        own.sort_by_key(|session| session.id);
+        let id = own[0].id.to_string();
+        boss.get(&format!("/admin/sessions/{id}")).await;
+        boss.post("/admin/sessions/actions", &[("action", "revoke"), ("id", &id), ("from_object", &id)]).await;
+        assert!(one.get("/admin/").await.location().starts_with("/admin/login"));
+        assert_eq!(other.get("/admin/").await.status, StatusCode::OK);
+        act(&mut boss, "revoke_sessions", sam.id, &[]).await;
+        assert!(other.get("/admin/").await.location().starts_with("/admin/login"));
+    }
+
+    async fn a_deleted_account_is_hidden_and_comes_back(db: TestDb) {
+        let app = TestApp::start(db).await;
+        let ada = app.add_user("ada@example.org", "Ada").await;
+        let mut boss = app.superuser().await;
+        let path = format!("/admin/users/{}", ada.id);
+        let page = boss.get(&format!("{path}/delete")).await;
+        assert!(page.has("Delete: ada@example.org") && page.has("can be restored"), "{}", page.body);
+        boss.post(&format!("{path}/delete"), &[("reason", "asked by mail")]).await;
+        assert!(app.user(ada.id).await.deleted_at.is_some());
+        assert!(!boss.get("/admin/users").await.has("ada@example.org"));
+        assert!(boss.get("/admin/users?deleted_at__isnull=false").await.has("ada@example.org"));
+        let page = boss.get(&path).await;
+        assert!(page.has("Restore") && page.input("email").is_none());
+        boss.post(&format!("{path}/restore"), &[]).await;
+        assert!(app.user(ada.id).await.deleted_at.is_none());
+        let actions: Vec<_> = app.audit().await.into_iter().map(|entry| entry.action).collect();
+        assert_eq!(actions[actions.len() - 2..], ["delete", "restore"]);
+    }
+
+    async fn only_superusers_touch_colleagues_whatever_they_post(db: TestDb) {
+        let app = TestApp::start(db).await;
+        let colleague = app.add_staff("colleague@example.org", &["users.view"]).await;
+        let mut visitor = app.staff(&["users.view", "users.change", "users.delete", "users.lock", "users.deactivate", "users.revoke_sessions"]).await;
+        for id in [app.admin.id, colleague.id] {
+            let before = app.user(id).await;
+            for action in ["lock", "deactivate", "revoke_sessions", "delete"] {
+                assert!(act(&mut visitor, action, id, &[("reason", "x")]).await.contains("left alone"), "{action}");
+            }
+            assert_eq!(visitor.get(&format!("/admin/users/{id}/delete")).await.status, StatusCode::FORBIDDEN);
+            assert_eq!(app.user(id).await.status, before.status);
+            assert!(app.user(id).await.deleted_at.is_none());
+        }
+    }
+
+    async fn what_is_ticked_and_what_matches_are_not_the_same(db: TestDb) {
+        let app = TestApp::start(db).await;
+        for number in 0..60 {
+            app.add_user(&format!("p{number:02}@example.org"), "Page Filler").await;
+        }
+        let other = app.add_user("other@example.org", "Other").await;
+        let mut boss = app.superuser().await;
+        let page = boss.get("/admin/users?q=filler").await;
+        assert!(page.has("All 60 users that match"), "{}", page.body);
+        let fields = [("action", "deactivate"), ("_all", "yes"), ("_list", "q=filler")];
+        let page = boss.post("/admin/users/actions", &fields).await;
+        assert!(page.has("Deactivate: 60 users"), "{}", page.body);
+        let page = boss.post("/admin/users/actions", &[&fields[..], &[("_confirmed", "yes")]].concat()).await;
+        assert_eq!(page.location(), "/admin/users?q=filler");
+        let users = user::Entity::find().all(&app.house.db).await.unwrap();
+        assert_eq!(users.iter().filter(|user| user.status == UserStatus::Deactivated).count(), 60);
+        assert_eq!(app.user(other.id).await.status, UserStatus::Active);
+        assert_eq!(app.audit().await.iter().filter(|entry| entry.action == "deactivate").count(), 60, "each is written down");
+        let nothing = boss.post("/admin/users/actions", &[("action", "deactivate"), ("_list", "q=filler")]).await;
+        assert!(boss.get(nothing.location()).await.has("Tick the users first"));
+    }
+
+    async fn more_than_five_hundred_become_a_job(db: TestDb) {
+        let app = TestApp::start(db).await;
+        let at = now();
+        let rows = (0..501).map(|number| user::ActiveModel {
+            email: Set(format!("b{number}@example.org")),
+            email_key: Set(format!("b{number}@example.org")),
+            name: Set("Bulk".to_owned()),
+            status: Set(UserStatus::Active),
+            is_staff: Set(false),
+            is_superuser: Set(false),
+            version: Set(1),
+            created_at: Set(at),
+            updated_at: Set(at),
+            ..Default::default()
+        });
+        user::Entity::insert_many(rows).exec_without_returning(&app.house.db).await.unwrap();
+        let mut boss = app.superuser().await;
+        boss.get("/admin/users").await;
+        let fields = [("action", "lock"), ("_all", "yes"), ("_list", "q=bulk"), ("reason", "sweep")];
+        assert!(boss.post("/admin/users/actions", &fields).await.has("Lock: 501 users"));
+        let page = boss.post("/admin/users/actions", &[&fields[..], &[("_confirmed", "yes")]].concat()).await;
+        assert!(page.location().starts_with("/admin/jobs/"), "{} {}", page.location(), page.body);
+        let page = boss.get(page.location()).await;
+        assert!(page.has("a job goes through 501 users") && page.has("0 of 501"), "{}", page.body);
+        assert_eq!(job_item::Entity::find().all(&app.house.db).await.unwrap().len(), 501);
+        // What has no job of its own is refused instead of half done.
+        let fields = [("action", "revoke_sessions"), ("_all", "yes"), ("_list", "q=bulk"), ("_confirmed", "yes")];
+        let page = boss.post("/admin/users/actions", &fields).await;
+        assert!(boss.get(page.location()).await.has("Nothing was done"));
+    }
+
+    async fn an_api_key_is_shown_once_and_revoked(db: TestDb) {
+        let app = TestApp::start(db).await;
+        let mut boss = app.superuser().await;
+        boss.get("/admin/api_keys/new").await;
+        let fields = [("name", "billing"), ("allowed_cidrs", "10.0.0.0/99"), ("requests_per_minute", ""), ("expires_at", "")];
+        assert_eq!(boss.post("/admin/api_keys/new", &fields).await.status, StatusCode::UNPROCESSABLE_ENTITY);
+        let fields = [("name", "billing"), ("allowed_cidrs", "10.0.0.0/8"), ("requests_per_minute", "60"), ("expires_at", ""),
+                      ("scope", "users:read")];
+        let page = boss.post("/admin/api_keys/new", &fields).await;
+        let key = api_key::Entity::find().one(&app.house.db).await.unwrap().unwrap();
+        assert_eq!((key.scopes.as_str(), key.allowed_cidrs.as_deref(), key.requests_per_minute), ("users:read", Some("10.0.0.0/8"), Some(60)));
+        assert_eq!(page.location(), format!("/admin/api_keys/{}", key.id));
+        let shown = boss.get(page.location()).await;
+        assert!(shown.has("uak_") && shown.has("not shown again"));
+        let again = boss.get(page.location()).await;
+        assert!(!again.has("not shown again") && again.has(&key.hint) && !again.has("token_hash"));
+        let id = key.id.to_string();
+        let fields = [("action", "revoke"), ("id", id.as_str()), ("from_object", &id), ("_confirmed", "yes")];
+        boss.post("/admin/api_keys/actions", &fields).await;
+        assert!(api_key::Entity::find().one(&app.house.db).await.unwrap().unwrap().revoked_at.is_some());
+    }
+
+    async fn schedules_run_now_and_change_their_times(db: TestDb) {
+        let app = TestApp::start(db).await;
+        app.house.ledger.declare(&[Schedule::new("nightly", "0 3 * * *", &VerifyEmail { user_id: 1 })]).await.unwrap();
+        let mut boss = app.superuser().await;
+        let schedule = job_schedule::Entity::find().one(&app.house.db).await.unwrap().unwrap();
+        let (id, path) = (schedule.id.to_string(), format!("/admin/schedules/{}", schedule.id));
+        boss.get(&path).await;
+        boss.post("/admin/schedules/actions", &[("action", "run_now"), ("id", &id), ("from_object", &id)]).await;
+        assert_eq!(kinds(&app).await, ["verify_email"]);
+        let fields = [("row_version", "1"), ("cron", "nonsense"), ("time_zone", "UTC"), ("catch_up", "one"), ("enabled", "true")];
+        assert_eq!(boss.post(&path, &fields).await.status, StatusCode::UNPROCESSABLE_ENTITY);
+        let fields = [("row_version", "1"), ("cron", "30 4 * * *"), ("time_zone", "Europe/Paris"), ("catch_up", "one"), ("enabled", "true")];
+        assert_eq!(boss.post(&path, &fields).await.status, StatusCode::SEE_OTHER);
+        let changed = job_schedule::Entity::find().one(&app.house.db).await.unwrap().unwrap();
+        assert_ne!(changed.next_run_at, schedule.next_run_at, "the next time follows the pattern");
+        boss.post("/admin/schedules/actions", &[("action", "disable"), ("id", &id), ("from_object", &id)]).await;
+        assert!(!job_schedule::Entity::find().one(&app.house.db).await.unwrap().unwrap().enabled);
+    }
+
+    async fn queues_are_paused_from_the_overview(db: TestDb) {
+        let app = TestApp::start(db).await;
+        app.add_user("ada@example.org", "Ada").await;
+        let mut boss = app.superuser().await;
+        app.take_statements();
+        let page = boss.get("/admin/jobs/overview").await;
+        assert!(page.has("welcome_email") && page.has("None was seen in the last minute"), "{}", page.body);
+        assert!(app.take_statements().len() <= 6);
+        for range in ["hour", "day", "week", "nonsense"] {
+            assert_eq!(boss.get(&format!("/admin/jobs/overview?range={range}")).await.status, StatusCode::OK);
+        }
+        app.take_statements();
+        boss.get("/admin/jobs/overview").await;
+        assert!(app.take_statements().len() <= 1, "who comes within two seconds reads nothing anew");
+        boss.post("/admin/jobs/overview", &[("queue", "mail"), ("action", "pause")]).await;
+        let queue = job_queue::Entity::find().one(&app.house.db).await.unwrap().unwrap();
+        assert!(queue.name == "mail" && queue.paused_at.is_some());
+        assert!(boss.get("/admin/jobs/overview").await.has("Paused by"));
+        boss.post("/admin/jobs/overview", &[("queue", "mail"), ("action", "resume")]).await;
+        assert!(job_queue::Entity::find().one(&app.house.db).await.unwrap().unwrap().paused_at.is_none());
+        let mut viewer = app.staff(&["jobs.view"]).await;
+        let page = viewer.get("/admin/jobs/overview").await;
+        assert!(page.status == StatusCode::OK && !page.has(">Pause<"));
+        assert_eq!(viewer.post("/admin/jobs/overview", &[("queue", "mail"), ("action", "pause")]).await.status, StatusCode::FORBIDDEN);
+    }
+
+    async fn a_suppressed_address_is_tried_again_once_it_is_deleted(db: TestDb) {
+        let app = TestApp::start(db).await;
+        mail_suppressions::add(&app.house.db, "gone@example.org", "550 no such user", None).await.unwrap();
+        let mut boss = app.superuser().await;
+        let list = boss.get("/admin/suppressions").await;
+        assert!(list.has("gone@example.org") && list.has("550 no such user"), "{}", list.body);
+        boss.get("/admin/suppressions/gone@example.org/delete").await;
+        boss.post("/admin/suppressions/gone@example.org/delete", &[]).await;
+        assert!(mail_suppression::Entity::find().one(&app.house.db).await.unwrap().is_none());
+    }
+
+    async fn an_owner_changes_their_own_password(db: TestDb) {
+        let app = TestApp::start(db).await;
+        let mut boss = app.superuser().await;
+        let mut elsewhere = app.superuser().await;
+        assert!(boss.get("/admin/account").await.has("This browser"));
+        let new = "quite another set of words";
+        for (present, again, said) in [("wrong", new, "not your present"), (PASSWORD, "else", "not the same")] {
+            let page = boss.post("/admin/account/password", &[("present", present), ("new", new), ("again", again)]).await;
+            assert!(page.status == StatusCode::UNPROCESSABLE_ENTITY && page.has(said), "{}", page.body);
+        }
+        let page = boss.post("/admin/account/password", &[("present", PASSWORD), ("new", "short"), ("again", "short")]).await;
+        assert_eq!(page.status, StatusCode::UNPROCESSABLE_ENTITY);
+        boss.post("/admin/account/password", &[("present", PASSWORD), ("new", new), ("again", new)]).await;
+        assert_eq!(boss.get("/admin/").await.status, StatusCode::OK, "this session stays");
+        assert!(elsewhere.get("/admin/").await.location().starts_with("/admin/login"), "the others end");
+        assert_eq!(app.anonymous().sign_in(crate::app::ADMIN, PASSWORD).await.status, StatusCode::UNAUTHORIZED);
+        assert_eq!(app.anonymous().sign_in(crate::app::ADMIN, new).await.status, StatusCode::SEE_OTHER);
+    }
+
+    async fn an_owner_signs_out_elsewhere(db: TestDb) {
+        let app = TestApp::start(db).await;
+        let (mut boss, mut elsewhere) = (app.superuser().await, app.superuser().await);
+        let mut sam = { app.add_staff("sam@example.org", &[]).await; app.signed_in("sam@example.org").await };
+        boss.get("/admin/account").await;
+        let foreign = session::Entity::find().all(&app.house.db).await.unwrap().into_iter().find(|row| row.user_id != app.admin.id).unwrap();
+        boss.post("/admin/account/sessions/revoke", &[("id", &foreign.id.to_string())]).await;
+        assert_eq!(sam.get("/admin/").await.status, StatusCode::OK, "only one's own");
+        boss.post("/admin/account/sessions/revoke", &[]).await;
+        assert!(elsewhere.get("/admin/").await.location().starts_with("/admin/login"));
+        assert_eq!(boss.get("/admin/").await.status, StatusCode::OK);
+    }
+
+    async fn a_save_that_cannot_be_written_down_does_not_happen(db: TestDb) {
+        use sea_orm::ConnectionTrait;
+        let app = TestApp::start(db).await;
+        let ada = app.add_user("ada@example.org", "Ada").await;
+        let mut boss = app.superuser().await;
+        let path = format!("/admin/users/{}", ada.id);
+        let page = boss.get(&path).await;
+        app.house.db.execute_unprepared("ALTER TABLE audit_log RENAME TO audit_log_away").await.unwrap();
+        let version = page.input("version").unwrap();
+        let fields = [("version", version.as_str()), ("email", "ada@example.org"), ("name", "Changed"), ("age", ""), ("status", "active"), ("locked_until", ""), ("lock_reason", "")];
+        assert_eq!(boss.post(&path, &fields).await.status, StatusCode::INTERNAL_SERVER_ERROR);
+        let id = ada.id.to_string();
+        let fields = [("action", "lock"), ("id", id.as_str()), ("from_object", &id), ("_confirmed", "yes"), ("reason", "x")];
+        assert_eq!(boss.post("/admin/users/actions", &fields).await.status, StatusCode::INTERNAL_SERVER_ERROR);
+        app.house.db.execute_unprepared("ALTER TABLE audit_log_away RENAME TO audit_log").await.unwrap();
+        let stored = app.user(ada.id).await;
+        assert_eq!((stored.name.as_str(), stored.status), ("Ada", UserStatus::Active));
+    }
+}
