@@ -6,5 +6,6 @@ mod doctor;
 mod embedded;
 mod greeting;
 mod production;
+mod quick_start;
 mod staff;
 mod startup;
