@@ -170,7 +170,7 @@ async fn forward(
                 Flow::StallsAnswers => direction == Direction::There,
                 Flow::Stalls => false,
             };
-            flows && now.strandings == born.strandings
+            flows && (now.cuts, now.strandings) == (born.cuts, born.strandings)
         };
         network.wait_for(passes).await.map_err(io::Error::other)?;
         if count == 0 {

@@ -7,6 +7,7 @@ use std::{
 };
 
 use anyhow::Context;
+use sea_orm::DbErr;
 use tokio::sync::{OwnedSemaphorePermit, Semaphore, mpsc};
 use tokio_util::sync::CancellationToken;
 use tracing::{info, warn};
@@ -14,7 +15,7 @@ use usher_shared::{entity::job, jobs::Ledger};
 
 use crate::{
     held::{Held, HeldJob},
-    keep::{CALL_LIMIT, within},
+    keep::{CALL_LIMIT, claim_limit, within},
 };
 
 /// How long one pop waits for a hint.
@@ -100,7 +101,7 @@ impl Driver {
                         return Ok((Vec::new(), claimed_at));
                     }
                     let claim = self.ledger.claim(&hints, &self.worker, self.lease);
-                    return Ok((within(CALL_LIMIT, claim).await?, claimed_at));
+                    return Ok((self.answered(claim).await?, claimed_at));
                 }
                 Err(error) => {
                     if self.queue_down().replace(Instant::now()).is_none() {
@@ -111,7 +112,16 @@ impl Driver {
         }
         let claimed_at = Instant::now();
         let claim = self.ledger.claim_due(&self.queues, max, &self.worker, self.lease);
-        Ok((within(CALL_LIMIT, claim).await?, claimed_at))
+        Ok((self.answered(claim).await?, claimed_at))
+    }
+
+    /// A claim's answer in time. Without it the claim may have been carried out, and the sweep looks for such jobs.
+    async fn answered(
+        &self,
+        claim: impl Future<Output = Result<Vec<job::Model>, DbErr>>,
+    ) -> anyhow::Result<Vec<job::Model>> {
+        let answer = within(claim_limit(self.lease), claim).await;
+        answer.inspect_err(|_| self.held.claim_failed())
     }
 
     fn queue_down(&self) -> MutexGuard<'_, Option<Instant>> {

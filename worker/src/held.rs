@@ -18,6 +18,9 @@ use usher_shared::{
 };
 use uuid::Uuid;
 
+/// A database that is busy or stalled may carry out a claim this long after nobody waits for it any more.
+const STRAYS_COME_WITHIN: Duration = Duration::from_secs(120);
+
 /// Why a handler was stopped before it ended by itself.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Stop {
@@ -33,6 +36,8 @@ pub(crate) struct Held {
     leases: Mutex<HashMap<Uuid, Arc<Lease>>>,
     /// Microseconds.
     typical_run: AtomicU64,
+    /// When a claim last got no answer: it may have been carried out all the same.
+    claim_unanswered: Mutex<Option<Instant>>,
 }
 
 struct Lease {
@@ -63,6 +68,7 @@ impl Default for Held {
         Self {
             leases: Mutex::default(),
             typical_run: AtomicU64::new(1_000_000),
+            claim_unanswered: Mutex::default(),
         }
     }
 }
@@ -105,6 +111,20 @@ impl Held {
         // A lost update of two at once matters little.
         self.typical_run
             .store((average - average / 8).saturating_add(took), Ordering::Relaxed);
+    }
+
+    /// Notes that a claim failed on the way.
+    pub(crate) fn claim_failed(&self) {
+        *lock(&self.claim_unanswered) = Some(Instant::now());
+    }
+
+    /// Whether there may be jobs that this process has claimed without learning of it.
+    pub(crate) fn may_have_strays(&self) -> bool {
+        lock(&self.claim_unanswered).is_some_and(|at| at.elapsed() < STRAYS_COME_WITHIN)
+    }
+
+    pub(crate) fn holds(&self, id: Uuid) -> bool {
+        self.leases().contains_key(&id)
     }
 
     pub(crate) fn len(&self) -> usize {

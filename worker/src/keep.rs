@@ -12,6 +12,11 @@ use crate::{Backoff, backoff::spread};
 /// For one database or Redis call of a background loop.
 pub(crate) const CALL_LIMIT: Duration = Duration::from_secs(5);
 
+/// For one claim. Shorter than the lease it takes: what is claimed without an answer can then be given back in time.
+pub(crate) fn claim_limit(lease: Duration) -> Duration {
+    CALL_LIMIT.min(lease / 2)
+}
+
 const RECOVERY: Backoff = Backoff {
     first: Duration::from_millis(100),
     cap: Duration::from_secs(1),

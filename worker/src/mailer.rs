@@ -198,11 +198,14 @@ impl Delivery {
     }
 }
 
+/// Never over a mail that is out: a worker that lost its lease may come late with the failure of a mail that another one
+/// has sent.
 async fn note_failure(db: &DatabaseConnection, job_id: Uuid, state: MailState, answer: &str) -> Result<(), DbErr> {
     mail::Entity::update_many()
         .col_expr(mail::Column::State, Expr::value(state))
         .col_expr(mail::Column::Answer, Expr::value(answer))
         .filter(mail::Column::JobId.eq(job_id))
+        .filter(mail::Column::State.is_not_in([MailState::Sent, MailState::Kept]))
         .exec(db)
         .await
         .map(drop)

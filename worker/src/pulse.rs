@@ -11,12 +11,12 @@ use tokio::sync::Notify;
 use tracing::{info, warn};
 use usher_shared::{
     Config, audit,
-    jobs::{Ledger, WorkerInfo},
+    jobs::{Claim, Ledger, WorkerInfo},
 };
 
 use crate::{
     held::Held,
-    keep::{CALL_LIMIT, within},
+    keep::{CALL_LIMIT, claim_limit, within},
 };
 
 const SWEEP_PAUSE: Duration = Duration::from_secs(1);
@@ -64,6 +64,9 @@ impl Pulse {
 
     /// Announces what is due again, and takes jobs back whose worker is gone.
     pub(crate) async fn sweep(self: Arc<Self>) -> anyhow::Result<Duration> {
+        if self.held.may_have_strays() {
+            self.give_strays_back().await?;
+        }
         let swept = within(CALL_LIMIT, self.ledger.sweep(&self.info.queues)).await?;
         if swept.recovered > 0 {
             self.found.notify_one();
@@ -83,6 +86,27 @@ impl Pulse {
         let sealed = within(CALL_LIMIT, audit::seal(self.ledger.db(), &self.config.secret_key)).await?;
         // A full batch means that more may wait.
         Ok(if sealed > 0 { Duration::ZERO } else { SEAL_PAUSE })
+    }
+
+    /// Gives back what this worker claimed without learning of it. Nobody has run these jobs: left to their lease they
+    /// would count as crashed, and a database that is slow for some minutes would make healthy jobs dead.
+    async fn give_strays_back(&self) -> anyhow::Result<()> {
+        let unanswered = claim_limit(self.lease) + Duration::from_millis(500);
+        let claimed = self.ledger.claimed_by(&self.info.name, unanswered);
+        let claimed = within(CALL_LIMIT, claimed).await?;
+        let strays: Vec<Claim> = claimed
+            .iter()
+            .filter(|job| !self.held.holds(job.id))
+            .map(Claim::from)
+            .collect();
+        if !strays.is_empty() {
+            within(CALL_LIMIT, self.ledger.give_back(&strays)).await?;
+            info!(
+                jobs = strays.len(),
+                "given back: they were claimed, and the answer got lost"
+            );
+        }
+        Ok(())
     }
 
     /// Writes the jobs of the schedules that are due. Every worker looks; each tick is written once.

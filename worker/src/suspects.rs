@@ -15,7 +15,7 @@ use crate::{
     attempt::{self, Workshop},
     backoff::spread,
     held::Held,
-    keep::{CALL_LIMIT, within},
+    keep::{claim_limit, within},
 };
 
 /// Between two looks, while there is none and the sweep of this worker finds none.
@@ -42,7 +42,8 @@ impl Suspects {
         let ledger = &self.workshop.ledger;
         let claim = ledger.claim_suspect(&self.queues, &self.worker, self.lease);
         // It is not cut short by a stop: a claim that nobody knows of would count as one more crash.
-        let Some(job) = within(CALL_LIMIT, claim).await? else {
+        let claimed = within(claim_limit(self.lease), claim).await;
+        let Some(job) = claimed.inspect_err(|_| self.held.claim_failed())? else {
             drop(slot);
             let rest = tokio::time::timeout(spread(PAUSE), self.found.notified());
             self.shutdown.run_until_cancelled(rest).await;

@@ -20,6 +20,15 @@ pub struct Claim {
     pub token: Uuid,
 }
 
+impl From<&Held> for Claim {
+    fn from(held: &Held) -> Self {
+        Self {
+            id: held.id,
+            token: held.lease_token,
+        }
+    }
+}
+
 impl Claim {
     /// The claim on a row that [`Ledger::claim`] returned.
     #[must_use]
@@ -31,7 +40,7 @@ impl Claim {
     }
 }
 
-/// A lease that the heartbeat renewed.
+/// A lease as the ledger knows it.
 #[derive(Clone, Copy, Debug, FromQueryResult)]
 pub struct Held {
     pub id: Uuid,
@@ -309,6 +318,20 @@ impl Ledger {
             after.as_secs_f64().into(),
         ];
         fenced(&self.db, sql.statement(&query, values)).await
+    }
+
+    /// The jobs that this worker claimed longer ago than `age` and that still run.
+    pub async fn claimed_by(&self, worker: &str, age: Duration) -> Result<Vec<Held>, DbErr> {
+        let sql = self.sql();
+        let query = format!(
+            "SELECT id, lease_token, cancel_requested FROM jobs \
+             WHERE state = 'running' AND worker = $1 AND started_at < {}",
+            sql.after("$2")
+        );
+        let values = [worker.into(), (-age.as_secs_f64()).into()];
+        Held::find_by_statement(sql.statement(&query, values))
+            .all(&self.db)
+            .await
     }
 
     /// Returns unfinished jobs at shutdown: ready at once for others, the attempt not counted.

@@ -1,6 +1,13 @@
 //! Hints in Redis: a list for each queue and priority, bounded. Needs Redis 7 or Valkey (BLMPOP).
 
-use std::{collections::HashMap, time::Duration};
+use std::{
+    collections::HashMap,
+    sync::{
+        Arc,
+        atomic::{AtomicBool, Ordering},
+    },
+    time::Duration,
+};
 
 use async_trait::async_trait;
 use redis::{
@@ -30,6 +37,8 @@ pub(super) struct RedisLists {
     client: Client,
     shared: Option<ConnectionManager>,
     announce: mpsc::Sender<Vec<Hint>>,
+    /// Whether Redis took the last announcement. It may answer and take none: its memory is full, or it is a replica.
+    takes_hints: Arc<AtomicBool>,
     /// A connection of its own: a blocking pop would hold up everything else on it.
     popping: Mutex<Option<MultiplexedConnection>>,
 }
@@ -39,13 +48,15 @@ impl RedisLists {
     pub fn new(client: &Client) -> Self {
         let shared = manager(client).ok();
         let (announce, announcements) = mpsc::channel(BUFFER);
+        let takes_hints = Arc::new(AtomicBool::new(true));
         if let Some(connection) = shared.clone() {
-            tokio::spawn(carry(connection, announcements));
+            tokio::spawn(carry(connection, announcements, Arc::clone(&takes_hints)));
         }
         Self {
             client: client.clone(),
             shared,
             announce,
+            takes_hints,
             popping: Mutex::default(),
         }
     }
@@ -54,6 +65,17 @@ impl RedisLists {
         self.shared
             .clone()
             .ok_or_else(|| TransportError("no connection".to_owned()))
+    }
+
+    /// Fails while Redis takes no announcements, so that workers look into the ledger instead of waiting for hints.
+    async fn expect_hints(&self) -> Result<(), TransportError> {
+        if !self.takes_hints.load(Ordering::Relaxed) {
+            let mut probe = redis::cmd("SET");
+            probe.arg("usher:queue:probe").arg(1).arg("PX").arg(1_000);
+            probe.query_async::<()>(&mut self.shared()?).await.map_err(failed)?;
+            self.takes_hints.store(true, Ordering::Relaxed);
+        }
+        Ok(())
     }
 
     async fn open_popping(&self, wait: Duration) -> Result<MultiplexedConnection, RedisError> {
@@ -82,6 +104,7 @@ impl Transport for RedisLists {
     }
 
     async fn pop(&self, queues: &[String], max: usize, wait: Duration) -> Result<Vec<Hint>, TransportError> {
+        self.expect_hints().await?;
         let mut popping = self.popping.lock().await;
         let mut connection = match popping.take() {
             Some(connection) => connection,
@@ -107,6 +130,7 @@ impl Transport for RedisLists {
     }
 
     async fn waiting(&self, queue: &str) -> Result<usize, TransportError> {
+        self.expect_hints().await?;
         let mut lengths = redis::pipe();
         for priority in Priority::ALL {
             lengths.cmd("LLEN").arg(key(queue, priority.number()));
@@ -128,7 +152,11 @@ impl Transport for RedisLists {
 }
 
 /// Carries announcements to Redis, as many at once as have come together. Ends with the transport.
-async fn carry(mut connection: ConnectionManager, mut announcements: mpsc::Receiver<Vec<Hint>>) {
+async fn carry(
+    mut connection: ConnectionManager,
+    mut announcements: mpsc::Receiver<Vec<Hint>>,
+    takes_hints: Arc<AtomicBool>,
+) {
     let script = Script::new(PUSH);
     let mut reachable = true;
     let mut batch = Vec::new();
@@ -148,6 +176,9 @@ async fn carry(mut connection: ConnectionManager, mut announcements: mpsc::Recei
                     .arg(words)
                     .invoke_async::<i64>(&mut connection)
                     .await;
+                if pushed.as_ref().is_err_and(|error| error.code().is_some()) {
+                    takes_hints.store(false, Ordering::Relaxed);
+                }
                 match pushed {
                     Ok(_) => reachable = true,
                     Err(error) if reachable => {

@@ -16,14 +16,14 @@ use usher_testkit::{Folder, Postgres, Program, Redis, Smtp, TestDb, eventually, 
 
 use crate::yard::{PATIENCE, Yard};
 
-fn worker(database: &str) -> Program {
+pub fn worker(database: &str) -> Program {
     Program::at(env!("CARGO_BIN_EXE_usher-worker"))
         .env("DATABASE_URL", database)
         .env("SECRET_KEY", SecretKey::generate_base64())
         .env("LOG_FORMAT", "json")
 }
 
-async fn get(address: &str, path: &str) -> Option<(u16, String)> {
+pub async fn get(address: &str, path: &str) -> Option<(u16, String)> {
     let client = reqwest::Client::builder()
         .no_proxy()
         .timeout(Duration::from_secs(5))

@@ -95,8 +95,12 @@ impl Yard {
 
     /// A process of its own over a database that the test looks after itself.
     pub async fn at(url: &str) -> Self {
+        Self::at_with(url, &[]).await
+    }
+
+    pub async fn at_with(url: &str, settings: &[(&str, &str)]) -> Self {
         Self {
-            house: house(url, &[], false).await,
+            house: house(url, settings, false).await,
             _db: None,
         }
     }

@@ -1,0 +1,251 @@
+//! What a worker makes of servers that are not there, do not answer, or answer and do nothing.
+
+use std::{collections::HashSet, time::Duration};
+
+use usher_migrations::{Migrator, MigratorTrait};
+use usher_shared::{
+    db::{PoolOptions, connect},
+    entity::{job::JobState, mail::MailState},
+};
+use usher_testkit::{
+    Deed, Flow, Folder, Postgres, Proxy, Redis, SmtpSink, Step, TestDb, eventually, free_port, on_both, run,
+};
+use usher_worker::{JobContext, Options, Registry, registry};
+
+use crate::{
+    processes::{get, worker},
+    yard::{Notes, PATIENCE, Probe, QUICK, Yard},
+};
+
+fn probes() -> Registry {
+    Registry::new().register::<Probe>(QUICK, async |_, _: JobContext| Ok(()))
+}
+
+#[test]
+fn a_worker_whose_connections_went_silent_opens_new_ones() {
+    run(async {
+        let (db, sink) = (TestDb::postgres().await, SmtpSink::start().await);
+        let (network, url) = Proxy::instead_of(db.url());
+        let running = worker(&url).env("SMTP_URL", sink.url()).start(&Folder::new()).await;
+        let yard = Yard::with(db, &[], false).await;
+        for number in 0..40 {
+            yard.sign_up("Ada Lovelace", &format!("ada{number}@example.org")).await;
+            if number % 4 == 0 {
+                // Some of its calls are under way, and will never be answered.
+                tokio::time::sleep(Duration::from_millis(20)).await;
+                network.strand();
+            }
+        }
+        eventually(PATIENCE * 2, "every mail arrives", async || {
+            let ids: HashSet<_> = sink.accepted().into_iter().map(|mail| mail.message_id).collect();
+            (ids.len() == 40).then_some(())
+        })
+        .await;
+        assert_eq!(running.terminate().await, 0);
+    });
+}
+
+#[test]
+fn a_claim_whose_answer_got_lost_is_no_crash() {
+    run(async {
+        let (db, redis) = (TestDb::postgres().await, Redis::start().await);
+        let (network, url) = Proxy::instead_of(db.url());
+        let settings = [("REDIS_URL", redis.url())];
+        let settings = settings.each_ref().map(|(name, value)| (*name, value.as_str()));
+        let (yard, far) = (
+            Yard::with(db, &settings, false).await,
+            Yard::at_with(&url, &settings).await,
+        );
+        let working = far.start(probes());
+        let job = loop {
+            // A connection that has just been used is not tried before the claim.
+            let before = yard.enqueue(Probe { number: 1 }).await;
+            yard.reaches(before, JobState::Done).await;
+            network.set(Flow::StallsAnswers);
+            let id = yard.enqueue(Probe { number: 2 }).await;
+            tokio::time::sleep(Duration::from_millis(500)).await;
+            network.cut();
+            network.set(Flow::Passes);
+            if yard.job(id).await.state == JobState::Running {
+                break yard.reaches(id, JobState::Done).await;
+            }
+            yard.reaches(id, JobState::Done).await;
+        };
+        assert_eq!((job.attempt, job.crashes, job.epoch), (1, 0, 1), "{job:?}");
+        assert!(yard.attempts(job.id).await.is_empty());
+        working.stop().await;
+    });
+}
+
+#[test]
+fn a_worker_that_is_cut_off_stops_its_handler_and_another_one_runs_the_job() {
+    run(async {
+        let db = TestDb::postgres().await;
+        let (network, url) = Proxy::instead_of(db.url());
+        let (yard, far) = (Yard::with(db, &[], false).await, Yard::at(&url).await);
+        let (started, ended) = (Notes::default(), Notes::default());
+        let kinds = |place: &'static str| {
+            let (started, ended) = (started.clone(), ended.clone());
+            Registry::new().register::<Probe>(QUICK, move |_, _: JobContext| {
+                let (started, ended) = (started.clone(), ended.clone());
+                async move {
+                    started.add(place);
+                    tokio::time::sleep(Duration::from_secs(8)).await;
+                    ended.add(place);
+                    Ok(())
+                }
+            })
+        };
+        let options = Options {
+            lease: Duration::from_secs(3),
+            ..Options::default()
+        };
+        let cut_off = far.start_with(kinds("far"), options.clone());
+        let id = yard.enqueue(Probe { number: 1 }).await;
+        eventually(PATIENCE, "it runs", async || (started.count() == 1).then_some(())).await;
+        network.set(Flow::Stalls);
+        let near = yard.start_with(kinds("near"), options);
+        let job = yard.reaches(id, JobState::Done).await;
+        assert_eq!((started.all(), ended.all()), (vec!["far", "near"], vec!["near"]));
+        assert_eq!((job.attempt, job.crashes), (2, 1));
+        network.set(Flow::Passes);
+        for worker in [near, cut_off] {
+            worker.stop().await;
+        }
+        assert_eq!(yard.job(id).await.finished_at, job.finished_at);
+    });
+}
+
+on_both! {
+    async fn a_redis_that_answers_and_takes_nothing_holds_no_job_up(db: TestDb) {
+        let redis = Redis::start().await;
+        let yard = Yard::with(db, &[("REDIS_URL", &redis.url())], false).await;
+        let working = yard.start(probes());
+        let first = yard.enqueue(Probe { number: 1 }).await;
+        yard.reaches(first, JobState::Done).await;
+        redis.configure("maxmemory", "1").await;
+        for number in 2..5 {
+            let id = yard.enqueue(Probe { number }).await;
+            yard.reaches(id, JobState::Done).await;
+        }
+        redis.configure("maxmemory", "0").await;
+        let last = yard.enqueue(Probe { number: 5 }).await;
+        yard.reaches(last, JobState::Done).await;
+        working.stop().await;
+    }
+
+    async fn a_redis_that_hangs_holds_no_job_up(db: TestDb) {
+        let redis = Redis::start().await;
+        let (network, url) = Proxy::instead_of(&redis.url());
+        let yard = Yard::with(db, &[("REDIS_URL", &url)], false).await;
+        let working = yard.start(probes());
+        for flow in [Flow::Passes, Flow::Stalls, Flow::StallsAnswers, Flow::Refuses, Flow::Passes] {
+            network.set(flow);
+            let id = yard.enqueue(Probe { number: 1 }).await;
+            yard.reaches(id, JobState::Done).await;
+        }
+        network.strand();
+        let id = yard.enqueue(Probe { number: 2 }).await;
+        yard.reaches(id, JobState::Done).await;
+        working.stop().await;
+    }
+
+    async fn a_late_failure_does_not_hide_that_another_worker_sent_the_mail(db: TestDb) {
+        let sink = SmtpSink::start().await;
+        let (network, url) = Proxy::instead_of(&sink.url());
+        let yard = Yard::with(db, &[("SMTP_URL", &url)], true).await;
+        sink.misbehave(Step::Recipient, Deed::Says("451 4.3.0 Later"));
+        network.set(Flow::StallsAnswers);
+        let user = yard.sign_up("Ada Lovelace", "ada@example.org").await;
+        let working = yard.start(registry());
+        eventually(PATIENCE, "the mail is under way", async || (sink.connections() == 1).then_some(())).await;
+        // Another worker takes the job over and sends the mail.
+        let id = yard.job_of(&user).await.id;
+        yard.sql("UPDATE mails SET state = 'sent', answer = '250 accepted'").await;
+        yard.sql("UPDATE jobs SET state = 'done', lease_token = NULL, lease_until = NULL").await;
+        network.set(Flow::Passes);
+        working.stop().await;
+        let [mail] = <[_; 1]>::try_from(yard.mails().await).unwrap();
+        assert_eq!((mail.state, mail.answer.as_deref()), (MailState::Sent, Some("250 accepted")));
+        assert_eq!(yard.job(id).await.state, JobState::Done);
+    }
+}
+
+#[test]
+fn a_worker_waits_for_a_database_that_is_not_there_and_says_so_once() {
+    run(async {
+        let mut postgres = Postgres::start().await;
+        let url = postgres.url("postgres");
+        let db = connect(&url, &PoolOptions::default()).await.unwrap();
+        Migrator::up(&db, None).await.unwrap();
+        db.close().await.unwrap();
+        postgres.stop();
+        let (sink, address) = (SmtpSink::start().await, format!("127.0.0.1:{}", free_port()));
+        let running = worker(&url)
+            .env("SMTP_URL", sink.url())
+            .env("METRICS_ADDR", &address)
+            .start(&Folder::new())
+            .await;
+        let unreachable = (
+            503,
+            r#"{"status":"not_ready","database":"unreachable","redis":"off"}"#.to_owned(),
+        );
+        eventually(PATIENCE, "it says why it is not ready", async || {
+            (get(&address, "/health/ready").await? == unreachable).then_some(())
+        })
+        .await;
+        assert_eq!(get(&address, "/health/live").await.unwrap().0, 200);
+        tokio::time::sleep(Duration::from_secs(8)).await;
+        let log = running.log();
+        assert_eq!(log.matches("waiting for the database").count(), 1, "{log}");
+        assert_eq!(
+            log.lines().filter(|line| line.contains("\"WARN\"")).count(),
+            1,
+            "nothing else is said: {log}"
+        );
+
+        postgres.start_again().await;
+        let yard = Yard::at(&url).await;
+        yard.sign_up("Ada Lovelace", "ada@example.org").await;
+        sink.wait_for(1, PATIENCE).await;
+        assert_eq!(get(&address, "/health/ready").await.unwrap().0, 200);
+        assert_eq!(running.terminate().await, 0);
+    });
+}
+
+on_both! {
+    async fn a_worker_works_without_the_redis_it_was_promised_says_so_once_and_takes_it_when_it_comes(db: TestDb) {
+        let mut redis = Redis::start().await;
+        redis.stop();
+        let (sink, address) = (SmtpSink::start().await, format!("127.0.0.1:{}", free_port()));
+        let running = worker(db.url())
+            .env("REDIS_URL", redis.url())
+            .env("SMTP_URL", sink.url())
+            .env("METRICS_ADDR", &address)
+            .ready_at(&address)
+            .start(&Folder::new())
+            .await;
+        let yard = Yard::with(db, &[], false).await;
+        let health = async |redis: &str| {
+            let expected = format!(r#"{{"status":"ready","database":"ok","redis":"{redis}"}}"#);
+            eventually(PATIENCE, &expected, async || {
+                (get(&address, "/health/ready").await? == (200, expected.clone())).then_some(())
+            })
+            .await;
+        };
+        health("unreachable").await;
+        for round in 1..=3 {
+            yard.sign_up("Ada Lovelace", &format!("ada{round}@example.org")).await;
+            sink.wait_for(round, PATIENCE).await;
+        }
+        let log = running.log();
+        assert_eq!(log.matches("polling the ledger until it does").count(), 1, "{log}");
+        redis.start_again().await;
+        health("ok").await;
+        eventually(PATIENCE, "it says that Redis is there", async || {
+            running.log().contains("the queue answers again").then_some(())
+        })
+        .await;
+        assert_eq!(running.terminate().await, 0);
+    }
+}
