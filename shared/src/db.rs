@@ -1,7 +1,8 @@
 //! Opening the database, on either engine, with the settings that the house relies on.
 
-use std::{io, time::Duration};
+use std::{io, panic::AssertUnwindSafe, time::Duration};
 
+use futures::FutureExt;
 use sea_orm::{
     ColumnTrait, ConnectOptions, ConnectionTrait, Database, DatabaseConnection, DatabaseTransaction, DbBackend, DbErr,
     RuntimeErr, SqliteTransactionMode, Statement, TransactionOptions, TransactionTrait, Value,
@@ -126,6 +127,16 @@ async fn answer(connection: &mut PgConnection) -> Result<(), sqlx::Error> {
     tokio::time::timeout(ANSWERS_WITHIN, connection.ping())
         .await
         .map_err(silent)?
+}
+
+/// The answer to a call, or an outage when there is none in time; a panic is an error like any other. For tasks that many
+/// wait for, and that must neither hang nor end.
+pub async fn within<T>(limit: Duration, call: impl Future<Output = Result<T, DbErr>>) -> Result<T, DbErr> {
+    match tokio::time::timeout(limit, AssertUnwindSafe(call).catch_unwind()).await {
+        Ok(Ok(answer)) => answer,
+        Ok(Err(_)) => Err(DbErr::Custom("a statement's code panicked".to_owned())),
+        Err(_) => Err(DbErr::Conn(RuntimeErr::Internal(format!("no answer within {limit:?}")))),
+    }
 }
 
 /// Starts a transaction that will write. On SQLite it takes the write lock at once (`BEGIN IMMEDIATE`):

@@ -8,6 +8,8 @@ use sea_orm::DbErr;
 use tokio::sync::{mpsc, oneshot};
 use usher_shared::db;
 
+use crate::keep::CALL_LIMIT;
+
 /// Calls in one answer at most.
 const MOST: usize = 256;
 
@@ -56,7 +58,7 @@ async fn serve<Q: Clone + Send + Sync, A: Send>(mut queue: mpsc::Receiver<Call<Q
     let mut calls = Vec::with_capacity(MOST);
     while queue.recv_many(&mut calls, MOST).await > 0 {
         let questions: Arc<[Q]> = calls.iter().map(|call| call.question.clone()).collect();
-        match answer(questions).await {
+        match db::within(CALL_LIMIT, answer(questions)).await {
             Ok(answers) => {
                 for (call, one) in calls.drain(..).zip(answers) {
                     // Nobody waits any more: the handler was stopped.
@@ -71,7 +73,7 @@ async fn serve<Q: Clone + Send + Sync, A: Send>(mut queue: mpsc::Receiver<Call<Q
             // What is wrong with one of them is not the others' fault.
             Err(_) => {
                 for call in calls.drain(..) {
-                    let alone = answer(Arc::new([call.question])).await;
+                    let alone = db::within(CALL_LIMIT, answer(Arc::new([call.question]))).await;
                     let one = alone.and_then(|mut answers| answers.pop().ok_or_else(|| DbErr::Custom(NONE.to_owned())));
                     drop(call.answer.send(one));
                 }
@@ -93,8 +95,11 @@ mod tests {
             if numbers.contains(&3) {
                 return Err(DbErr::Custom("three".to_owned()));
             }
-            Ok(numbers.iter().map(|number| number * 2).collect::<Vec<_>>())
+            let double = |number: &i32| number.checked_mul(2).expect("a number that can be doubled");
+            Ok(numbers.iter().map(double).collect::<Vec<_>>())
         });
+        // One that panics spoils no other either, and ends nothing.
+        assert!(doubles.ask(i32::MAX).await.is_err());
         let answers = futures::future::join_all((0..6).map(|number| doubles.ask(number))).await;
         let answers: Vec<_> = answers.into_iter().map(Result::ok).collect();
         assert_eq!(answers, [Some(0), Some(2), Some(4), None, Some(8), Some(10)]);

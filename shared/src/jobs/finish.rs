@@ -1,16 +1,19 @@
 //! Completing many jobs in one statement. Whatever ends while a statement is under way goes into the next one,
 //! so a busy worker commits in batches and an idle one at once.
 
-use std::collections::HashSet;
+use std::{collections::HashSet, time::Duration};
 
 use sea_orm::{ConnectionTrait, DbErr};
 use tokio::sync::{mpsc, oneshot};
 use uuid::Uuid;
 
 use super::{Claim, CompleteError, Ledger, sql::Sql};
+use crate::db;
 
 /// Jobs in one statement.
 const BATCH: usize = 256;
+/// For one statement: all that complete wait behind it.
+const LIMIT: Duration = Duration::from_secs(5);
 
 /// Completes jobs without effects of their own in the database. Cheap to clone; ends with its last clone.
 #[derive(Clone, Debug)]
@@ -46,7 +49,7 @@ async fn write(ledger: Ledger, mut queue: mpsc::Receiver<Wish>) {
     let mut batch = Vec::with_capacity(BATCH);
     while queue.recv_many(&mut batch, BATCH).await > 0 {
         let claims: Vec<Claim> = batch.iter().map(|wish| wish.claim).collect();
-        let written = ledger.complete_many(&ledger.db, &claims).await;
+        let written = db::within(LIMIT, ledger.complete_many(&ledger.db, &claims)).await;
         for Wish { claim, answer } in batch.drain(..) {
             let outcome = match &written {
                 Ok(done) if done.contains(&claim.id) => Ok(()),

@@ -1,6 +1,6 @@
 //! What a worker makes of servers that are not there, do not answer, or answer and do nothing.
 
-use std::{collections::HashSet, time::Duration};
+use std::time::Duration;
 
 use usher_migrations::{Migrator, MigratorTrait};
 use usher_shared::{
@@ -10,7 +10,7 @@ use usher_shared::{
 use usher_testkit::{
     Deed, Flow, Folder, Postgres, Proxy, Redis, SmtpSink, Step, TestDb, eventually, free_port, on_both, run,
 };
-use usher_worker::{JobContext, Options, Registry, registry};
+use usher_worker::{JobContext, Options, Policy, Registry, registry};
 
 use crate::{
     processes::{get, worker},
@@ -22,26 +22,42 @@ fn probes() -> Registry {
 }
 
 #[test]
-fn a_worker_whose_connections_went_silent_opens_new_ones() {
+fn a_worker_whose_connections_fall_silent_over_and_over_opens_new_ones() {
     run(async {
-        let (db, sink) = (TestDb::postgres().await, SmtpSink::start().await);
+        let db = TestDb::postgres().await;
         let (network, url) = Proxy::instead_of(db.url());
-        let running = worker(&url).env("SMTP_URL", sink.url()).start(&Folder::new()).await;
-        let yard = Yard::with(db, &[], false).await;
-        for number in 0..40 {
-            yard.sign_up("Ada Lovelace", &format!("ada{number}@example.org")).await;
-            if number % 4 == 0 {
+        let (yard, far) = (Yard::with(db, &[], false).await, Yard::at(&url).await);
+        let policy = Policy {
+            attempts: 100,
+            timeout: Duration::from_secs(2),
+            ..QUICK
+        };
+        let kinds = Registry::new().register::<Probe>(policy, async |job: Probe, context: JobContext| {
+            if job.number % 2 == 0 {
+                return Ok(());
+            }
+            let tx = context.begin().await?;
+            context.complete(tx).await
+        });
+        let options = Options {
+            lease: Duration::from_secs(6),
+            ..Options::default()
+        };
+        let working = far.start_with(kinds, options);
+        let mut jobs = Vec::new();
+        for number in 0..120 {
+            jobs.push(yard.enqueue(Probe { number }).await);
+            if number % 10 == 0 {
                 // Some of its calls are under way, and will never be answered.
-                tokio::time::sleep(Duration::from_millis(20)).await;
                 network.strand();
+                tokio::time::sleep(Duration::from_millis(700)).await;
             }
         }
-        eventually(PATIENCE * 2, "every mail arrives", async || {
-            let ids: HashSet<_> = sink.accepted().into_iter().map(|mail| mail.message_id).collect();
-            (ids.len() == 40).then_some(())
+        eventually(PATIENCE * 3, "all are done", async || {
+            (yard.count(&jobs, JobState::Done).await == jobs.len()).then_some(())
         })
         .await;
-        assert_eq!(running.terminate().await, 0);
+        working.stop().await;
     });
 }
 

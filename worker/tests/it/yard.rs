@@ -218,7 +218,11 @@ async fn house(url: &str, settings: &[(&str, &str)], one_process: bool) -> House
         ("APP_URL", "https://app.example.org"),
     ]);
     let config = Config::read(Mode::Room, &source.and(Source::of(settings.iter().copied()))).unwrap();
-    let connection = db::connect(url, &PoolOptions::default()).await.unwrap();
+    let options = PoolOptions {
+        distrust: true,
+        ..PoolOptions::default()
+    };
+    let connection = db::connect(url, &options).await.unwrap();
     House::with(config, connection, one_process)
 }
 
