@@ -170,7 +170,7 @@ impl Measured {
         let words: Vec<_> = words.into_iter().filter(|word| !word.is_empty()).collect();
         Figure {
             on: self.on.name().to_owned(),
-            what: self.what,
+            what: self.what.into(),
             value: self.value,
             unit: self.unit,
             beside: words.join("; "),

@@ -170,7 +170,7 @@ impl Bench {
     fn figure(&self, what: &'static str, value: f64, unit: &'static str, beside: &str) -> Figure {
         Figure {
             on: self.on.to_owned(),
-            what,
+            what: what.into(),
             value,
             unit,
             beside: beside.to_owned(),

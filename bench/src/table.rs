@@ -1,11 +1,14 @@
 //! Figures, as a table for people or JSON for machines.
 
-use std::io::{self, Write};
+use std::{
+    borrow::Cow,
+    io::{self, Write},
+};
 
 /// One figure with the conditions it holds under.
 pub struct Figure {
     pub on: String,
-    pub what: &'static str,
+    pub what: Cow<'static, str>,
     pub value: f64,
     pub unit: &'static str,
     /// What to compare with: the goal, or the limit of what it stands on.

@@ -28,14 +28,11 @@ impl Program {
     /// `cargo build --workspace --bins`.
     #[must_use]
     pub fn named(name: &str) -> Self {
-        let test = std::env::current_exe().expect("a test knows its own file");
-        let profile = test.ancestors().nth(2).expect("it lies in target/<profile>/deps");
-        let binary = profile.join(name);
-        assert!(
-            binary.is_file(),
-            "no {}: run `cargo build --workspace --bins`",
-            binary.display()
-        );
+        let this = std::env::current_exe().expect("a program knows its own file");
+        // A test lies in target/<profile>/deps, a benchmark beside what it runs.
+        let binary = this.ancestors().skip(1).take(2).map(|folder| folder.join(name));
+        let binary = binary.into_iter().find(|path| path.is_file());
+        let binary = binary.unwrap_or_else(|| panic!("no binary {name}: run `cargo build --workspace --bins`"));
         Self::at(binary)
     }
 
