@@ -7,7 +7,14 @@ use std::{
 };
 
 use sea_orm::DatabaseConnection;
-use usher_shared::{House, api_keys::KeyRing, config::Config, jobs::Ledger, rate_limit::RateLimiter, users::Directory};
+use usher_shared::{
+    House,
+    api_keys::KeyRing,
+    config::Config,
+    jobs::Ledger,
+    rate_limit::RateLimiter,
+    users::{Directory, Intake},
+};
 
 use crate::{documents::Prepared, key_use::KeyUse, openapi::openapi};
 
@@ -26,6 +33,7 @@ pub struct Parts {
     pub(crate) limiter: RateLimiter,
     pub(crate) keys: KeyRing,
     pub(crate) users: Directory,
+    pub(crate) intake: Intake,
     pub(crate) key_use: KeyUse,
     pub(crate) time_limit: Duration,
     /// The path of `API_URL`, for links: empty, or such as `/api` behind a proxy.
@@ -56,6 +64,7 @@ impl AppState {
             limiter: house.limiter.clone(),
             keys: KeyRing::new(house.db.clone()),
             users: Directory::new(house.db.clone()),
+            intake: Intake::new(house.ledger.clone()),
             key_use: KeyUse::default(),
             time_limit,
             root: root(&house.config.api_url),

@@ -22,7 +22,7 @@ use usher_shared::{
     config::SignUp,
     entity::{audit_log::ActorKind, user},
     rules::{Age, Email, Name, SPECIAL_DOMAINS},
-    users::{self, CreateUserError, NewUser},
+    users::{CreateUserError, NewUser},
 };
 use utoipa::{
     ToSchema,
@@ -242,9 +242,7 @@ async fn create(
         email: body.email,
         age: body.age,
     };
-    let tx = state.ledger.begin().await?;
-    let user = users::create(&tx, &new, &creator.actor(&context)).await?;
-    tx.commit().await?;
+    let user = state.intake.create(new, creator.actor(&context)).await?;
     let headers = [
         (
             header::LOCATION,

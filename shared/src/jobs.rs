@@ -19,7 +19,7 @@ mod workers;
 use serde::{Serialize, de::DeserializeOwned};
 
 pub use claims::{Claim, CompleteError, Failure, Held};
-pub use enqueue::{EnqueueError, Enqueued, MAX_PAYLOAD_BYTES, Options, enqueue, enqueue_with};
+pub use enqueue::{EnqueueError, Enqueued, MAX_PAYLOAD_BYTES, Options, Origin, enqueue, enqueue_all, enqueue_with};
 pub use finish::Finisher;
 pub use kinds::{
     DeleteAccount, DeletionScheduled, EmailChangeConfirm, EmailChangeUndo, LONG_QUEUE, MAIL_QUEUE, MfaChange,

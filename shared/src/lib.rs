@@ -1,8 +1,8 @@
 //! What every room of Usher knows: configuration, the schema, the rules, the job ledger and its queue.
 //! It knows nothing of HTTP, templates or SMTP.
 
+mod batch;
 mod client_address;
-mod gather;
 mod house;
 
 pub mod api_keys;
@@ -35,9 +35,9 @@ pub mod totp;
 pub mod trace;
 pub mod users;
 
+pub use batch::{Batch, Gather};
 pub use client_address::client_address;
 pub use config::Config;
 pub use crypto::SecretKey;
-pub use gather::Gather;
 pub use house::{House, OpenError};
 pub use token::{Token, TokenKind};

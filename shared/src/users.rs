@@ -3,6 +3,7 @@
 mod change;
 mod deletion;
 mod email;
+mod intake;
 mod password;
 mod sign_up;
 
@@ -15,11 +16,12 @@ use sea_orm::{
     ColumnTrait, ConnectionTrait, DatabaseConnection, DbErr, EntityTrait, QueryFilter,
     sea_query::{Expr, ExprTrait},
 };
+use serde_json::json;
 use thiserror::Error;
 
 use crate::{
     Gather,
-    audit::Actor,
+    audit::{Actor, Entry},
     db,
     entity::user::{self, UserStatus},
     jobs::{EnqueueError, Options, Tx, WelcomeEmail, enqueue_with},
@@ -30,6 +32,7 @@ use crate::{
 pub use change::{ChangeError, Edit, Standing, delete, edit, find_for_change, restore, set_standing};
 pub use deletion::{DELETION_DELAY, delete_if_due, keep, schedule_deletion};
 pub use email::{EmailChangeError, confirm_email_change, undo_email_change};
+pub use intake::Intake;
 pub use password::{replace_password, reset_password};
 pub use sign_up::{NOBODY, mailed, sign_up, verify_email};
 
@@ -64,6 +67,21 @@ pub async fn create(tx: &Tx, new: &NewUser, actor: &Actor) -> Result<user::Model
     )
     .await?;
     Ok(user)
+}
+
+/// What the audit log tells of a new user.
+fn created(user: &user::Model) -> Entry<'static> {
+    Entry {
+        action: "create",
+        object_type: "user",
+        object_id: Some(user.id.to_string()),
+        object_label: Some(user.email.clone()),
+        changes: Some(json!({
+            "name": [null, user.name], "email": [null, user.email], "age": [null, user.age],
+            "external_id": [null, user.external_id],
+        })),
+        reason: None,
+    }
 }
 
 /// [`create`] without a welcome: for users who know the house already.

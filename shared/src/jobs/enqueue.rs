@@ -129,11 +129,7 @@ pub async fn enqueue<J: Job>(tx: &Tx, job: J) -> Result<Enqueued, EnqueueError> 
 
 /// Writes a job with options of its own. A job that is rolled back never existed.
 pub async fn enqueue_with<J: Job>(tx: &Tx, job: J, options: Options) -> Result<Enqueued, EnqueueError> {
-    let payload = serde_json::to_value(&job).map_err(|reason| EnqueueError::Payload { kind: J::KIND, reason })?;
-    let bytes = payload.to_string().len();
-    if bytes > MAX_PAYLOAD_BYTES {
-        return Err(EnqueueError::TooLarge { kind: J::KIND, bytes });
-    }
+    let payload = payload(&job)?;
     let row = Row {
         id: Uuid::now_v7(),
         queue: J::QUEUE,
@@ -158,6 +154,64 @@ pub async fn enqueue_with<J: Job>(tx: &Tx, job: J, options: Options) -> Result<E
         }
         // It finished in between: the key is free again.
     }
+}
+
+/// Where one of many jobs comes from.
+#[derive(Clone, Debug, Default)]
+pub struct Origin {
+    /// Who caused it, such as `api_key:7`.
+    pub actor: Option<String>,
+    /// W3C `traceparent` of the request that caused it.
+    pub trace_context: Option<String>,
+}
+
+/// Writes jobs of one kind in one statement; they run as soon as the transaction has committed.
+pub async fn enqueue_all<J: Job>(tx: &Tx, jobs: impl IntoIterator<Item = (J, Origin)>) -> Result<(), EnqueueError> {
+    let (mut rows, mut ids) = (Vec::new(), Vec::new());
+    for (job, origin) in jobs {
+        let id = Uuid::now_v7();
+        ids.push(id);
+        rows.push(serde_json::json!({
+            "id": id.simple().to_string(), "payload": payload(&job)?, "user_id": job.user_id(),
+            "actor": origin.actor, "trace": origin.trace_context,
+        }));
+    }
+    if ids.is_empty() {
+        return Ok(());
+    }
+    let (sql, priority) = (Sql(tx.get_database_backend()), J::PRIORITY.number());
+    let values = [
+        serde_json::Value::from(rows).into(),
+        J::QUEUE.into(),
+        J::KIND.into(),
+        J::VERSION.into(),
+        priority.into(),
+        tx.dispatch_grace().as_secs_f64().into(),
+    ];
+    let insert = format!(
+        "INSERT INTO jobs (id, queue, kind, version, payload, priority, run_at, next_dispatch_at, user_id, actor, \
+         trace_context, created_at) {}",
+        sql.rows_of_jobs()
+    );
+    tx.execute_raw(sql.statement(&insert, values)).await?;
+    for id in ids {
+        tx.remember(Hint {
+            id,
+            epoch: 0,
+            queue: J::QUEUE.to_owned(),
+            priority,
+        });
+    }
+    Ok(())
+}
+
+fn payload<J: Job>(job: &J) -> Result<serde_json::Value, EnqueueError> {
+    let payload = serde_json::to_value(job).map_err(|reason| EnqueueError::Payload { kind: J::KIND, reason })?;
+    let bytes = payload.to_string().len();
+    if bytes > MAX_PAYLOAD_BYTES {
+        return Err(EnqueueError::TooLarge { kind: J::KIND, bytes });
+    }
+    Ok(payload)
 }
 
 /// A job about to be written.

@@ -132,6 +132,23 @@ impl Sql {
         }
     }
 
+    /// New jobs out of the JSON array `$1`; they share `$2` queue, `$3` kind, `$4` version, `$5` priority and `$6`
+    /// seconds that are left to their hints.
+    pub fn rows_of_jobs(self) -> String {
+        let (now, grace) = (self.now(), self.after("$6"));
+        if self.postgres() {
+            format!(
+                "SELECT (job->>'id')::uuid, $2, $3, $4, job->'payload', $5, {now}, {grace}, (job->>'user_id')::bigint, \
+                 job->>'actor', job->>'trace', {now} FROM jsonb_array_elements($1) job"
+            )
+        } else {
+            format!(
+                "SELECT unhex(value->>'id'), $2, $3, $4, value->'payload', $5, {now}, {grace}, value->>'user_id', \
+                 value->>'actor', value->>'trace', {now} FROM json_each($1)"
+            )
+        }
+    }
+
     /// Rows that somebody else has locked are passed over; SQLite has one writer and needs no such word.
     pub fn skip_locked(self) -> &'static str {
         if self.postgres() { "FOR UPDATE SKIP LOCKED" } else { "" }

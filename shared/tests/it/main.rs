@@ -2,13 +2,14 @@
 
 mod accounts;
 mod audit;
+mod batch;
 mod bulk;
 mod claims;
 mod config;
 mod cost;
 mod enqueue;
-mod gather;
 mod house;
+mod intake;
 mod job_files;
 mod mfa;
 mod rate_limit;

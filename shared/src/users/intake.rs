@@ -1,0 +1,162 @@
+//! New users that arrive together are written in one transaction: one commit for all of them, and each exists with
+//! its audit row and its welcome job or not at all.
+
+use std::collections::HashMap;
+
+use futures::FutureExt;
+use sea_orm::{ConnectionTrait, DbBackend, DbErr, FromQueryResult, Statement};
+use serde_json::{Value, json};
+
+use super::{CreateUserError, NewUser, created};
+use crate::{
+    Batch,
+    audit::{self, Actor},
+    entity::user,
+    jobs::{EnqueueError, Ledger, Origin, Tx, WelcomeEmail, enqueue_all},
+    time::now,
+    trace::Trace,
+};
+
+/// Users of one transaction at most.
+const MOST: usize = 64;
+/// Transactions at once; while one waits for the disk, others are prepared.
+const AT_ONCE: usize = 4;
+
+/// Takes new users in. Cheap to clone.
+#[derive(Clone, Debug)]
+pub struct Intake(Batch<Applicant, Result<user::Model, CreateUserError>>);
+
+#[derive(Clone)]
+struct Applicant {
+    new: NewUser,
+    actor: Actor,
+    trace: Option<String>,
+}
+
+impl Intake {
+    #[must_use]
+    pub fn new(ledger: Ledger) -> Self {
+        Self(Batch::new(MOST, AT_ONCE, move |applicants| {
+            admit(ledger.clone(), applicants).boxed()
+        }))
+    }
+
+    /// [`super::create`] in a transaction that callers of the same moment share: four statements and one commit for
+    /// all of them. It is done even if the caller goes away.
+    pub async fn create(&self, new: NewUser, actor: Actor) -> Result<user::Model, CreateUserError> {
+        let trace = Trace::current().map(|trace| trace.as_str().to_owned());
+        let none = || Err(DbErr::Custom("the new user's transaction had no answer".to_owned()).into());
+        self.0.add(Applicant { new, actor, trace }).await.unwrap_or_else(none)
+    }
+}
+
+async fn admit(ledger: Ledger, applicants: Vec<Applicant>) -> Vec<Result<user::Model, CreateUserError>> {
+    match admit_all(&ledger, &applicants).await {
+        Ok(answers) => answers,
+        Err(Failure {
+            before_commit: true, ..
+        }) if applicants.len() > 1 => {
+            // Whoever spoiled it fails alone.
+            let mut answers = Vec::new();
+            for applicant in applicants {
+                let alone = admit_all(&ledger, &[applicant]).await;
+                answers.push(alone.map_or_else(|failure| Err(failure.error()), |mut one| one.remove(0)));
+            }
+            answers
+        }
+        Err(failure) => applicants.iter().map(|_| Err(failure.error())).collect(),
+    }
+}
+
+/// Why none of them was written, or, when the commit failed, perhaps all of them.
+struct Failure {
+    error: DbErr,
+    before_commit: bool,
+}
+
+impl Failure {
+    fn error(&self) -> CreateUserError {
+        self.error.clone().into()
+    }
+}
+
+async fn admit_all(
+    ledger: &Ledger,
+    applicants: &[Applicant],
+) -> Result<Vec<Result<user::Model, CreateUserError>>, Failure> {
+    let early = |error| Failure {
+        error,
+        before_commit: true,
+    };
+    let tx = ledger.begin().await.map_err(early)?;
+    let mut users = write(&tx, applicants).await.map_err(early)?;
+    tx.commit().await.map_err(|error| Failure {
+        error,
+        before_commit: false,
+    })?;
+    // Of two with the same address the first has it.
+    let answer = |applicant: &Applicant| {
+        users
+            .remove(applicant.new.email.key())
+            .ok_or(CreateUserError::EmailTaken)
+    };
+    Ok(applicants.iter().map(answer).collect())
+}
+
+/// The users that were written, by their email keys; the other addresses are taken.
+async fn write(tx: &Tx, applicants: &[Applicant]) -> Result<HashMap<String, user::Model>, DbErr> {
+    let at = now();
+    let rows: Value = applicants.iter().map(|applicant| row(&applicant.new)).collect();
+    let backend = tx.get_database_backend();
+    let sql = if backend == DbBackend::Postgres {
+        POSTGRES
+    } else {
+        SQLITE
+    };
+    let statement = Statement::from_sql_and_values(backend, sql, [rows.into(), at.into()]);
+    let mut users = HashMap::new();
+    for row in tx.query_all_raw(statement).await? {
+        let user = user::Model::from_query_result(&row, "")?;
+        users.insert(user.email_key.clone(), user);
+    }
+    let mut seen = std::collections::HashSet::new();
+    let first = applicants
+        .iter()
+        .filter(|applicant| seen.insert(applicant.new.email.key()));
+    let admitted: Vec<_> = first
+        .filter_map(|applicant| Some((applicant, users.get(applicant.new.email.key())?)))
+        .collect();
+    let entries = admitted
+        .iter()
+        .map(|(applicant, user)| (&applicant.actor, created(user)));
+    audit::record_all(&**tx, at, entries).await?;
+    let jobs = admitted.iter().map(|(applicant, user)| {
+        let origin = Origin {
+            actor: Some(applicant.actor.word()),
+            trace_context: applicant.trace.clone(),
+        };
+        (WelcomeEmail { user_id: user.id }, origin)
+    });
+    enqueue_all(tx, jobs).await.map_err(|error| match error {
+        EnqueueError::Db(error) => error,
+        other => DbErr::Custom(other.to_string()),
+    })?;
+    Ok(users)
+}
+
+fn row(new: &NewUser) -> Value {
+    json!({
+        "email": new.email.as_str(), "email_key": new.email.key(), "name": new.name.as_str(),
+        "age": new.age.map(crate::rules::Age::years),
+    })
+}
+
+// The rows are one parameter, so that the statement is the same for any number of them.
+const POSTGRES: &str = "\
+    INSERT INTO users (email, email_key, name, age, status, version, created_at, updated_at) \
+    SELECT r->>'email', r->>'email_key', r->>'name', (r->>'age')::smallint, 'active', 1, $2, $2 \
+    FROM jsonb_array_elements($1) r ON CONFLICT (email_key) DO NOTHING RETURNING *";
+const SQLITE: &str = "\
+    INSERT INTO users (email, email_key, name, age, status, version, created_at, updated_at) \
+    SELECT value->>'email', value->>'email_key', value->>'name', value->>'age', 'active', 1, $2, $2 \
+    FROM json_each($1) WHERE true ON CONFLICT (email_key) DO NOTHING RETURNING *";
