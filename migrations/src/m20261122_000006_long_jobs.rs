@@ -21,6 +21,7 @@ impl MigrationTrait for Migration {
 const UP: &str = r"
 ALTER TABLE job_queues ADD COLUMN max_running integer CHECK (max_running > 0);
 ALTER TABLE job_queues ADD COLUMN starts_per_minute integer CHECK (starts_per_minute > 0);
+ALTER TABLE job_queues ADD COLUMN started_through {time};
 
 CREATE TABLE job_items (
     job_id    {uuid} NOT NULL REFERENCES jobs (id) ON DELETE CASCADE,
@@ -53,6 +54,7 @@ const DOWN: &str = "
 DROP TABLE job_file_chunks;
 DROP TABLE job_files;
 DROP TABLE job_items;
+ALTER TABLE job_queues DROP COLUMN started_through;
 ALTER TABLE job_queues DROP COLUMN starts_per_minute;
 ALTER TABLE job_queues DROP COLUMN max_running;
 ";

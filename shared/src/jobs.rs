@@ -7,6 +7,7 @@ mod finish;
 mod in_process;
 mod kinds;
 mod ledger;
+mod limits;
 mod prune;
 mod redis_lists;
 mod schedules;

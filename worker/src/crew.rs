@@ -32,6 +32,7 @@ use crate::{
     driver::Driver,
     held::{Held, HeldJob, Stop},
     keep::{CALL_LIMIT, keep, within},
+    limited::Limited,
     mailer::Desk,
     metrics::Metrics,
     pulse::Pulse,
@@ -147,6 +148,10 @@ impl Crew {
         background.spawn(keep("schedules", shutdown.clone(), move || Arc::clone(&pulse).tick()));
         let pulse = Arc::clone(&self.pulse);
         background.spawn(keep("seals", shutdown.clone(), move || Arc::clone(&pulse).seal()));
+        let limited = self.limited(sender.clone(), shutdown.clone());
+        let limiting = background.spawn(keep("limited queues", shutdown.clone(), move || {
+            Arc::clone(&limited).round()
+        }));
         let driver = self.driver(sender, shutdown.clone());
         let driving = background.spawn(keep("driver", shutdown.clone(), move || Arc::clone(&driver).round()));
         let suspects = self.suspects(shutdown.clone());
@@ -162,7 +167,7 @@ impl Crew {
         ));
 
         shutdown.cancelled().await;
-        drop(driving.await);
+        drop(tokio::join!(driving, limiting));
         self.drain(backend.take_waiting()).await;
         handling.abort();
         settled.cancel();
@@ -186,6 +191,19 @@ impl Crew {
             jobs,
             shutdown,
             queue_down: Mutex::default(),
+        })
+    }
+
+    fn limited(&self, jobs: mpsc::Sender<HeldJob>, shutdown: CancellationToken) -> Arc<Limited> {
+        Arc::new(Limited {
+            ledger: self.ledger.clone(),
+            queues: self.info.queues.clone(),
+            worker: self.info.name.clone(),
+            lease: self.options.lease,
+            held: Arc::clone(&self.held),
+            slots: Arc::clone(&self.slots),
+            jobs,
+            shutdown,
         })
     }
 

@@ -12,6 +12,7 @@ mod health;
 mod held;
 mod keep;
 mod letter;
+mod limited;
 mod long;
 mod mailer;
 mod mails;

@@ -35,6 +35,7 @@ impl AdminModel for Entity {
             PausedBy => Field::text(C.paused_by).list().readonly(),
             MaxRunning => Field::int(C.max_running).label("Running at most").list().readonly(),
             StartsPerMinute => Field::int(C.starts_per_minute).list().readonly(),
+            StartedThrough => Field::internal(StartedThrough),
         }
     }
 }

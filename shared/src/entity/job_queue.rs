@@ -14,6 +14,8 @@ pub struct Model {
     pub max_running: Option<i32>,
     /// Jobs of this queue that start in a minute, over all workers; none is no limit.
     pub starts_per_minute: Option<i32>,
+    /// Up to when the starts so far fill the limit (the theoretical arrival time of GCRA).
+    pub started_through: Option<DateTimeUtc>,
 }
 
 impl ActiveModelBehavior for ActiveModel {}

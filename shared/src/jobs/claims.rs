@@ -8,9 +8,12 @@ use thiserror::Error;
 use uuid::Uuid;
 
 use super::{Hint, Ledger, Priority, sql::Sql};
-use crate::entity::{
-    job,
-    job_attempt::{self, AttemptOutcome},
+use crate::{
+    db,
+    entity::{
+        job,
+        job_attempt::{self, AttemptOutcome},
+    },
 };
 
 /// The right to finish one job.
@@ -80,32 +83,45 @@ fn claim_all(sql: Sql, select: &str) -> String {
     )
 }
 
-/// Which of the ready jobs may be claimed.
-fn claimable(sql: Sql) -> String {
+/// Which of the ready jobs may be claimed; `queue` says of which queues.
+fn claimable(sql: Sql, queue: &str) -> String {
     format!(
-        "NOT waits AND run_at <= {now} AND (expires_at IS NULL OR expires_at > {now}) AND NOT EXISTS \
-         (SELECT 1 FROM job_queues WHERE job_queues.name = jobs.queue AND job_queues.paused_at IS NOT NULL)",
+        "NOT waits AND run_at <= {now} AND (expires_at IS NULL OR expires_at > {now}) AND {queue}",
         now = sql.now()
     )
 }
 
+impl Sql {
+    /// Claims jobs of one queue and priority that are due, oldest first; `$4` to `$6` are queue, priority and how many.
+    /// Jobs that are left to their hint until after the horizon are passed over.
+    pub(super) fn claim_due(self, queue: &str, horizon: &str) -> String {
+        let due = format!(
+            "SELECT id FROM jobs WHERE queue = $4 AND priority = $5 AND next_dispatch_at <= {horizon} \
+             AND state = 'ready' AND crashes = 0 AND {claimable} ORDER BY next_dispatch_at, id LIMIT $6 {skip}",
+            claimable = claimable(self, queue),
+            skip = self.skip_locked(),
+        );
+        claim_all(self, &due)
+    }
+}
+
 impl Ledger {
-    /// Claims those of the hinted jobs that are due and free; counts the attempt and takes a lease. One statement.
+    /// Claims those of the hinted jobs that are due and free, of queues without limits; counts the attempt and takes a lease. One statement.
     pub async fn claim(&self, hints: &[Hint], worker: &str, lease: Duration) -> Result<Vec<job::Model>, DbErr> {
         let sql = self.sql();
         let free = format!(
             "SELECT id FROM jobs WHERE {hinted} AND {ready} AND crashes = 0 AND {claimable} ORDER BY id {skip}",
             ready = Sql::is("ready"),
             hinted = sql.hinted("$4"),
-            claimable = claimable(sql),
+            claimable = claimable(sql, &Sql::unlimited()),
             skip = sql.skip_locked(),
         );
         let query = claim_all(sql, &free);
         let ids = Sql::hints(hints);
-        self.take(&query, worker, lease, [ids]).await
+        self.take(&self.db, &query, worker, lease, [ids]).await
     }
 
-    /// Claims due jobs without hints, highest priority and oldest first, for workers that poll. One statement a
+    /// Claims due jobs of queues without limits, without hints, highest priority and oldest first, for workers that poll. One statement a
     /// queue and priority until `limit` jobs are found.
     pub async fn claim_due(
         &self,
@@ -114,15 +130,7 @@ impl Ledger {
         worker: &str,
         lease: Duration,
     ) -> Result<Vec<job::Model>, DbErr> {
-        let sql = self.sql();
-        let due = format!(
-            "SELECT id FROM jobs WHERE queue = $4 AND priority = $5 AND next_dispatch_at <= {now} \
-             AND state = 'ready' AND crashes = 0 AND {claimable} ORDER BY next_dispatch_at, id LIMIT $6 {skip}",
-            claimable = claimable(sql),
-            now = sql.now(),
-            skip = sql.skip_locked(),
-        );
-        let query = claim_all(sql, &due);
+        let query = self.sql().claim_due(&Sql::unlimited(), self.sql().now());
         let mut jobs = Vec::new();
         for priority in Priority::ALL {
             for queue in queues {
@@ -135,7 +143,7 @@ impl Ledger {
                 }
                 let room = i64::try_from(room).unwrap_or(i64::MAX);
                 let values = [queue.as_str().into(), priority.number().into(), room.into()];
-                jobs.extend(self.take(&query, worker, lease, values).await?);
+                jobs.extend(self.take(&self.db, &query, worker, lease, values).await?);
             }
         }
         Ok(jobs)
@@ -156,7 +164,7 @@ impl Ledger {
                  AND {claimable} ORDER BY next_dispatch_at LIMIT 1",
                 now = sql.now(),
                 queues = sql.word_in("queue", parameter),
-                claimable = claimable(sql),
+                claimable = claimable(sql, &sql.with_room()),
             )
         };
         let any = sql.statement(&suspect("$1"), [sql.words(queues)]);
@@ -164,23 +172,32 @@ impl Ledger {
             return Ok(None);
         }
         let query = claim_all(sql, &format!("{} {}", suspect("$4"), sql.skip_locked()));
-        Ok(self.take(&query, worker, lease, [sql.words(queues)]).await?.pop())
+        let tx = db::begin(&self.db).await?;
+        self.lock_limited(&tx, queues).await?;
+        let job = self.take(&tx, &query, worker, lease, [sql.words(queues)]).await?.pop();
+        tx.commit().await?;
+        Ok(job)
     }
 
     /// A read that spares the write lock (SQLite) and the row locks where nothing is due.
     pub(super) async fn any_due(&self, queue: &str, priority: Priority) -> Result<bool, DbErr> {
+        self.any_until(queue, priority, self.sql().now()).await
+    }
+
+    pub(super) async fn any_until(&self, queue: &str, priority: Priority, horizon: &str) -> Result<bool, DbErr> {
         let sql = self.sql();
         let query = format!(
             "SELECT 1 FROM jobs WHERE state = 'ready' AND crashes = 0 AND NOT waits AND queue = $1 AND priority = $2 \
-             AND next_dispatch_at <= {} LIMIT 1",
-            sql.now()
+             AND next_dispatch_at <= {horizon} AND run_at <= {now} LIMIT 1",
+            now = sql.now()
         );
         let query = sql.statement(&query, [queue.into(), priority.number().into()]);
         Ok(self.db.query_one_raw(query).await?.is_some())
     }
 
-    async fn take(
+    pub(super) async fn take(
         &self,
+        conn: &impl ConnectionTrait,
         query: &str,
         worker: &str,
         lease: Duration,
@@ -188,7 +205,7 @@ impl Ledger {
     ) -> Result<Vec<job::Model>, DbErr> {
         let values = [Uuid::new_v4().into(), worker.into(), lease.as_secs_f64().into()];
         let statement = self.sql().statement(query, values.into_iter().chain(more));
-        let mut jobs = job::Entity::find().from_raw_sql(statement).all(&self.db).await?;
+        let mut jobs = job::Entity::find().from_raw_sql(statement).all(conn).await?;
         jobs.sort_by_key(|job| (job.priority, job.id));
         Ok(jobs)
     }
@@ -295,7 +312,7 @@ impl Ledger {
         );
         let mut values: Vec<Value> = vec![claim.id.into(), claim.token.into(), error.clone().into()];
         values.extend(after.map(|after| Value::from(after.as_secs_f64())));
-        let tx = crate::db::begin(&self.db).await?;
+        let tx = db::begin(&self.db).await?;
         fenced(&tx, sql.statement(&query, values)).await?;
         record_attempt(&tx, job, failure.outcome, error).await?;
         tx.commit().await?;

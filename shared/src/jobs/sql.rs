@@ -154,6 +154,11 @@ impl Sql {
         if self.postgres() { "FOR UPDATE SKIP LOCKED" } else { "" }
     }
 
+    /// Rows stay as they are until the transaction ends; SQLite's transactions that write have the whole database.
+    pub fn lock(self) -> &'static str {
+        if self.postgres() { "FOR UPDATE" } else { "" }
+    }
+
     pub fn statement(self, sql: &str, values: impl IntoIterator<Item = Value>) -> Statement {
         Statement::from_sql_and_values(self.0, sql, values)
     }

@@ -41,7 +41,9 @@ impl Ledger {
         swept.ended += self.expire().await?;
         swept.released += self.release().await?;
         if self.transport.carries_hints() {
-            for queue in queues {
+            // Hints are of no use where claims wait for a limit.
+            let limited = self.limited(queues).await?;
+            for queue in queues.iter().filter(|queue| !limited.contains(queue)) {
                 swept.announced += self.announce(queue).await?;
             }
         }

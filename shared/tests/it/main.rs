@@ -11,6 +11,7 @@ mod enqueue;
 mod house;
 mod intake;
 mod job_files;
+mod limits;
 mod mfa;
 mod rate_limit;
 mod schedules;

@@ -7,6 +7,7 @@ mod endings;
 mod files;
 mod journey;
 mod leases;
+mod limits;
 mod long;
 mod mail_trouble;
 mod mails;

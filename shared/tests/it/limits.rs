@@ -1,0 +1,90 @@
+//! Queues with limits over all workers.
+
+use std::time::Duration;
+
+use sea_orm::{ActiveValue::Set, ConnectionTrait, EntityTrait};
+use usher_shared::{
+    entity::job_queue,
+    jobs::{Hint, Ledger, Options},
+    time::now,
+};
+use usher_testkit::on_both;
+
+use crate::house::{LEASE, add, ledger, queues, read};
+
+async fn limit(ledger: &Ledger, max_running: Option<i32>, starts_per_minute: Option<i32>) {
+    let row = job_queue::ActiveModel {
+        name: Set("notes".to_owned()),
+        max_running: Set(max_running),
+        starts_per_minute: Set(starts_per_minute),
+        ..Default::default()
+    };
+    job_queue::Entity::insert(row)
+        .exec_without_returning(ledger.db())
+        .await
+        .unwrap();
+}
+
+async fn claim(ledger: &Ledger, max: usize, lease: Duration) -> usize {
+    ledger.claim_limited("notes", max, "w", lease).await.unwrap().len()
+}
+
+on_both! {
+    async fn no_more_jobs_run_at_once_than_a_queue_allows_however_many_workers_claim(db: TestDb) {
+        let ledger = ledger(&db).await;
+        limit(&ledger, Some(3), None).await;
+        for _ in 0..10 {
+            add(&ledger, Options::default()).await;
+        }
+        assert_eq!(ledger.limited(&queues()).await.unwrap(), queues());
+        let claims = (0..8).map(|_| claim(&ledger, 2, LEASE));
+        let claimed: usize = futures::future::join_all(claims).await.into_iter().sum();
+        assert_eq!(claimed, 3);
+        assert_eq!(claim(&ledger, 5, LEASE).await, 0);
+        // A worker that died is not counted for ever.
+        ledger.db().execute_unprepared("UPDATE jobs SET lease_until = '2026-01-01T00:00:00+00:00' WHERE state = 'running'").await.unwrap();
+        assert_eq!(claim(&ledger, 5, LEASE).await, 3);
+    }
+
+    async fn a_queue_with_a_limit_is_passed_over_by_every_other_claim(db: TestDb) {
+        let ledger = ledger(&db).await;
+        limit(&ledger, Some(1), None).await;
+        let id = add(&ledger, Options::default()).await.id();
+        let hint = Hint::of(&read(&ledger, id).await);
+        assert!(ledger.claim(&[hint], "w", LEASE).await.unwrap().is_empty());
+        assert!(ledger.claim_due(&queues(), 10, "w", LEASE).await.unwrap().is_empty());
+        assert_eq!(ledger.sweep(&queues()).await.unwrap().announced, 0);
+        assert_eq!(claim(&ledger, 10, LEASE).await, 1);
+        // A job whose worker was lost runs apart, within the limit.
+        add(&ledger, Options::default()).await;
+        ledger.db().execute_unprepared("UPDATE jobs SET crashes = 1, next_dispatch_at = run_at WHERE state = 'ready'").await.unwrap();
+        assert!(ledger.claim_suspect(&queues(), "w", LEASE).await.unwrap().is_none());
+        job_queue::Entity::delete_many().exec(ledger.db()).await.unwrap();
+        assert!(ledger.claim_suspect(&queues(), "w", LEASE).await.unwrap().is_some());
+    }
+
+    async fn starts_are_spread_over_the_minute_over_all_workers(db: TestDb) {
+        let ledger = ledger(&db).await;
+        limit(&ledger, None, Some(120)).await;
+        for _ in 0..10 {
+            add(&ledger, Options::default()).await;
+        }
+        let claims = (0..4).map(|_| claim(&ledger, 5, LEASE));
+        let claimed: usize = futures::future::join_all(claims).await.into_iter().sum();
+        assert!((2..=3).contains(&claimed), "{claimed}: a second's worth at once");
+        // The minute before is over.
+        let before = job_queue::ActiveModel { started_through: Set(Some(now() - chrono::Duration::minutes(1))), ..Default::default() };
+        job_queue::Entity::update_many().set(before).exec(ledger.db()).await.unwrap();
+        assert_eq!(claim(&ledger, 10, LEASE).await, 2, "what was not used is not saved up");
+    }
+
+    async fn a_paused_queue_with_a_limit_stands_still(db: TestDb) {
+        let ledger = ledger(&db).await;
+        limit(&ledger, Some(5), None).await;
+        add(&ledger, Options::default()).await;
+        let pause = job_queue::ActiveModel { paused_at: Set(Some(now())), ..Default::default() };
+        job_queue::Entity::update_many().set(pause).exec(ledger.db()).await.unwrap();
+        assert!(ledger.limited(&queues()).await.unwrap().is_empty());
+        assert_eq!(claim(&ledger, 5, LEASE).await, 0);
+    }
+}
