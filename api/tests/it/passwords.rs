@@ -1,9 +1,10 @@
 //! A password is replaced: by a mailed link, or by its owner.
 
 use axum::http::StatusCode;
+use futures::future::join_all;
 use serde_json::json;
 use usher_shared::{entity::mail_token::MailTokenPurpose, mail_tokens};
-use usher_testkit::on_both;
+use usher_testkit::{TestDb, on_both, run};
 
 use crate::{
     app::TestApp,
@@ -129,4 +130,30 @@ on_both! {
         let body = json!({"password": PASSWORD, "code": code(&secret, 0)});
         assert_eq!(ada.client.post("/auth/reauthenticate", &body).await.status, StatusCode::OK);
     }
+}
+
+#[test]
+fn a_log_in_with_the_old_password_cannot_slip_past_the_new_one() {
+    run(async {
+        let app = TestApp::with(TestDb::postgres().await, &[("RATE_LIMITS", "off")]).await;
+        let user = app.member("ada@example.com").await;
+        let (mut old, mut late) = (PASSWORD, 0);
+        for round in 0..10 {
+            let new = if round % 2 == 0 { OTHER } else { PASSWORD };
+            let token = app.mailed(user.id, MailTokenPurpose::PasswordReset, &user.email).await;
+            let body = json!({"token": token, "password": new});
+            let client = app.elsewhere();
+            let reset = client.post("/auth/password-reset/confirm", &body);
+            let log_ins = join_all((0..6).map(|_| app.log_in(&user.email, old)));
+            let (reset, log_ins) = tokio::join!(reset, log_ins);
+            assert_eq!(reset.status, StatusCode::NO_CONTENT);
+            for log_in in log_ins.iter().filter(|answer| answer.status == StatusCode::OK) {
+                let access = log_in.json()["access_token"].as_str().unwrap().to_owned();
+                app.bearer(&access).get("/me").await.is(401, "invalid_credential");
+            }
+            late += log_ins.iter().filter(|answer| answer.status != StatusCode::OK).count();
+            old = new;
+        }
+        assert!(late > 0, "no log-in met the reset");
+    });
 }
