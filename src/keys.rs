@@ -1,14 +1,15 @@
 //! `usher key`: keys of other services.
 
-use anyhow::{Context, Result, bail, ensure};
+use anyhow::{Context, Result, anyhow, bail};
 use clap::Subcommand;
-use sea_orm::{ActiveModelTrait, ActiveValue::Set, EntityTrait, IntoActiveModel, QueryOrder};
+use sea_orm::{EntityTrait, QueryOrder};
 use usher_shared::{
     Config,
-    api_keys::{self, Scope},
-    audit::{self, Actor, Entry},
+    api_keys::{self, NewKey, Scope},
+    audit::Actor,
     db,
     entity::api_key,
+    rules::Name,
     time::now,
 };
 
@@ -43,13 +44,11 @@ pub async fn run(config: &Config, command: Command) -> Result<()> {
     let db = database::open(config).await?;
     match command {
         Command::Create { name, scopes, json } => {
-            ensure!(
-                !name.trim().is_empty(),
-                "a key needs a name, for example --name billing"
-            );
+            let name =
+                Name::parse(&name).map_err(|violation| anyhow!("{}, for example --name billing", violation.message))?;
+            let new = NewKey::plain(name, parse_scopes(&scopes)?);
             let tx = db::begin(&db).await?;
-            let (key, token) = api_keys::create(&tx, name.trim(), &parse_scopes(&scopes)?, None, None).await?;
-            audit::record(&tx, &Actor::system(), entry("create", &key)).await?;
+            let (key, token) = api_keys::issue(&tx, new, None, &Actor::system()).await?;
             tx.commit().await?;
             if json {
                 say::json(
@@ -79,17 +78,12 @@ pub async fn run(config: &Config, command: Command) -> Result<()> {
         }
         Command::Revoke { id } => {
             let tx = db::begin(&db).await?;
-            let key = api_key::Entity::find_by_id(id).one(&tx).await?;
+            let key = api_keys::find_for_change(&tx, id).await?;
             let key = key.with_context(|| format!("there is no key {id}; `usher key list` shows them"))?;
             if key.revoked_at.is_some() {
                 bail!("key {id} is revoked already");
             }
-            audit::record(&tx, &Actor::system(), entry("revoke", &key)).await?;
-            let version = key.version + 1;
-            let mut row = key.into_active_model();
-            row.revoked_at = Set(Some(now()));
-            row.version = Set(version);
-            row.update(&tx).await?;
+            api_keys::revoke(&tx, key, &Actor::system()).await?;
             tx.commit().await?;
             say::line(format_args!("Key {id} is revoked."));
             Ok(())
@@ -108,16 +102,6 @@ fn parse_scopes(words: &[String]) -> Result<Vec<Scope>> {
             Scope::parse(word.trim()).with_context(|| format!("{word:?} is no scope; there are {known}, or all"))
         })
         .collect()
-}
-
-fn entry<'a>(action: &'a str, key: &api_key::Model) -> Entry<'a> {
-    Entry {
-        action,
-        object_type: "api_key",
-        object_id: Some(key.id.to_string()),
-        object_label: Some(format!("{} ({}…)", key.name, key.hint)),
-        ..Entry::default()
-    }
 }
 
 fn state(key: &api_key::Model) -> &'static str {

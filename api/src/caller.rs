@@ -10,6 +10,7 @@ use usher_shared::{
     Token, TokenKind,
     api_keys::{self, Scope},
     audit::Actor,
+    config::StaffMfa,
     entity::{api_key, audit_log::ActorKind},
     sessions::{self, Signed},
 };
@@ -175,6 +176,34 @@ impl FromRequestParts<AppState> for CurrentUser {
             Caller::User(signed) => Ok(Self(signed)),
             Caller::Key(_) => Err(ApiError::UserTokenRequired),
             Caller::Anonymous => Err(ApiError::AuthenticationRequired),
+        }
+    }
+}
+
+/// A superuser who is signed in as themselves, with the second factor where the installation asks it of staff.
+pub(crate) struct Superuser(CurrentUser);
+
+impl Superuser {
+    pub(crate) fn id(&self) -> i64 {
+        self.0.0.user.id
+    }
+
+    pub(crate) fn actor(&self, context: &RequestContext) -> Actor {
+        self.0.actor(context)
+    }
+}
+
+impl FromRequestParts<AppState> for Superuser {
+    type Rejection = ApiError;
+
+    async fn from_request_parts(parts: &mut Parts, state: &AppState) -> Result<Self, ApiError> {
+        let current = CurrentUser::from_request_parts(parts, state).await?;
+        let Signed { session, user } = &*current.0;
+        let is_proved = session.mfa_at.is_some() || state.config.staff_mfa == StaffMfa::Optional;
+        if user.is_superuser && session.impersonator_id.is_none() && is_proved {
+            Ok(Self(current))
+        } else {
+            Err(ApiError::SuperuserRequired)
         }
     }
 }

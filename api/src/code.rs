@@ -391,11 +391,12 @@ impl Code {
             }
             Self::StatusConflict => {
                 "A deactivated user cannot be locked or unlocked, and a locked one cannot be reactivated: reactivate the \
-                 first, unlock the second. `GET /users/{id}` shows the status."
+                 first, unlock the second. `GET /users/{id}` shows the status. A deleted user keeps its external id \
+                 until its data is removed after 30 days."
             }
             Self::SuperuserRequired => {
-                "The operation is for superusers who are signed in as themselves. API keys cannot do it, so that a key cannot make \
-                 or change keys."
+                "The operation is for superusers who are signed in as themselves, with their second factor where the \
+                 installation asks it of staff (`STAFF_MFA`). API keys cannot do it, so that a key cannot make keys."
             }
             Self::TimedOut => {
                 "The operation took longer than 15 seconds and was stopped. A change may or may not have been made: \

@@ -196,6 +196,15 @@ impl<'v> FromJson<'v> for &'v str {
     }
 }
 
+impl<'v> FromJson<'v> for Vec<&'v str> {
+    fn from_json(value: &'v Value) -> Result<Self, Violation> {
+        let list = value
+            .as_array()
+            .ok_or_else(|| Violation::new(ViolationKind::ListType, "Send a list of strings"))?;
+        list.iter().map(FromJson::from_json).collect()
+    }
+}
+
 impl FromJson<'_> for i64 {
     /// `36.0` is the whole number 36 (JSON Schema 2020-12 §6.1.1); what exceeds 64 bits becomes the nearest limit,
     /// for the rule to refuse.

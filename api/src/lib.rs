@@ -1,6 +1,7 @@
 //! The public JSON API: sign people up, look them up, and document itself.
 //! Front ends and other services come in here; staff use the admin.
 
+mod api_keys;
 mod assets;
 mod auth;
 mod caller;

@@ -16,7 +16,12 @@ use url::form_urlencoded;
 use usher_shared::rules::{Violation, ViolationKind};
 use utoipa::{IntoParams, ToSchema};
 
-use crate::{error::ApiError, query::Parameters, state::AppState};
+use crate::{
+    error::ApiError,
+    fields::{FieldError, Step},
+    query::Parameters,
+    state::AppState,
+};
 
 use cursor::Cursor;
 pub(crate) use page::Page;
@@ -197,6 +202,13 @@ fn parse_limit(text: &str) -> Result<u64, Violation> {
     }
 }
 
+/// The fault in the example of a list's 422.
+pub(crate) fn limit_fault() -> FieldError {
+    let violation = Violation::new(ViolationKind::LessThanEqual, "The limit must be 200 or less");
+    let violation = violation.with(json!({ "le": MAX_LIMIT }));
+    FieldError::new("query", Some(Step::Key("limit".into())), violation)
+}
+
 /// A page of a list.
 #[derive(Serialize, ToSchema)]
 #[schema(as = List)]
@@ -227,7 +239,7 @@ pub(crate) struct ListIn {
     /// Rows on a page.
     #[param(minimum = 1, maximum = 200, default = 50, required = false)]
     limit: u64,
-    /// `next_cursor` or `prev_cursor` of another page of the same list in the same order.
+    /// `next_cursor` or `prev_cursor` of another page of the same list in the same order. One that was made up is 422.
     #[param(required = false)]
     cursor: String,
     /// Whether to count the list as well, up to 10,000.

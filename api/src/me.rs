@@ -27,7 +27,7 @@ use crate::{
     caller::CurrentUser,
     code::Code,
     error::ApiError,
-    etag::{etag, may_change},
+    etag::{IfMatch, etag, may_change},
     fields::{Fields, FromFields},
     json_body::Body,
     openapi::{ANY_ERRORS, BODY_ERRORS, ErrorList, Errors, USER_ERRORS},
@@ -148,7 +148,7 @@ impl FromFields<AppState> for UpdateMeIn {
 /// Name and age. The email address moves with `POST /me/email-change`, the password with `POST /me/password`.
 #[utoipa::path(
     patch, path = "/me", operation_id = "updateMe", tag = "Me",
-    params(("If-Match" = Option<String>, Header, description = "The `ETag` that the change is for: 412 if it has passed")),
+    params(IfMatch),
     request_body(content(
         (UpdateMeIn = "application/merge-patch+json"),
         (UpdateMeIn = "application/json"),

@@ -41,6 +41,7 @@ operator finds it in the logs.";
         (name = "Sign-in", description = "Accounts that people make themselves, and how they get in"),
         (name = "Me", description = "What signed-in people see and change of their own account"),
         (name = "Users", description = "People with an account"),
+        (name = "API keys", description = "Keys of other services, made by superusers"),
         (name = "Service", description = "Is it up, which version, and what do its errors mean"),
     ),
     modifiers(&Shared),
@@ -115,6 +116,14 @@ pub(crate) const KEY_ERRORS: &[Code] = &[
 pub(crate) const USER_ERRORS: &[Code] = &[
     Code::AuthenticationRequired,
     Code::InvalidCredential,
+    Code::UserTokenRequired,
+    Code::RateLimited,
+];
+/// Whatever takes a superuser's access token.
+pub(crate) const SUPERUSER_ERRORS: &[Code] = &[
+    Code::AuthenticationRequired,
+    Code::InvalidCredential,
+    Code::SuperuserRequired,
     Code::UserTokenRequired,
     Code::RateLimited,
 ];

@@ -17,8 +17,8 @@ use utoipa::OpenApi;
 use utoipa_axum::router::OpenApiRouter;
 
 use crate::{
-    assets, auth, documents, error::ApiError, explanations, guard::guard, health, idempotency, index, mailed_links, me,
-    openapi::Document, request::observe, set_password, state::AppState, users,
+    api_keys, assets, auth, documents, error::ApiError, explanations, guard::guard, health, idempotency, index,
+    mailed_links, me, openapi::Document, request::observe, set_password, state::AppState, users,
 };
 
 /// Answers below this many bytes are sent as they are: a packet more or less is not worth the work.
@@ -30,6 +30,7 @@ pub(crate) fn routes() -> OpenApiRouter<AppState> {
         .merge(auth::router())
         .merge(me::router())
         .merge(users::router())
+        .merge(api_keys::router())
         .merge(health::router())
         .merge(explanations::router())
 }

@@ -1,6 +1,8 @@
 //! People with an account, for the services and front ends that create and look them up.
+#![expect(unused_qualifications, reason = "utoipa writes them for the types in `params`")]
 
 mod change;
+mod external;
 mod list;
 mod sessions;
 mod standing;
@@ -25,7 +27,7 @@ use usher_shared::{
     users::{CreateUserError, NewUser},
 };
 use utoipa::{
-    ToSchema,
+    IntoParams, IntoResponses, ToSchema,
     openapi::{KnownFormat, Object, RefOr, Schema, SchemaFormat, Type},
 };
 use utoipa_axum::{router::OpenApiRouter, routes};
@@ -34,7 +36,7 @@ use crate::{
     caller::{self, Access, ApiKey, Caller, UsersSee, UsersWrite},
     code::Code,
     error::ApiError,
-    etag::{etag, is_known},
+    etag::{IfNoneMatch, etag, is_known},
     fields::{FieldError, Fields, FromFields},
     json_body::Body,
     limits::Limit,
@@ -50,6 +52,7 @@ pub(crate) fn router() -> OpenApiRouter<AppState> {
         .routes(routes!(create))
         .routes(routes!(show))
         .merge(change::router())
+        .merge(external::router())
         .merge(standing::router())
         .merge(sessions::router())
 }
@@ -244,15 +247,15 @@ async fn create(
     };
     let user = state.intake.create(new, creator.actor(&context)).await?;
     let headers = [
-        (
-            header::LOCATION,
-            format!("{}/users/{}", state.root, user.id)
-                .parse()
-                .map_err(anyhow::Error::from)?,
-        ),
+        (header::LOCATION, location(&state, &user)?),
         (header::ETAG, etag(user.version)),
     ];
     Ok((StatusCode::CREATED, headers, Json(UserOut::from(user))).into_response())
+}
+
+fn location(state: &AppState, user: &user::Model) -> Result<HeaderValue, ApiError> {
+    let address = format!("{}/users/{}", state.root, user.id);
+    Ok(address.parse().map_err(anyhow::Error::from)?)
 }
 
 struct Create;
@@ -306,21 +309,31 @@ impl From<CreateUserError> for ApiError {
     }
 }
 
+/// A user in an address, for the documents.
+#[derive(IntoParams)]
+#[into_params(parameter_in = Path)]
+#[expect(dead_code, reason = "only describes what `PathId` reads")]
+struct UserPath {
+    /// The user's id.
+    #[param(example = 1)]
+    id: i64,
+}
+
+/// The user as it is now
+#[derive(IntoResponses)]
+#[response(status = 200, headers(("ETag" = String, description = "The version of the user")))]
+#[expect(dead_code, reason = "only describes what `answer` sends")]
+struct UserNow(UserDetailsOut);
+
 /// Look a user up
 ///
 /// With `users:read` the whole user; with `users:write` alone the four basic fields, so that a service can read
 /// back what it created.
 #[utoipa::path(
     get, path = "/users/{id}", operation_id = "getUser", tag = "Users",
-    params(
-        ("id" = i64, Path, description = "The user's id", example = 1),
-        ("If-None-Match" = Option<String>, Header, description = "An `ETag` from before: 304 if it still holds"),
-    ),
+    params(UserPath, IfNoneMatch),
     responses(
-        (
-            status = 200, description = "The user", body = UserDetailsOut,
-            headers(("ETag" = String, description = "The version of the user")),
-        ),
+        UserNow,
         (status = 304, description = "Not changed since the version in `If-None-Match`"),
         Errors<Show>,
     ),

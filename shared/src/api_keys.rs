@@ -1,18 +1,24 @@
 //! Keys of other services: what they may do, how they are made, and whether one that is shown is good.
 
+mod change;
+
 use std::{collections::HashMap, net::IpAddr, sync::Arc};
 
 use chrono::{DateTime, Utc};
 use futures::FutureExt;
 use ipnet::IpNet;
-use sea_orm::{ActiveValue::Set, ConnectionTrait, DatabaseConnection, DbErr, EntityTrait, QueryFilter};
+use sea_orm::{ActiveValue::Set, ColumnTrait, ConnectionTrait, DatabaseConnection, DbErr, EntityTrait, QueryFilter};
 
 use crate::{
     Gather, db,
-    entity::api_key,
+    entity::api_key::{self, Column},
+    rules::Name,
     time::now,
     token::{Token, TokenKind},
 };
+
+pub use change::{KeyEdit, NewKey, edit, find_for_change, issue, revoke, rotate};
+use change::{cidrs, words};
 
 /// One thing that a key may be allowed to do.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
@@ -68,7 +74,8 @@ pub fn allows(key: &api_key::Model, scope: Scope) -> bool {
     key.scopes.split(' ').any(|word| word == scope.as_str())
 }
 
-/// Makes a key and returns it with its secret, which nobody can read again. A given token is used instead of a new one.
+/// Makes a key without an audit row, for the first key of a house and for tests; others are [`issue`]d. A given token is
+/// used instead of a new one.
 pub async fn create(
     conn: &impl ConnectionTrait,
     name: &str,
@@ -77,23 +84,32 @@ pub async fn create(
     created_by: Option<i64>,
 ) -> Result<(api_key::Model, Token), DbErr> {
     let token = token.unwrap_or_else(|| Token::generate(TokenKind::ApiKey));
+    let name = Name::parse(name).map_err(|violation| DbErr::Custom(violation.message))?;
+    let new = NewKey::plain(name, scopes.to_vec());
+    let key = insert(conn, &new, &token, created_by).await?;
+    Ok((key, token))
+}
+
+async fn insert(
+    conn: &impl ConnectionTrait,
+    new: &NewKey,
+    token: &Token,
+    created_by: Option<i64>,
+) -> Result<api_key::Model, DbErr> {
     let row = api_key::ActiveModel {
-        name: Set(name.to_owned()),
+        name: Set(new.name.as_str().to_owned()),
         hint: Set(token.hint()),
         token_hash: Set(token.hash()),
-        scopes: Set(scopes.iter().map(|scope| scope.as_str()).collect::<Vec<_>>().join(" ")),
-        allowed_cidrs: Set(None),
-        requests_per_minute: Set(None),
+        scopes: Set(words(new.scopes.iter().map(|scope| scope.as_str()))),
+        allowed_cidrs: Set(cidrs(&new.allowed)),
+        requests_per_minute: Set(new.requests_per_minute),
         created_by: Set(created_by),
         version: Set(1),
         created_at: Set(now()),
-        expires_at: Set(None),
-        last_used_at: Set(None),
-        revoked_at: Set(None),
+        expires_at: Set(new.expires_at),
         ..Default::default()
     };
-    let key = api_key::Entity::insert(row).exec_with_returning(conn).await?;
-    Ok((key, token))
+    api_key::Entity::insert(row).exec_with_returning(conn).await
 }
 
 /// Looks keys up for whoever shows one. Cheap to clone.
@@ -119,22 +135,33 @@ impl KeyRing {
     }
 }
 
+/// By the present secret; by the one before the last rotation only where that finds none, which is rare.
 async fn find(db: DatabaseConnection, hashes: Vec<Vec<u8>>) -> Result<HashMap<Vec<u8>, Arc<api_key::Model>>, DbErr> {
-    let keys = api_key::Entity::find().filter(db::any_of(&db, api_key::Column::TokenHash, hashes));
-    let keys = keys.all(&db).await?;
-    Ok(keys
-        .into_iter()
-        .map(|key| (key.token_hash.clone(), Arc::new(key)))
-        .collect())
+    let keys = api_key::Entity::find().filter(db::any_of(&db, Column::TokenHash, hashes.clone()));
+    let keys = keys.all(&db).await?.into_iter();
+    let mut found: HashMap<_, _> = keys.map(|key| (key.token_hash.clone(), Arc::new(key))).collect();
+    let others: Vec<_> = hashes.into_iter().filter(|hash| !found.contains_key(hash)).collect();
+    if !others.is_empty() {
+        let rotated = api_key::Entity::find().filter(db::any_of(&db, Column::PreviousHash, others));
+        let rotated = rotated.filter(Column::PreviousUntil.gt(now())).all(&db).await?;
+        found.extend(
+            rotated
+                .into_iter()
+                .filter_map(|key| Some((key.previous_hash.clone()?, Arc::new(key)))),
+        );
+    }
+    Ok(found)
+}
+
+/// What the column says of where a key may be used.
+#[must_use]
+pub fn allowed(key: &api_key::Model) -> Vec<IpNet> {
+    let cidrs = key.allowed_cidrs.as_deref().unwrap_or_default().split_whitespace();
+    cidrs.filter_map(|cidr| cidr.parse().ok()).collect()
 }
 
 fn is_good(key: &api_key::Model, address: IpAddr, at: DateTime<Utc>) -> bool {
     key.revoked_at.is_none()
         && key.expires_at.is_none_or(|end| at < end)
-        && key.allowed_cidrs.as_deref().is_none_or(|cidrs| {
-            cidrs
-                .split_whitespace()
-                .filter_map(|cidr| cidr.parse::<IpNet>().ok())
-                .any(|net| net.contains(&address))
-        })
+        && (key.allowed_cidrs.is_none() || allowed(key).iter().any(|net| net.contains(&address)))
 }

@@ -59,6 +59,7 @@ pub enum ViolationKind {
     DatetimeParsing,
     Enum,
     ExtraForbidden,
+    ListType,
 }
 
 impl ViolationKind {
@@ -81,6 +82,7 @@ impl ViolationKind {
             Self::DatetimeParsing => "datetime_parsing",
             Self::Enum => "enum",
             Self::ExtraForbidden => "extra_forbidden",
+            Self::ListType => "list_type",
         }
     }
 }
@@ -131,6 +133,30 @@ impl Reason {
     #[must_use]
     pub fn into_text(self) -> String {
         self.0
+    }
+}
+
+/// The id that another system knows a person by: 1–255 characters, none of them a control character, compared byte by
+/// byte.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct ExternalId(String);
+
+impl ExternalId {
+    pub const MAX_CHARS: usize = 255;
+
+    pub fn parse(raw: &str) -> Result<Self, Violation> {
+        length("The external id", raw, 1, Self::MAX_CHARS)?;
+        if raw.chars().any(char::is_control) {
+            return Err(Violation::value(
+                "The external id holds a control character, such as NUL or a line break; remove it",
+            ));
+        }
+        Ok(Self(raw.to_owned()))
+    }
+
+    #[must_use]
+    pub fn as_str(&self) -> &str {
+        &self.0
     }
 }
 

@@ -3,6 +3,7 @@
 mod change;
 mod deletion;
 mod email;
+mod external;
 mod intake;
 mod password;
 mod sign_up;
@@ -21,7 +22,7 @@ use thiserror::Error;
 
 use crate::{
     Gather,
-    audit::{Actor, Entry},
+    audit::{self, Actor, Entry},
     db,
     entity::user::{self, UserStatus},
     jobs::{EnqueueError, Options, Tx, WelcomeEmail, enqueue_with},
@@ -32,6 +33,7 @@ use crate::{
 pub use change::{ChangeError, Edit, Standing, delete, edit, find_for_change, restore, set_standing};
 pub use deletion::{DELETION_DELAY, delete_if_due, keep, schedule_deletion};
 pub use email::{EmailChangeError, confirm_email_change, undo_email_change};
+pub use external::{create_external, find_external_for_change};
 pub use intake::Intake;
 pub use password::{replace_password, reset_password};
 pub use sign_up::{NOBODY, mailed, sign_up, verify_email};
@@ -55,18 +57,26 @@ pub enum CreateUserError {
     Enqueue(#[from] EnqueueError),
 }
 
-/// Writes the user and the job that welcomes them; both exist once the transaction commits. Two statements.
+/// Writes the user, its audit row and the job that welcomes it; they exist once the transaction commits. Three
+/// statements.
 ///
 /// The unique index decides whether the address is taken. After an error the transaction must be dropped.
 pub async fn create(tx: &Tx, new: &NewUser, actor: &Actor) -> Result<user::Model, CreateUserError> {
     let user = create_quietly(&**tx, new).await?;
+    welcome(tx, &user, actor).await?;
+    Ok(user)
+}
+
+/// What goes with every new user.
+async fn welcome(tx: &Tx, user: &user::Model, actor: &Actor) -> Result<(), CreateUserError> {
+    audit::record(&**tx, actor, created(user)).await?;
     enqueue_with(
         tx,
         WelcomeEmail { user_id: user.id },
         Options::default().actor(actor.word()),
     )
     .await?;
-    Ok(user)
+    Ok(())
 }
 
 /// What the audit log tells of a new user.

@@ -5,7 +5,6 @@ use sea_orm::{
     ActiveEnum, ColumnTrait, ConnectionTrait, DbErr, EntityTrait, PaginatorTrait, QueryFilter, Statement, Value,
 };
 use usher_shared::{
-    audit::{self, Entry},
     config::Config,
     entity::{
         job::JobState,
@@ -237,19 +236,7 @@ async fn create(saving: &Saving<'_>, draft: &mut Draft) -> Result<Option<String>
         Err(CreateUserError::Db(error)) => return Err(error),
         Err(CreateUserError::Enqueue(error)) => return Err(DbErr::Custom(error.to_string())),
     };
-    let id = user.id.to_string();
-    let entry = Entry {
-        action: "create",
-        object_type: "user",
-        object_id: Some(id.clone()),
-        object_label: Some(user.email.clone()),
-        changes: Some(
-            serde_json::json!({"email": [null, user.email], "name": [null, user.name], "age": [null, user.age]}),
-        ),
-        reason: None,
-    };
-    audit::record(&**saving.tx, saving.actor, entry).await?;
-    Ok(Some(id))
+    Ok(Some(user.id.to_string()))
 }
 
 /// The newest of each kind: one statement for all.

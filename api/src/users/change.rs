@@ -15,12 +15,12 @@ use usher_shared::{
 use utoipa::ToSchema;
 use utoipa_axum::{router::OpenApiRouter, routes};
 
-use super::{UserDetailsOut, answer, email_schema};
+use super::{UserNow, UserPath, answer, email_schema};
 use crate::{
     caller::{ApiKey, UsersDelete, UsersWrite},
     code::Code,
     error::ApiError,
-    etag::{etag, may_change},
+    etag::{IfMatch, etag, may_change},
     fields::{Fields, FromFields},
     json_body::Body,
     openapi::{ANY_ERRORS, BODY_ERRORS, ErrorList, Errors, KEY_ERRORS},
@@ -74,21 +74,12 @@ impl FromFields<AppState> for UpdateUserIn {
 /// `If-Match`, and a change that somebody made meanwhile is not overwritten.
 #[utoipa::path(
     patch, path = "/users/{id}", operation_id = "updateUser", tag = "Users",
-    params(
-        ("id" = i64, Path, description = "The user's id", example = 1),
-        ("If-Match" = Option<String>, Header, description = "The `ETag` that the change is for: 412 if it has passed"),
-    ),
+    params(UserPath, IfMatch),
     request_body(content(
         (UpdateUserIn = "application/merge-patch+json"),
         (UpdateUserIn = "application/json"),
     )),
-    responses(
-        (
-            status = 200, description = "The user as it is now", body = UserDetailsOut,
-            headers(("ETag" = String, description = "The version of the user")),
-        ),
-        Errors<Update>,
-    ),
+    responses(UserNow, Errors<Update>),
     security(("apiKey" = ["users:write"])),
 )]
 async fn update(
@@ -123,10 +114,7 @@ impl ErrorList for Update {
 /// data is removed for good; until then the email address stays taken.
 #[utoipa::path(
     delete, path = "/users/{id}", operation_id = "deleteUser", tag = "Users",
-    params(
-        ("id" = i64, Path, description = "The user's id", example = 1),
-        ("If-Match" = Option<String>, Header, description = "The `ETag` that is to be deleted: 412 if it has passed"),
-    ),
+    params(UserPath, IfMatch),
     responses((status = 204, description = "The user is deleted"), Errors<Delete>),
     security(("apiKey" = ["users:delete"])),
 )]
@@ -165,6 +153,10 @@ pub(super) async fn changeable(
 ) -> Result<user::Model, ApiError> {
     let id = id.ok_or(ApiError::UserNotFound)?;
     let user = users::find_for_change(tx, id).await?.ok_or(ApiError::UserNotFound)?;
+    may_be_changed(user, headers)
+}
+
+pub(super) fn may_be_changed(user: user::Model, headers: &HeaderMap) -> Result<user::Model, ApiError> {
     if user.is_staff || user.is_superuser {
         return Err(ApiError::StaffProtected);
     }

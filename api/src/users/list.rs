@@ -1,5 +1,4 @@
 //! `GET /users`: who there is, filtered and in pages.
-#![expect(unused_qualifications, reason = "utoipa writes them for the types in `params`")]
 
 use axum::{extract::State, response::Response};
 use chrono::{DateTime, Utc};
@@ -18,8 +17,8 @@ use crate::{
     caller::{ApiKey, UsersRead},
     code::Code,
     error::ApiError,
-    fields::{FieldError, Step},
-    list::{Filter, ListIn, ListOut, ListQuery, Listed},
+    fields::FieldError,
+    list::{Filter, ListIn, ListOut, ListQuery, Listed, limit_fault},
     openapi::{ANY_ERRORS, ErrorList, Errors, KEY_ERRORS},
     query::{FromQuery, Parameters, Query, boolean, moment},
     state::AppState,
@@ -273,8 +272,6 @@ impl ErrorList for List {
     const CODES: &'static [&'static [Code]] = &[KEY_ERRORS, &[Code::InvalidRequest], ANY_ERRORS];
 
     fn fault() -> FieldError {
-        let violation = Violation::new(ViolationKind::LessThanEqual, "The limit must be 200 or less");
-        let violation = violation.with(json!({ "le": 200 }));
-        FieldError::new("query", Some(Step::Key("limit".into())), violation)
+        limit_fault()
     }
 }

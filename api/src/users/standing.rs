@@ -12,13 +12,14 @@ use utoipa::ToSchema;
 use utoipa_axum::{router::OpenApiRouter, routes};
 
 use super::{
-    UserDetailsOut, answer,
+    UserNow, UserPath, answer,
     change::{CHANGE_ERRORS, changeable},
 };
 use crate::{
     caller::{ApiKey, UsersWrite},
     code::Code,
     error::ApiError,
+    etag::IfMatch,
     fields::{Fields, FromFields},
     json_body::OptionalBody,
     openapi::{ANY_ERRORS, BODY_ERRORS, ErrorList, Errors, KEY_ERRORS},
@@ -88,18 +89,9 @@ impl FromFields<AppState> for ReasonIn {
 /// replaces reason and end.
 #[utoipa::path(
     post, path = "/users/{id}/lock", operation_id = "lockUser", tag = "Users",
-    params(
-        ("id" = i64, Path, description = "The user's id", example = 1),
-        ("If-Match" = Option<String>, Header, description = "The `ETag` that the change is for: 412 if it has passed"),
-    ),
+    params(UserPath, IfMatch),
     request_body(content = Option<LockIn>, content_type = "application/json"),
-    responses(
-        (
-            status = 200, description = "The user as it is now", body = UserDetailsOut,
-            headers(("ETag" = String, description = "The version of the user")),
-        ),
-        Errors<SetStanding>,
-    ),
+    responses(UserNow, Errors<SetStanding>),
     security(("apiKey" = ["users:write"])),
 )]
 async fn lock(
@@ -119,18 +111,9 @@ async fn lock(
 /// The sessions from before the lock work again. An active user stays as it is; a deactivated one is 409.
 #[utoipa::path(
     post, path = "/users/{id}/unlock", operation_id = "unlockUser", tag = "Users",
-    params(
-        ("id" = i64, Path, description = "The user's id", example = 1),
-        ("If-Match" = Option<String>, Header, description = "The `ETag` that the change is for: 412 if it has passed"),
-    ),
+    params(UserPath, IfMatch),
     request_body(content = Option<ReasonIn>, content_type = "application/json"),
-    responses(
-        (
-            status = 200, description = "The user as it is now", body = UserDetailsOut,
-            headers(("ETag" = String, description = "The version of the user")),
-        ),
-        Errors<SetStanding>,
-    ),
+    responses(UserNow, Errors<SetStanding>),
     security(("apiKey" = ["users:write"])),
 )]
 async fn unlock(
@@ -149,18 +132,9 @@ async fn unlock(
 /// All sessions end, links that were mailed open nothing, and signing in is refused until the user is reactivated.
 #[utoipa::path(
     post, path = "/users/{id}/deactivate", operation_id = "deactivateUser", tag = "Users",
-    params(
-        ("id" = i64, Path, description = "The user's id", example = 1),
-        ("If-Match" = Option<String>, Header, description = "The `ETag` that the change is for: 412 if it has passed"),
-    ),
+    params(UserPath, IfMatch),
     request_body(content = Option<ReasonIn>, content_type = "application/json"),
-    responses(
-        (
-            status = 200, description = "The user as it is now", body = UserDetailsOut,
-            headers(("ETag" = String, description = "The version of the user")),
-        ),
-        Errors<SetStanding>,
-    ),
+    responses(UserNow, Errors<SetStanding>),
     security(("apiKey" = ["users:write"])),
 )]
 async fn deactivate(
@@ -179,18 +153,9 @@ async fn deactivate(
 /// The user may sign in again; ended sessions stay ended. An active user stays as it is; a locked one is 409.
 #[utoipa::path(
     post, path = "/users/{id}/reactivate", operation_id = "reactivateUser", tag = "Users",
-    params(
-        ("id" = i64, Path, description = "The user's id", example = 1),
-        ("If-Match" = Option<String>, Header, description = "The `ETag` that the change is for: 412 if it has passed"),
-    ),
+    params(UserPath, IfMatch),
     request_body(content = Option<ReasonIn>, content_type = "application/json"),
-    responses(
-        (
-            status = 200, description = "The user as it is now", body = UserDetailsOut,
-            headers(("ETag" = String, description = "The version of the user")),
-        ),
-        Errors<SetStanding>,
-    ),
+    responses(UserNow, Errors<SetStanding>),
     security(("apiKey" = ["users:write"])),
 )]
 async fn reactivate(

@@ -1,5 +1,6 @@
 //! The API as its clients see it: the real router on real databases.
 
+mod api_keys;
 mod app;
 mod browsing;
 mod changes;
@@ -8,6 +9,7 @@ mod deletion;
 mod documents;
 mod email_change;
 mod errors;
+mod external;
 mod health;
 mod idempotency;
 mod limits;

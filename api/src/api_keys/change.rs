@@ -1,0 +1,176 @@
+//! `PATCH` and `DELETE /api-keys/{id}`, and `POST /api-keys/{id}/rotate`.
+
+use axum::{
+    extract::State,
+    http::{HeaderMap, StatusCode, header},
+    response::{IntoResponse, Response},
+};
+use chrono::TimeDelta;
+use sea_orm::DatabaseTransaction;
+use usher_shared::{api_keys, db, entity::api_key};
+use utoipa_axum::{router::OpenApiRouter, routes};
+
+use super::{
+    KeyNow, KeyPath, answer,
+    input::{KeyPatchIn, RotateIn},
+    shape::NewKeyOut,
+};
+use crate::{
+    caller::Superuser,
+    code::Code,
+    error::ApiError,
+    etag::{IfMatch, etag, may_change},
+    fields::FieldError,
+    json_body::{Body, OptionalBody},
+    openapi::{ANY_ERRORS, BODY_ERRORS, ErrorList, Errors, SUPERUSER_ERRORS},
+    path_id::PathId,
+    request::Context,
+    secret::Secret,
+    state::AppState,
+};
+
+pub(super) fn router() -> OpenApiRouter<AppState> {
+    OpenApiRouter::new()
+        .routes(routes!(update, revoke))
+        .routes(routes!(rotate))
+}
+
+/// Change an API key
+///
+/// A JSON merge patch. Scopes, addresses, limit and end hold from the key's next request on. A revoked key stays as it
+/// is (409).
+#[utoipa::path(
+    patch, path = "/api-keys/{id}", operation_id = "updateApiKey", tag = "API keys",
+    params(KeyPath, IfMatch),
+    request_body(content(
+        (KeyPatchIn = "application/merge-patch+json"),
+        (KeyPatchIn = "application/json"),
+    )),
+    responses(KeyNow, Errors<Change>),
+    security(("accessToken" = [])),
+)]
+async fn update(
+    State(state): State<AppState>,
+    Context(context): Context,
+    superuser: Superuser,
+    PathId(id): PathId,
+    headers: HeaderMap,
+    Body(body): Body<KeyPatchIn>,
+) -> Result<Response, ApiError> {
+    let tx = db::begin(&state.db).await?;
+    let before = living(find(&tx, id, &headers).await?)?;
+    let key = api_keys::edit(&tx, before, body.into(), &superuser.actor(&context)).await?;
+    tx.commit().await?;
+    Ok(answer(key))
+}
+
+/// Replace the secret of an API key
+///
+/// The answer holds the new secret, this once. The old one works for `grace_seconds` longer, a day unless you say
+/// otherwise, so that services can change over without a gap; send 0 when it has leaked.
+#[utoipa::path(
+    post, path = "/api-keys/{id}/rotate", operation_id = "rotateApiKey", tag = "API keys",
+    params(KeyPath, IfMatch),
+    request_body(content = Option<RotateIn>, content_type = "application/json"),
+    responses(
+        (
+            status = 200, description = "The key with its new secret, shown this once", body = NewKeyOut,
+            headers(("ETag" = String, description = "The version of the key")),
+        ),
+        Errors<Rotate>,
+    ),
+    security(("accessToken" = [])),
+)]
+async fn rotate(
+    State(state): State<AppState>,
+    Context(context): Context,
+    superuser: Superuser,
+    PathId(id): PathId,
+    headers: HeaderMap,
+    OptionalBody(body): OptionalBody<RotateIn>,
+) -> Result<Response, ApiError> {
+    let tx = db::begin(&state.db).await?;
+    let before = living(find(&tx, id, &headers).await?)?;
+    let grace = TimeDelta::seconds(body.grace_seconds.into());
+    let (key, token) = api_keys::rotate(&tx, before, grace, &superuser.actor(&context)).await?;
+    tx.commit().await?;
+    let tag = [(header::ETAG, etag(key.version))];
+    Ok((tag, Secret(NewKeyOut::new(key, &token))).into_response())
+}
+
+/// Revoke an API key
+///
+/// From the next request on the key opens nothing. It stays in the list for the record.
+#[utoipa::path(
+    delete, path = "/api-keys/{id}", operation_id = "revokeApiKey", tag = "API keys",
+    params(KeyPath, IfMatch),
+    responses((status = 204, description = "The key is revoked"), Errors<Revoke>),
+    security(("accessToken" = [])),
+)]
+async fn revoke(
+    State(state): State<AppState>,
+    Context(context): Context,
+    superuser: Superuser,
+    PathId(id): PathId,
+    headers: HeaderMap,
+) -> Result<StatusCode, ApiError> {
+    let tx = db::begin(&state.db).await?;
+    let before = find(&tx, id, &headers).await?;
+    api_keys::revoke(&tx, before, &superuser.actor(&context)).await?;
+    tx.commit().await?;
+    Ok(StatusCode::NO_CONTENT)
+}
+
+/// The key, held for the change.
+async fn find(tx: &DatabaseTransaction, id: Option<i64>, headers: &HeaderMap) -> Result<api_key::Model, ApiError> {
+    let id = id.ok_or(ApiError::ApiKeyNotFound)?;
+    let key = api_keys::find_for_change(tx, id)
+        .await?
+        .ok_or(ApiError::ApiKeyNotFound)?;
+    if may_change(headers, &etag(key.version)) {
+        Ok(key)
+    } else {
+        Err(ApiError::PreconditionFailed)
+    }
+}
+
+fn living(key: api_key::Model) -> Result<api_key::Model, ApiError> {
+    match key.revoked_at {
+        None => Ok(key),
+        Some(_) => Err(ApiError::ApiKeyRevoked),
+    }
+}
+
+/// Whatever changes a key that is there.
+const CHANGE_ERRORS: &[Code] = &[Code::ApiKeyNotFound, Code::PreconditionFailed];
+
+struct Change;
+impl ErrorList for Change {
+    const CODES: &'static [&'static [Code]] = &[
+        BODY_ERRORS,
+        SUPERUSER_ERRORS,
+        CHANGE_ERRORS,
+        &[Code::ApiKeyRevoked],
+        ANY_ERRORS,
+    ];
+}
+
+struct Rotate;
+impl ErrorList for Rotate {
+    const CODES: &'static [&'static [Code]] = &[
+        BODY_ERRORS,
+        SUPERUSER_ERRORS,
+        CHANGE_ERRORS,
+        &[Code::ApiKeyRevoked, Code::AnswerNotKept],
+        ANY_ERRORS,
+    ];
+}
+
+struct Revoke;
+impl ErrorList for Revoke {
+    const CODES: &'static [&'static [Code]] = &[SUPERUSER_ERRORS, CHANGE_ERRORS, &[Code::InvalidRequest], ANY_ERRORS];
+
+    fn fault() -> FieldError {
+        PathId::fault()
+    }
+}

@@ -1,0 +1,223 @@
+//! What comes in about API keys, and the rule of each field.
+
+use std::net::IpAddr;
+
+use chrono::{DateTime, Utc};
+use ipnet::IpNet;
+use serde_json::json;
+use usher_shared::{
+    api_keys::{KeyEdit, NewKey, Scope},
+    rules::{Name, Violation, ViolationKind},
+    time::now,
+};
+use utoipa::{
+    ToSchema,
+    openapi::{Array, ArrayBuilder, Object, Type},
+};
+
+use crate::{
+    fields::{Fields, FromFields},
+    query::moment,
+    state::AppState,
+};
+
+/// Networks that one key can name.
+const MAX_NETWORKS: usize = 32;
+/// Requests a minute that a key can be given.
+const MAX_PER_MINUTE: i64 = 1_000_000;
+/// How long a rotated secret works unless the request says otherwise: a day.
+const GRACE: u32 = 86_400;
+/// How long it may at most: a week.
+const MAX_GRACE: u32 = 604_800;
+
+/// A key to make.
+#[derive(ToSchema)]
+#[schema(as = NewApiKey)]
+pub(super) struct NewKeyIn {
+    /// What it is for. 1–255 characters after trimming, none of them a control character.
+    #[schema(example = "billing", value_type = String, min_length = 1, pattern = r"^\s*[^\s\x00-\x1f\x7f-\x9f][^\x00-\x1f\x7f-\x9f]{0,254}\s*$")]
+    name: Name,
+    #[schema(schema_with = scopes_schema)]
+    scopes: Vec<Scope>,
+    /// Networks (CIDR) or single addresses from which alone the key works, 32 at most; none or empty for everywhere.
+    #[schema(example = json!(["192.0.2.0/24", "2001:db8::/32"]), value_type = Option<Vec<String>>, max_items = 32)]
+    allowed_cidrs: Option<Vec<IpNet>>,
+    /// Instead of the installation's default.
+    #[schema(example = 1200, value_type = Option<i32>, minimum = 1, maximum = 1_000_000)]
+    requests_per_minute: Option<i32>,
+    /// When it ends, in the future; without it the key works until it is revoked.
+    #[schema(example = "2100-01-01T00:00:00Z")]
+    expires_at: Option<DateTime<Utc>>,
+}
+
+impl FromFields<AppState> for NewKeyIn {
+    fn from_fields(fields: &mut Fields<'_>, _: &AppState) -> Option<Self> {
+        let name = fields.required("name", Name::parse);
+        let scopes = fields.required("scopes", parse_scopes);
+        let allowed_cidrs = fields.optional("allowed_cidrs", parse_networks);
+        let requests_per_minute = fields.optional("requests_per_minute", parse_limit);
+        let expires_at = fields.optional("expires_at", parse_end);
+        Some(Self {
+            name: name?,
+            scopes: scopes?,
+            allowed_cidrs: allowed_cidrs?,
+            requests_per_minute: requests_per_minute?,
+            expires_at: expires_at?,
+        })
+    }
+}
+
+impl From<NewKeyIn> for NewKey {
+    fn from(body: NewKeyIn) -> Self {
+        Self {
+            name: body.name,
+            scopes: body.scopes,
+            allowed: body.allowed_cidrs.unwrap_or_default(),
+            requests_per_minute: body.requests_per_minute,
+            expires_at: body.expires_at,
+        }
+    }
+}
+
+/// What to change of a key; what is absent stays as it is (RFC 7396).
+#[derive(ToSchema)]
+#[schema(as = ApiKeyPatch)]
+pub(super) struct KeyPatchIn {
+    /// 1–255 characters after trimming, none of them a control character.
+    #[schema(example = "billing, new", value_type = String, required = false, nullable = false, min_length = 1, pattern = r"^\s*[^\s\x00-\x1f\x7f-\x9f][^\x00-\x1f\x7f-\x9f]{0,254}\s*$")]
+    name: Option<Name>,
+    #[schema(schema_with = scopes_schema, required = false)]
+    scopes: Option<Vec<Scope>>,
+    /// Null or empty for everywhere.
+    #[schema(example = json!(["192.0.2.0/24"]), value_type = Option<Vec<String>>, max_items = 32)]
+    allowed_cidrs: Option<Option<Vec<IpNet>>>,
+    /// Null for the installation's default.
+    #[schema(example = 600, value_type = Option<i32>, minimum = 1, maximum = 1_000_000)]
+    requests_per_minute: Option<Option<i32>>,
+    /// In the future; null for never.
+    #[schema(example = "2100-01-01T00:00:00Z", value_type = Option<DateTime<Utc>>)]
+    expires_at: Option<Option<DateTime<Utc>>>,
+}
+
+impl FromFields<AppState> for KeyPatchIn {
+    fn from_fields(fields: &mut Fields<'_>, _: &AppState) -> Option<Self> {
+        let name = fields.change("name", Name::parse);
+        let scopes = fields.change("scopes", parse_scopes);
+        let allowed_cidrs = fields.change_or_clear("allowed_cidrs", parse_networks);
+        let requests_per_minute = fields.change_or_clear("requests_per_minute", parse_limit);
+        let expires_at = fields.change_or_clear("expires_at", parse_end);
+        Some(Self {
+            name: name?,
+            scopes: scopes?,
+            allowed_cidrs: allowed_cidrs?,
+            requests_per_minute: requests_per_minute?,
+            expires_at: expires_at?,
+        })
+    }
+}
+
+impl From<KeyPatchIn> for KeyEdit {
+    fn from(body: KeyPatchIn) -> Self {
+        Self {
+            name: body.name,
+            scopes: body.scopes,
+            allowed: body.allowed_cidrs.map(Option::unwrap_or_default),
+            requests_per_minute: body.requests_per_minute,
+            expires_at: body.expires_at,
+        }
+    }
+}
+
+/// How to rotate.
+#[derive(ToSchema)]
+#[schema(as = ApiKeyRotation)]
+pub(super) struct RotateIn {
+    /// How long the old secret still works: up to a week, a day unless you say otherwise.
+    #[schema(example = 3600, value_type = Option<u32>, minimum = 0, maximum = 604_800, default = 86_400)]
+    pub(super) grace_seconds: u32,
+}
+
+impl FromFields<AppState> for RotateIn {
+    fn from_fields(fields: &mut Fields<'_>, _: &AppState) -> Option<Self> {
+        let grace = fields.optional("grace_seconds", |raw| within("The grace", raw, 0, MAX_GRACE.into()))?;
+        let grace_seconds = grace.and_then(|grace| u32::try_from(grace).ok()).unwrap_or(GRACE);
+        Some(Self { grace_seconds })
+    }
+}
+
+fn scopes_schema() -> Array {
+    let mut scope = Object::with_type(Type::String);
+    scope.enum_values = Some(Scope::ALL.iter().map(|scope| scope.as_str().into()).collect());
+    ArrayBuilder::new()
+        .items(scope)
+        .min_items(Some(1))
+        .description(Some(
+            "What the key may do. At least one; one that is named twice counts once.",
+        ))
+        .examples([json!(["users:read", "users:write"])])
+        .build()
+}
+
+fn parse_scopes(words: Vec<&str>) -> Result<Vec<Scope>, Violation> {
+    let mut scopes = Vec::new();
+    for word in words {
+        let known = Scope::ALL.map(Scope::as_str).join(", ");
+        let scope = Scope::parse(word).ok_or_else(|| {
+            Violation::new(ViolationKind::Enum, format!("Each scope must be one of {known}"))
+                .with(json!({ "expected": known }))
+        })?;
+        if !scopes.contains(&scope) {
+            scopes.push(scope);
+        }
+    }
+    if scopes.is_empty() {
+        return Err(Violation::value(
+            "Name at least one scope: a key without any opens nothing",
+        ));
+    }
+    Ok(scopes)
+}
+
+fn parse_networks(texts: Vec<&str>) -> Result<Vec<IpNet>, Violation> {
+    if texts.len() > MAX_NETWORKS {
+        return Err(Violation::value("Name 32 networks at most"));
+    }
+    let network = |text: &str| {
+        let text = text.trim();
+        let network = text
+            .parse()
+            .ok()
+            .or_else(|| text.parse::<IpAddr>().ok().map(IpNet::from));
+        network.map(|network: IpNet| network.trunc())
+    };
+    let read: Option<Vec<IpNet>> = texts.into_iter().map(network).collect();
+    read.ok_or_else(|| Violation::value("Write each network as a CIDR such as 192.0.2.0/24, or as one address"))
+}
+
+fn parse_limit(raw: i64) -> Result<i32, Violation> {
+    let limit = within("The limit", raw, 1, MAX_PER_MINUTE)?;
+    i32::try_from(limit).map_err(|_| Violation::value("The limit is out of range"))
+}
+
+fn within(what: &str, raw: i64, least: i64, most: i64) -> Result<i64, Violation> {
+    if raw < least {
+        let message = format!("{what} must be {least} or more");
+        return Err(Violation::new(ViolationKind::GreaterThanEqual, message).with(json!({ "ge": least })));
+    }
+    if raw > most {
+        let message = format!("{what} must be {most} or less");
+        return Err(Violation::new(ViolationKind::LessThanEqual, message).with(json!({ "le": most })));
+    }
+    Ok(raw)
+}
+
+fn parse_end(text: &str) -> Result<DateTime<Utc>, Violation> {
+    let end = moment(text)?;
+    if end > now() {
+        Ok(end)
+    } else {
+        Err(Violation::value(
+            "The key must end in the future; revoke it to end it now",
+        ))
+    }
+}

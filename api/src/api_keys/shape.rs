@@ -1,0 +1,133 @@
+//! What goes out about API keys: everything but the hashes.
+
+use chrono::{DateTime, Utc};
+use sea_orm::{DbErr, QueryResult};
+use serde::Serialize;
+use usher_shared::{Token, entity::api_key, time::now};
+use utoipa::ToSchema;
+
+/// An API key; the secret itself is shown only when it is made.
+#[derive(Serialize, ToSchema)]
+#[schema(as = ApiKey)]
+pub(crate) struct KeyOut {
+    #[schema(example = 1)]
+    pub(super) id: i64,
+    #[schema(example = "billing")]
+    name: String,
+    /// The first characters of the key, to recognise it by.
+    #[schema(example = "uak_0aB1")]
+    hint: String,
+    state: KeyState,
+    /// Those of a newer release that this one does not know may be among them.
+    #[schema(example = json!(["users:read"]))]
+    scopes: Vec<String>,
+    /// Empty for everywhere.
+    #[schema(example = json!(["192.0.2.0/24"]))]
+    allowed_cidrs: Vec<String>,
+    /// Null for the installation's default.
+    #[schema(example = 1200)]
+    requests_per_minute: Option<i32>,
+    /// The superuser who made it; null when it was made by a command.
+    #[schema(example = 1)]
+    created_by: Option<i64>,
+    #[schema(example = "2026-11-22T12:00:00.123456Z")]
+    created_at: DateTime<Utc>,
+    #[schema(example = "2100-01-01T00:00:00Z")]
+    expires_at: Option<DateTime<Utc>>,
+    /// To the minute.
+    #[schema(example = "2026-11-22T12:00:00.123456Z")]
+    last_used_at: Option<DateTime<Utc>>,
+    #[schema(example = json!(null))]
+    revoked_at: Option<DateTime<Utc>>,
+    /// Until when the secret before the last rotation works.
+    #[schema(example = json!(null))]
+    previous_until: Option<DateTime<Utc>>,
+}
+
+/// Whether the key opens anything.
+#[derive(Serialize, ToSchema)]
+#[serde(rename_all = "snake_case")]
+#[schema(as = ApiKeyState)]
+enum KeyState {
+    Active,
+    Expired,
+    Revoked,
+}
+
+impl From<api_key::Model> for KeyOut {
+    fn from(key: api_key::Model) -> Self {
+        Self {
+            state: KeyState::of(key.revoked_at, key.expires_at),
+            scopes: words(&key.scopes),
+            allowed_cidrs: words(key.allowed_cidrs.as_deref().unwrap_or_default()),
+            id: key.id,
+            name: key.name,
+            hint: key.hint,
+            requests_per_minute: key.requests_per_minute,
+            created_by: key.created_by,
+            created_at: key.created_at,
+            expires_at: key.expires_at,
+            last_used_at: key.last_used_at,
+            revoked_at: key.revoked_at,
+            previous_until: key.previous_until.filter(|until| *until > now()),
+        }
+    }
+}
+
+impl KeyOut {
+    /// From the columns of the list, in their order.
+    pub(super) fn read(row: &QueryResult) -> Result<Self, DbErr> {
+        let allowed_cidrs: Option<String> = row.try_get_by_index(4)?;
+        let (expires_at, revoked_at) = (row.try_get_by_index(8)?, row.try_get_by_index(10)?);
+        let previous_until: Option<DateTime<Utc>> = row.try_get_by_index(11)?;
+        Ok(Self {
+            id: row.try_get_by_index(0)?,
+            name: row.try_get_by_index(1)?,
+            hint: row.try_get_by_index(2)?,
+            state: KeyState::of(revoked_at, expires_at),
+            scopes: words(&row.try_get_by_index::<String>(3)?),
+            allowed_cidrs: words(allowed_cidrs.as_deref().unwrap_or_default()),
+            requests_per_minute: row.try_get_by_index(5)?,
+            created_by: row.try_get_by_index(6)?,
+            created_at: row.try_get_by_index(7)?,
+            expires_at,
+            last_used_at: row.try_get_by_index(9)?,
+            revoked_at,
+            previous_until: previous_until.filter(|until| *until > now()),
+        })
+    }
+}
+
+impl KeyState {
+    fn of(revoked_at: Option<DateTime<Utc>>, expires_at: Option<DateTime<Utc>>) -> Self {
+        match (revoked_at, expires_at) {
+            (Some(_), _) => Self::Revoked,
+            (None, Some(end)) if end <= now() => Self::Expired,
+            _ => Self::Active,
+        }
+    }
+}
+
+fn words(text: &str) -> Vec<String> {
+    text.split_whitespace().map(str::to_owned).collect()
+}
+
+/// An API key with its secret.
+#[derive(Serialize, ToSchema)]
+#[schema(as = ApiKeyWithSecret)]
+pub(super) struct NewKeyOut {
+    #[serde(flatten)]
+    row: KeyOut,
+    /// The key itself. It is not stored and cannot be shown again.
+    #[schema(example = "uak_0aB1cD2eF3gH4iJ5kL6mN7oP8qR9sT_0aB1cD")]
+    key: String,
+}
+
+impl NewKeyOut {
+    pub(super) fn new(key: api_key::Model, token: &Token) -> Self {
+        Self {
+            row: key.into(),
+            key: token.as_str().to_owned(),
+        }
+    }
+}

@@ -1,0 +1,210 @@
+//! `PUT` and `GET /users/by-external-id/{id}`: another system keeps its people here without knowing our ids.
+
+use std::borrow::Cow;
+
+use axum::{
+    extract::{FromRequestParts, RawPathParams, State},
+    http::{HeaderMap, StatusCode, header, request::Parts},
+    response::{IntoResponse, Response},
+};
+use sea_orm::{ColumnTrait, EntityTrait, QueryFilter};
+use usher_shared::{
+    entity::user::{self, Column},
+    rules::{ExternalId, Violation},
+    users::{self, Edit, NewUser},
+};
+use utoipa::IntoParams;
+use utoipa_axum::{router::OpenApiRouter, routes};
+
+use super::{CreateUserIn, UserDetailsOut, UserNow, answer, change::may_be_changed};
+use crate::{
+    caller::{ApiKey, UsersSee, UsersWrite},
+    code::Code,
+    error::ApiError,
+    etag::{IfMatch, IfNoneMatch, etag, expects_one, is_known, may_replace},
+    fields::{FieldError, Step},
+    json_body::Body,
+    openapi::{ANY_ERRORS, BODY_ERRORS, ErrorList, Errors, KEY_ERRORS},
+    request::{Context, RequestContext},
+    state::AppState,
+};
+
+pub(super) fn router() -> OpenApiRouter<AppState> {
+    OpenApiRouter::new().routes(routes!(show, put))
+}
+
+/// The `{id}` of the address as another system's id.
+struct PathExternalId(ExternalId);
+
+impl<S: Send + Sync> FromRequestParts<S> for PathExternalId {
+    type Rejection = ApiError;
+
+    async fn from_request_parts(parts: &mut Parts, state: &S) -> Result<Self, ApiError> {
+        let params = RawPathParams::from_request_parts(parts, state).await;
+        let text = params
+            .as_ref()
+            .ok()
+            .and_then(|params| params.iter().find(|(name, _)| *name == "id"));
+        let text = text.ok_or_else(|| Violation::value("The id in the address must be UTF-8"));
+        text.and_then(|(_, text)| ExternalId::parse(text))
+            .map(Self)
+            .map_err(|violation| ApiError::Invalid(vec![fault(violation)]))
+    }
+}
+
+/// The other system's id in an address, for the documents.
+#[derive(IntoParams)]
+#[into_params(parameter_in = Path)]
+#[expect(dead_code, reason = "only describes what `PathExternalId` reads")]
+struct ExternalIdPath {
+    /// The other system's id.
+    #[param(
+        example = "crm-4711",
+        min_length = 1,
+        max_length = 255,
+        pattern = r"^[^\x00-\x1f\x7f-\x9f]+$"
+    )]
+    id: String,
+}
+
+fn fault(violation: Violation) -> FieldError {
+    FieldError::new("path", Some(Step::Key(Cow::Borrowed("id"))), violation)
+}
+
+/// Look a user up by another system's id
+///
+/// As `GET /users/{id}`, by the id that another system knows the person by.
+#[utoipa::path(
+    get, path = "/users/by-external-id/{id}", operation_id = "getUserByExternalId", tag = "Users",
+    params(ExternalIdPath, IfNoneMatch),
+    responses(
+        UserNow,
+        (status = 304, description = "Not changed since the version in `If-None-Match`"),
+        Errors<Show>,
+    ),
+    security(("apiKey" = ["users:read"])),
+)]
+async fn show(
+    State(state): State<AppState>,
+    key: ApiKey<UsersSee>,
+    PathExternalId(id): PathExternalId,
+    headers: HeaderMap,
+) -> Result<Response, ApiError> {
+    let there = user::Entity::find().filter(Column::ExternalId.eq(id.as_str()));
+    let user = there.filter(Column::DeletedAt.is_null()).one(&state.db).await?;
+    let user = user.ok_or(ApiError::UserNotFound)?;
+    let tag = etag(user.version);
+    if is_known(&headers, &tag) {
+        return Ok((StatusCode::NOT_MODIFIED, super::caching(tag)).into_response());
+    }
+    answer(user, &key)
+}
+
+struct Show;
+impl ErrorList for Show {
+    const CODES: &'static [&'static [Code]] = &[KEY_ERRORS, &[Code::UserNotFound, Code::InvalidRequest], ANY_ERRORS];
+
+    fn fault() -> FieldError {
+        fault(Violation::value("The id in the address must be UTF-8"))
+    }
+}
+
+/// Create or replace a user by another system's id
+///
+/// Creates the user as `POST /users` does when nobody has the id, else sets name, email and age to what is sent: an age
+/// that is absent is taken away. Two at once make one user. Send `If-None-Match: *` to create only, `If-Match` to
+/// replace only. A deleted user keeps the id for 30 days (409).
+#[utoipa::path(
+    put, path = "/users/by-external-id/{id}", operation_id = "putUserByExternalId", tag = "Users",
+    params(ExternalIdPath, IfMatch, IfNoneMatch),
+    request_body(content = CreateUserIn, content_type = "application/json"),
+    responses(
+        UserNow,
+        (
+            status = 201, description = "The new user; the welcome mail is on its way", body = UserDetailsOut,
+            headers(
+                ("Location" = String, description = "The user's address"),
+                ("ETag" = String, description = "The version of the user"),
+            ),
+        ),
+        Errors<Put>,
+    ),
+    security(("apiKey" = ["users:write"])),
+)]
+async fn put(
+    State(state): State<AppState>,
+    Context(context): Context,
+    key: ApiKey<UsersWrite>,
+    PathExternalId(id): PathExternalId,
+    headers: HeaderMap,
+    Body(body): Body<CreateUserIn>,
+) -> Result<Response, ApiError> {
+    let new = NewUser {
+        name: body.name,
+        email: body.email,
+        age: body.age,
+    };
+    // Somebody else may have put the same user between the look and the insert. Which of the two unique indexes tells
+    // first is the database's choice; a second look finds theirs.
+    match try_put(&state, &context, &key, &id, &headers, &new).await {
+        Err(ApiError::EmailExists | ApiError::StatusConflict) => {
+            try_put(&state, &context, &key, &id, &headers, &new).await
+        }
+        done => done,
+    }
+}
+
+async fn try_put(
+    state: &AppState,
+    context: &RequestContext,
+    key: &ApiKey<UsersWrite>,
+    id: &ExternalId,
+    headers: &HeaderMap,
+    new: &NewUser,
+) -> Result<Response, ApiError> {
+    let tx = state.ledger.begin().await?;
+    let actor = key.actor(context);
+    if let Some(user) = users::find_external_for_change(&tx, id).await? {
+        if user.deleted_at.is_some() {
+            return Err(ApiError::StatusConflict);
+        }
+        let user = may_be_changed(user, headers)?;
+        if !may_replace(headers, &etag(user.version)) {
+            return Err(ApiError::PreconditionFailed);
+        }
+        let edit = Edit {
+            name: Some(new.name.clone()),
+            email: Some(new.email.clone()),
+            age: Some(new.age),
+        };
+        let user = users::edit(&tx, user, edit, &actor).await?;
+        tx.commit().await?;
+        return answer(user, key);
+    }
+    if expects_one(headers) {
+        return Err(ApiError::PreconditionFailed);
+    }
+    let user = users::create_external(&tx, new, id, &actor).await?;
+    let user = user.ok_or(ApiError::StatusConflict)?;
+    tx.commit().await?;
+    let location = super::location(state, &user)?;
+    let mut response = answer(user, key)?;
+    *response.status_mut() = StatusCode::CREATED;
+    response.headers_mut().insert(header::LOCATION, location);
+    Ok(response)
+}
+
+struct Put;
+impl ErrorList for Put {
+    const CODES: &'static [&'static [Code]] = &[
+        BODY_ERRORS,
+        KEY_ERRORS,
+        &[
+            Code::EmailExists,
+            Code::StatusConflict,
+            Code::StaffProtected,
+            Code::PreconditionFailed,
+        ],
+        ANY_ERRORS,
+    ];
+}
