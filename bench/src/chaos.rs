@@ -200,7 +200,12 @@ pub async fn run(args: &Args) -> Result<()> {
         }
         if asked(Part::Back) {
             for away in recovery::Away::all(on) {
-                measured.push(recovery::after_absence(on, *away, args.rounds, seed).await?);
+                let rounds = match away {
+                    // Each of these rounds waits for a time limit.
+                    recovery::Away::DatabaseStranded => args.rounds.div_ceil(10),
+                    _ => args.rounds,
+                };
+                measured.push(recovery::after_absence(on, *away, rounds, seed).await?);
             }
         }
         if asked(Part::Ticks) {
