@@ -132,6 +132,7 @@ impl Bench<'_> {
             value,
             unit,
             beside,
+            goal: None,
         });
     }
 }

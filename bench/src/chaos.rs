@@ -174,6 +174,7 @@ impl Measured {
             value: self.value,
             unit: self.unit,
             beside: words.join("; "),
+            goal: None,
         }
     }
 }

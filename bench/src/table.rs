@@ -11,8 +11,37 @@ pub struct Figure {
     pub what: Cow<'static, str>,
     pub value: f64,
     pub unit: &'static str,
-    /// What to compare with: the goal, or the limit of what it stands on.
+    /// What to compare with, such as the limit of what it stands on.
     pub beside: String,
+    pub goal: Option<Goal>,
+}
+
+/// What a figure has to reach.
+#[derive(Clone, Copy)]
+pub enum Goal {
+    AtLeast(f64),
+    AtMost(f64),
+}
+
+impl Figure {
+    /// Whether it reaches its goal; without one it does.
+    pub fn is_good(&self) -> bool {
+        match self.goal {
+            Some(Goal::AtLeast(goal)) => self.value >= goal,
+            Some(Goal::AtMost(goal)) => self.value <= goal,
+            None => true,
+        }
+    }
+
+    fn verdict(&self) -> String {
+        let verdict = match self.goal {
+            Some(Goal::AtLeast(goal)) => format!("goal: at least {goal}"),
+            Some(Goal::AtMost(goal)) => format!("goal: at most {goal}"),
+            None => String::new(),
+        };
+        let missed = if self.is_good() { "" } else { ", MISSED" };
+        format!("{verdict}{missed}")
+    }
 }
 
 /// Prints all figures.
@@ -22,7 +51,11 @@ pub fn print(figures: &[Figure], json: bool) -> io::Result<()> {
         let rows: Vec<_> = figures.iter().map(as_json).collect();
         return writeln!(out, "{:#}", serde_json::Value::from(rows));
     }
-    writeln!(out, "{:<22} {:<42} {:>12} {:<6} beside", "on", "figure", "value", "")?;
+    writeln!(
+        out,
+        "{:<22} {:<42} {:>12} {:<6} {:<28} beside",
+        "on", "figure", "value", "", "goal"
+    )?;
     for figure in figures {
         let Figure {
             on,
@@ -30,9 +63,14 @@ pub fn print(figures: &[Figure], json: bool) -> io::Result<()> {
             value,
             unit,
             beside,
+            goal: _,
         } = figure;
+        let verdict = figure.verdict();
         let digits = if *value < 100.0 { 2 } else { 0 };
-        writeln!(out, "{on:<22} {what:<42} {value:>12.digits$} {unit:<6} {beside}")?;
+        writeln!(
+            out,
+            "{on:<22} {what:<42} {value:>12.digits$} {unit:<6} {verdict:<28} {beside}"
+        )?;
     }
     Ok(())
 }
@@ -40,5 +78,6 @@ pub fn print(figures: &[Figure], json: bool) -> io::Result<()> {
 fn as_json(figure: &Figure) -> serde_json::Value {
     serde_json::json!({
         "on": figure.on, "figure": figure.what, "value": figure.value, "unit": figure.unit, "beside": figure.beside,
+        "goal": figure.verdict(), "good": figure.is_good(),
     })
 }

@@ -11,11 +11,11 @@ use crate::{greeting::Greeting, staff::Staff};
 fn one_command_serves_the_whole_journey_and_a_restart_keeps_everything() {
     run(async {
         let folder = Folder::new();
-        let (api, admin) = (
-            format!("127.0.0.1:{}", free_port()),
-            format!("127.0.0.1:{}", free_port()),
-        );
-        let usher = Program::named("usher").env("API_ADDR", &api).env("ADMIN_ADDR", &admin);
+        let [api, admin, metrics] = [0; 3].map(|_| format!("127.0.0.1:{}", free_port()));
+        let usher = Program::named("usher")
+            .env("API_ADDR", &api)
+            .env("ADMIN_ADDR", &admin)
+            .env("METRICS_ADDR", &metrics);
         let usher = usher.ready_at(&api).ready_at(&admin);
 
         let running = usher.start(&folder).await;
@@ -33,6 +33,14 @@ fn one_command_serves_the_whole_journey_and_a_restart_keeps_everything() {
         })
         .await;
         assert!(mail.contains(email), "{mail}");
+        let counted = reqwest::get(format!("http://{metrics}/metrics"))
+            .await
+            .expect("it is served");
+        let counted = counted.text().await.expect("a text");
+        assert!(
+            counted.contains("usher_jobs_done_total{kind=\"welcome_email\"} 1\n"),
+            "{counted}"
+        );
         assert!(staff.find("users", email).await.concat().contains(name));
         let page = staff.open_first().await;
         assert!(page.contains(email) && page.contains("welcome_email"), "{page}");

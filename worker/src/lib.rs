@@ -45,7 +45,7 @@ pub fn registry() -> Registry {
     long::register(mails::register(upkeep::register(Registry::new())))
 }
 
-/// Runs Usher's own jobs in a house that is open, until shutdown. Errors are settings that cannot be used.
+/// Runs Usher's own jobs in a house that is open, until shutdown, with health and metrics on `METRICS_ADDR`. Errors are settings that cannot be used.
 pub async fn run(house: &House, options: Options, shutdown: CancellationToken) -> anyhow::Result<()> {
-    Worker::new(registry(), options).run(house, shutdown).await
+    Worker::new(registry(), options).run_told(house, shutdown).await
 }

@@ -1,9 +1,9 @@
 //! A worker as a process: it waits for its database, tells its health, and runs until it is stopped.
 
-use std::{sync::Arc, time::Duration};
+use std::{net::SocketAddr, sync::Arc, time::Duration};
 
 use tokio::sync::watch;
-use tokio_util::sync::CancellationToken;
+use tokio_util::sync::{CancellationToken, DropGuard};
 use tracing::{info, warn};
 use usher_shared::{
     Config, House, OpenError,
@@ -60,24 +60,40 @@ impl Worker {
         Ok(())
     }
 
+    /// [`Worker::run`] in a process with other rooms: serves health and metrics on `METRICS_ADDR` as well.
+    pub async fn run_told(self, house: &House, shutdown: CancellationToken) -> anyhow::Result<()> {
+        let (_opened, open) = watch::channel(Ok(house.clone()));
+        let _told = self.tell(house.config.metrics_addr, open).await?;
+        self.run(house, shutdown).await
+    }
+
+    /// Serves health and metrics until the guard is dropped, which is after the jobs: a worker that drains is alive and
+    /// says so.
+    async fn tell(
+        &self,
+        address: Option<SocketAddr>,
+        house: watch::Receiver<Result<House, Part>>,
+    ) -> anyhow::Result<DropGuard> {
+        let finished = CancellationToken::new();
+        if let Some(address) = address {
+            let health = Health {
+                metrics: Arc::clone(&self.metrics),
+                backlog: Arc::default(),
+                queues: self.registry.queues().into(),
+                house,
+            };
+            let listener = process::bind(address, "METRICS_ADDR").await?;
+            tokio::spawn(health.serve(listener, finished.clone()));
+        }
+        Ok(finished.drop_guard())
+    }
+
     /// The whole process: serves health and metrics on `METRICS_ADDR`, waits for a database that is not there yet or
     /// not migrated, and runs until shutdown. Only a setting that cannot be used is an error.
     pub async fn serve(self, config: Config, shutdown: CancellationToken) -> anyhow::Result<()> {
         Mailer::new(&config)?;
         let (opened, house) = watch::channel(Err(Part::Unreachable));
-        let health = Health {
-            metrics: Arc::clone(&self.metrics),
-            backlog: Arc::default(),
-            queues: self.registry.queues().into(),
-            house,
-        };
-        // Ends after the jobs: a worker that drains is alive and says so.
-        let finished = CancellationToken::new();
-        let _finish = finished.clone().drop_guard();
-        if let Some(address) = config.metrics_addr {
-            let listener = process::bind(address, "METRICS_ADDR").await?;
-            tokio::spawn(health.serve(listener, finished));
-        }
+        let _told = self.tell(config.metrics_addr, house).await?;
         let open = || async {
             let house = open_house(config.clone()).await;
             drop(opened.send_replace(house.as_ref().map(House::clone).map_err(Part::from)));

@@ -1,5 +1,5 @@
 //! What mails ask of the database, done for many at once: who the user is, whether the mail may go, and that it is gone.
-//! Three commits of the database for a mail become three for all mails that are under way.
+//! Two commits for all mails that are under way, instead of three for each.
 
 use std::{
     collections::{HashMap, HashSet},
@@ -100,7 +100,7 @@ async fn load(db: DatabaseConnection, ids: Arc<[i64]>) -> Result<Vec<Option<user
     Ok(ids.iter().map(|id| users.get(id).cloned()).collect())
 }
 
-/// Seven round trips and one commit, for any number of mails.
+/// Six round trips and one commit, for any number of mails.
 async fn clear(db: DatabaseConnection, wishes: Arc<[Wish]>) -> Result<Vec<Clearance>, DbErr> {
     let mails: Vec<Reservation> = wishes.iter().map(|wish| wish.mail.clone()).collect();
     let tx = db::begin(&db).await?;

@@ -66,10 +66,44 @@ async fn read(db: &DatabaseConnection, queues: &[String]) -> Result<String, DbEr
         let _ = writeln!(oldest, "usher_queue_oldest_seconds{{queue=\"{queue}\"}} {waits}");
     }
     let open = mail_breaker::Entity::find().count(db).await?;
+    let enqueued = enqueued(db).await?;
     Ok(format!(
-        "{depth}{oldest}# HELP usher_mail_breakers_open Mail servers that refuse us\n\
+        "{depth}{oldest}{enqueued}# HELP usher_mail_breakers_open Mail servers that refuse us\n\
          # TYPE usher_mail_breakers_open gauge\nusher_mail_breakers_open {open}\n"
     ))
+}
+
+/// Jobs written in the last minute, whichever room wrote them: their ids are UUIDv7, so they are the table's end.
+async fn enqueued(db: &DatabaseConnection) -> Result<String, DbErr> {
+    let since = u64::try_from((now() - chrono::Duration::minutes(1)).timestamp_millis()).unwrap_or_default();
+    let first = uuid::Builder::from_unix_timestamp_millis(since, &[0; 10]).into_uuid();
+    let last = job::Entity::find()
+        .select_only()
+        .column(job::Column::Kind)
+        .filter(job::Column::Id.gte(first))
+        .limit(COUNTED)
+        .into_query();
+    let query = Query::select()
+        .column(job::Column::Kind)
+        .expr_as(Expr::col(Asterisk).count(), "jobs")
+        .from_subquery(last, Alias::new("last"))
+        .group_by_col(job::Column::Kind)
+        .order_by(job::Column::Kind, sea_orm::Order::Asc)
+        .to_owned();
+    let mut text = String::from(
+        "# HELP usher_jobs_enqueued_last_minute Jobs that any room wrote in the last minute, counted up to 100000\n\
+         # TYPE usher_jobs_enqueued_last_minute gauge\n",
+    );
+    for row in db.query_all(&query).await? {
+        let (kind, jobs): (String, i64) = (row.try_get("", "kind")?, row.try_get("", "jobs")?);
+        // Kinds are words; whatever else somebody wrote into the table must not break the text.
+        let kind: String = kind
+            .chars()
+            .filter(|char| char.is_ascii_alphanumeric() || *char == '_')
+            .collect();
+        let _ = writeln!(text, "usher_jobs_enqueued_last_minute{{kind=\"{kind}\"}} {jobs}");
+    }
+    Ok(text)
 }
 
 /// How many jobs of a queue are due, and since when the oldest is.

@@ -64,6 +64,7 @@ on_both! {
             "usher_queue_ready{queue=\"mail\"} 0\n",
             "usher_queue_oldest_seconds{queue=\"default\"} 0\n",
             "usher_mail_breakers_open 0\n",
+            "usher_jobs_enqueued_last_minute{kind=\"welcome_email\"} 1\n",
         ] {
             assert!(metrics.contains(line), "{line} is not in {metrics}");
         }
