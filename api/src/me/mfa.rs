@@ -303,7 +303,7 @@ impl ErrorList for Remove {
 #[schema(as = RecoveryCodes)]
 struct RecoveryCodesOut {
     /// Each logs in once in the place of an authenticator app.
-    #[schema(example = json!(["k3m9-x0qa-7v2d"]), min_items = 10, max_items = 10)]
+    #[schema(example = json!(["k3m9-x0qa-7v2d", "9b5s-eh64-42ek", "ybut-39jk-dat7", "v5a8-zy2v-puau", "a87b-bpws-zwwx", "d4wn-cqej-979h", "a4zy-vwzk-vb2y", "bmrx-bwtj-8ffn", "bfg7-9bav-u343", "gpaj-kphr-c6q8"]), min_items = 10, max_items = 10)]
     codes: Vec<String>,
 }
 

@@ -4,6 +4,7 @@ mod api_keys;
 mod app;
 mod browsing;
 mod changes;
+mod clients;
 mod credentials;
 mod deletion;
 mod documents;
