@@ -29,8 +29,8 @@ pub(crate) const DEFAULT_URL: &str = "http://127.0.0.1:8000";
 
 const ABOUT: &str = "Accounts for your product: sign people up, look them up, and let Usher greet them by mail.
 
-**To try it here**, press *Authorize* and paste an API key (`uak_…`), as the first start printed it or as
-`usher key create` makes it. Every error has a stable `code`, explained at the address in its `type`; send
+**To try it here**, press *Authorize*: paste an API key (`uak_…`), as the first start printed it or as
+`usher key create` makes it, or sign in with email and password for the operations under *Me*. Every error has a stable `code`, explained at the address in its `type`; send
 `Accept: application/problem+json` for errors in strict RFC 9457. Every answer carries `X-Request-Id`, under which the
 operator finds it in the logs.";
 

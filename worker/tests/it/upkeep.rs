@@ -11,6 +11,7 @@ use usher_shared::{
         session::{self, SessionKind},
         user,
     },
+    jobs::DeleteAccount,
     mail_tokens,
     time::now,
 };
@@ -51,6 +52,30 @@ on_both! {
         }
         let jobs = job::Entity::find().filter(job::Column::Kind.eq("prune")).count(&yard.house.db).await.unwrap();
         assert_eq!(jobs, 1);
+    }
+
+    async fn an_account_goes_at_the_time_its_owner_chose_and_not_before(db: TestDb) {
+        let yard = Yard::embedded(db).await;
+        let (due, later, kept) = (
+            yard.sign_up("Ada Lovelace", "ada@example.org").await.id,
+            yard.sign_up("Bob Later", "bob@example.org").await.id,
+            yard.sign_up("Eve Kept", "eve@example.org").await.id,
+        );
+        yard.sql("DELETE FROM jobs").await;
+        for (id, at) in [(due, now() - Duration::minutes(1)), (later, now() + Duration::days(1))] {
+            let update = user::Entity::update_many().col_expr(user::Column::DeleteAt, Expr::value(at));
+            update.filter(user::Column::Id.eq(id)).exec(&yard.house.db).await.unwrap();
+        }
+        let worker = yard.start(registry());
+        for user_id in [due, later, kept, 99_999] {
+            let job = yard.enqueue(DeleteAccount { user_id }).await;
+            yard.reaches(job, JobState::Done).await;
+        }
+        worker.stop().await;
+        let deleted = user::Entity::find().filter(user::Column::DeletedAt.is_not_null()).all(&yard.house.db).await.unwrap();
+        assert_eq!(deleted.iter().map(|user| user.id).collect::<Vec<_>>(), [due]);
+        let noted = audit_log::Entity::find().filter(audit_log::Column::Action.eq("delete")).count(&yard.house.db).await.unwrap();
+        assert_eq!(noted, 1);
     }
 
     async fn what_expired_a_week_ago_is_gone(db: TestDb) {
