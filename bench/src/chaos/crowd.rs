@@ -2,9 +2,11 @@
 
 use std::time::Duration;
 
-use anyhow::{Context, Result};
+use anyhow::{Result, ensure};
 use sea_orm::ConnectionTrait;
 use tokio::time::sleep;
+use usher_shared::SecretKey;
+use usher_testkit::{Folder, Program, Redis};
 
 use super::{
     Measured,
@@ -29,13 +31,14 @@ const AHEAD_ON_SQLITE: &str =
 /// One idle worker, before and after.
 pub async fn ahead(on: On) -> Result<Vec<Measured>> {
     let crew = Crew {
-        workers: 1,
+        workers: 0,
         lease: 15,
         concurrency: 16,
     };
-    let scene = Scene::open(on, crew).await?;
+    let (scene, folder) = (Scene::open(on, crew).await?, Folder::new());
+    let running = usher_worker(&scene)?.start(&folder).await;
     sleep(Duration::from_secs(5)).await;
-    let worker = scene.posts[0].id().context("the worker runs")?;
+    let worker = running.id();
     let (memory, redis, cpu) = cost(&scene, worker).await;
     let insert = if on == On::Sqlite {
         AHEAD_ON_SQLITE
@@ -71,6 +74,18 @@ pub async fn ahead(on: On) -> Result<Vec<Measured>> {
         ));
     }
     Ok(measured)
+}
+
+/// Usher's own worker, because this program is larger.
+fn usher_worker(scene: &Scene) -> Result<Program> {
+    let binary = std::env::current_exe()?.with_file_name("usher-worker");
+    ensure!(binary.is_file(), "no {}: build usher-worker first", binary.display());
+    let redis_url = scene.redis.as_ref().map(Redis::url).unwrap_or_default();
+    Ok(Program::at(binary)
+        .env("DATABASE_URL", &scene.house.config.database_url)
+        .env("REDIS_URL", redis_url)
+        .env("SMTP_URL", scene.sink.url())
+        .env("SECRET_KEY", SecretKey::generate_base64()))
 }
 
 /// The worker's memory and Redis' in MiB, and the worker's share of one core in percent.
