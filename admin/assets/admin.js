@@ -5,11 +5,46 @@
 document.addEventListener("keydown", (event) => {
   const typing = event.target.closest("input, textarea, select, [contenteditable]");
   const search = document.querySelector("[data-search]");
-  if (event.key === "/" && !typing && !event.ctrlKey && !event.metaKey && !event.altKey && search) {
+  const box = search || document.querySelector("[data-find]");
+  if (event.key === "/" && !typing && !event.ctrlKey && !event.metaKey && !event.altKey && box) {
     event.preventDefault();
-    search.focus();
-    search.select();
+    box.focus();
+    box.select();
   }
+});
+
+// Ctrl-K goes to the search across everything.
+document.addEventListener("keydown", (event) => {
+  const find = document.querySelector("[data-find]");
+  if (find && (event.ctrlKey || event.metaKey) && event.key.toLowerCase() === "k") {
+    event.preventDefault();
+    find.focus();
+    find.select();
+  }
+});
+
+// A field that holds an object's id suggests objects by their names.
+document.querySelectorAll("[data-suggest]").forEach((input, number) => {
+  const list = document.createElement("datalist");
+  list.id = `suggestions-${number}`;
+  input.after(list);
+  input.setAttribute("list", list.id);
+  let waiting;
+  input.addEventListener("input", () => {
+    clearTimeout(waiting);
+    waiting = setTimeout(async () => {
+      const answer = await fetch(`${input.dataset.suggest}?q=${encodeURIComponent(input.value)}`).catch(() => null);
+      if (!answer || !answer.ok) return;
+      const { results } = await answer.json();
+      list.replaceChildren(...results.map(({ id, text }) => {
+        const option = document.createElement("option");
+        option.value = id;
+        option.label = text;
+        option.textContent = text;
+        return option;
+      }));
+    }, 150);
+  });
 });
 
 // A box above the column ticks the whole page, and the number of ticked rows is said.

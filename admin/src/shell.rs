@@ -12,6 +12,8 @@ pub(crate) struct Shell {
     pub(crate) message: Option<Message>,
     pub(crate) csrf: String,
     pub(crate) theme: Theme,
+    /// What stands in the search box of the header.
+    pub(crate) searched: String,
     /// Where the theme switch comes back to.
     pub(crate) path: String,
     pub(crate) css: &'static str,
@@ -103,10 +105,19 @@ impl Shell {
             message: visit.message.clone(),
             csrf: csrf::token(&state.config.secret_key, &visit.csrf_binding),
             theme: visit.theme,
+            searched: String::new(),
             path: visit.path.clone(),
             css: assets::href("admin.css"),
             script: assets::href("admin.js"),
             icon: assets::href("icon.svg"),
+        }
+    }
+
+    /// Shows what was searched in the header's box.
+    pub(crate) fn searched(self, typed: &str) -> Self {
+        Self {
+            searched: typed.to_owned(),
+            ..self
         }
     }
 

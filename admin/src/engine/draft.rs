@@ -57,6 +57,10 @@ impl Draft {
         self.values.get(column.as_str()).filter(|value| !is_null(value))
     }
 
+    pub(crate) fn value(&self, column: &str) -> Option<&Value> {
+        self.values.get(column).filter(|value| !is_null(value))
+    }
+
     /// The value as text; none for NULL.
     pub(crate) fn text(&self, column: impl IdenStatic) -> Option<String> {
         self.get(column).and_then(text_of)

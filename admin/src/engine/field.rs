@@ -214,10 +214,7 @@ impl<E: EntityTrait> Field<E> {
 
     /// The id of an object of another declared model, shown by that object's name.
     pub(crate) fn foreign_key<To: AdminModel>(column: impl IdColumn<E>) -> Self {
-        Self {
-            readonly: true,
-            ..Self::new(column.column(), Kind::ForeignKey(To::META.name))
-        }
+        Self::new(column.column(), Kind::ForeignKey(To::META.name))
     }
 
     pub(crate) fn internal(column: E::Column) -> Self {

@@ -44,6 +44,11 @@ pub(crate) enum Input {
     Lines {
         value: String,
     },
+    /// The id of another object; `source` suggests some.
+    Reference {
+        value: String,
+        source: String,
+    },
     Choice {
         options: Vec<ChoiceOption>,
     },
@@ -161,6 +166,10 @@ fn input(spec: &Spec, value: String) -> Input {
                 options: none.into_iter().chain(offered).collect(),
             }
         }
+        Kind::ForeignKey(to) => Input::Reference {
+            value,
+            source: format!("/admin/{to}/autocomplete"),
+        },
         Kind::Int => Input::Line {
             kind: "text",
             mode: "numeric",

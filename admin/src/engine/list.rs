@@ -6,6 +6,11 @@ use axum::{
     response::Response,
 };
 
+use sea_orm::{
+    ConnectionTrait, DbErr,
+    sea_query::{Expr, Func, Query},
+};
+
 use super::{
     count::Count,
     delete,
@@ -15,7 +20,8 @@ use super::{
     model::Model,
     names::names,
     object::{BACK, path_segment},
-    query::{BadQuery, ListQuery, Test},
+    period::Period,
+    query::{BadQuery, FACETS, ListQuery, Test},
     row::{Cell, Row},
     search,
 };
@@ -34,6 +40,8 @@ struct ListPage {
     /// None where the model cannot be searched.
     search: Option<SearchBox>,
     filters: Vec<FilterGroup>,
+    /// The same list with or without the counts of its filters.
+    facets_href: (String, bool),
     /// The list without search and filters, when there are any.
     clear_href: Option<String>,
     heads: Vec<Head>,
@@ -68,12 +76,16 @@ struct FilterGroup {
 struct FreeFilter {
     name: &'static str,
     typed: String,
+    /// Where suggestions come from.
+    source: Option<String>,
     /// The list's other parameters.
     kept: Vec<(String, String)>,
 }
 
 struct FilterOption {
     label: String,
+    /// How many rows it would leave, where that was asked for.
+    facet: Option<String>,
     href: String,
     current: bool,
 }
@@ -112,7 +124,8 @@ pub(crate) async fn show(
 ) -> Result<Response, AdminError> {
     let model = state.site.model(&name).ok_or(AdminError::NotFound)?;
     staff.require(&model.meta.permission(Operation::View))?;
-    let query = match ListQuery::parse(model, &Fields::parse(query.unwrap_or_default().as_bytes())) {
+    let fields = Fields::parse(query.unwrap_or_default().as_bytes());
+    let query = match ListQuery::parse(model, &fields) {
         Ok(query) => query,
         Err(BadQuery::Secret(column)) => {
             tracing::warn!(
@@ -130,6 +143,7 @@ pub(crate) async fn show(
             return Ok(visit.say_warning(words.to_owned(), &model.href()));
         }
     };
+    let with_facets = fields.get(FACETS).is_some();
     let condition = query.condition(model).add(search::condition(model, &query.search));
     let page = keyset::page(&state.db, model, &condition, &query.order, query.cursor.as_ref()).await?;
     let count = Count::of(&state.db, model, query.has_filters(), &condition).await?;
@@ -158,6 +172,11 @@ pub(crate) async fn show(
         let fits_list = (action.name == delete::RESTORE) == deleted;
         staff.may(&action.permission(model)) && !action.is_for_one() && fits_list
     });
+    let filtered = model.fields.iter().filter(|spec| spec.filter);
+    let mut filters: Vec<_> = filtered.map(|spec| filter_group(model, spec, &query)).collect();
+    if with_facets {
+        count_facets(&state.db, model, &query, &mut filters).await?;
+    }
     page::show(&ListPage {
         shell: Shell::new(&state, &visit, &staff, model.meta.title()).here(model.meta.title()),
         title: model.meta.title(),
@@ -170,12 +189,8 @@ pub(crate) async fn show(
             typed: query.search.clone(),
             kept: query.kept_by_search(),
         }),
-        filters: model
-            .fields
-            .iter()
-            .filter(|spec| spec.filter)
-            .map(|spec| filter_group(model, spec, &query))
-            .collect(),
+        facets_href: facets_href(model, &query, with_facets),
+        filters,
         clear_href: query.has_filters().then(|| model.href()),
         heads: model.listed().map(|spec| head(model, spec, &query)).collect(),
         rows: rows.collect(),
@@ -208,6 +223,57 @@ fn object_href(model: &Model, row: &Row, here: &str) -> String {
         format!("?{BACK}={}", path_segment(here))
     };
     format!("{}/{}{back}", model.href(), row.text(model.id).unwrap_or_default())
+}
+
+/// Rows are counted up to here, then shown as "more".
+const COUNTED: u64 = 1_000;
+
+fn facets_href(model: &Model, query: &ListQuery, shown: bool) -> (String, bool) {
+    let here = query.unplaced();
+    let facets = if shown { "" } else { "_facets=yes" };
+    let both = [here.as_str(), facets].into_iter().filter(|part| !part.is_empty());
+    (href(model, &both.collect::<Vec<_>>().join("&")), shown)
+}
+
+/// Counts what each option would leave of the list, all of them in one statement.
+async fn count_facets(
+    db: &impl ConnectionTrait,
+    model: &Model,
+    query: &ListQuery,
+    groups: &mut [FilterGroup],
+) -> Result<(), DbErr> {
+    let search = search::condition(model, &query.search);
+    let mut select = Query::select();
+    let mut asked: Vec<&mut FilterOption> = groups.iter_mut().flat_map(|group| &mut group.options).collect();
+    for (number, option) in asked.iter().enumerate() {
+        let narrowed = option.href.split_once('?').map_or("", |(_, query)| query);
+        let Ok(narrowed) = ListQuery::parse(model, &Fields::parse(narrowed.as_bytes())) else {
+            continue;
+        };
+        let some = Query::select()
+            .expr(Expr::val(1))
+            .from(model.table)
+            .cond_where(narrowed.condition(model).add(search.clone()))
+            .limit(COUNTED + 1)
+            .to_owned();
+        let counted = Query::select()
+            .expr(Func::count(Expr::cust("*")))
+            .from_subquery(some, "some")
+            .to_owned();
+        select.expr_as(Expr::SubQuery(None, Box::new(counted.into())), format!("f{number}"));
+    }
+    let Some(row) = db.query_one(&select).await? else {
+        return Ok(());
+    };
+    for (number, option) in asked.iter_mut().enumerate() {
+        let count: i64 = row.try_get("", &format!("f{number}"))?;
+        option.facet = Some(if count as u64 > COUNTED {
+            format!("{}+", super::grouped(COUNTED as i64))
+        } else {
+            super::grouped(count)
+        });
+    }
+    Ok(())
 }
 
 fn head(model: &Model, spec: &Spec, query: &ListQuery) -> Head {
@@ -244,6 +310,7 @@ fn filter_group(model: &Model, spec: &Spec, query: &ListQuery) -> FilterGroup {
     let current = query.filter(spec.name);
     let option = |label: &str, test: Option<Test>| FilterOption {
         label: label.to_owned(),
+        facet: None,
         current: current == test.as_ref(),
         href: href(model, &query.with_filter(spec.name, test)),
     };
@@ -271,6 +338,10 @@ fn filter_group(model: &Model, spec: &Spec, query: &ListQuery) -> FilterGroup {
             free = Some(FreeFilter {
                 name: spec.name,
                 typed,
+                source: match spec.kind {
+                    Kind::ForeignKey(to) => Some(format!("/admin/{to}/autocomplete")),
+                    _ => None,
+                },
                 kept: query.kept_by_filter(spec.name),
             });
         }
@@ -289,6 +360,17 @@ fn filter_group(model: &Model, spec: &Spec, query: &ListQuery) -> FilterGroup {
             options: vec![option("No", None), option("Yes", deleted)],
             free: None,
         };
+    }
+    if matches!(spec.kind, Kind::Time) && !spec.nullable {
+        let during = match current {
+            Some(Test::During(period)) => Some(*period),
+            _ => None,
+        };
+        let today = usher_shared::time::now().date_naive();
+        let wider: Vec<_> = std::iter::successors(during, |period| period.wider()).collect();
+        let parts = during.map_or_else(|| Period::years(today), |period| period.parts(today));
+        let steps = wider.into_iter().rev().chain(parts);
+        options.extend(steps.map(|period| option(&period.label(), Some(Test::During(period)))));
     }
     let presence = spec.nullable && free.is_none() && !matches!(spec.kind, Kind::Choice(_));
     if presence {

@@ -3,6 +3,7 @@
 
 mod action;
 mod answers;
+mod autocomplete;
 mod bulk;
 mod confirm;
 mod count;
@@ -19,6 +20,7 @@ mod model;
 mod names;
 mod object;
 mod panel;
+mod period;
 mod permissions;
 mod query;
 mod row;
@@ -47,7 +49,9 @@ use crate::routes::Routes;
 /// The pages of every registered model.
 pub(crate) fn routes(routes: Routes) -> Routes {
     routes
+        .staff("/admin/search", get(autocomplete::search))
         .staff("/admin/{model}", get(list::show))
+        .staff("/admin/{model}/autocomplete", get(autocomplete::suggest))
         .staff("/admin/{model}/new", get(object::blank).post(object::create))
         .staff("/admin/{model}/export.csv", get(export::csv))
         .staff("/admin/{model}/export.json", get(export::json))

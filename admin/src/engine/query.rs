@@ -1,6 +1,7 @@
 //! A list's state as its address says it: what is searched, filtered and sorted, and where in the list one is.
 //! Every link of the list is written here too, so that what is written can be read.
 
+use chrono::{DateTime, Utc};
 use sea_orm::{
     Value,
     sea_query::{Condition, Expr, ExprTrait, IntoCondition},
@@ -11,6 +12,8 @@ use super::{
     field::{Kind, Spec},
     keyset::{Cursor, Direction, Order},
     model::Model,
+    period::Period,
+    storage::Storage,
 };
 use crate::posted::Fields;
 
@@ -22,6 +25,8 @@ const SEARCH: &str = "q";
 const ORDER: &str = "o";
 const AFTER: &str = "after";
 const BEFORE: &str = "before";
+/// Asks for counts beside the filters. They cost a look at each, so they are asked for.
+pub(crate) const FACETS: &str = "_facets";
 
 /// What the address asks for.
 #[derive(Debug)]
@@ -43,8 +48,23 @@ pub(crate) struct Filter {
 
 #[derive(Clone, Debug, PartialEq)]
 pub(crate) enum Test {
-    Is { text: String, value: Value },
+    Is {
+        text: String,
+        value: Value,
+    },
     Null(bool),
+    /// A year, a month or a day: `2026`, `2026-11`, `2026-11-22`, in UTC.
+    During(Period),
+    /// From this time on.
+    From {
+        text: String,
+        at: DateTime<Utc>,
+    },
+    /// Before this time.
+    Before {
+        text: String,
+        at: DateTime<Utc>,
+    },
 }
 
 /// Why an address cannot be followed.
@@ -76,6 +96,8 @@ impl ListQuery {
             let cursor = || Cursor::decode(&query.order, value).ok_or(BadQuery::Unknown);
             match name {
                 ORDER => {}
+                // Asks for something about the list, not of it.
+                FACETS => {}
                 SEARCH => query.search = value.replace('\0', " ").trim().chars().take(MAX_SEARCH_CHARS).collect(),
                 AFTER => query.cursor = Some((Direction::Forward, cursor()?)),
                 BEFORE => query.cursor = Some((Direction::Backward, cursor()?)),
@@ -148,7 +170,8 @@ impl ListQuery {
     /// The parameters that the form of a free filter keeps: all but that filter and the place.
     pub(crate) fn kept_by_filter(&self, column: &str) -> Vec<(String, String)> {
         let search = (!self.search.is_empty()).then(|| (SEARCH.to_owned(), self.search.clone()));
-        let others = self.filters.iter().filter(|filter| filter.column != column);
+        let is_other = |filter: &&Filter| filter.column != column;
+        let others = self.filters.iter().filter(is_other);
         let order = self.ordered.then(|| (ORDER.to_owned(), self.order.text()));
         search
             .into_iter()
@@ -181,6 +204,12 @@ impl Filter {
             Test::Is { value, .. } => column.eq(value.clone()),
             Test::Null(true) => column.is_null(),
             Test::Null(false) => column.is_not_null(),
+            Test::During(period) => {
+                let (from, to) = period.range();
+                column.clone().gte(from).and(column.lt(to))
+            }
+            Test::From { at, .. } => column.gte(*at),
+            Test::Before { at, .. } => column.lt(*at),
         }
         .into_condition()
     }
@@ -189,6 +218,9 @@ impl Filter {
         match &self.test {
             Test::Is { text, .. } => (self.column.to_owned(), text.clone()),
             Test::Null(null) => (format!("{}__isnull", self.column), null.to_string()),
+            Test::During(period) => (self.column.to_owned(), period.text()),
+            Test::From { text, .. } => (format!("{}__gte", self.column), text.clone()),
+            Test::Before { text, .. } => (format!("{}__lt", self.column), text.clone()),
         }
     }
 }
@@ -205,7 +237,11 @@ fn filter(model: &Model, name: &str, value: &str) -> Result<Option<Filter>, BadQ
         _ if value.is_empty() => return Ok(None),
         _ => {}
     }
+    let is_time = matches!(spec.kind, Kind::Time);
     let test = match lookup {
+        None if is_time => Period::parse(value).map(Test::During),
+        Some("gte") if is_time => time(value).map(|(text, at)| Test::From { text, at }),
+        Some("lt") if is_time => time(value).map(|(text, at)| Test::Before { text, at }),
         None => is(spec, value),
         Some("isnull") if spec.nullable => value.parse().ok().map(Test::Null),
         Some(_) => None,
@@ -217,6 +253,18 @@ fn filter(model: &Model, name: &str, value: &str) -> Result<Option<Filter>, BadQ
         })
     })
     .ok_or(BadQuery::Unknown)
+}
+
+/// A day or an exact time.
+fn time(text: &str) -> Option<(String, DateTime<Utc>)> {
+    let at = match Period::parse(text) {
+        Some(period) => period.range().0,
+        None => match Storage::Time.parse(text)? {
+            Value::ChronoDateTimeUtc(at) => at?,
+            _ => return None,
+        },
+    };
+    Some((text.to_owned(), at))
 }
 
 fn is(spec: &Spec, text: &str) -> Option<Test> {

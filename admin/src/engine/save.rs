@@ -73,6 +73,7 @@ pub(crate) async fn change(
         said: Mutex::default(),
     };
     (model.clean)(&mut draft, Some(&row), &state.config);
+    refuse_dangling(state, &*tx, model, &mut draft).await?;
     if draft.errors().is_empty() {
         (model.guard)(&saving, &row, &mut draft).await?;
     }
@@ -152,6 +153,10 @@ pub(crate) async fn create(
         staff,
         said: Mutex::default(),
     };
+    refuse_dangling(state, &*tx, model, &mut draft).await?;
+    if !draft.errors().is_empty() {
+        return Ok(Err(draft));
+    }
     match (model.create)(&saving, &mut draft).await {
         Ok(Some(id)) => {
             if let Some((ticks, wanted)) = &ticked {
@@ -167,6 +172,25 @@ pub(crate) async fn create(
             Ok(Err(draft))
         }
     }
+}
+
+/// Refuses ids of objects that are not there.
+async fn refuse_dangling(
+    state: &AppState,
+    tx: &impl ConnectionTrait,
+    model: &Model,
+    draft: &mut Draft,
+) -> Result<(), DbErr> {
+    for spec in &model.fields {
+        let Kind::ForeignKey(to) = spec.kind else { continue };
+        let (Some(to), Some(id)) = (state.site.model(to), draft.value(spec.name).and_then(text_of)) else {
+            continue;
+        };
+        if super::object::find(tx, to, &id).await?.is_none() {
+            draft.refuse_by_name(spec.name, format!("There is no {} with this id", to.meta.singular));
+        }
+    }
+    Ok(())
 }
 
 async fn update(

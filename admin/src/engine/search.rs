@@ -7,6 +7,7 @@ use usher_shared::search::{holds, starts_with};
 use super::{
     field::{Kind, SearchBy, Spec},
     model::Model,
+    period::Period,
 };
 
 /// More words than this only cost.
@@ -38,6 +39,14 @@ fn matches(model: &Model, term: &Term) -> Condition {
         .as_deref()
         .and_then(|name| model.field(name))
         .filter(|spec| is_searchable(spec));
+    // `created:>2026-01-01`, for a time that the list can be filtered by.
+    let time = term.column.as_deref().and_then(|name| {
+        let spec = model.field(name).or_else(|| model.field(&format!("{name}_at")))?;
+        (spec.filter && matches!(spec.kind, Kind::Time)).then_some(spec)
+    });
+    if let Some(spec) = time {
+        return by_time(spec, &term.word).unwrap_or_else(nothing);
+    }
     if let Some(spec) = named {
         return by_column(spec, &term.word).unwrap_or_else(nothing);
     }
@@ -69,6 +78,19 @@ fn by_column(spec: &Spec, word: &str) -> Option<Condition> {
         Some(SearchBy::Words) => holds(spec.name, word),
         Some(SearchBy::Exact) | None => Condition::any().add(Expr::col(spec.name).eq(spec.storage.parse(word)?)),
     })
+}
+
+/// `2026-11`, `>2026-11-01`, `<2026-11-01`; "after a day" begins with the next one.
+fn by_time(spec: &Spec, word: &str) -> Option<Condition> {
+    let column = Expr::col(spec.name);
+    let (from, to) = Period::parse(word.trim_start_matches(['>', '<', '=']))?.range();
+    Some(Condition::all().add(match word.get(..word.len().min(2))? {
+        ">=" => column.gte(from),
+        "<=" => column.lt(to),
+        sign if sign.starts_with('>') => column.gte(to),
+        sign if sign.starts_with('<') => column.lt(from),
+        _ => column.clone().gte(from).and(column.lt(to)),
+    }))
 }
 
 fn nothing() -> Condition {

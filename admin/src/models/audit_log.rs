@@ -18,7 +18,7 @@ impl AdminModel for Entity {
         use Column::*;
         match column {
             Id => Field::id(C.id).label("Entry"),
-            At => Field::time(C.at).list().sort().readonly(),
+            At => Field::time(C.at).list().sort().filter().readonly(),
             ActorKind => Field::choice(C.actor_kind, tone).list().filter().readonly(),
             ActorId => Field::foreign_key::<usher_shared::entity::user::Entity>(C.actor_id)
                 .filter()

@@ -91,7 +91,12 @@ impl AdminModel for Entity {
             WelcomedAt => Field::time(C.welcomed_at).readonly().fieldset("Record"),
             LastLoginAt => Field::time(C.last_login_at).list().readonly().fieldset("Record"),
             Version => Field::row_version(C.version),
-            CreatedAt => Field::time(C.created_at).list().sort().readonly().fieldset("Record"),
+            CreatedAt => Field::time(C.created_at)
+                .list()
+                .sort()
+                .filter()
+                .readonly()
+                .fieldset("Record"),
             UpdatedAt => Field::touched(C.updated_at).fieldset("Record"),
             DeletedAt => Field::time(C.deleted_at).filter().readonly().fieldset("Record"),
             DeleteAt => Field::time(C.delete_at)

@@ -4,6 +4,7 @@ mod actions;
 mod app;
 mod browser;
 mod export;
+mod finding;
 mod forms;
 mod headers;
 mod hostile;

@@ -86,6 +86,9 @@ fn takes(path: &str, post: bool, model: &str) -> Takes {
         ("/admin/{model}/export.csv" | "/admin/{model}/export.json", false) => {
             Takes::Permissions(vec![format!("{model}.view"), format!("{model}.export")])
         }
+        ("/admin/search", false) => Takes::Staff,
+        ("/admin/search" | "/admin/{model}/autocomplete", true) => Takes::NoMethod,
+        ("/admin/{model}/autocomplete", false) => view(),
         ("/admin/jobs/overview", false) => Takes::Permissions(vec!["jobs.view".to_owned()]),
         ("/admin/jobs/overview", true) => Takes::Permissions(vec!["jobs.view".to_owned(), "queues.resume".to_owned()]),
         ("/admin/account", false) => Takes::Staff,
