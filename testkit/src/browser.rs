@@ -115,8 +115,11 @@ impl Browser {
 
     /// The visible text of the first element that `css` finds; waits for it.
     pub async fn text(&self, css: &str) -> String {
-        let element = self.find(css).await;
-        text(self.get(&format!("element/{element}/text")).await)
+        self.of_element(css, "text")
+            .await
+            .as_str()
+            .unwrap_or_default()
+            .to_owned()
     }
 
     /// The visible texts of all that `css` finds now.
@@ -135,11 +138,8 @@ impl Browser {
 
     /// An attribute of the first element that `css` finds.
     pub async fn attribute(&self, css: &str, name: &str) -> Option<String> {
-        let element = self.find(css).await;
-        self.get(&format!("element/{element}/attribute/{name}"))
-            .await
-            .as_str()
-            .map(str::to_owned)
+        let value = self.of_element(css, &format!("attribute/{name}")).await;
+        value.as_str().map(str::to_owned)
     }
 
     /// Clicks the first element that `css` finds, and waits for the page it leads to.
@@ -228,6 +228,23 @@ impl Browser {
         asked.filter(|url| is_foreign(url)).collect()
     }
 
+    /// Something of the first element that `css` finds. A page that is just being left takes its elements with it;
+    /// then the one of the next page is asked.
+    async fn of_element(&self, css: &str, what: &str) -> Value {
+        let end = tokio::time::Instant::now() + APPEARS_WITHIN;
+        loop {
+            let element = self.find(css).await;
+            match self
+                .try_ask(Method::GET, &format!("element/{element}/{what}"), None)
+                .await
+            {
+                Ok(value) => return value,
+                Err(message) if message.contains("stale element") && tokio::time::Instant::now() < end => {}
+                Err(message) => panic!("the browser refuses {what} of `{css}`: {message}"),
+            }
+        }
+    }
+
     async fn find(&self, css: &str) -> String {
         let end = tokio::time::Instant::now() + APPEARS_WITHIN;
         loop {
@@ -274,6 +291,11 @@ impl Browser {
     }
 
     async fn ask(&self, method: Method, path: &str, body: Option<Value>) -> Value {
+        let asked = self.try_ask(method, path, body.clone()).await;
+        asked.unwrap_or_else(|message| panic!("the browser refuses {path} with {body:?}: {message}"))
+    }
+
+    async fn try_ask(&self, method: Method, path: &str, body: Option<Value>) -> Result<Value, String> {
         let mut request = self.client.request(method, format!("{}/{path}", self.session));
         if let Some(body) = &body {
             request = request.json(body);
@@ -284,12 +306,10 @@ impl Browser {
             .unwrap_or_else(|error| panic!("the browser does not answer {path}: {error}"));
         let refused = !answer.status().is_success();
         let mut answer: Value = answer.json().await.expect("WebDriver answers JSON");
-        assert!(
-            !refused,
-            "the browser refuses {path} with {body:?}: {}",
-            answer["value"]["message"]
-        );
-        answer["value"].take()
+        if refused {
+            return Err(answer["value"]["message"].to_string());
+        }
+        Ok(answer["value"].take())
     }
 }
 

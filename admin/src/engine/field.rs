@@ -22,6 +22,7 @@ pub(crate) struct Field<E: EntityTrait> {
     pub(crate) in_form: bool,
     pub(crate) readonly: bool,
     pub(crate) not_new: bool,
+    pub(crate) optional: bool,
     pub(crate) filter: bool,
     pub(crate) sort: Option<E::Column>,
     pub(crate) search: Option<Search<E>>,
@@ -139,6 +140,7 @@ impl<E: EntityTrait> Field<E> {
             in_form: false,
             readonly: false,
             not_new: false,
+            optional: false,
             filter: false,
             sort: None,
             search: None,
@@ -265,6 +267,11 @@ impl<E: EntityTrait> Field<E> {
         }
     }
 
+    /// May be left empty, though the column is never NULL.
+    pub(crate) fn optional(self) -> Self {
+        Self { optional: true, ..self }
+    }
+
     /// A new object's form does not ask for it.
     pub(crate) fn not_new(self) -> Self {
         Self { not_new: true, ..self }
@@ -333,6 +340,7 @@ impl<E: EntityTrait> Field<E> {
             in_form: self.in_form,
             readonly: self.readonly || matches!(self.kind, Kind::Id),
             not_new: self.not_new,
+            optional: self.optional || definition.is_null(),
             filter: self.filter,
             sort: self.sort.map(|column| column.as_str()),
             search: self.search.map(|search| match search {
@@ -363,6 +371,7 @@ pub(crate) struct Spec {
     pub(crate) in_form: bool,
     pub(crate) readonly: bool,
     pub(crate) not_new: bool,
+    pub(crate) optional: bool,
     pub(crate) filter: bool,
     /// The column that the list is sorted by in its place.
     pub(crate) sort: Option<&'static str>,

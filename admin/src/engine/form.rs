@@ -115,7 +115,7 @@ pub(crate) fn fieldsets(model: &Model, filled: &Filled<'_>, names: &Names, edita
             help: spec.help,
             error: filled.error(spec),
             long: matches!(spec.kind, Kind::Text { long: true }),
-            required: edited && !spec.nullable && !matches!(spec.kind, Kind::Bool),
+            required: edited && !spec.optional && !matches!(spec.kind, Kind::Bool),
             input: if edited {
                 input(spec, filled.value(spec))
             } else {

@@ -43,6 +43,8 @@ pub(crate) struct Meta {
     pub(crate) icon: &'static str,
     /// One line under the heading of the list.
     pub(crate) about: &'static str,
+    /// Another page about these objects: its name and address.
+    pub(crate) link: Option<(&'static str, &'static str)>,
     /// What there is at all, whoever asks: bits of [`Operation`].
     operations: u8,
     /// Whether who changes it must have shown the password within the last minutes.
@@ -61,6 +63,7 @@ impl Meta {
             about: "",
             operations: Operation::View.bit() | Operation::Export.bit(),
             fresh: false,
+            link: None,
         }
     }
 
@@ -74,6 +77,13 @@ impl Meta {
 
     pub(crate) const fn about(self, about: &'static str) -> Self {
         Self { about, ..self }
+    }
+
+    pub(crate) const fn link(self, label: &'static str, href: &'static str) -> Self {
+        Self {
+            link: Some((label, href)),
+            ..self
+        }
     }
 
     /// A model that staff can also add to and change.

@@ -28,6 +28,7 @@ impl AdminModel for Entity {
         .section("Work")
         .icon("jobs")
         .about("Work in the background. A job is a row of the ledger, committed with the change that caused it.")
+        .link("Overview", "/admin/jobs/overview")
         .deletable();
 
     const ACTIONS: &'static [Action] = &[

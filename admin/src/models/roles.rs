@@ -71,7 +71,11 @@ impl AdminModel for Entity {
         match column {
             Id => Field::id(C.id),
             Name => Field::text(C.name).link().form().sort().search(Search::Words),
-            Description => Field::text(C.description).list().form().help("What it is for"),
+            Description => Field::text(C.description)
+                .list()
+                .form()
+                .optional()
+                .help("What it is for"),
             Version => Field::row_version(C.version),
             CreatedAt => Field::time(C.created_at).list().readonly().not_new(),
             UpdatedAt => Field::touched(C.updated_at).not_new(),

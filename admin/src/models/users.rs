@@ -256,6 +256,14 @@ const BESIDE: &str = "
                           CASE WHEN ended_at IS NULL AND expires_at > $2 THEN kind ELSE 'ended' END, last_seen_at
                      FROM sessions WHERE user_id = $1 ORDER BY id DESC LIMIT 5) AS s";
 
+/// What has numbers for ids: API keys that the user made, and what was done to the account.
+const BESIDE_NUMBERED: &str = "
+    SELECT * FROM (SELECT 'key' AS part, id, name AS title, '' AS who, created_at AS at
+                     FROM api_keys WHERE created_by = $1 ORDER BY id DESC LIMIT 5) AS k
+    UNION ALL
+    SELECT * FROM (SELECT 'entry', id, action, actor_label, at
+                     FROM audit_log WHERE object_type = 'user' AND object_id = $2 ORDER BY id DESC LIMIT 8) AS a";
+
 async fn panels(state: &AppState, row: &Row, staff: &Staff) -> Result<Vec<Panel>, DbErr> {
     let id = row.text("id").unwrap_or_default();
     let key = id.parse::<i64>().unwrap_or_default();
@@ -300,7 +308,35 @@ async fn panels(state: &AppState, row: &Row, staff: &Staff) -> Result<Vec<Panel>
             }
         }
     }
-    let allowed = [("mails.view", mails), ("jobs.view", jobs), ("users.view", sessions)];
+    sessions.href = staff
+        .may("sessions.view")
+        .then(|| format!("/admin/sessions?user_id={id}"));
+    let mut keys = panel("API keys made", vec!["Name", "When"], "None.", None);
+    let mut done = panel("Audit", vec!["Action", "By", "When"], "Nothing was done yet.", None);
+    keys.href = Some(format!("/admin/api_keys?created_by={id}"));
+    done.href = Some(format!("/admin/audit?object_type=user&object_id={id}"));
+    let values = [key.into(), id.as_str().into()];
+    let statement = Statement::from_sql_and_values(state.db.get_database_backend(), BESIDE_NUMBERED, values);
+    for found in state.db.query_all_raw(statement).await? {
+        let text = |column: &str| found.try_get::<String>("", column);
+        let (id, title): (i64, _) = (found.try_get("", "id")?, text("title")?);
+        let at = Cell::time(found.try_get("", "at")?);
+        if text("part")? == "key" {
+            keys.rows
+                .push(vec![Cell::link(title, format!("/admin/api_keys/{id}")), at]);
+        } else {
+            let action = capitalised(&title.replace('_', " "));
+            let link = Cell::link(action, format!("/admin/audit/{id}"));
+            done.rows.push(vec![link, Cell::text(text("who")?), at]);
+        }
+    }
+    let allowed = [
+        ("mails.view", mails),
+        ("jobs.view", jobs),
+        ("users.view", sessions),
+        ("api_keys.view", keys),
+        ("audit.view", done),
+    ];
     Ok(allowed
         .into_iter()
         .filter(|(permission, _)| staff.may(permission))

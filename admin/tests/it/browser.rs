@@ -1,6 +1,21 @@
 //! The admin in a real browser: with the network cut, without JavaScript, narrow and dark.
 
+use std::io::Read;
+
+use flate2::read::GzDecoder;
+use sea_orm::{ActiveModelTrait, ActiveValue::Set, EntityTrait, IntoActiveModel};
+use serde_json::Value;
 use tokio_util::sync::CancellationToken;
+use usher_shared::{
+    api_keys::{self, Scope},
+    audit::Actor,
+    entity::job::{self, JobState},
+    jobs::{Schedule, VerifyEmail},
+    mail_suppressions, roles,
+    rules::Reason,
+    time::now,
+    users::{self, Standing},
+};
 use usher_testkit::{Browser, ColorScheme, TestDb};
 
 use crate::app::{ADMIN, PASSWORD, TestApp};
@@ -19,51 +34,227 @@ async fn sign_in(browser: &Browser, base: &str) {
     browser.fill("#email", ADMIN).await;
     browser.fill("#password", PASSWORD).await;
     browser.click(".gate-card button.primary").await;
+    browser.text("nav.side").await; // the page after it has come
 }
 
+/// Something of everything, and the pages that show it: a name for each, and its address.
+async fn furnished(app: &TestApp) -> Vec<(&'static str, String)> {
+    let long = "ada.with.a.rather.long.address@department.university.example.org";
+    let ada = app.add_user(long, "Ada Lovelace").await;
+    for (number, name) in [
+        "Grace Hopper",
+        "Alan Turing",
+        "Edsger Dijkstra",
+        "Barbara Liskov",
+        "Donald Knuth",
+    ]
+    .iter()
+    .enumerate()
+    {
+        app.add_user(&format!("person{number}@example.org"), name).await;
+    }
+    let sam = app
+        .add_staff(
+            "sam@example.org",
+            &["users.view", "users.change", "jobs.view", "jobs.retry"],
+        )
+        .await;
+    let role = roles::of_user(&app.house.db, sam.id)
+        .await
+        .expect("a query")
+        .first()
+        .copied()
+        .expect("a role");
+    let tx = app.house.ledger.begin().await.expect("a transaction");
+    let user = users::find_for_change(&tx, ada.id)
+        .await
+        .expect("a query")
+        .expect("a user");
+    let reason = Reason::parse("Sends adverts to everybody").ok();
+    let locked = Standing::Locked {
+        until: "2099-01-01T00:00:00Z".parse().ok(),
+    };
+    users::set_standing(&tx, user, locked, reason, &Actor::system())
+        .await
+        .expect("a lock");
+    tx.commit().await.expect("a commit");
+    let (key, _) = api_keys::create(&app.house.db, "Billing", &[Scope::UsersRead], None, Some(app.admin.id))
+        .await
+        .expect("a key");
+    let schedule = Schedule::new("nightly", "0 3 * * *", &VerifyEmail { user_id: 1 });
+    app.house.ledger.declare(&[schedule]).await.expect("a schedule");
+    mail_suppressions::add(&app.house.db, "gone@example.org", "550 5.1.1 no such user", None)
+        .await
+        .expect("a row");
+    let job = job::Entity::find()
+        .one(&app.house.db)
+        .await
+        .expect("a query")
+        .expect("a job");
+    let job = job::ActiveModel {
+        state: Set(JobState::Dead),
+        finished_at: Set(Some(now())),
+        last_error: Set(Some("550 5.7.1 refused".to_owned())),
+        ..job.into_active_model()
+    };
+    let job = job.update(&app.house.db).await.expect("an update");
+    let user = format!("/admin/users/{}", ada.id);
+    vec![
+        ("dashboard", "/admin/".to_owned()),
+        ("users", "/admin/users".to_owned()),
+        ("users-filtered", "/admin/users?status=locked&_facets=yes".to_owned()),
+        ("users-none", "/admin/users?q=nobody".to_owned()),
+        ("user-new", "/admin/users/new".to_owned()),
+        ("user-history", format!("{user}/history")),
+        (
+            "user-lock",
+            format!("/admin/users/actions?action=lock&id={0}&from_object={0}", ada.id),
+        ),
+        (
+            "user-roles",
+            format!("/admin/users/actions?action=set_roles&id={0}&from_object={0}", sam.id),
+        ),
+        ("user-delete", format!("{user}/delete")),
+        ("user", user),
+        ("roles", "/admin/roles".to_owned()),
+        ("role-delete", format!("/admin/roles/{role}/delete")),
+        ("role", format!("/admin/roles/{role}")),
+        ("api-keys", "/admin/api_keys".to_owned()),
+        ("api-key", format!("/admin/api_keys/{}", key.id)),
+        ("sessions", "/admin/sessions".to_owned()),
+        ("jobs", "/admin/jobs".to_owned()),
+        ("jobs-overview", "/admin/jobs/overview".to_owned()),
+        ("job", format!("/admin/jobs/{}", job.id)),
+        ("schedules", "/admin/schedules".to_owned()),
+        ("queues", "/admin/queues".to_owned()),
+        ("mails", "/admin/mails".to_owned()),
+        ("suppressions", "/admin/suppressions".to_owned()),
+        ("breakers", "/admin/breakers".to_owned()),
+        ("audit", "/admin/audit".to_owned()),
+        ("search", "/admin/search?q=ada".to_owned()),
+        ("account", "/admin/account".to_owned()),
+        ("second-factor", "/admin/mfa/enrol".to_owned()),
+        ("reauthenticate", "/admin/reauthenticate?next=/admin/".to_owned()),
+        ("not-found", "/admin/users/999999".to_owned()),
+    ]
+}
+
+/// The rules of axe-core that the page breaks, and where.
+async fn violations(browser: &Browser) -> Value {
+    const AXE: &[u8] = include_bytes!("../axe/axe.min.js.gz");
+    let mut axe = String::new();
+    GzDecoder::new(AXE).read_to_string(&mut axe).expect("gzip");
+    browser
+        .script(&format!(
+            "{axe};
+             const where = (v) => v.id + ': ' + v.nodes.map((n) => n.target.join(' ') + ' (' + n.failureSummary.split('\\n').slice(1).join(' ').trim() + ')').join(' | ');
+             return axe.run(document, {{ resultTypes: ['violations'] }}).then((r) => r.violations.map(where));"
+        ))
+        .await
+}
+
+/// In a browser, in both colours and three widths: no page is wider than its window, none breaks a rule of
+/// accessibility, none complains or asks a foreign host for anything.
 #[test]
-fn every_page_loads_alone_without_complaint_and_fits_a_phone() {
+fn every_page_is_whole_alone_and_accessible_in_both_colours_on_a_phone_and_a_screen() {
     usher_testkit::run(async {
         let app = TestApp::start(TestDb::sqlite().await).await;
-        let ada = app
-            .add_user(
-                "ada.with.a.rather.long.address@department.university.example.org",
-                "Ada Lovelace",
-            )
-            .await;
+        let pages = furnished(&app).await;
         let (base, stop) = serve(&app).await;
         let browser = Browser::open().await;
+        browser.goto(&format!("{base}/admin/login")).await;
+        assert_eq!(violations(&browser).await, serde_json::json!([]), "the log-in");
         sign_in(&browser, &base).await;
-        let user = format!("/admin/users/{}", ada.id);
-        let history = format!("{user}/history");
-        for scheme in [ColorScheme::Light, ColorScheme::Dark] {
+        // Pictures of every page, for whoever changes how they look.
+        let pictures = std::option_env!("SCREENSHOTS");
+        let mut wrong = vec![];
+        for (scheme, colour) in [(ColorScheme::Light, "light"), (ColorScheme::Dark, "dark")] {
             browser.color_scheme(scheme).await;
             for width in [320, 768, 1440] {
                 browser.size(width, 900).await;
-                for path in [
-                    "/admin/",
-                    "/admin/users",
-                    "/admin/users/new",
-                    &user,
-                    &history,
-                    "/admin/jobs",
-                    "/admin/mails",
-                    "/admin/audit",
-                ] {
+                for (name, path) in &pages {
                     browser.goto(&format!("{base}{path}")).await;
                     let wider = "return document.documentElement.scrollWidth - document.documentElement.clientWidth";
-                    assert_eq!(
-                        browser.script(wider).await,
-                        0,
-                        "{path} at {width} is wider than its window"
-                    );
+                    if browser.script(wider).await != 0 {
+                        wrong.push(format!("{name} at {width} is wider than its window"));
+                    }
+                    if width != 768 {
+                        let found = violations(&browser).await;
+                        if found != serde_json::json!([]) {
+                            wrong.push(format!("{name} at {width} in {colour}: {found}"));
+                        }
+                    }
+                    if let Some(folder) = pictures {
+                        browser
+                            .screenshot(format!("{folder}/{name}-{width}-{colour}.png"))
+                            .await;
+                    }
                 }
             }
         }
-        assert_eq!(browser.console_errors().await, Vec::<String>::new());
+        assert!(wrong.is_empty(), "{}", wrong.join("\n"));
+        let complaints = browser.console_errors().await;
+        let expected = |line: &&String| line.contains("/admin/users/999999");
+        assert_eq!(
+            complaints.iter().filter(|line| !expected(line)).collect::<Vec<_>>(),
+            Vec::<&String>::new()
+        );
         assert_eq!(browser.foreign_requests().await, Vec::<String>::new());
         stop.cancel();
     });
+}
+
+/// What staff do in a day, by the same clicks with and without scripts.
+async fn a_day(javascript: bool) {
+    let app = TestApp::start(TestDb::sqlite().await).await;
+    furnished(&app).await;
+    let ada = app.add_user("countess@example.org", "Augusta King").await;
+    let (base, stop) = serve(&app).await;
+    let browser = Browser::open().await;
+    browser.javascript(javascript).await;
+    sign_in(&browser, &base).await;
+    // Find a user by a part of the name, and lock them with a reason. What the next page alone has is waited for.
+    browser.goto(&format!("{base}/admin/users")).await;
+    browser.fill("#q", "gust").await;
+    browser.click(".search button").await;
+    browser.text(".count a").await;
+    browser.click("a.object").await;
+    browser.click(".head-tools details.menu summary").await;
+    browser.follow("Lock").await;
+    browser.fill("#ask-reason", "Asked for it").await;
+    browser.click(".confirm-buttons .primary").await;
+    assert!(browser.text(".message.good").await.contains("1 user locked"));
+    assert_eq!(app.user(ada.id).await.lock_reason.as_deref(), Some("Asked for it"));
+    // Ask them to verify their address.
+    browser.goto(&format!("{base}/admin/users/{}", ada.id)).await;
+    browser.click(".head-tools details.menu summary").await;
+    browser.click("button[value=resend_verification]").await;
+    assert!(browser.text(".message.good").await.contains("will be asked to verify"));
+    // Run a dead job again.
+    browser.goto(&format!("{base}/admin/jobs?state=dead")).await;
+    browser.click("a.object").await;
+    browser.click("button[value=retry]").await;
+    assert!(browser.text(".message.good").await.contains("1 job will run again"));
+    // Delete an account, and take that back.
+    browser.goto(&format!("{base}/admin/users/{}/delete", ada.id)).await;
+    browser.click(".confirm-buttons .primary").await;
+    assert!(browser.text(".message.good").await.contains("1 user deleted"));
+    assert!(app.user(ada.id).await.deleted_at.is_some());
+    browser.goto(&format!("{base}/admin/users/{}", ada.id)).await;
+    browser.click(".head-tools .primary").await;
+    assert!(browser.text(".message.good").await.contains("1 user restored"));
+    assert!(app.user(ada.id).await.deleted_at.is_none());
+    stop.cancel();
+}
+
+#[test]
+fn a_day_of_staff_with_javascript() {
+    usher_testkit::run(a_day(true));
+}
+
+#[test]
+fn a_day_of_staff_without_javascript() {
+    usher_testkit::run(a_day(false));
 }
 
 #[test]
