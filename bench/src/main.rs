@@ -1,6 +1,7 @@
 //! Benchmarks that anyone can repeat: real servers, started and stopped here, and the limit of what Usher
 //! stands on measured in the same run.
 
+mod admin;
 mod api;
 mod chaos;
 mod jobs;
@@ -18,6 +19,8 @@ struct Cli {
 
 #[derive(Subcommand)]
 enum What {
+    /// The pages of the admin, one after the other
+    Admin(admin::Args),
     /// The public API under load
     Api(api::Args),
     /// Writing, starting and finishing jobs
@@ -36,6 +39,7 @@ static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
 #[tokio::main]
 async fn main() -> anyhow::Result<()> {
     match Cli::parse().what {
+        What::Admin(args) => admin::run(&args).await,
         What::Api(args) => api::run(&args).await,
         What::Jobs(args) => jobs::run(&args).await,
         What::Chaos(args) => chaos::run(&args).await,
