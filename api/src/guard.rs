@@ -11,6 +11,11 @@ use futures::FutureExt;
 
 use crate::{error::ApiError, problem, problem::Face, request::Context, state::AppState};
 
+/// The longest path and query, in bytes.
+const MAX_ADDRESS: usize = 8 * 1024;
+/// Names and values of all headers, in bytes.
+const MAX_HEADERS: usize = 16 * 1024;
+
 /// Runs the handler within the limits and turns every failure into a problem.
 pub(crate) async fn guard(
     State(state): State<AppState>,
@@ -19,8 +24,13 @@ pub(crate) async fn guard(
     next: Next,
 ) -> Response {
     let face = Face::asked_by(request.headers());
-    let handler = AssertUnwindSafe(next.run(request)).catch_unwind();
-    let mut response = match tokio::time::timeout(state.time_limit, handler).await {
+    let handler = AssertUnwindSafe(async {
+        match oversized(&request) {
+            Some(error) => error.into_response(),
+            None => next.run(request).await,
+        }
+    });
+    let mut response = match tokio::time::timeout(state.time_limit, handler.catch_unwind()).await {
         Ok(Ok(response)) => response,
         Ok(Err(panic)) => ApiError::Internal(anyhow::anyhow!("panicked: {}", words(&*panic))).into_response(),
         Err(_) => ApiError::TimedOut.into_response(),
@@ -32,6 +42,26 @@ pub(crate) async fn guard(
         problem::fill(&mut response, &error, face, &context.id, &state.config.api_url);
     }
     response
+}
+
+/// What is longer than any request of ours, before anybody reads it.
+fn oversized(request: &Request) -> Option<ApiError> {
+    let address = request
+        .uri()
+        .path_and_query()
+        .map_or(0, |address| address.as_str().len());
+    let headers: usize = request
+        .headers()
+        .iter()
+        .map(|(name, value)| name.as_str().len() + value.len())
+        .sum();
+    if address > MAX_ADDRESS {
+        Some(ApiError::UriTooLong)
+    } else if headers > MAX_HEADERS {
+        Some(ApiError::HeadersTooLarge)
+    } else {
+        None
+    }
 }
 
 fn words(panic: &(dyn Any + Send)) -> &str {

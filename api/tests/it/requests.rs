@@ -39,6 +39,17 @@ on_both! {
         assert!(made.len() == 55 && made != GIVEN, "{made}");
     }
 
+    async fn oversized_addresses_and_headers_are_refused(db: TestDb) {
+        let app = TestApp::start(db).await;
+        let client = app.anonymous();
+        client.get(&format!("/users?q={}", "x".repeat(8 * 1024))).await.is(414, "uri_too_long");
+        client.get(&format!("/{}", "x".repeat(8 * 1024 - 1))).await.is(404, "not_found");
+        let long = "x".repeat(16 * 1024);
+        client.clone().with("x-long", &long).get("/version").await.is(431, "headers_too_large");
+        let almost = &long[..16 * 1024 - "x-long".len()];
+        assert_eq!(client.with("x-long", almost).get("/version").await.status, StatusCode::OK);
+    }
+
     async fn every_answer_is_safe_for_browsers(db: TestDb) {
         let app = TestApp::with(db, &[("API_URL", "https://api.example.org")]).await;
         for path in ["/", "/users/1", "/nowhere", "/health/live", "/openapi.json", "/docs", "/set-password", "/assets/pages.css"] {
