@@ -79,7 +79,7 @@ pub enum Objects {
     /// Jobs and mails, by theirs.
     Uuids(Vec<Uuid>),
     /// All that match a filter at this moment: a select of one column, `id`.
-    Select(SelectStatement),
+    Select(Box<SelectStatement>),
 }
 
 /// The payload of the job that does it.
@@ -150,7 +150,7 @@ pub(crate) async fn list(tx: &Tx, job_id: Uuid, objects: Objects) -> Result<u64,
     let words = match objects {
         Objects::Ids(ids) => ids.iter().map(ToString::to_string).collect(),
         Objects::Uuids(ids) => ids.iter().map(ToString::to_string).collect(),
-        Objects::Select(select) => return list_selected(tx, job_id, select).await,
+        Objects::Select(select) => return list_selected(tx, job_id, *select).await,
     };
     let mut rows = 0;
     for words in chunks(words) {

@@ -98,7 +98,8 @@ fn what_the_whole_house_in_one_process_acknowledged_survives_its_kills() {
         let mails = number("SELECT count(*) AS n FROM mails WHERE kind = 'welcome_email' AND state = 'kept'").await;
         assert_eq!(number(WELCOMES).await, mails, "each job has kept one mail");
         let people = "SELECT count(DISTINCT u.id) AS n FROM users u JOIN mails m ON m.user_id = u.id WHERE u.email = ";
-        for email in acknowledged.lock().expect("no panic").iter() {
+        let acknowledged = acknowledged.lock().expect("no panic").clone();
+        for email in &acknowledged {
             assert_eq!(
                 number(&format!("{people}'{email}'")).await,
                 1,

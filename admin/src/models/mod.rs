@@ -28,7 +28,7 @@ use crate::engine::{Acting, Site};
 async fn order(acting: &Acting<'_>, what: BulkAction, select: SelectStatement) -> Result<(Uuid, u64), DbErr> {
     let saving = acting.saving;
     let reason = acting.answers.reason.clone();
-    match bulk::order(saving.tx, what, Objects::Select(select), reason, saving.actor).await {
+    match bulk::order(saving.tx, what, Objects::Select(Box::new(select)), reason, saving.actor).await {
         Ok(ordered) => Ok((ordered.job_id, ordered.rows)),
         Err(OrderError::Db(error)) => Err(error),
         Err(error) => Err(DbErr::Custom(error.to_string())),

@@ -171,8 +171,9 @@ impl<'a> Hand<'a> {
         let gone = Refused::Skip("it is gone");
         let Ok(id) = object_id.parse() else { return Err(gone) };
         let user = users::find_for_change(tx, id).await?.ok_or(gone)?;
-        if user.is_superuser && !self.superuser && !self.is_self(&user) {
-            return Err(Refused::Fail("only a superuser changes a superuser".to_owned()));
+        // A colleague's address, changed and asked for a new password, would hand their rights over.
+        if user.is_staff && !self.superuser && !self.is_self(&user) {
+            return Err(Refused::Fail("only a superuser changes staff".to_owned()));
         }
         Ok(user)
     }

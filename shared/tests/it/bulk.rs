@@ -75,7 +75,7 @@ on_both! {
         let actor = boss(&ledger, "boss").await;
         let matching = user::Entity::find().select_only().column(user::Column::Id)
             .filter(user::Column::Email.starts_with("a").or(user::Column::Email.starts_with("g"))).into_query();
-        let Ordered { job_id, rows } = ordered(&ledger, BulkAction::DeactivateUsers, Objects::Select(matching), &actor).await;
+        let Ordered { job_id, rows } = ordered(&ledger, BulkAction::DeactivateUsers, Objects::Select(Box::new(matching)), &actor).await;
         assert_eq!(rows, 2);
         assert_eq!(left(ledger.db(), job_id, 10).await.unwrap(), [ids[0].to_string(), ids[1].to_string()]);
         // Two workers at once, of which one lost its lease.
@@ -107,23 +107,26 @@ on_both! {
         assert_eq!(status(&ledger, own).await, UserStatus::Active);
     }
 
-    async fn staff_who_are_no_superusers_leave_superusers_alone_and_former_staff_change_nothing(db: TestDb) {
+    async fn staff_who_are_no_superusers_leave_staff_alone_and_former_staff_change_nothing(db: TestDb) {
         let ledger = ledger(&db).await;
         let (actor, other) = (boss(&ledger, "boss").await, boss(&ledger, "other").await);
-        let demote = |superuser: bool, staff: bool| {
+        let demote = |who: i64, superuser: bool, staff: bool| {
             let row = user::ActiveModel {
                 is_superuser: sea_orm::ActiveValue::Set(superuser),
                 is_staff: sea_orm::ActiveValue::Set(staff),
                 ..Default::default()
             };
-            user::Entity::update_many().set(row).filter(user::Column::Id.eq(actor.id)).exec(ledger.db())
+            user::Entity::update_many().set(row).filter(user::Column::Id.eq(who)).exec(ledger.db())
         };
         let id = other.id.unwrap();
         let job = ordered(&ledger, BulkAction::DeactivateUsers, Objects::Ids(vec![id]), &actor).await.job_id;
-        demote(false, true).await.unwrap();
+        demote(actor.id.unwrap(), false, true).await.unwrap();
+        assert_eq!(apply(&ledger, job, &id.to_string()).await.unwrap(), Some(ItemOutcome::Failed));
+        demote(id, false, true).await.unwrap();
+        let job = ordered(&ledger, BulkAction::DeactivateUsers, Objects::Ids(vec![id]), &actor).await.job_id;
         assert_eq!(apply(&ledger, job, &id.to_string()).await.unwrap(), Some(ItemOutcome::Failed));
         assert_eq!(status(&ledger, id).await, UserStatus::Active);
-        demote(false, false).await.unwrap();
+        demote(actor.id.unwrap(), false, false).await.unwrap();
         let order: BulkJob = serde_json::from_value(read(&ledger, job).await.payload).unwrap();
         assert!(matches!(Hand::of(&ledger, &order).await, Err(BulkError::NotAllowed(_))));
     }
@@ -133,7 +136,7 @@ on_both! {
         let actor = boss(&ledger, "boss").await;
         let id = add(&ledger, Options::default()).await.id();
         let notes = job::Entity::find().select_only().column(job::Column::Id).filter(job::Column::Kind.eq("note")).into_query();
-        let job = ordered(&ledger, BulkAction::CancelJobs, Objects::Select(notes), &actor).await.job_id;
+        let job = ordered(&ledger, BulkAction::CancelJobs, Objects::Select(Box::new(notes)), &actor).await.job_id;
         assert_eq!(left(ledger.db(), job, 10).await.unwrap(), [id.to_string()]);
         assert_eq!(apply(&ledger, job, &id.to_string()).await.unwrap(), Some(ItemOutcome::Done));
         assert_eq!(read(&ledger, id).await.state, JobState::Cancelled);

@@ -33,7 +33,7 @@ async fn crowd(yard: &Yard, count: usize) {
 async fn order(yard: &Yard, what: BulkAction) -> Uuid {
     let all = user::Entity::find().select_only().column(user::Column::Id).into_query();
     let tx = yard.house.ledger.begin().await.unwrap();
-    let ordered = bulk::order(&tx, what, Objects::Select(all), None, &Actor::system())
+    let ordered = bulk::order(&tx, what, Objects::Select(Box::new(all)), None, &Actor::system())
         .await
         .unwrap();
     tx.commit().await.unwrap();
