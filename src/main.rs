@@ -16,10 +16,6 @@ use std::process::ExitCode;
 
 use usher_shared::process;
 
-/// A tenth less CPU for a request than with the system's, and freed memory goes back instead of staying with each thread.
-#[global_allocator]
-static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
-
 #[tokio::main]
 async fn main() -> ExitCode {
     let (command, source) = cli::parse();

@@ -32,10 +32,6 @@ enum What {
     ChaosWorker(chaos::worker::Args),
 }
 
-/// A tenth less CPU for a request than with the system's, and freed memory goes back instead of staying with each thread.
-#[global_allocator]
-static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
-
 #[tokio::main]
 async fn main() -> anyhow::Result<()> {
     match Cli::parse().what {

@@ -9,10 +9,6 @@ use usher_shared::{
 };
 use usher_worker::{Options, Worker, registry};
 
-/// A tenth less CPU for a request than with the system's, and freed memory goes back instead of staying with each thread.
-#[global_allocator]
-static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
-
 #[tokio::main]
 async fn main() -> ExitCode {
     process::run("usher-worker", work()).await

@@ -45,6 +45,8 @@ impl<'a> Wrk<'a> {
         let output = Command::new("wrk")
             .args(["--threads=1", &format!("--connections={connections}")])
             .arg(format!("--duration={}s", self.time.as_secs()))
+            // Password hashes queue: a late answer is an answer.
+            .arg("--timeout=30s")
             .arg("--script")
             .arg(script.path())
             .arg(self.server.url())
