@@ -2,6 +2,7 @@
 
 mod api_keys;
 mod app;
+mod attacks;
 mod browsing;
 mod changes;
 mod clients;
@@ -15,6 +16,7 @@ mod health;
 mod idempotency;
 mod limits;
 mod lists;
+mod log_attacks;
 mod oauth;
 mod odd_input;
 mod passwords;

@@ -248,7 +248,7 @@ const PARAMETERS: [&str; 6] = [
 ];
 
 /// Every documented operation, with the fields of its body.
-fn operations() -> Vec<(Method, String, Vec<String>)> {
+pub fn operations() -> Vec<(Method, String, Vec<String>)> {
     let document = serde_json::to_value(usher_api::openapi()).expect("JSON");
     let mut operations = Vec::new();
     for (path, item) in document["paths"].as_object().expect("paths") {
