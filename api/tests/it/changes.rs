@@ -27,8 +27,10 @@ async fn store(app: &TestApp, change: impl FnOnce(&mut user::ActiveModel), id: i
     stored.update(&app.house.db).await.unwrap();
 }
 
+/// What was told of the user since its sign-up.
 async fn audit_rows(app: &TestApp, id: i64) -> Vec<audit_log::Model> {
     let rows = audit_log::Entity::find().filter(audit_log::Column::ObjectId.eq(id.to_string()));
+    let rows = rows.filter(audit_log::Column::Action.ne("create"));
     rows.order_by_asc(audit_log::Column::Id)
         .all(&app.house.db)
         .await
