@@ -45,7 +45,7 @@ fn mails_that_are_sent_at_the_same_time_are_written_together() {
         assert_eq!(yard.count(&jobs, JobState::Done).await, MAILS);
         let mails = i64::try_from(MAILS).unwrap();
         assert!(
-            spent < 2 * mails,
+            spent < 4 * mails,
             "{spent} transactions for {mails} mails: each for itself takes seven"
         );
     });

@@ -127,7 +127,7 @@ on_both! {
     async fn only_the_asked_for_queues_are_worked_on(db: TestDb) {
         let yard = Yard::embedded(db).await;
         let registry = usher_worker::registry().register::<Probe>(QUICK, async |_, _: JobContext| Ok(()));
-        assert_eq!(registry.queues(), ["default", "mail"]);
+        assert_eq!(registry.queues(), ["default", "long", "mail"]);
         let options = usher_worker::Options { queues: vec!["default".to_owned()], ..Default::default() };
         let worker = yard.start_with(registry, options);
         let mail = yard.enqueue(WelcomeEmail { user_id: 1 }).await;

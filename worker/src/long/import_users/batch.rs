@@ -133,7 +133,10 @@ async fn create(job: &ImportUsers, tx: &Tx, new: &NewUser) -> Result<Written, Jo
         ),
         reason: None,
     };
-    audit::record(&**tx, &job.actor, entry).await?;
+    // One that is welcomed has its audit row already.
+    if !job.welcome {
+        audit::record(&**tx, &job.actor, entry).await?;
+    }
     Ok((ItemOutcome::Done, None))
 }
 
