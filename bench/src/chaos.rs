@@ -14,7 +14,7 @@ pub mod worker;
 
 use std::time::Duration;
 
-use anyhow::{Result, ensure};
+use anyhow::{Context, Result, ensure};
 use clap::ValueEnum;
 
 use crate::{
@@ -192,7 +192,8 @@ pub async fn run(args: &Args) -> Result<()> {
     let mut measured = Vec::new();
     for on in on {
         if asked(Part::Storm) {
-            measured.extend(args.storm(seed).rage(on).await?);
+            let stormed = args.storm(seed).rage(on).await;
+            measured.extend(stormed.with_context(|| format!("the storm of seed {seed}"))?);
         }
         if asked(Part::Kill) {
             let (by_default, quickly) = (Duration::from_secs(20), Duration::from_secs(7));

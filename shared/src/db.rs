@@ -8,7 +8,7 @@ use sea_orm::{
     RuntimeErr, SqliteTransactionMode, Statement, TransactionOptions, TransactionTrait, Value,
     sea_query::{Expr, ExprTrait, SimpleExpr, ValueType, extension::postgres::PgFunc},
     sqlx::{
-        self, Connection, PgConnection,
+        self, Connection, Executor, PgConnection,
         postgres::PgPoolOptions,
         sqlite::{SqliteJournalMode, SqliteSynchronous},
     },
@@ -46,6 +46,11 @@ impl Default for PoolOptions {
 const RESTED: Duration = Duration::from_secs(1);
 /// A connection that is tried must answer within this: a firewall between may have forgotten it.
 const ANSWERS_WITHIN: Duration = Duration::from_secs(2);
+
+/// PostgreSQL ends a transaction that says nothing for this long: its program may be gone without a farewell (power, a
+/// firewall), and TCP takes hours to find out. Until then nobody else gets at the rows it has locked. A pooler may keep
+/// the setting for other connections of the house, which have the same.
+const NO_SILENT_TRANSACTIONS: &str = "SET idle_in_transaction_session_timeout = '30s'";
 
 /// The database does not answer; the text is one line and holds no password.
 #[derive(Debug, Error)]
@@ -103,14 +108,18 @@ pub async fn connect(url: &str, options: &PoolOptions) -> Result<DatabaseConnect
 }
 
 fn tried(pool: PgPoolOptions, distrust: bool) -> PgPoolOptions {
-    let pool = pool.before_acquire(|connection, rest| {
-        Box::pin(async move {
-            if rest.idle_for >= RESTED {
-                answer(connection).await?;
-            }
-            Ok(true)
+    let pool = pool
+        .after_connect(|connection, _| {
+            Box::pin(async move { connection.execute(NO_SILENT_TRANSACTIONS).await.map(drop) })
         })
-    });
+        .before_acquire(|connection, rest| {
+            Box::pin(async move {
+                if rest.idle_for >= RESTED {
+                    answer(connection).await?;
+                }
+                Ok(true)
+            })
+        });
     if !distrust {
         return pool;
     }

@@ -44,17 +44,21 @@ fn one_line(error: &dyn Error) -> String {
     line.split_whitespace().collect::<Vec<_>>().join(" ")
 }
 
-/// Cancelled by the first SIGTERM or Ctrl-C; a second one ends the process at once.
+/// Cancelled by the first SIGTERM or Ctrl-C; a second one ends the process at once. Both are listened for from the
+/// moment this returns.
+///
+/// # Panics
+/// Outside a tokio runtime.
 #[must_use]
 pub fn shutdown_signal() -> CancellationToken {
     let token = CancellationToken::new();
     let cancelled = token.clone();
+    let (Ok(mut terminate), Ok(mut interrupt)) = (signal(SignalKind::terminate()), signal(SignalKind::interrupt()))
+    else {
+        tracing::error!("cannot listen for signals; stop this process with SIGKILL");
+        return token;
+    };
     tokio::spawn(async move {
-        let (Ok(mut terminate), Ok(mut interrupt)) = (signal(SignalKind::terminate()), signal(SignalKind::interrupt()))
-        else {
-            tracing::error!("cannot listen for signals; stop this process with SIGKILL");
-            return;
-        };
         for code in [None, Some(1)] {
             tokio::select! { _ = terminate.recv() => {}, _ = interrupt.recv() => {} }
             match code {

@@ -12,8 +12,8 @@ use usher_testkit::{Folder, Program, eventually, free_port, run};
 
 use crate::greeting::Greeting;
 
-/// Longer than it takes on a busy machine.
-const LIMIT: Duration = Duration::from_secs(240);
+/// A storm that takes longer hangs; one minute is usual.
+const LIMIT: Duration = Duration::from_secs(1_200);
 
 /// The figures of a short storm, by their names; the exit code says that every goal is met.
 async fn storm(on: &str) {
@@ -37,7 +37,10 @@ async fn storm(on: &str) {
             .unwrap_or_else(|| panic!("no {name}: {log}"))
     };
     assert!(value("jobs committed") >= 3_000.0 && value("faults") >= 5.0, "{log}");
-    assert!(value("starts repeated") > 0.0, "no fault hit a job that ran: {log}");
+    assert!(
+        value("starts repeated") > 0.0,
+        "a worker was killed while it ran a job: {log}"
+    );
 }
 
 #[test]

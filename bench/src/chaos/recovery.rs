@@ -189,7 +189,7 @@ pub async fn add(house: &House, deed: Deed) -> Result<Uuid> {
 }
 
 /// When the job was started for the `count`-th time.
-async fn started(diary: &Path, job: Uuid, count: usize) -> Result<DateTime<Utc>> {
+pub async fn started(diary: &Path, job: Uuid, count: usize) -> Result<DateTime<Utc>> {
     let end = Instant::now() + PATIENCE;
     loop {
         if let Some(at) = diary::read(diary).get(&job).and_then(|times| times.get(count - 1)) {

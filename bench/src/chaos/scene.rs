@@ -10,7 +10,7 @@ use usher_shared::{
     config::{Mode, Source},
     db::{PoolOptions, connect},
 };
-use usher_testkit::{Folder, Postgres, Program, Proxy, Redis, Running, SmtpSink, TestDb, free_port};
+use usher_testkit::{Folder, Postgres, Program, Proxy, Redis, Running, SmtpSink, TestDb, eventually};
 
 /// What the house stands on.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, clap::ValueEnum)]
@@ -144,14 +144,7 @@ impl Scene {
     /// Starts a worker, without waiting for it to be ready.
     pub async fn start(&mut self, number: usize) {
         let post = &mut self.posts[number];
-        let address = format!("127.0.0.1:{}", free_port());
-        post.running = Some(
-            post.program
-                .clone()
-                .env("METRICS_ADDR", address)
-                .start(&self.folder)
-                .await,
-        );
+        post.running = Some(post.program.start(&self.folder).await);
     }
 
     /// Starts every worker that does not run.
@@ -181,6 +174,9 @@ impl Post {
         let Some(running) = self.running.take() else {
             return Ok(());
         };
+        // Whoever is told to stop before main() has begun ends by the signal. The first line comes after that.
+        let first_line = async || (!running.log().is_empty()).then_some(());
+        eventually(Duration::from_secs(60), "a worker says its first line", first_line).await;
         match running.terminate().await {
             0 => Ok(()),
             code => bail!("a worker that was told to stop ended with {code}"),

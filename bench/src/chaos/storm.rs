@@ -23,10 +23,14 @@ use super::{
     Measured,
     faults::Fault,
     intent,
+    recovery::{add, started},
     scene::{Crew, On, Scene},
     verdict::Verdict,
-    worker::Chaos,
+    worker::{Chaos, Deed},
 };
+
+/// Jobs that have not become fewer for this long are lost: longer than a worker takes to come back and a lease to end.
+const STANDSTILL: Duration = Duration::from_secs(90);
 
 /// How much of it.
 #[derive(Clone, Copy)]
@@ -49,6 +53,10 @@ impl Storm {
         let mut random = StdRng::seed_from_u64(self.seed);
         let (began, mut struck, mut stricken) = (Instant::now(), BTreeMap::<Fault, usize>::new(), 0);
         let (all, mut unhappened) = (Fault::all(on), Vec::new());
+        // One job certainly runs while its worker is killed, whatever chance makes of the others.
+        let witness = add(&scene.house, Deed::NapOnce(600_000)).await?;
+        started(&scene.diary, witness, 1).await?;
+        stricken += Fault::KillAllWorkers.strike(&mut scene, &mut random).await?;
         while began.elapsed() < self.time || !making.is_finished() || struck.len() < all.len() {
             tokio::time::sleep(Duration::from_millis(random.random_range(0..1_000))).await;
             // Each kind once before any of them again.
@@ -62,7 +70,7 @@ impl Storm {
         let intent = making.await??;
         scene.start_all().await;
         let calm = Instant::now();
-        let left = settle(&scene, Duration::from_secs(60 + self.time.as_secs())).await?;
+        let left = settle(&scene).await?;
         let settled = calm.elapsed();
         let verdict = Verdict::of(&scene, &intent).await?;
         for example in &verdict.examples {
@@ -116,12 +124,16 @@ impl Storm {
     }
 }
 
-/// Waits until no job is ready or running; what was put off is let go, as staff may do. Answers how many are left.
-pub async fn settle(scene: &Scene, limit: Duration) -> Result<u64> {
-    let end = Instant::now() + limit;
+/// Waits until no job is ready or running, for as long as they become fewer; what was put off is let go, as staff may
+/// do. Answers how many are left.
+pub async fn settle(scene: &Scene) -> Result<u64> {
+    let (mut fewest, mut since) = (u64::MAX, Instant::now());
     loop {
         let left = left(&scene.house).await?;
-        if left == 0 || Instant::now() > end {
+        if left < fewest {
+            (fewest, since) = (left, Instant::now());
+        }
+        if left == 0 || since.elapsed() > STANDSTILL {
             return Ok(left);
         }
         job::Entity::update_many()

@@ -52,15 +52,15 @@ on_both! {
                     Ok(())
                 }
             }),
-            Options { lease: Duration::from_secs(9), ..Options::default() },
+            Options { lease: Duration::from_secs(18), ..Options::default() },
         );
         let id = yard.enqueue(Probe { number: 1 }).await;
         yard.reaches(id, JobState::Running).await;
         // Another machine takes it over.
         let other = uuid::Uuid::new_v4();
         take_over(&yard, id, other).await;
-        // The next heartbeat comes after three seconds, the lease's own end after nine.
-        eventually(Duration::from_secs(6), "the handler is dropped", async || (notes.count() > 0).then_some(())).await;
+        // The next heartbeat comes after six seconds, the lease's own end after eighteen.
+        eventually(Duration::from_secs(15), "the handler is dropped", async || (notes.count() > 0).then_some(())).await;
         tokio::time::sleep(Duration::from_millis(300)).await;
         let job = yard.job(id).await;
         assert_eq!((job.state, job.lease_token), (JobState::Running, Some(other)));

