@@ -4,10 +4,7 @@ use std::io::{self, BufRead};
 
 use anyhow::{Context, Result};
 use clap::Subcommand;
-use sea_orm::{
-    ActiveModelTrait, ActiveValue::Set, ColumnTrait, ConnectionTrait, EntityTrait, IntoActiveModel, QueryFilter,
-    QueryOrder, sea_query::Expr,
-};
+use sea_orm::{ColumnTrait, ConnectionTrait, EntityTrait, QueryFilter, QueryOrder, sea_query::Expr};
 use usher_shared::{
     Config,
     audit::{self, Actor, Entry},
@@ -67,7 +64,12 @@ pub async fn run(config: &Config, command: Command) -> Result<()> {
             let (raw, shown) = choose(password_stdin)?;
             let hash = password::hash(&acceptable(&raw)?).await?;
             let tx = db::begin(&db).await?;
-            let user = match users::create_superuser(&tx, &name, &email, hash).await {
+            let made = if superuser {
+                users::create_superuser(&tx, &name, &email, hash).await
+            } else {
+                users::create_staff(&tx, &name, &email, hash).await
+            };
+            let user = match made {
                 Err(CreateUserError::EmailTaken) => {
                     anyhow::bail!(
                         "{} has an account already; `usher staff set-password` sets its password",
@@ -76,12 +78,6 @@ pub async fn run(config: &Config, command: Command) -> Result<()> {
                 }
                 user => user?,
             };
-            if !superuser {
-                let mut row = user.clone().into_active_model();
-                row.is_superuser = Set(false);
-                row.update(&tx).await?;
-            }
-            record(&tx, "create", &user).await?;
             tx.commit().await?;
             tell("Made the account of", &user, shown.then_some(&raw));
         }

@@ -1,6 +1,7 @@
 //! The audit log's one way in: a row beside each change, in the same transaction; and the proof that it stays whole.
 
 mod chain;
+mod changes;
 
 use chrono::{DateTime, Utc};
 use sea_orm::{
@@ -15,6 +16,7 @@ use crate::{
 };
 
 pub use chain::{Verdict, seal, verify};
+pub use changes::{changes, made};
 
 /// Who does something, and from where. A long job's payload carries it, for the audit rows to come.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]

@@ -17,7 +17,6 @@ use sea_orm::{
     ColumnTrait, ConnectionTrait, DatabaseConnection, DbErr, EntityTrait, QueryFilter,
     sea_query::{Expr, ExprTrait},
 };
-use serde_json::json;
 use thiserror::Error;
 
 use crate::{
@@ -62,20 +61,14 @@ pub enum CreateUserError {
 ///
 /// The unique index decides whether the address is taken. After an error the transaction must be dropped.
 pub async fn create(tx: &Tx, new: &NewUser, actor: &Actor) -> Result<user::Model, CreateUserError> {
-    let user = create_quietly(&**tx, new).await?;
+    let user = create_quietly(&**tx, new, actor).await?;
     welcome(tx, &user, actor).await?;
     Ok(user)
 }
 
-/// What goes with every new user.
 async fn welcome(tx: &Tx, user: &user::Model, actor: &Actor) -> Result<(), CreateUserError> {
-    audit::record(&**tx, actor, created(user)).await?;
-    enqueue_with(
-        tx,
-        WelcomeEmail { user_id: user.id },
-        Options::default().actor(actor.word()),
-    )
-    .await?;
+    let job = WelcomeEmail { user_id: user.id };
+    enqueue_with(tx, job, Options::default().actor(actor.word())).await?;
     Ok(())
 }
 
@@ -86,17 +79,25 @@ fn created(user: &user::Model) -> Entry<'static> {
         object_type: "user",
         object_id: Some(user.id.to_string()),
         object_label: Some(user.email.clone()),
-        changes: Some(json!({
-            "name": [null, user.name], "email": [null, user.email], "age": [null, user.age],
-            "external_id": [null, user.external_id],
-        })),
+        changes: Some(audit::made([
+            ("name", user.name.clone().into()),
+            ("email", user.email.clone().into()),
+            ("age", user.age.into()),
+            ("external_id", user.external_id.clone().into()),
+            ("is_staff", user.is_staff.then_some(true).into()),
+            ("is_superuser", user.is_superuser.then_some(true).into()),
+        ])),
         reason: None,
     }
 }
 
 /// [`create`] without a welcome: for users who know the house already.
-pub async fn create_quietly(conn: &impl ConnectionTrait, new: &NewUser) -> Result<user::Model, CreateUserError> {
-    insert(conn, blank(&new.name, &new.email, new.age, now())).await
+pub async fn create_quietly(
+    conn: &impl ConnectionTrait,
+    new: &NewUser,
+    actor: &Actor,
+) -> Result<user::Model, CreateUserError> {
+    insert(conn, blank(&new.name, &new.email, new.age, now()), actor).await
 }
 
 /// Writes a superuser with a password, verified and without a welcome. For the first account and for commands.
@@ -106,16 +107,32 @@ pub async fn create_superuser(
     email: &Email,
     password_hash: String,
 ) -> Result<user::Model, CreateUserError> {
-    let at = now();
     let row = user::ActiveModel {
-        is_staff: Set(true),
         is_superuser: Set(true),
+        ..staff(name, email, password_hash)
+    };
+    insert(conn, row, &Actor::system()).await
+}
+
+/// As [`create_superuser`]: somebody of the staff, who has only the rights of roles given later.
+pub async fn create_staff(
+    conn: &impl ConnectionTrait,
+    name: &Name,
+    email: &Email,
+    password_hash: String,
+) -> Result<user::Model, CreateUserError> {
+    insert(conn, staff(name, email, password_hash), &Actor::system()).await
+}
+
+fn staff(name: &Name, email: &Email, password_hash: String) -> user::ActiveModel {
+    let at = now();
+    user::ActiveModel {
+        is_staff: Set(true),
         password_hash: Set(Some(password_hash)),
         password_changed_at: Set(Some(at)),
         email_verified_at: Set(Some(at)),
         ..blank(name, email, None, at)
-    };
-    insert(conn, row).await
+    }
 }
 
 fn blank(name: &Name, email: &Email, age: Option<Age>, at: DateTime<Utc>) -> user::ActiveModel {
@@ -132,14 +149,19 @@ fn blank(name: &Name, email: &Email, age: Option<Age>, at: DateTime<Utc>) -> use
     }
 }
 
-async fn insert(conn: &impl ConnectionTrait, row: user::ActiveModel) -> Result<user::Model, CreateUserError> {
-    user::Entity::insert(row)
-        .exec_with_returning(conn)
-        .await
-        .map_err(|error| match db::violated_unique(&error) {
-            Some(what) if what.contains("email_key") => CreateUserError::EmailTaken,
-            _ => error.into(),
-        })
+/// The row, and the audit row that tells of it.
+async fn insert(
+    conn: &impl ConnectionTrait,
+    row: user::ActiveModel,
+    actor: &Actor,
+) -> Result<user::Model, CreateUserError> {
+    let written = user::Entity::insert(row).exec_with_returning(conn).await;
+    let user = written.map_err(|error| match db::violated_unique(&error) {
+        Some(what) if what.contains("email_key") => CreateUserError::EmailTaken,
+        _ => error.into(),
+    })?;
+    audit::record(conn, actor, created(&user)).await?;
+    Ok(user)
 }
 
 /// Looks accounts up by their ids for whoever asks. Cheap to clone.

@@ -5,10 +5,9 @@ use ipnet::IpNet;
 use sea_orm::{
     ActiveModelTrait,
     ActiveValue::{Set, Unchanged},
-    DatabaseTransaction, DbErr, EntityTrait, IdenStatic, IntoActiveModel, Iterable, ModelTrait, QuerySelect,
-    sea_query::sea_value_to_json_value,
+    DatabaseTransaction, DbErr, EntityTrait, IntoActiveModel, QuerySelect,
 };
-use serde_json::{Map, Value, json};
+use serde_json::Value;
 
 use super::{Scope, insert};
 use crate::{
@@ -64,11 +63,13 @@ pub async fn issue(
 ) -> Result<(api_key::Model, Token), DbErr> {
     let token = Token::generate(TokenKind::ApiKey);
     let key = insert(tx, &new, &token, made_by).await?;
-    let changes = json!({
-        "scopes": [null, key.scopes], "allowed_cidrs": [null, key.allowed_cidrs],
-        "requests_per_minute": [null, key.requests_per_minute], "expires_at": [null, key.expires_at],
-    });
-    audit::record(tx, actor, entry("create", &key, Some(changes))).await?;
+    let changes = audit::made([
+        ("scopes", key.scopes.clone().into()),
+        ("allowed_cidrs", key.allowed_cidrs.clone().into()),
+        ("requests_per_minute", key.requests_per_minute.into()),
+        ("expires_at", key.expires_at.map(|end| end.to_rfc3339()).into()),
+    ]);
+    audit::record(tx, actor, entry("create", &key, changes)).await?;
     Ok((key, token))
 }
 
@@ -140,36 +141,24 @@ async fn write(
     action: &str,
     actor: &Actor,
 ) -> Result<api_key::Model, DbErr> {
-    let mut changes = Map::new();
-    for column in Column::iter() {
-        let Some(after) = row.get(column).into_value() else {
-            continue;
-        };
-        let old = before.get(column);
-        if old == after {
-            row.not_set(column);
-        } else if !matches!(column, Column::TokenHash | Column::PreviousHash) {
-            let change = json!([sea_value_to_json_value(&old), sea_value_to_json_value(&after)]);
-            changes.insert(column.as_str().to_owned(), change);
-        }
-    }
-    if changes.is_empty() {
+    let hashes = [Column::TokenHash, Column::PreviousHash];
+    let Some(changes) = audit::changes::<api_key::Entity>(&before, &mut row, &hashes) else {
         return Ok(before);
-    }
+    };
     row.id = Unchanged(before.id);
     row.version = Set(before.version + 1);
     let after = row.update(tx).await?;
-    audit::record(tx, actor, entry(action, &after, Some(Value::Object(changes)))).await?;
+    audit::record(tx, actor, entry(action, &after, changes)).await?;
     Ok(after)
 }
 
-fn entry<'a>(action: &'a str, key: &api_key::Model, changes: Option<Value>) -> Entry<'a> {
+fn entry<'a>(action: &'a str, key: &api_key::Model, changes: Value) -> Entry<'a> {
     Entry {
         action,
         object_type: "api_key",
         object_id: Some(key.id.to_string()),
         object_label: Some(format!("{} ({}…)", key.name, key.hint)),
-        changes,
+        changes: Some(changes),
         reason: None,
     }
 }

@@ -4,11 +4,8 @@ use chrono::{DateTime, Utc};
 use sea_orm::{
     ActiveModelTrait,
     ActiveValue::{Set, Unchanged},
-    ColumnTrait, DatabaseTransaction, DbErr, EntityTrait, IdenStatic, IntoActiveModel, Iterable, ModelTrait,
-    QueryFilter, QuerySelect,
-    sea_query::sea_value_to_json_value,
+    ColumnTrait, DatabaseTransaction, DbErr, EntityTrait, IntoActiveModel, QueryFilter, QuerySelect,
 };
-use serde_json::{Map, Value, json};
 use thiserror::Error;
 
 use crate::{
@@ -152,22 +149,10 @@ pub(super) async fn write(
     reason: Option<String>,
     actor: &Actor,
 ) -> Result<user::Model, ChangeError> {
-    let mut changes = Map::new();
-    for column in Column::iter() {
-        let Some(after) = row.get(column).into_value() else {
-            continue;
-        };
-        let old = before.get(column);
-        if old == after {
-            row.not_set(column);
-        } else if !matches!(column, Column::EmailKey | Column::PasswordHash) {
-            let change = json!([sea_value_to_json_value(&old), sea_value_to_json_value(&after)]);
-            changes.insert(column.as_str().to_owned(), change);
-        }
-    }
-    if changes.is_empty() {
+    let hidden = [Column::EmailKey, Column::PasswordHash];
+    let Some(changes) = audit::changes::<user::Entity>(&before, &mut row, &hidden) else {
         return Ok(before);
-    }
+    };
     row.id = Unchanged(before.id);
     row.version = Set(before.version + 1);
     row.updated_at = Set(now());
@@ -176,7 +161,7 @@ pub(super) async fn write(
         object_type: "user",
         object_id: Some(before.id.to_string()),
         object_label: Some(before.email.clone()),
-        changes: Some(Value::Object(changes)),
+        changes: Some(changes),
         reason,
     };
     let after = row

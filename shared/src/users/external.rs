@@ -32,7 +32,7 @@ pub async fn create_external(
         external_id: Set(Some(external_id.as_str().to_owned())),
         ..blank(&new.name, &new.email, new.age, now())
     };
-    let user = match insert(&**tx, row).await {
+    let user = match insert(&**tx, row, actor).await {
         Ok(user) => user,
         Err(CreateUserError::Db(error)) if is_taken(&error) => return Ok(None),
         Err(error) => return Err(error),

@@ -4,7 +4,6 @@ use std::collections::{HashMap, HashSet};
 
 use sea_orm::{ActiveValue::Set, ColumnTrait, ConnectionTrait, DbErr, EntityTrait, QueryFilter};
 use usher_shared::{
-    audit::{self, Entry},
     entity::{
         job_item::{self, ItemOutcome},
         user,
@@ -116,28 +115,13 @@ async fn create(job: &ImportUsers, tx: &Tx, new: &NewUser) -> Result<Written, Jo
     let created = if job.welcome {
         users::create(tx, new, &job.actor).await
     } else {
-        users::create_quietly(&**tx, new).await
+        users::create_quietly(&**tx, new, &job.actor).await
     };
-    let user = match created {
-        Ok(user) => user,
-        Err(CreateUserError::EmailTaken) => return Err(JobError::retry("an address was taken meanwhile")),
-        Err(error) => return Err(error.into()),
-    };
-    let entry = Entry {
-        action: "create",
-        object_type: "user",
-        object_id: Some(user.id.to_string()),
-        object_label: Some(user.email.clone()),
-        changes: Some(
-            serde_json::json!({"email": [null, user.email], "name": [null, user.name], "age": [null, user.age]}),
-        ),
-        reason: None,
-    };
-    // One that is welcomed has its audit row already.
-    if !job.welcome {
-        audit::record(&**tx, &job.actor, entry).await?;
+    match created {
+        Ok(_) => Ok((ItemOutcome::Done, None)),
+        Err(CreateUserError::EmailTaken) => Err(JobError::retry("an address was taken meanwhile")),
+        Err(error) => Err(error.into()),
     }
-    Ok((ItemOutcome::Done, None))
 }
 
 async fn change(job: &ImportUsers, tx: &Tx, id: i64, edit: Edit) -> Result<Written, JobError> {

@@ -1,0 +1,82 @@
+//! What differs: one reading of a change for the statement that writes it and for the audit row that tells it.
+
+use sea_orm::{ActiveModelTrait, EntityTrait, IdenStatic, Iterable, ModelTrait, sea_query::sea_value_to_json_value};
+use serde_json::{Map, Value, json};
+
+/// Leaves in `row` only what is not as `before`, and tells it as `{"column": [before, after]}`. None when nothing
+/// differs. Columns that are `hidden`, such as hashes, are written and not told.
+pub fn changes<E: EntityTrait>(before: &E::Model, row: &mut E::ActiveModel, hidden: &[E::Column]) -> Option<Value>
+where
+    E::ActiveModel: ActiveModelTrait<Entity = E>,
+{
+    let hidden: Vec<_> = hidden.iter().map(IdenStatic::as_str).collect();
+    let (mut changes, mut differs) = (Map::new(), false);
+    for column in E::Column::iter() {
+        let Some(after) = row.get(column).into_value() else {
+            continue;
+        };
+        let old = before.get(column);
+        if old == after {
+            row.not_set(column);
+            continue;
+        }
+        differs = true;
+        if !hidden.contains(&column.as_str()) {
+            let change = json!([sea_value_to_json_value(&old), sea_value_to_json_value(&after)]);
+            changes.insert(column.as_str().to_owned(), change);
+        }
+    }
+    differs.then_some(Value::Object(changes))
+}
+
+/// The changes that made something with these fields out of nothing: `{"field": [null, value]}`, for those with a value.
+#[must_use]
+pub fn made<'a>(fields: impl IntoIterator<Item = (&'a str, Value)>) -> Value {
+    let made = fields.into_iter().filter(|(_, value)| !value.is_null());
+    made.map(|(name, value)| (name.to_owned(), json!([null, value])))
+        .collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use sea_orm::{ActiveValue::Set, IntoActiveModel};
+    use uuid::Uuid;
+
+    use super::*;
+    use crate::entity::job_item::{ActiveModel, Column, Entity, ItemOutcome, Model};
+
+    fn before() -> Model {
+        Model {
+            job_id: Uuid::nil(),
+            object_id: "7".to_owned(),
+            outcome: Some(ItemOutcome::Failed),
+            error: Some("it is gone".to_owned()),
+        }
+    }
+
+    #[test]
+    fn what_is_as_before_is_neither_written_nor_told() {
+        let mut row = ActiveModel {
+            outcome: Set(Some(ItemOutcome::Failed)),
+            error: Set(None),
+            ..before().into_active_model()
+        };
+        let told = changes::<Entity>(&before(), &mut row, &[]);
+        assert_eq!(told, Some(json!({"error": ["it is gone", null]})));
+        assert!(row.outcome.is_not_set() && row.error.is_set());
+
+        row.error = Set(before().error);
+        assert_eq!(changes::<Entity>(&before(), &mut row, &[]), None);
+    }
+
+    #[test]
+    fn a_hidden_column_is_written_and_not_told() {
+        let mut row = ActiveModel {
+            error: Set(Some("another".to_owned())),
+            ..before().into_active_model()
+        };
+        let told = changes::<Entity>(&before(), &mut row, &[Column::Error]);
+        assert_eq!(told, Some(json!({})));
+        assert!(row.error.is_set());
+    }
+}
