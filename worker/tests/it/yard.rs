@@ -159,11 +159,15 @@ impl Yard {
 
     /// The job once it is in this state.
     pub async fn reaches(&self, id: Uuid, state: JobState) -> job::Model {
-        eventually(PATIENCE, &format!("the job is {state:?}"), async || {
+        let end = tokio::time::Instant::now() + PATIENCE;
+        loop {
             let job = self.job(id).await;
-            (job.state == state).then_some(job)
-        })
-        .await
+            if job.state == state {
+                return job;
+            }
+            assert!(tokio::time::Instant::now() < end, "never {state:?}: {job:?}");
+            tokio::time::sleep(Duration::from_millis(20)).await;
+        }
     }
 
     /// How many of these jobs are in this state.
