@@ -18,14 +18,16 @@ pub async fn api(config: Config) -> Result<()> {
     log::init(config.log_format);
     let house = House::open(config, false).await?;
     let listener = process::bind(house.config.api_addr, "API_ADDR").await?;
-    Ok(usher_api::serve(&house, listener, process::shutdown_signal()).await?)
+    usher_api::serve(&house, listener, process::shutdown_signal()).await;
+    Ok(())
 }
 
 pub async fn admin(config: Config) -> Result<()> {
     log::init(config.log_format);
     let house = House::open(config, false).await?;
     let listener = process::bind(house.config.admin_addr, "ADMIN_ADDR").await?;
-    Ok(usher_admin::serve(&house, listener, process::shutdown_signal()).await?)
+    usher_admin::serve(&house, listener, process::shutdown_signal()).await;
+    Ok(())
 }
 
 pub async fn worker(config: Config, args: WorkerArgs) -> Result<()> {

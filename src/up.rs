@@ -35,9 +35,15 @@ pub async fn run(config: Config) -> Result<()> {
     let shutdown = process::shutdown_signal();
     let mut rooms = JoinSet::new();
     let (part, stop) = (house.clone(), shutdown.clone());
-    rooms.spawn(async move { usher_api::serve(&part, api, stop).await.context("the API ended") });
+    rooms.spawn(async move {
+        usher_api::serve(&part, api, stop).await;
+        Ok(())
+    });
     let (part, stop) = (house.clone(), shutdown.clone());
-    rooms.spawn(async move { usher_admin::serve(&part, admin, stop).await.context("the admin ended") });
+    rooms.spawn(async move {
+        usher_admin::serve(&part, admin, stop).await;
+        Ok(())
+    });
     let (part, stop) = (house.clone(), shutdown.clone());
     rooms.spawn(async move {
         usher_worker::run(&part, usher_worker::Options::default(), stop)

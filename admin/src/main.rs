@@ -15,7 +15,7 @@ async fn main() -> ExitCode {
         log::init(config.log_format);
         let listener = process::bind(config.admin_addr, "ADMIN_ADDR").await?;
         let house = House::open(config, false).await?;
-        usher_admin::serve(&house, listener, process::shutdown_signal()).await?;
+        usher_admin::serve(&house, listener, process::shutdown_signal()).await;
         Ok::<_, anyhow::Error>(())
     })
     .await

@@ -1,7 +1,5 @@
 //! The admin's addresses, what every answer carries, and the server.
 
-use std::{io, net::SocketAddr, time::Duration};
-
 use axum::{
     Router,
     extract::{DefaultBodyLimit, Request},
@@ -13,6 +11,7 @@ use axum::{
 use tokio::net::TcpListener;
 use tokio_util::sync::CancellationToken;
 use tower_http::{catch_panic::CatchPanicLayer, compression::CompressionLayer};
+use usher_serve::Patience;
 use usher_shared::House;
 
 use crate::{
@@ -22,9 +21,6 @@ use crate::{
 
 /// A form is far smaller.
 const MAX_BODY_BYTES: usize = 1024 * 1024;
-
-/// Requests in flight get this long to finish once the process is told to stop.
-const DRAIN: Duration = Duration::from_secs(25);
 
 /// Everything comes from this server, and nothing may be inline: what somebody manages to store cannot run.
 pub(crate) const POLICY: &str = "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self' data:; connect-src 'self'; \
@@ -78,15 +74,9 @@ pub fn paths(state: &AppState) -> Vec<&'static str> {
 }
 
 /// Serves until cancelled, then lets what runs finish.
-pub async fn serve(house: &House, listener: TcpListener, stop: CancellationToken) -> io::Result<()> {
-    let app = router(AppState::new(house)).into_make_service_with_connect_info::<SocketAddr>();
-    tracing::info!(address = %listener.local_addr()?, "the admin is open");
-    let cancelled = stop.clone();
-    let server = axum::serve(listener, app).with_graceful_shutdown(async move { cancelled.cancelled().await });
-    tokio::select! {
-        served = server.into_future() => served,
-        () = async { stop.cancelled().await; tokio::time::sleep(DRAIN).await } => Ok(()),
-    }
+pub async fn serve(house: &House, listener: TcpListener, stop: CancellationToken) {
+    tracing::info!(address = %house.config.admin_addr, "the admin is open");
+    usher_serve::serve(router(AppState::new(house)), listener, Patience::default(), stop).await;
 }
 
 /// Headers of every answer; one that a handler set itself stays.

@@ -1,7 +1,13 @@
 //! Strong entity tags from a row's version, and conditional requests (RFC 9110 §8.8.3 and §13.1).
 
 use axum::http::{HeaderMap, HeaderValue, header};
+use usher_shared::rules::Violation;
 use utoipa::IntoParams;
+
+use crate::{
+    error::ApiError,
+    fields::{FieldError, Step},
+};
 
 /// `If-Match`, for the documents.
 #[derive(IntoParams)]
@@ -12,7 +18,7 @@ pub(crate) struct IfMatch {
     #[param(
         rename = "If-Match",
         required = false,
-        pattern = r#"^(\*|"[!#-~]*"( *, *"[!#-~]*")*)$"#,
+        pattern = r#"^(\*|(W/)?"[!#-~]*"( *, *(W/)?"[!#-~]*")*)$"#,
         example = "\"1\""
     )]
     if_match: String,
@@ -56,14 +62,63 @@ pub(crate) fn expects_one(headers: &HeaderMap) -> bool {
     headers.contains_key(header::IF_MATCH)
 }
 
-/// Whether `If-Match` lets this version be changed. Without the header it may be.
-pub(crate) fn may_change(headers: &HeaderMap, tag: &HeaderValue) -> bool {
-    let mut lists = headers.get_all(header::IF_MATCH).iter().peekable();
-    if lists.peek().is_none() {
-        return true;
+/// Refuses a change that `If-Match` says is for another version than this one. Without the header there is none.
+pub(crate) fn may_change(headers: &HeaderMap, tag: &HeaderValue) -> Result<(), ApiError> {
+    let mut is_meant = !expects_one(headers);
+    for list in headers.get_all(header::IF_MATCH) {
+        let tags = list.to_str().ok().and_then(tags).ok_or_else(malformed)?;
+        // The strong comparison, as RFC 9110 §13.1.1 asks: a weak tag matches nothing.
+        is_meant |= tags
+            .iter()
+            .any(|wanted| *wanted == "*" || wanted.as_bytes() == tag.as_bytes());
     }
-    let lists = lists.filter_map(|value| value.to_str().ok());
-    // The strong comparison, as RFC 9110 §13.1.1 asks: a weak tag matches nothing.
-    let mut tags = lists.flat_map(|list| list.split(',')).map(str::trim);
-    tags.any(|wanted| wanted == "*" || wanted.as_bytes() == tag.as_bytes())
+    is_meant.then_some(()).ok_or(ApiError::PreconditionFailed)
+}
+
+/// `*`, or the tags of a list of them (RFC 9110 §8.8.3); none if it is neither.
+fn tags(list: &str) -> Option<Vec<&str>> {
+    if list.trim() == "*" {
+        return Some(vec!["*"]);
+    }
+    let (mut tags, mut rest) = (vec![], list.trim());
+    loop {
+        let opaque = rest.strip_prefix("W/").unwrap_or(rest).strip_prefix('"')?;
+        let inside = opaque.find('"').filter(|end| !opaque[..*end].contains(' '))?;
+        let (tag, after) = rest.split_at(rest.len() - opaque.len() + inside + 1);
+        tags.push(tag);
+        match after.trim_start() {
+            "" => return Some(tags),
+            after => rest = after.strip_prefix(',')?.trim_start(),
+        }
+    }
+}
+
+fn malformed() -> ApiError {
+    let step = Step::Key("If-Match".into());
+    let violation = Violation::value("Send the ETag as it came, in its quotes, such as \"1\"; or * for any version");
+    ApiError::Invalid(vec![FieldError::new("header", Some(step), violation)])
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_list_of_tags_is_read_as_the_rfc_writes_it() {
+        assert_eq!(tags("*"), Some(vec!["*"]));
+        assert_eq!(tags(r#" "1" "#), Some(vec![r#""1""#]));
+        assert_eq!(tags(r#""a,b" ,W/"2","""#), Some(vec![r#""a,b""#, r#"W/"2""#, r#""""#]));
+        for malformed in [
+            "",
+            "1",
+            r#""1"#,
+            r#""1" "2""#,
+            r#""1","#,
+            r#"*, "1""#,
+            r#""a b""#,
+            r#"w/"1""#,
+        ] {
+            assert_eq!(tags(malformed), None, "{malformed}");
+        }
+    }
 }

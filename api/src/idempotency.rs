@@ -38,14 +38,20 @@ const MAX_KEY: usize = 255;
 /// A longer path is known by its hash: an index has no room for more.
 const MAX_PATH: usize = 200;
 
-/// The layer. Requests without the header pass untouched.
+/// Operations that are repeated by other means: a log-in opens another session, and a lost answer of a refresh is asked
+/// for again with the same refresh token. Their answers hold tokens, so a kept one could only be refused.
+const WITHOUT: [&str; 3] = ["/auth/login", "/auth/refresh", "/oauth/token"];
+
+/// The layer. Requests without the header pass untouched, and so do operations that go without it.
 pub(crate) async fn once(
     State(state): State<AppState>,
     Context(context): Context,
     request: Request,
     next: Next,
 ) -> Response {
-    let is_asked = matches!(*request.method(), Method::POST | Method::PATCH) && request.headers().contains_key(NAME);
+    let is_asked = request.headers().contains_key(NAME)
+        && matches!(*request.method(), Method::POST | Method::PATCH)
+        && !WITHOUT.contains(&request.uri().path());
     if !is_asked {
         return next.run(request).await;
     }

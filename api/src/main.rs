@@ -20,6 +20,6 @@ async fn start() -> anyhow::Result<()> {
     let house = House::open(config, false).await?;
     let listener = bind(house.config.api_addr, "API_ADDR").await?;
     tracing::info!(url = house.config.api_url, "the API is ready");
-    usher_api::serve(&house, listener, shutdown_signal()).await?;
+    usher_api::serve(&house, listener, shutdown_signal()).await;
     Ok(())
 }

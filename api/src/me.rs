@@ -172,9 +172,7 @@ async fn update(
     let tx = db::begin(&state.db).await?;
     let before = users::find_for_change(&tx, current.0.user.id).await?;
     let before = before.ok_or(ApiError::InvalidCredential)?;
-    if !may_change(&headers, &etag(before.version)) {
-        return Err(ApiError::PreconditionFailed);
-    }
+    may_change(&headers, &etag(before.version))?;
     let edit = Edit {
         name: body.name,
         age: body.age,

@@ -8,7 +8,7 @@ use std::{
 };
 
 use axum::{
-    extract::{ConnectInfo, FromRequestParts, Request, State},
+    extract::{ConnectInfo, FromRequestParts, MatchedPath, Request, State},
     http::{HeaderMap, HeaderName, HeaderValue, header, request::Parts},
     middleware::Next,
     response::Response,
@@ -32,6 +32,7 @@ pub(crate) struct RequestContext {
     /// Who called, such as `api_key:7`.
     pub(crate) caller: OnceLock<String>,
     pub(crate) standing: OnceLock<Standing>,
+    route: OnceLock<MatchedPath>,
 }
 
 impl RequestContext {
@@ -49,7 +50,19 @@ impl RequestContext {
             address: client_address(peer, &lines.collect::<Vec<_>>(), &config.trusted_proxies),
             caller: OnceLock::new(),
             standing: OnceLock::new(),
+            route: OnceLock::new(),
         }
+    }
+
+    fn note_route(&self, request: &Request) {
+        if let Some(route) = request.extensions().get::<MatchedPath>() {
+            self.route.get_or_init(|| route.clone());
+        }
+    }
+
+    /// As the router has it, such as `/users/{id}`: an address as it was sent can hold anything, even a token.
+    fn route(&self) -> &str {
+        self.route.get().map_or("none", MatchedPath::as_str)
     }
 }
 
@@ -80,7 +93,8 @@ impl<S: Sync> FromRequestParts<S> for Context {
 pub(crate) async fn observe(State(state): State<AppState>, mut request: Request, next: Next) -> Response {
     let started = Instant::now();
     let context = Arc::new(RequestContext::of(&request, &state.config));
-    let (method, uri) = (request.method().clone(), request.uri().clone());
+    let method = request.method().clone();
+    context.note_route(&request);
     request.extensions_mut().insert(Arc::clone(&context));
 
     let header = request
@@ -93,8 +107,7 @@ pub(crate) async fn observe(State(state): State<AppState>, mut request: Request,
 
     let secure = state.config.api_url.starts_with("https:");
     add_headers(response.headers_mut(), &context, secure);
-    // The path only: a query may hold a token.
-    let (path, status) = (uri.path(), response.status().as_u16());
+    let (route, status) = (context.route(), response.status().as_u16());
     let (address, caller) = (
         context.address,
         context.caller.get().map_or("anonymous", String::as_str),
@@ -102,12 +115,18 @@ pub(crate) async fn observe(State(state): State<AppState>, mut request: Request,
     let ms = started.elapsed().as_secs_f64() * 1000.0;
     let _entered = span.enter();
     // Probes come every few seconds and say nothing new.
-    if path.starts_with("/health/") && status == 200 {
-        tracing::debug!(%method, path, status, ms, %address, caller, "answered");
+    if route.starts_with("/health/") && status == 200 {
+        tracing::debug!(%method, route, status, ms, %address, caller, "answered");
     } else {
-        tracing::info!(%method, path, status, ms, %address, caller, "answered");
+        tracing::info!(%method, route, status, ms, %address, caller, "answered");
     }
     response
+}
+
+/// For routes behind a fallback, which the outermost layer cannot see.
+pub(crate) async fn note_route(Context(context): Context, request: Request, next: Next) -> Response {
+    context.note_route(&request);
+    next.run(request).await
 }
 
 fn add_headers(headers: &mut HeaderMap, context: &RequestContext, secure: bool) {

@@ -4,7 +4,7 @@ use axum::{
     Router,
     extract::Request,
     http::{HeaderName, HeaderValue, Method, Uri, header},
-    middleware::from_fn_with_state,
+    middleware::{from_fn, from_fn_with_state},
     response::{IntoResponse, Response},
     routing::get,
 };
@@ -17,8 +17,16 @@ use utoipa::OpenApi;
 use utoipa_axum::router::OpenApiRouter;
 
 use crate::{
-    api_keys, assets, auth, documents, error::ApiError, explanations, guard::guard, health, idempotency, index,
-    mailed_links, me, openapi::Document, request::observe, set_password, state::AppState, users,
+    api_keys, assets, auth, documents,
+    error::ApiError,
+    explanations,
+    guard::guard,
+    health, idempotency, index, mailed_links, me,
+    openapi::Document,
+    request::{note_route, observe},
+    set_password,
+    state::AppState,
+    users,
 };
 
 /// Answers below this many bytes are sent as they are: a packet more or less is not worth the work.
@@ -64,7 +72,7 @@ pub fn router(state: AppState) -> Router {
 
 /// `/users/` is `/users`: answered, not redirected, because a redirected POST loses its body.
 fn answer_trailing_slashes(routes: Router) -> Router {
-    let again = routes.clone();
+    let again = routes.clone().route_layer(from_fn(note_route));
     routes.fallback(async move |mut request: Request| -> Response {
         let Some(uri) = without_slash(request.uri()) else {
             return ApiError::NotFound.into_response();

@@ -12,6 +12,7 @@ use axum::{
 use serde::Serialize;
 use tokio::{net::TcpListener, sync::watch, time::timeout};
 use tokio_util::sync::CancellationToken;
+use usher_serve::Patience;
 use usher_shared::{
     House, OpenError,
     db::{self, SchemaError},
@@ -75,10 +76,7 @@ impl Health {
 
     /// Answers until the process stops.
     pub(crate) async fn serve(self, listener: TcpListener, shutdown: CancellationToken) {
-        let served = axum::serve(listener, self.router()).with_graceful_shutdown(shutdown.cancelled_owned());
-        if let Err(error) = served.await {
-            tracing::error!(%error, "health and metrics are no longer served");
-        }
+        usher_serve::serve(self.router(), listener, Patience::default(), shutdown).await;
     }
 }
 

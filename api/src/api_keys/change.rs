@@ -127,11 +127,8 @@ async fn find(tx: &DatabaseTransaction, id: Option<i64>, headers: &HeaderMap) ->
     let key = api_keys::find_for_change(tx, id)
         .await?
         .ok_or(ApiError::ApiKeyNotFound)?;
-    if may_change(headers, &etag(key.version)) {
-        Ok(key)
-    } else {
-        Err(ApiError::PreconditionFailed)
-    }
+    may_change(headers, &etag(key.version))?;
+    Ok(key)
 }
 
 fn living(key: api_key::Model) -> Result<api_key::Model, ApiError> {

@@ -6,7 +6,7 @@ use utoipa::openapi::{
     schema::ObjectBuilder,
 };
 
-use super::{MAX_KEY, fault};
+use super::{MAX_KEY, WITHOUT, fault};
 use crate::{code::Code, openapi::add_errors};
 
 const ERRORS: &[Code] = &[
@@ -15,14 +15,15 @@ const ERRORS: &[Code] = &[
     Code::InvalidRequest,
 ];
 
-/// Adds `Idempotency-Key` to every POST and PATCH.
+/// Adds `Idempotency-Key` to every POST and PATCH that minds it.
 pub(crate) fn describe(document: &mut utoipa::openapi::OpenApi) {
     let components = document.components.get_or_insert_default();
     components
         .parameters
         .insert("IdempotencyKey".to_owned(), parameter().into());
-    let items = document.paths.paths.values_mut();
-    for operation in items.flat_map(|item| [&mut item.post, &mut item.patch]).flatten() {
+    let items = document.paths.paths.iter_mut();
+    let items = items.filter(|(path, _)| !WITHOUT.contains(&path.as_str()));
+    for operation in items.flat_map(|(_, item)| [&mut item.post, &mut item.patch]).flatten() {
         describe_one(operation);
     }
 }

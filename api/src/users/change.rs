@@ -160,11 +160,8 @@ pub(super) fn may_be_changed(user: user::Model, headers: &HeaderMap) -> Result<u
     if user.is_staff || user.is_superuser {
         return Err(ApiError::StaffProtected);
     }
-    if may_change(headers, &etag(user.version)) {
-        Ok(user)
-    } else {
-        Err(ApiError::PreconditionFailed)
-    }
+    may_change(headers, &etag(user.version))?;
+    Ok(user)
 }
 
 impl From<ChangeError> for ApiError {

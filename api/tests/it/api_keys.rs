@@ -22,7 +22,7 @@ fn billing() -> Value {
 
 impl TestApp {
     /// A superuser who is signed in.
-    async fn superuser(&self) -> Person {
+    pub async fn superuser(&self) -> Person {
         let person = self.person("root@example.com").await;
         self.sql(&format!(
             "UPDATE users SET is_superuser = true, is_staff = true WHERE id = {}",

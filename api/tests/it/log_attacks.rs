@@ -1,6 +1,8 @@
 //! Requests that would write lines of their own into the log or into an answer's head, sent byte by byte to a real
 //! `usher-api`.
 
+use std::collections::BTreeSet;
+
 use serde_json::Value;
 use tokio::{
     io::{AsyncReadExt, AsyncWriteExt},
@@ -95,6 +97,7 @@ fn attacks(key: &str) -> Vec<Vec<u8>> {
     let own = format!("Authorization: Bearer {key}\r\n");
     for path in ["users", "problems", "assets", "nowhere"] {
         attacks.push(request(&format!("GET /{path}/{ESCAPED}"), &own, ""));
+        attacks.push(request(&format!("GET /{path}/{TOKEN}/"), &own, ""));
     }
     for query in ["q", "sort", "cursor", "other"] {
         attacks.push(request(&format!("GET /users?limit=1&{query}={ESCAPED}"), &own, ""));
@@ -155,8 +158,11 @@ on_both! {
         let log = running.log();
         assert_clean(&log);
         let lines = log.lines().map(|line| serde_json::from_str::<Value>(line).unwrap_or_else(|error| panic!("{error}: {line}")));
-        let answered = lines.filter(|line| line["message"] == "answered").count();
-        assert_eq!(answered, reached, "one line for each request:\n{log}");
+        let answered: Vec<Value> = lines.filter(|line| line["message"] == "answered").collect();
+        assert_eq!(answered.len(), reached, "one line for each request:\n{log}");
+        let routes: BTreeSet<&str> = answered.iter().filter_map(|line| line["route"].as_str()).collect();
+        let known = ["/assets/{name}", "/auth/login", "/problems/{code}", "/set-password", "/users", "/users/{id}", "none"];
+        assert_eq!(routes, BTreeSet::from(known), "the route is told, never the address");
         assert_eq!(running.terminate().await, 0);
     }
 
