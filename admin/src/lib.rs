@@ -9,6 +9,8 @@ mod engine;
 mod error;
 mod flash;
 mod health;
+mod impersonation;
+mod import;
 mod login;
 mod mail_body;
 mod mfa;

@@ -13,6 +13,7 @@ use serde::Deserialize;
 use usher_shared::{
     audit::{self, Actor, Entry},
     entity::{audit_log::ActorKind, user},
+    impersonation,
     jobs::Tx,
     password,
     rate_limit::{Decision, Quota, RateLimiter},
@@ -123,6 +124,7 @@ pub(crate) async fn sign_out(
     if let Standing::Staff(signed) | Standing::OwesCode(signed) | Standing::OwesFactor(signed) = &visit.standing {
         let tx = state.ledger.begin().await?;
         session::end(&*tx, signed.id, "signed out").await?;
+        impersonation::end(&*tx, signed.user.id, &actor(&signed.user, &visit)).await?;
         record(&*tx, &actor(&signed.user, &visit), "logout", Some(&signed.user), None).await?;
         tx.commit().await?;
     }

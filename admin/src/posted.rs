@@ -6,6 +6,8 @@ use axum::{
     http::header::CONTENT_TYPE,
 };
 
+use multer::{Constraints, Multipart, SizeLimit};
+
 use crate::{csrf, error::AdminError, state::AppState, visit::Visit};
 
 /// The fields of a form, in the order sent.
@@ -48,21 +50,10 @@ impl FromRequest<AppState> for Posted {
     type Rejection = AdminError;
 
     async fn from_request(request: Request, state: &AppState) -> Result<Self, AdminError> {
-        let visit = request
-            .extensions()
-            .get::<Visit>()
-            .cloned()
-            .ok_or(AdminError::StaleForm)?;
+        let visit = visit(&request)?;
         csrf::check_origin(request.headers(), &state.config.admin_url)?;
-        let content_type = request
-            .headers()
-            .get(CONTENT_TYPE)
-            .and_then(|value| value.to_str().ok())
-            .unwrap_or_default();
-        if !content_type.starts_with("application/x-www-form-urlencoded") {
-            return Err(AdminError::BadRequest(
-                "The form was not sent as a browser sends it".to_owned(),
-            ));
+        if !content_type(&request).starts_with("application/x-www-form-urlencoded") {
+            return Err(strange());
         }
         let body = Bytes::from_request(request, state)
             .await
@@ -75,4 +66,73 @@ impl FromRequest<AppState> for Posted {
         )?;
         Ok(Self(fields))
     }
+}
+
+/// A file that a form of this visitor's own page sent.
+#[derive(Debug)]
+pub(crate) struct Upload {
+    pub(crate) name: String,
+    pub(crate) bytes: Vec<u8>,
+}
+
+impl Upload {
+    /// Reads the form's file. Whoever calls has asked for the permission: nobody else's megabytes are taken in.
+    /// None when no file was chosen. `limit` is the file's, in bytes.
+    pub(crate) async fn read(request: Request, state: &AppState, limit: usize) -> Result<Option<Self>, AdminError> {
+        let visit = visit(&request)?;
+        csrf::check_origin(request.headers(), &state.config.admin_url)?;
+        let boundary = multer::parse_boundary(content_type(&request)).map_err(|_| strange())?;
+        let sizes = SizeLimit::new()
+            .whole_stream(limit as u64 + FORM_BYTES)
+            .per_field(limit as u64);
+        let constraints = Constraints::new().size_limit(sizes);
+        let body = request.into_body().into_data_stream();
+        let mut parts = Multipart::with_constraints(body, boundary, constraints);
+        let mut checked = false;
+        while let Some(part) = parts.next_field().await.map_err(unread)? {
+            // The token comes first, so that a forged form's file is not even read.
+            if part.name() == Some(csrf::FIELD) {
+                let token = part.text().await.map_err(unread)?;
+                csrf::check(&state.config.secret_key, &visit.csrf_binding, &token)?;
+                checked = true;
+            } else if !checked {
+                return Err(AdminError::StaleForm);
+            } else if let Some(name) = part.file_name().map(|name| name.chars().take(200).collect::<String>()) {
+                let bytes = part.bytes().await.map_err(unread)?.to_vec();
+                return Ok((!name.is_empty()).then_some(Self { name, bytes }));
+            }
+        }
+        if checked { Ok(None) } else { Err(AdminError::StaleForm) }
+    }
+}
+
+/// What a form with a file has beside the file, in bytes.
+const FORM_BYTES: u64 = 64 * 1024;
+
+fn visit(request: &Request) -> Result<Visit, AdminError> {
+    request
+        .extensions()
+        .get::<Visit>()
+        .cloned()
+        .ok_or(AdminError::StaleForm)
+}
+
+fn content_type(request: &Request) -> &str {
+    let header = request.headers().get(CONTENT_TYPE);
+    header.and_then(|value| value.to_str().ok()).unwrap_or_default()
+}
+
+fn strange() -> AdminError {
+    AdminError::BadRequest("The form was not sent as a browser sends it".to_owned())
+}
+
+fn unread(error: multer::Error) -> AdminError {
+    let too_large = matches!(
+        error,
+        multer::Error::FieldSizeExceeded { .. } | multer::Error::StreamSizeExceeded { .. }
+    );
+    if too_large {
+        return AdminError::BadRequest("The file is too large: split it, 16 MiB at most".to_owned());
+    }
+    strange()
 }

@@ -15,8 +15,8 @@ use usher_serve::Patience;
 use usher_shared::House;
 
 use crate::{
-    account, assets, dashboard, engine, error::AdminError, health, login, mail_body, mfa, overview, reauth,
-    routes::Routes, state::AppState, theme, visit,
+    account, assets, dashboard, engine, error::AdminError, health, impersonation, import, login, mail_body, mfa,
+    overview, reauth, routes::Routes, state::AppState, theme, visit,
 };
 
 /// A form is far smaller.
@@ -62,6 +62,13 @@ fn pages(state: &AppState) -> Routes {
         .staff("/admin/account/factors/{id}/remove", post(account::remove_factor))
         .staff("/admin/account/recovery-codes", post(account::make_codes))
         .staff("/admin/account/sessions/revoke", post(account::revoke))
+        .staff("/admin/impersonation/end", post(impersonation::end))
+        .staff(
+            "/admin/users/import",
+            get(import::form).post(import::check).layer(DefaultBodyLimit::disable()),
+        )
+        .staff("/admin/users/import/{id}", get(import::show).post(import::run))
+        .staff("/admin/users/import/{id}/faults.csv", get(import::faults))
         .staff("/admin/jobs/overview", get(overview::show).post(overview::change))
         .staff("/admin/mails/{id}/body", get(mail_body::show));
     engine::routes(routes)

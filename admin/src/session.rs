@@ -3,7 +3,7 @@
 //! A session ends after an hour without a request and after twelve hours whatever happens, as NIST
 //! SP 800-63B section 4.2.3 has it for AAL2.
 
-use std::collections::HashSet;
+use std::collections::{HashMap, HashSet};
 
 use chrono::{DateTime, TimeDelta, Utc};
 use sea_orm::{
@@ -41,15 +41,32 @@ pub(crate) struct Signed {
     /// When the password was last shown in this session.
     pub(crate) reauthenticated_at: Option<DateTime<Utc>>,
     pub(crate) permissions: HashSet<String>,
+    /// The columns chosen for lists, by the list's name.
+    pub(crate) columns: HashMap<String, Vec<String>>,
+    /// For whom the person acts.
+    pub(crate) impersonated: Option<Impersonated>,
 }
 
-/// One statement: the session, its user, whether there is a second factor, and the permissions of all roles.
+/// A user for whom a member of staff acts.
+#[derive(Clone, Debug)]
+pub(crate) struct Impersonated {
+    pub(crate) user_id: i64,
+    pub(crate) email: String,
+    pub(crate) until: DateTime<Utc>,
+}
+
+/// One statement: the session, its user, whether there is a second factor, the permissions of all roles, the columns
+/// chosen, and whom the person acts for.
 const LOAD: &str = "
     SELECT u.*, s.id AS session_id, s.mfa_at, s.last_seen_at, s.reauthenticated_at,
            EXISTS (SELECT 1 FROM mfa_factors f WHERE f.user_id = u.id AND f.confirmed_at IS NOT NULL) AS has_factor,
            (SELECT string_agg(p.permission, ' ') FROM user_roles r
-              JOIN role_permissions p ON p.role_id = r.role_id WHERE r.user_id = u.id) AS permissions
+              JOIN role_permissions p ON p.role_id = r.role_id WHERE r.user_id = u.id) AS permissions,
+           (SELECT string_agg(c.list || ' ' || c.columns, '/') FROM chosen_columns c WHERE c.user_id = u.id) AS columns,
+           i.user_id AS impersonated_id, i.expires_at AS impersonated_until, v.email AS impersonated_email
       FROM sessions s JOIN users u ON u.id = s.user_id
+      LEFT JOIN sessions i ON i.impersonator_id = u.id AND i.ended_at IS NULL AND i.expires_at > $2
+      LEFT JOIN users v ON v.id = i.user_id
      WHERE s.token_hash = $1 AND s.kind = 'admin' AND s.ended_at IS NULL AND s.expires_at > $2 AND s.last_seen_at > $3";
 
 /// The live session of this token, if its user is still active staff. It is ended when they are not.
@@ -71,6 +88,16 @@ pub(crate) async fn load(db: &impl ConnectionTrait, token: &Token) -> Result<Opt
         seen(db, id, at).await?;
     }
     let permissions: Option<String> = row.try_get("", "permissions")?;
+    let columns: Option<String> = row.try_get("", "columns")?;
+    let impersonated_id: Option<i64> = row.try_get("", "impersonated_id")?;
+    let impersonated = match impersonated_id {
+        Some(user_id) => Some(Impersonated {
+            user_id,
+            email: row.try_get("", "impersonated_email")?,
+            until: row.try_get("", "impersonated_until")?,
+        }),
+        None => None,
+    };
     Ok(Some(Signed {
         id,
         user,
@@ -82,7 +109,15 @@ pub(crate) async fn load(db: &impl ConnectionTrait, token: &Token) -> Result<Opt
             .split_whitespace()
             .map(str::to_owned)
             .collect(),
+        columns: columns.unwrap_or_default().split('/').filter_map(chosen).collect(),
+        impersonated,
     }))
+}
+
+/// Reads `users email name status`.
+fn chosen(list: &str) -> Option<(String, Vec<String>)> {
+    let mut words = list.split_whitespace().map(str::to_owned);
+    Some((words.next()?, words.collect()))
 }
 
 /// Starts a session and answers the token for its cookie.

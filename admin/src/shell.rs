@@ -10,6 +10,8 @@ pub(crate) struct Shell {
     pub(crate) crumbs: Vec<Crumb>,
     pub(crate) person: Option<Person>,
     pub(crate) message: Option<Message>,
+    /// For whom the person acts, on every page for as long as it lasts.
+    pub(crate) acting_for: Option<ActingFor>,
     pub(crate) csrf: String,
     pub(crate) theme: Theme,
     /// What stands in the search box of the header.
@@ -48,6 +50,14 @@ impl Crumb {
 pub(crate) struct Person {
     pub(crate) name: String,
     pub(crate) email: String,
+}
+
+/// An impersonation that is open.
+pub(crate) struct ActingFor {
+    pub(crate) email: String,
+    pub(crate) href: String,
+    /// Of today, in UTC.
+    pub(crate) until: String,
 }
 
 impl Shell {
@@ -91,6 +101,11 @@ impl Shell {
                 name: user.name.clone(),
                 email: user.email.clone(),
             }),
+            acting_for: staff.impersonated().map(|impersonated| ActingFor {
+                email: impersonated.email.clone(),
+                href: format!("/admin/users/{}", impersonated.user_id),
+                until: impersonated.until.format("%H:%M").to_string(),
+            }),
             ..Self::outside(state, visit, title)
         }
     }
@@ -103,6 +118,7 @@ impl Shell {
             crumbs: vec![],
             person: None,
             message: visit.message.clone(),
+            acting_for: None,
             csrf: csrf::token(&state.config.secret_key, &visit.csrf_binding),
             theme: visit.theme,
             searched: String::new(),

@@ -18,7 +18,7 @@ use crate::{
     error::AdminError,
     posted::Fields,
     reauth::Waiting,
-    session::Signed,
+    session::{Impersonated, Signed},
     state::AppState,
     visit::{Standing, Visit},
 };
@@ -75,6 +75,16 @@ impl Staff {
             to: visit.path.clone(),
             form: form.cloned(),
         })))
+    }
+
+    /// The columns that the person chose for this list.
+    pub(crate) fn columns(&self, list: &str) -> Option<&[String]> {
+        self.0.columns.get(list).map(Vec::as_slice)
+    }
+
+    /// For whom the person acts at present.
+    pub(crate) fn impersonated(&self) -> Option<&Impersonated> {
+        self.0.impersonated.as_ref()
     }
 
     /// The person as the audit log names them.

@@ -200,7 +200,7 @@ impl FromRequestParts<AppState> for Superuser {
         let current = CurrentUser::from_request_parts(parts, state).await?;
         let Signed { session, user } = &*current.0;
         let is_proved = session.mfa_at.is_some() || state.config.staff_mfa == StaffMfa::Optional;
-        if user.is_superuser && session.impersonator_id.is_none() && is_proved {
+        if user.is_superuser && current.0.is_owner() && is_proved {
             Ok(Self(current))
         } else {
             Err(ApiError::SuperuserRequired)
@@ -231,7 +231,7 @@ fn user_actor(signed: &Signed, context: &RequestContext) -> Actor {
         None => actor(ActorKind::User, Some(user.id), &user.name, context),
         Some(staff) => Actor {
             on_behalf_of: Some(user.id),
-            ..actor(ActorKind::User, Some(staff), "staff", context)
+            ..actor(ActorKind::User, Some(staff), &format!("staff, user {staff}"), context)
         },
     }
 }

@@ -9,6 +9,7 @@ mod m20261122_000004_mail_delivery;
 mod m20261122_000005_identity;
 mod m20261122_000006_long_jobs;
 mod m20261122_000007_audit_chain;
+mod m20261122_000008_staff;
 
 pub use sea_orm_migration::{MigratorTrait, cli};
 
@@ -26,6 +27,7 @@ impl MigratorTrait for Migrator {
             Box::new(m20261122_000005_identity::Migration),
             Box::new(m20261122_000006_long_jobs::Migration),
             Box::new(m20261122_000007_audit_chain::Migration),
+            Box::new(m20261122_000008_staff::Migration),
         ]
     }
 }

@@ -14,6 +14,7 @@ pub mod csv;
 pub mod db;
 pub mod entity;
 pub mod exports;
+pub mod impersonation;
 pub mod imports;
 pub mod job_files;
 pub mod jobs;

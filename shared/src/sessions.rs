@@ -19,6 +19,7 @@ use crate::{
         session::{self, Column, SessionKind},
         user,
     },
+    impersonation,
     time::now,
     token::Token,
 };
@@ -55,10 +56,18 @@ pub struct Signed {
 }
 
 impl Signed {
-    /// Whether the owner has shown the password within the last five minutes.
+    /// Whether the owner has shown the password within the last five minutes. Who acts for the owner never counts as
+    /// present, even with the password.
     #[must_use]
     pub fn is_fresh(&self) -> bool {
-        self.session.reauthenticated_at.is_some_and(|at| now() - at < FRESH)
+        let shown = self.session.reauthenticated_at.is_some_and(|at| now() - at < FRESH);
+        shown && self.is_owner()
+    }
+
+    /// Whether it is the user, not somebody who acts for them.
+    #[must_use]
+    pub fn is_owner(&self) -> bool {
+        self.session.impersonator_id.is_none()
     }
 }
 
@@ -122,6 +131,7 @@ async fn find_live(conn: &impl ConnectionTrait, which: Expr) -> Result<Option<Si
         .filter(which)
         .filter(Column::Kind.eq(SessionKind::Api))
         .filter(live(now()))
+        .filter(impersonation::is_allowed())
         .one(conn)
         .await?;
     Ok(found.and_then(|(session, user)| Some(Signed { session, user: user? })))
@@ -178,6 +188,7 @@ pub async fn is_new_device(conn: &impl ConnectionTrait, user_id: i64, user_agent
         .select_only()
         .column(Column::UserAgent)
         .filter(Column::UserId.eq(user_id))
+        .filter(Column::ImpersonatorId.is_null())
         .order_by_desc(Column::Id)
         .limit(NEWEST)
         .into_tuple()

@@ -15,6 +15,18 @@ use crate::{
 /// How long an element may take to appear.
 const APPEARS_WITHIN: Duration = Duration::from_secs(10);
 
+/// How long a page may take to come.
+const ARRIVES_WITHIN: Duration = Duration::from_secs(30);
+
+/// Whether a click leads to another page: on a link to one, or on the button of a form that says how it is sent and can
+/// be. Forms that say nothing are a script's.
+const LEADS_ELSEWHERE: &str = "
+    const link = arguments[0].closest('a[href]'), button = arguments[0].closest('button, input[type=submit]');
+    if (link) return !link.target && !link.hasAttribute('download') && !link.getAttribute('href').startsWith('#');
+    const form = button && button.type === 'submit' && !button.disabled && button.form;
+    return !!form && (form.hasAttribute('method') || form.hasAttribute('action'))
+        && (form.noValidate || button.formNoValidate || form.checkValidity());";
+
 /// The key under which WebDriver gives an element's reference (W3C WebDriver, section 12.1).
 const ELEMENT: &str = "element-6066-11e4-a52e-4f735466cecf";
 
@@ -142,17 +154,30 @@ impl Browser {
         value.as_str().map(str::to_owned)
     }
 
-    /// Clicks the first element that `css` finds, and waits for the page it leads to.
+    /// Clicks the first element that `css` finds. Where that leads to another page, waits until it is loaded.
     pub async fn click(&self, css: &str) {
         let element = self.find(css).await;
-        self.post(&format!("element/{element}/click"), json!({})).await;
+        self.click_element(&element).await;
     }
 
-    /// Clicks the first link with exactly this text.
+    /// Clicks the first link with exactly this text, and waits for the page it leads to.
     pub async fn follow(&self, link: &str) {
         let found = self.post("element", json!({"using": "link text", "value": link})).await;
-        self.post(&format!("element/{}/click", text(found[ELEMENT].clone())), json!({}))
-            .await;
+        self.click_element(&text(found[ELEMENT].clone())).await;
+    }
+
+    /// Does what leads to another page, and waits until that is loaded.
+    pub async fn leave(&self, by: impl AsyncFnOnce()) {
+        let page = self.find("html").await;
+        by().await;
+        let loaded = async || {
+            let left = self.try_ask(Method::GET, &format!("element/{page}/name"), None).await;
+            left.err()?;
+            let body = json!({"script": "return document.readyState", "args": []});
+            let state = self.try_ask(Method::POST, "execute/sync", Some(body)).await;
+            (state.ok()? == "complete").then_some(())
+        };
+        eventually(ARRIVES_WITHIN, "the next page is loaded", loaded).await;
     }
 
     /// Empties a field and types into it.
@@ -160,6 +185,14 @@ impl Browser {
         let element = self.find(css).await;
         self.post(&format!("element/{element}/clear"), json!({})).await;
         self.post(&format!("element/{element}/value"), json!({ "text": value }))
+            .await;
+    }
+
+    /// Chooses a file of this machine in a file field.
+    pub async fn choose_file(&self, css: &str, file: impl AsRef<Path>) {
+        let element = self.find(css).await;
+        let path = file.as_ref().to_str().expect("a path in UTF-8");
+        self.post(&format!("element/{element}/value"), json!({ "text": path }))
             .await;
     }
 
@@ -242,6 +275,20 @@ impl Browser {
                 Err(message) if message.contains("stale element") && tokio::time::Instant::now() < end => {}
                 Err(message) => panic!("the browser refuses {what} of `{css}`: {message}"),
             }
+        }
+    }
+
+    /// WebDriver waits for a page only if it has begun to load when the click returns, which a busy browser may not
+    /// have done.
+    async fn click_element(&self, element: &str) {
+        let clicked = async || {
+            self.post(&format!("element/{element}/click"), json!({})).await;
+        };
+        let body = json!({"script": LEADS_ELSEWHERE, "args": [{ ELEMENT: element }]});
+        if self.post("execute/sync", body).await == true {
+            self.leave(async || clicked().await).await;
+        } else {
+            clicked().await;
         }
     }
 

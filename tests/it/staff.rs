@@ -3,8 +3,9 @@
 use usher_testkit::Browser;
 
 pub struct Staff {
-    browser: Browser,
-    admin: String,
+    pub browser: Browser,
+    /// The address of the admin, without a slash at its end.
+    pub admin: String,
 }
 
 impl Staff {

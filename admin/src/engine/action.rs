@@ -57,6 +57,8 @@ pub(crate) struct Action {
     pub(crate) grave: bool,
     /// Whether the password must have been shown within the last minutes.
     pub(crate) fresh: bool,
+    /// Whether it is done to one object at a time.
+    single: bool,
     /// Whether it fits an object, as far as its row tells.
     pub(crate) fits: fn(&Row) -> bool,
     /// Said of those that it does not fit.
@@ -100,6 +102,7 @@ impl Action {
             asks: &[],
             grave: false,
             fresh: false,
+            single: false,
             fits: |_| true,
             unfit: "it does not fit them",
             run,
@@ -135,6 +138,11 @@ impl Action {
         }
     }
 
+    /// Done to one object at a time, on its own page.
+    pub(crate) const fn single(self) -> Self {
+        Self { single: true, ..self }
+    }
+
     pub(crate) const fn fits(self, fits: fn(&Row) -> bool, unfit: &'static str) -> Self {
         Self { fits, unfit, ..self }
     }
@@ -150,9 +158,9 @@ impl Action {
         format!("{}.{}", model.meta.name, self.name)
     }
 
-    /// Whether it asks something that depends on the object.
+    /// Whether it is done to one object at a time, as one that asks something that depends on the object always is.
     pub(crate) fn is_for_one(&self) -> bool {
-        self.asks.iter().any(|ask| matches!(ask, Ask::Some { .. }))
+        self.single || self.asks.iter().any(|ask| matches!(ask, Ask::Some { .. }))
     }
 }
 
@@ -268,7 +276,7 @@ pub(crate) async fn run(
         }
     };
     let (rows, more) = selection.rows(&state.db, model).await?;
-    if action.is_for_one() && rows.len() > 1 {
+    if action.is_for_one() && (rows.len() > 1 || more) {
         let words = format!("{} is done to one {} at a time", action.label, model.meta.singular);
         return Ok(visit.say_warning(words, &to));
     }
@@ -297,7 +305,11 @@ pub(crate) async fn run(
         return Ok(bulk::say(&visit, model, action, job, rows, jobs));
     }
     let tally = act(&acting, action, &rows).await?;
+    let said = saving.said();
     tx.commit().await?;
+    if let Some(words) = said {
+        return Ok(visit.say(words, &to));
+    }
     Ok(tally.say(&visit, model, action, &to))
 }
 

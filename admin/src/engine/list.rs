@@ -12,11 +12,12 @@ use sea_orm::{
 };
 
 use super::{
+    columns::Choosable,
     count::Count,
     delete,
     field::{Kind, Spec},
     keyset::{self, Direction, Order},
-    meta::Operation,
+    meta::{Link, Operation},
     model::Model,
     names::names,
     object::{BACK, path_segment},
@@ -33,7 +34,7 @@ struct ListPage {
     shell: Shell,
     title: String,
     about: &'static str,
-    link: Option<(&'static str, &'static str)>,
+    link: Option<Link>,
     plural: &'static str,
     count: String,
     new_href: Option<String>,
@@ -46,6 +47,9 @@ struct ListPage {
     /// The list without search and filters, when there are any.
     clear_href: Option<String>,
     heads: Vec<Head>,
+    /// What this person may have as columns.
+    columns: Vec<Choosable>,
+    columns_href: String,
     rows: Vec<ListRow>,
     /// Names and labels.
     actions: Vec<(&'static str, &'static str)>,
@@ -148,13 +152,18 @@ pub(crate) async fn show(
     let condition = query.condition(model).add(search::condition(model, &query.search));
     let page = keyset::page(&state.db, model, &condition, &query.order, query.cursor.as_ref()).await?;
     let count = Count::of(&state.db, model, query.has_filters(), &condition).await?;
-    let names = names(&state.db, &state.site, model.listed(), &page.rows).await?;
+    let columns = model.columns(&staff);
+    let mut cells = vec![];
+    for row in &page.rows {
+        cells.extend(columns.iter().map(|spec| (*spec, row)));
+    }
+    let names = names(&state.db, &state.site, &cells).await?;
     let here = query.here();
     let go =
         |direction, cursor: Option<&keyset::Cursor>| cursor.map(|cursor| href(model, &query.at(direction, cursor)));
 
     let rows = page.rows.iter().map(|row| {
-        let cells = model.listed().map(|spec| ListCell {
+        let cells = columns.iter().map(|spec| ListCell {
             head: spec.label.clone(),
             class: class(spec),
             cell: Cell::of(spec, row, &names),
@@ -182,7 +191,10 @@ pub(crate) async fn show(
         shell: Shell::new(&state, &visit, &staff, model.meta.title()).here(model.meta.title()),
         title: model.meta.title(),
         about: model.meta.about,
-        link: model.meta.link,
+        link: model
+            .meta
+            .link
+            .filter(|link| staff.may(&format!("{name}.{}", link.word))),
         singular: model.meta.singular,
         plural: model.meta.plural,
         count: count.words(model.meta.singular, model.meta.plural),
@@ -194,7 +206,9 @@ pub(crate) async fn show(
         facets_href: facets_href(model, &query, with_facets),
         filters,
         clear_href: query.has_filters().then(|| model.href()),
-        heads: model.listed().map(|spec| head(model, spec, &query)).collect(),
+        heads: columns.iter().map(|spec| head(model, spec, &query)).collect(),
+        columns: model.choice(&staff),
+        columns_href: format!("{}/columns", model.href()),
         rows: rows.collect(),
         actions: actions.map(|action| (action.name, action.label)).collect(),
         actions_href: format!("{}/actions", model.href()),

@@ -28,6 +28,15 @@ impl Operation {
     }
 }
 
+/// A page that belongs to a model and is none of the engine's.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Link {
+    pub(crate) label: &'static str,
+    pub(crate) href: &'static str,
+    /// The permission's second half.
+    pub(crate) word: &'static str,
+}
+
 /// The names of a model.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Meta {
@@ -43,8 +52,8 @@ pub(crate) struct Meta {
     pub(crate) icon: &'static str,
     /// One line under the heading of the list.
     pub(crate) about: &'static str,
-    /// Another page about these objects: its name and address.
-    pub(crate) link: Option<(&'static str, &'static str)>,
+    /// Another page about these objects.
+    pub(crate) link: Option<Link>,
     /// What there is at all, whoever asks: bits of [`Operation`].
     operations: u8,
     /// Whether who changes it must have shown the password within the last minutes.
@@ -79,11 +88,10 @@ impl Meta {
         Self { about, ..self }
     }
 
-    pub(crate) const fn link(self, label: &'static str, href: &'static str) -> Self {
-        Self {
-            link: Some((label, href)),
-            ..self
-        }
+    /// Another page about these objects, for whoever holds the permission `{model}.{word}`.
+    pub(crate) const fn link(self, label: &'static str, href: &'static str, word: &'static str) -> Self {
+        let link = Some(Link { label, href, word });
+        Self { link, ..self }
     }
 
     /// A model that staff can also add to and change.

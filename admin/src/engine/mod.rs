@@ -5,6 +5,7 @@ mod action;
 mod answers;
 mod autocomplete;
 mod bulk;
+mod columns;
 mod confirm;
 mod count;
 mod delete;
@@ -13,6 +14,7 @@ mod export;
 mod field;
 mod form;
 mod history;
+mod inline;
 mod keyset;
 mod list;
 mod meta;
@@ -37,9 +39,10 @@ pub(crate) use count::grouped;
 pub(crate) use delete::{Deletion, Fate, Related, Soft};
 pub(crate) use draft::Draft;
 pub(crate) use field::{Field, Search, Tone};
+pub(crate) use inline::Inline;
 pub(crate) use meta::{Meta, Operation, capitalised};
 pub(crate) use model::{AdminModel, Answer, Ordering, Saving, Site};
-pub(crate) use panel::Panel;
+pub(crate) use panel::{Panel, headings};
 pub(crate) use permissions::COLUMNS as PERMISSION_COLUMNS;
 pub(crate) use row::{Cell, Row, short_time};
 pub(crate) use ticks::{TickGroup, TickOption, Ticks};
@@ -55,6 +58,7 @@ pub(crate) fn routes(routes: Routes) -> Routes {
         .staff("/admin/{model}/new", get(object::blank).post(object::create))
         .staff("/admin/{model}/export.csv", get(export::csv))
         .staff("/admin/{model}/export.json", get(export::json))
+        .staff("/admin/{model}/columns", post(columns::choose))
         .staff("/admin/{model}/actions", get(confirm::show).post(action::run))
         .staff("/admin/{model}/{id}", get(object::show).post(object::change))
         .staff("/admin/{model}/{id}/delete", get(delete::show).post(delete::run))

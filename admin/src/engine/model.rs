@@ -14,6 +14,7 @@ use super::{
     delete::Deletion,
     draft::Draft,
     field::{Field, Kind, Spec},
+    inline::Inline,
     meta::{Meta, Operation},
     panel::Panel,
     row::Row,
@@ -74,7 +75,12 @@ pub(crate) trait AdminModel: EntityTrait {
         None
     }
 
-    /// What stands beside the form: related objects, each a link. At most two statements.
+    /// Rows of other models that stand beside the form, because they hold this object's id.
+    fn inlines() -> Vec<Inline> {
+        vec![]
+    }
+
+    /// What else stands beside the form. At most one statement.
     fn panels<'a>(_state: &'a AppState, _row: &'a Row, _staff: &'a Staff) -> Answer<'a, Vec<Panel>> {
         Box::pin(async { Ok(vec![]) })
     }
@@ -139,6 +145,7 @@ pub(crate) struct Model {
     pub(crate) actions: Vec<&'static Action>,
     pub(crate) deletion: Option<&'static Deletion>,
     pub(crate) ticks: Option<&'static Ticks>,
+    pub(crate) inlines: Vec<Inline>,
     pub(crate) locked_for: fn(&Row, &Staff) -> Option<&'static str>,
     pub(crate) banner: fn(&Row) -> Option<String>,
     pub(crate) is_live: fn(&Row) -> bool,
@@ -170,6 +177,7 @@ impl Model {
             actions: actions::<E>(),
             deletion: E::DELETION,
             ticks: E::TICKS,
+            inlines: E::inlines(),
             locked_for: E::locked_for,
             banner: E::banner,
             is_live: E::is_live,

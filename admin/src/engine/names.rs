@@ -22,18 +22,13 @@ const IDS: [(Storage, &str); 3] = [
 ];
 
 /// Looks up the names for these columns of these rows.
-pub(crate) async fn names<'a>(
-    db: &impl ConnectionTrait,
-    site: &Site,
-    specs: impl Iterator<Item = &'a Spec>,
-    rows: &[Row],
-) -> Result<Names, DbErr> {
+pub(crate) async fn names(db: &impl ConnectionTrait, site: &Site, values: &[(&Spec, &Row)]) -> Result<Names, DbErr> {
     let mut wanted: BTreeMap<&'static str, BTreeMap<String, Value>> = BTreeMap::new();
-    for spec in specs {
-        if let Kind::ForeignKey(model) = spec.kind {
-            let values = rows.iter().filter_map(|row| row.get(spec.name));
-            let ids = values.filter_map(|value| Some((text_of(value)?, value.clone())));
-            wanted.entry(model).or_default().extend(ids);
+    for (spec, row) in values {
+        if let (Kind::ForeignKey(model), Some(value)) = (&spec.kind, row.get(spec.name))
+            && let Some(id) = text_of(value)
+        {
+            wanted.entry(model).or_default().insert(id, value.clone());
         }
     }
     let wanted = wanted.into_iter().filter(|(_, ids)| !ids.is_empty());

@@ -17,6 +17,7 @@ use super::{
     delete,
     draft::Draft,
     form::{Fieldset, Filled, Input, fieldsets},
+    inline,
     meta::Operation,
     model::Model,
     names::names,
@@ -298,7 +299,10 @@ impl<'a> Drawing<'a> {
         let may_change = model.meta.offers(Operation::Change) && staff.may(&model.meta.permission(Operation::Change));
         let locked = (model.locked_for)(row, staff).filter(|_| may_change);
         let editable = may_change && locked.is_none();
-        let names = names(&state.db, &state.site, model.fields.iter(), std::slice::from_ref(row)).await?;
+        let inlines = inline::fill(&state.db, &state.site, &model.inlines, &id, staff, self.fields).await?;
+        let mut named: Vec<_> = model.fields.iter().map(|spec| (spec, row)).collect();
+        named.extend(inlines.iter().flat_map(inline::Filled::values));
+        let names = names(&state.db, &state.site, &named).await?;
         let is_free = (model.locked_for)(row, staff).is_none();
         let fits = |action: &&&super::Action| {
             let own = !matches!(action.name, delete::DELETE | delete::RESTORE);
@@ -321,13 +325,17 @@ impl<'a> Drawing<'a> {
             }
             None => None,
         };
+        let here = format!("{}/{}", model.href(), path_segment(&id));
+        let mut panels = (model.panels)(state, row, staff).await?;
+        let inlines = inlines.iter();
+        panels.extend(inlines.map(|inline| inline.panel(&here, &id, self.fields, &names)));
         Ok(ObjectPage {
             action: format!("{}/{id}", model.href()),
             fieldsets: fieldsets(model, filled, &names, editable),
             version: model
                 .row_version()
                 .map(|spec| (spec.name, row.text(spec.name).unwrap_or_default())),
-            panels: (model.panels)(state, row, staff).await?,
+            panels,
             buttons: buttons
                 .map(|action| ActionButton {
                     name: action.name,

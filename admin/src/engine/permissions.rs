@@ -28,13 +28,18 @@ fn group(model: &Model) -> TickGroup {
         .actions
         .iter()
         .filter(|action| Operation::ALL.iter().all(|operation| operation.word() != action.name));
+    let own = own.map(|action| (action.permission(model), action.label));
+    let is_own = |word: &str| Operation::ALL.iter().all(|operation| operation.word() != word);
+    let page = model.meta.link.filter(|link| is_own(link.word));
+    let page = page.map(|link| (format!("{}.{}", model.meta.name, link.word), link.label));
     TickGroup {
         label: model.meta.title(),
         columns: operations.into(),
         others: own
-            .map(|action| TickOption {
-                value: action.permission(model),
-                label: action.label.to_owned(),
+            .chain(page)
+            .map(|(value, label)| TickOption {
+                value,
+                label: label.to_owned(),
                 ..TickOption::default()
             })
             .collect(),

@@ -22,6 +22,11 @@ impl Row {
             .map(Self)
     }
 
+    /// A row whose values were read otherwise.
+    pub(crate) fn of(values: HashMap<&'static str, Value>) -> Self {
+        Self(values)
+    }
+
     /// The column's value; none when it is NULL or not a column that is read.
     pub(crate) fn get(&self, column: &str) -> Option<&Value> {
         self.0.get(column).filter(|value| !is_null(value))

@@ -17,7 +17,7 @@ use super::mails;
 use crate::{
     engine::{
         Acting, Action, AdminModel, Answer, Ask, Cell, Deletion, Fate, Field, Meta, Ordering, Panel, Ran, Related, Row,
-        Search, Tone, capitalised, grouped,
+        Search, Tone, capitalised, grouped, headings,
     },
     staff::Staff,
     state::AppState,
@@ -28,7 +28,7 @@ impl AdminModel for Entity {
         .section("Work")
         .icon("jobs")
         .about("Work in the background. A job is a row of the ledger, committed with the change that caused it.")
-        .link("Overview", "/admin/jobs/overview")
+        .link("Overview", "/admin/jobs/overview", "view")
         .deletable();
 
     const ACTIONS: &'static [Action] = &[
@@ -200,15 +200,15 @@ async fn panels(state: &AppState, row: &Row, staff: &Staff) -> Result<Vec<Panel>
     };
     let statement = Statement::from_sql_and_values(state.db.get_database_backend(), BESIDE, [id.into()]);
     let mut attempts = Panel {
-        title: "Failed attempts",
-        columns: vec!["Attempt", "Outcome", "When", "Error", "Worker"],
+        title: "Failed attempts".to_owned(),
+        columns: headings(["Attempt", "Outcome", "When", "Error", "Worker"]),
         empty: "None.",
         wide: true,
         ..Panel::default()
     };
     let mut mail = Panel {
-        title: "Mail",
-        columns: vec!["Subject", "State", "When"],
+        title: "Mail".to_owned(),
+        columns: headings(["Subject", "State", "When"]),
         empty: "This job has sent no mail.",
         ..Panel::default()
     };
@@ -255,8 +255,8 @@ async fn progress(state: &AppState, row: &Row, id: Uuid) -> Result<Option<Panel>
     let count = |number: u64| Cell::text(grouped(i64::try_from(number).unwrap_or(i64::MAX)));
     let all = grouped(i64::try_from(tally.settled() + tally.left).unwrap_or(i64::MAX));
     Ok(Some(Panel {
-        title: "Progress",
-        columns: vec!["Rows", "Done", "Left as they were", "Failed"],
+        title: "Progress".to_owned(),
+        columns: headings(["Rows", "Done", "Left as they were", "Failed"]),
         rows: vec![vec![
             Cell::text(format!("{} of {all}", count(tally.settled()).text)),
             count(tally.done),

@@ -51,7 +51,7 @@ impl AdminModel for Entity {
 
     fn panels<'a>(state: &'a AppState, row: &'a Row, _: &'a Staff) -> Answer<'a, Vec<Panel>> {
         let body = Panel {
-            title: "Body",
+            title: "Body".to_owned(),
             wide: true,
             ..Panel::default()
         };

@@ -19,7 +19,7 @@ use usher_shared::{
 use crate::{
     engine::{
         AdminModel, Answer, Cell, Deletion, Draft, Fate, Field, Meta, Ordering, PERMISSION_COLUMNS, Panel, Related,
-        Row, Saving, Search, Ticks,
+        Row, Saving, Search, Ticks, headings,
     },
     staff::Staff,
     state::AppState,
@@ -147,8 +147,8 @@ async fn panels(state: &AppState, row: &Row, staff: &Staff) -> Result<Vec<Panel>
         .all(&state.db)
         .await?;
     Ok(vec![Panel {
-        title: "Who has it",
-        columns: vec!["User", "Name"],
+        title: "Who has it".to_owned(),
+        columns: headings(["User", "Name"]),
         rows: holders
             .into_iter()
             .map(|user| {

@@ -7,6 +7,7 @@ use sea_orm::{ColumnTrait, DbErr, EntityTrait, QueryFilter, sea_query::SelectSta
 use usher_shared::{
     bulk::BulkAction,
     entity::{mfa_factor, user},
+    impersonation::{self, ImpersonationError},
     jobs::{EnqueueError, Job, MfaChange, MfaChanged, Options, PasswordReset, VerifyEmail, enqueue_with},
     roles::{self, Access},
     rules::Reason,
@@ -118,6 +119,20 @@ pub(super) const ACTIONS: &[Action] = &[
         REASON,
     ])
     .fresh(),
+    Action::new("impersonate", "Impersonate", |acting, row| {
+        Box::pin(impersonate(acting, row))
+    })
+    .about(
+        "You get a token that opens the API as this user, for ten minutes. It cannot change their password, address, \
+         second factors or the account's end, and whatever is done with it is on record as yours.",
+    )
+    .asks(&[REASON])
+    .fresh()
+    .single()
+    .fits(
+        |row| is(row, "active") && !row.is_true("is_staff") && !row.is_true("is_superuser"),
+        "nobody acts for staff, or for an account that cannot be signed in to",
+    ),
     Action::new("clear_failures", "Clear failed log-ins", |acting, row| {
         Box::pin(clear_failures(acting, row))
     })
@@ -261,6 +276,24 @@ async fn clear_failures(acting: &Acting<'_>, row: &Row) -> Result<Ran, DbErr> {
     let key = row.text("email_key").unwrap_or_default();
     login::forget_failures(&acting.state.limiter, &key).await;
     Ok(Ran::Done)
+}
+
+async fn impersonate(acting: &Acting<'_>, row: &Row) -> Result<Ran, DbErr> {
+    let saving = acting.saving;
+    let Some(reason) = reason(acting) else {
+        return Ok(Ran::Unfit("it takes a reason".into()));
+    };
+    match impersonation::start(saving.tx, id_of(row), saving.staff.id(), reason, saving.actor).await {
+        Ok(token) => {
+            saving.notice(format!(
+                "You act for this user now. Copy the token, it is not shown again: {}",
+                token.as_str()
+            ));
+            Ok(Ran::Recorded)
+        }
+        Err(ImpersonationError::Db(error)) => Err(error),
+        Err(refused) => Ok(Ran::Unfit(refused.to_string().into())),
+    }
 }
 
 /// The words for the two flags, beside the ids of roles.

@@ -1,29 +1,23 @@
 //! Users in the admin: found by email, name or id; edited by the rules that the API has; with their mails, jobs
 //! and sessions beside the form.
 
-use sea_orm::{
-    ActiveEnum, ColumnTrait, ConnectionTrait, DbErr, EntityTrait, PaginatorTrait, QueryFilter, Statement, Value,
+use super::user_actions;
+use crate::{
+    engine::{
+        Action, AdminModel, Answer, Deletion, Draft, Field, Inline, Meta, Ordering, Row, Saving, Search, Tone,
+        short_time,
+    },
+    staff::Staff,
 };
+use sea_orm::{ColumnTrait, DbErr, EntityTrait, PaginatorTrait, QueryFilter, Value};
 use usher_shared::{
     config::Config,
     entity::{
-        job::JobState,
-        mail::MailState,
+        api_key, audit_log, job, mail, session,
         user::{COLUMN as C, Column, Entity, UserStatus},
     },
     rules::{Age, Email, Name, Violation, ViolationKind},
     users::{self, CreateUserError, NewUser},
-};
-use uuid::Uuid;
-
-use super::{jobs, mails, user_actions};
-use crate::{
-    engine::{
-        Action, AdminModel, Answer, Cell, Deletion, Draft, Field, Meta, Ordering, Panel, Row, Saving, Search, Tone,
-        capitalised, short_time,
-    },
-    staff::Staff,
-    state::AppState,
 };
 
 /// The API's words for it.
@@ -34,6 +28,7 @@ impl AdminModel for Entity {
         .section("People")
         .icon("users")
         .about("Everybody with an account; staff are users too.")
+        .link("Import", "/admin/users/import", "import")
         .editable()
         .deletable();
 
@@ -176,8 +171,45 @@ impl AdminModel for Entity {
         violated.contains("email_key").then_some((Column::Email, TAKEN))
     }
 
-    fn panels<'a>(state: &'a AppState, row: &'a Row, staff: &'a Staff) -> Answer<'a, Vec<Panel>> {
-        Box::pin(panels(state, row, staff))
+    fn inlines() -> Vec<Inline> {
+        vec![
+            Inline::of(
+                mail::Column::UserId,
+                [mail::Column::Subject, mail::Column::State, mail::Column::CreatedAt],
+            )
+            .empty("No mail yet."),
+            Inline::of(
+                job::Column::UserId,
+                [job::Column::Kind, job::Column::State, job::Column::CreatedAt],
+            )
+            .empty("No jobs yet."),
+            Inline::of(
+                session::Column::UserId,
+                [
+                    session::Column::UserAgent,
+                    session::Column::Kind,
+                    session::Column::LastSeenAt,
+                    session::Column::EndedAt,
+                ],
+            )
+            .empty("Has not signed in yet."),
+            Inline::of(
+                api_key::Column::CreatedBy,
+                [api_key::Column::Name, api_key::Column::CreatedAt],
+            )
+            .title("API keys made"),
+            Inline::of(
+                audit_log::Column::ObjectId,
+                [
+                    audit_log::Column::Action,
+                    audit_log::Column::ActorLabel,
+                    audit_log::Column::At,
+                ],
+            )
+            .only(audit_log::Column::ObjectType, Self::META.singular)
+            .title("Audit")
+            .empty("Nothing was done yet."),
+        ]
     }
 }
 
@@ -242,104 +274,4 @@ async fn create(saving: &Saving<'_>, draft: &mut Draft) -> Result<Option<String>
         Err(CreateUserError::Enqueue(error)) => return Err(DbErr::Custom(error.to_string())),
     };
     Ok(Some(user.id.to_string()))
-}
-
-/// The newest of each kind: one statement for all.
-const BESIDE: &str = "
-    SELECT * FROM (SELECT 'mail' AS part, id, subject AS title, state, created_at AS at
-                     FROM mails WHERE user_id = $1 ORDER BY id DESC LIMIT 5) AS m
-    UNION ALL
-    SELECT * FROM (SELECT 'job', id, kind, state, created_at
-                     FROM jobs WHERE user_id = $1 ORDER BY id DESC LIMIT 5) AS j
-    UNION ALL
-    SELECT * FROM (SELECT 'session', id, COALESCE(user_agent, ''),
-                          CASE WHEN ended_at IS NULL AND expires_at > $2 THEN kind ELSE 'ended' END, last_seen_at
-                     FROM sessions WHERE user_id = $1 ORDER BY id DESC LIMIT 5) AS s";
-
-/// What has numbers for ids: API keys that the user made, and what was done to the account.
-const BESIDE_NUMBERED: &str = "
-    SELECT * FROM (SELECT 'key' AS part, id, name AS title, '' AS who, created_at AS at
-                     FROM api_keys WHERE created_by = $1 ORDER BY id DESC LIMIT 5) AS k
-    UNION ALL
-    SELECT * FROM (SELECT 'entry', id, action, actor_label, at
-                     FROM audit_log WHERE object_type = 'user' AND object_id = $2 ORDER BY id DESC LIMIT 8) AS a";
-
-async fn panels(state: &AppState, row: &Row, staff: &Staff) -> Result<Vec<Panel>, DbErr> {
-    let id = row.text("id").unwrap_or_default();
-    let key = id.parse::<i64>().unwrap_or_default();
-    let values = [key.into(), usher_shared::time::now().into()];
-    let statement = Statement::from_sql_and_values(state.db.get_database_backend(), BESIDE, values);
-    let panel = |title, columns, empty, list: Option<&str>| Panel {
-        title,
-        columns,
-        empty,
-        href: list.map(|list| format!("/admin/{list}?user_id={id}")),
-        ..Panel::default()
-    };
-    let mut mails = panel("Mails", vec!["Subject", "State", "When"], "No mail yet.", Some("mails"));
-    let mut jobs = panel("Jobs", vec!["Kind", "State", "When"], "No jobs yet.", Some("jobs"));
-    let mut sessions = panel(
-        "Sessions",
-        vec!["Browser or client", "State", "Last seen"],
-        "Has not signed in yet.",
-        None,
-    );
-    for found in state.db.query_all_raw(statement).await? {
-        let text = |column: &str| found.try_get::<String>("", column);
-        let (id, title, word): (Uuid, _, _) = (found.try_get("", "id")?, text("title")?, text("state")?);
-        let at = Cell::time(found.try_get("", "at")?);
-        let label = capitalised(&word);
-        match text("part")?.as_str() {
-            "mail" => {
-                let tone = MailState::try_from_value(&word).map_or(Tone::Quiet, |state| mails::tone(&state));
-                let link = Cell::link(title, format!("/admin/mails/{id}"));
-                mails.rows.push(vec![link, Cell::badge(label, tone.class()), at]);
-            }
-            "job" => {
-                let tone = JobState::try_from_value(&word).map_or(Tone::Quiet, |state| jobs::tone(&state));
-                let link = Cell::link(title, format!("/admin/jobs/{id}"));
-                jobs.rows.push(vec![link, Cell::badge(label, tone.class()), at]);
-            }
-            _ => {
-                let tone = if word == "ended" { Tone::Quiet } else { Tone::Good };
-                sessions
-                    .rows
-                    .push(vec![Cell::text(title), Cell::badge(label, tone.class()), at]);
-            }
-        }
-    }
-    sessions.href = staff
-        .may("sessions.view")
-        .then(|| format!("/admin/sessions?user_id={id}"));
-    let mut keys = panel("API keys made", vec!["Name", "When"], "None.", None);
-    let mut done = panel("Audit", vec!["Action", "By", "When"], "Nothing was done yet.", None);
-    keys.href = Some(format!("/admin/api_keys?created_by={id}"));
-    done.href = Some(format!("/admin/audit?object_type=user&object_id={id}"));
-    let values = [key.into(), id.as_str().into()];
-    let statement = Statement::from_sql_and_values(state.db.get_database_backend(), BESIDE_NUMBERED, values);
-    for found in state.db.query_all_raw(statement).await? {
-        let text = |column: &str| found.try_get::<String>("", column);
-        let (id, title): (i64, _) = (found.try_get("", "id")?, text("title")?);
-        let at = Cell::time(found.try_get("", "at")?);
-        if text("part")? == "key" {
-            keys.rows
-                .push(vec![Cell::link(title, format!("/admin/api_keys/{id}")), at]);
-        } else {
-            let action = capitalised(&title.replace('_', " "));
-            let link = Cell::link(action, format!("/admin/audit/{id}"));
-            done.rows.push(vec![link, Cell::text(text("who")?), at]);
-        }
-    }
-    let allowed = [
-        ("mails.view", mails),
-        ("jobs.view", jobs),
-        ("users.view", sessions),
-        ("api_keys.view", keys),
-        ("audit.view", done),
-    ];
-    Ok(allowed
-        .into_iter()
-        .filter(|(permission, _)| staff.may(permission))
-        .map(|(_, panel)| panel)
-        .collect())
 }

@@ -28,6 +28,7 @@ use usher_shared::{
 use usher_testkit::TestDb;
 
 pub const PASSWORD: &str = "four uncommon words together";
+const FORM: &str = "application/x-www-form-urlencoded";
 pub const ADMIN: &str = "admin@example.com";
 
 /// The admin on a database of its own, with one superuser.
@@ -229,7 +230,12 @@ impl Visitor {
         let body = url::form_urlencoded::Serializer::new(String::new())
             .extend_pairs(fields)
             .finish();
-        self.send(Method::POST, path, Some(body), headers).await
+        self.send(Method::POST, path, Some((FORM, body)), headers).await
+    }
+
+    /// Posts a body of another media type.
+    pub async fn post_body(&mut self, path: &str, media_type: &str, body: String) -> Page {
+        self.send(Method::POST, path, Some((media_type, body)), &[]).await
     }
 
     pub async fn sign_in(&mut self, email: &str, password: &str) -> Page {
@@ -253,7 +259,13 @@ impl Visitor {
         self.cookies.insert(name.to_owned(), value.to_owned());
     }
 
-    async fn send(&mut self, method: Method, path: &str, body: Option<String>, headers: &[(&str, &str)]) -> Page {
+    async fn send(
+        &mut self,
+        method: Method,
+        path: &str,
+        body: Option<(&str, String)>,
+        headers: &[(&str, &str)],
+    ) -> Page {
         let mut request = Request::builder()
             .method(method)
             .uri(path)
@@ -266,14 +278,14 @@ impl Visitor {
                 .collect();
             request = request.header(header::COOKIE, pairs.join("; "));
         }
-        if body.is_some() {
-            request = request.header(header::CONTENT_TYPE, "application/x-www-form-urlencoded");
+        if let Some((media_type, _)) = &body {
+            request = request.header(header::CONTENT_TYPE, *media_type);
         }
         for (name, value) in headers {
             request = request.header(*name, *value);
         }
         let request = request
-            .body(body.map_or_else(Body::empty, Body::from))
+            .body(body.map_or_else(Body::empty, |(_, body)| Body::from(body)))
             .expect("a request");
         let response = self.router.clone().oneshot(request).await.expect("an answer");
         let (parts, body) = response.into_parts();

@@ -3,11 +3,14 @@
 mod actions;
 mod app;
 mod browser;
+mod columns;
 mod export;
 mod finding;
 mod forms;
 mod headers;
 mod hostile;
+mod impersonation;
+mod imports;
 mod jobs;
 mod lists;
 mod mails;

@@ -73,6 +73,19 @@ fn takes(path: &str, post: bool, model: &str) -> Takes {
             Takes::NoMethod
         }
         ("/admin/", false) | ("/admin/reauthenticate", _) => Takes::Staff,
+        ("/admin/impersonation/end", post) => {
+            if post {
+                Takes::Staff
+            } else {
+                Takes::NoMethod
+            }
+        }
+        ("/admin/users/import/{id}/faults.csv", true) => Takes::NoMethod,
+        ("/admin/users/import" | "/admin/users/import/{id}" | "/admin/users/import/{id}/faults.csv", _) => {
+            Takes::Permissions(vec!["users.view".to_owned(), "users.import".to_owned()])
+        }
+        ("/admin/{model}/columns", true) => view(),
+        ("/admin/{model}/columns", false) => Takes::NoMethod,
         ("/admin/mails/{id}/body", false) => Takes::Permissions(vec!["mails.view".to_owned()]),
         ("/admin/{model}" | "/admin/{model}/{id}" | "/admin/{model}/{id}/history", false) => view(),
         ("/admin/{model}/new", _) => operation("add"),
@@ -126,6 +139,10 @@ fn grants() -> Vec<Vec<String>> {
         words.map(|word| format!("{model}.{word}")).collect()
     };
     let mut grants = vec![vec![], vec!["jobs.view".to_owned(), "queues.resume".to_owned()]];
+    grants.extend([
+        vec!["users.import".to_owned()],
+        vec!["users.view".to_owned(), "users.import".to_owned()],
+    ]);
     for model in &MODELS {
         let view = format!("{}.view", model.0);
         for permission in of_model(model) {

@@ -63,7 +63,9 @@ async fn change(
     let failures = Limit::of_failures(&user.email_key);
     failures.peek(&state).await?;
     let new = acceptable("new_password", &body.new_password, user)?;
-    if !password::verify(&body.current_password, user.password_hash.as_deref()).await {
+    let matches = password::verify(&body.current_password, user.password_hash.as_deref()).await;
+    // Who acts for the user does not change it, even with the user's password.
+    if !matches || !current.0.is_owner() {
         failures.count(&state).await;
         refused(&state, &context, Some(user), "wrong password").await?;
         return Err(ApiError::PasswordWrong);

@@ -148,7 +148,7 @@ on_both! {
         app.sql(&format!("UPDATE sessions SET mfa_at = created_at WHERE user_id = {}", root.id)).await;
         assert_eq!(root.client.post("/api-keys", &billing()).await.status, StatusCode::CREATED);
         app.sql(&format!("UPDATE sessions SET impersonator_id = 1 WHERE user_id = {}", root.id)).await;
-        root.client.post("/api-keys", &billing()).await.is(403, "superuser_required");
+        root.client.post("/api-keys", &billing()).await.is(401, "invalid_credential");
     }
 
     async fn a_change_holds_from_the_next_request_on(db: TestDb) {

@@ -14,6 +14,7 @@ mod errors;
 mod external;
 mod health;
 mod idempotency;
+mod impersonation;
 mod limits;
 mod lists;
 mod log_attacks;

@@ -4,6 +4,7 @@ pub mod api_key;
 pub mod audit_log;
 pub mod audit_seal;
 pub mod audit_unsealed;
+pub mod chosen_columns;
 pub mod idempotency_key;
 pub mod job;
 pub mod job_attempt;
