@@ -11,6 +11,7 @@ mod headers;
 mod hostile;
 mod impersonation;
 mod imports;
+mod inlines;
 mod jobs;
 mod lists;
 mod mails;
