@@ -7,6 +7,8 @@ mod csrf;
 mod dashboard;
 mod engine;
 mod error;
+#[cfg(test)]
+mod example;
 mod flash;
 mod health;
 mod impersonation;

@@ -83,7 +83,13 @@ pub fn paths(state: &AppState) -> Vec<&'static str> {
 /// Serves until cancelled, then lets what runs finish.
 pub async fn serve(house: &House, listener: TcpListener, stop: CancellationToken) {
     tracing::info!(address = %house.config.admin_addr, "the admin is open");
-    usher_serve::serve(router(AppState::new(house)), listener, Patience::default(), stop).await;
+    let state = AppState::new(house);
+    // A list without its index is slow, not wrong: that is no reason to stay closed.
+    match engine::missing_indexes(&state.db, &state.site).await {
+        Ok(missing) => missing.iter().for_each(|missing| tracing::warn!("{missing}")),
+        Err(error) => tracing::warn!(%error, "the indexes of the admin's lists could not be read"),
+    }
+    usher_serve::serve(router(state), listener, Patience::default(), stop).await;
 }
 
 /// Headers of every answer; one that a handler set itself stays.

@@ -75,9 +75,29 @@ fn pages(users: u64) -> Vec<(&'static str, String, &'static str)> {
         ("form", format!("/admin/users/{}", users / 2), ""),
         ("jobs", "/admin/jobs".to_owned(), ""),
         ("audit log", "/admin/audit".to_owned(), ""),
+        ("audit log of one actor", "/admin/audit?actor_id=7".to_owned(), ""),
+        (
+            "audit log of one user",
+            format!("/admin/audit?object_type=user&object_id={}", users / 2),
+            "",
+        ),
         ("dashboard", "/admin/".to_owned(), ""),
         ("jobs overview", "/admin/jobs/overview".to_owned(), ""),
     ]
+}
+
+/// Four more audit rows for each user, by twenty members of staff. They are not sealed one by one: that is the seal's
+/// cost, and no page's.
+fn more_audit_rows(users: u64) -> String {
+    format!(
+        "ALTER TABLE audit_log DISABLE TRIGGER audit_log_to_seal;
+         INSERT INTO audit_log (at, actor_kind, actor_id, actor_label, action, object_type, object_id, changes, address)
+         SELECT now() - n * interval '1 second', 'user', 1 + n % 20, 'staff', 'update', 'user',
+                (1 + n % {users})::text, '{{\"name\": [\"Ada\", \"Ada King\"]}}', '10.0.0.1'
+           FROM generate_series(1, 4 * {users}) n;
+         ALTER TABLE audit_log ENABLE TRIGGER audit_log_to_seal;
+         ANALYZE audit_log;"
+    )
 }
 
 async fn measure(database_url: &str, users: u64, requests: usize) -> Result<Vec<Figure>> {
@@ -98,6 +118,7 @@ async fn measure(database_url: &str, users: u64, requests: usize) -> Result<Vec<
         let (code, text) = command.finish(&folder, SEEDED_WITHIN).await;
         ensure!(code == 0, "usher {arguments}: {text}");
     }
+    usher_testkit::administer(database_url, &more_audit_rows(users)).await?;
     let running = program("usher-admin").ready_at(&address).start(&folder).await;
     let mut browser = Browser::new(&address);
     browser.sign_in(EMAIL, PASSWORD).await?;

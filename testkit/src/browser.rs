@@ -27,6 +27,9 @@ const LEADS_ELSEWHERE: &str = "
     return !!form && (form.hasAttribute('method') || form.hasAttribute('action'))
         && (form.noValidate || button.formNoValidate || form.checkValidity());";
 
+/// The folder for downloads, in the browser's own.
+const DOWNLOADS: &str = "downloads";
+
 /// The key under which WebDriver gives an element's reference (W3C WebDriver, section 12.1).
 const ELEMENT: &str = "element-6066-11e4-a52e-4f735466cecf";
 
@@ -164,6 +167,21 @@ impl Browser {
     pub async fn follow(&self, link: &str) {
         let found = self.post("element", json!({"using": "link text", "value": link})).await;
         self.click_element(&text(found[ELEMENT].clone())).await;
+    }
+
+    /// Clicks a link to a file, and gives what was saved.
+    pub async fn download(&self, link: &str) -> String {
+        let found = self.post("element", json!({"using": "link text", "value": link})).await;
+        let element = text(found[ELEMENT].clone());
+        self.post(&format!("element/{element}/click"), json!({})).await;
+        let folder = self.folder.join(DOWNLOADS);
+        eventually(ARRIVES_WITHIN, "the file is saved", async || {
+            let file = fs::read_dir(&folder).ok()?.next()?.ok()?.path();
+            let is_whole = file.extension().is_none_or(|extension| extension != "crdownload");
+            let content = fs::read_to_string(&file).ok().filter(|_| is_whole)?;
+            fs::remove_file(&file).ok().map(|()| content)
+        })
+        .await
     }
 
     /// Does what leads to another page, and waits until that is loaded.
@@ -364,7 +382,7 @@ fn capabilities(folder: &Folder) -> Value {
     json!({
         "browserName": "chrome",
         "goog:loggingPrefs": {"browser": "ALL", "performance": "ALL"},
-        "goog:chromeOptions": {"args": [
+        "goog:chromeOptions": {"prefs": {"download.default_directory": folder.join(DOWNLOADS)}, "args": [
             "--headless=new",
             "--no-sandbox", // root has no other choice, and only pages of our own are opened
             "--disable-gpu",

@@ -5,6 +5,7 @@ mod chaos;
 mod doctor;
 mod embedded;
 mod greeting;
+mod imports;
 mod mailed_links;
 mod production;
 mod quick_start;

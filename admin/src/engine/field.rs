@@ -24,6 +24,8 @@ pub(crate) struct Field<E: EntityTrait> {
     pub(crate) not_new: bool,
     pub(crate) optional: bool,
     pub(crate) filter: bool,
+    pub(crate) scanned: bool,
+    pub(crate) beside: Option<(E::Column, &'static str)>,
     pub(crate) sort: Option<E::Column>,
     pub(crate) search: Option<Search<E>>,
     pub(crate) label: Option<&'static str>,
@@ -142,6 +144,8 @@ impl<E: EntityTrait> Field<E> {
             not_new: false,
             optional: false,
             filter: false,
+            scanned: false,
+            beside: None,
             sort: None,
             search: None,
             label: None,
@@ -282,8 +286,27 @@ impl<E: EntityTrait> Field<E> {
         Self { fieldset, ..self }
     }
 
+    /// The list can be filtered by it; an index on the column must serve that, unless it holds one of few values.
     pub(crate) fn filter(self) -> Self {
         Self { filter: true, ..self }
+    }
+
+    /// A filter that no index serves: the list is read until a page is full. For words that many rows share.
+    pub(crate) fn scanned_filter(self) -> Self {
+        Self {
+            filter: true,
+            scanned: true,
+            ..self
+        }
+    }
+
+    /// A filter that means another column is this word as well, as an id means a type; one index serves both.
+    pub(crate) fn filter_beside(self, column: E::Column, word: &'static str) -> Self {
+        Self {
+            filter: true,
+            beside: Some((column, word)),
+            ..self
+        }
     }
 
     /// The list can be sorted by it; an index on the column and the primary key must serve that.
@@ -329,6 +352,12 @@ impl<E: EntityTrait> Field<E> {
             .strip_suffix("_id")
             .filter(|_| matches!(self.kind, Kind::ForeignKey(_)))
             .unwrap_or(name);
+        let is_seen = self.listed || self.in_form || self.filter || self.sort.is_some() || self.search.is_some();
+        assert!(
+            !(is_seen && matches!(self.kind, Kind::Secret)),
+            "{}.{name} is secret and declared to be seen",
+            E::default().table_name(),
+        );
         let label = self.label.map_or_else(|| label_of(words), str::to_owned);
         Spec {
             name,
@@ -342,6 +371,8 @@ impl<E: EntityTrait> Field<E> {
             not_new: self.not_new,
             optional: self.optional || definition.is_null(),
             filter: self.filter,
+            scanned: self.scanned,
+            beside: self.beside.map(|(column, word)| (column.as_str(), word)),
             sort: self.sort.map(|column| column.as_str()),
             search: self.search.map(|search| match search {
                 Search::Prefix { key_column, key } => SearchBy::Prefix {
@@ -373,6 +404,10 @@ pub(crate) struct Spec {
     pub(crate) not_new: bool,
     pub(crate) optional: bool,
     pub(crate) filter: bool,
+    /// Whether the filter does without an index.
+    pub(crate) scanned: bool,
+    /// What the filter says of another column.
+    pub(crate) beside: Option<(&'static str, &'static str)>,
     /// The column that the list is sorted by in its place.
     pub(crate) sort: Option<&'static str>,
     pub(crate) search: Option<SearchBy>,

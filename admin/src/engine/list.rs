@@ -22,7 +22,7 @@ use super::{
     names::names,
     object::{BACK, path_segment},
     period::Period,
-    query::{BadQuery, FACETS, ListQuery, Test},
+    query::{self, BadQuery, FACETS, ListQuery, Test},
     row::{Cell, Row},
     search,
 };
@@ -330,13 +330,7 @@ fn filter_group(model: &Model, spec: &Spec, query: &ListQuery) -> FilterGroup {
         current: current == test.as_ref(),
         href: href(model, &query.with_filter(spec.name, test)),
     };
-    let is = |text: &str| {
-        let value = spec.storage.parse(text)?;
-        Some(Test::Is {
-            text: text.to_owned(),
-            value,
-        })
-    };
+    let is = |text: &str| query::is(spec, text);
     let mut options = vec![option("Any", None)];
     let mut free = None;
     match &spec.kind {

@@ -58,6 +58,8 @@ pub(crate) struct Meta {
     operations: u8,
     /// Whether who changes it must have shown the password within the last minutes.
     pub(crate) fresh: bool,
+    /// Whether there are never more than a few thousand, so that reading all of them is nothing.
+    pub(crate) few: bool,
 }
 
 impl Meta {
@@ -72,6 +74,7 @@ impl Meta {
             about: "",
             operations: Operation::View.bit() | Operation::Export.bit(),
             fresh: false,
+            few: false,
             link: None,
         }
     }
@@ -106,6 +109,11 @@ impl Meta {
     /// A model whose objects can be deleted.
     pub(crate) const fn deletable(self) -> Self {
         self.and(Operation::Delete)
+    }
+
+    /// A model of which there are never more than a few thousand: its lists need no index.
+    pub(crate) const fn few(self) -> Self {
+        Self { few: true, ..self }
     }
 
     /// Changes ask for the password again when it was not shown lately.

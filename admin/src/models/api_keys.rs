@@ -26,6 +26,7 @@ use crate::engine::{
 
 impl AdminModel for Entity {
     const META: Meta = Meta::new("api_keys", "API key", "API keys")
+        .few()
         .section("People")
         .icon("keys")
         .about("Keys of other services. A key is shown once, when it is made; only its SHA-256 is kept.")

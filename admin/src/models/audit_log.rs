@@ -21,7 +21,7 @@ impl AdminModel for Entity {
             At => Field::time(C.at).list().sort().filter().readonly(),
             ActorKind => Field::choice(C.actor_kind, tone).list().filter().readonly(),
             ActorId => Field::foreign_key::<usher_shared::entity::user::Entity>(C.actor_id)
-                .filter()
+                .filter_beside(ActorKind, "user")
                 .readonly(),
             ActorLabel => Field::text(C.actor_label).label("Actor").list().readonly(),
             OnBehalfOf => Field::foreign_key::<usher_shared::entity::user::Entity>(C.on_behalf_of)
@@ -29,7 +29,11 @@ impl AdminModel for Entity {
                 .readonly(),
             Action => Field::text(C.action).link().readonly(),
             ObjectType => Field::text(C.object_type).label("Object").list().filter().readonly(),
-            ObjectId => Field::text(C.object_id).label("Object ID").list().filter().readonly(),
+            ObjectId => Field::text(C.object_id)
+                .label("Object ID")
+                .list()
+                .scanned_filter()
+                .readonly(),
             ObjectLabel => Field::text(C.object_label).label("Object's name").list().readonly(),
             Changes => Field::json(C.changes).readonly(),
             Reason => Field::text(C.reason).list().readonly(),

@@ -6,6 +6,7 @@ use crate::engine::{AdminModel, Deletion, Field, Meta, Ordering};
 
 impl AdminModel for Entity {
     const META: Meta = Meta::new("breakers", "refusing mail server", "refusing mail servers")
+        .few()
         .section("Mail")
         .icon("workers")
         .about("Mail waits while its server refuses us. Delete one to let it be tried at once.")

@@ -81,7 +81,7 @@ impl AdminModel for Entity {
         use Column::*;
         match column {
             Id => Field::id(C.id).readonly(),
-            Queue => Field::text(C.queue).list().filter().readonly(),
+            Queue => Field::text(C.queue).list().scanned_filter().readonly(),
             Kind => Field::text(C.kind).link().filter().search(Search::Exact).readonly(),
             Version => Field::int(C.version)
                 .label("Payload version")

@@ -28,7 +28,7 @@ impl AdminModel for Entity {
         match column {
             Id => Field::id(C.id),
             JobId => Field::foreign_key::<job::Entity>(C.job_id).readonly(),
-            Kind => Field::text(C.kind).list().filter().readonly(),
+            Kind => Field::text(C.kind).list().scanned_filter().readonly(),
             UserId => Field::foreign_key::<user::Entity>(C.user_id).filter().readonly(),
             ToAddress => Field::text(C.to_address)
                 .label("To")

@@ -10,6 +10,7 @@ use crate::engine::{Acting, Action, AdminModel, Field, Meta, Ordering, Ran, Row}
 
 impl AdminModel for Entity {
     const META: Meta = Meta::new("queues", "queue", "queues")
+        .few()
         .section("Work")
         .icon("workers")
         .about("What staff said about queues. A queue that is not listed runs without limits.");

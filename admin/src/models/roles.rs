@@ -30,6 +30,7 @@ const HOLDERS: u64 = 20;
 
 impl AdminModel for Entity {
     const META: Meta = Meta::new("roles", "role", "roles")
+        .few()
         .section("People")
         .icon("roles")
         .about("What members of staff may do. Who has a role is set on the page of the user.")

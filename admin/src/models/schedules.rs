@@ -12,6 +12,7 @@ use crate::engine::{Acting, Action, AdminModel, Draft, Field, Meta, Ordering, Ra
 
 impl AdminModel for Entity {
     const META: Meta = Meta::new("schedules", "schedule", "schedules")
+        .few()
         .section("Work")
         .icon("schedules")
         .about("Jobs that come back by the clock. They come with the program; their times are yours.")

@@ -10,6 +10,7 @@ use usher_shared::{
     api_keys::{self, Scope},
     audit::Actor,
     entity::job::{self, JobState},
+    imports,
     jobs::{Schedule, VerifyEmail},
     mail_suppressions, roles,
     rules::Reason,
@@ -18,7 +19,10 @@ use usher_shared::{
 };
 use usher_testkit::{Browser, ColorScheme, TestDb};
 
-use crate::app::{ADMIN, PASSWORD, TestApp};
+use crate::{
+    app::{ADMIN, PASSWORD, TestApp},
+    mfa::code,
+};
 
 async fn serve(app: &TestApp) -> (String, CancellationToken) {
     let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.expect("a port");
@@ -114,6 +118,17 @@ async fn furnished(app: &TestApp) -> Vec<(&'static str, String)> {
             "user-roles",
             format!("/admin/users/actions?action=set_roles&id={0}&from_object={0}", sam.id),
         ),
+        (
+            "user-impersonate",
+            format!("/admin/users/actions?action=impersonate&id={0}&from_object={0}", 3),
+        ),
+        ("import", "/admin/users/import".to_owned()),
+        ("import-underway", import(app, JobState::Ready, Value::Null).await),
+        (
+            "import-refused",
+            import(app, JobState::Done, serde_json::json!({"refused": "the file is empty"})).await,
+        ),
+        ("import-checked", import(app, JobState::Done, checked()).await),
         ("user-delete", format!("{user}/delete")),
         ("user", user),
         ("roles", "/admin/roles".to_owned()),
@@ -137,6 +152,36 @@ async fn furnished(app: &TestApp) -> Vec<(&'static str, String)> {
         ("reauthenticate", "/admin/reauthenticate?next=/admin/".to_owned()),
         ("not-found", "/admin/users/999999".to_owned()),
     ]
+}
+
+/// A dry run of an import at this stage; its page.
+async fn import(app: &TestApp, state: JobState, result: Value) -> String {
+    let tx = app.house.ledger.begin().await.expect("a transaction");
+    let id = imports::check(&tx, "people.csv", b"email,name", &Actor::system())
+        .await
+        .expect("a job");
+    tx.commit().await.expect("a commit");
+    let job = job::Entity::find_by_id(id)
+        .one(&app.house.db)
+        .await
+        .expect("a query")
+        .expect("a job");
+    let row = job::ActiveModel {
+        state: Set(state),
+        progress: Set(Some(40)),
+        result: Set(Some(result)),
+        ..job.into_active_model()
+    };
+    row.update(&app.house.db).await.expect("an update");
+    format!("/admin/users/import/{id}")
+}
+
+fn checked() -> Value {
+    let faults = [(7, "The name is missing"), (19, "an earlier line has the same address")];
+    serde_json::json!({
+        "rows": 1240, "new": 1180, "changed": 52, "unchanged": 6, "faulty": 2, "file": uuid::Uuid::nil(),
+        "faults": faults.map(|(line, fault)| serde_json::json!({"line": line, "fault": fault})),
+    })
 }
 
 /// The rules of axe-core that the page breaks, and where.
@@ -213,11 +258,35 @@ async fn a_day(javascript: bool) {
     let browser = Browser::open().await;
     browser.javascript(javascript).await;
     sign_in(&browser, &base).await;
+    // Set up a second factor, and sign in with it.
+    browser
+        .goto(&format!("{base}/admin/mfa/enrol?next=/admin/account"))
+        .await;
+    let secret = browser.text(".secret code").await.replace(' ', "");
+    browser.fill("#code", &code(&secret, 0)).await;
+    browser.click("button.primary").await;
+    browser.click("[name=saved]").await;
+    browser.click("button.primary").await;
+    assert_eq!(browser.url().await, format!("{base}/admin/account"));
+    browser.click(".person button").await;
+    browser.fill("#email", ADMIN).await;
+    browser.fill("#password", PASSWORD).await;
+    browser.click(".gate-card button.primary").await;
+    assert!(browser.url().await.starts_with(&format!("{base}/admin/mfa?")));
+    browser.fill("#code", &code(&secret, 1)).await;
+    browser.click("button.primary").await;
     // Find a user by a part of the name, and lock them with a reason. What the next page alone has is waited for.
     browser.goto(&format!("{base}/admin/users")).await;
     browser.fill("#q", "gust").await;
     browser.click(".search button").await;
     browser.text(".count a").await;
+    // Take the list along.
+    browser.click(".head-tools details.menu:last-of-type summary").await;
+    let file = browser.download("As CSV").await;
+    assert!(
+        file.contains("countess@example.org") && file.lines().count() == 2,
+        "{file}"
+    );
     browser.click("a.object").await;
     browser.click(".head-tools details.menu summary").await;
     browser.follow("Lock").await;
@@ -245,6 +314,53 @@ async fn a_day(javascript: bool) {
     assert!(browser.text(".message.good").await.contains("1 user restored"));
     assert!(app.user(ada.id).await.deleted_at.is_none());
     stop.cancel();
+}
+
+/// Presses Tab until what `css` finds has the focus.
+async fn tab_to(browser: &Browser, css: &str) {
+    for _ in 0..80 {
+        browser.press("\u{e004}").await;
+        let there = format!("return document.activeElement.matches({css:?})");
+        if browser.script(&there).await == true {
+            return;
+        }
+    }
+    panic!("Tab does not lead to {css} on {}", browser.url().await);
+}
+
+#[test]
+fn a_user_is_found_and_locked_by_keyboard_alone() {
+    const ENTER: &str = "\u{e007}";
+    usher_testkit::run(async {
+        let app = TestApp::start(TestDb::sqlite().await).await;
+        let ada = app.add_user("countess@example.org", "Augusta King").await;
+        let (base, stop) = serve(&app).await;
+        let browser = Browser::open().await;
+        browser.goto(&format!("{base}/admin/")).await;
+        browser.press(ADMIN).await; // the first field has the focus
+        browser.press("\u{e004}").await;
+        browser.press(PASSWORD).await;
+        browser.leave(async || browser.press(ENTER).await).await;
+        // The first stop of each page leads past what is on all pages.
+        tab_to(&browser, "a.skip").await;
+        browser.press(ENTER).await;
+        assert_eq!(browser.script("return document.activeElement.id").await, "main");
+        browser.press("/").await;
+        browser.press("gust").await;
+        browser.leave(async || browser.press(ENTER).await).await;
+        tab_to(&browser, "main a[href^='/admin/users/']").await;
+        browser.leave(async || browser.press(ENTER).await).await;
+        tab_to(&browser, "details.menu summary").await;
+        browser.press(ENTER).await;
+        tab_to(&browser, "a[href*='action=lock']").await;
+        browser.leave(async || browser.press(ENTER).await).await;
+        tab_to(&browser, "#ask-reason").await;
+        browser.press("Asked for it").await;
+        browser.leave(async || browser.press(ENTER).await).await;
+        assert!(browser.text(".message.good").await.contains("1 user locked"));
+        assert_eq!(app.user(ada.id).await.lock_reason.as_deref(), Some("Asked for it"));
+        stop.cancel();
+    });
 }
 
 #[test]

@@ -16,7 +16,7 @@ fn secret_of(page: &Page) -> String {
 }
 
 /// The code of a 30-second step, counted from now.
-fn code(secret: &str, steps: i64) -> String {
+pub fn code(secret: &str, steps: i64) -> String {
     let secret = Secret::try_from_base32(secret).expect("base32");
     let totp = Builder::new()
         .with_algorithm(Algorithm::SHA1)
