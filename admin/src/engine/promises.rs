@@ -18,7 +18,7 @@ macro_rules! has {
             const _HOLDS: bool = false;
         }
         impl<T> Otherwise for Question<T> {}
-        struct Question<T>(#[expect(dead_code, reason = "the type alone matters")] PhantomData<T>);
+        struct Question<T>(PhantomData<T>);
         impl<T: $($bound)+> Question<T> {
             const _HOLDS: bool = true;
         }
