@@ -11,9 +11,9 @@ use super::{
     model::AdminModel,
 };
 
-/// Whether a type has a trait, as the compiler sees it.
-macro_rules! has {
-    ($type:ty: $($bound:tt)+) => {{
+/// Whether each of two types has a trait, as the compiler sees it.
+macro_rules! have {
+    ($one:ty, $other:ty: $($bound:tt)+) => {{
         trait Otherwise {
             const _HOLDS: bool = false;
         }
@@ -22,41 +22,36 @@ macro_rules! has {
         impl<T: $($bound)+> Question<T> {
             const _HOLDS: bool = true;
         }
-        <Question<$type>>::_HOLDS
+        [<Question<$one>>::_HOLDS, <Question<$other>>::_HOLDS]
     }};
 }
 
+/// The first has it, the second does not.
+const FIRST_ALONE: [bool; 2] = [true, false];
+
 #[test]
 fn a_widget_takes_only_columns_that_it_can_show() {
-    assert!(has!(StringColumn<user::Entity>: TextColumn<user::Entity>));
-    assert!(
-        !has!(BoolColumn<user::Entity>: TextColumn<user::Entity>),
-        "a text widget on a boolean"
-    );
-    assert!(
-        !has!(NumericColumn<user::Entity>: TextColumn<user::Entity>),
-        "a text widget on a number"
-    );
-    assert!(
-        !has!(StringColumn<user::Entity>: IntColumn<user::Entity>),
-        "a number of a text"
-    );
-    assert!(
-        !has!(DateTimeLikeColumn<user::Entity>: IdColumn<user::Entity>),
-        "a time as an id"
-    );
+    type Text = StringColumn<user::Entity>;
+    type Number = NumericColumn<user::Entity>;
+    type Truth = BoolColumn<user::Entity>;
+    type Time = DateTimeLikeColumn<user::Entity>;
+    assert_eq!(have!(Text, Truth: TextColumn<user::Entity>), FIRST_ALONE);
+    assert_eq!(have!(Text, Number: TextColumn<user::Entity>), FIRST_ALONE);
+    assert_eq!(have!(Number, Text: IntColumn<user::Entity>), FIRST_ALONE);
+    assert_eq!(have!(Number, Time: IdColumn<user::Entity>), FIRST_ALONE);
 }
 
 #[test]
 fn a_column_of_another_table_is_none_of_this_one() {
-    assert!(has!(StringColumn<role::Entity>: TextColumn<role::Entity>));
-    assert!(!has!(StringColumn<role::Entity>: TextColumn<user::Entity>));
+    type Own = StringColumn<user::Entity>;
+    type Other = StringColumn<role::Entity>;
+    assert_eq!(have!(Own, Other: TextColumn<user::Entity>), FIRST_ALONE);
 }
 
 #[test]
 fn a_foreign_key_leads_to_a_declared_model() {
-    assert!(has!(user::Entity: AdminModel));
-    assert!(!has!(mail_token::Entity: AdminModel), "tokens are nobody's to look at");
+    // Tokens of mails are nobody's to look at.
+    assert_eq!(have!(user::Entity, mail_token::Entity: AdminModel), FIRST_ALONE);
 }
 
 #[test]

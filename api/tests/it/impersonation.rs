@@ -39,9 +39,9 @@ on_both! {
         // What protects the account stays the owner's, even with the owner's password.
         let password = json!({"password": PASSWORD});
         acting.post("/auth/reauthenticate", &password).await;
-        acting.delete("/me").await.is(403, "reauthentication_required");
-        acting.post("/me/email-change", &json!({"email": "eve@example.com"})).await.is(403, "reauthentication_required");
-        acting.post("/me/mfa/totp", &json!({})).await.is(403, "reauthentication_required");
+        acting.delete("/me").await.is(401, "reauthentication_required");
+        acting.post("/me/email-change", &json!({"email": "eve@example.com"})).await.is(401, "reauthentication_required");
+        acting.post("/me/mfa/totp", &json!({})).await.is(401, "reauthentication_required");
         let change = json!({"current_password": PASSWORD, "new_password": "another four uncommon words"});
         assert_eq!(acting.post("/me/password", &change).await.code(), "password_wrong");
         assert_eq!(ada.client.get("/me").await.status, 200, "the owner's own session goes on");
