@@ -2,7 +2,7 @@
 
 use std::sync::LazyLock;
 
-use sea_orm::{ConnectionTrait, EntityTrait, PaginatorTrait};
+use sea_orm::{ColumnTrait, ConnectionTrait, EntityTrait, PaginatorTrait, QueryFilter};
 use usher_shared::{
     SecretKey, Token,
     audit::Actor,
@@ -110,7 +110,8 @@ on_both! {
         }
         let ended = session::Entity::find_by_id(session.id).one(ledger.db()).await.unwrap().unwrap();
         assert_eq!(ended.end_reason.as_deref(), Some("refresh token reused"));
-        let told = audit_log::Entity::find().one(ledger.db()).await.unwrap().unwrap();
+        let told = audit_log::Entity::find().filter(audit_log::Column::ObjectType.eq("session"));
+        let told = told.one(ledger.db()).await.unwrap().unwrap();
         assert_eq!((told.action.as_str(), told.object_id), ("refresh_token_reused", Some(session.id.to_string())));
         assert_eq!(job::Entity::find().one(ledger.db()).await.unwrap().unwrap().kind, "session_reuse");
     }

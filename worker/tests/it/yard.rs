@@ -22,7 +22,7 @@ use usher_shared::{
     rules::{Email, EmailPolicy, Name},
     users::{self, NewUser},
 };
-use usher_testkit::{TestDb, eventually};
+use usher_testkit::TestDb;
 use usher_worker::{Backoff, Options, Policy, Registry, Worker};
 use uuid::Uuid;
 
