@@ -1,6 +1,15 @@
 //! A real Redis server that keeps nothing on disk, for tests that stop it, empty it or share it.
 
-use std::{process::Command, time::Duration};
+use std::{
+    process::Command,
+    sync::{Arc, Mutex, PoisonError},
+    time::Duration,
+};
+
+use tokio::{
+    io::{AsyncBufReadExt, AsyncWriteExt, BufReader},
+    net::TcpStream,
+};
 
 use crate::{
     process::{Folder, Process, Signal},
@@ -70,6 +79,23 @@ impl Redis {
         let mut command = redis::cmd("CONFIG");
         command.arg("SET").arg(setting).arg(value);
         self.ask(command).await.expect("Redis takes the setting");
+    }
+
+    /// Every command it gets from now on, with its arguments (`MONITOR`), as text that grows.
+    pub async fn overheard(&self) -> Arc<Mutex<String>> {
+        let heard = Arc::new(Mutex::new(String::new()));
+        let mut stream = TcpStream::connect(("127.0.0.1", self.port))
+            .await
+            .expect("Redis listens");
+        stream.write_all(b"MONITOR\r\n").await.expect("Redis reads");
+        let (into, mut lines) = (Arc::clone(&heard), BufReader::new(stream).lines());
+        lines.next_line().await.expect("Redis agrees");
+        tokio::spawn(async move {
+            while let Ok(Some(line)) = lines.next_line().await {
+                into.lock().unwrap_or_else(PoisonError::into_inner).push_str(&line);
+            }
+        });
+        heard
     }
 
     async fn answers(&mut self) {

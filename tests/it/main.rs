@@ -9,5 +9,7 @@ mod imports;
 mod mailed_links;
 mod production;
 mod quick_start;
+mod rooms;
+mod secrets;
 mod staff;
 mod startup;

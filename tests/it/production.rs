@@ -3,109 +3,12 @@
 use std::{collections::HashSet, time::Duration};
 
 use sea_orm::{ConnectionTrait, DatabaseConnection, Statement};
-use tokio::task::JoinSet;
-use usher_testkit::{Folder, Mail, Program, Redis, Running, Smtp, TestDb, eventually, free_port, on_both, run};
+use usher_testkit::{Mail, Redis, TestDb, eventually, on_both, run};
 
-use crate::staff::Staff;
-
-const EMAIL: &str = "root@example.org";
-const PASSWORD: &str = "seven quiet otters kept watch";
-
-struct Production {
-    db: TestDb,
-    redis_url: Option<String>,
-    smtp: Smtp,
-    folder: Folder,
-    api: String,
-    admin: String,
-    worker: String,
-    key: String,
-}
-
-impl Production {
-    /// Migrates the database and makes a key.
-    async fn start(db: TestDb, redis: Option<&Redis>) -> Self {
-        let [api, admin, worker] = [(); 3].map(|()| format!("127.0.0.1:{}", free_port()));
-        let (smtp, folder, redis_url) = (Smtp::start().await, Folder::new(), redis.map(Redis::url));
-        let mut production = Self {
-            db,
-            redis_url,
-            smtp,
-            folder,
-            api,
-            admin,
-            worker,
-            key: String::new(),
-        };
-        production.command(&["migrate", "up"]).await;
-        production.key = production
-            .command(&["key", "create", "--name", "journey"])
-            .await
-            .trim()
-            .to_owned();
-        production
-    }
-
-    fn program(&self, name: &str) -> Program {
-        let program = Program::named(name)
-            .env("DATABASE_URL", self.db.url())
-            .env("SMTP_URL", self.smtp.url())
-            .env("MAIL_FROM", "Usher <usher@example.org>")
-            .env("SECRET_KEY", "b25seSBmb3IgdGVzdHMsIG5ldmVyIGluIHByb2R1Y3Rpb24=")
-            .env("API_ADDR", &self.api)
-            .env("ADMIN_ADDR", &self.admin)
-            .env("RATE_LIMITS", "off")
-            .env("STAFF_MFA", "optional")
-            .env("USHER_SUPERUSER_EMAIL", EMAIL)
-            .env("USHER_SUPERUSER_PASSWORD", PASSWORD);
-        match &self.redis_url {
-            Some(url) => program.env("REDIS_URL", url),
-            None => program,
-        }
-    }
-
-    /// What a management command prints; it must succeed.
-    async fn command(&self, arguments: &[&str]) -> String {
-        let usher = arguments
-            .iter()
-            .fold(self.program("usher"), |usher, argument| usher.arg(*argument));
-        let (code, log) = usher.finish(&self.folder, Duration::from_secs(60)).await;
-        assert_eq!(code, 0, "usher {arguments:?}: {log}");
-        log
-    }
-
-    async fn start_api(&self) -> Running {
-        self.program("usher-api").ready_at(&self.api).start(&self.folder).await
-    }
-
-    async fn start_admin(&self) -> Running {
-        self.program("usher-admin")
-            .ready_at(&self.admin)
-            .start(&self.folder)
-            .await
-    }
-
-    async fn start_worker(&self) -> Running {
-        let worker = self.program("usher-worker").env("METRICS_ADDR", &self.worker);
-        worker.ready_at(&self.worker).start(&self.folder).await
-    }
-
-    /// Creates these users through the API, sixteen at a time.
-    async fn create(&self, emails: &[String]) {
-        let client = reqwest::Client::new();
-        for emails in emails.chunks(16) {
-            let mut answers = JoinSet::new();
-            for email in emails {
-                let body = serde_json::json!({"name": "Grace Hopper", "email": email}).to_string();
-                let request = client.post(format!("http://{}/users", self.api)).bearer_auth(&self.key);
-                answers.spawn(request.header("Content-Type", "application/json").body(body).send());
-            }
-            while let Some(answer) = answers.join_next().await {
-                assert_eq!(answer.expect("it runs").expect("the API answers").status(), 201);
-            }
-        }
-    }
-}
+use crate::{
+    rooms::{EMAIL, PASSWORD, Production},
+    staff::Staff,
+};
 
 /// How many welcome jobs are in this state.
 async fn jobs(db: &DatabaseConnection, state: &str) -> usize {

@@ -1,0 +1,105 @@
+//! The rooms as processes of their own, over one database, with Redis or without, and a mail server.
+
+use std::time::Duration;
+
+use tokio::task::JoinSet;
+use usher_testkit::{Folder, Program, Redis, Running, Smtp, TestDb, free_port};
+
+pub const EMAIL: &str = "root@example.org";
+pub const PASSWORD: &str = "seven quiet otters kept watch";
+
+pub struct Production {
+    pub db: TestDb,
+    redis_url: Option<String>,
+    pub smtp: Smtp,
+    folder: Folder,
+    pub api: String,
+    pub admin: String,
+    pub worker: String,
+    pub key: String,
+}
+
+impl Production {
+    /// Migrates the database and makes a key.
+    pub async fn start(db: TestDb, redis: Option<&Redis>) -> Self {
+        let [api, admin, worker] = [(); 3].map(|()| format!("127.0.0.1:{}", free_port()));
+        let (smtp, folder, redis_url) = (Smtp::start().await, Folder::new(), redis.map(Redis::url));
+        let mut production = Self {
+            db,
+            redis_url,
+            smtp,
+            folder,
+            api,
+            admin,
+            worker,
+            key: String::new(),
+        };
+        production.command(&["migrate", "up"]).await;
+        production.key = production
+            .command(&["key", "create", "--name", "journey"])
+            .await
+            .trim()
+            .to_owned();
+        production
+    }
+
+    fn program(&self, name: &str) -> Program {
+        let program = Program::named(name)
+            .env("DATABASE_URL", self.db.url())
+            .env("SMTP_URL", self.smtp.url())
+            .env("MAIL_FROM", "Usher <usher@example.org>")
+            .env("SECRET_KEY", "b25seSBmb3IgdGVzdHMsIG5ldmVyIGluIHByb2R1Y3Rpb24=")
+            .env("API_ADDR", &self.api)
+            .env("ADMIN_ADDR", &self.admin)
+            .env("RATE_LIMITS", "off")
+            .env("STAFF_MFA", "optional")
+            .env("USHER_SUPERUSER_EMAIL", EMAIL)
+            .env("USHER_SUPERUSER_PASSWORD", PASSWORD);
+        match &self.redis_url {
+            Some(url) => program.env("REDIS_URL", url),
+            None => program,
+        }
+    }
+
+    /// What a management command prints; it must succeed.
+    pub async fn command(&self, arguments: &[&str]) -> String {
+        let usher = arguments
+            .iter()
+            .fold(self.program("usher"), |usher, argument| usher.arg(*argument));
+        let (code, log) = usher.finish(&self.folder, Duration::from_secs(60)).await;
+        assert_eq!(code, 0, "usher {arguments:?}: {log}");
+        log
+    }
+
+    pub async fn start_api(&self) -> Running {
+        self.program("usher-api").ready_at(&self.api).start(&self.folder).await
+    }
+
+    pub async fn start_admin(&self) -> Running {
+        self.program("usher-admin")
+            .ready_at(&self.admin)
+            .start(&self.folder)
+            .await
+    }
+
+    pub async fn start_worker(&self) -> Running {
+        let worker = self.program("usher-worker").env("METRICS_ADDR", &self.worker);
+        worker.ready_at(&self.worker).start(&self.folder).await
+    }
+
+    /// Creates these users through the API, sixteen at a time.
+    pub async fn create(&self, emails: &[String]) {
+        let client = reqwest::Client::new();
+        for emails in emails.chunks(16) {
+            let mut answers = JoinSet::new();
+            for email in emails {
+                let body = serde_json::json!({"name": "Grace Hopper", "email": email}).to_string();
+                let request = client.post(format!("http://{}/users", self.api)).bearer_auth(&self.key);
+                answers.spawn(request.header("Content-Type", "application/json").body(body).send());
+            }
+            while let Some(answer) = answers.join_next().await {
+                assert_eq!(answer.expect("it runs").expect("the API answers").status(), 201);
+            }
+        }
+    }
+}
