@@ -52,6 +52,8 @@ impl Production {
             .env("API_ADDR", &self.api)
             .env("ADMIN_ADDR", &self.admin)
             .env("RATE_LIMITS", "off")
+            .env("RUST_LOG", "debug")
+            .env("SIGN_UP", "open")
             .env("STAFF_MFA", "optional")
             .env("USHER_SUPERUSER_EMAIL", EMAIL)
             .env("USHER_SUPERUSER_PASSWORD", PASSWORD);

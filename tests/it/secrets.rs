@@ -112,7 +112,11 @@ fn no_secret_reaches_logs_metrics_redis_or_tables() {
             "the search can find something"
         );
         assert!(places["what Redis was told"].contains("usher"), "Redis is listened to");
-        assert!(places["the API's log"].contains("/auth/login"), "the logs are read");
+        let log = &places["the API's log"];
+        assert!(
+            log.contains("/auth/login") && log.contains("DEBUG"),
+            "the logs say all they can"
+        );
         let found = |secret: &str| {
             let places = places.iter().filter(|(_, text)| text.contains(secret));
             places.map(|(place, _)| place.clone()).collect::<Vec<_>>()
@@ -206,7 +210,9 @@ async fn live(ada: &mut Keeper<'_>) {
 
 /// A key from its making to its end.
 async fn of_keys(ada: &mut Keeper<'_>) {
-    ada.access = ada.production.key.clone();
+    let log_in = json!({"email": EMAIL, "password": PASSWORD});
+    let tokens = ada.post("/auth/login", log_in, 200).await;
+    ada.signed_in("of a superuser", &tokens);
     let key = ada
         .post("/api-keys", json!({"name": "marker", "scopes": ["users:read"]}), 201)
         .await;
