@@ -6,10 +6,10 @@ use usher_worker::{Options, Worker};
 
 #[derive(Debug, clap::Args)]
 pub struct WorkerArgs {
-    /// Queues to serve, separated by commas [default: every queue with a registered kind]
-    #[arg(long, value_delimiter = ',')]
-    queues: Vec<String>,
-    /// Jobs that run at the same time
+    /// Queues to serve, separated by commas; `mail:8` has 8 handlers of its own [default: every queue with a registered kind]
+    #[arg(long)]
+    queues: Option<String>,
+    /// Jobs that run at the same time, besides those of queues with handlers of their own
     #[arg(long, default_value_t = 16, value_parser = clap::value_parser!(u16).range(1..=1000))]
     concurrency: u16,
 }
@@ -32,11 +32,13 @@ pub async fn admin(config: Config) -> Result<()> {
 
 pub async fn worker(config: Config, args: WorkerArgs) -> Result<()> {
     log::init(config.log_format);
-    let options = Options {
-        queues: args.queues,
+    let mut options = Options {
         concurrency: usize::from(args.concurrency),
         ..Options::default()
     };
+    if let Some(queues) = args.queues {
+        options.serve_queues(&queues)?;
+    }
     Worker::new(usher_worker::registry(), options)
         .serve(config, process::shutdown_signal())
         .await

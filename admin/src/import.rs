@@ -111,7 +111,7 @@ struct Fault {
 
 fn require(staff: &Staff) -> Result<(), AdminError> {
     staff.require("users.view")?;
-    staff.require("users.import")
+    staff.require(imports::PERMISSION)
 }
 
 /// `GET /admin/users/import`

@@ -22,7 +22,9 @@ use crate::{
     table::{self, Figure},
 };
 
-use scene::{Crew, On};
+use scene::Crew;
+
+pub use scene::On;
 use storm::Storm;
 
 #[derive(clap::Args)]
@@ -31,7 +33,7 @@ pub struct Args {
     #[arg(long, default_value_t = 100_000)]
     jobs: usize,
     /// How long the faults go on, in seconds
-    #[arg(long, default_value_t = 600)]
+    #[arg(long, default_value_t = 420)]
     seconds: u64,
     /// The faults' order; printed with the figures
     #[arg(long)]
@@ -201,14 +203,7 @@ pub async fn run(args: &Args) -> Result<()> {
             measured.push(recovery::after_kill(on, 5, 20, quickly).await?);
         }
         if asked(Part::Back) {
-            for away in recovery::Away::all(on) {
-                let rounds = match away {
-                    // Each of these rounds waits for a time limit.
-                    recovery::Away::DatabaseStranded => args.rounds.div_ceil(10),
-                    _ => args.rounds,
-                };
-                measured.push(recovery::after_absence(on, *away, rounds, seed).await?);
-            }
+            measured.extend(recovery::after_absences(on, args.rounds, seed).await?);
         }
         if asked(Part::Ticks) {
             measured.extend(ticks::under_kills(on, args.ticks, seed).await?);

@@ -26,6 +26,7 @@ use usher_testkit::{Postgres, Redis, TestDb};
 use usher_worker::{JobContext, JobError, Options, Policy, Registry, Worker};
 
 use crate::{
+    chaos::On,
     limit,
     sample::{cpu_ticks, memory, quantile, rate},
     table::{
@@ -36,16 +37,18 @@ use crate::{
 
 #[derive(clap::Args)]
 pub struct Args {
-    /// A queue of a million jobs as well
+    /// A long queue as well; of a million jobs if no number is given
+    #[arg(long, value_name = "JOBS", num_args = 0..=1, default_missing_value = "1000000")]
+    long: Option<usize>,
+    /// Where: all three if none is named
     #[arg(long)]
-    long: bool,
+    on: Vec<On>,
     #[arg(long)]
     json: bool,
 }
 
 const CLIENTS: usize = 32;
 const SHORT: usize = 10_000;
-const LONG: usize = 1_000_000;
 
 /// Does nothing; its number says which one it is.
 #[derive(Serialize, Deserialize)]
@@ -66,24 +69,29 @@ pub async fn run(args: &Args) -> Result<()> {
         Ok(postgres.url(name))
     };
 
-    let url = on_postgres("with_redis").await?;
-    let bench = Bench::open("PostgreSQL + Redis", &url, Some(&redis.url()), false).await?;
-    bench.all(args, &mut figures).await?;
-    let limit = limit::pgbench(&url, INSERT, CLIENTS)?;
-    figures.push(bench.figure("limit: pgbench inserts of the same row", limit, "/s", None));
-    mails::run(&bench, &postgres, &redis.url(), &mut figures).await?;
+    let asked = |on| args.on.is_empty() || args.on.contains(&on);
 
-    let url = on_postgres("without_redis").await?;
-    Bench::open("PostgreSQL, no Redis", &url, None, false)
-        .await?
-        .all(args, &mut figures)
-        .await?;
-
-    let sqlite = TestDb::sqlite().await;
-    Bench::open("SQLite, one process", sqlite.url(), None, true)
-        .await?
-        .all(args, &mut figures)
-        .await?;
+    if asked(On::PostgresRedis) {
+        let url = on_postgres("with_redis").await?;
+        let bench = Bench::open("PostgreSQL + Redis", &url, Some(&redis.url()), false).await?;
+        // In a database of its own, whose dead rows are in nobody's way.
+        let beside = on_postgres("pgbench").await?;
+        Bench::open("", &beside, None, false).await?;
+        let limit = limit::pgbench(&beside, INSERT, CLIENTS)?;
+        figures.push(bench.figure("limit: pgbench inserts of the same row", limit, "/s", None));
+        bench.all(args, Some(limit), &mut figures).await?;
+        mails::run(&bench, &postgres, &redis.url(), &mut figures).await?;
+    }
+    if asked(On::Postgres) {
+        let url = on_postgres("without_redis").await?;
+        let bench = Bench::open("PostgreSQL, no Redis", &url, None, false).await?;
+        bench.all(args, None, &mut figures).await?;
+    }
+    if asked(On::Sqlite) {
+        let sqlite = TestDb::sqlite().await;
+        let bench = Bench::open("SQLite, one process", sqlite.url(), None, true).await?;
+        bench.all(args, None, &mut figures).await?;
+    }
 
     table::print(&figures, args.json)?;
     let missed = figures.iter().filter(|figure| !figure.is_good()).count();
@@ -157,9 +165,13 @@ impl Bench {
         })
     }
 
-    async fn all(&self, args: &Args, figures: &mut Vec<Figure>) -> Result<()> {
-        let took = self.enqueue(SHORT).await?;
-        figures.push(self.figure("enqueued, one a transaction, 32 clients", rate(SHORT, took), "/s", None));
+    /// Everything; `limit` is how many inserts a second the database takes.
+    async fn all(&self, args: &Args, limit: Option<f64>, figures: &mut Vec<Figure>) -> Result<()> {
+        let enqueued = rate(SHORT, self.enqueue(SHORT).await?);
+        figures.push(self.figure("enqueued, one a transaction, 32 clients", enqueued, "/s", None));
+        if let Some(limit) = limit {
+            figures.push(self.figure("  of pgbench's limit", enqueued / limit, "", None));
+        }
         let before = self.transactions().await?;
         let short = rate(SHORT, self.drain(SHORT).await?);
         let spent = self.transactions().await? - before;
@@ -174,17 +186,29 @@ impl Bench {
             let each = spent / (SHORT as f64);
             figures.push(self.figure("transactions a no-op job, drained", each, "", Some(AtMost(0.5))));
         }
-        if args.long && postgres && self.house.ledger.transport().carries_hints() {
-            self.fill(LONG).await?;
-            let (long, most) = self.drain_watched(LONG).await?;
-            let long = rate(LONG, long);
-            figures.push(self.figure("drained, queue of 1,000,000", long, "/s", None));
-            figures.push(self.figure("  of the rate of 10,000", long / short, "", Some(AtLeast(0.9))));
-            figures.push(self.figure("  ids in Redis at most", most as f64, "", Some(AtMost(30_000.0))));
+        if let Some(count) = args.long.filter(|_| postgres) {
+            self.long(count, short, figures).await?;
         }
         self.latency(50, figures).await?;
         self.latency(200, figures).await?;
         self.idle(figures).await?;
+        Ok(())
+    }
+
+    /// A queue of many jobs, beside one of few that is drained at the rate `short`.
+    async fn long(&self, count: usize, short: f64, figures: &mut Vec<Figure>) -> Result<()> {
+        self.fill(count).await?;
+        let (took, most) = self.drain_watched(count).await?;
+        let long = rate(count, took);
+        let about = format!("queue of {count}");
+        figures.push(Figure {
+            beside: about,
+            ..self.figure("drained, long queue", long, "/s", None)
+        });
+        figures.push(self.figure("  of the rate of 10,000", long / short, "", Some(AtLeast(0.9))));
+        if self.house.ledger.transport().carries_hints() {
+            figures.push(self.figure("  ids in Redis at most", most as f64, "", Some(AtMost(30_000.0))));
+        }
         Ok(())
     }
 

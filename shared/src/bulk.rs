@@ -61,6 +61,22 @@ impl BulkAction {
         }
     }
 
+    /// What it takes to order it.
+    #[must_use]
+    pub const fn permission(self) -> &'static str {
+        match self {
+            Self::LockUsers { .. } => "users.lock",
+            Self::UnlockUsers => "users.unlock",
+            Self::DeactivateUsers => "users.deactivate",
+            Self::ReactivateUsers => "users.reactivate",
+            Self::ResendVerification => "users.resend_verification",
+            Self::SendPasswordReset => "users.send_password_reset",
+            Self::ReplayJobs => "jobs.retry",
+            Self::RunJobsNow => "jobs.run_now",
+            Self::CancelJobs => "jobs.cancel",
+        }
+    }
+
     /// What it is done to, as the audit log calls it.
     #[must_use]
     pub const fn object_type(self) -> &'static str {

@@ -29,6 +29,17 @@ impl Exported {
             Self::AuditLog => "audit_log",
         }
     }
+
+    /// What it takes to order one.
+    #[must_use]
+    pub const fn permission(self) -> &'static str {
+        match self {
+            Self::Users => "users.export",
+            Self::Jobs => "jobs.export",
+            Self::Mails => "mails.export",
+            Self::AuditLog => "audit.export",
+        }
+    }
 }
 
 /// What the file is written in.
@@ -40,12 +51,14 @@ pub enum Format {
 }
 
 /// The payload of the job that makes the file. Its result is `{"file": id, "rows": n, "bytes": n}`.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct ExportJob {
     pub what: Exported,
     pub format: Format,
     /// Whether the rows are those of its `job_items`; else all there are.
     pub chosen: bool,
+    /// Who ordered it, and must still be allowed to while it is made.
+    pub actor: Actor,
 }
 
 impl Job for ExportJob {
@@ -66,7 +79,9 @@ pub async fn order(
         what,
         format,
         chosen: objects.is_some(),
+        actor: actor.clone(),
     };
+    let chosen = job.chosen;
     let job_id = enqueue_with(tx, job, Options::default().actor(actor.word()))
         .await?
         .id();
@@ -79,7 +94,7 @@ pub async fn order(
         object_type: "job",
         object_id: Some(job_id.to_string()),
         object_label: Some(what.word().to_owned()),
-        changes: job.chosen.then(|| serde_json::json!({ "rows": [null, rows] })),
+        changes: chosen.then(|| serde_json::json!({ "rows": [null, rows] })),
         reason: None,
     };
     audit::record(&**tx, actor, entry).await?;

@@ -18,6 +18,9 @@ pub const MAX_BYTES: usize = 16 * 1024 * 1024;
 /// Rows of one file at most.
 pub const MAX_ROWS: usize = 100_000;
 
+/// What it takes to order one.
+pub const PERMISSION: &str = "users.import";
+
 /// The payload of both jobs.
 ///
 /// The first one's result is `{"rows": n, "new": n, "changed": n, "unchanged": n, "faulty": n, "faults": [{"line": n,

@@ -11,6 +11,7 @@ use serde_json::json;
 use crate::{
     audit::{self, Actor, Entry},
     entity::{
+        audit_log::ActorKind,
         role, role_permission,
         user::{self, UserStatus},
         user_role,
@@ -24,6 +25,28 @@ pub struct Access {
     pub staff: bool,
     pub superuser: bool,
     pub roles: BTreeSet<i64>,
+}
+
+/// Whether an actor has this permission now, such as `users.export`: an order may be carried out long after it was given.
+/// Usher itself may do everything; a person must still be staff who may sign in; nobody else has permissions.
+pub async fn may(conn: &impl ConnectionTrait, actor: &Actor, permission: &str) -> Result<bool, DbErr> {
+    let id = match (actor.kind, actor.id) {
+        (ActorKind::System, _) => return Ok(true),
+        (ActorKind::User, Some(id)) => id,
+        _ => return Ok(false),
+    };
+    let person = user::Entity::find_by_id(id).one(conn).await?;
+    let Some(person) = person.filter(|person| person.is_staff && person.may_sign_in(now())) else {
+        return Ok(false);
+    };
+    if person.is_superuser {
+        return Ok(true);
+    }
+    let roles = of_user(conn, id).await?;
+    let given = role_permission::Entity::find()
+        .filter(role_permission::Column::RoleId.is_in(roles))
+        .filter(role_permission::Column::Permission.eq(permission));
+    Ok(given.count(conn).await? > 0)
 }
 
 /// The permissions of a role, such as `users.change`.

@@ -1,24 +1,12 @@
-//! Everything that goes on at the same time in a worker: apalis with its handlers, the driver that brings jobs in,
+//! Everything that goes on at the same time in a worker: the lanes that bring jobs in and run them,
 //! heartbeat, presence and sweep around them, and the order in which they stop.
 
-use std::{
-    future::Future,
-    sync::{Arc, Mutex},
-    time::Duration,
-};
+use std::{future::Future, sync::Arc, time::Duration};
 
-use apalis::{
-    layers::WorkerBuilderExt,
-    prelude::{Monitor, MonitorError, WorkerBuilder},
-};
-use apalis_core::worker::ext::parallelize::ParallelizeExt;
 use sea_orm::DatabaseConnection;
-use tokio::{
-    sync::{Semaphore, mpsc},
-    time::timeout,
-};
+use tokio::{sync::Semaphore, task::JoinHandle, time::timeout};
 use tokio_util::{sync::CancellationToken, task::TaskTracker};
-use tracing::{error, info, warn};
+use tracing::{info, warn};
 use usher_shared::{
     House,
     db::{self, ConnectError, PoolOptions},
@@ -26,13 +14,11 @@ use usher_shared::{
 };
 
 use crate::{
-    Backoff, Mailer, Options, Registry,
-    attempt::{self, Workshop},
-    backend::LedgerBackend,
-    driver::Driver,
+    Mailer, Options, Registry,
+    attempt::Workshop,
     held::{Held, HeldJob, Stop},
     keep::{CALL_LIMIT, keep, within},
-    limited::Limited,
+    lane::Lane,
     mailer::Desk,
     metrics::Metrics,
     pulse::Pulse,
@@ -41,22 +27,15 @@ use crate::{
 
 /// How long stopped handlers may take to give their jobs back.
 const LAST_WORDS: Duration = Duration::from_secs(3);
-/// Before apalis is started again, should it stop.
-const RESTART: Backoff = Backoff {
-    first: Duration::from_millis(100),
-    cap: Duration::from_secs(5),
-};
 
 pub(crate) struct Crew {
-    options: Options,
-    info: WorkerInfo,
-    ledger: Ledger,
+    pub(crate) options: Options,
+    pub(crate) info: WorkerInfo,
+    pub(crate) ledger: Ledger,
     pulse: Arc<Pulse>,
-    workshop: Arc<Workshop>,
-    held: Arc<Held>,
-    /// One for each job that may be held: those that run, and those claimed ahead of them.
-    slots: Arc<Semaphore>,
-    ahead: usize,
+    pub(crate) workshop: Arc<Workshop>,
+    pub(crate) held: Arc<Held>,
+    lanes: Vec<Lane>,
     suspect_slot: Arc<Semaphore>,
 }
 
@@ -80,18 +59,18 @@ impl Crew {
         metrics: Arc<Metrics>,
     ) -> Self {
         let ledger = house.ledger.clone();
-        let ahead = options.concurrency.div_ceil(2);
         let held = Arc::new(Held::default());
         let queues = if options.queues.is_empty() {
             registry.queues()
         } else {
             options.queues.clone()
         };
+        let lanes = Lane::all(&queues, &options);
         let info = WorkerInfo {
             name: worker_name(),
             version: env!("CARGO_PKG_VERSION").to_owned(),
             queues,
-            concurrency: options.concurrency,
+            concurrency: lanes.iter().map(|lane| lane.concurrency).sum(),
             running: 0,
         };
         Self {
@@ -112,20 +91,17 @@ impl Crew {
                 mailer,
                 metrics,
             }),
-            slots: Arc::new(Semaphore::new(options.concurrency + ahead)),
+            lanes,
             options,
             info,
             ledger,
             held,
-            ahead,
             suspect_slot: Arc::new(Semaphore::new(1)),
         }
     }
 
     /// Works until shutdown, and drains.
     pub(crate) async fn work(self, shutdown: CancellationToken) {
-        let (sender, receiver) = mpsc::channel(self.options.concurrency + self.ahead);
-        let backend = LedgerBackend::new(receiver);
         info!(
             worker = self.info.name,
             queues = self.info.queues.join(" "),
@@ -148,28 +124,25 @@ impl Crew {
         background.spawn(keep("schedules", shutdown.clone(), move || Arc::clone(&pulse).tick()));
         let pulse = Arc::clone(&self.pulse);
         background.spawn(keep("seals", shutdown.clone(), move || Arc::clone(&pulse).seal()));
-        let limited = self.limited(sender.clone(), shutdown.clone());
-        let limiting = background.spawn(keep("limited queues", shutdown.clone(), move || {
-            Arc::clone(&limited).round()
-        }));
-        let driver = self.driver(sender, shutdown.clone());
-        let driving = background.spawn(keep("driver", shutdown.clone(), move || Arc::clone(&driver).round()));
+        let started: Vec<_> = self
+            .lanes
+            .iter()
+            .map(|lane| lane.start(&self, &background, &shutdown))
+            .collect();
         let suspects = self.suspects(shutdown.clone());
         background.spawn(keep("suspects", shutdown.clone(), move || {
             Arc::clone(&suspects).round()
         }));
-        let handling = tokio::spawn(handle(
-            self.info.name.clone(),
-            backend.clone(),
-            Arc::clone(&self.workshop),
-            self.options.concurrency,
-            shutdown.clone(),
-        ));
 
         shutdown.cancelled().await;
-        drop(tokio::join!(driving, limiting));
-        self.drain(backend.take_waiting()).await;
-        handling.abort();
+        let mut waiting = Vec::new();
+        let mut handling = Vec::new();
+        for mut started in started {
+            waiting.extend(started.no_more_come().await);
+            handling.push(started.handling);
+        }
+        self.drain(waiting).await;
+        handling.iter().for_each(JoinHandle::abort);
         settled.cancel();
         background.close();
         background.wait().await;
@@ -177,34 +150,6 @@ impl Crew {
             warn!(error = %format_args!("{error:#}"), "the worker stays in the list until it is forgotten");
         }
         info!("stopped");
-    }
-
-    fn driver(&self, jobs: mpsc::Sender<HeldJob>, shutdown: CancellationToken) -> Arc<Driver> {
-        Arc::new(Driver {
-            ledger: self.ledger.clone(),
-            queues: self.info.queues.clone(),
-            worker: self.info.name.clone(),
-            lease: self.options.lease,
-            held: Arc::clone(&self.held),
-            slots: Arc::clone(&self.slots),
-            ahead: self.ahead,
-            jobs,
-            shutdown,
-            queue_down: Mutex::default(),
-        })
-    }
-
-    fn limited(&self, jobs: mpsc::Sender<HeldJob>, shutdown: CancellationToken) -> Arc<Limited> {
-        Arc::new(Limited {
-            ledger: self.ledger.clone(),
-            queues: self.info.queues.clone(),
-            worker: self.info.name.clone(),
-            lease: self.options.lease,
-            held: Arc::clone(&self.held),
-            slots: Arc::clone(&self.slots),
-            jobs,
-            shutdown,
-        })
     }
 
     fn suspects(&self, shutdown: CancellationToken) -> Arc<Suspects> {
@@ -238,54 +183,10 @@ impl Crew {
     }
 
     async fn all_settled(&self) {
-        let all = u32::try_from(self.options.concurrency + self.ahead).unwrap_or(u32::MAX);
-        drop(tokio::join!(self.slots.acquire_many(all), self.suspect_slot.acquire()));
-    }
-}
-
-/// Runs apalis until shutdown. It may end early by its own mistake; then it is started again.
-async fn handle(
-    name: String,
-    backend: LedgerBackend,
-    workshop: Arc<Workshop>,
-    concurrency: usize,
-    shutdown: CancellationToken,
-) {
-    let mut ended_early = 0;
-    loop {
-        let (name, backend, workshop) = (name.clone(), backend.clone(), Arc::clone(&workshop));
-        let monitor = Monitor::new()
-            .register(move |_| {
-                WorkerBuilder::new(name.as_str())
-                    .backend(backend.clone())
-                    .data(Arc::clone(&workshop))
-                    .concurrency(concurrency)
-                    .parallelize(tokio::spawn)
-                    .build(attempt::run)
-            })
-            .should_restart(|_, _| true);
-        let ended = run_until(monitor, &shutdown).await;
-        if shutdown.is_cancelled() {
-            return;
+        for lane in &self.lanes {
+            lane.settled().await;
         }
-        ended_early += 1;
-        error!(?ended, ended_early, "apalis stopped by itself and is started again");
-        shutdown
-            .run_until_cancelled(tokio::time::sleep(RESTART.after(ended_early)))
-            .await;
-    }
-}
-
-/// Unlike [`Monitor::run_with_signal`] this also ends when the monitor's workers do.
-async fn run_until(monitor: Monitor, shutdown: &CancellationToken) -> Result<(), MonitorError> {
-    let context = monitor.context();
-    let mut running = std::pin::pin!(monitor.run());
-    tokio::select! {
-        ended = &mut running => ended,
-        () = shutdown.cancelled() => {
-            context.shutdown()?;
-            running.await
-        }
+        drop(self.suspect_slot.acquire().await);
     }
 }
 

@@ -11,6 +11,7 @@ mod error;
 mod health;
 mod held;
 mod keep;
+mod lane;
 mod letter;
 mod limited;
 mod long;

@@ -8,15 +8,24 @@ mod sheet;
 
 use std::time::Duration;
 
-use usher_shared::{bulk::BulkJob, exports::ExportJob, imports::ImportUsers};
+use usher_shared::{audit::Actor, bulk::BulkJob, exports::ExportJob, imports::ImportUsers, roles};
 
-use crate::{Policy, Registry};
+use crate::{JobContext, JobError, Policy, Registry};
 
 /// A run ends by itself long before.
 const POLICY: Policy = Policy {
     timeout: Duration::from_secs(3600),
     ..Policy::DEFAULT
 };
+
+/// Whoever lost their rights since they ordered this gets no more of it.
+async fn still_may(context: &JobContext, actor: &Actor, permission: &str) -> Result<(), JobError> {
+    if roles::may(&context.db, actor, permission).await? {
+        return Ok(());
+    }
+    let why = format!("{} ordered this and may not any more: {permission}", actor.label);
+    Err(JobError::cancel(why))
+}
 
 pub(crate) fn register(registry: Registry) -> Registry {
     registry

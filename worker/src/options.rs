@@ -1,6 +1,6 @@
 //! How one worker process runs.
 
-use std::time::Duration;
+use std::{collections::BTreeMap, time::Duration};
 
 /// Options of a worker. [`Options::default`] suits most.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -9,6 +9,9 @@ pub struct Options {
     pub queues: Vec<String>,
     /// Jobs that run at the same time, 1 or more; a job that lost its worker before runs beside them.
     pub concurrency: usize,
+    /// Queues with handlers of their own, and how many: so many jobs of each run at the same time, neither more nor held
+    /// up by others. All other queues share [`Options::concurrency`].
+    pub own: BTreeMap<String, usize>,
     /// How long a job is left to a worker that gives no sign of life; it gives one every third of this. 3 s or more.
     pub lease: Duration,
     /// How long running jobs may take to finish once the process is to stop.
@@ -20,6 +23,7 @@ impl Default for Options {
         Self {
             queues: Vec::new(),
             concurrency: 16,
+            own: BTreeMap::new(),
             lease: Duration::from_secs(15),
             drain: Duration::from_secs(25),
         }
@@ -27,7 +31,8 @@ impl Default for Options {
 }
 
 /// What the command line of a worker says besides the settings of the house.
-pub const USAGE: &str = "--queues mail,default (default: every queue with a registered kind), --concurrency 16";
+pub const USAGE: &str = "--queues mail:8,default (default: every queue with a registered kind; mail has 8 handlers of its own), \
+     --concurrency 16";
 
 impl Options {
     /// Takes `--queues` and `--concurrency` out of a command line; answers the other arguments as well.
@@ -46,23 +51,35 @@ impl Options {
             }
             let value = given.or_else(|| args.next()).unwrap_or_default();
             if flag == "--queues" {
-                options.queues = parse_queues(&value)?;
+                options.serve_queues(&value)?;
             } else {
                 options.concurrency = parse_concurrency(&value)?;
             }
         }
         Ok((options, others))
     }
-}
 
-/// Queue names between commas.
-fn parse_queues(text: &str) -> anyhow::Result<Vec<String>> {
-    let queues: Vec<_> = text.split(',').map(|name| name.trim().to_owned()).collect();
-    anyhow::ensure!(
-        queues.iter().all(|name| !name.is_empty()),
-        "--queues {text:?} names no queue, for example --queues mail,default"
-    );
-    Ok(queues)
+    /// Reads queue names between commas, each with a number of handlers of its own or without: `mail:8,default`.
+    pub fn serve_queues(&mut self, text: &str) -> anyhow::Result<()> {
+        for part in text.split(',').map(str::trim) {
+            let (name, own) = match part.split_once(':') {
+                Some((name, number)) => (name, Some(number)),
+                None => (part, None),
+            };
+            let own = own.map(|number| number.parse().ok().filter(|number| (1..=1_000).contains(number)));
+            if name.is_empty() || own == Some(None) {
+                anyhow::bail!(
+                    "--queues {text:?} is no list of queues, each with 1 to 1000 handlers of its own or without, \
+                     for example --queues mail:8,default"
+                );
+            }
+            self.queues.push(name.to_owned());
+            if let Some(Some(handlers)) = own {
+                self.own.insert(name.to_owned(), handlers);
+            }
+        }
+        Ok(())
+    }
 }
 
 /// 1 to 1,000 jobs at the same time.

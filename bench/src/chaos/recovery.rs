@@ -8,7 +8,7 @@ use std::{
 use anyhow::{Context, Result, ensure};
 use chrono::{DateTime, Utc};
 use rand::{RngExt, SeedableRng, rngs::StdRng};
-use tokio::time::sleep;
+use tokio::{runtime::Handle, time::sleep};
 use usher_shared::{House, jobs::enqueue, time::now};
 use usher_testkit::{Flow, Proxy};
 use uuid::Uuid;
@@ -92,11 +92,11 @@ impl Away {
 
     fn what(self) -> &'static str {
         match self {
-            Self::Redis => "first job after Redis is back, max",
-            Self::Database => "first job after PostgreSQL is back, max",
-            Self::RedisStalled => "first job after Redis' network stood still, max",
-            Self::DatabaseStalled => "first job after PostgreSQL's network stood still, max",
-            Self::DatabaseStranded => "first job after connections went silent, max",
+            Self::Redis => "first job: Redis is back, max",
+            Self::Database => "first job: PostgreSQL is back, max",
+            Self::RedisStalled => "first job: Redis' network is back, max",
+            Self::DatabaseStalled => "first job: PostgreSQL's network is, max",
+            Self::DatabaseStranded => "first job: connections went silent, max",
         }
     }
 
@@ -136,8 +136,30 @@ impl Away {
     }
 }
 
+/// All kinds of absence beside each other, each with servers of its own: most of the time they wait.
+pub async fn after_absences(on: On, rounds: usize, seed: u64) -> Result<Vec<Measured>> {
+    let runs: Vec<_> = Away::all(on)
+        .iter()
+        .map(|away| {
+            let rounds = match away {
+                // Each of these rounds waits for a time limit.
+                Away::DatabaseStranded => rounds.div_ceil(10),
+                _ => rounds,
+            };
+            let (away, runtime) = (*away, Handle::current());
+            // On a thread of its own, because servers are stopped by waiting for their end.
+            tokio::task::spawn_blocking(move || runtime.block_on(after_absence(on, away, rounds, seed)))
+        })
+        .collect();
+    let mut measured = Vec::new();
+    for run in runs {
+        measured.push(run.await??);
+    }
+    Ok(measured)
+}
+
 /// From the moment at which it is back until a job that is added then is started, by the same process.
-pub async fn after_absence(on: On, away: Away, rounds: usize, seed: u64) -> Result<Measured> {
+async fn after_absence(on: On, away: Away, rounds: usize, seed: u64) -> Result<Measured> {
     let crew = Crew {
         workers: 1,
         lease: 15,

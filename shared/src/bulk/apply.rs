@@ -11,8 +11,8 @@ use crate::{
     db,
     entity::{audit_log::ActorKind, job_item::ItemOutcome, user},
     jobs::{self, Ledger, Options, PasswordReset, StaffError, Tx, VerifyEmail, enqueue_with},
+    roles,
     rules::Reason,
-    time::now,
     users::{self, ChangeError, Standing},
 };
 
@@ -27,8 +27,8 @@ pub struct Hand<'a> {
 #[derive(Debug, Error)]
 pub enum BulkError {
     /// The rows that are left stay as they are.
-    #[error("{0} ordered this and is no longer an active member of the staff")]
-    NotAllowed(String),
+    #[error("{0} ordered this and may not any more: {1}")]
+    NotAllowed(String, &'static str),
     #[error(transparent)]
     Db(#[from] DbErr),
 }
@@ -64,16 +64,18 @@ impl From<StaffError> for Refused {
 }
 
 impl<'a> Hand<'a> {
-    /// Looks up what the person may do. Somebody who was locked or is no longer staff leaves their order undone.
+    /// Looks up what the person may do. Somebody who was locked, is no longer staff or has lost the permission leaves
+    /// their order undone.
     pub async fn of(ledger: &Ledger, order: &'a BulkJob) -> Result<Self, BulkError> {
-        let actor = &order.actor;
+        let (actor, permission) = (&order.actor, order.what.permission());
+        if !roles::may(ledger.db(), actor, permission).await? {
+            return Err(BulkError::NotAllowed(actor.label.clone(), permission));
+        }
         let superuser = match (actor.kind, actor.id) {
             (ActorKind::System, _) => true,
             (ActorKind::User, Some(id)) => {
                 let person = user::Entity::find_by_id(id).one(ledger.db()).await?;
-                let staff = person.filter(|person| person.is_staff && person.may_sign_in(now()));
-                let staff = staff.ok_or_else(|| BulkError::NotAllowed(actor.label.clone()))?;
-                staff.is_superuser
+                person.is_some_and(|person| person.is_superuser)
             }
             _ => false,
         };

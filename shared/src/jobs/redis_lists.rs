@@ -39,8 +39,8 @@ pub(super) struct RedisLists {
     announce: mpsc::Sender<Vec<Hint>>,
     /// Whether Redis took the last announcement. It may answer and take none: its memory is full, or it is a replica.
     takes_hints: Arc<AtomicBool>,
-    /// A connection of its own: a blocking pop would hold up everything else on it.
-    popping: Mutex<Option<MultiplexedConnection>>,
+    /// Connections of their own, one for each pop at the same time: a blocking pop holds up everything else on it.
+    popping: Mutex<Vec<MultiplexedConnection>>,
 }
 
 impl RedisLists {
@@ -105,8 +105,8 @@ impl Transport for RedisLists {
 
     async fn pop(&self, queues: &[String], max: usize, wait: Duration) -> Result<Vec<Hint>, TransportError> {
         self.expect_hints().await?;
-        let mut popping = self.popping.lock().await;
-        let mut connection = match popping.take() {
+        let rested = self.popping.lock().await.pop();
+        let mut connection = match rested {
             Some(connection) => connection,
             None => self.open_popping(wait).await.map_err(failed)?,
         };
@@ -124,7 +124,7 @@ impl Transport for RedisLists {
             .arg(max);
         let popped: Option<(String, Vec<String>)> = command.query_async(&mut connection).await.map_err(failed)?;
         // Kept only after a good answer: a broken or half-read connection is dropped above.
-        *popping = Some(connection);
+        self.popping.lock().await.push(connection);
         let (key, words) = popped.unwrap_or_default();
         Ok(words.iter().filter_map(|word| read(&key, word)).collect())
     }
@@ -170,12 +170,13 @@ async fn carry(
         }
         for (key, words) in lists {
             for words in words.chunks(CHUNK) {
-                let pushed = script
-                    .key(&key)
-                    .arg(MAX_WAITING)
-                    .arg(words)
-                    .invoke_async::<i64>(&mut connection)
-                    .await;
+                let mut push = script.key(&key);
+                push.arg(MAX_WAITING).arg(words);
+                let mut pushed = push.invoke_async::<i64>(&mut connection).await;
+                if pushed.as_ref().is_err_and(RedisError::is_connection_dropped) {
+                    // Redis may be back already: the connection learns of its end, or of the server's return, by failing.
+                    pushed = push.invoke_async(&mut connection).await;
+                }
                 if pushed.as_ref().is_err_and(|error| error.code().is_some()) {
                     takes_hints.store(false, Ordering::Relaxed);
                 }

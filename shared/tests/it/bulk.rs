@@ -1,6 +1,8 @@
 //! One action on many rows.
 
-use sea_orm::{ColumnTrait, DbErr, EntityTrait, ExprTrait, PaginatorTrait, QueryFilter, QuerySelect, QueryTrait};
+use sea_orm::{
+    ActiveValue::Set, ColumnTrait, DbErr, EntityTrait, ExprTrait, PaginatorTrait, QueryFilter, QuerySelect, QueryTrait,
+};
 use usher_shared::{
     audit::Actor,
     bulk::{BulkAction, BulkError, BulkJob, Hand, Objects, Ordered, left, order, tally},
@@ -8,10 +10,13 @@ use usher_shared::{
         audit_log::{self, ActorKind},
         job::{self, JobState},
         job_item::ItemOutcome,
+        role, role_permission,
         user::{self, UserStatus},
+        user_role,
     },
     jobs::{Job, Ledger, Options, VerifyEmail},
     rules::{Email, EmailPolicy, Name, Reason},
+    time::now,
     users::{self, NewUser},
 };
 use usher_testkit::on_both;
@@ -112,12 +117,25 @@ on_both! {
         let (actor, other) = (boss(&ledger, "boss").await, boss(&ledger, "other").await);
         let demote = |who: i64, superuser: bool, staff: bool| {
             let row = user::ActiveModel {
-                is_superuser: sea_orm::ActiveValue::Set(superuser),
-                is_staff: sea_orm::ActiveValue::Set(staff),
+                is_superuser: Set(superuser),
+                is_staff: Set(staff),
                 ..Default::default()
             };
             user::Entity::update_many().set(row).filter(user::Column::Id.eq(who)).exec(ledger.db())
         };
+        let role = role::ActiveModel {
+            name: Set("desk".to_owned()),
+            description: Set(String::new()),
+            version: Set(1),
+            created_at: Set(now()),
+            updated_at: Set(now()),
+            ..Default::default()
+        };
+        let role = role::Entity::insert(role).exec(ledger.db()).await.unwrap().last_insert_id;
+        let row = role_permission::ActiveModel { role_id: Set(role), permission: Set("users.deactivate".to_owned()) };
+        role_permission::Entity::insert(row).exec_without_returning(ledger.db()).await.unwrap();
+        let row = user_role::ActiveModel { user_id: Set(actor.id.unwrap()), role_id: Set(role) };
+        user_role::Entity::insert(row).exec_without_returning(ledger.db()).await.unwrap();
         let id = other.id.unwrap();
         let job = ordered(&ledger, BulkAction::DeactivateUsers, Objects::Ids(vec![id]), &actor).await.job_id;
         demote(actor.id.unwrap(), false, true).await.unwrap();
@@ -126,9 +144,11 @@ on_both! {
         let job = ordered(&ledger, BulkAction::DeactivateUsers, Objects::Ids(vec![id]), &actor).await.job_id;
         assert_eq!(apply(&ledger, job, &id.to_string()).await.unwrap(), Some(ItemOutcome::Failed));
         assert_eq!(status(&ledger, id).await, UserStatus::Active);
-        demote(actor.id.unwrap(), false, false).await.unwrap();
         let order: BulkJob = serde_json::from_value(read(&ledger, job).await.payload).unwrap();
-        assert!(matches!(Hand::of(&ledger, &order).await, Err(BulkError::NotAllowed(_))));
+        role_permission::Entity::delete_many().exec(ledger.db()).await.unwrap();
+        assert!(matches!(Hand::of(&ledger, &order).await, Err(BulkError::NotAllowed(..))), "the permission is gone");
+        demote(actor.id.unwrap(), true, false).await.unwrap();
+        assert!(matches!(Hand::of(&ledger, &order).await, Err(BulkError::NotAllowed(..))), "no longer staff");
     }
 
     async fn jobs_are_cancelled_and_replayed_by_their_ids(db: TestDb) {

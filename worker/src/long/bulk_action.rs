@@ -25,8 +25,8 @@ pub(super) async fn run(order: BulkJob, context: JobContext) -> Result<(), JobEr
         // Anew for each batch: whoever lost their rights meanwhile changes nothing more.
         let hand = match Hand::of(&context.ledger, &order).await {
             Ok(hand) => hand,
-            Err(BulkError::NotAllowed(name)) => return Err(JobError::cancel(BulkError::NotAllowed(name))),
             Err(BulkError::Db(error)) => return Err(error.into()),
+            Err(refused) => return Err(JobError::cancel(refused)),
         };
         for row in &rows {
             if let Some(outcome) = hand.apply(&context.ledger, job_id, row).await? {

@@ -10,7 +10,7 @@ use usher_shared::{
     job_files::{self, Direction, Writer},
 };
 
-use super::sheet::Sheet;
+use super::{sheet::Sheet, still_may};
 use crate::{JobContext, JobError};
 
 /// Rows of one page.
@@ -32,6 +32,7 @@ where
 {
     let (db, job_id) = (&context.db, context.job.id);
     job_files::keep_only(db, job_id, None).await?;
+    still_may(&context, &order.actor, order.what.permission()).await?;
     let (ending, media_type) = match order.format {
         Format::Csv => ("csv", "text/csv"),
         Format::Json => ("json", "application/json"),
@@ -44,6 +45,10 @@ where
     file.write(head::<E>(order.format).as_bytes()).await?;
     let (mut rows, mut told) = (0, 0);
     while let Some(page) = pages.next().await? {
+        if let Err(refused) = still_may(&context, &order.actor, order.what.permission()).await {
+            job_files::keep_only(db, job_id, None).await?;
+            return Err(refused);
+        }
         file.write(body::<E>(order.format, &page, rows == 0).as_bytes()).await?;
         rows += page.len() as u64;
         // Rows that come while it runs are exported as well.

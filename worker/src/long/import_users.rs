@@ -14,12 +14,13 @@ use futures::TryStreamExt;
 use serde_json::json;
 use usher_shared::{
     bulk, csv,
-    imports::ImportUsers,
+    imports::{ImportUsers, PERMISSION},
     job_files::{self, Direction, Writer},
 };
 
 use crate::{JobContext, JobError};
 
+use super::still_may;
 use batch::{Fate, judge, write_batch};
 use table::{Line, Table};
 
@@ -32,6 +33,7 @@ const TOLD: usize = 50;
 
 /// Safe to run twice: lines that have an outcome are left alone.
 pub(super) async fn run(job: ImportUsers, context: JobContext) -> Result<(), JobError> {
+    may_go_on(&job, &context).await?;
     let read = job_files::read(context.db.clone(), job.file_id);
     let bytes: Vec<Vec<u8>> = read.try_collect().await?;
     if bytes.is_empty() {
@@ -43,6 +45,10 @@ pub(super) async fn run(job: ImportUsers, context: JobContext) -> Result<(), Job
         Ok(table) => import(&job, &context, &table).await,
         Err(why) => refuse(&context, &why).await,
     }
+}
+
+async fn may_go_on(job: &ImportUsers, context: &JobContext) -> Result<(), JobError> {
+    still_may(context, &job.actor, PERMISSION).await
 }
 
 async fn refuse(context: &JobContext, why: &str) -> Result<(), JobError> {
@@ -97,6 +103,7 @@ async fn import(job: &ImportUsers, context: &JobContext, table: &Table) -> Resul
     let mut seen: HashSet<String> = before.iter().filter_map(Line::key).map(str::to_owned).collect();
     let mut far = before.len();
     for lines in rest.chunks(BATCH) {
+        may_go_on(job, context).await?;
         write_batch(job, context, lines, &mut seen).await?;
         far += lines.len();
         context.progress(percent(far, table.lines.len())).await?;

@@ -7,8 +7,10 @@ use usher_shared::{
     audit::Actor,
     bulk::Objects,
     entity::{
-        audit_log, job,
+        audit_log::{self, ActorKind},
+        job,
         job::JobState,
+        job_file,
         job_item::{self, ItemOutcome},
         user,
     },
@@ -164,6 +166,34 @@ on_both! {
         assert_eq!(again, json!({"done": 0, "skipped": 2, "failed": 3}));
         assert_eq!(people(&yard).await, expected);
         assert_eq!(welcomes().await, 3);
+    }
+
+    async fn who_has_lost_their_rights_gets_no_export_and_imports_nobody(db: TestDb) {
+        let yard = Yard::embedded(db).await;
+        let ada = yard.sign_up("Ada", "ada@example.org").await;
+        yard.sql("UPDATE users SET is_staff = true, is_superuser = true").await;
+        let actor = Actor::new(ActorKind::User, Some(ada.id), "Ada");
+        let (ledger, file) = (&yard.house.ledger, b"email,name\nnew@example.org,New\n");
+        let tx = ledger.begin().await.unwrap();
+        let looked = imports::check(&tx, "people.csv", file, &actor).await.unwrap();
+        tx.commit().await.unwrap();
+        let worker = yard.start(registry());
+        yard.reaches(looked, JobState::Done).await;
+        worker.stop().await;
+        let tx = ledger.begin().await.unwrap();
+        let ordered = exports::order(&tx, Exported::Users, Format::Csv, None, &actor).await.unwrap().job_id;
+        let imported = imports::run(&tx, looked, false, &actor).await.unwrap();
+        tx.commit().await.unwrap();
+        // Still staff, and no role gives the permissions.
+        yard.sql("UPDATE users SET is_superuser = false").await;
+        let worker = yard.start(registry());
+        for (job, permission) in [(ordered, "users.export"), (imported, "users.import")] {
+            let job = yard.reaches(job, JobState::Cancelled).await;
+            assert!(job.last_error.as_deref().is_some_and(|why| why.contains(permission)), "{job:?}");
+        }
+        worker.stop().await;
+        let files = job_file::Entity::find().filter(job_file::Column::JobId.eq(ordered));
+        assert_eq!((files.count(&yard.house.db).await.unwrap(), people(&yard).await.len()), (0, 1));
     }
 
     async fn an_import_goes_on_where_it_was(db: TestDb) {

@@ -1,4 +1,4 @@
-//! A queue with a limit, and several workers.
+//! Queues with limits: over all workers, and of one worker's handlers.
 
 use std::{
     sync::{
@@ -8,11 +8,22 @@ use std::{
     time::Duration,
 };
 
-use usher_shared::entity::job::JobState;
-use usher_testkit::on_both;
-use usher_worker::{JobContext, Registry};
+use serde::{Deserialize, Serialize};
+use tokio::sync::{Barrier, Semaphore};
+use usher_shared::{entity::job::JobState, jobs::Job};
+use usher_testkit::{eventually, on_both};
+use usher_worker::{JobContext, Options, Registry};
 
-use crate::yard::{Probe, QUICK, Yard};
+use crate::yard::{Notes, PATIENCE, Probe, QUICK, Yard};
+
+/// A job of another queue.
+#[derive(Serialize, Deserialize)]
+struct Errand {}
+
+impl Job for Errand {
+    const KIND: &'static str = "errand";
+    const QUEUE: &'static str = "errands";
+}
 
 on_both! {
     async fn three_workers_together_run_no_more_jobs_at_once_than_their_queue_allows(db: TestDb) {
@@ -42,5 +53,51 @@ on_both! {
             worker.stop().await;
         }
         assert_eq!(most.load(Ordering::SeqCst), 2);
+    }
+
+    async fn a_queue_with_handlers_of_its_own_is_not_held_up_by_others_and_takes_no_more(db: TestDb) {
+        let yard = Yard::embedded(db).await;
+        let (started, gate) = (Notes::default(), Arc::new(Semaphore::new(0)));
+        let (noting, waiting) = (started.clone(), Arc::clone(&gate));
+        let (pair, running, most) = (Arc::new(Barrier::new(2)), Arc::new(AtomicUsize::new(0)), Arc::new(AtomicUsize::new(0)));
+        let seen = Arc::clone(&most);
+        let registry = Registry::new()
+            .register::<Probe>(QUICK, move |job: Probe, _| {
+                let (started, gate) = (noting.clone(), Arc::clone(&waiting));
+                async move {
+                    started.add(job.number);
+                    gate.acquire().await?.forget();
+                    Ok(())
+                }
+            })
+            .register::<Errand>(QUICK, move |_, _| {
+                let (pair, running, most) = (Arc::clone(&pair), Arc::clone(&running), Arc::clone(&seen));
+                async move {
+                    most.fetch_max(running.fetch_add(1, Ordering::SeqCst) + 1, Ordering::SeqCst);
+                    pair.wait().await;
+                    running.fetch_sub(1, Ordering::SeqCst);
+                    Ok(())
+                }
+            });
+        let options = Options { concurrency: 3, own: [("errands".to_owned(), 2)].into(), ..Options::default() };
+        let worker = yard.start_with(registry, options);
+        let mut probes = Vec::new();
+        for number in 0..6 {
+            probes.push(yard.enqueue(Probe { number }).await);
+        }
+        eventually(PATIENCE, "the others' handlers are busy", async || (started.count() == 3).then_some(())).await;
+        let mut errands = Vec::new();
+        for _ in 0..8 {
+            errands.push(yard.enqueue(Errand {}).await);
+        }
+        for errand in errands {
+            yard.reaches(errand, JobState::Done).await;
+        }
+        assert_eq!((most.load(Ordering::SeqCst), started.count()), (2, 3));
+        gate.add_permits(6);
+        for probe in probes {
+            yard.reaches(probe, JobState::Done).await;
+        }
+        worker.stop().await;
     }
 }

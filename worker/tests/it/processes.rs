@@ -39,7 +39,7 @@ on_both! {
             .env("SMTP_URL", smtp.url())
             .env("METRICS_ADDR", &address)
             .arg("--queues")
-            .arg("mail,default")
+            .arg("mail:2,default")
             .arg("--concurrency=4")
             .ready_at(&address)
             .start(&folder)
@@ -217,6 +217,7 @@ fn a_setting_that_cannot_be_used_ends_the_start_with_one_line() {
             (vec![("METRICS_ADDR", taken.as_str())], vec![], "METRICS_ADDR"),
             (vec![], vec!["--concurrency", "0"], "--concurrency"),
             (vec![], vec!["--queues", ","], "--queues"),
+            (vec![], vec!["--queues", "mail:0"], "--queues"),
         ];
         for (settings, arguments, word) in cases {
             let mut program = worker("sqlite:///nowhere/usher.db");
