@@ -74,7 +74,8 @@ async fn an_outage_is_an_error_in_time_and_ends_by_itself() {
     transport.ping().await.unwrap();
     redis.stop();
     let began = std::time::Instant::now();
-    transport.push(hints(1, 5));
+    let meanwhile = hints(1, 5);
+    transport.push(meanwhile.clone());
     assert!(transport.pop(&queues, 1, SECOND).await.is_err());
     assert!(transport.ping().await.is_err());
     assert!(began.elapsed() < 8 * SECOND, "{:?}", began.elapsed());
@@ -86,5 +87,7 @@ async fn an_outage_is_an_error_in_time_and_ends_by_itself() {
     for _ in 0..5 {
         got.extend(transport.pop(&queues, 1, SECOND).await.unwrap_or_default());
     }
+    // What was announced during the outage is tried once more, and may arrive or not.
+    got.retain(|hint| !meanwhile.contains(hint));
     assert_eq!(got, sent);
 }
