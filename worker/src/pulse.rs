@@ -20,6 +20,8 @@ use crate::{
 };
 
 const SWEEP_PAUSE: Duration = Duration::from_secs(1);
+/// While a queue is longer than what is announced of it at once: handlers must not run out of hints.
+const BACKLOG_PAUSE: Duration = Duration::from_millis(200);
 const TICK_PAUSE: Duration = Duration::from_secs(1);
 /// A row of the audit log waits no longer for its seal.
 const SEAL_PAUSE: Duration = Duration::from_secs(5);
@@ -78,7 +80,7 @@ impl Pulse {
                 "jobs of lost workers are back, or ended"
             );
         }
-        Ok(SWEEP_PAUSE)
+        Ok(if swept.backlog { BACKLOG_PAUSE } else { SWEEP_PAUSE })
     }
 
     /// Seals new rows of the audit log.

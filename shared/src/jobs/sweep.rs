@@ -17,7 +17,7 @@ const BATCH: i64 = 500;
 /// A queue with this many hints waiting needs no more of them.
 const ENOUGH_WAITING: usize = 2_000;
 /// Hints announced for one queue and priority in one sweep.
-const ANNOUNCE: i64 = 5_000;
+const ANNOUNCE: usize = 5_000;
 /// How long an announced job is left to its hint, in seconds.
 const REDISPATCH_SECONDS: f64 = 10.0;
 
@@ -25,6 +25,8 @@ const REDISPATCH_SECONDS: f64 = 10.0;
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Swept {
     pub announced: usize,
+    /// Some queue has more due jobs than one sweep announces: it will want the next sweep soon.
+    pub backlog: bool,
     /// Jobs of lost workers, ready again.
     pub recovered: usize,
     /// Jobs whose children have ended.
@@ -44,7 +46,7 @@ impl Ledger {
             // Hints are of no use where claims wait for a limit.
             let limited = self.limited(queues).await?;
             for queue in queues.iter().filter(|queue| !limited.contains(queue)) {
-                swept.announced += self.announce(queue).await?;
+                self.announce(queue, &mut swept).await?;
             }
         }
         Ok(swept)
@@ -131,12 +133,15 @@ impl Ledger {
 
     /// Announces due jobs of a queue, as long as it does not have enough hints waiting. An empty queue means that
     /// every hint was taken or lost, so nothing is left to its old hint then.
-    async fn announce(&self, queue: &str) -> Result<usize, DbErr> {
+    async fn announce(&self, queue: &str, swept: &mut Swept) -> Result<(), DbErr> {
         let waiting = match self.transport.waiting(queue).await {
-            Ok(waiting) if waiting >= ENOUGH_WAITING => return Ok(0),
+            Ok(waiting) if waiting >= ENOUGH_WAITING => {
+                swept.backlog = true;
+                return Ok(());
+            }
             Ok(waiting) => waiting,
             // Nobody could take the hints now.
-            Err(_) => return Ok(0),
+            Err(_) => return Ok(()),
         };
         let sql = self.sql();
         let horizon = if waiting == 0 { REDISPATCH_SECONDS } else { 0.0 };
@@ -154,20 +159,20 @@ impl Ledger {
                 sql.skip_locked()
             )),
         );
-        let mut announced = 0;
         for priority in Priority::ALL {
             let of_queue = [queue.into(), priority.number().into()];
             let any = sql.statement(&any, of_queue.clone().into_iter().chain([horizon.into()]));
             if self.db.query_one_raw(any).await?.is_none() {
                 continue;
             }
-            let more = [horizon.into(), REDISPATCH_SECONDS.into(), ANNOUNCE.into()];
+            let more = [horizon.into(), REDISPATCH_SECONDS.into(), (ANNOUNCE as u64).into()];
             let statement = sql.statement(&query, of_queue.into_iter().chain(more));
             let mut hints = Hint::find_by_statement(statement).all(&self.db).await?;
             hints.sort_by_key(|hint| hint.id);
-            announced += hints.len();
+            swept.announced += hints.len();
+            swept.backlog |= hints.len() == ANNOUNCE;
             self.transport.push(hints);
         }
-        Ok(announced)
+        Ok(())
     }
 }
