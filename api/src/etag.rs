@@ -57,22 +57,24 @@ pub(crate) fn may_replace(headers: &HeaderMap, tag: &HeaderValue) -> bool {
     !headers.contains_key(header::IF_NONE_MATCH) || !is_known(headers, tag)
 }
 
-/// Whether the client means something that is there already.
-pub(crate) fn expects_one(headers: &HeaderMap) -> bool {
-    headers.contains_key(header::IF_MATCH)
+/// Refuses to make something where `If-Match` says that it is there already.
+pub(crate) fn may_create(headers: &HeaderMap) -> Result<(), ApiError> {
+    matches(headers, |_| false)
 }
 
 /// Refuses a change that `If-Match` says is for another version than this one. Without the header there is none.
 pub(crate) fn may_change(headers: &HeaderMap, tag: &HeaderValue) -> Result<(), ApiError> {
-    let mut is_meant = !expects_one(headers);
+    // The strong comparison, as RFC 9110 §13.1.1 asks: a weak tag matches nothing.
+    matches(headers, |wanted| wanted == "*" || wanted.as_bytes() == tag.as_bytes())
+}
+
+fn matches(headers: &HeaderMap, is_there: impl Fn(&str) -> bool) -> Result<(), ApiError> {
+    let mut is_met = !headers.contains_key(header::IF_MATCH);
     for list in headers.get_all(header::IF_MATCH) {
         let tags = list.to_str().ok().and_then(tags).ok_or_else(malformed)?;
-        // The strong comparison, as RFC 9110 §13.1.1 asks: a weak tag matches nothing.
-        is_meant |= tags
-            .iter()
-            .any(|wanted| *wanted == "*" || wanted.as_bytes() == tag.as_bytes());
+        is_met |= tags.into_iter().any(&is_there);
     }
-    is_meant.then_some(()).ok_or(ApiError::PreconditionFailed)
+    is_met.then_some(()).ok_or(ApiError::PreconditionFailed)
 }
 
 /// `*`, or the tags of a list of them (RFC 9110 §8.8.3); none if it is neither.

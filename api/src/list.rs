@@ -240,7 +240,7 @@ pub(crate) struct ListIn {
     #[param(minimum = 1, maximum = 200, default = 50, required = false)]
     limit: u64,
     /// `next_cursor` or `prev_cursor` of another page of the same list in the same order. One that was made up is 422.
-    #[param(required = false)]
+    #[param(required = false, min_length = 1)]
     cursor: String,
     /// Whether to count the list as well, up to 10,000.
     #[param(default = false, required = false)]

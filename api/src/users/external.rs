@@ -21,7 +21,7 @@ use crate::{
     caller::{ApiKey, UsersSee, UsersWrite},
     code::Code,
     error::ApiError,
-    etag::{IfMatch, IfNoneMatch, etag, expects_one, is_known, may_replace},
+    etag::{IfMatch, IfNoneMatch, etag, is_known, may_create, may_replace},
     fields::{FieldError, Step},
     json_body::Body,
     openapi::{ANY_ERRORS, BODY_ERRORS, ErrorList, Errors, KEY_ERRORS},
@@ -181,9 +181,7 @@ async fn try_put(
         tx.commit().await?;
         return answer(user, key);
     }
-    if expects_one(headers) {
-        return Err(ApiError::PreconditionFailed);
-    }
+    may_create(headers)?;
     let user = users::create_external(&tx, new, id, &actor).await?;
     let user = user.ok_or(ApiError::StatusConflict)?;
     tx.commit().await?;

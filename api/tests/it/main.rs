@@ -12,6 +12,7 @@ mod documents;
 mod email_change;
 mod errors;
 mod external;
+mod fuzzing;
 mod health;
 mod idempotency;
 mod impersonation;
