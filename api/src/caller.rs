@@ -61,6 +61,7 @@ async fn user(state: &AppState, context: &RequestContext, access: &Token) -> Res
     let signed = sessions::load(&state.db, access).await?;
     let signed = signed.ok_or(ApiError::InvalidCredential)?;
     context.caller.get_or_init(|| format!("user:{}", signed.user.id));
+    Limit::of_user(signed.user.id).charge(state, context).await?;
     sessions::note_use(&state.db, &signed.session).await?;
     Ok(Box::new(signed))
 }

@@ -13,6 +13,8 @@ use crate::{error::ApiError, request::RequestContext, state::AppState};
 
 /// Requests a minute of a key that has no limit of its own.
 const KEY_PER_MINUTE: u32 = 600;
+/// Requests a minute of one person, in all their sessions together.
+const USER_PER_MINUTE: u32 = 600;
 /// Sign-ups an hour from one address without a credential.
 const SIGN_UPS_PER_HOUR: u32 = 10;
 /// Passwords sent an hour from one address to the hosted page.
@@ -49,6 +51,14 @@ impl Limit {
             policy: "key",
             bucket: format!("api_key:{}", key.id),
             quota,
+        }
+    }
+
+    pub(crate) fn of_user(id: i64) -> Self {
+        Self {
+            policy: "user",
+            bucket: format!("user:{id}"),
+            quota: Quota::per_minute(USER_PER_MINUTE),
         }
     }
 

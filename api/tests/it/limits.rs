@@ -6,7 +6,7 @@ use serde_json::json;
 use usher_shared::api_keys::Scope;
 use usher_testkit::{Redis, on_both};
 
-use crate::app::{Client, TestApp};
+use crate::app::{Answer, Client, TestApp};
 
 async fn key_with_limit(app: &TestApp, limit: i32) -> Client {
     let (client, row) = app.key_row(&Scope::ALL).await;
@@ -37,6 +37,29 @@ async fn three_are_allowed(app: &TestApp) {
 }
 
 on_both! {
+    async fn a_person_has_one_limit_for_all_sessions(db: TestDb) {
+        let app = TestApp::start(db).await;
+        let first = app.person("ada@example.com").await;
+        let second = app.sign_in("ada@example.com").await;
+        let (a, b) = (first.client.get("/me").await, second.client.get("/me").await);
+        assert_eq!(a.header("ratelimit-policy"), "\"user\";q=600;w=60");
+        let left = |answer: &Answer| {
+            let line = answer.header("ratelimit").to_owned();
+            let left = line.split_once("r=").and_then(|(_, rest)| rest.split(';').next().map(str::to_owned));
+            left.and_then(|left| left.parse::<u32>().ok()).expect("what is left")
+        };
+        assert!(left(&b) <= left(&a), "{} then {}", left(&a), left(&b));
+        let other = app.person("bob@example.com").await;
+        for _ in 0..700 {
+            if first.client.get("/me").await.status == StatusCode::TOO_MANY_REQUESTS {
+                second.client.get("/me").await.is(429, "rate_limited");
+                assert_eq!(other.client.get("/me").await.status, StatusCode::OK);
+                return;
+            }
+        }
+        panic!("never limited");
+    }
+
     async fn a_key_has_a_limit_of_its_own(db: TestDb) {
         three_are_allowed(&TestApp::start(db).await).await;
     }
