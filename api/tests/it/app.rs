@@ -1,6 +1,9 @@
 //! The API under test and its clients: the client is the identity.
 
-use std::net::SocketAddr;
+use std::{
+    net::SocketAddr,
+    sync::{Arc, Mutex},
+};
 
 use axum::{
     Router,
@@ -28,6 +31,7 @@ const PEER: &str = "203.0.113.7:50000";
 pub struct TestApp {
     pub house: House,
     pub router: Router,
+    statements: Arc<Mutex<Vec<String>>>,
     #[expect(dead_code, reason = "the database is dropped with it")]
     db: TestDb,
 }
@@ -43,12 +47,23 @@ impl TestApp {
         let secret = SecretKey::generate_base64();
         let base = Source::of([("DATABASE_URL", db.url()), ("SECRET_KEY", &secret)]);
         let config = Config::read(Mode::Room, &base.and(Source::of(settings.iter().copied()))).expect("good settings");
-        let house = House::with(config, db.connect().await, true);
+        let statements = Arc::<Mutex<Vec<String>>>::default();
+        let (mut connection, log) = (db.connect().await, Arc::clone(&statements));
+        connection.set_metric_callback(move |info| {
+            log.lock().expect("a lock").push(info.statement.sql.clone());
+        });
+        let house = House::with(config, connection, true);
         Self {
             router: router(AppState::new(&house)),
             house,
+            statements,
             db,
         }
+    }
+
+    /// The statements since the last call.
+    pub fn take_statements(&self) -> Vec<String> {
+        std::mem::take(&mut *self.statements.lock().expect("a lock"))
     }
 
     pub fn anonymous(&self) -> Client {
