@@ -206,15 +206,14 @@ fn groups(counts: &HashMap<&'static str, i64>) -> [(&'static str, Group); 4] {
 type Series = HashMap<(String, String), i64>;
 
 async fn series(db: &impl ConnectionTrait) -> Result<Series, DbErr> {
-    let day = |column: &str| bucket(db, column, 10);
-    let hour = |column: &str| bucket(db, column, 13);
-    let query = format!(
-        "SELECT 'users' AS part, {} AS bucket, count(*) AS number FROM users WHERE created_at >= $1 GROUP BY 2
-         UNION ALL
-         SELECT 'jobs', {}, count(*) FROM jobs WHERE state = 'done' AND finished_at >= $2 GROUP BY 2",
-        day("created_at"),
-        hour("finished_at")
+    let day = counted(db, "created_at", "day", "users WHERE created_at >= $1");
+    let hour = counted(
+        db,
+        "finished_at",
+        "hour",
+        "jobs WHERE state = 'done' AND finished_at >= $2",
     );
+    let query = format!("SELECT 'users' AS part, {day} UNION ALL SELECT 'jobs', {hour}");
     let values = [first_day().into(), first_hour().into()];
     let rows = db
         .query_all_raw(Statement::from_sql_and_values(db.get_database_backend(), query, values))
@@ -228,14 +227,18 @@ async fn series(db: &impl ConnectionTrait) -> Result<Series, DbErr> {
     rows.into_iter().map(read).collect()
 }
 
-/// SQL for the first characters of a time as `2026-11-22T10`.
-fn bucket(db: &impl ConnectionTrait, column: &str, characters: usize) -> String {
-    match db.get_database_backend() {
-        DbBackend::Postgres => {
-            format!("left(to_char({column} AT TIME ZONE 'UTC', 'YYYY-MM-DD\"T\"HH24'), {characters})")
-        }
-        _ => format!("substr({column}, 1, {characters})"),
-    }
+/// SQL for how many rows there are by day (`2026-11-22`) or hour (`2026-11-22T10`). PostgreSQL writes a time as text only
+/// once for each of these, because that takes longer than all else.
+fn counted(db: &impl ConnectionTrait, column: &str, unit: &str, rows: &str) -> String {
+    let characters = if unit == "day" { 10 } else { 13 };
+    let (start, text) = match db.get_database_backend() {
+        DbBackend::Postgres => (
+            format!("date_trunc('{unit}', {column} AT TIME ZONE 'UTC')"),
+            format!("left(to_char(start, 'YYYY-MM-DD\"T\"HH24'), {characters})"),
+        ),
+        _ => (format!("substr({column}, 1, {characters})"), "start".to_owned()),
+    };
+    format!("{text} AS bucket, number FROM (SELECT {start} AS start, count(*) AS number FROM {rows} GROUP BY 1) AS t")
 }
 
 fn first_day() -> DateTime<Utc> {
