@@ -4,6 +4,7 @@ mod actions;
 mod app;
 mod browser;
 mod columns;
+mod dashboard;
 mod export;
 mod finding;
 mod forms;

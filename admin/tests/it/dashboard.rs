@@ -1,0 +1,35 @@
+//! The dashboard counts what happened when it happened.
+
+use sea_orm::ConnectionTrait;
+use usher_shared::time::now;
+use usher_testkit::on_both;
+
+use crate::app::{TestApp, between};
+
+/// The number that a plot's table has for the row with this name.
+fn bar<'a>(page: &'a str, plot: &str, row: &str) -> &'a str {
+    let table = between(page, &format!("<caption>{plot}</caption>"), "</table>");
+    between(table, &format!("<th scope=\"row\">{row}</th><td>"), "</td>")
+}
+
+on_both! {
+    async fn sign_ups_are_counted_by_day_and_jobs_by_hour(db: TestDb) {
+        let app = TestApp::start(db).await;
+        for number in 0..3 {
+            app.add_user(&format!("person{number}@example.com"), "Ada").await;
+        }
+        let (today, before) = (now().date_naive(), now().date_naive().pred_opt().unwrap());
+        let moved = format!("UPDATE users SET created_at = '{before}T23:59:59+00:00' WHERE email = 'person0@example.com'");
+        app.house.db.execute_unprepared(&moved).await.unwrap();
+        let hour = now() - chrono::TimeDelta::hours(2);
+        let done = format!("UPDATE jobs SET state = 'done', finished_at = '{}'", hour.format("%Y-%m-%dT%H:30:00+00:00"));
+        app.house.db.execute_unprepared(&done).await.unwrap();
+
+        let page = app.superuser().await.get("/admin/").await;
+        // With the superuser; should midnight pass, the days are the test's.
+        assert_eq!(bar(&page.body, "Sign-ups per day", &today.to_string()), "3");
+        assert_eq!(bar(&page.body, "Sign-ups per day", &before.to_string()), "1");
+        let jobs = bar(&page.body, "Jobs done per hour", &hour.format("%Y-%m-%d %H:00 UTC").to_string()).to_owned();
+        assert_eq!(jobs, "3");
+    }
+}
