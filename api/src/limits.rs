@@ -6,138 +6,83 @@ use axum::http::{HeaderMap, HeaderName, HeaderValue};
 use usher_shared::{
     crypto::sha256,
     entity::api_key,
-    rate_limit::{Decision, Quota},
+    rate_limit::{Decision, Policy, Quota},
 };
 
 use crate::{error::ApiError, request::RequestContext, state::AppState};
 
-/// Requests a minute of a key that has no limit of its own.
-const KEY_PER_MINUTE: u32 = 600;
-/// Requests a minute of one person, in all their sessions together.
-const USER_PER_MINUTE: u32 = 600;
-/// Sign-ups an hour from one address without a credential.
-const SIGN_UPS_PER_HOUR: u32 = 10;
-/// Passwords sent an hour from one address to the hosted page.
-const PASSWORDS_PER_HOUR: u32 = 20;
-
-/// Log-ins a minute from one address.
-const LOG_INS_PER_MINUTE: u32 = 5;
-/// Wrong passwords and codes an hour for one account, from wherever.
-const FAILURES_PER_HOUR: u32 = 20;
-/// Refreshes a minute from one address, behind which many may sit.
-const REFRESHES_PER_MINUTE: u32 = 120;
-/// Mails to one mailbox that anybody can ask for: three, then one an hour.
-const MAILS: Quota = Quota {
-    burst: 3,
-    period: Duration::from_secs(3 * 3_600),
-};
-/// Mails that are asked for from one address, to whichever mailboxes.
-const MAIL_REQUESTS_PER_HOUR: u32 = 30;
-/// Tokens of mails shown from one address.
-const MAILED_TOKENS_PER_MINUTE: u32 = 30;
-
 /// Something that is limited.
 pub(crate) struct Limit {
-    policy: &'static str,
+    policy: Policy,
     bucket: String,
-    quota: Quota,
+    /// Instead of the policy's.
+    own: Option<Quota>,
 }
 
 impl Limit {
+    fn new(policy: Policy, bucket: String) -> Self {
+        let own = None;
+        Self { policy, bucket, own }
+    }
+
     pub(crate) fn of_key(key: &api_key::Model) -> Self {
         let own = key.requests_per_minute.and_then(|own| u32::try_from(own).ok());
-        let quota = Quota::per_minute(own.unwrap_or(KEY_PER_MINUTE));
         Self {
-            policy: "key",
-            bucket: format!("api_key:{}", key.id),
-            quota,
+            own: own.map(Quota::per_minute),
+            ..Self::new(Policy::Key, format!("api_key:{}", key.id))
         }
     }
 
     pub(crate) fn of_user(id: i64) -> Self {
-        Self {
-            policy: "user",
-            bucket: format!("user:{id}"),
-            quota: Quota::per_minute(USER_PER_MINUTE),
-        }
+        Self::new(Policy::User, format!("user:{id}"))
     }
 
     pub(crate) fn of_sign_ups(address: IpAddr) -> Self {
-        let quota = Quota::per_hour(SIGN_UPS_PER_HOUR);
-        Self {
-            policy: "sign-up",
-            bucket: format!("sign_up:{}", network(address)),
-            quota,
-        }
+        Self::new(Policy::SignUp, format!("sign_up:{}", network(address)))
     }
 
     pub(crate) fn of_passwords(address: IpAddr) -> Self {
-        let quota = Quota::per_hour(PASSWORDS_PER_HOUR);
-        Self {
-            policy: "set-password",
-            bucket: format!("set_password:{}", network(address)),
-            quota,
-        }
+        Self::new(Policy::SetPassword, format!("set_password:{}", network(address)))
     }
 
     pub(crate) fn of_log_ins(address: IpAddr) -> Self {
-        Self {
-            policy: "log-in",
-            bucket: format!("log_in:{}", network(address)),
-            quota: Quota::per_minute(LOG_INS_PER_MINUTE),
-        }
+        Self::new(Policy::LogIn, format!("log_in:{}", network(address)))
     }
 
     /// Of the account with this address, whether there is one or not.
     pub(crate) fn of_failures(email_key: &str) -> Self {
-        Self {
-            policy: "log-in-failures",
-            bucket: format!("log_in_failures:{}", digest(email_key)),
-            quota: Quota::per_hour(FAILURES_PER_HOUR),
-        }
+        Self::new(Policy::LogInFailures, format!("log_in_failures:{}", digest(email_key)))
     }
 
     pub(crate) fn of_refreshes(address: IpAddr) -> Self {
-        Self {
-            policy: "refresh",
-            bucket: format!("refresh:{}", network(address)),
-            quota: Quota::per_minute(REFRESHES_PER_MINUTE),
-        }
+        Self::new(Policy::Refresh, format!("refresh:{}", network(address)))
     }
 
     /// Of the mailbox with this address, whether somebody here has it or not.
     pub(crate) fn of_mails(email_key: &str) -> Self {
-        Self {
-            policy: "mail",
-            bucket: format!("mail:{}", digest(email_key)),
-            quota: MAILS,
-        }
+        Self::new(Policy::Mail, format!("mail:{}", digest(email_key)))
     }
 
     pub(crate) fn of_mail_requests(address: IpAddr) -> Self {
-        Self {
-            policy: "mail-requests",
-            bucket: format!("mail_requests:{}", network(address)),
-            quota: Quota::per_hour(MAIL_REQUESTS_PER_HOUR),
-        }
+        Self::new(Policy::MailRequests, format!("mail_requests:{}", network(address)))
     }
 
     pub(crate) fn of_mailed_tokens(address: IpAddr) -> Self {
-        Self {
-            policy: "mailed-token",
-            bucket: format!("mailed_token:{}", network(address)),
-            quota: Quota::per_minute(MAILED_TOKENS_PER_MINUTE),
-        }
+        Self::new(Policy::MailedToken, format!("mailed_token:{}", network(address)))
+    }
+
+    fn quota(&self, state: &AppState) -> Quota {
+        self.own.unwrap_or_else(|| state.config.rate_limits.quota(self.policy))
     }
 
     /// What [`Limit::charge`] would say, without counting: for limits on failures, which are counted once they happen.
     pub(crate) async fn peek(&self, state: &AppState) -> Result<(), ApiError> {
-        judge(state.limiter.peek(&self.bucket, self.quota).await)
+        judge(state.limiter.peek(&self.bucket, self.quota(state)).await)
     }
 
     /// Counts a failure; the next call learns of it.
     pub(crate) async fn count(&self, state: &AppState) {
-        state.limiter.check(&self.bucket, self.quota).await;
+        state.limiter.check(&self.bucket, self.quota(state)).await;
     }
 
     /// Counts one call and notes what is left. The error is for the caller who has none.
@@ -145,9 +90,9 @@ impl Limit {
         if !state.limiter.enabled() {
             return Ok(());
         }
-        let decision = state.limiter.check(&self.bucket, self.quota).await;
+        let decision = state.limiter.check(&self.bucket, self.quota(state)).await;
         context.standing.get_or_init(|| Standing {
-            policy: self.policy,
+            policy: self.policy.name(),
             decision,
         });
         judge(decision)

@@ -17,6 +17,7 @@ use thiserror::Error;
 
 use crate::{
     crypto::SecretKey,
+    rate_limit::RateLimits,
     rules::{Email, EmailPolicy, Password},
     token::{Token, TokenKind},
 };
@@ -80,7 +81,7 @@ pub struct Config {
     pub sign_up: SignUp,
     pub staff_mfa: StaffMfa,
     pub trusted_proxies: Vec<IpNet>,
-    pub rate_limits: bool,
+    pub rate_limits: RateLimits,
     pub email_policy: EmailPolicy,
     pub cors_origins: Vec<String>,
     pub log_format: LogFormat,
@@ -161,7 +162,7 @@ impl Config {
                 StaffMfa::Required
             }),
             trusted_proxies: source.parse("TRUSTED_PROXIES", parse::networks)?.unwrap_or_default(),
-            rate_limits: source.parse("RATE_LIMITS", parse::switch)?.unwrap_or(true),
+            rate_limits: source.parse("RATE_LIMITS", RateLimits::parse)?.unwrap_or_default(),
             cors_origins: source.parse("CORS_ORIGINS", parse::origins)?.unwrap_or_default(),
             log_format: source
                 .parse("LOG_FORMAT", parse::log_format)?

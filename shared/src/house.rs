@@ -54,11 +54,11 @@ impl House {
         if !transport.carries_hints() {
             tracing::info!("no REDIS_URL: workers poll the ledger, jobs start within about a second");
         }
-        if !config.rate_limits {
+        if !config.rate_limits.enabled {
             tracing::warn!("RATE_LIMITS=off: nothing slows down guessing; use it for load tests only");
         }
         Self {
-            limiter: RateLimiter::new(config.rate_limits, redis.as_ref()),
+            limiter: RateLimiter::new(config.rate_limits.enabled, redis.as_ref()),
             ledger: Ledger::new(db.clone(), transport),
             db,
             config: Arc::new(config),

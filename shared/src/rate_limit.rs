@@ -1,6 +1,8 @@
 //! Rate limits by GCRA: one time per bucket says all. Shared through Redis where there is one; should it not
 //! answer, each process counts for itself.
 
+mod policy;
+
 use std::{
     collections::HashMap,
     sync::{Arc, Mutex, PoisonError},
@@ -10,6 +12,8 @@ use std::{
 use redis::{Script, aio::ConnectionManager};
 
 use crate::jobs::connection_manager;
+
+pub use policy::{Policy, RateLimits};
 
 /// `burst` requests at once, then one each `period / burst`.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -72,7 +76,7 @@ if ARGV[3] == '1' then redis.call('SET', KEYS[1], string.format('%.3f', now + ah
 return tostring(ahead)";
 
 impl RateLimiter {
-    /// `enabled` is `RATE_LIMITS`; without it everything is allowed.
+    /// `enabled` is [`RateLimits::enabled`]; without it everything is allowed.
     #[must_use]
     pub fn new(enabled: bool, redis: Option<&redis::Client>) -> Self {
         Self {

@@ -76,6 +76,17 @@ on_both! {
         assert!(answer.header("ratelimit").starts_with("\"key\";r=599;t="));
     }
 
+    async fn an_installation_sets_its_own_limits(db: TestDb) {
+        let app = TestApp::with(db, &[("RATE_LIMITS", "key=2/30s")]).await;
+        let client = app.all_scopes().await;
+        let answer = client.get("/users/1").await;
+        assert_eq!(answer.header("ratelimit-policy"), "\"key\";q=2;w=30");
+        client.get("/users/1").await;
+        client.get("/users/1").await.is(429, "rate_limited");
+        let own = key_with_limit(&app, 3).await.get("/users/1").await;
+        assert_eq!(own.header("ratelimit-policy"), "\"key\";q=3;w=60", "a key's own limit comes first");
+    }
+
     async fn ten_strangers_an_hour_sign_up_from_one_address(db: TestDb) {
         let app = TestApp::with(db, &[("SIGN_UP", "open"), ("TRUSTED_PROXIES", "10.0.0.0/8")]).await;
         let client = app.anonymous();

@@ -3,6 +3,7 @@
 mod api_keys;
 mod app;
 mod attacks;
+mod belonging;
 mod browsing;
 mod changes;
 mod clients;

@@ -56,7 +56,11 @@ pub const SETTINGS: [Setting; 21] = [
         "CIDRs whose forwarding header is believed",
         "10.0.0.0/8,192.168.0.0/16",
     ),
-    setting("RATE_LIMITS", "on or off", "on"),
+    setting(
+        "RATE_LIMITS",
+        "on, off, or quotas that differ from the built-in ones",
+        "log-in=20/min,key=6000/min",
+    ),
     setting(
         "EMAIL_ALLOW_SPECIAL_DOMAINS",
         "Accept .test, .local and the like: on or off",

@@ -16,7 +16,7 @@ fn a_room_has_safe_defaults() {
     assert_eq!(config.admin_url, "http://127.0.0.1:8001");
     assert_eq!(config.app_url, "http://127.0.0.1:8000");
     assert_eq!((config.sign_up, config.staff_mfa), (SignUp::Closed, StaffMfa::Required));
-    assert!(config.rate_limits && !config.email_policy.allow_special_domains);
+    assert!(config.rate_limits.enabled && !config.email_policy.allow_special_domains);
     let up = read(Mode::Up, &[]).unwrap();
     assert_eq!((up.sign_up, up.staff_mfa), (SignUp::Open, StaffMfa::Optional));
 }
@@ -45,6 +45,7 @@ fn every_setting_refuses_nonsense_in_one_line_that_names_it() {
         ("STAFF_MFA", "on"),
         ("TRUSTED_PROXIES", "10.0.0.0/99"),
         ("RATE_LIMITS", "maybe"),
+        ("RATE_LIMITS", "log-in=many"),
         ("LOG_FORMAT", "xml"),
         ("EMAIL_ALLOW_SPECIAL_DOMAINS", "some"),
         ("CORS_ORIGINS", "https://x/path"),
