@@ -11,6 +11,8 @@ pub(crate) struct Message {
     /// A CSS class: `good`, `warning` or `bad`.
     pub(crate) tone: &'static str,
     pub(crate) words: String,
+    /// A page of this admin that the message leads to, and what the link says.
+    pub(crate) link: Option<(String, String)>,
 }
 
 impl Message {
@@ -18,6 +20,7 @@ impl Message {
         Self {
             tone: "good",
             words: words.into(),
+            link: None,
         }
     }
 
@@ -25,12 +28,22 @@ impl Message {
         Self {
             tone: "warning",
             words: words.into(),
+            link: None,
+        }
+    }
+
+    /// With a link behind the words; neither of the two holds a line's end.
+    pub(crate) fn link(self, href: &str, label: &str) -> Self {
+        Self {
+            link: Some((href.to_owned(), label.to_owned())),
+            ..self
         }
     }
 
     /// The cookie's value.
     pub(crate) fn seal(&self, key: &SecretKey, binding: &str) -> String {
-        let plain = format!("{binding}\n{}\n{}", self.tone, self.words);
+        let (href, label) = self.link.as_ref().map_or(("", ""), |(href, label)| (href, label));
+        let plain = format!("{binding}\n{}\n{href}\n{label}\n{}", self.tone, self.words);
         BASE64_URL_SAFE_NO_PAD.encode(key.seal(PURPOSE, plain.as_bytes()))
     }
 
@@ -39,11 +52,17 @@ impl Message {
         let plain = key.open(PURPOSE, &BASE64_URL_SAFE_NO_PAD.decode(cookie).ok()?)?;
         let plain = String::from_utf8(plain).ok()?;
         let rest = plain.strip_prefix(binding)?.strip_prefix('\n')?;
-        let (tone, words) = rest.split_once('\n')?;
-        Some(if tone == "good" {
+        let mut parts = rest.splitn(4, '\n');
+        let (tone, href, label, words) = (parts.next()?, parts.next()?, parts.next()?, parts.next()?);
+        let message = if tone == "good" {
             Self::success(words)
         } else {
             Self::warning(words)
+        };
+        Some(if href.is_empty() {
+            message
+        } else {
+            message.link(href, label)
         })
     }
 }

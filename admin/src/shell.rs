@@ -1,8 +1,6 @@
 //! What surrounds every page: title, navigation, breadcrumbs, the person, messages.
 
-use crate::{
-    assets, csrf, engine::Operation, flash::Message, staff::Staff, state::AppState, theme::Theme, visit::Visit,
-};
+use crate::{assets, csrf, flash::Message, staff::Staff, state::AppState, theme::Theme, visit::Visit};
 
 pub(crate) struct Shell {
     pub(crate) title: String,
@@ -71,13 +69,10 @@ impl Shell {
             current: path == "/admin/",
             section: "",
         };
-        let models = state
-            .site
-            .models
-            .iter()
-            .filter(|model| staff.may(&model.meta.permission(Operation::View)));
+        let models = state.site.models.iter();
+        let models = models.filter_map(|model| Some((model, model.entrance(staff)?)));
         let mut section = "";
-        let models = models.map(|model| NavItem {
+        let models = models.map(|(model, href)| NavItem {
             section: if model.meta.section == section {
                 ""
             } else {
@@ -86,7 +81,7 @@ impl Shell {
             },
             label: model.meta.title(),
             current: path == model.href() || path.starts_with(&format!("{}/", model.href())),
-            href: model.href(),
+            href,
             icon: model.meta.icon,
         });
         let user = staff.user();

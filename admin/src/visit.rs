@@ -105,6 +105,11 @@ impl Visit {
         self.leave(Message::warning(words), to)
     }
 
+    /// Goes to another page, which says this and leads to a third.
+    pub(crate) fn say_with(&self, words: String, (href, label): (&str, &str), to: &str) -> Response {
+        self.leave(Message::success(words).link(href, label), to)
+    }
+
     fn leave(&self, message: Message, to: &str) -> Response {
         let sealed = message.seal(&self.state.config.secret_key, &self.csrf_binding);
         let cookie = FLASH.set(&sealed, self.state.is_https());

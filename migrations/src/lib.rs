@@ -10,6 +10,7 @@ mod m20261122_000005_identity;
 mod m20261122_000006_long_jobs;
 mod m20261122_000007_audit_chain;
 mod m20261122_000008_staff;
+mod m20261122_000009_counted_lists;
 
 pub use sea_orm_migration::{MigratorTrait, cli};
 
@@ -28,6 +29,7 @@ impl MigratorTrait for Migrator {
             Box::new(m20261122_000006_long_jobs::Migration),
             Box::new(m20261122_000007_audit_chain::Migration),
             Box::new(m20261122_000008_staff::Migration),
+            Box::new(m20261122_000009_counted_lists::Migration),
         ]
     }
 }

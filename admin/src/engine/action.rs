@@ -17,6 +17,7 @@ use usher_shared::audit::{self, Entry};
 use super::{
     answers::{Answers, Ask},
     bulk, confirm,
+    delete::{self, Deletion},
     model::{Answer, Model, Saving},
     object::{BACK, back_query, path_segment},
     query::ListQuery,
@@ -232,11 +233,20 @@ pub(crate) fn chosen<'a>(
     Ok((model, action))
 }
 
-/// Where a form of actions came from.
+/// Where a form of actions came from: an object's page, which still knows its list, or the list.
 pub(crate) fn way_back(model: &Model, form: &Fields) -> String {
-    let list = back_query(form).map_or_else(|| model.href(), |query| format!("{}?{query}", model.href()));
-    form.get(FROM)
-        .map_or(list, |id| format!("{}/{}", model.href(), path_segment(id)))
+    match form.get(FROM) {
+        Some(id) => {
+            let list = back_query(form).map(|query| format!("?{BACK}={}", path_segment(&query)));
+            format!("{}/{}{}", model.href(), path_segment(id), list.unwrap_or_default())
+        }
+        None => list_of(model, form),
+    }
+}
+
+/// The list as it was left.
+fn list_of(model: &Model, form: &Fields) -> String {
+    back_query(form).map_or_else(|| model.href(), |query| format!("{}?{query}", model.href()))
 }
 
 /// `POST /admin/{models}/actions` with `action` and one `id` for each object. All of them or none: one
@@ -310,6 +320,10 @@ pub(crate) async fn run(
     if let Some(words) = said {
         return Ok(visit.say(words, &to));
     }
+    if action.name == delete::DELETE && tally.done > 0 {
+        // What is deleted has no page to go back to, or one that only restores it.
+        return Ok(tally.say_deleted(&visit, model, &rows, &list_of(model, &form)));
+    }
     Ok(tally.say(&visit, model, action, &to))
 }
 
@@ -366,11 +380,27 @@ pub(crate) async fn acted(acting: &Acting<'_>, action: &Action, row: &Row) -> Re
 impl Action {
     /// A deleted object can be restored, though nothing else is done to it.
     fn is_allowed_when_locked(&self) -> bool {
-        self.name == super::delete::RESTORE
+        self.name == delete::RESTORE
     }
 }
 
 impl Tally {
+    /// One that can be restored is led to.
+    fn say_deleted(&self, visit: &Visit, model: &Model, rows: &[Row], to: &str) -> Response {
+        match rows {
+            [row] if model.soft().is_some() => {
+                let words = format!("{} deleted", model.meta.counted(1));
+                let own = format!(
+                    "{}/{}",
+                    model.href(),
+                    path_segment(&row.text(model.id).unwrap_or_default())
+                );
+                visit.say_with(words, (&own, "Undo"), to)
+            }
+            _ => self.say(visit, model, &Deletion::ACTION, to),
+        }
+    }
+
     fn say(&self, visit: &Visit, model: &Model, action: &Action, to: &str) -> Response {
         let done = format!("{} {}", model.meta.counted(self.done), action.done);
         let Some(why) = self.left_alone.first() else {

@@ -1,7 +1,7 @@
 //! Deleting objects: what goes with them, what forbids it, and the way back where there is one.
 
 use axum::{
-    extract::{Path, State},
+    extract::{Path, RawQuery, State},
     response::Response,
 };
 use sea_orm::{
@@ -14,9 +14,16 @@ use super::{
     answers::Ask,
     meta::Operation,
     model::{Answer, Model},
+    object::{BACK, back_query},
     row::Row,
 };
-use crate::{error::AdminError, posted::Posted, staff::Staff, state::AppState, visit::Visit};
+use crate::{
+    error::AdminError,
+    posted::{Fields, Posted},
+    staff::Staff,
+    state::AppState,
+    visit::Visit,
+};
 
 /// Names of the engine's own actions.
 pub(crate) const DELETE: &str = "delete";
@@ -155,6 +162,7 @@ pub(crate) async fn show(
     visit: Visit,
     staff: Staff,
     Path((name, id)): Path<(String, String)>,
+    RawQuery(query): RawQuery,
 ) -> Result<Response, AdminError> {
     let model = deletable(&state, &staff, &name)?;
     let row = super::object::find(&state.db, model, &id)
@@ -163,7 +171,8 @@ pub(crate) async fn show(
     if let Some(why) = (model.locked_for)(&row, &staff) {
         return Err(AdminError::Forbidden(why.to_owned()));
     }
-    let form = crate::posted::Fields::of([("id", id.as_str()), (FROM, id.as_str())].into_iter());
+    let list = back_query(&Fields::parse(query.unwrap_or_default().as_bytes())).unwrap_or_default();
+    let form = Fields::of([("id", id.as_str()), (FROM, &id), (BACK, &list)].into_iter());
     super::confirm::page(&state, &visit, &staff, model, &Deletion::ACTION, &form, None).await
 }
 
@@ -176,16 +185,7 @@ pub(crate) async fn run(
     Posted(form): Posted,
 ) -> Result<Response, AdminError> {
     deletable(&state, &staff, &name)?;
-    act_on(
-        state,
-        visit,
-        staff,
-        name,
-        &id,
-        DELETE,
-        form.get("reason").unwrap_or_default(),
-    )
-    .await
+    act_on(state, visit, staff, name, &id, DELETE, &form).await
 }
 
 /// `POST /admin/{models}/{id}/restore`
@@ -194,13 +194,13 @@ pub(crate) async fn restore(
     visit: Visit,
     staff: Staff,
     Path((name, id)): Path<(String, String)>,
-    Posted(_): Posted,
+    Posted(form): Posted,
 ) -> Result<Response, AdminError> {
     let model = deletable(&state, &staff, &name)?;
     if model.deletion.is_none_or(|deletion| deletion.soft.is_none()) {
         return Err(AdminError::NotFound);
     }
-    act_on(state, visit, staff, name, &id, RESTORE, "").await
+    act_on(state, visit, staff, name, &id, RESTORE, &form).await
 }
 
 async fn act_on(
@@ -210,7 +210,7 @@ async fn act_on(
     name: String,
     id: &str,
     action: &str,
-    reason: &str,
+    form: &Fields,
 ) -> Result<Response, AdminError> {
     let model = state.site.model(&name).ok_or(AdminError::NotFound)?;
     let row = super::object::find(&state.db, model, id)
@@ -222,9 +222,10 @@ async fn act_on(
         ("id", &id),
         (FROM, &id),
         (CONFIRMED, "yes"),
-        ("reason", reason),
+        ("reason", form.get("reason").unwrap_or_default()),
+        (BACK, form.get(BACK).unwrap_or_default()),
     ];
-    let form = Posted(crate::posted::Fields::of(fields.into_iter()));
+    let form = Posted(Fields::of(fields.into_iter()));
     super::action::run(State(state), visit, staff, Path(name), form).await
 }
 

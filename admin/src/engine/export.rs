@@ -31,7 +31,7 @@ use super::{
 use crate::{error::AdminError, posted::Fields, staff::Staff, state::AppState, visit::Visit};
 
 /// Rows that are in memory at once.
-const CHUNK: u64 = 1_000;
+pub(super) const CHUNK: u64 = 1_000;
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Format {
@@ -220,7 +220,8 @@ impl std::fmt::Display for Quoted<'_> {
     }
 }
 
-fn json_object(model: &Model, row: &Row) -> Json {
+/// What leaves the house of one object.
+pub(super) fn json_object(model: &Model, row: &Row) -> Json {
     let value = |spec: &Spec| match row.get(spec.name) {
         None => Json::Null,
         Some(Value::Json(Some(json))) => (**json).clone(),

@@ -2,10 +2,10 @@
 
 use askama::Template;
 use axum::{
-    extract::{Path, State},
+    extract::{Path, RawQuery, State},
     response::Response,
 };
-use sea_orm::{ColumnTrait, DbErr, EntityTrait, QueryFilter, QueryOrder, QuerySelect};
+use sea_orm::{ColumnTrait, Condition, DbErr, EntityTrait, QueryFilter, QueryOrder, QuerySelect};
 use serde_json::Value as Json;
 use usher_shared::entity::audit_log;
 
@@ -15,10 +15,12 @@ use super::{
     object,
     row::{exact_time, short_time},
 };
-use crate::{error::AdminError, page, shell::Shell, staff::Staff, state::AppState, visit::Visit};
+use crate::{error::AdminError, page, posted::Fields, shell::Shell, staff::Staff, state::AppState, visit::Visit};
 
-/// Entries shown; the audit log's own list goes further back.
+/// Entries on a page.
 const ENTRIES: u64 = 100;
+/// The parameter that holds the id of the last entry of the page before.
+const AFTER: &str = "after";
 
 #[derive(Template)]
 #[template(path = "history.html")]
@@ -27,6 +29,8 @@ struct HistoryPage {
     label: String,
     entries: Vec<HistoryEntry>,
     object_href: String,
+    /// The page of older entries.
+    next_href: Option<String>,
 }
 
 struct HistoryEntry {
@@ -52,6 +56,7 @@ pub(crate) async fn show(
     visit: Visit,
     staff: Staff,
     Path((name, id)): Path<(String, String)>,
+    RawQuery(query): RawQuery,
 ) -> Result<Response, AdminError> {
     let model = state.site.model(&name).ok_or(AdminError::NotFound)?;
     staff.require(&model.meta.permission(Operation::View))?;
@@ -59,25 +64,40 @@ pub(crate) async fn show(
     let id = row.text(model.id).unwrap_or_default();
     let object_href = format!("{}/{id}", model.href());
     let label = model.label(&row);
+    let fields = Fields::parse(query.unwrap_or_default().as_bytes());
+    let after = fields.get(AFTER).and_then(|after| after.parse().ok());
+    let (entries, next) = entries(&state, model, &id, after).await?;
     page::show(&HistoryPage {
         shell: Shell::new(&state, &visit, &staff, format!("History of {label}"))
             .crumb(model.meta.title(), model.href())
             .crumb(label.clone(), object_href.clone())
             .here("History"),
-        entries: entries(&state, model, &id).await?,
+        entries,
+        next_href: next.map(|last| format!("{object_href}/history?{AFTER}={last}")),
         label,
         object_href,
     })
 }
 
-async fn entries(state: &AppState, model: &Model, id: &str) -> Result<Vec<HistoryEntry>, DbErr> {
-    let rows = audit_log::Entity::find()
+/// A page of entries, and the id of its last where there are older ones.
+async fn entries(
+    state: &AppState,
+    model: &Model,
+    id: &str,
+    after: Option<i64>,
+) -> Result<(Vec<HistoryEntry>, Option<i64>), DbErr> {
+    let older = after.map(|after| audit_log::Column::Id.lt(after));
+    let mut rows = audit_log::Entity::find()
         .filter(audit_log::Column::ObjectType.eq(model.meta.singular))
         .filter(audit_log::Column::ObjectId.eq(id))
+        .filter(Condition::all().add_option(older))
         .order_by_desc(audit_log::Column::Id)
-        .limit(ENTRIES)
+        .limit(ENTRIES + 1)
         .all(&state.db)
         .await?;
+    let more = rows.len() as u64 > ENTRIES;
+    rows.truncate(ENTRIES as usize);
+    let next = rows.last().map(|row| row.id).filter(|_| more);
     let entry = |row: audit_log::Model| HistoryEntry {
         at: short_time(row.at),
         exactly: exact_time(row.at),
@@ -87,7 +107,7 @@ async fn entries(state: &AppState, model: &Model, id: &str) -> Result<Vec<Histor
         reason: row.reason,
         changes: changes(model, row.changes.as_ref()),
     };
-    Ok(rows.into_iter().map(entry).collect())
+    Ok((rows.into_iter().map(entry).collect(), next))
 }
 
 /// Reads `{"field": [before, after]}`.

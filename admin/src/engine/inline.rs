@@ -25,7 +25,7 @@ const ROWS: u64 = 5;
 /// Rows of another model that hold this object's id.
 #[derive(Clone, Debug)]
 pub(crate) struct Inline {
-    model: &'static str,
+    pub(super) model: &'static str,
     /// What holds the id.
     column: &'static str,
     /// What else must hold, such as the type of the object.
@@ -66,6 +66,17 @@ impl Inline {
     /// Said when there are no rows.
     pub(crate) fn empty(self, empty: &'static str) -> Self {
         Self { empty, ..self }
+    }
+
+    /// The rows that belong to the object of this id, in no order yet; none where no row can hold such an id.
+    pub(super) fn select(&self, model: &Model, id: &str) -> Option<SelectStatement> {
+        let own = model.field(self.column)?.storage.parse(id)?;
+        let mut select = model.select();
+        select.and_where(Expr::col(self.column).eq(own));
+        if let Some((column, word)) = self.only {
+            select.and_where(Expr::col(column).eq(word));
+        }
+        Some(select)
     }
 
     /// The parameter that holds the id of the last row of the page before.

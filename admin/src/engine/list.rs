@@ -6,23 +6,18 @@ use axum::{
     response::Response,
 };
 
-use sea_orm::{
-    ConnectionTrait, DbErr,
-    sea_query::{Expr, Func, Query},
-};
-
 use super::{
     columns::Choosable,
     count::Count,
     delete,
     field::{Kind, Spec},
+    filters::{self, FilterGroup, FilterGroups},
     keyset::{self, Direction, Order},
     meta::{Link, Operation},
     model::Model,
-    names::names,
+    names::{names, reference},
     object::{BACK, path_segment},
-    period::Period,
-    query::{self, BadQuery, FACETS, ListQuery, Test},
+    query::{BadQuery, FACETS, ListQuery, Test},
     row::{Cell, Row},
     search,
 };
@@ -67,32 +62,6 @@ struct ListPage {
 struct SearchBox {
     typed: String,
     kept: Vec<(String, String)>,
-}
-
-struct FilterGroup {
-    label: String,
-    /// Whether it narrows the list now.
-    used: bool,
-    options: Vec<FilterOption>,
-    /// Where any text may be given.
-    free: Option<FreeFilter>,
-}
-
-struct FreeFilter {
-    name: &'static str,
-    typed: String,
-    /// Where suggestions come from.
-    source: Option<String>,
-    /// The list's other parameters.
-    kept: Vec<(String, String)>,
-}
-
-struct FilterOption {
-    label: String,
-    /// How many rows it would leave, where that was asked for.
-    facet: Option<String>,
-    href: String,
-    current: bool,
 }
 
 struct Head {
@@ -153,11 +122,11 @@ pub(crate) async fn show(
     let page = keyset::page(&state.db, model, &condition, &query.order, query.cursor.as_ref()).await?;
     let count = Count::of(&state.db, model, query.has_filters(), &condition).await?;
     let columns = model.columns(&staff);
-    let mut cells = vec![];
+    let mut references = query.references(model);
     for row in &page.rows {
-        cells.extend(columns.iter().map(|spec| (*spec, row)));
+        references.extend(columns.iter().filter_map(|spec| reference(spec, row)));
     }
-    let names = names(&state.db, &state.site, &cells).await?;
+    let names = names(&state.db, &state.site, references).await?;
     let here = query.here();
     let go =
         |direction, cursor: Option<&keyset::Cursor>| cursor.map(|cursor| href(model, &query.at(direction, cursor)));
@@ -182,10 +151,14 @@ pub(crate) async fn show(
         let fits_list = (action.name == delete::RESTORE) == deleted;
         staff.may(&action.permission(model)) && !action.is_for_one() && fits_list
     });
-    let filtered = model.fields.iter().filter(|spec| spec.filter);
-    let mut filters: Vec<_> = filtered.map(|spec| filter_group(model, spec, &query)).collect();
+    let drawing = FilterGroups {
+        model,
+        query: &query,
+        names: &names,
+    };
+    let mut filters = drawing.groups(&state, &staff);
     if with_facets {
-        count_facets(&state.db, model, &query, &mut filters).await?;
+        filters::count(&state.db, model, &query, &mut filters).await?;
     }
     page::show(&ListPage {
         shell: Shell::new(&state, &visit, &staff, model.meta.title()).here(model.meta.title()),
@@ -203,7 +176,7 @@ pub(crate) async fn show(
             typed: query.search.clone(),
             kept: query.kept_by_search(),
         }),
-        facets_href: facets_href(model, &query, with_facets),
+        facets_href: filters::counts_href(model, &query, with_facets),
         filters,
         clear_href: query.has_filters().then(|| model.href()),
         heads: columns.iter().map(|spec| head(model, spec, &query)).collect(),
@@ -224,7 +197,7 @@ pub(crate) async fn show(
     })
 }
 
-fn href(model: &Model, query: &str) -> String {
+pub(super) fn href(model: &Model, query: &str) -> String {
     if query.is_empty() {
         model.href()
     } else {
@@ -239,57 +212,6 @@ fn object_href(model: &Model, row: &Row, here: &str) -> String {
         format!("?{BACK}={}", path_segment(here))
     };
     format!("{}/{}{back}", model.href(), row.text(model.id).unwrap_or_default())
-}
-
-/// Rows are counted up to here, then shown as "more".
-const COUNTED: u64 = 1_000;
-
-fn facets_href(model: &Model, query: &ListQuery, shown: bool) -> (String, bool) {
-    let here = query.unplaced();
-    let facets = if shown { "" } else { "_facets=yes" };
-    let both = [here.as_str(), facets].into_iter().filter(|part| !part.is_empty());
-    (href(model, &both.collect::<Vec<_>>().join("&")), shown)
-}
-
-/// Counts what each option would leave of the list, all of them in one statement.
-async fn count_facets(
-    db: &impl ConnectionTrait,
-    model: &Model,
-    query: &ListQuery,
-    groups: &mut [FilterGroup],
-) -> Result<(), DbErr> {
-    let search = search::condition(model, &query.search);
-    let mut select = Query::select();
-    let mut asked: Vec<&mut FilterOption> = groups.iter_mut().flat_map(|group| &mut group.options).collect();
-    for (number, option) in asked.iter().enumerate() {
-        let narrowed = option.href.split_once('?').map_or("", |(_, query)| query);
-        let Ok(narrowed) = ListQuery::parse(model, &Fields::parse(narrowed.as_bytes())) else {
-            continue;
-        };
-        let some = Query::select()
-            .expr(Expr::val(1))
-            .from(model.table)
-            .cond_where(narrowed.condition(model).add(search.clone()))
-            .limit(COUNTED + 1)
-            .to_owned();
-        let counted = Query::select()
-            .expr(Func::count(Expr::cust("*")))
-            .from_subquery(some, "some")
-            .to_owned();
-        select.expr_as(Expr::SubQuery(None, Box::new(counted.into())), format!("f{number}"));
-    }
-    let Some(row) = db.query_one(&select).await? else {
-        return Ok(());
-    };
-    for (number, option) in asked.iter_mut().enumerate() {
-        let count: i64 = row.try_get("", &format!("f{number}"))?;
-        option.facet = Some(if count as u64 > COUNTED {
-            format!("{}+", super::grouped(COUNTED as i64))
-        } else {
-            super::grouped(count)
-        });
-    }
-    Ok(())
 }
 
 fn head(model: &Model, spec: &Spec, query: &ListQuery) -> Head {
@@ -319,80 +241,5 @@ fn class(spec: &Spec) -> &'static str {
         Kind::Int => "number",
         Kind::Time | Kind::Touched => "time",
         _ => "",
-    }
-}
-
-fn filter_group(model: &Model, spec: &Spec, query: &ListQuery) -> FilterGroup {
-    let current = query.filter(spec.name);
-    let option = |label: &str, test: Option<Test>| FilterOption {
-        label: label.to_owned(),
-        facet: None,
-        current: current == test.as_ref(),
-        href: href(model, &query.with_filter(spec.name, test)),
-    };
-    let is = |text: &str| query::is(spec, text);
-    let mut options = vec![option("Any", None)];
-    let mut free = None;
-    match &spec.kind {
-        Kind::Choice(choices) => {
-            options.extend(choices.iter().map(|choice| option(&choice.label, is(&choice.value))));
-        }
-        Kind::Bool => options.extend([option("Yes", is("true")), option("No", is("false"))]),
-        Kind::Text { .. } | Kind::ForeignKey(_) | Kind::Int => {
-            options.clear();
-            let typed = if let Some(Test::Is { text, .. }) = current {
-                text.clone()
-            } else {
-                String::new()
-            };
-            free = Some(FreeFilter {
-                name: spec.name,
-                typed,
-                source: match spec.kind {
-                    Kind::ForeignKey(to) => Some(format!("/admin/{to}/autocomplete")),
-                    _ => None,
-                },
-                kept: query.kept_by_filter(spec.name),
-            });
-        }
-        _ => {}
-    }
-    let (set, unset) = if matches!(spec.kind, Kind::Time) {
-        ("Yes", "No")
-    } else {
-        ("Set", "Not set")
-    };
-    if model.soft() == Some(spec.name) {
-        let deleted = Some(Test::Null(false));
-        return FilterGroup {
-            label: spec.label.clone(),
-            used: current.is_some(),
-            options: vec![option("No", None), option("Yes", deleted)],
-            free: None,
-        };
-    }
-    if matches!(spec.kind, Kind::Time) && !spec.nullable {
-        let during = match current {
-            Some(Test::During(period)) => Some(*period),
-            _ => None,
-        };
-        let today = usher_shared::time::now().date_naive();
-        let wider: Vec<_> = std::iter::successors(during, |period| period.wider()).collect();
-        let parts = during.map_or_else(|| Period::years(today), |period| period.parts(today));
-        let steps = wider.into_iter().rev().chain(parts);
-        options.extend(steps.map(|period| option(&period.label(), Some(Test::During(period)))));
-    }
-    let presence = spec.nullable && free.is_none() && !matches!(spec.kind, Kind::Choice(_));
-    if presence {
-        options.extend([
-            option(set, Some(Test::Null(false))),
-            option(unset, Some(Test::Null(true))),
-        ]);
-    }
-    FilterGroup {
-        label: spec.label.clone(),
-        used: current.is_some(),
-        options,
-        free,
     }
 }

@@ -1,6 +1,7 @@
 //! The engine of the admin: lists, forms, saves, actions and histories for any declared model.
 //! It knows no model of Usher's; those are declared in `crate::models`.
 
+mod across;
 mod action;
 mod answers;
 mod autocomplete;
@@ -9,9 +10,11 @@ mod columns;
 mod confirm;
 mod count;
 mod delete;
+mod dossier;
 mod draft;
 mod export;
 mod field;
+mod filters;
 mod form;
 mod history;
 mod indexes;
@@ -36,6 +39,7 @@ mod ticks;
 
 use axum::routing::{get, post};
 
+pub(crate) use across::Across;
 pub(crate) use action::{Acting, Action, Ran};
 pub(crate) use answers::Ask;
 pub(crate) use count::grouped;
@@ -67,5 +71,6 @@ pub(crate) fn routes(routes: Routes) -> Routes {
         .staff("/admin/{model}/{id}", get(object::show).post(object::change))
         .staff("/admin/{model}/{id}/delete", get(delete::show).post(delete::run))
         .staff("/admin/{model}/{id}/restore", post(delete::restore))
+        .staff("/admin/{model}/{id}/export.json", get(dossier::export))
         .staff("/admin/{model}/{id}/history", get(history::show))
 }

@@ -10,6 +10,7 @@ use sea_orm::{
 use usher_shared::{audit::Actor, config::Config, jobs::Tx};
 
 use super::{
+    across::Across,
     action::Action,
     delete::Deletion,
     draft::Draft,
@@ -73,6 +74,11 @@ pub(crate) trait AdminModel: EntityTrait {
     /// The field and the words for a unique constraint that a save ran into, by the driver's text.
     fn taken(_violated: &str) -> Option<(Self::Column, &'static str)> {
         None
+    }
+
+    /// Filters by what objects are tied to through a table of pairs.
+    fn across() -> Vec<Across> {
+        vec![]
     }
 
     /// Rows of other models that stand beside the form, because they hold this object's id.
@@ -145,6 +151,7 @@ pub(crate) struct Model {
     pub(crate) actions: Vec<&'static Action>,
     pub(crate) deletion: Option<&'static Deletion>,
     pub(crate) ticks: Option<&'static Ticks>,
+    pub(crate) across: Vec<Across>,
     pub(crate) inlines: Vec<Inline>,
     pub(crate) locked_for: fn(&Row, &Staff) -> Option<&'static str>,
     pub(crate) banner: fn(&Row) -> Option<String>,
@@ -177,6 +184,7 @@ impl Model {
             actions: actions::<E>(),
             deletion: E::DELETION,
             ticks: E::TICKS,
+            across: E::across(),
             inlines: E::inlines(),
             locked_for: E::locked_for,
             banner: E::banner,
@@ -232,6 +240,16 @@ impl Model {
 
     pub(crate) fn href(&self) -> String {
         format!("/admin/{}", self.meta.name)
+    }
+
+    /// The list, or the empty form for whoever may only add; none for whom the model is not there.
+    pub(crate) fn entrance(&self, staff: &Staff) -> Option<String> {
+        let may = |operation| self.meta.offers(operation) && staff.may(&self.meta.permission(operation));
+        if may(Operation::View) {
+            Some(self.href())
+        } else {
+            may(Operation::Add).then(|| format!("{}/new", self.href()))
+        }
     }
 
     /// Reads every column but the secret ones.

@@ -21,17 +21,26 @@ const IDS: [(Storage, &str); 3] = [
     (Storage::Text, "text"),
 ];
 
-/// Looks up the names for these columns of these rows.
-pub(crate) async fn names(db: &impl ConnectionTrait, site: &Site, values: &[(&Spec, &Row)]) -> Result<Names, DbErr> {
+/// An id of a model whose name is wanted.
+pub(crate) type Reference = (&'static str, Value);
+
+/// What a column of a row points at, where it is a foreign key.
+pub(crate) fn reference(spec: &Spec, row: &Row) -> Option<Reference> {
+    match spec.kind {
+        Kind::ForeignKey(model) => Some((model, row.get(spec.name)?.clone())),
+        _ => None,
+    }
+}
+
+/// Looks up the names of these objects.
+pub(crate) async fn names(db: &impl ConnectionTrait, site: &Site, references: Vec<Reference>) -> Result<Names, DbErr> {
     let mut wanted: BTreeMap<&'static str, BTreeMap<String, Value>> = BTreeMap::new();
-    for (spec, row) in values {
-        if let (Kind::ForeignKey(model), Some(value)) = (&spec.kind, row.get(spec.name))
-            && let Some(id) = text_of(value)
-        {
-            wanted.entry(model).or_default().insert(id, value.clone());
+    for (model, value) in references {
+        if let Some(id) = text_of(&value) {
+            wanted.entry(model).or_default().insert(id, value);
         }
     }
-    let wanted = wanted.into_iter().filter(|(_, ids)| !ids.is_empty());
+    let wanted = wanted.into_iter();
     let selects = wanted.filter_map(|(name, ids)| Some(select(site.model(name)?, ids.into_values())));
     let Some(union) = selects.reduce(|mut all, next| all.union(UnionType::All, next).to_owned()) else {
         return Ok(Names::new());

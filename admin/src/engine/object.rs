@@ -20,7 +20,7 @@ use super::{
     inline,
     meta::Operation,
     model::Model,
-    names::names,
+    names::{names, reference},
     panel::Panel,
     row::{Cell, Names, Row},
     save::{self, Difference, Outcome},
@@ -35,6 +35,9 @@ use crate::{
     state::AppState,
     visit::Visit,
 };
+
+/// Where those go who may not see what they added.
+const HOME: &str = "/admin/";
 
 /// The hidden field and parameter that hold the list's query, for the way back.
 pub(crate) const BACK: &str = "_list";
@@ -62,10 +65,14 @@ struct ObjectPage {
     actions_href: String,
     id: String,
     history_href: Option<String>,
+    /// The object and what belongs to it as a file.
+    export_href: Option<String>,
     list_query: String,
     list_href: String,
     editable: bool,
     is_new: bool,
+    /// Whether the person may look at objects of this model at all.
+    may_see: bool,
     banner: Option<String>,
     live: bool,
     /// Why a person with the permission may not change this one.
@@ -138,11 +145,13 @@ pub(crate) async fn create(
     match save::create(&state, &visit, &staff, model, &form).await? {
         Ok(save::Created { id, said: Some(words) }) => {
             // Where something is shown once, it is shown on the object's own page.
-            Ok(visit.say(words, &format!("{}/{}", model.href(), path_segment(&id))))
+            let own = format!("{}/{}", model.href(), path_segment(&id));
+            let may_see = staff.may(&model.meta.permission(Operation::View));
+            Ok(visit.say(words, if may_see { &own } else { HOME }))
         }
         Ok(save::Created { id, said: None }) => {
             let words = format!("The {} was added", model.meta.singular);
-            Ok(visit.say(words, &after_save(model, &id, &form)))
+            Ok(visit.say(words, &after_save(&staff, model, &id, &form)))
         }
         Err(draft) => {
             let page = Drawing::new(&state, &visit, &staff, model, &form).new_again(&draft);
@@ -183,9 +192,9 @@ pub(crate) async fn change(
     match save::change(&state, &visit, &staff, model, &key, &form).await? {
         Outcome::Saved => {
             let words = format!("The {} was saved", model.meta.singular);
-            Ok(visit.say(words, &after_save(model, &id, &form)))
+            Ok(visit.say(words, &after_save(&staff, model, &id, &form)))
         }
-        Outcome::Unchanged => Ok(visit.say("Nothing was changed".to_owned(), &after_save(model, &id, &form))),
+        Outcome::Unchanged => Ok(visit.say("Nothing was changed".to_owned(), &after_save(&staff, model, &id, &form))),
         Outcome::Invalid(draft, row) => page::show_with(
             StatusCode::UNPROCESSABLE_ENTITY,
             &drawing.again(&draft, row, vec![]).await?,
@@ -209,23 +218,28 @@ fn permitted<'a>(
     if !model.meta.offers(operation) {
         return Err(AdminError::NotFound);
     }
-    // Whoever cannot look at objects learns nothing of them by trying to change them.
-    staff.require(&model.meta.permission(Operation::View))?;
+    // Whoever cannot look at objects learns nothing of them by trying to change them. Adding takes no look.
+    if operation != Operation::Add {
+        staff.require(&model.meta.permission(Operation::View))?;
+    }
     staff.require(&model.meta.permission(operation))?;
     Ok(model)
 }
 
-/// The object again, or the list it was opened from.
-fn after_save(model: &Model, id: &str, form: &Fields) -> String {
+/// The object again, or the list it was opened from, where the person may see it.
+fn after_save(staff: &Staff, model: &Model, id: &str, form: &Fields) -> String {
     let back = back_query(form);
+    if form.get("_save") == Some("another") {
+        return format!("{}/new", model.href());
+    }
+    if !staff.may(&model.meta.permission(Operation::View)) {
+        return HOME.to_owned();
+    }
     if form.get("_save") == Some("continue") {
         let query = back
             .map(|query| format!("?{BACK}={}", path_segment(&query)))
             .unwrap_or_default();
         return format!("{}/{}{query}", model.href(), path_segment(id));
-    }
-    if form.get("_save") == Some("another") {
-        return format!("{}/new", model.href());
     }
     back.map_or_else(|| model.href(), |query| format!("{}?{query}", model.href()))
 }
@@ -300,9 +314,13 @@ impl<'a> Drawing<'a> {
         let locked = (model.locked_for)(row, staff).filter(|_| may_change);
         let editable = may_change && locked.is_none();
         let inlines = inline::fill(&state.db, &state.site, &model.inlines, &id, staff, self.fields).await?;
-        let mut named: Vec<_> = model.fields.iter().map(|spec| (spec, row)).collect();
-        named.extend(inlines.iter().flat_map(inline::Filled::values));
-        let names = names(&state.db, &state.site, &named).await?;
+        let own = model.fields.iter().map(|spec| (spec, row));
+        let beside = inlines.iter().flat_map(inline::Filled::values);
+        let references: Vec<_> = own
+            .chain(beside)
+            .filter_map(|(spec, row)| reference(spec, row))
+            .collect();
+        let names = names(&state.db, &state.site, references).await?;
         let is_free = (model.locked_for)(row, staff).is_none();
         let fits = |action: &&&super::Action| {
             let own = !matches!(action.name, delete::DELETE | delete::RESTORE);
@@ -310,6 +328,7 @@ impl<'a> Drawing<'a> {
         };
         let buttons = model.actions.iter().filter(fits);
         let may_delete = model.meta.offers(Operation::Delete) && staff.may(&model.meta.permission(Operation::Delete));
+        let may_export = staff.may(&model.meta.permission(Operation::Export));
         let is_deleted = model.is_deleted(row);
         let ticks = match model.ticks {
             Some(ticks) => {
@@ -326,6 +345,9 @@ impl<'a> Drawing<'a> {
             None => None,
         };
         let here = format!("{}/{}", model.href(), path_segment(&id));
+        let list = back_query(self.fields).map(|query| format!("{BACK}={}", path_segment(&query)));
+        let and_list = list.as_ref().map(|list| format!("&{list}")).unwrap_or_default();
+        let with_list = list.map(|list| format!("?{list}")).unwrap_or_default();
         let mut panels = (model.panels)(state, row, staff).await?;
         let inlines = inlines.iter();
         panels.extend(inlines.map(|inline| inline.panel(&here, &id, self.fields, &names)));
@@ -342,14 +364,19 @@ impl<'a> Drawing<'a> {
                     label: action.label,
                     href: action.grave.then(|| {
                         let id = path_segment(&id);
-                        format!("{}/actions?action={}&id={id}&{FROM}={id}", model.href(), action.name)
+                        format!(
+                            "{}/actions?action={}&id={id}&{FROM}={id}{and_list}",
+                            model.href(),
+                            action.name
+                        )
                     }),
                 })
                 .collect(),
-            delete_href: (may_delete && !is_deleted && is_free).then(|| format!("{}/{id}/delete", model.href())),
-            restore_href: (may_delete && is_deleted).then(|| format!("{}/{id}/restore", model.href())),
+            delete_href: (may_delete && !is_deleted && is_free).then(|| format!("{here}/delete{with_list}")),
+            restore_href: (may_delete && is_deleted).then(|| format!("{here}/restore")),
             ticks,
-            history_href: Some(format!("{}/{id}/history", model.href())),
+            history_href: Some(format!("{here}/history")),
+            export_href: may_export.then(|| format!("{here}/export.json")),
             badges: model
                 .listed()
                 .map(|spec| Cell::of(spec, row, &names))
@@ -373,15 +400,21 @@ impl<'a> Drawing<'a> {
             fields,
         } = *self;
         let query = back_query(fields).unwrap_or_default();
-        let list_href = if query.is_empty() {
-            model.href()
+        let may_see = staff.may(&model.meta.permission(Operation::View));
+        let list_href = match query.as_str() {
+            _ if !may_see => HOME.to_owned(),
+            "" => model.href(),
+            query => format!("{}?{query}", model.href()),
+        };
+        let shell = Shell::new(state, visit, staff, heading.clone());
+        let shell = if may_see {
+            shell.crumb(model.meta.title(), list_href.clone())
         } else {
-            format!("{}?{query}", model.href())
+            shell
         };
         ObjectPage {
-            shell: Shell::new(state, visit, staff, heading.clone())
-                .crumb(model.meta.title(), list_href.clone())
-                .here(heading.clone()),
+            shell: shell.here(heading.clone()),
+            may_see,
             heading,
             badges: vec![],
             action: String::new(),
@@ -398,6 +431,7 @@ impl<'a> Drawing<'a> {
             actions_href: format!("{}/actions", model.href()),
             id: String::new(),
             history_href: None,
+            export_href: None,
             list_query: query,
             list_href,
             editable: false,

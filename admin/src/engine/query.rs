@@ -9,9 +9,11 @@ use sea_orm::{
 use url::form_urlencoded::Serializer;
 
 use super::{
+    across::Across,
     field::{Kind, Spec},
     keyset::{Cursor, Direction, Order},
     model::Model,
+    names::Reference,
     period::Period,
     storage::Storage,
 };
@@ -55,6 +57,11 @@ pub(crate) enum Test {
         listed: bool,
     },
     Null(bool),
+    /// Tied to this object of another model, by the filter of this name.
+    Tied {
+        text: String,
+        id: Value,
+    },
     /// A year, a month or a day: `2026`, `2026-11`, `2026-11-22`, in UTC.
     During(Period),
     /// From this time on.
@@ -125,7 +132,7 @@ impl ListQuery {
         let all = self
             .filters
             .iter()
-            .fold(Condition::all(), |all, filter| all.add(filter.condition()));
+            .fold(Condition::all(), |all, filter| all.add(filter.condition(model)));
         beside
             .fold(all, |all, (column, word)| all.add(Expr::col(column).eq(word)))
             .add_option(hidden)
@@ -137,6 +144,22 @@ impl ListQuery {
             .iter()
             .find(|filter| filter.column == column)
             .map(|filter| &filter.test)
+    }
+
+    /// The objects of other models that the list is filtered by.
+    pub(crate) fn references(&self, model: &Model) -> Vec<Reference> {
+        let reference = |filter: &Filter| match &filter.test {
+            Test::Is { value, .. } => match model.field(filter.column)?.kind {
+                Kind::ForeignKey(to) => Some((to, value.clone())),
+                _ => None,
+            },
+            Test::Tied { id, .. } => {
+                let across = model.across.iter().find(|across| across.name == filter.column)?;
+                Some((across.model, id.clone()))
+            }
+            _ => None,
+        };
+        self.filters.iter().filter_map(reference).collect()
     }
 
     /// The address's query of the list with another filter on this column, from its first page.
@@ -208,9 +231,13 @@ impl ListQuery {
 }
 
 impl Filter {
-    fn condition(&self) -> Condition {
+    fn condition(&self, model: &Model) -> Condition {
         let column = Expr::col(self.column);
         match &self.test {
+            Test::Tied { id, .. } => {
+                let across = model.across.iter().find(|across| across.name == self.column);
+                return Condition::all().add_option(across.map(|across| across.condition(model, id)));
+            }
             // A word of the declaration stands in the statement itself: with a parameter in its place no plan could use
             // an index that leaves out the words that most rows have.
             Test::Is {
@@ -233,7 +260,7 @@ impl Filter {
 
     fn parameter(&self) -> (String, String) {
         match &self.test {
-            Test::Is { text, .. } => (self.column.to_owned(), text.clone()),
+            Test::Is { text, .. } | Test::Tied { text, .. } => (self.column.to_owned(), text.clone()),
             Test::Null(null) => (format!("{}__isnull", self.column), null.to_string()),
             Test::During(period) => (self.column.to_owned(), period.text()),
             Test::From { text, .. } => (format!("{}__gte", self.column), text.clone()),
@@ -247,6 +274,9 @@ fn filter(model: &Model, name: &str, value: &str) -> Result<Option<Filter>, BadQ
     let (column, lookup) = name
         .split_once("__")
         .map_or((name, None), |(column, lookup)| (column, Some(lookup)));
+    if let Some(across) = model.across.iter().find(|across| across.name == name) {
+        return tied(across, value);
+    }
     let spec = model.field(column).ok_or(BadQuery::Unknown)?;
     match spec.kind {
         Kind::Secret => return Err(BadQuery::Secret(spec.name)),
@@ -270,6 +300,21 @@ fn filter(model: &Model, name: &str, value: &str) -> Result<Option<Filter>, BadQ
         })
     })
     .ok_or(BadQuery::Unknown)
+}
+
+fn tied(across: &Across, value: &str) -> Result<Option<Filter>, BadQuery> {
+    if value.is_empty() {
+        return Ok(None);
+    }
+    let id = across.parse(value).ok_or(BadQuery::Unknown)?;
+    let test = Test::Tied {
+        text: value.to_owned(),
+        id,
+    };
+    Ok(Some(Filter {
+        column: across.name,
+        test,
+    }))
 }
 
 /// A day or an exact time.

@@ -160,6 +160,7 @@ async fn panels(state: &AppState, row: &Row, staff: &Staff) -> Result<Vec<Panel>
             })
             .collect(),
         empty: "Nobody yet. Set roles on the page of a user.",
+        href: Some(format!("/admin/users?role={}", id_of(row))),
         ..Panel::default()
     }])
 }

@@ -4,7 +4,7 @@
 use super::user_actions;
 use crate::{
     engine::{
-        Action, AdminModel, Answer, Deletion, Draft, Field, Inline, Meta, Ordering, Row, Saving, Search, Tone,
+        Across, Action, AdminModel, Answer, Deletion, Draft, Field, Inline, Meta, Ordering, Row, Saving, Search, Tone,
         short_time,
     },
     staff::Staff,
@@ -13,8 +13,9 @@ use sea_orm::{ColumnTrait, DbErr, EntityTrait, PaginatorTrait, QueryFilter, Valu
 use usher_shared::{
     config::Config,
     entity::{
-        api_key, audit_log, job, mail, session,
+        api_key, audit_log, job, mail, role, session,
         user::{COLUMN as C, Column, Entity, UserStatus},
+        user_role,
     },
     rules::{Age, Email, Name, Violation, ViolationKind},
     users::{self, CreateUserError, NewUser},
@@ -169,6 +170,13 @@ impl AdminModel for Entity {
 
     fn taken(violated: &str) -> Option<(Column, &'static str)> {
         violated.contains("email_key").then_some((Column::Email, TAKEN))
+    }
+
+    fn across() -> Vec<Across> {
+        vec![Across::to::<role::Entity, _>(
+            user_role::Column::UserId,
+            user_role::Column::RoleId,
+        )]
     }
 
     fn inlines() -> Vec<Inline> {

@@ -164,6 +164,31 @@ on_both! {
         assert!(boss.get(nothing.location()).await.has("Tick the users first"));
     }
 
+    async fn the_list_stays_as_it_was_through_a_delete_and_when_nothing_is_chosen(db: TestDb) {
+        let app = TestApp::start(db).await;
+        let ada = app.add_user("ada@example.org", "Ada").await;
+        let (mut boss, id) = (app.superuser().await, ada.id.to_string());
+        let list = "status=active&q=ada&o=name";
+        boss.get("/admin/users").await;
+        let nothing = boss.post("/admin/users/actions", &[("action", ""), ("id", &id), ("_list", list)]).await;
+        assert_eq!(nothing.location(), "/admin/users?status=active&q=ada&o=name");
+        assert!(boss.get(nothing.location()).await.has("Choose an action first"));
+        assert_eq!(boss.post("/admin/users/actions", &[("id", &id)]).await.status, StatusCode::BAD_REQUEST);
+        assert_eq!(boss.post("/admin/users/actions", &[("action", "no_such"), ("id", &id)]).await.status, StatusCode::BAD_REQUEST);
+        assert_eq!(app.audit().await.iter().filter(|entry| entry.object_id.as_deref() == Some(id.as_str())).count(), 0, "nothing was done");
+        let page = boss.get(&format!("/admin/users/{id}?_list=status%3Dactive%26q%3Dada%26o%3Dname")).await;
+        let to_delete = format!("/admin/users/{id}/delete?_list=status%3Dactive%26q%3Dada%26o%3Dname");
+        assert!(page.has(&format!("href=\"{to_delete}\"")), "{}", page.body);
+        let page = boss.get(&to_delete).await;
+        let back = page.input("_list").unwrap();
+        assert_eq!(back, list);
+        let done = boss.post(&format!("/admin/users/{id}/delete"), &[("_list", back.as_str())]).await;
+        assert_eq!(done.location(), "/admin/users?status=active&q=ada&o=name");
+        let list = boss.get(done.location()).await;
+        assert!(list.has("1 user deleted") && list.has(&format!("<a href=\"/admin/users/{id}\">Undo</a>")), "{}", list.body);
+        assert!(boss.get(&format!("/admin/users/{id}")).await.has("Restore"));
+    }
+
     async fn more_than_five_hundred_become_a_job(db: TestDb) {
         let app = TestApp::start(db).await;
         let at = now();

@@ -309,7 +309,7 @@ async fn a_day(javascript: bool) {
     browser.click(".confirm-buttons .primary").await;
     assert!(browser.text(".message.good").await.contains("1 user deleted"));
     assert!(app.user(ada.id).await.deleted_at.is_some());
-    browser.goto(&format!("{base}/admin/users/{}", ada.id)).await;
+    browser.click(".message.good a").await;
     browser.click(".head-tools .primary").await;
     assert!(browser.text(".message.good").await.contains("1 user restored"));
     assert!(app.user(ada.id).await.deleted_at.is_none());

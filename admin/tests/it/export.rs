@@ -42,6 +42,41 @@ on_both! {
         assert_eq!(serde_json::from_str::<serde_json::Value>(&page.body).unwrap().as_array().unwrap().len(), 2_500);
     }
 
+    async fn an_object_is_exported_with_all_that_belongs_to_it(db: TestDb) {
+        use sea_orm::ConnectionTrait;
+        let app = TestApp::start(db).await;
+        let ada = app.add_user("ada@example.org", "Ada \"<b>").await;
+        let path = format!("/admin/users/{}/export.json", ada.id);
+        // More than fit one piece, and those of somebody else.
+        let row = |n: usize, object: i64| {
+            format!("('2026-01-01T00:00:00.000000+00:00', 'system', 'test', 'step{n}', 'user', '{object}')")
+        };
+        let rows: Vec<_> = (0..2_500).map(|n| row(n, ada.id)).chain([row(9_999, app.admin.id)]).collect();
+        let sql = format!("INSERT INTO audit_log (at, actor_kind, actor_label, action, object_type, object_id) VALUES {}", rows.join(","));
+        app.house.db.execute_unprepared(&sql).await.unwrap();
+        let mut boss = app.superuser().await;
+        assert!(boss.get(&format!("/admin/users/{}", ada.id)).await.has(&path));
+        let page = boss.get(&path).await;
+        assert!(page.headers[header::CONTENT_DISPOSITION].to_str().unwrap().contains("attachment"));
+        assert!(!page.has("argon2") && !page.has("token_hash") && !page.has("step9999"));
+        let file: serde_json::Value = serde_json::from_str(&page.body).unwrap();
+        assert_eq!(file["user"]["name"], "Ada \"<b>");
+        assert_eq!(file["jobs"][0]["kind"], "welcome_email");
+        for empty in ["mails", "sessions", "api_keys"] {
+            assert_eq!(file[empty], serde_json::json!([]), "{empty}");
+        }
+        let steps: std::collections::BTreeSet<_> = file["audit"].as_array().unwrap().iter().map(|row| row["action"].to_string()).collect();
+        assert_eq!(steps.len(), 2_502, "its making, what was done to it, and this very export");
+        // What the person may not take away of other models is left out.
+        let mut taker = app.staff(&["users.view", "users.export", "jobs.view"]).await;
+        let file: serde_json::Value = serde_json::from_str(&taker.get(&path).await.body).unwrap();
+        assert_eq!(file.as_object().unwrap().keys().collect::<Vec<_>>(), ["user"]);
+        let mut viewer = app.staff(&["users.view"]).await;
+        assert!(!viewer.get(&format!("/admin/users/{}", ada.id)).await.has("export.json"));
+        assert_eq!(viewer.get(&path).await.status, StatusCode::FORBIDDEN);
+        assert_eq!(boss.get("/admin/users/999999/export.json").await.status, StatusCode::NOT_FOUND);
+    }
+
     async fn taking_data_away_is_a_permission_of_its_own(db: TestDb) {
         let app = TestApp::start(db).await;
         let mut viewer = app.staff(&["users.view"]).await;

@@ -3,8 +3,12 @@
 use std::collections::BTreeSet;
 
 use axum::http::StatusCode;
-use sea_orm::{ActiveModelTrait, ActiveValue::Set, IntoActiveModel};
-use usher_shared::entity::user::{self, UserStatus};
+use sea_orm::{ActiveModelTrait, ActiveValue::Set, EntityTrait, IntoActiveModel, QueryOrder};
+use usher_shared::entity::{
+    role,
+    user::{self, UserStatus},
+    user_role,
+};
 use usher_testkit::on_both;
 
 use crate::app::{ADMIN, TestApp, Visitor};
@@ -110,6 +114,33 @@ on_both! {
         let again = visitor.get(saved.location()).await;
         assert!(again.has("The user was saved") && again.has("Locked Out"));
         assert!(!visitor.get("/admin/users").await.has("The user was saved"), "a message is said once");
+    }
+
+    async fn a_filter_across_a_table_of_pairs_holds_everybody_once(db: TestDb) {
+        let app = TestApp::start(db).await;
+        let (sam, _) = (app.add_staff("sam@example.org", &["users.view"]).await, app.add_staff("kim@example.org", &["jobs.view"]).await);
+        let roles = role::Entity::find().order_by_asc(role::Column::Id).all(&app.house.db).await.unwrap();
+        // Sam has both roles.
+        let pair = user_role::ActiveModel { user_id: Set(sam.id), role_id: Set(roles[1].id) };
+        pair.insert(&app.house.db).await.unwrap();
+        let mut visitor = app.superuser().await;
+        for (role, holders) in [(0, vec!["sam@example.org"]), (1, vec!["kim@example.org", "sam@example.org"])] {
+            let page = visitor.get(&format!("/admin/users?role={}", roles[role].id)).await;
+            let mut listed = page.objects();
+            listed.sort();
+            assert_eq!(listed, holders, "once each");
+            assert!(page.has(&format!("aria-current=\"true\">{}<", roles[role].name)), "the filter says the role's name: {}", page.body);
+            let facets = visitor.get(&format!("/admin/users?role={}&_facets=yes", roles[role].id)).await;
+            assert!(facets.has(&format!("{} <span class=\"facet\">{}</span>", roles[role].name, holders.len())), "{}", facets.body);
+        }
+        assert_eq!(found(&mut visitor, &format!("role={}&q=kim", roles[1].id)).await, set(&["kim@example.org"]));
+        assert_eq!(found(&mut visitor, "role=999999").await, set(&[]));
+        assert_eq!(visitor.get("/admin/users?role=nonsense").await.location(), "/admin/users");
+        assert_eq!(visitor.get("/admin/users?role__isnull=true").await.location(), "/admin/users");
+        let page = visitor.get(&format!("/admin/roles/{}", roles[1].id)).await;
+        assert!(page.has(&format!("/admin/users?role={}", roles[1].id)), "the role leads to all who have it");
+        let mut viewer = app.staff(&["users.view"]).await;
+        assert!(!viewer.get("/admin/users").await.has("/admin/roles/autocomplete"), "roles take their own permission");
     }
 
     async fn pages_are_complete_both_ways_and_without_duplicates(db: TestDb) {

@@ -88,7 +88,13 @@ fn takes(path: &str, post: bool, model: &str) -> Takes {
         ("/admin/{model}/columns", false) => Takes::NoMethod,
         ("/admin/mails/{id}/body", false) => Takes::Permissions(vec!["mails.view".to_owned()]),
         ("/admin/{model}" | "/admin/{model}/{id}" | "/admin/{model}/{id}/history", false) => view(),
-        ("/admin/{model}/new", _) => operation("add"),
+        // Who may only add need not see.
+        ("/admin/{model}/new", _) if offered.contains(&"add") => Takes::Permissions(vec![format!("{model}.add")]),
+        ("/admin/{model}/new", _) => Takes::NoPage,
+        ("/admin/{model}/{id}/export.json", false) => {
+            Takes::Permissions(vec![format!("{model}.view"), format!("{model}.export")])
+        }
+        ("/admin/{model}/{id}/export.json", true) => Takes::NoMethod,
         ("/admin/{model}/{id}", true) => operation("change"),
         ("/admin/{model}/{id}/delete", _) => operation("delete"),
         ("/admin/{model}/{id}/restore", true) => operation("delete"),

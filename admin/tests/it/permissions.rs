@@ -61,6 +61,36 @@ on_both! {
         assert_eq!(app.user(ada.id).await.email, "ada@example.org");
     }
 
+    async fn who_may_only_add_adds_and_sees_nothing(db: TestDb) {
+        let app = TestApp::start(db).await;
+        let ada = app.add_user("ada@example.org", "Ada").await;
+        let mut visitor = app.staff(&["users.add"]).await;
+        let home = visitor.get("/admin/").await;
+        assert!(home.has("href=\"/admin/users/new\"") && !home.has("href=\"/admin/users\""), "{}", home.body);
+        let form = visitor.get("/admin/users/new").await;
+        assert_eq!(form.status, StatusCode::OK);
+        assert!(!form.has("href=\"/admin/users\"") && !form.has("Save and continue"), "{}", form.body);
+        for (save, to) in [("list", "/admin/"), ("continue", "/admin/"), ("another", "/admin/users/new")] {
+            let email = format!("{save}@example.org");
+            let fields = [("name", "New"), ("email", email.as_str()), ("age", ""), ("_save", save)];
+            let page = visitor.post("/admin/users/new", &fields).await;
+            assert_eq!((page.status, page.location()), (StatusCode::SEE_OTHER, to), "{}", page.body);
+            assert!(visitor.get(to).await.has("The user was added"));
+        }
+        let taken = visitor.post("/admin/users/new", &[("name", "New"), ("email", "ada@example.org"), ("age", "")]).await;
+        assert_eq!(taken.status, StatusCode::UNPROCESSABLE_ENTITY);
+        let id = ada.id;
+        for path in ["/admin/users".to_owned(), format!("/admin/users/{id}"), format!("/admin/users/{id}/history"),
+                     "/admin/users/999999/history".to_owned(), "/admin/users/autocomplete?q=ada".to_owned(),
+                     "/admin/users/export.csv".to_owned(), format!("/admin/users/{id}/export.json")] {
+            assert_eq!(visitor.get(&path).await.status, StatusCode::FORBIDDEN, "{path}");
+        }
+        let fields = [("version", "1"), ("email", "eve@example.org"), ("name", "Eve"), ("age", ""), ("status", "active")];
+        assert_eq!(visitor.post(&format!("/admin/users/{id}"), &fields).await.status, StatusCode::FORBIDDEN);
+        assert_eq!(visitor.post(&format!("/admin/users/{id}/delete"), &[]).await.status, StatusCode::FORBIDDEN);
+        assert_eq!(app.user(id).await.email, "ada@example.org");
+    }
+
     async fn only_superusers_change_superusers(db: TestDb) {
         let app = TestApp::start(db).await;
         let mut visitor = app.staff(&["users.view", "users.change"]).await;
