@@ -356,6 +356,16 @@ impl Page {
         rows.map(|rest| between(rest, ">", "</a>").to_owned()).collect()
     }
 
+    /// The addresses of a list's objects, without the way back.
+    pub fn object_paths(&self) -> Vec<String> {
+        let links = self
+            .tags("<a class=\"object\"")
+            .filter_map(|tag| attribute(tag, "href"));
+        links
+            .map(|href| href.split('?').next().unwrap_or_default().to_owned())
+            .collect()
+    }
+
     pub fn policy(&self) -> &str {
         self.headers
             .get(header::CONTENT_SECURITY_POLICY)

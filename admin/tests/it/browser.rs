@@ -3,13 +3,16 @@
 use std::io::Read;
 
 use flate2::read::GzDecoder;
-use sea_orm::{ActiveModelTrait, ActiveValue::Set, EntityTrait, IntoActiveModel};
+use sea_orm::{ActiveModelTrait, ActiveValue::Set, ColumnTrait, EntityTrait, IntoActiveModel, QueryFilter};
 use serde_json::Value;
 use tokio_util::sync::CancellationToken;
 use usher_shared::{
     api_keys::{self, Scope},
     audit::Actor,
-    entity::job::{self, JobState},
+    entity::{
+        job::{self, JobState},
+        mail,
+    },
     imports,
     jobs::{Schedule, VerifyEmail},
     mail_suppressions, roles,
@@ -198,6 +201,12 @@ async fn violations(browser: &Browser) -> Value {
         .await
 }
 
+/// What is wrong with a page, if anything is.
+async fn found(browser: &Browser, what: &str) -> Option<String> {
+    let found = violations(browser).await;
+    (found != serde_json::json!([])).then(|| format!("{what}: {found}"))
+}
+
 /// In a browser, in both colours and three widths: no page is wider than its window, none breaks a rule of
 /// accessibility, none complains or asks a foreign host for anything.
 #[test]
@@ -224,16 +233,41 @@ fn every_page_is_whole_alone_and_accessible_in_both_colours_on_a_phone_and_a_scr
                         wrong.push(format!("{name} at {width} is wider than its window"));
                     }
                     if width != 768 {
-                        let found = violations(&browser).await;
-                        if found != serde_json::json!([]) {
-                            wrong.push(format!("{name} at {width} in {colour}: {found}"));
-                        }
+                        wrong.extend(found(&browser, &format!("{name} at {width} in {colour}")).await);
                     }
                     if let Some(folder) = pictures {
                         browser
                             .screenshot(format!("{folder}/{name}-{width}-{colour}.png"))
                             .await;
                     }
+                }
+            }
+        }
+        // What opens, and what is said while somebody acts for a user.
+        browser.goto(&format!("{base}/admin/users")).await;
+        for number in [1, 2] {
+            browser
+                .click(&format!(".head-tools details.menu:nth-of-type({number}) summary"))
+                .await;
+            wrong.extend(found(&browser, &format!("the open menu {number}")).await);
+        }
+        browser
+            .goto(&format!(
+                "{base}/admin/users/actions?action=impersonate&id=3&from_object=3"
+            ))
+            .await;
+        browser.fill("#ask-reason", "A call from them").await;
+        browser.click(".confirm-buttons .primary").await;
+        browser.text(".message.acting").await;
+        for (scheme, colour) in [(ColorScheme::Dark, "dark"), (ColorScheme::Light, "light")] {
+            browser.color_scheme(scheme).await;
+            for width in [320, 1440] {
+                browser.size(width, 900).await;
+                wrong.extend(found(&browser, &format!("acting for a user at {width} in {colour}")).await);
+                if let Some(folder) = pictures {
+                    browser
+                        .screenshot(format!("{folder}/acting-{width}-{colour}.png"))
+                        .await;
                 }
             }
         }
@@ -247,6 +281,37 @@ fn every_page_is_whole_alone_and_accessible_in_both_colours_on_a_phone_and_a_scr
         assert_eq!(browser.foreign_requests().await, Vec::<String>::new());
         stop.cancel();
     });
+}
+
+/// What the worker leaves behind of the user's newest job: the mail that it sent.
+async fn delivered(app: &TestApp, user_id: i64) -> uuid::Uuid {
+    let jobs = job::Entity::find()
+        .filter(job::Column::UserId.eq(user_id))
+        .all(&app.house.db);
+    let job = jobs
+        .await
+        .expect("a query")
+        .into_iter()
+        .max_by_key(|job| job.id)
+        .expect("a job");
+    assert_eq!(job.kind, "verify_email");
+    let id = uuid::Uuid::now_v7();
+    let mail = mail::ActiveModel {
+        id: Set(id),
+        job_id: Set(Some(job.id)),
+        kind: Set(job.kind),
+        user_id: Set(Some(user_id)),
+        to_address: Set("countess@example.org".to_owned()),
+        subject: Set("Verify your address".to_owned()),
+        state: Set(mail::MailState::Sent),
+        message_id: Set("1@example.org".to_owned()),
+        answer: Set(Some("250 2.0.0 queued as 7".to_owned())),
+        created_at: Set(now()),
+        sent_at: Set(Some(now())),
+        ..Default::default()
+    };
+    mail.insert(&app.house.db).await.expect("a mail");
+    id
 }
 
 /// What staff do in a day, by the same clicks with and without scripts.
@@ -299,6 +364,11 @@ async fn a_day(javascript: bool) {
     browser.click(".head-tools details.menu summary").await;
     browser.click("button[value=resend_verification]").await;
     assert!(browser.text(".message.good").await.contains("will be asked to verify"));
+    // See the mail that it became.
+    let mail = delivered(&app, ada.id).await;
+    browser.goto(&format!("{base}/admin/users/{}", ada.id)).await;
+    browser.click(&format!("a[href='/admin/mails/{mail}']")).await;
+    assert!(browser.page_text().await.contains("250 2.0.0 queued as 7"));
     // Run a dead job again.
     browser.goto(&format!("{base}/admin/jobs?state=dead")).await;
     browser.click("a.object").await;

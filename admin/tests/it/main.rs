@@ -5,6 +5,7 @@ mod app;
 mod browser;
 mod columns;
 mod dashboard;
+mod escaping;
 mod export;
 mod finding;
 mod forms;
