@@ -207,6 +207,12 @@ async fn found(browser: &Browser, what: &str) -> Option<String> {
     (found != serde_json::json!([])).then(|| format!("{what}: {found}"))
 }
 
+/// Says so when a page has to be scrolled sideways.
+async fn too_wide(browser: &Browser, what: &str) -> Option<String> {
+    let wider = "return document.documentElement.scrollWidth - document.documentElement.clientWidth";
+    (browser.script(wider).await != 0).then(|| format!("{what} is wider than its window"))
+}
+
 /// In a browser, in both colours and three widths: no page is wider than its window, none breaks a rule of
 /// accessibility, none complains or asks a foreign host for anything.
 #[test]
@@ -228,10 +234,7 @@ fn every_page_is_whole_alone_and_accessible_in_both_colours_on_a_phone_and_a_scr
                 browser.size(width, 900).await;
                 for (name, path) in &pages {
                     browser.goto(&format!("{base}{path}")).await;
-                    let wider = "return document.documentElement.scrollWidth - document.documentElement.clientWidth";
-                    if browser.script(wider).await != 0 {
-                        wrong.push(format!("{name} at {width} is wider than its window"));
-                    }
+                    wrong.extend(too_wide(&browser, &format!("{name} at {width}")).await);
                     if width != 768 {
                         wrong.extend(found(&browser, &format!("{name} at {width} in {colour}")).await);
                     }
@@ -263,7 +266,9 @@ fn every_page_is_whole_alone_and_accessible_in_both_colours_on_a_phone_and_a_scr
             browser.color_scheme(scheme).await;
             for width in [320, 1440] {
                 browser.size(width, 900).await;
-                wrong.extend(found(&browser, &format!("acting for a user at {width} in {colour}")).await);
+                let what = format!("acting for a user at {width} in {colour}");
+                wrong.extend(found(&browser, &what).await);
+                wrong.extend(too_wide(&browser, &what).await);
                 if let Some(folder) = pictures {
                     browser
                         .screenshot(format!("{folder}/acting-{width}-{colour}.png"))
