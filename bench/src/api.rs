@@ -5,7 +5,7 @@ mod load;
 mod scripts;
 mod server;
 
-use std::time::Duration;
+use std::{collections::HashMap, time::Duration};
 
 use anyhow::{Result, bail};
 use usher_testkit::{Postgres, TestDb};
@@ -31,17 +31,25 @@ pub struct Args {
     /// Connections at once
     #[arg(long, value_delimiter = ',', default_value = "1,32,256")]
     connections: Vec<usize>,
-    /// PostgreSQL alone
-    #[arg(long)]
-    postgres_only: bool,
+    /// Databases
+    #[arg(long, value_enum, value_delimiter = ',', default_value = "postgres,sqlite")]
+    on: Vec<Engine>,
     #[arg(long)]
     json: bool,
+}
+
+#[derive(Clone, Copy, PartialEq, clap::ValueEnum)]
+enum Engine {
+    Postgres,
+    Sqlite,
 }
 
 /// The connections of the goals.
 const CLIENTS: usize = 32;
 /// Wrong input answered a second.
 const WRONG_INPUT: f64 = 15_000.0;
+/// How much longer the deepest page of a list may take than the first.
+const DEEPEST: f64 = 1.5;
 
 pub async fn run(args: &Args) -> Result<()> {
     let mut bench = Bench {
@@ -49,15 +57,15 @@ pub async fn run(args: &Args) -> Result<()> {
         figures: Vec::new(),
         missed: Vec::new(),
     };
-    let postgres = Postgres::start_durable().await;
-    usher_testkit::administer(&postgres.url("postgres"), "CREATE DATABASE bench").await?;
-    let url = postgres.url("bench");
-    bench.measure("PostgreSQL", &url, true).await?;
-    if !args.postgres_only {
+    if args.on.contains(&Engine::Postgres) {
+        let postgres = Postgres::start_durable().await;
+        usher_testkit::administer(&postgres.url("postgres"), "CREATE DATABASE bench").await?;
+        bench.measure("PostgreSQL", &postgres.url("bench"), true).await?;
+    }
+    if args.on.contains(&Engine::Sqlite) {
         let sqlite = TestDb::empty_sqlite();
-        bench
-            .measure("SQLite", &format!("{}?mode=rwc", sqlite.url()), false)
-            .await?;
+        let url = format!("{}?mode=rwc", sqlite.url());
+        bench.measure("SQLite", &url, false).await?;
     }
     table::print(&bench.figures, args.json)?;
     if !bench.missed.is_empty() {
@@ -74,8 +82,9 @@ struct Bench<'a> {
 
 impl Bench<'_> {
     async fn measure(&mut self, on: &str, url: &str, has_limit: bool) -> Result<()> {
-        let server = Server::start(url, self.args.users).await?;
+        let server = Server::start(url, self.args.users, CLIENTS).await?;
         let wrk = Wrk::new(&server, Duration::from_secs(self.args.seconds));
+        let mut first_pages = HashMap::new();
         for operation in Operation::ALL {
             for &connections in &self.args.connections {
                 if connections != CLIENTS && !operation.is_cheap() {
@@ -83,6 +92,11 @@ impl Bench<'_> {
                 }
                 let load = wrk.run(operation, connections)?;
                 self.note(on, operation, connections, &load);
+                match operation {
+                    Operation::List => drop(first_pages.insert(connections, load.rate)),
+                    Operation::DeepList => self.compare_depth(on, connections, first_pages[&connections] / load.rate),
+                    _ => {}
+                }
                 if connections == CLIENTS && has_limit {
                     self.compare(on, operation, load.rate, &server)?;
                 }
@@ -105,6 +119,16 @@ impl Bench<'_> {
             load.p50, load.p99, load.cpu
         );
         self.figure(on, what, load.rate, "/s", beside);
+    }
+
+    /// Holds the deepest page against the first: times as long.
+    fn compare_depth(&mut self, on: &str, connections: usize, times: f64) {
+        let what = format!("deepest page, to the first, {connections} connections");
+        self.figure(on, what, times, "", format!("goal at most {DEEPEST}"));
+        if times > DEEPEST {
+            self.missed
+                .push(format!("the deepest page takes {times:.2} times as long as the first"));
+        }
     }
 
     /// Holds the rate against what the database does, and against the goal.

@@ -1,5 +1,7 @@
 //! Opening the database, on either engine, with the settings that the house relies on.
 
+mod literal_limits;
+
 use std::{io, panic::AssertUnwindSafe, time::Duration};
 
 use futures::FutureExt;
@@ -14,6 +16,8 @@ use sea_orm::{
     },
 };
 use thiserror::Error;
+
+pub use literal_limits::with_literal_limits;
 
 /// The newest migration this build needs. An older schema is refused at the start; a newer one is
 /// welcome, because changes are made so that the previous release still runs on them.

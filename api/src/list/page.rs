@@ -6,6 +6,8 @@ use sea_orm::{
     sea_query::{Condition, Expr, ExprTrait, Func, Query, SelectStatement, SimpleExpr},
 };
 
+use usher_shared::db::with_literal_limits;
+
 use super::{
     Filter, ListQuery, Listed, Order,
     cursor::{Cursor, Place},
@@ -67,7 +69,8 @@ impl<E: Listed> ListQuery<E> {
             }
         };
         take_from(&mut select, rows_of);
-        let mut rows = read(db, select.limit(self.limit + 1)).await?;
+        let steady = filters.is_empty();
+        let mut rows = read(db, select.limit(self.limit + 1), steady).await?;
         let mut more = rows.len() as u64 > self.limit;
         rows.truncate(usize::try_from(self.limit).unwrap_or(usize::MAX));
         let mut end = rows.last().map(|row| Place::of(&self.order, row));
@@ -141,7 +144,7 @@ impl<E: Listed> ListQuery<E> {
         }
         let mut last = self.order.sorted(E::find(), !backward);
         take_from(&mut last, walked.into_query());
-        let last = read(db, last.limit(1)).await?;
+        let last = read(db, last.limit(1), false).await?;
         Ok(last.first().map(|row| Place::of(&self.order, row)))
     }
 
@@ -216,9 +219,15 @@ fn take_from<E: EntityTrait>(select: &mut Select<E>, rows: SelectStatement) {
         .from_subquery(rows, E::default());
 }
 
-async fn read<E: Listed>(db: &DatabaseConnection, select: Select<E>) -> Result<Vec<E::Row>, DbErr> {
-    let select = select.select_only().columns(E::COLUMNS.iter().copied());
-    let rows = db.query_all(&select.into_query()).await?;
+/// Reads rows; `steady` is a statement that one plan fits whatever its parameters are.
+async fn read<E: Listed>(db: &DatabaseConnection, select: Select<E>, steady: bool) -> Result<Vec<E::Row>, DbErr> {
+    let select = select.select_only().columns(E::COLUMNS.iter().copied()).into_query();
+    let rows = if steady {
+        let statement = with_literal_limits(db.get_database_backend(), &select);
+        db.query_all_raw(statement).await?
+    } else {
+        db.query_all(&select).await?
+    };
     rows.iter().map(E::read).collect()
 }
 

@@ -18,6 +18,7 @@ mod health;
 mod idempotency;
 mod impersonation;
 mod limits;
+mod list_costs;
 mod lists;
 mod log_attacks;
 mod oauth;

@@ -7,6 +7,7 @@ pub enum Operation {
     Get,
     ConditionalGet,
     List,
+    DeepList,
     Search,
     WrongInput,
     Create,
@@ -16,10 +17,11 @@ pub enum Operation {
 
 impl Operation {
     /// What changes the table comes last.
-    pub const ALL: [Self; 8] = [
+    pub const ALL: [Self; 9] = [
         Self::Get,
         Self::ConditionalGet,
         Self::List,
+        Self::DeepList,
         Self::Search,
         Self::WrongInput,
         Self::LogIn,
@@ -32,6 +34,7 @@ impl Operation {
             Self::Get => "get by id",
             Self::ConditionalGet => "conditional get",
             Self::List => "list of 50",
+            Self::DeepList => "its deepest page",
             Self::Search => "search by words",
             Self::WrongInput => "wrong input",
             Self::LogIn => "log-in",
@@ -62,6 +65,10 @@ impl Operation {
                 request = function() return wrk.format('GET', '/users/2', H) end"
                 .to_owned(),
             Self::List => "request = function() return wrk.format('GET', '/users?limit=50', H) end".to_owned(),
+            Self::DeepList => {
+                let cursor = &server.deepest;
+                format!("request = function() return wrk.format('GET', '/users?limit=50&cursor={cursor}', H) end")
+            }
             Self::Search => "local W = {'ada', 'turing', 'hopper', 'love', 'elena'}\n\
                 request = function() return wrk.format('GET', '/users?q='..W[math.random(#W)], H) end"
                 .to_owned(),
@@ -77,16 +84,16 @@ impl Operation {
                 "request = function() return wrk.format('POST', '/auth/login', H,\n\
                 '{{\"email\":\"{EMAIL}\",\"password\":\"{PASSWORD}\"}}') end"
             ),
-            // Each answer's token is the next one's to show; a connection without one logs in first.
-            Self::Refresh => format!(
-                "local T = {{}}\n\
-                request = function()\n\
-                local t = table.remove(T, 1)\n\
-                if t then return wrk.format('POST', '/auth/refresh', H, '{{\"refresh_token\":\"'..t..'\"}}') end\n\
-                return wrk.format('POST', '/auth/login', H,\n\
-                '{{\"email\":\"{EMAIL}\",\"password\":\"{PASSWORD}\"}}') end\n\
-                response = function(_, _, body) T[#T + 1] = body:match('urt_%w+_%w+') end"
-            ),
+            // Each answer's token is the next one's to show. There are as many sessions as connections.
+            Self::Refresh => {
+                let tokens = server.refresh_tokens.join("','");
+                format!(
+                    "local T = {{'{tokens}'}}\n\
+                    request = function() return wrk.format('POST', '/auth/refresh', H,\n\
+                    '{{\"refresh_token\":\"'..table.remove(T, 1)..'\"}}') end\n\
+                    response = function(_, _, body) T[#T + 1] = body:match('urt_%w+_%w+') end"
+                )
+            }
         };
         format!("{bearer}{body}\n")
     }
