@@ -23,6 +23,14 @@ document.addEventListener("keydown", (event) => {
   }
 });
 
+// "?" lists the shortcuts.
+document.addEventListener("keydown", (event) => {
+  const dialog = document.getElementById("shortcuts");
+  if (!dialog || event.key !== "?" || event.target.closest("input, textarea, select, [contenteditable]")) return;
+  event.preventDefault();
+  dialog.showModal();
+});
+
 // A field that holds an object's id suggests objects by their names.
 document.querySelectorAll("[data-suggest]").forEach((input, number) => {
   const list = document.createElement("datalist");

@@ -2,8 +2,8 @@
 
 use askama::Template;
 use axum::{extract::State, response::Response};
-use chrono::{DateTime, Days, SubsecRound, TimeDelta, Timelike, Utc};
-use sea_orm::{ConnectionTrait, DbBackend, DbErr, EntityTrait, QueryOrder, QueryResult, QuerySelect, Statement};
+use chrono::{DateTime, Days, TimeDelta, Utc};
+use sea_orm::{ConnectionTrait, DbErr, EntityTrait, QueryOrder, QuerySelect, Statement};
 use std::collections::HashMap;
 use usher_shared::{entity::audit_log, time::now};
 
@@ -12,6 +12,7 @@ use crate::{
     error::AdminError,
     page,
     plot::{Plot, Point},
+    series::{self, Counted, Series},
     shell::Shell,
     staff::Staff,
     state::AppState,
@@ -22,8 +23,6 @@ use crate::{
 const COUNTED: i64 = 10_000;
 /// A worker that was not seen for longer is taken for dead.
 const WORKER_SEEN: TimeDelta = TimeDelta::seconds(60);
-const DAYS: u64 = 14;
-const HOURS: i64 = 24;
 const RECENT: u64 = 10;
 
 #[derive(Template)]
@@ -64,9 +63,13 @@ struct Recent {
 pub(crate) async fn show(State(state): State<AppState>, visit: Visit, staff: Staff) -> Result<Response, AdminError> {
     let counts = counts(&state.db).await?;
     let mut plots = vec![];
-    if staff.may("users.view") || staff.may("jobs.view") {
-        let series = series(&state.db).await?;
+    if ["users.view", "sessions.view", "jobs.view"]
+        .iter()
+        .any(|one| staff.may(one))
+    {
+        let series = state.series.read(&state.db).await?;
         plots.extend(staff.may("users.view").then(|| signups(&series)));
+        plots.extend(staff.may("sessions.view").then(|| log_ins(&series)));
         plots.extend(staff.may("jobs.view").then(|| jobs_done(&series)));
     }
     let recent = if staff.may("audit.view") {
@@ -202,82 +205,37 @@ fn groups(counts: &HashMap<&'static str, i64>) -> [(&'static str, Group); 4] {
     ]
 }
 
-/// Rows a day and jobs an hour, by the start of their time as text.
-type Series = HashMap<(String, String), i64>;
-
-async fn series(db: &impl ConnectionTrait) -> Result<Series, DbErr> {
-    let day = counted(db, "created_at", "day", "users WHERE created_at >= $1");
-    let hour = counted(
-        db,
-        "finished_at",
-        "hour",
-        "jobs WHERE state = 'done' AND finished_at >= $2",
-    );
-    let query = format!("SELECT 'users' AS part, {day} UNION ALL SELECT 'jobs', {hour}");
-    let values = [first_day().into(), first_hour().into()];
-    let rows = db
-        .query_all_raw(Statement::from_sql_and_values(db.get_database_backend(), query, values))
-        .await?;
-    let read = |row: QueryResult| {
-        Ok((
-            (row.try_get("", "part")?, row.try_get("", "bucket")?),
-            row.try_get("", "number")?,
-        ))
-    };
-    rows.into_iter().map(read).collect()
-}
-
-/// SQL for how many rows there are by day (`2026-11-22`) or hour (`2026-11-22T10`). PostgreSQL writes a time as text only
-/// once for each of these, because that takes longer than all else.
-fn counted(db: &impl ConnectionTrait, column: &str, unit: &str, rows: &str) -> String {
-    let characters = if unit == "day" { 10 } else { 13 };
-    let (start, text) = match db.get_database_backend() {
-        DbBackend::Postgres => (
-            format!("date_trunc('{unit}', {column} AT TIME ZONE 'UTC')"),
-            format!("left(to_char(start, 'YYYY-MM-DD\"T\"HH24'), {characters})"),
-        ),
-        _ => (format!("substr({column}, 1, {characters})"), "start".to_owned()),
-    };
-    format!("{text} AS bucket, number FROM (SELECT {start} AS start, count(*) AS number FROM {rows} GROUP BY 1) AS t")
-}
-
-fn first_day() -> DateTime<Utc> {
-    let today = now().date_naive();
-    let first = today.checked_sub_days(Days::new(DAYS - 1)).unwrap_or(today);
-    first.and_time(chrono::NaiveTime::MIN).and_utc()
-}
-
-fn first_hour() -> DateTime<Utc> {
-    let hour = now()
-        .with_minute(0)
-        .and_then(|at| at.with_second(0))
-        .unwrap_or_else(now)
-        .trunc_subsecs(0);
-    hour - TimeDelta::hours(HOURS - 1)
-}
-
 fn signups(series: &Series) -> Plot {
-    let days = (0..DAYS).map(|day| first_day() + Days::new(day));
-    let points = days.map(|day| Point {
+    Plot::new(
+        "Sign-ups per day",
+        "sign-ups in 14 days",
+        by_day(series, Counted::SignUps),
+    )
+}
+
+fn log_ins(series: &Series) -> Plot {
+    Plot::new("Log-ins per day", "log-ins in 14 days", by_day(series, Counted::LogIns))
+}
+
+fn by_day(series: &Series, what: Counted) -> Vec<Point> {
+    let point = |day: DateTime<Utc>| Point {
         tick: day.format("%-d %b").to_string(),
         label: day.format("%Y-%m-%d").to_string(),
-        value: number(series, "users", day.format("%Y-%m-%d").to_string()),
-    });
-    Plot::new("Sign-ups per day", "sign-ups in 14 days", points.collect())
+        value: series.number(what, day),
+    };
+    (0..series::DAYS)
+        .map(|day| point(series::first_day() + Days::new(day)))
+        .collect()
 }
 
 fn jobs_done(series: &Series) -> Plot {
-    let hours = (0..HOURS).map(|hour| first_hour() + TimeDelta::hours(hour));
+    let hours = (0..series::HOURS).map(|hour| series::first_hour() + TimeDelta::hours(hour));
     let points = hours.map(|hour| Point {
         tick: hour.format("%H:00").to_string(),
         label: hour.format("%Y-%m-%d %H:00 UTC").to_string(),
-        value: number(series, "jobs", hour.format("%Y-%m-%dT%H").to_string()),
+        value: series.number(Counted::JobsDone, hour),
     });
     Plot::new("Jobs done per hour", "jobs in 24 hours", points.collect())
-}
-
-fn number(series: &Series, part: &str, bucket: String) -> i64 {
-    series.get(&(part.to_owned(), bucket)).copied().unwrap_or(0)
 }
 
 async fn recent(state: &AppState) -> Result<Vec<Recent>, DbErr> {

@@ -23,6 +23,7 @@ mod plot;
 mod posted;
 mod reauth;
 mod routes;
+mod series;
 mod server;
 mod session;
 mod shell;

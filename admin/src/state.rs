@@ -5,7 +5,7 @@ use std::sync::Arc;
 use sea_orm::DatabaseConnection;
 use usher_shared::{House, config::Config, jobs::Ledger, rate_limit::RateLimiter};
 
-use crate::{engine::Site, models, overview};
+use crate::{engine::Site, models, overview, series};
 
 /// The shared parts of the admin. Cheap to clone.
 #[derive(Clone, Debug)]
@@ -16,6 +16,7 @@ pub struct AppState {
     pub(crate) limiter: RateLimiter,
     pub(crate) site: Arc<Site>,
     pub(crate) overview: overview::Kept,
+    pub(crate) series: series::Kept,
 }
 
 impl AppState {
@@ -29,6 +30,7 @@ impl AppState {
             limiter: house.limiter.clone(),
             site: Arc::new(models::site()),
             overview: overview::Kept::default(),
+            series: series::Kept::default(),
         }
     }
 

@@ -27,6 +27,16 @@ pub(crate) struct FilterGroup {
     pub(crate) options: Vec<FilterOption>,
     /// Where any text may be given.
     pub(crate) free: Option<FreeFilter>,
+    /// Where two days may be given.
+    pub(crate) range: Option<RangeFilter>,
+}
+
+pub(crate) struct RangeFilter {
+    pub(crate) name: &'static str,
+    pub(crate) from: String,
+    pub(crate) before: String,
+    /// The list's other parameters.
+    pub(crate) kept: Vec<(String, String)>,
 }
 
 pub(crate) struct FreeFilter {
@@ -83,6 +93,7 @@ impl FilterGroups<'_> {
             used: current.is_some(),
             options,
             free: None,
+            range: None,
         };
         let is = |text: &str| query::is(spec, text);
         let any = option("Any", None);
@@ -111,7 +122,10 @@ impl FilterGroups<'_> {
             Kind::Time => {
                 let periods = self.periods(current);
                 let periods = periods.map(|period| option(&period.label(), Some(Test::During(period))));
-                group(std::iter::once(any).chain(periods).collect())
+                FilterGroup {
+                    range: Some(self.range(spec)),
+                    ..group(std::iter::once(any).chain(periods).collect())
+                }
             }
             _ => group(std::iter::once(any).chain(presence("Set", "Not set")).collect()),
         }
@@ -149,6 +163,25 @@ impl FilterGroups<'_> {
             used: current.is_some(),
             options,
             free: Some(self.free(name, Some(format!("/admin/{model}/autocomplete")))),
+            range: None,
+        }
+    }
+
+    fn range(&self, spec: &Spec) -> RangeFilter {
+        let own = self.query.filters.iter().filter(|filter| filter.column == spec.name);
+        let (mut from, mut before) = (String::new(), String::new());
+        for filter in own {
+            match &filter.test {
+                Test::From { text, .. } => from.clone_from(text),
+                Test::Before { text, .. } => before.clone_from(text),
+                _ => {}
+            }
+        }
+        RangeFilter {
+            name: spec.name,
+            from,
+            before,
+            kept: self.query.kept_by_filter(spec.name),
         }
     }
 

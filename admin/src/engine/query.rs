@@ -1,12 +1,13 @@
 //! A list's state as its address says it: what is searched, filtered and sorted, and where in the list one is.
 //! Every link of the list is written here too, so that what is written can be read.
 
-use chrono::{DateTime, Utc};
+use chrono::{DateTime, TimeDelta, Utc};
 use sea_orm::{
     Value,
-    sea_query::{Condition, Expr, ExprTrait, IntoCondition},
+    sea_query::{Condition, Expr, ExprTrait, IntoCondition, SimpleExpr},
 };
 use url::form_urlencoded::Serializer;
+use usher_shared::time::first_id;
 
 use super::{
     across::Across,
@@ -21,6 +22,9 @@ use crate::posted::Fields;
 
 /// Longer searches are cut: no word in the house is longer.
 const MAX_SEARCH_CHARS: usize = 200;
+
+/// Clocks of the processes that make ids differ by less than this.
+const CLOCKS: TimeDelta = TimeDelta::hours(1);
 
 /// Names of the parameters that are no columns.
 const SEARCH: &str = "q";
@@ -256,6 +260,26 @@ impl Filter {
             Test::Before { at, .. } => column.lt(*at),
         }
         .into_condition()
+        .add_option(self.by_id(model))
+    }
+
+    /// A time that the list is sorted by through its ids is found through them too: they hold the time by the clock of
+    /// whoever made them.
+    fn by_id(&self, model: &Model) -> Option<SimpleExpr> {
+        let is_by_id = model.field(self.column)?.sort == Some(model.id) && model.id_field().storage == Storage::Uuid;
+        let id = || Expr::col(model.id);
+        let from = |at: DateTime<Utc>| id().gte(first_id(at.checked_sub_signed(CLOCKS).unwrap_or(at)));
+        let before = |at: DateTime<Utc>| id().lt(first_id(at.checked_add_signed(CLOCKS).unwrap_or(at)));
+        match &self.test {
+            _ if !is_by_id => None,
+            Test::During(period) => {
+                let (start, end) = period.range();
+                Some(from(start).and(before(end)))
+            }
+            Test::From { at, .. } => Some(from(*at)),
+            Test::Before { at, .. } => Some(before(*at)),
+            _ => None,
+        }
     }
 
     fn parameter(&self) -> (String, String) {

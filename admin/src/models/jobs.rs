@@ -123,6 +123,7 @@ impl AdminModel for Entity {
             CreatedAt => Field::time(C.created_at)
                 .list()
                 .sort_by(Id)
+                .filter()
                 .fieldset("Timeline")
                 .readonly(),
             StartedAt => Field::time(C.started_at).fieldset("Timeline").readonly(),

@@ -44,7 +44,7 @@ impl AdminModel for Entity {
             Answer => Field::text(C.answer).label("Server's answer").readonly(),
             TextBody => Field::internal(TextBody),
             HtmlBody => Field::internal(HtmlBody),
-            CreatedAt => Field::time(C.created_at).list().sort_by(Id).readonly(),
+            CreatedAt => Field::time(C.created_at).list().sort_by(Id).filter().readonly(),
             SentAt => Field::time(C.sent_at).list().readonly(),
         }
     }

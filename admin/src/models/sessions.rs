@@ -39,7 +39,12 @@ impl AdminModel for Entity {
                 .readonly(),
             Address => Field::text(C.address).label("IP address").list().readonly(),
             UserAgent => Field::text(C.user_agent).label("Browser or client").list().readonly(),
-            CreatedAt => Field::time(C.created_at).label("Started").list().sort_by(Id).readonly(),
+            CreatedAt => Field::time(C.created_at)
+                .label("Started")
+                .list()
+                .sort_by(Id)
+                .filter()
+                .readonly(),
             LastSeenAt => Field::time(C.last_seen_at).label("Last seen").list().readonly(),
             ExpiresAt => Field::time(C.expires_at).label("Ends at the latest").readonly(),
             EndedAt => Field::time(C.ended_at).list().filter().readonly(),

@@ -246,6 +246,13 @@ fn every_page_is_whole_alone_and_accessible_in_both_colours_on_a_phone_and_a_scr
                 }
             }
         }
+        browser.goto(&format!("{base}/admin/users")).await;
+        browser.press("?").await;
+        assert_eq!(
+            browser.script("return document.getElementById('shortcuts').open").await,
+            true
+        );
+        wrong.extend(found(&browser, "the shortcuts").await);
         // What opens, and what is said while somebody acts for a user.
         browser.goto(&format!("{base}/admin/users")).await;
         for number in [1, 2] {

@@ -52,6 +52,18 @@ on_both! {
             assert!(page.status == StatusCode::OK && !page.has("ada@example.org"), "{query}");
         }
         assert!(boss.get(&format!("/admin/users?created_at={year}")).await.has(&format!("created_at={month}")), "the months of the year");
+        // Jobs, mails and sessions are found through their ids, which hold the time.
+        let tomorrow = usher_shared::time::now().date_naive() + chrono::Days::new(1);
+        for (query, holds) in [(format!("created_at={year}"), true), (format!("created_at__gte={day}&created_at__lt={tomorrow}"), true),
+                               (format!("created_at__lt={day}"), false), (format!("created_at__gte={tomorrow}"), false),
+                               ("created_at__gte=0001-01-01T00:00:00Z".to_owned(), true), ("created_at__lt=9999-12-31T23:59:59Z".to_owned(), true)] {
+            for model in ["jobs", "sessions"] {
+                let page = boss.get(&format!("/admin/{model}?{query}")).await;
+                assert_eq!((page.status, !page.objects().is_empty()), (StatusCode::OK, holds), "{model}?{query}");
+            }
+        }
+        let page = boss.get(&format!("/admin/jobs?created_at__gte={day}&created_at__lt={tomorrow}")).await;
+        assert_eq!((page.input("created_at__gte"), page.input("created_at__lt")), (Some(day.to_string()), Some(tomorrow.to_string())));
         for bad in ["created_at=yesterday", "created_at=2026-13", "created_at__gte=x"] {
             assert_eq!(boss.get(&format!("/admin/users?{bad}")).await.location(), "/admin/users", "{bad}");
         }
