@@ -103,6 +103,11 @@ const INSERT: &str =
     "INSERT INTO jobs (id, queue, kind, version, payload, priority, run_at, next_dispatch_at, created_at)
 VALUES (gen_random_uuid(), 'limit', 'noop', 1, '{\"number\": 1}', 5, now(), now(), now());\n";
 
+/// An id as the ledger gives them, by time, for rows that PostgreSQL makes: random ones would spread the oldest jobs over
+/// all pages of the table, and measure that.
+const UUID_V7: &str = "(lpad(to_hex((extract(epoch FROM clock_timestamp()) * 1000)::bigint), 12, '0') \
+                       || '7' || substr(md5(random()::text), 1, 3) || '8' || substr(md5(random()::text), 1, 15))::uuid";
+
 /// What the handlers note.
 #[derive(Default)]
 struct Seen {
@@ -248,7 +253,7 @@ impl Bench {
         self.house.db.execute_unprepared("DELETE FROM jobs").await?;
         let fill = format!(
             "INSERT INTO jobs (id, queue, kind, payload, run_at, next_dispatch_at, created_at)
-             SELECT gen_random_uuid(), 'default', 'noop', jsonb_build_object('number', n), now(), now(), now()
+             SELECT {UUID_V7}, 'default', 'noop', jsonb_build_object('number', n), now(), now(), now()
              FROM generate_series(0, {count} - 1) n"
         );
         self.house.db.execute_unprepared(&fill).await?;

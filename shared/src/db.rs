@@ -4,6 +4,7 @@ mod literal_limits;
 
 use std::{io, panic::AssertUnwindSafe, time::Duration};
 
+use chrono::{DateTime, Utc};
 use futures::FutureExt;
 use sea_orm::{
     ColumnTrait, ConnectOptions, ConnectionTrait, Database, DatabaseConnection, DatabaseTransaction, DbBackend, DbErr,
@@ -18,6 +19,8 @@ use sea_orm::{
 use thiserror::Error;
 
 pub use literal_limits::with_literal_limits;
+
+use crate::jobs::Sql;
 
 /// The newest migration this build needs. An older schema is refused at the start; a newer one is
 /// welcome, because changes are made so that the previous release still runs on them.
@@ -160,6 +163,15 @@ pub async fn begin(db: &DatabaseConnection) -> Result<DatabaseTransaction, DbErr
         ..Default::default()
     })
     .await
+}
+
+/// The database's clock. Machines need not agree about the time where this one decides.
+pub async fn clock(conn: &impl ConnectionTrait) -> Result<DateTime<Utc>, DbErr> {
+    let sql = Sql(conn.get_database_backend());
+    let query = sql.statement(&format!("SELECT {} AS now", sql.now()), []);
+    let row = conn.query_one_raw(query).await?;
+    row.ok_or_else(|| DbErr::RecordNotFound("the clock".to_owned()))?
+        .try_get("", "now")
 }
 
 /// Rows whose column is one of these values. On PostgreSQL they are one parameter, so that a statement is prepared

@@ -1,7 +1,8 @@
 //! The job ledger: a job is a row, written in the transaction that caused it. A hint to the queue after the
-//! commit makes it start at once; the sweep finds every job whose hint was lost.
+//! commit makes it start at once; workers look into the ledger for every job whose hint was lost.
 
 mod claims;
+mod due;
 mod enqueue;
 mod finish;
 mod in_process;
@@ -20,6 +21,7 @@ mod workers;
 use serde::{Serialize, de::DeserializeOwned};
 
 pub use claims::{Claim, CompleteError, Failure, Held};
+pub use due::{Due, Place};
 pub use enqueue::{EnqueueError, Enqueued, MAX_PAYLOAD_BYTES, Options, Origin, enqueue, enqueue_all, enqueue_with};
 pub use finish::Finisher;
 pub use kinds::{

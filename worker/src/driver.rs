@@ -1,17 +1,20 @@
-//! Brings jobs in: takes hints off the queue, claims their rows in batches, and hands them to apalis.
+//! Brings jobs in: claims in batches what hints name and what is due in the ledger, and hands it to apalis.
 //! It never holds more than the handlers can start soon, so that the rest is free for other workers.
 
 use std::{
-    sync::{Arc, Mutex, MutexGuard, PoisonError},
+    sync::Arc,
     time::{Duration, Instant},
 };
 
 use anyhow::Context;
 use sea_orm::DbErr;
-use tokio::sync::{OwnedSemaphorePermit, Semaphore, mpsc};
+use tokio::sync::{Mutex, OwnedSemaphorePermit, Semaphore, mpsc};
 use tokio_util::sync::CancellationToken;
 use tracing::{info, warn};
-use usher_shared::{entity::job, jobs::Ledger};
+use usher_shared::{
+    entity::job,
+    jobs::{Due, Hint, Ledger, Place},
+};
 
 use crate::{
     held::{Held, HeldJob},
@@ -24,6 +27,8 @@ const POP_WAIT: Duration = Duration::from_secs(1);
 const POLL_PAUSE: Duration = Duration::from_millis(400);
 /// Jobs that end within this are claimed ahead.
 const QUICK_RUN: Duration = Duration::from_millis(500);
+/// Between two looks into the ledger while hints come in.
+const LOOK_PAUSE: Duration = Duration::from_secs(1);
 /// Before a queue that failed is tried again.
 const QUEUE_PAUSE: Duration = Duration::from_secs(1);
 
@@ -38,8 +43,30 @@ pub(crate) struct Driver {
     pub(crate) ahead: usize,
     pub(crate) jobs: mpsc::Sender<HeldJob>,
     pub(crate) shutdown: CancellationToken,
-    /// When the queue last failed to answer, until it answers again.
-    pub(crate) queue_down: Mutex<Option<Instant>>,
+    pub(crate) turns: Mutex<Turns>,
+}
+
+/// Whose turn it is, the hints' or the ledger's. The ledger is asked each second, whenever no hints come, and as long as it
+/// has more due jobs than are claimed at once: it knows their order, and their hints would only be in the way.
+pub(crate) struct Turns {
+    /// When the ledger is asked at the latest.
+    look_at: Instant,
+    /// The last look found as many jobs as it asked for.
+    long: bool,
+    place: Place,
+    /// When the queue of hints last failed to answer, until it answers again.
+    queue_down: Option<Instant>,
+}
+
+impl Default for Turns {
+    fn default() -> Self {
+        Self {
+            look_at: Instant::now(),
+            long: false,
+            place: Place::default(),
+            queue_down: None,
+        }
+    }
 }
 
 impl Driver {
@@ -48,8 +75,9 @@ impl Driver {
         let Some(mut slots) = self.free_slots().await else {
             return Ok(Duration::ZERO);
         };
-        let (jobs, claimed_at) = self.claim(slots.num_permits()).await?;
-        let rest = if jobs.is_empty() && self.polls() {
+        let mut turns = self.turns.lock().await;
+        let (jobs, claimed_at) = self.claim(slots.num_permits(), &mut turns).await?;
+        let rest = if jobs.is_empty() && !self.listens(&turns) {
             POLL_PAUSE
         } else {
             Duration::ZERO
@@ -82,37 +110,54 @@ impl Driver {
         Some(slots)
     }
 
-    /// Claims up to `max` jobs: those the queue names, or those that are due where no queue can name any.
-    async fn claim(&self, max: usize) -> anyhow::Result<(Vec<job::Model>, Instant)> {
-        if !self.polls() {
-            // A hint that gets lost because the process stops in this moment is announced again by another worker.
-            let pop = self.ledger.transport().pop(&self.queues, max, POP_WAIT);
-            let popped = self
-                .shutdown
-                .run_until_cancelled(within(POP_WAIT + CALL_LIMIT, pop))
-                .await;
-            match popped.unwrap_or_else(|| Ok(Vec::new())) {
-                Ok(hints) => {
-                    if self.queue_down().take().is_some() {
-                        info!("the queue answers again");
-                    }
-                    let claimed_at = Instant::now();
-                    if hints.is_empty() {
-                        return Ok((Vec::new(), claimed_at));
-                    }
-                    let claim = self.ledger.claim(&hints, &self.worker, self.lease);
-                    return Ok((self.answered(claim).await?, claimed_at));
+    /// Claims up to `max` jobs: those the queue names, or those that are due in the ledger when it is its turn.
+    async fn claim(&self, max: usize, turns: &mut Turns) -> anyhow::Result<(Vec<job::Model>, Instant)> {
+        let due = if turns.long || !self.listens(turns) {
+            Due::All
+        } else if Instant::now() >= turns.look_at {
+            Due::Overdue
+        } else {
+            let hints = self.pop(max, turns).await;
+            let claimed_at = Instant::now();
+            if !hints.is_empty() {
+                let claim = self.ledger.claim(&hints, &self.worker, self.lease);
+                return Ok((self.answered(claim).await?, claimed_at));
+            }
+            if self.shutdown.is_cancelled() {
+                return Ok((Vec::new(), claimed_at));
+            }
+            // Whatever is due has lost its hint.
+            Due::All
+        };
+        let claimed_at = Instant::now();
+        let claim = self
+            .ledger
+            .claim_due(&self.queues, due, max, &self.worker, self.lease, &mut turns.place);
+        let jobs = self.answered(claim).await?;
+        turns.long = jobs.len() == max;
+        turns.look_at = Instant::now() + LOOK_PAUSE;
+        Ok((jobs, claimed_at))
+    }
+
+    /// Hints, or none while the process stops or the queue does not answer.
+    async fn pop(&self, max: usize, turns: &mut Turns) -> Vec<Hint> {
+        // A hint that gets lost because the process stops in this moment: the job is found in the ledger.
+        let pop = self.ledger.transport().pop(&self.queues, max, POP_WAIT);
+        let pop = self.shutdown.run_until_cancelled(within(POP_WAIT + CALL_LIMIT, pop));
+        match pop.await.unwrap_or_else(|| Ok(Vec::new())) {
+            Ok(hints) => {
+                if turns.queue_down.take().is_some() {
+                    info!("the queue answers again");
                 }
-                Err(error) => {
-                    if self.queue_down().replace(Instant::now()).is_none() {
-                        warn!(error = %format_args!("{error:#}"), "the queue does not answer: polling the ledger until it does");
-                    }
+                hints
+            }
+            Err(error) => {
+                if turns.queue_down.replace(Instant::now()).is_none() {
+                    warn!(error = %format_args!("{error:#}"), "the queue does not answer: polling the ledger until it does");
                 }
+                Vec::new()
             }
         }
-        let claimed_at = Instant::now();
-        let claim = self.ledger.claim_due(&self.queues, max, &self.worker, self.lease);
-        Ok((self.answered(claim).await?, claimed_at))
     }
 
     /// A claim's answer in time. Without it the claim may have been carried out, and the sweep looks for such jobs.
@@ -124,12 +169,8 @@ impl Driver {
         answer.inspect_err(|_| self.held.claim_failed())
     }
 
-    fn queue_down(&self) -> MutexGuard<'_, Option<Instant>> {
-        self.queue_down.lock().unwrap_or_else(PoisonError::into_inner)
-    }
-
-    /// Whether the ledger itself is asked for due jobs.
-    fn polls(&self) -> bool {
-        !self.ledger.transport().carries_hints() || self.queue_down().is_some_and(|since| since.elapsed() < QUEUE_PAUSE)
+    /// Whether there is a queue that answers, or whose answer is worth waiting for again.
+    fn listens(&self, turns: &Turns) -> bool {
+        self.ledger.transport().carries_hints() && turns.queue_down.is_none_or(|since| since.elapsed() >= QUEUE_PAUSE)
     }
 }

@@ -1,10 +1,7 @@
 //! Some of a worker's queues with the handlers that are there for them: a driver brings their jobs in, apalis runs them.
 //! Most workers have one lane; a queue with handlers of its own is another one.
 
-use std::{
-    sync::{Arc, Mutex},
-    time::Duration,
-};
+use std::{sync::Arc, time::Duration};
 
 use apalis::{
     layers::WorkerBuilderExt,
@@ -12,7 +9,7 @@ use apalis::{
 };
 use apalis_core::worker::ext::parallelize::ParallelizeExt;
 use tokio::{
-    sync::{Semaphore, mpsc},
+    sync::{Mutex, Semaphore, mpsc},
     task::JoinHandle,
 };
 use tokio_util::{sync::CancellationToken, task::TaskTracker};
@@ -106,7 +103,7 @@ impl Lane {
             ahead: self.ahead,
             jobs,
             shutdown: shutdown.clone(),
-            queue_down: Mutex::default(),
+            turns: Mutex::default(),
         });
         let handling = handle(
             format!("{} {}", crew.info.name, self.queues.join(" ")),

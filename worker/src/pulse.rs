@@ -1,5 +1,5 @@
 //! What tells the others that this worker lives: its leases renewed and its row in `workers` kept fresh,
-//! both every five seconds, the sweep that finds what nobody claimed or nobody finished, the schedules' ticks,
+//! both every five seconds, the sweep that finds what nobody finished, the schedules' ticks,
 //! and the seals of the audit log.
 
 use std::{
@@ -20,8 +20,6 @@ use crate::{
 };
 
 const SWEEP_PAUSE: Duration = Duration::from_secs(1);
-/// While a queue is longer than what is announced of it at once: handlers must not run out of hints.
-const BACKLOG_PAUSE: Duration = Duration::from_millis(200);
 const TICK_PAUSE: Duration = Duration::from_secs(1);
 /// A row of the audit log waits no longer for its seal.
 const SEAL_PAUSE: Duration = Duration::from_secs(5);
@@ -64,12 +62,12 @@ impl Pulse {
         Ok(Duration::from_secs(5))
     }
 
-    /// Announces what is due again, and takes jobs back whose worker is gone.
+    /// Takes jobs back whose worker is gone, and ends or releases those that wait.
     pub(crate) async fn sweep(self: Arc<Self>) -> anyhow::Result<Duration> {
         if self.held.may_have_strays() {
             self.give_strays_back().await?;
         }
-        let swept = within(CALL_LIMIT, self.ledger.sweep(&self.info.queues)).await?;
+        let swept = within(CALL_LIMIT, self.ledger.sweep()).await?;
         if swept.recovered > 0 {
             self.found.notify_one();
         }
@@ -80,7 +78,7 @@ impl Pulse {
                 "jobs of lost workers are back, or ended"
             );
         }
-        Ok(if swept.backlog { BACKLOG_PAUSE } else { SWEEP_PAUSE })
+        Ok(SWEEP_PAUSE)
     }
 
     /// Seals new rows of the audit log.

@@ -20,7 +20,7 @@ pub struct Model {
     pub priority: i16,
     /// Not before this time.
     pub run_at: DateTimeUtc,
-    /// When the sweep announces it (again), should nobody have claimed it.
+    /// From when on it is not left to its hint any more.
     pub next_dispatch_at: DateTimeUtc,
     /// Counts returns to `ready`; part of the hint, so that an old hint claims nothing.
     pub epoch: i32,

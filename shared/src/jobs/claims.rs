@@ -7,7 +7,7 @@ use sea_orm::{ConnectionTrait, DbErr, EntityTrait, FromQueryResult, Value};
 use thiserror::Error;
 use uuid::Uuid;
 
-use super::{Hint, Ledger, Priority, sql::Sql};
+use super::{Hint, Ledger, sql::Sql};
 use crate::{
     db,
     entity::{
@@ -72,7 +72,7 @@ pub struct Failure {
 const MAX_ERROR_CHARS: usize = 4_000;
 
 /// Claims the jobs that a select chooses; `$1` is the token, `$2` the worker, `$3` the lease in seconds.
-fn claim_all(sql: Sql, select: &str) -> String {
+pub(super) fn claim_all(sql: Sql, select: &str) -> String {
     format!(
         "UPDATE jobs SET state = 'running', attempt = attempt + 1, lease_token = $1, worker = $2, \
          lease_until = {lease}, started_at = {now}, cancel_requested = false, progress = NULL \
@@ -84,25 +84,11 @@ fn claim_all(sql: Sql, select: &str) -> String {
 }
 
 /// Which of the ready jobs may be claimed; `queue` says of which queues.
-fn claimable(sql: Sql, queue: &str) -> String {
+pub(super) fn claimable(sql: Sql, queue: &str) -> String {
     format!(
         "NOT waits AND run_at <= {now} AND (expires_at IS NULL OR expires_at > {now}) AND {queue}",
         now = sql.now()
     )
-}
-
-impl Sql {
-    /// Claims jobs of one queue and priority that are due, oldest first; `$4` to `$6` are queue, priority and how many.
-    /// Jobs that are left to their hint until after the horizon are passed over.
-    pub(super) fn claim_due(self, queue: &str, horizon: &str) -> String {
-        let due = format!(
-            "SELECT id FROM jobs WHERE queue = $4 AND priority = $5 AND next_dispatch_at <= {horizon} \
-             AND state = 'ready' AND crashes = 0 AND {claimable} ORDER BY next_dispatch_at, id LIMIT $6 {skip}",
-            claimable = claimable(self, queue),
-            skip = self.skip_locked(),
-        );
-        claim_all(self, &due)
-    }
 }
 
 impl Ledger {
@@ -119,34 +105,6 @@ impl Ledger {
         let query = claim_all(sql, &free);
         let ids = Sql::hints(hints);
         self.take(&self.db, &query, worker, lease, [ids]).await
-    }
-
-    /// Claims due jobs of queues without limits, without hints, highest priority and oldest first, for workers that poll. One statement a
-    /// queue and priority until `limit` jobs are found.
-    pub async fn claim_due(
-        &self,
-        queues: &[String],
-        limit: usize,
-        worker: &str,
-        lease: Duration,
-    ) -> Result<Vec<job::Model>, DbErr> {
-        let query = self.sql().claim_due(&Sql::unlimited(), self.sql().now());
-        let mut jobs = Vec::new();
-        for priority in Priority::ALL {
-            for queue in queues {
-                let room = limit.saturating_sub(jobs.len());
-                if room == 0 {
-                    return Ok(jobs);
-                }
-                if !self.any_due(queue, priority).await? {
-                    continue;
-                }
-                let room = i64::try_from(room).unwrap_or(i64::MAX);
-                let values = [queue.as_str().into(), priority.number().into(), room.into()];
-                jobs.extend(self.take(&self.db, &query, worker, lease, values).await?);
-            }
-        }
-        Ok(jobs)
     }
 
     /// Claims one job that has lost its worker before. Normal claims pass over such jobs, and a worker must hold one of
@@ -177,22 +135,6 @@ impl Ledger {
         let job = self.take(&tx, &query, worker, lease, [sql.words(queues)]).await?.pop();
         tx.commit().await?;
         Ok(job)
-    }
-
-    /// A read that spares the write lock (SQLite) and the row locks where nothing is due.
-    pub(super) async fn any_due(&self, queue: &str, priority: Priority) -> Result<bool, DbErr> {
-        self.any_until(queue, priority, self.sql().now()).await
-    }
-
-    pub(super) async fn any_until(&self, queue: &str, priority: Priority, horizon: &str) -> Result<bool, DbErr> {
-        let sql = self.sql();
-        let query = format!(
-            "SELECT 1 FROM jobs WHERE state = 'ready' AND crashes = 0 AND NOT waits AND queue = $1 AND priority = $2 \
-             AND next_dispatch_at <= {horizon} AND run_at <= {now} LIMIT 1",
-            now = sql.now()
-        );
-        let query = sql.statement(&query, [queue.into(), priority.number().into()]);
-        Ok(self.db.query_one_raw(query).await?.is_some())
     }
 
     pub(super) async fn take(

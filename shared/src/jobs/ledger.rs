@@ -8,7 +8,7 @@ use std::{
 
 use sea_orm::{DatabaseConnection, DatabaseTransaction, DbErr};
 
-use super::{Hint, Transport, sql::Sql};
+use super::{Hint, Transport, due::GRACE, sql::Sql};
 use crate::db;
 
 /// The jobs table and the queue of hints in front of it. Cheap to clone.
@@ -66,7 +66,7 @@ impl Deref for Tx {
 }
 
 impl Tx {
-    /// Commits, then announces the jobs. An announcement that gets lost only costs time: the sweep makes up for it.
+    /// Commits, then announces the jobs. An announcement that gets lost only costs time: workers look into the ledger.
     pub async fn commit(self) -> Result<(), DbErr> {
         self.inner.commit().await?;
         let hints = self.hints.into_inner().unwrap_or_else(PoisonError::into_inner);
@@ -84,10 +84,10 @@ impl Tx {
         self.hints.lock().unwrap_or_else(PoisonError::into_inner).push(hint);
     }
 
-    /// How long the sweep leaves a new job to its hint.
+    /// How long a new job is left to its hint.
     pub(super) fn dispatch_grace(&self) -> Duration {
         if self.transport.carries_hints() {
-            Duration::from_secs(1)
+            GRACE
         } else {
             Duration::ZERO
         }

@@ -7,7 +7,11 @@ use std::time::Duration;
 use chrono::{DateTime, TimeDelta, Utc};
 use sea_orm::{ConnectionTrait, DatabaseTransaction, DbErr, FromQueryResult};
 
-use super::{Ledger, Priority, sql::Sql};
+use super::{
+    Ledger, Priority,
+    due::{Due, due_values},
+    sql::Sql,
+};
 use crate::{db, entity::job};
 
 /// A queue's row, locked.
@@ -68,16 +72,6 @@ impl Ledger {
         rows.iter().map(|row| row.try_get("", "name")).collect()
     }
 
-    /// Whether a queue has jobs that are due: a look that locks nothing.
-    pub async fn is_due(&self, queue: &str) -> Result<bool, DbErr> {
-        for priority in Priority::ALL {
-            if self.any_until(queue, priority, &self.sql().announced()).await? {
-                return Ok(true);
-            }
-        }
-        Ok(false)
-    }
-
     /// Claims due jobs of a queue that has limits, as many as they allow and at most `max`. Six statements at most.
     pub async fn claim_limited(
         &self,
@@ -99,12 +93,12 @@ impl Ledger {
         if let Some(pace) = &pace {
             room = room.min(pace.room());
         }
-        let query = sql.claim_due("TRUE", &sql.announced());
+        let query = sql.claim_due("TRUE", Due::All);
         let mut jobs: Vec<job::Model> = Vec::new();
         for priority in Priority::ALL {
-            let left = room - i64::try_from(jobs.len()).unwrap_or(i64::MAX);
+            let left = usize::try_from(room).unwrap_or(0).saturating_sub(jobs.len());
             if left > 0 {
-                let values = [queue.into(), priority.number().into(), left.into()];
+                let values = due_values((queue, priority), left, None);
                 jobs.extend(self.take(&tx, &query, worker, lease, values).await?);
             }
         }
@@ -160,11 +154,6 @@ impl Ledger {
 const LIMITED: &str = "max_running IS NOT NULL OR starts_per_minute IS NOT NULL";
 
 impl Sql {
-    /// The latest time until which a due job is left to its hint.
-    fn announced(self) -> String {
-        self.after("10.0")
-    }
-
     /// Jobs of queues that anybody may claim from at any time.
     pub fn unlimited() -> String {
         format!(

@@ -99,7 +99,7 @@ pub(crate) fn manager(client: &Client) -> Result<ConnectionManager, RedisError> 
 #[async_trait]
 impl Transport for RedisLists {
     fn push(&self, hints: Vec<Hint>) {
-        // A full buffer means that Redis is slow or gone; the sweep will announce these.
+        // A full buffer means that Redis is slow or gone; workers find these in the ledger.
         drop(self.announce.try_send(hints));
     }
 
@@ -184,7 +184,7 @@ async fn carry(
                     Ok(_) => reachable = true,
                     Err(error) if reachable => {
                         reachable = false;
-                        tracing::warn!(%error, "Redis does not answer; jobs wait in the ledger and start by the sweep");
+                        tracing::warn!(%error, "Redis does not answer; jobs wait in the ledger until workers look there");
                     }
                     Err(_) => {}
                 }

@@ -12,7 +12,7 @@ use uuid::Uuid;
 
 use super::{EnqueueError, Job, Ledger, Options, enqueue::Row, ledger::Tx, sql::Sql};
 use crate::{
-    crypto,
+    crypto, db,
     entity::job_schedule::{self, CatchUp},
     time::now,
 };
@@ -92,8 +92,8 @@ pub fn next_occurrence(cron: &str, time_zone: &str, after: DateTime<Utc>) -> Res
 impl Ledger {
     /// Enters the program's schedules that are not there yet.
     pub async fn declare(&self, schedules: &[Schedule]) -> Result<(), ScheduleError> {
+        let at = db::clock(&self.db).await?;
         for schedule in schedules {
-            let at = now();
             let row = job_schedule::ActiveModel {
                 name: Set(schedule.name.to_owned()),
                 queue: Set(schedule.queue.to_owned()),
@@ -167,7 +167,7 @@ pub async fn enable_schedule(tx: &Tx, id: i64, enabled: bool) -> Result<(), Sche
     let Some(schedule) = job_schedule::Entity::find_by_id(id).one(&**tx).await? else {
         return Ok(());
     };
-    let next = next_occurrence(&schedule.cron, &schedule.time_zone, now());
+    let next = next_occurrence(&schedule.cron, &schedule.time_zone, db::clock(&**tx).await?);
     let version = schedule.row_version + 1;
     let mut row = schedule.into_active_model();
     if enabled {
@@ -195,7 +195,7 @@ async fn lock_due(tx: &Tx) -> Result<Option<job_schedule::Model>, DbErr> {
 }
 
 async fn tick_one(tx: &Tx, schedule: job_schedule::Model) -> Result<usize, ScheduleError> {
-    let at = now();
+    let at = db::clock(&**tx).await?;
     let mut ticks = vec![schedule.next_run_at];
     let next = loop {
         let last = ticks[ticks.len() - 1];

@@ -1,9 +1,9 @@
-//! What every worker does each second, without a leader: jobs whose hint was lost are announced again,
-//! jobs of lost workers come back, and what has expired ends.
+//! What every worker does each second, without a leader: jobs of lost workers come back, those whose children have ended
+//! may run, and what has expired ends.
 
-use sea_orm::{ConnectionTrait, DbErr, EntityTrait, FromQueryResult};
+use sea_orm::{ConnectionTrait, DbErr, EntityTrait};
 
-use super::{Hint, Ledger, Priority, claims::record_attempt};
+use super::{Hint, Ledger, claims::record_attempt};
 use crate::entity::{
     job::{self, JobState},
     job_attempt::AttemptOutcome,
@@ -14,19 +14,10 @@ pub const MAX_CRASHES: i32 = 3;
 
 /// Jobs recovered or ended in one sweep.
 const BATCH: i64 = 500;
-/// A queue with this many hints waiting needs no more of them.
-const ENOUGH_WAITING: usize = 2_000;
-/// Hints announced for one queue and priority in one sweep.
-const ANNOUNCE: usize = 5_000;
-/// How long an announced job is left to its hint, in seconds.
-const REDISPATCH_SECONDS: f64 = 10.0;
 
 /// What one sweep did.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Swept {
-    pub announced: usize,
-    /// Some queue has more due jobs than one sweep announces: it will want the next sweep soon.
-    pub backlog: bool,
     /// Jobs of lost workers, ready again.
     pub recovered: usize,
     /// Jobs whose children have ended.
@@ -36,19 +27,12 @@ pub struct Swept {
 }
 
 impl Ledger {
-    /// One sweep over these queues.
-    pub async fn sweep(&self, queues: &[String]) -> Result<Swept, DbErr> {
+    /// One sweep.
+    pub async fn sweep(&self) -> Result<Swept, DbErr> {
         let mut swept = Swept::default();
         self.recover(&mut swept).await?;
         swept.ended += self.expire().await?;
         swept.released += self.release().await?;
-        if self.transport.carries_hints() {
-            // Hints are of no use where claims wait for a limit.
-            let limited = self.limited(queues).await?;
-            for queue in queues.iter().filter(|queue| !limited.contains(queue)) {
-                self.announce(queue, &mut swept).await?;
-            }
-        }
         Ok(swept)
     }
 
@@ -129,50 +113,5 @@ impl Ledger {
         );
         let done = self.db.execute_raw(sql.statement(&query, [])).await?;
         Ok(usize::try_from(done.rows_affected()).unwrap_or(usize::MAX))
-    }
-
-    /// Announces due jobs of a queue, as long as it does not have enough hints waiting. An empty queue means that
-    /// every hint was taken or lost, so nothing is left to its old hint then.
-    async fn announce(&self, queue: &str, swept: &mut Swept) -> Result<(), DbErr> {
-        let waiting = match self.transport.waiting(queue).await {
-            Ok(waiting) if waiting >= ENOUGH_WAITING => {
-                swept.backlog = true;
-                return Ok(());
-            }
-            Ok(waiting) => waiting,
-            // Nobody could take the hints now.
-            Err(_) => return Ok(()),
-        };
-        let sql = self.sql();
-        let horizon = if waiting == 0 { REDISPATCH_SECONDS } else { 0.0 };
-        let due = format!(
-            "state = 'ready' AND crashes = 0 AND NOT waits AND queue = $1 AND priority = $2 AND run_at <= {now} AND next_dispatch_at <= {horizon}",
-            now = sql.now(),
-            horizon = sql.after("$3"),
-        );
-        let any = format!("SELECT 1 FROM jobs WHERE {due} LIMIT 1");
-        let query = format!(
-            "UPDATE jobs SET next_dispatch_at = {next} WHERE {chosen} RETURNING id, epoch, queue, priority",
-            next = sql.after("$4"),
-            chosen = sql.chosen(&format!(
-                "SELECT id FROM jobs WHERE {due} ORDER BY next_dispatch_at, id LIMIT $5 {}",
-                sql.skip_locked()
-            )),
-        );
-        for priority in Priority::ALL {
-            let of_queue = [queue.into(), priority.number().into()];
-            let any = sql.statement(&any, of_queue.clone().into_iter().chain([horizon.into()]));
-            if self.db.query_one_raw(any).await?.is_none() {
-                continue;
-            }
-            let more = [horizon.into(), REDISPATCH_SECONDS.into(), (ANNOUNCE as u64).into()];
-            let statement = sql.statement(&query, of_queue.into_iter().chain(more));
-            let mut hints = Hint::find_by_statement(statement).all(&self.db).await?;
-            hints.sort_by_key(|hint| hint.id);
-            swept.announced += hints.len();
-            swept.backlog |= hints.len() == ANNOUNCE;
-            self.transport.push(hints);
-        }
-        Ok(())
     }
 }

@@ -39,7 +39,7 @@ pub struct TransportError(pub String);
 /// A way to tell workers at once that a job is waiting.
 #[async_trait]
 pub trait Transport: Send + Sync + fmt::Debug {
-    /// Announces jobs. Never waits; what cannot be carried is dropped, and the sweep makes up for it.
+    /// Announces jobs. Never waits; what cannot be carried is dropped: workers find it in the ledger.
     fn push(&self, hints: Vec<Hint>);
 
     /// Takes up to `max` hints, highest priority first; waits for the first one at most this long.

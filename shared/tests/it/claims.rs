@@ -9,7 +9,7 @@ use usher_shared::{
         job_attempt::{self, AttemptOutcome},
         job_queue,
     },
-    jobs::{Claim, CompleteError, Failure, Finisher, Ledger, Options, Priority},
+    jobs::{Claim, CompleteError, Failure, Finisher, Ledger, Options},
     time::now,
 };
 use usher_testkit::on_both;
@@ -49,20 +49,6 @@ on_both! {
         assert_eq!(taken.iter().map(|job| job.id).collect::<HashSet<_>>().len(), 40);
         assert_eq!(taken.len(), 40);
         assert!(taken.iter().all(|job| job.state == JobState::Running && job.attempt == 1 && job.lease_token.is_some()));
-    }
-
-    async fn polling_claims_the_highest_priority_first(db: TestDb) {
-        let ledger = ledger(&db).await;
-        let low = add(&ledger, Options::default().priority(Priority::Low)).await.id();
-        let normal = add(&ledger, Options::default()).await.id();
-        let high = add(&ledger, Options::default().priority(Priority::High)).await.id();
-        // Polling workers leave a fresh job to its hint for a second.
-        tokio::time::sleep(Duration::from_millis(1_100)).await;
-        let jobs = ledger.claim_due(&queues(), 2, "w", LEASE).await.unwrap();
-        assert_eq!(jobs.iter().map(|job| job.id).collect::<Vec<_>>(), vec![high, normal]);
-        let rest = ledger.claim_due(&queues(), 2, "w", LEASE).await.unwrap();
-        assert_eq!(rest.iter().map(|job| job.id).collect::<Vec<_>>(), vec![low]);
-        assert!(ledger.claim_due(&["other".to_owned()], 2, "w", LEASE).await.unwrap().is_empty());
     }
 
     async fn completing_is_part_of_the_handlers_transaction_and_fenced(db: TestDb) {
@@ -168,7 +154,7 @@ on_both! {
         assert_eq!((renewed[0].id, Some(renewed[0].lease_token)), (held.id, held.lease_token));
         assert!(renewed[0].cancel_requested);
         tokio::time::sleep(short).await;
-        let swept = ledger.sweep(&queues()).await.unwrap();
+        let swept = ledger.sweep().await.unwrap();
         assert_eq!(swept.recovered, 1, "only the other one's lease ran out");
         assert_eq!(read(&ledger, held.id).await.state, JobState::Running);
     }

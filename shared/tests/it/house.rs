@@ -1,12 +1,12 @@
 //! What the tests stand on: a ledger over a test's own database, and a job to put in it.
 
-use std::{sync::Arc, time::Duration};
+use std::time::Duration;
 
-use sea_orm::{DatabaseConnection, EntityTrait};
+use sea_orm::EntityTrait;
 use serde::{Deserialize, Serialize};
 use usher_shared::{
     entity::job,
-    jobs::{self, Enqueued, Hint, Job, Ledger, Options, Transport},
+    jobs::{self, Due, Enqueued, Hint, Job, Ledger, Options, Place},
 };
 use usher_testkit::TestDb;
 use uuid::Uuid;
@@ -38,10 +38,6 @@ pub async fn ledger(db: &TestDb) -> Ledger {
     Ledger::new(db.connect().await, jobs::connect(None, true))
 }
 
-pub fn with(db: &DatabaseConnection, transport: Arc<dyn Transport>) -> Ledger {
-    Ledger::new(db.clone(), transport)
-}
-
 /// Enqueues in a transaction of its own.
 pub async fn add(ledger: &Ledger, options: Options) -> Enqueued {
     let tx = ledger.begin().await.unwrap();
@@ -61,6 +57,13 @@ pub async fn read(ledger: &Ledger, id: Uuid) -> job::Model {
 /// A hint to the job as it stands.
 pub async fn hint(ledger: &Ledger, id: Uuid) -> Hint {
     Hint::of(&read(ledger, id).await)
+}
+
+/// Claims what is due in the ledger, hinted or not.
+pub async fn claim_due(ledger: &Ledger, limit: usize) -> Vec<job::Model> {
+    let (queues, place) = (queues(), &mut Place::default());
+    let claim = ledger.claim_due(&queues, Due::All, limit, "w", LEASE, place);
+    claim.await.unwrap()
 }
 
 /// Adds a job and claims it.

@@ -10,7 +10,7 @@ use usher_shared::{
 };
 use usher_testkit::on_both;
 
-use crate::house::{LEASE, add, ledger, queues, read};
+use crate::house::{LEASE, add, claim_due, ledger, queues, read};
 
 async fn limit(ledger: &Ledger, max_running: Option<i32>, starts_per_minute: Option<i32>) {
     let row = job_queue::ActiveModel {
@@ -52,8 +52,7 @@ on_both! {
         let id = add(&ledger, Options::default()).await.id();
         let hint = Hint::of(&read(&ledger, id).await);
         assert!(ledger.claim(&[hint], "w", LEASE).await.unwrap().is_empty());
-        assert!(ledger.claim_due(&queues(), 10, "w", LEASE).await.unwrap().is_empty());
-        assert_eq!(ledger.sweep(&queues()).await.unwrap().announced, 0);
+        assert!(claim_due(&ledger, 10).await.is_empty());
         assert_eq!(claim(&ledger, 10, LEASE).await, 1);
         // A job whose worker was lost runs apart, within the limit.
         add(&ledger, Options::default()).await;

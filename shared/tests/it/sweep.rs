@@ -1,54 +1,25 @@
-//! What nobody claimed in time is found, and what lost its worker comes back.
+//! What lost its worker comes back, what waits is let go, and what has expired ends.
 
 use std::time::Duration;
 
 use usher_shared::{
     entity::{job::JobState, job_attempt},
-    jobs::{self, Claim, CompleteError, MAX_CRASHES, Options, Priority},
+    jobs::{self, Claim, CompleteError, MAX_CRASHES, Options},
     time::now,
 };
 use usher_testkit::on_both;
 
-use crate::house::{LEASE, add, claimed, hint, ledger, note, queues, read, with};
+use crate::house::{LEASE, add, claim_due, claimed, hint, ledger, note, queues, read};
 
 const BLINK: Duration = Duration::from_millis(20);
 
 on_both! {
-    async fn a_job_whose_hint_was_lost_is_announced_again(db: TestDb) {
-        let ledger = ledger(&db).await;
-        let id = add(&ledger, Options::default()).await.id();
-        let normal = ledger.transport().pop(&queues(), 10, BLINK).await.unwrap();
-        assert_eq!(normal.len(), 1, "taken, and then its taker dies");
-        assert_eq!(ledger.sweep(&queues()).await.unwrap().announced, 1, "an empty queue means that every hint is gone");
-        let again = ledger.transport().pop(&queues(), 10, BLINK).await.unwrap();
-        assert_eq!(again, vec![hint(&ledger, id).await]);
-    }
-
-    async fn a_waiting_hint_is_not_repeated(db: TestDb) {
-        let ledger = ledger(&db).await;
-        add(&ledger, Options::default()).await;
-        assert_eq!(ledger.sweep(&queues()).await.unwrap().announced, 0);
-        assert_eq!(ledger.transport().waiting("notes").await.unwrap(), 1);
-    }
-
-    async fn high_priority_is_announced_first(db: TestDb) {
-        let connection = db.connect().await;
-        // Enqueued by a process without a transport.
-        let silent = with(&connection, jobs::connect(None, false));
-        let low = add(&silent, Options::default().priority(Priority::Low)).await.id();
-        let high = add(&silent, Options::default().priority(Priority::High)).await.id();
-        let ledger = with(&connection, jobs::connect(None, true));
-        assert_eq!(ledger.sweep(&queues()).await.unwrap().announced, 2);
-        let order = ledger.transport().pop(&queues(), 10, BLINK).await.unwrap();
-        assert_eq!(order.iter().map(|hint| hint.id).collect::<Vec<_>>(), vec![high, low]);
-    }
-
     async fn a_lost_workers_job_comes_back_and_is_dead_after_the_third_crash(db: TestDb) {
         let ledger = ledger(&db).await;
         let mut job = claimed(&ledger, "w", BLINK).await;
         for crash in 1..=MAX_CRASHES {
             tokio::time::sleep(BLINK * 2).await;
-            let swept = ledger.sweep(&queues()).await.unwrap();
+            let swept = ledger.sweep().await.unwrap();
             let now = read(&ledger, job.id).await;
             assert_eq!(now.crashes, crash);
             let late = ledger.complete(ledger.db(), Claim::of(&job), None).await;
@@ -57,8 +28,7 @@ on_both! {
                 assert_eq!((swept.recovered, now.state), (1, JobState::Ready));
                 let hint = hint(&ledger, job.id).await;
                 assert!(ledger.claim(&[hint], "w", BLINK).await.unwrap().is_empty(), "a suspect runs apart");
-                assert!(ledger.claim_due(&queues(), 9, "w", BLINK).await.unwrap().is_empty());
-                assert_eq!(ledger.sweep(&queues()).await.unwrap().announced, 0);
+                assert!(claim_due(&ledger, 9).await.is_empty());
                 job = ledger.claim_suspect(&queues(), "w", BLINK).await.unwrap().unwrap();
             } else {
                 assert_eq!((swept.ended, now.state), (1, JobState::Dead));
@@ -74,7 +44,7 @@ on_both! {
             claimed(&ledger, "w", BLINK).await;
         }
         tokio::time::sleep(BLINK * 2).await;
-        assert_eq!(ledger.sweep(&queues()).await.unwrap().recovered, 3);
+        assert_eq!(ledger.sweep().await.unwrap().recovered, 3);
         let names = queues();
         let claims = (0..3).map(|_| ledger.claim_suspect(&names, "w", LEASE));
         let jobs: Vec<_> = futures::future::join_all(claims).await.into_iter().filter_map(Result::unwrap).collect();
@@ -98,12 +68,12 @@ on_both! {
         let hint_of_last = hint(&ledger, last).await;
         assert!(ledger.claim(&[hint_of_last], "w", LEASE).await.unwrap().is_empty());
         for child in children {
-            assert_eq!(ledger.sweep(&queues()).await.unwrap().released, 0);
+            assert_eq!(ledger.sweep().await.unwrap().released, 0);
             let hint = hint(&ledger, child).await;
             let job = ledger.claim(&[hint], "w", LEASE).await.unwrap().pop().unwrap();
             ledger.complete(ledger.db(), Claim::of(&job), None).await.unwrap();
         }
-        assert_eq!(ledger.sweep(&queues()).await.unwrap().released, 1);
+        assert_eq!(ledger.sweep().await.unwrap().released, 1);
         let hint = hint(&ledger, last).await;
         assert_eq!(ledger.claim(&[hint], "w", LEASE).await.unwrap().len(), 1);
     }
@@ -115,7 +85,7 @@ on_both! {
         jobs::cancel(&tx, job.id).await.unwrap();
         tx.commit().await.unwrap();
         tokio::time::sleep(BLINK * 2).await;
-        assert_eq!(ledger.sweep(&queues()).await.unwrap().ended, 1);
+        assert_eq!(ledger.sweep().await.unwrap().ended, 1);
         assert_eq!(read(&ledger, job.id).await.state, JobState::Cancelled);
     }
 
@@ -124,7 +94,7 @@ on_both! {
         let id = add(&ledger, Options::default().expires_at(now() - chrono::Duration::seconds(1))).await.id();
         let hint = hint(&ledger, id).await;
         assert!(ledger.claim(&[hint], "w", BLINK).await.unwrap().is_empty());
-        assert_eq!(ledger.sweep(&queues()).await.unwrap().ended, 1);
+        assert_eq!(ledger.sweep().await.unwrap().ended, 1);
         let job = read(&ledger, id).await;
         assert_eq!((job.state, job.last_error.as_deref()), (JobState::Dead, Some("expired before it could run")));
     }
@@ -135,8 +105,7 @@ on_both! {
             claimed(&ledger, "w", BLINK).await;
         }
         tokio::time::sleep(BLINK * 2).await;
-        let names = queues();
-        let sweeps = (0..5).map(|_| ledger.sweep(&names));
+        let sweeps = (0..5).map(|_| ledger.sweep());
         let swept = futures::future::join_all(sweeps).await;
         assert_eq!(swept.into_iter().map(|swept| swept.unwrap().recovered).sum::<usize>(), 10);
     }

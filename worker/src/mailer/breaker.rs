@@ -15,12 +15,12 @@ use sea_orm::{
 };
 use tracing::{error, info, warn};
 use usher_shared::{
+    db::clock,
     entity::{
         job::{self, JobState},
         mail_breaker,
     },
     jobs::MAIL_QUEUE,
-    time::now,
 };
 use uuid::Uuid;
 
@@ -66,7 +66,7 @@ impl Breaker {
         let Some(open) = self.row(db).await? else {
             return Ok(Pass::Closed);
         };
-        let at = now();
+        let at = clock(db).await?;
         if open.probe_at <= at && self.move_probe(db, open.probe_at, at + PROBE_LIMIT).await? {
             return Ok(Pass::Probe);
         }
@@ -93,7 +93,7 @@ impl Breaker {
     /// The server did not say what it thinks of us; the next one asks.
     pub(super) async fn unanswered(&self, db: &DatabaseConnection, pass: Pass) -> Result<(), DbErr> {
         if pass == Pass::Probe {
-            let next = now() + span(PAUSE.first);
+            let next = clock(db).await? + span(PAUSE.first);
             mail_breaker::Entity::update_many()
                 .col_expr(mail_breaker::Column::ProbeAt, Expr::value(next))
                 .filter(mail_breaker::Column::Server.eq(&self.server))
@@ -118,14 +118,15 @@ impl Breaker {
             return Ok(None);
         }
         let reason = format!("mail is held back, because the mail server refuses this sender: {said}");
+        let at = clock(db).await?;
         let refusals = match self.row(db).await? {
             Some(open) if pass == Pass::Probe => open.refusals + 1,
             // Another mail that was under way has opened it.
-            Some(open) => return Ok(Some(put_off(open.probe_at - now() + BEHIND, open.reason))),
+            Some(open) => return Ok(Some(put_off(open.probe_at - at + BEHIND, open.reason))),
             None => 1,
         };
-        let probe_at = now() + span(PAUSE.after(u32::try_from(refusals).unwrap_or(u32::MAX)));
-        self.keep_open(db, &reason, refusals, probe_at).await?;
+        let probe_at = at + span(PAUSE.after(u32::try_from(refusals).unwrap_or(u32::MAX)));
+        self.keep_open(db, &reason, refusals, at, probe_at).await?;
         let held = hold(db, &reason, probe_at).await?;
         if refusals == 1 {
             error!(
@@ -136,7 +137,7 @@ impl Breaker {
             warn!(server = self.server, refusals, said, "the mail server still refuses us");
         }
         let wait = if content { BEHIND * 2 } else { chrono::Duration::zero() };
-        Ok(Some(put_off(probe_at - now() + wait, reason)))
+        Ok(Some(put_off(probe_at - at + wait, reason)))
     }
 
     async fn row(&self, db: &DatabaseConnection) -> Result<Option<mail_breaker::Model>, DbErr> {
@@ -159,6 +160,7 @@ impl Breaker {
         db: &DatabaseConnection,
         reason: &str,
         refusals: i32,
+        opened_at: DateTime<Utc>,
         probe_at: DateTime<Utc>,
     ) -> Result<(), DbErr> {
         use mail_breaker::Column;
@@ -166,7 +168,7 @@ impl Breaker {
             server: Set(self.server.clone()),
             reason: Set(reason.to_owned()),
             refusals: Set(refusals),
-            opened_at: Set(now()),
+            opened_at: Set(opened_at),
             probe_at: Set(probe_at),
         };
         let open = OnConflict::column(Column::Server)
@@ -199,7 +201,7 @@ async fn hold(db: &DatabaseConnection, reason: &str, probe_at: DateTime<Utc>) ->
 
 /// Lets go whatever waits for this reason.
 async fn release(db: &DatabaseConnection, reason: &str) -> Result<u64, DbErr> {
-    let at = now();
+    let at = clock(db).await?;
     let held = ready()
         .filter(job::Column::LastError.eq(reason))
         .filter(job::Column::RunAt.gt(at));

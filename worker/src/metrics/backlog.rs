@@ -24,8 +24,8 @@ const FRESH: Duration = Duration::from_secs(5);
 const PATIENCE: Duration = Duration::from_secs(2);
 /// Jobs are counted up to this many a queue: more is "too many" all the same.
 const COUNTED: u64 = 100_000;
-/// A job that was announced to the queue of hints comes back to the sweep at most this much later.
-const ANNOUNCED: chrono::Duration = chrono::Duration::seconds(10);
+/// New jobs are left to their hint for so long.
+const ANNOUNCED: chrono::Duration = chrono::Duration::seconds(1);
 
 /// The last answer.
 #[derive(Default)]

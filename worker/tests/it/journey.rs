@@ -45,7 +45,7 @@ async fn thirty_jobs_run_once_each(yard: &Yard) -> Vec<Duration> {
     latencies
 }
 
-/// Where hints do their work, most jobs of a round start within milliseconds; by the sweep alone it takes a second. A
+/// Where hints do their work, most jobs of a round start within milliseconds; by the ledger alone it takes a second. A
 /// busy machine has some rounds to show it.
 async fn most_start_by_their_hints(yard: &Yard) {
     eventually(PATIENCE * 3, "most start by their hints", async || {

@@ -1,6 +1,7 @@
 //! Queues with limits: over all workers, and of one worker's handlers.
 
 use std::{
+    collections::HashSet,
     sync::{
         Arc,
         atomic::{AtomicUsize, Ordering},
@@ -8,13 +9,24 @@ use std::{
     time::Duration,
 };
 
+use sea_orm::{EntityTrait, PaginatorTrait};
 use serde::{Deserialize, Serialize};
 use tokio::sync::{Barrier, Semaphore};
-use usher_shared::{entity::job::JobState, jobs::Job};
-use usher_testkit::{eventually, on_both};
+use usher_shared::{
+    entity::{
+        job::{self, JobState},
+        worker,
+    },
+    jobs::Job,
+};
+use usher_testkit::{Folder, Running, eventually, on_both};
 use usher_worker::{JobContext, Options, Registry};
+use uuid::Uuid;
 
-use crate::yard::{Notes, PATIENCE, Probe, QUICK, Yard};
+use crate::{
+    suspects::{Rough, rough_jobs},
+    yard::{Notes, PATIENCE, Probe, QUICK, Yard},
+};
 
 /// A job of another queue.
 #[derive(Serialize, Deserialize)]
@@ -100,4 +112,61 @@ on_both! {
         }
         worker.stop().await;
     }
+
+    async fn processes_together_keep_to_the_limits_of_a_queue(db: TestDb) {
+        let (yard, folder) = (Yard::with(db, &[], false).await, Folder::new());
+        yard.sql("INSERT INTO job_queues (name, max_running) VALUES ('default', 2)").await;
+        let processes = three_processes(&yard, &folder).await;
+        let mut jobs = Vec::new();
+        for _ in 0..24 {
+            jobs.push(yard.enqueue(Rough { r#do: serde_json::json!({ "sleep_ms": 150 }) }).await);
+        }
+        let done = all_done(&yard, &jobs).await;
+        assert_eq!(most_at_once(&done), 2);
+        let workers: HashSet<_> = done.iter().map(|job| &job.worker).collect();
+        assert!(workers.len() > 1, "only one process took part");
+
+        // Two a second, of which two may come at once: eight take three seconds at least.
+        yard.sql("UPDATE job_queues SET max_running = NULL, starts_per_minute = 120").await;
+        let mut jobs = Vec::new();
+        for _ in 0..8 {
+            jobs.push(yard.enqueue(Rough { r#do: serde_json::json!({ "sleep_ms": 0 }) }).await);
+        }
+        let starts: Vec<_> = all_done(&yard, &jobs).await.iter().filter_map(|job| job.started_at).collect();
+        let took = *starts.iter().max().unwrap() - *starts.iter().min().unwrap();
+        assert!(took >= chrono::TimeDelta::seconds(3), "eight starts within {took}");
+        for process in processes {
+            assert_eq!(process.terminate().await, 0);
+        }
+    }
+}
+
+/// Three workers in processes of their own that have told of themselves.
+async fn three_processes(yard: &Yard, folder: &Folder) -> [Running; 3] {
+    let program = rough_jobs(yard.url());
+    let running = [
+        program.start(folder).await,
+        program.start(folder).await,
+        program.start(folder).await,
+    ];
+    eventually(PATIENCE, "three workers are there", async || {
+        (worker::Entity::find().count(&yard.house.db).await.unwrap() == 3).then_some(())
+    })
+    .await;
+    running
+}
+
+async fn all_done(yard: &Yard, jobs: &[Uuid]) -> Vec<job::Model> {
+    let mut done = Vec::new();
+    for job in jobs {
+        done.push(yard.reaches(*job, JobState::Done).await);
+    }
+    done
+}
+
+/// How many of the jobs ran at the time when most of them did.
+fn most_at_once(jobs: &[job::Model]) -> usize {
+    let runs = |job: &job::Model, at| job.started_at.unwrap() <= at && at < job.finished_at.unwrap();
+    let at_start_of = |one: &job::Model| jobs.iter().filter(|job| runs(job, one.started_at.unwrap())).count();
+    jobs.iter().map(at_start_of).max().unwrap_or_default()
 }

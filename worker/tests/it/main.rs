@@ -1,9 +1,11 @@
 //! The worker from outside: real databases, Redis and an SMTP server; jobs go in by the ledger, and what comes out is
 //! read from the tables and the mailbox.
 
+mod clocks;
 mod cost;
 mod drain;
 mod endings;
+mod example;
 mod files;
 mod journey;
 mod leases;

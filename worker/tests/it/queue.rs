@@ -36,7 +36,7 @@ on_both! {
         worker.stop().await;
     }
 
-    async fn hints_that_redis_forgot_are_announced_again(db: TestDb) {
+    async fn jobs_whose_hints_redis_forgot_are_found_in_the_ledger(db: TestDb) {
         let redis = Redis::start().await;
         let yard = Yard::with(db, &[("REDIS_URL", &redis.url())], false).await;
         let mut ids = Vec::new();

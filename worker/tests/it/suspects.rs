@@ -14,8 +14,8 @@ use crate::yard::Yard;
 
 /// The payload of `examples/rough_jobs.rs`.
 #[derive(Serialize, Deserialize)]
-struct Rough {
-    r#do: serde_json::Value,
+pub struct Rough {
+    pub r#do: serde_json::Value,
 }
 
 impl Job for Rough {
@@ -59,7 +59,8 @@ on_both! {
     }
 }
 
-fn rough_jobs(database: &str) -> Program {
+/// A worker whose leases are three seconds.
+pub fn rough_jobs(database: &str) -> Program {
     Program::named("examples/rough_jobs")
         .env("DATABASE_URL", database)
         .env("SECRET_KEY", SecretKey::generate_base64())

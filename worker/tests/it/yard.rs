@@ -179,6 +179,11 @@ impl Yard {
         count
     }
 
+    pub async fn jobs_of_kind(&self, kind: &str) -> Vec<job::Model> {
+        let query = job::Entity::find().filter(job::Column::Kind.eq(kind));
+        query.all(&self.house.db).await.unwrap()
+    }
+
     /// The job that welcomes this user.
     pub async fn job_of(&self, user: &user::Model) -> job::Model {
         let query = job::Entity::find()
