@@ -4,7 +4,7 @@ mod people;
 
 use std::time::Instant;
 
-use anyhow::{Result, ensure};
+use anyhow::{Error, Result, ensure};
 use chrono::{DateTime, Duration, Utc};
 use rand::{RngExt, SeedableRng, rngs::SmallRng};
 use sea_orm::{ActiveValue::Set, ConnectionTrait, DatabaseConnection, EntityTrait, QueryOrder, QuerySelect};
@@ -61,7 +61,7 @@ pub async fn run(config: &Config, args: &Args) -> Result<()> {
     let mut made = 0;
     while made < args.users {
         let count = BATCH.min(args.users - made);
-        seeder.batch(count).await?;
+        seeder.batch(count).await.map_err(|error| explained(error, made))?;
         made += count;
         bar.set_position(made);
     }
@@ -78,6 +78,16 @@ pub async fn run(config: &Config, args: &Args) -> Result<()> {
         ));
     }
     Ok(())
+}
+
+fn explained(error: Error, made: u64) -> Error {
+    if error.downcast_ref().is_some_and(db::is_disk_full) {
+        error.context(format!(
+            "the database's disk is full after {made} users, which stay; make room and seed the rest"
+        ))
+    } else {
+        error
+    }
 }
 
 struct Seeder {

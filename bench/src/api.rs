@@ -82,7 +82,9 @@ struct Bench<'a> {
 
 impl Bench<'_> {
     async fn measure(&mut self, on: &str, url: &str, has_limit: bool) -> Result<()> {
-        let server = Server::start(url, self.args.users, CLIENTS).await?;
+        // wrk tries a script once before it starts.
+        let sessions = CLIENTS + 1;
+        let server = Server::start(url, self.args.users, sessions).await?;
         let wrk = Wrk::new(&server, Duration::from_secs(self.args.seconds));
         let mut first_pages = HashMap::new();
         for operation in Operation::ALL {

@@ -251,6 +251,17 @@ pub fn is_outage(error: &DbErr) -> bool {
     }
 }
 
+/// Whether a statement failed because the database's disk is full.
+#[must_use]
+pub fn is_disk_full(error: &DbErr) -> bool {
+    let (DbErr::Exec(RuntimeErr::SqlxError(error)) | DbErr::Query(RuntimeErr::SqlxError(error))) = error else {
+        return false;
+    };
+    let code = error.as_database_error().and_then(sqlx::error::DatabaseError::code);
+    // PostgreSQL's `disk_full` and SQLite's `SQLITE_FULL`.
+    matches!(code.as_deref(), Some("53100" | "13"))
+}
+
 /// The name of the unique constraint or columns that an insert ran into, if that is what happened.
 pub(crate) fn violated_unique(error: &DbErr) -> Option<String> {
     match error.sql_err() {

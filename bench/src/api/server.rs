@@ -45,7 +45,11 @@ impl Server {
         let usher = async |arguments: &str| {
             let command = arguments.split(' ').fold(program("usher"), Program::arg);
             let (code, text) = command.finish(&folder, SEEDED_WITHIN).await;
-            ensure!(code == 0, "usher {arguments}: {text}");
+            // What it says goes to a file, which stays empty where there is no room.
+            ensure!(
+                code == 0,
+                "usher {arguments} ended with {code}, is the disk full? {text}"
+            );
             Ok(text)
         };
         usher("migrate up").await?;

@@ -7,6 +7,7 @@ mod bulk;
 mod claims;
 mod config;
 mod cost;
+mod disk;
 mod due;
 mod email;
 mod enqueue;
