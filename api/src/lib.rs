@@ -9,6 +9,8 @@ mod code;
 mod documents;
 mod error;
 mod etag;
+#[cfg(test)]
+mod example;
 mod explanations;
 mod fields;
 mod guard;

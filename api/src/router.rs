@@ -45,7 +45,12 @@ pub(crate) fn routes() -> OpenApiRouter<AppState> {
 
 /// The whole API, to serve or to mount in another program.
 pub fn router(state: AppState) -> Router {
-    let (operations, _) = routes().split_for_parts();
+    over(routes(), state)
+}
+
+/// The layers around these operations, and the pages beside them.
+pub(crate) fn over(operations: OpenApiRouter<AppState>, state: AppState) -> Router {
+    let (operations, _) = operations.split_for_parts();
     let pages = Router::new()
         .route("/", get(index::show))
         .route("/docs", get(documents::swagger_ui))

@@ -8,6 +8,8 @@ mod context;
 mod crew;
 mod driver;
 mod error;
+#[cfg(test)]
+mod example;
 mod health;
 mod held;
 mod keep;

@@ -152,8 +152,9 @@ fn written(code: &str) -> usize {
 #[test]
 fn the_document_holds_the_code_that_is_compiled_here() {
     let blocks = blocks();
+    let declaration = DECLARATION.replace("use super::article::", "use usher_shared::entity::article::");
     assert_eq!(blocks["sql"], [SQL.trim_end()]);
-    assert_eq!(blocks["rust"][..2], [ENTITY.trim_end(), DECLARATION.trim_end()]);
+    assert_eq!(blocks["rust"][..2], [ENTITY.trim_end(), declaration.trim_end()]);
     for (what, code) in [("SQL", SQL), ("entity", ENTITY), ("declaration", DECLARATION)] {
         let stated = format!("{} of {what}", written(code));
         assert!(DOCUMENT.contains(&stated), "the document must say: {stated}");

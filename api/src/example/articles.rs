@@ -1,0 +1,142 @@
+//! `GET /articles`: what was written, in pages. `POST /articles/{id}/publish`: from soon on, everybody may read it.
+
+use axum::{
+    extract::State,
+    http::StatusCode,
+    response::{IntoResponse, Response},
+};
+use chrono::{DateTime, Utc};
+use sea_orm::{Condition, DbErr, EntityTrait, QueryResult, Value};
+use serde::Serialize;
+use usher_shared::jobs::enqueue;
+use utoipa::ToSchema;
+use utoipa_axum::{router::OpenApiRouter, routes};
+
+use super::article::{self, ArticleState, Column};
+use super::kinds::PublishArticle;
+use crate::{
+    caller::{ApiKey, UsersRead, UsersWrite},
+    code::Code,
+    error::ApiError,
+    fields::FieldError,
+    list::{ListIn, ListOut, ListQuery, Listed, limit_fault},
+    openapi::{ANY_ERRORS, ErrorList, Errors, KEY_ERRORS},
+    path_id::PathId,
+    query::{FromQuery, Parameters, Query},
+    state::AppState,
+};
+
+pub(crate) fn router() -> OpenApiRouter<AppState> {
+    OpenApiRouter::new().routes(routes!(list)).routes(routes!(publish))
+}
+
+/// What clients see of an article.
+#[derive(Serialize, ToSchema)]
+#[schema(as = Article)]
+pub(crate) struct ArticleOut {
+    #[schema(example = 1)]
+    id: i64,
+    #[schema(example = "On engines")]
+    title: String,
+    /// The id of the user who wrote it.
+    author_id: i64,
+    /// Null as long as it is a draft.
+    published_at: Option<DateTime<Utc>>,
+}
+
+impl Listed for article::Entity {
+    const PATH: &'static str = "/articles";
+    const SORTS: &'static [(&'static str, Column)] = &[("id", Column::Id)];
+    const ID: Column = Column::Id;
+
+    type Row = ArticleOut;
+    const COLUMNS: &'static [Column] = &[Column::Id, Column::Title, Column::AuthorId, Column::PublishedAt];
+
+    fn visible() -> Condition {
+        Condition::all()
+    }
+
+    fn read(row: &QueryResult) -> Result<ArticleOut, DbErr> {
+        Ok(ArticleOut {
+            id: row.try_get_by_index(0)?,
+            title: row.try_get_by_index(1)?,
+            author_id: row.try_get_by_index(2)?,
+            published_at: row.try_get_by_index(3)?,
+        })
+    }
+
+    fn value(row: &ArticleOut, _: Column) -> Value {
+        row.id.into()
+    }
+}
+
+struct ArticlesQuery(ListQuery<article::Entity>);
+
+impl FromQuery<AppState> for ArticlesQuery {
+    fn from_query(parameters: &mut Parameters, state: &AppState) -> Option<Self> {
+        ListQuery::read(parameters, "-id", state).map(Self)
+    }
+}
+
+/// List articles
+///
+/// Newest first.
+#[utoipa::path(
+    get, path = "/articles", operation_id = "listArticles", tag = "Articles",
+    params(
+        ("sort" = Option<String>, Query, pattern = "^-?id$", description = "`id` or `-id`"),
+        ListIn,
+    ),
+    responses(
+        (status = 200, description = "A page of articles", body = ListOut<ArticleOut>),
+        Errors<List>,
+    ),
+    security(("apiKey" = ["users:read"])),
+)]
+async fn list(
+    State(state): State<AppState>,
+    _key: ApiKey<UsersRead>,
+    Query(query): Query<ArticlesQuery>,
+) -> Result<Response, ApiError> {
+    let page = query.0.page(&state.db, &[]).await?;
+    query.0.answer(page, &state, |article| article)
+}
+
+struct List;
+impl ErrorList for List {
+    const CODES: &'static [&'static [Code]] = &[KEY_ERRORS, &[Code::InvalidRequest], ANY_ERRORS];
+
+    fn fault() -> FieldError {
+        limit_fault()
+    }
+}
+
+/// Publish an article
+///
+/// The job that does it commits before this answers. Publishing what is published changes nothing.
+#[utoipa::path(
+    post, path = "/articles/{id}/publish", operation_id = "publishArticle", tag = "Articles",
+    params(("id" = i64, Path, description = "The article's id")),
+    responses((status = 202, description = "It will be published"), Errors<Publish>),
+    security(("apiKey" = ["users:write"])),
+)]
+async fn publish(
+    State(state): State<AppState>,
+    _key: ApiKey<UsersWrite>,
+    PathId(id): PathId,
+) -> Result<Response, ApiError> {
+    let tx = state.ledger.begin().await?;
+    let article = article::Entity::find_by_id(id.unwrap_or_default()).one(&*tx).await?;
+    let article = article.ok_or(ApiError::NotFound)?;
+    if article.state == ArticleState::Draft {
+        let job = PublishArticle { article_id: article.id };
+        enqueue(&tx, job).await?;
+    }
+    tx.commit().await?;
+    Ok(StatusCode::ACCEPTED.into_response())
+}
+
+struct Publish;
+impl ErrorList for Publish {
+    const CODES: &'static [&'static [Code]] = &[KEY_ERRORS, &[Code::NotFound], ANY_ERRORS];
+}
