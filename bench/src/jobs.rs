@@ -79,7 +79,10 @@ pub async fn run(args: &Args) -> Result<()> {
         Bench::open("", &beside, None, false).await?;
         let limit = limit::pgbench(&beside, INSERT, CLIENTS)?;
         figures.push(bench.figure("limit: pgbench inserts of the same row", limit, "/s", None));
-        bench.all(args, Some(limit), &mut figures).await?;
+        // As a job is written: in a transaction, which it shares with what caused it.
+        let apart = limit::pgbench(&beside, &format!("BEGIN;\n{INSERT}COMMIT;\n"), CLIENTS)?;
+        figures.push(bench.figure("limit: the same between BEGIN and COMMIT", apart, "/s", None));
+        bench.all(args, Some(apart), &mut figures).await?;
         mails::run(&bench, &postgres, &redis.url(), &mut figures).await?;
     }
     if asked(On::Postgres) {
@@ -175,7 +178,7 @@ impl Bench {
         let enqueued = rate(SHORT, self.enqueue(SHORT).await?);
         figures.push(self.figure("enqueued, one a transaction, 32 clients", enqueued, "/s", None));
         if let Some(limit) = limit {
-            figures.push(self.figure("  of pgbench's limit", enqueued / limit, "", None));
+            figures.push(self.figure("  of pgbench's limit, BEGIN and COMMIT", enqueued / limit, "", None));
         }
         let before = self.transactions().await?;
         let short = rate(SHORT, self.drain(SHORT).await?);

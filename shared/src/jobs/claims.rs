@@ -99,7 +99,7 @@ impl Ledger {
             "SELECT id FROM jobs WHERE {hinted} AND {ready} AND crashes = 0 AND {claimable} ORDER BY id {skip}",
             ready = Sql::is("ready"),
             hinted = sql.hinted("$4"),
-            claimable = claimable(sql, &Sql::unlimited()),
+            claimable = claimable(sql, &Sql::unlimited("jobs")),
             skip = sql.skip_locked(),
         );
         let query = claim_all(sql, &free);

@@ -129,8 +129,8 @@ impl Ledger {
             .flat_map(|priority| queues.iter().map(move |queue| (queue.as_str(), priority)))
             .collect();
         let unread = heads.iter().copied().filter(|head| place.reached(*head).is_none());
-        let with_jobs = self.with_due_jobs(unread, due).await?;
-        let query = self.sql().claim_due(&Sql::unlimited(), due);
+        let with_jobs = self.with_due_jobs(unread, due, &Sql::unlimited("heads")).await?;
+        let query = self.sql().claim_due(&Sql::unlimited("jobs"), due);
         let mut jobs = Vec::new();
         for head in heads {
             let (reached, room) = (place.reached(head), limit.saturating_sub(jobs.len()));
@@ -147,20 +147,21 @@ impl Ledger {
     /// Whether a queue has jobs that are due: a look that locks nothing.
     pub async fn is_due(&self, queue: &str) -> Result<bool, DbErr> {
         let heads = Priority::ALL.map(|priority| (queue, priority));
-        Ok(!self.with_due_jobs(heads, Due::All).await?.is_empty())
+        Ok(!self.with_due_jobs(heads, Due::All, "true").await?.is_empty())
     }
 
-    /// Those of the queues and priorities that have due jobs. A read that spares the write lock (SQLite) and the row locks
+    /// Those of the queues and priorities, among what the condition says, that have due jobs. A read that spares the write lock (SQLite) and the row locks
     /// where nothing is due.
     async fn with_due_jobs(
         &self,
         heads: impl IntoIterator<Item = Head<'_>>,
         due: Due,
+        among: &str,
     ) -> Result<HashSet<(String, i16)>, DbErr> {
         let sql = self.sql();
         // A limited sub-select is run for each head; an EXISTS could become a join that reads every ready row.
         let query = format!(
-            "SELECT queue, priority FROM ({pairs}) heads WHERE (SELECT true FROM jobs WHERE state = 'ready' \
+            "SELECT queue, priority FROM ({pairs}) heads WHERE {among} AND (SELECT true FROM jobs WHERE state = 'ready' \
              AND crashes = 0 AND NOT waits AND jobs.queue = heads.queue AND jobs.priority = heads.priority \
              AND next_dispatch_at <= {horizon} AND run_at <= {now} LIMIT 1)",
             pairs = sql.heads("$1"),

@@ -154,10 +154,10 @@ impl Ledger {
 const LIMITED: &str = "max_running IS NOT NULL OR starts_per_minute IS NOT NULL";
 
 impl Sql {
-    /// Jobs of queues that anybody may claim from at any time.
-    pub fn unlimited() -> String {
+    /// Rows whose queue anybody may claim from at any time.
+    pub fn unlimited(rows: &str) -> String {
         format!(
-            "NOT EXISTS (SELECT 1 FROM job_queues WHERE job_queues.name = jobs.queue \
+            "NOT EXISTS (SELECT 1 FROM job_queues WHERE job_queues.name = {rows}.queue \
              AND (paused_at IS NOT NULL OR {LIMITED}))"
         )
     }

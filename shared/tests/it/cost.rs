@@ -62,5 +62,16 @@ fn claiming_and_completing_reads_no_more_than_the_jobs_meant() {
         tokio::time::sleep(Duration::from_millis(50)).await;
         let read = read_so_far(&db).await - before;
         assert!(read < 2_000, "{read} rows and index entries for 80 jobs among 20,000");
+
+        db.execute_unprepared("INSERT INTO job_queues (name, paused_at) VALUES ('notes', now())")
+            .await
+            .unwrap();
+        let before = read_so_far(&db).await;
+        assert_eq!(claim_due(&ledger, 40).await.len(), 0);
+        let read = read_so_far(&db).await - before;
+        assert!(
+            read < 100,
+            "{read} rows and index entries to pass over a queue that is paused"
+        );
     });
 }
