@@ -9,7 +9,7 @@ use axum::{
     http::{HeaderValue, StatusCode, header},
     response::{IntoResponse, Response},
 };
-use sea_orm::{DbErr, EntityTrait, QueryResult, Value, sea_query::Condition};
+use sea_orm::{DbErr, EntityTrait, IdenStatic, QueryResult, Value, sea_query::Condition};
 use serde::Serialize;
 use serde_json::json;
 use url::form_urlencoded;
@@ -37,6 +37,8 @@ pub(crate) trait Listed: EntityTrait {
     /// What clients can sort by, each with the column whose index, continued by the id, holds the order.
     const SORTS: &'static [(&'static str, Self::Column)];
     const ID: Self::Column;
+    /// Those of them that many rows can share. Behind one nothing is sorted: all of these would have to be read.
+    const SHARED: &'static [&'static str] = &[];
 
     /// What the list tells of a row.
     type Row: Send;
@@ -89,29 +91,66 @@ impl<E: EntityTrait> Filter<E> {
     }
 }
 
-/// An order of a list: a column, and the id where that has the same value twice.
+/// An order of a list: columns, and the id where those have the same values.
 pub(crate) struct Order<E: EntityTrait> {
     /// As the address says it, such as `-created_at`.
     word: String,
+    /// One and more, the id last.
+    keys: Vec<Key<E>>,
+}
+
+/// A column of an order, and which way it goes.
+pub(crate) struct Key<E: EntityTrait> {
     column: E::Column,
     descending: bool,
 }
 
 impl<E: Listed> Order<E> {
     fn parse(word: &str) -> Result<Self, Violation> {
-        let name = word.strip_prefix('-').unwrap_or(word);
-        let known = E::SORTS.iter().find(|(known, _)| *known == name);
-        let (_, column) = known.ok_or_else(|| {
-            let names: Vec<&str> = E::SORTS.iter().map(|(name, _)| *name).collect();
-            let names = names.join(", ");
-            let message = format!("Sort by one of {names}; with - in front it is the other way round");
-            Violation::new(ViolationKind::Enum, message).with(json!({ "expected": names }))
-        })?;
+        let mut keys: Vec<Key<E>> = vec![];
+        for part in word.split(',') {
+            let name = part.strip_prefix('-').unwrap_or(part);
+            let known = E::SORTS.iter().find(|(known, _)| *known == name);
+            let (_, column) = known.ok_or_else(Self::unknown)?;
+            if let Some(before) = keys.last().filter(|key| E::SHARED.contains(&key.column.as_str())) {
+                let before = before.column.as_str();
+                let message = format!("Many can have the same {before}: sort by it last, as in sort={name},{before}");
+                return Err(Violation::new(ViolationKind::Enum, message).with(json!({ "expected": before })));
+            }
+            // What stands behind a column that was named before, or behind the id, decides nothing.
+            let is_decided = |key: &Key<E>| [column.as_str(), E::ID.as_str()].contains(&key.column.as_str());
+            if !keys.iter().any(is_decided) {
+                keys.push(Key {
+                    column: *column,
+                    descending: name != part,
+                });
+            }
+        }
+        let last = keys.last().map(|key| (key.column.as_str(), key.descending));
+        if let Some((_, descending)) = last.filter(|(column, _)| *column != E::ID.as_str()) {
+            keys.push(Key {
+                column: E::ID,
+                descending,
+            });
+        }
         Ok(Self {
             word: word.to_owned(),
-            column: *column,
-            descending: name != word,
+            keys,
         })
+    }
+
+    fn unknown() -> Violation {
+        let names: Vec<&str> = E::SORTS.iter().map(|(name, _)| *name).collect();
+        let names = names.join(", ");
+        let message = format!(
+            "Sort by {names}, or several of them with commas between; with - in front it is the other way round"
+        );
+        Violation::new(ViolationKind::Enum, message).with(json!({ "expected": names }))
+    }
+
+    /// What the list is sorted by first.
+    fn first(&self) -> E::Column {
+        self.keys.first().map_or(E::ID, |key| key.column)
     }
 }
 

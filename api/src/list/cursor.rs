@@ -17,26 +17,22 @@ pub(crate) struct Cursor {
     pub(super) place: Option<Place>,
 }
 
-/// A row's place: its value in the column of the order, and its id.
+/// A row's place: its values in the columns of the order.
 #[derive(Clone, Debug)]
-pub(super) struct Place {
-    pub(super) value: Value,
-    pub(super) id: Value,
-}
+pub(super) struct Place(pub(super) Vec<Value>);
 
 impl Place {
     pub(super) fn of<E: Listed>(order: &Order<E>, row: &E::Row) -> Self {
-        Self {
-            value: E::value(row, order.column),
-            id: E::value(row, E::ID),
-        }
+        Self(order.keys.iter().map(|key| E::value(row, key.column)).collect())
     }
 }
 
 impl Cursor {
     /// As text for clients, who can do nothing with it but send it back.
     pub(super) fn seal<E: Listed>(self, sort: &str, key: &SecretKey) -> String {
-        let place = self.place.map(|place| [text_of(&place.value), text_of(&place.id)]);
+        let place = self
+            .place
+            .map(|Place(values)| values.iter().map(text_of).collect::<Vec<_>>());
         let mut bytes = serde_json::json!([sort, self.backward, place]).to_string().into_bytes();
         let tag = key.sign(&purpose::<E>(), &bytes);
         bytes.extend(tag);
@@ -53,20 +49,21 @@ impl Cursor {
         if !key.verify(&purpose::<E>(), bytes, tag) {
             return Err(wrong());
         }
-        let (made_for, backward, place): (String, bool, Option<[String; 2]>) =
+        let (made_for, backward, place): (String, bool, Option<Vec<String>>) =
             serde_json::from_slice(bytes).map_err(|_| wrong())?;
         if made_for != sort {
             let message = format!("The cursor was made for sort={made_for}; keep that, or start without a cursor");
             return Err(Violation::value(message));
         }
-        let name = sort.trim_start_matches('-');
-        let column = E::SORTS.iter().find(|(known, _)| *known == name).ok_or_else(wrong)?.1;
+        let keys = Order::<E>::parse(sort).map_err(|_| wrong())?.keys;
         let place = match place {
             None => None,
-            Some([value, id]) => Some(Place {
-                value: value_of::<E>(column, &value).ok_or_else(wrong)?,
-                id: value_of::<E>(E::ID, &id).ok_or_else(wrong)?,
-            }),
+            Some(texts) if texts.len() == keys.len() => {
+                let values = keys.iter().zip(&texts);
+                let values = values.map(|(key, text)| value_of::<E>(key.column, text));
+                Some(Place(values.collect::<Option<_>>().ok_or_else(wrong)?))
+            }
+            Some(_) => return Err(wrong()),
         };
         Ok(Self { backward, place })
     }

@@ -2,14 +2,14 @@
 
 use sea_orm::{
     ConnectionTrait, DatabaseConnection, DbErr, EntityTrait, IdenStatic, QueryFilter, QueryOrder, QuerySelect,
-    QueryTrait, Select,
+    QueryTrait, Select, Value,
     sea_query::{Condition, Expr, ExprTrait, Func, Query, SelectStatement, SimpleExpr},
 };
 
 use usher_shared::db::with_literal_limits;
 
 use super::{
-    Filter, ListQuery, Listed, Order,
+    Filter, Key, ListQuery, Listed, Order,
     cursor::{Cursor, Place},
 };
 
@@ -112,7 +112,7 @@ impl<E: Listed> ListQuery<E> {
         let is_walked = |filter: &&Filter<E>| {
             filter
                 .range_of
-                .is_some_and(|of| of.as_str() == self.order.column.as_str())
+                .is_some_and(|of| of.as_str() == self.order.first().as_str())
         };
         // One alone: where two indexes meet, either can find many rows that the other refuses.
         let indexed = filters.iter().find(|filter| filter.indexed);
@@ -179,36 +179,50 @@ impl<E: Listed> Filter<E> {
 
 impl<E: Listed> Order<E> {
     fn sorted(&self, select: Select<E>, backward: bool) -> Select<E> {
-        let order = if self.descending == backward {
-            sea_orm::Order::Asc
-        } else {
-            sea_orm::Order::Desc
+        self.keys.iter().fold(select, |select, key| {
+            let order = if key.descending == backward {
+                sea_orm::Order::Asc
+            } else {
+                sea_orm::Order::Desc
+            };
+            select.order_by(key.column, order)
+        })
+    }
+
+    /// What lies beyond a place. Where all columns go the same way it is a comparison of tuples, which an index on them
+    /// answers as one range; else the first column's range holds it, and the others decide within.
+    fn beyond(&self, Place(values): &Place, backward: bool) -> Condition {
+        let column = |key: &Key<E>| -> SimpleExpr { Expr::col((E::default(), key.column)) };
+        let upwards = |key: &Key<E>| key.descending == backward;
+        let (Some(first), Some(value)) = (self.keys.first(), values.first()) else {
+            return Condition::all();
         };
-        let select = select.order_by(self.column, order.clone());
-        if self.by_id_alone() {
-            select
-        } else {
-            select.order_by(E::ID, order)
+        if self.keys.iter().all(|key| upwards(key) == upwards(first)) {
+            let here = Expr::tuple(self.keys.iter().map(column));
+            let there = Expr::tuple(values.iter().cloned().map(Expr::val));
+            return Condition::all().add(if upwards(first) { here.gt(there) } else { here.lt(there) });
         }
-    }
-
-    fn by_id_alone(&self) -> bool {
-        self.column.as_str() == E::ID.as_str()
-    }
-
-    /// What lies beyond a place: a comparison of pairs, which an index on both columns answers as one range.
-    fn beyond(&self, place: &Place, backward: bool) -> Condition {
-        let column = |column: E::Column| -> SimpleExpr { Expr::col((E::default(), column)) };
-        let (here, there) = if self.by_id_alone() {
-            (column(E::ID), Expr::val(place.id.clone()))
-        } else {
-            (
-                Expr::tuple([column(self.column), column(E::ID)]),
-                Expr::tuple([Expr::val(place.value.clone()), Expr::val(place.id.clone())]),
-            )
+        let further = |key: &Key<E>, value: &Value| {
+            let value = value.clone();
+            if upwards(key) {
+                column(key).gt(value)
+            } else {
+                column(key).lt(value)
+            }
         };
-        let upwards = self.descending == backward;
-        Condition::all().add(if upwards { here.gt(there) } else { here.lt(there) })
+        let pairs = || self.keys.iter().zip(values);
+        let beyond = pairs()
+            .enumerate()
+            .fold(Condition::any(), |any, (number, (key, value))| {
+                let same = pairs().take(number).map(|(key, value)| column(key).eq(value.clone()));
+                any.add(same.fold(Condition::all(), Condition::add).add(further(key, value)))
+            });
+        let first = if upwards(first) {
+            column(first).gte(value.clone())
+        } else {
+            column(first).lte(value.clone())
+        };
+        Condition::all().add(first).add(beyond)
     }
 }
 

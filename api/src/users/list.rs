@@ -40,6 +40,7 @@ impl Listed for user::Entity {
         ("email", Column::EmailKey),
     ];
     const ID: Column = Column::Id;
+    const SHARED: &'static [&'static str] = &["name"];
 
     type Row = UserRow;
     const COLUMNS: &'static [Column] = &[
@@ -243,9 +244,10 @@ impl From<Status> for user::UserStatus {
     params(
         FiltersIn,
         (
-            "sort" = Option<String>, Query, example = "-created_at", pattern = "^-?(id|created_at|name|email)$",
-            description = "One of `id`, `created_at`, `name`, `email`, with a `-` in front for the other way round; \
-                where two have the same, their ids decide, in the same direction",
+            "sort" = Option<String>, Query, example = "-created_at", 
+            pattern = "^(-?(id|created_at|email),){0,7}-?(id|created_at|name|email)$",
+            description = "`id`, `created_at`, `name` or `email`, with a `-` in front for the other way round, or several \
+                of them with commas between, `name` last; where two have the same, their ids decide, in the last direction",
         ),
         ListIn,
     ),

@@ -24,11 +24,12 @@ const FEW: i64 = PLAIN + 3 * 1_000;
 /// It finds more; then a walk meets nothing, and its length and its end are asked for.
 const WALK: i64 = FEW + 7 * 10_000;
 
-const SORTS: [&str; 8] = [
+const SORTS: [&str; 9] = [
     "id",
     "-id",
     "created_at",
     "-created_at",
+    "-created_at,name",
     "name",
     "-name",
     "email",
@@ -104,7 +105,7 @@ async fn cost(app: &TestApp, client: &Client, table: &str, at: &str) -> (i64, Ve
 async fn deepest(app: &TestApp, client: &Client, sort: &str) -> String {
     let those = match sort {
         "id" | "created_at" => "created_after=2026-01-15T21:00:00Z",
-        "-id" | "-created_at" => "created_before=2026-01-01T00:10:00Z",
+        "-id" | "-created_at" | "-created_at,name" => "created_before=2026-01-01T00:10:00Z",
         // Names go round every 700 users; these are of the last and of the first name.
         "name" => "created_after=2026-01-07T21:00:00Z&created_before=2026-01-07T22:40:00Z&q=person+6",
         "-name" => "created_before=2026-01-01T01:40:00Z&q=person+0",

@@ -77,7 +77,8 @@ on_both! {
         let app = TestApp::with(db, &[("RATE_LIMITS", "off")]).await;
         seed(&app, 300).await;
         let client = app.key(&[Scope::UsersRead]).await;
-        for sort in ["", "id", "-id", "created_at", "-created_at", "name", "-name", "email", "-email"] {
+        for sort in ["", "id", "-id", "created_at", "-created_at", "name", "-name", "email", "-email",
+                     "-created_at,name", "created_at,-email", "-created_at,-name", "created_at,email,-name", "-created_at,id"] {
             for limit in [1, 7, 100, 150, 200] {
                 if limit == 1 && sort != "-name" {
                     continue;
@@ -97,6 +98,18 @@ on_both! {
         assert_eq!(ascending, (1..=300).collect::<Vec<_>>());
         let descending = walk(&client, "/users?limit=200", "next").await.0.concat();
         assert_eq!(descending, (1..=300).rev().collect::<Vec<_>>());
+        // Seven at a time were created together; a second column orders those.
+        let sorted = |key: &dyn Fn(&i64) -> (i64, i64)| {
+            let mut all: Vec<i64> = (1..=300).collect();
+            all.sort_by_key(key);
+            all
+        };
+        let by_name = walk(&client, "/users?sort=-created_at,name&limit=10", "next").await.0.concat();
+        assert_eq!(by_name, sorted(&|n| (-(n / 7), n % 7)));
+        let same_way = walk(&client, "/users?sort=created_at,id&limit=10", "next").await.0.concat();
+        assert_eq!(same_way, sorted(&|n| (n / 7, *n)));
+        let other_way = walk(&client, "/users?sort=created_at,-id&limit=10", "next").await.0.concat();
+        assert_eq!(other_way, sorted(&|n| (n / 7, -n)));
     }
 
     async fn every_filter_finds_its_users(db: TestDb) {
@@ -179,7 +192,10 @@ on_both! {
             ("limit=99999999999999999999", "int_parsing", "limit"),
             ("sort=age", "enum", "sort"),
             ("sort=--id", "enum", "sort"),
-            ("sort=-created_at,name", "enum", "sort"),
+            ("sort=-created_at,age", "enum", "sort"),
+            ("sort=name,id", "enum", "sort"),
+            ("sort=-created_at,", "enum", "sort"),
+            ("sort=,", "enum", "sort"),
             ("cursor=x", "value_error", "cursor"),
             ("cursor=", "value_error", "cursor"),
             ("count=1", "bool_type", "count"),
