@@ -196,7 +196,9 @@ async fn violations(browser: &Browser) -> Value {
         .script(&format!(
             "{axe};
              const where = (v) => v.id + ': ' + v.nodes.map((n) => n.target.join(' ') + ' (' + n.failureSummary.split('\\n').slice(1).join(' ').trim() + ')').join(' | ');
-             return axe.run(document, {{ resultTypes: ['violations'] }}).then((r) => r.violations.map(where));"
+             // A colour that is still on its way to another is nobody's choice.
+             return Promise.allSettled(document.getAnimations().map((a) => a.finished))
+                 .then(() => axe.run(document, {{ resultTypes: ['violations'] }})).then((r) => r.violations.map(where));"
         ))
         .await
 }
