@@ -12,7 +12,8 @@ use sea_orm::{
 use super::{
     action::{Acting, Action, CONFIRMED, FROM, Ran},
     answers::Ask,
-    meta::Operation,
+    count::Count,
+    meta::{Operation, capitalised},
     model::{Answer, Model},
     object::{BACK, back_query},
     row::Row,
@@ -30,7 +31,7 @@ pub(crate) const DELETE: &str = "delete";
 pub(crate) const RESTORE: &str = "restore";
 
 /// Related rows are counted up to here, then shown as "more".
-const COUNTED: usize = 1_000;
+const COUNTED: i64 = 1_000;
 /// Related rows that are named.
 const NAMED: usize = 5;
 
@@ -56,7 +57,8 @@ pub(crate) struct Soft {
 /// Rows of another table that point to the object.
 #[derive(Debug)]
 pub(crate) struct Related {
-    /// Many of them: `sessions`.
+    /// One of them, and many: `session`, `sessions`.
+    pub(crate) singular: &'static str,
     pub(crate) plural: &'static str,
     pub(crate) table: &'static str,
     /// The column that points to the object.
@@ -124,11 +126,11 @@ pub(crate) async fn preview(
         if found.is_empty() {
             continue;
         }
-        let count = if found.len() > COUNTED {
-            format!("More than {}", super::grouped(COUNTED as i64))
-        } else {
-            super::grouped(found.len() as i64)
+        let count = match i64::try_from(found.len()).unwrap_or(i64::MAX) {
+            count if count > COUNTED => Count::MoreThan(COUNTED),
+            count => Count::Exactly(count),
         };
+        let them = count.words(related.singular, related.plural);
         let names = found
             .iter()
             .take(NAMED)
@@ -137,17 +139,16 @@ pub(crate) async fn preview(
         let (fate, tone) = match related.fate {
             Fate::Goes => ("will go with it", "bad"),
             Fate::Stays => ("will stay without it", "quiet"),
-            Fate::Protects => ("stand in the way", "warning"),
+            Fate::Protects => ("in the way", "warning"),
         };
         if related.fate == Fate::Protects {
             refused = Some(format!(
-                "{count} {} still belong to it, such as {}. Take them away first.",
-                related.plural,
+                "It is still used by {them}, such as {}. Change that first.",
                 names.first().map_or("one without a name", String::as_str)
             ));
         }
         all.push(Goes {
-            words: format!("{count} {} {fate}", related.plural),
+            words: format!("{} {fate}", capitalised(&them)),
             more: found.len() > names.len(),
             names,
             tone,

@@ -55,6 +55,7 @@ impl AdminModel for Entity {
         about: "The job and the story of its attempts are deleted for good. What it did stays done.",
         related: &[
             Related {
+                singular: "failed attempt",
                 plural: "failed attempts",
                 table: "job_attempts",
                 column: "job_id",
@@ -62,6 +63,7 @@ impl AdminModel for Entity {
                 fate: Fate::Goes,
             },
             Related {
+                singular: "mail",
                 plural: "mails",
                 table: "mails",
                 column: "job_id",

@@ -39,6 +39,7 @@ impl AdminModel for Entity {
         .sensitive();
 
     const DELETION: Option<&'static Deletion> = Some(&Deletion::rows(&[Related {
+        singular: "user",
         plural: "users",
         table: "user_roles",
         column: "role_id",

@@ -143,6 +143,7 @@ pub(super) const DELETION: Deletion = Deletion {
     about: "The account is hidden and closed, and can be restored until it is purged. Its sessions end; its address stays taken.",
     related: &[
         Related {
+            singular: "session",
             plural: "sessions",
             table: "sessions",
             column: "user_id",
@@ -150,6 +151,7 @@ pub(super) const DELETION: Deletion = Deletion {
             fate: Fate::Goes,
         },
         Related {
+            singular: "API key made by them",
             plural: "API keys made by them",
             table: "api_keys",
             column: "created_by",
@@ -157,6 +159,7 @@ pub(super) const DELETION: Deletion = Deletion {
             fate: Fate::Stays,
         },
         Related {
+            singular: "mail",
             plural: "mails",
             table: "mails",
             column: "user_id",

@@ -108,6 +108,18 @@ on_both! {
         assert!(other.get("/admin/").await.location().starts_with("/admin/login"));
     }
 
+    async fn what_goes_with_a_deletion_is_counted_and_named(db: TestDb) {
+        let app = TestApp::start(db).await;
+        let sam = app.add_staff("sam@example.org", &[]).await;
+        app.signed_in("sam@example.org").await;
+        let mut boss = app.superuser().await;
+        let path = format!("/admin/users/{}/delete", sam.id);
+        let page = boss.get(&path).await;
+        assert!(page.has("1 session will go with it") && !page.has("made by them"), "{}", page.body);
+        app.signed_in("sam@example.org").await;
+        assert!(boss.get(&path).await.has("2 sessions will go with it"));
+    }
+
     async fn a_deleted_account_is_hidden_and_comes_back(db: TestDb) {
         let app = TestApp::start(db).await;
         let ada = app.add_user("ada@example.org", "Ada").await;

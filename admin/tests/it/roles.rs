@@ -140,7 +140,7 @@ on_both! {
         let mut boss = app.superuser().await;
         let path = format!("/admin/roles/{}/delete", role.id);
         let page = boss.get(&path).await;
-        assert!(page.has("sam@example.org") && page.has("cannot be deleted"), "{}", page.body);
+        assert!(page.has("still used by 1 user, such as sam@example.org") && page.has("cannot be deleted"), "{}", page.body);
         boss.post(&path, &[("_confirmed", "yes")]).await;
         assert_eq!(roles(&app).await.len(), 1, "a direct post is refused as well");
         boss.get("/admin/users").await;
