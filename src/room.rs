@@ -17,17 +17,13 @@ pub struct WorkerArgs {
 pub async fn api(config: Config) -> Result<()> {
     log::init(config.log_format);
     let house = House::open(config, false).await?;
-    let listener = process::bind(house.config.api_addr, "API_ADDR").await?;
-    usher_api::serve(&house, listener, process::shutdown_signal()).await;
-    Ok(())
+    Ok(usher_api::run(&house, process::shutdown_signal()).await?)
 }
 
 pub async fn admin(config: Config) -> Result<()> {
     log::init(config.log_format);
     let house = House::open(config, false).await?;
-    let listener = process::bind(house.config.admin_addr, "ADMIN_ADDR").await?;
-    usher_admin::serve(&house, listener, process::shutdown_signal()).await;
-    Ok(())
+    Ok(usher_admin::run(&house, process::shutdown_signal()).await?)
 }
 
 pub async fn worker(config: Config, args: WorkerArgs) -> Result<()> {

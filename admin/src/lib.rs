@@ -32,5 +32,5 @@ mod state;
 mod theme;
 mod visit;
 
-pub use server::{paths, router, serve};
+pub use server::{paths, router, run, serve};
 pub use state::AppState;

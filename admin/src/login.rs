@@ -93,7 +93,7 @@ pub(crate) async fn sign_in(
         .filter(|user| matches && user.is_staff && user.may_sign_in(now()));
     let Some(staff) = staff else {
         state.limiter.check(&failures, PER_ACCOUNT).await;
-        refused(&state.db, &visit, user.as_ref(), "password").await?;
+        refused(&state, &visit, user.as_ref(), "password").await?;
         return page::show_with(
             StatusCode::UNAUTHORIZED,
             &login_page(&state, &visit, email, next, Some(REFUSED)),
@@ -147,18 +147,26 @@ pub(crate) async fn signed_in(tx: &Tx, visit: &Visit, user: &user::Model) -> Res
 
 /// Writes down a failed one. What was typed is not kept: people type passwords into the wrong field.
 pub(crate) async fn refused(
-    conn: &impl ConnectionTrait,
+    state: &AppState,
     visit: &Visit,
     user: Option<&user::Model>,
     step: &str,
 ) -> Result<(), DbErr> {
+    state.metrics.log_in_failed();
     let anonymous = Actor {
         label: "Anonymous".to_owned(),
         kind: ActorKind::Anonymous,
         id: None,
         ..address_of(visit)
     };
-    record(conn, &anonymous, "login_failed", user, Some(format!("wrong {step}"))).await
+    record(
+        &state.db,
+        &anonymous,
+        "login_failed",
+        user,
+        Some(format!("wrong {step}")),
+    )
+    .await
 }
 
 /// Lets an account be tried again that was tried too often.

@@ -13,9 +13,8 @@ async fn main() -> ExitCode {
     process::run("usher-admin", async {
         let config = Config::for_process(Mode::Room)?;
         log::init(config.log_format);
-        let listener = process::bind(config.admin_addr, "ADMIN_ADDR").await?;
         let house = House::open(config, false).await?;
-        usher_admin::serve(&house, listener, process::shutdown_signal()).await;
+        usher_admin::run(&house, process::shutdown_signal()).await?;
         Ok::<_, anyhow::Error>(())
     })
     .await

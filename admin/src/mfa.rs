@@ -226,7 +226,7 @@ async fn accept(
     };
     if !right {
         tx.rollback().await?;
-        login::refused(&state.db, visit, Some(user), "code").await?;
+        login::refused(state, visit, Some(user), "code").await?;
         return Ok(None);
     }
     let actor = actor(user, visit);

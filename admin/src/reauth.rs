@@ -91,7 +91,7 @@ pub(crate) async fn answer(
         form: (get(METHOD) == "post").then(|| Fields::of(kept)),
     };
     if !right {
-        login::refused(&state.db, &visit, Some(user), "password on asking again").await?;
+        login::refused(&state, &visit, Some(user), "password on asking again").await?;
         let words = "The password or the code is wrong. Nothing was done yet.";
         return page::show_with(
             StatusCode::UNAUTHORIZED,

@@ -1,8 +1,10 @@
 //! The admin's addresses, what every answer carries, and the server.
 
+use std::time::Instant;
+
 use axum::{
     Router,
-    extract::{DefaultBodyLimit, Request},
+    extract::{DefaultBodyLimit, MatchedPath, Request, State},
     http::{HeaderValue, Uri, header},
     middleware::{self, Next},
     response::{IntoResponse, Redirect, Response},
@@ -11,8 +13,11 @@ use axum::{
 use tokio::net::TcpListener;
 use tokio_util::sync::CancellationToken;
 use tower_http::{catch_panic::CatchPanicLayer, compression::CompressionLayer};
-use usher_serve::Patience;
-use usher_shared::House;
+use usher_serve::{Patience, serve_metrics};
+use usher_shared::{
+    House,
+    process::{self, BindError},
+};
 
 use crate::{
     account, assets, dashboard, engine, error::AdminError, health, impersonation, import, login, mail_body, mfa,
@@ -44,6 +49,7 @@ pub fn router(state: AppState) -> Router {
         .layer(CompressionLayer::new())
         .layer(middleware::from_fn(harden))
         .layer(CatchPanicLayer::new())
+        .layer(middleware::from_fn_with_state(state.clone(), measure))
         .with_state(state)
 }
 
@@ -90,6 +96,35 @@ pub async fn serve(house: &House, listener: TcpListener, stop: CancellationToken
         Err(error) => tracing::warn!(%error, "the indexes of the admin's lists could not be read"),
     }
     usher_serve::serve(router(state), listener, Patience::default(), stop).await;
+}
+
+/// [`serve`] on `ADMIN_ADDR`, with metrics on `METRICS_ADDR` where that is set.
+pub async fn run(house: &House, stop: CancellationToken) -> Result<(), BindError> {
+    let listener = process::bind(house.config.admin_addr, "ADMIN_ADDR").await?;
+    let mut _told = None;
+    if let Some(address) = house.config.metrics_addr {
+        let house = house.clone();
+        _told = Some(serve_metrics(
+            process::bind(address, "METRICS_ADDR").await?,
+            move || house.render_metrics(),
+        ));
+    }
+    serve(house, listener, stop).await;
+    Ok(())
+}
+
+/// Counts the request by its route, as the router has it.
+async fn measure(State(state): State<AppState>, request: Request, next: Next) -> Response {
+    let (started, _in_flight) = (Instant::now(), state.metrics.enter());
+    let route = request.extensions().get::<MatchedPath>().cloned();
+    let method = request.method().clone();
+    let response = next.run(request).await;
+    let route = route.as_ref().map_or("none", MatchedPath::as_str);
+    let status = response.status().as_u16();
+    state
+        .metrics
+        .answered(method.as_str(), route, status, started.elapsed());
+    response
 }
 
 /// Headers of every answer; one that a handler set itself stays.

@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use sea_orm::DatabaseConnection;
-use usher_shared::{House, config::Config, jobs::Ledger, rate_limit::RateLimiter};
+use usher_shared::{House, config::Config, jobs::Ledger, metrics::Room, rate_limit::RateLimiter};
 
 use crate::{engine::Site, models, overview, series};
 
@@ -14,6 +14,7 @@ pub struct AppState {
     pub(crate) db: DatabaseConnection,
     pub(crate) ledger: Ledger,
     pub(crate) limiter: RateLimiter,
+    pub(crate) metrics: Arc<Room>,
     pub(crate) site: Arc<Site>,
     pub(crate) overview: overview::Kept,
     pub(crate) series: series::Kept,
@@ -28,6 +29,7 @@ impl AppState {
             db: house.db.clone(),
             ledger: house.ledger.clone(),
             limiter: house.limiter.clone(),
+            metrics: house.metrics.room("admin"),
             site: Arc::new(models::site()),
             overview: overview::Kept::default(),
             series: series::Kept::default(),

@@ -39,5 +39,5 @@ mod users;
 pub use code::Code;
 pub use openapi::openapi;
 pub use router::router;
-pub use serve::serve;
+pub use serve::{run, serve};
 pub use state::AppState;

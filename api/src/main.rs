@@ -2,24 +2,16 @@
 
 use std::process::ExitCode;
 
-use usher_shared::{
-    Config, House,
-    config::Mode,
-    log,
-    process::{bind, run, shutdown_signal},
-};
+use usher_shared::{Config, House, config::Mode, log, process};
 
 #[tokio::main]
 async fn main() -> ExitCode {
-    run("usher-api", start()).await
+    process::run("usher-api", start()).await
 }
 
 async fn start() -> anyhow::Result<()> {
     let config = Config::for_process(Mode::Room)?;
     log::init(config.log_format);
     let house = House::open(config, false).await?;
-    let listener = bind(house.config.api_addr, "API_ADDR").await?;
-    tracing::info!(url = house.config.api_url, "the API is ready");
-    usher_api::serve(&house, listener, shutdown_signal()).await;
-    Ok(())
+    Ok(usher_api::run(&house, process::shutdown_signal()).await?)
 }

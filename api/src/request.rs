@@ -92,6 +92,7 @@ impl<S: Sync> FromRequestParts<S> for Context {
 /// The outermost layer.
 pub(crate) async fn observe(State(state): State<AppState>, mut request: Request, next: Next) -> Response {
     let started = Instant::now();
+    let _in_flight = state.metrics.enter();
     let context = Arc::new(RequestContext::of(&request, &state.config));
     let method = request.method().clone();
     context.note_route(&request);
@@ -112,7 +113,9 @@ pub(crate) async fn observe(State(state): State<AppState>, mut request: Request,
         context.address,
         context.caller.get().map_or("anonymous", String::as_str),
     );
-    let ms = started.elapsed().as_secs_f64() * 1000.0;
+    let took = started.elapsed();
+    state.metrics.answered(method.as_str(), route, status, took);
+    let ms = took.as_secs_f64() * 1000.0;
     let _entered = span.enter();
     // Probes come every few seconds and say nothing new.
     if route.starts_with("/health/") && status == 200 {

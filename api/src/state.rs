@@ -12,6 +12,7 @@ use usher_shared::{
     api_keys::KeyRing,
     config::Config,
     jobs::Ledger,
+    metrics::Room,
     rate_limit::RateLimiter,
     users::{Directory, Intake},
 };
@@ -31,6 +32,7 @@ pub struct Parts {
     pub(crate) db: DatabaseConnection,
     pub(crate) ledger: Ledger,
     pub(crate) limiter: RateLimiter,
+    pub(crate) metrics: Arc<Room>,
     pub(crate) keys: KeyRing,
     pub(crate) users: Directory,
     pub(crate) intake: Intake,
@@ -62,6 +64,7 @@ impl AppState {
             db: house.db.clone(),
             ledger: house.ledger.clone(),
             limiter: house.limiter.clone(),
+            metrics: house.metrics.room("api"),
             keys: KeyRing::new(house.db.clone()),
             users: Directory::new(house.db.clone()),
             intake: Intake::new(house.ledger.clone()),

@@ -1,6 +1,8 @@
 //! Serves an axum router on a listener until it is asked to stop. `axum::serve` waits for the head of a request as long
 //! as the client likes, so that a few thousand slow clients hold every connection; here they have a limit.
 
+mod metrics;
+
 use std::time::Duration;
 
 use axum::{
@@ -17,6 +19,8 @@ use hyper_util::{
 use tokio::net::TcpListener;
 use tokio_util::sync::CancellationToken;
 use tower::ServiceExt;
+
+pub use metrics::{METRICS_TYPE, serve_metrics};
 
 /// How long the other side may take.
 #[derive(Clone, Copy, Debug)]

@@ -9,6 +9,7 @@ use crate::{
     config::{Config, ConfigError},
     db::{self, ConnectError, PoolOptions, SchemaError},
     jobs::{self, Ledger},
+    metrics::Metrics,
     rate_limit::RateLimiter,
 };
 
@@ -19,6 +20,7 @@ pub struct House {
     pub db: DatabaseConnection,
     pub ledger: Ledger,
     pub limiter: RateLimiter,
+    pub metrics: Metrics,
 }
 
 /// Why the house does not open.
@@ -57,11 +59,20 @@ impl House {
         if !config.rate_limits.enabled {
             tracing::warn!("RATE_LIMITS=off: nothing slows down guessing; use it for load tests only");
         }
+        let metrics = Metrics::default();
+        metrics.watch_pool("house", &db);
         Self {
+            metrics,
             limiter: RateLimiter::new(config.rate_limits.enabled, redis.as_ref()),
             ledger: Ledger::new(db.clone(), transport),
             db,
             config: Arc::new(config),
         }
+    }
+
+    /// What `/metrics` says of this process, whichever rooms it runs.
+    #[must_use]
+    pub fn render_metrics(&self) -> String {
+        self.metrics.render(&[self.limiter.refusals()])
     }
 }

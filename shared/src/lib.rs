@@ -22,6 +22,7 @@ pub mod log;
 pub mod mail_log;
 pub mod mail_suppressions;
 pub mod mail_tokens;
+pub mod metrics;
 pub mod mfa;
 pub mod password;
 pub mod process;

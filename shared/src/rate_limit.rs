@@ -11,7 +11,7 @@ use std::{
 
 use redis::{Script, aio::ConnectionManager};
 
-use crate::jobs::connection_manager;
+use crate::{jobs::connection_manager, metrics::Counters};
 
 pub use policy::{Policy, RateLimits};
 
@@ -59,6 +59,7 @@ pub struct RateLimiter {
     enabled: bool,
     redis: Option<ConnectionManager>,
     local: Arc<Mutex<HashMap<String, f64>>>,
+    refusals: Arc<Counters>,
 }
 
 /// Buckets kept in this process before idle ones are dropped.
@@ -83,7 +84,18 @@ impl RateLimiter {
             enabled,
             redis: redis.and_then(|client| connection_manager(client).ok()),
             local: Arc::default(),
+            refusals: Arc::new(Counters::new(
+                "usher_rate_limit_refusals_total",
+                "Calls refused by a rate limit",
+                "limit",
+            )),
         }
+    }
+
+    /// How many calls this process refused, by the word before the bucket's colon.
+    #[must_use]
+    pub fn refusals(&self) -> &Counters {
+        &self.refusals
     }
 
     #[must_use]
@@ -91,7 +103,7 @@ impl RateLimiter {
         self.enabled
     }
 
-    /// Counts one request of this bucket, such as `login:203.0.113.9`.
+    /// Counts one request of this bucket, such as `login:203.0.113.9`: what is limited, a colon, and whose it is.
     pub async fn check(&self, bucket: &str, quota: Quota) -> Decision {
         self.ask(bucket, quota, true).await
     }
@@ -134,7 +146,11 @@ impl RateLimiter {
             }
             None => self.count_here(bucket, quota, count),
         };
-        decide(ahead, quota)
+        let decision = decide(ahead, quota);
+        if !decision.allowed {
+            self.refusals.count(bucket.split(':').next().unwrap_or_default());
+        }
+        decision
     }
 
     /// The bucket's time ahead of now in milliseconds after this request; negative when it is refused.

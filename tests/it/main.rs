@@ -7,6 +7,7 @@ mod embedded;
 mod greeting;
 mod imports;
 mod mailed_links;
+mod metrics;
 mod production;
 mod quick_start;
 mod rooms;

@@ -15,14 +15,17 @@ pub struct Production {
     folder: Folder,
     pub api: String,
     pub admin: String,
+    /// The worker's health and metrics.
     pub worker: String,
+    pub api_metrics: String,
+    pub admin_metrics: String,
     pub key: String,
 }
 
 impl Production {
     /// Migrates the database and makes a key.
     pub async fn start(db: TestDb, redis: Option<&Redis>) -> Self {
-        let [api, admin, worker] = [(); 3].map(|()| format!("127.0.0.1:{}", free_port()));
+        let [api, admin, worker, api_metrics, admin_metrics] = [(); 5].map(|()| format!("127.0.0.1:{}", free_port()));
         let (smtp, folder, redis_url) = (Smtp::start().await, Folder::new(), redis.map(Redis::url));
         let mut production = Self {
             db,
@@ -32,6 +35,8 @@ impl Production {
             api,
             admin,
             worker,
+            api_metrics,
+            admin_metrics,
             key: String::new(),
         };
         production.command(&["migrate", "up"]).await;
@@ -74,14 +79,13 @@ impl Production {
     }
 
     pub async fn start_api(&self) -> Running {
-        self.program("usher-api").ready_at(&self.api).start(&self.folder).await
+        let api = self.program("usher-api").env("METRICS_ADDR", &self.api_metrics);
+        api.ready_at(&self.api).start(&self.folder).await
     }
 
     pub async fn start_admin(&self) -> Running {
-        self.program("usher-admin")
-            .ready_at(&self.admin)
-            .start(&self.folder)
-            .await
+        let admin = self.program("usher-admin").env("METRICS_ADDR", &self.admin_metrics);
+        admin.ready_at(&self.admin).start(&self.folder).await
     }
 
     pub async fn start_worker(&self) -> Running {

@@ -97,7 +97,12 @@ fn no_secret_reaches_logs_metrics_redis_or_tables() {
             ("the API's log".to_owned(), rooms.0.log()),
             ("the admin's log".to_owned(), rooms.1.log()),
             ("the worker's log".to_owned(), rooms.2.log()),
-            ("the metrics".to_owned(), metrics(&production.worker).await),
+            ("the worker's metrics".to_owned(), metrics(&production.worker).await),
+            ("the API's metrics".to_owned(), metrics(&production.api_metrics).await),
+            (
+                "the admin's metrics".to_owned(),
+                metrics(&production.admin_metrics).await,
+            ),
             (
                 "what Redis was told".to_owned(),
                 overheard.lock().expect("no panic").clone(),
@@ -112,6 +117,11 @@ fn no_secret_reaches_logs_metrics_redis_or_tables() {
             "the search can find something"
         );
         assert!(places["what Redis was told"].contains("usher"), "Redis is listened to");
+        let told = &places["the API's metrics"];
+        assert!(
+            told.contains("/auth/email-change/confirm"),
+            "the API's metrics tell its routes: {told}"
+        );
         let log = &places["the API's log"];
         assert!(
             log.contains("/auth/login") && log.contains("DEBUG"),

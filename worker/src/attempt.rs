@@ -94,6 +94,7 @@ impl Workshop {
             claim: held.claim,
             completed: Arc::default(),
             desk: self.desk.clone(),
+            metrics: Arc::clone(&self.metrics),
             tokens: Arc::default(),
         };
         let completed = Arc::clone(&context.completed);

@@ -15,6 +15,7 @@ use usher_shared::{
 use crate::{
     Delivery, JobError, Mailer,
     mailer::{Desk, Ending},
+    metrics::Metrics,
 };
 
 /// The surroundings of one run. Cheap to clone.
@@ -29,6 +30,7 @@ pub struct JobContext {
     pub(crate) claim: Claim,
     pub(crate) completed: Arc<AtomicBool>,
     pub(crate) desk: Desk,
+    pub(crate) metrics: Arc<Metrics>,
     /// Made for the mail to come, and written with it.
     pub(crate) tokens: Arc<Mutex<Vec<mail_token::ActiveModel>>>,
 }

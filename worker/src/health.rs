@@ -12,7 +12,7 @@ use axum::{
 use serde::Serialize;
 use tokio::{net::TcpListener, sync::watch, time::timeout};
 use tokio_util::sync::CancellationToken;
-use usher_serve::Patience;
+use usher_serve::{METRICS_TYPE, Patience};
 use usher_shared::{
     House, OpenError,
     db::{self, SchemaError},
@@ -121,12 +121,12 @@ async fn redis(house: &House) -> Part {
 
 async fn metrics(State(health): State<Health>) -> impl IntoResponse {
     let opened = health.house.borrow().clone();
-    let waits = match opened {
-        Ok(house) => health.backlog.render(&house.db, &health.queues).await,
+    let of_house = match opened {
+        Ok(house) => house.render_metrics() + &health.backlog.render(&house.db, &health.queues).await,
         Err(_) => String::new(),
     };
     (
-        [(header::CONTENT_TYPE, "text/plain; version=0.0.4; charset=utf-8")],
-        health.metrics.render() + &waits,
+        [(header::CONTENT_TYPE, METRICS_TYPE)],
+        health.metrics.render() + &of_house,
     )
 }

@@ -114,6 +114,7 @@ impl Mailer {
         };
         let gone = if let Some(relay) = &self.smtp {
             if let Some(dead) = dead {
+                context.metrics.mails.count("dead_address");
                 return Err(leave_alone(context, &dead).await?);
             }
             let pass = match breaker {
@@ -127,6 +128,7 @@ impl Mailer {
                 html_body: None,
             }
         } else {
+            context.metrics.mails.count("kept");
             Gone {
                 job_id: job.id,
                 answer: None,
@@ -162,12 +164,14 @@ impl Relay {
         let failure = match self.smtp.send(&from.email, &message.to, &message.bytes).await {
             Ok(answer) => {
                 tracing::info!(message_id = message.id, "mail sent");
+                context.metrics.mails.count("sent");
                 self.breaker.accepted(db, pass).await?;
                 return Ok(answer);
             }
             Err(failure) => failure,
         };
         let verdict = Verdict::of(&failure);
+        context.metrics.mails.count(verdict.word());
         note_failure(db, job.id, verdict.state(), &failure.answer).await?;
         match verdict {
             Verdict::Later | Verdict::Unknown => self.breaker.unanswered(db, pass).await?,

@@ -1,7 +1,6 @@
 //! What this process counted and measured, kind by kind, in Prometheus' text form; and what waits in the ledger.
 
 mod backlog;
-mod histogram;
 
 use std::{
     collections::BTreeMap,
@@ -10,14 +9,16 @@ use std::{
     time::Duration,
 };
 
+use usher_shared::metrics::{Counters, Histogram, head};
+
 use crate::Registry;
 
 pub(crate) use backlog::Backlog;
 
-use histogram::Histogram;
+/// Upper bounds in seconds: from a hint that came at once to the longest jobs.
+const BOUNDS: [f64; 10] = [0.001, 0.005, 0.025, 0.1, 0.5, 1.0, 5.0, 30.0, 120.0, 600.0];
 
 /// What was counted for one kind since the process started.
-#[derive(Default)]
 pub(crate) struct Counts {
     started: AtomicU64,
     done: AtomicU64,
@@ -42,6 +43,23 @@ pub(crate) enum Ended {
 pub(crate) struct Metrics {
     kinds: BTreeMap<&'static str, Counts>,
     unknown: Counts,
+    /// Mails by what became of them.
+    pub(crate) mails: Counters,
+}
+
+impl Default for Counts {
+    fn default() -> Self {
+        let count = || AtomicU64::new(0);
+        Self {
+            started: count(),
+            done: count(),
+            failed: count(),
+            dead: count(),
+            running: count(),
+            latency: Histogram::new(&BOUNDS),
+            run: Histogram::new(&BOUNDS),
+        }
+    }
 }
 
 impl Metrics {
@@ -49,6 +67,7 @@ impl Metrics {
         Self {
             kinds: registry.kinds().map(|kind| (kind, Counts::default())).collect(),
             unknown: Counts::default(),
+            mails: Counters::new("usher_mails_total", "Mails tried, by what became of them", "outcome"),
         }
     }
 
@@ -84,18 +103,19 @@ impl Metrics {
     pub(crate) fn render(&self) -> String {
         let mut text = String::new();
         for (name, form, help, read) in COUNTERS {
-            let _ = writeln!(text, "# HELP {name} {help}\n# TYPE {name} {form}");
+            head(&mut text, name, form, help);
             for (kind, counts) in self.all() {
                 let value = read(counts).load(Ordering::Relaxed);
                 let _ = writeln!(text, "{name}{{kind=\"{kind}\"}} {value}");
             }
         }
         for (name, help, read) in HISTOGRAMS {
-            let _ = writeln!(text, "# HELP {name} {help}\n# TYPE {name} histogram");
+            head(&mut text, name, "histogram", help);
             for (kind, counts) in self.all() {
-                read(counts).render(&mut text, name, kind);
+                read(counts).render(&mut text, name, &format!("kind=\"{kind}\""));
             }
         }
+        self.mails.render(&mut text);
         text
     }
 

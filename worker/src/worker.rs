@@ -53,6 +53,7 @@ impl Worker {
         })
         .await;
         if let (Some(own), Some(())) = (opened, declared) {
+            house.metrics.watch_pool("worker", &own);
             Crew::new(house, own, self.registry, self.options, mailer, self.metrics)
                 .work(shutdown)
                 .await;

@@ -190,6 +190,7 @@ pub(crate) async fn refused(
     user: Option<&user::Model>,
     reason: &str,
 ) -> Result<(), ApiError> {
+    state.metrics.log_in_failed();
     let entry = audit::Entry {
         action: "login_failed",
         object_type: "user",

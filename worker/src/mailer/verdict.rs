@@ -53,6 +53,16 @@ impl Verdict {
         }
     }
 
+    /// What the metrics call it.
+    pub(super) fn word(self) -> &'static str {
+        match self {
+            Self::Later => "deferred",
+            Self::Unknown => "unknown",
+            Self::Recipient => "recipient_refused",
+            Self::Us => "sender_refused",
+        }
+    }
+
     /// Whether the refusal may be about what this one mail says.
     pub(super) fn is_about_content(failure: &Failure) -> bool {
         matches!(failure.step, Step::Recipient | Step::Body)
