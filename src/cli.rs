@@ -4,7 +4,7 @@ use anyhow::Result;
 use clap::{Arg, CommandFactory, FromArgMatches, Parser, Subcommand};
 use usher_shared::config::{Config, Mode, SETTINGS, Source, flag_name};
 
-use crate::{doctor, keys, migrate, room, say, seed, staff, up};
+use crate::{doctor, keys, migrate, reseal, room, say, seed, staff, up};
 
 /// A user service: public API, staff admin and background worker.
 #[derive(Debug, Parser)]
@@ -37,8 +37,10 @@ pub enum Command {
     Seed(seed::Args),
     /// Print the OpenAPI document
     Openapi,
-    /// Check settings, database, schema, Redis and mail server
+    /// Check settings, database, schema, Redis, mail server, workers and jobs
     Doctor(doctor::Args),
+    /// Seal second factors anew with SECRET_KEY, so that those of SECRET_KEY_OLD can be dropped
+    Reseal(reseal::Args),
 }
 
 /// Reads the command line; ends the process on `--help`, `--version` and mistakes.
@@ -79,6 +81,7 @@ pub async fn run(command: Command, source: Source) -> Result<()> {
         Command::Key(command) => keys::run(&command_config()?, command).await,
         Command::Seed(args) => seed::run(&command_config()?, &args).await,
         Command::Doctor(args) => doctor::run(command_config()?, &args).await,
+        Command::Reseal(args) => reseal::run(&command_config()?, &args).await,
         Command::Openapi => {
             say::line(serde_json::to_string_pretty(&usher_api::openapi())?);
             Ok(())

@@ -6,6 +6,7 @@ mod database;
 mod doctor;
 mod keys;
 mod migrate;
+mod reseal;
 mod room;
 mod say;
 mod seed;

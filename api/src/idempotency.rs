@@ -76,8 +76,8 @@ async fn answer(
         Err(error) => return Err(error),
     }
     let body = json_body::read(Request::new(body)).await?;
-    let (scope, fingerprint) = (scope(&parts, &context), fingerprint(&state, &parts, &body));
-    match reservation::reserve(&state.db, scope, key, fingerprint).await? {
+    let (scope, fingerprints) = (scope(&parts, &context), fingerprints(&state, &parts, &body));
+    match reservation::reserve(&state.db, scope, key, &fingerprints).await? {
         Reserved::Ours(reservation) => {
             let face = Face::asked_by(&parts.headers);
             let request = Request::from_parts(parts, Body::from(body));
@@ -208,7 +208,8 @@ fn hash(bytes: &[u8]) -> String {
 }
 
 /// What must be the same in a repetition. Keyed, because a body may hold a password that a plain hash would give away.
-fn fingerprint(state: &AppState, parts: &Parts, body: &[u8]) -> [u8; 32] {
+/// One for each key of ours, the newest's first.
+fn fingerprints(state: &AppState, parts: &Parts, body: &[u8]) -> Vec<[u8; 32]> {
     let mut text = Vec::new();
     text.extend(parts.uri.query().unwrap_or_default().as_bytes());
     for name in [header::CONTENT_TYPE, header::IF_MATCH, header::IF_NONE_MATCH] {
@@ -219,5 +220,6 @@ fn fingerprint(state: &AppState, parts: &Parts, body: &[u8]) -> [u8; 32] {
         text.push(b'\n');
     }
     text.extend(body);
-    state.config.secret_key.sign("idempotency fingerprint", &text)
+    let key = &state.config.secret_key;
+    key.signatures("idempotency fingerprint", &text).collect()
 }

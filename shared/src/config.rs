@@ -78,6 +78,8 @@ pub struct Config {
     pub smtp_url: Option<String>,
     pub mail_from: String,
     pub secret_key: SecretKey,
+    /// Whether the key was given or kept; a command without one has a key of the moment, worth nothing.
+    pub has_secret_key: bool,
     pub sign_up: SignUp,
     pub staff_mfa: StaffMfa,
     pub trusted_proxies: Vec<IpNet>,
@@ -123,6 +125,7 @@ impl Config {
             .parse("API_URL", parse::web_url)?
             .unwrap_or_else(|| parse::url_of(api_addr));
         let up = mode == Mode::Up;
+        let (secret_key, has_secret_key) = secret_key(mode, source)?;
         let email_policy = EmailPolicy {
             allow_special_domains: source
                 .parse("EMAIL_ALLOW_SPECIAL_DOMAINS", parse::switch)?
@@ -146,13 +149,8 @@ impl Config {
             mail_from: source
                 .parse("MAIL_FROM", parse::mailbox)?
                 .unwrap_or_else(|| "Usher <usher@localhost>".to_owned()),
-            secret_key: match source.parse("SECRET_KEY", parse::secret_key)? {
-                Some(key) => key,
-                None if mode == Mode::Room => return Err(source.missing("SECRET_KEY")),
-                None if up => embedded_secret_key()?,
-                // Commands sign and seal nothing.
-                None => SecretKey::from_base64(&SecretKey::generate_base64()).map_err(own_key_error)?,
-            },
+            secret_key,
+            has_secret_key,
             sign_up: source
                 .parse("SIGN_UP", parse::sign_up)?
                 .unwrap_or(if up { SignUp::Open } else { SignUp::Closed }),
@@ -184,6 +182,21 @@ impl Config {
             email_policy,
         })
     }
+}
+
+/// The key and those that it replaces; false behind it when it was made up for a command that signs and seals nothing.
+fn secret_key(mode: Mode, source: &Source) -> Result<(SecretKey, bool), ConfigError> {
+    let (newest, is_kept) = match source.parse("SECRET_KEY", parse::secret_key)? {
+        Some(key) => (key, true),
+        None if mode == Mode::Room => return Err(source.missing("SECRET_KEY")),
+        None if mode == Mode::Up => (embedded_secret_key()?, true),
+        None => {
+            let made_up = SecretKey::from_base64(&SecretKey::generate_base64());
+            (made_up.map_err(own_key_error)?, false)
+        }
+    };
+    let older = source.parse("SECRET_KEY_OLD", parse::secret_keys)?.unwrap_or_default();
+    Ok((newest.accepting(older), is_kept))
 }
 
 fn default_superuser() -> Result<Email, ConfigError> {

@@ -1,6 +1,6 @@
 //! Hashes, signatures and sealing over `ring`, so that no room picks algorithms of its own.
 
-use std::fmt;
+use std::{fmt, iter, sync::Arc};
 
 use base64::{Engine, engine::general_purpose::STANDARD};
 use ring::{
@@ -13,8 +13,15 @@ use ring::{
 ///
 /// Each use derives a key of its own by HKDF (RFC 5869), so that a value made for one purpose is
 /// worth nothing for another.
+///
+/// While it is replaced there are older keys beside it (`SECRET_KEY_OLD`): the newest alone signs and seals, and what
+/// any of them made is accepted.
 #[derive(Clone)]
-pub struct SecretKey(hkdf::Prk);
+pub struct SecretKey {
+    newest: hkdf::Prk,
+    older: Arc<[hkdf::Prk]>,
+    weakness: Option<&'static str>,
+}
 
 impl fmt::Debug for SecretKey {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
@@ -32,7 +39,32 @@ impl SecretKey {
         if bytes.len() < Self::MIN_BYTES {
             return Err("has fewer than 32 bytes");
         }
-        Ok(Self(hkdf::Salt::new(hkdf::HKDF_SHA256, b"usher").extract(&bytes)))
+        Ok(Self {
+            newest: hkdf::Salt::new(hkdf::HKDF_SHA256, b"usher").extract(&bytes),
+            older: Arc::default(),
+            weakness: weakness(&bytes),
+        })
+    }
+
+    /// This key, with others whose work is accepted as well.
+    #[must_use]
+    pub fn accepting(self, others: impl IntoIterator<Item = Self>) -> Self {
+        Self {
+            older: others.into_iter().map(|other| other.newest).collect(),
+            ..self
+        }
+    }
+
+    /// Why it may be guessed, where its bytes do not look like random ones.
+    #[must_use]
+    pub fn weakness(&self) -> Option<&'static str> {
+        self.weakness
+    }
+
+    /// Whether there are older keys beside this one.
+    #[must_use]
+    pub fn is_being_replaced(&self) -> bool {
+        !self.older.is_empty()
     }
 
     /// A new random key in base64, for a file or a variable.
@@ -41,17 +73,22 @@ impl SecretKey {
         STANDARD.encode(random::<48>())
     }
 
-    /// HMAC-SHA-256 of the message under the key of this purpose.
+    /// HMAC-SHA-256 of the message under the newest key of this purpose.
     #[must_use]
     pub fn sign(&self, purpose: &str, message: &[u8]) -> [u8; 32] {
-        let tag = hmac::sign(&self.hmac_key(purpose), message);
-        tag.as_ref().try_into().unwrap_or([0; 32])
+        signature(&self.newest, purpose, message)
+    }
+
+    /// What [`Self::sign`] gives or has given under any of the keys, the newest first; for what is looked up by it.
+    pub fn signatures(&self, purpose: &str, message: &[u8]) -> impl Iterator<Item = [u8; 32]> {
+        self.keys().map(move |key| signature(key, purpose, message))
     }
 
     /// Whether the tag is this message's, compared in constant time.
     #[must_use]
     pub fn verify(&self, purpose: &str, message: &[u8], tag: &[u8]) -> bool {
-        hmac::verify(&self.hmac_key(purpose), message, tag).is_ok()
+        self.keys()
+            .any(|key| hmac::verify(&hmac_key(key, purpose), message, tag).is_ok())
     }
 
     /// Encrypts and authenticates with AES-256-GCM; the random nonce stands in front.
@@ -59,46 +96,86 @@ impl SecretKey {
     pub fn seal(&self, purpose: &str, plain: &[u8]) -> Vec<u8> {
         let nonce = random::<NONCE_LEN>();
         let mut sealed = plain.to_vec();
-        self.aead_key(purpose)
+        aead_key(&self.newest, purpose)
             .seal_in_place_append_tag(Nonce::assume_unique_for_key(nonce), Aad::empty(), &mut sealed)
             .expect("AES-GCM seals anything below 64 GiB");
         [&nonce[..], &sealed].concat()
     }
 
-    /// Opens what [`Self::seal`] made for the same purpose; none when it was changed or is another key's.
+    /// Opens what [`Self::seal`] made for the same purpose; none when it was changed or is a strange key's.
     #[must_use]
     pub fn open(&self, purpose: &str, sealed: &[u8]) -> Option<Vec<u8>> {
-        let (nonce, sealed) = sealed.split_at_checked(NONCE_LEN)?;
-        let nonce = Nonce::try_assume_unique_for_key(nonce).ok()?;
-        let mut plain = sealed.to_vec();
-        let length = self
-            .aead_key(purpose)
-            .open_in_place(nonce, Aad::empty(), &mut plain)
-            .ok()?
-            .len();
-        plain.truncate(length);
-        Some(plain)
+        self.keys().find_map(|key| open(key, purpose, sealed))
     }
 
-    fn hmac_key(&self, purpose: &str) -> hmac::Key {
-        hmac::Key::new(hmac::HMAC_SHA256, &self.derive("sign", purpose))
+    /// What an older key sealed, sealed anew by the newest. None where it is already, or where no key opens it.
+    #[must_use]
+    pub fn reseal(&self, purpose: &str, sealed: &[u8]) -> Option<Vec<u8>> {
+        if open(&self.newest, purpose, sealed).is_some() {
+            return None;
+        }
+        Some(self.seal(purpose, &self.open(purpose, sealed)?))
     }
 
-    fn aead_key(&self, purpose: &str) -> LessSafeKey {
-        let key = UnboundKey::new(&AES_256_GCM, &self.derive("seal", purpose)).expect("the key has AES-256's length");
-        LessSafeKey::new(key)
+    /// The newest first.
+    fn keys(&self) -> impl Iterator<Item = &hkdf::Prk> {
+        iter::once(&self.newest).chain(&*self.older)
     }
+}
 
-    fn derive(&self, use_: &str, purpose: &str) -> [u8; 32] {
-        let info = [use_.as_bytes(), b":", purpose.as_bytes()];
-        let mut key = [0; 32];
-        let derived = self
-            .0
-            .expand(&info, hkdf::HKDF_SHA256)
-            .and_then(|okm| okm.fill(&mut key));
-        derived.expect("HKDF-SHA-256 yields 32 bytes");
-        key
+/// What tells written and repeated bytes from random ones. 32 random bytes practically never have fewer than 20
+/// different ones; hexadecimal digits of a random value are random enough.
+fn weakness(bytes: &[u8]) -> Option<&'static str> {
+    let mut seen = [false; 256];
+    for byte in bytes {
+        seen[usize::from(*byte)] = true;
     }
+    let different = seen.iter().filter(|seen| **seen).count();
+    if bytes.iter().all(u8::is_ascii_hexdigit) && different >= 10 {
+        None
+    } else if bytes.iter().all(|byte| byte.is_ascii_graphic() || *byte == b' ') {
+        Some("it is text that somebody wrote, not random bytes")
+    } else if different < 20 {
+        Some("its bytes repeat, they are not random")
+    } else {
+        None
+    }
+}
+
+fn signature(key: &hkdf::Prk, purpose: &str, message: &[u8]) -> [u8; 32] {
+    let tag = hmac::sign(&hmac_key(key, purpose), message);
+    tag.as_ref().try_into().unwrap_or([0; 32])
+}
+
+fn open(key: &hkdf::Prk, purpose: &str, sealed: &[u8]) -> Option<Vec<u8>> {
+    let (nonce, sealed) = sealed.split_at_checked(NONCE_LEN)?;
+    let nonce = Nonce::try_assume_unique_for_key(nonce).ok()?;
+    let mut plain = sealed.to_vec();
+    let length = aead_key(key, purpose)
+        .open_in_place(nonce, Aad::empty(), &mut plain)
+        .ok()?
+        .len();
+    plain.truncate(length);
+    Some(plain)
+}
+
+fn hmac_key(key: &hkdf::Prk, purpose: &str) -> hmac::Key {
+    hmac::Key::new(hmac::HMAC_SHA256, &derive(key, "sign", purpose))
+}
+
+fn aead_key(key: &hkdf::Prk, purpose: &str) -> LessSafeKey {
+    let key = UnboundKey::new(&AES_256_GCM, &derive(key, "seal", purpose)).expect("the key has AES-256's length");
+    LessSafeKey::new(key)
+}
+
+fn derive(key: &hkdf::Prk, use_: &str, purpose: &str) -> [u8; 32] {
+    let info = [use_.as_bytes(), b":", purpose.as_bytes()];
+    let mut derived = [0; 32];
+    let filled = key
+        .expand(&info, hkdf::HKDF_SHA256)
+        .and_then(|okm| okm.fill(&mut derived));
+    filled.expect("HKDF-SHA-256 yields 32 bytes");
+    derived
 }
 
 /// SHA-256 (FIPS 180-4).
@@ -153,6 +230,40 @@ mod tests {
         assert!(key.verify("cursor", b"42", &tag));
         assert!(!key.verify("cursor", b"43", &tag));
         assert!(!key.verify("csrf", b"42", &tag));
+    }
+
+    #[test]
+    fn what_an_older_key_made_is_accepted_and_only_the_newest_makes_anything() {
+        let (old, new) = (key(), key());
+        let both = new.clone().accepting([old.clone()]);
+        let (tag, sealed) = (old.sign("cursor", b"42"), old.seal("totp", b"secret"));
+        assert!(both.verify("cursor", b"42", &tag) && !new.verify("cursor", b"42", &tag));
+        assert_eq!(both.open("totp", &sealed).as_deref(), Some(&b"secret"[..]));
+        assert_eq!(both.sign("cursor", b"42"), new.sign("cursor", b"42"));
+        let both_tags: Vec<_> = both.signatures("cursor", b"42").collect();
+        assert_eq!(both_tags, [new.sign("cursor", b"42"), tag]);
+
+        let resealed = both.reseal("totp", &sealed).unwrap();
+        assert_eq!(new.open("totp", &resealed).as_deref(), Some(&b"secret"[..]));
+        assert_eq!(both.reseal("totp", &resealed), None, "it is the newest's already");
+        assert_eq!(new.reseal("totp", &sealed), None, "nobody can open it");
+    }
+
+    #[test]
+    fn what_is_not_random_is_told_from_what_is() {
+        let weak = |bytes: &[u8]| {
+            SecretKey::from_base64(&STANDARD.encode(bytes))
+                .unwrap()
+                .weakness()
+                .is_some()
+        };
+        assert!(weak(b"only for tests, never in production") && weak(&[7; 48]) && weak(&[b'0'; 64]));
+        assert!(!weak(
+            b"8f14e45fceea167a5a36dedd4bea2543c9f0f895fb98ab9159f51fd0297e236d"
+        ));
+        for _ in 0..100 {
+            assert!(!weak(&random::<32>()));
+        }
     }
 
     #[test]

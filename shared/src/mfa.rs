@@ -2,6 +2,7 @@
 
 mod challenge;
 mod recovery;
+mod reseal;
 
 use chrono::{DateTime, Utc};
 use sea_orm::{
@@ -20,6 +21,7 @@ use crate::{
 
 pub use challenge::{CHALLENGE_LIFETIME, MAX_ATTEMPTS, challenge, close_challenges, pass, try_challenge};
 pub use recovery::{RECOVERY_CODES, count_recovery_codes, make_recovery_codes, use_recovery_code};
+pub use reseal::{Resealed, reseal};
 
 /// What a factor's secret is sealed for.
 const PURPOSE: &str = "totp secret";

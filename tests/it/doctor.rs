@@ -1,11 +1,12 @@
 //! `usher doctor` finds what an operator has to know of.
 
-use std::time::Duration;
+use std::{collections::BTreeMap, time::Duration};
 
 use sea_orm::ConnectionTrait;
-use usher_testkit::{Folder, Program, TestDb, eventually, on_both};
+use serde_json::Value;
+use usher_testkit::{Folder, Program, Redis, Smtp, SmtpSink, TestDb, eventually, free_port, on_both};
 
-const SECRET_KEY: &str = "b25seSBmb3IgdGVzdHMsIG5ldmVyIGluIHByb2R1Y3Rpb24=";
+const SECRET_KEY: &str = "1Z0zMuuvEfT2N5xwV8CyWNlx0+IE5rQbtSLZ4b1xTqAMeFjAyW6rjhCTSJ7cKxYk";
 const LIMIT: Duration = Duration::from_secs(30);
 
 fn usher(db: &TestDb) -> Program {
@@ -39,5 +40,89 @@ on_both! {
         db.connect().await.execute_unprepared(forced).await.unwrap();
         let (code, text) = doctor.finish(&folder, LIMIT).await;
         assert!(code != 0 && text.contains("WRONG  audit log") && text.contains("row 1 was changed"), "{text}");
+    }
+}
+
+/// The state and text of each part, by its name.
+async fn examine(usher: Program, folder: &Folder) -> (i32, BTreeMap<String, (String, String)>) {
+    let (code, text) = usher.arg("doctor").arg("--json").finish(folder, LIMIT).await;
+    // The line of a failure follows the document.
+    let (json, _) = text.rsplit_once('}').expect("a document");
+    let report: Value = serde_json::from_str(&format!("{json}}}")).expect("JSON");
+    assert_eq!(report["ok"], code == 0, "{text}");
+    let word = |part: &Value, name: &str| part[name].as_str().expect("text").to_owned();
+    let parts = report["parts"].as_array().expect("parts").iter();
+    let parts = parts.map(|part| (word(part, "part"), (word(part, "state"), word(part, "text"))));
+    (code, parts.collect())
+}
+
+on_both! {
+    async fn a_house_in_order_is_told_part_by_part(db: TestDb) {
+        let (folder, redis, smtp) = (Folder::new(), Redis::start().await, Smtp::start().await);
+        let usher = || usher(&db).env("REDIS_URL", redis.url()).env("SMTP_URL", smtp.url());
+        let _worker = usher().arg("worker").start(&folder).await;
+        let (code, parts) = eventually(LIMIT, "the worker is in the list", async || {
+            let (code, parts) = examine(usher(), &folder).await;
+            (parts["workers"].1 == "1 alive, no job is due").then_some((code, parts))
+        })
+        .await;
+        assert_eq!(code, 0, "{parts:?}");
+        let wanted = ["audit log", "breaker", "clock", "database", "dead jobs", "folder", "mail", "redis", "schema",
+            "secret key", "settings", "staff", "workers"];
+        assert_eq!(parts.keys().collect::<Vec<_>>(), wanted);
+        for (part, (state, text)) in &parts {
+            // Nobody was made staff, and everybody may look into the folder of the tests.
+            let good = match part.as_str() {
+                "staff" => "warning",
+                "folder" if !db.is_postgres() => "warning",
+                _ => "ok",
+            };
+            assert_eq!(state, good, "{part}: {text}");
+        }
+        assert!(parts["mail"].1.ends_with("greets, not encrypted, without a log-in"), "{parts:?}");
+    }
+
+    async fn whatever_is_wrong_is_named(db: TestDb) {
+        let (folder, sink) = (Folder::new(), SmtpSink::start().await);
+        let make_staff = ["staff", "create", "ada@example.org", "--name", "Ada", "--superuser"];
+        let make_staff = make_staff.into_iter().fold(usher(&db), Program::arg);
+        let (code, text) = make_staff.finish(&folder, LIMIT).await;
+        assert_eq!(code, 0, "{text}");
+        let at = "'2026-01-02T03:04:05+00:00'";
+        for (number, state) in [(1, "ready"), (2, "dead")] {
+            let id = format!("0193{number:028}");
+            let id = if db.is_postgres() { format!("'{id}'") } else { format!("x'{id}'") };
+            let job = format!(
+                "INSERT INTO jobs (id, queue, kind, payload, state, run_at, next_dispatch_at, created_at) \
+                 VALUES ({id}, 'mail', 'welcome_email', '{{}}', '{state}', {at}, {at}, {at})"
+            );
+            db.connect().await.execute_unprepared(&job).await.unwrap();
+        }
+        let breaker = format!(
+            "INSERT INTO mail_breakers (server, reason, refusals, opened_at, probe_at) \
+             VALUES ('mail.example.org:25 as us@example.org', 'it said 535', 3, {at}, {at})"
+        );
+        db.connect().await.execute_unprepared(&breaker).await.unwrap();
+        let closed = format!("127.0.0.1:{}", free_port());
+        let usher = usher(&db)
+            .env("SECRET_KEY", "b25seSBmb3IgdGVzdHMsIG5ldmVyIGluIHByb2R1Y3Rpb24=")
+            .env("REDIS_URL", format!("redis://{closed}"))
+            .env("SMTP_URL", format!("smtp://usher:hunter2@{}", sink.url().trim_start_matches("smtp://")));
+        let (code, parts) = examine(usher, &folder).await;
+        assert_eq!(code, 1);
+        for (part, state, text) in [
+            ("secret key", "wrong", "text that somebody wrote"),
+            ("staff", "warning", "1 of 1 have no second factor, 1 of them superusers"),
+            ("workers", "wrong", "none is alive, and the oldest due job waits for"),
+            ("dead jobs", "warning", "1 were given up"),
+            ("breaker", "wrong", "mail.example.org:25 as us@example.org since 2026-01-02 03:04 UTC: it said 535"),
+            ("redis", "wrong", ""),
+            ("mail", "wrong", ""),
+            ("schema", "ok", "up to date"),
+        ] {
+            let (is, said) = &parts[part];
+            assert!(is == state && said.contains(text), "{part} is {is}: {said}");
+            assert!(!said.contains("hunter2"), "a password is shown: {said}");
+        }
     }
 }

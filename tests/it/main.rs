@@ -11,6 +11,7 @@ mod metrics;
 mod production;
 mod quick_start;
 mod rooms;
+mod rotation;
 mod secrets;
 mod staff;
 mod startup;

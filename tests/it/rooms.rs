@@ -70,12 +70,22 @@ impl Production {
 
     /// What a management command prints; it must succeed.
     pub async fn command(&self, arguments: &[&str]) -> String {
-        let usher = arguments
-            .iter()
-            .fold(self.program("usher"), |usher, argument| usher.arg(*argument));
-        let (code, log) = usher.finish(&self.folder, Duration::from_secs(60)).await;
+        let (code, log) = self.command_with(arguments, &[]).await;
         assert_eq!(code, 0, "usher {arguments:?}: {log}");
         log
+    }
+
+    /// A management command's exit code and what it prints, with other settings.
+    pub async fn command_with(&self, arguments: &[&str], settings: &[(&str, &str)]) -> (i32, String) {
+        let usher = with(self.program("usher"), settings);
+        let usher = arguments.iter().fold(usher, |usher, argument| usher.arg(*argument));
+        usher.finish(&self.folder, Duration::from_secs(60)).await
+    }
+
+    /// The API with other settings.
+    pub async fn start_api_with(&self, settings: &[(&str, &str)]) -> Running {
+        let api = with(self.program("usher-api"), settings).ready_at(&self.api);
+        api.start(&self.folder).await
     }
 
     pub async fn start_api(&self) -> Running {
@@ -89,8 +99,14 @@ impl Production {
     }
 
     pub async fn start_worker(&self) -> Running {
+        self.start_worker_with(&[]).await
+    }
+
+    /// A worker with other settings.
+    pub async fn start_worker_with(&self, settings: &[(&str, &str)]) -> Running {
         let worker = self.program("usher-worker").env("METRICS_ADDR", &self.worker);
-        worker.ready_at(&self.worker).start(&self.folder).await
+        let worker = with(worker, settings).ready_at(&self.worker);
+        worker.start(&self.folder).await
     }
 
     /// Creates these users through the API, sixteen at a time.
@@ -108,4 +124,10 @@ impl Production {
             }
         }
     }
+}
+
+fn with(program: Program, settings: &[(&str, &str)]) -> Program {
+    settings
+        .iter()
+        .fold(program, |program, (name, value)| program.env(name, *value))
 }

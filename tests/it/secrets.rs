@@ -272,7 +272,7 @@ async fn of_staff(ada: &mut Keeper<'_>) {
 }
 
 /// The code that an app shows now for this base32 secret.
-fn code(secret: &str) -> String {
+pub fn code(secret: &str) -> String {
     let now = usher_shared::time::now().timestamp();
     Builder::new()
         .with_algorithm(Algorithm::SHA1)

@@ -93,6 +93,14 @@ impl Mailer {
         self.from.name.as_deref().unwrap_or("Usher")
     }
 
+    /// Whether the mail server would take mail: connects, encrypts and logs in as for one, and sends nothing. None
+    /// where mail is kept in the database.
+    pub async fn probe(&self) -> Option<anyhow::Result<String>> {
+        let relay = self.smtp.as_ref()?;
+        let answer = relay.smtp.probe().await;
+        Some(answer.map_err(|failure| anyhow!("{}: {}", relay.smtp.place(), failure.answer)))
+    }
+
     /// Sends the mail of this job, unless an earlier run did. A failure is in the mail log already and says what
     /// the job does next: busy server or network trouble, try again; address refused, give up; we are refused, rest.
     pub async fn deliver(&self, context: &JobContext, mail: Mail) -> Result<Delivery, JobError> {

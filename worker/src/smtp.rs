@@ -153,6 +153,32 @@ impl Smtp {
         }
     }
 
+    /// Connects, greets, encrypts and logs in as for a mail, and says goodbye. Answers what was done.
+    pub(crate) async fn probe(&self) -> Result<String, Failure> {
+        let mut connection = match timeout(CONNECT_LIMIT, self.connect()).await {
+            Ok(connection) => connection?,
+            Err(_) => {
+                return Err(Failure {
+                    step: Step::Connect,
+                    answer: format!("no connection within {CONNECT_LIMIT:?}"),
+                    code: None,
+                });
+            }
+        };
+        let encrypted = match self.tls {
+            Tls::Wrapped | Tls::Required => "encrypted",
+            Tls::IfOffered if connection.is_encrypted() => "encrypted",
+            _ => "not encrypted",
+        };
+        let logged_in = match self.credentials {
+            Some(_) => "logged in",
+            None => "without a log-in",
+        };
+        // It has told all that was asked; whether it likes the farewell makes no difference.
+        drop(timeout(CONNECT_LIMIT, connection.quit()).await);
+        Ok(format!("{} greets, {encrypted}, {logged_in}", self.place()))
+    }
+
     async fn connect(&self) -> Result<AsyncSmtpConnection, Failure> {
         let failed = |error| Failure::of(Step::Connect, &error);
         let parameters = || TlsParameters::new(self.host.clone()).map_err(failed);

@@ -78,7 +78,7 @@ pub(super) async fn reserve(
     db: &DatabaseConnection,
     scope: String,
     key: String,
-    fingerprint: [u8; 32],
+    fingerprints: &[[u8; 32]],
 ) -> Result<Reserved, DbErr> {
     let ours = |at| {
         Ok(Reserved::Ours(Reservation {
@@ -87,6 +87,7 @@ pub(super) async fn reserve(
             at,
         }))
     };
+    let fingerprint = fingerprints.first().copied().unwrap_or_default();
     // The row can be given back between the two statements; then there is none to find.
     for _ in 0..3 {
         let at = now();
@@ -110,7 +111,7 @@ pub(super) async fn reserve(
             .filter(Column::Key.eq(&*key));
         let Some(row) = found.one(db).await? else { continue };
         let is_over = row.expires_at <= at;
-        if !is_over && row.fingerprint != fingerprint {
+        if !is_over && !fingerprints.iter().any(|ours| row.fingerprint == ours) {
             return Ok(Reserved::OfAnother);
         }
         let is_abandoned = row.status.is_none() && row.created_at <= at - TAKEOVER;

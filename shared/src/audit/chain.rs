@@ -63,7 +63,7 @@ pub async fn seal(db: &DatabaseConnection, key: &SecretKey) -> Result<usize, DbE
     let seal = audit_seal::ActiveModel {
         id: Set(number + 1),
         audit_ids: Set(waiting.clone().into()),
-        chain_hash: Set(link(key, &head, &waiting, &hashes).to_vec()),
+        chain_hash: Set(key.sign(PURPOSE, &link(&head, &waiting, &hashes)).to_vec()),
         sealed_at: Set(now()),
     };
     match audit_seal::Entity::insert(seal).exec_without_returning(&tx).await {
@@ -139,9 +139,9 @@ pub async fn verify(db: &DatabaseConnection, key: &SecretKey, mut progress: impl
         let hashes = rows.iter().map(|(id, row)| (*id, row_hash(row))).collect();
         if seal.id != number + 1 {
             verdict.fault(format!("seals {} to {} are missing", number + 1, seal.id - 1));
-        } else if seal.chain_hash != link(key, &head, &ids, &hashes) {
+        } else if !key.verify(PURPOSE, &link(&head, &ids, &hashes), &seal.chain_hash) {
             verdict.fault(format!(
-                "seal {} does not hold: a row under it was changed, or the SECRET_KEY is another one",
+                "seal {} does not hold: a row under it was changed, or its key is neither SECRET_KEY nor in SECRET_KEY_OLD",
                 seal.id
             ));
         }
@@ -204,12 +204,12 @@ async fn current_hashes(conn: &impl ConnectionTrait, ids: &[i64]) -> Result<Hash
     Ok(rows.iter().map(|(id, row)| (*id, row_hash(row))).collect())
 }
 
-/// HMAC over the link before and, for each row, its id and hash; a row that is gone counts as zeros.
-fn link(key: &SecretKey, before: &[u8], ids: &[i64], hashes: &HashMap<i64, [u8; 32]>) -> [u8; 32] {
+/// What a seal signs: the link before and, for each row, its id and hash; a row that is gone counts as zeros.
+fn link(before: &[u8], ids: &[i64], hashes: &HashMap<i64, [u8; 32]>) -> Vec<u8> {
     let mut message = before.to_vec();
     for id in ids {
         message.extend_from_slice(&id.to_be_bytes());
         message.extend_from_slice(hashes.get(id).unwrap_or(&[0; 32]));
     }
-    key.sign(PURPOSE, &message)
+    message
 }

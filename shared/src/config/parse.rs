@@ -98,6 +98,12 @@ pub(super) fn secret_key(text: &str) -> Read<SecretKey> {
     SecretKey::from_base64(text).map_err(str::to_owned)
 }
 
+/// Several, separated by commas.
+pub(super) fn secret_keys(text: &str) -> Read<Vec<SecretKey>> {
+    let keys = words(text).map(|word| secret_key(word).map_err(|problem| format!("has a key that {problem}")));
+    keys.collect()
+}
+
 pub(super) fn switch(text: &str) -> Read<bool> {
     match text.to_ascii_lowercase().as_str() {
         "on" | "true" | "yes" | "1" => Ok(true),

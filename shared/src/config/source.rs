@@ -17,7 +17,7 @@ const fn setting(name: &'static str, about: &'static str, example: &'static str)
 }
 
 /// Every setting there is.
-pub const SETTINGS: [Setting; 21] = [
+pub const SETTINGS: [Setting; 22] = [
     setting("DATABASE_URL", "PostgreSQL or SQLite", parse::DATABASE_URL_EXAMPLE),
     setting(
         "REDIS_URL",
@@ -41,6 +41,11 @@ pub const SETTINGS: [Setting; 21] = [
     ),
     setting("MAIL_FROM", "The sender of mails", "\"Usher <usher@example.org>\""),
     setting("SECRET_KEY", "32 bytes or more, base64", parse::SECRET_KEY_EXAMPLE),
+    setting(
+        "SECRET_KEY_OLD",
+        "Keys accepted beside SECRET_KEY while it is replaced, separated by commas",
+        parse::SECRET_KEY_EXAMPLE,
+    ),
     setting(
         "SIGN_UP",
         "Whether users can be made without a credential: open or closed",

@@ -2,8 +2,6 @@
 //! yields the same pair. So ten tabs that refresh at once all get it, and an answer that was lost can be asked for
 //! again, without a window in which two pairs are good.
 
-use std::iter::successors;
-
 use chrono::TimeDelta;
 use sea_orm::{ActiveValue::Set, ColumnTrait, DbErr, EntityTrait, QueryFilter, sea_query::Expr};
 
@@ -40,13 +38,23 @@ impl Pair {
         }
     }
 
-    /// The pair that this refresh token is exchanged for: nobody but us can tell it in advance.
-    fn after(key: &SecretKey, refresh: &Token) -> Self {
-        let derive = |kind, purpose| Token::derive(kind, key.sign(purpose, refresh.as_str().as_bytes()));
-        Self {
-            access: derive(TokenKind::Access, "access token after a refresh"),
-            refresh: derive(TokenKind::Refresh, "refresh token after a refresh"),
-        }
+    /// The pairs that this refresh token may have been exchanged for, one for each key, the newest's first: nobody but
+    /// us can tell them in advance.
+    fn after(key: &SecretKey, refresh: &Token) -> impl Iterator<Item = Self> {
+        let shown = refresh.as_str().as_bytes();
+        let access = key.signatures("access token after a refresh", shown);
+        let refresh = key.signatures("refresh token after a refresh", shown);
+        access.zip(refresh).map(|(access, refresh)| Self {
+            access: Token::derive(TokenKind::Access, access),
+            refresh: Token::derive(TokenKind::Refresh, refresh),
+        })
+    }
+
+    /// The pair that the caller looks for among those that follow this refresh token, `steps` exchanges away at most.
+    fn find(key: &SecretKey, refresh: &Token, steps: usize, wanted: &impl Fn(&Self) -> bool) -> Option<Self> {
+        let next = || Self::after(key, refresh);
+        let further = || next().find_map(|pair| Self::find(key, &pair.refresh, steps - 1, wanted));
+        next().find(wanted).or_else(|| (steps > 1).then(further)?)
     }
 }
 
@@ -63,11 +71,13 @@ pub enum Refreshed {
 
 /// Exchanges a refresh token. Commit whatever the answer is: a session that was ended must stay so.
 pub async fn refresh(tx: &Tx, key: &SecretKey, shown: &Token, actor: &Actor) -> Result<Refreshed, EnqueueError> {
-    let pair = Pair::after(key, shown);
     if let Some(signed) = find_live(&**tx, Column::RefreshHash.eq(shown.hash())).await? {
         if !signed.user.may_sign_in(now()) {
             return Ok(Refreshed::Refused);
         }
+        let Some(pair) = Pair::after(key, shown).next() else {
+            return Ok(Refreshed::Refused);
+        };
         if rotate(tx, &signed, shown, &pair).await? {
             let renewed = find_live(&**tx, Column::Id.eq(signed.session.id)).await?;
             return Ok(renewed.map_or(Refreshed::Refused, |signed| Refreshed::Pair(Box::new(signed), pair)));
@@ -83,12 +93,11 @@ pub async fn refresh(tx: &Tx, key: &SecretKey, shown: &Token, actor: &Actor) -> 
     };
     let session = &signed.session;
     let is_current = |pair: &Pair| session.refresh_hash.as_ref() == Some(&pair.refresh.hash());
-    let unused = is_current(&pair) && session.token_used_at.is_none();
-    if unused || now() - spent.spent_at < OVERLAP {
-        let mut chain = successors(Some(pair), |pair| Some(Pair::after(key, &pair.refresh))).take(MAX_STEPS);
-        if let Some(pair) = chain.find(is_current) {
-            return Ok(Refreshed::Pair(Box::new(signed), pair));
-        }
+    let is_unused = session.token_used_at.is_none() && Pair::after(key, shown).any(|pair| is_current(&pair));
+    if (is_unused || now() - spent.spent_at < OVERLAP)
+        && let Some(pair) = Pair::find(key, shown, MAX_STEPS, &is_current)
+    {
+        return Ok(Refreshed::Pair(Box::new(signed), pair));
     }
     end_reused(tx, &signed, actor).await?;
     Ok(Refreshed::Reused)

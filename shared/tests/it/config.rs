@@ -41,6 +41,7 @@ fn every_setting_refuses_nonsense_in_one_line_that_names_it() {
         ("MAIL_FROM", "a@b\r\nBcc: c@d"),
         ("SECRET_KEY", "c2hvcnQ="),
         ("SECRET_KEY", "!"),
+        ("SECRET_KEY_OLD", "c2hvcnQ=,!"),
         ("SIGN_UP", "perhaps"),
         ("STAFF_MFA", "on"),
         ("TRUSTED_PROXIES", "10.0.0.0/99"),

@@ -1,0 +1,47 @@
+//! What lies outside the database: the secret key, and the folder of an embedded database.
+
+use std::{fs, os::unix::fs::PermissionsExt, path::Path};
+
+use usher_shared::Config;
+
+use super::State;
+
+pub(super) fn secret_key(config: &Config) -> State {
+    if !config.has_secret_key {
+        return State::Warning("not set: the rooms need it, commands only to check what it has sealed".to_owned());
+    }
+    if let Some(weakness) = config.secret_key.weakness() {
+        return State::Wrong(format!("{weakness}: make one with openssl rand -base64 48"));
+    }
+    State::Ok(match config.secret_key.is_being_replaced() {
+        true => "random; SECRET_KEY_OLD is accepted as well".to_owned(),
+        false => "random".to_owned(),
+    })
+}
+
+/// Whether nobody else can read the database's file and what lies beside it.
+pub(super) fn folder(config: &Config) -> State {
+    let Some(file) = config.database_url.strip_prefix("sqlite://") else {
+        return State::Ok("none is needed: the rooms keep nothing on disk".to_owned());
+    };
+    let file = Path::new(file.split('?').next().unwrap_or(file));
+    let folder = match file.parent() {
+        Some(folder) if !folder.as_os_str().is_empty() => folder,
+        _ => Path::new("."),
+    };
+    let open = |path: &Path| {
+        let mode = fs::metadata(path).map(|about| about.permissions().mode() & 0o777);
+        mode.map(|mode| (mode & 0o077 != 0, mode))
+    };
+    match open(folder) {
+        Err(error) => State::Wrong(format!("{}: {error}", folder.display())),
+        Ok((false, _)) => State::Ok(format!("{} is its owner's alone", folder.display())),
+        Ok((true, mode)) => match open(file) {
+            Ok((false, _)) => State::Ok(format!("{} is its owner's alone", file.display())),
+            _ => State::Warning(format!(
+                "{} has the mode {mode:o}: everybody on this machine may read the database; chmod 700",
+                folder.display()
+            )),
+        },
+    }
+}

@@ -1,0 +1,87 @@
+//! Whether the work is done: workers, waiting and dead jobs, and mail that is held back.
+
+use chrono::{DateTime, Utc};
+use sea_orm::{ColumnTrait, DatabaseConnection, DbErr, EntityTrait, PaginatorTrait, QueryFilter, QuerySelect};
+use usher_shared::{
+    db,
+    entity::{
+        job::{self, JobState},
+        job_queue, mail_breaker, worker,
+    },
+};
+
+use super::State;
+
+/// A worker says every 5 s that it is there.
+const SILENT: chrono::Duration = chrono::Duration::seconds(20);
+/// A job that has been due for longer waits for something to be repaired.
+const LATE: chrono::Duration = chrono::Duration::minutes(5);
+
+/// Who works, and how long the oldest due job has waited.
+pub(super) async fn workers(db: &DatabaseConnection) -> State {
+    let (alive, at, oldest) = match look(db).await {
+        Ok(seen) => seen,
+        Err(error) => return State::Wrong(error.to_string()),
+    };
+    let waits = oldest.map_or(chrono::Duration::zero(), |since| {
+        (at - since).max(chrono::Duration::zero())
+    });
+    let waiting = match oldest {
+        Some(_) => format!("the oldest due job waits for {} s", waits.num_seconds()),
+        None => "no job is due".to_owned(),
+    };
+    match (alive, waits > LATE) {
+        (0, _) if oldest.is_some() => State::Wrong(format!("none is alive, and {waiting}: start usher-worker")),
+        (0, _) => State::Warning(format!("none is alive; {waiting}")),
+        (_, true) => State::Wrong(format!("{alive} alive, but {waiting}: see the jobs in the admin")),
+        _ => State::Ok(format!("{alive} alive, {waiting}")),
+    }
+}
+
+/// Workers alive, the database's time, and since when the oldest job is due in a queue that nobody paused.
+async fn look(db: &DatabaseConnection) -> Result<(u64, DateTime<Utc>, Option<DateTime<Utc>>), DbErr> {
+    let at = db::clock(db).await?;
+    let alive = worker::Entity::find().filter(worker::Column::SeenAt.gt(at - SILENT));
+    let paused: Vec<String> = job_queue::Entity::find()
+        .filter(job_queue::Column::PausedAt.is_not_null())
+        .select_only()
+        .column(job_queue::Column::Name)
+        .into_tuple()
+        .all(db)
+        .await?;
+    let oldest: Option<Option<DateTime<Utc>>> = job::Entity::find()
+        .filter(job::Column::State.eq(JobState::Ready))
+        .filter(job::Column::RunAt.lte(at))
+        .filter(job::Column::Queue.is_not_in(paused))
+        .select_only()
+        .column_as(job::Column::RunAt.min(), "oldest")
+        .into_tuple()
+        .one(db)
+        .await?;
+    Ok((alive.count(db).await?, at, oldest.flatten()))
+}
+
+pub(super) async fn dead(db: &DatabaseConnection) -> State {
+    let dead = job::Entity::find().filter(job::Column::State.eq(JobState::Dead));
+    match dead.count(db).await {
+        Err(error) => State::Wrong(error.to_string()),
+        Ok(0) => State::Ok("none".to_owned()),
+        Ok(dead) => State::Warning(format!(
+            "{dead} were given up: replay or delete them in the admin, under Jobs"
+        )),
+    }
+}
+
+pub(super) async fn breakers(db: &DatabaseConnection) -> State {
+    match mail_breaker::Entity::find().all(db).await {
+        Err(error) => State::Wrong(error.to_string()),
+        Ok(open) if open.is_empty() => State::Ok("closed: no mail is held back".to_owned()),
+        Ok(open) => {
+            let each = open.iter().map(|open| {
+                let since = open.opened_at.format("%Y-%m-%d %H:%M UTC");
+                format!("{} since {since}: {}", open.server, open.reason)
+            });
+            State::Wrong(each.collect::<Vec<_>>().join("; "))
+        }
+    }
+}
