@@ -11,14 +11,16 @@ use usher_shared::SecretKey;
 use usher_testkit::{Folder, Postgres, Program, free_port};
 
 use crate::{
-    sample::{memory_of, quantile},
-    table::{self, Figure},
+    sample::{cpu_ticks_of, memory_of, quantile},
+    table::{Figure, Goal::AtMost},
 };
 
 use browser::Browser;
 
 /// A million users take minutes.
 const SEEDED_WITHIN: Duration = Duration::from_secs(3_600);
+/// The kernel counts CPU time in hundredths of a second.
+const MS_OF_A_TICK: f64 = 10.0;
 const EMAIL: &str = "bench@example.com";
 const PASSWORD: &str = "four uncommon words together";
 
@@ -30,11 +32,19 @@ pub struct Args {
     /// Requests of each page
     #[arg(long, default_value_t = 300)]
     requests: usize,
-    #[arg(long)]
-    json: bool,
 }
 
-pub async fn run(args: &Args) -> Result<()> {
+impl Args {
+    /// What is measured beside everything else.
+    pub fn short(users: u64) -> Self {
+        Self {
+            users: vec![users],
+            requests: 100,
+        }
+    }
+}
+
+pub async fn figures(args: &Args) -> Result<Vec<Figure>> {
     let mut figures = vec![];
     let postgres = Postgres::start_durable().await;
     for users in &args.users {
@@ -42,47 +52,62 @@ pub async fn run(args: &Args) -> Result<()> {
         usher_testkit::administer(&postgres.url("postgres"), &format!("CREATE DATABASE {name}")).await?;
         figures.extend(measure(&postgres.url(&name), *users, args.requests).await?);
     }
-    table::print(&figures, args.json)?;
-    Ok(())
+    Ok(figures)
 }
 
-/// What is asked for: its name, its address, and the goal for its 50th and 99th hundredth, in ms.
-fn pages(users: u64) -> Vec<(&'static str, String, &'static str)> {
+/// A page, and the goals for its 50th and 99th hundredth, in ms.
+struct Page {
+    name: &'static str,
+    path: String,
+    p50: Option<f64>,
+    p99: Option<f64>,
+}
+
+const BY_ID: &str = "list by id";
+const DEEPEST: &str = "list by id, deepest page";
+/// How much longer the deepest page of a list may take than the first.
+const DEEPEST_TIMES: f64 = 1.5;
+/// MiB by which an export may make the process grow.
+const EXPORT_GROWTH: f64 = 20.0;
+
+fn pages(users: u64) -> Vec<Page> {
     // The place behind which the last fifty users stand.
     let place = BASE64_URL_SAFE_NO_PAD.encode(r#"["-id","51","51"]"#);
+    let page = |name, path: String| Page {
+        name,
+        path,
+        p50: None,
+        p99: None,
+    };
+    let list = |name, path: &str| Page {
+        p50: Some(6.0),
+        p99: Some(25.0),
+        ..page(name, path.to_owned())
+    };
+    let search = |name, words: String, p99| Page {
+        p99: Some(p99),
+        ..page(name, format!("/admin/users?q={words}"))
+    };
     vec![
-        ("list, first page", "/admin/users".to_owned(), "p50 6, p99 25"),
-        ("list by id", "/admin/users?o=-id".to_owned(), ""),
-        (
-            "list by id, deepest page",
-            format!("/admin/users?o=-id&after={place}"),
-            "1.5 × the first",
-        ),
-        (
-            "list, sorted by name",
-            "/admin/users?o=name".to_owned(),
-            "p50 6, p99 25",
-        ),
-        (
-            "list, filtered by status",
-            "/admin/users?status=locked".to_owned(),
-            "p50 6, p99 25",
-        ),
-        ("search by email prefix", "/admin/users?q=email:a".to_owned(), "p99 15"),
-        ("search by id", format!("/admin/users?q=id:{}", users / 2), "p99 10"),
-        ("search by word", "/admin/users?q=name:martin".to_owned(), "p99 60"),
-        ("search everywhere", "/admin/search?q=martin".to_owned(), ""),
-        ("form", format!("/admin/users/{}", users / 2), ""),
-        ("jobs", "/admin/jobs".to_owned(), ""),
-        ("audit log", "/admin/audit".to_owned(), ""),
-        ("audit log of one actor", "/admin/audit?actor_id=7".to_owned(), ""),
-        (
+        list("list, first page", "/admin/users"),
+        page(BY_ID, "/admin/users?o=-id".to_owned()),
+        page(DEEPEST, format!("/admin/users?o=-id&after={place}")),
+        list("list, sorted by name", "/admin/users?o=name"),
+        list("list, filtered by status", "/admin/users?status=locked"),
+        search("search by email prefix", "email:a".to_owned(), 15.0),
+        search("search by id", format!("id:{}", users / 2), 10.0),
+        search("search by word", "name:martin".to_owned(), 60.0),
+        page("search everywhere", "/admin/search?q=martin".to_owned()),
+        page("form", format!("/admin/users/{}", users / 2)),
+        page("jobs", "/admin/jobs".to_owned()),
+        page("audit log", "/admin/audit".to_owned()),
+        page("audit log of one actor", "/admin/audit?actor_id=7".to_owned()),
+        page(
             "audit log of one user",
             format!("/admin/audit?object_type=user&object_id={}", users / 2),
-            "",
         ),
-        ("dashboard", "/admin/".to_owned(), ""),
-        ("jobs overview", "/admin/jobs/overview".to_owned(), ""),
+        page("dashboard", "/admin/".to_owned()),
+        page("jobs overview", "/admin/jobs/overview".to_owned()),
     ]
 }
 
@@ -124,30 +149,45 @@ async fn measure(database_url: &str, users: u64, requests: usize) -> Result<Vec<
     browser.sign_in(EMAIL, PASSWORD).await?;
 
     let on = format!("PostgreSQL, {users} users");
-    let figure = |what: &str, value, unit, beside: String| Figure {
+    let figure = |what: String, value, unit, goal: Option<f64>, beside: String| Figure {
         on: on.clone(),
-        what: what.to_owned().into(),
+        what: what.into(),
         value,
         unit,
-        goal: None,
+        goal: goal.map(AtMost),
         beside,
     };
-    let mut figures = vec![];
-    for (name, path, goal) in pages(users) {
-        let mut times = vec![];
+    let (mut figures, mut by_id) = (vec![], f64::NAN);
+    for page in pages(users) {
+        let (mut times, before) = (vec![], cpu_ticks_of(running.id()));
         for _ in 0..requests {
             let started = Instant::now();
-            let (status, _) = browser.get(&path).await?;
+            let (status, _) = browser.get(&page.path).await?;
             times.push(started.elapsed());
-            ensure!(status == 200, "{path}: {status}");
+            ensure!(status == 200, "{}: {status}", page.path);
         }
-        let goal = if goal.is_empty() {
-            String::new()
-        } else {
-            format!(", goal {goal}")
-        };
-        let beside = format!("p99 {:.2} ms{goal}", quantile(&mut times, 0.99));
-        figures.push(figure(name, quantile(&mut times, 0.5), "ms", beside));
+        let spent = (cpu_ticks_of(running.id()) - before) * MS_OF_A_TICK / requests as f64;
+        let (p50, p99) = (quantile(&mut times, 0.5), quantile(&mut times, 0.99));
+        let cpu = format!("{spent:.2} ms of CPU each in the admin");
+        figures.push(figure(format!("{}, p50", page.name), p50, "ms", page.p50, cpu));
+        figures.push(figure(
+            format!("{}, p99", page.name),
+            p99,
+            "ms",
+            page.p99,
+            String::new(),
+        ));
+        match page.name {
+            BY_ID => by_id = p50,
+            DEEPEST => figures.push(figure(
+                "  deepest page, to the first".to_owned(),
+                p50 / by_id,
+                "",
+                Some(DEEPEST_TIMES),
+                String::new(),
+            )),
+            _ => {}
+        }
     }
     let mut times = vec![];
     let path = format!("/admin/users/{}", users / 2);
@@ -167,14 +207,38 @@ async fn measure(database_url: &str, users: u64, requests: usize) -> Result<Vec<
         times.push(started.elapsed());
         ensure!(status == 303, "a save: {status}");
     }
-    let beside = format!("p99 {:.2} ms", quantile(&mut times, 0.99));
-    figures.push(figure("save", quantile(&mut times, 0.5), "ms", beside));
+    figures.push(figure(
+        "save, p50".to_owned(),
+        quantile(&mut times, 0.5),
+        "ms",
+        None,
+        String::new(),
+    ));
+    figures.push(figure(
+        "save, p99".to_owned(),
+        quantile(&mut times, 0.99),
+        "ms",
+        None,
+        String::new(),
+    ));
 
     let (before, started) = (memory_of(running.id()), Instant::now());
     let (status, bytes) = browser.download("/admin/users/export.csv").await?;
     ensure!(status == 200, "the export: {status}");
-    let grown = memory_of(running.id()) - before;
-    let beside = format!("{bytes} bytes; memory grew by {grown:.1} MiB, goal 20");
-    figures.push(figure("export as CSV", started.elapsed().as_secs_f64(), "s", beside));
+    let (took, grown) = (started.elapsed().as_secs_f64(), memory_of(running.id()) - before);
+    figures.push(figure(
+        "export as CSV".to_owned(),
+        took,
+        "s",
+        None,
+        format!("{bytes} bytes"),
+    ));
+    figures.push(figure(
+        "  memory grown by".to_owned(),
+        grown,
+        "MiB",
+        Some(EXPORT_GROWTH),
+        String::new(),
+    ));
     Ok(figures)
 }

@@ -7,18 +7,33 @@ mod chaos;
 mod jobs;
 mod limit;
 mod sample;
+mod start;
 mod table;
 
+use anyhow::Result;
 use clap::{Parser, Subcommand};
+
+use table::Figure;
 
 #[derive(Parser)]
 struct Cli {
     #[command(subcommand)]
     what: What,
+    /// The figures as JSON
+    #[arg(long, global = true)]
+    json: bool,
 }
 
 #[derive(Subcommand)]
 enum What {
+    /// Everything else, each in its short form
+    All {
+        /// Users in the tables of the API and the admin
+        #[arg(long, default_value_t = 100_000)]
+        users: u64,
+    },
+    /// How long a start takes, and what an idle process holds
+    Start,
     /// The pages of the admin, one after the other
     Admin(admin::Args),
     /// The public API under load
@@ -33,12 +48,25 @@ enum What {
 }
 
 #[tokio::main]
-async fn main() -> anyhow::Result<()> {
-    match Cli::parse().what {
-        What::Admin(args) => admin::run(&args).await,
-        What::Api(args) => api::run(&args).await,
-        What::Jobs(args) => jobs::run(&args).await,
-        What::Chaos(args) => chaos::run(&args).await,
-        What::ChaosWorker(args) => chaos::worker::run(args).await,
-    }
+async fn main() -> Result<()> {
+    let Cli { what, json } = Cli::parse();
+    let figures = match what {
+        What::All { users } => all(users).await?,
+        What::Start => start::figures().await?,
+        What::Admin(args) => admin::figures(&args).await?,
+        What::Api(args) => api::figures(&args).await?,
+        What::Jobs(args) => jobs::figures(&args).await?,
+        What::Chaos(args) => chaos::figures(&args).await?,
+        What::ChaosWorker(args) => return chaos::worker::run(args).await,
+    };
+    table::conclude(&figures, json)
+}
+
+async fn all(users: u64) -> Result<Vec<Figure>> {
+    let mut figures = start::figures().await?;
+    figures.extend(api::figures(&api::Args::short(users)).await?);
+    figures.extend(admin::figures(&admin::Args::short(users)).await?);
+    figures.extend(jobs::figures(&jobs::Args::short()).await?);
+    figures.extend(chaos::figures(&chaos::Args::short()).await?);
+    Ok(figures)
 }

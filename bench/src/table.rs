@@ -5,6 +5,8 @@ use std::{
     io::{self, Write},
 };
 
+use anyhow::{Result, ensure};
+
 /// One figure with the conditions it holds under.
 pub struct Figure {
     pub on: String,
@@ -44,8 +46,25 @@ impl Figure {
     }
 }
 
-/// Prints all figures.
-pub fn print(figures: &[Figure], json: bool) -> io::Result<()> {
+/// Prints all figures, and fails when one of them misses its goal.
+pub fn conclude(figures: &[Figure], json: bool) -> Result<()> {
+    print(figures, json)?;
+    let missed: Vec<_> = figures.iter().filter(|figure| !figure.is_good()).collect();
+    let names: Vec<_> = missed
+        .iter()
+        .map(|figure| format!("{} ({})", figure.what.trim(), figure.on))
+        .collect();
+    ensure!(
+        missed.is_empty(),
+        "{} of {} figures miss their goal: {}",
+        missed.len(),
+        figures.len(),
+        names.join("; ")
+    );
+    Ok(())
+}
+
+fn print(figures: &[Figure], json: bool) -> io::Result<()> {
     let mut out = io::stdout().lock();
     if json {
         let rows: Vec<_> = figures.iter().map(as_json).collect();

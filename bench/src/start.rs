@@ -1,0 +1,138 @@
+//! What it costs to be there: the time from the start of a process to its first answers, and its memory when nobody asks.
+
+use std::{
+    fs,
+    time::{Duration, Instant},
+};
+
+use anyhow::{Context, Result, ensure};
+use usher_shared::SecretKey;
+use usher_testkit::{Folder, Postgres, Program, Redis, Running, free_port};
+
+use crate::{
+    sample::quantile,
+    table::{Figure, Goal::AtMost},
+};
+
+/// MiB of all processes together.
+const IDLE: f64 = 40.0;
+/// Milliseconds until the API and the admin are ready.
+const COLD: f64 = 200.0;
+const STARTS: usize = 9;
+/// After this nothing of the start is under way any more.
+const SETTLED: Duration = Duration::from_secs(10);
+
+pub async fn figures() -> Result<Vec<Figure>> {
+    let mut figures = embedded().await?;
+    figures.extend(three_processes().await?);
+    Ok(figures)
+}
+
+/// `usher up`, as `cargo run` starts it.
+async fn embedded() -> Result<Vec<Figure>> {
+    let folder = Folder::new();
+    let (api, admin) = (address(), address());
+    let up = Program::named("usher").env("API_ADDR", &api).env("ADMIN_ADDR", &admin);
+    let up = up.ready_at(&api).ready_at(&admin);
+    // The first start of all makes the database.
+    let first = Instant::now();
+    let running = up.start(&folder).await;
+    let mut figures = vec![figure(
+        "usher up, SQLite",
+        "first start, with migrations, to answers",
+        first.elapsed().as_secs_f64() * 1_000.0,
+        "ms",
+        None,
+    )];
+    ensure!(running.terminate().await == 0, "a stop that failed");
+    let mut times = vec![];
+    for _ in 0..STARTS {
+        let started = Instant::now();
+        let running = up.start(&folder).await;
+        times.push(started.elapsed());
+        ensure!(running.terminate().await == 0, "a stop that failed");
+    }
+    let cold = quantile(&mut times, 0.5);
+    figures.push(figure(
+        "usher up, SQLite",
+        "start to answers, median of 9",
+        cold,
+        "ms",
+        Some(COLD),
+    ));
+    let running = up.start(&folder).await;
+    tokio::time::sleep(SETTLED).await;
+    let idle = proportional_memory(running.id())?;
+    figures.push(figure("usher up, SQLite", "memory idle (PSS)", idle, "MiB", Some(IDLE)));
+    Ok(figures)
+}
+
+/// API, admin and worker as processes of their own, on PostgreSQL with Redis.
+async fn three_processes() -> Result<Vec<Figure>> {
+    const ON: &str = "PostgreSQL + Redis";
+    let (folder, secret_key) = (Folder::new(), SecretKey::generate_base64());
+    let (postgres, redis) = (Postgres::start_durable().await, Redis::start().await);
+    usher_testkit::administer(&postgres.url("postgres"), "CREATE DATABASE bench").await?;
+    let (api, admin, worker) = (address(), address(), address());
+    let program = |name: &str| {
+        Program::named(name)
+            .env("DATABASE_URL", postgres.url("bench"))
+            .env("REDIS_URL", redis.url())
+            .env("SECRET_KEY", &secret_key)
+            .env("API_ADDR", &api)
+            .env("ADMIN_ADDR", &admin)
+    };
+    let (code, text) = program("usher")
+        .arg("migrate")
+        .arg("up")
+        .finish(&folder, SETTLED * 6)
+        .await;
+    ensure!(code == 0, "usher migrate up: {text}");
+    let started = Instant::now();
+    let worker = program("usher-worker").env("METRICS_ADDR", &worker).ready_at(&worker);
+    let (api, admin, worker) = tokio::join!(
+        async { program("usher-api").ready_at(&api).start(&folder).await },
+        async { program("usher-admin").ready_at(&admin).start(&folder).await },
+        async { worker.start(&folder).await },
+    );
+    let took = started.elapsed().as_secs_f64() * 1_000.0;
+    tokio::time::sleep(SETTLED).await;
+    let mut figures = vec![figure(ON, "three processes, start to answers", took, "ms", Some(COLD))];
+    let all = [("api", &api), ("admin", &admin), ("worker", &worker)];
+    let each = all.map(|(name, running): (_, &Running)| Ok((name, proportional_memory(running.id())?)));
+    let each = each.into_iter().collect::<Result<Vec<_>>>()?;
+    let names = each.iter().map(|(name, memory)| format!("{name} {memory:.1}"));
+    let beside = names.collect::<Vec<_>>().join(", ");
+    let sum = each.iter().map(|(_, memory)| memory).sum();
+    figures.push(Figure {
+        beside,
+        ..figure(ON, "memory idle, three processes (PSS)", sum, "MiB", Some(IDLE))
+    });
+    Ok(figures)
+}
+
+fn address() -> String {
+    format!("127.0.0.1:{}", free_port())
+}
+
+/// MiB of memory, where pages that processes share are divided among them.
+fn proportional_memory(process: u32) -> Result<f64> {
+    let rollup = fs::read_to_string(format!("/proc/{process}/smaps_rollup"))?;
+    let line = rollup.lines().find_map(|line| line.strip_prefix("Pss:"));
+    let kib: f64 = line
+        .and_then(|line| line.split_whitespace().next())
+        .context("no Pss in smaps_rollup")?
+        .parse()?;
+    Ok(kib / 1_024.0)
+}
+
+fn figure(on: &str, what: &'static str, value: f64, unit: &'static str, goal: Option<f64>) -> Figure {
+    Figure {
+        on: on.to_owned(),
+        what: what.into(),
+        value,
+        unit,
+        beside: String::new(),
+        goal: goal.map(AtMost),
+    }
+}
