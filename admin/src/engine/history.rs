@@ -10,6 +10,7 @@ use serde_json::Value as Json;
 use usher_shared::entity::audit_log;
 
 use super::{
+    field::{Kind, Spec},
     meta::{Operation, capitalised},
     model::Model,
     object,
@@ -113,17 +114,31 @@ async fn entries(
 /// Reads `{"field": [before, after]}`.
 fn changes(model: &Model, json: Option<&Json>) -> Vec<Change> {
     let fields = json.and_then(Json::as_object).into_iter().flatten();
-    let words = |value: Option<&Json>| match value {
-        None | Some(Json::Null) => String::new(),
-        Some(Json::String(text)) => text.clone(),
-        Some(other) => other.to_string(),
-    };
-    let change = |(name, pair): (&String, &Json)| Change {
-        field: model
-            .field(name)
-            .map_or_else(|| name.clone(), |spec| spec.label.clone()),
-        before: words(pair.get(0)),
-        after: words(pair.get(1)),
+    let change = |(name, pair): (&String, &Json)| {
+        let spec = model.field(name);
+        Change {
+            field: spec.map_or_else(|| name.clone(), |spec| spec.label.clone()),
+            before: words(spec, pair.get(0)),
+            after: words(spec, pair.get(1)),
+        }
     };
     fields.map(change).collect()
+}
+
+/// A value as the page of the object shows it, where it has a field there.
+fn words(spec: Option<&Spec>, value: Option<&Json>) -> String {
+    let text = match value {
+        None | Some(Json::Null) => return String::new(),
+        Some(Json::String(text)) => text.clone(),
+        Some(Json::Bool(truth)) => return if *truth { "Yes" } else { "No" }.to_owned(),
+        Some(other) => other.to_string(),
+    };
+    match spec.map(|spec| &spec.kind) {
+        Some(Kind::Time) => text.parse().map_or(text, exact_time),
+        Some(Kind::Choice(choices)) => {
+            let known = choices.iter().find(|choice| choice.value == text);
+            known.map_or(text, |choice| choice.label.clone())
+        }
+        _ => text,
+    }
 }

@@ -67,6 +67,9 @@ on_both! {
         assert!(page.has("Locked until 2099-01-01 00:00") && page.has("spam"), "the banner says why and until when");
         let entry = app.audit().await.pop().unwrap();
         assert_eq!((entry.action.as_str(), entry.reason.as_deref()), ("lock", Some("spam")));
+        assert_eq!(entry.changes.unwrap()["locked_until"], serde_json::json!([null, "2099-01-01T00:00:00Z"]));
+        let history = boss.get(&format!("/admin/users/{id}/history")).await;
+        assert!(history.has("2099-01-01 00:00:00.000 UTC") && history.has("Locked</"), "{}", history.body);
         assert_eq!(act(&mut boss, "unlock", ada.id, &[]).await, "1 user unlocked");
         assert_eq!(app.user(ada.id).await.status, UserStatus::Active);
         assert!(act(&mut boss, "lock", app.admin.id, &[("reason", "x")]).await.contains("left alone"), "not oneself");

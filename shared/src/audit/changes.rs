@@ -1,6 +1,9 @@
 //! What differs: one reading of a change for the statement that writes it and for the audit row that tells it.
 
-use sea_orm::{ActiveModelTrait, EntityTrait, IdenStatic, Iterable, ModelTrait, sea_query::sea_value_to_json_value};
+use chrono::SecondsFormat;
+use sea_orm::{
+    self, ActiveModelTrait, EntityTrait, IdenStatic, Iterable, ModelTrait, sea_query::sea_value_to_json_value,
+};
 use serde_json::{Map, Value, json};
 
 /// Leaves in `row` only what is not as `before`, and tells it as `{"column": [before, after]}`. None when nothing
@@ -22,11 +25,20 @@ where
         }
         differs = true;
         if !hidden.contains(&column.as_str()) {
-            let change = json!([sea_value_to_json_value(&old), sea_value_to_json_value(&after)]);
+            let change = json!([told(&old), told(&after)]);
             changes.insert(column.as_str().to_owned(), change);
         }
     }
     differs.then_some(Value::Object(changes))
+}
+
+/// Times as RFC 3339 writes them, as everywhere else; `SeaQuery` would give their SQL, quotes and all.
+fn told(value: &sea_orm::Value) -> Value {
+    match value {
+        sea_orm::Value::ChronoDateTimeUtc(Some(at)) => at.to_rfc3339_opts(SecondsFormat::AutoSi, true).into(),
+        sea_orm::Value::ChronoDateTimeUtc(None) => Value::Null,
+        other => sea_value_to_json_value(other),
+    }
 }
 
 /// The changes that made something with these fields out of nothing: `{"field": [null, value]}`, for those with a value.
@@ -67,6 +79,13 @@ mod tests {
 
         row.error = Set(before().error);
         assert_eq!(changes::<Entity>(&before(), &mut row, &[]), None);
+    }
+
+    #[test]
+    fn a_time_is_told_without_the_quotes_of_sql() {
+        let at = chrono::DateTime::from_timestamp(1_796_083_200, 0);
+        assert_eq!(told(&at.into()), json!("2026-12-01T00:00:00Z"));
+        assert_eq!(told(&sea_orm::Value::ChronoDateTimeUtc(None)), Value::Null);
     }
 
     #[test]
