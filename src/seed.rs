@@ -23,7 +23,7 @@ use usher_shared::{
     jobs::{Job, WelcomeEmail},
     time::now,
 };
-use uuid::{ContextV7, Timestamp, Uuid};
+use uuid::{Builder, Uuid};
 
 use crate::{database, say};
 
@@ -41,6 +41,8 @@ pub struct Args {
 
 /// Users in one transaction. A row has up to 24 values, and SQLite takes 32,766 in a statement.
 const BATCH: u64 = 1_000;
+/// The first of them signed up so long ago, the last just now.
+const HISTORY: Duration = Duration::days(730);
 
 pub async fn run(config: &Config, args: &Args) -> Result<()> {
     let db = database::open(config).await?;
@@ -55,7 +57,8 @@ pub async fn run(config: &Config, args: &Args) -> Result<()> {
         random: SmallRng::seed_from_u64(args.random_seed ^ u64::try_from(newest.unwrap_or(0))?),
         now: now(),
         next: newest.unwrap_or(0) + 1,
-        ids: ContextV7::new(),
+        made: 0,
+        each: HISTORY / i32::try_from(args.users)?,
     };
     let bar = say::progress(args.users, "users");
     let mut made = 0;
@@ -96,7 +99,9 @@ struct Seeder {
     now: DateTime<Utc>,
     /// The id that the next user is expected to get; it makes the address unique.
     next: i64,
-    ids: ContextV7,
+    made: i32,
+    /// The time between two sign-ups.
+    each: Duration,
 }
 
 impl Seeder {
@@ -143,7 +148,7 @@ impl Seeder {
             people::domain(&mut self.random)
         );
         self.next += 1;
-        let created_at = self.earlier(Duration::days(730));
+        let created_at = self.sign_up();
         let status = match self.random.random_range(0..100) {
             0 | 1 => UserStatus::Locked,
             2..5 => UserStatus::Deactivated,
@@ -152,7 +157,8 @@ impl Seeder {
         let verified = self
             .random
             .random_bool(0.8)
-            .then(|| created_at + Duration::minutes(self.random.random_range(1..600)));
+            .then(|| created_at + Duration::minutes(self.random.random_range(1..600)))
+            .map(|at| at.min(self.now));
         let logged_in = verified.filter(|_| self.random.random_bool(0.7));
         user::ActiveModel {
             email_key: Set(email.to_lowercase()),
@@ -247,13 +253,18 @@ impl Seeder {
         }
     }
 
-    fn earlier(&mut self, most: Duration) -> DateTime<Utc> {
-        self.now - Duration::seconds(self.random.random_range(0..most.num_seconds()))
+    /// When the next one signed up: later than the one before, as their ids are higher.
+    fn sign_up(&mut self) -> DateTime<Utc> {
+        let since =
+            self.each * self.made + Duration::milliseconds(self.random.random_range(0..=self.each.num_milliseconds()));
+        self.made += 1;
+        self.now - HISTORY + since
     }
 
-    fn id_at(&self, at: DateTime<Utc>) -> Uuid {
-        let seconds = u64::try_from(at.timestamp()).unwrap_or_default();
-        Uuid::new_v7(Timestamp::from_unix(&self.ids, seconds, at.timestamp_subsec_nanos()))
+    /// The id of what was made then. A generator of UUIDs would never go back in time, and logins are not in its order.
+    fn id_at(&mut self, at: DateTime<Utc>) -> Uuid {
+        let millis = u64::try_from(at.timestamp_millis()).unwrap_or_default();
+        Builder::from_unix_timestamp_millis(millis, &self.random.random()).into_uuid()
     }
 
     /// The planner and the estimates of long lists live on these.

@@ -5,7 +5,10 @@ use axum::{extract::State, response::Response};
 use chrono::{DateTime, Days, TimeDelta, Utc};
 use sea_orm::{ConnectionTrait, DbErr, EntityTrait, QueryOrder, QuerySelect, Statement};
 use std::collections::HashMap;
-use usher_shared::{entity::audit_log, time::now};
+use usher_shared::{
+    entity::{audit_log, job::READY},
+    time::now,
+};
 
 use crate::{
     engine::{Cell, Tone, capitalised, grouped, short_time},
@@ -89,29 +92,26 @@ pub(crate) async fn show(State(state): State<AppState>, visit: Visit, staff: Sta
     })
 }
 
-/// Each a name and what is counted, up to [`COUNTED`].
-const COUNTS: [(&str, &str); 12] = [
-    ("users", "users WHERE deleted_at IS NULL"),
-    ("locked", "users WHERE status = 'locked' AND status <> 'active'"),
-    (
-        "deactivated",
-        "users WHERE status = 'deactivated' AND status <> 'active'",
-    ),
-    ("staff", "users WHERE is_staff"),
-    ("ready", "jobs WHERE state = 'ready'"),
-    ("running", "jobs WHERE state = 'running'"),
-    ("done", "jobs WHERE state = 'done'"),
-    ("dead", "jobs WHERE state = 'dead'"),
-    ("mails", "mails"),
-    ("failed", "mails WHERE state = 'failed'"),
-    ("unknown", "mails WHERE state = 'unknown'"),
-    ("workers", "workers WHERE seen_at > $1"),
+/// Each a name, a table and which of its rows are counted, up to [`COUNTED`].
+const COUNTS: [(&str, &str, &str); 12] = [
+    ("users", "users", "deleted_at IS NULL"),
+    ("locked", "users", "status = 'locked'"),
+    ("deactivated", "users", "status = 'deactivated'"),
+    ("staff", "users", "is_staff"),
+    ("ready", "jobs", READY),
+    ("running", "jobs", "state = 'running'"),
+    ("done", "jobs", "state = 'done'"),
+    ("dead", "jobs", "state = 'dead'"),
+    ("mails", "mails", "true"),
+    ("failed", "mails", "state = 'failed'"),
+    ("unknown", "mails", "state = 'unknown'"),
+    ("workers", "workers", "seen_at > $1"),
 ];
 
 async fn counts(db: &impl ConnectionTrait) -> Result<HashMap<&'static str, i64>, DbErr> {
-    let each = COUNTS.map(|(name, what)| {
+    let each = COUNTS.map(|(name, table, which)| {
         format!(
-            "(SELECT count(*) FROM (SELECT 1 FROM {what} LIMIT {limit}) AS t) AS {name}",
+            "(SELECT count(*) FROM (SELECT 1 FROM {table} WHERE {which} LIMIT {limit}) AS t) AS {name}",
             limit = COUNTED + 1
         )
     });
@@ -123,7 +123,7 @@ async fn counts(db: &impl ConnectionTrait) -> Result<HashMap<&'static str, i64>,
     let row = row.ok_or_else(|| DbErr::Custom("a SELECT without FROM has one row".to_owned()))?;
     COUNTS
         .iter()
-        .map(|(name, _)| Ok((*name, row.try_get("", name)?)))
+        .map(|(name, ..)| Ok((*name, row.try_get("", name)?)))
         .collect()
 }
 

@@ -18,7 +18,7 @@ use serde::Deserialize;
 use tokio::sync::Mutex;
 use usher_shared::{
     audit::{self, Entry},
-    entity::{job_queue, worker},
+    entity::{job::READY, job_queue, worker},
     jobs,
     time::now,
 };
@@ -233,7 +233,7 @@ const KINDS: &str = "
            sum(CASE WHEN state = 'dead' THEN 1 ELSE 0 END) AS dead,
            sum(CASE WHEN state = 'done' THEN 1 ELSE 0 END) AS done,
            min(CASE WHEN state = 'ready' AND run_at <= $1 THEN run_at END) AS oldest
-      FROM (SELECT queue, kind, state, run_at FROM jobs WHERE state = 'ready'
+      FROM (SELECT queue, kind, state, run_at FROM jobs WHERE {READY}
             UNION ALL SELECT queue, kind, state, run_at FROM jobs WHERE state = 'running'
             UNION ALL SELECT queue, kind, state, run_at FROM jobs WHERE state = 'dead'
             UNION ALL SELECT queue, kind, state, run_at FROM jobs WHERE state = 'done' AND finished_at >= $2) AS live
@@ -244,7 +244,10 @@ async fn read(db: &impl ConnectionTrait, range: Range) -> Result<Found, DbErr> {
     let statement = |sql: &str, values: Vec<Value>| Statement::from_sql_and_values(backend, sql, values);
     let at = now();
     let rows = db
-        .query_all_raw(statement(KINDS, vec![at.into(), (at - TimeDelta::days(1)).into()]))
+        .query_all_raw(statement(
+            &KINDS.replace("{READY}", READY),
+            vec![at.into(), (at - TimeDelta::days(1)).into()],
+        ))
         .await?;
     let kind = |row: sea_orm::QueryResult| {
         let count = |column: &str| row.try_get::<i64>("", column);

@@ -1,7 +1,7 @@
-//! What happened by day and by hour: sign-ups, log-ins, jobs done. A day or an hour that is over is counted once and kept,
-//! so that the dashboard counts the running ones alone, however much there was.
+//! What happened by day and by hour: sign-ups, log-ins, jobs done. Ten minutes that are over are counted once and kept,
+//! so that the dashboard counts the last ones alone, however much there was before.
 
-use std::{collections::HashMap, sync::Arc};
+use std::{collections::BTreeMap, sync::Arc};
 
 use chrono::{DateTime, Days, DurationRound, TimeDelta, Utc};
 use sea_orm::{ConnectionTrait, DbBackend, DbErr, Statement};
@@ -14,20 +14,25 @@ pub(crate) const DAYS: u64 = 14;
 pub(crate) const HOURS: i64 = 24;
 /// What is committed later than this after its own time is not counted any more.
 const LATE: TimeDelta = TimeDelta::minutes(5);
+/// How much older an id may be than the time beside it.
+const CLOCKS: TimeDelta = TimeDelta::seconds(1);
+/// What is counted at once. Texts of times of the same ten minutes begin with the same [`CHARACTERS`].
+const BUCKET: TimeDelta = TimeDelta::minutes(10);
+const CHARACTERS: usize = "2026-11-22T10:5".len();
 
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub(crate) enum Counted {
     SignUps,
     LogIns,
     JobsDone,
 }
 
-/// Numbers by what is counted and the start of its day or hour, written as the databases write it.
+/// Numbers by what is counted and its ten minutes, written as the databases write them.
 #[derive(Clone, Debug, Default)]
 pub(crate) struct Series {
-    numbers: HashMap<(Counted, String), i64>,
-    /// The day and the hour from which on the numbers may still grow; none before the first count.
-    open: Option<(DateTime<Utc>, DateTime<Utc>)>,
+    numbers: BTreeMap<(Counted, String), i64>,
+    /// From here on the numbers may still grow; none before the first count.
+    open: Option<DateTime<Utc>>,
 }
 
 /// The numbers that a process of the admin has counted so far.
@@ -38,14 +43,16 @@ impl Kept {
     /// Counts what may have changed, in one statement.
     pub(crate) async fn read(&self, db: &impl ConnectionTrait) -> Result<Series, DbErr> {
         let mut kept = self.0.lock().await;
-        let (day, hour) = kept.open.unwrap_or_else(|| (first_day(), first_hour()));
-        let (day, hour) = (day.max(first_day()), hour.max(first_hour()));
-        for (what, bucket, number) in count(db, day, hour).await? {
-            kept.numbers.insert((what, bucket), number);
-        }
-        let (oldest, past) = (day_text(first_day()), now() - LATE);
+        let open = kept.open.unwrap_or_default();
+        let found = count(db, open.max(first_day()), open.max(first_hour())).await?;
+        // An id may be a little younger than its row: what is over stays as it was counted.
+        let still_open = text(open, CHARACTERS);
+        let found = found.into_iter().filter(|(_, bucket, _)| *bucket >= still_open);
+        kept.numbers
+            .extend(found.map(|(what, bucket, number)| ((what, bucket), number)));
+        let (oldest, past) = (text(first_day(), CHARACTERS), now() - LATE);
         kept.numbers.retain(|(_, bucket), _| *bucket >= oldest);
-        kept.open = Some((start_of_day(past), start_of_hour(past)));
+        kept.open = Some(past.duration_trunc(BUCKET).unwrap_or(past));
         Ok(kept.clone())
     }
 }
@@ -53,11 +60,22 @@ impl Kept {
 impl Series {
     /// What was counted in the day, or for jobs in the hour, that begins at this time.
     pub(crate) fn number(&self, what: Counted, start: DateTime<Utc>) -> i64 {
-        let bucket = match what {
-            Counted::SignUps | Counted::LogIns => day_text(start),
-            Counted::JobsDone => start.format("%Y-%m-%dT%H").to_string(),
-        };
-        self.numbers.get(&(what, bucket)).copied().unwrap_or(0)
+        let prefix = text(start, what.unit().len());
+        self.numbers
+            .range((what, prefix.clone())..)
+            .take_while(|((other, bucket), _)| *other == what && bucket.starts_with(&prefix))
+            .map(|(_, number)| number)
+            .sum()
+    }
+}
+
+impl Counted {
+    /// What is shown as one number, by example.
+    fn unit(self) -> &'static str {
+        match self {
+            Self::SignUps | Self::LogIns => "2026-11-22",
+            Self::JobsDone => "2026-11-22T10",
+        }
     }
 }
 
@@ -67,25 +85,19 @@ async fn count(
     hour: DateTime<Utc>,
 ) -> Result<Vec<(Counted, String, i64)>, DbErr> {
     let parts = [
-        ("sign_ups", "created_at", "day", "users WHERE created_at >= $1"),
+        ("sign_ups", "created_at", "users WHERE created_at >= $1"),
         // Found by their ids, which hold the time; whoever acts for a user has not logged in as them.
         (
             "log_ins",
             "created_at",
-            "day",
             "sessions WHERE id >= $2 AND impersonator_id IS NULL",
         ),
-        (
-            "jobs",
-            "finished_at",
-            "hour",
-            "jobs WHERE state = 'done' AND finished_at >= $3",
-        ),
+        ("jobs", "finished_at", "jobs WHERE state = 'done' AND finished_at >= $3"),
     ];
     let backend = db.get_database_backend();
-    let parts = parts
-        .map(|(name, column, unit, rows)| format!("SELECT '{name}' AS part, {}", counted(backend, column, unit, rows)));
-    let values = [day.into(), first_id(day).into(), hour.into()];
+    let parts =
+        parts.map(|(name, column, rows)| format!("SELECT '{name}' AS part, {}", counted(backend, column, rows)));
+    let values = [day.into(), first_id(day - CLOCKS).into(), hour.into()];
     let rows = db
         .query_all_raw(Statement::from_sql_and_values(
             backend,
@@ -105,16 +117,15 @@ async fn count(
         .collect()
 }
 
-/// SQL for how many rows there are by day (`2026-11-22`) or hour (`2026-11-22T10`). PostgreSQL writes a time as text only
-/// once for each of these, because that takes longer than all else.
-fn counted(backend: DbBackend, column: &str, unit: &str, rows: &str) -> String {
-    let characters = if unit == "day" { 10 } else { 13 };
+/// SQL for how many rows there are in each ten minutes (`2026-11-22T10:5`). PostgreSQL writes a time as text only once for
+/// each of these, because that takes longer than all else.
+fn counted(backend: DbBackend, column: &str, rows: &str) -> String {
     let (start, text) = match backend {
         DbBackend::Postgres => (
-            format!("date_trunc('{unit}', {column} AT TIME ZONE 'UTC')"),
-            format!("left(to_char(start, 'YYYY-MM-DD\"T\"HH24'), {characters})"),
+            format!("date_bin('10 minutes', {column} AT TIME ZONE 'UTC', '2000-01-01')"),
+            format!("left(to_char(start, 'YYYY-MM-DD\"T\"HH24:MI'), {CHARACTERS})"),
         ),
-        _ => (format!("substr({column}, 1, {characters})"), "start".to_owned()),
+        _ => (format!("substr({column}, 1, {CHARACTERS})"), "start".to_owned()),
     };
     format!("{text} AS bucket, number FROM (SELECT {start} AS start, count(*) AS number FROM {rows} GROUP BY 1) AS t")
 }
@@ -135,6 +146,9 @@ fn start_of_hour(at: DateTime<Utc>) -> DateTime<Utc> {
     at.duration_trunc(TimeDelta::hours(1)).unwrap_or(at)
 }
 
-fn day_text(at: DateTime<Utc>) -> String {
-    at.format("%Y-%m-%d").to_string()
+/// The beginning of a time's text.
+fn text(at: DateTime<Utc>, characters: usize) -> String {
+    let mut text = at.format("%Y-%m-%dT%H:%M").to_string();
+    text.truncate(characters);
+    text
 }

@@ -166,9 +166,7 @@ fn parse(spec: &Spec, typed: &str) -> Result<Value, String> {
             }
             value.ok_or_else(|| "This text cannot be kept".to_owned())
         }
-        Kind::Choice(choices) if choices.iter().all(|choice| choice.value != trimmed) => {
-            Err("Choose one of the values offered".to_owned())
-        }
+        Kind::Choice(_) if spec.choice(trimmed).is_none() => Err("Choose one of the values offered".to_owned()),
         Kind::Int => value.ok_or_else(|| "Enter a whole number".to_owned()),
         Kind::Time => value.ok_or_else(|| "Enter a date and time, such as 2026-01-31T09:30".to_owned()),
         _ => value.ok_or_else(|| "This value cannot be read".to_owned()),

@@ -64,6 +64,8 @@ pub(crate) struct Choice {
     pub(crate) value: String,
     pub(crate) label: String,
     pub(crate) tone: Tone,
+    /// SQL that is true of every row with this value, if the declaration has any.
+    pub(crate) implies: Option<&'static str>,
 }
 
 /// How a value strikes the eye.
@@ -186,6 +188,7 @@ impl<E: EntityTrait> Field<E> {
                 label: capitalised(&value.replace('_', " ")),
                 value,
                 tone: tone(&each),
+                implies: None,
             }
         });
         Self::new(column, Kind::Choice(choices.collect()))
@@ -289,6 +292,17 @@ impl<E: EntityTrait> Field<E> {
     /// The list can be filtered by it; an index on the column must serve that, unless it holds one of few values.
     pub(crate) fn filter(self) -> Self {
         Self { filter: true, ..self }
+    }
+
+    /// Says what is true of every row with this value of a choice, where the rows are found through indexes of parts of
+    /// them: `PostgreSQL` does not see by itself that the parts are all there are.
+    pub(crate) fn implies(mut self, value: &str, condition: &'static str) -> Self {
+        if let Kind::Choice(choices) = &mut self.kind {
+            for choice in choices.iter_mut().filter(|choice| choice.value == value) {
+                choice.implies = Some(condition);
+            }
+        }
+        self
     }
 
     /// A filter that no index serves: the list is read until a page is full. For words that many rows share.
@@ -427,6 +441,14 @@ pub(crate) enum SearchBy {
 }
 
 impl Spec {
+    /// What a value means, where there are only some.
+    pub(crate) fn choice(&self, value: &str) -> Option<&Choice> {
+        match &self.kind {
+            Kind::Choice(choices) => choices.iter().find(|choice| choice.value == value),
+            _ => None,
+        }
+    }
+
     /// Whether the column is ever read from the database.
     pub(crate) fn is_read(&self) -> bool {
         !matches!(self.kind, Kind::Secret)

@@ -135,10 +135,9 @@ fn words(spec: Option<&Spec>, value: Option<&Json>) -> String {
     };
     match spec.map(|spec| &spec.kind) {
         Some(Kind::Time) => text.parse().map_or(text, exact_time),
-        Some(Kind::Choice(choices)) => {
-            let known = choices.iter().find(|choice| choice.value == text);
-            known.map_or(text, |choice| choice.label.clone())
+        _ => {
+            let choice = spec.and_then(|spec| spec.choice(&text));
+            choice.map(|choice| choice.label.clone()).unwrap_or(text)
         }
-        _ => text,
     }
 }

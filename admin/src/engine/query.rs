@@ -248,7 +248,14 @@ impl Filter {
                 value: Value::String(Some(word)),
                 listed: true,
                 ..
-            } => column.eq(Expr::cust(format!("'{word}'"))),
+            } => {
+                let same = column.eq(Expr::cust(format!("'{word}'")));
+                let choice = model.field(self.column).and_then(|spec| spec.choice(word));
+                match choice.and_then(|choice| choice.implies) {
+                    Some(implied) => same.and(Expr::cust(implied)),
+                    None => same,
+                }
+            }
             Test::Is { value, .. } => column.eq(value.clone()),
             Test::Null(true) => column.is_null(),
             Test::Null(false) => column.is_not_null(),
@@ -355,10 +362,7 @@ fn time(text: &str) -> Option<(String, DateTime<Utc>)> {
 
 /// That a column is what a text stands for; none where it cannot be.
 pub(super) fn is(spec: &Spec, text: &str) -> Option<Test> {
-    let offered = match &spec.kind {
-        Kind::Choice(choices) => choices.iter().any(|choice| choice.value == text),
-        _ => true,
-    };
+    let offered = !matches!(spec.kind, Kind::Choice(_)) || spec.choice(text).is_some();
     let value = spec.storage.parse(text).filter(|_| offered)?;
     Some(Test::Is {
         text: text.to_owned(),

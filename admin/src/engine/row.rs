@@ -127,7 +127,7 @@ impl Cell {
                 ..Self::text(serde_json::to_string_pretty(json).unwrap_or_default())
             },
             (_, Value::Bytes(Some(bytes))) => Self::text(format!("{} bytes", bytes.len())),
-            (Kind::Choice(choices), _) => match choices.iter().find(|choice| choice.value == text) {
+            (Kind::Choice(_), _) => match spec.choice(&text) {
                 Some(choice) => Self::badge(choice.label.clone(), choice.tone.class()),
                 None => Self::text(text),
             },

@@ -4,7 +4,7 @@ use sea_orm::{ActiveEnum, ConnectionTrait, DbErr, Statement};
 use usher_shared::{
     bulk::{self, BulkAction, BulkJob},
     entity::{
-        job::{COLUMN as C, Column, Entity, JobState},
+        job::{COLUMN as C, Column, Entity, JobState, READY},
         job_attempt::AttemptOutcome,
         mail::MailState,
         user,
@@ -90,7 +90,11 @@ impl AdminModel for Entity {
                 .fieldset("Payload")
                 .readonly(),
             Payload => Field::json(C.payload).fieldset("Payload").readonly(),
-            State => Field::choice(C.state, tone).list().filter().readonly(),
+            State => Field::choice(C.state, tone)
+                .list()
+                .filter()
+                .readonly()
+                .implies("ready", READY),
             Priority => Field::int(C.priority).help("1 is first, 9 is last").readonly(),
             RunAt => Field::time(C.run_at)
                 .label("Not before")

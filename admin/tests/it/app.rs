@@ -19,6 +19,7 @@ use usher_shared::{
     Config, House, SecretKey,
     audit::Actor,
     config::{Mode, Source},
+    db::{PoolOptions, connect},
     entity::{
         audit_log::{self, ActorKind},
         role, role_permission, session, user, user_role,
@@ -78,6 +79,18 @@ impl TestApp {
             statements,
             db,
         }
+    }
+
+    /// The same with one connection, so that what it has read can be asked of it.
+    pub async fn on_one_connection(mut self) -> Self {
+        let options = PoolOptions {
+            max_connections: 1,
+            ..PoolOptions::default()
+        };
+        let db = connect(&self.house.config.database_url, &options).await;
+        self.house.db = db.expect("a database");
+        self.router = router(AppState::new(&self.house));
+        self
     }
 
     pub fn anonymous(&self) -> Visitor {

@@ -4,6 +4,7 @@ mod actions;
 mod app;
 mod browser;
 mod columns;
+mod costs;
 mod dashboard;
 mod escaping;
 mod export;

@@ -59,6 +59,11 @@ pub struct Model {
 
 impl ActiveModelBehavior for ActiveModel {}
 
+/// SQL for all jobs in the state `ready`: those that are due or will be, those that lost a worker, those that wait for
+/// others. Each part has an index; of the state alone there is none, and among a million done jobs no ready one would
+/// be found without reading them all.
+pub const READY: &str = "state = 'ready' AND (crashes = 0 AND NOT waits OR crashes > 0 OR waits)";
+
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, EnumIter, DeriveActiveEnum)]
 #[sea_orm(rs_type = "String", db_type = "Text", rename_all = "snake_case")]
 pub enum JobState {
