@@ -6,7 +6,7 @@ mod items;
 
 use chrono::{DateTime, Utc};
 use sea_orm::{
-    ConnectionTrait, DbBackend, DbErr,
+    ConnectionTrait, DatabaseTransaction, DbBackend, DbErr,
     sea_query::{Expr, OnConflict, Query, SelectStatement, SimpleExpr},
 };
 use serde::{Deserialize, Serialize};
@@ -191,6 +191,8 @@ async fn list_selected(tx: &Tx, job_id: Uuid, select: SelectStatement) -> Result
     insert
         .select_from(selected)
         .map_err(|error| DbErr::Custom(error.to_string()))?;
+    // Many millions of rows may take longer than an answer is waited for.
+    let tx: &DatabaseTransaction = tx;
     Ok(tx.execute(&insert).await?.rows_affected())
 }
 

@@ -1,5 +1,6 @@
 //! Opening the database, on either engine, with the settings that the house relies on.
 
+mod in_time;
 mod literal_limits;
 
 use std::{io, panic::AssertUnwindSafe, time::Duration};
@@ -18,6 +19,8 @@ use sea_orm::{
 };
 use thiserror::Error;
 
+pub(crate) use in_time::ANSWER_LIMIT;
+pub use in_time::InTime;
 pub use literal_limits::with_literal_limits;
 
 use crate::jobs::Sql;
@@ -188,6 +191,12 @@ where
     } else {
         column.is_in(values)
     }
+}
+
+/// The same database, whose answers are waited for 30 s at most.
+#[must_use]
+pub fn in_time(db: &DatabaseConnection) -> InTime<DatabaseConnection> {
+    InTime(db.clone())
 }
 
 /// Whether the database answers.

@@ -2,9 +2,7 @@
 //! that their size costs no memory, and they go with their job.
 
 use futures::{Stream, TryStreamExt};
-use sea_orm::{
-    ActiveValue::Set, ColumnTrait, ConnectionTrait, DatabaseConnection, DbErr, EntityTrait, QueryFilter, QuerySelect,
-};
+use sea_orm::{ActiveValue::Set, ColumnTrait, ConnectionTrait, DbErr, EntityTrait, QueryFilter, QuerySelect};
 use uuid::Uuid;
 
 use crate::{
@@ -119,7 +117,10 @@ pub async fn of_job(conn: &impl ConnectionTrait, job_id: Uuid) -> Result<Vec<job
 }
 
 /// The bytes of a file, piece by piece; each is one statement, asked for when the one before it was taken.
-pub fn read(db: DatabaseConnection, file_id: Uuid) -> impl Stream<Item = Result<Vec<u8>, DbErr>> + Send {
+pub fn read<C>(db: C, file_id: Uuid) -> impl Stream<Item = Result<Vec<u8>, DbErr>> + Send
+where
+    C: ConnectionTrait + Clone + Send,
+{
     futures::stream::try_unfold(0, move |position| {
         let db = db.clone();
         async move {

@@ -12,6 +12,7 @@ use futures::FutureExt;
 use tracing::{Instrument, debug, error, info, info_span, warn};
 use usher_shared::{
     config::Config,
+    db,
     entity::job_attempt::AttemptOutcome,
     jobs::{CompleteError, Failure, Finisher, Ledger},
     time::now,
@@ -86,7 +87,7 @@ impl Workshop {
             return End::GivenUp(failure(AttemptOutcome::GaveUp, error));
         };
         let context = JobContext {
-            db: self.ledger.db().clone(),
+            db: db::in_time(self.ledger.db()),
             ledger: self.ledger.clone(),
             config: Arc::clone(&self.config),
             mailer: self.mailer.clone(),

@@ -8,12 +8,14 @@ use std::sync::{
 use sea_orm::{DatabaseConnection, DbErr};
 use usher_shared::{
     config::Config,
+    db::InTime,
     entity::{job, mail_token},
-    jobs::{Claim, CompleteError, Ledger, Tx},
+    jobs::{Claim, Ledger, Tx},
 };
 
 use crate::{
     Delivery, JobError, Mailer,
+    keep::{CALL_LIMIT, within},
     mailer::{Desk, Ending},
     metrics::Metrics,
 };
@@ -21,7 +23,8 @@ use crate::{
 /// The surroundings of one run. Cheap to clone.
 #[derive(Clone)]
 pub struct JobContext {
-    pub db: DatabaseConnection,
+    /// Its statements fail when there is no answer within 30 s; those that may take longer run on `&*context.db`.
+    pub db: InTime<DatabaseConnection>,
     pub ledger: Ledger,
     pub config: Arc<Config>,
     pub mailer: Mailer,
@@ -42,7 +45,8 @@ impl JobContext {
     }
 
     /// Marks the job done in this transaction and commits it: the effects happen exactly once, with the job's end.
-    /// Somebody else may have taken the job over meanwhile; then nothing is committed, and the error says so.
+    /// Somebody else may have taken the job over meanwhile; then nothing is committed, and the error says so. A commit
+    /// without an answer fails as well: should it have been carried out, the job is done and does not run again.
     pub async fn complete(&self, tx: Tx) -> Result<(), JobError> {
         self.finish(tx, None).await
     }
@@ -53,8 +57,8 @@ impl JobContext {
     }
 
     /// Tells staff how far a long job is, in percent.
-    pub async fn progress(&self, percent: i16) -> Result<(), CompleteError> {
-        self.ledger.progress(self.claim, percent).await
+    pub async fn progress(&self, percent: i16) -> Result<(), JobError> {
+        Ok(within(CALL_LIMIT, self.ledger.progress(self.claim, percent)).await?)
     }
 
     /// Marks the job done together with its mail, and with whatever other jobs end at the same time.
@@ -74,8 +78,9 @@ impl JobContext {
     }
 
     async fn finish(&self, tx: Tx, result: Option<serde_json::Value>) -> Result<(), JobError> {
-        self.ledger.complete(&*tx, self.claim, result).await?;
-        tx.commit().await?;
+        // The database may have fallen silent while the handler did its work.
+        within(CALL_LIMIT, self.ledger.complete(&*tx, self.claim, result)).await?;
+        within(CALL_LIMIT, tx.commit()).await?;
         self.completed.store(true, Ordering::Release);
         Ok(())
     }

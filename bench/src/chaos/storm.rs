@@ -9,7 +9,7 @@ use std::{
 use anyhow::Result;
 use rand::{RngExt, SeedableRng, rngs::StdRng};
 use sea_orm::{
-    ColumnTrait, DbErr, EntityTrait, PaginatorTrait, QueryFilter,
+    ColumnTrait, DbErr, EntityTrait, PaginatorTrait, QueryFilter, Select,
     sea_query::{Expr, SimpleExpr},
 };
 use usher_shared::{
@@ -69,18 +69,19 @@ impl Storm {
         }
         let intent = making.await??;
         scene.start_all().await;
-        let calm = Instant::now();
-        let left = settle(&scene).await?;
-        let settled = calm.elapsed();
+        let waiting = left(&scene.house).await?;
+        let suspects = suspects(&scene.house).await?;
+        let settled = settle(&scene).await?;
         let verdict = Verdict::of(&scene, &intent).await?;
         for example in &verdict.examples {
             writeln!(std::io::stderr(), "{}: {example}", on.name())?;
         }
-        if left > 0 {
+        if settled.left > 0 {
             let post = &scene.posts[0];
             writeln!(
                 std::io::stderr(),
-                "{left} jobs are left; a worker's log:\n{}",
+                "{} jobs are left; a worker's log:\n{}",
+                settled.left,
                 tail(&post.log())
             )?;
         }
@@ -116,25 +117,52 @@ impl Storm {
             Measured::at_most(on, "starts repeated", verdict.runs_repeated, in_hand),
             Measured::note(
                 on,
+                "jobs left at the last fault",
+                waiting,
+                format!("{suspects} of them had lost their worker before"),
+            ),
+            Measured::note(
+                on,
                 "seconds until all was done",
-                settled.as_secs(),
-                "after the last fault".to_owned(),
+                settled.all.as_secs(),
+                format!(
+                    "after the last fault; {} s until all that had never lost a worker were",
+                    settled.unsuspected.as_secs()
+                ),
             ),
         ])
     }
 }
 
+/// How a storm's jobs came to rest.
+pub struct Settled {
+    /// Jobs that stood still.
+    pub left: u64,
+    /// Until all were done.
+    pub all: Duration,
+    /// Until all were that had never lost a worker: the others run apart.
+    pub unsuspected: Duration,
+}
+
 /// Waits until no job is ready or running, for as long as they become fewer; what was put off is let go, as staff may
-/// do. Answers how many are left.
-pub async fn settle(scene: &Scene) -> Result<u64> {
-    let (mut fewest, mut since) = (u64::MAX, Instant::now());
+/// do.
+pub async fn settle(scene: &Scene) -> Result<Settled> {
+    let began = Instant::now();
+    let (mut fewest, mut since, mut unsuspected) = (u64::MAX, began, None);
     loop {
         let left = left(&scene.house).await?;
         if left < fewest {
             (fewest, since) = (left, Instant::now());
         }
+        if unsuspected.is_none() && left == suspects(&scene.house).await? {
+            unsuspected = Some(began.elapsed());
+        }
         if left == 0 || since.elapsed() > STANDSTILL {
-            return Ok(left);
+            return Ok(Settled {
+                left,
+                all: began.elapsed(),
+                unsuspected: unsuspected.unwrap_or(began.elapsed()),
+            });
         }
         job::Entity::update_many()
             .col_expr(job::Column::RunAt, Expr::value(now()))
@@ -150,11 +178,18 @@ pub async fn settle(scene: &Scene) -> Result<u64> {
 
 /// Jobs that are ready or running.
 pub async fn left(house: &House) -> Result<u64, DbErr> {
+    unfinished().count(&house.db).await
+}
+
+/// Those of them that lost their worker since they last ended.
+async fn suspects(house: &House) -> Result<u64, DbErr> {
+    unfinished().filter(job::Column::Crashes.gt(0)).count(&house.db).await
+}
+
+fn unfinished() -> Select<job::Entity> {
     job::Entity::find()
         .filter(job::Column::State.is_in([JobState::Ready, JobState::Running]))
         .filter(of_chaos())
-        .count(&house.db)
-        .await
 }
 
 fn of_chaos() -> SimpleExpr {

@@ -53,7 +53,7 @@ pub async fn under_kills(on: On, ticks: usize, seed: u64) -> Result<Vec<Measured
         .col_expr(job_schedule::Column::Enabled, Expr::value(false))
         .exec(&scene.house.db)
         .await?;
-    let left = storm::settle(&scene).await?;
+    let left = storm::settle(&scene).await?.left;
     count(&scene, on, kills, left).await
 }
 

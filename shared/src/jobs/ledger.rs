@@ -9,7 +9,7 @@ use std::{
 use sea_orm::{DatabaseConnection, DatabaseTransaction, DbErr};
 
 use super::{Hint, Transport, due::GRACE, sql::Sql};
-use crate::db;
+use crate::db::{self, ANSWER_LIMIT, InTime};
 
 /// The jobs table and the queue of hints in front of it. Cheap to clone.
 #[derive(Clone, Debug)]
@@ -36,9 +36,9 @@ impl Ledger {
 
     /// Starts a transaction in which jobs can be enqueued.
     pub async fn begin(&self) -> Result<Tx, DbErr> {
-        let inner = db::begin(&self.db).await?;
+        let inner = db::within(ANSWER_LIMIT, db::begin(&self.db)).await?;
         Ok(Tx {
-            inner,
+            inner: InTime(inner),
             transport: Arc::clone(&self.transport),
             hints: Mutex::default(),
         })
@@ -49,18 +49,18 @@ impl Ledger {
     }
 }
 
-/// A transaction that knows the jobs written in it. Dropping it rolls back.
+/// A transaction that knows the jobs written in it, and waits 30 s for an answer at most. Dropping it rolls back.
 #[derive(Debug)]
 pub struct Tx {
-    inner: DatabaseTransaction,
+    inner: InTime<DatabaseTransaction>,
     transport: Arc<dyn Transport>,
     hints: Mutex<Vec<Hint>>,
 }
 
 impl Deref for Tx {
-    type Target = DatabaseTransaction;
+    type Target = InTime<DatabaseTransaction>;
 
-    fn deref(&self) -> &DatabaseTransaction {
+    fn deref(&self) -> &InTime<DatabaseTransaction> {
         &self.inner
     }
 }
@@ -68,7 +68,7 @@ impl Deref for Tx {
 impl Tx {
     /// Commits, then announces the jobs. An announcement that gets lost only costs time: workers look into the ledger.
     pub async fn commit(self) -> Result<(), DbErr> {
-        self.inner.commit().await?;
+        db::within(ANSWER_LIMIT, self.inner.0.commit()).await?;
         let hints = self.hints.into_inner().unwrap_or_else(PoisonError::into_inner);
         if !hints.is_empty() {
             self.transport.push(hints);
@@ -77,7 +77,7 @@ impl Tx {
     }
 
     pub async fn rollback(self) -> Result<(), DbErr> {
-        self.inner.rollback().await
+        db::within(ANSWER_LIMIT, self.inner.0.rollback()).await
     }
 
     pub(super) fn remember(&self, hint: Hint) {

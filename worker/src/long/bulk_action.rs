@@ -6,12 +6,15 @@ use anyhow::anyhow;
 use serde_json::json;
 use usher_shared::bulk::{self, BulkError, BulkJob, Hand};
 
-use crate::{JobContext, JobError};
+use crate::{JobContext, JobError, keep::within};
 
 /// Rows between two notes of the progress.
 const BATCH: u64 = 100;
 /// After this long the job goes to the end of its queue.
 const TURN: Duration = Duration::from_secs(20);
+
+/// For one row, whose transaction may meet a connection that has fallen silent.
+const ROW_LIMIT: Duration = Duration::from_secs(30);
 
 /// Safe to run twice: a row that has an outcome is left alone.
 pub(super) async fn run(order: BulkJob, context: JobContext) -> Result<(), JobError> {
@@ -29,7 +32,7 @@ pub(super) async fn run(order: BulkJob, context: JobContext) -> Result<(), JobEr
             Err(refused) => return Err(JobError::cancel(refused)),
         };
         for row in &rows {
-            if let Some(outcome) = hand.apply(&context.ledger, job_id, row).await? {
+            if let Some(outcome) = within(ROW_LIMIT, hand.apply(&context.ledger, job_id, row)).await? {
                 tally.count(outcome);
             }
         }

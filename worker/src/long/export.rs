@@ -5,6 +5,7 @@ use sea_orm::{ColumnTrait, DbErr, EntityTrait, PaginatorTrait, QueryFilter, Quer
 use serde_json::{Map, Value, json};
 use usher_shared::{
     csv,
+    db::InTime,
     entity::{audit_log, job, job_item, mail, user},
     exports::{ExportJob, Exported, Format},
     job_files::{self, Direction, Writer},
@@ -28,7 +29,7 @@ pub(super) async fn run(order: ExportJob, context: JobContext) -> Result<(), Job
 
 async fn write<E: Sheet>(order: ExportJob, context: JobContext) -> Result<(), JobError>
 where
-    for<'a> sea_orm::Select<E>: PaginatorTrait<'a, sea_orm::DatabaseConnection>,
+    for<'a> sea_orm::Select<E>: PaginatorTrait<'a, InTime<sea_orm::DatabaseConnection>>,
 {
     let (db, job_id) = (&context.db, context.job.id);
     job_files::keep_only(db, job_id, None).await?;
@@ -80,7 +81,7 @@ struct Pages<'a, E: Sheet> {
 
 impl<'a, E: Sheet> Pages<'a, E>
 where
-    for<'b> sea_orm::Select<E>: PaginatorTrait<'b, sea_orm::DatabaseConnection>,
+    for<'b> sea_orm::Select<E>: PaginatorTrait<'b, InTime<sea_orm::DatabaseConnection>>,
 {
     async fn new(order: &ExportJob, context: &'a JobContext) -> Result<Self, DbErr> {
         let total = if order.chosen {

@@ -1,6 +1,6 @@
 //! `staff_digest`: once a day, what superusers should know. A day without news sends none.
 
-use sea_orm::{ColumnTrait, DatabaseConnection, DbErr, EntityTrait, PaginatorTrait, QueryFilter};
+use sea_orm::{ColumnTrait, ConnectionTrait, DbErr, EntityTrait, PaginatorTrait, QueryFilter};
 use serde::{Deserialize, Serialize};
 use usher_shared::{
     entity::{
@@ -93,7 +93,7 @@ struct News {
 }
 
 impl News {
-    async fn read(db: &DatabaseConnection) -> Result<Self, DbErr> {
+    async fn read(db: &impl ConnectionTrait) -> Result<Self, DbErr> {
         let since = now() - chrono::Duration::days(1);
         // Ids are UUIDv7: those of the last day are found by the primary key.
         let millis = u64::try_from(since.timestamp_millis()).unwrap_or_default();

@@ -1,7 +1,7 @@
 //! `purge_expired`: removes tokens, sessions and kept answers that have run out, and what nobody asks for any more.
 
 use chrono::{DateTime, Utc};
-use sea_orm::{ColumnTrait, DatabaseConnection, DbErr, EntityTrait, QueryFilter, QuerySelect, QueryTrait};
+use sea_orm::{ColumnTrait, ConnectionTrait, DbErr, EntityTrait, QueryFilter, QuerySelect, QueryTrait};
 use serde::{Deserialize, Serialize};
 use usher_shared::{
     entity::{idempotency_key, mail_breaker, mail_token, mfa_challenge, session},
@@ -44,7 +44,7 @@ pub(crate) async fn purge(_: PurgeExpired, context: JobContext) -> Result<(), Jo
 }
 
 async fn remove<E: EntityTrait>(
-    db: &DatabaseConnection,
+    db: &impl ConnectionTrait,
     id: E::Column,
     expires_at: E::Column,
     before: DateTime<Utc>,

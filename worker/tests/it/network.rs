@@ -1,13 +1,14 @@
 //! What a worker makes of servers that are not there, do not answer, or answer and do nothing.
 
-use std::time::Duration;
+use std::{sync::Arc, time::Duration};
 
-use sea_orm::{EntityTrait, QuerySelect};
+use sea_orm::{ConnectionTrait, EntityTrait, QuerySelect};
 use usher_migrations::{Migrator, MigratorTrait};
 use usher_shared::{
     db::{PoolOptions, connect},
     entity::{
         job::{self, JobState},
+        job_attempt::AttemptOutcome,
         mail::MailState,
     },
 };
@@ -61,6 +62,59 @@ fn a_worker_whose_connections_fall_silent_over_and_over_opens_new_ones() {
             (yard.count(&jobs, JobState::Done).await == jobs.len()).then_some(())
         })
         .await;
+        working.stop().await;
+    });
+}
+
+#[test]
+fn a_handler_does_not_wait_for_a_silent_connection_until_its_time_limit() {
+    run(async {
+        let db = TestDb::postgres().await;
+        let (network, url) = Proxy::instead_of(db.url());
+        let (yard, far) = (Yard::with(db, &[], false).await, Yard::at(&url).await);
+        let (within, gate) = (Notes::default(), Arc::new(tokio::sync::Semaphore::new(0)));
+        let policy = Policy {
+            timeout: Duration::from_secs(3600),
+            ..QUICK
+        };
+        let (noted, passes) = (within.clone(), Arc::clone(&gate));
+        let kinds = Registry::new().register::<Probe>(policy, move |job: Probe, context: JobContext| {
+            let (noted, passes) = (noted.clone(), Arc::clone(&passes));
+            async move {
+                let tx = context.begin().await?;
+                noted.add(job.number);
+                drop(passes.acquire().await?);
+                if job.number == 1 {
+                    tx.execute_unprepared("SELECT 1").await?;
+                }
+                context.complete(tx).await
+            }
+        });
+        let working = far.start(kinds);
+        let jobs = [
+            yard.enqueue(Probe { number: 1 }).await,
+            yard.enqueue(Probe { number: 2 }).await,
+        ];
+        eventually(PATIENCE, "both are in the middle of their transaction", async || {
+            (within.count() == 2).then_some(())
+        })
+        .await;
+        network.strand();
+        gate.add_permits(10);
+        // PostgreSQL needs 30 s to find the first connection silent, and so does the handler.
+        eventually(PATIENCE * 4, "both are done", async || {
+            (yard.count(&jobs, JobState::Done).await == 2).then_some(())
+        })
+        .await;
+        for id in jobs {
+            let attempts = yard.attempts(id).await;
+            assert!(!attempts.is_empty(), "it was not held up");
+            assert!(
+                attempts
+                    .iter()
+                    .all(|attempt| attempt.outcome != AttemptOutcome::TimedOut)
+            );
+        }
         working.stop().await;
     });
 }

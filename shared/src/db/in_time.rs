@@ -1,0 +1,48 @@
+//! Connections that are not waited for without end.
+
+use std::{ops::Deref, time::Duration};
+
+use sea_orm::{ConnectionTrait, DbBackend, DbErr, ExecResult, QueryResult, Statement};
+
+use super::within;
+
+/// For one statement. As long as PostgreSQL waits for a transaction that says nothing.
+pub(crate) const ANSWER_LIMIT: Duration = Duration::from_secs(30);
+
+/// A connection whose statements fail when there is no answer within 30 s. A network may have forgotten a connection
+/// that is in use; whoever waits for its answer would wait for a quarter of an hour, and longer behind some proxies.
+///
+/// A statement that may take longer has to be run on what is inside: `&*connection`.
+#[derive(Clone, Debug)]
+pub struct InTime<C>(pub(crate) C);
+
+impl<C> Deref for InTime<C> {
+    type Target = C;
+
+    fn deref(&self) -> &C {
+        &self.0
+    }
+}
+
+#[async_trait::async_trait]
+impl<C: ConnectionTrait> ConnectionTrait for InTime<C> {
+    fn get_database_backend(&self) -> DbBackend {
+        self.0.get_database_backend()
+    }
+
+    async fn execute_raw(&self, statement: Statement) -> Result<ExecResult, DbErr> {
+        within(ANSWER_LIMIT, self.0.execute_raw(statement)).await
+    }
+
+    async fn execute_unprepared(&self, sql: &str) -> Result<ExecResult, DbErr> {
+        within(ANSWER_LIMIT, self.0.execute_unprepared(sql)).await
+    }
+
+    async fn query_one_raw(&self, statement: Statement) -> Result<Option<QueryResult>, DbErr> {
+        within(ANSWER_LIMIT, self.0.query_one_raw(statement)).await
+    }
+
+    async fn query_all_raw(&self, statement: Statement) -> Result<Vec<QueryResult>, DbErr> {
+        within(ANSWER_LIMIT, self.0.query_all_raw(statement)).await
+    }
+}
