@@ -35,8 +35,10 @@ use crate::{
     visit::Visit,
 };
 
-/// As old as what is shown may be.
+/// What is shown may be as old as this,
 const KEPT: Duration = Duration::from_secs(2);
+/// or as this many times as long as it took to read.
+const KEPT_TIMES: u32 = 20;
 /// A worker that was not seen for longer is taken for dead.
 const SEEN: TimeDelta = TimeDelta::seconds(60);
 
@@ -131,6 +133,15 @@ impl Range {
         }
     }
 
+    /// The time of a bar, as `PostgreSQL` calls it.
+    const fn unit(self) -> &'static str {
+        match self {
+            Self::Hour => "minute",
+            Self::Day => "hour",
+            Self::Week => "day",
+        }
+    }
+
     fn first(self) -> DateTime<Utc> {
         let at = now().trunc_subsecs(0);
         let at = at.with_second(0).unwrap_or(at);
@@ -212,16 +223,19 @@ pub(crate) async fn change(
     Ok(visit.say(format!("The queue {queue} {words}"), "/admin/jobs/overview"))
 }
 
-/// What was read at most [`KEPT`] ago. Whoever comes while it is read waits for it and reads nothing.
+/// What was read a short while ago. Whoever comes while it is read waits for it and reads nothing. It is kept for longer
+/// where reading it took long, so that the overview never takes more than a small part of the database's time.
 async fn found(state: &AppState, range: Range) -> Result<Arc<Found>, DbErr> {
     let mut kept = state.overview.lock().await;
-    if let Some((at, found)) = kept.get(&range)
-        && at.elapsed() < KEPT
+    let began = Instant::now();
+    if let Some((until, found)) = kept.get(&range)
+        && began < *until
     {
         return Ok(Arc::clone(found));
     }
     let found = Arc::new(read(&state.db, range).await?);
-    kept.insert(range, (Instant::now(), Arc::clone(&found)));
+    let until = Instant::now() + KEPT.max(began.elapsed() * KEPT_TIMES);
+    kept.insert(range, (until, Arc::clone(&found)));
     Ok(found)
 }
 
@@ -267,19 +281,23 @@ async fn read(db: &impl ConnectionTrait, range: Range) -> Result<Found, DbErr> {
     };
     let kinds = rows.into_iter().map(kind).collect::<Result<_, DbErr>>()?;
     let (_, _, characters) = range.bars();
-    let (bucket, waited) = match backend {
+    // PostgreSQL writes a time as text once for each bar: for each row it would take longer than all else.
+    let (start, bucket, waited) = match backend {
         DbBackend::Postgres => (
-            format!("left(to_char(finished_at AT TIME ZONE 'UTC', 'YYYY-MM-DD\"T\"HH24:MI'), {characters})"),
+            format!("date_trunc('{}', finished_at AT TIME ZONE 'UTC')", range.unit()),
+            format!("left(to_char(start, 'YYYY-MM-DD\"T\"HH24:MI'), {characters})"),
             "extract(epoch FROM started_at - run_at) * 1000",
         ),
         _ => (
             format!("substr(finished_at, 1, {characters})"),
+            "start".to_owned(),
             "(julianday(started_at) - julianday(run_at)) * 86400000",
         ),
     };
     let series = format!(
-        "SELECT {bucket} AS bucket, count(*) AS number, CAST(COALESCE(avg({waited}), 0) AS bigint) AS waited
-           FROM jobs WHERE state = 'done' AND finished_at >= $1 GROUP BY 1"
+        "SELECT {bucket} AS bucket, number, waited
+           FROM (SELECT {start} AS start, count(*) AS number, CAST(COALESCE(avg({waited}), 0) AS bigint) AS waited
+                   FROM jobs WHERE state = 'done' AND finished_at >= $1 GROUP BY 1) AS bars"
     );
     let rows = db.query_all_raw(statement(&series, vec![range.first().into()])).await?;
     let point = |row: sea_orm::QueryResult| {
