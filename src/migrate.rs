@@ -61,6 +61,7 @@ pub async fn run(config: &Config, args: &Args) -> Result<()> {
         Step::Up => {
             let applied = up(&db).await?;
             say::line(match applied {
+                0 if is_newer(&db).await? => "The schema is newer than this program, which works with it.".to_owned(),
                 0 => "The schema is up to date.".to_owned(),
                 1 => "Applied 1 migration.".to_owned(),
                 n => format!("Applied {n} migrations."),
@@ -89,9 +90,13 @@ pub async fn run(config: &Config, args: &Args) -> Result<()> {
     }
 }
 
-/// Applies what is pending and returns how many migrations that were.
+/// Applies what is pending and returns how many migrations that were. A schema with steps of a later release is left as
+/// it is: steps only add, so that the release before runs on.
 pub async fn up(db: &DatabaseConnection) -> Result<usize> {
     locked(db, async {
+        if db::check_schema(db).await.is_ok() {
+            return Ok(0);
+        }
         let pending = Migrator::get_pending_migrations(db).await?.len();
         if pending > 0 {
             Migrator::up(db, None).await?;
@@ -117,17 +122,41 @@ async fn locked<T>(db: &DatabaseConnection, work: impl Future<Output = Result<T>
     done
 }
 
+/// The steps that the database has and this program does not know, oldest first.
+async fn unknown(db: &DatabaseConnection) -> Result<Vec<String>> {
+    let own: Vec<_> = Migrator::migrations();
+    let applied = Migrator::get_migration_models(db).await?;
+    let names = applied.into_iter().map(|step| step.version);
+    Ok(names
+        .filter(|name| !own.iter().any(|step| step.name() == name))
+        .collect())
+}
+
+async fn is_newer(db: &DatabaseConnection) -> Result<bool> {
+    Ok(!unknown(db).await?.is_empty())
+}
+
+/// Name and state of every step that either the program or the database knows.
+async fn steps(db: &DatabaseConnection) -> Result<Vec<(String, &'static str)>> {
+    Migrator::install(db).await?;
+    let applied = Migrator::get_migration_models(db).await?;
+    let own = Migrator::migrations().into_iter().map(|step| {
+        let is_applied = applied.iter().any(|applied| applied.version == step.name());
+        (step.name().to_owned(), if is_applied { "Applied" } else { "Pending" })
+    });
+    let unknown = unknown(db).await?.into_iter().map(|name| (name, "Unknown"));
+    Ok(own.chain(unknown).collect())
+}
+
 async fn status(db: &DatabaseConnection, json: bool) -> Result<()> {
-    let all = Migrator::get_migration_with_status(db).await?;
+    let steps = steps(db).await?;
     if json {
-        let rows: Vec<_> = all
-            .iter()
-            .map(|m| serde_json::json!({"name": m.name(), "status": m.status().to_string()}))
-            .collect();
-        say::json(&serde_json::Value::Array(rows));
+        let rows = steps.iter();
+        let rows = rows.map(|(name, status)| serde_json::json!({"name": name, "status": status}));
+        say::json(&rows.collect());
     } else {
         let mut rows = vec![vec!["MIGRATION".to_owned(), "STATUS".to_owned()]];
-        rows.extend(all.iter().map(|m| vec![m.name().to_owned(), m.status().to_string()]));
+        rows.extend(steps.into_iter().map(|(name, status)| vec![name, status.to_owned()]));
         say::table(&rows);
     }
     Ok(())

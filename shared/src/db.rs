@@ -1,5 +1,6 @@
 //! Opening the database, on either engine, with the settings that the house relies on.
 
+mod columns;
 mod in_time;
 mod literal_limits;
 
@@ -19,6 +20,7 @@ use sea_orm::{
 };
 use thiserror::Error;
 
+pub use columns::columns;
 pub(crate) use in_time::ANSWER_LIMIT;
 pub use in_time::InTime;
 pub use literal_limits::with_literal_limits;

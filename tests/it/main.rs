@@ -1,6 +1,7 @@
 //! The whole house from outside, as real processes: the journey from sign-up over the welcome mail to
 //! the admin, on embedded parts and on PostgreSQL, Redis and SMTP; and how a process refuses to start.
 
+mod backup;
 mod chaos;
 mod doctor;
 mod embedded;
@@ -15,3 +16,4 @@ mod rotation;
 mod secrets;
 mod staff;
 mod startup;
+mod upgrade;

@@ -8,6 +8,9 @@ use usher_testkit::{Folder, Program, Redis, Running, Smtp, TestDb, free_port};
 pub const EMAIL: &str = "root@example.org";
 pub const PASSWORD: &str = "seven quiet otters kept watch";
 
+/// Drawn once, for tests alone.
+const SECRET_KEY: &str = "mRrAwgBO2mbAT6zSBK9VeVZQmEK+A9A9tqJQHfSZM6WBpPUOFXvk5dX6bcaBmj8K";
+
 pub struct Production {
     pub db: TestDb,
     redis_url: Option<String>,
@@ -48,12 +51,17 @@ impl Production {
         production
     }
 
+    /// The same rooms over another database.
+    pub fn on(self, db: TestDb) -> Self {
+        Self { db, ..self }
+    }
+
     fn program(&self, name: &str) -> Program {
         let program = Program::named(name)
             .env("DATABASE_URL", self.db.url())
             .env("SMTP_URL", self.smtp.url())
             .env("MAIL_FROM", "Usher <usher@example.org>")
-            .env("SECRET_KEY", "b25seSBmb3IgdGVzdHMsIG5ldmVyIGluIHByb2R1Y3Rpb24=")
+            .env("SECRET_KEY", SECRET_KEY)
             .env("API_ADDR", &self.api)
             .env("ADMIN_ADDR", &self.admin)
             .env("RATE_LIMITS", "off")

@@ -9,7 +9,7 @@ use uuid::Uuid;
 
 use super::{Hint, Ledger, sql::Sql};
 use crate::{
-    db,
+    db::{self, columns},
     entity::{
         job,
         job_attempt::{self, AttemptOutcome},
@@ -76,7 +76,8 @@ pub(super) fn claim_all(sql: Sql, select: &str) -> String {
     format!(
         "UPDATE jobs SET state = 'running', attempt = attempt + 1, lease_token = $1, worker = $2, \
          lease_until = {lease}, started_at = {now}, cancel_requested = false, progress = NULL \
-         WHERE {chosen} RETURNING *",
+         WHERE {chosen} RETURNING {row}",
+        row = columns::<job::Entity>(),
         lease = sql.after("$3"),
         now = sql.now(),
         chosen = sql.chosen(select),
@@ -301,7 +302,8 @@ impl Ledger {
         let sql = self.sql();
         let query = format!(
             "UPDATE jobs SET {READY}, attempt = attempt - 1, next_dispatch_at = {now}, lease_until = NULL, \
-             lease_token = NULL WHERE {held} AND state = 'running' RETURNING *",
+             lease_token = NULL WHERE {held} AND state = 'running' RETURNING {row}",
+            row = columns::<job::Entity>(),
             now = sql.now(),
             held = sql.held("$1"),
         );

@@ -12,7 +12,8 @@ use uuid::Uuid;
 
 use super::{EnqueueError, Job, Ledger, Options, enqueue::Row, ledger::Tx, sql::Sql};
 use crate::{
-    crypto, db,
+    crypto,
+    db::{self, columns},
     entity::job_schedule::{self, CatchUp},
     time::now,
 };
@@ -184,7 +185,8 @@ pub async fn enable_schedule(tx: &Tx, id: i64, enabled: bool) -> Result<(), Sche
 async fn lock_due(tx: &Tx) -> Result<Option<job_schedule::Model>, DbErr> {
     let sql = Sql(tx.get_database_backend());
     let query = format!(
-        "SELECT * FROM job_schedules WHERE enabled AND next_run_at <= {} ORDER BY next_run_at, id LIMIT 1 {}",
+        "SELECT {} FROM job_schedules WHERE enabled AND next_run_at <= {} ORDER BY next_run_at, id LIMIT 1 {}",
+        columns::<job_schedule::Entity>(),
         sql.now(),
         sql.skip_locked()
     );

@@ -6,7 +6,7 @@ use uuid::Uuid;
 
 use super::{Hint, claims::READY, ledger::Tx, sql::Sql};
 use crate::{
-    db,
+    db::{self, columns},
     entity::{job, job_queue},
     time::now,
 };
@@ -90,7 +90,8 @@ pub async fn pause_queue(tx: &Tx, name: &str, by: Option<String>) -> Result<(), 
 }
 
 async fn change_when(tx: &Tx, id: Uuid, change: &str, states: &str) -> Result<job::Model, StaffError> {
-    let query = format!("UPDATE jobs SET {change} WHERE id = $1 AND state IN ({states}) RETURNING *");
+    let row = columns::<job::Entity>();
+    let query = format!("UPDATE jobs SET {change} WHERE id = $1 AND state IN ({states}) RETURNING {row}");
     let statement = Sql(tx.get_database_backend()).statement(&query, [id.into()]);
     match job::Entity::find().from_raw_sql(statement).one(&**tx).await {
         Ok(Some(job)) => Ok(job),

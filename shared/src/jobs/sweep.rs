@@ -4,9 +4,12 @@
 use sea_orm::{ConnectionTrait, DbErr, EntityTrait};
 
 use super::{Hint, Ledger, claims::record_attempt};
-use crate::entity::{
-    job::{self, JobState},
-    job_attempt::AttemptOutcome,
+use crate::{
+    db::columns,
+    entity::{
+        job::{self, JobState},
+        job_attempt::AttemptOutcome,
+    },
 };
 
 /// A job that has taken this many workers down with it is dead.
@@ -48,7 +51,8 @@ impl Ledger {
              last_error = 'the worker was lost while it ran this job', epoch = epoch + 1, next_dispatch_at = {now}, \
              state = CASE WHEN cancel_requested THEN 'cancelled' WHEN crashes + 1 >= $1 THEN 'dead' ELSE 'ready' END, \
              finished_at = CASE WHEN cancel_requested OR crashes + 1 >= $1 THEN {now} END \
-             WHERE {chosen} RETURNING *",
+             WHERE {chosen} RETURNING {row}",
+            row = columns::<job::Entity>(),
             now = sql.now(),
             chosen = sql.chosen(&format!(
                 "SELECT id FROM jobs WHERE {lost} ORDER BY lease_until LIMIT {BATCH} {}",
@@ -80,7 +84,8 @@ impl Ledger {
         }
         let query = format!(
             "UPDATE jobs SET waits = false, next_dispatch_at = run_at, epoch = epoch + 1 WHERE id IN \
-             (SELECT id FROM jobs WHERE {free} ORDER BY id LIMIT {BATCH} {skip}) RETURNING *",
+             (SELECT id FROM jobs WHERE {free} ORDER BY id LIMIT {BATCH} {skip}) RETURNING {row}",
+            row = columns::<job::Entity>(),
             skip = sql.skip_locked(),
         );
         let jobs = job::Entity::find()

@@ -11,6 +11,7 @@ use super::{CreateUserError, NewUser, created};
 use crate::{
     Batch,
     audit::{self, Actor},
+    db::columns,
     entity::user,
     jobs::{EnqueueError, Ledger, Origin, Tx, WelcomeEmail, enqueue_all},
     time::now,
@@ -108,11 +109,12 @@ async fn write(tx: &Tx, applicants: &[Applicant]) -> Result<HashMap<String, user
     let at = now();
     let rows: Value = applicants.iter().map(|applicant| row(&applicant.new)).collect();
     let backend = tx.get_database_backend();
-    let sql = if backend == DbBackend::Postgres {
+    let insert = if backend == DbBackend::Postgres {
         POSTGRES
     } else {
         SQLITE
     };
+    let sql = format!("{insert} RETURNING {}", columns::<user::Entity>());
     let statement = Statement::from_sql_and_values(backend, sql, [rows.into(), at.into()]);
     let mut users = HashMap::new();
     for row in tx.query_all_raw(statement).await? {
@@ -155,8 +157,8 @@ fn row(new: &NewUser) -> Value {
 const POSTGRES: &str = "\
     INSERT INTO users (email, email_key, name, age, status, version, created_at, updated_at) \
     SELECT r->>'email', r->>'email_key', r->>'name', (r->>'age')::smallint, 'active', 1, $2, $2 \
-    FROM jsonb_array_elements($1) r ON CONFLICT (email_key) DO NOTHING RETURNING *";
+    FROM jsonb_array_elements($1) r ON CONFLICT (email_key) DO NOTHING";
 const SQLITE: &str = "\
     INSERT INTO users (email, email_key, name, age, status, version, created_at, updated_at) \
     SELECT value->>'email', value->>'email_key', value->>'name', value->>'age', 'active', 1, $2, $2 \
-    FROM json_each($1) WHERE true ON CONFLICT (email_key) DO NOTHING RETURNING *";
+    FROM json_each($1) WHERE true ON CONFLICT (email_key) DO NOTHING";
