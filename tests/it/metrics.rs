@@ -182,3 +182,45 @@ fn one_process_has_one_address_for_all_rooms() {
         assert_eq!(running.terminate().await, 0);
     });
 }
+
+/// Every word of a text that is a metric's name.
+fn metrics_in(text: &str) -> BTreeSet<&str> {
+    let words = text.split(|char: char| !char.is_ascii_alphanumeric() && char != '_');
+    words
+        .filter(|word| word.starts_with("usher_") || word.starts_with("process_"))
+        .collect()
+}
+
+#[test]
+fn alerts_and_dashboard_speak_of_metrics_that_there_are() {
+    run(async {
+        let (folder, addresses) = (Folder::new(), [(); 3].map(|()| format!("127.0.0.1:{}", free_port())));
+        let (_running, greeting) = up(&folder, &addresses).await;
+        assert_eq!(greeting.curl.send().await.status(), 201);
+        let scrape = eventually(PATIENCE, "the ledger is told", async || {
+            let scrape = Scrape::of(&addresses[2]).await;
+            scrape
+                .text
+                .contains("usher_jobs_enqueued_last_minute{")
+                .then_some(scrape)
+        })
+        .await;
+        let (rules, alerts, dashboard) = (
+            include_str!("../../docs/operating/usher.rules.yml"),
+            include_str!("../../docs/operating/alerts.md"),
+            include_str!("../../docs/operating/grafana.json"),
+        );
+        let told: BTreeSet<&str> = metrics_in(&scrape.text);
+        for (file, text) in [("usher.rules.yml", rules), ("grafana.json", dashboard)] {
+            let wanted = metrics_in(text);
+            assert!(wanted.len() >= 10, "{file} names {wanted:?} only");
+            let missing: Vec<_> = wanted.difference(&told).collect();
+            assert!(missing.is_empty(), "{file} names what nobody tells: {missing:?}");
+        }
+        serde_json::from_str::<Value>(dashboard).expect("the dashboard is JSON");
+        let names = rules.lines().filter_map(|line| line.trim().strip_prefix("- alert: "));
+        let names: BTreeSet<&str> = names.collect();
+        let explained: BTreeSet<&str> = alerts.lines().filter_map(|line| line.strip_prefix("### ")).collect();
+        assert_eq!(names, explained, "each alert is explained, and nothing else is");
+    });
+}
