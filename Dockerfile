@@ -1,5 +1,5 @@
 # syntax=docker/dockerfile:1
-# A small image with every binary of the house, run by a user without rights: docker build -t usher .
+# A small image with the one program that has every room, run by a user without rights: docker build -t usher .
 # `usher` alone runs everything on SQLite in /var/lib/usher/data; docker-compose.yml runs the rooms apart.
 
 FROM rust:1.95-bookworm AS build
@@ -8,8 +8,8 @@ COPY . .
 # The caches outlive the layer: after a change only what it touches is compiled again.
 RUN --mount=type=cache,target=/usr/local/cargo/registry \
     --mount=type=cache,target=/usher/target \
-    cargo build --release --locked --bins -p usher -p usher-api -p usher-admin -p usher-worker \
-    && install -D -t /out target/release/usher target/release/usher-api target/release/usher-admin target/release/usher-worker
+    cargo build --release --locked -p usher \
+    && install -D -t /out target/release/usher
 
 FROM debian:bookworm-slim
 RUN useradd --system --uid 10001 --no-create-home --home-dir /var/lib/usher usher \
