@@ -159,11 +159,12 @@ impl Ledger {
         among: &str,
     ) -> Result<HashSet<(String, i16)>, DbErr> {
         let sql = self.sql();
-        // A limited sub-select is run for each head; an EXISTS could become a join that reads every ready row.
+        // A limited sub-select is run for each head; an EXISTS could become a join that reads every ready row. The order is
+        // the index's: without it PostgreSQL may hope to meet a ready row soon in the table, behind all those that are done.
         let query = format!(
             "SELECT queue, priority FROM ({pairs}) heads WHERE {among} AND (SELECT true FROM jobs WHERE state = 'ready' \
              AND crashes = 0 AND NOT waits AND jobs.queue = heads.queue AND jobs.priority = heads.priority \
-             AND next_dispatch_at <= {horizon} AND run_at <= {now} LIMIT 1)",
+             AND next_dispatch_at <= {horizon} AND run_at <= {now} ORDER BY next_dispatch_at LIMIT 1)",
             pairs = sql.heads("$1"),
             horizon = sql.horizon(due),
             now = sql.now()

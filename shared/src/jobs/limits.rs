@@ -154,11 +154,12 @@ impl Ledger {
 const LIMITED: &str = "max_running IS NOT NULL OR starts_per_minute IS NOT NULL";
 
 impl Sql {
-    /// Rows whose queue anybody may claim from at any time.
+    /// Rows whose queue anybody may claim from at any time. A look for each row, and no join: of a join with queues that
+    /// are rarely limited PostgreSQL expects no row at all, and then reads and sorts a whole backlog to claim a few.
     pub fn unlimited(rows: &str) -> String {
         format!(
-            "NOT EXISTS (SELECT 1 FROM job_queues WHERE job_queues.name = {rows}.queue \
-             AND (paused_at IS NOT NULL OR {LIMITED}))"
+            "COALESCE((SELECT false FROM job_queues WHERE job_queues.name = {rows}.queue \
+             AND (paused_at IS NOT NULL OR {LIMITED})), true)"
         )
     }
 

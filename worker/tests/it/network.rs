@@ -58,7 +58,7 @@ fn a_worker_whose_connections_fall_silent_over_and_over_opens_new_ones() {
                 tokio::time::sleep(Duration::from_millis(700)).await;
             }
         }
-        eventually(PATIENCE * 3, "all are done", async || {
+        eventually(PATIENCE * 8, "all are done", async || {
             (yard.count(&jobs, JobState::Done).await == jobs.len()).then_some(())
         })
         .await;
