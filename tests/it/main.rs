@@ -5,6 +5,7 @@ mod backup;
 mod chaos;
 mod doctor;
 mod embedded;
+mod examples;
 mod greeting;
 mod imports;
 mod mailed_links;
