@@ -11,6 +11,7 @@ use usher_shared::{
     api_keys::{self, Scope},
     audit::Actor,
     config::StaffMfa,
+    db,
     entity::{api_key, audit_log::ActorKind},
     sessions::{self, Signed},
 };
@@ -62,7 +63,7 @@ async fn user(state: &AppState, context: &RequestContext, access: &Token) -> Res
     let signed = signed.ok_or(ApiError::InvalidCredential)?;
     context.caller.get_or_init(|| format!("user:{}", signed.user.id));
     Limit::of_user(signed.user.id).charge(state, context).await?;
-    sessions::note_use(&state.db, &signed.session).await?;
+    sessions::note_use(&db::writing(&state.db), &signed.session).await?;
     Ok(Box::new(signed))
 }
 

@@ -7,7 +7,7 @@ use std::{
 };
 
 use sea_orm::{ColumnTrait, DatabaseConnection, EntityTrait, QueryFilter, sea_query::Expr};
-use usher_shared::{entity::api_key, time::now};
+use usher_shared::{db, entity::api_key, time::now};
 
 /// How exact `last_used_at` is.
 const EVERY: Duration = Duration::from_secs(60);
@@ -27,7 +27,7 @@ impl KeyUse {
             let noted = api_key::Entity::update_many()
                 .col_expr(api_key::Column::LastUsedAt, Expr::value(now()))
                 .filter(api_key::Column::Id.eq(id))
-                .exec(&db)
+                .exec(&db::writing(&db))
                 .await;
             if let Err(error) = noted {
                 tracing::warn!(key = id, %error, "cannot note when an API key was last used");

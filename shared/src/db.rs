@@ -3,14 +3,15 @@
 mod columns;
 mod in_time;
 mod literal_limits;
+mod writing;
 
 use std::{io, panic::AssertUnwindSafe, time::Duration};
 
 use chrono::{DateTime, Utc};
 use futures::FutureExt;
 use sea_orm::{
-    ColumnTrait, ConnectOptions, ConnectionTrait, Database, DatabaseConnection, DatabaseTransaction, DbBackend, DbErr,
-    RuntimeErr, SqliteTransactionMode, Statement, TransactionOptions, TransactionTrait, Value,
+    ColumnTrait, ConnectOptions, ConnectionTrait, Database, DatabaseConnection, DbBackend, DbErr, RuntimeErr,
+    Statement, Value,
     sea_query::{Expr, ExprTrait, SimpleExpr, ValueType, extension::postgres::PgFunc},
     sqlx::{
         self, Connection, Executor, PgConnection,
@@ -24,6 +25,7 @@ pub use columns::columns;
 pub(crate) use in_time::ANSWER_LIMIT;
 pub use in_time::InTime;
 pub use literal_limits::with_literal_limits;
+pub use writing::{WriteTransaction, Writing, begin, writing};
 
 use crate::jobs::Sql;
 
@@ -103,7 +105,7 @@ pub async fn connect(url: &str, options: &PoolOptions) -> Result<DatabaseConnect
             sqlite
                 .journal_mode(SqliteJournalMode::Wal)
                 .synchronous(SqliteSynchronous::Normal)
-                .busy_timeout(Duration::from_secs(5))
+                .busy_timeout(writing::PATIENCE)
                 .foreign_keys(true)
                 .pragma("temp_store", "memory")
         });
@@ -158,16 +160,6 @@ pub async fn within<T>(limit: Duration, call: impl Future<Output = Result<T, DbE
         Ok(Err(_)) => Err(DbErr::Custom("a statement's code panicked".to_owned())),
         Err(_) => Err(DbErr::Conn(RuntimeErr::Internal(format!("no answer within {limit:?}")))),
     }
-}
-
-/// Starts a transaction that will write. On SQLite it takes the write lock at once (`BEGIN IMMEDIATE`):
-/// a deferred one that reads first fails when somebody else wrote in between.
-pub async fn begin(db: &DatabaseConnection) -> Result<DatabaseTransaction, DbErr> {
-    db.begin_with_options(TransactionOptions {
-        sqlite_transaction_mode: Some(SqliteTransactionMode::Immediate),
-        ..Default::default()
-    })
-    .await
 }
 
 /// The database's clock. Machines need not agree about the time where this one decides.

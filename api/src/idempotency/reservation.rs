@@ -12,6 +12,7 @@ use sea_orm::{
 };
 use serde_json::Value;
 use usher_shared::{
+    db::writing,
     entity::idempotency_key::{ActiveModel, Column, Entity, Model},
     time::now,
 };
@@ -103,7 +104,7 @@ pub(super) async fn reserve(
             .do_nothing()
             .to_owned();
         let insert = Entity::insert(row).on_conflict(there_already).try_insert();
-        if let sea_orm::TryInsertResult::Inserted(1) = insert.exec_without_returning(db).await? {
+        if let sea_orm::TryInsertResult::Inserted(1) = insert.exec_without_returning(&writing(db)).await? {
             return ours(at);
         }
         let found = Entity::find()
@@ -145,7 +146,7 @@ async fn take_over(
         .col_expr(Column::ExpiresAt, Expr::value(at + KEPT))
         .filter(Column::Id.eq(row.id))
         .filter(Column::CreatedAt.eq(row.created_at))
-        .exec(db)
+        .exec(&writing(db))
         .await?;
     Ok(taken.rows_affected == 1)
 }
@@ -162,7 +163,7 @@ impl Reservation {
             .col_expr(Column::Headers, Expr::value(Value::Array(headers.collect())))
             .col_expr(Column::Body, Expr::value(answer.body))
             .filter(self.is_ours())
-            .exec(db)
+            .exec(&writing(db))
             .await;
         if let Err(error) = settled {
             tracing::warn!(%error, "cannot keep the answer of an idempotency key");
@@ -171,7 +172,7 @@ impl Reservation {
 
     /// Gives the key back, because nothing was done that a repetition must not do again.
     pub(super) async fn release(self, db: &DatabaseConnection) {
-        if let Err(error) = Entity::delete_many().filter(self.is_ours()).exec(db).await {
+        if let Err(error) = Entity::delete_many().filter(self.is_ours()).exec(&writing(db)).await {
             tracing::warn!(%error, "cannot release an idempotency key");
         }
     }

@@ -105,7 +105,7 @@ impl Ledger {
         );
         let query = claim_all(sql, &free);
         let ids = Sql::hints(hints);
-        self.take(&self.db, &query, worker, lease, [ids]).await
+        self.take(&db::writing(&self.db), &query, worker, lease, [ids]).await
     }
 
     /// Claims one job that has lost its worker before. Normal claims pass over such jobs, and a worker must hold one of
@@ -167,7 +167,7 @@ impl Ledger {
         );
         let values = [sql.ids(ids.iter().copied()), lease.as_secs_f64().into(), worker.into()];
         Held::find_by_statement(sql.statement(&query, values))
-            .all(&self.db)
+            .all(&db::writing(&self.db))
             .await
     }
 
@@ -195,7 +195,7 @@ impl Ledger {
     pub async fn progress(&self, claim: Claim, percent: i16) -> Result<(), CompleteError> {
         let query = "UPDATE jobs SET progress = $3 WHERE id = $1 AND lease_token = $2 AND state = 'running'";
         let values = [claim.id.into(), claim.token.into(), percent.clamp(0, 100).into()];
-        fenced(&self.db, self.sql().statement(query, values)).await
+        fenced(&db::writing(&self.db), self.sql().statement(query, values)).await
     }
 
     /// Lets the job run again after a while; the attempt counts and is kept with its error.
@@ -277,7 +277,7 @@ impl Ledger {
             reason.into(),
             after.as_secs_f64().into(),
         ];
-        fenced(&self.db, sql.statement(&query, values)).await
+        fenced(&db::writing(&self.db), sql.statement(&query, values)).await
     }
 
     /// The jobs that this worker claimed longer ago than `age` and that still run.
@@ -308,7 +308,10 @@ impl Ledger {
             held = sql.held("$1"),
         );
         let statement = sql.statement(&query, [Sql::claims(claims)]);
-        let jobs = job::Entity::find().from_raw_sql(statement).all(&self.db).await?;
+        let jobs = job::Entity::find()
+            .from_raw_sql(statement)
+            .all(&db::writing(&self.db))
+            .await?;
         self.transport.push(jobs.iter().map(Hint::of).collect());
         Ok(())
     }

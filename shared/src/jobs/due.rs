@@ -11,7 +11,7 @@ use sea_orm::{ConnectionTrait, DbBackend, DbErr, Value};
 use uuid::Uuid;
 
 use super::{Ledger, Priority, claims, sql::Sql};
-use crate::entity::job;
+use crate::{db, entity::job};
 
 /// How long a new job is left to its hint.
 pub(super) const GRACE: Duration = Duration::from_secs(1);
@@ -136,7 +136,7 @@ impl Ledger {
             let (reached, room) = (place.reached(head), limit.saturating_sub(jobs.len()));
             if room > 0 && (reached.is_some() || with_jobs.contains(&(head.0.to_owned(), head.1.number()))) {
                 let values = due_values(head, room, reached);
-                let claimed = self.take(&self.db, &query, worker, lease, values).await?;
+                let claimed = self.take(&db::writing(&self.db), &query, worker, lease, values).await?;
                 place.note(head, &claimed, claimed.len() == room);
                 jobs.extend(claimed);
             }

@@ -6,10 +6,10 @@ use std::{
     time::Duration,
 };
 
-use sea_orm::{DatabaseConnection, DatabaseTransaction, DbErr};
+use sea_orm::{DatabaseConnection, DbErr};
 
 use super::{Hint, Transport, due::GRACE, sql::Sql};
-use crate::db::{self, ANSWER_LIMIT, InTime};
+use crate::db::{self, ANSWER_LIMIT, InTime, WriteTransaction};
 
 /// The jobs table and the queue of hints in front of it. Cheap to clone.
 #[derive(Clone, Debug)]
@@ -52,15 +52,15 @@ impl Ledger {
 /// A transaction that knows the jobs written in it, and waits 30 s for an answer at most. Dropping it rolls back.
 #[derive(Debug)]
 pub struct Tx {
-    inner: InTime<DatabaseTransaction>,
+    inner: InTime<WriteTransaction>,
     transport: Arc<dyn Transport>,
     hints: Mutex<Vec<Hint>>,
 }
 
 impl Deref for Tx {
-    type Target = InTime<DatabaseTransaction>;
+    type Target = InTime<WriteTransaction>;
 
-    fn deref(&self) -> &InTime<DatabaseTransaction> {
+    fn deref(&self) -> &InTime<WriteTransaction> {
         &self.inner
     }
 }

@@ -115,7 +115,7 @@ impl Ledger {
             let there = OnConflict::column(job_schedule::Column::Name).do_nothing().to_owned();
             job_schedule::Entity::insert(row)
                 .on_conflict(there)
-                .exec_without_returning(&self.db)
+                .exec_without_returning(&db::writing(&self.db))
                 .await?;
         }
         Ok(())

@@ -90,7 +90,7 @@ impl Ledger {
         );
         let jobs = job::Entity::find()
             .from_raw_sql(sql.statement(&query, []))
-            .all(&self.db)
+            .all(&crate::db::writing(&self.db))
             .await?;
         let due = jobs.iter().filter(|job| job.run_at <= crate::time::now());
         self.transport.push(due.map(Hint::of).collect());
@@ -116,7 +116,9 @@ impl Ledger {
                 sql.skip_locked()
             )),
         );
-        let done = self.db.execute_raw(sql.statement(&query, [])).await?;
+        let done = crate::db::writing(&self.db)
+            .execute_raw(sql.statement(&query, []))
+            .await?;
         Ok(usize::try_from(done.rows_affected()).unwrap_or(usize::MAX))
     }
 }

@@ -3,6 +3,7 @@
 use sea_orm::{ConnectionTrait, DbErr};
 
 use super::Ledger;
+use crate::db;
 
 /// What a worker says of itself.
 #[derive(Clone, Debug)]
@@ -33,9 +34,9 @@ impl Ledger {
             number(worker.concurrency).into(),
             number(worker.running).into(),
         ];
-        self.db.execute_raw(sql.statement(&query, values)).await?;
+        db::writing(&self.db).execute_raw(sql.statement(&query, values)).await?;
         let forget = format!("DELETE FROM workers WHERE seen_at < {}", sql.after("$1"));
-        self.db
+        db::writing(&self.db)
             .execute_raw(sql.statement(&forget, [(-86_400.0).into()]))
             .await
             .map(drop)
@@ -46,6 +47,6 @@ impl Ledger {
         let query = self
             .sql()
             .statement("DELETE FROM workers WHERE name = $1", [name.into()]);
-        self.db.execute_raw(query).await.map(drop)
+        db::writing(&self.db).execute_raw(query).await.map(drop)
     }
 }

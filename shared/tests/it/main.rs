@@ -22,3 +22,4 @@ mod sessions;
 mod staff;
 mod sweep;
 mod transport;
+mod writing;
