@@ -9,6 +9,7 @@ use axum::{
     response::{IntoResponse, Redirect, Response},
 };
 use sea_orm::DbErr;
+use usher_shared::db::is_outage;
 
 use crate::{
     page,
@@ -34,8 +35,13 @@ pub(crate) enum AdminError {
     MethodNotAllowed,
     /// Seconds to wait.
     TooMany(u64),
+    /// The database does not answer.
+    Unavailable(Arc<anyhow::Error>),
     Internal(Arc<anyhow::Error>),
 }
+
+/// Seconds after which a try may meet a database that is back.
+const OUTAGE: u64 = 5;
 
 impl AdminError {
     fn status(&self) -> StatusCode {
@@ -47,6 +53,7 @@ impl AdminError {
             Self::BadRequest(_) => StatusCode::BAD_REQUEST,
             Self::MethodNotAllowed => StatusCode::METHOD_NOT_ALLOWED,
             Self::TooMany(_) => StatusCode::TOO_MANY_REQUESTS,
+            Self::Unavailable(_) => StatusCode::SERVICE_UNAVAILABLE,
             Self::Internal(_) => StatusCode::INTERNAL_SERVER_ERROR,
         }
     }
@@ -72,6 +79,12 @@ impl AdminError {
             Self::TooMany(seconds) => {
                 ("Too many attempts", format!("Wait {seconds} seconds, then try again."))
             }
+            Self::Unavailable(_) => (
+                "The database does not answer",
+                "Wait a few seconds and load the page again. If you were saving something, look whether it was saved \
+                 before you send it once more."
+                    .to_owned(),
+            ),
             Self::Internal(_) => (
                 "Something went wrong",
                 "The fault is ours and has been logged. Try again; if it stays, tell your operator the request id below."
@@ -83,13 +96,18 @@ impl AdminError {
 
 impl From<DbErr> for AdminError {
     fn from(error: DbErr) -> Self {
-        Self::Internal(Arc::new(error.into()))
+        anyhow::Error::from(error).into()
     }
 }
 
 impl From<anyhow::Error> for AdminError {
     fn from(error: anyhow::Error) -> Self {
-        Self::Internal(Arc::new(error))
+        let of_database = error.chain().find_map(|cause| cause.downcast_ref::<DbErr>());
+        if of_database.is_some_and(is_outage) {
+            Self::Unavailable(Arc::new(error))
+        } else {
+            Self::Internal(Arc::new(error))
+        }
     }
 }
 
@@ -117,7 +135,7 @@ struct ErrorPage {
 
 /// The page for an error. The cause of an internal one is logged here, once.
 pub(crate) fn render(error: &AdminError, state: &AppState, visit: &Visit) -> Response {
-    if let AdminError::Internal(cause) = error {
+    if let AdminError::Internal(cause) | AdminError::Unavailable(cause) = error {
         tracing::error!(
             request_id = visit.request_id,
             cause = format!("{cause:#}"),
@@ -144,8 +162,13 @@ pub(crate) fn render(error: &AdminError, state: &AppState, visit: &Visit) -> Res
         Ok(response) => response,
         Err(_) => error.status().into_response(),
     };
-    if let AdminError::TooMany(seconds) = error {
-        response.headers_mut().insert(RETRY_AFTER, HeaderValue::from(*seconds));
+    let wait = match error {
+        AdminError::TooMany(seconds) => Some(*seconds),
+        AdminError::Unavailable(_) => Some(OUTAGE),
+        _ => None,
+    };
+    if let Some(seconds) = wait {
+        response.headers_mut().insert(RETRY_AFTER, HeaderValue::from(seconds));
     }
     response
 }

@@ -1,8 +1,6 @@
 //! Users from a CSV file in three steps, each a page: the file, what would become of each line, what became of it. The
 //! worker does both; nothing is held between the steps but the file and its jobs.
 
-use std::sync::Arc;
-
 use askama::Template;
 use axum::{
     body::Body,
@@ -176,7 +174,7 @@ pub(crate) async fn run(
 
 fn refused(error: ImportError) -> AdminError {
     match error {
-        ImportError::Order(error) => AdminError::Internal(Arc::new(error.into())),
+        ImportError::Order(error) => anyhow::Error::from(error).into(),
         refused => AdminError::BadRequest(refused.to_string()),
     }
 }

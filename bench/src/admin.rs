@@ -15,7 +15,7 @@ use crate::{
     table::{Figure, Goal::AtMost},
 };
 
-use browser::Browser;
+pub use browser::Browser;
 
 /// A million users take minutes.
 const SEEDED_WITHIN: Duration = Duration::from_secs(3_600);

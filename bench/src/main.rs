@@ -7,6 +7,7 @@ mod chaos;
 mod jobs;
 mod limit;
 mod sample;
+mod soak;
 mod start;
 mod table;
 
@@ -42,6 +43,8 @@ enum What {
     Jobs(jobs::Args),
     /// Jobs while everything around them fails
     Chaos(chaos::Args),
+    /// Everything at once for hours, while processes are killed and servers restart
+    Soak(soak::Args),
     /// One worker of the chaos, started by it
     #[command(hide = true)]
     ChaosWorker(chaos::worker::Args),
@@ -57,6 +60,7 @@ async fn main() -> Result<()> {
         What::Api(args) => api::figures(&args).await?,
         What::Jobs(args) => jobs::figures(&args).await?,
         What::Chaos(args) => chaos::figures(&args).await?,
+        What::Soak(args) => soak::figures(&args).await?,
         What::ChaosWorker(args) => return chaos::worker::run(args).await,
     };
     table::conclude(&figures, json)

@@ -82,13 +82,18 @@ impl TestApp {
     }
 
     /// The same with one connection, so that what it has read can be asked of it.
-    pub async fn on_one_connection(mut self) -> Self {
+    pub async fn on_one_connection(self) -> Self {
         let options = PoolOptions {
             max_connections: 1,
             ..PoolOptions::default()
         };
-        let db = connect(&self.house.config.database_url, &options).await;
-        self.house.db = db.expect("a database");
+        let url = self.house.config.database_url.clone();
+        self.over(&url, &options).await
+    }
+
+    /// The same over the network at this address.
+    pub async fn over(mut self, url: &str, options: &PoolOptions) -> Self {
+        self.house.db = connect(url, options).await.expect("a database");
         self.router = router(AppState::new(&self.house));
         self
     }

@@ -1,7 +1,8 @@
 //! Whatever comes in, nothing ends in a 500.
 
 use axum::http::StatusCode;
-use usher_testkit::on_both;
+use usher_shared::db::PoolOptions;
+use usher_testkit::{Proxy, TestDb, on_both, run};
 
 use crate::app::TestApp;
 
@@ -102,4 +103,31 @@ on_both! {
         }
         assert_eq!(visitor.post(&path, &[]).await.status, StatusCode::CONFLICT, "an empty form has no version");
     }
+}
+
+/// Whoever was in the middle of something is told what to do, not that a fault is logged.
+#[test]
+fn while_the_database_is_away_every_page_says_so() {
+    run(async {
+        let app = TestApp::start(TestDb::postgres().await).await;
+        let (network, url) = Proxy::instead_of(&app.house.config.database_url);
+        let app = app.over(&url, &PoolOptions::default()).await;
+        let mut visitor = app.superuser().await;
+        assert_eq!(visitor.get("/admin/users").await.status, StatusCode::OK);
+        drop(network);
+        for path in [
+            "/admin/",
+            "/admin/users?q=ada",
+            "/admin/users/1",
+            "/admin/jobs/overview",
+            "/admin/users/export.csv",
+        ] {
+            let page = visitor.get(path).await;
+            assert_eq!(page.status, StatusCode::SERVICE_UNAVAILABLE, "{path}: {}", page.body);
+            assert_eq!(page.headers["retry-after"], "5");
+            assert!(page.has("The database does not answer"), "{path}: {}", page.body);
+        }
+        let page = visitor.post("/admin/users/1", &[("name", "Ada")]).await;
+        assert_eq!(page.status, StatusCode::SERVICE_UNAVAILABLE);
+    });
 }
