@@ -202,6 +202,7 @@ pub async fn ping(db: &DatabaseConnection) -> Result<(), DbErr> {
 
 /// Whether the schema is at least what this build needs.
 pub async fn check_schema(db: &DatabaseConnection) -> Result<(), SchemaError> {
+    let db = in_time(db);
     let backend = db.get_database_backend();
     let table = match backend {
         DbBackend::Sqlite => "SELECT 1 FROM sqlite_master WHERE type = 'table' AND name = 'seaql_migrations'",

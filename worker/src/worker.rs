@@ -15,6 +15,7 @@ use crate::{
     Backoff, Mailer, Options, Registry,
     crew::Crew,
     health::{Health, Part},
+    keep::within,
     metrics::Metrics,
 };
 
@@ -23,6 +24,9 @@ const PATIENCE: Backoff = Backoff {
     first: Duration::from_millis(250),
     cap: Duration::from_secs(2),
 };
+/// For one of these tries; opening a connection takes 6 s at most. A network that forgets the connection meanwhile would
+/// let it wait for ever.
+const START_LIMIT: Duration = Duration::from_secs(10);
 
 /// A worker: the kinds it knows and how it runs.
 pub struct Worker {
@@ -122,11 +126,11 @@ async fn open_house(config: Config) -> Result<House, OpenError> {
 async fn patiently<T, E, R>(shutdown: &CancellationToken, what: &str, mut attempt: impl FnMut() -> R) -> Option<T>
 where
     R: Future<Output = Result<T, E>>,
-    E: std::fmt::Display,
+    E: Into<anyhow::Error>,
 {
     let mut failures = 0;
     loop {
-        match shutdown.run_until_cancelled(attempt()).await? {
+        match shutdown.run_until_cancelled(within(START_LIMIT, attempt())).await? {
             Ok(opened) => {
                 if failures > 0 {
                     info!("{what} is there now");
@@ -136,7 +140,7 @@ where
             Err(error) => {
                 failures += 1;
                 if failures == 1 {
-                    warn!(%error, "waiting for {what}");
+                    warn!(error = %format_args!("{error:#}"), "waiting for {what}");
                 }
                 shutdown
                     .run_until_cancelled(tokio::time::sleep(PATIENCE.after(failures)))

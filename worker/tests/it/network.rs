@@ -27,6 +27,20 @@ fn probes() -> Registry {
 }
 
 #[test]
+fn a_worker_whose_connection_falls_silent_before_its_first_question_asks_again() {
+    run(async {
+        let db = TestDb::postgres().await;
+        let (network, url) = Proxy::instead_of(db.url());
+        let (yard, far) = (Yard::with(db, &[], false).await, Yard::at(&url).await);
+        network.strand();
+        let working = far.start(probes());
+        let job = yard.enqueue(Probe { number: 1 }).await;
+        yard.reaches(job, JobState::Done).await;
+        working.stop().await;
+    });
+}
+
+#[test]
 fn a_worker_whose_connections_fall_silent_over_and_over_opens_new_ones() {
     run(async {
         let db = TestDb::postgres().await;
@@ -58,7 +72,7 @@ fn a_worker_whose_connections_fall_silent_over_and_over_opens_new_ones() {
                 tokio::time::sleep(Duration::from_millis(700)).await;
             }
         }
-        eventually(PATIENCE * 8, "all are done", async || {
+        eventually(PATIENCE * 3, "all are done", async || {
             (yard.count(&jobs, JobState::Done).await == jobs.len()).then_some(())
         })
         .await;
