@@ -78,14 +78,14 @@ fn matches(headers: &HeaderMap, is_there: impl Fn(&str) -> bool) -> Result<(), A
 }
 
 /// `*`, or the tags of a list of them (RFC 9110 §8.8.3); none if it is neither.
-fn tags(list: &str) -> Option<Vec<&str>> {
+pub(crate) fn tags(list: &str) -> Option<Vec<&str>> {
     if list.trim() == "*" {
         return Some(vec!["*"]);
     }
     let (mut tags, mut rest) = (vec![], list.trim());
     loop {
         let opaque = rest.strip_prefix("W/").unwrap_or(rest).strip_prefix('"')?;
-        let inside = opaque.find('"').filter(|end| !opaque[..*end].contains(' '))?;
+        let inside = opaque.find('"').filter(|end| !opaque[..*end].contains([' ', '\t']))?;
         let (tag, after) = rest.split_at(rest.len() - opaque.len() + inside + 1);
         tags.push(tag);
         match after.trim_start() {
@@ -118,6 +118,7 @@ mod tests {
             r#""1","#,
             r#"*, "1""#,
             r#""a b""#,
+            "\"a\tb\"",
             r#"w/"1""#,
         ] {
             assert_eq!(tags(malformed), None, "{malformed}");

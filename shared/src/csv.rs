@@ -16,12 +16,17 @@ pub fn write_record<'a>(to: &mut String, fields: impl IntoIterator<Item = &'a st
 
 /// A text that a spreadsheet would run as a formula gets an apostrophe in front (OWASP, "CSV Injection").
 fn write_field(to: &mut String, field: &str) {
-    let guard = if is_formula(field) { "'" } else { "" };
+    let guard = if would_run(field) { "'" } else { "" };
     if field.contains([',', ';', '"', '\n', '\r', '\t']) {
         let _ = write!(to, "\"{guard}{}\"", field.replace('"', "\"\""));
     } else {
         let _ = write!(to, "{guard}{field}");
     }
+}
+
+/// Also with apostrophes in front: one of them would be taken for the guard, so those get another.
+fn would_run(field: &str) -> bool {
+    is_formula(field.trim_start_matches('\''))
 }
 
 fn is_formula(field: &str) -> bool {
@@ -84,7 +89,7 @@ impl<'a> Records<'a> {
         // What was guarded when it was written is itself again.
         let bare = field
             .strip_prefix('\'')
-            .filter(|bare| is_formula(bare))
+            .filter(|bare| would_run(bare))
             .map(str::to_owned);
         Ok(bare.unwrap_or(field))
     }
@@ -152,13 +157,15 @@ mod tests {
             "two\nlines",
             "",
             "'tis",
+            "'=1",
+            "''-x",
             "Ødegård",
         ];
         let mut text = String::new();
         write_record(&mut text, record);
         assert_eq!(
             text,
-            "'=1+1,'+49 30,-5,'@x,'-x,\"a,b\",\"say \"\"hi\"\"\",\"two\nlines\",,'tis,Ødegård\r\n"
+            "'=1+1,'+49 30,-5,'@x,'-x,\"a,b\",\"say \"\"hi\"\"\",\"two\nlines\",,'tis,''=1,'''-x,Ødegård\r\n"
         );
         assert_eq!(read(&text), [(1, fields(&record))]);
     }

@@ -111,7 +111,7 @@ impl ListQuery {
                 ORDER => {}
                 // Asks for something about the list, not of it.
                 FACETS => {}
-                SEARCH => query.search = value.replace('\0', " ").trim().chars().take(MAX_SEARCH_CHARS).collect(),
+                SEARCH => query.search = searched(value),
                 AFTER => query.cursor = Some((Direction::Forward, cursor()?)),
                 BEFORE => query.cursor = Some((Direction::Backward, cursor()?)),
                 name => query.filters.extend(filter(model, name, value)?),
@@ -300,6 +300,13 @@ impl Filter {
     }
 }
 
+/// What is looked for. Cut and then trimmed, so that a link with it says the same.
+fn searched(typed: &str) -> String {
+    let legible = typed.replace('\0', " ");
+    let cut: String = legible.trim().chars().take(MAX_SEARCH_CHARS).collect();
+    cut.trim_end().to_owned()
+}
+
 /// Reads `column=value` or `column__isnull=true`; an empty value filters nothing.
 fn filter(model: &Model, name: &str, value: &str) -> Result<Option<Filter>, BadQuery> {
     let (column, lookup) = name
@@ -369,4 +376,16 @@ pub(super) fn is(spec: &Spec, text: &str) -> Option<Test> {
         value,
         listed: matches!(spec.kind, Kind::Choice(_)),
     })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_search_that_is_cut_at_a_blank_reads_the_same_again() {
+        let cut = searched(&format!(" {} b", "a".repeat(MAX_SEARCH_CHARS - 1)));
+        assert_eq!(cut, "a".repeat(MAX_SEARCH_CHARS - 1));
+        assert_eq!(searched(&cut), cut);
+    }
 }

@@ -3,12 +3,17 @@
 use anyhow::Context;
 use lettre::{
     Address,
+    address::{AddressError, Envelope},
     message::{
         Mailbox, MultiPart,
         header::{Header, HeaderName, HeaderValue},
     },
 };
-use usher_shared::{entity::job, trace::Trace};
+use usher_shared::{
+    entity::job,
+    rules::{Email, EmailPolicy},
+    trace::Trace,
+};
 
 use super::Mail;
 
@@ -23,11 +28,15 @@ impl Message {
     /// The same job gives the same Message-ID, so that a mail sent twice is seen to be the same (RFC 5322 §3.6.4).
     /// The error says what is wrong without the address.
     pub(super) fn new(from: &Mailbox, job: &job::Model, mail: &Mail) -> anyhow::Result<Self> {
-        let to: Address = mail.address.parse().context("the address cannot be used in mail")?;
+        let to = address_of(&mail.address).context("the address cannot be used in mail")?;
         let name = mail.name.split(char::is_control).collect::<Vec<_>>().join(" ");
         let id = format!("<{}@{}>", job.id, from.email.domain());
         let trace = Trace::current().unwrap_or_else(Trace::generate);
+        // Told, because lettre would read it from the header, by its own rule again.
+        let envelope =
+            Envelope::new(Some(from.email.clone()), vec![to.clone()]).context("the mail has no recipient")?;
         let message = lettre::Message::builder()
+            .envelope(envelope)
             .from(from.clone())
             .to(Mailbox::new(Some(name), to.clone()))
             .subject(&mail.subject)
@@ -42,6 +51,19 @@ impl Message {
             to,
             bytes: message.formatted(),
         })
+    }
+}
+
+/// By the rule that let the address in. lettre's own refuses beyond ASCII whatever is no letter, such as the marks that
+/// words in Hindi are written with (RFC 6531 §3.3 allows them); it decides about what came in past the rule.
+fn address_of(text: &str) -> Result<Address, AddressError> {
+    let everywhere = EmailPolicy {
+        allow_special_domains: true,
+    };
+    let known = Email::parse(text, everywhere).ok();
+    match known.as_ref().and_then(|email| email.as_str().rsplit_once('@')) {
+        Some((local, domain)) => Ok(Address::new_dangerous(local, domain)),
+        None => text.parse(),
     }
 }
 

@@ -75,6 +75,18 @@ on_both! {
         assert!(yard.user(user.id).await.welcomed_at.is_some());
     }
 
+    async fn an_address_with_marks_and_symbols_beyond_ascii_is_mailed(db: TestDb) {
+        let smtp = Smtp::start().await;
+        let yard = with_smtp(db, &smtp).await;
+        let worker = yard.start(registry());
+        for address in ["दीपक.शर्मा@example.org", "ada\u{2027}lovelace@example.org", "😀@example.org"] {
+            let user = yard.sign_up("Deepak", address).await;
+            yard.reaches(yard.job_of(&user).await.id, JobState::Done).await;
+            assert!(smtp.mails().iter().any(|mail| mail.to == address), "{address}");
+        }
+        worker.stop().await;
+    }
+
     async fn without_a_mail_server_the_mail_is_kept_whole(db: TestDb) {
         let yard = Yard::embedded(db).await;
         let worker = yard.start(registry());
