@@ -10,6 +10,8 @@ mod error;
 #[cfg(test)]
 mod example;
 mod flash;
+#[cfg(any(test, fuzzing))]
+pub mod fuzzing;
 mod health;
 mod impersonation;
 mod import;

@@ -68,7 +68,7 @@ async fn user(state: &AppState, context: &RequestContext, access: &Token) -> Res
 }
 
 /// The token of `Authorization: Bearer …`; the scheme in any letter case (RFC 9110 §11.1).
-fn bearer(headers: &HeaderMap) -> Result<Option<&str>, ApiError> {
+pub(crate) fn bearer(headers: &HeaderMap) -> Result<Option<&str>, ApiError> {
     let mut values = headers.get_all(header::AUTHORIZATION).iter();
     let Some(value) = values.next() else { return Ok(None) };
     let text = value.to_str().map_err(|_| ApiError::InvalidCredential)?;

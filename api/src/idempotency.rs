@@ -166,7 +166,7 @@ fn replay(answer: Answer) -> Response {
 }
 
 /// 1–255 visible ASCII characters; quotes, as the draft has them, belong to it.
-fn key_of(headers: &HeaderMap) -> Result<String, ApiError> {
+pub(crate) fn key_of(headers: &HeaderMap) -> Result<String, ApiError> {
     let mut values = headers.get_all(NAME).iter();
     let key = values.next().and_then(|value| value.to_str().ok()).unwrap_or_default();
     let is_good = (1..=MAX_KEY).contains(&key.len()) && key.bytes().all(|byte| byte.is_ascii_graphic());

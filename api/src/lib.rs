@@ -13,6 +13,8 @@ mod etag;
 mod example;
 mod explanations;
 mod fields;
+#[cfg(any(test, fuzzing))]
+pub mod fuzzing;
 mod guard;
 mod health;
 mod idempotency;

@@ -2,6 +2,8 @@
 //! is worth, however the list is filtered.
 
 mod cursor;
+#[cfg(any(test, fuzzing))]
+pub(crate) mod fuzzing;
 mod page;
 
 use axum::{

@@ -16,6 +16,8 @@ mod export;
 mod field;
 mod filters;
 mod form;
+#[cfg(any(test, fuzzing))]
+pub(crate) mod fuzzing;
 mod history;
 mod indexes;
 mod inline;

@@ -10,7 +10,7 @@ use super::{Listed, Order};
 const TAG: usize = 32;
 
 /// Where a page starts and which way it goes.
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, PartialEq)]
 pub(crate) struct Cursor {
     pub(super) backward: bool,
     /// The row beyond which the page lies; none for the very end of the list, from which it goes backward.
@@ -18,7 +18,7 @@ pub(crate) struct Cursor {
 }
 
 /// A row's place: its values in the columns of the order.
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, PartialEq)]
 pub(super) struct Place(pub(super) Vec<Value>);
 
 impl Place {

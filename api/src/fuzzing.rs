@@ -1,0 +1,25 @@
+//! Properties of what reads requests, for the fuzz targets: each takes any bytes and panics when one does not hold.
+//! Here rather than there, because the parsers are nobody's but the API's.
+
+mod conditional;
+mod json_body;
+
+pub use crate::list::fuzzing::list_query;
+pub use conditional::conditional;
+pub use json_body::json_body;
+
+#[test]
+fn every_seed_keeps_its_targets_properties() {
+    type Target = fn(&[u8]);
+    const TARGETS: [(&str, Target); 3] = [
+        ("conditional", conditional),
+        ("json_body", json_body),
+        ("list_query", list_query),
+    ];
+    for (name, target) in TARGETS {
+        let folder = format!("{}/../fuzz/seeds/{name}", env!("CARGO_MANIFEST_DIR"));
+        for seed in std::fs::read_dir(folder).expect("seeds") {
+            target(&std::fs::read(seed.expect("a seed").path()).expect("bytes"));
+        }
+    }
+}
