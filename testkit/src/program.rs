@@ -64,6 +64,19 @@ impl Program {
         self
     }
 
+    /// Lets it believe in another time, such as `+10m`, by libfaketime; intervals are to it what they are.
+    #[must_use]
+    pub fn at_another_time(self, offset: &str) -> Self {
+        let folders = std::fs::read_dir("/usr/lib").expect("libraries").flatten();
+        let mut files = folders.map(|folder| folder.path().join("faketime/libfaketimeMT.so.1"));
+        let library = files
+            .find(|file| file.is_file())
+            .expect("libfaketime, which ./test installs");
+        self.env("LD_PRELOAD", library.display().to_string())
+            .env("FAKETIME", offset)
+            .env("FAKETIME_DONT_FAKE_MONOTONIC", "1")
+    }
+
     /// An address (`127.0.0.1:8000`) whose `/health/ready` must answer 200 before the start is done.
     #[must_use]
     pub fn ready_at(mut self, address: impl Into<String>) -> Self {

@@ -81,6 +81,14 @@ impl Redis {
         self.ask(command).await.expect("Redis takes the setting");
     }
 
+    /// Makes an account that may do everything, and answers the `REDIS_URL` with it. Without one everybody may as well.
+    pub async fn url_for(&self, account: &str, password: &str) -> String {
+        let mut command = redis::cmd("ACL");
+        command.arg(&["SETUSER", account, "on", &format!(">{password}"), "~*", "&*", "+@all"]);
+        self.ask(command).await.expect("Redis makes an account");
+        format!("redis://{account}:{password}@127.0.0.1:{}/0", self.port)
+    }
+
     /// Every command it gets from now on, with its arguments (`MONITOR`), as text that grows.
     pub async fn overheard(&self) -> Arc<Mutex<String>> {
         let heard = Arc::new(Mutex::new(String::new()));

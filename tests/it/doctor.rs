@@ -4,7 +4,7 @@ use std::{collections::BTreeMap, time::Duration};
 
 use sea_orm::ConnectionTrait;
 use serde_json::Value;
-use usher_testkit::{Folder, Program, Redis, Smtp, SmtpSink, TestDb, eventually, free_port, on_both};
+use usher_testkit::{Folder, Program, Redis, Smtp, SmtpSink, TestDb, eventually, free_port, on_both, run};
 
 const SECRET_KEY: &str = "1Z0zMuuvEfT2N5xwV8CyWNlx0+IE5rQbtSLZ4b1xTqAMeFjAyW6rjhCTSJ7cKxYk";
 const LIMIT: Duration = Duration::from_secs(30);
@@ -125,4 +125,24 @@ on_both! {
             assert!(!said.contains("hunter2"), "a password is shown: {said}");
         }
     }
+}
+
+#[test]
+fn a_machine_whose_clock_is_wrong_is_named() {
+    run(async {
+        let (db, folder) = (TestDb::postgres().await, Folder::new());
+        for (offset, databases_is_ahead_by) in [("-2m", 120.0), ("+2m", -120.0)] {
+            let (code, parts) = examine(usher(&db).at_another_time(offset), &folder).await;
+            let wrong = parts.iter().filter(|(_, (state, _))| state == "wrong");
+            assert_eq!(
+                (code, wrong.map(|(part, _)| part.as_str()).collect()),
+                (1, vec!["clock"]),
+                "{parts:?}"
+            );
+            let (seconds, advice) = parts["clock"].1.split_once(" s apart").expect("seconds");
+            assert!(advice.contains("set both by NTP"), "{advice}");
+            let apart: f64 = seconds.parse().expect("a number");
+            assert!((apart - databases_is_ahead_by).abs() < 60.0, "{offset}: {apart}");
+        }
+    });
 }

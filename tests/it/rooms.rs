@@ -9,13 +9,14 @@ pub const EMAIL: &str = "root@example.org";
 pub const PASSWORD: &str = "seven quiet otters kept watch";
 
 /// Drawn once, for tests alone.
-const SECRET_KEY: &str = "mRrAwgBO2mbAT6zSBK9VeVZQmEK+A9A9tqJQHfSZM6WBpPUOFXvk5dX6bcaBmj8K";
+pub const SECRET_KEY: &str = "mRrAwgBO2mbAT6zSBK9VeVZQmEK+A9A9tqJQHfSZM6WBpPUOFXvk5dX6bcaBmj8K";
 
 pub struct Production {
     pub db: TestDb,
     redis_url: Option<String>,
     pub smtp: Smtp,
     folder: Folder,
+    settings: Vec<(&'static str, String)>,
     pub api: String,
     pub admin: String,
     /// The worker's health and metrics.
@@ -35,6 +36,7 @@ impl Production {
             redis_url,
             smtp,
             folder,
+            settings: vec![],
             api,
             admin,
             worker,
@@ -49,6 +51,12 @@ impl Production {
             .trim()
             .to_owned();
         production
+    }
+
+    /// The rooms with these settings as well, whichever they are started with.
+    pub fn with(mut self, settings: Vec<(&'static str, String)>) -> Self {
+        self.settings = settings;
+        self
     }
 
     /// The same rooms over another database.
@@ -70,10 +78,16 @@ impl Production {
             .env("STAFF_MFA", "optional")
             .env("USHER_SUPERUSER_EMAIL", EMAIL)
             .env("USHER_SUPERUSER_PASSWORD", PASSWORD);
-        match &self.redis_url {
+        let program = match &self.redis_url {
             Some(url) => program.env("REDIS_URL", url),
             None => program,
-        }
+        };
+        let settings: Vec<_> = self
+            .settings
+            .iter()
+            .map(|(name, value)| (*name, value.as_str()))
+            .collect();
+        with(program, &settings)
     }
 
     /// What a management command prints; it must succeed.

@@ -7,25 +7,12 @@ use usher_shared::{
     jobs::Options,
     time::now,
 };
-use usher_testkit::{Folder, Program, Running, TestDb, run};
+use usher_testkit::{Folder, Running, TestDb, run};
 
 use crate::{
     suspects::{Rough, rough_jobs},
     yard::Yard,
 };
-
-/// A program that believes in another time; intervals are to it what they are.
-fn at_another_time(program: Program, offset: &str) -> Program {
-    let folders = std::fs::read_dir("/usr/lib").expect("libraries").flatten();
-    let mut files = folders.map(|folder| folder.path().join("faketime/libfaketimeMT.so.1"));
-    let library = files
-        .find(|file| file.is_file())
-        .expect("libfaketime, which ./test installs");
-    program
-        .env("LD_PRELOAD", library.display().to_string())
-        .env("FAKETIME", offset)
-        .env("FAKETIME_DONT_FAKE_MONOTONIC", "1")
-}
 
 /// How wrong its clock is, by the first line of its log.
 fn error_of(running: &Running) -> TimeDelta {
@@ -60,7 +47,7 @@ fn a_worker_whose_clock_is_minutes_off_takes_no_lease_away_and_runs_nothing_earl
             )
             .await;
             let (right, folder) = (rough_jobs(yard.url()), Folder::new());
-            let wrong = at_another_time(right.clone(), offset);
+            let wrong = right.clone().at_another_time(offset);
             let in_minutes = now() + TimeDelta::minutes(5);
             let far = yard.enqueue_with(long(), Options::at(in_minutes)).await;
 
