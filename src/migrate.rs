@@ -107,11 +107,14 @@ pub async fn up(db: &DatabaseConnection) -> Result<usize> {
 }
 
 /// One migration at a time: the lock lives in a transaction, so that it works behind a pooler and ends with the process.
+/// That transaction is silent for as long as a step takes, which for an index of a large table is minutes.
 async fn locked<T>(db: &DatabaseConnection, work: impl Future<Output = Result<T>>) -> Result<T> {
     if db.get_database_backend() != DbBackend::Postgres {
         return work.await;
     }
     let lock = db.begin().await?;
+    lock.execute_unprepared("SET LOCAL idle_in_transaction_session_timeout = 0")
+        .await?;
     lock.execute_raw(Statement::from_string(
         DbBackend::Postgres,
         format!("SELECT pg_advisory_xact_lock({LOCK})"),

@@ -56,9 +56,9 @@ pub async fn figures(args: &Args) -> Result<Vec<Figure>> {
 }
 
 /// A page, and the goals for its 50th and 99th hundredth, in ms.
-struct Page {
-    name: &'static str,
-    path: String,
+pub struct Page {
+    pub name: &'static str,
+    pub path: String,
     p50: Option<f64>,
     p99: Option<f64>,
 }
@@ -70,7 +70,7 @@ const DEEPEST_TIMES: f64 = 1.5;
 /// MiB by which an export may make the process grow.
 const EXPORT_GROWTH: f64 = 20.0;
 
-fn pages(users: u64) -> Vec<Page> {
+pub fn pages(users: u64) -> Vec<Page> {
     // The place behind which the last fifty users stand.
     let place = BASE64_URL_SAFE_NO_PAD.encode(r#"["-id","51","51"]"#);
     let page = |name, path: String| Page {

@@ -4,6 +4,7 @@
 mod admin;
 mod api;
 mod chaos;
+mod growth;
 mod jobs;
 mod limit;
 mod sample;
@@ -41,6 +42,8 @@ enum What {
     Api(api::Args),
     /// Writing, starting and finishing jobs
     Jobs(jobs::Args),
+    /// What each operation asks of PostgreSQL, as the tables grow
+    Growth(growth::Args),
     /// Jobs while everything around them fails
     Chaos(chaos::Args),
     /// Everything at once for hours, while processes are killed and servers restart
@@ -59,6 +62,7 @@ async fn main() -> Result<()> {
         What::Admin(args) => admin::figures(&args).await?,
         What::Api(args) => api::figures(&args).await?,
         What::Jobs(args) => jobs::figures(&args).await?,
+        What::Growth(args) => growth::figures(&args).await?,
         What::Chaos(args) => chaos::figures(&args).await?,
         What::Soak(args) => soak::figures(&args).await?,
         What::ChaosWorker(args) => return chaos::worker::run(args).await,

@@ -3,6 +3,7 @@
 mod columns;
 mod in_time;
 mod literal_limits;
+mod pooler;
 mod writing;
 
 use std::{io, panic::AssertUnwindSafe, time::Duration};
@@ -99,6 +100,8 @@ pub async fn connect(url: &str, options: &PoolOptions) -> Result<DatabaseConnect
         // One that has rested may have died with its server; a busy one is not worth a round trip.
         .test_before_acquire_if_idle_for(RESTED)
         .sqlx_logging(false)
+        // sqlx asks for digits of numbers sent as text, which these never are; poolers refuse what they do not know.
+        .map_sqlx_postgres_opts(|postgres| postgres.extra_float_digits(None))
         .map_sqlx_postgres_pool_opts(move |pool| tried(pool, distrust))
         .map_sqlx_sqlite_opts(move |sqlite| {
             let sqlite = if create { sqlite.create_if_missing(true) } else { sqlite };
@@ -113,12 +116,15 @@ pub async fn connect(url: &str, options: &PoolOptions) -> Result<DatabaseConnect
         database: place(url),
         reason,
     };
-    let opened = tokio::time::timeout(Duration::from_secs(6), Database::connect(connect)).await;
-    match opened {
-        Err(_) => Err(failed("no answer within 6 s".to_owned())),
-        Ok(Err(error)) => Err(failed(cause(&error))),
-        Ok(Ok(db)) => Ok(db),
-    }
+    let opened = async {
+        let db = Database::connect(connect).await.map_err(|error| cause(&error))?;
+        pooler::keeps_statements(&db).await?;
+        Ok(db)
+    };
+    let opened = tokio::time::timeout(Duration::from_secs(6), opened).await;
+    opened
+        .unwrap_or_else(|_| Err("no answer within 6 s".to_owned()))
+        .map_err(failed)
 }
 
 fn tried(pool: PgPoolOptions, distrust: bool) -> PgPoolOptions {

@@ -74,7 +74,7 @@ impl TestDb {
             .await
             .unwrap_or_else(|error| panic!("no database on {server}: {error}"));
         Self {
-            url: Postgres::shared_url(&name).await,
+            url: Postgres::product_url(&name).await,
             place: Place::Postgres { name },
         }
     }

@@ -4,6 +4,7 @@
 
 mod browser;
 mod database;
+mod pooler;
 mod postgres;
 mod process;
 mod program;
@@ -16,6 +17,7 @@ mod watcher;
 
 pub use browser::{Browser, ColorScheme};
 pub use database::TestDb;
+pub use pooler::Pooler;
 pub use postgres::{Postgres, administer};
 pub use process::Folder;
 pub use program::{Program, Running};

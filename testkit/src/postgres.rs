@@ -11,6 +11,7 @@ use sea_orm::{ConnectOptions, ConnectionTrait, Database, DatabaseConnection, DbE
 use tokio::{net::TcpStream, sync::OnceCell};
 
 use crate::{
+    pooler::{KEEPS_STATEMENTS, Pooler},
     process::{Folder, Process, Signal},
     run::{eventually, free_port},
 };
@@ -20,8 +21,13 @@ pub struct Postgres {
     process: Process,
     port: u16,
     folder: Folder,
-    durable: bool,
+    settings: Settings,
 }
+
+type Settings = &'static [&'static str];
+const CARELESS: Settings = &["fsync=off", "full_page_writes=off", "shared_buffers=64MB"];
+const DURABLE: Settings = &[];
+const COUNTING: Settings = &["shared_preload_libraries=pg_stat_statements"];
 
 impl Postgres {
     /// The URL of database `name` on the server that all tests of a run share: the one that
@@ -36,26 +42,38 @@ impl Postgres {
         }
     }
 
+    /// The same database as the product is to reach it: through the [`Pooler`] of this process when `USHER_TEST_POOLER` is
+    /// set, and else at the server itself.
+    pub async fn product_url(name: &str) -> String {
+        static POOLER: OnceCell<Pooler> = OnceCell::const_new();
+        let direct = Self::shared_url(name).await;
+        if !Pooler::is_wanted() {
+            return direct;
+        }
+        let pooler = POOLER
+            .get_or_init(async || Pooler::start(&direct, KEEPS_STATEMENTS).await)
+            .await;
+        pooler.url(name)
+    }
+
     /// Starts a new server in a temporary folder; takes about a second. Its data is worth nothing: it runs without fsync.
     pub async fn start() -> Self {
-        Self::start_with(false).await
+        Self::start_with(CARELESS).await
     }
 
     /// Starts a new server that keeps what it has committed, as in production, for measuring.
     pub async fn start_durable() -> Self {
-        Self::start_with(true).await
+        Self::start_with(DURABLE).await
     }
 
-    async fn start_with(durable: bool) -> Self {
+    /// The same, and it counts what each statement costs (`pg_stat_statements`), which makes all of them a little slower.
+    pub async fn start_counting() -> Self {
+        Self::start_with(COUNTING).await
+    }
+
+    async fn start_with(settings: Settings) -> Self {
         let folder = Folder::new();
-        if geteuid().is_root() {
-            let owned = Command::new("chown").arg(unprivileged()).arg(folder.path()).status();
-            assert!(
-                owned.is_ok_and(|status| status.success()),
-                "the folder goes to {}",
-                unprivileged()
-            );
-        }
+        give_away(&folder);
         let made = command("initdb", folder.path())
             .args([
                 "--username=usher",
@@ -73,12 +91,12 @@ impl Postgres {
         );
 
         let port = free_port();
-        let process = serve(&folder, port, durable);
+        let process = serve(&folder, port, settings);
         let mut postgres = Self {
             process,
             port,
             folder,
-            durable,
+            settings,
         };
         postgres.answers().await;
         postgres
@@ -97,7 +115,7 @@ impl Postgres {
 
     /// Starts it again on the same port, with its data.
     pub async fn start_again(&mut self) {
-        self.process = serve(&self.folder, self.port, self.durable);
+        self.process = serve(&self.folder, self.port, self.settings);
         self.answers().await;
     }
 
@@ -131,7 +149,7 @@ pub async fn single_connection(url: &str) -> Result<DatabaseConnection, DbErr> {
     Database::connect(options).await
 }
 
-fn serve(folder: &Folder, port: u16, durable: bool) -> Process {
+fn serve(folder: &Folder, port: u16, own: Settings) -> Process {
     let mut postgres = command("postgres", folder.path());
     postgres.arg(format!("--port={port}"));
     let settings = [
@@ -139,33 +157,46 @@ fn serve(folder: &Folder, port: u16, durable: bool) -> Process {
         "unix_socket_directories=",
         "max_connections=400",
     ];
-    let careless = ["fsync=off", "full_page_writes=off", "shared_buffers=64MB"];
-    for setting in settings.iter().chain(careless.iter().filter(|_| !durable)) {
+    for setting in settings.iter().chain(own) {
         postgres.args(["-c", setting]);
     }
     Process::start("postgres", postgres, folder.path().join("postgres.log"), Signal::QUIT)
 }
 
-/// A server program on the data in `folder`; run by root it changes to a user without rights,
-/// because PostgreSQL refuses root.
+/// A server program on the data in `folder`.
 fn command(program: &str, folder: &Path) -> Command {
-    let path = find(program);
-    let mut command = if geteuid().is_root() {
-        let user = unprivileged();
-        let mut command = Command::new("setpriv");
-        command
-            .args(["--reuid", user, "--regid", group(user), "--clear-groups", "--"])
-            .arg(path);
-        command
-    } else {
-        Command::new(path)
-    };
+    let mut command = without_rights(&find(program));
     command
         .arg("-D")
         .arg(folder.join("data"))
         .current_dir("/")
         .env("LC_ALL", "C.UTF-8");
     command
+}
+
+/// A program that refuses to be run by root: then it changes to a user without rights.
+pub(crate) fn without_rights(program: &Path) -> Command {
+    if !geteuid().is_root() {
+        return Command::new(program);
+    }
+    let user = unprivileged();
+    let mut command = Command::new("setpriv");
+    command
+        .args(["--reuid", user, "--regid", group(user), "--clear-groups", "--"])
+        .arg(program);
+    command
+}
+
+/// Lets [`without_rights`] write into it.
+pub(crate) fn give_away(folder: &Folder) {
+    if geteuid().is_root() {
+        let owned = Command::new("chown").arg(unprivileged()).arg(folder.path()).status();
+        assert!(
+            owned.is_ok_and(|status| status.success()),
+            "the folder goes to {}",
+            unprivileged()
+        );
+    }
 }
 
 /// Debian keeps the server's programs outside of the PATH, by version.

@@ -10,6 +10,7 @@ mod greeting;
 mod imports;
 mod mailed_links;
 mod metrics;
+mod pooler;
 mod production;
 mod quick_start;
 mod rooms;

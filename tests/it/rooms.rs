@@ -131,6 +131,14 @@ impl Production {
         worker.start(&self.folder).await
     }
 
+    /// One more process of a room, at an address of its own that this variable names.
+    pub async fn start_another(&self, name: &str, variable: &str) -> (String, Running) {
+        let address = format!("127.0.0.1:{}", free_port());
+        let program = self.program(name).env(variable, &address).ready_at(&address);
+        let running = program.start(&self.folder).await;
+        (address, running)
+    }
+
     /// Creates these users through the API, sixteen at a time.
     pub async fn create(&self, emails: &[String]) {
         let client = reqwest::Client::new();
