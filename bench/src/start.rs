@@ -24,9 +24,28 @@ const SETTLED: Duration = Duration::from_secs(10);
 
 pub async fn figures() -> Result<Vec<Figure>> {
     let mut figures = embedded().await?;
-    figures.extend(three_processes().await?);
+    figures.extend(three_processes(&ONE_PROGRAM).await?);
+    figures.extend(three_processes(&PROGRAMS).await?);
     Ok(figures)
 }
+
+/// Three rooms, each a process of its own.
+struct Rooms {
+    on: &'static str,
+    /// Program and arguments of API, admin and worker.
+    start: [(&'static str, &'static [&'static str]); 3],
+}
+
+/// As the image and `docker-compose.yml` start them: they share the pages of one program.
+const ONE_PROGRAM: Rooms = Rooms {
+    on: "PostgreSQL + Redis, one program",
+    start: [("usher", &["api"]), ("usher", &["admin"]), ("usher", &["worker"])],
+};
+/// Each with a program that knows nothing of the others.
+const PROGRAMS: Rooms = Rooms {
+    on: "PostgreSQL + Redis, three programs",
+    start: [("usher-api", &[]), ("usher-admin", &[]), ("usher-worker", &[])],
+};
 
 /// `usher up`, as `cargo run` starts it.
 async fn embedded() -> Result<Vec<Figure>> {
@@ -68,36 +87,37 @@ async fn embedded() -> Result<Vec<Figure>> {
 }
 
 /// API, admin and worker as processes of their own, on PostgreSQL with Redis.
-async fn three_processes() -> Result<Vec<Figure>> {
-    const ON: &str = "PostgreSQL + Redis";
+async fn three_processes(rooms: &Rooms) -> Result<Vec<Figure>> {
     let (folder, secret_key) = (Folder::new(), SecretKey::generate_base64());
     let (postgres, redis) = (Postgres::start_durable().await, Redis::start().await);
     usher_testkit::administer(&postgres.url("postgres"), "CREATE DATABASE bench").await?;
     let (api, admin, worker) = (address(), address(), address());
-    let program = |name: &str| {
-        Program::named(name)
+    let program = |(name, args): (&str, &[&str])| {
+        args.iter()
+            .fold(Program::named(name), |program, arg| program.arg(*arg))
             .env("DATABASE_URL", postgres.url("bench"))
             .env("REDIS_URL", redis.url())
             .env("SECRET_KEY", &secret_key)
             .env("API_ADDR", &api)
             .env("ADMIN_ADDR", &admin)
     };
-    let (code, text) = program("usher")
-        .arg("migrate")
-        .arg("up")
-        .finish(&folder, SETTLED * 6)
-        .await;
+    let migrate = program(("usher", &["migrate", "up"]));
+    let (code, text) = migrate.finish(&folder, SETTLED * 6).await;
     ensure!(code == 0, "usher migrate up: {text}");
     let started = Instant::now();
-    let worker = program("usher-worker").env("METRICS_ADDR", &worker).ready_at(&worker);
-    let (api, admin, worker) = tokio::join!(
-        async { program("usher-api").ready_at(&api).start(&folder).await },
-        async { program("usher-admin").ready_at(&admin).start(&folder).await },
-        async { worker.start(&folder).await },
-    );
+    let [one, other, third] = rooms.start.map(program);
+    let third = third.env("METRICS_ADDR", &worker);
+    let (one, other, third) = (one.ready_at(&api), other.ready_at(&admin), third.ready_at(&worker));
+    let (api, admin, worker) = tokio::join!(one.start(&folder), other.start(&folder), third.start(&folder));
     let took = started.elapsed().as_secs_f64() * 1_000.0;
     tokio::time::sleep(SETTLED).await;
-    let mut figures = vec![figure(ON, "three processes, start to answers", took, "ms", Some(COLD))];
+    let mut figures = vec![figure(
+        rooms.on,
+        "three processes, start to answers",
+        took,
+        "ms",
+        Some(COLD),
+    )];
     let all = [("api", &api), ("admin", &admin), ("worker", &worker)];
     let each = all.map(|(name, running): (_, &Running)| Ok((name, proportional_memory(running.id())?)));
     let each = each.into_iter().collect::<Result<Vec<_>>>()?;
@@ -106,7 +126,7 @@ async fn three_processes() -> Result<Vec<Figure>> {
     let sum = each.iter().map(|(_, memory)| memory).sum();
     figures.push(Figure {
         beside,
-        ..figure(ON, "memory idle, three processes (PSS)", sum, "MiB", Some(IDLE))
+        ..figure(rooms.on, "memory idle, three processes (PSS)", sum, "MiB", Some(IDLE))
     });
     Ok(figures)
 }
