@@ -190,10 +190,11 @@ impl FiltersIn {
         let status = self.status.map(|status| match user::UserStatus::from(status) {
             // Nearly everybody is, so no index is kept of them.
             status @ user::UserStatus::Active => Filter::plain(Column::Status.eq(status).into_condition()),
-            // The others' index is in the order of `created_at`, and is taken where the word stands in the statement.
+            // The others' index is in the order of `created_at`. It is taken where the word stands in the statement, and
+            // holds nobody who was deleted.
             status => {
                 let is = Expr::cust(format!("\"users\".\"status\" = '{}'", status.to_value()));
-                Filter::range(Column::CreatedAt, is.into_condition())
+                Filter::range(Column::CreatedAt, is.into_condition().add(Column::DeletedAt.is_null()))
             }
         });
         let verified = self.verified.map(|verified| match verified {
