@@ -72,6 +72,7 @@ pub async fn run(config: Config, args: &Args) -> Result<()> {
     }
     find("redis", services::redis(&config).await);
     find("mail", services::mail(&config).await);
+    find("traces", services::traces(&config).await);
     tell(&findings, args.json)
 }
 

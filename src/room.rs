@@ -1,7 +1,7 @@
 //! One room as a process of its own; the same as its own binary.
 
 use anyhow::Result;
-use usher_shared::{Config, House, log, process};
+use usher_shared::{Config, House, log, process, trace};
 use usher_worker::{Options, Worker};
 
 #[derive(Debug, clap::Args)]
@@ -16,18 +16,21 @@ pub struct WorkerArgs {
 
 pub async fn api(config: Config) -> Result<()> {
     log::init(config.log_format);
+    let _traces = trace::start(&config, "usher-api")?;
     let house = House::open(config, false).await?;
     Ok(usher_api::run(&house, process::shutdown_signal()).await?)
 }
 
 pub async fn admin(config: Config) -> Result<()> {
     log::init(config.log_format);
+    let _traces = trace::start(&config, "usher-admin")?;
     let house = House::open(config, false).await?;
     Ok(usher_admin::run(&house, process::shutdown_signal()).await?)
 }
 
 pub async fn worker(config: Config, args: WorkerArgs) -> Result<()> {
     log::init(config.log_format);
+    let _traces = trace::start(&config, "usher-worker")?;
     let mut options = Options {
         concurrency: usize::from(args.concurrency),
         ..Options::default()

@@ -5,7 +5,7 @@ use tokio::task::JoinSet;
 use usher_shared::{
     Config, House,
     db::{self, PoolOptions},
-    log, process,
+    log, process, trace,
 };
 
 use crate::{
@@ -15,6 +15,7 @@ use crate::{
 
 pub async fn run(config: Config) -> Result<()> {
     log::init(config.log_format);
+    let _traces = trace::start(&config, "usher")?;
     let api = process::bind(config.api_addr, "API_ADDR").await?;
     let admin = process::bind(config.admin_addr, "ADMIN_ADDR").await?;
     let db = db::connect(

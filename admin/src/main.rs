@@ -6,7 +6,7 @@ use mimalloc::MiMalloc;
 use usher_shared::{
     House,
     config::{Config, Mode},
-    log, process,
+    log, process, trace,
 };
 
 /// A list takes a quarter less time with it than with the C library's, and an idle process is about as large.
@@ -18,6 +18,7 @@ async fn main() -> ExitCode {
     process::run("usher-admin", async {
         let config = Config::for_process(Mode::Room)?;
         log::init(config.log_format);
+        let _traces = trace::start(&config, "usher-admin")?;
         let house = House::open(config, false).await?;
         usher_admin::run(&house, process::shutdown_signal()).await?;
         Ok::<_, anyhow::Error>(())

@@ -17,6 +17,7 @@ use usher_serve::{Patience, serve_metrics};
 use usher_shared::{
     House,
     process::{self, BindError},
+    trace,
 };
 
 use crate::{
@@ -113,17 +114,23 @@ pub async fn run(house: &House, stop: CancellationToken) -> Result<(), BindError
     Ok(())
 }
 
-/// Counts the request by its route, as the router has it.
+/// Counts and traces the request by its route, as the router has it.
 async fn measure(State(state): State<AppState>, request: Request, next: Next) -> Response {
     let (started, _in_flight) = (Instant::now(), state.metrics.enter());
     let route = request.extensions().get::<MatchedPath>().cloned();
+    let route = route.as_ref().map_or(trace::NO_ROUTE, MatchedPath::as_str);
     let method = request.method().clone();
-    let response = next.run(request).await;
-    let route = route.as_ref().map_or("none", MatchedPath::as_str);
+    let header = request
+        .headers()
+        .get("traceparent")
+        .and_then(|value| value.to_str().ok());
+    let span = trace::Span::request(method.as_str(), route, state.is_https(), header);
+    let response = span.trace().scope(next.run(request)).await;
     let status = response.status().as_u16();
     state
         .metrics
         .answered(method.as_str(), route, status, started.elapsed());
+    span.answered(method.as_str(), route, status);
     response
 }
 

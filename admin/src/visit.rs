@@ -18,7 +18,7 @@ use axum::{
 };
 use base64::{Engine, prelude::BASE64_URL_SAFE_NO_PAD};
 use sea_orm::DbErr;
-use usher_shared::{Token, TokenKind, client_address, config::StaffMfa, crypto::random, trace::Trace};
+use usher_shared::{Token, TokenKind, client_address, config::StaffMfa, crypto::random};
 use uuid::Uuid;
 
 use crate::{
@@ -32,7 +32,6 @@ use crate::{
 };
 
 const REQUEST_ID: HeaderName = HeaderName::from_static("x-request-id");
-const TRACEPARENT: HeaderName = HeaderName::from_static("traceparent");
 
 /// How far a visitor has signed in.
 #[derive(Clone, Debug)]
@@ -149,8 +148,7 @@ pub(crate) async fn receive(State(state): State<AppState>, request: Request, nex
     let is_new = visit.standing.signed().is_none() && VISITOR.read(&parts.headers, state.is_https()).is_none();
     parts.extensions.insert(visit.clone());
 
-    let trace = Trace::of_header(text(&parts.headers, &TRACEPARENT));
-    let mut response = trace.scope(next.run(Request::from_parts(parts, body))).await;
+    let mut response = next.run(Request::from_parts(parts, body)).await;
     if let Some(error) = response.extensions().get::<AdminError>().cloned() {
         response = error::render(&error, &state, &visit);
     }

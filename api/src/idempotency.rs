@@ -16,7 +16,7 @@ use axum::{
 use futures::FutureExt;
 use http_body_util::BodyExt;
 use tracing::Instrument;
-use usher_shared::{crypto::sha256, rules::Violation};
+use usher_shared::{crypto::sha256, rules::Violation, trace};
 
 use crate::{
     caller::Caller,
@@ -83,7 +83,7 @@ async fn answer(
             let request = Request::from_parts(parts, Body::from(body));
             let running = run(state, context, face, request, next, reservation);
             // A task of its own: a client that hangs up ends this future, and its retry must find the answer.
-            match tokio::spawn(running.in_current_span()).await {
+            match tokio::spawn(trace::carried(running).in_current_span()).await {
                 Ok(response) => Ok(response),
                 Err(error) => match error.try_into_panic() {
                     Ok(panic) => std::panic::resume_unwind(panic),

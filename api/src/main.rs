@@ -3,7 +3,7 @@
 use std::process::ExitCode;
 
 use mimalloc::MiMalloc;
-use usher_shared::{Config, House, config::Mode, log, process};
+use usher_shared::{Config, House, config::Mode, log, process, trace};
 
 /// A list takes a quarter less time with it than with the C library's, and an idle process is about as large.
 #[global_allocator]
@@ -17,6 +17,7 @@ async fn main() -> ExitCode {
 async fn start() -> anyhow::Result<()> {
     let config = Config::for_process(Mode::Room)?;
     log::init(config.log_format);
+    let _traces = trace::start(&config, "usher-api")?;
     let house = House::open(config, false).await?;
     Ok(usher_api::run(&house, process::shutdown_signal()).await?)
 }

@@ -14,7 +14,7 @@ use axum::{
     response::Response,
 };
 use tracing::Instrument;
-use usher_shared::{client_address, config::Config, trace::Trace};
+use usher_shared::{client_address, config::Config, trace};
 use uuid::Uuid;
 
 use crate::{error::ApiError, limits::Standing, state::AppState};
@@ -62,7 +62,7 @@ impl RequestContext {
 
     /// As the router has it, such as `/users/{id}`: an address as it was sent can hold anything, even a token.
     fn route(&self) -> &str {
-        self.route.get().map_or("none", MatchedPath::as_str)
+        self.route.get().map_or(trace::NO_ROUTE, MatchedPath::as_str)
     }
 }
 
@@ -102,11 +102,12 @@ pub(crate) async fn observe(State(state): State<AppState>, mut request: Request,
         .headers()
         .get("traceparent")
         .and_then(|value| value.to_str().ok());
-    let trace = Trace::of_header(header);
-    let span = tracing::info_span!("request", request_id = context.id, trace = trace.id());
+    let secure = state.config.api_url.starts_with("https:");
+    let exported = trace::Span::request(method.as_str(), context.route(), secure, header);
+    let trace = exported.trace();
+    let span = tracing::info_span!("request", request_id = context.id, trace = %trace.id());
     let mut response = trace.scope(next.run(request)).instrument(span.clone()).await;
 
-    let secure = state.config.api_url.starts_with("https:");
     add_headers(response.headers_mut(), &context, secure);
     let (route, status) = (context.route(), response.status().as_u16());
     let (address, caller) = (
@@ -115,6 +116,7 @@ pub(crate) async fn observe(State(state): State<AppState>, mut request: Request,
     );
     let took = started.elapsed();
     state.metrics.answered(method.as_str(), route, status, took);
+    exported.answered(method.as_str(), route, status);
     let ms = took.as_secs_f64() * 1000.0;
     let _entered = span.enter();
     // Probes come every few seconds and say nothing new.

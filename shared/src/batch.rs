@@ -15,6 +15,8 @@ use futures::{FutureExt, future::BoxFuture};
 use sea_orm::DbErr;
 use tokio::sync::oneshot;
 
+use crate::trace::{self, Span, Trace};
+
 /// A batch that takes longer has lost its database.
 const LIMIT: Duration = Duration::from_secs(10);
 
@@ -32,8 +34,15 @@ struct Inner<I, O> {
     queue: Mutex<Queue<I, O>>,
 }
 
+/// An item, who waits for it, and the trace that its statements are part of.
+struct Entry<I, O> {
+    item: I,
+    caller: oneshot::Sender<O>,
+    trace: Option<Trace>,
+}
+
 struct Queue<I, O> {
-    waiting: Vec<(I, oneshot::Sender<O>)>,
+    waiting: Vec<Entry<I, O>>,
     running: usize,
 }
 
@@ -74,8 +83,9 @@ impl<I, O> Inner<I, O> {
 
     /// Notes the item. True when somebody has to start working.
     fn enter(&self, item: I, caller: oneshot::Sender<O>) -> bool {
+        let trace = Trace::exported();
         let mut queue = self.queue();
-        queue.waiting.push((item, caller));
+        queue.waiting.push(Entry { item, caller, trace });
         let starts = queue.running < self.at_once;
         if starts {
             queue.running += 1;
@@ -89,8 +99,10 @@ impl<I, O> Inner<I, O> {
             // Requests that are ready now still get on board.
             tokio::task::yield_now().await;
             let Some(batch) = self.take() else { return };
-            let (items, callers): (Vec<I>, Vec<_>) = batch.into_iter().unzip();
+            let span = Span::batch(batch.iter().map(|entry| entry.trace));
+            let (items, callers): (Vec<I>, Vec<_>) = batch.into_iter().map(|entry| (entry.item, entry.caller)).unzip();
             let run = AssertUnwindSafe(async { (self.run)(items).await }).catch_unwind();
+            let run = trace::during(span, run);
             let Ok(Ok(answers)) = tokio::time::timeout(LIMIT, run).await else {
                 continue;
             };
@@ -103,7 +115,7 @@ impl<I, O> Inner<I, O> {
 
     /// What waits. When that is nothing the work ends: decided under one lock, so that nobody who comes later relies
     /// on it.
-    fn take(&self) -> Option<Vec<(I, oneshot::Sender<O>)>> {
+    fn take(&self) -> Option<Vec<Entry<I, O>>> {
         let mut queue = self.queue();
         if queue.waiting.is_empty() {
             queue.running -= 1;

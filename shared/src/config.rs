@@ -3,6 +3,7 @@
 
 mod parse;
 mod source;
+mod traces;
 
 use std::{
     fmt, fs,
@@ -23,6 +24,7 @@ use crate::{
 };
 
 pub use source::{SETTINGS, Setting, Source, flag_name};
+pub use traces::Traces;
 
 /// What kind of process reads the settings; it decides which of them have a default.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -87,6 +89,8 @@ pub struct Config {
     pub email_policy: EmailPolicy,
     pub cors_origins: Vec<String>,
     pub log_format: LogFormat,
+    /// Where spans go; none where none are kept.
+    pub traces: Option<Traces>,
     pub first: FirstAccounts,
 }
 
@@ -165,6 +169,7 @@ impl Config {
             log_format: source
                 .parse("LOG_FORMAT", parse::log_format)?
                 .unwrap_or_else(parse::default_log_format),
+            traces: Traces::read(source)?,
             first: FirstAccounts {
                 email: source
                     .parse("USHER_SUPERUSER_EMAIL", |text| {

@@ -28,7 +28,7 @@ pub use in_time::InTime;
 pub use literal_limits::with_literal_limits;
 pub use writing::{WriteTransaction, Writing, begin, writing};
 
-use crate::jobs::Sql;
+use crate::{jobs::Sql, trace};
 
 /// The newest migration this build needs. An older schema is refused at the start; a newer one is
 /// welcome, because changes are made so that the previous release still runs on them.
@@ -117,7 +117,10 @@ pub async fn connect(url: &str, options: &PoolOptions) -> Result<DatabaseConnect
         reason,
     };
     let opened = async {
-        let db = Database::connect(connect).await.map_err(|error| cause(&error))?;
+        let mut db = Database::connect(connect).await.map_err(|error| cause(&error))?;
+        if trace::is_on() {
+            db.set_metric_callback(trace::finished);
+        }
         pooler::keeps_statements(&db).await?;
         Ok(db)
     };

@@ -11,6 +11,7 @@ use crate::{
     jobs::{self, Ledger},
     metrics::Metrics,
     rate_limit::RateLimiter,
+    trace,
 };
 
 /// The shared parts of a running house. Cheap to clone.
@@ -73,6 +74,8 @@ impl House {
     /// What `/metrics` says of this process, whichever rooms it runs.
     #[must_use]
     pub fn render_metrics(&self) -> String {
-        self.metrics.render(&[self.limiter.refusals()])
+        let mut text = self.metrics.render(&[self.limiter.refusals()]);
+        trace::render(&mut text);
+        text
     }
 }

@@ -1,6 +1,6 @@
-//! Redis and the mail server, as the rooms would use them.
+//! Redis, the mail server and the collector of traces, as the rooms would use them.
 
-use usher_shared::{Config, jobs};
+use usher_shared::{Config, jobs, trace::Collector};
 use usher_worker::Mailer;
 
 use super::State;
@@ -27,4 +27,16 @@ pub(super) async fn mail(config: &Config) -> State {
         None => State::Ok("not set: mail is kept in the database".to_owned()),
         Some(answer) => answer.map_err(|error| format!("{error:#}")).into(),
     }
+}
+
+/// Posts no spans, as a room posts some.
+pub(super) async fn traces(config: &Config) -> State {
+    let Some(traces) = &config.traces else {
+        return State::Ok("not set: none are kept".to_owned());
+    };
+    let taken = Collector::probe(traces).await;
+    taken
+        .map(|()| format!("{} takes them", traces.endpoint))
+        .map_err(|error| format!("{} takes none: {error}", traces.endpoint))
+        .into()
 }

@@ -3,6 +3,7 @@
 //! and is gone when its test process ends, however that ends.
 
 mod browser;
+mod collector;
 mod database;
 mod pooler;
 mod postgres;
@@ -16,6 +17,7 @@ mod smtp_sink;
 mod watcher;
 
 pub use browser::{Browser, ColorScheme};
+pub use collector::{Collector, Span};
 pub use database::TestDb;
 pub use pooler::Pooler;
 pub use postgres::{Postgres, administer};

@@ -68,7 +68,7 @@ on_both! {
         .await;
         assert_eq!(code, 0, "{parts:?}");
         let wanted = ["audit log", "breaker", "clock", "database", "dead jobs", "folder", "mail", "redis", "schema",
-            "secret key", "settings", "staff", "workers"];
+            "secret key", "settings", "staff", "traces", "workers"];
         assert_eq!(parts.keys().collect::<Vec<_>>(), wanted);
         for (part, (state, text)) in &parts {
             // Nobody was made staff, and everybody may look into the folder of the tests.

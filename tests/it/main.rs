@@ -18,4 +18,5 @@ mod rotation;
 mod secrets;
 mod staff;
 mod startup;
+mod traces;
 mod upgrade;

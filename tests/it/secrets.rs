@@ -1,5 +1,5 @@
 //! What is said to Usher in confidence stays there: each secret of a person's, a key's and the staff's life is looked
-//! for in every log, every metric, Redis and every table.
+//! for in every log, every metric, every trace, Redis and every table.
 
 mod staff;
 
@@ -9,7 +9,7 @@ use reqwest::{Client, Method};
 use sea_orm::{ConnectionTrait, DatabaseConnection, Statement};
 use serde_json::{Value, json};
 use totp_rs::{Algorithm, Builder, Secret};
-use usher_testkit::{Redis, Smtp, TestDb, eventually, run};
+use usher_testkit::{Collector, Redis, Smtp, TestDb, eventually, run};
 
 use crate::rooms::{EMAIL, PASSWORD, Production, SECRET_KEY};
 
@@ -97,6 +97,7 @@ impl Servers {
     const DATABASE: &str = "brass-Lynx-35-harbour";
     const REDIS: &str = "slate-Puffin-86-orchard";
     const MAIL: &str = "coral-Badger-29-steeple";
+    const COLLECTOR: &str = "ochre-Weasel-63-lantern";
 
     async fn of(db: &TestDb, redis: &Redis) -> Self {
         Self {
@@ -106,12 +107,18 @@ impl Servers {
         }
     }
 
-    fn settings(&self, production: &Production) -> Vec<(&'static str, String)> {
+    fn settings(&self, production: &Production, collector: &Collector) -> Vec<(&'static str, String)> {
         let mail = with_password(&production.smtp.url(), Some("usher"), Self::MAIL);
         vec![
             ("DATABASE_URL", self.database.clone()),
             ("REDIS_URL", self.redis.clone()),
             ("SMTP_URL", mail),
+            ("OTEL_EXPORTER_OTLP_ENDPOINT", collector.url()),
+            (
+                "OTEL_EXPORTER_OTLP_HEADERS",
+                format!("authorization=Bearer%20{}", Self::COLLECTOR),
+            ),
+            ("OTEL_BSP_SCHEDULE_DELAY", "100".to_owned()),
         ]
     }
 
@@ -119,6 +126,7 @@ impl Servers {
         keeper.keep("password of the database", Self::DATABASE);
         keeper.keep("password of Redis", Self::REDIS);
         keeper.keep("password of the mail server", Self::MAIL);
+        keeper.keep("credential of the collector", Self::COLLECTOR);
         keeper.keep("SECRET_KEY", SECRET_KEY);
     }
 }
@@ -133,13 +141,14 @@ fn with_password(url: &str, account: Option<&str>, password: &str) -> String {
 }
 
 #[test]
-fn no_secret_reaches_logs_metrics_redis_or_tables() {
+fn no_secret_reaches_logs_metrics_traces_redis_or_tables() {
     run(async {
         let (db, redis) = tokio::join!(TestDb::empty_postgres(), Redis::start());
         let overheard = redis.overheard().await;
         let servers = Servers::of(&db, &redis).await;
         let production = Production::start(db, Some(&redis)).await;
-        let settings = servers.settings(&production);
+        let collector = Collector::start().await;
+        let settings = servers.settings(&production, &collector);
         let production = production.with(settings);
         let rooms = tokio::join!(
             production.start_api(),
@@ -162,8 +171,16 @@ fn no_secret_reaches_logs_metrics_redis_or_tables() {
         })
         .await;
 
+        let traces = eventually(PATIENCE, "spans of all three rooms", async || {
+            let heard = collector.heard();
+            let last = ["POST /auth/logout", "POST /admin/{model}/actions", "send mail"];
+            last.iter().all(|span| heard.contains(span)).then_some(heard)
+        })
+        .await;
+
         let db = production.db.connect().await;
         let mut places = BTreeMap::from([
+            ("the traces".to_owned(), traces),
             ("the API's log".to_owned(), rooms.0.log()),
             ("the admin's log".to_owned(), rooms.1.log()),
             ("the worker's log".to_owned(), rooms.2.log()),

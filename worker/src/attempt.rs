@@ -9,6 +9,7 @@ use std::{
 
 use apalis::prelude::Data;
 use futures::FutureExt;
+use sea_orm::ActiveEnum;
 use tracing::{Instrument, debug, error, info, info_span, warn};
 use usher_shared::{
     config::Config,
@@ -16,7 +17,7 @@ use usher_shared::{
     entity::job_attempt::AttemptOutcome,
     jobs::{CompleteError, Failure, Finisher, Ledger},
     time::now,
-    trace::Trace,
+    trace,
 };
 
 use crate::{
@@ -61,8 +62,10 @@ enum End {
 /// The one task function that apalis calls.
 pub(crate) async fn run(held: HeldJob, workshop: Data<Arc<Workshop>>) {
     // Jobs that come by the clock or before traces were kept start one of their own.
-    let trace = Trace::of_header(held.trace_context.as_deref());
-    let span = info_span!("job", id = %held.id, kind = held.kind, attempt = held.attempt, trace = trace.id());
+    let parent = held.trace_context.as_deref();
+    let mut exported = trace::Span::attempt(&held.kind, &held.queue, held.id, held.attempt, parent);
+    let trace = exported.trace();
+    let span = info_span!("job", id = %held.id, kind = held.kind, attempt = held.attempt, trace = %trace.id());
     let story = async {
         let late = (now() - held.run_at).to_std().unwrap_or_default();
         workshop.metrics.started(&held.kind, late);
@@ -72,6 +75,9 @@ pub(crate) async fn run(held: HeldJob, workshop: Data<Arc<Workshop>>) {
         let took = started.elapsed();
         let ended = workshop.settle(&held, &end, took).await;
         workshop.metrics.ended(&held.kind, ended, took);
+        if let Some(outcome) = end.failure() {
+            exported.fail(outcome);
+        }
         held.ran(started.elapsed());
     };
     trace.scope(story).instrument(span).await;
@@ -224,6 +230,15 @@ impl End {
             JobError::Snooze(after, error) => Self::PutOff(format!("{error:#}"), after),
             JobError::GiveUp(error) => Self::GivenUp(failure(AttemptOutcome::GaveUp, error)),
             JobError::Cancel(error) => Self::Cancelled(failure(AttemptOutcome::Cancelled, error)),
+        }
+    }
+
+    /// What a trace calls it; the error's own text stays in the ledger.
+    fn failure(&self) -> Option<String> {
+        match self {
+            Self::Failed(failure, _) | Self::GivenUp(failure) => Some(failure.outcome.to_value()),
+            Self::Lost => Some("lease_lost".to_owned()),
+            Self::Done | Self::Completed | Self::PutOff(..) | Self::Cancelled(_) | Self::GivenBack => None,
         }
     }
 }

@@ -6,7 +6,7 @@ use mimalloc::MiMalloc;
 use usher_shared::{
     Config,
     config::{Mode, Source},
-    log, process,
+    log, process, trace,
 };
 use usher_worker::{Options, Worker, registry};
 
@@ -23,6 +23,7 @@ async fn work() -> anyhow::Result<()> {
     let (options, settings) = Options::from_args(std::env::args().skip(1))?;
     let config = Config::read(Mode::Room, &Source::environment().and(Source::flags(settings)?))?;
     log::init(config.log_format);
+    let _traces = trace::start(&config, "usher-worker")?;
     Worker::new(registry(), options)
         .serve(config, process::shutdown_signal())
         .await

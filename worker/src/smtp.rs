@@ -22,6 +22,7 @@ use lettre::{
 use percent_encoding::percent_decode_str;
 use tokio::{net::TcpStream, sync::Semaphore, time::timeout};
 use url::Url;
+use usher_shared::trace::Span;
 
 /// Connections to the mail server at most, for one process.
 const CONNECTIONS: usize = 16;
@@ -48,6 +49,18 @@ pub(crate) enum Step {
     Data,
     /// The body was sent: without an answer nobody knows whether the mail arrived.
     Body,
+}
+
+impl Step {
+    const fn name(self) -> &'static str {
+        match self {
+            Self::Connect => "connect",
+            Self::Sender => "mail_from",
+            Self::Recipient => "rcpt_to",
+            Self::Data => "data",
+            Self::Body => "body",
+        }
+    }
 }
 
 /// A mail that was not accepted.
@@ -118,6 +131,15 @@ impl Smtp {
 
     /// Sends one mail to one recipient; answers the server's last word.
     pub(crate) async fn send(&self, from: &Address, to: &Address, message: &[u8]) -> Result<String, Failure> {
+        let mut span = Span::mail(&self.host, self.port);
+        let sent = self.hand_over(from, to, message).await;
+        if let Err(failure) = &sent {
+            span.fail(failure.step.name());
+        }
+        sent
+    }
+
+    async fn hand_over(&self, from: &Address, to: &Address, message: &[u8]) -> Result<String, Failure> {
         let failed = |step, error: anyhow::Error| Failure {
             step,
             answer: format!("{error:#}"),

@@ -6,7 +6,10 @@ use std::sync::Arc;
 use futures::future::BoxFuture;
 use sea_orm::DbErr;
 use tokio::sync::{mpsc, oneshot};
-use usher_shared::db;
+use usher_shared::{
+    db,
+    trace::{self, Span, Trace},
+};
 
 use crate::keep::CALL_LIMIT;
 
@@ -28,6 +31,7 @@ impl<Q, A> Clone for Together<Q, A> {
 
 struct Call<Q, A> {
     question: Q,
+    trace: Option<Trace>,
     answer: oneshot::Sender<Result<A, DbErr>>,
 }
 
@@ -49,7 +53,13 @@ impl<Q: Clone + Send + Sync + 'static, A: Send + 'static> Together<Q, A> {
     pub(crate) async fn ask(&self, question: Q) -> Result<A, DbErr> {
         let (answer, answered) = oneshot::channel();
         let gone = || DbErr::Custom("the task that answers has ended".to_owned());
-        self.calls.send(Call { question, answer }).await.map_err(|_| gone())?;
+        let trace = Trace::exported();
+        let call = Call {
+            question,
+            trace,
+            answer,
+        };
+        self.calls.send(call).await.map_err(|_| gone())?;
         answered.await.map_err(|_| gone())?
     }
 }
@@ -58,7 +68,8 @@ async fn serve<Q: Clone + Send + Sync, A: Send>(mut queue: mpsc::Receiver<Call<Q
     let mut calls = Vec::with_capacity(MOST);
     while queue.recv_many(&mut calls, MOST).await > 0 {
         let questions: Arc<[Q]> = calls.iter().map(|call| call.question.clone()).collect();
-        match db::within(CALL_LIMIT, answer(questions)).await {
+        let span = Span::batch(calls.iter().map(|call| call.trace));
+        match trace::during(span, db::within(CALL_LIMIT, answer(questions))).await {
             Ok(answers) => {
                 for (call, one) in calls.drain(..).zip(answers) {
                     // Nobody waits any more: the handler was stopped.
@@ -73,7 +84,8 @@ async fn serve<Q: Clone + Send + Sync, A: Send>(mut queue: mpsc::Receiver<Call<Q
             // What is wrong with one of them is not the others' fault.
             Err(_) => {
                 for call in calls.drain(..) {
-                    let alone = db::within(CALL_LIMIT, answer(Arc::new([call.question]))).await;
+                    let alone = db::within(CALL_LIMIT, answer(Arc::new([call.question])));
+                    let alone = trace::during(Span::batch([call.trace]), alone).await;
                     let one = alone.and_then(|mut answers| answers.pop().ok_or_else(|| DbErr::Custom(NONE.to_owned())));
                     drop(call.answer.send(one));
                 }

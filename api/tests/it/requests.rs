@@ -34,6 +34,10 @@ on_both! {
         let traced = client.clone().with("traceparent", GIVEN).sign_up("ada@example.org").await;
         let jobs = app.jobs_of(traced).await;
         assert_eq!(jobs[0].trace_context.as_deref(), Some(GIVEN));
+        // What runs in a task of its own is no exception.
+        let safe = client.clone().with("traceparent", GIVEN).with("idempotency-key", "once");
+        let safe = safe.sign_up("lin@example.org").await;
+        assert_eq!(app.jobs_of(safe).await[0].trace_context.as_deref(), Some(GIVEN));
         let own = client.with("traceparent", "junk").sign_up("grace@example.org").await;
         let made = app.jobs_of(own).await[0].trace_context.clone().unwrap();
         assert!(made.len() == 55 && made != GIVEN, "{made}");

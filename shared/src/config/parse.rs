@@ -14,7 +14,7 @@ use crate::{
 pub(super) const DATABASE_URL_EXAMPLE: &str = "postgres://usher:secret@localhost:5432/usher or sqlite://data/usher.db";
 pub(super) const SECRET_KEY_EXAMPLE: &str = "\"$(openssl rand -base64 48)\"";
 
-type Read<T> = Result<T, String>;
+pub(super) type Read<T> = Result<T, String>;
 
 pub(super) fn database_url(text: &str) -> Read<String> {
     if let Some(path) = text.strip_prefix("sqlite://") {

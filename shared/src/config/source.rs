@@ -17,7 +17,7 @@ const fn setting(name: &'static str, about: &'static str, example: &'static str)
 }
 
 /// Every setting there is.
-pub const SETTINGS: [Setting; 22] = [
+pub const SETTINGS: [Setting; 26] = [
     setting("DATABASE_URL", "PostgreSQL or SQLite", parse::DATABASE_URL_EXAMPLE),
     setting(
         "REDIS_URL",
@@ -77,6 +77,22 @@ pub const SETTINGS: [Setting; 22] = [
         "https://app.example.org,https://www.example.org",
     ),
     setting("LOG_FORMAT", "text or json", "json"),
+    setting(
+        "OTEL_EXPORTER_OTLP_ENDPOINT",
+        "Where traces go, by OTLP over HTTP; without it none are kept",
+        "http://localhost:4318",
+    ),
+    setting(
+        "OTEL_EXPORTER_OTLP_HEADERS",
+        "Headers for the collector, separated by commas",
+        "x-tenant=usher",
+    ),
+    setting("OTEL_SERVICE_NAME", "This process in traces", "usher-api"),
+    setting(
+        "OTEL_TRACES_SAMPLER_ARG",
+        "Which part of the traces that begin here is kept, 0 to 1",
+        "0.1",
+    ),
     setting("USHER_SUPERUSER_EMAIL", "The first superuser", "admin@example.com"),
     setting(
         "USHER_SUPERUSER_PASSWORD",

@@ -17,6 +17,8 @@ use sea_orm::{
 };
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 
+use crate::trace;
+
 /// As long as SQLite itself would try.
 pub(super) const PATIENCE: Duration = Duration::from_secs(5);
 
@@ -63,7 +65,8 @@ pub struct WriteTransaction {
 
 impl WriteTransaction {
     pub async fn commit(self) -> Result<(), DbErr> {
-        self.inner.commit().await
+        let backend = self.inner.get_database_backend();
+        trace::timed("COMMIT", backend, self.inner.commit()).await
     }
 
     pub async fn rollback(self) -> Result<(), DbErr> {

@@ -239,7 +239,7 @@ impl Row<'_> {
             grace = sql.after("$8"),
         );
         let options = &self.options;
-        let of_task = || Trace::current().map(|trace| trace.as_str().to_owned());
+        let of_task = || Trace::for_job(self.kind, self.queue).map(|trace| trace.to_string());
         let trace = options.trace_context.clone().or_else(of_task);
         let values = [
             self.id.into(),

@@ -8,7 +8,10 @@ use tokio::sync::{mpsc, oneshot};
 use uuid::Uuid;
 
 use super::{Claim, CompleteError, Ledger, sql::Sql};
-use crate::db;
+use crate::{
+    db,
+    trace::{self, Span, Trace},
+};
 
 /// Jobs in one statement.
 const BATCH: usize = 256;
@@ -24,6 +27,7 @@ pub struct Finisher {
 #[derive(Debug)]
 struct Wish {
     claim: Claim,
+    trace: Option<Trace>,
     answer: oneshot::Sender<Result<(), CompleteError>>,
 }
 
@@ -40,7 +44,9 @@ impl Finisher {
     pub async fn complete(&self, claim: Claim) -> Result<(), CompleteError> {
         let (answer, answered) = oneshot::channel();
         let gone = || DbErr::Custom("the task that completes jobs has ended".to_owned());
-        self.wishes.send(Wish { claim, answer }).await.map_err(|_| gone())?;
+        let trace = Trace::exported();
+        let wish = Wish { claim, trace, answer };
+        self.wishes.send(wish).await.map_err(|_| gone())?;
         answered.await.map_err(|_| gone())?
     }
 }
@@ -49,8 +55,9 @@ async fn write(ledger: Ledger, mut queue: mpsc::Receiver<Wish>) {
     let mut batch = Vec::with_capacity(BATCH);
     while queue.recv_many(&mut batch, BATCH).await > 0 {
         let claims: Vec<Claim> = batch.iter().map(|wish| wish.claim).collect();
-        let written = db::within(LIMIT, ledger.complete_many(&ledger.db, &claims)).await;
-        for Wish { claim, answer } in batch.drain(..) {
+        let span = Span::batch(batch.iter().map(|wish| wish.trace));
+        let written = trace::during(span, db::within(LIMIT, ledger.complete_many(&ledger.db, &claims))).await;
+        for Wish { claim, answer, .. } in batch.drain(..) {
             let outcome = match &written {
                 Ok(done) if done.contains(&claim.id) => Ok(()),
                 Ok(_) => Err(CompleteError::Lost),

@@ -13,7 +13,7 @@ use crate::{
     audit::{self, Actor},
     db::columns,
     entity::user,
-    jobs::{EnqueueError, Ledger, Origin, Tx, WelcomeEmail, enqueue_all},
+    jobs::{EnqueueError, Job, Ledger, Origin, Tx, WelcomeEmail, enqueue_all},
     time::now,
     trace::Trace,
 };
@@ -45,7 +45,7 @@ impl Intake {
     /// [`super::create`] in a transaction that callers of the same moment share: four statements and one commit for
     /// all of them. It is done even if the caller goes away.
     pub async fn create(&self, new: NewUser, actor: Actor) -> Result<user::Model, CreateUserError> {
-        let trace = Trace::current().map(|trace| trace.as_str().to_owned());
+        let trace = Trace::for_job(WelcomeEmail::KIND, WelcomeEmail::QUEUE).map(|trace| trace.to_string());
         let none = || Err(DbErr::Custom("the new user's transaction had no answer".to_owned()).into());
         self.0.add(Applicant { new, actor, trace }).await.unwrap_or_else(none)
     }

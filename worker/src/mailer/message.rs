@@ -43,7 +43,7 @@ impl Message {
             .message_id(Some(id.clone()))
             .date_now()
             .header(AutoSubmitted)
-            .header(TraceParent(trace.as_str().to_owned()))
+            .header(TraceParent(trace.to_string()))
             .multipart(MultiPart::alternative_plain_html(mail.text.clone(), mail.html.clone()))
             .context("the mail cannot be built")?;
         Ok(Self {

@@ -32,24 +32,24 @@ on_both! {
         let url = smtp.url();
         let yard = Yard::with(db, &[("SMTP_URL", url.as_str())], true).await;
         let trace = Trace::generate();
-        let user = trace.clone().scope(yard.sign_up("Ada Lovelace", "ada@example.org")).await;
+        let user = trace.scope(yard.sign_up("Ada Lovelace", "ada@example.org")).await;
         let job = yard.job_of(&user).await;
-        assert_eq!(job.trace_context.as_deref(), Some(trace.as_str()));
+        assert_eq!(job.trace_context.as_deref(), Some(&*trace.to_string()));
         let worker = yard.start(registry());
         yard.reaches(job.id, JobState::Done).await;
         worker.stop().await;
         let mail = smtp.mails().pop().unwrap();
-        assert_eq!(mail.header("Traceparent"), Some(trace.as_str()));
+        assert_eq!(mail.header("Traceparent"), Some(&*trace.to_string()));
     }
 
     async fn a_job_hands_its_trace_to_the_jobs_it_causes(db: TestDb) {
         let yard = Yard::embedded(db).await;
         let trace = Trace::generate();
-        let first = trace.clone().scope(yard.enqueue(Probe { number: 1 })).await;
+        let first = trace.scope(yard.enqueue(Probe { number: 1 })).await;
         let worker = yard.start(Registry::new().register::<Probe>(QUICK, cause));
         yard.reaches(first, JobState::Done).await;
         worker.stop().await;
         let second = job::Entity::find().filter(job::Column::Id.ne(first)).one(&yard.house.db).await.unwrap().unwrap();
-        assert_eq!(second.trace_context.as_deref(), Some(trace.as_str()));
+        assert_eq!(second.trace_context.as_deref(), Some(&*trace.to_string()));
     }
 }

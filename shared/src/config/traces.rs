@@ -1,0 +1,126 @@
+//! Where spans go and how many, by OpenTelemetry's own names of settings (OTLP Exporter Configuration, SDK Environment
+//! Variables).
+
+use std::collections::HashMap;
+
+use percent_encoding::percent_decode_str;
+use url::Url;
+
+use super::{
+    ConfigError, Source,
+    parse::{Read, web_url},
+};
+
+/// A collector, and which traces it is sent.
+#[derive(Clone)]
+pub struct Traces {
+    /// The start of its address, without a slash at the end.
+    pub endpoint: String,
+    /// Sent with every post; they may hold a credential.
+    pub headers: HashMap<String, String>,
+    /// What the process is called instead of its program's name.
+    pub service: Option<String>,
+    /// The part of the traces that begin here, from 0 to 1; those that come from elsewhere were decided there.
+    pub ratio: f64,
+}
+
+impl Traces {
+    /// None where no collector is named.
+    pub(super) fn read(source: &Source) -> Result<Option<Self>, ConfigError> {
+        let endpoint = source.parse("OTEL_EXPORTER_OTLP_ENDPOINT", collector)?;
+        let headers = source.parse("OTEL_EXPORTER_OTLP_HEADERS", headers)?;
+        let service = source.parse("OTEL_SERVICE_NAME", service)?;
+        let ratio = source.parse("OTEL_TRACES_SAMPLER_ARG", ratio)?;
+        Ok(endpoint.map(|endpoint| Self {
+            endpoint,
+            headers: headers.unwrap_or_default(),
+            service,
+            ratio: ratio.unwrap_or(1.0),
+        }))
+    }
+
+    /// Where spans are posted.
+    #[must_use]
+    pub fn spans_url(&self) -> String {
+        format!("{}/v1/traces", self.endpoint)
+    }
+}
+
+/// TLS to others is a matter of the collector beside us.
+fn collector(text: &str) -> Read<String> {
+    let endpoint = web_url(text)?;
+    match Url::parse(&endpoint) {
+        Ok(url) if url.scheme() == "https" => Err(
+            "has the scheme https; traces go by http:// to a collector nearby, which may speak TLS to others"
+                .to_owned(),
+        ),
+        Ok(url) if !url.username().is_empty() || url.password().is_some() => {
+            Err("has a user or a password; a credential goes into OTEL_EXPORTER_OTLP_HEADERS".to_owned())
+        }
+        _ => Ok(endpoint),
+    }
+}
+
+/// `name=value` pairs, percent-encoded.
+fn headers(text: &str) -> Read<HashMap<String, String>> {
+    let pair = |pair: &str| {
+        let (name, value) = pair.split_once('=')?;
+        let value = percent_decode_str(value.trim()).decode_utf8().ok()?;
+        let is_name = |byte: u8| byte.is_ascii_alphanumeric() || b"-_.".contains(&byte);
+        let is_value = |byte: u8| (b' '..=b'~').contains(&byte);
+        let name = name.trim();
+        let usable = !name.is_empty() && name.bytes().all(is_name) && value.bytes().all(is_value);
+        usable.then(|| (name.to_owned(), value.into_owned()))
+    };
+    let read = text.split(',').map(pair).collect::<Option<_>>();
+    read.ok_or_else(|| "is no list of name=value, separated by commas".to_owned())
+}
+
+fn service(text: &str) -> Read<String> {
+    let usable = text.len() <= 255 && !text.chars().any(char::is_control);
+    usable
+        .then(|| text.to_owned())
+        .ok_or_else(|| "is longer than 255 bytes or has control characters".to_owned())
+}
+
+fn ratio(text: &str) -> Read<f64> {
+    let ratio = text.parse().ok().filter(|ratio| (0.0..=1.0).contains(ratio));
+    ratio.ok_or_else(|| format!("is {text:?}, not a number from 0 to 1"))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_collector_is_an_address_without_tls_and_without_a_password() {
+        assert_eq!(collector("http://localhost:4318/").unwrap(), "http://localhost:4318");
+        assert_eq!(collector("http://agent/otlp").unwrap(), "http://agent/otlp");
+        for bad in [
+            "https://localhost:4318",
+            "http://me:secret@agent",
+            "localhost:4318",
+            "http://agent?x=1",
+        ] {
+            let error = collector(bad).unwrap_err();
+            assert!(!error.contains("secret"), "{error}");
+        }
+    }
+
+    #[test]
+    fn headers_are_pairs() {
+        let read = headers("x-tenant=a%20b, authorization=Bearer%20t%3D").unwrap();
+        assert_eq!((&*read["x-tenant"], &*read["authorization"]), ("a b", "Bearer t="));
+        for bad in ["x-tenant", "=a", "x tenant=a", "x=a%0Ab", "x=a,,y=b", "x=%ff"] {
+            assert!(headers(bad).is_err(), "{bad}");
+        }
+    }
+
+    #[test]
+    fn a_ratio_is_a_part_of_one() {
+        assert_eq!((ratio("0"), ratio("0.25"), ratio("1")), (Ok(0.0), Ok(0.25), Ok(1.0)));
+        for bad in ["-0.1", "1.1", "NaN", "half", ""] {
+            assert!(ratio(bad).is_err(), "{bad}");
+        }
+    }
+}

@@ -1,0 +1,110 @@
+//! Each statement as a span of the task that asked (conventions for database client spans). Statements have placeholders
+//! where values are; a database's error text can quote values, so it is left out.
+
+use std::time::{Duration, SystemTime};
+
+use opentelemetry::{
+    KeyValue,
+    trace::{Span as _, SpanBuilder, SpanKind, Status},
+};
+use sea_orm::{DbBackend, DbErr, metric::Info};
+
+use super::{Trace, span::begin};
+
+/// Called after each statement of a traced connection, by the task that asked.
+pub(crate) fn finished(info: &Info<'_>) {
+    let Some(trace) = Trace::exported() else { return };
+    let statement = info.statement;
+    tell(trace, statement.db_backend, &statement.sql, info.elapsed, info.failed);
+}
+
+/// A call that is no statement, such as the commit, which the driver does not tell of.
+pub(crate) async fn timed<T>(
+    sql: &'static str,
+    backend: DbBackend,
+    call: impl Future<Output = Result<T, DbErr>>,
+) -> Result<T, DbErr> {
+    let Some(trace) = Trace::exported() else {
+        return call.await;
+    };
+    let began = SystemTime::now();
+    let outcome = call.await;
+    tell(
+        trace,
+        backend,
+        sql,
+        began.elapsed().unwrap_or_default(),
+        outcome.is_err(),
+    );
+    outcome
+}
+
+fn tell(trace: Trace, backend: DbBackend, sql: &str, took: Duration, failed: bool) {
+    let system = match backend {
+        DbBackend::Postgres => "postgresql",
+        _ => "sqlite",
+    };
+    let (operation, summary) = summary(sql);
+    let end = SystemTime::now();
+    let span = SpanBuilder::from_name(summary.clone())
+        .with_kind(SpanKind::Client)
+        .with_start_time(end.checked_sub(took).unwrap_or(end))
+        .with_attributes([
+            KeyValue::new("db.system.name", system),
+            KeyValue::new("db.operation.name", operation),
+            KeyValue::new("db.query.summary", summary),
+            KeyValue::new("db.query.text", sql.to_owned()),
+        ]);
+    let Some(mut span) = begin(span, Some(trace)) else {
+        return;
+    };
+    if failed {
+        span.set_status(Status::error(""));
+    }
+    span.end_with_timestamp(end);
+}
+
+/// The operation, and with it the first table that is named: `SELECT` and `SELECT users`.
+fn summary(sql: &str) -> (String, String) {
+    let mut words = sql
+        .split(|c: char| c.is_whitespace() || "();,".contains(c))
+        .filter(|word| !word.is_empty());
+    let operation = words.next().unwrap_or_default().to_uppercase();
+    let is_update = operation == "UPDATE";
+    let before = |word: &&str| {
+        ["FROM", "INTO", "UPDATE"]
+            .iter()
+            .any(|known| word.eq_ignore_ascii_case(known))
+    };
+    if !is_update {
+        words.by_ref().find(before);
+    }
+    match words.next().map(|table| table.trim_matches('"')) {
+        Some(table) => {
+            let summary = format!("{operation} {table}");
+            (operation, summary)
+        }
+        None => (operation.clone(), operation),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::summary;
+
+    #[test]
+    fn a_statement_is_called_by_what_it_does_and_its_first_table() {
+        for (sql, expected) in [
+            (r#"SELECT "users"."id" FROM "users" WHERE "id" = $1"#, "SELECT users"),
+            ("INSERT INTO jobs (id) VALUES ($1)", "INSERT jobs"),
+            (r#"UPDATE "users" SET "name" = $1"#, "UPDATE users"),
+            ("delete from sessions where id = $1", "DELETE sessions"),
+            ("WITH due AS (SELECT id FROM jobs) UPDATE jobs SET x = 1", "WITH jobs"),
+            ("COMMIT", "COMMIT"),
+            ("SELECT now() AS now", "SELECT"),
+            ("", ""),
+        ] {
+            assert_eq!(summary(sql).1, expected);
+        }
+    }
+}
