@@ -13,6 +13,7 @@ use lettre::message::Mailbox;
 use sea_orm::{ColumnTrait, ConnectionTrait, DatabaseConnection, DbErr, EntityTrait, QueryFilter, sea_query::Expr};
 use usher_shared::{
     config::Config,
+    db::writing,
     entity::{
         mail::{self, MailState},
         mail_suppression,
@@ -218,7 +219,7 @@ async fn note_failure(db: &DatabaseConnection, job_id: Uuid, state: MailState, a
         .col_expr(mail::Column::Answer, Expr::value(answer))
         .filter(mail::Column::JobId.eq(job_id))
         .filter(mail::Column::State.is_not_in([MailState::Sent, MailState::Kept]))
-        .exec(db)
+        .exec(&writing(db))
         .await
         .map(drop)
 }

@@ -5,7 +5,10 @@ use axum::{
     response::Response,
 };
 use sea_orm::{ActiveValue::Set, EntityTrait, sea_query::OnConflict};
-use usher_shared::entity::chosen_columns::{ActiveModel, Column, Entity};
+use usher_shared::{
+    db::writing,
+    entity::chosen_columns::{ActiveModel, Column, Entity},
+};
 
 use super::{
     field::{Kind, Spec},
@@ -77,7 +80,7 @@ pub(crate) async fn choose(
     let to = back_query(&form).map_or_else(|| model.href(), |query| format!("{}?{query}", model.href()));
     let key = (staff.id(), model.meta.name.to_owned());
     if form.get(DECLARED).is_some() {
-        Entity::delete_by_id(key).exec(&state.db).await?;
+        Entity::delete_by_id(key).exec(&writing(&state.db)).await?;
         return Ok(visit.say("The list has its usual columns again".to_owned(), &to));
     }
     let wanted: Vec<_> = form.all(COLUMN).collect();
@@ -97,7 +100,7 @@ pub(crate) async fn choose(
         .to_owned();
     Entity::insert(row)
         .on_conflict(replaced)
-        .exec_without_returning(&state.db)
+        .exec_without_returning(&writing(&state.db))
         .await?;
     Ok(visit.say("The list has the columns you chose".to_owned(), &to))
 }

@@ -2,9 +2,9 @@
 
 use std::{ops::Deref, time::Duration};
 
-use sea_orm::{ConnectionTrait, DbBackend, DbErr, ExecResult, QueryResult, Statement};
+use sea_orm::{ConnectionTrait, DatabaseConnection, DbBackend, DbErr, ExecResult, QueryResult, Statement};
 
-use super::within;
+use super::{Writing, within};
 
 /// For one statement. As long as PostgreSQL waits for a transaction that says nothing.
 pub(crate) const ANSWER_LIMIT: Duration = Duration::from_secs(30);
@@ -15,6 +15,14 @@ pub(crate) const ANSWER_LIMIT: Duration = Duration::from_secs(30);
 /// A statement that may take longer has to be run on what is inside: `&*connection`.
 #[derive(Clone, Debug)]
 pub struct InTime<C>(pub(crate) C);
+
+impl InTime<DatabaseConnection> {
+    /// For statements that write outside of a transaction: each takes its turn, as with [`super::writing`].
+    #[must_use]
+    pub const fn writing(&self) -> InTime<Writing<'_>> {
+        InTime(super::writing(&self.0))
+    }
+}
 
 impl<C> Deref for InTime<C> {
     type Target = C;

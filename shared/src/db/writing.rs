@@ -99,7 +99,7 @@ pub async fn begin(db: &DatabaseConnection) -> Result<WriteTransaction, DbErr> {
 
 /// For statements that write outside of a transaction: each takes its turn.
 #[must_use]
-pub fn writing(db: &DatabaseConnection) -> Writing<'_> {
+pub const fn writing(db: &DatabaseConnection) -> Writing<'_> {
     Writing(db)
 }
 

@@ -56,7 +56,11 @@ async fn write(ledger: Ledger, mut queue: mpsc::Receiver<Wish>) {
     while queue.recv_many(&mut batch, BATCH).await > 0 {
         let claims: Vec<Claim> = batch.iter().map(|wish| wish.claim).collect();
         let span = Span::batch(batch.iter().map(|wish| wish.trace));
-        let written = trace::during(span, db::within(LIMIT, ledger.complete_many(&ledger.db, &claims))).await;
+        let written = trace::during(
+            span,
+            db::within(LIMIT, ledger.complete_many(&db::writing(&ledger.db), &claims)),
+        )
+        .await;
         for Wish { claim, answer, .. } in batch.drain(..) {
             let outcome = match &written {
                 Ok(done) if done.contains(&claim.id) => Ok(()),

@@ -2,6 +2,8 @@
 
 use sea_orm::{ConnectionTrait, DbErr};
 
+use crate::db;
+
 use super::Ledger;
 
 /// How long finished rows are kept, in days.
@@ -38,7 +40,7 @@ const BATCH: i64 = 1_000;
 impl Ledger {
     /// Removes one batch of each; call it until it removes nothing. Attempts go with their job.
     pub async fn prune(&self, keep: Retention) -> Result<Pruned, DbErr> {
-        let sql = self.sql();
+        let (sql, db) = (self.sql(), db::writing(&self.db));
         let days = |days: u32| -> sea_orm::Value { (-86_400.0 * f64::from(days)).into() };
         let mut pruned = Pruned::default();
         for (state, kept) in [
@@ -52,8 +54,7 @@ impl Ledger {
                 sql.after("$1"),
                 sql.skip_locked()
             );
-            pruned.jobs += self
-                .db
+            pruned.jobs += db
                 .execute_raw(sql.statement(&query, [days(kept)]))
                 .await?
                 .rows_affected();
@@ -64,8 +65,7 @@ impl Ledger {
              AS oldest WHERE created_at < {})",
             sql.after("$1")
         );
-        pruned.mails = self
-            .db
+        pruned.mails = db
             .execute_raw(sql.statement(&query, [days(keep.mail_days)]))
             .await?
             .rows_affected();

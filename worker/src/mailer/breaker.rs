@@ -15,7 +15,7 @@ use sea_orm::{
 };
 use tracing::{error, info, warn};
 use usher_shared::{
-    db::clock,
+    db::{clock, writing},
     entity::{
         job::{self, JobState},
         mail_breaker,
@@ -81,7 +81,9 @@ impl Breaker {
             return Ok(());
         }
         let Some(open) = self.row(db).await? else { return Ok(()) };
-        mail_breaker::Entity::delete_by_id(&self.server).exec(db).await?;
+        mail_breaker::Entity::delete_by_id(&self.server)
+            .exec(&writing(db))
+            .await?;
         let released = release(db, &open.reason).await?;
         info!(
             server = self.server,
@@ -97,7 +99,7 @@ impl Breaker {
             mail_breaker::Entity::update_many()
                 .col_expr(mail_breaker::Column::ProbeAt, Expr::value(next))
                 .filter(mail_breaker::Column::Server.eq(&self.server))
-                .exec(db)
+                .exec(&writing(db))
                 .await?;
         }
         Ok(())
@@ -150,7 +152,7 @@ impl Breaker {
             .col_expr(mail_breaker::Column::ProbeAt, Expr::value(to))
             .filter(mail_breaker::Column::Server.eq(&self.server))
             .filter(mail_breaker::Column::ProbeAt.eq(from))
-            .exec(db)
+            .exec(&writing(db))
             .await?;
         Ok(moved.rows_affected == 1)
     }
@@ -176,7 +178,7 @@ impl Breaker {
             .to_owned();
         mail_breaker::Entity::insert(row)
             .on_conflict(open)
-            .exec_without_returning(db)
+            .exec_without_returning(&writing(db))
             .await
             .map(drop)
     }
@@ -252,7 +254,7 @@ async fn move_batch(
     if let Some(reason) = reason {
         update = update.col_expr(job::Column::LastError, Expr::value(reason));
     }
-    Ok(update.exec(db).await?.rows_affected)
+    Ok(update.exec(&writing(db)).await?.rows_affected)
 }
 
 fn put_off(wait: chrono::Duration, reason: String) -> JobError {

@@ -31,7 +31,7 @@ pub(crate) async fn purge(_: PurgeExpired, context: JobContext) -> Result<(), Jo
     use mfa_challenge::Column as Challenge;
     use session::Column as Session;
 
-    let (db, before) = (&context.db, now() - KEPT);
+    let (db, before) = (&context.db.writing(), now() - KEPT);
     let tokens = remove::<mail_token::Entity>(db, Token::Id, Token::ExpiresAt, before).await?;
     let keys = remove::<idempotency_key::Entity>(db, Key::Id, Key::ExpiresAt, before).await?;
     remove::<mfa_challenge::Entity>(db, Challenge::Id, Challenge::ExpiresAt, before).await?;
