@@ -257,6 +257,9 @@ fn a_collector_that_is_away_refuses_or_hangs_costs_no_answer_and_is_told() {
             log.contains("takes no spans") && log.contains("takes spans again"),
             "{log}"
         );
+        collector.answers(0);
+        assert_eq!(create(&production, "d@example.org", SAMPLED).await.status(), 201);
+        assert_eq!(api.terminate().await, 0, "a stop does not wait for it");
     });
 }
 

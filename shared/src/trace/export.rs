@@ -24,7 +24,7 @@ use super::Collector;
 use crate::{config::Config, metrics::head};
 
 /// For the spans that are left when the process stops.
-const FAREWELL: Duration = Duration::from_secs(5);
+const FAREWELL: Duration = Duration::from_secs(3);
 
 /// What makes spans, once [`start`] was called with a collector. A process has one, as it has one log.
 static TRACER: OnceLock<SdkTracer> = OnceLock::new();
@@ -38,7 +38,7 @@ static FAILED: AtomicU64 = AtomicU64::new(0);
 #[error("cannot export traces (OTEL_EXPORTER_OTLP_ENDPOINT): {0}")]
 pub struct ExportError(#[from] ExporterBuildError);
 
-/// Sends what is left when it is dropped, within 5 s.
+/// Sends what is left when it is dropped, within 3 s.
 #[derive(Debug)]
 #[must_use = "spans are exported until this is dropped"]
 pub struct Exporting(SdkTracerProvider);
