@@ -16,7 +16,7 @@ use usher_shared::{
     impersonation,
     jobs::Tx,
     password,
-    rate_limit::{Decision, Quota, RateLimiter},
+    rate_limit::{Decision, Quota, RateLimiter, bucket},
     rules::Email,
     time::now,
     users,
@@ -79,10 +79,10 @@ pub(crate) async fn sign_in(
     allowed(
         state
             .limiter
-            .check(&format!("admin-login:{}", visit.address), PER_ADDRESS)
+            .check(&format!("admin-login:{}", bucket::network(visit.address)), PER_ADDRESS)
             .await,
     )?;
-    let failures = format!("admin-login-account:{key}");
+    let failures = bucket::admin_failures(&key);
     allowed(state.limiter.peek(&failures, PER_ACCOUNT).await)?;
 
     let user = users::find_by_email_key(&state.db, &key).await?;
@@ -169,9 +169,11 @@ pub(crate) async fn refused(
     .await
 }
 
-/// Lets an account be tried again that was tried too often.
+/// Lets an account be tried again that was tried too often, here or at the API.
 pub(crate) async fn forget_failures(limiter: &RateLimiter, email_key: &str) {
-    limiter.forget(&format!("admin-login-account:{email_key}")).await;
+    for bucket in [bucket::admin_failures(email_key), bucket::api_failures(email_key)] {
+        limiter.forget(&bucket).await;
+    }
 }
 
 /// Lets a counted attempt through, or says how long to wait.

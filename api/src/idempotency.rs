@@ -16,14 +16,13 @@ use axum::{
 use futures::FutureExt;
 use http_body_util::BodyExt;
 use tracing::Instrument;
-use usher_shared::{crypto::sha256, rules::Violation, trace};
+use usher_shared::{crypto::sha256, rate_limit::bucket::network, rules::Violation, trace};
 
 use crate::{
     caller::Caller,
     error::ApiError,
     fields::{FieldError, Step},
     json_body,
-    limits::network,
     problem::{self, Face},
     request::{Context, RequestContext},
     state::AppState,

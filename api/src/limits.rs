@@ -4,9 +4,11 @@ use std::{net::IpAddr, time::Duration};
 
 use axum::http::{HeaderMap, HeaderName, HeaderValue};
 use usher_shared::{
-    crypto::sha256,
     entity::api_key,
-    rate_limit::{Decision, Policy, Quota},
+    rate_limit::{
+        Decision, Policy, Quota,
+        bucket::{api_failures, digest, network},
+    },
 };
 
 use crate::{error::ApiError, request::RequestContext, state::AppState};
@@ -51,7 +53,7 @@ impl Limit {
 
     /// Of the account with this address, whether there is one or not.
     pub(crate) fn of_failures(email_key: &str) -> Self {
-        Self::new(Policy::LogInFailures, format!("log_in_failures:{}", digest(email_key)))
+        Self::new(Policy::LogInFailures, api_failures(email_key))
     }
 
     pub(crate) fn of_refreshes(address: IpAddr) -> Self {
@@ -99,12 +101,6 @@ impl Limit {
     }
 }
 
-/// A name for an address that is short, however long the address, and tells nobody who reads Redis.
-fn digest(email_key: &str) -> String {
-    let hash = sha256(email_key.as_bytes());
-    hash[..16].iter().map(|byte| format!("{byte:02x}")).collect()
-}
-
 fn judge(decision: Decision) -> Result<(), ApiError> {
     if decision.allowed {
         Ok(())
@@ -112,14 +108,6 @@ fn judge(decision: Decision) -> Result<(), ApiError> {
         Err(ApiError::RateLimited {
             retry_after: seconds(decision.retry_after).max(1),
         })
-    }
-}
-
-/// Who has an IPv6 address has at least a /64 of them.
-pub(crate) fn network(address: IpAddr) -> IpAddr {
-    match address {
-        IpAddr::V4(_) => address,
-        IpAddr::V6(v6) => IpAddr::V6((u128::from(v6) >> 64 << 64).into()),
     }
 }
 

@@ -1,6 +1,7 @@
 //! Rate limits by GCRA: one time per bucket says all. Shared through Redis where there is one; should it not
 //! answer, each process counts for itself.
 
+pub mod bucket;
 mod policy;
 
 use std::{

@@ -217,6 +217,18 @@ fn alerts_and_dashboard_speak_of_metrics_that_there_are() {
             let missing: Vec<_> = wanted.difference(&told).collect();
             assert!(missing.is_empty(), "{file} names what nobody tells: {missing:?}");
         }
+        let page = include_str!("../../docs/operating/metrics.md");
+        // Spans are told where they are exported, which is tested with the traces.
+        let documented: BTreeSet<&str> = metrics_in(page)
+            .into_iter()
+            .filter(|name| !name.starts_with("usher_spans_"))
+            .collect();
+        let families: BTreeSet<&str> = scrape
+            .text
+            .lines()
+            .filter_map(|line| line.strip_prefix("# TYPE ")?.split(' ').next())
+            .collect();
+        assert_eq!(documented, families, "metrics.md tells every metric, and no other");
         serde_json::from_str::<Value>(dashboard).expect("the dashboard is JSON");
         let names = rules.lines().filter_map(|line| line.trim().strip_prefix("- alert: "));
         let names: BTreeSet<&str> = names.collect();

@@ -9,6 +9,7 @@ use usher_shared::{
     },
     jobs::{Schedule, VerifyEmail},
     mail_suppressions, mfa,
+    rate_limit::{Quota, bucket},
     time::now,
 };
 use usher_testkit::on_both;
@@ -45,6 +46,24 @@ async fn kinds(app: &TestApp) -> Vec<String> {
 }
 
 on_both! {
+    async fn failed_log_ins_are_forgotten_at_the_admin_and_at_the_api(db: TestDb) {
+        let app = TestApp::with(db, &[("RATE_LIMITS", "on")]).await;
+        let ada = app.add_user("ada@example.org", "Ada").await;
+        let mut boss = app.superuser().await;
+        let (limiter, one) = (app.house.limiter.clone(), Quota::per_hour(1));
+        app.anonymous().sign_in("ada@example.org", "wrong").await;
+        limiter.check(&bucket::api_failures("ada@example.org"), one).await;
+        let buckets = [bucket::admin_failures("ada@example.org"), bucket::api_failures("ada@example.org")];
+        for bucket in &buckets {
+            assert!(!bucket.contains("ada"), "{bucket} tells Redis who it is about");
+            assert!(!limiter.peek(bucket, one).await.allowed, "{bucket} counts");
+        }
+        act(&mut boss, "clear_failures", ada.id, &[]).await;
+        for bucket in &buckets {
+            assert!(limiter.peek(bucket, one).await.allowed, "{bucket} is forgotten");
+        }
+    }
+
     async fn an_account_is_locked_with_a_reason_until_a_time(db: TestDb) {
         let app = TestApp::start(db).await;
         let ada = app.add_user("ada@example.org", "Ada").await;
