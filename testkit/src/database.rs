@@ -85,6 +85,14 @@ impl TestDb {
         &self.url
     }
 
+    /// The same at the server itself, for tools that are not to go through a pooler.
+    pub async fn server_url(&self) -> String {
+        match &self.place {
+            Place::Sqlite(_) => self.url.clone(),
+            Place::Postgres { name } => Postgres::shared_url(name).await,
+        }
+    }
+
     /// Whether it is on PostgreSQL, for the few facts that differ.
     #[must_use]
     pub fn is_postgres(&self) -> bool {

@@ -53,7 +53,7 @@ fn run(program: &str, arguments: &[&str]) {
 
 /// What docs/operating/backup.md says, step by step.
 async fn copy(from: &TestDb, to: &TestDb, folder: &Folder) {
-    let (from, to) = (from.url().to_owned(), to.url().to_owned());
+    let (from, to) = tokio::join!(from.server_url(), to.server_url());
     let file = folder.join("usher.dump");
     let copied =
         tokio::task::spawn_blocking(

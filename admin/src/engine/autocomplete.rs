@@ -8,7 +8,7 @@ use axum::{
 };
 use sea_orm::{
     ConnectionTrait, DbErr,
-    sea_query::{Condition, Expr, ExprTrait, Order},
+    sea_query::{Condition, Order},
 };
 use serde_json::json;
 
@@ -117,18 +117,12 @@ async fn find(db: &impl ConnectionTrait, model: &Model, typed: &str, limit: u64)
         .select()
         .cond_where(all.add(search::condition(model, typed)))
         .to_owned();
-    let ids = matching
-        .clone()
-        .clear_selects()
-        .column(model.id)
-        .limit(FEW + 1)
-        .to_owned();
+    let some = matching.clone().limit(FEW + 1).to_owned();
+    let ids = some.clone().clear_selects().column(model.id).to_owned();
     let mut select = match db.query_all(&ids).await?.len() as u64 {
         0 => return Ok(vec![]),
-        1..=FEW => model
-            .select()
-            .and_where(Expr::col(model.id).in_subquery(ids))
-            .to_owned(),
+        // Behind their limit: beside the table, as `id IN`, they would again be met on the way from the newest on.
+        1..=FEW => model.select().from_clear().from_subquery(some, model.table).to_owned(),
         _ => matching,
     };
     select.order_by(model.id, Order::Desc).limit(limit);

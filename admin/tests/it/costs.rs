@@ -22,10 +22,19 @@ const FEW: &str = "
       FROM (VALUES ('ready', 0, false), ('ready', 1, false), ('ready', 0, true), ('ready', 1, true),
                    ('dead', 0, false), ('cancelled', 0, false)) AS few (state, crashes, waits)";
 
+/// Many users, of whom only the first have this name.
+const FIRST_COMERS: &str = "
+    INSERT INTO users (email, email_key, name, created_at, updated_at)
+    SELECT 'p' || n || '@example.com', 'p' || n || '@example.com',
+           CASE WHEN n <= 450 THEN 'Odette Marlow' ELSE 'Person ' || n END, now(), now()
+      FROM generate_series(1, 150000) n";
+
 /// A count up to 10,000 and a page, with their index entries.
 const COUNTED: i64 = 2 * 10_001 + 200;
 /// Nearly nothing.
 const NEAR: i64 = 300;
+/// The 450 first comers are found, and then read to be sorted, with their index entries.
+const FOUND: i64 = 6 * 450 + NEAR;
 
 /// Rows and index entries of a table that were read so far.
 async fn read_so_far(app: &TestApp, table: &str) -> i64 {
@@ -78,6 +87,27 @@ fn no_page_reads_what_is_long_over() {
                 cost(&app, &mut boss, table, "/admin/").await,
             );
             assert!(again <= most, "the dashboard read {again} of {table}, after {first}");
+        }
+    });
+}
+
+/// From the newest user on, the first one of that name is the 149,551st.
+#[test]
+fn a_search_finds_the_oldest_without_passing_all_that_are_newer() {
+    run(async {
+        let app = TestApp::start(TestDb::postgres().await).await.on_one_connection().await;
+        let mut boss = app.superuser().await;
+        for sql in [FIRST_COMERS, "VACUUM ANALYZE users"] {
+            app.house.db.execute_unprepared(sql).await.unwrap();
+        }
+        for (search, most, found) in [
+            ("/admin/search?q=marlow", FOUND, "p450@example.com"),
+            ("/admin/users/autocomplete?q=marlow", FOUND, "p450@example.com"),
+            ("/admin/search?q=nobody", NEAR, "nobody"),
+        ] {
+            let read = cost(&app, &mut boss, "users", search).await;
+            assert!(read <= most, "{search} read {read} rows and entries, more than {most}");
+            assert!(boss.get(search).await.has(found), "{search} finds the newest of them");
         }
     });
 }

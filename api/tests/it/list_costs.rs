@@ -165,6 +165,27 @@ fn no_page_of_users_reads_more_than_it_may() {
 }
 
 #[test]
+fn a_page_of_a_rare_status_reads_nobody_of_another() {
+    run(async {
+        let app = start().await;
+        seed(&app, USERS).await;
+        // A tenth is locked. Some of those were deleted, and are not in the index of the locked.
+        app.sql("UPDATE users SET deleted_at = now() WHERE id % 1000 = 0").await;
+        app.sql("VACUUM ANALYZE users").await;
+        let client = app.key(&[Scope::UsersRead]).await;
+        for sort in ["created_at", "-created_at"] {
+            let mut at = format!("/users?sort={sort}&status=locked");
+            for _ in 0..3 {
+                let (read, found, next) = cost(&app, &client, "users", &at).await;
+                assert_eq!(found.len(), 50, "{at}");
+                assert!(read <= PLAIN, "{at} read {read} rows and entries, more than {PLAIN}");
+                at = next.expect("there are thousands of them");
+            }
+        }
+    });
+}
+
+#[test]
 fn no_page_of_keys_reads_more_than_it_may() {
     run(async {
         let app = start().await;
