@@ -1,8 +1,8 @@
 //! `usher migrate`: the schema up, down, its state, or everything anew.
 
-use anyhow::{Result, ensure};
+use anyhow::{Error, Result, ensure};
 use clap::Subcommand;
-use sea_orm::{ConnectionTrait, DatabaseConnection, DbBackend, Statement, TransactionTrait};
+use sea_orm::{ConnectionTrait, DatabaseConnection, DbBackend, DbErr, RuntimeErr, Statement, TransactionTrait};
 use usher_migrations::{Migrator, MigratorTrait};
 use usher_shared::{
     Config,
@@ -97,13 +97,31 @@ pub async fn up(db: &DatabaseConnection) -> Result<usize> {
         if db::check_schema(db).await.is_ok() {
             return Ok(0);
         }
-        let pending = Migrator::get_pending_migrations(db).await?.len();
+        let pending = Migrator::get_pending_migrations(db).await.map_err(explained)?.len();
         if pending > 0 {
-            Migrator::up(db, None).await?;
+            Migrator::up(db, None).await.map_err(explained)?;
         }
         Ok(pending)
     })
     .await
+}
+
+/// What is missing where the role may not build the schema, or PostgreSQL lacks an extension of its own.
+fn explained(error: DbErr) -> Error {
+    let code = match &error {
+        DbErr::Exec(RuntimeErr::SqlxError(error)) => error.as_database_error().and_then(|error| error.code()),
+        _ => None,
+    };
+    let missing = match code.as_deref() {
+        // `insufficient_privilege`
+        Some("42501") => "the role may not build the schema; let it own the database: ALTER DATABASE … OWNER TO …",
+        // `feature_not_supported`, before PostgreSQL 15 `undefined_file`
+        Some("0A000" | "58P01") => {
+            "PostgreSQL's own extensions are not installed; many systems call them postgresql-contrib"
+        }
+        _ => return error.into(),
+    };
+    Error::new(error).context(missing)
 }
 
 /// One migration at a time: the lock lives in a transaction, so that it works behind a pooler and ends with the process.

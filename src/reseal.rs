@@ -31,11 +31,13 @@ pub async fn run(config: &Config, args: &Args) -> Result<()> {
             "second factors  {} sealed anew, {} were already, {} that no key opens",
             found.resealed, found.current, found.lost
         ));
-        say::line(format_args!(
-            "recovery codes  {} unused, the oldest from {}: those from before the change need the key that made them",
-            found.recovery_codes,
-            oldest.as_deref().unwrap_or("never")
-        ));
+        say::line(match oldest {
+            Some(oldest) => format!(
+                "recovery codes  {} unused, the oldest from {oldest}: those from before the change need the key that made them",
+                found.recovery_codes
+            ),
+            None => "recovery codes  none unused".to_owned(),
+        });
     }
     if found.lost > 0 {
         bail!(

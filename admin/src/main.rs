@@ -15,7 +15,7 @@ static ALLOCATOR: MiMalloc = MiMalloc;
 
 #[tokio::main]
 async fn main() -> ExitCode {
-    process::run("usher-admin", async {
+    process::run_room("usher-admin", &[], async {
         let config = Config::for_process(Mode::Room)?;
         log::init(config.log_format);
         let _traces = trace::start(&config, "usher-admin")?;

@@ -11,7 +11,7 @@ static ALLOCATOR: MiMalloc = MiMalloc;
 
 #[tokio::main]
 async fn main() -> ExitCode {
-    process::run("usher-api", start()).await
+    process::run_room("usher-api", &[], start()).await
 }
 
 async fn start() -> anyhow::Result<()> {

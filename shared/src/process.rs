@@ -15,6 +15,8 @@ use tokio::{
 };
 use tokio_util::sync::CancellationToken;
 
+use crate::config::{SETTINGS, Setting, flag_name};
+
 /// Runs a program's main part. An error becomes one line on standard error, with its causes, and exit code 1.
 pub async fn run<E: Into<Box<dyn Error + Send + Sync>>>(
     name: &str,
@@ -28,6 +30,36 @@ pub async fn run<E: Into<Box<dyn Error + Send + Sync>>>(
             ExitCode::FAILURE
         }
     }
+}
+
+/// The same for the program of one room, whose flags are the settings and `own`, each with what it means. It answers
+/// `--help` and `--version` as well.
+pub async fn run_room<E: Into<Box<dyn Error + Send + Sync>>>(
+    name: &str,
+    own: &[(&str, &str)],
+    main: impl Future<Output = Result<(), E>>,
+) -> ExitCode {
+    let answer = match std::env::args().nth(1).as_deref() {
+        Some("-h" | "--help") => help(name, own),
+        Some("-V" | "--version") => format!("{name} {}\n", env!("CARGO_PKG_VERSION")),
+        _ => return run(name, main).await,
+    };
+    match io::stdout().write_all(answer.as_bytes()) {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(_) => ExitCode::FAILURE,
+    }
+}
+
+fn help(name: &str, own: &[(&str, &str)]) -> String {
+    let own = own.iter().map(|(flag, about)| format!("  {flag:30}{about}\n"));
+    let settings = SETTINGS.iter().map(|Setting { name, about, .. }| {
+        let flag = flag_name(name);
+        format!("  --{flag:28}{about} [env: {name}]\n")
+    });
+    format!(
+        "Usage: {name} [--flag value]...\n\n{}",
+        own.chain(settings).collect::<String>()
+    )
 }
 
 /// An error and its causes; a cause that the text before it tells already is not repeated.

@@ -2,6 +2,8 @@
 
 use std::time::Duration;
 
+use sea_orm::ConnectionTrait;
+use usher_shared::config::{SETTINGS, flag_name};
 use usher_testkit::{Folder, Program, TestDb, eventually, free_port, run};
 
 const SECRET_KEY: &str = "b25seSBmb3IgdGVzdHMsIG5ldmVyIGluIHByb2R1Y3Rpb24=";
@@ -72,6 +74,44 @@ fn a_room_refuses_a_database_that_is_not_migrated() {
         let db = TestDb::empty_postgres().await;
         for name in ["usher-api", "usher-admin"] {
             refuses(&room(name, db.url()), &["usher migrate up"]).await;
+        }
+    });
+}
+
+#[test]
+fn a_schema_that_the_role_may_not_build_says_what_to_do() {
+    run(async {
+        let db = TestDb::empty_postgres().await;
+        let name = db.url().rsplit('/').next().expect("a database's name");
+        let stranger = format!("ALTER DATABASE {name} SET role = 'pg_monitor'");
+        db.connect().await.execute_unprepared(&stranger).await.expect("a role");
+        let migrate = Program::named("usher").arg("migrate").env("DATABASE_URL", db.url());
+        refuses(&migrate, &["ALTER DATABASE", "OWNER TO", "permission denied"]).await;
+    });
+}
+
+#[test]
+fn a_room_tells_its_flags_and_its_version() {
+    run(async {
+        for name in ROOMS {
+            let patience = Duration::from_secs(20);
+            let (code, help) = Program::named(name)
+                .arg("--help")
+                .finish(&Folder::new(), patience)
+                .await;
+            assert_eq!(code, 0, "{help}");
+            let flags = SETTINGS.iter().map(|setting| format!("--{} ", flag_name(setting.name)));
+            let missing: Vec<_> = flags.filter(|flag| !help.contains(flag)).collect();
+            assert!(missing.is_empty(), "{missing:?} in {help}");
+            assert_eq!(help.contains("--concurrency"), name == "usher-worker", "{help}");
+            let (code, version) = Program::named(name)
+                .arg("--version")
+                .finish(&Folder::new(), patience)
+                .await;
+            assert_eq!(
+                (code, version.trim()),
+                (0, format!("{name} {}", env!("CARGO_PKG_VERSION")).as_str())
+            );
         }
     });
 }

@@ -16,7 +16,7 @@ static ALLOCATOR: MiMalloc = MiMalloc;
 
 #[tokio::main]
 async fn main() -> ExitCode {
-    process::run("usher-worker", work()).await
+    process::run_room("usher-worker", &Options::FLAGS, work()).await
 }
 
 async fn work() -> anyhow::Result<()> {

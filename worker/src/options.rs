@@ -35,6 +35,18 @@ pub const USAGE: &str = "--queues mail:8,default (default: every queue with a re
      --concurrency 16";
 
 impl Options {
+    /// The flags that [`Self::from_args`] takes, each with what it means.
+    pub const FLAGS: [(&str, &str); 2] = [
+        (
+            "--queues",
+            "Queues to serve, between commas; `mail:8` has 8 handlers of its own",
+        ),
+        (
+            "--concurrency",
+            "Jobs that run at the same time, besides those of queues with handlers of their own",
+        ),
+    ];
+
     /// Takes `--queues` and `--concurrency` out of a command line; answers the other arguments as well.
     /// The error is one line with an example.
     pub fn from_args(args: impl IntoIterator<Item = String>) -> anyhow::Result<(Self, Vec<String>)> {
