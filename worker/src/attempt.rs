@@ -100,6 +100,7 @@ impl Workshop {
             job: Arc::clone(&held.job),
             claim: held.claim,
             completed: Arc::default(),
+            ending: Arc::clone(held.ending()),
             desk: self.desk.clone(),
             metrics: Arc::clone(&self.metrics),
             tokens: Arc::default(),
@@ -134,6 +135,7 @@ impl Workshop {
     /// Tells the ledger, as often as it takes while the lease is ours: an outage of some seconds costs no attempt.
     async fn settle(&self, held: &HeldJob, end: &End, took: Duration) -> Ended {
         let mut failures = 0;
+        held.ending().store(true, Ordering::Release);
         loop {
             let error = match within(CALL_LIMIT, self.write(held, end, took)).await {
                 Ok(ended) => return ended,

@@ -32,6 +32,8 @@ pub struct JobContext {
     pub job: Arc<job::Model>,
     pub(crate) claim: Claim,
     pub(crate) completed: Arc<AtomicBool>,
+    /// Set while the job's end is being written.
+    pub(crate) ending: Arc<AtomicBool>,
     pub(crate) desk: Desk,
     pub(crate) metrics: Arc<Metrics>,
     /// Made for the mail to come, and written with it.
@@ -68,7 +70,7 @@ impl JobContext {
             gone: delivery.gone,
             welcomed,
         };
-        self.desk.end(ending).await?;
+        self.writing_end(self.desk.end(ending)).await?;
         self.completed.store(true, Ordering::Release);
         Ok(())
     }
@@ -79,9 +81,19 @@ impl JobContext {
 
     async fn finish(&self, tx: Tx, result: Option<serde_json::Value>) -> Result<(), JobError> {
         // The database may have fallen silent while the handler did its work.
-        within(CALL_LIMIT, self.ledger.complete(&*tx, self.claim, result)).await?;
-        within(CALL_LIMIT, tx.commit()).await?;
+        self.writing_end(async {
+            within(CALL_LIMIT, self.ledger.complete(&*tx, self.claim, result)).await?;
+            within(CALL_LIMIT, tx.commit()).await
+        })
+        .await?;
         self.completed.store(true, Ordering::Release);
         Ok(())
+    }
+
+    async fn writing_end<E>(&self, write: impl Future<Output = Result<(), E>>) -> Result<(), E> {
+        self.ending.store(true, Ordering::Release);
+        let written = write.await;
+        self.ending.store(written.is_ok(), Ordering::Release);
+        written
     }
 }

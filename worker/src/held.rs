@@ -5,7 +5,7 @@ use std::{
     ops::Deref,
     sync::{
         Arc, Mutex, MutexGuard, OnceLock, PoisonError,
-        atomic::{AtomicU64, Ordering},
+        atomic::{AtomicBool, AtomicU64, Ordering},
     },
     time::{Duration, Instant},
 };
@@ -45,9 +45,21 @@ struct Lease {
     until: Mutex<Instant>,
     why: OnceLock<Stop>,
     stopped: CancellationToken,
+    /// Whether its end is being written: then a ledger that no longer names it as running may have just written that.
+    ending: Arc<AtomicBool>,
 }
 
 impl Lease {
+    fn new(token: Uuid, until: Instant) -> Self {
+        Self {
+            token,
+            until: Mutex::new(until),
+            why: OnceLock::new(),
+            stopped: CancellationToken::new(),
+            ending: Arc::default(),
+        }
+    }
+
     fn stop(&self, why: Stop) {
         let _ = self.why.set(why);
         self.stopped.cancel();
@@ -83,12 +95,7 @@ impl Held {
         slot: OwnedSemaphorePermit,
     ) -> HeldJob {
         let claim = Claim::of(&job);
-        let lease = Arc::new(Lease {
-            token: claim.token,
-            until: Mutex::new(claimed_at + lease),
-            why: OnceLock::new(),
-            stopped: CancellationToken::new(),
-        });
+        let lease = Arc::new(Lease::new(claim.token, claimed_at + lease));
         self.leases().insert(job.id, Arc::clone(&lease));
         HeldJob {
             job: Arc::new(job),
@@ -155,6 +162,8 @@ impl Held {
                 }
                 // Claimed anew by this process after the question: the next heartbeat knows it.
                 None if *lock(&held.until) > until => {}
+                // Whether the end could still be written is for the statement that writes it to find out.
+                None if held.ending.load(Ordering::Acquire) => {}
                 None => {
                     held.stop(Stop::LeaseLost);
                     lost += 1;
@@ -191,6 +200,11 @@ impl HeldJob {
         self.lease.why.get().copied().unwrap_or(Stop::LeaseLost)
     }
 
+    /// Set while the job's end is being written.
+    pub(crate) fn ending(&self) -> &Arc<AtomicBool> {
+        &self.lease.ending
+    }
+
     /// Notes how long its run took.
     pub(crate) fn ran(&self, took: Duration) {
         self.held.ran(took);
@@ -225,4 +239,31 @@ impl Drop for HeldJob {
 
 fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
     mutex.lock().unwrap_or_else(PoisonError::into_inner)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_the_ledger_no_longer_names_is_lost_unless_its_end_is_being_written() {
+        const LEASE: Duration = Duration::from_secs(15);
+        let (held, asked_at) = (Held::default(), Instant::now());
+        let ids = [Uuid::now_v7(), Uuid::now_v7()];
+        let [lost, ended] = ids.map(|id| {
+            let lease = Arc::new(Lease::new(Uuid::new_v4(), asked_at));
+            held.leases().insert(id, Arc::clone(&lease));
+            lease
+        });
+        ended.ending.store(true, Ordering::Release);
+        assert_eq!(held.renewed(&ids, &[], asked_at, LEASE), 1);
+        assert!(lost.stopped.is_cancelled() && !ended.stopped.is_cancelled());
+        ended.ending.store(false, Ordering::Release);
+        held.renewed(&ids, &[], asked_at, LEASE);
+        assert_eq!(
+            ended.why.get(),
+            Some(&Stop::LeaseLost),
+            "it could not be written, and is lost like any other"
+        );
+    }
 }
