@@ -116,14 +116,15 @@ pub async fn connect(url: &str, options: &PoolOptions) -> Result<DatabaseConnect
         database: place(url),
         reason,
     };
-    let opened = async {
+    // In a box: a program's main future holds this one within many others, and the compiler lays out only so many.
+    let opened = Box::pin(async {
         let mut db = Database::connect(connect).await.map_err(|error| cause(&error))?;
         if trace::is_on() {
             db.set_metric_callback(trace::finished);
         }
         pooler::keeps_statements(&db).await?;
         Ok(db)
-    };
+    });
     let opened = tokio::time::timeout(Duration::from_secs(6), opened).await;
     opened
         .unwrap_or_else(|_| Err("no answer within 6 s".to_owned()))

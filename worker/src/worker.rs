@@ -107,7 +107,8 @@ impl Worker {
         let Some(house) = patiently(&shutdown, "the database", open).await else {
             return Ok(());
         };
-        self.run(&house, shutdown).await
+        // In a box, for the compiler's sake: see `db::connect`.
+        Box::pin(self.run(&house, shutdown)).await
     }
 }
 
