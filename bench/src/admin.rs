@@ -3,26 +3,22 @@
 
 mod browser;
 
-use std::time::{Duration, Instant};
+use std::time::Instant;
 
 use anyhow::{Context, Result, ensure};
 use base64::{Engine, prelude::BASE64_URL_SAFE_NO_PAD};
-use usher_shared::SecretKey;
-use usher_testkit::{Folder, Postgres, Program, free_port};
+use usher_testkit::{Postgres, free_port};
 
 use crate::{
+    programs::{EMAIL, PASSWORD, Programs},
     sample::{cpu_ticks_of, memory_of, quantile},
     table::{Figure, Goal::AtMost},
 };
 
 pub use browser::Browser;
 
-/// A million users take minutes.
-const SEEDED_WITHIN: Duration = Duration::from_secs(3_600);
 /// The kernel counts CPU time in hundredths of a second.
 const MS_OF_A_TICK: f64 = 10.0;
-const EMAIL: &str = "bench@example.com";
-const PASSWORD: &str = "four uncommon words together";
 
 #[derive(clap::Args)]
 pub struct Args {
@@ -126,25 +122,15 @@ fn more_audit_rows(users: u64) -> String {
 }
 
 async fn measure(database_url: &str, users: u64, requests: usize) -> Result<Vec<Figure>> {
-    let (folder, secret_key) = (Folder::new(), SecretKey::generate_base64());
     let address = format!("127.0.0.1:{}", free_port());
-    let program = |name: &str| {
-        Program::named(name)
-            .env("DATABASE_URL", database_url)
-            .env("SECRET_KEY", &secret_key)
-            .env("ADMIN_ADDR", &address)
-            .env("RATE_LIMITS", "off")
-            .env("STAFF_MFA", "optional")
-            .env("USHER_SUPERUSER_EMAIL", EMAIL)
-            .env("USHER_SUPERUSER_PASSWORD", PASSWORD)
-    };
-    for arguments in ["migrate up".to_owned(), format!("seed --users {users}")] {
-        let command = arguments.split(' ').fold(program("usher"), Program::arg);
-        let (code, text) = command.finish(&folder, SEEDED_WITHIN).await;
-        ensure!(code == 0, "usher {arguments}: {text}");
-    }
+    let programs = Programs::over(database_url).with("ADMIN_ADDR", &address);
+    programs.seed(users).await?;
     usher_testkit::administer(database_url, &more_audit_rows(users)).await?;
-    let running = program("usher-admin").ready_at(&address).start(&folder).await;
+    let running = programs
+        .named("usher-admin")
+        .ready_at(&address)
+        .start(&programs.folder)
+        .await;
     let mut browser = Browser::new(&address);
     browser.sign_in(EMAIL, PASSWORD).await?;
 

@@ -12,7 +12,12 @@ use serde_json::{Value, json};
 use usher_shared::db::{PoolOptions, connect};
 use usher_testkit::{Postgres, administer};
 
-use crate::{admin, sample::quantile, table::Figure};
+use crate::{
+    admin,
+    programs::{EMAIL, PASSWORD},
+    sample::quantile,
+    table::Figure,
+};
 
 use house::House;
 
@@ -112,7 +117,7 @@ async fn measure(url: &str, users: u64, is_new: bool, requests: u64) -> Result<V
             })
             .await?;
     }
-    let login = json!({"email": house::EMAIL, "password": house::PASSWORD});
+    let login = json!({"email": EMAIL, "password": PASSWORD});
     counts
         .count("API: log-in".to_owned(), async || {
             house.ask(Method::POST, "/auth/login", &login).await.map(drop)
@@ -126,7 +131,7 @@ async fn measure(url: &str, users: u64, is_new: bool, requests: u64) -> Result<V
         })
         .await?;
     let mut browser = admin::Browser::new(&house.admin);
-    browser.sign_in(house::EMAIL, house::PASSWORD).await?;
+    browser.sign_in(EMAIL, PASSWORD).await?;
     for page in admin::pages(users) {
         counts
             .count(format!("admin: {}", page.name), async || {

@@ -7,6 +7,7 @@ mod chaos;
 mod growth;
 mod jobs;
 mod limit;
+mod programs;
 mod sample;
 mod soak;
 mod start;

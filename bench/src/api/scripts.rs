@@ -1,6 +1,7 @@
 //! What is asked, as wrk's Lua, and the same work for the database alone, as pgbench's SQL.
 
-use super::server::{EMAIL, PASSWORD, Server};
+use super::server::Server;
+use crate::programs::{EMAIL, PASSWORD};
 
 #[derive(Clone, Copy)]
 pub enum Operation {

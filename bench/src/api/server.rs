@@ -1,17 +1,10 @@
 //! The API as a process of its own, over a database with people in it.
 
-use std::time::Duration;
-
-use anyhow::{Context, Result, ensure};
+use anyhow::{Context, Result};
 use serde_json::{Value, json};
-use usher_shared::SecretKey;
-use usher_testkit::{Folder, Program, Running, free_port};
+use usher_testkit::{Running, free_port};
 
-/// A million users take minutes.
-const SEEDED_WITHIN: Duration = Duration::from_secs(1_800);
-
-pub const EMAIL: &str = "bench@example.com";
-pub const PASSWORD: &str = "four uncommon words together";
+use crate::programs::{EMAIL, PASSWORD, Programs};
 
 pub struct Server {
     running: Running,
@@ -24,40 +17,19 @@ pub struct Server {
     pub deepest: String,
     /// Of as many sessions as were asked for.
     pub refresh_tokens: Vec<String>,
-    _folder: Folder,
+    _programs: Programs,
 }
 
 impl Server {
     /// Migrates, seeds this many users, makes a key, and starts the API without rate limits. Then as many
     /// sessions are opened.
     pub async fn start(database_url: &str, users: u64, sessions: usize) -> Result<Self> {
-        let (folder, secret_key) = (Folder::new(), SecretKey::generate_base64());
         let address = format!("127.0.0.1:{}", free_port());
-        let program = |name: &str| {
-            Program::named(name)
-                .env("DATABASE_URL", database_url)
-                .env("SECRET_KEY", &secret_key)
-                .env("API_ADDR", &address)
-                .env("RATE_LIMITS", "off")
-                .env("USHER_SUPERUSER_EMAIL", EMAIL)
-                .env("USHER_SUPERUSER_PASSWORD", PASSWORD)
-        };
-        let usher = async |arguments: &str| {
-            let command = arguments.split(' ').fold(program("usher"), Program::arg);
-            let (code, text) = command.finish(&folder, SEEDED_WITHIN).await;
-            // What it says goes to a file, which stays empty where there is no room.
-            ensure!(
-                code == 0,
-                "usher {arguments} ended with {code}, is the disk full? {text}"
-            );
-            Ok(text)
-        };
-        usher("migrate up").await?;
-        usher(&format!("seed --users {users}")).await?;
-        let made = usher("key create --name bench --scopes all --json").await?;
-        let made: Value = serde_json::from_str(&made).context(made)?;
-        let key = made["key"].as_str().context("no key")?.to_owned();
-        let running = program("usher-api").ready_at(&address).start(&folder).await;
+        let programs = Programs::over(database_url).with("API_ADDR", &address);
+        programs.seed(users).await?;
+        let key = programs.key().await?;
+        let api = programs.named("usher-api").ready_at(&address);
+        let running = api.start(&programs.folder).await;
         let url = format!("http://{address}");
         let mut refresh_tokens = Vec::new();
         for _ in 0..sessions {
@@ -72,7 +44,7 @@ impl Server {
             key,
             deepest,
             refresh_tokens,
-            _folder: folder,
+            _programs: programs,
         })
     }
 

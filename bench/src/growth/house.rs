@@ -2,75 +2,46 @@
 
 use std::time::Duration;
 
-use anyhow::{Context, Result, ensure};
+use anyhow::{Context, Result};
 use reqwest::{Client, Method};
 use sea_orm::{ConnectionTrait, DatabaseConnection, DbBackend, Statement};
 use serde_json::{Value, json};
-use usher_shared::SecretKey;
-use usher_testkit::{Folder, Program, Running, eventually, free_port};
+use usher_testkit::{Running, eventually, free_port};
 use uuid::Uuid;
 
 use super::expect;
-
-pub const EMAIL: &str = "bench@example.com";
-pub const PASSWORD: &str = "four uncommon words together";
-const SEEDED_WITHIN: Duration = Duration::from_secs(3 * 3_600);
+use crate::programs::Programs;
 
 /// Its name keeps it out of what is counted.
 const UNDONE: &str = "SELECT 1 AS beside_pg_stat_statements FROM jobs WHERE state IN ('ready', 'running') \
     AND kind = 'welcome_email' LIMIT 1";
 
 pub struct House {
-    program: Box<dyn Fn(&str) -> Program>,
+    programs: Programs,
     api: String,
     pub admin: String,
     worker: String,
     key: String,
     client: Client,
     _running: [Running; 2],
-    folder: Folder,
 }
 
 impl House {
     /// Migrates, seeds this many users, and starts API and admin.
     pub async fn open(url: &str, users: u64) -> Result<Self> {
-        let (folder, secret_key, url) = (Folder::new(), SecretKey::generate_base64(), url.to_owned());
         let [api, admin, worker] = [(); 3].map(|()| format!("127.0.0.1:{}", free_port()));
-        let program = move |name: &str| {
-            Program::named(name)
-                .env("DATABASE_URL", &url)
-                .env("SECRET_KEY", &secret_key)
-                .env("RATE_LIMITS", "off")
-                .env("STAFF_MFA", "optional")
-                .env("USHER_SUPERUSER_EMAIL", EMAIL)
-                .env("USHER_SUPERUSER_PASSWORD", PASSWORD)
-        };
-        let usher = async |arguments: &str| {
-            let command = arguments.split(' ').fold(program("usher"), Program::arg);
-            let (code, text) = command.finish(&folder, SEEDED_WITHIN).await;
-            ensure!(
-                code == 0,
-                "usher {arguments} ended with {code}, is the disk full? {text}"
-            );
-            Ok(text)
-        };
-        usher("migrate up").await?;
-        if users > 0 {
-            usher(&format!("seed --users {users}")).await?;
-        }
-        let made = usher("key create --name growth --scopes all --json").await?;
-        let made: Value = serde_json::from_str(&made).context(made)?;
+        let programs = Programs::over(url);
+        programs.seed(users).await?;
         let running = [("usher-api", "API_ADDR", &api), ("usher-admin", "ADMIN_ADDR", &admin)];
-        let [one, other] = running.map(|(name, variable, at)| program(name).env(variable, at).ready_at(at));
+        let [one, other] = running.map(|(name, variable, at)| programs.named(name).env(variable, at).ready_at(at));
         Ok(Self {
-            _running: [one.start(&folder).await, other.start(&folder).await],
-            key: made["key"].as_str().context("no key")?.to_owned(),
+            _running: [one.start(&programs.folder).await, other.start(&programs.folder).await],
+            key: programs.key().await?,
             client: Client::new(),
-            program: Box::new(program),
             api,
             admin,
             worker,
-            folder,
+            programs,
         })
     }
 
@@ -98,8 +69,8 @@ impl House {
 
     /// Runs a worker until nothing waits any more.
     pub async fn work(&self, db: &DatabaseConnection) -> Result<()> {
-        let worker = (self.program)("usher-worker").env("METRICS_ADDR", &self.worker);
-        let _running = worker.ready_at(&self.worker).start(&self.folder).await;
+        let worker = self.programs.named("usher-worker").env("METRICS_ADDR", &self.worker);
+        let _running = worker.ready_at(&self.worker).start(&self.programs.folder).await;
         let is_done = async || {
             let left = db
                 .query_one_raw(Statement::from_string(DbBackend::Postgres, UNDONE))

@@ -15,8 +15,11 @@ use reqwest::{Client, Method, RequestBuilder};
 use tokio::time::{MissedTickBehavior, interval, sleep};
 use tokio_util::sync::CancellationToken;
 
-use super::house::{EMAIL, House, PASSWORD};
-use crate::admin::Browser;
+use super::house::House;
+use crate::{
+    admin::Browser,
+    programs::{EMAIL, PASSWORD},
+};
 
 /// Tasks that sign people up; each waits for its answers.
 const PEOPLE: u32 = 10;

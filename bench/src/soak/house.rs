@@ -3,21 +3,14 @@
 
 use std::{collections::HashMap, time::Duration};
 
-use anyhow::{Context, Result, bail, ensure};
+use anyhow::{Result, bail, ensure};
 use sea_orm::{ConnectionTrait, DatabaseConnection, DbBackend, Statement};
-use serde_json::Value;
 use tokio::time::sleep;
-use usher_shared::{
-    SecretKey,
-    db::{PoolOptions, connect},
-};
+use usher_shared::db::{PoolOptions, connect};
 use usher_testkit::{Folder, Postgres, Program, Redis, Running, SmtpSink, free_port};
 
-use crate::sample::memory_of;
+use crate::{programs::Programs, sample::memory_of};
 
-pub const EMAIL: &str = "soak@example.com";
-pub const PASSWORD: &str = "four uncommon words together";
-const SEEDED_WITHIN: Duration = Duration::from_secs(3_600);
 /// How long a server stays away.
 const AWAY: Duration = Duration::from_secs(2);
 
@@ -55,7 +48,7 @@ pub struct House {
     steady: Vec<(&'static str, Running)>,
     api: Mortal,
     worker: Mortal,
-    folder: Folder,
+    programs: Programs,
 }
 
 /// A process that is killed now and then.
@@ -82,7 +75,6 @@ pub struct Mails {
 
 impl House {
     pub async fn open(users: u64) -> Result<Self> {
-        let (folder, secret_key) = (Folder::new(), SecretKey::generate_base64());
         let (postgres, redis, sink) = (
             Postgres::start_durable().await,
             Redis::start().await,
@@ -91,41 +83,26 @@ impl House {
         usher_testkit::administer(&postgres.url("postgres"), "CREATE DATABASE soak").await?;
         let url = postgres.url("soak");
         let address = || format!("127.0.0.1:{}", free_port());
-        let program = |name: &str| {
-            Program::named(name)
-                .env("DATABASE_URL", &url)
-                .env("REDIS_URL", redis.url())
-                .env("SMTP_URL", sink.url())
-                .env("SECRET_KEY", &secret_key)
-                .env("RATE_LIMITS", "off")
-                .env("STAFF_MFA", "optional")
-                .env("LOG_FORMAT", "json")
-                .env("USHER_SUPERUSER_EMAIL", EMAIL)
-                .env("USHER_SUPERUSER_PASSWORD", PASSWORD)
-        };
-        let usher = async |arguments: &str| {
-            let command = arguments.split(' ').fold(program("usher"), Program::arg);
-            let (code, text) = command.finish(&folder, SEEDED_WITHIN).await;
-            ensure!(code == 0, "usher {arguments}: {text}");
-            Ok(text)
-        };
-        usher("migrate up").await?;
-        usher(&format!("seed --users {users}")).await?;
-        let made: Value = serde_json::from_str(&usher("key create --name soak --scopes all --json").await?)?;
-        let key = made["key"].as_str().context("no key")?.to_owned();
+        let programs = Programs::over(&url)
+            .with("REDIS_URL", redis.url())
+            .with("SMTP_URL", sink.url())
+            .with("LOG_FORMAT", "json");
+        programs.seed(users).await?;
+        let key = programs.key().await?;
         let apis = [address(), address()];
         let (admin, health) = (address(), [address(), address()]);
-        let api = |at: &String| program("usher-api").env("API_ADDR", at).ready_at(at);
-        let worker = |at: &String| program("usher-worker").env("METRICS_ADDR", at).ready_at(at);
+        let api = |at: &String| programs.named("usher-api").env("API_ADDR", at).ready_at(at);
+        let worker = |at: &String| programs.named("usher-worker").env("METRICS_ADDR", at).ready_at(at);
         let steady = vec![
-            ("api", api(&apis[0]).start(&folder).await),
-            ("worker", worker(&health[0]).start(&folder).await),
+            ("api", api(&apis[0]).start(&programs.folder).await),
+            ("worker", worker(&health[0]).start(&programs.folder).await),
             (
                 "admin",
-                program("usher-admin")
+                programs
+                    .named("usher-admin")
                     .env("ADMIN_ADDR", &admin)
                     .ready_at(&admin)
-                    .start(&folder)
+                    .start(&programs.folder)
                     .await,
             ),
         ];
@@ -140,10 +117,10 @@ impl House {
             redis,
             sink,
             steady,
-            folder,
+            programs,
         };
-        house.api.start(&house.folder).await;
-        house.worker.start(&house.folder).await;
+        house.api.start(&house.programs.folder).await;
+        house.worker.start(&house.programs.folder).await;
         Ok(house)
     }
 
@@ -169,8 +146,8 @@ impl House {
                 self.postgres.start_again().await;
             }
         }
-        self.worker.start(&self.folder).await;
-        self.api.start(&self.folder).await;
+        self.worker.start(&self.programs.folder).await;
+        self.api.start(&self.programs.folder).await;
         for (name, running) in &mut self.steady {
             ensure!(running.is_running(), "{name} ended:\n{}", running.log());
         }
