@@ -52,6 +52,7 @@ struct EnrolPage {
     shell: Shell,
     next: String,
     error: Option<&'static str>,
+    label: String,
     secret: String,
     /// The QR code as a `data:` address.
     picture: Option<String>,
@@ -136,7 +137,7 @@ pub(crate) async fn enrolment(
         staff.require_fresh(&visit, None)?;
     }
     let factor = waiting_factor(&state, &signed.user).await?;
-    page::show(&enrol_page(&state, &visit, &signed.user, &factor, &next, None)?)
+    page::show(&enrol_page(&state, &visit, &signed.user, &factor, &next, None).await?)
 }
 
 /// `POST /admin/mfa/enrol`: the first right code confirms the factor.
@@ -163,7 +164,7 @@ pub(crate) async fn enrol(
             Ok(([(SET_COOKIE, accepted.cookie)], page::show(&page)?).into_response())
         }
         None => {
-            let page = enrol_page(&state, &visit, &signed.user, &factor, next, Some(WRONG_CODE))?;
+            let page = enrol_page(&state, &visit, &signed.user, &factor, next, Some(WRONG_CODE)).await?;
             page::show_with(StatusCode::UNAUTHORIZED, &page)
         }
     }
@@ -284,7 +285,7 @@ async fn waiting_factor(state: &AppState, user: &user::Model) -> Result<mfa_fact
     let factors = mfa::factors(&state.db, user.id).await?;
     match factors.into_iter().find(|factor| factor.confirmed_at.is_none()) {
         Some(factor) => Ok(factor),
-        None => mfa::enrol(&state.db, &state.config.secret_key, user.id, "Authenticator app").await,
+        None => mfa::enrol(&state.db, &state.config.secret_key, user.id, mfa::DEFAULT_LABEL).await,
     }
 }
 
@@ -296,7 +297,7 @@ fn code_page(state: &AppState, visit: &Visit, next: &str, error: Option<&'static
     }
 }
 
-fn enrol_page(
+async fn enrol_page(
     state: &AppState,
     visit: &Visit,
     user: &user::Model,
@@ -305,11 +306,14 @@ fn enrol_page(
     error: Option<&'static str>,
 ) -> Result<EnrolPage, AdminError> {
     let secret = mfa::secret(&state.config.secret_key, factor).map_err(anyhow::Error::from)?;
-    let picture = totp::qr_code(&totp::address(&secret, &user.email));
+    let (db, config) = (&state.db, &state.config);
+    let address = mfa::otpauth_address(db, &config.secret_key, &config.product_name, &user.email, factor).await;
+    let picture = totp::qr_code(&address.map_err(anyhow::Error::from)?);
     Ok(EnrolPage {
         shell: Shell::outside(state, visit, "Set up a second factor"),
         next: next.to_owned(),
         error,
+        label: factor.label.clone(),
         secret: totp::readable(&secret),
         picture: picture.map(|svg| format!("data:image/svg+xml;base64,{}", BASE64_STANDARD.encode(svg))),
     })

@@ -4,6 +4,8 @@ use crate::{assets, csrf, flash::Message, staff::Staff, state::AppState, theme::
 
 pub(crate) struct Shell {
     pub(crate) title: String,
+    /// Whose accounts these are.
+    pub(crate) product: String,
     pub(crate) nav: Vec<NavItem>,
     pub(crate) crumbs: Vec<Crumb>,
     pub(crate) person: Option<Person>,
@@ -109,6 +111,7 @@ impl Shell {
     pub(crate) fn outside(state: &AppState, visit: &Visit, title: impl Into<String>) -> Self {
         Self {
             title: title.into(),
+            product: state.config.product_name.clone(),
             nav: vec![],
             crumbs: vec![],
             person: None,

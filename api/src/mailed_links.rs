@@ -41,6 +41,7 @@ pub(crate) fn router() -> Router<AppState> {
 struct MailedLink {
     style: String,
     icon: String,
+    product: String,
     title: &'static str,
     /// The address that it is about.
     email: Option<String>,
@@ -192,6 +193,7 @@ fn page(
     MailedLink {
         style: at("pages.css"),
         icon: at("icon.svg"),
+        product: state.config.product_name.clone(),
         title,
         email,
         text,

@@ -73,6 +73,7 @@ impl Occasion {
 struct SetPassword {
     style: String,
     icon: String,
+    product: String,
     occasion: Occasion,
     stage: Stage,
 }
@@ -110,6 +111,7 @@ impl Stage {
         let page = SetPassword {
             style: at("pages.css"),
             icon: at("icon.svg"),
+            product: state.config.product_name.clone(),
             occasion,
             stage: self,
         };

@@ -76,6 +76,8 @@ pub struct Config {
     pub api_url: String,
     pub admin_url: String,
     pub app_url: String,
+    /// What people know the product by: in mails, on pages and in their authenticator apps.
+    pub product_name: String,
     /// None keeps mail in the database.
     pub smtp_url: Option<String>,
     pub mail_from: String,
@@ -108,6 +110,8 @@ pub struct FirstAccounts {
     pub api_key: Option<Token>,
 }
 
+const DEFAULT_PRODUCT_NAME: &str = "Usher";
+
 /// Where `usher up` keeps what nobody configured.
 pub const DATA_FOLDER: &str = "data";
 
@@ -130,6 +134,14 @@ impl Config {
             .unwrap_or_else(|| parse::url_of(api_addr));
         let up = mode == Mode::Up;
         let (secret_key, has_secret_key) = secret_key(mode, source)?;
+        let mail_from = source.parse("MAIL_FROM", parse::mailbox)?;
+        let product_name = match source.parse("PRODUCT_NAME", parse::product_name)? {
+            Some(name) => name,
+            None => mail_from
+                .as_deref()
+                .and_then(parse::mailbox_name)
+                .unwrap_or_else(|| DEFAULT_PRODUCT_NAME.to_owned()),
+        };
         let email_policy = EmailPolicy {
             allow_special_domains: source
                 .parse("EMAIL_ALLOW_SPECIAL_DOMAINS", parse::switch)?
@@ -150,9 +162,8 @@ impl Config {
                 .parse("APP_URL", parse::web_url)?
                 .unwrap_or_else(|| api_url.clone()),
             smtp_url: source.parse("SMTP_URL", parse::smtp_url)?,
-            mail_from: source
-                .parse("MAIL_FROM", parse::mailbox)?
-                .unwrap_or_else(|| "Usher <usher@localhost>".to_owned()),
+            product_name,
+            mail_from: mail_from.unwrap_or_else(|| "usher@localhost".to_owned()),
             secret_key,
             has_secret_key,
             sign_up: source

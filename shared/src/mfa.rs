@@ -15,6 +15,7 @@ use uuid::Uuid;
 use crate::{
     SecretKey,
     entity::mfa_factor::{self, Column, FactorKind},
+    rules::Name,
     time::now,
     totp,
 };
@@ -22,6 +23,9 @@ use crate::{
 pub use challenge::{CHALLENGE_LIFETIME, MAX_ATTEMPTS, challenge, close_challenges, pass, try_challenge};
 pub use recovery::{RECOVERY_CODES, count_recovery_codes, make_recovery_codes, use_recovery_code};
 pub use reseal::{Resealed, reseal};
+
+/// What a factor is called whose owner does not name it.
+pub const DEFAULT_LABEL: &str = "Authenticator app";
 
 /// What a factor's secret is sealed for.
 const PURPOSE: &str = "totp secret";
@@ -51,7 +55,8 @@ pub async fn has_factor(conn: &impl ConnectionTrait, user_id: i64) -> Result<boo
     Ok(confirmed.count(conn).await? > 0)
 }
 
-/// Adds a factor with a new secret. It protects nothing until [`confirm`].
+/// Adds a factor with a new secret. It protects nothing until [`confirm`]. A label that another factor of the account has
+/// gets a number behind it.
 pub async fn enrol(
     conn: &impl ConnectionTrait,
     key: &SecretKey,
@@ -62,13 +67,50 @@ pub async fn enrol(
         id: Set(Uuid::now_v7()),
         user_id: Set(user_id),
         kind: Set(FactorKind::Totp),
-        label: Set(label.to_owned()),
+        label: Set(free_label(&factors(conn, user_id).await?, label)),
         secret_sealed: Set(key.seal(PURPOSE, &totp::new_secret())),
         last_step: Set(0),
         created_at: Set(now()),
         ..Default::default()
     };
     mfa_factor::Entity::insert(row).exec_with_returning(conn).await
+}
+
+fn free_label(factors: &[mfa_factor::Model], label: &str) -> String {
+    let is_free = |label: &str| {
+        factors
+            .iter()
+            .all(|factor| factor.label.to_lowercase() != label.to_lowercase())
+    };
+    if is_free(label) {
+        return label.to_owned();
+    }
+    let numbered = |number| {
+        let behind = format!(" {number}");
+        let room = Name::MAX_CHARS - behind.chars().count();
+        label.chars().take(room).collect::<String>().trim_end().to_owned() + &behind
+    };
+    // There is one more candidate than factors.
+    (2..=factors.len() + 2)
+        .map(numbered)
+        .find(|label| is_free(label))
+        .unwrap_or_else(|| label.to_owned())
+}
+
+/// What an authenticator app reads to show codes of this factor. Whoever has another one already sees its label in the
+/// app, so that the two can be told apart.
+pub async fn otpauth_address(
+    conn: &impl ConnectionTrait,
+    key: &SecretKey,
+    product: &str,
+    email: &str,
+    factor: &mfa_factor::Model,
+) -> Result<String, MfaError> {
+    let account = match has_factor(conn, factor.user_id).await? {
+        true => format!("{email} ({})", factor.label),
+        false => email.to_owned(),
+    };
+    Ok(totp::address(product, &account, &secret(key, factor)?))
 }
 
 /// The factor's secret, to show it while it waits to be confirmed.

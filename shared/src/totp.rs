@@ -26,11 +26,18 @@ pub fn readable(secret: &[u8]) -> String {
     groups.join(" ")
 }
 
-/// What authenticator apps read from the QR code.
-pub fn address(secret: &[u8], account: &str) -> String {
-    let label: String = url::form_urlencoded::byte_serialize(account.as_bytes()).collect();
+/// What authenticator apps read from the QR code. The issuer is the product's name.
+pub fn address(issuer: &str, account: &str, secret: &[u8]) -> String {
+    // A colon parts the issuer from the account, also as %3A.
+    let encoded = |text: &str| -> String {
+        let text = text.replace(':', " ");
+        let parts = url::form_urlencoded::byte_serialize(text.as_bytes());
+        // Apps take a plus sign for itself.
+        parts.map(|part| part.replace('+', "%20")).collect()
+    };
+    let (issuer, account) = (encoded(issuer), encoded(account));
     let base32 = Secret::from(secret.to_vec()).to_base32();
-    format!("otpauth://totp/Usher:{label}?secret={base32}&issuer=Usher")
+    format!("otpauth://totp/{issuer}:{account}?secret={base32}&issuer={issuer}")
 }
 
 /// The address as a QR code: an SVG document, or none when the address is too long for one.
@@ -67,6 +74,20 @@ mod tests {
         assert_eq!(step_of(secret, "287082", 59), Some(1));
         assert_eq!(step_of(secret, "081804", 1_111_111_109), Some(37_037_036));
         assert_eq!(step_of(secret, "005 924", 1_234_567_890), Some(41_152_263));
+    }
+
+    #[test]
+    fn the_address_names_the_issuer_and_the_account_as_apps_read_them() {
+        let said = address(
+            "Acme & Söhne: Sign-in",
+            "ada+1@example.com (Phone)",
+            b"12345678901234567890",
+        );
+        assert_eq!(
+            said,
+            "otpauth://totp/Acme%20%26%20S%C3%B6hne%20%20Sign-in:ada%2B1%40example.com%20%28Phone%29\
+             ?secret=GEZDGNBVGY3TQOJQGEZDGNBVGY3TQOJQ&issuer=Acme%20%26%20S%C3%B6hne%20%20Sign-in"
+        );
     }
 
     #[test]

@@ -69,12 +69,13 @@ pub struct Delivery {
 impl Mailer {
     /// Reads `SMTP_URL` and `MAIL_FROM`; it does not connect.
     pub fn new(config: &Config) -> anyhow::Result<Self> {
-        let from: Mailbox = config.mail_from.parse().with_context(|| {
+        let mut from: Mailbox = config.mail_from.parse().with_context(|| {
             format!(
                 "MAIL_FROM is {:?}, not a sender, for example MAIL_FROM=\"Usher <usher@example.org>\"",
                 config.mail_from
             )
         })?;
+        from.name.get_or_insert_with(|| config.product_name.clone());
         let smtp = config.smtp_url.as_deref().map(Smtp::new).transpose().map_err(|error| {
             anyhow!("SMTP_URL {error:#}, for example SMTP_URL=smtp://user:secret@mail.example.org:587?tls=required")
         })?;
@@ -86,12 +87,6 @@ impl Mailer {
             smtp: smtp.map(relay).map(Arc::new),
             from,
         })
-    }
-
-    /// What the house is called in mails: the name in `MAIL_FROM`.
-    #[must_use]
-    pub fn sender(&self) -> &str {
-        self.from.name.as_deref().unwrap_or("Usher")
     }
 
     /// Whether the mail server would take mail: connects, encrypts and logs in as for one, and sends nothing. None

@@ -102,10 +102,10 @@ impl JobContext {
         Ok(user.filter(|user| user.deleted_at.is_none()))
     }
 
-    /// What the house is called in mails.
+    /// What the product is called in mails.
     #[must_use]
     pub fn house(&self) -> &str {
-        self.mailer.sender()
+        &self.config.product_name
     }
 
     /// A link to a page of the app, with a new token that works once, for this long. Only the token's hash is kept, and

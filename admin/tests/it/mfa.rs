@@ -76,6 +76,23 @@ on_both! {
         assert!(page.has("Confirm it is you") && !page.has("<dt>Secret</dt>"));
     }
 
+    async fn pages_and_apps_say_what_the_product_is_called(db: TestDb) {
+        let app = TestApp::with(db, &[("PRODUCT_NAME", "Acme <Co>")]).await;
+        let mut visitor = app.anonymous();
+        let page = visitor.get("/admin/login").await;
+        assert!(page.has("· Acme &#60;Co&#62;</title>") && !page.has("Usher"), "{}", page.body);
+        visitor.sign_in(ADMIN, PASSWORD).await;
+        assert!(visitor.get("/admin/users").await.has("· Acme &#60;Co&#62;</title>"));
+        for label in ["Authenticator app", "Authenticator app 2"] {
+            let page = visitor.get("/admin/mfa/enrol").await;
+            assert!(page.has(&format!("<dt>Name</dt><dd>{label}</dd>")), "{}", page.body);
+            let code = code(&secret_of(&page), 0);
+            visitor.post("/admin/mfa/enrol", &[("code", &code), ("next", "")]).await;
+        }
+        let page = visitor.get("/admin/account").await;
+        assert!(page.has("Authenticator app <") && page.has("Authenticator app 2 <"), "{}", page.body);
+    }
+
     async fn a_recovery_code_stands_in_once_and_its_owner_is_told(db: TestDb) {
         let app = TestApp::with(db, &REQUIRED).await;
         let (mut visitor, _) = enrolled(&app).await;

@@ -108,7 +108,7 @@ impl ErrorList for Show {
 #[derive(ToSchema)]
 #[schema(as = NewTotp)]
 struct EnrolIn {
-    /// By which you tell your devices apart; 1–255 characters after trimming.
+    /// By which you tell your devices apart; 1–255 characters after trimming. A second one of the same label gets a number.
     #[schema(example = "Phone", value_type = Option<String>, pattern = r"^\s*[^\s\x00-\x1f\x7f-\x9f][^\x00-\x1f\x7f-\x9f]{0,254}\s*$")]
     label: Option<Name>,
 }
@@ -133,7 +133,7 @@ struct SecretOut {
     /// What the QR code says.
     #[schema(example = "otpauth://totp/Usher:ada%40example.com?secret=GEZDGNBVGY3TQOJQGEZDGNBVGY3TQOJQ&issuer=Usher")]
     otpauth_url: String,
-    /// The QR code as an SVG document; null when the email address is too long for one.
+    /// The QR code as an SVG document; null when address and label are too long for one.
     #[schema(example = "<svg xmlns=\"http://www.w3.org/2000/svg\"/>")]
     qr_svg: Option<String>,
 }
@@ -167,11 +167,11 @@ async fn enrol(
     if confirmed >= MAX_FACTORS {
         return Err(ApiError::TooManyFactors);
     }
-    let label = body.label.as_ref().map_or("Authenticator app", Name::as_str);
+    let label = body.label.as_ref().map_or(mfa::DEFAULT_LABEL, Name::as_str);
     let factor = mfa::enrol(&*tx, key, user.id, label).await?;
+    let otpauth_url = mfa::otpauth_address(&*tx, key, &state.config.product_name, &user.email, &factor).await?;
     tx.commit().await?;
     let secret = mfa::secret(key, &factor)?;
-    let otpauth_url = totp::address(&secret, &user.email);
     let shown = SecretOut {
         id: factor.id,
         secret: totp::readable(&secret),

@@ -15,6 +15,29 @@ fn bytes(readable: &str) -> Vec<u8> {
 }
 
 on_both! {
+    async fn apps_are_named_after_the_product_and_told_apart(db: TestDb) {
+        let app = TestApp::with(db, &[("PRODUCT_NAME", "Acme & Co")]).await;
+        let ada = app.person("ada@example.com").await;
+        let mut seen = vec![];
+        for label in [json!({}), json!({}), json!({"label": "Phone"}), json!({"label": "PHONE"})] {
+            let added = ada.client.post("/me/mfa/totp", &label).await.json();
+            let (id, secret) = (added["id"].as_str().unwrap(), bytes(added["secret"].as_str().unwrap()));
+            let confirmed = ada.client.post(&format!("/me/mfa/totp/{id}/verify"), &json!({"code": code(&secret, 0)})).await;
+            assert_eq!(confirmed.status, StatusCode::OK);
+            let url = added["otpauth_url"].as_str().unwrap();
+            assert!(url.ends_with("&issuer=Acme%20%26%20Co"), "{url}");
+            let name = url.strip_prefix("otpauth://totp/Acme%20%26%20Co:ada%40example.com").expect(url);
+            seen.push((confirmed.json()["label"].as_str().unwrap().to_owned(), name.split('?').next().unwrap().to_owned()));
+        }
+        let named = |label: &str, name: &str| (label.to_owned(), name.to_owned());
+        assert_eq!(seen, [
+            named("Authenticator app", ""),
+            named("Authenticator app 2", "%20%28Authenticator%20app%202%29"),
+            named("Phone", "%20%28Phone%29"),
+            named("PHONE 2", "%20%28PHONE%202%29"),
+        ]);
+    }
+
     async fn an_app_is_added_confirmed_used_and_removed(db: TestDb) {
         let app = TestApp::start(db).await;
         let ada = app.person("ada@example.com").await;

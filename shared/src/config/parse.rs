@@ -94,6 +94,31 @@ pub(super) fn mailbox(text: &str) -> Read<String> {
     }
 }
 
+/// The display name of a sender that has one, such as `"Acme, Inc." <hello@acme.example>`.
+pub(super) fn mailbox_name(text: &str) -> Option<String> {
+    let name = text.rsplit_once('<')?.0.trim();
+    let name = match name.strip_prefix('"').and_then(|name| name.strip_suffix('"')) {
+        Some(quoted) => quoted.replace(r#"\""#, "\"").replace(r"\\", r"\"),
+        None => name.to_owned(),
+    };
+    product_name(&name).ok()
+}
+
+/// Short enough for a subject and an authenticator app.
+pub(super) fn product_name(text: &str) -> Read<String> {
+    const MAX: usize = 64;
+    let name = text.trim();
+    if name.chars().any(char::is_control) {
+        Err("holds a control character".to_owned())
+    } else if !name.chars().any(char::is_alphanumeric) {
+        Err("has neither a letter nor a digit".to_owned())
+    } else if name.chars().count() > MAX {
+        Err(format!("has more than {MAX} characters"))
+    } else {
+        Ok(name.to_owned())
+    }
+}
+
 pub(super) fn secret_key(text: &str) -> Read<SecretKey> {
     SecretKey::from_base64(text).map_err(str::to_owned)
 }

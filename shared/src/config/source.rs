@@ -17,7 +17,7 @@ const fn setting(name: &'static str, about: &'static str, example: &'static str)
 }
 
 /// Every setting there is.
-pub const SETTINGS: [Setting; 26] = [
+pub const SETTINGS: [Setting; 27] = [
     setting("DATABASE_URL", "PostgreSQL or SQLite", parse::DATABASE_URL_EXAMPLE),
     setting(
         "REDIS_URL",
@@ -34,6 +34,11 @@ pub const SETTINGS: [Setting; 26] = [
     setting("API_URL", "The API's public address", "https://api.example.org"),
     setting("ADMIN_URL", "The admin's public address", "https://admin.example.org"),
     setting("APP_URL", "Where links in mails lead", "https://app.example.org"),
+    setting(
+        "PRODUCT_NAME",
+        "What people know the product by, in mails and authenticator apps",
+        "Acme",
+    ),
     setting(
         "SMTP_URL",
         "The mail server; without it mail is kept in the database",

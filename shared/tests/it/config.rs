@@ -22,6 +22,23 @@ fn a_room_has_safe_defaults() {
 }
 
 #[test]
+fn the_product_is_called_as_set_or_else_as_the_sender_or_else_usher() {
+    let name = |more: &[(&str, &str)]| read(Mode::Room, more).unwrap().product_name;
+    assert_eq!(name(&[]), "Usher");
+    assert_eq!(name(&[("MAIL_FROM", "hello@acme.example")]), "Usher");
+    assert_eq!(name(&[("MAIL_FROM", "Acme Cloud <hello@acme.example>")]), "Acme Cloud");
+    assert_eq!(
+        name(&[("MAIL_FROM", r#""Acme, \"Inc.\"" <hello@acme.example>"#)]),
+        r#"Acme, "Inc.""#
+    );
+    assert_eq!(
+        name(&[("PRODUCT_NAME", " Acme "), ("MAIL_FROM", "Usher <u@acme.example>")]),
+        "Acme"
+    );
+    assert_eq!(read(Mode::Room, &[]).unwrap().mail_from, "usher@localhost");
+}
+
+#[test]
 fn every_setting_refuses_nonsense_in_one_line_that_names_it() {
     let nonsense = [
         ("DATABASE_URL", "mysql://u@h/x"),
@@ -37,6 +54,8 @@ fn every_setting_refuses_nonsense_in_one_line_that_names_it() {
         ("APP_URL", "https://x/?y"),
         ("SMTP_URL", "http://x"),
         ("SMTP_URL", "smtp://"),
+        ("PRODUCT_NAME", "…"),
+        ("PRODUCT_NAME", "two\nlines"),
         ("MAIL_FROM", "nobody"),
         ("MAIL_FROM", "a@b\r\nBcc: c@d"),
         ("SECRET_KEY", "c2hvcnQ="),

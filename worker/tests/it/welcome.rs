@@ -75,6 +75,20 @@ on_both! {
         assert!(yard.user(user.id).await.welcomed_at.is_some());
     }
 
+    async fn mails_are_in_the_name_of_the_product(db: TestDb) {
+        let smtp = Smtp::start().await;
+        let settings = [("SMTP_URL", smtp.url()), ("MAIL_FROM", "hello@acme.example".to_owned()), ("PRODUCT_NAME", "Acme, Söhne & Co".to_owned())];
+        let settings: Vec<_> = settings.iter().map(|(name, value)| (*name, value.as_str())).collect();
+        let yard = Yard::with(db, &settings, true).await;
+        let worker = yard.start(registry());
+        yard.sign_up("Ada Lovelace", "ada@example.org").await;
+        let mails = smtp.wait_for(1, PATIENCE).await;
+        worker.stop().await;
+        assert_eq!(mails[0].subject, "Welcome to Acme, Söhne & Co");
+        assert!(mails[0].header("From").is_some_and(|from| from.contains("Acme, Söhne & Co")), "{:?}", mails[0].header("From"));
+        assert!(!mails[0].text.contains("Usher") && !mails[0].html.contains("Usher"), "{}", mails[0].text);
+    }
+
     async fn an_address_with_marks_and_symbols_beyond_ascii_is_mailed(db: TestDb) {
         let smtp = Smtp::start().await;
         let yard = with_smtp(db, &smtp).await;
