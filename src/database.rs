@@ -1,11 +1,19 @@
 //! The database as the commands use it.
 
+use std::sync::Arc;
+
 use anyhow::Result;
 use sea_orm::DatabaseConnection;
 use usher_shared::{
     Config,
     db::{self, PoolOptions},
+    jobs::{Ledger, PollOnly},
 };
+
+/// The jobs table, for commands that leave work behind: workers find it there.
+pub fn ledger(db: &DatabaseConnection) -> Ledger {
+    Ledger::new(db.clone(), Arc::new(PollOnly))
+}
 
 /// Two connections to a database whose schema is up to date.
 pub async fn open(config: &Config) -> Result<DatabaseConnection> {

@@ -64,6 +64,8 @@ pub async fn run(config: Config, args: &Args) -> Result<()> {
             if up_to_date {
                 find("audit log", database::audit_log(&db, &config).await);
                 find("staff", staff::second_factors(&db, &config).await);
+                find("foreign keys", database::foreign_keys(&db).await);
+                find("purge", database::purge(&db).await);
                 find("workers", work::workers(&db).await);
                 find("dead jobs", work::dead(&db).await);
                 find("breaker", work::breakers(&db).await);
@@ -88,9 +90,9 @@ fn tell(findings: &[Finding], json: bool) -> Result<()> {
     } else {
         for Finding { part, state } in findings {
             match state {
-                State::Ok(text) => say::line(format_args!("ok     {part:<10} {text}")),
-                State::Warning(text) => say::line(format_args!("warn   {part:<10} {text}")),
-                State::Wrong(text) => say::line(format_args!("WRONG  {part:<10} {text}")),
+                State::Ok(text) => say::line(format_args!("ok     {part:<12} {text}")),
+                State::Warning(text) => say::line(format_args!("warn   {part:<12} {text}")),
+                State::Wrong(text) => say::line(format_args!("WRONG  {part:<12} {text}")),
             }
         }
     }

@@ -7,7 +7,6 @@ use usher_shared::{
     Config,
     api_keys::{self, NewKey, Scope},
     audit::Actor,
-    db,
     entity::api_key,
     rules::Name,
     time::now,
@@ -47,7 +46,7 @@ pub async fn run(config: &Config, command: Command) -> Result<()> {
             let name =
                 Name::parse(&name).map_err(|violation| anyhow!("{}, for example --name billing", violation.message))?;
             let new = NewKey::plain(name, parse_scopes(&scopes)?);
-            let tx = db::begin(&db).await?;
+            let tx = database::ledger(&db).begin().await?;
             let (key, token) = api_keys::issue(&tx, new, None, &Actor::system()).await?;
             tx.commit().await?;
             if json {
@@ -77,7 +76,7 @@ pub async fn run(config: &Config, command: Command) -> Result<()> {
             Ok(())
         }
         Command::Revoke { id } => {
-            let tx = db::begin(&db).await?;
+            let tx = database::ledger(&db).begin().await?;
             let key = api_keys::find_for_change(&tx, id).await?;
             let key = key.with_context(|| format!("there is no key {id}; `usher key list` shows them"))?;
             if key.revoked_at.is_some() {

@@ -21,7 +21,9 @@ use usher_shared::{
         user::{self, UserStatus},
     },
     jobs::{Job, WelcomeEmail},
+    search,
     time::now,
+    users,
 };
 use uuid::{Builder, Uuid};
 
@@ -69,6 +71,7 @@ pub async fn run(config: &Config, args: &Args) -> Result<()> {
         bar.set_position(made);
     }
     bar.finish_and_clear();
+    users::fill_search_texts(&seeder.db).await?;
     seeder.refresh_statistics().await?;
     let seconds = began.elapsed().as_secs_f64();
     if args.json {
@@ -160,10 +163,12 @@ impl Seeder {
             .then(|| created_at + Duration::minutes(self.random.random_range(1..600)))
             .map(|at| at.min(self.now));
         let logged_in = verified.filter(|_| self.random.random_bool(0.7));
+        let name = format!("{first} {last}");
         user::ActiveModel {
+            search_text: Set(Some(search::text_of(&name, &email))),
             email_key: Set(email.to_lowercase()),
             email: Set(email),
-            name: Set(format!("{first} {last}")),
+            name: Set(name),
             age: Set(self.random.random_bool(0.6).then(|| self.random.random_range(16..90))),
             status: Set(status),
             locked_until: Set((status == UserStatus::Locked).then(|| self.now + Duration::days(14))),

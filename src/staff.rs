@@ -4,15 +4,14 @@ use std::io::{self, BufRead};
 
 use anyhow::{Context, Result};
 use clap::Subcommand;
-use sea_orm::{ColumnTrait, ConnectionTrait, EntityTrait, QueryFilter, QueryOrder, sea_query::Expr};
+use sea_orm::{ColumnTrait, EntityTrait, QueryFilter, QueryOrder};
 use usher_shared::{
     Config,
-    audit::{self, Actor, Entry},
+    audit::Actor,
     db,
-    entity::{session, user},
+    entity::user,
     password,
     rules::{Email, Name},
-    time::now,
     users::{self, CreateUserError},
 };
 
@@ -40,7 +39,7 @@ pub enum Command {
         #[arg(long)]
         json: bool,
     },
-    /// Set a new password, print it once, and end the account's sessions
+    /// Set a new password, print it once, and end the account's sessions and mailed links
     SetPassword {
         email: String,
         /// Read the password from standard input instead of making one up
@@ -105,16 +104,10 @@ pub async fn run(config: &Config, command: Command) -> Result<()> {
             let user = user.with_context(|| format!("there is no account with the address {email}"))?;
             let (raw, shown) = choose(password_stdin)?;
             let hash = password::hash(&acceptable(&raw)?).await?;
-            let tx = db::begin(&db).await?;
-            users::set_password(&tx, user.id, hash, false).await?;
-            session::Entity::update_many()
-                .col_expr(session::Column::EndedAt, Expr::value(now()))
-                .col_expr(session::Column::EndReason, Expr::value("password changed"))
-                .filter(session::Column::UserId.eq(user.id))
-                .filter(session::Column::EndedAt.is_null())
-                .exec(&tx)
-                .await?;
-            record(&tx, "set_password", &user).await?;
+            let tx = database::ledger(&db).begin().await?;
+            let held = users::find_for_change(&tx, user.id).await?;
+            let held = held.with_context(|| format!("the account with the address {email} was deleted"))?;
+            users::replace_password(&tx, &held, hash, None, &Actor::system()).await?;
             tx.commit().await?;
             tell("Set the password of", &user, shown.then_some(&raw));
         }
@@ -140,17 +133,6 @@ fn tell(what: &str, user: &user::Model, raw: Option<&String>) {
     if let Some(raw) = raw {
         say::line(format_args!("Password, shown only this once: {raw}"));
     }
-}
-
-async fn record(conn: &impl ConnectionTrait, action: &str, user: &user::Model) -> Result<()> {
-    let entry = Entry {
-        action,
-        object_type: "user",
-        object_id: Some(user.id.to_string()),
-        object_label: Some(user.name.clone()),
-        ..Entry::default()
-    };
-    Ok(audit::record(conn, &Actor::system(), entry).await?)
 }
 
 fn rights(user: &user::Model) -> &'static str {

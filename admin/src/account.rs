@@ -10,7 +10,7 @@ use usher_shared::{
     audit::{self, Entry},
     config::StaffMfa,
     entity::session::{self, SessionKind},
-    jobs::{MfaChange, Options, PasswordChanged, enqueue_with},
+    jobs::MfaChange,
     mfa,
     rate_limit::Quota,
     rules::Password,
@@ -44,6 +44,8 @@ struct AccountPage {
     factors: Vec<Factor>,
     codes_left: u64,
     sessions: Vec<Device>,
+    /// Whether a new password takes the second factor first.
+    confirm_first: bool,
     /// What is wrong with the passwords typed: of the present one, of the new one.
     wrong: [Option<String>; 2],
 }
@@ -76,7 +78,6 @@ async fn draw(
 ) -> Result<AccountPage, AdminError> {
     let (db, id) = (&state.db, staff.id());
     let factors = mfa::factors(db, id).await?;
-    let confirmed = factors.into_iter().filter(|factor| factor.confirmed_at.is_some());
     let device = |session: session::Model| Device {
         id: session.id,
         name: session
@@ -95,7 +96,8 @@ async fn draw(
         shell: Shell::new(state, visit, staff, "Your account").here("Your account"),
         name: staff.user().name.clone(),
         email: staff.user().email.clone(),
-        factors: confirmed
+        factors: factors
+            .into_iter()
             .map(|factor| Factor {
                 id: factor.id,
                 label: factor.label,
@@ -104,6 +106,7 @@ async fn draw(
             .collect(),
         codes_left: mfa::count_recovery_codes(db, id).await?,
         sessions: sessions::list(db, id).await?.into_iter().map(device).collect(),
+        confirm_first: staff.has_factor() && !staff.is_fresh(),
         wrong,
     })
 }
@@ -115,6 +118,9 @@ pub(crate) async fn set_password(
     staff: Staff,
     Posted(form): Posted,
 ) -> Result<Response, AdminError> {
+    if staff.has_factor() {
+        staff.require_fresh_on("/admin/account")?;
+    }
     let get = |name| form.get(name).unwrap_or_default();
     let (present, new) = (get("present"), get("new"));
     let user = staff.user();
@@ -143,18 +149,11 @@ pub(crate) async fn set_password(
         .map_err(anyhow::Error::from)?;
     let tx = state.ledger.begin().await?;
     let actor = staff.actor(&visit);
-    users::set_password(&*tx, user.id, hash, false).await?;
-    sessions::end(&*tx, user.id, Which::Others(staff.session_id()), "password changed").await?;
-    let entry = Entry {
-        action: "set_password",
-        object_type: "user",
-        object_id: Some(user.id.to_string()),
-        object_label: Some(user.email.clone()),
-        ..Entry::default()
-    };
-    audit::record(&*tx, &actor, entry).await?;
-    let told = PasswordChanged { user_id: user.id };
-    enqueue_with(&tx, told, Options::default().actor(actor.word()))
+    let held = users::find_for_change(&tx, user.id).await?;
+    // Another password that was set meanwhile is not overwritten by somebody who knew the one before.
+    let held = held.filter(|held| held.password_hash == user.password_hash);
+    let held = held.ok_or(AdminError::StaleForm)?;
+    users::replace_password(&tx, &held, hash, Some(staff.session_id()), &actor)
         .await
         .map_err(anyhow::Error::from)?;
     tx.commit().await?;
@@ -201,7 +200,7 @@ pub(crate) async fn make_codes(
     let codes = mfa::make_recovery_codes(&*tx, &state.config.secret_key, staff.id()).await?;
     note(&tx, &staff.actor(&visit), staff.user(), MfaChange::RecoveryCodesMade).await?;
     tx.commit().await?;
-    page::show(&codes_page(&state, &visit, "/admin/account", codes))
+    page::show(&codes_page(&state, &visit, "/admin/account", None, codes))
 }
 
 /// `POST /admin/account/sessions/revoke`: one by its `id`, or all others.

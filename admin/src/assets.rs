@@ -9,6 +9,7 @@ use axum::{
     response::{IntoResponse, Response},
 };
 use flate2::{Compression, write::GzEncoder};
+use usher_serve::accepts;
 use usher_shared::crypto::sha256;
 
 struct Asset {
@@ -74,11 +75,7 @@ pub(crate) async fn serve(Path(file): Path<String>, headers: HeaderMap) -> Respo
         (header::CACHE_CONTROL, "public, max-age=31536000, immutable"),
         (header::VARY, "accept-encoding"),
     ];
-    let accepts = headers
-        .get(header::ACCEPT_ENCODING)
-        .and_then(|value| value.to_str().ok())
-        .unwrap_or_default();
-    if accepts.contains("gzip") && !asset.gzip.is_empty() {
+    if accepts(&headers, "gzip") && !asset.gzip.is_empty() {
         return (kept, [(header::CONTENT_ENCODING, "gzip")], asset.gzip.clone()).into_response();
     }
     (kept, asset.plain).into_response()

@@ -5,14 +5,17 @@ use std::sync::Arc;
 
 use askama::Template;
 use axum::{
-    http::{HeaderValue, StatusCode, header::RETRY_AFTER},
+    http::{
+        HeaderValue, StatusCode,
+        header::{ACCEPT_ENCODING, RETRY_AFTER},
+    },
     response::{IntoResponse, Redirect, Response},
 };
 use sea_orm::DbErr;
 use usher_shared::db::is_outage;
 
 use crate::{
-    page,
+    kept, page,
     reauth::{self, Waiting},
     shell::Shell,
     state::AppState,
@@ -27,12 +30,16 @@ pub(crate) enum AdminError {
     NotFound,
     /// The password must be shown again first.
     Reauthenticate(Box<Waiting>),
+    /// The form was opened in an earlier session of the same person, who has signed in again since.
+    SignedInSince(Box<Waiting>),
     /// Why, as a sentence.
     Forbidden(String),
     /// The form's token is missing, old or another visitor's.
     StaleForm,
     BadRequest(String),
     MethodNotAllowed,
+    /// A body that is compressed, or no form.
+    UnsupportedBody,
     /// Seconds to wait.
     TooMany(u64),
     /// The database does not answer.
@@ -49,9 +56,10 @@ impl AdminError {
             Self::SignIn(_) => StatusCode::SEE_OTHER,
             Self::NotFound => StatusCode::NOT_FOUND,
             Self::Reauthenticate(_) => StatusCode::UNAUTHORIZED,
-            Self::Forbidden(_) | Self::StaleForm => StatusCode::FORBIDDEN,
+            Self::Forbidden(_) | Self::StaleForm | Self::SignedInSince(_) => StatusCode::FORBIDDEN,
             Self::BadRequest(_) => StatusCode::BAD_REQUEST,
             Self::MethodNotAllowed => StatusCode::METHOD_NOT_ALLOWED,
+            Self::UnsupportedBody => StatusCode::UNSUPPORTED_MEDIA_TYPE,
             Self::TooMany(_) => StatusCode::TOO_MANY_REQUESTS,
             Self::Unavailable(_) => StatusCode::SERVICE_UNAVAILABLE,
             Self::Internal(_) => StatusCode::INTERNAL_SERVER_ERROR,
@@ -68,13 +76,17 @@ impl AdminError {
                 "The page or the object does not exist, or no longer does. Go back, or look for it in its list.".to_owned(),
             ),
             Self::Forbidden(why) => ("Not allowed", why.clone()),
-            Self::StaleForm => (
+            Self::StaleForm | Self::SignedInSince(_) => (
                 "The form has expired",
                 "This form was opened before you signed in or out, or was not sent by this site. Nothing was saved. \
                  Go back, load the page again and send the form once more."
                     .to_owned(),
             ),
             Self::BadRequest(what) => ("This cannot be done", what.clone()),
+            Self::UnsupportedBody => (
+                "This cannot be done",
+                "The form was not sent as a browser sends it. Send its fields as they are, without Content-Encoding.".to_owned(),
+            ),
             Self::MethodNotAllowed => ("This cannot be done", "This address takes no such request.".to_owned()),
             Self::TooMany(seconds) => {
                 ("Too many attempts", format!("Wait {seconds} seconds, then try again."))
@@ -147,6 +159,9 @@ pub(crate) fn render(error: &AdminError, state: &AppState, visit: &Visit) -> Res
     if let (AdminError::Reauthenticate(waiting), Some(staff)) = (error, &staff) {
         return reauth::ask(state, visit, staff, waiting);
     }
+    if let AdminError::SignedInSince(waiting) = error {
+        return kept::ask_again(state, visit, waiting);
+    }
     let page = ErrorPage {
         shell: match &staff {
             Some(staff) => Shell::new(state, visit, staff, title).here(title),
@@ -167,6 +182,12 @@ pub(crate) fn render(error: &AdminError, state: &AppState, visit: &Visit) -> Res
         AdminError::Unavailable(_) => Some(OUTAGE),
         _ => None,
     };
+    if matches!(error, AdminError::UnsupportedBody) {
+        // RFC 7694 §3
+        response
+            .headers_mut()
+            .insert(ACCEPT_ENCODING, HeaderValue::from_static("identity"));
+    }
     if let Some(seconds) = wait {
         response.headers_mut().insert(RETRY_AFTER, HeaderValue::from(seconds));
     }

@@ -3,6 +3,8 @@
 use base64::{Engine, prelude::BASE64_URL_SAFE_NO_PAD};
 use usher_shared::SecretKey;
 
+use crate::csrf::Binding;
+
 const PURPOSE: &str = "admin flash";
 
 /// What is said, and how.
@@ -41,17 +43,17 @@ impl Message {
     }
 
     /// The cookie's value.
-    pub(crate) fn seal(&self, key: &SecretKey, binding: &str) -> String {
+    pub(crate) fn seal(&self, key: &SecretKey, binding: &Binding) -> String {
         let (href, label) = self.link.as_ref().map_or(("", ""), |(href, label)| (href, label));
         let plain = format!("{binding}\n{}\n{href}\n{label}\n{}", self.tone, self.words);
         BASE64_URL_SAFE_NO_PAD.encode(key.seal(PURPOSE, plain.as_bytes()))
     }
 
     /// None when the cookie was made by or for somebody else.
-    pub(crate) fn open(key: &SecretKey, binding: &str, cookie: &str) -> Option<Self> {
+    pub(crate) fn open(key: &SecretKey, binding: &Binding, cookie: &str) -> Option<Self> {
         let plain = key.open(PURPOSE, &BASE64_URL_SAFE_NO_PAD.decode(cookie).ok()?)?;
         let plain = String::from_utf8(plain).ok()?;
-        let rest = plain.strip_prefix(binding)?.strip_prefix('\n')?;
+        let rest = plain.strip_prefix(&binding.to_string())?.strip_prefix('\n')?;
         let mut parts = rest.splitn(4, '\n');
         let (tone, href, label, words) = (parts.next()?, parts.next()?, parts.next()?, parts.next()?);
         let message = if tone == "good" {

@@ -136,7 +136,7 @@ pub(crate) async fn check(
     request: Request,
 ) -> Result<Response, AdminError> {
     require(&staff)?;
-    staff.require_fresh(&visit, None)?;
+    staff.require_fresh_on(HERE)?;
     let upload = Upload::read(request, &state, MAX_BYTES).await?;
     let Some(upload) = upload.filter(|upload| !upload.bytes.is_empty()) else {
         let words = "Choose a file that has lines in it".to_owned();

@@ -15,6 +15,7 @@ pub mod fuzzing;
 mod health;
 mod impersonation;
 mod import;
+mod kept;
 mod login;
 mod mail_body;
 mod mfa;

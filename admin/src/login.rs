@@ -15,8 +15,8 @@ use usher_shared::{
     entity::{audit_log::ActorKind, user},
     impersonation,
     jobs::Tx,
-    password,
-    rate_limit::{Decision, Quota, RateLimiter, bucket},
+    mfa, password,
+    rate_limit::{Decision, Quota, bucket},
     rules::Email,
     time::now,
     users,
@@ -25,9 +25,9 @@ use usher_shared::{
 use crate::{
     cookie::SESSION,
     error::AdminError,
-    page,
-    posted::Posted,
-    session,
+    kept, page,
+    posted::PostedOutside,
+    session::{self, Signed},
     shell::Shell,
     staff::actor,
     state::AppState,
@@ -47,6 +47,8 @@ struct LoginPage {
     shell: Shell,
     email: String,
     next: String,
+    /// A form that was sent too late, sealed.
+    kept: Option<String>,
     error: Option<&'static str>,
 }
 
@@ -65,16 +67,28 @@ pub(crate) async fn form(
     if matches!(visit.standing, Standing::Staff(_)) {
         return Ok(Redirect::to(&own_address(&next)).into_response());
     }
-    page::show(&login_page(&state, &visit, "", &next, None))
+    page::show(&login_page(&state, &visit, ["", &next], None, None))
+}
+
+/// The page that asks to sign in, in the place of the one that a form was sent to.
+pub(crate) fn ask(state: &AppState, visit: &Visit, sealed: &str, words: &'static str) -> Result<Response, AdminError> {
+    let page = login_page(state, visit, ["", ""], Some(sealed), Some(words));
+    page::show_with(StatusCode::UNAUTHORIZED, &page)
 }
 
 /// `POST /admin/login`
 pub(crate) async fn sign_in(
     State(state): State<AppState>,
     visit: Visit,
-    Posted(form): Posted,
+    PostedOutside { fields: form, is_own }: PostedOutside,
 ) -> Result<Response, AdminError> {
     let [email, password, next] = ["email", "password", "next"].map(|name| form.get(name).unwrap_or_default());
+    let sealed = form.get(kept::FIELD);
+    if !is_own {
+        let words = "This page was open for too long. Sign in here.";
+        let page = login_page(&state, &visit, [email, next], sealed, Some(words));
+        return page::show_with(StatusCode::FORBIDDEN, &page);
+    }
     let key = Email::key_of(&email.replace('\0', ""));
     allowed(
         state
@@ -96,35 +110,55 @@ pub(crate) async fn sign_in(
         refused(&state, &visit, user.as_ref(), "password").await?;
         return page::show_with(
             StatusCode::UNAUTHORIZED,
-            &login_page(&state, &visit, email, next, Some(REFUSED)),
+            &login_page(&state, &visit, [email, next], sealed, Some(REFUSED)),
         );
     };
 
     let tx = state.ledger.begin().await?;
-    let token = session::start(&*tx, staff.id, &visit).await?;
+    if let Some(signed) = visit.standing.signed() {
+        leave(&tx, &visit, signed, "signed in again").await?;
+    }
+    let (id, token) = session::start(&*tx, staff.id, &visit).await?;
     let owes_factor = signed_in_unless_factor(&state, &tx, &visit, staff).await?;
     tx.commit().await?;
-    let to = match owes_factor {
-        true => format!("/admin/mfa?{}", query(next)),
-        false => own_address(next),
+    let visit = visit.signed_in(id, staff.id);
+    let page = match (owes_factor, sealed) {
+        (true, None) => Redirect::to(&format!("/admin/mfa?{}", query(next))).into_response(),
+        (true, Some(_)) if mfa::has_factor(&state.db, staff.id).await? => {
+            crate::mfa::ask(&state, &visit, next, sealed, None)?
+        }
+        (true, Some(_)) => crate::mfa::ask_to_enrol(&state, &visit, (staff, id), next, sealed).await?,
+        (false, _) => arrived(&state, &visit, staff.id, next, sealed),
     };
-    Ok((
-        [(SET_COOKIE, SESSION.set(token.as_str(), state.is_https()))],
-        Redirect::to(&to),
-    )
-        .into_response())
+    Ok(([(SET_COOKIE, SESSION.set(token.as_str(), state.is_https()))], page).into_response())
+}
+
+/// Where somebody goes who has just signed in: to the form that was kept for them, or on.
+pub(crate) fn arrived(state: &AppState, visit: &Visit, user_id: i64, next: &str, sealed: Option<&str>) -> Response {
+    let kept = kept::give_back(state, visit, user_id, sealed);
+    kept.unwrap_or_else(|| Redirect::to(&own_address(next)).into_response())
+}
+
+/// Ends a session of this browser, and what its person had open in somebody else's name.
+async fn leave(tx: &Tx, visit: &Visit, signed: &Signed, reason: &str) -> Result<(), DbErr> {
+    session::end(&**tx, signed.id, reason).await?;
+    impersonation::end(&**tx, signed.user.id, &actor(&signed.user, visit))
+        .await
+        .map(drop)
 }
 
 /// `POST /admin/logout`
 pub(crate) async fn sign_out(
     State(state): State<AppState>,
     visit: Visit,
-    Posted(_): Posted,
+    PostedOutside { is_own, .. }: PostedOutside,
 ) -> Result<Response, AdminError> {
-    if let Standing::Staff(signed) | Standing::OwesCode(signed) | Standing::OwesFactor(signed) = &visit.standing {
+    if let Some(signed) = visit.standing.signed() {
+        if !is_own {
+            return Err(AdminError::StaleForm);
+        }
         let tx = state.ledger.begin().await?;
-        session::end(&*tx, signed.id, "signed out").await?;
-        impersonation::end(&*tx, signed.user.id, &actor(&signed.user, &visit)).await?;
+        leave(&tx, &visit, signed, "signed out").await?;
         record(&*tx, &actor(&signed.user, &visit), "logout", Some(&signed.user), None).await?;
         tx.commit().await?;
     }
@@ -169,13 +203,6 @@ pub(crate) async fn refused(
     .await
 }
 
-/// Lets an account be tried again that was tried too often, here or at the API.
-pub(crate) async fn forget_failures(limiter: &RateLimiter, email_key: &str) {
-    for bucket in [bucket::admin_failures(email_key), bucket::api_failures(email_key)] {
-        limiter.forget(&bucket).await;
-    }
-}
-
 /// Lets a counted attempt through, or says how long to wait.
 pub(crate) fn allowed(decision: Decision) -> Result<(), AdminError> {
     if decision.allowed {
@@ -208,12 +235,19 @@ pub(crate) fn query(next: &str) -> String {
         .finish()
 }
 
-fn login_page(state: &AppState, visit: &Visit, email: &str, next: &str, error: Option<&'static str>) -> LoginPage {
+fn login_page(
+    state: &AppState,
+    visit: &Visit,
+    [email, next]: [&str; 2],
+    sealed: Option<&str>,
+    error: Option<&'static str>,
+) -> LoginPage {
     let shell = Shell::outside(state, visit, "Sign in");
     LoginPage {
         shell,
         email: email.to_owned(),
         next: next.to_owned(),
+        kept: sealed.map(str::to_owned),
         error,
     }
 }

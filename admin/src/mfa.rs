@@ -17,15 +17,18 @@ use usher_shared::{
     jobs::{MfaChange, MfaChanged, Options, Tx, enqueue_with},
     mfa,
     rate_limit::Quota,
+    time::now,
     totp,
 };
+use uuid::Uuid;
 
 use crate::{
     cookie::SESSION,
     error::AdminError,
+    kept,
     login::{self, Next, own_address},
     page,
-    posted::Posted,
+    posted::{Posted, PostedOutside},
     session::{self, Signed},
     shell::Shell,
     staff::actor,
@@ -37,12 +40,17 @@ use crate::{
 const CODES: Quota = Quota::per_minute(5);
 
 const WRONG_CODE: &str = "That code is wrong, has run out, or was used already. Wait for the next one.";
+const SIGNED_OUT: &str = "You were signed out. Sign in, and you get your form back.";
+const TOO_LATE: &str =
+    "This took longer than 15 minutes, so there is a new secret. Scan it, then enter the code it shows.";
 
 #[derive(Template)]
 #[template(path = "mfa.html")]
 struct CodePage {
     shell: Shell,
     next: String,
+    /// A form that was sent too late, sealed.
+    kept: Option<String>,
     error: Option<&'static str>,
 }
 
@@ -51,6 +59,7 @@ struct CodePage {
 struct EnrolPage {
     shell: Shell,
     next: String,
+    kept: Option<String>,
     error: Option<&'static str>,
     label: String,
     secret: String,
@@ -64,13 +73,21 @@ struct EnrolPage {
 pub(crate) struct CodesPage {
     shell: Shell,
     next: String,
+    kept: Option<String>,
     codes: Vec<String>,
 }
 
-pub(crate) fn codes_page(state: &AppState, visit: &Visit, next: &str, codes: Vec<String>) -> CodesPage {
+pub(crate) fn codes_page(
+    state: &AppState,
+    visit: &Visit,
+    next: &str,
+    sealed: Option<&str>,
+    codes: Vec<String>,
+) -> CodesPage {
     CodesPage {
         shell: Shell::outside(state, visit, "Recovery codes"),
         next: own_address(next),
+        kept: sealed.map(str::to_owned),
         codes,
     }
 }
@@ -88,25 +105,67 @@ pub(crate) async fn form(
     Query(Next { next }): Query<Next>,
 ) -> Result<Response, AdminError> {
     match &visit.standing {
-        Standing::OwesCode(_) => page::show(&code_page(&state, &visit, &next, None)),
+        Standing::OwesCode(_) => page::show(&code_page(&state, &visit, &next, None, None)),
         Standing::OwesFactor(_) => {
             Ok(Redirect::to(&format!("/admin/mfa/enrol?{}", login::query(&next))).into_response())
         }
         Standing::Staff(_) => Ok(Redirect::to(&own_address(&next)).into_response()),
-        Standing::Nobody => Ok(Redirect::to("/admin/login").into_response()),
+        Standing::Nobody => Ok(Redirect::to(&format!("/admin/login?{}", login::query(&next))).into_response()),
     }
+}
+
+/// The page that asks for the code, in the place of another.
+pub(crate) fn ask(
+    state: &AppState,
+    visit: &Visit,
+    next: &str,
+    sealed: Option<&str>,
+    error: Option<&'static str>,
+) -> Result<Response, AdminError> {
+    page::show_with(StatusCode::UNAUTHORIZED, &code_page(state, visit, next, sealed, error))
+}
+
+/// The page where an account gets its first factor, in the place of another.
+pub(crate) async fn ask_to_enrol(
+    state: &AppState,
+    visit: &Visit,
+    (user, session_id): (&user::Model, Uuid),
+    next: &str,
+    sealed: Option<&str>,
+) -> Result<Response, AdminError> {
+    let factor = waiting_factor(state, user, session_id).await?;
+    let page = enrol_page(state, visit, user, &factor, (next, sealed), None).await?;
+    page::show_with(StatusCode::UNAUTHORIZED, &page)
 }
 
 /// `POST /admin/mfa`
 pub(crate) async fn answer(
     State(state): State<AppState>,
     visit: Visit,
-    Posted(form): Posted,
+    PostedOutside { fields: form, is_own }: PostedOutside,
 ) -> Result<Response, AdminError> {
-    let Standing::OwesCode(signed) = &visit.standing else {
-        return Ok(Redirect::to("/admin/").into_response());
+    let (next, sealed) = (form.get("next").unwrap_or_default(), form.get(kept::FIELD));
+    let signed = match &visit.standing {
+        Standing::OwesCode(signed) => signed,
+        // Another tab was faster.
+        Standing::Staff(signed) => return Ok(login::arrived(&state, &visit, signed.user.id, next, sealed)),
+        Standing::OwesFactor(_) => {
+            return Ok(Redirect::to(&format!("/admin/mfa/enrol?{}", login::query(next))).into_response());
+        }
+        Standing::Nobody => match sealed {
+            Some(sealed) => return login::ask(&state, &visit, sealed, SIGNED_OUT),
+            None => return Ok(Redirect::to(&format!("/admin/login?{}", login::query(next))).into_response()),
+        },
     };
-    let next = form.get("next").unwrap_or_default();
+    if !is_own {
+        return ask(
+            &state,
+            &visit,
+            next,
+            sealed,
+            Some("This page was open for too long. Enter the code here."),
+        );
+    }
     match accept(
         &state,
         &visit,
@@ -116,11 +175,11 @@ pub(crate) async fn answer(
     )
     .await?
     {
-        Some(accepted) => Ok(([(SET_COOKIE, accepted.cookie)], Redirect::to(&own_address(next))).into_response()),
-        None => page::show_with(
-            StatusCode::UNAUTHORIZED,
-            &code_page(&state, &visit, next, Some(WRONG_CODE)),
-        ),
+        Some(accepted) => {
+            let page = login::arrived(&state, &visit, signed.user.id, next, sealed);
+            Ok(([(SET_COOKIE, accepted.cookie)], page).into_response())
+        }
+        None => ask(&state, &visit, next, sealed, Some(WRONG_CODE)),
     }
 }
 
@@ -131,13 +190,13 @@ pub(crate) async fn enrolment(
     Query(Next { next }): Query<Next>,
 ) -> Result<Response, AdminError> {
     let Some(signed) = enrolling(&visit) else {
-        return Ok(Redirect::to("/admin/mfa").into_response());
+        return Ok(Redirect::to(&not_enrolling(&visit, &next)).into_response());
     };
     if let Some(staff) = visit.staff() {
         staff.require_fresh(&visit, None)?;
     }
-    let factor = waiting_factor(&state, &signed.user).await?;
-    page::show(&enrol_page(&state, &visit, &signed.user, &factor, &next, None).await?)
+    let factor = waiting_factor(&state, &signed.user, signed.id).await?;
+    page::show(&enrol_page(&state, &visit, &signed.user, &factor, (&next, None), None).await?)
 }
 
 /// `POST /admin/mfa/enrol`: the first right code confirms the factor.
@@ -147,36 +206,56 @@ pub(crate) async fn enrol(
     Posted(form): Posted,
 ) -> Result<Response, AdminError> {
     let Some(signed) = enrolling(&visit) else {
-        return Ok(Redirect::to("/admin/mfa").into_response());
+        let next = form.get("next").unwrap_or_default();
+        return Ok(Redirect::to(&not_enrolling(&visit, next)).into_response());
     };
     if let Some(staff) = visit.staff() {
         staff.require_fresh(&visit, Some(&form))?;
     }
-    let next = form.get("next").unwrap_or_default();
-    let factor = waiting_factor(&state, &signed.user).await?;
+    let (next, sealed) = (form.get("next").unwrap_or_default(), form.get(kept::FIELD));
+    let Some(factor) = mfa::waiting(&state.db, signed.user.id, signed.id).await? else {
+        let factor = begin(&state, &signed.user, signed.id).await?;
+        let page = enrol_page(&state, &visit, &signed.user, &factor, (next, sealed), Some(TOO_LATE)).await?;
+        return page::show_with(StatusCode::UNAUTHORIZED, &page);
+    };
     let code = form.get("code").unwrap_or_default();
     match accept(&state, &visit, &signed, Proof::Confirms(&factor), code).await? {
         Some(accepted) if accepted.codes.is_empty() => {
-            Ok(([(SET_COOKIE, accepted.cookie)], Redirect::to(&own_address(next))).into_response())
+            let page = login::arrived(&state, &visit, signed.user.id, next, sealed);
+            Ok(([(SET_COOKIE, accepted.cookie)], page).into_response())
         }
         Some(accepted) => {
-            let page = codes_page(&state, &visit, next, accepted.codes);
+            let page = codes_page(&state, &visit, next, sealed, accepted.codes);
             Ok(([(SET_COOKIE, accepted.cookie)], page::show(&page)?).into_response())
         }
         None => {
-            let page = enrol_page(&state, &visit, &signed.user, &factor, next, Some(WRONG_CODE)).await?;
+            let page = enrol_page(&state, &visit, &signed.user, &factor, (next, sealed), Some(WRONG_CODE)).await?;
             page::show_with(StatusCode::UNAUTHORIZED, &page)
         }
     }
 }
 
-/// Who may enrol: those who must, and signed-in staff who want a factor, or another one.
+/// Who may enrol: those who must, as long as the password that they have just shown is good for it, and signed-in staff
+/// who want a factor, or another one.
 fn enrolling(visit: &Visit) -> Option<Arc<Signed>> {
     match &visit.standing {
-        Standing::OwesFactor(signed) => Some(Arc::clone(signed)),
+        Standing::OwesFactor(signed) => {
+            let shown = signed.reauthenticated_at;
+            let lately = shown.is_some_and(|at| now() - at < mfa::ENROLMENT_LIFETIME);
+            lately.then(|| Arc::clone(signed))
+        }
         Standing::Staff(signed) => Some(Arc::clone(signed)),
         _ => None,
     }
+}
+
+/// Where everybody else goes: to the code, or to the password once more.
+fn not_enrolling(visit: &Visit, next: &str) -> String {
+    let page = match &visit.standing {
+        Standing::OwesFactor(_) => "login",
+        _ => "mfa",
+    };
+    format!("/admin/{page}?{}", login::query(next))
 }
 
 /// What a typed code is good for.
@@ -276,23 +355,38 @@ pub(crate) async fn note(tx: &Tx, actor: &Actor, user: &user::Model, change: Mfa
 }
 
 /// `POST /admin/mfa/saved`: on from the page of the codes on paper.
-pub(crate) async fn saved(Posted(form): Posted) -> Response {
-    Redirect::to(&own_address(form.get("next").unwrap_or_default())).into_response()
-}
-
-/// The factor that this person is about to confirm; the same one however often the page is loaded.
-async fn waiting_factor(state: &AppState, user: &user::Model) -> Result<mfa_factor::Model, DbErr> {
-    let factors = mfa::factors(&state.db, user.id).await?;
-    match factors.into_iter().find(|factor| factor.confirmed_at.is_none()) {
-        Some(factor) => Ok(factor),
-        None => mfa::enrol(&state.db, &state.config.secret_key, user.id, mfa::DEFAULT_LABEL).await,
+pub(crate) async fn saved(State(state): State<AppState>, visit: Visit, Posted(form): Posted) -> Response {
+    let next = form.get("next").unwrap_or_default();
+    match visit.staff() {
+        Some(staff) => login::arrived(&state, &visit, staff.id(), next, form.get(kept::FIELD)),
+        None => Redirect::to(&own_address(next)).into_response(),
     }
 }
 
-fn code_page(state: &AppState, visit: &Visit, next: &str, error: Option<&'static str>) -> CodePage {
+/// The factor that this session is about to confirm; the same one however often the page is loaded.
+async fn waiting_factor(state: &AppState, user: &user::Model, session_id: Uuid) -> Result<mfa_factor::Model, DbErr> {
+    match mfa::waiting(&state.db, user.id, session_id).await? {
+        Some(factor) => Ok(factor),
+        None => begin(state, user, session_id).await,
+    }
+}
+
+async fn begin(state: &AppState, user: &user::Model, session_id: Uuid) -> Result<mfa_factor::Model, DbErr> {
+    let key = &state.config.secret_key;
+    mfa::enrol(&state.db, key, user.id, session_id, mfa::DEFAULT_LABEL).await
+}
+
+fn code_page(
+    state: &AppState,
+    visit: &Visit,
+    next: &str,
+    sealed: Option<&str>,
+    error: Option<&'static str>,
+) -> CodePage {
     CodePage {
         shell: Shell::outside(state, visit, "Second factor"),
         next: next.to_owned(),
+        kept: sealed.map(str::to_owned),
         error,
     }
 }
@@ -302,7 +396,7 @@ async fn enrol_page(
     visit: &Visit,
     user: &user::Model,
     factor: &mfa_factor::Model,
-    next: &str,
+    (next, sealed): (&str, Option<&str>),
     error: Option<&'static str>,
 ) -> Result<EnrolPage, AdminError> {
     let secret = mfa::secret(&state.config.secret_key, factor).map_err(anyhow::Error::from)?;
@@ -312,6 +406,7 @@ async fn enrol_page(
     Ok(EnrolPage {
         shell: Shell::outside(state, visit, "Set up a second factor"),
         next: next.to_owned(),
+        kept: sealed.map(str::to_owned),
         error,
         label: factor.label.clone(),
         secret: totp::readable(&secret),

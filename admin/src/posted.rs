@@ -7,8 +7,15 @@ use axum::{
 };
 
 use multer::{Constraints, Multipart, SizeLimit};
+use usher_serve::is_plain;
 
-use crate::{csrf, error::AdminError, state::AppState, visit::Visit};
+use crate::{
+    csrf::{self, Binding, Origin},
+    error::AdminError,
+    reauth,
+    state::AppState,
+    visit::Visit,
+};
 
 /// The fields of a form, in the order sent.
 #[derive(Clone, Debug, Default)]
@@ -38,6 +45,10 @@ impl Fields {
             .map(|(_, value)| value.as_str())
     }
 
+    pub(crate) fn into_pairs(self) -> Vec<(String, String)> {
+        self.0
+    }
+
     pub(crate) fn iter(&self) -> impl Iterator<Item = (&str, &str)> {
         self.0.iter().map(|(key, value)| (key.as_str(), value.as_str()))
     }
@@ -52,20 +63,62 @@ impl FromRequest<AppState> for Posted {
     async fn from_request(request: Request, state: &AppState) -> Result<Self, AdminError> {
         let visit = visit(&request)?;
         csrf::check_origin(request.headers(), &state.config.admin_url)?;
-        if !content_type(&request).starts_with("application/x-www-form-urlencoded") {
-            return Err(strange());
+        let fields = read(request, state).await?;
+        let (key, token) = (&state.config.secret_key, token(&fields));
+        if csrf::check(key, &visit.csrf_binding, token).is_ok() {
+            return Ok(Self(fields));
         }
-        let body = Bytes::from_request(request, state)
-            .await
-            .map_err(|_| AdminError::BadRequest("The form is too large: 1 MB at most".to_owned()))?;
-        let fields = Fields::parse(&body);
-        csrf::check(
-            &state.config.secret_key,
-            &visit.csrf_binding,
-            fields.get(csrf::FIELD).unwrap_or_default(),
-        )?;
-        Ok(Self(fields))
+        // Made in an earlier session of the same person: what they typed is not lost.
+        match visit.staff() {
+            Some(staff) if csrf::author(key, token) == Some(staff.id()) => {
+                let waiting = reauth::told(&visit.path, &fields);
+                Err(AdminError::SignedInSince(Box::new(waiting)))
+            }
+            _ => Err(AdminError::StaleForm),
+        }
     }
+}
+
+/// The fields of a form on the way in or out, which another tab may have overtaken: the page it stands on was made for a
+/// visitor, and by now the browser has a session, or another one.
+pub(crate) struct PostedOutside {
+    pub(crate) fields: Fields,
+    /// Whether the form is surely this browser's own. The handler draws the page again where that matters.
+    pub(crate) is_own: bool,
+}
+
+impl FromRequest<AppState> for PostedOutside {
+    type Rejection = AdminError;
+
+    async fn from_request(request: Request, state: &AppState) -> Result<Self, AdminError> {
+        let visit = visit(&request)?;
+        let origin = csrf::check_origin(request.headers(), &state.config.admin_url)?;
+        let fields = read(request, state).await?;
+        let (key, token) = (&state.config.secret_key, token(&fields));
+        let visitor = visit.visitor.clone().map(Binding::Visitor);
+        let is_for = |binding: &Binding| csrf::check(key, binding, token).is_ok();
+        let signed = visit.standing.signed().map(|signed| signed.user.id);
+        let is_own = origin == Origin::Own
+            || is_for(&visit.csrf_binding)
+            || visitor.as_ref().is_some_and(is_for)
+            || (signed.is_some() && csrf::author(key, token) == signed);
+        Ok(Self { fields, is_own })
+    }
+}
+
+async fn read(request: Request, state: &AppState) -> Result<Fields, AdminError> {
+    let kind = content_type(&request).split(';').next().unwrap_or_default().trim();
+    if !kind.eq_ignore_ascii_case("application/x-www-form-urlencoded") || !is_plain(request.headers()) {
+        return Err(AdminError::UnsupportedBody);
+    }
+    let body = Bytes::from_request(request, state)
+        .await
+        .map_err(|_| AdminError::BadRequest("The form is too large: 1 MB at most".to_owned()))?;
+    Ok(Fields::parse(&body))
+}
+
+fn token(fields: &Fields) -> &str {
+    fields.get(csrf::FIELD).unwrap_or_default()
 }
 
 /// A file that a form of this visitor's own page sent.
@@ -81,7 +134,10 @@ impl Upload {
     pub(crate) async fn read(request: Request, state: &AppState, limit: usize) -> Result<Option<Self>, AdminError> {
         let visit = visit(&request)?;
         csrf::check_origin(request.headers(), &state.config.admin_url)?;
-        let boundary = multer::parse_boundary(content_type(&request)).map_err(|_| strange())?;
+        if !is_plain(request.headers()) {
+            return Err(AdminError::UnsupportedBody);
+        }
+        let boundary = multer::parse_boundary(content_type(&request)).map_err(|_| AdminError::UnsupportedBody)?;
         let sizes = SizeLimit::new()
             .whole_stream(limit as u64 + FORM_BYTES)
             .per_field(limit as u64);

@@ -7,7 +7,7 @@ use axum::{
     http::StatusCode,
     response::{IntoResponse, Redirect, Response},
 };
-use usher_shared::{mfa, password, rate_limit::Quota};
+use usher_shared::{mfa, password, rate_limit::Quota, sessions};
 
 use crate::{
     csrf,
@@ -15,7 +15,6 @@ use crate::{
     login::{self, Next, own_address},
     page,
     posted::{Fields, Posted},
-    session,
     shell::Shell,
     staff::Staff,
     state::AppState,
@@ -40,6 +39,7 @@ struct ReauthPage {
     /// `post` where a form waits to be sent on.
     method: &'static str,
     kept: Vec<(String, String)>,
+    lost: bool,
     has_factor: bool,
     error: Option<&'static str>,
 }
@@ -51,6 +51,31 @@ pub(crate) struct Waiting {
     pub(crate) to: String,
     /// The form to send there; none to open the page.
     pub(crate) form: Option<Fields>,
+    /// Whether something was sent that is not kept, such as a file.
+    pub(crate) lost: bool,
+}
+
+/// What a posted form was to do, without the passwords and codes in it.
+pub(crate) fn told(path: &str, form: &Fields) -> Waiting {
+    let get = |name| form.get(name).unwrap_or_default();
+    let kept = Fields::of(form.iter().filter(|(name, _)| !OWN.contains(name)));
+    match path.split('?').next().unwrap_or_default() {
+        "/admin/reauthenticate" => Waiting {
+            to: own_address(get(NEXT)),
+            form: (get(METHOD) == "post").then_some(kept),
+            lost: false,
+        },
+        "/admin/account/password" => Waiting {
+            to: "/admin/account".to_owned(),
+            form: None,
+            lost: true,
+        },
+        _ => Waiting {
+            to: path.to_owned(),
+            form: Some(kept),
+            lost: false,
+        },
+    }
 }
 
 /// `GET /admin/reauthenticate?next=`
@@ -63,6 +88,7 @@ pub(crate) async fn form(
     let waiting = Waiting {
         to: own_address(&next),
         form: None,
+        lost: false,
     };
     page::show(&draw(&state, &visit, &staff, &waiting, None))
 }
@@ -77,7 +103,6 @@ pub(crate) async fn answer(
     let bucket = format!("admin-reauth:{}", staff.id());
     login::allowed(state.limiter.check(&bucket, TRIES).await)?;
     let get = |name| form.get(name).unwrap_or_default();
-    let to = own_address(get(NEXT));
     let user = staff.user();
     let mut right = password::verify(get(PASSWORD), user.password_hash.as_deref()).await;
     if right && staff.has_factor() {
@@ -85,11 +110,7 @@ pub(crate) async fn answer(
             .await
             .map_err(anyhow::Error::from)?;
     }
-    let kept = form.iter().filter(|(name, _)| !OWN.contains(name));
-    let waiting = Waiting {
-        to,
-        form: (get(METHOD) == "post").then(|| Fields::of(kept)),
-    };
+    let waiting = told("/admin/reauthenticate", &form);
     if !right {
         login::refused(&state, &visit, Some(user), "password on asking again").await?;
         let words = "The password or the code is wrong. Nothing was done yet.";
@@ -98,7 +119,7 @@ pub(crate) async fn answer(
             &draw(&state, &visit, &staff, &waiting, Some(words)),
         );
     }
-    session::reauthenticated(&state.db, staff.session_id()).await?;
+    sessions::reauthenticated(&state.db, staff.session_id(), staff.has_factor()).await?;
     Ok(match waiting.form {
         Some(_) => Redirect::temporary(&waiting.to).into_response(),
         None => Redirect::to(&waiting.to).into_response(),
@@ -122,6 +143,7 @@ fn draw(state: &AppState, visit: &Visit, staff: &Staff, waiting: &Waiting, error
             .filter(|(name, _)| !OWN.contains(name))
             .map(|(name, value)| (name.to_owned(), value.to_owned()))
             .collect(),
+        lost: waiting.lost,
         has_factor: staff.has_factor(),
         error,
     }

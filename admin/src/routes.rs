@@ -1,9 +1,16 @@
 //! The admin's addresses, each registered once with who may reach it at all. What is not said to be open is closed
 //! to everybody but signed-in staff, before its handler runs; the handler asks for the permission.
 
-use axum::{Router, middleware::from_extractor_with_state, routing::MethodRouter};
+use axum::{
+    Router,
+    extract::{FromRequestParts, Request, State},
+    http::Method,
+    middleware::{Next, from_fn_with_state},
+    response::{IntoResponse, Response},
+    routing::MethodRouter,
+};
 
-use crate::{staff::Staff, state::AppState};
+use crate::{error::AdminError, kept, staff::Staff, state::AppState};
 
 /// A router that remembers its paths, so that a test can walk every one of them.
 pub(crate) struct Routes {
@@ -32,7 +39,7 @@ impl Routes {
     /// A page for signed-in staff.
     #[must_use]
     pub(crate) fn staff(self, path: &'static str, methods: MethodRouter<AppState>) -> Self {
-        let signed_in = from_extractor_with_state::<Staff, _>(self.state.clone());
+        let signed_in = from_fn_with_state(self.state.clone(), admit);
         self.open(path, methods.route_layer(signed_in))
     }
 
@@ -42,5 +49,20 @@ impl Routes {
 
     pub(crate) fn paths(&self) -> &[&'static str] {
         &self.paths
+    }
+}
+
+/// Lets signed-in staff through. Whoever is not is sent to sign in, and what they have posted is kept for them.
+async fn admit(State(state): State<AppState>, request: Request, next: Next) -> Response {
+    let (mut parts, body) = request.into_parts();
+    match Staff::from_request_parts(&mut parts, &state).await {
+        Ok(_) => next.run(Request::from_parts(parts, body)).await,
+        Err(AdminError::SignIn(to)) if parts.method == Method::POST => {
+            let request = Request::from_parts(parts, body);
+            kept::ask(&state, request, &to)
+                .await
+                .unwrap_or_else(IntoResponse::into_response)
+        }
+        Err(error) => error.into_response(),
     }
 }

@@ -13,7 +13,7 @@ use axum::{
 use tokio::net::TcpListener;
 use tokio_util::sync::CancellationToken;
 use tower_http::{catch_panic::CatchPanicLayer, compression::CompressionLayer};
-use usher_serve::{Patience, serve_metrics};
+use usher_serve::{Patience, serve_metrics, settle_coding};
 use usher_shared::{
     House,
     process::{self, BindError},
@@ -48,7 +48,8 @@ pub fn router(state: AppState) -> Router {
         .merge(pages)
         .layer(DefaultBodyLimit::max(MAX_BODY_BYTES))
         .layer(CompressionLayer::new())
-        .layer(middleware::from_fn(harden))
+        .layer(middleware::from_fn(settle_coding))
+        .layer(middleware::from_fn_with_state(state.clone(), harden))
         .layer(CatchPanicLayer::new())
         .layer(middleware::from_fn_with_state(state.clone(), measure))
         .with_state(state)
@@ -77,7 +78,8 @@ fn pages(state: &AppState) -> Routes {
         .staff("/admin/users/import/{id}", get(import::show).post(import::run))
         .staff("/admin/users/import/{id}/faults.csv", get(import::faults))
         .staff("/admin/jobs/overview", get(overview::show).post(overview::change))
-        .staff("/admin/mails/{id}/body", get(mail_body::show));
+        .staff("/admin/mails/{id}/body", get(mail_body::show))
+        .staff("/admin/mails/{id}/links", get(mail_body::links));
     engine::routes(routes)
 }
 
@@ -135,7 +137,7 @@ async fn measure(State(state): State<AppState>, request: Request, next: Next) ->
 }
 
 /// Headers of every answer; one that a handler set itself stays.
-async fn harden(request: Request, next: Next) -> Response {
+async fn harden(State(state): State<AppState>, request: Request, next: Next) -> Response {
     let mut response = next.run(request).await;
     let defaults = [
         (header::CONTENT_SECURITY_POLICY, POLICY),
@@ -147,6 +149,12 @@ async fn harden(request: Request, next: Next) -> Response {
     let headers = response.headers_mut();
     for (name, value) in defaults {
         headers.entry(name).or_insert(HeaderValue::from_static(value));
+    }
+    if state.is_https() {
+        headers.insert(
+            header::STRICT_TRANSPORT_SECURITY,
+            HeaderValue::from_static("max-age=31536000"),
+        );
     }
     headers.insert("cross-origin-opener-policy", HeaderValue::from_static("same-origin"));
     headers.insert(

@@ -20,7 +20,7 @@ use usher_shared::{
 };
 use uuid::Uuid;
 
-use crate::visit::Visit;
+use crate::{csrf::Binding, visit::Visit};
 
 /// Without a request.
 const IDLE: TimeDelta = TimeDelta::hours(1);
@@ -34,8 +34,8 @@ const SEEN_EVERY: TimeDelta = TimeDelta::minutes(1);
 pub(crate) struct Signed {
     pub(crate) id: Uuid,
     pub(crate) user: user::Model,
-    /// Whether the second factor was given in this session.
-    pub(crate) has_given_code: bool,
+    /// When the second factor was given in this session.
+    pub(crate) mfa_at: Option<DateTime<Utc>>,
     /// Whether the account has a confirmed second factor.
     pub(crate) has_factor: bool,
     /// When the password was last shown in this session.
@@ -45,6 +45,16 @@ pub(crate) struct Signed {
     pub(crate) columns: HashMap<String, Vec<String>>,
     /// For whom the person acts.
     pub(crate) impersonated: Option<Impersonated>,
+}
+
+impl Signed {
+    /// What the tokens of this session's forms are bound to.
+    pub(crate) fn binding(&self) -> Binding {
+        Binding::Session {
+            id: self.id,
+            user_id: self.user.id,
+        }
+    }
 }
 
 /// A user for whom a member of staff acts.
@@ -101,7 +111,7 @@ pub(crate) async fn load(db: &impl ConnectionTrait, token: &Token) -> Result<Opt
     Ok(Some(Signed {
         id,
         user,
-        has_given_code: row.try_get::<Option<DateTime<Utc>>>("", "mfa_at")?.is_some(),
+        mfa_at: row.try_get("", "mfa_at")?,
         has_factor: row.try_get("", "has_factor")?,
         reauthenticated_at: row.try_get("", "reauthenticated_at")?,
         permissions: permissions
@@ -120,12 +130,12 @@ fn chosen(list: &str) -> Option<(String, Vec<String>)> {
     Some((words.next()?, words.collect()))
 }
 
-/// Starts a session and answers the token for its cookie.
-pub(crate) async fn start(conn: &impl ConnectionTrait, user_id: i64, visit: &Visit) -> Result<Token, DbErr> {
-    let at = now();
+/// Starts a session and answers its id, and the token for its cookie.
+pub(crate) async fn start(conn: &impl ConnectionTrait, user_id: i64, visit: &Visit) -> Result<(Uuid, Token), DbErr> {
+    let (id, at) = (Uuid::now_v7(), now());
     let token = Token::generate(TokenKind::AdminSession);
     let row = session::ActiveModel {
-        id: Set(Uuid::now_v7()),
+        id: Set(id),
         user_id: Set(user_id),
         kind: Set(SessionKind::Admin),
         token_hash: Set(token.hash()),
@@ -138,7 +148,7 @@ pub(crate) async fn start(conn: &impl ConnectionTrait, user_id: i64, visit: &Vis
         ..Default::default()
     };
     session::Entity::insert(row).exec_without_returning(conn).await?;
-    Ok(token)
+    Ok((id, token))
 }
 
 /// Marks the second factor as given, under a new token: one that leaked before is worth nothing now.
@@ -152,11 +162,6 @@ pub(crate) async fn complete(conn: &impl ConnectionTrait, id: Uuid) -> Result<To
         .exec(conn)
         .await?;
     Ok(token)
-}
-
-/// Notes that the password was shown again.
-pub(crate) async fn reauthenticated(conn: &impl ConnectionTrait, id: Uuid) -> Result<(), DbErr> {
-    usher_shared::sessions::reauthenticated(conn, id).await
 }
 
 /// Ends a session; `reason` is a short word or two for its row.

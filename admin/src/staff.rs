@@ -9,8 +9,7 @@ use axum::{
 use usher_shared::{
     audit::Actor,
     entity::{audit_log::ActorKind, user},
-    sessions::FRESH,
-    time::now,
+    sessions,
 };
 use uuid::Uuid;
 
@@ -66,14 +65,32 @@ impl Staff {
         )))
     }
 
-    /// Lets through who has shown the password within the last five minutes; else keeps what they were about to do.
+    /// Whether the person has shown the password within the last five minutes, and the second factor where there is one.
+    pub(crate) fn is_fresh(&self) -> bool {
+        sessions::is_fresh(self.0.reauthenticated_at, self.0.mfa_at, self.0.has_factor)
+    }
+
+    /// Lets through who [is fresh](Self::is_fresh); else keeps what they were about to do.
     pub(crate) fn require_fresh(&self, visit: &Visit, form: Option<&Fields>) -> Result<(), AdminError> {
-        if self.0.reauthenticated_at.is_some_and(|at| now() - at < FRESH) {
+        if self.is_fresh() {
             return Ok(());
         }
         Err(AdminError::Reauthenticate(Box::new(Waiting {
             to: visit.path.clone(),
             form: form.cloned(),
+            lost: false,
+        })))
+    }
+
+    /// [`Self::require_fresh`] for a form with passwords or a file: it is not kept, and the page it stands on comes back.
+    pub(crate) fn require_fresh_on(&self, page: &str) -> Result<(), AdminError> {
+        if self.is_fresh() {
+            return Ok(());
+        }
+        Err(AdminError::Reauthenticate(Box::new(Waiting {
+            to: page.to_owned(),
+            form: None,
+            lost: true,
         })))
     }
 

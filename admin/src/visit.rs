@@ -10,7 +10,7 @@ use axum::{
     extract::{ConnectInfo, FromRequestParts, Request, State},
     http::{
         HeaderMap, HeaderName, HeaderValue,
-        header::{SET_COOKIE, USER_AGENT},
+        header::{FORWARDED, SET_COOKIE, USER_AGENT},
         request::Parts,
     },
     middleware::Next,
@@ -18,11 +18,12 @@ use axum::{
 };
 use base64::{Engine, prelude::BASE64_URL_SAFE_NO_PAD};
 use sea_orm::DbErr;
-use usher_shared::{Token, TokenKind, client_address, config::StaffMfa, crypto::random};
+use usher_shared::{Forwarding, Token, TokenKind, client_address, config::StaffMfa, crypto::random};
 use uuid::Uuid;
 
 use crate::{
     cookie::{FLASH, SESSION, THEME, VISITOR},
+    csrf::Binding,
     error::{self, AdminError},
     flash::Message,
     session::{self, Signed},
@@ -32,6 +33,7 @@ use crate::{
 };
 
 const REQUEST_ID: HeaderName = HeaderName::from_static("x-request-id");
+const FORWARDED_FOR: HeaderName = HeaderName::from_static("x-forwarded-for");
 
 /// How far a visitor has signed in.
 #[derive(Clone, Debug)]
@@ -49,7 +51,9 @@ pub(crate) enum Standing {
 pub(crate) struct Visit {
     pub(crate) standing: Standing,
     /// What the visitor's form tokens are bound to.
-    pub(crate) csrf_binding: String,
+    pub(crate) csrf_binding: Binding,
+    /// The cookie from before signing in, which a log-in tab that is still open was made for.
+    pub(crate) visitor: Option<String>,
     pub(crate) theme: Theme,
     pub(crate) message: Option<Message>,
     pub(crate) address: IpAddr,
@@ -63,9 +67,10 @@ pub(crate) struct Visit {
 impl Visit {
     fn new(state: &AppState, request: &Parts, standing: Standing) -> Self {
         let (headers, https) = (&request.headers, state.is_https());
+        let visitor = VISITOR.read(headers, https).map(str::to_owned);
         let csrf_binding = match standing.signed() {
-            Some(signed) => signed.id.to_string(),
-            None => VISITOR.read(headers, https).map_or_else(new_visitor, str::to_owned),
+            Some(signed) => signed.binding(),
+            None => Binding::Visitor(visitor.clone().unwrap_or_else(new_visitor)),
         };
         let message = FLASH
             .read(headers, https)
@@ -74,6 +79,7 @@ impl Visit {
             standing,
             message,
             csrf_binding,
+            visitor,
             theme: THEME.read(headers, https).map(Theme::parse).unwrap_or_default(),
             address: address(state, request),
             user_agent: text(headers, &USER_AGENT).map(|agent| agent.chars().take(500).collect()),
@@ -91,6 +97,14 @@ impl Visit {
         match &self.standing {
             Standing::Staff(signed) => Some(Staff::new(Arc::clone(signed))),
             _ => None,
+        }
+    }
+
+    /// The same request with another session, whose pages it answers with.
+    pub(crate) fn signed_in(&self, id: Uuid, user_id: i64) -> Self {
+        Self {
+            csrf_binding: Binding::Session { id, user_id },
+            ..self.clone()
         }
     }
 
@@ -117,7 +131,7 @@ impl Visit {
 }
 
 impl Standing {
-    fn signed(&self) -> Option<&Signed> {
+    pub(crate) fn signed(&self) -> Option<&Signed> {
         match self {
             Self::Nobody => None,
             Self::OwesCode(signed) | Self::OwesFactor(signed) | Self::Staff(signed) => Some(signed),
@@ -145,7 +159,10 @@ pub(crate) async fn receive(State(state): State<AppState>, request: Request, nex
         }
     };
     let had_flash = FLASH.read(&parts.headers, state.is_https()).is_some();
-    let is_new = visit.standing.signed().is_none() && VISITOR.read(&parts.headers, state.is_https()).is_none();
+    let new_visitor = match &visit.csrf_binding {
+        Binding::Visitor(cookie) if visit.visitor.is_none() => Some(cookie.clone()),
+        _ => None,
+    };
     parts.extensions.insert(visit.clone());
 
     let mut response = next.run(Request::from_parts(parts, body)).await;
@@ -156,8 +173,8 @@ pub(crate) async fn receive(State(state): State<AppState>, request: Request, nex
     if let Ok(id) = HeaderValue::from_str(&visit.request_id) {
         headers.insert(REQUEST_ID, id);
     }
-    if is_new {
-        headers.append(SET_COOKIE, VISITOR.set(&visit.csrf_binding, state.is_https()));
+    if let Some(cookie) = new_visitor {
+        headers.append(SET_COOKIE, VISITOR.set(&cookie, state.is_https()));
     }
     // A message is said once: by the page that drew it, not by a redirect on the way.
     if had_flash && !response.status().is_redirection() {
@@ -174,7 +191,7 @@ async fn standing(state: &AppState, cookie: Option<&str>) -> Result<Standing, Db
         return Ok(Standing::Nobody);
     };
     let required = state.config.staff_mfa == StaffMfa::Required && signed.user.is_superuser;
-    Ok(match (signed.has_given_code, signed.has_factor) {
+    Ok(match (signed.mfa_at.is_some(), signed.has_factor) {
         (true, _) => Standing::Staff(signed),
         (false, true) => Standing::OwesCode(signed),
         (false, false) if required => Standing::OwesFactor(signed),
@@ -191,17 +208,20 @@ fn address(state: &AppState, request: &Parts) -> IpAddr {
         .extensions
         .get::<ConnectInfo<SocketAddr>>()
         .map(|info| info.0.ip());
-    let forwarded: Vec<_> = request
-        .headers
-        .get_all("x-forwarded-for")
-        .iter()
-        .filter_map(|value| value.to_str().ok())
-        .collect();
-    client_address(
-        peer.unwrap_or(IpAddr::V4(Ipv4Addr::LOCALHOST)),
-        &forwarded,
-        &state.config.trusted_proxies,
-    )
+    let peer = peer.unwrap_or(IpAddr::V4(Ipv4Addr::LOCALHOST));
+    let lines = |name| {
+        request
+            .headers
+            .get_all(name)
+            .iter()
+            .map(HeaderValue::as_bytes)
+            .collect()
+    };
+    let forwarding = Forwarding {
+        x_forwarded_for: lines(FORWARDED_FOR),
+        forwarded: lines(FORWARDED),
+    };
+    client_address(peer, &forwarding, &state.config.trusted_proxies).noted(&state.metrics)
 }
 
 /// The caller's id where it is a plain word, else a new one.

@@ -17,14 +17,13 @@ use axum::{
 use sea_orm::EntityTrait;
 use usher_shared::{
     api_keys::{self, NewKey},
-    db,
     entity::api_key,
 };
 use utoipa::{IntoParams, IntoResponses};
 use utoipa_axum::{router::OpenApiRouter, routes};
 
 use crate::{
-    caller::{Caller, Superuser},
+    caller::{Caller, FreshSuperuser, Superuser},
     code::Code,
     error::ApiError,
     etag::etag,
@@ -70,7 +69,8 @@ fn answer(key: api_key::Model) -> Response {
 
 /// Make an API key
 ///
-/// The answer holds the key itself, this once: only its hash is stored. For superusers; a key cannot make keys.
+/// The answer holds the key itself, this once: only its hash is stored. For superusers; a key cannot make keys. Needs a
+/// password within the last five minutes, and a code where the account has a second factor: `POST /auth/reauthenticate`.
 #[utoipa::path(
     post, path = "/api-keys", operation_id = "createApiKey", tag = "API keys",
     request_body(content = NewKeyIn, content_type = "application/json"),
@@ -89,11 +89,11 @@ fn answer(key: api_key::Model) -> Response {
 async fn create(
     State(state): State<AppState>,
     Context(context): Context,
-    superuser: Superuser,
+    FreshSuperuser(superuser): FreshSuperuser,
     Body(body): Body<NewKeyIn>,
 ) -> Result<Response, ApiError> {
     let new = NewKey::from(body);
-    let tx = db::begin(&state.db).await?;
+    let tx = state.ledger.begin().await?;
     let (key, token) = api_keys::issue(&tx, new, Some(superuser.id()), &superuser.actor(&context)).await?;
     tx.commit().await?;
     let address = format!("{}/api-keys/{}", state.root, key.id);
@@ -104,7 +104,12 @@ async fn create(
 
 struct Create;
 impl ErrorList for Create {
-    const CODES: &'static [&'static [Code]] = &[BODY_ERRORS, SUPERUSER_ERRORS, &[Code::AnswerNotKept], ANY_ERRORS];
+    const CODES: &'static [&'static [Code]] = &[
+        BODY_ERRORS,
+        SUPERUSER_ERRORS,
+        &[Code::ReauthenticationRequired, Code::AnswerNotKept],
+        ANY_ERRORS,
+    ];
 }
 
 /// Look an API key up

@@ -10,6 +10,7 @@ use axum::{
 };
 use flate2::read::GzDecoder;
 use serde::Deserialize;
+use usher_serve::accepts;
 use usher_shared::crypto::sha256;
 
 use crate::{error::ApiError, etag::is_known};
@@ -111,7 +112,7 @@ pub(crate) async fn favicon(headers: HeaderMap) -> Result<Response, ApiError> {
 
 /// An answer whose bytes are known beforehand: with a strong ETag, and compressed when they are and the client can.
 pub(crate) fn file(headers: &HeaderMap, content_type: &'static str, hash: &str, bytes: &Bytes, gzip: bool) -> Response {
-    let packed = gzip && accepts_gzip(headers);
+    let packed = gzip && accepts(headers, "gzip");
     // The two encodings are two representations, so their tags differ (RFC 9110 §8.8.3.3).
     let suffix = if packed { "-gzip" } else { "" };
     let Ok(tag) = HeaderValue::from_str(&format!("\"{hash}{suffix}\"")) else {
@@ -132,21 +133,6 @@ pub(crate) fn file(headers: &HeaderMap, content_type: &'static str, hash: &str, 
         out.insert(header::CONTENT_ENCODING, HeaderValue::from_static("gzip"));
     }
     response
-}
-
-fn accepts_gzip(headers: &HeaderMap) -> bool {
-    let lists = headers
-        .get_all(header::ACCEPT_ENCODING)
-        .iter()
-        .filter_map(|value| value.to_str().ok());
-    lists.flat_map(|list| list.split(',')).any(|coding| {
-        let (name, quality) = coding.split_once(';').unwrap_or((coding, ""));
-        let refused = quality
-            .trim()
-            .strip_prefix("q=")
-            .is_some_and(|q| q.parse() == Ok(0.0_f32));
-        matches!(name.trim(), "gzip" | "*") && !refused
-    })
 }
 
 /// For the rare client that takes no gzip.

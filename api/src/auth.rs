@@ -39,6 +39,7 @@ pub(crate) fn router() -> OpenApiRouter<AppState> {
 
 pub(crate) use login::{refused, text};
 pub(crate) use mailed::{Errand, run};
+pub(crate) use oauth::{NO_CACHE, TOKEN_PATH};
 pub(crate) use password_reset::acceptable;
 pub(crate) use sign_up::charge_mail;
 

@@ -13,6 +13,7 @@ use usher_shared::{
     config::StaffMfa,
     db,
     entity::{api_key, audit_log::ActorKind},
+    mfa,
     sessions::{self, Signed},
 };
 
@@ -195,6 +196,18 @@ impl Superuser {
     }
 }
 
+/// [`Superuser`], who has shown the password within the last five minutes, and the second factor where there is one.
+pub(crate) struct FreshSuperuser(pub(crate) Superuser);
+
+impl FromRequestParts<AppState> for FreshSuperuser {
+    type Rejection = ApiError;
+
+    async fn from_request_parts(parts: &mut Parts, state: &AppState) -> Result<Self, ApiError> {
+        let Superuser(current) = Superuser::from_request_parts(parts, state).await?;
+        current.fresh(state).await.map(Superuser).map(Self)
+    }
+}
+
 impl FromRequestParts<AppState> for Superuser {
     type Rejection = ApiError;
 
@@ -210,7 +223,22 @@ impl FromRequestParts<AppState> for Superuser {
     }
 }
 
-/// The person who is signed in and has shown the password within the last five minutes.
+impl CurrentUser {
+    /// Lets through who has shown the password within the last five minutes, and the second factor where there is one.
+    async fn fresh(self, state: &AppState) -> Result<Self, ApiError> {
+        // Who has shown both need not be asked which are owed.
+        let is_fresh =
+            self.0.is_fresh(true) || (self.0.is_fresh(false) && !mfa::has_factor(&state.db, self.0.user.id).await?);
+        if is_fresh {
+            Ok(self)
+        } else {
+            Err(ApiError::ReauthenticationRequired)
+        }
+    }
+}
+
+/// The person who is signed in and has shown the password within the last five minutes, and the second factor where there
+/// is one.
 pub(crate) struct FreshUser(pub(crate) CurrentUser);
 
 impl FromRequestParts<AppState> for FreshUser {
@@ -218,11 +246,7 @@ impl FromRequestParts<AppState> for FreshUser {
 
     async fn from_request_parts(parts: &mut Parts, state: &AppState) -> Result<Self, ApiError> {
         let user = CurrentUser::from_request_parts(parts, state).await?;
-        if user.0.is_fresh() {
-            Ok(Self(user))
-        } else {
-            Err(ApiError::ReauthenticationRequired)
-        }
+        user.fresh(state).await.map(Self)
     }
 }
 

@@ -42,6 +42,8 @@ pub enum Code {
     TokenExpired,
     TokenInvalid,
     TooManyFactors,
+    UnsupportedContentCoding,
+    UnsupportedMediaType,
     UriTooLong,
     UserNotFound,
     UserTokenRequired,
@@ -49,7 +51,7 @@ pub enum Code {
 
 impl Code {
     /// Every code, in alphabetical order.
-    pub const ALL: [Self; 38] = [
+    pub const ALL: [Self; 40] = [
         Self::AnswerNotKept,
         Self::ApiKeyNotFound,
         Self::ApiKeyRevoked,
@@ -85,6 +87,8 @@ impl Code {
         Self::TokenExpired,
         Self::TokenInvalid,
         Self::TooManyFactors,
+        Self::UnsupportedContentCoding,
+        Self::UnsupportedMediaType,
         Self::UriTooLong,
         Self::UserNotFound,
         Self::UserTokenRequired,
@@ -129,6 +133,8 @@ impl Code {
             Self::TokenExpired => "token_expired",
             Self::TokenInvalid => "token_invalid",
             Self::TooManyFactors => "too_many_factors",
+            Self::UnsupportedContentCoding => "unsupported_content_coding",
+            Self::UnsupportedMediaType => "unsupported_media_type",
             Self::UriTooLong => "uri_too_long",
             Self::UserNotFound => "user_not_found",
             Self::UserTokenRequired => "user_token_required",
@@ -174,6 +180,7 @@ impl Code {
             Self::PreconditionFailed => StatusCode::PRECONDITION_FAILED,
             Self::BodyTooLarge => StatusCode::PAYLOAD_TOO_LARGE,
             Self::UriTooLong => StatusCode::URI_TOO_LONG,
+            Self::UnsupportedContentCoding | Self::UnsupportedMediaType => StatusCode::UNSUPPORTED_MEDIA_TYPE,
             Self::IdempotencyKeyReused | Self::InvalidRequest => StatusCode::UNPROCESSABLE_ENTITY,
             Self::HeadersTooLarge => StatusCode::REQUEST_HEADER_FIELDS_TOO_LARGE,
             Self::RateLimited => StatusCode::TOO_MANY_REQUESTS,
@@ -221,6 +228,8 @@ impl Code {
             Self::TokenExpired => "Token expired",
             Self::TokenInvalid => "Token not valid",
             Self::TooManyFactors => "Too many second factors",
+            Self::UnsupportedContentCoding => "Coding not understood",
+            Self::UnsupportedMediaType => "Media type not understood",
             Self::UriTooLong => "Address too long",
             Self::UserNotFound => "User not found",
             Self::UserTokenRequired => "User required",
@@ -269,6 +278,8 @@ impl Code {
             Self::TokenExpired => "The token has expired; ask for a new one",
             Self::TokenInvalid => "The token is unknown, was used before, or was replaced by a newer one",
             Self::TooManyFactors => "The account has five second factors, which is the limit",
+            Self::UnsupportedContentCoding => "The body is compressed; send it without Content-Encoding",
+            Self::UnsupportedMediaType => "The operation does not understand a body of this Content-Type",
             Self::UriTooLong => "The address is longer than 8 KiB",
             Self::UserNotFound => "User not found",
             Self::UserTokenRequired => {
@@ -377,8 +388,9 @@ impl Code {
                  access token."
             }
             Self::ServiceUnavailable => {
-                "A part that the operation needs does not answer, such as the database. Nothing was changed. Try \
-                 again after the seconds of `Retry-After`."
+                "A part that the operation needs does not answer, such as the database. Try again after the seconds of \
+                 `Retry-After`. Nothing was changed, unless the connection broke just when the change was written: an \
+                 `Idempotency-Key` or a look tells."
             }
             Self::SessionNotFound => "The user has no such session, or it has ended.",
             Self::SignUpClosed => {
@@ -399,8 +411,8 @@ impl Code {
                  installation asks it of staff (`STAFF_MFA`). API keys cannot do it, so that a key cannot make keys."
             }
             Self::TimedOut => {
-                "The operation took longer than 15 seconds and was stopped. A change may or may not have been made: \
-                 look before you try again."
+                "The operation took longer than 15 seconds and was stopped before anything was changed. Try again in a \
+                 while."
             }
             Self::TokenExpired => {
                 "The token was good but its time is over. Ask for a new one where this one came from."
@@ -412,6 +424,14 @@ impl Code {
             Self::TooManyFactors => {
                 "An account can have five second factors. Remove one that is no longer used with `DELETE \
                  /me/mfa/{id}`."
+            }
+            Self::UnsupportedContentCoding => {
+                "The body came with a `Content-Encoding` such as `gzip` or `br`. Bodies are read as they are: send it \
+                 without one, as `Accept-Encoding` of the answer says (RFC 7694)."
+            }
+            Self::UnsupportedMediaType => {
+                "The body's `Content-Type` is not one that the operation understands; `Accept-Patch` or `Accept-Post` of \
+                 the answer names those. Changes are JSON merge patches (RFC 7396), not JSON patches (RFC 6902)."
             }
             Self::UriTooLong => {
                 "Path and query together may have 8 KiB. Send a shorter one; a list's filters are rarely so long."

@@ -8,9 +8,15 @@ use axum::{
     response::{IntoResponse, Response},
 };
 use sea_orm::DbErr;
-use usher_shared::{api_keys::Scope, db::is_outage, jobs::EnqueueError, mail_tokens::RedeemError, mfa::MfaError};
+use usher_shared::{
+    api_keys::Scope,
+    db::{Cut, is_outage},
+    jobs::EnqueueError,
+    mail_tokens::RedeemError,
+    mfa::MfaError,
+};
 
-use crate::{code::Code, fields::FieldError, idempotency};
+use crate::{code::Code, fields::FieldError, idempotency, json_body::ACCEPT_PATCH};
 
 /// Every way in which an operation can fail.
 #[derive(Debug)]
@@ -76,7 +82,11 @@ pub enum ApiError {
     AnswerNotKept,
     UriTooLong,
     HeadersTooLarge,
-    /// 503: stopped at the time limit.
+    /// 415: a kind of body that the operation does not understand, and the header that says which it does.
+    UnsupportedMediaType(HeaderName, &'static str),
+    /// 415: a body that is compressed.
+    UnsupportedContentCoding,
+    /// 503: stopped at the time limit, before anything was changed.
     TimedOut,
     /// 503: a part that is needed does not answer.
     Unavailable(anyhow::Error),
@@ -121,6 +131,8 @@ impl ApiError {
             Self::IdempotencyInProgress => Code::IdempotencyInProgress,
             Self::AnswerNotKept => Code::AnswerNotKept,
             Self::UriTooLong => Code::UriTooLong,
+            Self::UnsupportedMediaType(..) => Code::UnsupportedMediaType,
+            Self::UnsupportedContentCoding => Code::UnsupportedContentCoding,
             Self::HeadersTooLarge => Code::HeadersTooLarge,
             Self::IdempotencyKeyReused(_) => Code::IdempotencyKeyReused,
             Self::TimedOut => Code::TimedOut,
@@ -166,6 +178,10 @@ impl ApiError {
             Code::IdempotencyInProgress => Self::IdempotencyInProgress,
             Code::AnswerNotKept => Self::AnswerNotKept,
             Code::UriTooLong => Self::UriTooLong,
+            Code::UnsupportedMediaType => {
+                Self::UnsupportedMediaType(HeaderName::from_static("accept-patch"), ACCEPT_PATCH)
+            }
+            Code::UnsupportedContentCoding => Self::UnsupportedContentCoding,
             Code::HeadersTooLarge => Self::HeadersTooLarge,
             Code::IdempotencyKeyReused => idempotency::reused(),
             Code::TimedOut => Self::TimedOut,
@@ -214,6 +230,9 @@ impl ApiError {
                     r#"Bearer realm="usher", error="insufficient_scope", scope="{scopes}""#
                 ))
             }
+            Self::UnsupportedMediaType(name, accepted) => Some((name.clone(), HeaderValue::from_static(accepted))),
+            // RFC 7694 §3
+            Self::UnsupportedContentCoding => Some((header::ACCEPT_ENCODING, HeaderValue::from_static("identity"))),
             Self::RateLimited { retry_after } => Some((header::RETRY_AFTER, HeaderValue::from(*retry_after))),
             Self::IdempotencyInProgress => Some((header::RETRY_AFTER, HeaderValue::from(1))),
             Self::Unavailable(_) | Self::TimedOut => Some((header::RETRY_AFTER, HeaderValue::from(5))),
@@ -237,6 +256,15 @@ impl From<DbErr> for ApiError {
             Self::Unavailable(error.into())
         } else {
             Self::Internal(error.into())
+        }
+    }
+}
+
+impl From<Cut> for ApiError {
+    fn from(cut: Cut) -> Self {
+        match cut {
+            Cut::BeforeCommit => Self::TimedOut,
+            Cut::Unknown => Self::Unavailable(anyhow::anyhow!("the database did not answer a commit in time")),
         }
     }
 }

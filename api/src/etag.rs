@@ -1,6 +1,6 @@
 //! Strong entity tags from a row's version, and conditional requests (RFC 9110 §8.8.3 and §13.1).
 
-use axum::http::{HeaderMap, HeaderValue, header};
+use axum::http::{HeaderMap, HeaderName, HeaderValue, header};
 use usher_shared::rules::Violation;
 use utoipa::IntoParams;
 
@@ -39,26 +39,28 @@ pub(crate) fn etag(version: i32) -> HeaderValue {
     HeaderValue::from_str(&format!("\"{version}\"")).expect("digits in quotes are a header value")
 }
 
-/// Whether `If-None-Match` says that the client has this tag already.
+/// Whether `If-None-Match` says that the client has this tag already. A list that is none says nothing: the answer is then
+/// sent whole.
 pub(crate) fn is_known(headers: &HeaderMap, tag: &HeaderValue) -> bool {
-    let Ok(tag) = tag.to_str() else { return false };
-    let lists = headers
-        .get_all(header::IF_NONE_MATCH)
-        .iter()
-        .filter_map(|value| value.to_str().ok());
-    lists.flat_map(|list| list.split(',')).map(str::trim).any(|known| {
-        // The weak comparison, as RFC 9110 §13.1.2 asks.
-        known == "*" || known.strip_prefix("W/").unwrap_or(known) == tag
-    })
+    matches!(given(headers, header::IF_NONE_MATCH), Ok(Some(tags)) if tags.iter().any(|known| is_same(known, tag)))
 }
 
-/// Whether `If-None-Match` lets something new be made: `*` says that nothing may be there yet.
-pub(crate) fn may_replace(headers: &HeaderMap, tag: &HeaderValue) -> bool {
-    !headers.contains_key(header::IF_NONE_MATCH) || !is_known(headers, tag)
+/// Refuses to replace what `If-None-Match` names; `*` says that nothing may be there yet.
+pub(crate) fn may_replace(headers: &HeaderMap, tag: &HeaderValue) -> Result<(), ApiError> {
+    match given(headers, header::IF_NONE_MATCH)? {
+        Some(tags) if tags.iter().any(|known| is_same(known, tag)) => Err(ApiError::PreconditionFailed),
+        _ => Ok(()),
+    }
+}
+
+/// The weak comparison, as RFC 9110 §13.1.2 asks.
+fn is_same(known: &str, tag: &HeaderValue) -> bool {
+    known == "*" || known.strip_prefix("W/").unwrap_or(known).as_bytes() == tag.as_bytes()
 }
 
 /// Refuses to make something where `If-Match` says that it is there already.
 pub(crate) fn may_create(headers: &HeaderMap) -> Result<(), ApiError> {
+    given(headers, header::IF_NONE_MATCH)?;
     matches(headers, |_| false)
 }
 
@@ -69,20 +71,33 @@ pub(crate) fn may_change(headers: &HeaderMap, tag: &HeaderValue) -> Result<(), A
 }
 
 fn matches(headers: &HeaderMap, is_there: impl Fn(&str) -> bool) -> Result<(), ApiError> {
-    let mut is_met = !headers.contains_key(header::IF_MATCH);
-    for list in headers.get_all(header::IF_MATCH) {
-        let tags = list.to_str().ok().and_then(tags).ok_or_else(malformed)?;
-        is_met |= tags.into_iter().any(&is_there);
+    match given(headers, header::IF_MATCH)? {
+        Some(tags) if !tags.iter().any(|tag| is_there(tag)) => Err(ApiError::PreconditionFailed),
+        _ => Ok(()),
     }
-    is_met.then_some(()).ok_or(ApiError::PreconditionFailed)
 }
 
-/// `*`, or the tags of a list of them (RFC 9110 §8.8.3); none if it is neither.
+/// The tags in all lines of the header, which are one list (RFC 9110 §5.3); none without it.
+fn given(headers: &HeaderMap, name: HeaderName) -> Result<Option<Vec<String>>, ApiError> {
+    let lines: Vec<_> = headers.get_all(&name).iter().map(HeaderValue::as_bytes).collect();
+    if lines.is_empty() {
+        return Ok(None);
+    }
+    // What is no UTF-8 is in no tag of ours.
+    let list = String::from_utf8_lossy(&lines.join(&b',')).into_owned();
+    let read = tags(&list).map(|tags| tags.into_iter().map(str::to_owned).collect());
+    read.map(Some).ok_or_else(|| malformed(name))
+}
+
+/// `*`, or the tags of a list of them, whose empty elements count for nothing (RFC 9110 §5.6.1.2, §8.8.3); none if it is
+/// neither.
 pub(crate) fn tags(list: &str) -> Option<Vec<&str>> {
-    if list.trim() == "*" {
+    let is_empty = |c: char| matches!(c, ',' | ' ' | '\t');
+    let mut rest = list.trim_matches(is_empty);
+    if rest == "*" {
         return Some(vec!["*"]);
     }
-    let (mut tags, mut rest) = (vec![], list.trim());
+    let mut tags = vec![];
     loop {
         let opaque = rest.strip_prefix("W/").unwrap_or(rest).strip_prefix('"')?;
         let inside = opaque.find('"').filter(|end| !opaque[..*end].contains([' ', '\t']))?;
@@ -90,15 +105,19 @@ pub(crate) fn tags(list: &str) -> Option<Vec<&str>> {
         tags.push(tag);
         match after.trim_start() {
             "" => return Some(tags),
-            after => rest = after.strip_prefix(',')?.trim_start(),
+            after => rest = after.strip_prefix(',')?.trim_start_matches(is_empty),
         }
     }
 }
 
-fn malformed() -> ApiError {
-    let step = Step::Key("If-Match".into());
+fn malformed(name: HeaderName) -> ApiError {
+    let name = if name == header::IF_MATCH {
+        "If-Match"
+    } else {
+        "If-None-Match"
+    };
     let violation = Violation::value("Send the ETag as it came, in its quotes, such as \"1\"; or * for any version");
-    ApiError::Invalid(vec![FieldError::new("header", Some(step), violation)])
+    ApiError::Invalid(vec![FieldError::new("header", Some(Step::Key(name.into())), violation)])
 }
 
 #[cfg(test)]
@@ -115,8 +134,9 @@ mod tests {
             "1",
             r#""1"#,
             r#""1" "2""#,
-            r#""1","#,
+            ", ,",
             r#"*, "1""#,
+            r#""1", *"#,
             r#""a b""#,
             "\"a\tb\"",
             r#"w/"1""#,

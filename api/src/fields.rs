@@ -30,6 +30,7 @@ impl FieldError {
         let mut location = Vec::with_capacity(2);
         location.push(Step::Key(Cow::Borrowed(part)));
         location.extend(step);
+        location.extend(violation.element.map(Step::Index));
         Self { location, violation }
     }
 }
@@ -96,6 +97,11 @@ impl<'v> Fields<'v> {
 
     pub(crate) fn into_faults(self) -> Vec<FieldError> {
         self.faults
+    }
+
+    /// A field as it was sent, whatever it is.
+    pub(crate) fn raw(&self, name: &str) -> Option<&'v Value> {
+        self.object.get(name)
     }
 
     /// A field that must be there.
@@ -201,7 +207,10 @@ impl<'v> FromJson<'v> for Vec<&'v str> {
         let list = value
             .as_array()
             .ok_or_else(|| Violation::new(ViolationKind::ListType, "Send a list of strings"))?;
-        list.iter().map(FromJson::from_json).collect()
+        let elements = list.iter().enumerate();
+        elements
+            .map(|(number, value)| <&str>::from_json(value).map_err(|fault| fault.of_element(number)))
+            .collect()
     }
 }
 

@@ -8,6 +8,7 @@ use axum::{
     response::{IntoResponse, Response},
 };
 use futures::FutureExt;
+use usher_shared::db::cut_before_commit;
 
 use crate::{error::ApiError, problem, problem::Face, request::Context, state::AppState};
 
@@ -23,17 +24,17 @@ pub(crate) async fn guard(
     request: Request,
     next: Next,
 ) -> Response {
-    let face = Face::asked_by(request.headers());
+    let face = Face::of(&request);
     let handler = AssertUnwindSafe(async {
         match oversized(&request) {
             Some(error) => error.into_response(),
             None => next.run(request).await,
         }
     });
-    let mut response = match tokio::time::timeout(state.time_limit, handler.catch_unwind()).await {
+    let mut response = match cut_before_commit(state.time_limit, handler.catch_unwind()).await {
         Ok(Ok(response)) => response,
         Ok(Err(panic)) => ApiError::Internal(anyhow::anyhow!("panicked: {}", words(&*panic))).into_response(),
-        Err(_) => ApiError::TimedOut.into_response(),
+        Err(cut) => ApiError::from(cut).into_response(),
     };
     if let Some(error) = response.extensions_mut().remove::<Arc<ApiError>>() {
         if let Some(cause) = error.cause() {
@@ -74,53 +75,140 @@ fn words(panic: &(dyn Any + Send)) -> &str {
 mod tests {
     use std::time::Duration;
 
-    use axum::{Router, body::Body, http::StatusCode, middleware::from_fn_with_state, routing::get};
+    use axum::{
+        Router,
+        body::Body,
+        http::{Method, StatusCode},
+        middleware::from_fn_with_state,
+        routing::{get, post},
+    };
+    use sea_orm::{ConnectionTrait, DatabaseConnection, DbBackend, EntityTrait, PaginatorTrait};
+    use serde_json::{Value, json};
     use tower::ServiceExt;
     use usher_shared::{
         Config, House, SecretKey,
+        api_keys::{self, Scope},
         config::{Mode, Source},
+        db,
+        entity::user,
     };
-    use usher_testkit::TestDb;
+    use usher_testkit::{TestDb, on_both};
 
     use super::*;
-    use crate::request::observe;
+    use crate::{idempotency, request::observe, router::router};
 
-    /// No handler of ours panics or hangs, so these two do.
-    async fn ask(path: &str) -> (StatusCode, serde_json::Value) {
-        let db = TestDb::sqlite().await;
+    /// No handler of ours panics, hangs or dawdles after its commit, so these do.
+    fn odd(state: &AppState) -> Router {
+        Router::new()
+            .route("/panic", get(async || -> () { panic!("a secret") }))
+            .route("/hang", get(std::future::pending::<()>))
+            .route("/dawdle", post(dawdle))
+            .route("/hesitate", post(hesitate))
+            .route_layer(from_fn_with_state(state.clone(), idempotency::once))
+            .layer(from_fn_with_state(state.clone(), guard))
+            .layer(from_fn_with_state(state.clone(), observe))
+            .with_state(state.clone())
+    }
+
+    const NOTE: &str = "INSERT INTO deeds (word) VALUES ('done')";
+
+    async fn dawdle(State(state): State<AppState>) -> Result<StatusCode, ApiError> {
+        let tx = db::begin(&state.db).await?;
+        tx.execute_unprepared(NOTE).await?;
+        tx.commit().await?;
+        tokio::time::sleep(state.time_limit * 2).await;
+        Ok(StatusCode::CREATED)
+    }
+
+    async fn hesitate(State(state): State<AppState>) -> Result<StatusCode, ApiError> {
+        let tx = db::begin(&state.db).await?;
+        tx.execute_unprepared(NOTE).await?;
+        tokio::time::sleep(state.time_limit * 2).await;
+        tx.commit().await?;
+        Ok(StatusCode::CREATED)
+    }
+
+    async fn deeds(db: &DatabaseConnection) -> i64 {
+        let statement = sea_orm::Statement::from_string(db.get_database_backend(), "SELECT count(*) AS n FROM deeds");
+        let row = db.query_one_raw(statement).await.expect("a count");
+        row.expect("a row").try_get("", "n").expect("a number")
+    }
+
+    async fn state(db: &TestDb, limit: Duration) -> AppState {
         let secret = SecretKey::generate_base64();
         let settings = Source::of([("DATABASE_URL", db.url()), ("SECRET_KEY", &secret)]);
         let config = Config::read(Mode::Room, &settings).expect("good settings");
-        let house = House::with(config, db.connect().await, true);
-        let state = AppState::with_time_limit(&house, Duration::from_millis(50));
-        let router = Router::new()
-            .route("/panic", get(async || -> () { panic!("a secret") }))
-            .route("/hang", get(std::future::pending::<()>))
-            .layer(from_fn_with_state(state.clone(), guard))
-            .layer(from_fn_with_state(state, observe));
-        let request = Request::builder().uri(path).body(Body::empty()).expect("a request");
-        let Ok(response) = router.oneshot(request).await;
+        AppState::with_time_limit(&House::with(config, db.connect().await, true), limit)
+    }
+
+    async fn send(router: &Router, request: axum::http::request::Builder, body: String) -> (StatusCode, Value, bool) {
+        let request = request.body(Body::from(body)).expect("a request");
+        let Ok(response) = router.clone().oneshot(request).await;
         let (parts, body) = response.into_parts();
         let body = axum::body::to_bytes(body, usize::MAX).await.expect("a body");
         assert!(!String::from_utf8_lossy(&body).contains("secret"));
-        (parts.status, serde_json::from_slice(&body).expect("JSON"))
+        let replayed = parts.headers.contains_key("idempotency-replayed");
+        (
+            parts.status,
+            serde_json::from_slice(&body).unwrap_or_default(),
+            replayed,
+        )
     }
 
-    #[tokio::test]
-    async fn a_panic_is_a_500_that_tells_nothing() {
-        let (status, body) = ask("/panic").await;
-        assert_eq!(
-            (status, &body["code"]),
-            (StatusCode::INTERNAL_SERVER_ERROR, &"internal_error".into())
-        );
-    }
+    on_both! {
+        async fn a_panic_is_a_500_that_tells_nothing_and_a_handler_that_hangs_is_stopped(db: TestDb) {
+            let state = state(&db, Duration::from_millis(50)).await;
+            for (path, status, code) in [
+                ("/panic", StatusCode::INTERNAL_SERVER_ERROR, "internal_error"),
+                ("/hang", StatusCode::SERVICE_UNAVAILABLE, "timed_out"),
+            ] {
+                let answer = send(&odd(&state), Request::builder().uri(path), String::new()).await;
+                assert_eq!((answer.0, &answer.1["code"]), (status, &json!(code)));
+            }
+        }
 
-    #[tokio::test]
-    async fn a_handler_that_hangs_is_stopped() {
-        let (status, body) = ask("/hang").await;
-        assert_eq!(
-            (status, &body["code"]),
-            (StatusCode::SERVICE_UNAVAILABLE, &"timed_out".into())
-        );
+        async fn who_commits_before_the_time_limit_is_answered_and_who_does_not_has_done_nothing(db: TestDb) {
+            let state = state(&db, Duration::from_millis(200)).await;
+            state.db.execute_unprepared("CREATE TABLE deeds (word text)").await.expect("a table");
+            let router = odd(&state);
+            let ask = async |path: &str, key: Option<&str>| {
+                let request = Request::builder().method(Method::POST).uri(path);
+                let request = key.into_iter().fold(request, |request, key| request.header("idempotency-key", key));
+                let (status, _, replayed) = send(&router, request, String::new()).await;
+                (status.as_u16(), replayed)
+            };
+            assert_eq!(ask("/dawdle", None).await, (201, false));
+            assert_eq!(deeds(&state.db).await, 1);
+            // Under a key the first answer is kept, so that the repetition does nothing.
+            assert_eq!(ask("/dawdle", Some("once")).await, (201, false));
+            assert_eq!(ask("/dawdle", Some("once")).await, (201, true));
+            assert_eq!(deeds(&state.db).await, 2);
+            assert_eq!(ask("/hesitate", None).await, (503, false));
+            assert_eq!(ask("/hesitate", Some("other")).await, (503, false));
+            // Written after whatever is still under way.
+            assert_eq!(ask("/dawdle", None).await, (201, false));
+            assert_eq!(deeds(&state.db).await, 3);
+        }
+
+        async fn a_sign_up_that_was_told_it_took_too_long_makes_no_user(db: TestDb) {
+            let state = state(&db, Duration::from_secs(1)).await;
+            let (_, token) = api_keys::create(&state.db, "t", &Scope::ALL, None, None).await.expect("a key");
+            let router = router(state.clone());
+            let sign_up = async |email: &str| {
+                let request = Request::builder().method(Method::POST).uri("/users");
+                let request = request.header("content-type", "application/json");
+                let request = request.header("authorization", format!("Bearer {}", token.as_str()));
+                send(&router, request, json!({"name": "Ada", "email": email}).to_string()).await.0.as_u16()
+            };
+            let other = db.connect().await;
+            let writer = db::begin(&other).await.expect("the turn to write");
+            if other.get_database_backend() == DbBackend::Postgres {
+                writer.execute_unprepared("LOCK TABLE users IN EXCLUSIVE MODE").await.expect("a lock");
+            }
+            assert_eq!(sign_up("ada@example.com").await, 503);
+            writer.rollback().await.expect("the lock is given back");
+            assert_eq!(sign_up("lin@example.com").await, 201);
+            assert_eq!(user::Entity::find().count(&state.db).await.expect("a count"), 1);
+        }
     }
 }

@@ -16,7 +16,13 @@ use axum::{
 use futures::FutureExt;
 use http_body_util::BodyExt;
 use tracing::Instrument;
-use usher_shared::{crypto::sha256, rate_limit::bucket::network, rules::Violation, trace};
+use usher_shared::{
+    crypto::sha256,
+    db::{CommitGate, cut_before_commit, with_gate},
+    rate_limit::bucket::network,
+    rules::Violation,
+    trace,
+};
 
 use crate::{
     caller::Caller,
@@ -82,7 +88,8 @@ async fn answer(
             let request = Request::from_parts(parts, Body::from(body));
             let running = run(state, context, face, request, next, reservation);
             // A task of its own: a client that hangs up ends this future, and its retry must find the answer.
-            match tokio::spawn(trace::carried(running).in_current_span()).await {
+            let running = with_gate(CommitGate::current(), trace::carried(running));
+            match tokio::spawn(running.in_current_span()).await {
                 Ok(response) => Ok(response),
                 Err(error) => match error.try_into_panic() {
                     Ok(panic) => std::panic::resume_unwind(panic),
@@ -106,13 +113,13 @@ async fn run(
     reservation: Reservation,
 ) -> Response {
     let handler = AssertUnwindSafe(next.run(request)).catch_unwind();
-    let mut response = match tokio::time::timeout(state.time_limit, handler).await {
+    let mut response = match cut_before_commit(state.time_limit, handler).await {
         Ok(Ok(response)) => response,
         Ok(Err(panic)) => {
             reservation.release(&state.db).await;
             std::panic::resume_unwind(panic)
         }
-        Err(_) => ApiError::TimedOut.into_response(),
+        Err(cut) => ApiError::from(cut).into_response(),
     };
     if !is_final(response.status()) {
         reservation.release(&state.db).await;

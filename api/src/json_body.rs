@@ -4,10 +4,11 @@
 use axum::{
     body::{Bytes, HttpBody},
     extract::{FromRequest, Request},
-    http::{HeaderMap, header},
+    http::{HeaderMap, HeaderName, Method, header},
 };
 use http_body_util::{BodyExt, LengthLimitError, Limited};
 use serde_json::{Value, json};
+use usher_serve::is_plain;
 use usher_shared::rules::{Violation, ViolationKind};
 
 use crate::{
@@ -21,6 +22,10 @@ pub const MAX_BODY: usize = 256 * 1024;
 /// The deepest nesting of arrays and objects.
 pub const MAX_DEPTH: usize = 64;
 
+/// The kinds of patches that are understood, and the same as a header.
+const PATCHES: [&str; 2] = ["application/merge-patch+json", "application/json"];
+pub(crate) const ACCEPT_PATCH: &str = "application/merge-patch+json, application/json";
+
 /// A JSON object, read and checked.
 pub struct Body<T>(pub T);
 
@@ -28,7 +33,7 @@ impl<S: Send + Sync, T: FromFields<S>> FromRequest<S> for Body<T> {
     type Rejection = ApiError;
 
     async fn from_request(request: Request, state: &S) -> Result<Self, ApiError> {
-        let is_json = has_json_type(request.headers());
+        let is_json = is_json(&request)?;
         let bytes = read(request).await?;
         check(&parse(&bytes, is_json)?, state).map(Self)
     }
@@ -41,7 +46,7 @@ impl<S: Send + Sync, T: FromFields<S>> FromRequest<S> for OptionalBody<T> {
     type Rejection = ApiError;
 
     async fn from_request(request: Request, state: &S) -> Result<Self, ApiError> {
-        let is_json = has_json_type(request.headers());
+        let is_json = is_json(&request)?;
         let bytes = read(request).await?;
         let value = match bytes.is_empty() {
             true => Value::Null,
@@ -60,8 +65,11 @@ fn check<S, T: FromFields<S>>(value: &Value, state: &S) -> Result<T, ApiError> {
     T::from_fields(&mut fields, state).ok_or_else(|| ApiError::Invalid(fields.into_faults()))
 }
 
-/// All bytes of the body, 256 KiB at most.
+/// All bytes of the body, 256 KiB at most and in no coding: what would come out of one cannot be told before.
 pub(crate) async fn read(request: Request) -> Result<Bytes, ApiError> {
+    if !is_plain(request.headers()) {
+        return Err(ApiError::UnsupportedContentCoding);
+    }
     let body = request.into_body();
     if body.size_hint().lower() > MAX_BODY as u64 {
         return Err(ApiError::BodyTooLarge);
@@ -77,14 +85,25 @@ pub(crate) async fn read(request: Request) -> Result<Bytes, ApiError> {
     }
 }
 
-/// `application/json` or `application/*+json`, whatever parameters follow.
-fn has_json_type(headers: &HeaderMap) -> bool {
-    let Some(value) = headers.get(header::CONTENT_TYPE).and_then(|value| value.to_str().ok()) else {
-        return false;
+/// Whether the body says that it is JSON: `application/json` or `application/*+json`, whatever parameters follow. A patch
+/// must be of one of the kinds that are understood, because another means other changes (RFC 5789 §2.2).
+fn is_json(request: &Request) -> Result<bool, ApiError> {
+    let Some(named) = media_type(request.headers()) else {
+        return Ok(false);
     };
-    let essence = value.split(';').next().unwrap_or_default().trim().to_ascii_lowercase();
-    let subtype = essence.strip_prefix("application/");
-    subtype.is_some_and(|subtype| subtype == "json" || subtype.ends_with("+json"))
+    if request.method() == Method::PATCH && !PATCHES.contains(&&*named) {
+        let accepted = (HeaderName::from_static("accept-patch"), ACCEPT_PATCH);
+        return Err(ApiError::UnsupportedMediaType(accepted.0, accepted.1));
+    }
+    let subtype = named.strip_prefix("application/");
+    Ok(subtype.is_some_and(|subtype| subtype == "json" || subtype.ends_with("+json")))
+}
+
+/// What the body says that it is, in lower case and without parameters.
+pub(crate) fn media_type(headers: &HeaderMap) -> Option<String> {
+    let value = headers.get(header::CONTENT_TYPE)?.to_str().ok()?;
+    let named = value.split(';').next().unwrap_or_default().trim();
+    Some(named.to_ascii_lowercase())
 }
 
 fn parse(bytes: &[u8], is_json: bool) -> Result<Value, ApiError> {

@@ -13,6 +13,8 @@ mod etag;
 mod example;
 mod explanations;
 mod fields;
+mod fixed;
+mod form;
 #[cfg(any(test, fuzzing))]
 pub mod fuzzing;
 mod guard;
@@ -25,6 +27,7 @@ mod limits;
 mod list;
 mod mailed_links;
 mod me;
+mod moment;
 mod openapi;
 mod page;
 mod path_id;
@@ -37,6 +40,7 @@ mod serve;
 mod set_password;
 mod state;
 mod users;
+mod visible_text;
 
 pub use code::Code;
 pub use openapi::openapi;

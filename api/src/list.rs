@@ -36,7 +36,8 @@ const MAX_LIMIT: u64 = 200;
 pub(crate) trait Listed: EntityTrait {
     /// The path of the list.
     const PATH: &'static str;
-    /// What clients can sort by, each with the column whose index, continued by the id, holds the order.
+    /// What clients can sort by, each with the column whose index, continued by the id, holds the order. Rows without a
+    /// value in a column that may be NULL come last, or first the other way round.
     const SORTS: &'static [(&'static str, Self::Column)];
     const ID: Self::Column;
     /// Those of them that many rows can share. Behind one nothing is sorted: all of these would have to be read.

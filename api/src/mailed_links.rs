@@ -10,17 +10,19 @@ use axum::{
     response::{IntoResponse, Response},
     routing::get,
 };
-use serde::Deserialize;
-use url::form_urlencoded;
-use usher_shared::mail_tokens;
+use usher_shared::{
+    entity::{mail_token::MailTokenPurpose, user},
+    users,
+};
 
 use crate::{
     assets::address,
     auth::{Errand, run},
     error::ApiError,
-    json_body,
+    form,
     page::Page,
     request::Context,
+    set_password::{self, Link, Occasion},
     state::AppState,
 };
 
@@ -30,7 +32,7 @@ pub(crate) fn router() -> Router<AppState> {
             .post(move |state, context, form| act(state, context, form, errand))
     };
     Router::new()
-        .route("/verify-email", page(Errand::VerifyEmail))
+        .route("/verify-email", get(show_verification).post(verify))
         .route("/confirm-email-change", page(Errand::ConfirmEmailChange))
         .route("/undo-email-change", page(Errand::UndoEmailChange))
         .route("/keep-account", page(Errand::KeepAccount))
@@ -54,6 +56,8 @@ struct Button {
     action: &'static str,
     token: String,
     label: &'static str,
+    /// For whoever was signed up by somebody else.
+    may_choose_password: bool,
 }
 
 /// The words of one errand.
@@ -104,10 +108,30 @@ const fn words(errand: Errand) -> Words {
     }
 }
 
-#[derive(Deserialize)]
-struct Link {
-    #[serde(default)]
-    token: String,
+/// One click, where the account has the password of the one sign-up; else the form to choose one.
+async fn show_verification(
+    state: State<AppState>,
+    link: Result<Query<Link>, QueryRejection>,
+) -> Result<Response, ApiError> {
+    let token = link.as_ref().map_or("", |Query(link)| &link.token);
+    let found = users::holder(&state.db, token, MailTokenPurpose::VerifyEmail).await;
+    if found.is_ok_and(|(_, user)| takes_password(&user)) {
+        return set_password::show(state, link, Occasion::Verify).await;
+    }
+    show(state, link, Errand::VerifyEmail).await
+}
+
+async fn verify(state: State<AppState>, context: Context, form: set_password::Form) -> Result<Response, ApiError> {
+    let found = users::holder(&state.db, &form.token, MailTokenPurpose::VerifyEmail).await;
+    let takes_password = found.is_ok_and(|(_, user)| takes_password(&user));
+    if takes_password || !form.password.is_empty() {
+        return set_password::set(state, context, form, Occasion::Verify).await;
+    }
+    act(state, context, Form(form.token), Errand::VerifyEmail).await
+}
+
+fn takes_password(user: &user::Model) -> bool {
+    user.password_hash.is_none() && user.email_verified_at.is_none()
 }
 
 async fn show(
@@ -116,8 +140,8 @@ async fn show(
     errand: Errand,
 ) -> Result<Response, ApiError> {
     let token = link.map(|Query(link)| link.token).unwrap_or_default();
-    let row = match mail_tokens::peek(&state.db, &token, errand.purpose()).await {
-        Ok(row) => row,
+    let row = match users::holder(&state.db, &token, errand.purpose()).await {
+        Ok((row, _)) => row,
         Err(error) => return refused(&state, error.into()),
     };
     let words = words(errand);
@@ -125,6 +149,7 @@ async fn show(
         action: words.action,
         token,
         label: words.button,
+        may_choose_password: errand == Errand::VerifyEmail,
     };
     let page = page(&state, words.question, words.about, row.email, Some(button));
     Ok(Page::new(page).into_response())
@@ -208,9 +233,8 @@ impl<S: Send + Sync> FromRequest<S> for Form {
     type Rejection = ApiError;
 
     async fn from_request(request: Request, _: &S) -> Result<Self, ApiError> {
-        let bytes = json_body::read(request).await?;
-        let mut fields = form_urlencoded::parse(&bytes);
+        let mut fields = form::read(request).await?.into_iter();
         let token = fields.find(|(name, _)| name == "token");
-        Ok(Self(token.map_or_else(String::new, |(_, value)| value.into_owned())))
+        Ok(Self(token.map(|(_, value)| value).unwrap_or_default()))
     }
 }

@@ -15,7 +15,6 @@ use axum::{
 use chrono::{DateTime, Utc};
 use serde::Serialize;
 use usher_shared::{
-    db,
     entity::user,
     rules::{Age, Name},
     users::{self, Edit},
@@ -29,10 +28,13 @@ use crate::{
     error::ApiError,
     etag::{IfMatch, etag, may_change},
     fields::{Fields, FromFields},
+    fixed::{Fixed, Sent},
     json_body::Body,
-    openapi::{ANY_ERRORS, BODY_ERRORS, ErrorList, Errors, USER_ERRORS},
+    moment,
+    openapi::{ANY_ERRORS, ErrorList, Errors, PATCH_ERRORS, USER_ERRORS},
     request::Context,
     state::AppState,
+    visible_text,
 };
 
 pub(crate) use sessions::{SessionOut, SessionsOut, ended};
@@ -64,13 +66,17 @@ struct MeOut {
     #[schema(example = true)]
     verified: bool,
     #[schema(example = "2026-11-22T12:00:00.123456Z")]
+    #[serde(serialize_with = "moment::fixed")]
     created_at: DateTime<Utc>,
     #[schema(example = "2026-11-22T12:00:00.123456Z")]
+    #[serde(serialize_with = "moment::fixed")]
     updated_at: DateTime<Utc>,
     #[schema(example = "2026-11-22T12:00:00.123456Z")]
+    #[serde(serialize_with = "moment::fixed_or_null")]
     password_changed_at: Option<DateTime<Utc>>,
     /// When the account will be deleted, if its owner has asked for that.
     #[schema(example = json!(null))]
+    #[serde(serialize_with = "moment::fixed_or_null")]
     delete_at: Option<DateTime<Utc>>,
 }
 
@@ -120,32 +126,48 @@ impl ErrorList for Show {
 #[derive(ToSchema)]
 #[schema(as = MePatch)]
 struct UpdateMeIn {
-    /// 1–255 characters after trimming, none of them a control character.
-    #[schema(
-        example = "Ada King",
-        value_type = String,
-        required = false,
-        nullable = false,
-        min_length = 1,
-        pattern = r"^\s*[^\s\x00-\x1f\x7f-\x9f][^\x00-\x1f\x7f-\x9f]{0,254}\s*$",
-    )]
+    #[schema(schema_with = visible_text::name, required = false)]
     name: Option<Name>,
     /// In whole years; null takes it away.
     #[schema(example = 37, value_type = Option<i16>, minimum = 0, maximum = 150)]
     age: Option<Option<Age>>,
+    #[schema(ignore)]
+    fixed: Sent,
 }
+
+/// What of their account people change elsewhere, or not at all.
+const FIXED: &[Fixed] = &[
+    Fixed::new("id", "An id stays"),
+    Fixed::new("email", "Use POST /me/email-change"),
+    Fixed::new("verified", "An address is confirmed with the link that is mailed there"),
+    Fixed::new("status", "Services and staff change it"),
+    Fixed::new("external_id", "The service that created the account gave it"),
+    Fixed::new("created_at", "It stays"),
+    Fixed::moving("updated_at"),
+    Fixed::moving("password_changed_at"),
+    Fixed::new("password", "Use POST /me/password"),
+    Fixed::new(
+        "delete_at",
+        "Use DELETE /me, and POST /auth/keep-account to take it back",
+    ),
+];
 
 impl FromFields<AppState> for UpdateMeIn {
     fn from_fields(fields: &mut Fields<'_>, _: &AppState) -> Option<Self> {
         let name = fields.change("name", Name::parse);
         let age = fields.change_or_clear("age", Age::parse);
-        Some(Self { name: name?, age: age? })
+        Some(Self {
+            name: name?,
+            age: age?,
+            fixed: Sent::read(fields, FIXED),
+        })
     }
 }
 
 /// Change your account
 ///
-/// Name and age. The email address moves with `POST /me/email-change`, the password with `POST /me/password`.
+/// Name and age. The email address moves with `POST /me/email-change`, the password with `POST /me/password`. You may send
+/// back the whole account that you have read; another value of a field that is not changed here is refused.
 #[utoipa::path(
     patch, path = "/me", operation_id = "updateMe", tag = "Me",
     params(IfMatch),
@@ -169,10 +191,11 @@ async fn update(
     headers: HeaderMap,
     Body(body): Body<UpdateMeIn>,
 ) -> Result<Response, ApiError> {
-    let tx = db::begin(&state.db).await?;
+    let tx = state.ledger.begin().await?;
     let before = users::find_for_change(&tx, current.0.user.id).await?;
     let before = before.ok_or(ApiError::InvalidCredential)?;
     may_change(&headers, &etag(before.version))?;
+    body.fixed.must_be(|| MeOut::from(before.clone()))?;
     let edit = Edit {
         name: body.name,
         age: body.age,
@@ -185,5 +208,5 @@ async fn update(
 
 struct Update;
 impl ErrorList for Update {
-    const CODES: &'static [&'static [Code]] = &[BODY_ERRORS, USER_ERRORS, &[Code::PreconditionFailed], ANY_ERRORS];
+    const CODES: &'static [&'static [Code]] = &[PATCH_ERRORS, USER_ERRORS, &[Code::PreconditionFailed], ANY_ERRORS];
 }

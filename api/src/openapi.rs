@@ -104,7 +104,20 @@ pub(crate) trait ErrorList {
 }
 
 /// Whatever reads a body.
-pub(crate) const BODY_ERRORS: &[Code] = &[Code::BodyNotText, Code::BodyTooLarge, Code::InvalidRequest];
+pub(crate) const BODY_ERRORS: &[Code] = &[
+    Code::BodyNotText,
+    Code::BodyTooLarge,
+    Code::UnsupportedContentCoding,
+    Code::InvalidRequest,
+];
+/// Whatever reads a merge patch.
+pub(crate) const PATCH_ERRORS: &[Code] = &[
+    Code::BodyNotText,
+    Code::BodyTooLarge,
+    Code::UnsupportedContentCoding,
+    Code::UnsupportedMediaType,
+    Code::InvalidRequest,
+];
 /// Whatever takes an API key.
 pub(crate) const KEY_ERRORS: &[Code] = &[
     Code::AuthenticationRequired,
@@ -225,6 +238,16 @@ fn headers(status: StatusCode) -> Vec<(&'static str, Header)> {
                 header(Type::String, "What to send instead (RFC 6750 §3)"),
             )]
         }
+        StatusCode::UNSUPPORTED_MEDIA_TYPE => vec![
+            (
+                "Accept-Encoding",
+                header(Type::String, "The codings that a body may come in"),
+            ),
+            (
+                "Accept-Patch",
+                header(Type::String, "The media types that a patch may have"),
+            ),
+        ],
         StatusCode::TOO_MANY_REQUESTS => vec![
             ("Retry-After", header(Type::Integer, "Seconds to wait")),
             (

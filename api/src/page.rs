@@ -5,6 +5,7 @@ use axum::{
     http::{HeaderMap, HeaderName, HeaderValue, StatusCode, header},
     response::{Html, IntoResponse, Response},
 };
+use usher_serve::quality;
 
 use crate::error::ApiError;
 
@@ -51,9 +52,5 @@ impl<T: Template> IntoResponse for Page<T> {
 
 /// Whether a browser asks: it names HTML, which programs do not.
 pub(crate) fn wants_html(headers: &HeaderMap) -> bool {
-    let mut lists = headers
-        .get_all(header::ACCEPT)
-        .iter()
-        .filter_map(|value| value.to_str().ok());
-    lists.any(|list| list.contains("text/html"))
+    quality(headers, header::ACCEPT, "text/html").is_some_and(|quality| quality > 0.0)
 }

@@ -1,19 +1,21 @@
 //! The numeric `{id}` of an address.
 
-use std::{borrow::Cow, num::IntErrorKind};
+use std::borrow::Cow;
 
 use axum::{
     extract::{FromRequestParts, RawPathParams},
     http::request::Parts,
 };
 use usher_shared::rules::{Violation, ViolationKind};
+use uuid::{Uuid, fmt::Hyphenated};
 
 use crate::{
     error::ApiError,
     fields::{FieldError, Step},
 };
 
-/// The `{id}` in the path; none for a whole number beyond 64 bits, which no row can have.
+/// The `{id}` in the path; none for a whole number that no row has, because it is beyond 64 bits or not written as the API
+/// writes it.
 pub struct PathId(pub Option<i64>);
 
 impl<S: Send + Sync> FromRequestParts<S> for PathId {
@@ -28,13 +30,14 @@ impl<S: Send + Sync> FromRequestParts<S> for PathId {
             .iter()
             .find(|(name, _)| *name == "id")
             .map_or("", |(_, value)| value);
-        match text.parse() {
-            Ok(id) => Ok(Self(Some(id))),
-            Err(error) => match error.kind() {
-                IntErrorKind::PosOverflow | IntErrorKind::NegOverflow => Ok(Self(None)),
-                _ => Err(not_a_number()),
-            },
+        let number = text.trim();
+        let digits = number.strip_prefix(['+', '-']).unwrap_or(number);
+        if digits.is_empty() || !digits.bytes().all(|byte| byte.is_ascii_digit()) {
+            return Err(not_a_number());
         }
+        // A row has one address: written in another way, such as 02 or +2, the number is that of none.
+        let id = text.parse().ok().filter(|id: &i64| id.to_string() == text);
+        Ok(Self(id))
     }
 }
 
@@ -47,6 +50,11 @@ impl PathId {
         );
         FieldError::new("path", Some(Step::Key(Cow::Borrowed("id"))), violation)
     }
+}
+
+/// A UUID as the API writes it, in any letter case (RFC 9562 §4); in another form, such as in braces, it names nothing.
+pub(crate) fn uuid(text: &str) -> Option<Uuid> {
+    Uuid::try_parse(text).ok().filter(|_| text.len() == Hyphenated::LENGTH)
 }
 
 fn not_a_number() -> ApiError {

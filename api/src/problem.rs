@@ -3,14 +3,17 @@
 
 use axum::{
     body::Body,
+    extract::Request,
     http::{HeaderMap, HeaderValue, header},
     response::Response,
 };
 use serde::Serialize;
+use usher_serve::quality;
 use usher_shared::rules::ViolationKind;
 use utoipa::ToSchema;
 
 use crate::{
+    auth::{NO_CACHE, TOKEN_PATH},
     code::Code,
     error::ApiError,
     fields::{FieldError, Step},
@@ -25,26 +28,22 @@ pub(crate) const STRICT: &str = "application/problem+json";
 pub(crate) enum Face {
     Default,
     Strict,
+    /// The default one with the members of RFC 6749 §5.2, whatever `Accept` says: OAuth clients look for those alone.
+    OAuth,
 }
 
 impl Face {
+    /// That of the token endpoint, or what [`Face::asked_by`] says.
+    pub(crate) fn of(request: &Request) -> Self {
+        match request.uri().path().trim_end_matches('/') {
+            TOKEN_PATH => Self::OAuth,
+            _ => Self::asked_by(request.headers()),
+        }
+    }
+
     /// Strict when `Accept` names `application/problem+json` and does not prefer `application/json`.
     pub(crate) fn asked_by(headers: &HeaderMap) -> Self {
-        let quality = |wanted: &str| {
-            let lists = headers
-                .get_all(header::ACCEPT)
-                .iter()
-                .filter_map(|value| value.to_str().ok());
-            let named = lists.flat_map(|list| list.split(',')).find_map(|range| {
-                let (name, parameters) = range.split_once(';').unwrap_or((range, ""));
-                let q = parameters
-                    .split(';')
-                    .find_map(|p| p.trim().strip_prefix("q="))
-                    .map_or(1.0, |q| q.parse().unwrap_or(0.0));
-                name.trim().eq_ignore_ascii_case(wanted).then_some(q)
-            });
-            named.unwrap_or(0.0_f32)
-        };
+        let quality = |wanted| quality(headers, header::ACCEPT, wanted).unwrap_or_default();
         let strict = quality(STRICT);
         if strict > 0.0 && strict >= quality(PLAIN) {
             Self::Strict
@@ -71,6 +70,24 @@ pub(crate) struct ErrorOut<'a> {
     code: Code,
     /// What to tell the operator.
     request_id: &'a str,
+}
+
+/// An error of the token endpoint.
+#[derive(Serialize)]
+struct OAuthProblemOut<'a> {
+    error: &'static str,
+    error_description: &'static str,
+    #[serde(flatten)]
+    problem: ErrorOut<'a>,
+}
+
+/// The nearest of the words that OAuth has (RFC 6749 §4.1.2.1, §5.2).
+const fn oauth_word(code: Code) -> &'static str {
+    match code {
+        Code::RateLimited | Code::ServiceUnavailable | Code::TimedOut => "temporarily_unavailable",
+        Code::InternalError => "server_error",
+        _ => "invalid_request",
+    }
 }
 
 /// A 422 in the default face.
@@ -187,6 +204,18 @@ pub(crate) fn body(error: &ApiError, face: Face, request_id: &str, api_url: &str
                 errors,
             })
         }
+        (Face::OAuth, _) => serde_json::to_vec(&OAuthProblemOut {
+            error: oauth_word(code),
+            error_description: code.detail(),
+            problem: ErrorOut {
+                detail: code.detail(),
+                r#type,
+                title,
+                status,
+                code,
+                request_id,
+            },
+        }),
         (Face::Default, []) => serde_json::to_vec(&ErrorOut {
             detail: code.detail(),
             r#type,
@@ -210,12 +239,15 @@ pub(crate) fn body(error: &ApiError, face: Face, request_id: &str, api_url: &str
 /// Gives an answer without a body the body of its error. Status and headers stay.
 pub(crate) fn fill(response: &mut Response, error: &ApiError, face: Face, request_id: &str, api_url: &str) {
     let content_type = match face {
-        Face::Default => PLAIN,
+        Face::Default | Face::OAuth => PLAIN,
         Face::Strict => STRICT,
     };
     *response.body_mut() = Body::from(body(error, face, request_id, api_url));
     let headers = response.headers_mut();
     headers.insert(header::CONTENT_TYPE, HeaderValue::from_static(content_type));
     headers.remove(header::CONTENT_LENGTH);
-    headers.append(header::VARY, header::ACCEPT.into());
+    match face {
+        Face::OAuth => headers.extend(NO_CACHE),
+        Face::Default | Face::Strict => drop(headers.append(header::VARY, header::ACCEPT.into())),
+    }
 }

@@ -113,7 +113,7 @@ fn legible(value: &str) -> Result<&str, Violation> {
 /// `true` or `false`.
 pub(crate) fn boolean(text: &str) -> Result<bool, Violation> {
     text.parse()
-        .map_err(|_| Violation::new(ViolationKind::BoolType, "Write true or false"))
+        .map_err(|_| Violation::new(ViolationKind::BoolParsing, "Write true or false"))
 }
 
 /// A moment in RFC 3339, in whole microseconds as rows have them.

@@ -14,13 +14,13 @@ use axum::{
     response::Response,
 };
 use tracing::Instrument;
-use usher_shared::{client_address, config::Config, trace};
+use usher_shared::{Forwarding, client_address, trace};
 use uuid::Uuid;
 
 use crate::{error::ApiError, limits::Standing, state::AppState};
 
 const REQUEST_ID: HeaderName = HeaderName::from_static("x-request-id");
-const FORWARDED_FOR: &str = "x-forwarded-for";
+const FORWARDED_FOR: HeaderName = HeaderName::from_static("x-forwarded-for");
 
 /// The longest `X-Request-Id` that is taken over, in bytes.
 const MAX_REQUEST_ID: usize = 128;
@@ -36,18 +36,26 @@ pub(crate) struct RequestContext {
 }
 
 impl RequestContext {
-    fn of(request: &Request, config: &Config) -> Self {
+    fn of(request: &Request, state: &AppState) -> Self {
         let peer = request.extensions().get::<ConnectInfo<SocketAddr>>();
         // Without `serve` (another program's server) the peer may be unknown; it is then nobody's proxy.
         let peer = peer.map_or(IpAddr::V4(Ipv4Addr::UNSPECIFIED), |ConnectInfo(peer)| peer.ip());
-        let lines = request
-            .headers()
-            .get_all(FORWARDED_FOR)
-            .iter()
-            .filter_map(|line| line.to_str().ok());
+        let lines = |name| {
+            request
+                .headers()
+                .get_all(name)
+                .iter()
+                .map(HeaderValue::as_bytes)
+                .collect()
+        };
+        let forwarding = Forwarding {
+            x_forwarded_for: lines(FORWARDED_FOR),
+            forwarded: lines(header::FORWARDED),
+        };
+        let client = client_address(peer, &forwarding, &state.config.trusted_proxies);
         Self {
             id: request_id(request.headers()),
-            address: client_address(peer, &lines.collect::<Vec<_>>(), &config.trusted_proxies),
+            address: client.noted(&state.metrics),
             caller: OnceLock::new(),
             standing: OnceLock::new(),
             route: OnceLock::new(),
@@ -93,7 +101,7 @@ impl<S: Sync> FromRequestParts<S> for Context {
 pub(crate) async fn observe(State(state): State<AppState>, mut request: Request, next: Next) -> Response {
     let started = Instant::now();
     let _in_flight = state.metrics.enter();
-    let context = Arc::new(RequestContext::of(&request, &state.config));
+    let context = Arc::new(RequestContext::of(&request, &state));
     let method = request.method().clone();
     context.note_route(&request);
     request.extensions_mut().insert(Arc::clone(&context));

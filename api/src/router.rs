@@ -13,6 +13,7 @@ use tower_http::{
     compression::{CompressionLayer, predicate::SizeAbove},
     cors::{AllowOrigin, CorsLayer},
 };
+use usher_serve::settle_coding;
 use utoipa::OpenApi;
 use utoipa_axum::router::OpenApiRouter;
 
@@ -68,6 +69,7 @@ pub(crate) fn over(operations: OpenApiRouter<AppState>, state: AppState) -> Rout
         .with_state(state.clone());
     let mut router = answer_trailing_slashes(routes)
         .layer(CompressionLayer::new().compress_when(SizeAbove::new(COMPRESS_ABOVE)))
+        .layer(from_fn(settle_coding))
         .layer(from_fn_with_state(state.clone(), guard));
     if !state.config.cors_origins.is_empty() {
         router = router.layer(cors(&state.config.cors_origins));
@@ -108,6 +110,10 @@ fn cors(origins: &[String]) -> CorsLayer {
             header::IF_NONE_MATCH,
             HeaderName::from_static("idempotency-key"),
             HeaderName::from_static("x-request-id"),
+            // W3C Trace Context and Baggage, which instrumented front ends send by themselves.
+            HeaderName::from_static("traceparent"),
+            HeaderName::from_static("tracestate"),
+            HeaderName::from_static("baggage"),
         ])
         .expose_headers([
             header::ETAG,

@@ -1,5 +1,5 @@
 //! The pages that a mail's link leads to when its owner chooses a password, the first one (`/set-password`) or another
-//! (`/reset-password`); which also proves that the address is theirs.
+//! (`/reset-password`), which also proves that the address is theirs. `/verify-email` comes here where it takes one.
 
 use askama::Template;
 use axum::{
@@ -9,13 +9,10 @@ use axum::{
     response::{IntoResponse, Response},
     routing::get,
 };
-use sea_orm::EntityTrait;
 use serde::Deserialize;
-use url::form_urlencoded;
 use usher_shared::{
-    audit,
-    entity::{audit_log::ActorKind, mail_token::MailTokenPurpose, user},
-    mail_tokens::{self, RedeemError},
+    entity::{mail_token::MailTokenPurpose, user},
+    mail_tokens::RedeemError,
     password,
     rules::{Password, Violation},
     users,
@@ -24,9 +21,8 @@ use usher_shared::{
 use crate::{
     assets::address,
     auth::anonymous,
-    caller::actor,
     error::ApiError,
-    json_body,
+    form,
     limits::Limit,
     page::Page,
     request::{Context, RequestContext},
@@ -45,11 +41,13 @@ pub(crate) fn router() -> Router<AppState> {
 
 /// Why somebody chooses a password.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-enum Occasion {
+pub(crate) enum Occasion {
     /// The account has none yet.
     First,
     /// The one before is forgotten.
     Reset,
+    /// The address is confirmed, and the account has no password, or one that may be somebody else's.
+    Verify,
 }
 
 impl Occasion {
@@ -57,6 +55,7 @@ impl Occasion {
         match self {
             Self::First => MailTokenPurpose::SetPassword,
             Self::Reset => MailTokenPurpose::PasswordReset,
+            Self::Verify => MailTokenPurpose::VerifyEmail,
         }
     }
 
@@ -64,6 +63,7 @@ impl Occasion {
         match self {
             Self::First => "set-password",
             Self::Reset => "reset-password",
+            Self::Verify => "verify-email",
         }
     }
 }
@@ -122,13 +122,13 @@ impl Stage {
 }
 
 #[derive(Deserialize)]
-struct Link {
+pub(crate) struct Link {
     #[serde(default)]
-    token: String,
+    pub(crate) token: String,
 }
 
 /// Shows the form. It does not use the token up: mail programs open links to look at them.
-async fn show(
+pub(crate) async fn show(
     State(state): State<AppState>,
     link: Result<Query<Link>, QueryRejection>,
     occasion: Occasion,
@@ -146,7 +146,7 @@ async fn show(
 }
 
 /// Sets the password. What was typed is never sent back.
-async fn set(
+pub(crate) async fn set(
     State(state): State<AppState>,
     Context(context): Context,
     form: Form,
@@ -171,61 +171,41 @@ async fn set(
         }
         Ok(password) => {
             let hash = password::hash(&password).await.map_err(anyhow::Error::from)?;
-            match occasion {
-                Occasion::First => keep_first(&state, &context, &form.token, &user, hash).await?,
-                Occasion::Reset => keep_reset(&state, &context, &form.token, hash).await?,
-            }
+            keep(&state, &context, occasion, &form.token, hash).await?
         }
     };
     Ok(stage.page(&state, occasion))
 }
 
-/// Stores another password and uses the token up, both or neither.
-async fn keep_reset(state: &AppState, context: &RequestContext, token: &str, hash: String) -> Result<Stage, ApiError> {
-    let tx = state.ledger.begin().await?;
-    if let Err(error) = users::reset_password(&tx, token, hash, &anonymous(context)).await {
-        return refused(error);
-    }
-    tx.commit().await?;
-    Ok(Stage::Done)
-}
-
-/// Stores the first password and uses the token up, both or neither.
-async fn keep_first(
+/// Stores the password and uses the token up, both or neither.
+async fn keep(
     state: &AppState,
     context: &RequestContext,
+    occasion: Occasion,
     token: &str,
-    user: &user::Model,
     hash: String,
 ) -> Result<Stage, ApiError> {
-    let tx = usher_shared::db::begin(&state.db).await?;
-    // The account before its tokens, as everybody locks them.
-    users::find_for_change(&tx, user.id).await?;
-    match mail_tokens::redeem(&tx, token, MailTokenPurpose::SetPassword).await {
-        Ok(_) => {}
-        Err(error) => return refused(error),
-    }
-    users::set_password(&tx, user.id, hash, true).await?;
-    let entry = audit::Entry {
-        action: "set_password",
-        object_type: "user",
-        object_id: Some(user.id.to_string()),
-        object_label: Some(user.email.clone()),
-        ..audit::Entry::default()
+    let (tx, actor) = (state.ledger.begin().await?, anonymous(context));
+    let kept = match occasion {
+        Occasion::First => users::set_first_password(&tx, token, hash, &actor).await,
+        Occasion::Reset => users::reset_password(&tx, token, hash, &actor).await,
+        Occasion::Verify => users::verify_email(&tx, token, Some(hash), &actor).await,
     };
-    audit::record(&tx, &actor(ActorKind::User, Some(user.id), &user.name, context), entry).await?;
+    let user = match kept {
+        Ok(user) => user,
+        Err(error) => return refused(error),
+    };
     tx.commit().await?;
+    state.limiter.forget_failures(&user.email_key).await;
     Ok(Stage::Done)
 }
 
 /// Whose token it is, without using it up; or what to say instead.
 async fn owner(state: &AppState, token: &str, occasion: Occasion) -> Result<Result<user::Model, Stage>, ApiError> {
-    let row = match mail_tokens::peek(&state.db, token, occasion.purpose()).await {
-        Ok(row) => row,
-        Err(error) => return refused(error).map(Err),
-    };
-    let user = user::Entity::find_by_id(row.user_id).one(&state.db).await?;
-    Ok(user.filter(|user| user.deleted_at.is_none()).ok_or(Stage::Invalid))
+    match users::holder(&state.db, token, occasion.purpose()).await {
+        Ok((_, user)) => Ok(Ok(user)),
+        Err(error) => refused(error).map(Err),
+    }
 }
 
 fn refused(error: RedeemError) -> Result<Stage, ApiError> {
@@ -238,9 +218,9 @@ fn refused(error: RedeemError) -> Result<Stage, ApiError> {
 
 /// What the form sends. A missing field counts as an empty one.
 #[derive(Default)]
-struct Form {
-    token: String,
-    password: String,
+pub(crate) struct Form {
+    pub(crate) token: String,
+    pub(crate) password: String,
     repeated: Option<String>,
 }
 
@@ -248,13 +228,12 @@ impl<S: Send + Sync> FromRequest<S> for Form {
     type Rejection = ApiError;
 
     async fn from_request(request: Request, _state: &S) -> Result<Self, ApiError> {
-        let bytes = json_body::read(request).await?;
         let mut form = Self::default();
-        for (name, value) in form_urlencoded::parse(&bytes) {
+        for (name, value) in form::read(request).await? {
             match &*name {
-                "token" => form.token = value.into_owned(),
-                "password" => form.password = value.into_owned(),
-                "password_again" => form.repeated = Some(value.into_owned()),
+                "token" => form.token = value,
+                "password" => form.password = value,
+                "password_again" => form.repeated = Some(value),
                 _ => {}
             }
         }

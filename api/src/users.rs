@@ -38,12 +38,15 @@ use crate::{
     error::ApiError,
     etag::{IfNoneMatch, etag, is_known},
     fields::{FieldError, Fields, FromFields},
+    fixed::Fixed,
     json_body::Body,
     limits::Limit,
+    moment,
     openapi::{ANY_ERRORS, BODY_ERRORS, ErrorList, Errors, KEY_ERRORS},
     path_id::PathId,
     request::{Context, RequestContext},
     state::AppState,
+    visible_text,
 };
 
 pub(crate) fn router() -> OpenApiRouter<AppState> {
@@ -61,14 +64,7 @@ pub(crate) fn router() -> OpenApiRouter<AppState> {
 #[derive(ToSchema)]
 #[schema(as = NewUser)]
 struct CreateUserIn {
-    /// 1–255 characters after trimming, none of them a control character.
-    #[schema(
-        example = "Ada Lovelace",
-        value_type = String,
-        min_length = 1,
-        // A `maxLength` would count the white space around the name, too.
-        pattern = r"^\s*[^\s\x00-\x1f\x7f-\x9f][^\x00-\x1f\x7f-\x9f]{0,254}\s*$",
-    )]
+    #[schema(schema_with = visible_text::name)]
     name: Name,
     #[schema(schema_with = email_schema)]
     email: Email,
@@ -117,6 +113,7 @@ struct UserOut {
     #[schema(example = "ada@example.com")]
     email: String,
     #[schema(example = "2026-11-22T12:00:00.123456Z")]
+    #[serde(serialize_with = "moment::fixed")]
     created_at: DateTime<Utc>,
 }
 
@@ -134,6 +131,7 @@ struct UserMore {
     #[schema(example = "crm-4711")]
     external_id: Option<String>,
     #[schema(example = "2026-11-22T12:00:00.123456Z")]
+    #[serde(serialize_with = "moment::fixed")]
     updated_at: DateTime<Utc>,
 }
 
@@ -366,16 +364,39 @@ fn caching(tag: HeaderValue) -> [(HeaderName, HeaderValue); 3] {
 /// The user as this key may see it.
 fn answer<A: Access>(user: user::Model, key: &ApiKey<A>) -> Result<Response, ApiError> {
     let caching = caching(etag(user.version));
-    let more = key.allows(Scope::UsersRead).then(|| UserMore::from(&user));
-    Ok((
-        caching,
-        Json(UserDetailsOut {
-            user: user.into(),
-            more,
-        }),
-    )
-        .into_response())
+    Ok((caching, Json(shown(user, key))).into_response())
 }
+
+fn shown<A: Access>(user: user::Model, key: &ApiKey<A>) -> UserDetailsOut {
+    let more = key.allows(Scope::UsersRead).then(|| UserMore::from(&user));
+    UserDetailsOut {
+        user: user.into(),
+        more,
+    }
+}
+
+/// What of a user no key changes by sending the user.
+const FIXED: &[Fixed] = &[
+    Fixed::new("id", "An id stays"),
+    Fixed::new("created_at", "It stays"),
+    Fixed::new(
+        "status",
+        "Use POST /users/{id}/lock, /unlock, /deactivate or /reactivate",
+    ),
+    Fixed::new(
+        "verified",
+        "The owner confirms the address with the link that is mailed there",
+    ),
+    Fixed::new(
+        "external_id",
+        "A user gets it when PUT /users/by-external-id/{id} creates them, and keeps it",
+    ),
+    Fixed::moving("updated_at"),
+    Fixed::new(
+        "password",
+        "The owner chooses it, with the link of POST /auth/password-reset",
+    ),
+];
 
 struct Show;
 impl ErrorList for Show {

@@ -3,9 +3,9 @@
 use std::net::IpAddr;
 
 use ipnet::IpNet;
-use usher_shared::{client_address, trace::Trace};
+use usher_shared::{Forwarding, client_address, trace::Trace};
 
-/// Lines of `X-Forwarded-For`, each of which is read as `traceparent` as well.
+/// Lines of `X-Forwarded-For` or `Forwarded`, each of which is read as `traceparent` as well.
 pub fn forwarded(data: &[u8]) {
     let Ok(text) = str::from_utf8(data) else { return };
     let lines: Vec<&str> = text.lines().collect();
@@ -14,29 +14,37 @@ pub fn forwarded(data: &[u8]) {
     let [proxy, stranger]: [IpAddr; 2] =
         ["::ffff:10.0.0.1", "203.0.113.9"].map(|text| text.parse().expect("an address"));
 
-    assert_eq!(client_address(stranger, &lines, &proxies), stranger);
-    assert_eq!(client_address(proxy, &lines, &[]), proxy.to_canonical());
-    let client = client_address(proxy, &lines, &proxies);
-    let told = lines
-        .iter()
-        .flat_map(|line| line.split(','))
-        .filter_map(|hop| hop.trim().parse::<IpAddr>().ok());
-    let mut told = told.map(|address| address.to_canonical());
-    assert!(
-        client == proxy.to_canonical() || told.any(|address| address == client),
-        "{client} was made up"
-    );
-    if !is_proxy(&client) {
-        let forged: Vec<&str> = ["6.6.6.6, 10.0.0.7"].into_iter().chain(lines.iter().copied()).collect();
-        assert_eq!(
-            client_address(proxy, &forged, &proxies),
-            client,
-            "a client chose its address"
-        );
+    let as_forwarded = |lines: &[&str]| lines.iter().map(|line| format!("for={line}")).collect::<Vec<_>>();
+    for is_forwarded in [false, true] {
+        let ask = |peer, lines: &[&str], proxies: &[IpNet]| {
+            let nodes = as_forwarded(lines);
+            let forwarding = match is_forwarded {
+                false => Forwarding {
+                    x_forwarded_for: bytes(lines),
+                    ..Forwarding::default()
+                },
+                true => Forwarding {
+                    forwarded: bytes(&nodes),
+                    ..Forwarding::default()
+                },
+            };
+            client_address(peer, &forwarding, proxies).address
+        };
+        assert_eq!(ask(stranger, &lines, &proxies), stranger);
+        assert_eq!(ask(proxy, &lines, &[]), proxy.to_canonical());
+        let client = ask(proxy, &lines, &proxies);
+        if !is_proxy(&client) {
+            let forged: Vec<&str> = ["6.6.6.6, 10.0.0.7"].into_iter().chain(lines.iter().copied()).collect();
+            assert_eq!(ask(proxy, &forged, &proxies), client, "a client chose its address");
+        }
     }
     for line in lines {
         traced(line);
     }
+}
+
+fn bytes<T: AsRef<str>>(lines: &[T]) -> Vec<&[u8]> {
+    lines.iter().map(|line| line.as_ref().as_bytes()).collect()
 }
 
 fn traced(line: &str) {

@@ -11,6 +11,8 @@ mod m20261122_000006_long_jobs;
 mod m20261122_000007_audit_chain;
 mod m20261122_000008_staff;
 mod m20261122_000009_counted_lists;
+mod m20261129_000030_what_ends_with_a_session;
+mod m20261129_000050_search;
 
 pub use sea_orm_migration::{MigratorTrait, cli};
 
@@ -30,6 +32,8 @@ impl MigratorTrait for Migrator {
             Box::new(m20261122_000007_audit_chain::Migration),
             Box::new(m20261122_000008_staff::Migration),
             Box::new(m20261122_000009_counted_lists::Migration),
+            Box::new(m20261129_000030_what_ends_with_a_session::Migration),
+            Box::new(m20261129_000050_search::Migration),
         ]
     }
 }

@@ -1,6 +1,9 @@
 //! Serves an axum router on a listener until it is asked to stop. `axum::serve` waits for the head of a request as long
 //! as the client likes, so that a few thousand slow clients hold every connection; here they have a limit.
 
+mod coding;
+mod host;
+mod lists;
 mod metrics;
 
 use std::time::Duration;
@@ -20,6 +23,8 @@ use tokio::net::TcpListener;
 use tokio_util::sync::CancellationToken;
 use tower::ServiceExt;
 
+pub use coding::{accepts, is_plain, settle_coding};
+pub use lists::{elements, quality};
 pub use metrics::{METRICS_TYPE, serve_metrics};
 
 /// How long the other side may take.
@@ -64,7 +69,13 @@ pub async fn serve(router: Router, listener: TcpListener, patience: Patience, st
         let service = service_fn(move |request: hyper::Request<Incoming>| {
             let mut request: Request = request.map(Body::new);
             request.extensions_mut().insert(ConnectInfo(peer));
-            router.clone().oneshot(request)
+            let router = router.clone();
+            async move {
+                match host::fault(&request) {
+                    Some(words) => Ok(host::refuse(words)),
+                    None => router.oneshot(request).await,
+                }
+            }
         });
         let connection = connections.watch(http.serve_connection(TokioIo::new(stream), service));
         tokio::spawn(async move {

@@ -17,7 +17,7 @@ use crate::{
     token::{Token, TokenKind},
 };
 
-pub use change::{KeyEdit, NewKey, edit, find_for_change, issue, revoke, rotate};
+pub use change::{KeyEdit, NewKey, edit, find_for_change, issue, revoke, rotate, tell};
 use change::{cidrs, words};
 
 /// One thing that a key may be allowed to do.

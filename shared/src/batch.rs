@@ -15,7 +15,10 @@ use futures::{FutureExt, future::BoxFuture};
 use sea_orm::DbErr;
 use tokio::sync::oneshot;
 
-use crate::trace::{self, Span, Trace};
+use crate::{
+    db::cut_before_commit,
+    trace::{self, Span, Trace},
+};
 
 /// A batch that takes longer has lost its database.
 const LIMIT: Duration = Duration::from_secs(10);
@@ -65,8 +68,8 @@ impl<I: Send + 'static, O: Send + 'static> Batch<I, O> {
         }))
     }
 
-    /// The answer to this item; none when its batch panicked or had no answer within 10 s. Once added, an item is
-    /// done even if the caller goes away.
+    /// The answer to this item; none when its batch panicked or had committed nothing within 10 s. Once added, an item
+    /// is done even if the caller goes away.
     pub async fn add(&self, item: I) -> Option<O> {
         let (sender, receiver) = oneshot::channel();
         if self.0.enter(item, sender) {
@@ -103,7 +106,7 @@ impl<I, O> Inner<I, O> {
             let (items, callers): (Vec<I>, Vec<_>) = batch.into_iter().map(|entry| (entry.item, entry.caller)).unzip();
             let run = AssertUnwindSafe(async { (self.run)(items).await }).catch_unwind();
             let run = trace::during(span, run);
-            let Ok(Ok(answers)) = tokio::time::timeout(LIMIT, run).await else {
+            let Ok(Ok(answers)) = cut_before_commit(LIMIT, run).await else {
                 continue;
             };
             for (caller, answer) in callers.into_iter().zip(answers) {

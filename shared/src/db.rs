@@ -1,6 +1,8 @@
 //! Opening the database, on either engine, with the settings that the house relies on.
 
 mod columns;
+mod commit_gate;
+mod foreign_keys;
 mod in_time;
 mod literal_limits;
 mod pooler;
@@ -23,6 +25,8 @@ use sea_orm::{
 use thiserror::Error;
 
 pub use columns::columns;
+pub use commit_gate::{CommitGate, Cut, cut_before_commit, with_gate};
+pub use foreign_keys::{ForeignKey, ForeignKeys};
 pub(crate) use in_time::ANSWER_LIMIT;
 pub use in_time::InTime;
 pub use literal_limits::with_literal_limits;
@@ -32,7 +36,7 @@ use crate::{jobs::Sql, trace};
 
 /// The newest migration this build needs. An older schema is refused at the start; a newer one is
 /// welcome, because changes are made so that the previous release still runs on them.
-pub const SCHEMA: &str = "m20261122_000009_counted_lists";
+pub const SCHEMA: &str = "m20261129_000050_search";
 
 /// How a process uses its database.
 #[derive(Clone, Copy, Debug)]

@@ -2,7 +2,8 @@
 //!
 //! It has one access token and no refresh token. It never counts as fresh, so it cannot change what the account is
 //! protected by: address, second factors, the account's end. Whatever is done in it names both in the audit log. It
-//! takes the permission `users.impersonate`, which is asked for again with each request.
+//! takes the permission `users.impersonate`, which is asked for again with each request, and ends with the session in
+//! which it was begun.
 
 use chrono::TimeDelta;
 use sea_orm::{
@@ -16,6 +17,7 @@ use crate::{
     entity::session::{self, Column, SessionKind},
     jobs::Tx,
     rules::Reason,
+    sessions::Which,
     time::now,
     token::{Token, TokenKind},
     users,
@@ -33,15 +35,18 @@ pub enum ImpersonationError {
     ShutOut,
     #[error("the account was deleted")]
     Gone,
+    #[error("your own session has ended; sign in again")]
+    SignedOut,
     #[error(transparent)]
     Db(#[from] DbErr),
 }
 
-/// Starts to act for a user; the token opens the API as them. What this member of staff had open before ends.
+/// Starts to act for a user, in this session of a member of staff; the token opens the API as them. What they had open
+/// before ends.
 pub async fn start(
     tx: &Tx,
     user_id: i64,
-    staff_id: i64,
+    (staff_id, session_id): (i64, Uuid),
     reason: Reason,
     actor: &Actor,
 ) -> Result<Token, ImpersonationError> {
@@ -54,19 +59,27 @@ pub async fn start(
     if !user.may_sign_in(at) {
         return Err(ImpersonationError::ShutOut);
     }
+    let own = session::Entity::find_by_id(session_id)
+        .filter(Column::UserId.eq(staff_id))
+        .filter(Column::EndedAt.is_null())
+        .one(&**tx)
+        .await?;
+    let own = own.ok_or(ImpersonationError::SignedOut)?;
     end(&**tx, staff_id, actor).await?;
+    let until = own.expires_at.min(at + LIFETIME);
     let token = Token::generate(TokenKind::Access);
     let row = session::ActiveModel {
         id: Set(Uuid::now_v7()),
         user_id: Set(user.id),
         kind: Set(SessionKind::Api),
         token_hash: Set(token.hash()),
-        token_expires_at: Set(Some(at + LIFETIME)),
+        token_expires_at: Set(Some(until)),
         user_agent: Set(Some("Staff acting for the user".to_owned())),
         created_at: Set(at),
         last_seen_at: Set(at),
-        expires_at: Set(at + LIFETIME),
+        expires_at: Set(until),
         impersonator_id: Set(Some(staff_id)),
+        impersonator_session_id: Set(Some(own.id)),
         ..Default::default()
     };
     session::Entity::insert(row).exec_without_returning(&**tx).await?;
@@ -113,6 +126,26 @@ pub async fn end(conn: &impl ConnectionTrait, staff_id: i64, actor: &Actor) -> R
     Ok(ended)
 }
 
+/// Ends what was begun in sessions of a member of staff that end.
+pub(crate) async fn end_with(conn: &impl ConnectionTrait, staff_id: i64, sessions: Which) -> Result<(), DbErr> {
+    let begun_in = match sessions {
+        Which::All => Condition::all(),
+        Which::One(id) => Condition::all().add(Column::ImpersonatorSessionId.eq(id)),
+        Which::Others(id) => Condition::any()
+            .add(Column::ImpersonatorSessionId.ne(id))
+            .add(Column::ImpersonatorSessionId.is_null()),
+    };
+    session::Entity::update_many()
+        .col_expr(Column::EndedAt, Expr::value(now()))
+        .col_expr(Column::EndReason, Expr::value("impersonation ended"))
+        .filter(Column::ImpersonatorId.eq(staff_id))
+        .filter(Column::EndedAt.is_null())
+        .filter(begun_in)
+        .exec(conn)
+        .await
+        .map(drop)
+}
+
 fn for_user(actor: &Actor, user_id: i64) -> Actor {
     Actor {
         on_behalf_of: Some(user_id),
@@ -120,8 +153,8 @@ fn for_user(actor: &Actor, user_id: i64) -> Actor {
     }
 }
 
-/// Of a session: nobody else is in it, or its user is no staff and whoever is in it still may. One look at the rights, and
-/// only for an impersonation.
+/// Of a session: nobody else is in it, or its user is no staff, and whoever is in it still may and is still signed in. One
+/// look at the rights, and only for an impersonation.
 pub(crate) fn is_allowed() -> Condition {
     Condition::any()
         .add(Column::ImpersonatorId.is_null())
@@ -134,4 +167,6 @@ const ALLOWED: &str = "NOT users.is_staff AND EXISTS (
        AND actor.is_staff AND actor.status = 'active' AND actor.deleted_at IS NULL
        AND (actor.is_superuser OR EXISTS (
             SELECT 1 FROM user_roles AS held JOIN role_permissions AS given ON given.role_id = held.role_id
-             WHERE held.user_id = actor.id AND given.permission = 'users.impersonate')))";
+             WHERE held.user_id = actor.id AND given.permission = 'users.impersonate')))
+    AND (sessions.impersonator_session_id IS NULL OR EXISTS (
+    SELECT 1 FROM sessions AS own WHERE own.id = sessions.impersonator_session_id AND own.ended_at IS NULL))";

@@ -25,9 +25,9 @@ pub use due::{Due, Place};
 pub use enqueue::{EnqueueError, Enqueued, MAX_PAYLOAD_BYTES, Options, Origin, enqueue, enqueue_all, enqueue_with};
 pub use finish::Finisher;
 pub use kinds::{
-    DeleteAccount, DeletionScheduled, EmailChangeConfirm, EmailChangeUndo, LONG_QUEUE, MAIL_QUEUE, MfaChange,
-    MfaChanged, NewSignIn, PasswordChanged, PasswordReset, SessionReuse, SomeoneTriedToSignUp, VerifyEmail,
-    WelcomeEmail,
+    AddressOfDeletedAccount, ApiKeyChanged, DeleteAccount, DeletionScheduled, EmailChangeConfirm, EmailChangeUndo,
+    KeyChange, LONG_QUEUE, MAIL_QUEUE, MfaChange, MfaChanged, NewSignIn, PasswordChanged, PasswordReset, SessionReuse,
+    SomeoneTriedToSignUp, VerifyEmail, WelcomeEmail,
 };
 pub use ledger::{Ledger, Tx};
 pub use prune::{Pruned, Retention};

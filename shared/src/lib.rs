@@ -27,6 +27,7 @@ pub mod mfa;
 pub mod password;
 pub mod process;
 pub mod rate_limit;
+pub mod redact;
 pub mod roles;
 pub mod rules;
 pub mod search;
@@ -38,7 +39,7 @@ pub mod trace;
 pub mod users;
 
 pub use batch::{Batch, Gather};
-pub use client_address::client_address;
+pub use client_address::{Client, Forwarding, Unread, client_address};
 pub use config::Config;
 pub use crypto::SecretKey;
 pub use house::{House, OpenError};

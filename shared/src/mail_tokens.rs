@@ -1,15 +1,22 @@
 //! Single-use tokens that travel by mail, such as the link that sets the first password.
 
+mod requests;
+
 use chrono::Duration;
 use sea_orm::{ActiveValue::Set, ColumnTrait, ConnectionTrait, DbErr, EntityTrait, QueryFilter, sea_query::Expr};
 use thiserror::Error;
 use uuid::Uuid;
 
 use crate::{
-    entity::mail_token::{self, MailTokenPurpose},
+    entity::{
+        mail_token::{self, MailTokenPurpose},
+        user,
+    },
     time::now,
     token::{Token, TokenKind},
 };
+
+pub use requests::{make, open, request};
 
 /// Why a token opens nothing.
 #[derive(Debug, Error)]
@@ -23,17 +30,19 @@ pub enum RedeemError {
     Db(#[from] DbErr),
 }
 
-/// Makes a token for this user; only its hash is stored, so the caller holds the one copy.
+/// A token for this user and the address that the account has now, outside of any mail; only its hash is stored.
 pub async fn issue(
     conn: &impl ConnectionTrait,
     user_id: i64,
     purpose: MailTokenPurpose,
     lifetime: Duration,
 ) -> Result<Token, DbErr> {
-    write(conn, user_id, purpose, lifetime, None).await
+    let user = user::Entity::find_by_id(user_id).one(conn).await?;
+    let user = user.ok_or_else(|| DbErr::RecordNotFound("the token's user".to_owned()))?;
+    issue_about(conn, user_id, purpose, lifetime, &user.email).await
 }
 
-/// [`issue`], for a token that is about this address, which is not or no longer the user's when it is redeemed.
+/// [`issue`], for a token that is about this address.
 pub async fn issue_about(
     conn: &impl ConnectionTrait,
     user_id: i64,
@@ -41,41 +50,19 @@ pub async fn issue_about(
     lifetime: Duration,
     email: &str,
 ) -> Result<Token, DbErr> {
-    write(conn, user_id, purpose, lifetime, Some(email.to_owned())).await
-}
-
-async fn write(
-    conn: &impl ConnectionTrait,
-    user_id: i64,
-    purpose: MailTokenPurpose,
-    lifetime: Duration,
-    email: Option<String>,
-) -> Result<Token, DbErr> {
-    let (token, row) = make(user_id, purpose, lifetime, email);
-    mail_token::Entity::insert(row).exec_without_returning(conn).await?;
-    Ok(token)
-}
-
-/// A token and the row that makes it valid once it is written; for whoever writes many at once.
-#[must_use]
-pub fn make(
-    user_id: i64,
-    purpose: MailTokenPurpose,
-    lifetime: Duration,
-    email: Option<String>,
-) -> (Token, mail_token::ActiveModel) {
     let token = Token::generate(TokenKind::Mail);
     let row = mail_token::ActiveModel {
         id: Set(Uuid::now_v7()),
         user_id: Set(user_id),
         purpose: Set(purpose),
-        email: Set(email),
+        email: Set(Some(email.to_owned())),
         token_hash: Set(token.hash()),
         created_at: Set(now()),
         expires_at: Set(now() + lifetime),
         used_at: Set(None),
     };
-    (token, row)
+    mail_token::Entity::insert(row).exec_without_returning(conn).await?;
+    Ok(token)
 }
 
 /// Looks a token up without using it.

@@ -1,26 +1,26 @@
 //! The second factor of an account: authenticator apps (RFC 6238) and codes on paper that stand in for them.
 
 mod challenge;
+mod enrolment;
 mod recovery;
 mod reseal;
 
 use chrono::{DateTime, Utc};
 use sea_orm::{
-    ActiveValue::Set, ColumnTrait, ConnectionTrait, DbErr, EntityTrait, PaginatorTrait, QueryFilter, QueryOrder,
-    sea_query::Expr,
+    ColumnTrait, ConnectionTrait, DbErr, EntityTrait, PaginatorTrait, QueryFilter, QueryOrder, sea_query::Expr,
 };
 use thiserror::Error;
 use uuid::Uuid;
 
 use crate::{
     SecretKey,
-    entity::mfa_factor::{self, Column, FactorKind},
-    rules::Name,
+    entity::mfa_factor::{self, Column},
     time::now,
     totp,
 };
 
 pub use challenge::{CHALLENGE_LIFETIME, MAX_ATTEMPTS, challenge, close_challenges, pass, try_challenge};
+pub use enrolment::{ENROLMENT_LIFETIME, cancel_enrolment, enrol, forget_enrolments, waiting};
 pub use recovery::{RECOVERY_CODES, count_recovery_codes, make_recovery_codes, use_recovery_code};
 pub use reseal::{Resealed, reseal};
 
@@ -38,10 +38,12 @@ pub enum MfaError {
     Db(#[from] DbErr),
 }
 
-/// The factors of an account, confirmed or waiting for it, oldest first.
+/// The factors of an account that protect it, oldest first. One that waits to be confirmed is shown by [`waiting`], and to
+/// the session that began it alone.
 pub async fn factors(conn: &impl ConnectionTrait, user_id: i64) -> Result<Vec<mfa_factor::Model>, DbErr> {
     mfa_factor::Entity::find()
         .filter(Column::UserId.eq(user_id))
+        .filter(Column::ConfirmedAt.is_not_null())
         .order_by_asc(Column::Id)
         .all(conn)
         .await
@@ -53,48 +55,6 @@ pub async fn has_factor(conn: &impl ConnectionTrait, user_id: i64) -> Result<boo
         .filter(Column::UserId.eq(user_id))
         .filter(Column::ConfirmedAt.is_not_null());
     Ok(confirmed.count(conn).await? > 0)
-}
-
-/// Adds a factor with a new secret. It protects nothing until [`confirm`]. A label that another factor of the account has
-/// gets a number behind it.
-pub async fn enrol(
-    conn: &impl ConnectionTrait,
-    key: &SecretKey,
-    user_id: i64,
-    label: &str,
-) -> Result<mfa_factor::Model, DbErr> {
-    let row = mfa_factor::ActiveModel {
-        id: Set(Uuid::now_v7()),
-        user_id: Set(user_id),
-        kind: Set(FactorKind::Totp),
-        label: Set(free_label(&factors(conn, user_id).await?, label)),
-        secret_sealed: Set(key.seal(PURPOSE, &totp::new_secret())),
-        last_step: Set(0),
-        created_at: Set(now()),
-        ..Default::default()
-    };
-    mfa_factor::Entity::insert(row).exec_with_returning(conn).await
-}
-
-fn free_label(factors: &[mfa_factor::Model], label: &str) -> String {
-    let is_free = |label: &str| {
-        factors
-            .iter()
-            .all(|factor| factor.label.to_lowercase() != label.to_lowercase())
-    };
-    if is_free(label) {
-        return label.to_owned();
-    }
-    let numbered = |number| {
-        let behind = format!(" {number}");
-        let room = Name::MAX_CHARS - behind.chars().count();
-        label.chars().take(room).collect::<String>().trim_end().to_owned() + &behind
-    };
-    // There is one more candidate than factors.
-    (2..=factors.len() + 2)
-        .map(numbered)
-        .find(|label| is_free(label))
-        .unwrap_or_else(|| label.to_owned())
 }
 
 /// What an authenticator app reads to show codes of this factor. Whoever has another one already sees its label in the
@@ -118,7 +78,8 @@ pub fn secret(key: &SecretKey, factor: &mfa_factor::Model) -> Result<Vec<u8>, Mf
     key.open(PURPOSE, &factor.secret_sealed).ok_or(MfaError::Sealed)
 }
 
-/// Confirms a factor by its first code. False when the code is wrong.
+/// Confirms a factor that [`waiting`] has found by its first code. False when the code is wrong, or when the enrolment
+/// has ended since.
 pub async fn confirm(
     conn: &impl ConnectionTrait,
     key: &SecretKey,
@@ -132,7 +93,7 @@ pub async fn confirm(
 /// each 30-second step of a factor is accepted once, and none before it.
 pub async fn verify(conn: &impl ConnectionTrait, key: &SecretKey, user_id: i64, code: &str) -> Result<bool, MfaError> {
     for factor in factors(conn, user_id).await? {
-        if factor.confirmed_at.is_some() && take(conn, key, &factor, code, None).await? {
+        if take(conn, key, &factor, code, None).await? {
             return Ok(true);
         }
     }
@@ -154,13 +115,18 @@ async fn take(
         .filter(Column::Id.eq(factor.id))
         .filter(Column::LastStep.lt(step));
     if let Some(at) = confirmed_at {
-        taken = taken.col_expr(Column::ConfirmedAt, Column::ConfirmedAt.if_null(at));
+        taken = taken
+            .col_expr(Column::ConfirmedAt, Expr::value(at))
+            .col_expr(Column::SessionId, Expr::value(None::<Uuid>))
+            .filter(Column::ConfirmedAt.is_null());
+    } else {
+        taken = taken.filter(Column::ConfirmedAt.is_not_null());
     }
     Ok(taken.exec(conn).await?.rows_affected == 1)
 }
 
-/// Takes a factor of this account away, and the recovery codes with the last one. What it was, or none when it is not
-/// there.
+/// Takes a factor that protects this account away, and the recovery codes with the last one. What it was, or none when it
+/// is not there.
 pub async fn remove(
     conn: &impl ConnectionTrait,
     user_id: i64,
@@ -168,6 +134,7 @@ pub async fn remove(
 ) -> Result<Option<mfa_factor::Model>, DbErr> {
     let factor = mfa_factor::Entity::find_by_id(factor_id)
         .filter(Column::UserId.eq(user_id))
+        .filter(Column::ConfirmedAt.is_not_null())
         .one(conn)
         .await?;
     if factor.is_some() {
@@ -177,4 +144,13 @@ pub async fn remove(
         }
     }
     Ok(factor)
+}
+
+/// Takes all factors of this account away, and the recovery codes.
+pub async fn forget_all(conn: &impl ConnectionTrait, user_id: i64) -> Result<(), DbErr> {
+    mfa_factor::Entity::delete_many()
+        .filter(Column::UserId.eq(user_id))
+        .exec(conn)
+        .await?;
+    recovery::forget(conn, user_id).await
 }

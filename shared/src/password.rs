@@ -48,6 +48,11 @@ pub async fn verify(raw: &str, stored: Option<&str>) -> bool {
     .unwrap_or(false)
 }
 
+/// [`verify`] for a password that has passed its rule.
+pub async fn matches(password: &Password, stored: Option<&str>) -> bool {
+    verify(&String::from_utf8_lossy(password.as_bytes()), stored).await
+}
+
 /// A new hash of a password that was just verified, when the stored one has other parameters than [`hash`] gives.
 pub async fn rehash(raw: &str, stored: &str) -> Option<String> {
     if argon2id::is_current(stored) {

@@ -129,6 +129,14 @@ impl RateLimiter {
         self.local.lock().unwrap_or_else(PoisonError::into_inner).remove(bucket);
     }
 
+    /// Lets an account be tried again that was tried too often, at the API or at the admin: its owner has proved the
+    /// mailbox, or staff say so. Network addresses stay limited.
+    pub async fn forget_failures(&self, email_key: &str) {
+        for bucket in [bucket::admin_failures(email_key), bucket::api_failures(email_key)] {
+            self.forget(&bucket).await;
+        }
+    }
+
     async fn ask(&self, bucket: &str, quota: Quota, count: bool) -> Decision {
         if !self.enabled {
             return decide(0.0, quota);

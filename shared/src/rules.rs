@@ -2,6 +2,7 @@
 
 mod email;
 mod password;
+pub mod text;
 
 use serde_json::{Value, json};
 
@@ -15,6 +16,8 @@ pub struct Violation {
     pub message: String,
     /// The limit that was broken, such as `{"max_length": 255}`.
     pub context: Option<Value>,
+    /// Which element of a list it is about, from 0.
+    pub element: Option<usize>,
 }
 
 impl Violation {
@@ -24,12 +27,19 @@ impl Violation {
             kind,
             message: message.into(),
             context: None,
+            element: None,
         }
     }
 
     #[must_use]
     pub fn with(mut self, context: Value) -> Self {
         self.context = Some(context);
+        self
+    }
+
+    #[must_use]
+    pub fn of_element(mut self, number: usize) -> Self {
+        self.element = Some(number);
         self
     }
 
@@ -48,10 +58,12 @@ pub enum ViolationKind {
     IntType,
     IntFromFloat,
     IntParsing,
-    BoolType,
+    BoolParsing,
     ValueError,
     StringTooShort,
     StringTooLong,
+    TooShort,
+    TooLong,
     GreaterThanEqual,
     LessThanEqual,
     JsonInvalid,
@@ -59,6 +71,7 @@ pub enum ViolationKind {
     DatetimeParsing,
     Enum,
     ExtraForbidden,
+    FrozenField,
     ListType,
 }
 
@@ -71,10 +84,12 @@ impl ViolationKind {
             Self::IntType => "int_type",
             Self::IntFromFloat => "int_from_float",
             Self::IntParsing => "int_parsing",
-            Self::BoolType => "bool_type",
+            Self::BoolParsing => "bool_parsing",
             Self::ValueError => "value_error",
             Self::StringTooShort => "string_too_short",
             Self::StringTooLong => "string_too_long",
+            Self::TooShort => "too_short",
+            Self::TooLong => "too_long",
             Self::GreaterThanEqual => "greater_than_equal",
             Self::LessThanEqual => "less_than_equal",
             Self::JsonInvalid => "json_invalid",
@@ -82,12 +97,13 @@ impl ViolationKind {
             Self::DatetimeParsing => "datetime_parsing",
             Self::Enum => "enum",
             Self::ExtraForbidden => "extra_forbidden",
+            Self::FrozenField => "frozen_field",
             Self::ListType => "list_type",
         }
     }
 }
 
-/// A person's name: 1–255 characters after trimming, none of them a control character.
+/// A person's name: 1–255 characters after trimming, [`text::visible`].
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Name(String);
 
@@ -97,11 +113,7 @@ impl Name {
     pub fn parse(raw: &str) -> Result<Self, Violation> {
         let name = raw.trim();
         length("The name", name, 1, Self::MAX_CHARS)?;
-        if name.chars().any(char::is_control) {
-            return Err(Violation::value(
-                "The name holds a control character, such as NUL or a line break; remove it",
-            ));
-        }
+        text::visible("The name", name)?;
         Ok(Self(name.to_owned()))
     }
 
@@ -111,8 +123,7 @@ impl Name {
     }
 }
 
-/// Why staff or a service did something, for the audit log: 1–500 characters after trimming, none of them a control
-/// character.
+/// Why staff or a service did something, for the audit log: 1–500 characters after trimming, [`text::visible`].
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Reason(String);
 
@@ -122,11 +133,7 @@ impl Reason {
     pub fn parse(raw: &str) -> Result<Self, Violation> {
         let reason = raw.trim();
         length("The reason", reason, 1, Self::MAX_CHARS)?;
-        if reason.chars().any(char::is_control) {
-            return Err(Violation::value(
-                "The reason holds a control character, such as NUL or a line break; remove it",
-            ));
-        }
+        text::visible("The reason", reason)?;
         Ok(Self(reason.to_owned()))
     }
 
@@ -136,8 +143,7 @@ impl Reason {
     }
 }
 
-/// The id that another system knows a person by: 1–255 characters, none of them a control character, compared byte by
-/// byte.
+/// The id that another system knows a person by: 1–255 characters, [`text::visible`], compared byte by byte.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct ExternalId(String);
 
@@ -146,11 +152,7 @@ impl ExternalId {
 
     pub fn parse(raw: &str) -> Result<Self, Violation> {
         length("The external id", raw, 1, Self::MAX_CHARS)?;
-        if raw.chars().any(char::is_control) {
-            return Err(Violation::value(
-                "The external id holds a control character, such as NUL or a line break; remove it",
-            ));
-        }
+        text::visible("The external id", raw)?;
         Ok(Self(raw.to_owned()))
     }
 

@@ -19,7 +19,7 @@ use crate::{
         session::{self, Column, SessionKind},
         user,
     },
-    impersonation,
+    impersonation, mfa,
     time::now,
     token::Token,
 };
@@ -56,12 +56,11 @@ pub struct Signed {
 }
 
 impl Signed {
-    /// Whether the owner has shown the password within the last five minutes. Who acts for the owner never counts as
-    /// present, even with the password.
+    /// Whether the owner counts as present, see [`is_fresh`]. Who acts for the owner never does, even with the password.
     #[must_use]
-    pub fn is_fresh(&self) -> bool {
-        let shown = self.session.reauthenticated_at.is_some_and(|at| now() - at < FRESH);
-        shown && self.is_owner()
+    pub fn is_fresh(&self, has_factor: bool) -> bool {
+        let Self { session, .. } = self;
+        self.is_owner() && is_fresh(session.reauthenticated_at, session.mfa_at, has_factor)
     }
 
     /// Whether it is the user, not somebody who acts for them.
@@ -78,6 +77,14 @@ pub enum Which {
     One(Uuid),
     /// All but this one.
     Others(Uuid),
+}
+
+/// Whether a session's owner has shown the password within the last five minutes, and the second factor with it where the
+/// account has one.
+#[must_use]
+pub fn is_fresh(password_at: Option<DateTime<Utc>>, mfa_at: Option<DateTime<Utc>>, has_factor: bool) -> bool {
+    let lately = |at: Option<DateTime<Utc>>| at.is_some_and(|at| now() - at < FRESH);
+    lately(password_at) && (!has_factor || lately(mfa_at))
 }
 
 /// Starts a session for somebody who has just shown the password, and the second factor where one is owed.
@@ -161,10 +168,20 @@ pub async fn note_use(conn: &impl ConnectionTrait, session: &session::Model) -> 
         .map(drop)
 }
 
-/// The owner has shown the password again.
-pub async fn reauthenticated(conn: &impl ConnectionTrait, id: Uuid) -> Result<(), DbErr> {
+/// The owner has shown the password again, and `with_mfa` the second factor.
+pub async fn reauthenticated(conn: &impl ConnectionTrait, id: Uuid, with_mfa: bool) -> Result<(), DbErr> {
+    let at = now();
+    let mut update = session::Entity::update_many().col_expr(Column::ReauthenticatedAt, Expr::value(at));
+    if with_mfa {
+        update = update.col_expr(Column::MfaAt, Expr::value(at));
+    }
+    update.filter(Column::Id.eq(id)).exec(conn).await.map(drop)
+}
+
+/// The owner has shown a second factor, by confirming it.
+pub async fn note_factor(conn: &impl ConnectionTrait, id: Uuid) -> Result<(), DbErr> {
     session::Entity::update_many()
-        .col_expr(Column::ReauthenticatedAt, Expr::value(now()))
+        .col_expr(Column::MfaAt, Expr::value(now()))
         .filter(Column::Id.eq(id))
         .exec(conn)
         .await
@@ -198,6 +215,9 @@ pub async fn is_new_device(conn: &impl ConnectionTrait, user_id: i64, user_agent
 }
 
 /// Ends live sessions of a user, of whichever kind; `reason` is a short word or two for their rows. How many there were.
+///
+/// What the user had open for others in them ends, too. With more than one end log-ins that still owe their code: whoever
+/// is half-way in is one of the others.
 pub async fn end(conn: &impl ConnectionTrait, user_id: i64, which: Which, reason: &str) -> Result<u64, DbErr> {
     let ids = match which {
         Which::All => Condition::all(),
@@ -212,5 +232,9 @@ pub async fn end(conn: &impl ConnectionTrait, user_id: i64, which: Which, reason
         .filter(ids)
         .exec(conn)
         .await?;
+    impersonation::end_with(conn, user_id, which).await?;
+    if !matches!(which, Which::One(_)) {
+        mfa::close_challenges(conn, user_id).await?;
+    }
     Ok(ended.rows_affected)
 }

@@ -1,7 +1,15 @@
 //! The database: which it is, whether it takes writes, its clock, and whether the audit log is whole.
 
-use sea_orm::{ConnectionTrait, DatabaseConnection, DbBackend, DbErr, EntityTrait, PaginatorTrait, Statement};
-use usher_shared::{Config, audit, db, entity, time::now};
+use sea_orm::{
+    ColumnTrait, ConnectionTrait, DatabaseConnection, DbBackend, DbErr, EntityTrait, PaginatorTrait, QueryFilter,
+    QueryOrder, Statement,
+};
+use usher_shared::{
+    Config, audit,
+    db::{self, ForeignKeys},
+    entity::{self, user},
+    time::now,
+};
 
 use super::State;
 use crate::say;
@@ -83,4 +91,58 @@ pub(super) async fn audit_log(db: &DatabaseConnection, config: &Config) -> State
             ))
         }
     }
+}
+
+/// Tables whose rows go in their time.
+const REMOVED_FROM: [&str; 10] = [
+    "users",
+    "roles",
+    "sessions",
+    "mfa_factors",
+    "mail_tokens",
+    "mails",
+    "mail_suppressions",
+    "idempotency_keys",
+    "jobs",
+    "job_files",
+];
+
+/// Whether a product's table holds rows that are to go, because nobody decided what becomes of its own.
+pub(super) async fn foreign_keys(db: &DatabaseConnection) -> State {
+    let keys = match ForeignKeys::read(db).await {
+        Ok(keys) => keys,
+        Err(error) => return State::Wrong(error.to_string()),
+    };
+    let undecided: Vec<_> = keys.refusing(&REMOVED_FROM).map(ToString::to_string).collect();
+    if undecided.is_empty() {
+        State::Ok("each says what becomes of its rows".to_owned())
+    } else {
+        let names = undecided.join(", ");
+        State::Warning(format!(
+            "{names}: without ON DELETE CASCADE or SET NULL they keep what they point to"
+        ))
+    }
+}
+
+/// Deleted accounts go after 30 days, by a job that comes daily.
+const OVERDUE: chrono::Duration = chrono::Duration::days(32);
+
+/// Whether accounts that were deleted long ago are gone, and what keeps the oldest.
+pub(super) async fn purge(db: &DatabaseConnection) -> State {
+    let look = async {
+        let overdue = user::Entity::find().filter(user::Column::DeletedAt.lt(now() - OVERDUE));
+        let count = overdue.clone().count(db).await?;
+        let Some(first) = overdue.order_by_asc(user::Column::Id).one(db).await? else {
+            return Ok(State::Ok("no deleted account is overdue".to_owned()));
+        };
+        let held = ForeignKeys::read(db).await?.holding(db, "users", first.id).await?;
+        let why = held.map_or_else(
+            || "see the job purge_deleted_users in the admin".to_owned(),
+            |key| format!("user {} is held by {key}", first.id),
+        );
+        Ok::<_, DbErr>(State::Warning(format!(
+            "{count} deleted accounts are not removed after 30 days: {why}"
+        )))
+    };
+    look.await.unwrap_or_else(|error| State::Wrong(error.to_string()))
 }

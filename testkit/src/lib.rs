@@ -2,6 +2,7 @@
 //! the product's own processes. Each starts on a free port of 127.0.0.1 and in a temporary folder,
 //! and is gone when its test process ends, however that ends.
 
+mod access;
 mod browser;
 mod collector;
 mod database;
@@ -16,6 +17,7 @@ mod smtp;
 mod smtp_sink;
 mod watcher;
 
+pub use access::{WAY_BACK, access_left, plant_access};
 pub use browser::{Browser, ColorScheme};
 pub use collector::{Collector, Span};
 pub use database::TestDb;

@@ -146,3 +146,26 @@ fn a_machine_whose_clock_is_wrong_is_named() {
         }
     });
 }
+
+on_both! {
+    async fn a_foreign_key_without_a_decision_is_named(db: TestDb) {
+        let folder = Folder::new();
+        let conn = db.connect().await;
+        let (_, parts) = examine(usher(&db), &folder).await;
+        assert_eq!((&*parts["foreign keys"].0, &*parts["purge"].0), ("ok", "ok"), "{parts:?}");
+        for (table, rule) in [("articles", ""), ("drafts", "ON DELETE RESTRICT"), ("notes", "ON DELETE CASCADE"), ("likes", "ON DELETE SET NULL")] {
+            let sql = format!("CREATE TABLE {table} (id bigint PRIMARY KEY, author_id bigint REFERENCES users (id) {rule})");
+            conn.execute_unprepared(&sql).await.unwrap();
+        }
+        conn.execute_unprepared(
+            "INSERT INTO users (email, email_key, name, created_at, updated_at, deleted_at) VALUES \
+             ('a@example.org', 'a@example.org', 'A', '2020-01-01T00:00:00+00:00', '2020-01-01T00:00:00+00:00', '2020-01-01T00:00:00+00:00'); \
+             INSERT INTO articles SELECT 1, id FROM users",
+        ).await.unwrap();
+        let (_, parts) = examine(usher(&db), &folder).await;
+        let (state, text) = &parts["foreign keys"];
+        assert!(state == "warning" && text.starts_with("articles.author_id, drafts.author_id:"), "{text}");
+        let (state, text) = &parts["purge"];
+        assert!(state == "warning" && text.contains("held by articles.author_id"), "{text}");
+    }
+}

@@ -3,6 +3,7 @@
 
 mod backup;
 mod chaos;
+mod commands;
 mod doctor;
 mod embedded;
 mod examples;

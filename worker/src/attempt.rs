@@ -16,6 +16,7 @@ use usher_shared::{
     db,
     entity::job_attempt::AttemptOutcome,
     jobs::{CompleteError, Failure, Finisher, Ledger},
+    redact,
     time::now,
     trace,
 };
@@ -229,7 +230,7 @@ impl End {
             JobError::Retry(error) if matches!(error.downcast_ref(), Some(CompleteError::Lost)) => Self::Lost,
             JobError::Retry(error) => Self::Failed(failure(AttemptOutcome::Failed, error), None),
             JobError::RetryAfter(after, error) => Self::Failed(failure(AttemptOutcome::Failed, error), Some(after)),
-            JobError::Snooze(after, error) => Self::PutOff(format!("{error:#}"), after),
+            JobError::Snooze(after, error) => Self::PutOff(without_secrets(&format!("{error:#}")), after),
             JobError::GiveUp(error) => Self::GivenUp(failure(AttemptOutcome::GaveUp, error)),
             JobError::Cancel(error) => Self::Cancelled(failure(AttemptOutcome::Cancelled, error)),
         }
@@ -248,8 +249,13 @@ impl End {
 fn failure(outcome: AttemptOutcome, error: impl Into<String>) -> Failure {
     Failure {
         outcome,
-        error: error.into(),
+        error: without_secrets(&error.into()),
     }
+}
+
+/// Staff read errors, and a program that failed on a link may tell all of it.
+fn without_secrets(error: &str) -> String {
+    redact::tokens(error).into_owned()
 }
 
 fn time_limit(held: &HeldJob, kind: &Kind) -> Duration {

@@ -39,7 +39,7 @@ const CONTENT_LIMIT: chrono::Duration = chrono::Duration::days(3);
 #[derive(Clone, Debug)]
 pub struct Mail {
     pub user_id: i64,
-    pub name: String,
+    pub name: Option<String>,
     pub address: String,
     pub subject: String,
     pub text: String,
@@ -62,7 +62,7 @@ struct Relay {
 /// A mail that is out, or kept; the log does not know yet. See [`Delivery::record`].
 #[must_use = "a delivery is recorded in the transaction that completes the job"]
 pub struct Delivery {
-    /// Nothing when an earlier run of the same job has sent it.
+    /// Nothing when an earlier run of the same job has sent it, or its link has ended.
     pub(crate) gone: Option<Gone>,
 }
 

@@ -1,5 +1,6 @@
 //! The mails that Usher sends about accounts: one file each, with its words; what they have in common is here.
 
+mod api_key_changed;
 mod deletion_scheduled;
 mod email_change;
 mod mfa_changed;
@@ -16,12 +17,15 @@ use sea_orm::DbErr;
 use usher_shared::{
     entity::{mail_token::MailTokenPurpose, user},
     jobs::{
-        DeletionScheduled, EmailChangeConfirm, EmailChangeUndo, MfaChanged, NewSignIn, PasswordChanged, PasswordReset,
-        Schedule, SessionReuse, SomeoneTriedToSignUp, VerifyEmail, WelcomeEmail,
+        AddressOfDeletedAccount, ApiKeyChanged, DeletionScheduled, EmailChangeConfirm, EmailChangeUndo, MfaChanged,
+        NewSignIn, PasswordChanged, PasswordReset, Schedule, SessionReuse, SomeoneTriedToSignUp, VerifyEmail,
+        WelcomeEmail,
     },
     mail_tokens,
     time::now,
+    users,
 };
+use uuid::Uuid;
 
 use crate::{Backoff, Delivery, JobContext, JobError, Letter, Link, Mail, Policy, Registry};
 
@@ -52,6 +56,7 @@ pub(crate) fn register(registry: Registry) -> Registry {
         .register::<WelcomeEmail>(FOR_DAYS, welcome_email::send)
         .register::<VerifyEmail>(FOR_DAYS, sign_up::verify_email)
         .register::<SomeoneTriedToSignUp>(FOR_DAYS, sign_up::someone_tried)
+        .register::<AddressOfDeletedAccount>(FOR_DAYS, sign_up::deleted)
         .register::<PasswordReset>(FOR_MINUTES, password::reset)
         .register::<PasswordChanged>(FOR_DAYS, password::changed)
         .register::<EmailChangeConfirm>(FOR_DAYS, email_change::confirm)
@@ -59,17 +64,19 @@ pub(crate) fn register(registry: Registry) -> Registry {
         .register::<NewSignIn>(FOR_DAYS, new_sign_in::send)
         .register::<SessionReuse>(FOR_DAYS, session_reuse::send)
         .register::<MfaChanged>(FOR_DAYS, mfa_changed::send)
+        .register::<ApiKeyChanged>(FOR_DAYS, api_key_changed::send)
         .register::<DeletionScheduled>(FOR_DAYS, deletion_scheduled::send)
         .register::<StaffDigest>(Policy::DEFAULT, staff_digest::gather)
         .register::<StaffDigestMail>(FOR_DAYS, staff_digest::send)
         .schedule(Schedule::new("staff_digest", "0 6 * * *", &StaffDigest {}))
 }
 
-/// Whom a mail goes to.
+/// Whom a mail goes to. An address that nobody has proved is mailed without a name: a stranger may have chosen it, and
+/// must not write into our mail.
 #[derive(Clone, Debug)]
 pub struct Recipient {
     pub user_id: i64,
-    pub name: String,
+    pub name: Option<String>,
     pub address: String,
 }
 
@@ -78,8 +85,9 @@ impl Recipient {
     #[must_use]
     pub fn at(user: &user::Model, address: &str) -> Self {
         Self {
+            user_id: user.id,
+            name: None,
             address: address.to_owned(),
-            ..user.into()
         }
     }
 }
@@ -88,7 +96,7 @@ impl From<&user::Model> for Recipient {
     fn from(user: &user::Model) -> Self {
         Self {
             user_id: user.id,
-            name: user.name.clone(),
+            name: user.email_verified_at.map(|_| user.name.clone()),
             address: user.email.clone(),
         }
     }
@@ -96,10 +104,16 @@ impl From<&user::Model> for Recipient {
 
 /// What mails about accounts are made with.
 impl JobContext {
-    /// The account that a mail is about; none when it is gone or deleted, which is no mistake.
+    /// The account that a mail is about; none when it is gone or deleted or has no address, which is no mistake.
     pub async fn account(&self, user_id: i64) -> Result<Option<user::Model>, DbErr> {
         let user = self.desk.account(user_id).await?;
-        Ok(user.filter(|user| user.deleted_at.is_none()))
+        Ok(user.filter(|user| user.deleted_at.is_none() && !users::has_no_address(user)))
+    }
+
+    /// [`JobContext::account`] of a deleted account.
+    async fn deleted_account(&self, user_id: i64) -> Result<Option<user::Model>, DbErr> {
+        let user = self.desk.account(user_id).await?;
+        Ok(user.filter(|user| user.deleted_at.is_some() && !users::has_no_address(user)))
     }
 
     /// What the product is called in mails.
@@ -108,9 +122,9 @@ impl JobContext {
         &self.config.product_name
     }
 
-    /// A link to a page of the app, with a new token that works once, for this long. Only the token's hash is kept, and
-    /// only with the mail: the link works once [`JobContext::deliver`] has begun to send it.
-    /// `email` is the address that the token is about.
+    /// A link to a page of the app, with a token that works once, for this long. Only the token's hash is kept, and only
+    /// with the mail: the link works once [`JobContext::deliver`] has begun to send it. When the request for it was
+    /// replaced by a newer one meanwhile, or ended, the mail is not sent. `email` is the address that it is mailed to.
     pub fn link(
         &self,
         page: &str,
@@ -119,11 +133,15 @@ impl JobContext {
         lifetime: chrono::Duration,
         email: &str,
     ) -> Link {
-        let (token, row) = mail_tokens::make(user_id, purpose, lifetime, Some(email.to_owned()));
-        self.tokens.lock().unwrap_or_else(PoisonError::into_inner).push(row);
+        let mut tokens = self.tokens.lock().unwrap_or_else(PoisonError::into_inner);
+        // The request that was written with the job has its id.
+        let id = if tokens.is_empty() { self.job.id } else { Uuid::now_v7() };
+        let (key, until) = (&self.config.secret_key, now() + lifetime);
+        let (token, row) = mail_tokens::make(key, id, user_id, purpose, until, email.to_owned());
+        tokens.push(row);
         Link {
             url: format!("{}/{page}?token={}", self.config.app_url, token.as_str()),
-            until: now() + lifetime,
+            until,
         }
     }
 

@@ -1,6 +1,7 @@
 //! Jobs that keep the house small and forgetful, and the hours at which they come.
 
 mod delete_account;
+mod fill_search_texts;
 mod prune;
 mod purge_deleted_users;
 mod purge_expired;
@@ -11,6 +12,7 @@ use usher_shared::jobs::{DeleteAccount, Schedule};
 
 use crate::{Policy, Registry};
 
+pub(crate) use fill_search_texts::FillSearchTexts;
 pub(crate) use prune::Prune;
 pub(crate) use purge_deleted_users::PurgeDeletedUsers;
 pub(crate) use purge_expired::PurgeExpired;
@@ -27,7 +29,9 @@ pub(crate) fn register(registry: Registry) -> Registry {
         .register::<PurgeExpired>(POLICY, purge_expired::purge)
         .register::<DeleteAccount>(Policy::DEFAULT, delete_account::delete)
         .register::<PurgeDeletedUsers>(POLICY, purge_deleted_users::purge)
+        .register::<FillSearchTexts>(POLICY, fill_search_texts::fill)
         .schedule(Schedule::new("prune", "7 * * * *", &Prune {}))
+        .schedule(Schedule::new("fill_search_texts", "*/5 * * * *", &FillSearchTexts {}))
         .schedule(Schedule::new("purge_expired", "17 3 * * *", &PurgeExpired {}))
         .schedule(Schedule::new(
             "purge_deleted_users",

@@ -174,12 +174,18 @@ pub(crate) enum Selection {
 
 impl Selection {
     /// None when nothing is ticked.
-    pub(crate) fn read(model: &Model, form: &Fields) -> Result<Option<Self>, AdminError> {
+    pub(crate) async fn read(
+        db: &impl ConnectionTrait,
+        model: &Model,
+        form: &Fields,
+    ) -> Result<Option<Self>, AdminError> {
         if form.get(ALL).is_some() {
             let fields = Fields::parse(form.get(BACK).unwrap_or_default().as_bytes());
             let query = ListQuery::parse(model, &fields)
                 .map_err(|_| AdminError::BadRequest("The list that was to be acted on cannot be read".to_owned()))?;
-            let condition = query.condition(model).add(search::condition(model, &query.search));
+            let condition = query
+                .condition(model)
+                .add(search::condition(db, model, &query.search).await?);
             return Ok(Some(Self::Matching(condition)));
         }
         let parse = |id| model.id_field().storage.parse(id);
@@ -266,7 +272,7 @@ pub(crate) async fn run(
     }
     let (model, action) = chosen(&state, &staff, &name, &form)?;
     let to = way_back(model, &form);
-    let Some(selection) = Selection::read(model, &form)? else {
+    let Some(selection) = Selection::read(&state.db, model, &form).await? else {
         let words = format!("Tick the {} first, then choose what to do with them", model.meta.plural);
         return Ok(visit.say_warning(words, &to));
     };
@@ -274,7 +280,8 @@ pub(crate) async fn run(
     if is_asked && form.get(CONFIRMED).is_none() {
         return confirm::page(&state, &visit, &staff, model, action, &form, None).await;
     }
-    if action.fresh {
+    // Whatever is done to a key or a role is a change of what somebody may do.
+    if action.fresh || model.meta.fresh {
         staff.require_fresh(&visit, Some(&form))?;
     }
     let answers = match Answers::read(action.asks, &form) {

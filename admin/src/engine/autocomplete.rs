@@ -115,7 +115,7 @@ async fn find(db: &impl ConnectionTrait, model: &Model, typed: &str, limit: u64)
     let all = ListQuery::parse(model, &nothing).map_or_else(|_| Condition::all(), |query| query.condition(model));
     let matching = model
         .select()
-        .cond_where(all.add(search::condition(model, typed)))
+        .cond_where(all.add(search::condition(db, model, typed).await?))
         .to_owned();
     let some = matching.clone().limit(FEW + 1).to_owned();
     let ids = some.clone().clear_selects().column(model.id).to_owned();

@@ -83,7 +83,7 @@ pub(crate) async fn page(
     errors: Option<BTreeMap<&'static str, String>>,
 ) -> Result<Response, AdminError> {
     let back = way_back(model, form);
-    let Some(selection) = Selection::read(model, form)? else {
+    let Some(selection) = Selection::read(&state.db, model, form).await? else {
         let words = format!("Tick the {} first, then choose what to do with them", model.meta.plural);
         return Ok(visit.say_warning(words, &back));
     };

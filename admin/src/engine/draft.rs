@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 
 use sea_orm::{IdenStatic, Value};
-use usher_shared::rules::Violation;
+use usher_shared::rules::{Violation, text};
 
 use super::{
     field::{Kind, Spec},
@@ -125,7 +125,7 @@ impl Draft {
 pub(crate) fn shown(spec: &Spec, row: &Row) -> String {
     match row.get(spec.name) {
         Some(Value::ChronoDateTimeUtc(Some(at))) => at.format("%Y-%m-%dT%H:%M").to_string(),
-        Some(value) => text_of(value).unwrap_or_default(),
+        Some(value) => text_of(value).map(|text| spec.shown(text)).unwrap_or_default(),
         None if matches!(spec.kind, Kind::Bool) => "false".to_owned(),
         None => String::new(),
     }
@@ -158,12 +158,8 @@ fn parse(spec: &Spec, typed: &str) -> Result<Value, String> {
     let value = spec.storage.parse(trimmed);
     match &spec.kind {
         Kind::Text { long } => {
-            if trimmed
-                .chars()
-                .any(|c| c.is_control() && !(*long && matches!(c, '\n' | '\t')))
-            {
-                return Err(format!("{} holds a control character; remove it", spec.label));
-            }
+            let visible = if *long { text::visible_lines } else { text::visible };
+            visible(&spec.label, trimmed).map_err(|violation| violation.message)?;
             value.ok_or_else(|| "This text cannot be kept".to_owned())
         }
         Kind::Choice(_) if spec.choice(trimmed).is_none() => Err("Choose one of the values offered".to_owned()),

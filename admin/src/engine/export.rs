@@ -77,7 +77,9 @@ async fn export(
     let query = query.unwrap_or_default();
     let list = ListQuery::parse(model, &Fields::parse(query.as_bytes()))
         .map_err(|_| AdminError::BadRequest("This list cannot be filtered by that".to_owned()))?;
-    let condition = list.condition(model).add(search::condition(model, &list.search));
+    let condition = list
+        .condition(model)
+        .add(search::condition(&state.db, model, &list.search).await?);
     let (extension, media_type) = match format {
         Format::Csv => ("csv", "text/csv; charset=utf-8"),
         Format::Json => ("json", "application/json"),

@@ -6,6 +6,10 @@ use sea_orm::{
     Iterable, JsonColumn, NumericColumn, NumericColumnNullable, StringColumn, StringColumnNullable, UuidColumn,
     sea_query::Value,
 };
+use usher_shared::{
+    rules::Email,
+    search::{Folded, Part},
+};
 
 use super::{
     meta::capitalised,
@@ -23,8 +27,10 @@ pub(crate) struct Field<E: EntityTrait> {
     pub(crate) readonly: bool,
     pub(crate) not_new: bool,
     pub(crate) optional: bool,
+    pub(crate) sensitive: bool,
     pub(crate) filter: bool,
     pub(crate) scanned: bool,
+    pub(crate) address: bool,
     pub(crate) beside: Option<(E::Column, &'static str)>,
     pub(crate) sort: Option<E::Column>,
     pub(crate) search: Option<Search<E>>,
@@ -98,8 +104,10 @@ pub(crate) enum Search<E: EntityTrait> {
         key_column: E::Column,
         key: fn(&str) -> String,
     },
-    /// The lower-cased column holds the word; a trigram index on `lower(column)` serves it on PostgreSQL.
+    /// The column holds the word, whatever its letter case and accents. For models of few rows: all are read.
     Words,
+    /// The same for any number of rows, by a column of `usher_shared::search::folded` text and its index.
+    Folded { at: Folded, part: Part },
     /// The column is the word.
     Exact,
 }
@@ -145,8 +153,10 @@ impl<E: EntityTrait> Field<E> {
             readonly: false,
             not_new: false,
             optional: false,
+            sensitive: false,
             filter: false,
             scanned: false,
+            address: false,
             beside: None,
             sort: None,
             search: None,
@@ -279,6 +289,14 @@ impl<E: EntityTrait> Field<E> {
         Self { optional: true, ..self }
     }
 
+    /// Whoever changes it has shown the password, and the second factor, within the last minutes.
+    pub(crate) fn sensitive(self) -> Self {
+        Self {
+            sensitive: true,
+            ..self
+        }
+    }
+
     /// A new object's form does not ask for it.
     pub(crate) fn not_new(self) -> Self {
         Self { not_new: true, ..self }
@@ -353,6 +371,11 @@ impl<E: EntityTrait> Field<E> {
         }
     }
 
+    /// An email address: its domain is shown in Unicode, however it is stored.
+    pub(crate) fn address(self) -> Self {
+        Self { address: true, ..self }
+    }
+
     /// One line beside the field.
     pub(crate) fn help(self, help: &'static str) -> Self {
         Self { help, ..self }
@@ -384,8 +407,10 @@ impl<E: EntityTrait> Field<E> {
             readonly: self.readonly || matches!(self.kind, Kind::Id),
             not_new: self.not_new,
             optional: self.optional || definition.is_null(),
+            sensitive: self.sensitive,
             filter: self.filter,
             scanned: self.scanned,
+            address: self.address,
             beside: self.beside.map(|(column, word)| (column.as_str(), word)),
             sort: self.sort.map(|column| column.as_str()),
             search: self.search.map(|search| match search {
@@ -394,6 +419,7 @@ impl<E: EntityTrait> Field<E> {
                     key,
                 },
                 Search::Words => SearchBy::Words,
+                Search::Folded { at, part } => SearchBy::Folded { at, part },
                 Search::Exact => SearchBy::Exact,
             }),
             help: self.help,
@@ -417,9 +443,13 @@ pub(crate) struct Spec {
     pub(crate) readonly: bool,
     pub(crate) not_new: bool,
     pub(crate) optional: bool,
+    /// Whether a change takes a fresh password.
+    pub(crate) sensitive: bool,
     pub(crate) filter: bool,
     /// Whether the filter does without an index.
     pub(crate) scanned: bool,
+    /// Whether it is an email address.
+    pub(crate) address: bool,
     /// What the filter says of another column.
     pub(crate) beside: Option<(&'static str, &'static str)>,
     /// The column that the list is sorted by in its place.
@@ -437,6 +467,10 @@ pub(crate) enum SearchBy {
         key: fn(&str) -> String,
     },
     Words,
+    Folded {
+        at: Folded,
+        part: Part,
+    },
     Exact,
 }
 
@@ -446,6 +480,14 @@ impl Spec {
         match &self.kind {
             Kind::Choice(choices) => choices.iter().find(|choice| choice.value == value),
             _ => None,
+        }
+    }
+
+    /// The column's value as a person reads it.
+    pub(crate) fn shown(&self, text: String) -> String {
+        match self.address {
+            true => Email::shown(&text).into_owned(),
+            false => text,
         }
     }
 

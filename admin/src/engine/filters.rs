@@ -214,7 +214,7 @@ pub(crate) async fn count(
     query: &ListQuery,
     groups: &mut [FilterGroup],
 ) -> Result<(), DbErr> {
-    let search = search::condition(model, &query.search);
+    let search = search::condition(db, model, &query.search).await?;
     let mut select = Query::select();
     let mut asked: Vec<&mut FilterOption> = groups.iter_mut().flat_map(|group| &mut group.options).collect();
     if asked.is_empty() {

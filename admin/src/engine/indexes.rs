@@ -60,8 +60,8 @@ fn uses(model: &Model, is_postgres: bool) -> Vec<(&Model, &'static str, &'static
         }
         match &spec.search {
             Some(SearchBy::Prefix { key_column, .. }) => uses.push((model, *key_column, "search", false)),
-            // SQLite has no index of words; it is for one process and fewer rows.
-            Some(SearchBy::Words) if is_postgres => uses.push((model, spec.name, "search", true)),
+            // SQLite's index of words is a table.
+            Some(SearchBy::Folded { at, .. }) if is_postgres => uses.push((model, at.column, "search", true)),
             Some(SearchBy::Exact) => uses.push((model, spec.name, "search", false)),
             _ => {}
         }
@@ -85,7 +85,7 @@ fn is_served(indexes: &[Index], model: &Model, column: &str, words: bool) -> boo
             return false;
         };
         if words {
-            return columns.starts_with(&format!("lower({column})"));
+            return columns.starts_with(&format!("{column} gin_trgm_ops"));
         }
         let mut columns = columns.split([',', ')']).map(str::trim);
         let beside = model.field(column).and_then(|spec| spec.beside);

@@ -118,7 +118,9 @@ pub(crate) async fn show(
         }
     };
     let with_facets = fields.get(FACETS).is_some();
-    let condition = query.condition(model).add(search::condition(model, &query.search));
+    let condition = query
+        .condition(model)
+        .add(search::condition(&state.db, model, &query.search).await?);
     let page = keyset::page(&state.db, model, &condition, &query.order, query.cursor.as_ref()).await?;
     let count = Count::of(&state.db, model, query.has_filters(), &condition).await?;
     let columns = model.columns(&staff);

@@ -14,7 +14,7 @@ use super::{
     action::Action,
     delete::Deletion,
     draft::Draft,
-    field::{Field, Kind, Spec},
+    field::{Field, Kind, SearchBy, Spec},
     inline::Inline,
     meta::{Meta, Operation},
     panel::Panel,
@@ -175,6 +175,15 @@ impl Model {
             panic!("{} has a compound key", E::META.name)
         };
         let ordering = E::ordering();
+        let words = fields.iter().find(|spec| matches!(spec.search, Some(SearchBy::Words)));
+        if let (Some(spec), false) = (words, E::META.few) {
+            panic!(
+                "{}.{} is declared for a search by words, for which all rows are read: declare the model as one of few, or \
+                 the search as Search::Folded",
+                E::META.name,
+                spec.name
+            )
+        }
         Self {
             meta: E::META,
             table: E::default().table_name(),
@@ -226,7 +235,8 @@ impl Model {
 
     /// How sentences call an object.
     pub(crate) fn label(&self, row: &Row) -> String {
-        row.text(self.name_field().name).unwrap_or_default()
+        let name = self.name_field();
+        row.text(name.name).map(|text| name.shown(text)).unwrap_or_default()
     }
 
     /// The column that marks a row as deleted.

@@ -88,7 +88,7 @@ struct ActionButton {
 
 /// Reads one object by the id in its address; none when there is no such object.
 pub(crate) async fn find(db: &impl ConnectionTrait, model: &Model, id: &str) -> Result<Option<Row>, DbErr> {
-    let Some(id) = model.id_field().storage.parse(id) else {
+    let Some(id) = model.id_field().storage.parse_id(id) else {
         return Ok(None);
     };
     let select = model.select().and_where(Expr::col(model.id).eq(id)).to_owned();
@@ -184,7 +184,7 @@ pub(crate) async fn change(
     Posted(form): Posted,
 ) -> Result<Response, AdminError> {
     let model = permitted(&state, &staff, &name, Operation::Change)?;
-    let key = model.id_field().storage.parse(&id).ok_or(AdminError::NotFound)?;
+    let key = model.id_field().storage.parse_id(&id).ok_or(AdminError::NotFound)?;
     if model.meta.fresh {
         staff.require_fresh(&visit, Some(&form))?;
     }

@@ -1,9 +1,10 @@
 //! One row of a model's table, and its values as a person reads them.
 
-use std::collections::HashMap;
+use std::{borrow::Cow, collections::HashMap};
 
 use chrono::{DateTime, Utc};
 use sea_orm::{DbErr, QueryResult, Value};
+use usher_shared::redact;
 
 use super::{
     field::{Kind, Spec},
@@ -17,7 +18,7 @@ pub(crate) struct Row(HashMap<&'static str, Value>);
 impl Row {
     pub(crate) fn read(specs: &[Spec], result: &QueryResult) -> Result<Self, DbErr> {
         let read = specs.iter().filter(|spec| spec.is_read());
-        read.map(|spec| Ok((spec.name, spec.storage.read(result, spec.name)?)))
+        read.map(|spec| Ok((spec.name, without_tokens(spec, spec.storage.read(result, spec.name)?))))
             .collect::<Result<_, _>>()
             .map(Self)
     }
@@ -46,6 +47,27 @@ impl Row {
 
     pub(crate) fn is_true(&self, column: &str) -> bool {
         matches!(self.get(column), Some(Value::Bool(Some(true))))
+    }
+}
+
+/// Whatever a program has written down is read without the tokens in it, such as in a job's payload or its error. What
+/// people type is theirs, and a column that is never shown is whole.
+fn without_tokens(spec: &Spec, value: Value) -> Value {
+    if spec.is_asked(false) || matches!(spec.kind, Kind::Internal) {
+        return value;
+    }
+    match &value {
+        Value::String(Some(text)) => match redact::tokens(text) {
+            Cow::Borrowed(_) => value,
+            Cow::Owned(cut) => cut.into(),
+        },
+        Value::Json(Some(json)) => match redact::tokens(&json.to_string()) {
+            Cow::Borrowed(_) => value,
+            Cow::Owned(cut) => serde_json::from_str::<serde_json::Value>(&cut)
+                .unwrap_or_default()
+                .into(),
+        },
+        _ => value,
     }
 }
 
@@ -149,7 +171,7 @@ impl Cell {
                 class: "number",
                 ..Self::text(text)
             },
-            _ => Self::text(text),
+            _ => Self::text(spec.shown(text)),
         }
     }
 

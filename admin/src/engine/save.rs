@@ -93,6 +93,10 @@ pub(crate) async fn change(
         }
     }
     let changes = draft.changes(&row);
+    let is_sensitive = |column: &str| model.field(column).is_some_and(|spec| spec.sensitive);
+    if changes.iter().any(|(column, _)| is_sensitive(column)) {
+        staff.require_fresh(visit, Some(form))?;
+    }
     if changes.is_empty() && ticked.is_none() {
         return Ok(Outcome::Unchanged);
     }

@@ -1,13 +1,19 @@
 //! The search box: words are ANDed, columns ORed; "quoted words" stay together, and `column:word` asks one
 //! column alone.
 
-use sea_orm::sea_query::{Condition, Expr, ExprTrait};
-use usher_shared::search::{holds, starts_with};
+use std::collections::HashMap;
+
+use sea_orm::{
+    ConnectionTrait, DbBackend, DbErr, Value,
+    sea_query::{Condition, Expr, ExprTrait},
+};
+use usher_shared::search::{Folded, Part, is_in, starts_with};
 
 use super::{
     field::{Kind, SearchBy, Spec},
     model::Model,
     period::Period,
+    row::Row,
 };
 
 /// More words than this only cost.
@@ -20,12 +26,50 @@ struct Term {
     word: String,
 }
 
-/// Rows that hold every term.
-pub(crate) fn condition(model: &Model, search: &str) -> Condition {
-    terms(search)
-        .into_iter()
-        .take(MAX_TERMS)
-        .fold(Condition::all(), |all, term| all.add(matches(model, &term)))
+/// Rows that are read, of a model that never has many.
+const MOST_OF_FEW: u64 = 10_000;
+
+/// Rows that hold every term. One statement where the model has few rows and columns of words: no database folds letters
+/// as [`usher_shared::search::folded`] does, so that is done here.
+pub(crate) async fn condition(db: &impl ConnectionTrait, model: &Model, search: &str) -> Result<Condition, DbErr> {
+    let terms = terms(search);
+    let mut few = Few::default();
+    if !terms.is_empty()
+        && model
+            .fields
+            .iter()
+            .any(|spec| matches!(spec.search, Some(SearchBy::Words)))
+    {
+        for result in db.query_all(model.select().limit(MOST_OF_FEW)).await? {
+            let row = Row::read(&model.fields, &result)?;
+            let words = model
+                .fields
+                .iter()
+                .filter(|spec| matches!(spec.search, Some(SearchBy::Words)));
+            let id = row.get(model.id).cloned();
+            for (spec, id) in words.filter_map(|spec| Some((spec, id.clone()?))) {
+                let text = row.text(spec.name).unwrap_or_default();
+                few.0.entry(spec.name).or_default().push((id, text));
+            }
+        }
+    }
+    Ok(of_terms(db.get_database_backend(), model, terms, &few))
+}
+
+/// The texts of each column of words, with the ids of their rows.
+#[derive(Default)]
+struct Few(HashMap<&'static str, Vec<(Value, String)>>);
+
+/// [`condition`] of an address alone.
+#[cfg(any(test, fuzzing))]
+pub(crate) fn condition_without_rows(backend: DbBackend, model: &Model, search: &str) -> Condition {
+    of_terms(backend, model, terms(search), &Few::default())
+}
+
+fn of_terms(backend: DbBackend, model: &Model, terms: Vec<Term>, few: &Few) -> Condition {
+    let search = Search { backend, model, few };
+    let terms = terms.into_iter().take(MAX_TERMS);
+    terms.fold(Condition::all(), |all, term| all.add(search.matches(&term)))
 }
 
 /// Whether the model can be searched at all.
@@ -33,51 +77,88 @@ pub(crate) fn is_offered(model: &Model) -> bool {
     model.fields.iter().any(|spec| spec.search.is_some())
 }
 
-fn matches(model: &Model, term: &Term) -> Condition {
-    let named = term
-        .column
-        .as_deref()
-        .and_then(|name| model.field(name))
-        .filter(|spec| is_searchable(spec));
-    // `created:>2026-01-01`, for a time that the list can be filtered by.
-    let time = term.column.as_deref().and_then(|name| {
-        let spec = model.field(name).or_else(|| model.field(&format!("{name}_at")))?;
-        (spec.filter && matches!(spec.kind, Kind::Time)).then_some(spec)
-    });
-    if let Some(spec) = time {
-        return by_time(spec, &term.word).unwrap_or_else(nothing);
+struct Search<'a> {
+    backend: DbBackend,
+    model: &'a Model,
+    few: &'a Few,
+}
+
+impl Search<'_> {
+    fn matches(&self, term: &Term) -> Condition {
+        let model = self.model;
+        let named = term
+            .column
+            .as_deref()
+            .and_then(|name| model.field(name))
+            .filter(|spec| is_searchable(spec));
+        // `created:>2026-01-01`, for a time that the list can be filtered by.
+        let time = term.column.as_deref().and_then(|name| {
+            let spec = model.field(name).or_else(|| model.field(&format!("{name}_at")))?;
+            (spec.filter && matches!(spec.kind, Kind::Time)).then_some(spec)
+        });
+        if let Some(spec) = time {
+            return by_time(spec, &term.word).unwrap_or_else(nothing);
+        }
+        if let Some(spec) = named {
+            return self.by_column(spec, &term.word).unwrap_or_else(nothing);
+        }
+        // A colon that names no column is part of the word.
+        let word = term
+            .column
+            .iter()
+            .map(|column| format!("{column}:"))
+            .chain([term.word.clone()])
+            .collect::<String>();
+        let columns = model.fields.iter().filter(|spec| spec.search.is_some());
+        let folded = |spec: &&Spec| matches!(spec.search, Some(SearchBy::Folded { .. }));
+        let others = columns.clone().filter(|spec| !folded(spec));
+        let tests = others.filter_map(|spec| self.by_column(spec, &word));
+        let tests: Vec<_> = self.in_whole_texts(&word).into_iter().chain(tests).collect();
+        if tests.is_empty() {
+            nothing()
+        } else {
+            tests.into_iter().fold(Condition::any(), Condition::add)
+        }
     }
-    if let Some(spec) = named {
-        return by_column(spec, &term.word).unwrap_or_else(nothing);
+
+    /// The word anywhere in each folded text, which may be that of several columns.
+    fn in_whole_texts(&self, word: &str) -> Vec<Condition> {
+        let mut texts: Vec<(Folded, Vec<&'static str>)> = vec![];
+        for spec in &self.model.fields {
+            if let Some(SearchBy::Folded { at, .. }) = spec.search {
+                match texts.iter_mut().find(|(known, _)| *known == at) {
+                    Some((_, columns)) => columns.push(spec.name),
+                    None => texts.push((at, vec![spec.name])),
+                }
+            }
+        }
+        let texts = texts.iter();
+        texts
+            .map(|(at, columns)| at.holds(self.backend, Part::All, word, columns))
+            .collect()
     }
-    // A colon that names no column is part of the word.
-    let word = term
-        .column
-        .iter()
-        .map(|column| format!("{column}:"))
-        .chain([term.word.clone()])
-        .collect::<String>();
-    let columns = model.fields.iter().filter(|spec| spec.search.is_some());
-    let tests: Vec<_> = columns.filter_map(|spec| by_column(spec, &word)).collect();
-    if tests.is_empty() {
-        nothing()
-    } else {
-        tests.into_iter().fold(Condition::any(), Condition::add)
+
+    /// The rows whose column matches the word; none when the word can never match it.
+    fn by_column(&self, spec: &Spec, word: &str) -> Option<Condition> {
+        Some(match &spec.search {
+            Some(SearchBy::Prefix { key_column, key }) => starts_with(*key_column, &key(word)),
+            Some(SearchBy::Words) => {
+                let texts = self.few.0.get(spec.name).map(Vec::as_slice).unwrap_or_default();
+                let found = texts
+                    .iter()
+                    .filter(|(_, text)| is_in(text, word))
+                    .map(|(id, _)| id.clone());
+                Condition::any().add(Expr::col(self.model.id).is_in(found))
+            }
+            Some(SearchBy::Folded { at, part }) => at.holds(self.backend, *part, word, &[spec.name]),
+            Some(SearchBy::Exact) | None => Condition::any().add(Expr::col(spec.name).eq(spec.storage.parse(word)?)),
+        })
     }
 }
 
 fn is_searchable(spec: &Spec) -> bool {
     spec.search.is_some()
         || (spec.filter && matches!(spec.kind, Kind::Choice(_) | Kind::Text { .. } | Kind::ForeignKey(_)))
-}
-
-/// The rows whose column matches the word; none when the word can never match it.
-fn by_column(spec: &Spec, word: &str) -> Option<Condition> {
-    Some(match &spec.search {
-        Some(SearchBy::Prefix { key_column, key }) => starts_with(*key_column, &key(word)),
-        Some(SearchBy::Words) => holds(spec.name, word),
-        Some(SearchBy::Exact) | None => Condition::any().add(Expr::col(spec.name).eq(spec.storage.parse(word)?)),
-    })
 }
 
 /// `2026-11`, `>2026-11-01`, `<2026-11-01`; "after a day" begins with the next one.

@@ -1,8 +1,9 @@
 //! How a column's values are kept, and how they are written as text: in forms, filters, addresses and cursors.
 
-use chrono::{DateTime, NaiveDateTime, SecondsFormat, Utc};
+use chrono::{DateTime, NaiveDateTime, Utc};
 use sea_orm::{ColumnType, DbErr, QueryResult, Value};
 use serde_json::Value as Json;
+use usher_shared::time::rfc3339;
 use uuid::Uuid;
 
 /// The column's type as the database driver needs it.
@@ -63,6 +64,12 @@ impl Storage {
         }
     }
 
+    /// The id that an address names; written in another way than ours it names nothing: an object has one address.
+    pub(crate) fn parse_id(self, text: &str) -> Option<Value> {
+        let is_ours = |id: &Value| text_of(id).is_some_and(|ours| ours.eq_ignore_ascii_case(text));
+        self.parse(text).filter(is_ours)
+    }
+
     /// SQL's NULL of this type.
     pub(crate) fn null(self) -> Value {
         match self {
@@ -87,7 +94,7 @@ pub(crate) fn text_of(value: &Value) -> Option<String> {
         Value::BigInt(Some(number)) => Some(number.to_string()),
         Value::Bool(Some(truth)) => Some(truth.to_string()),
         Value::String(Some(text)) => Some(text.clone()),
-        Value::ChronoDateTimeUtc(Some(at)) => Some(at.to_rfc3339_opts(SecondsFormat::AutoSi, true)),
+        Value::ChronoDateTimeUtc(Some(at)) => Some(rfc3339(*at)),
         Value::Uuid(Some(id)) => Some(id.to_string()),
         _ => None,
     }

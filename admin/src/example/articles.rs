@@ -24,7 +24,7 @@ impl AdminModel for Entity {
             Title => Field::text(C.title).link().form(),
             AuthorId => Field::foreign_key::<user::Entity>(C.author_id).list().filter().form(),
             State => Field::choice(C.state, tone).list().filter().form(),
-            PublishedAt => Field::time(C.published_at).list().form(),
+            PublishedAt => Field::time(C.published_at).list().form().sort(),
             Version => Field::row_version(C.version),
             CreatedAt => Field::time(C.created_at).list().sort_by(Id).readonly(),
             UpdatedAt => Field::touched(C.updated_at),

@@ -107,7 +107,11 @@ impl Site {
     }
 
     async fn post(&self, path: &str, fields: &[(&str, &str)]) -> (StatusCode, String) {
-        let token = csrf::token(&self.state.config.secret_key, &self.session_id.to_string());
+        let session = csrf::Binding::Session {
+            id: self.session_id,
+            user_id: self.user_id,
+        };
+        let token = csrf::token(&self.state.config.secret_key, &session);
         let body = url::form_urlencoded::Serializer::new(String::new())
             .append_pair(csrf::FIELD, &token)
             .extend_pairs(fields)
@@ -194,6 +198,52 @@ on_both! {
         let delete = [("action", "delete"), ("id", &id.to_string()), ("_confirmed", "yes")];
         assert_eq!(site.post("/admin/articles/actions", &delete).await.0, StatusCode::SEE_OTHER);
         assert_eq!(site.get(&here).await.0, StatusCode::NOT_FOUND);
+    }
+
+    async fn rows_without_a_value_have_their_place_in_a_list(db: TestDb) {
+        let site = Site::open(&db).await;
+        let at = now();
+        for number in 0..120 {
+            let id = site.write("On nothing").await;
+            let row = article::ActiveModel {
+                id: Set(id),
+                published_at: Set((number % 2 == 0).then(|| at - chrono::TimeDelta::days(i64::from(number) % 3))),
+                ..Default::default()
+            };
+            row.update(&site.state.db).await.unwrap();
+        }
+        let ids = |page: &str| -> Vec<i64> {
+            let rows = page.split("name=\"id\" value=\"").skip(1);
+            rows.filter_map(|row| row.split('"').next()?.parse().ok()).collect()
+        };
+        let link = |page: &str, word: &str| {
+            let at = page.split("href=\"").find(|link| link.split('"').next().is_some_and(|href| href.contains(word)))?;
+            Some(at.split('"').next()?.replace("&#38;", "&").replace("&amp;", "&"))
+        };
+        for order in ["published_at", "-published_at"] {
+            let (mut met, mut at) = (vec![], format!("/admin/articles?o={order}"));
+            let mut last = loop {
+                let (status, page) = site.get(&at).await;
+                assert_eq!(status, StatusCode::OK);
+                met.push(ids(&page));
+                let next = link(&page, "after=");
+                let Some(next) = next else { break page };
+                at = if next.starts_with('?') { format!("/admin/articles{next}") } else { next };
+            };
+            let all: Vec<i64> = met.concat();
+            let mut once = all.clone();
+            once.sort_unstable();
+            once.dedup();
+            assert_eq!((all.len(), once.len()), (120, 120), "{order}");
+            let missing: Vec<bool> = all.iter().map(|id| id % 2 == 0).collect();
+            assert!(missing.is_sorted(), "{order}: those without a value come last");
+            for expected in met.iter().rev().skip(1) {
+                let before = link(&last, "before=").expect("a page before");
+                let before = if before.starts_with('?') { format!("/admin/articles{before}") } else { before };
+                last = site.get(&before).await.1;
+                assert_eq!(&ids(&last), expected, "{order}, back");
+            }
+        }
     }
 
     async fn an_index_that_is_missing_is_found(db: TestDb) {

@@ -15,6 +15,7 @@ use usher_shared::{
         api_key::{COLUMN as C, Column, Entity},
         user,
     },
+    jobs::{EnqueueError, KeyChange},
     rules::{Name, Violation},
     time::now,
 };
@@ -111,6 +112,10 @@ impl AdminModel for Entity {
         }
     }
 
+    fn guard<'a>(saving: &'a Saving<'a>, row: &'a Row, _: &'a mut Draft) -> Answer<'a, ()> {
+        Box::pin(async move { tell(saving, row, KeyChange::Changed).await })
+    }
+
     fn create<'a>(saving: &'a Saving<'a>, draft: &'a mut Draft) -> Answer<'a, Option<String>> {
         Box::pin(create(saving, draft))
     }
@@ -150,6 +155,7 @@ async fn create(saving: &Saving<'_>, draft: &mut Draft) -> Result<Option<String>
     let name = draft.text(Column::Name).unwrap_or_default();
     let (key, token) = api_keys::create(&**saving.tx, &name, &[], None, Some(saving.staff.id())).await?;
     let id = key.id.to_string();
+    told(api_keys::tell(saving.tx, &key, KeyChange::Made, saving.actor).await)?;
     let mut row = key.into_active_model();
     row.allowed_cidrs = Set(draft.text(Column::AllowedCidrs));
     row.requests_per_minute = Set(draft
@@ -194,9 +200,25 @@ async fn revoke(acting: &Acting<'_>, row: &Row) -> Result<Ran, DbErr> {
         .filter(Column::RevokedAt.is_null())
         .exec(&**acting.saving.tx)
         .await?;
-    Ok(if revoked.rows_affected == 1 {
-        Ran::Done
-    } else {
-        Ran::Unfit("it is revoked already".into())
+    if revoked.rows_affected == 0 {
+        return Ok(Ran::Unfit("it is revoked already".into()));
+    }
+    tell(acting.saving, row, KeyChange::Revoked).await?;
+    Ok(Ran::Done)
+}
+
+/// Tells whoever made the key, once the change is committed.
+async fn tell(saving: &Saving<'_>, row: &Row, change: KeyChange) -> Result<(), DbErr> {
+    let id = row.text("id").and_then(|id| id.parse().ok()).unwrap_or_default();
+    match api_keys::find_for_change(saving.tx, id).await? {
+        Some(key) => told(api_keys::tell(saving.tx, &key, change, saving.actor).await),
+        None => Ok(()),
+    }
+}
+
+fn told(result: Result<(), EnqueueError>) -> Result<(), DbErr> {
+    result.map_err(|error| match error {
+        EnqueueError::Db(error) => error,
+        other => DbErr::Custom(other.to_string()),
     })
 }

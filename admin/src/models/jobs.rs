@@ -10,6 +10,7 @@ use usher_shared::{
         user,
     },
     jobs::{self, Job, StaffError},
+    redact,
 };
 use uuid::Uuid;
 
@@ -233,7 +234,7 @@ async fn panels(state: &AppState, row: &Row, staff: &Staff) -> Result<Vec<Panel>
                 Cell::text(number.to_string()),
                 badge,
                 at,
-                Cell::text(text("title")?),
+                Cell::text(redact::tokens(&text("title")?)),
                 Cell::text(text("detail")?),
             ]);
         } else if staff.may("mails.view") {

@@ -1,10 +1,14 @@
 //! Mails in the admin: what was sent to whom, and what the mail server said. A body is shown only where mail is
-//! kept in the database: elsewhere it carries tokens that are its reader's alone.
+//! kept in the database, and without what its links carry: who has those is as good as the mail's reader. Superusers
+//! open them on a page of their own.
 
-use usher_shared::entity::{
-    job,
-    mail::{COLUMN as C, Column, Entity, MailState},
-    user,
+use usher_shared::{
+    entity::{
+        job,
+        mail::{COLUMN as C, Column, Entity, MailState},
+        user,
+    },
+    redact,
 };
 
 use crate::{
@@ -31,6 +35,7 @@ impl AdminModel for Entity {
             Kind => Field::text(C.kind).list().scanned_filter().readonly(),
             UserId => Field::foreign_key::<user::Entity>(C.user_id).filter().readonly(),
             ToAddress => Field::text(C.to_address)
+                .address()
                 .label("To")
                 .list()
                 .search(Search::Prefix {
@@ -49,7 +54,7 @@ impl AdminModel for Entity {
         }
     }
 
-    fn panels<'a>(state: &'a AppState, row: &'a Row, _: &'a Staff) -> Answer<'a, Vec<Panel>> {
+    fn panels<'a>(state: &'a AppState, row: &'a Row, staff: &'a Staff) -> Answer<'a, Vec<Panel>> {
         let body = Panel {
             title: "Body".to_owned(),
             wide: true,
@@ -62,10 +67,17 @@ impl AdminModel for Entity {
             }
         } else {
             let html = row.text("html_body").and_then(|_| row.text("id"));
+            let text = row.text("text_body");
+            let has_links = text.as_ref().is_some_and(|text| redact::links(text) != *text);
+            let whole = row.text("id").filter(|_| has_links && staff.is_superuser());
             Panel {
                 empty: "No body was kept.",
                 frame: html.map(|id| (format!("/admin/mails/{id}/body"), "The mail as HTML")),
-                text: row.text("text_body"),
+                text: text.as_deref().map(redact::links),
+                pages: whole
+                    .map(|id| ("Show its links", format!("/admin/mails/{id}/links")))
+                    .into_iter()
+                    .collect(),
                 ..body
             }
         };

@@ -55,6 +55,7 @@ impl AdminModel for Entity {
             ImpersonatorId => Field::foreign_key::<user::Entity>(C.impersonator_id)
                 .label("Impersonated by")
                 .readonly(),
+            ImpersonatorSessionId => Field::internal(ImpersonatorSessionId),
             TokenHash | RefreshHash => Field::secret(column),
         }
     }

@@ -22,10 +22,14 @@ impl AdminModel for Entity {
 
     fn field(column: Column) -> Field<Self> {
         match column {
-            Column::AddressKey => Field::id(C.address_key).label("Address").link().search(Search::Prefix {
-                key_column: Column::AddressKey,
-                key: usher_shared::rules::Email::key_of,
-            }),
+            Column::AddressKey => Field::id(C.address_key)
+                .address()
+                .label("Address")
+                .link()
+                .search(Search::Prefix {
+                    key_column: Column::AddressKey,
+                    key: usher_shared::rules::Email::key_of,
+                }),
             Column::Answer => Field::text(C.answer).label("Server's answer").list().readonly(),
             Column::UserId => Field::foreign_key::<user::Entity>(C.user_id).list().readonly(),
             Column::CreatedAt => Field::time(C.created_at).label("Since").list().readonly(),

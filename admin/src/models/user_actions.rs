@@ -8,7 +8,7 @@ use usher_shared::{
     bulk::BulkAction,
     entity::{mfa_factor, user},
     impersonation::{self, ImpersonationError},
-    jobs::{EnqueueError, Job, MfaChange, MfaChanged, Options, PasswordReset, VerifyEmail, enqueue_with},
+    jobs::{EnqueueError, Enqueued, MfaChange, MfaChanged, Options, enqueue_with},
     roles::{self, Access},
     rules::Reason,
     sessions::{self, Which},
@@ -18,7 +18,6 @@ use uuid::Uuid;
 
 use crate::{
     engine::{Acting, Action, Ask, Deletion, Fate, Ran, Related, Row, Soft, TickOption},
-    login,
     staff::Staff,
     state::AppState,
 };
@@ -72,7 +71,7 @@ pub(super) const ACTIONS: &[Action] = &[
     .bulk(|acting, select| Box::pin(bulk(acting, select, BulkAction::ReactivateUsers)))
     .fits(|row| is(row, "deactivated"), "it is not deactivated"),
     Action::new("resend_verification", "Resend verification", |acting, row| {
-        Box::pin(send(acting, row, |user_id| VerifyEmail { user_id }))
+        Box::pin(send_verification(acting, row))
     })
     .done("will be asked to verify their address")
     .bulk(|acting, select| Box::pin(bulk(acting, select, BulkAction::ResendVerification)))
@@ -81,7 +80,7 @@ pub(super) const ACTIONS: &[Action] = &[
         "the address is verified already",
     ),
     Action::new("send_password_reset", "Send password reset", |acting, row| {
-        Box::pin(send(acting, row, |user_id| PasswordReset { user_id }))
+        Box::pin(send_password_reset(acting, row))
     })
     .done("will get a mail to set a new password")
     .bulk(|acting, select| Box::pin(bulk(acting, select, BulkAction::SendPasswordReset))),
@@ -257,9 +256,18 @@ async fn restore(acting: &Acting<'_>, row: &Row) -> Result<Ran, DbErr> {
     }
 }
 
-async fn send<J: Job>(acting: &Acting<'_>, row: &Row, job: fn(i64) -> J) -> Result<Ran, DbErr> {
+async fn send_verification(acting: &Acting<'_>, row: &Row) -> Result<Ran, DbErr> {
     let options = Options::default().actor(acting.saving.actor.word());
-    match enqueue_with(acting.saving.tx, job(id_of(row)), options).await {
+    sent(users::send_verification(acting.saving.tx, id_of(row), options).await)
+}
+
+async fn send_password_reset(acting: &Acting<'_>, row: &Row) -> Result<Ran, DbErr> {
+    let options = Options::default().actor(acting.saving.actor.word());
+    sent(users::send_password_reset(acting.saving.tx, id_of(row), options).await)
+}
+
+fn sent(enqueued: Result<Enqueued, EnqueueError>) -> Result<Ran, DbErr> {
+    match enqueued {
         Ok(_) => Ok(Ran::Done),
         Err(EnqueueError::Db(error)) => Err(error),
         Err(error) => Err(DbErr::Custom(error.to_string())),
@@ -277,7 +285,7 @@ async fn revoke_sessions(acting: &Acting<'_>, row: &Row) -> Result<Ran, DbErr> {
 
 async fn clear_failures(acting: &Acting<'_>, row: &Row) -> Result<Ran, DbErr> {
     let key = row.text("email_key").unwrap_or_default();
-    login::forget_failures(&acting.state.limiter, &key).await;
+    acting.state.limiter.forget_failures(&key).await;
     Ok(Ran::Done)
 }
 
@@ -286,7 +294,8 @@ async fn impersonate(acting: &Acting<'_>, row: &Row) -> Result<Ran, DbErr> {
     let Some(reason) = reason(acting) else {
         return Ok(Ran::Unfit("it takes a reason".into()));
     };
-    match impersonation::start(saving.tx, id_of(row), saving.staff.id(), reason, saving.actor).await {
+    let own = (saving.staff.id(), saving.staff.session_id());
+    match impersonation::start(saving.tx, id_of(row), own, reason, saving.actor).await {
         Ok(token) => {
             saving.notice(format!(
                 "You act for this user now. Copy the token, it is not shown again: {}",

@@ -18,6 +18,7 @@ use usher_shared::{
         user_role,
     },
     rules::{Age, Email, Name, Violation, ViolationKind},
+    search::{self, Part},
     users::{self, CreateUserError, NewUser},
 };
 
@@ -46,15 +47,21 @@ impl AdminModel for Entity {
         match column {
             Id => Field::id(C.id).readonly().fieldset("Record"),
             Email => Field::text(C.email)
+                .address()
                 .link()
                 .form()
+                .sensitive()
                 .sort_by(EmailKey)
-                .search(Search::Prefix {
-                    key_column: EmailKey,
-                    key: usher_shared::rules::Email::key_of,
+                .search(Search::Folded {
+                    at: search::USERS,
+                    part: Part::Address,
                 }),
             EmailKey => Field::internal(EmailKey),
-            Name => Field::text(C.name).list().form().sort().search(Search::Words),
+            Name => Field::text(C.name).list().form().sort().search(Search::Folded {
+                at: search::USERS,
+                part: Part::Name,
+            }),
+            SearchText => Field::internal(SearchText),
             Age => Field::int(C.age).list().form().help("0–150, or empty"),
             Status => Field::choice(C.status, tone)
                 .list()

@@ -8,11 +8,11 @@ use usher_shared::{
         user::{self, UserStatus},
     },
     jobs::{Schedule, VerifyEmail},
-    mail_suppressions, mfa,
+    mail_suppressions,
     rate_limit::{Quota, bucket},
     time::now,
 };
-use usher_testkit::on_both;
+use usher_testkit::{WAY_BACK, access_left, on_both, plant_access};
 
 use crate::app::{PASSWORD, TestApp, Visitor, between};
 
@@ -101,8 +101,7 @@ on_both! {
         assert!(act(&mut boss, "resend_verification", ada.id, &[]).await.starts_with("1 user"));
         assert!(act(&mut boss, "send_password_reset", ada.id, &[]).await.starts_with("1 user"));
         assert_eq!(kinds(&app).await, ["welcome_email", "verify_email", "password_reset"]);
-        let factor = mfa::enrol(&app.house.db, &app.house.config.secret_key, ada.id, "phone").await.unwrap();
-        let factor = factor.id.to_string();
+        let factor = app.add_factor(ada.id).await.to_string();
         assert!(act(&mut boss, "reset_mfa", ada.id, &[("reason", "lost")]).await.contains("no second factor was ticked"));
         act(&mut boss, "reset_mfa", ada.id, &[("reason", "lost"), ("factor", &factor)]).await;
         assert!(mfa_factor::Entity::find().one(&app.house.db).await.unwrap().is_none());
@@ -344,7 +343,9 @@ on_both! {
         }
         let page = boss.post("/admin/account/password", &[("present", PASSWORD), ("new", "short"), ("again", "short")]).await;
         assert_eq!(page.status, StatusCode::UNPROCESSABLE_ENTITY);
+        plant_access(&app.house.db, &app.house.config.secret_key, &app.admin).await;
         boss.post("/admin/account/password", &[("present", PASSWORD), ("new", new), ("again", new)]).await;
+        assert_eq!(access_left(&app.house.db, app.admin.id).await, [WAY_BACK, "session admin"], "as at every other door");
         assert_eq!(boss.get("/admin/").await.status, StatusCode::OK, "this session stays");
         assert!(elsewhere.get("/admin/").await.location().starts_with("/admin/login"), "the others end");
         assert_eq!(app.anonymous().sign_in(crate::app::ADMIN, PASSWORD).await.status, StatusCode::UNAUTHORIZED);

@@ -11,7 +11,9 @@ use axum::{
     http::{HeaderMap, Method, Request, StatusCode, header},
 };
 use http_body_util::BodyExt;
-use sea_orm::{ActiveModelTrait, ActiveValue::Set, EntityTrait, IntoActiveModel, sea_query::Expr};
+use sea_orm::{
+    ActiveModelTrait, ActiveValue::Set, ColumnTrait, EntityTrait, IntoActiveModel, QueryFilter, sea_query::Expr,
+};
 use tokio::sync::OnceCell;
 use tower::ServiceExt;
 use usher_admin::{AppState, router};
@@ -22,14 +24,18 @@ use usher_shared::{
     db::{PoolOptions, connect},
     entity::{
         audit_log::{self, ActorKind},
-        role, role_permission, session, user, user_role,
+        mfa_factor, role, role_permission, session, user, user_role,
     },
-    password, roles,
+    mfa, password, roles,
     rules::{Email, EmailPolicy, Name, Password},
     time::now,
+    totp,
     users::{self, NewUser},
 };
 use usher_testkit::TestDb;
+use uuid::Uuid;
+
+use crate::mfa::code;
 
 pub const PASSWORD: &str = "four uncommon words together";
 const FORM: &str = "application/x-www-form-urlencoded";
@@ -145,6 +151,37 @@ impl TestApp {
             ..user.into_active_model()
         };
         row.update(&self.house.db).await.expect("an update")
+    }
+
+    /// Gives the user an authenticator app, confirmed by a code of the past, and answers its id.
+    pub async fn add_factor(&self, user_id: i64) -> Uuid {
+        self.add_factor_with_secret(user_id).await.0
+    }
+
+    /// The same with its secret, as people type it.
+    pub async fn add_factor_with_secret(&self, user_id: i64) -> (Uuid, String) {
+        let (db, key) = (&self.house.db, &self.house.config.secret_key);
+        let factor = mfa::enrol(db, key, user_id, Uuid::now_v7(), "phone")
+            .await
+            .expect("a factor");
+        let secret = mfa::secret(key, &factor).expect("its secret");
+        let secret = totp::readable(&secret).replace(' ', "");
+        assert!(
+            mfa::confirm(db, key, &factor, &code(&secret, -1))
+                .await
+                .expect("an answer")
+        );
+        (factor.id, secret)
+    }
+
+    /// Lets the codes that this app has shown be used again, as if time had passed.
+    pub async fn forget_steps(&self, factor: Uuid) {
+        mfa_factor::Entity::update_many()
+            .col_expr(mfa_factor::Column::LastStep, Expr::value(0_i64))
+            .filter(mfa_factor::Column::Id.eq(factor))
+            .exec(&self.house.db)
+            .await
+            .expect("an update");
     }
 
     pub async fn add_staff(&self, email: &str, permissions: &[&str]) -> user::Model {
@@ -431,5 +468,5 @@ async fn hash() -> String {
 }
 
 fn uuid() -> String {
-    uuid::Uuid::new_v4().simple().to_string()
+    Uuid::new_v4().simple().to_string()
 }

@@ -24,9 +24,11 @@ const FEW: &str = "
 
 /// Many users, of whom only the first have this name.
 const FIRST_COMERS: &str = "
-    INSERT INTO users (email, email_key, name, created_at, updated_at)
+    INSERT INTO users (email, email_key, name, search_text, created_at, updated_at)
     SELECT 'p' || n || '@example.com', 'p' || n || '@example.com',
-           CASE WHEN n <= 450 THEN 'Odette Marlow' ELSE 'Person ' || n END, now(), now()
+           CASE WHEN n <= 450 THEN 'Odette Marlow' ELSE 'Person ' || n END,
+           CASE WHEN n <= 450 THEN ' odette marlow' ELSE ' person ' || n END || '\u{1} p' || n || '@example.com',
+           now(), now()
       FROM generate_series(1, 150000) n";
 
 /// A count up to 10,000 and a page, with their index entries.

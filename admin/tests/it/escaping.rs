@@ -6,7 +6,7 @@ use usher_shared::{
     api_keys::{self, Scope},
     entity::{job, mail, role, user},
     jobs::{Schedule, VerifyEmail},
-    mail_suppressions, mfa,
+    mail_suppressions,
     time::now,
 };
 use usher_testkit::on_both;
@@ -52,9 +52,7 @@ async fn furnish(app: &TestApp) -> user::Model {
     mail_suppressions::add(db, "gone@example.org", "550 no such user", None)
         .await
         .unwrap();
-    mfa::enrol(db, &app.house.config.secret_key, ada.id, "phone")
-        .await
-        .unwrap();
+    app.add_factor(ada.id).await;
     let job = job::Entity::find().one(db).await.unwrap().unwrap();
     let mail = mail::ActiveModel {
         id: Set(uuid::Uuid::now_v7()),

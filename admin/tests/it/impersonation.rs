@@ -106,7 +106,16 @@ on_both! {
         assert!(!open(&second).await, "without the permission it opens nothing");
         app.grant(sam.id, &["users.impersonate".to_owned()]).await;
         assert!(open(&second).await);
+        let mut elsewhere = app.signed_in("sam@example.org").await;
+        elsewhere.get("/admin/account").await;
+        elsewhere.post("/admin/account/sessions/revoke", &[]).await;
+        assert!(!open(&second).await, "it ends with the session in which it was begun");
+        assert!(!elsewhere.get("/admin/").await.has(BANNER));
+        let mut visitor = app.signed_in("sam@example.org").await;
+        let page = act_for(&mut visitor, ada.id).await;
+        let third = token(&mut visitor, &page).await;
+        assert!(open(&third).await);
         visitor.post("/admin/logout", &[]).await;
-        assert!(!open(&second).await);
+        assert!(!open(&third).await);
     }
 }

@@ -16,6 +16,8 @@ enum Takes {
     Staff,
     /// All of these permissions.
     Permissions(Vec<String>),
+    /// A superuser: no permission is enough.
+    Superuser,
     /// There is no such method here.
     NoMethod,
     /// The model has no such page.
@@ -69,9 +71,9 @@ fn takes(path: &str, post: bool, model: &str) -> Takes {
         ("/admin/theme" | "/admin/mfa/saved" | "/admin/logout" | "/admin/{model}/{id}/restore", false) => {
             Takes::NoMethod
         }
-        ("/admin/" | "/admin/{model}" | "/admin/{model}/{id}/history" | "/admin/mails/{id}/body", true) => {
-            Takes::NoMethod
-        }
+        ("/admin/" | "/admin/{model}" | "/admin/{model}/{id}/history", true)
+        | ("/admin/mails/{id}/body" | "/admin/mails/{id}/links", true) => Takes::NoMethod,
+        ("/admin/mails/{id}/links", false) => Takes::Superuser,
         ("/admin/", false) | ("/admin/reauthenticate", _) => Takes::Staff,
         ("/admin/impersonation/end", post) => {
             if post {
@@ -220,6 +222,7 @@ on_both! {
                     assert!(!status.is_server_error(), "{what} got {status}");
                     let may = match &takes {
                         Takes::Nothing | Takes::Staff => true,
+                        Takes::Superuser => false,
                         Takes::Permissions(all) => all.iter().all(|one| granted.contains(one)),
                         Takes::NoMethod => {
                             assert_eq!(status, StatusCode::METHOD_NOT_ALLOWED, "{what}");

@@ -1,7 +1,7 @@
 //! The second factor.
 
 use axum::http::StatusCode;
-use sea_orm::EntityTrait;
+use sea_orm::{EntityTrait, sea_query::Expr};
 use totp_rs::{Algorithm, Builder, Secret};
 use usher_shared::{entity::mfa_factor, time::now};
 use usher_testkit::on_both;
@@ -153,5 +153,61 @@ on_both! {
         }
         let page = visitor.post("/admin/mfa/enrol", &[("code", "123456"), ("next", "")]).await;
         assert_eq!(page.status, StatusCode::TOO_MANY_REQUESTS);
+    }
+
+    async fn a_waiting_factor_is_the_sessions_that_began_it(db: TestDb) {
+        let app = TestApp::start(db).await;
+        let (mut owner, mut thief) = (app.superuser().await, app.superuser().await);
+        let known = secret_of(&thief.get("/admin/mfa/enrol").await);
+        let own = secret_of(&owner.get("/admin/mfa/enrol").await);
+        assert!(own.len() == 32 && own != known, "each session has a secret of its own");
+        assert_eq!(secret_of(&thief.get("/admin/mfa/enrol").await), known);
+        let page = owner.post("/admin/mfa/enrol", &[("code", &code(&known, 0)), ("next", "")]).await;
+        assert_eq!(page.status, StatusCode::UNAUTHORIZED, "the other session's code confirms nothing");
+        // It ends with the password, which ends the other session as well, and stays ended in the one that goes on.
+        owner.get("/admin/account").await;
+        let new = "another four uncommon words";
+        let changed = owner.post("/admin/account/password", &[("present", PASSWORD), ("new", new), ("again", new)]).await;
+        assert_eq!(changed.location(), "/admin/account");
+        assert!(mfa_factor::Entity::find().one(&app.house.db).await.unwrap().is_none());
+        let fresh = secret_of(&owner.get("/admin/mfa/enrol").await);
+        assert!(fresh != own && fresh != known);
+        // It ends with time.
+        let long_ago = now() - chrono::TimeDelta::minutes(16);
+        mfa_factor::Entity::update_many().col_expr(mfa_factor::Column::CreatedAt, Expr::value(long_ago)).exec(&app.house.db).await.unwrap();
+        let page = owner.post("/admin/mfa/enrol", &[("code", &code(&fresh, 0)), ("next", "")]).await;
+        assert!(page.status == StatusCode::UNAUTHORIZED && page.has("longer than 15 minutes"), "{}", page.body);
+        let last = secret_of(&page);
+        assert!(last != fresh && last.len() == 32);
+        let page = owner.post("/admin/mfa/enrol", &[("code", &code(&last, 0)), ("next", "")]).await;
+        assert!(page.has("Keep your recovery codes"), "{}", page.body);
+        assert!(mfa_factor::Entity::find().all(&app.house.db).await.unwrap().iter().all(|factor| factor.confirmed_at.is_some()));
+    }
+
+    async fn a_password_from_long_ago_gives_no_first_factor(db: TestDb) {
+        let app = TestApp::with(db, &REQUIRED).await;
+        let mut visitor = app.anonymous();
+        visitor.sign_in(ADMIN, PASSWORD).await;
+        assert!(secret_of(&visitor.get("/admin/mfa/enrol?next=%2Fadmin%2Fusers").await).len() == 32);
+        app.let_freshness_pass().await;
+        assert_eq!(visitor.get("/admin/mfa/enrol?next=%2Fadmin%2Fusers").await.location(), "/admin/login?next=%2Fadmin%2Fusers");
+        let late = visitor.post("/admin/mfa/enrol", &[("code", "000000"), ("next", "")]).await;
+        assert!(late.location().starts_with("/admin/login"));
+        assert!(visitor.sign_in(ADMIN, PASSWORD).await.location().starts_with("/admin/mfa"));
+        assert_eq!(secret_of(&visitor.get("/admin/mfa/enrol").await).len(), 32);
+    }
+
+    async fn a_waiting_factor_of_the_api_is_not_shown_here(db: TestDb) {
+        let app = TestApp::start(db).await;
+        let (key, db) = (&app.house.config.secret_key, &app.house.db);
+        let device = usher_shared::sessions::Device::default();
+        let (session, _) = usher_shared::sessions::start(db, app.admin.id, device, false).await.unwrap();
+        let factor = usher_shared::mfa::enrol(db, key, app.admin.id, session.id, "Phone").await.unwrap();
+        let known = usher_shared::totp::readable(&usher_shared::mfa::secret(key, &factor).unwrap()).replace(' ', "");
+        let mut owner = app.superuser().await;
+        assert_ne!(secret_of(&owner.get("/admin/mfa/enrol").await), known);
+        let page = owner.post("/admin/mfa/enrol", &[("code", &code(&known, 0)), ("next", "")]).await;
+        assert_eq!(page.status, StatusCode::UNAUTHORIZED);
+        assert!(!usher_shared::mfa::has_factor(db, app.admin.id).await.unwrap());
     }
 }

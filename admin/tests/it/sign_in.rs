@@ -162,4 +162,39 @@ on_both! {
         let wait: u64 = page.headers[header::RETRY_AFTER].to_str().unwrap().parse().unwrap();
         assert!((1..=60).contains(&wait), "{wait}");
     }
+
+    async fn a_log_in_ends_the_browsers_session_before_it(db: TestDb) {
+        let app = TestApp::start(db).await;
+        app.add_staff("sam@example.org", &["users.view"]).await;
+        for email in [ADMIN, "sam@example.org"] {
+            let mut browser = app.superuser().await;
+            let mut thief = browser.clone();
+            browser.get("/admin/account").await;
+            let fields = [("email", email), ("password", PASSWORD), ("next", "")];
+            assert_eq!(browser.post("/admin/login", &fields).await.location(), "/admin/");
+            assert_eq!(browser.get("/admin/").await.status, StatusCode::OK);
+            assert!(thief.get("/admin/").await.location().starts_with("/admin/login"), "the cookie from before, {email}");
+        }
+        let mut browser = app.superuser().await;
+        browser.get("/admin/account").await;
+        let refused = browser.post("/admin/login", &[("email", ADMIN), ("password", "wrong"), ("next", "")]).await;
+        assert_eq!(refused.status, StatusCode::UNAUTHORIZED);
+        assert_eq!(browser.get("/admin/").await.status, StatusCode::OK, "a failed one ends nothing");
+    }
+
+    async fn a_visitors_token_is_none_of_a_session_with_the_same_name(db: TestDb) {
+        let app = TestApp::start(db).await;
+        let mut victim = app.superuser().await;
+        let session = session::Entity::find().one(&app.house.db).await.unwrap().unwrap();
+        let names = [session.id.to_string(), format!("session:{}:{}", session.id, session.user_id)];
+        for name in names {
+            let mut thief = app.anonymous();
+            thief.set_cookie("usher_visitor", &name);
+            thief.get("/admin/login").await;
+            let fields = [("csrf_token", thief.token()), ("name", "Planted".to_owned())];
+            let fields: Vec<_> = fields.iter().map(|(key, value)| (*key, value.as_str())).collect();
+            let page = victim.post_without_token("/admin/roles/new", &fields).await;
+            assert!(page.status == StatusCode::FORBIDDEN && !page.has("Planted"), "{}", page.body);
+        }
+    }
 }

@@ -6,23 +6,22 @@ use axum::{
     response::{IntoResponse, Response},
 };
 use chrono::TimeDelta;
-use sea_orm::DatabaseTransaction;
-use usher_shared::{api_keys, db, entity::api_key};
+use usher_shared::{api_keys, entity::api_key, jobs::Tx};
 use utoipa_axum::{router::OpenApiRouter, routes};
 
 use super::{
     KeyNow, KeyPath, answer,
     input::{KeyPatchIn, RotateIn},
-    shape::NewKeyOut,
+    shape::{KeyOut, NewKeyOut},
 };
 use crate::{
-    caller::Superuser,
+    caller::FreshSuperuser,
     code::Code,
     error::ApiError,
     etag::{IfMatch, etag, may_change},
     fields::FieldError,
     json_body::{Body, OptionalBody},
-    openapi::{ANY_ERRORS, BODY_ERRORS, ErrorList, Errors, SUPERUSER_ERRORS},
+    openapi::{ANY_ERRORS, BODY_ERRORS, ErrorList, Errors, PATCH_ERRORS, SUPERUSER_ERRORS},
     path_id::PathId,
     request::Context,
     secret::Secret,
@@ -37,8 +36,9 @@ pub(super) fn router() -> OpenApiRouter<AppState> {
 
 /// Change an API key
 ///
-/// A JSON merge patch. Scopes, addresses, limit and end hold from the key's next request on. A revoked key stays as it
-/// is (409).
+/// A JSON merge patch, or the whole key as it was read: another value of a field that is not changed here is refused.
+/// Scopes, addresses, limit and end hold from the key's next request on. A revoked key stays as it is (409). Needs a
+/// password within the last five minutes, as whatever makes or changes keys: `POST /auth/reauthenticate`.
 #[utoipa::path(
     patch, path = "/api-keys/{id}", operation_id = "updateApiKey", tag = "API keys",
     params(KeyPath, IfMatch),
@@ -52,13 +52,14 @@ pub(super) fn router() -> OpenApiRouter<AppState> {
 async fn update(
     State(state): State<AppState>,
     Context(context): Context,
-    superuser: Superuser,
+    FreshSuperuser(superuser): FreshSuperuser,
     PathId(id): PathId,
     headers: HeaderMap,
     Body(body): Body<KeyPatchIn>,
 ) -> Result<Response, ApiError> {
-    let tx = db::begin(&state.db).await?;
+    let tx = state.ledger.begin().await?;
     let before = living(find(&tx, id, &headers).await?)?;
+    body.fixed.must_be(|| KeyOut::from(before.clone()))?;
     let key = api_keys::edit(&tx, before, body.into(), &superuser.actor(&context)).await?;
     tx.commit().await?;
     Ok(answer(key))
@@ -67,7 +68,8 @@ async fn update(
 /// Replace the secret of an API key
 ///
 /// The answer holds the new secret, this once. The old one works for `grace_seconds` longer, a day unless you say
-/// otherwise, so that services can change over without a gap; send 0 when it has leaked.
+/// otherwise, so that services can change over without a gap; send 0 when it has leaked. Needs a password within the last
+/// five minutes: `POST /auth/reauthenticate`.
 #[utoipa::path(
     post, path = "/api-keys/{id}/rotate", operation_id = "rotateApiKey", tag = "API keys",
     params(KeyPath, IfMatch),
@@ -84,12 +86,12 @@ async fn update(
 async fn rotate(
     State(state): State<AppState>,
     Context(context): Context,
-    superuser: Superuser,
+    FreshSuperuser(superuser): FreshSuperuser,
     PathId(id): PathId,
     headers: HeaderMap,
     OptionalBody(body): OptionalBody<RotateIn>,
 ) -> Result<Response, ApiError> {
-    let tx = db::begin(&state.db).await?;
+    let tx = state.ledger.begin().await?;
     let before = living(find(&tx, id, &headers).await?)?;
     let grace = TimeDelta::seconds(body.grace_seconds.into());
     let (key, token) = api_keys::rotate(&tx, before, grace, &superuser.actor(&context)).await?;
@@ -100,7 +102,8 @@ async fn rotate(
 
 /// Revoke an API key
 ///
-/// From the next request on the key opens nothing. It stays in the list for the record.
+/// From the next request on the key opens nothing. It stays in the list for the record. Needs a password within the last
+/// five minutes: `POST /auth/reauthenticate`.
 #[utoipa::path(
     delete, path = "/api-keys/{id}", operation_id = "revokeApiKey", tag = "API keys",
     params(KeyPath, IfMatch),
@@ -110,11 +113,11 @@ async fn rotate(
 async fn revoke(
     State(state): State<AppState>,
     Context(context): Context,
-    superuser: Superuser,
+    FreshSuperuser(superuser): FreshSuperuser,
     PathId(id): PathId,
     headers: HeaderMap,
 ) -> Result<StatusCode, ApiError> {
-    let tx = db::begin(&state.db).await?;
+    let tx = state.ledger.begin().await?;
     let before = find(&tx, id, &headers).await?;
     api_keys::revoke(&tx, before, &superuser.actor(&context)).await?;
     tx.commit().await?;
@@ -122,7 +125,7 @@ async fn revoke(
 }
 
 /// The key, held for the change.
-async fn find(tx: &DatabaseTransaction, id: Option<i64>, headers: &HeaderMap) -> Result<api_key::Model, ApiError> {
+async fn find(tx: &Tx, id: Option<i64>, headers: &HeaderMap) -> Result<api_key::Model, ApiError> {
     let id = id.ok_or(ApiError::ApiKeyNotFound)?;
     let key = api_keys::find_for_change(tx, id)
         .await?
@@ -139,12 +142,16 @@ fn living(key: api_key::Model) -> Result<api_key::Model, ApiError> {
 }
 
 /// Whatever changes a key that is there.
-const CHANGE_ERRORS: &[Code] = &[Code::ApiKeyNotFound, Code::PreconditionFailed];
+const CHANGE_ERRORS: &[Code] = &[
+    Code::ReauthenticationRequired,
+    Code::ApiKeyNotFound,
+    Code::PreconditionFailed,
+];
 
 struct Change;
 impl ErrorList for Change {
     const CODES: &'static [&'static [Code]] = &[
-        BODY_ERRORS,
+        PATCH_ERRORS,
         SUPERUSER_ERRORS,
         CHANGE_ERRORS,
         &[Code::ApiKeyRevoked],

@@ -17,8 +17,10 @@ use utoipa::{
 
 use crate::{
     fields::{Fields, FromFields},
+    fixed::{Fixed, Sent},
     query::moment,
     state::AppState,
+    visible_text,
 };
 
 /// Networks that one key can name.
@@ -34,8 +36,7 @@ const MAX_GRACE: u32 = 604_800;
 #[derive(ToSchema)]
 #[schema(as = NewApiKey)]
 pub(super) struct NewKeyIn {
-    /// What it is for. 1–255 characters after trimming, none of them a control character.
-    #[schema(example = "billing", value_type = String, min_length = 1, pattern = r"^\s*[^\s\x00-\x1f\x7f-\x9f][^\x00-\x1f\x7f-\x9f]{0,254}\s*$")]
+    #[schema(schema_with = visible_text::key_name)]
     name: Name,
     #[schema(schema_with = scopes_schema)]
     scopes: Vec<Scope>,
@@ -83,8 +84,7 @@ impl From<NewKeyIn> for NewKey {
 #[derive(ToSchema)]
 #[schema(as = ApiKeyPatch)]
 pub(super) struct KeyPatchIn {
-    /// 1–255 characters after trimming, none of them a control character.
-    #[schema(example = "billing, new", value_type = String, required = false, nullable = false, min_length = 1, pattern = r"^\s*[^\s\x00-\x1f\x7f-\x9f][^\x00-\x1f\x7f-\x9f]{0,254}\s*$")]
+    #[schema(schema_with = visible_text::key_name, required = false)]
     name: Option<Name>,
     #[schema(schema_with = scopes_schema, required = false)]
     scopes: Option<Vec<Scope>>,
@@ -97,7 +97,22 @@ pub(super) struct KeyPatchIn {
     /// In the future; null for never.
     #[schema(example = "2100-01-01T00:00:00Z", value_type = Option<DateTime<Utc>>)]
     expires_at: Option<Option<DateTime<Utc>>>,
+    #[schema(ignore)]
+    pub(super) fixed: Sent,
 }
+
+/// What of a key nobody changes by sending the key.
+const FIXED: &[Fixed] = &[
+    Fixed::new("id", "An id stays"),
+    Fixed::new("hint", "POST /api-keys/{id}/rotate makes another secret"),
+    Fixed::new("key", "POST /api-keys/{id}/rotate makes another secret"),
+    Fixed::new("state", "DELETE /api-keys/{id} revokes a key, and expires_at ends it"),
+    Fixed::new("created_by", "It stays"),
+    Fixed::new("created_at", "It stays"),
+    Fixed::moving("last_used_at"),
+    Fixed::new("revoked_at", "DELETE /api-keys/{id} revokes a key"),
+    Fixed::new("previous_until", "POST /api-keys/{id}/rotate sets it"),
+];
 
 impl FromFields<AppState> for KeyPatchIn {
     fn from_fields(fields: &mut Fields<'_>, _: &AppState) -> Option<Self> {
@@ -112,6 +127,7 @@ impl FromFields<AppState> for KeyPatchIn {
             allowed_cidrs: allowed_cidrs?,
             requests_per_minute: requests_per_minute?,
             expires_at: expires_at?,
+            fixed: Sent::read(fields, FIXED),
         })
     }
 }
@@ -160,27 +176,28 @@ fn scopes_schema() -> Array {
 
 fn parse_scopes(words: Vec<&str>) -> Result<Vec<Scope>, Violation> {
     let mut scopes = Vec::new();
-    for word in words {
+    for (number, word) in words.into_iter().enumerate() {
         let known = Scope::ALL.map(Scope::as_str).join(", ");
         let scope = Scope::parse(word).ok_or_else(|| {
             Violation::new(ViolationKind::Enum, format!("Each scope must be one of {known}"))
                 .with(json!({ "expected": known }))
+                .of_element(number)
         })?;
         if !scopes.contains(&scope) {
             scopes.push(scope);
         }
     }
     if scopes.is_empty() {
-        return Err(Violation::value(
-            "Name at least one scope: a key without any opens nothing",
-        ));
+        let message = "Name at least one scope: a key without any opens nothing";
+        return Err(Violation::new(ViolationKind::TooShort, message).with(json!({ "min_length": 1 })));
     }
     Ok(scopes)
 }
 
 fn parse_networks(texts: Vec<&str>) -> Result<Vec<IpNet>, Violation> {
     if texts.len() > MAX_NETWORKS {
-        return Err(Violation::value("Name 32 networks at most"));
+        let fault = Violation::new(ViolationKind::TooLong, "Name 32 networks at most");
+        return Err(fault.with(json!({ "max_length": MAX_NETWORKS })));
     }
     let network = |text: &str| {
         let text = text.trim();
@@ -190,8 +207,13 @@ fn parse_networks(texts: Vec<&str>) -> Result<Vec<IpNet>, Violation> {
             .or_else(|| text.parse::<IpAddr>().ok().map(IpNet::from));
         network.map(|network: IpNet| network.trunc())
     };
-    let read: Option<Vec<IpNet>> = texts.into_iter().map(network).collect();
-    read.ok_or_else(|| Violation::value("Write each network as a CIDR such as 192.0.2.0/24, or as one address"))
+    let wrong = |number| {
+        Violation::value("Write each network as a CIDR such as 192.0.2.0/24, or as one address").of_element(number)
+    };
+    let networks = texts.into_iter().enumerate();
+    networks
+        .map(|(number, text)| network(text).ok_or_else(|| wrong(number)))
+        .collect()
 }
 
 fn parse_limit(raw: i64) -> Result<i32, Violation> {

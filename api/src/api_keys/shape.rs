@@ -6,6 +6,8 @@ use serde::Serialize;
 use usher_shared::{Token, entity::api_key, time::now};
 use utoipa::ToSchema;
 
+use crate::moment;
+
 /// An API key; the secret itself is shown only when it is made.
 #[derive(Serialize, ToSchema)]
 #[schema(as = ApiKey)]
@@ -31,16 +33,21 @@ pub(crate) struct KeyOut {
     #[schema(example = 1)]
     created_by: Option<i64>,
     #[schema(example = "2026-11-22T12:00:00.123456Z")]
+    #[serde(serialize_with = "moment::fixed")]
     created_at: DateTime<Utc>,
     #[schema(example = "2100-01-01T00:00:00Z")]
+    #[serde(serialize_with = "moment::fixed_or_null")]
     expires_at: Option<DateTime<Utc>>,
     /// To the minute.
     #[schema(example = "2026-11-22T12:00:00.123456Z")]
+    #[serde(serialize_with = "moment::fixed_or_null")]
     last_used_at: Option<DateTime<Utc>>,
     #[schema(example = json!(null))]
+    #[serde(serialize_with = "moment::fixed_or_null")]
     revoked_at: Option<DateTime<Utc>>,
     /// Until when the secret before the last rotation works.
     #[schema(example = json!(null))]
+    #[serde(serialize_with = "moment::fixed_or_null")]
     previous_until: Option<DateTime<Utc>>,
 }
 

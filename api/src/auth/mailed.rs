@@ -4,12 +4,13 @@
 use axum::{extract::State, http::StatusCode};
 use usher_shared::{
     entity::{mail_token::MailTokenPurpose, user},
+    password,
     users::{self, EmailChangeError},
 };
 use utoipa::ToSchema;
 use utoipa_axum::{router::OpenApiRouter, routes};
 
-use super::{anonymous, login::text};
+use super::{anonymous, login::text, password_reset::acceptable};
 use crate::{
     code::Code,
     error::ApiError,
@@ -59,12 +60,13 @@ pub(crate) async fn run(
     Limit::of_mailed_tokens(context.address).charge(state, context).await?;
     let (tx, actor) = (state.ledger.begin().await?, anonymous(context));
     let user = match errand {
-        Errand::VerifyEmail => users::verify_email(&tx, token, &actor).await?,
+        Errand::VerifyEmail => users::verify_email(&tx, token, None, &actor).await?,
         Errand::ConfirmEmailChange => users::confirm_email_change(&tx, token, &actor).await?,
         Errand::UndoEmailChange => users::undo_email_change(&tx, token, &actor).await?,
         Errand::KeepAccount => users::keep(&tx, token, &actor).await?,
     };
     tx.commit().await?;
+    state.limiter.forget_failures(&user.email_key).await;
     Ok(user)
 }
 
@@ -76,6 +78,29 @@ impl From<EmailChangeError> for ApiError {
             EmailChangeError::Db(error) => error.into(),
             EmailChangeError::Enqueue(error) => error.into(),
         }
+    }
+}
+
+/// The token of the mail, and a password for an account that has none or somebody else's.
+#[derive(ToSchema)]
+#[schema(as = EmailVerification)]
+struct VerifyIn {
+    #[schema(example = "umt_0aB1cD2eF3gH4iJ5kL6mN7oP8qR9sT_0aB1cD")]
+    token: String,
+    /// 12–128 characters of any kind, hard to guess, and neither name nor address. Replaces the one that was chosen at
+    /// sign-up.
+    #[schema(example = json!(null), value_type = Option<String>, format = Password, min_length = 12, max_length = 128)]
+    password: Option<String>,
+}
+
+impl FromFields<AppState> for VerifyIn {
+    fn from_fields(fields: &mut Fields<'_>, _: &AppState) -> Option<Self> {
+        let token = fields.required("token", text);
+        let password = fields.optional("password", text);
+        Some(Self {
+            token: token?,
+            password: password?,
+        })
     }
 }
 
@@ -96,25 +121,43 @@ impl FromFields<AppState> for TokenIn {
 
 /// Confirm an email address
 ///
-/// With the token of the link in the mail. From then on the account can log in.
+/// With the token of the link in the mail. From then on the account can log in. Where people with different passwords
+/// have signed up with the address, none of them is valid: send the one to use, or its owner gets a mail with a link to
+/// choose it.
 #[utoipa::path(
     post, path = "/auth/verify-email", operation_id = "verifyEmail", tag = "Sign-in",
-    request_body(content = TokenIn, content_type = "application/json"),
+    request_body(content = VerifyIn, content_type = "application/json"),
     responses((status = 204, description = "The address is confirmed"), Errors<Once>),
     security(()),
 )]
 async fn verify_email(
     State(state): State<AppState>,
     Context(context): Context,
-    Body(body): Body<TokenIn>,
+    Body(body): Body<VerifyIn>,
 ) -> Result<StatusCode, ApiError> {
-    run(&state, &context, Errand::VerifyEmail, &body.token).await?;
+    match &body.password {
+        None => drop(run(&state, &context, Errand::VerifyEmail, &body.token).await?),
+        Some(password) => verify_with(&state, &context, &body.token, password).await?,
+    }
     Ok(StatusCode::NO_CONTENT)
+}
+
+async fn verify_with(state: &AppState, context: &RequestContext, token: &str, raw: &str) -> Result<(), ApiError> {
+    Limit::of_mailed_tokens(context.address).charge(state, context).await?;
+    let (_, user) = users::holder(&state.db, token, MailTokenPurpose::VerifyEmail).await?;
+    let password = acceptable("password", raw, &user)?;
+    let hash = password::hash(&password).await.map_err(anyhow::Error::from)?;
+    let tx = state.ledger.begin().await?;
+    let user = users::verify_email(&tx, token, Some(hash), &anonymous(context)).await?;
+    tx.commit().await?;
+    state.limiter.forget_failures(&user.email_key).await;
+    Ok(())
 }
 
 /// Move the account to the new email address
 ///
-/// With the token that was mailed there. The old mailbox gets a link that undoes it, for 72 hours.
+/// With the token that was mailed there. The old mailbox gets a link that undoes it, for 72 hours. An account that never
+/// confirmed the address loses it.
 #[utoipa::path(
     post, path = "/auth/email-change/confirm", operation_id = "confirmEmailChange", tag = "Sign-in",
     request_body(content = TokenIn, content_type = "application/json"),

@@ -10,7 +10,6 @@ use axum::{
     response::{IntoResponse, Response},
 };
 use serde::Serialize;
-use url::form_urlencoded;
 use utoipa::ToSchema;
 use utoipa_axum::{router::OpenApiRouter, routes};
 
@@ -22,12 +21,15 @@ use super::{
 use crate::{
     code::Code,
     error::ApiError,
-    json_body,
+    form,
     openapi::{ANY_ERRORS, ErrorList, Errors},
     request::Context,
     secret::Secret,
     state::AppState,
 };
+
+/// Where it is; its errors look as OAuth clients expect, also those of the layers around it.
+pub(crate) const TOKEN_PATH: &str = "/oauth/token";
 
 pub(super) fn router() -> OpenApiRouter<AppState> {
     OpenApiRouter::new().routes(routes!(token))
@@ -63,7 +65,7 @@ impl From<TokensOut> for OAuthTokensOut {
 #[derive(Serialize, ToSchema)]
 #[schema(as = OAuthError)]
 struct OAuthErrorOut {
-    /// `invalid_request`, `invalid_grant`, `unsupported_grant_type`, or `mfa_required`.
+    /// `invalid_request`, `invalid_client`, `invalid_grant`, `invalid_scope`, `unsupported_grant_type`, or `mfa_required`.
     #[schema(example = "invalid_grant")]
     error: &'static str,
     #[schema(example = "Email or password is wrong, or the account may not sign in")]
@@ -74,17 +76,63 @@ struct OAuthErrorOut {
     mfa_token: Option<String>,
 }
 
-fn refusal(error: &'static str, error_description: &'static str) -> Response {
-    let body = OAuthErrorOut {
-        error,
-        error_description,
-        mfa_token: None,
-    };
-    (StatusCode::BAD_REQUEST, NO_CACHE, Json(body)).into_response()
+/// Why there are no tokens.
+enum Refusal {
+    /// 400, with these two members.
+    Said(&'static str, &'static str),
+    /// 401 `invalid_client`.
+    Client,
+    /// 400 `mfa_required`, with the token for the code.
+    CodeOwed(String),
+    /// An error that every operation can have; [`crate::problem`] gives it the members of the RFC.
+    Other(ApiError),
+}
+
+impl From<ApiError> for Refusal {
+    fn from(error: ApiError) -> Self {
+        match error {
+            ApiError::LoginFailed | ApiError::EmailNotVerified | ApiError::InvalidCredential => {
+                Self::Said("invalid_grant", error.code().detail())
+            }
+            ApiError::Invalid(_) => Self::Said("invalid_request", "The form did not come whole"),
+            ApiError::UnsupportedMediaType(..) => Self::Said("invalid_request", "Send a form with grant_type"),
+            other => Self::Other(other),
+        }
+    }
+}
+
+impl IntoResponse for Refusal {
+    fn into_response(self) -> Response {
+        let body = |error, error_description, mfa_token| OAuthErrorOut {
+            error,
+            error_description,
+            mfa_token,
+        };
+        match self {
+            Self::Said(error, why) => (StatusCode::BAD_REQUEST, NO_CACHE, Json(body(error, why, None))).into_response(),
+            Self::Client => {
+                let challenge = HeaderValue::from_static(r#"Basic realm="usher", charset="UTF-8""#);
+                let challenge = [(header::WWW_AUTHENTICATE, challenge)];
+                let body = body(
+                    "invalid_client",
+                    "No client is registered here; leave its credentials out",
+                    None,
+                );
+                (StatusCode::UNAUTHORIZED, NO_CACHE, challenge, Json(body)).into_response()
+            }
+            Self::CodeOwed(token) => {
+                let why = "Send the mfa_token with a code to POST /auth/mfa";
+                let body = body("mfa_required", why, Some(token));
+                (StatusCode::BAD_REQUEST, NO_CACHE, Secret(body)).into_response()
+            }
+            Self::Other(error) => error.into_response(),
+        }
+    }
 }
 
 /// For caches from before `Cache-Control`, which every answer of ours has (RFC 6749 §5.1).
-const NO_CACHE: [(header::HeaderName, HeaderValue); 1] = [(header::PRAGMA, HeaderValue::from_static("no-cache"))];
+pub(crate) const NO_CACHE: [(header::HeaderName, HeaderValue); 1] =
+    [(header::PRAGMA, HeaderValue::from_static("no-cache"))];
 
 /// What is asked for; only for the documents.
 #[derive(ToSchema)]
@@ -103,13 +151,16 @@ struct TokenIn {
     /// For `refresh_token`.
     #[schema(example = json!(null))]
     refresh_token: Option<String>,
+    /// Tokens here have no scopes: leave it out or empty.
+    #[schema(example = "", max_length = 0)]
+    scope: Option<String>,
 }
 
 /// Get tokens as an OAuth client
 ///
-/// RFC 6749 with the grants `password` and `refresh_token`, for clients that speak nothing else. Client credentials are
-/// not needed and not looked at. Errors have the form of RFC 6749 §5.2. With a second factor the error is
-/// `mfa_required`, and its `mfa_token` goes to `POST /auth/mfa`.
+/// RFC 6749 with the grants `password` and `refresh_token`, for clients that speak nothing else. No clients are
+/// registered, so a `client_id` is not needed, and a client's secret is refused. Errors have the form of RFC 6749 §5.2. With
+/// a second factor the error is `mfa_required`, and its `mfa_token` goes to `POST /auth/mfa`.
 #[utoipa::path(
     post, path = "/oauth/token", operation_id = "oauthToken", tag = "Sign-in",
     request_body(content = TokenIn, content_type = "application/x-www-form-urlencoded"),
@@ -122,6 +173,15 @@ struct TokenIn {
                 "error_description": "Email or password is wrong, or the account may not sign in",
             })))),
         ),
+        (
+            status = 401, description = "A client's credentials, of which none are registered", body = OAuthErrorOut,
+            content_type = "application/json",
+            headers(("WWW-Authenticate" = String, description = "`Basic`, as the client authenticated")),
+            examples(("invalid_client" = (value = json!({
+                "error": "invalid_client",
+                "error_description": "No client is registered here; leave its credentials out",
+            })))),
+        ),
         Errors<Token>,
     ),
     security(()),
@@ -130,85 +190,84 @@ async fn token(
     State(state): State<AppState>,
     Context(context): Context,
     headers: HeaderMap,
-    form: Form,
-) -> Result<Response, ApiError> {
-    let tokens = match form.grant_type() {
-        Some("password") => match (form.get("username"), form.get("password")) {
-            (Some(email), Some(password)) => {
-                let device = device(&context, &headers);
-                match log_in(&state, &context, device, email, password).await {
-                    Ok(LoginOut::Tokens(tokens)) => Ok(*tokens),
-                    Ok(LoginOut::MfaRequired(owed)) => {
-                        let body = OAuthErrorOut {
-                            error: "mfa_required",
-                            error_description: "Send the mfa_token with a code to POST /auth/mfa",
-                            mfa_token: Some(owed.mfa_token),
-                        };
-                        return Ok((StatusCode::BAD_REQUEST, NO_CACHE, Secret(body)).into_response());
-                    }
-                    Err(error) => Err(error),
-                }
-            }
-            _ => return Ok(refusal("invalid_request", "Send username and password, each once")),
-        },
-        Some("refresh_token") => match form.get("refresh_token") {
-            Some(token) => exchange(&state, &context, token).await,
-            None => return Ok(refusal("invalid_request", "Send the refresh_token, once")),
-        },
-        Some(_) => return Ok(refusal("unsupported_grant_type", "Use password or refresh_token")),
-        None => return Ok(refusal("invalid_request", "Send a form with grant_type, once")),
-    };
-    match tokens {
-        Ok(tokens) => Ok((NO_CACHE, Secret(OAuthTokensOut::from(tokens))).into_response()),
-        Err(error @ (ApiError::LoginFailed | ApiError::EmailNotVerified | ApiError::InvalidCredential)) => {
-            Ok(refusal("invalid_grant", error.code().detail()))
-        }
-        Err(other) => Err(other),
+    Form(form): Form,
+) -> Result<Response, Refusal> {
+    let get = |name| form.get(name).map(String::as_str);
+    check_client(&headers, get("client_secret"))?;
+    let grant = get("grant_type").ok_or(Refusal::Said("invalid_request", "Send a form with grant_type"))?;
+    if !["password", "refresh_token"].contains(&grant) {
+        return Err(Refusal::Said("unsupported_grant_type", "Use password or refresh_token"));
     }
+    if get("scope").is_some() {
+        return Err(Refusal::Said(
+            "invalid_scope",
+            "Tokens here have no scopes; leave scope out",
+        ));
+    }
+    let tokens = match (grant, get("username"), get("password"), get("refresh_token")) {
+        ("password", Some(email), Some(password), _) => {
+            match log_in(&state, &context, device(&context, &headers), email, password).await? {
+                LoginOut::Tokens(tokens) => *tokens,
+                LoginOut::MfaRequired(owed) => return Err(Refusal::CodeOwed(owed.mfa_token)),
+            }
+        }
+        ("password", ..) => return Err(Refusal::Said("invalid_request", "Send username and password")),
+        (_, _, _, Some(token)) => exchange(&state, &context, token).await?,
+        _ => return Err(Refusal::Said("invalid_request", "Send the refresh_token")),
+    };
+    Ok((NO_CACHE, Secret(OAuthTokensOut::from(tokens))).into_response())
 }
 
 struct Token;
 impl ErrorList for Token {
     const CODES: &'static [&'static [Code]] = &[
-        &[Code::BodyTooLarge, Code::InvalidRequest, Code::RateLimited],
+        &[Code::BodyTooLarge, Code::UnsupportedContentCoding, Code::RateLimited],
         ANY_ERRORS,
     ];
 }
 
-/// The parameters that were sent exactly once (RFC 6749 §3.2: none may be repeated); one without a value counts as left
-/// out.
-struct Form(HashMap<String, Option<String>>);
-
-impl FromRequest<AppState> for Form {
-    type Rejection = ApiError;
-
-    async fn from_request(request: Request, _: &AppState) -> Result<Self, ApiError> {
-        let is_form = request.headers().get(header::CONTENT_TYPE).is_some_and(|value| {
-            value
-                .as_bytes()
-                .to_ascii_lowercase()
-                .starts_with(b"application/x-www-form-urlencoded")
-        });
-        let bytes = json_body::read(request).await?;
-        let mut once = HashMap::new();
-        if is_form {
-            for (name, value) in form_urlencoded::parse(&bytes) {
-                let value = Some(value.into_owned()).filter(|value| !value.is_empty());
-                once.entry(name.into_owned())
-                    .and_modify(|kept| *kept = None)
-                    .or_insert(value);
-            }
-        }
-        Ok(Self(once))
+/// Refuses a client that says who it is (RFC 6749 §5.2): none is registered, so nobody can prove it. A public client may
+/// name itself in the form, and Swagger UI sends an empty name and secret.
+fn check_client(headers: &HeaderMap, secret: Option<&str>) -> Result<(), Refusal> {
+    let mut lines = headers.get_all(header::AUTHORIZATION).iter();
+    let line = lines.next().map(|line| line.to_str().unwrap_or_default().trim());
+    if lines.next().is_some() {
+        return Err(Refusal::Said(
+            "invalid_request",
+            "Send one Authorization header at most",
+        ));
+    }
+    let (scheme, rest) = line.unwrap_or_default().split_once(' ').unwrap_or_default();
+    // Clients send the access token that they have with everything, also when they come for the next one.
+    let in_header = match line {
+        None => false,
+        Some(_) if scheme.eq_ignore_ascii_case("bearer") => false,
+        Some(_) => !scheme.eq_ignore_ascii_case("basic") || rest.trim() != EMPTY,
+    };
+    match (in_header, secret) {
+        (true, Some(_)) => Err(Refusal::Said("invalid_request", "Send client credentials in one place")),
+        (true, None) | (false, Some(_)) => Err(Refusal::Client),
+        (false, None) => Ok(()),
     }
 }
 
-impl Form {
-    fn get(&self, name: &str) -> Option<&str> {
-        self.0.get(name)?.as_deref()
-    }
+/// An empty name, a colon and an empty secret, in base64.
+const EMPTY: &str = "Og==";
 
-    fn grant_type(&self) -> Option<&str> {
-        self.get("grant_type")
+/// The parameters that have a value: one without counts as left out, and none may be repeated (RFC 6749 §3.2).
+struct Form(HashMap<String, String>);
+
+impl FromRequest<AppState> for Form {
+    type Rejection = Refusal;
+
+    async fn from_request(request: Request, _: &AppState) -> Result<Self, Refusal> {
+        let mut given = HashMap::new();
+        for (name, value) in form::read(request).await? {
+            if given.insert(name, value).is_some() {
+                return Err(Refusal::Said("invalid_request", "Send each parameter once"));
+            }
+        }
+        given.retain(|_, value| !value.is_empty());
+        Ok(Self(given))
     }
 }

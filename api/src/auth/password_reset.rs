@@ -1,11 +1,10 @@
 //! `POST /auth/password-reset` and `/confirm`: a forgotten password is replaced by a mailed link.
 
 use axum::{Json, extract::State, http::StatusCode};
-use sea_orm::EntityTrait;
 use usher_shared::{
     entity::{mail_token::MailTokenPurpose, user},
     jobs::PasswordReset,
-    mail_tokens, password,
+    password,
     rules::Password,
     users,
 };
@@ -35,7 +34,7 @@ pub(super) fn router() -> OpenApiRouter<AppState> {
 /// Ask for a new password
 ///
 /// Always 202 for a valid address. Where it has an account, a mail with a link goes there that works once and for half
-/// an hour. Three, then one an hour to one mailbox.
+/// an hour; the link mailed before ends. Three, then one an hour to one mailbox.
 #[utoipa::path(
     post, path = "/auth/password-reset", operation_id = "askPasswordReset", tag = "Sign-in",
     request_body(content = AddressIn, content_type = "application/json"),
@@ -86,7 +85,8 @@ impl FromFields<AppState> for ConfirmIn {
 
 /// Set a new password
 ///
-/// All sessions end and every other link that was mailed opens nothing any more. Logging in still asks for the second
+/// All sessions end and every other link that was mailed opens nothing any more. Whoever was kept from logging in by too
+/// many wrong passwords can do so again. Logging in still asks for the second
 /// factor. A password that is refused leaves the token as it was.
 #[utoipa::path(
     post, path = "/auth/password-reset/confirm", operation_id = "resetPassword", tag = "Sign-in",
@@ -102,14 +102,13 @@ async fn confirm(
     Limit::of_mailed_tokens(context.address)
         .charge(&state, &context)
         .await?;
-    let token = mail_tokens::peek(&state.db, &body.token, MailTokenPurpose::PasswordReset).await?;
-    let user = user::Entity::find_by_id(token.user_id).one(&state.db).await?;
-    let user = user.ok_or(ApiError::TokenInvalid)?;
+    let (_, user) = users::holder(&state.db, &body.token, MailTokenPurpose::PasswordReset).await?;
     let password = acceptable("password", &body.password, &user)?;
     let hash = password::hash(&password).await.map_err(anyhow::Error::from)?;
     let tx = state.ledger.begin().await?;
-    users::reset_password(&tx, &body.token, hash, &anonymous(&context)).await?;
+    let user = users::reset_password(&tx, &body.token, hash, &anonymous(&context)).await?;
     tx.commit().await?;
+    state.limiter.forget_failures(&user.email_key).await;
     Ok(StatusCode::NO_CONTENT)
 }
 

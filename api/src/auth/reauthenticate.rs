@@ -65,8 +65,8 @@ struct ReauthenticatedOut {
 
 /// Confirm the password
 ///
-/// Opens for five minutes what needs it: another email address, second factors, deletion. Just after a log-in it is open
-/// anyway. Wrong passwords count as failed log-ins of the account.
+/// Opens for five minutes what needs it: another email address, second factors, deletion, API keys. Just after a log-in it is
+/// open anyway. Staff who act for a user confirm nothing (403). Wrong passwords count as failed log-ins of the account.
 #[utoipa::path(
     post, path = "/auth/reauthenticate", operation_id = "reauthenticate", tag = "Sign-in",
     request_body(content = ReauthenticateIn, content_type = "application/json"),
@@ -80,6 +80,10 @@ async fn reauthenticate(
     Body(body): Body<ReauthenticateIn>,
 ) -> Result<Json<ReauthenticatedOut>, ApiError> {
     let (user, session) = (&current.0.user, &current.0.session);
+    // Who acts for the user confirms nothing, and learns nothing about the password.
+    if !current.0.is_owner() {
+        return Err(ApiError::PasswordWrong);
+    }
     let failures = Limit::of_failures(&user.email_key);
     failures.peek(&state).await?;
     if !password::verify(&body.password, user.password_hash.as_deref()).await {
@@ -96,7 +100,7 @@ async fn reauthenticate(
         refused(&state, &context, Some(user), "wrong code").await?;
         return Err(ApiError::MfaCodeInvalid);
     }
-    sessions::reauthenticated(&*tx, session.id).await?;
+    sessions::reauthenticated(&*tx, session.id, owed).await?;
     audit::record(&*tx, &current.actor(&context), about(user, "reauthenticate")).await?;
     tx.commit().await?;
     let expires_in = sessions::FRESH.num_seconds();

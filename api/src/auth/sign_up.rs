@@ -5,9 +5,8 @@ use axum::{Json, extract::State, http::StatusCode};
 use usher_shared::{
     config::SignUp,
     jobs::VerifyEmail,
-    password,
     rules::{Age, Email, Name, Password},
-    users::{self, NewUser},
+    users::{self, NewUser, SignUpError},
 };
 use utoipa::ToSchema;
 use utoipa_axum::{router::OpenApiRouter, routes};
@@ -23,6 +22,7 @@ use crate::{
     request::{Context, RequestContext},
     state::AppState,
     users::email_schema,
+    visible_text,
 };
 
 pub(super) fn router() -> OpenApiRouter<AppState> {
@@ -33,13 +33,7 @@ pub(super) fn router() -> OpenApiRouter<AppState> {
 #[derive(ToSchema)]
 #[schema(as = SignUp)]
 struct SignUpIn {
-    /// 1–255 characters after trimming, none of them a control character.
-    #[schema(
-        example = "Ada Lovelace",
-        value_type = String,
-        min_length = 1,
-        pattern = r"^\s*[^\s\x00-\x1f\x7f-\x9f][^\x00-\x1f\x7f-\x9f]{0,254}\s*$",
-    )]
+    #[schema(schema_with = visible_text::name)]
     name: Name,
     #[schema(schema_with = email_schema)]
     email: Email,
@@ -73,8 +67,10 @@ impl FromFields<AppState> for SignUpIn {
 /// Sign up
 ///
 /// Always 202 for a valid body. A new account gets a mail whose link confirms the address, and can log in after that.
-/// Where the address has an account, its owner gets a mail instead and nothing changes. Needs open sign-up; ten an hour
-/// from one address.
+/// Where the address has an account that was confirmed or deleted, its owner gets a mail about it and nothing changes.
+/// Who signs up again with another password before the address is confirmed is somebody else, perhaps: neither password
+/// opens the account then, and whoever opens the mailed link chooses one. Needs open sign-up; ten an hour from one
+/// address.
 #[utoipa::path(
     post, path = "/auth/sign-up", operation_id = "signUp", tag = "Sign-in",
     request_body(content = SignUpIn, content_type = "application/json"),
@@ -91,16 +87,23 @@ async fn sign_up(
     }
     Limit::of_sign_ups(context.address).charge(&state, &context).await?;
     Limit::of_mails(body.email.key()).charge(&state, &context).await?;
-    let hash = password::hash(&body.password).await.map_err(anyhow::Error::from)?;
     let new = NewUser {
         name: body.name,
         email: body.email,
         age: body.age,
     };
-    let tx = state.ledger.begin().await?;
-    users::sign_up(&tx, &new, hash, &anonymous(&context)).await?;
-    tx.commit().await?;
+    users::sign_up(&state.ledger, &new, &body.password, &anonymous(&context)).await?;
     Ok(ACCEPTED)
+}
+
+impl From<SignUpError> for ApiError {
+    fn from(error: SignUpError) -> Self {
+        match error {
+            SignUpError::Hash(error) => Self::Internal(error.into()),
+            SignUpError::Db(error) => error.into(),
+            SignUpError::Enqueue(error) => error.into(),
+        }
+    }
 }
 
 struct SignUpErrors;
@@ -125,8 +128,8 @@ impl FromFields<AppState> for AddressIn {
 
 /// Ask for the confirming mail again
 ///
-/// Always 202 for a valid address. An account whose address is not confirmed yet gets the mail. Three, then one an hour
-/// to one mailbox.
+/// Always 202 for a valid address. An account whose address is not confirmed yet gets the mail, and the link mailed
+/// before ends. Three, then one an hour to one mailbox.
 #[utoipa::path(
     post, path = "/auth/verify-email/resend", operation_id = "resendVerification", tag = "Sign-in",
     request_body(content = AddressIn, content_type = "application/json"),

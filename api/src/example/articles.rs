@@ -46,8 +46,9 @@ pub(crate) struct ArticleOut {
 
 impl Listed for article::Entity {
     const PATH: &'static str = "/articles";
-    const SORTS: &'static [(&'static str, Column)] = &[("id", Column::Id)];
+    const SORTS: &'static [(&'static str, Column)] = &[("id", Column::Id), ("published_at", Column::PublishedAt)];
     const ID: Column = Column::Id;
+    const SHARED: &'static [&'static str] = &["published_at"];
 
     type Row = ArticleOut;
     const COLUMNS: &'static [Column] = &[Column::Id, Column::Title, Column::AuthorId, Column::PublishedAt];
@@ -65,8 +66,11 @@ impl Listed for article::Entity {
         })
     }
 
-    fn value(row: &ArticleOut, _: Column) -> Value {
-        row.id.into()
+    fn value(row: &ArticleOut, column: Column) -> Value {
+        match column {
+            Column::PublishedAt => row.published_at.into(),
+            _ => row.id.into(),
+        }
     }
 }
 
@@ -84,7 +88,10 @@ impl FromQuery<AppState> for ArticlesQuery {
 #[utoipa::path(
     get, path = "/articles", operation_id = "listArticles", tag = "Articles",
     params(
-        ("sort" = Option<String>, Query, pattern = "^-?id$", description = "`id` or `-id`"),
+        (
+            "sort" = Option<String>, Query, pattern = "^-?(id|published_at)$",
+            description = "`id` or `published_at`, with a `-` in front for the other way round; drafts come last, or first",
+        ),
         ListIn,
     ),
     responses(

@@ -98,6 +98,48 @@ on_both! {
         let next = format!("/articles?limit=2&cursor={}", page["next_cursor"].as_str().expect("a cursor"));
         let (_, page) = send(Method::GET, &next, key).await;
         assert_eq!((&page["data"][0]["title"], &page["has_more"]), (&"On engines".into(), &false.into()), "{page}");
+        // Two have the same time, and three have none: each is met once, whichever way and however small the pages.
+        let at = now();
+        for (title, published_at) in [("first", None), ("second", Some(at)), ("third", Some(at)), ("fourth", Some(at - chrono::TimeDelta::days(1))), ("fifth", None)] {
+            let row = article::ActiveModel {
+                title: Set(title.to_owned()),
+                author_id: Set(author.id),
+                state: Set(ArticleState::Draft),
+                published_at: Set(published_at),
+                version: Set(1),
+                created_at: Set(at),
+                updated_at: Set(at),
+                ..Default::default()
+            };
+            row.insert(&house.db).await.expect("an article");
+        }
+        let upwards = [7, 5, 6, 1, 2, 3, 4, 8];
+        for (sort, expected) in [
+            ("published_at", upwards),
+            ("-published_at", { let mut down = upwards; down.reverse(); down }),
+        ] {
+            for limit in [1, 2, 3, 7, 8] {
+                let (mut met, mut at, mut back) = (vec![], format!("/articles?sort={sort}&limit={limit}"), None);
+                loop {
+                    let (status, page) = send(Method::GET, &at, key).await;
+                    assert_eq!(status, StatusCode::OK, "{page}");
+                    met.extend(page["data"].as_array().expect("rows").iter().map(|row| row["id"].as_i64().expect("an id")));
+                    back = page["prev_cursor"].as_str().map(str::to_owned).or(back);
+                    let Some(next) = page["next_cursor"].as_str() else { break };
+                    at = format!("/articles?sort={sort}&limit={limit}&cursor={next}");
+                }
+                assert_eq!(met, expected, "{sort} by {limit}");
+                let last = (expected.len() - 1) / limit * limit;
+                let mut before = vec![];
+                while let Some(cursor) = back {
+                    let (_, page) = send(Method::GET, &format!("/articles?sort={sort}&limit={limit}&cursor={cursor}"), key).await;
+                    let rows = page["data"].as_array().expect("rows").iter().map(|row| row["id"].as_i64().expect("an id"));
+                    before.splice(0..0, rows.collect::<Vec<_>>());
+                    back = page["prev_cursor"].as_str().map(str::to_owned);
+                }
+                assert_eq!(before, expected[..last], "{sort} by {limit}, back");
+            }
+        }
         let (status, problem) = send(Method::GET, "/articles?limit=0&x=1", key).await;
         assert_eq!((status, problem["detail"].as_array().expect("faults").len()), (StatusCode::UNPROCESSABLE_ENTITY, 2));
         for (path, key, expected) in [

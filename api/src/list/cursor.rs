@@ -49,7 +49,7 @@ impl Cursor {
         if !key.verify(&purpose::<E>(), bytes, tag) {
             return Err(wrong());
         }
-        let (made_for, backward, place): (String, bool, Option<Vec<String>>) =
+        let (made_for, backward, place): (String, bool, Option<Vec<Option<String>>>) =
             serde_json::from_slice(bytes).map_err(|_| wrong())?;
         if made_for != sort {
             let message = format!("The cursor was made for sort={made_for}; keep that, or start without a cursor");
@@ -60,7 +60,7 @@ impl Cursor {
             None => None,
             Some(texts) if texts.len() == keys.len() => {
                 let values = keys.iter().zip(&texts);
-                let values = values.map(|(key, text)| value_of::<E>(key.column, text));
+                let values = values.map(|(key, text)| value_of::<E>(key.column, text.as_deref()));
                 Some(Place(values.collect::<Option<_>>().ok_or_else(wrong)?))
             }
             Some(_) => return Err(wrong()),
@@ -73,20 +73,31 @@ fn purpose<E: Listed>() -> String {
     format!("cursor {}", E::PATH)
 }
 
-/// The kinds of values that lists are sorted by.
-fn text_of(value: &Value) -> String {
+/// A value of the kinds that lists are sorted by; none for NULL.
+pub(super) fn text_of(value: &Value) -> Option<String> {
     match value {
-        Value::BigInt(Some(number)) => number.to_string(),
-        Value::ChronoDateTimeUtc(Some(at)) => at.to_rfc3339(),
-        Value::String(Some(text)) => text.clone(),
+        Value::BigInt(number) => number.map(|number| number.to_string()),
+        Value::Int(number) => number.map(|number| number.to_string()),
+        Value::SmallInt(number) => number.map(|number| number.to_string()),
+        Value::ChronoDateTimeUtc(at) => at.map(|at| at.to_rfc3339()),
+        Value::Uuid(id) => id.map(|id| id.to_string()),
+        Value::String(text) => text.clone(),
         other => unreachable!("no list is sorted by {other:?}"),
     }
 }
 
-fn value_of<E: EntityTrait>(column: E::Column, text: &str) -> Option<Value> {
-    Some(match column.def().get_column_type() {
+fn value_of<E: EntityTrait>(column: E::Column, text: Option<&str>) -> Option<Value> {
+    let definition = column.def();
+    let Some(text) = text else {
+        // Compared by IS NULL, whatever its type.
+        return definition.is_null().then_some(Value::String(None));
+    };
+    Some(match definition.get_column_type() {
         ColumnType::BigInteger => text.parse::<i64>().ok()?.into(),
+        ColumnType::Integer => text.parse::<i32>().ok()?.into(),
+        ColumnType::SmallInteger => text.parse::<i16>().ok()?.into(),
         ColumnType::TimestampWithTimeZone => chrono::DateTime::parse_from_rfc3339(text).ok()?.to_utc().into(),
+        ColumnType::Uuid => text.parse::<uuid::Uuid>().ok()?.into(),
         _ => text.into(),
     })
 }

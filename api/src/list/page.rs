@@ -1,16 +1,16 @@
 //! Reads a page. What it costs is bounded by constants, whatever the filters are and however many rows there are.
 
 use sea_orm::{
-    ConnectionTrait, DatabaseConnection, DbErr, EntityTrait, IdenStatic, QueryFilter, QueryOrder, QuerySelect,
-    QueryTrait, Select, Value,
-    sea_query::{Condition, Expr, ExprTrait, Func, Query, SelectStatement, SimpleExpr},
+    ColumnTrait, ConnectionTrait, DatabaseConnection, DbErr, EntityTrait, IdenStatic, QueryFilter, QueryOrder,
+    QuerySelect, QueryTrait, Select, Value,
+    sea_query::{Condition, Expr, ExprTrait, Func, NullOrdering, Query, SelectStatement, SimpleExpr},
 };
 
 use usher_shared::db::with_literal_limits;
 
 use super::{
     Filter, Key, ListQuery, Listed, Order,
-    cursor::{Cursor, Place},
+    cursor::{Cursor, Place, text_of},
 };
 
 /// Rows that an index may find for a filter to be answered from those rows alone. Filters that find more are
@@ -47,7 +47,8 @@ enum Source<E: EntityTrait> {
 }
 
 impl<E: Listed> ListQuery<E> {
-    /// Reads the page: one statement, one more where an index is asked first, one more where a walk stopped early.
+    /// Reads the page: one statement, one more where an index is asked first, one more where a walk stopped early, and
+    /// as many again where the order's first column may be NULL and the page crosses that border.
     pub(crate) async fn page(&self, db: &DatabaseConnection, filters: &[Filter<E>]) -> Result<Page<E>, DbErr> {
         let backward = self.cursor.as_ref().is_some_and(|cursor| cursor.backward);
         let from = self.cursor.as_ref().and_then(|cursor| cursor.place.as_ref());
@@ -56,29 +57,37 @@ impl<E: Listed> ListQuery<E> {
             .iter()
             .fold(E::visible(), |all, filter| all.add(filter.condition.clone()));
 
-        let ahead = from.map_or_else(Condition::all, |place| self.order.beyond(place, backward));
-        let mut select = self.order.sorted(E::find(), backward).filter(matching.clone());
-        let rows_of = match &source {
-            Source::Few(found) => {
-                select = select.filter(ahead.clone());
-                found.clone().into_query()
-            }
-            Source::Walk { range, budget } => {
-                let walk = E::find().filter(range.clone()).filter(ahead.clone());
-                self.order.sorted(walk, backward).limit(*budget).into_query()
-            }
-        };
-        take_from(&mut select, rows_of);
         let steady = filters.is_empty();
-        let mut rows = read(db, select.limit(self.limit + 1), steady).await?;
-        let mut more = rows.len() as u64 > self.limit;
-        rows.truncate(usize::try_from(self.limit).unwrap_or(usize::MAX));
-        let mut end = rows.last().map(|row| Place::of(&self.order, row));
-        if let (false, Source::Walk { range, budget }) = (more, &source)
-            && let Some(stop) = self.stopped_at(db, range, ahead, backward, *budget).await?
-        {
-            (more, end) = (true, Some(stop));
+        let mut rows: Vec<E::Row> = vec![];
+        let mut stop = None;
+        for ahead in self.order.parts(from, backward) {
+            let mut select = self.order.sorted(E::find(), backward).filter(matching.clone());
+            let rows_of = match &source {
+                Source::Few(found) => {
+                    select = select.filter(ahead.clone());
+                    found.clone().into_query()
+                }
+                Source::Walk { range, budget } => {
+                    let walk = E::find().filter(range.clone()).filter(ahead.clone());
+                    self.order.sorted(walk, backward).limit(*budget).into_query()
+                }
+            };
+            take_from(&mut select, rows_of);
+            let wanted = self.limit + 1 - rows.len() as u64;
+            rows.extend(read(db, select.limit(wanted), steady).await?);
+            if rows.len() as u64 > self.limit {
+                break;
+            }
+            if let Source::Walk { range, budget } = &source {
+                stop = self.stopped_at(db, range, ahead, backward, *budget).await?;
+            }
+            if stop.is_some() {
+                break;
+            }
         }
+        let more = rows.len() as u64 > self.limit || stop.is_some();
+        rows.truncate(usize::try_from(self.limit).unwrap_or(usize::MAX));
+        let end = stop.or_else(|| rows.last().map(|row| Place::of(&self.order, row)));
         if backward {
             rows.reverse();
         }
@@ -180,50 +189,104 @@ impl<E: Listed> Filter<E> {
 impl<E: Listed> Order<E> {
     fn sorted(&self, select: Select<E>, backward: bool) -> Select<E> {
         self.keys.iter().fold(select, |select, key| {
-            let order = if key.descending == backward {
-                sea_orm::Order::Asc
-            } else {
-                sea_orm::Order::Desc
+            let (order, nulls) = match key.goes_up(backward) {
+                true => (sea_orm::Order::Asc, NullOrdering::Last),
+                false => (sea_orm::Order::Desc, NullOrdering::First),
             };
-            select.order_by(key.column, order)
+            // Not the first: its NULLs are read by a statement of their own.
+            if key.is_nullable() && key.column.as_str() != self.first().as_str() {
+                select.order_by_with_nulls(key.column, order, nulls)
+            } else {
+                select.order_by(key.column, order)
+            }
         })
     }
 
-    /// What lies beyond a place. Where all columns go the same way it is a comparison of tuples, which an index on them
-    /// answers as one range; else the first column's range holds it, and the others decide within.
-    fn beyond(&self, Place(values): &Place, backward: bool) -> Condition {
-        let column = |key: &Key<E>| -> SimpleExpr { Expr::col((E::default(), key.column)) };
-        let upwards = |key: &Key<E>| key.descending == backward;
-        let (Some(first), Some(value)) = (self.keys.first(), values.first()) else {
-            return Condition::all();
+    /// What lies ahead of a place, nearest first. A missing value counts as greater than all others, on both databases.
+    /// Where the first column may miss, those rows are a range of their own: with an OR no index would be read in order.
+    fn parts(&self, from: Option<&Place>, backward: bool) -> Vec<Condition> {
+        let Some(first) = self.keys.first().filter(|key| key.is_nullable()) else {
+            let beyond = from.map(|Place(values)| beyond(&self.keys, values, backward));
+            return vec![beyond.unwrap_or_else(Condition::all)];
         };
-        if self.keys.iter().all(|key| upwards(key) == upwards(first)) {
-            let here = Expr::tuple(self.keys.iter().map(column));
-            let there = Expr::tuple(values.iter().cloned().map(Expr::val));
-            return Condition::all().add(if upwards(first) { here.gt(there) } else { here.lt(there) });
-        }
-        let further = |key: &Key<E>, value: &Value| {
-            let value = value.clone();
-            if upwards(key) {
-                column(key).gt(value)
-            } else {
-                column(key).lt(value)
+        let there = || Condition::all().add(first.expr().is_not_null());
+        let missing = || Condition::all().add(first.expr().is_null());
+        let up = first.goes_up(backward);
+        let (here, then) = match from.map(|Place(values)| values.as_slice()) {
+            None if up => (there(), Some(missing())),
+            None => (missing(), Some(there())),
+            Some([value, others @ ..]) if text_of(value).is_none() => {
+                let here = missing().add(beyond(&self.keys[1..], others, backward));
+                (here, (!up).then(there))
             }
+            Some(values) => (there().add(beyond(&self.keys, values, backward)), up.then(missing)),
         };
-        let pairs = || self.keys.iter().zip(values);
-        let beyond = pairs()
-            .enumerate()
-            .fold(Condition::any(), |any, (number, (key, value))| {
-                let same = pairs().take(number).map(|(key, value)| column(key).eq(value.clone()));
-                any.add(same.fold(Condition::all(), Condition::add).add(further(key, value)))
-            });
-        let first = if upwards(first) {
-            column(first).gte(value.clone())
-        } else {
-            column(first).lte(value.clone())
-        };
-        Condition::all().add(first).add(beyond)
+        [here].into_iter().chain(then).collect()
     }
+}
+
+impl<E: Listed> Key<E> {
+    fn expr(&self) -> SimpleExpr {
+        Expr::col((E::default(), self.column))
+    }
+
+    fn goes_up(&self, backward: bool) -> bool {
+        self.descending == backward
+    }
+
+    fn is_nullable(&self) -> bool {
+        self.column.def().is_null()
+    }
+
+    fn is(&self, value: &Value) -> SimpleExpr {
+        match text_of(value) {
+            Some(_) => self.expr().eq(value.clone()),
+            None => self.expr().is_null(),
+        }
+    }
+
+    /// What comes after a value; nothing where it is the last.
+    fn after(&self, value: &Value, backward: bool) -> Option<SimpleExpr> {
+        let is_missing = text_of(value).is_none();
+        match self.goes_up(backward) {
+            true if is_missing => None,
+            true if self.is_nullable() => Some(self.expr().gt(value.clone()).or(self.expr().is_null())),
+            true => Some(self.expr().gt(value.clone())),
+            false if is_missing => Some(self.expr().is_not_null()),
+            false => Some(self.expr().lt(value.clone())),
+        }
+    }
+}
+
+/// What lies beyond a place whose first value is there. Where all columns go the same way it is a comparison of tuples,
+/// which an index on them answers as one range; else the first column's range holds it, and the others decide within.
+fn beyond<E: Listed>(keys: &[Key<E>], values: &[Value], backward: bool) -> Condition {
+    let (Some(first), Some(value)) = (keys.first(), values.first()) else {
+        return Condition::all();
+    };
+    let up = first.goes_up(backward);
+    let is_plain = |key: &Key<E>| key.goes_up(backward) == up && !key.is_nullable();
+    if keys[1..].iter().all(is_plain) {
+        let here = Expr::tuple(keys.iter().map(Key::expr));
+        let there = Expr::tuple(values.iter().cloned().map(Expr::val));
+        return Condition::all().add(if up { here.gt(there) } else { here.lt(there) });
+    }
+    let pairs = || keys.iter().zip(values);
+    let beyond = pairs()
+        .enumerate()
+        .fold(Condition::any(), |any, (number, (key, value))| {
+            let Some(after) = key.after(value, backward) else {
+                return any;
+            };
+            let same = pairs().take(number).map(|(key, value)| key.is(value));
+            any.add(same.fold(Condition::all(), Condition::add).add(after))
+        });
+    let first = if up {
+        first.expr().gte(value.clone())
+    } else {
+        first.expr().lte(value.clone())
+    };
+    Condition::all().add(first).add(beyond)
 }
 
 /// Lets a statement read from the rows of another under the table's own name.

@@ -11,6 +11,7 @@ use crate::{
     caller::FreshUser,
     code::Code,
     error::ApiError,
+    moment,
     openapi::{ANY_ERRORS, ErrorList, Errors, USER_ERRORS},
     request::Context,
     state::AppState,
@@ -26,6 +27,7 @@ pub(super) fn router() -> OpenApiRouter<AppState> {
 struct DeletionOut {
     /// Until then the account works, and the link in the mail keeps it.
     #[schema(example = "2026-11-29T12:00:00.123456Z")]
+    #[serde(serialize_with = "moment::fixed_or_null")]
     delete_at: Option<DateTime<Utc>>,
 }
 

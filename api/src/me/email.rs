@@ -2,16 +2,14 @@
 
 use axum::{Json, extract::State, http::StatusCode};
 use usher_shared::{
-    audit,
-    jobs::{EmailChangeConfirm, Options, enqueue_with},
-    mail_suppressions,
     rules::{Email, Violation},
+    users,
 };
 use utoipa::ToSchema;
 use utoipa_axum::{router::OpenApiRouter, routes};
 
 use crate::{
-    auth::{ACCEPTED, AcceptedOut, about, charge_mail},
+    auth::{ACCEPTED, AcceptedOut, charge_mail},
     caller::FreshUser,
     code::Code,
     error::ApiError,
@@ -44,8 +42,9 @@ impl FromFields<AppState> for EmailIn {
 
 /// Move to another email address
 ///
-/// Nothing changes until the link in the mail to the new address is opened. Then the old address gets a link that undoes
-/// it, for 72 hours. Needs a password within the last five minutes: `POST /auth/reauthenticate`.
+/// Nothing changes until the link in the mail to the new address is opened; a newer request ends the link of the one
+/// before. Then the old address gets a link that undoes it, for 72 hours. The same address in other letters can be
+/// asked for, too: mail goes to the address as you write it. Needs a password within the last five minutes: `POST /auth/reauthenticate`.
 #[utoipa::path(
     post, path = "/me/email-change", operation_id = "changeEmail", tag = "Me",
     request_body(content = EmailIn, content_type = "application/json"),
@@ -59,20 +58,13 @@ async fn change(
     Body(body): Body<EmailIn>,
 ) -> Result<(StatusCode, Json<AcceptedOut>), ApiError> {
     let user = &current.0.user;
-    if body.new_email.key() == user.email_key {
+    if body.new_email.as_str() == user.email {
         let fault = Violation::value("This is your email address already");
         return Err(ApiError::Invalid(vec![in_body("new_email", fault)]));
     }
     charge_mail(&state, &context, &body.new_email).await?;
-    let actor = current.actor(&context);
     let tx = state.ledger.begin().await?;
-    mail_suppressions::clear(&*tx, body.new_email.as_str()).await?;
-    let mail = EmailChangeConfirm {
-        user_id: user.id,
-        new_email: body.new_email.as_str().to_owned(),
-    };
-    enqueue_with(&tx, mail, Options::default().actor(actor.word())).await?;
-    audit::record(&*tx, &actor, about(user, "ask_email_change")).await?;
+    users::ask_email_change(&tx, user, &body.new_email, &current.actor(&context)).await?;
     tx.commit().await?;
     Ok(ACCEPTED)
 }

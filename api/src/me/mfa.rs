@@ -13,7 +13,7 @@ use usher_shared::{
     jobs::{MfaChange, MfaChanged, enqueue},
     mfa,
     rules::Name,
-    totp, users,
+    sessions, totp, users,
 };
 use utoipa::ToSchema;
 use utoipa_axum::{router::OpenApiRouter, routes};
@@ -27,10 +27,12 @@ use crate::{
     error::ApiError,
     fields::{Fields, FromFields},
     json_body::{Body, OptionalBody},
+    moment,
     openapi::{ANY_ERRORS, BODY_ERRORS, ErrorList, Errors, USER_ERRORS},
     request::Context,
     secret::Secret,
     state::AppState,
+    visible_text,
 };
 
 /// As many devices as anybody has.
@@ -52,6 +54,7 @@ struct MfaOut {
     /// Whether a code is asked for when the account logs in.
     #[schema(example = true)]
     enabled: bool,
+    /// One that waits for its first code is shown to the session that added it alone.
     factors: Vec<FactorOut>,
     #[schema(example = 10, minimum = 0, maximum = 10)]
     recovery_codes_left: u64,
@@ -69,6 +72,7 @@ struct FactorOut {
     #[schema(example = true)]
     confirmed: bool,
     #[schema(example = "2026-11-22T12:00:00.123456Z")]
+    #[serde(serialize_with = "moment::fixed")]
     created_at: DateTime<Utc>,
 }
 
@@ -92,9 +96,10 @@ impl From<mfa_factor::Model> for FactorOut {
 async fn show(State(state): State<AppState>, current: CurrentUser) -> Result<Json<MfaOut>, ApiError> {
     let user_id = current.0.user.id;
     let factors = mfa::factors(&state.db, user_id).await?;
+    let waiting = mfa::waiting(&state.db, user_id, current.0.session.id).await?;
     Ok(Json(MfaOut {
-        enabled: factors.iter().any(|factor| factor.confirmed_at.is_some()),
-        factors: factors.into_iter().map(FactorOut::from).collect(),
+        enabled: !factors.is_empty(),
+        factors: factors.into_iter().chain(waiting).map(FactorOut::from).collect(),
         recovery_codes_left: mfa::count_recovery_codes(&state.db, user_id).await?,
     }))
 }
@@ -108,8 +113,7 @@ impl ErrorList for Show {
 #[derive(ToSchema)]
 #[schema(as = NewTotp)]
 struct EnrolIn {
-    /// By which you tell your devices apart; 1–255 characters after trimming. A second one of the same label gets a number.
-    #[schema(example = "Phone", value_type = Option<String>, pattern = r"^\s*[^\s\x00-\x1f\x7f-\x9f][^\x00-\x1f\x7f-\x9f]{0,254}\s*$")]
+    #[schema(schema_with = visible_text::device_label, required = false)]
     label: Option<Name>,
 }
 
@@ -141,8 +145,9 @@ struct SecretOut {
 /// Add an authenticator app
 ///
 /// Answers the secret and a QR code, this once. The app counts once its first code was sent to
-/// `POST /me/mfa/totp/{id}/verify`; one that waited for that before is forgotten. Needs a password within the last five
-/// minutes: `POST /auth/reauthenticate`.
+/// `POST /me/mfa/totp/{id}/verify` within 15 minutes, in the same session; one that waited for that before is forgotten. It
+/// ends with the session and with the password. Needs a password within the last five minutes, and a code where the account
+/// has a second factor already: `POST /auth/reauthenticate`.
 #[utoipa::path(
     post, path = "/me/mfa/totp", operation_id = "addTotp", tag = "Me",
     request_body(content = Option<EnrolIn>, content_type = "application/json"),
@@ -154,21 +159,14 @@ async fn enrol(
     FreshUser(current): FreshUser,
     OptionalBody(body): OptionalBody<EnrolIn>,
 ) -> Result<(StatusCode, Secret<SecretOut>), ApiError> {
-    let (user, key) = (&current.0.user, &state.config.secret_key);
+    let (user, session, key) = (&current.0.user, &current.0.session, &state.config.secret_key);
     let tx = state.ledger.begin().await?;
     users::find_for_change(&tx, user.id).await?;
-    let mut confirmed = 0;
-    for factor in mfa::factors(&*tx, user.id).await? {
-        match factor.confirmed_at {
-            Some(_) => confirmed += 1,
-            None => drop(mfa::remove(&*tx, user.id, factor.id).await?),
-        }
-    }
-    if confirmed >= MAX_FACTORS {
+    if mfa::factors(&*tx, user.id).await?.len() >= MAX_FACTORS {
         return Err(ApiError::TooManyFactors);
     }
     let label = body.label.as_ref().map_or(mfa::DEFAULT_LABEL, Name::as_str);
-    let factor = mfa::enrol(&*tx, key, user.id, label).await?;
+    let factor = mfa::enrol(&*tx, key, user.id, session.id, label).await?;
     let otpauth_url = mfa::otpauth_address(&*tx, key, &state.config.product_name, &user.email, &factor).await?;
     tx.commit().await?;
     let secret = mfa::secret(key, &factor)?;
@@ -209,7 +207,8 @@ impl FromFields<AppState> for CodeIn {
 
 /// Confirm an authenticator app
 ///
-/// With its first code. From then on log-ins ask for one. Make recovery codes next.
+/// With its first code, in the session that added it. From then on log-ins ask for one. Make recovery codes next. Needs a
+/// password within the last five minutes: `POST /auth/reauthenticate`.
 #[utoipa::path(
     post, path = "/me/mfa/totp/{id}/verify", operation_id = "confirmTotp", tag = "Me",
     params(("id" = Uuid, Path, description = "The factor's id", example = "0198b5a0-6f3a-7c52-9d8e-5b1f0e4c2a77")),
@@ -220,21 +219,23 @@ impl FromFields<AppState> for CodeIn {
 async fn verify(
     State(state): State<AppState>,
     Context(context): Context,
-    current: CurrentUser,
+    FreshUser(current): FreshUser,
     id: Result<Path<String>, PathRejection>,
     Body(body): Body<CodeIn>,
 ) -> Result<Json<FactorOut>, ApiError> {
-    let user = &current.0.user;
+    let (user, session) = (&current.0.user, &current.0.session);
     let id = id_of(id).ok_or(ApiError::MfaFactorNotFound)?;
     let tx = state.ledger.begin().await?;
     users::find_for_change(&tx, user.id).await?;
-    let mut factors = mfa::factors(&*tx, user.id).await?.into_iter();
-    let waiting = factors.find(|factor| factor.id == id && factor.confirmed_at.is_none());
-    let waiting = waiting.ok_or(ApiError::MfaFactorNotFound)?;
+    let waiting = mfa::waiting(&*tx, user.id, session.id).await?;
+    let waiting = waiting
+        .filter(|factor| factor.id == id)
+        .ok_or(ApiError::MfaFactorNotFound)?;
     // Its owner has the secret: there is nothing to guess here.
     if !mfa::confirm(&*tx, &state.config.secret_key, &waiting, &body.code).await? {
         return Err(ApiError::MfaCodeInvalid);
     }
+    sessions::note_factor(&*tx, session.id).await?;
     audit::record(&*tx, &current.actor(&context), about(user, "second_factor_added")).await?;
     let (user_id, change) = (user.id, MfaChange::Added);
     enqueue(&tx, MfaChanged { user_id, change }).await?;
@@ -251,7 +252,11 @@ impl ErrorList for Verify {
     const CODES: &'static [&'static [Code]] = &[
         BODY_ERRORS,
         USER_ERRORS,
-        &[Code::MfaFactorNotFound, Code::MfaCodeInvalid],
+        &[
+            Code::ReauthenticationRequired,
+            Code::MfaFactorNotFound,
+            Code::MfaCodeInvalid,
+        ],
         ANY_ERRORS,
     ];
 }
@@ -272,18 +277,16 @@ async fn remove(
     FreshUser(current): FreshUser,
     id: Result<Path<String>, PathRejection>,
 ) -> Result<StatusCode, ApiError> {
-    let user = &current.0.user;
+    let (user, session) = (&current.0.user, &current.0.session);
     let id = id_of(id).ok_or(ApiError::MfaFactorNotFound)?;
     let tx = state.ledger.begin().await?;
     users::find_for_change(&tx, user.id).await?;
-    let gone = mfa::remove(&*tx, user.id, id).await?;
-    let gone = gone.ok_or(ApiError::MfaFactorNotFound)?;
-    if gone.confirmed_at.is_some() {
+    if !mfa::cancel_enrolment(&*tx, user.id, session.id, id).await? {
+        let gone = mfa::remove(&*tx, user.id, id).await?;
+        gone.ok_or(ApiError::MfaFactorNotFound)?;
         audit::record(&*tx, &current.actor(&context), about(user, "second_factor_removed")).await?;
-        if !mfa::has_factor(&*tx, user.id).await? {
-            let (user_id, change) = (user.id, MfaChange::Removed);
-            enqueue(&tx, MfaChanged { user_id, change }).await?;
-        }
+        let (user_id, change) = (user.id, MfaChange::Removed);
+        enqueue(&tx, MfaChanged { user_id, change }).await?;
     }
     tx.commit().await?;
     Ok(StatusCode::NO_CONTENT)

@@ -1,7 +1,7 @@
 //! `POST /me/password`.
 
 use axum::{extract::State, http::StatusCode};
-use usher_shared::{password, users};
+use usher_shared::{mfa, password, users};
 use utoipa::ToSchema;
 use utoipa_axum::{router::OpenApiRouter, routes};
 
@@ -46,7 +46,8 @@ impl FromFields<AppState> for PasswordIn {
 
 /// Change your password
 ///
-/// All other sessions end, and so does every link that was mailed. A mail tells you that it happened.
+/// All other sessions end, and so does every link that was mailed. A mail tells you that it happened. Where the account has
+/// a second factor it needs a code within the last five minutes as well: `POST /auth/reauthenticate`.
 #[utoipa::path(
     post, path = "/me/password", operation_id = "changePassword", tag = "Me",
     request_body(content = PasswordIn, content_type = "application/json"),
@@ -60,12 +61,18 @@ async fn change(
     Body(body): Body<PasswordIn>,
 ) -> Result<StatusCode, ApiError> {
     let (user, session) = (&current.0.user, &current.0.session);
+    // Who acts for the user does not change it, even with the user's password, and learns nothing about it.
+    if !current.0.is_owner() {
+        return Err(ApiError::PasswordWrong);
+    }
+    if !current.0.is_fresh(true) && mfa::has_factor(&state.db, user.id).await? {
+        return Err(ApiError::ReauthenticationRequired);
+    }
     let failures = Limit::of_failures(&user.email_key);
     failures.peek(&state).await?;
     let new = acceptable("new_password", &body.new_password, user)?;
     let matches = password::verify(&body.current_password, user.password_hash.as_deref()).await;
-    // Who acts for the user does not change it, even with the user's password.
-    if !matches || !current.0.is_owner() {
+    if !matches {
         failures.count(&state).await;
         refused(&state, &context, Some(user), "wrong password").await?;
         return Err(ApiError::PasswordWrong);
@@ -83,5 +90,10 @@ async fn change(
 
 struct Change;
 impl ErrorList for Change {
-    const CODES: &'static [&'static [Code]] = &[BODY_ERRORS, USER_ERRORS, &[Code::PasswordWrong], ANY_ERRORS];
+    const CODES: &'static [&'static [Code]] = &[
+        BODY_ERRORS,
+        USER_ERRORS,
+        &[Code::PasswordWrong, Code::ReauthenticationRequired],
+        ANY_ERRORS,
+    ];
 }

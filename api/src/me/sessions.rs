@@ -22,7 +22,9 @@ use crate::{
     caller::CurrentUser,
     code::Code,
     error::ApiError,
+    moment,
     openapi::{ANY_ERRORS, ErrorList, Errors, USER_ERRORS},
+    path_id::uuid,
     request::Context,
     state::AppState,
 };
@@ -53,12 +55,15 @@ pub(crate) struct SessionOut {
     #[schema(example = false)]
     mfa: bool,
     #[schema(example = "2026-11-22T12:00:00.123456Z")]
+    #[serde(serialize_with = "moment::fixed")]
     created_at: DateTime<Utc>,
     /// To about five minutes.
     #[schema(example = "2026-11-22T12:00:00.123456Z")]
+    #[serde(serialize_with = "moment::fixed")]
     last_seen_at: DateTime<Utc>,
     /// When it ends whatever happens; a session that nobody uses ends earlier.
     #[schema(example = "2026-12-22T12:00:00.123456Z")]
+    #[serde(serialize_with = "moment::fixed")]
     expires_at: DateTime<Utc>,
 }
 
@@ -184,5 +189,5 @@ pub(crate) fn ended(id: Uuid, owner: &str) -> Entry<'static> {
 
 /// A UUID in the address; what is none names nothing.
 pub(super) fn id_of(segment: Result<Path<String>, PathRejection>) -> Option<Uuid> {
-    segment.ok().and_then(|Path(text)| Uuid::try_parse(&text).ok())
+    segment.ok().and_then(|Path(text)| uuid(&text))
 }

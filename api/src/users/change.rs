@@ -15,18 +15,20 @@ use usher_shared::{
 use utoipa::ToSchema;
 use utoipa_axum::{router::OpenApiRouter, routes};
 
-use super::{UserNow, UserPath, answer, email_schema};
+use super::{FIXED, UserNow, UserPath, answer, email_schema, shown};
 use crate::{
     caller::{ApiKey, UsersDelete, UsersWrite},
     code::Code,
     error::ApiError,
     etag::{IfMatch, etag, may_change},
     fields::{Fields, FromFields},
+    fixed::Sent,
     json_body::Body,
-    openapi::{ANY_ERRORS, BODY_ERRORS, ErrorList, Errors, KEY_ERRORS},
+    openapi::{ANY_ERRORS, ErrorList, Errors, KEY_ERRORS, PATCH_ERRORS},
     path_id::PathId,
     request::Context,
     state::AppState,
+    visible_text,
 };
 
 pub(super) fn router() -> OpenApiRouter<AppState> {
@@ -37,21 +39,15 @@ pub(super) fn router() -> OpenApiRouter<AppState> {
 #[derive(ToSchema)]
 #[schema(as = UserPatch)]
 struct UpdateUserIn {
-    /// 1–255 characters after trimming, none of them a control character.
-    #[schema(
-        example = "Ada King",
-        value_type = String,
-        required = false,
-        nullable = false,
-        min_length = 1,
-        pattern = r"^\s*[^\s\x00-\x1f\x7f-\x9f][^\x00-\x1f\x7f-\x9f]{0,254}\s*$",
-    )]
+    #[schema(schema_with = visible_text::name, required = false)]
     name: Option<Name>,
     #[schema(schema_with = email_schema, required = false)]
     email: Option<Email>,
     /// In whole years; null takes it away.
     #[schema(example = 37, value_type = Option<i16>, minimum = 0, maximum = 150)]
     age: Option<Option<Age>>,
+    #[schema(ignore)]
+    fixed: Sent,
 }
 
 impl FromFields<AppState> for UpdateUserIn {
@@ -63,14 +59,16 @@ impl FromFields<AppState> for UpdateUserIn {
             name: name?,
             email: email?,
             age: age?,
+            fixed: Sent::read(fields, FIXED),
         })
     }
 }
 
 /// Change a user
 ///
-/// A JSON merge patch: a field that is absent stays as it is, null takes a value away. Another email address counts
-/// as unverified, and links mailed to the old one open nothing any more. Send the `ETag` that you have seen as
+/// A JSON merge patch: a field that is absent stays as it is, null takes a value away. You may send back the whole user
+/// that you have read; another value of a field that is not changed here is refused, and the fault names the operation that
+/// changes it. Another email address counts as unverified, and links mailed to the old one open nothing any more. Send the `ETag` that you have seen as
 /// `If-Match`, and a change that somebody made meanwhile is not overwritten.
 #[utoipa::path(
     patch, path = "/users/{id}", operation_id = "updateUser", tag = "Users",
@@ -90,8 +88,9 @@ async fn update(
     headers: HeaderMap,
     Body(body): Body<UpdateUserIn>,
 ) -> Result<Response, ApiError> {
-    let tx = db::begin(&state.db).await?;
+    let tx = state.ledger.begin().await?;
     let before = changeable(&tx, id, &headers).await?;
+    body.fixed.must_be(|| shown(before.clone(), &key))?;
     let edit = Edit {
         name: body.name,
         email: body.email,
@@ -104,8 +103,13 @@ async fn update(
 
 struct Update;
 impl ErrorList for Update {
-    const CODES: &'static [&'static [Code]] =
-        &[BODY_ERRORS, KEY_ERRORS, CHANGE_ERRORS, &[Code::EmailExists], ANY_ERRORS];
+    const CODES: &'static [&'static [Code]] = &[
+        PATCH_ERRORS,
+        KEY_ERRORS,
+        CHANGE_ERRORS,
+        &[Code::EmailExists],
+        ANY_ERRORS,
+    ];
 }
 
 /// Delete a user

@@ -8,6 +8,7 @@ use axum::{
     response::{IntoResponse, Response},
 };
 use sea_orm::{ColumnTrait, EntityTrait, QueryFilter};
+use serde_json::json;
 use usher_shared::{
     entity::user::{self, Column},
     rules::{ExternalId, Violation},
@@ -16,17 +17,19 @@ use usher_shared::{
 use utoipa::IntoParams;
 use utoipa_axum::{router::OpenApiRouter, routes};
 
-use super::{CreateUserIn, UserDetailsOut, UserNow, answer, change::may_be_changed};
+use super::{CreateUserIn, FIXED, UserDetailsOut, UserNow, answer, change::may_be_changed};
 use crate::{
     caller::{ApiKey, UsersSee, UsersWrite},
     code::Code,
     error::ApiError,
     etag::{IfMatch, IfNoneMatch, etag, is_known, may_create, may_replace},
-    fields::{FieldError, Step},
+    fields::{FieldError, Fields, FromFields, Step},
+    fixed::Sent,
     json_body::Body,
     openapi::{ANY_ERRORS, BODY_ERRORS, ErrorList, Errors, KEY_ERRORS},
     request::{Context, RequestContext},
     state::AppState,
+    visible_text,
 };
 
 pub(super) fn router() -> OpenApiRouter<AppState> {
@@ -57,14 +60,22 @@ impl<S: Send + Sync> FromRequestParts<S> for PathExternalId {
 #[into_params(parameter_in = Path)]
 #[expect(dead_code, reason = "only describes what `PathExternalId` reads")]
 struct ExternalIdPath {
-    /// The other system's id.
-    #[param(
-        example = "crm-4711",
-        min_length = 1,
-        max_length = 255,
-        pattern = r"^[^\x00-\x1f\x7f-\x9f]+$"
-    )]
+    #[param(schema_with = visible_text::external_id)]
     id: String,
+}
+
+/// The user to have under that id. As for `POST /users`, but nothing of a user is ignored: the address says whose it is.
+struct PutUserIn {
+    user: CreateUserIn,
+    fixed: Sent,
+}
+
+impl FromFields<AppState> for PutUserIn {
+    fn from_fields(fields: &mut Fields<'_>, state: &AppState) -> Option<Self> {
+        let user = CreateUserIn::from_fields(fields, state)?;
+        let fixed = Sent::read(fields, FIXED);
+        Some(Self { user, fixed })
+    }
 }
 
 fn fault(violation: Violation) -> FieldError {
@@ -137,18 +148,18 @@ async fn put(
     key: ApiKey<UsersWrite>,
     PathExternalId(id): PathExternalId,
     headers: HeaderMap,
-    Body(body): Body<CreateUserIn>,
+    Body(PutUserIn { user, fixed }): Body<PutUserIn>,
 ) -> Result<Response, ApiError> {
     let new = NewUser {
-        name: body.name,
-        email: body.email,
-        age: body.age,
+        name: user.name,
+        email: user.email,
+        age: user.age,
     };
     // Somebody else may have put the same user between the look and the insert. Which of the two unique indexes tells
     // first is the database's choice; a second look finds theirs.
-    match try_put(&state, &context, &key, &id, &headers, &new).await {
+    match try_put(&state, &context, &key, &id, &headers, &new, &fixed).await {
         Err(ApiError::EmailExists | ApiError::StatusConflict) => {
-            try_put(&state, &context, &key, &id, &headers, &new).await
+            try_put(&state, &context, &key, &id, &headers, &new, &fixed).await
         }
         done => done,
     }
@@ -161,6 +172,7 @@ async fn try_put(
     id: &ExternalId,
     headers: &HeaderMap,
     new: &NewUser,
+    fixed: &Sent,
 ) -> Result<Response, ApiError> {
     let tx = state.ledger.begin().await?;
     let actor = key.actor(context);
@@ -169,9 +181,8 @@ async fn try_put(
             return Err(ApiError::StatusConflict);
         }
         let user = may_be_changed(user, headers)?;
-        if !may_replace(headers, &etag(user.version)) {
-            return Err(ApiError::PreconditionFailed);
-        }
+        may_replace(headers, &etag(user.version))?;
+        fixed.must_be(|| super::shown(user.clone(), key))?;
         let edit = Edit {
             name: Some(new.name.clone()),
             email: Some(new.email.clone()),
@@ -182,6 +193,7 @@ async fn try_put(
         return answer(user, key);
     }
     may_create(headers)?;
+    fixed.must_be(|| json!({"external_id": id.as_str(), "status": "active", "verified": false}))?;
     let user = users::create_external(&tx, new, id, &actor).await?;
     let user = user.ok_or(ApiError::StatusConflict)?;
     tx.commit().await?;

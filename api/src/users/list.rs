@@ -3,14 +3,14 @@
 use axum::{extract::State, response::Response};
 use chrono::{DateTime, Utc};
 use sea_orm::{
-    ActiveEnum, ColumnTrait, Condition, DbErr, QueryResult, Value,
+    ActiveEnum, ColumnTrait, Condition, DbBackend, DbErr, QueryResult, Value,
     sea_query::{Expr, IntoCondition},
 };
 use serde_json::json;
 use usher_shared::{
     entity::user::{self, Column},
     rules::{Email, Violation, ViolationKind},
-    search,
+    search::{self, Part},
 };
 use utoipa::IntoParams;
 use utoipa_axum::{router::OpenApiRouter, routes};
@@ -106,13 +106,14 @@ pub(crate) struct UserRow {
 #[into_params(parameter_in = Query)]
 struct FiltersIn {
     /// This address, in any letter case: one user or none.
-    #[param(example = "ada@example.com", pattern = r"^[^\x00-\x1f\x7f-\x9f\ufffd]*$")]
+    #[param(example = "ada@example.com", pattern = r"^[^\x00-\x1f\x7f-\x9f�]*$")]
     email: Option<String>,
-    /// Addresses that begin so, in any letter case. Unless `sort` says otherwise the list is sorted by `email`.
-    #[param(example = "ada", pattern = r"^[^\x00-\x1f\x7f-\x9f\ufffd]*$")]
+    /// Addresses that begin so, in any letter case, their domains in Unicode or in ASCII (IDNA). Unless `sort` says
+    /// otherwise the list is sorted by `email`.
+    #[param(example = "ada", pattern = r"^[^\x00-\x1f\x7f-\x9f�]*$")]
     email_prefix: Option<String>,
     /// The id that another system knows the person by: one user or none.
-    #[param(example = "crm-4711", pattern = r"^[^\x00-\x1f\x7f-\x9f\ufffd]*$")]
+    #[param(example = "crm-4711", pattern = r"^[^\x00-\x1f\x7f-\x9f�]*$")]
     external_id: Option<String>,
     #[param(inline)]
     status: Option<Status>,
@@ -124,8 +125,10 @@ struct FiltersIn {
     /// Created before this time.
     #[param(example = "2027-01-01T00:00:00Z")]
     created_before: Option<DateTime<Utc>>,
-    /// Words, all of which must be in the name or begin the email address; the first eight count.
-    #[param(example = "ada love", pattern = r"^[^\x00-\x1f\x7f-\x9f\ufffd]*$")]
+    /// Words, all of which must be in the name or the email address; the first eight count. Letter case, accents and
+    /// widths make no difference. A word of less than three letters is looked for where a word starts, and Chinese,
+    /// Japanese and Korean are found by two characters.
+    #[param(example = "ada love", pattern = r"^[^\x00-\x1f\x7f-\x9f�]*$")]
     q: Option<String>,
 }
 
@@ -162,7 +165,7 @@ impl FromQuery<AppState> for UsersQuery {
             q: q?,
         };
         Some(Self {
-            filters: filters.into_filters(),
+            filters: filters.into_filters(state.db.get_database_backend()),
             list: list?,
         })
     }
@@ -170,7 +173,7 @@ impl FromQuery<AppState> for UsersQuery {
 
 impl FiltersIn {
     /// What finds fewest rows comes first.
-    fn into_filters(self) -> Vec<Filter<user::Entity>> {
+    fn into_filters(self, backend: DbBackend) -> Vec<Filter<user::Entity>> {
         let key = |text: String| Email::key_of(&text);
         let created = [
             self.created_after.map(|at| Column::CreatedAt.gte(at)),
@@ -179,13 +182,18 @@ impl FiltersIn {
         let created = created.into_iter().flatten().fold(Condition::all(), Condition::add);
         let words = self.q.as_deref().unwrap_or_default().split_whitespace().take(MAX_WORDS);
         let words = words.fold(Condition::all(), |all, word| {
-            let in_name = search::holds((user::Entity, Column::Name), word);
-            let in_email = search::starts_with((user::Entity, Column::EmailKey), &Email::key_of(word));
-            all.add(Condition::any().add(in_name).add(in_email))
+            all.add(search::USERS.holds(backend, Part::All, word, &["name", "email"]))
         });
-        let prefix = self.email_prefix.map(key).map(|prefix| {
-            let begins = search::starts_with((user::Entity, Column::EmailKey), &prefix);
-            Filter::range(Column::EmailKey, begins)
+        let prefix = self.email_prefix.map(|prefix| {
+            let begins = search::starts_with((user::Entity, Column::EmailKey), &key(prefix.clone()));
+            match prefix.split_once('@') {
+                // A domain that begins so in Unicode can begin in another way as it is stored.
+                Some((_, domain)) if !domain.is_empty() => {
+                    let in_unicode = search::USERS.address_starts_with(backend, &prefix);
+                    Filter::indexed(Condition::any().add(begins).add(in_unicode))
+                }
+                _ => Filter::range(Column::EmailKey, begins),
+            }
         });
         let status = self.status.map(|status| match user::UserStatus::from(status) {
             // Nearly everybody is, so no index is kept of them.

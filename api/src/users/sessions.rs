@@ -13,7 +13,6 @@ use usher_shared::{
     users,
 };
 use utoipa_axum::{router::OpenApiRouter, routes};
-use uuid::Uuid;
 
 use crate::{
     caller::{ApiKey, SessionsRead, SessionsWrite},
@@ -22,7 +21,7 @@ use crate::{
     fields::FieldError,
     me::{SessionOut, SessionsOut, ended},
     openapi::{ANY_ERRORS, ErrorList, Errors, KEY_ERRORS},
-    path_id::PathId,
+    path_id::{PathId, uuid},
     request::Context,
     state::AppState,
 };
@@ -80,7 +79,7 @@ async fn end(
     ids: Result<Path<(String, String)>, PathRejection>,
 ) -> Result<StatusCode, ApiError> {
     let id = id.ok_or(ApiError::UserNotFound)?;
-    let session = ids.ok().and_then(|Path((_, session))| Uuid::try_parse(&session).ok());
+    let session = ids.ok().and_then(|Path((_, session))| uuid(&session));
     let session = session.ok_or(ApiError::SessionNotFound)?;
     let tx = db::begin(&state.db).await?;
     let user = users::find_for_change(&tx, id).await?.ok_or(ApiError::UserNotFound)?;

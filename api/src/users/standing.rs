@@ -27,6 +27,7 @@ use crate::{
     query::moment,
     request::{Context, RequestContext},
     state::AppState,
+    visible_text,
 };
 
 pub(super) fn router() -> OpenApiRouter<AppState> {
@@ -41,8 +42,7 @@ pub(super) fn router() -> OpenApiRouter<AppState> {
 #[derive(ToSchema)]
 #[schema(as = UserLock)]
 struct LockIn {
-    /// For staff and the audit log; the user does not see it. 1–500 characters after trimming.
-    #[schema(example = "Chargeback of order 4711", value_type = Option<String>, pattern = r"^\s*[^\s\x00-\x1f\x7f-\x9f][^\x00-\x1f\x7f-\x9f]{0,499}\s*$")]
+    #[schema(schema_with = visible_text::reason, required = false)]
     reason: Option<Reason>,
     /// When the lock ends by itself, in the future; without it the lock stays until it is taken away.
     #[schema(example = "2100-01-01T00:00:00Z", value_type = Option<DateTime<Utc>>)]
@@ -71,8 +71,7 @@ impl FromFields<AppState> for LockIn {
 #[derive(ToSchema)]
 #[schema(as = UserStatusChange)]
 struct ReasonIn {
-    /// For staff and the audit log; the user does not see it. 1–500 characters after trimming.
-    #[schema(example = "Asked for it by phone", value_type = Option<String>, pattern = r"^\s*[^\s\x00-\x1f\x7f-\x9f][^\x00-\x1f\x7f-\x9f]{0,499}\s*$")]
+    #[schema(schema_with = visible_text::reason, required = false)]
     reason: Option<Reason>,
 }
 

@@ -11,6 +11,7 @@ use axum::{
     extract::ConnectInfo,
     http::{HeaderMap, Method, Request, StatusCode, header},
 };
+use chrono::DateTime;
 use http_body_util::BodyExt;
 use sea_orm::{ColumnTrait, EntityTrait, PaginatorTrait, QueryFilter};
 use serde_json::{Value, json};
@@ -197,6 +198,18 @@ impl Client {
     }
 }
 
+/// Whatever is a time has six digits of a second, in every answer of every test.
+fn all_times_are_of_one_width(value: &Value) {
+    match value {
+        Value::Object(fields) => fields.values().for_each(all_times_are_of_one_width),
+        Value::Array(elements) => elements.iter().for_each(all_times_are_of_one_width),
+        Value::String(text) if DateTime::parse_from_rfc3339(text).is_ok() => {
+            assert_eq!(text.len(), "2026-11-22T12:00:00.123456Z".len(), "{text}");
+        }
+        _ => {}
+    }
+}
+
 /// What came back.
 pub struct Answer {
     pub status: StatusCode,
@@ -214,7 +227,10 @@ impl Answer {
     }
 
     pub fn json(&self) -> Value {
-        serde_json::from_slice(&self.body).unwrap_or_else(|error| panic!("{error}: {}", self.text()))
+        let read = serde_json::from_slice(&self.body);
+        let value: Value = read.unwrap_or_else(|error| panic!("{error}: {}", self.text()));
+        all_times_are_of_one_width(&value);
+        value
     }
 
     pub fn code(&self) -> String {

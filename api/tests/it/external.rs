@@ -18,7 +18,7 @@ fn ada() -> Value {
 }
 
 impl Client {
-    async fn put(&self, path: &str, body: &Value) -> Answer {
+    pub async fn put(&self, path: &str, body: &Value) -> Answer {
         let json = self.clone().with("content-type", "application/json");
         json.call(Method::PUT, path, Body::from(body.to_string())).await
     }
@@ -52,6 +52,8 @@ on_both! {
         let only_new = client.clone().with("if-none-match", "*");
         assert_eq!(only_new.put(AT, &ada()).await.status, StatusCode::CREATED);
         only_new.put(AT, &ada()).await.is(412, "precondition_failed");
+        client.clone().with("if-none-match", ",\"1\",").put(AT, &ada()).await.is(412, "precondition_failed");
+        assert_eq!(client.clone().with("if-none-match", "1").put(AT, &ada()).await.faults()[0].1, json!(["header", "If-None-Match"]));
         client.clone().with("if-match", "\"7\"").put(AT, &ada()).await.is(412, "precondition_failed");
         assert_eq!(client.clone().with("if-match", "\"1\"").put(AT, &json!({"name": "A", "email": "ada@example.com"})).await.status, StatusCode::OK);
     }

@@ -1,23 +1,55 @@
 //! A member of staff acts for a user: as the user, for ten minutes, on record, and without what protects the account.
 
-use sea_orm::EntityTrait;
+use sea_orm::{ActiveValue::Set, EntityTrait};
 use serde_json::json;
 use usher_shared::{
     Token,
     audit::Actor,
-    entity::audit_log::{self, ActorKind},
+    entity::{
+        audit_log::{self, ActorKind},
+        session::{self, SessionKind},
+    },
     impersonation::{self, ImpersonationError},
     rules::Reason,
+    sessions::{self, Which},
+    time::now,
 };
 use usher_testkit::on_both;
+use uuid::Uuid;
 
 use crate::{app::TestApp, people::PASSWORD};
 
 async fn act_for(app: &TestApp, user_id: i64, staff_id: i64) -> Result<Token, ImpersonationError> {
+    let session_id = admin_session(app, staff_id).await;
+    act_in(app, user_id, (staff_id, session_id)).await
+}
+
+/// Somebody of the staff signs in to the admin.
+async fn admin_session(app: &TestApp, staff_id: i64) -> Uuid {
+    let (id, at) = (Uuid::now_v7(), now());
+    let row = session::ActiveModel {
+        id: Set(id),
+        user_id: Set(staff_id),
+        kind: Set(SessionKind::Admin),
+        token_hash: Set(id.as_bytes().to_vec()),
+        created_at: Set(at),
+        last_seen_at: Set(at),
+        expires_at: Set(at + chrono::TimeDelta::hours(12)),
+        ..Default::default()
+    };
+    session::Entity::insert(row)
+        .exec_without_returning(&app.house.db)
+        .await
+        .unwrap();
+    id
+}
+
+async fn act_in(app: &TestApp, user_id: i64, own: (i64, Uuid)) -> Result<Token, ImpersonationError> {
+    let staff_id = own.0;
     let actor = Actor::new(ActorKind::User, Some(staff_id), "root@example.com");
     let tx = app.house.ledger.begin().await.unwrap();
     let reason = Reason::parse("Ticket 7").unwrap();
-    let token = impersonation::start(&tx, user_id, staff_id, reason, &actor).await?;
+    let token = impersonation::start(&tx, user_id, own, reason, &actor).await?;
     tx.commit().await.unwrap();
     Ok(token)
 }
@@ -37,8 +69,11 @@ on_both! {
         assert_eq!(both[0].reason.as_deref(), Some("Ticket 7"));
 
         // What protects the account stays the owner's, even with the owner's password.
-        let password = json!({"password": PASSWORD});
-        acting.post("/auth/reauthenticate", &password).await;
+        for password in [PASSWORD, "wrong"] {
+            let answer = acting.post("/auth/reauthenticate", &json!({"password": password})).await;
+            answer.is(403, "password_wrong");
+        }
+        assert!(app.noted("login_failed").await.is_empty(), "nothing was tried, so nothing counts against the owner");
         acting.delete("/me").await.is(401, "reauthentication_required");
         acting.post("/me/email-change", &json!({"email": "eve@example.com"})).await.is(401, "reauthentication_required");
         acting.post("/me/mfa/totp", &json!({})).await.is(401, "reauthentication_required");
@@ -68,5 +103,46 @@ on_both! {
         let acting = app.bearer(another.as_str());
         app.sql("UPDATE sessions SET expires_at = created_at WHERE impersonator_id IS NOT NULL").await;
         acting.get("/me").await.is(401, "invalid_credential");
+    }
+
+    async fn it_ends_with_the_session_in_which_it_was_begun(db: TestDb) {
+        let app = TestApp::start(db).await;
+        let (root, ada) = (app.superuser().await, app.person("ada@example.com").await);
+        let open = async |token: &Token| app.bearer(token.as_str()).get("/me").await.status == 200;
+        let all = [Which::All, Which::One(Uuid::nil()), Which::Others(Uuid::nil())];
+        for which in all {
+            let (own, other) = (admin_session(&app, root.id).await, admin_session(&app, root.id).await);
+            let token = act_in(&app, ada.id, (root.id, own)).await.unwrap();
+            let (kept, ended) = match which {
+                Which::All => (None, Which::All),
+                Which::One(_) => (Some(Which::One(other)), Which::One(own)),
+                Which::Others(_) => (Some(Which::Others(own)), Which::Others(other)),
+            };
+            if let Some(kept) = kept {
+                sessions::end(&app.house.db, root.id, kept, "a test").await.unwrap();
+                assert!(open(&token).await, "{which:?}");
+            }
+            if let Which::Others(_) = which {
+                let again = admin_session(&app, root.id).await;
+                sessions::end(&app.house.db, root.id, Which::Others(again), "a test").await.unwrap();
+            } else {
+                sessions::end(&app.house.db, root.id, ended, "a test").await.unwrap();
+            }
+            assert!(!open(&token).await, "{which:?}");
+            let refused = act_in(&app, ada.id, (root.id, own)).await;
+            assert!(matches!(refused, Err(ImpersonationError::SignedOut)), "{which:?}");
+        }
+        // Whichever way the session ends, and never longer than it.
+        let own = admin_session(&app, root.id).await;
+        app.sql("UPDATE sessions SET expires_at = '2999-01-01T00:00:00+00:00' WHERE kind = 'admin'").await;
+        let token = act_in(&app, ada.id, (root.id, own)).await.unwrap();
+        app.sql("UPDATE sessions SET ended_at = created_at WHERE kind = 'admin'").await;
+        assert!(!open(&token).await);
+        let own = admin_session(&app, root.id).await;
+        let soon = now() + chrono::TimeDelta::minutes(2);
+        app.sql(&format!("UPDATE sessions SET expires_at = '{}' WHERE kind = 'admin'", soon.to_rfc3339())).await;
+        let token = act_in(&app, ada.id, (root.id, own)).await.unwrap();
+        let until = sessions::load(&app.house.db, &token).await.unwrap().unwrap().session.expires_at;
+        assert!((until - soon).num_seconds().abs() < 2, "{until}");
     }
 }

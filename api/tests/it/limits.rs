@@ -106,6 +106,34 @@ on_both! {
         assert_eq!(app.count_users().await, 12);
     }
 
+    async fn clients_behind_a_proxy_have_limits_of_their_own_however_it_writes_them(db: TestDb) {
+        let settings = [("SIGN_UP", "open"), ("TRUSTED_PROXIES", "10.0.0.0/8"), ("RATE_LIMITS", "sign-up=1/h")];
+        let app = TestApp::with(db, &settings).await;
+        let proxy = app.anonymous().from("10.0.0.1");
+        let sign_up = async |name: &str, value: &str| {
+            let email = format!("ada{}@example.com", uuid::Uuid::now_v7().simple());
+            let body = json!({"name": "Ada", "email": email});
+            proxy.clone().with(name, value).post("/users", &body).await.status.as_u16()
+        };
+        for (number, (name, value)) in [
+            ("x-forwarded-for", "203.0.113.1:51234"), ("x-forwarded-for", "\"[2001:db8:0:1::1]:443\""), ("x-forwarded-for", "6.6.6.6,, 203.0.113.2 ,"),
+            ("forwarded", "for=203.0.113.3"), ("forwarded", "for=6.6.6.6, For=\"[2001:db8:0:2::1]:443\";proto=https"),
+        ].into_iter().enumerate() {
+            assert_eq!(sign_up(name, value).await, 201, "{value}");
+            assert_eq!(sign_up(name, &value.replace("6.6.6.6", &format!("6.6.6.{number}"))).await, 429, "{value}");
+        }
+        // What nobody can read counts as the proxy's, and does not choose whose limit it is.
+        assert_eq!(sign_up("x-forwarded-for", "unknown").await, 201);
+        assert_eq!(sign_up("x-forwarded-for", "_hidden").await, 429);
+        assert_eq!(sign_up("forwarded", "for=6.6.6.7;by=\", for=203.0.113.9").await, 429);
+        let torn = proxy.clone().with("x-forwarded-for", "203.0.113.9").with("forwarded", "for=6.6.6.8");
+        torn.post("/users", &json!({"name": "Ada", "email": "eve@example.com"})).await.is(429, "rate_limited");
+        let metrics = app.house.render_metrics();
+        for line in ["{room=\"api\",header=\"x-forwarded-for\"} 2", "{room=\"api\",header=\"forwarded\"} 1", "{room=\"api\",header=\"both\"} 1"] {
+            assert!(metrics.contains(&format!("usher_client_addresses_unread_total{line}")), "{line}: {metrics}");
+        }
+    }
+
     async fn one_network_is_one_address_in_ipv6(db: TestDb) {
         let app = TestApp::with(db, &[("SIGN_UP", "open")]).await;
         for number in 0..10 {

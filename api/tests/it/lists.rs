@@ -28,8 +28,9 @@ pub async fn seed(app: &TestApp, users: usize) {
         )
     };
     let insert = format!(
-        "INSERT INTO users (email, email_key, name, status, external_id, email_verified_at, created_at, updated_at)
+        "INSERT INTO users (email, email_key, name, search_text, status, external_id, email_verified_at, created_at, updated_at)
          SELECT 'P' || n || '@example.com', 'p' || n || '@example.com', 'Person ' || (n % 7) || ' of ' || (n / 700),
+                ' person ' || (n % 7) || ' of ' || (n / 700) || '\u{1} p' || n || '@example.com',
                 CASE WHEN n % 10 = 0 THEN 'locked' ELSE 'active' END, 'crm-' || n,
                 CASE WHEN n % 3 = 0 THEN {at} END, {at}, {at}
          FROM ({numbers}) AS seeds"
@@ -198,9 +199,9 @@ on_both! {
             ("sort=,", "enum", "sort"),
             ("cursor=x", "value_error", "cursor"),
             ("cursor=", "value_error", "cursor"),
-            ("count=1", "bool_type", "count"),
+            ("count=1", "bool_parsing", "count"),
             ("status=Locked", "enum", "status"),
-            ("verified=yes", "bool_type", "verified"),
+            ("verified=yes", "bool_parsing", "verified"),
             ("created_after=yesterday", "datetime_parsing", "created_after"),
             ("created_before=2026-01-01", "datetime_parsing", "created_before"),
             ("q=%00", "value_error", "q"),

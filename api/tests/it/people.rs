@@ -3,16 +3,17 @@
 use std::sync::atomic::{AtomicU8, Ordering};
 
 use axum::{body::Body, http::Method};
-use sea_orm::{ActiveModelTrait, ActiveValue::Set, ConnectionTrait, EntityTrait, IntoActiveModel};
+use sea_orm::{ActiveEnum, ActiveModelTrait, ActiveValue::Set, ConnectionTrait, EntityTrait, IntoActiveModel};
 use serde_json::{Value, json};
 use totp_rs::{Algorithm, Builder, Secret};
 use usher_shared::{
-    entity::{audit_log, mail_token::MailTokenPurpose, user},
+    entity::{audit_log, job, mail_token::MailTokenPurpose, user},
     mail_tokens, mfa, password,
     rules::{Email, EmailPolicy, Name, Password},
     time::now,
     users,
 };
+use uuid::Uuid;
 
 use crate::app::{Answer, Client, TestApp};
 
@@ -129,7 +130,7 @@ impl TestApp {
     /// Gives the user an authenticator app and returns its secret. The code of the present step is not used up.
     pub async fn with_app(&self, user_id: i64) -> Vec<u8> {
         let key = &self.house.config.secret_key;
-        let factor = mfa::enrol(&self.house.db, key, user_id, "Phone")
+        let factor = mfa::enrol(&self.house.db, key, user_id, Uuid::now_v7(), "Phone")
             .await
             .expect("a factor");
         let secret = mfa::secret(key, &factor).expect("its secret");
@@ -161,6 +162,32 @@ impl TestApp {
         let hour = chrono::Duration::hours(1);
         let token = mail_tokens::issue_about(&self.house.db, user_id, purpose, hour, email).await;
         token.expect("a token").as_str().to_owned()
+    }
+
+    /// The link of this mail, as the worker makes it when it sends the mail; none when the mail is not to be sent.
+    pub async fn link_of(&self, job: &job::Model, purpose: MailTokenPurpose) -> Option<String> {
+        let user = self.stored(job.user_id.expect("a user")).await;
+        let about = ["new_email", "old_email"]
+            .iter()
+            .find_map(|name| job.payload[name].as_str());
+        let email = about.map_or(user.email, str::to_owned);
+        let (key, until) = (&self.house.config.secret_key, now() + chrono::Duration::hours(1));
+        let (token, row) = mail_tokens::make(key, job.id, user.id, purpose, until, email);
+        let open = mail_tokens::open(&self.house.db, vec![row]).await.expect("an answer");
+        (!open.is_empty()).then(|| token.as_str().to_owned())
+    }
+
+    /// [`Self::link_of`] of the newest mail to this user that has a link for this purpose.
+    pub async fn sent_link(&self, user_id: i64, purpose: MailTokenPurpose) -> Option<String> {
+        let kind = match purpose {
+            MailTokenPurpose::SetPassword => "welcome_email",
+            MailTokenPurpose::CancelDeletion => "deletion_scheduled",
+            _ => &purpose.to_value(),
+        };
+        let jobs = self.jobs_of(user_id).await;
+        let of_kind = jobs.iter().filter(|job| job.kind == kind);
+        let newest = of_kind.max_by_key(|job| job.id).expect("a mail");
+        self.link_of(newest, purpose).await
     }
 
     /// Makes the sessions of this user look as if the password had been shown an hour ago.

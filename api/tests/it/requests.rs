@@ -101,6 +101,43 @@ on_both! {
         }
     }
 
+    async fn an_answer_is_never_refused_for_its_coding(db: TestDb) {
+        let app = TestApp::start(db).await;
+        let client = app.all_scopes().await;
+        let refusals = ["identity;q=0", "*;q=0", "identity;q=0, *;q=0", "zstd, identity;q=0", "br;q=0, gzip;q=0.000, *; Q=0", ", identity;q=0 ,"];
+        for (number, refusal) in refusals.into_iter().enumerate() {
+            let client = client.clone().with("accept-encoding", refusal);
+            let made = client.post("/users", &json!({"name": "Ada", "email": format!("ada{number}@example.com")})).await;
+            assert_eq!((made.status, made.header("content-encoding")), (StatusCode::CREATED, ""), "{refusal}");
+            client.get("/users/999").await.is(404, "user_not_found");
+            client.delete("/users/999").await.is(404, "user_not_found");
+            let long = client.get("/problems").await;
+            assert_eq!((long.status, long.header("content-encoding")), (StatusCode::OK, ""), "{refusal}");
+            let script = client.get("/assets/redoc.standalone.js").await;
+            assert_eq!((script.status, script.header("content-encoding")), (StatusCode::OK, ""), "{refusal}");
+        }
+        for (accepted, sent) in [
+            ("identity;q=0, gzip", "gzip"), ("*;q=0, br", "br"), ("gzip;q=0, *", "br"), ("gzip, br;q=0.1", "gzip"),
+            ("identity, gzip;q=0.5", ""), ("GZIP;q=1.0,, ", "gzip"), ("gzip;q=nonsense", ""),
+        ] {
+            let client = app.anonymous().with("accept-encoding", accepted);
+            assert_eq!(client.get("/problems").await.header("content-encoding"), sent, "{accepted}");
+        }
+    }
+
+    async fn instrumented_front_ends_pass_the_preflight(db: TestDb) {
+        let app = TestApp::with(db, &[("CORS_ORIGINS", "https://app.example.org")]).await;
+        let preflight = app.anonymous().with("origin", "https://app.example.org")
+            .with("access-control-request-method", "GET")
+            .with("access-control-request-headers", "authorization,baggage,traceparent,tracestate")
+            .call(Method::OPTIONS, "/users", Body::empty())
+            .await;
+        let allowed: Vec<_> = preflight.header("access-control-allow-headers").split(',').collect();
+        for name in ["authorization", "baggage", "traceparent", "tracestate"] {
+            assert!(allowed.contains(&name), "{name} is not in {allowed:?}");
+        }
+    }
+
     async fn behind_a_proxy_with_a_path_links_lead_back_through_it(db: TestDb) {
         let app = TestApp::with(db, &[("API_URL", "https://example.org/api/v1")]).await;
         let made = app.all_scopes().await.post("/users", &json!({"name": "Ada", "email": "ada@example.com"})).await;

@@ -102,8 +102,47 @@ on_both! {
         for _ in 0..5 {
             app.with_app(ada.id).await;
         }
+        app.sql("UPDATE sessions SET mfa_at = reauthenticated_at").await;
         ada.client.post("/me/mfa/totp", &json!({})).await.is(409, "too_many_factors");
         let faults = ada.client.post("/me/mfa/totp", &json!({"label": "a\0b"})).await.faults();
         assert_eq!(faults, [("value_error".to_owned(), json!(["body", "label"]))]);
+    }
+
+    async fn an_app_waits_in_the_session_that_added_it_and_no_longer_than_that(db: TestDb) {
+        let app = TestApp::start(db).await;
+        let thief = app.person("ada@example.com").await;
+        let owner = app.sign_in("ada@example.com").await;
+        let added = thief.client.post("/me/mfa/totp", &json!({})).await.json();
+        let (id, secret) = (added["id"].as_str().unwrap(), bytes(added["secret"].as_str().unwrap()));
+        let verify = format!("/me/mfa/totp/{id}/verify");
+        assert_eq!(owner.client.get("/me/mfa").await.json()["factors"], json!([]), "it is not shown elsewhere");
+        owner.client.post(&verify, &json!({"code": code(&secret, 0)})).await.is(404, "mfa_factor_not_found");
+        owner.client.delete(&format!("/me/mfa/{id}")).await.is(404, "mfa_factor_not_found");
+        // What another session adds does not end it; its own deletion does.
+        owner.client.post("/me/mfa/totp", &json!({})).await;
+        assert_eq!(thief.client.get("/me/mfa").await.json()["factors"][0]["id"], id);
+        let second = owner.client.get("/me/mfa").await.json()["factors"][0]["id"].as_str().unwrap().to_owned();
+        assert_eq!(owner.client.delete(&format!("/me/mfa/{second}")).await.status, StatusCode::NO_CONTENT);
+        assert!(app.noted("second_factor_removed").await.is_empty(), "it protected nothing");
+        // It ends with time, and with the password even where the session goes on.
+        app.sql("UPDATE mfa_factors SET created_at = '2026-01-01T00:00:00+00:00'").await;
+        thief.client.post(&verify, &json!({"code": code(&secret, 0)})).await.is(404, "mfa_factor_not_found");
+        let added = owner.client.post("/me/mfa/totp", &json!({})).await.json();
+        let (id, secret) = (added["id"].as_str().unwrap(), bytes(added["secret"].as_str().unwrap()));
+        let change = json!({"current_password": crate::people::PASSWORD, "new_password": "another four uncommon words"});
+        assert_eq!(owner.client.post("/me/password", &change).await.status, StatusCode::NO_CONTENT);
+        let verify = format!("/me/mfa/totp/{id}/verify");
+        owner.client.post(&verify, &json!({"code": code(&secret, 0)})).await.is(404, "mfa_factor_not_found");
+        assert_eq!(owner.client.get("/me/mfa").await.json()["factors"], json!([]));
+    }
+
+    async fn a_log_in_that_owes_its_code_ends_with_the_other_sessions(db: TestDb) {
+        let app = TestApp::start(db).await;
+        let ada = app.person("ada@example.com").await;
+        let secret = app.with_app(ada.id).await;
+        let half = app.log_in(&ada.email, crate::people::PASSWORD).await.json()["mfa_token"].clone();
+        assert_eq!(ada.client.delete("/me/sessions").await.status, StatusCode::NO_CONTENT);
+        let answer = app.anonymous().post("/auth/mfa", &json!({"mfa_token": half, "code": code(&secret, 0)})).await;
+        answer.is(400, "token_invalid");
     }
 }

@@ -7,7 +7,7 @@ use sea_orm::{EntityTrait, PaginatorTrait};
 use serde_json::{Value, json};
 use usher_shared::{
     entity::{job, mail_token::MailTokenPurpose, user},
-    mail_suppressions, password, users,
+    password,
 };
 use usher_testkit::{TestDb, on_both, run};
 
@@ -78,26 +78,10 @@ on_both! {
             assert!(answers.iter().all(|answer| *answer == answers[0]), "{path}: {answers:?}");
         }
         assert_eq!(app.kinds_of(proved.id).await, ["password_reset", "verify_email", "someone_tried_to_sign_up"]);
-        assert_eq!(app.kinds_of(unproved.id).await, ["password_reset", "verify_email", "password_reset"]);
+        assert_eq!(app.kinds_of(unproved.id).await, ["password_reset", "verify_email", "verify_email"]);
+        assert_eq!(app.kinds_of(gone.id).await, ["address_of_deleted_account"; 3]);
         let (before, after) = (proved.clone(), app.stored(proved.id).await);
         assert_eq!(before, after, "nothing of the account was changed");
-    }
-
-    async fn a_stranger_who_signs_up_first_cannot_wait_in_the_account(db: TestDb) {
-        let app = TestApp::with(db, &OPEN).await;
-        let mut strangers = ada();
-        strangers["password"] = "amber-Walrus-44-piano".into();
-        app.elsewhere().post("/auth/sign-up", &strangers).await;
-        app.log_in("ada@example.com", "amber-Walrus-44-piano").await.is(403, "email_not_verified");
-        // The owner signs up: the mail lets them choose the password, whoever chose the first.
-        app.elsewhere().post("/auth/sign-up", &ada()).await;
-        let id = users::find_by_email_key(&app.house.db, "ada@example.com").await.unwrap().unwrap().id;
-        assert_eq!(app.kinds_of(id).await, ["verify_email", "password_reset"]);
-        let token = app.mailed(id, MailTokenPurpose::PasswordReset, "Ada@example.com").await;
-        let body = json!({"token": token, "password": PASSWORD});
-        assert_eq!(app.elsewhere().post("/auth/password-reset/confirm", &body).await.status, StatusCode::NO_CONTENT);
-        app.log_in("ada@example.com", "amber-Walrus-44-piano").await.is(401, "login_failed");
-        assert_eq!(app.log_in("ada@example.com", PASSWORD).await.status, StatusCode::OK);
     }
 
     async fn every_fault_of_a_sign_up_is_told_at_once(db: TestDb) {
@@ -162,19 +146,6 @@ on_both! {
         }
         client.post("/auth/sign-up", &ada()).await.is(429, "rate_limited");
         assert_eq!(app.count_users().await, 10);
-    }
-
-    async fn mail_that_is_asked_for_goes_to_an_address_that_once_bounced(db: TestDb) {
-        let app = TestApp::with(db, &OPEN).await;
-        for (path, body) in [
-            ("/auth/sign-up", ada()),
-            ("/auth/verify-email/resend", json!({"email": "ada@example.com"})),
-            ("/auth/password-reset", json!({"email": "ADA@example.com"})),
-        ] {
-            mail_suppressions::add(&app.house.db, "ada@example.com", "550 no such user", None).await.unwrap();
-            assert_eq!(app.elsewhere().post(path, &body).await.status, StatusCode::ACCEPTED);
-            assert!(mail_suppressions::find(&app.house.db, "ada@example.com").await.unwrap().is_none(), "{path}");
-        }
     }
 
     async fn a_link_does_nothing_before_its_button_is_clicked(db: TestDb) {

@@ -2,7 +2,7 @@
 
 use axum::http::StatusCode;
 use serde_json::json;
-use usher_shared::{mfa, users};
+use usher_shared::{audit::Actor, mfa, users};
 use usher_testkit::on_both;
 
 use crate::{
@@ -214,8 +214,9 @@ on_both! {
         let user = app.member("ada@example.com").await;
         let secret = app.with_app(user.id).await;
         let token = app.log_in("ada@example.com", PASSWORD).await.json()["mfa_token"].clone();
-        mfa::close_challenges(&app.house.db, user.id).await.unwrap();
-        users::set_password(&app.house.db, user.id, weak_hash("another"), false).await.unwrap();
+        let tx = app.house.ledger.begin().await.unwrap();
+        users::replace_password(&tx, &app.stored(user.id).await, weak_hash("another"), None, &Actor::system()).await.unwrap();
+        tx.commit().await.unwrap();
         app.anonymous().post("/auth/mfa", &json!({"mfa_token": token, "code": code(&secret, 0)})).await.is(400, "token_invalid");
     }
 }

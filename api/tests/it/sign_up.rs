@@ -77,7 +77,7 @@ on_both! {
     async fn every_fault_is_listed_at_once_in_declaration_order(db: TestDb) {
         let app = TestApp::start(db).await;
         let client = app.all_scopes().await;
-        let cases: [(Value, Vec<(String, Value)>); 14] = [
+        let cases: [(Value, Vec<(String, Value)>); 16] = [
             (json!({}), vec![at("missing", "name"), at("missing", "email")]),
             (json!({"age": -1}), vec![at("missing", "name"), at("missing", "email"), at("greater_than_equal", "age")]),
             (
@@ -98,6 +98,8 @@ on_both! {
             (json!({"name": " \t ", "email": "ada@example.com"}), vec![at("string_too_short", "name")]),
             (json!({"name": "A\0da", "email": "ada@example.com"}), vec![at("value_error", "name")]),
             (json!({"name": "Ada", "email": "ada@example.com\0"}), vec![at("value_error", "email")]),
+            (json!({"name": "Ada", "email": ""}), vec![at("value_error", "email")]),
+            (json!({"name": "Ada", "email": format!("{}@example.com", "x".repeat(300))}), vec![at("value_error", "email")]),
         ];
         for (body, faults) in cases {
             assert_eq!(client.post("/users", &body).await.faults(), faults, "{body}");

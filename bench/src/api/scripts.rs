@@ -117,9 +117,9 @@ const GET: &str = "SELECT * FROM users WHERE id = :id AND deleted_at IS NULL;\n"
 const LIST: &str = "SELECT id, name, email, email_key, created_at, age, status, email_verified_at, external_id, \
     updated_at FROM users WHERE deleted_at IS NULL ORDER BY created_at DESC, id DESC LIMIT 51;\n";
 const CREATE: &str = "BEGIN;\n\
-    INSERT INTO users (email, email_key, name, age, status, version, created_at, updated_at) \
-    VALUES ('p' || :r || '@example.com', 'p' || :r || '@example.com', 'Ada Lovelace', 36, 'active', 1, now(), now()) \
-    RETURNING *;\n\
+    INSERT INTO users (email, email_key, name, search_text, age, status, version, created_at, updated_at) \
+    VALUES ('p' || :r || '@example.com', 'p' || :r || '@example.com', 'Ada Lovelace', ' ada lovelace' || chr(1) || ' p' || :r || \
+    '@example.com', 36, 'active', 1, now(), now()) RETURNING *;\n\
     INSERT INTO jobs (id, queue, kind, payload, run_at, next_dispatch_at, user_id, actor, created_at) \
     VALUES (gen_random_uuid(), 'mail', 'welcome_email', '{\"user_id\": 1}', now(), now(), 1, 'api_key:1', now());\n\
     INSERT INTO audit_log (at, actor_kind, actor_id, actor_label, action, object_type, object_id, object_label, changes, \

@@ -104,3 +104,48 @@ async fn what_runs_is_finished_before_it_stops_and_idle_connections_are_closed()
     serving.await.unwrap();
     assert!(TcpStream::connect(address).await.is_err(), "nobody new is let in");
 }
+
+/// What the server answers to this head.
+async fn answered(address: SocketAddr, head: &str) -> String {
+    let mut stream = TcpStream::connect(address).await.unwrap();
+    stream.write_all(head.as_bytes()).await.unwrap();
+    rest(&mut stream).await
+}
+
+#[tokio::test]
+async fn a_request_says_its_host_once() {
+    let (address, ..) = start(PATIENCE).await;
+    let end = "Connection: close\r\nContent-Length: 2\r\n\r\nhi";
+    for good in [
+        "POST / HTTP/1.1\r\nHost: usher\r\n",
+        "POST / HTTP/1.1\r\nhOsT:usher:80\r\n",
+        "POST http://usher/ HTTP/1.1\r\nHost: usher\r\n",
+        "POST / HTTP/1.0\r\n",
+        "POST / HTTP/1.0\r\nHost: usher\r\n",
+    ] {
+        let answer = answered(address, &format!("{good}{end}")).await;
+        assert!(answer.ends_with("hi from 127.0.0.1"), "{good:?}: {answer}");
+    }
+    for bad in [
+        "POST / HTTP/1.1\r\n",
+        "POST / HTTP/1.1\r\nHost: usher\r\nHost: usher\r\n",
+        "POST / HTTP/1.1\r\nHost: usher\r\nhost: evil.example\r\n",
+        "POST http://usher/ HTTP/1.1\r\n",
+        "POST / HTTP/1.1\r\nHost:\r\n",
+        "POST / HTTP/1.1\r\nHost: usher, evil.example\r\n",
+        "POST / HTTP/1.1\r\nHost: user@usher\r\n",
+        "POST / HTTP/1.0\r\nHost: usher\r\nHost: evil.example\r\n",
+    ] {
+        let answer = answered(address, &format!("{bad}{end}")).await;
+        assert!(
+            answer.starts_with("HTTP/1.") && answer.contains(" 400 "),
+            "{bad:?}: {answer}"
+        );
+        assert!(!answer.contains("from 127.0.0.1"), "{bad:?}: {answer}");
+    }
+    // Nothing behind it on the same connection is read.
+    let two = "POST / HTTP/1.1\r\nHost: a\r\nHost: b\r\nContent-Length: 2\r\n\r\nhiPOST / HTTP/1.1\r\nHost: a\r\nConnection: \
+        close\r\nContent-Length: 2\r\n\r\nhi";
+    let answer = answered(address, two).await;
+    assert!(answer.matches("HTTP/1.1").count() == 1, "{answer}");
+}

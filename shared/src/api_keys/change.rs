@@ -5,7 +5,7 @@ use ipnet::IpNet;
 use sea_orm::{
     ActiveModelTrait,
     ActiveValue::{Set, Unchanged},
-    DatabaseTransaction, DbErr, EntityTrait, IntoActiveModel, QuerySelect,
+    DbErr, EntityTrait, IntoActiveModel, QuerySelect,
 };
 use serde_json::Value;
 
@@ -13,8 +13,9 @@ use super::{Scope, insert};
 use crate::{
     audit::{self, Actor, Entry},
     entity::api_key::{self, Column},
+    jobs::{ApiKeyChanged, EnqueueError, KeyChange, Options, Tx, enqueue_with},
     rules::Name,
-    time::now,
+    time::{now, rfc3339},
     token::{Token, TokenKind},
 };
 
@@ -56,35 +57,49 @@ pub struct KeyEdit {
 
 /// Makes a key and returns it with its secret, which nobody can read again.
 pub async fn issue(
-    tx: &DatabaseTransaction,
+    tx: &Tx,
     new: NewKey,
     made_by: Option<i64>,
     actor: &Actor,
-) -> Result<(api_key::Model, Token), DbErr> {
+) -> Result<(api_key::Model, Token), EnqueueError> {
     let token = Token::generate(TokenKind::ApiKey);
-    let key = insert(tx, &new, &token, made_by).await?;
+    let key = insert(&**tx, &new, &token, made_by).await?;
     let changes = audit::made([
         ("scopes", key.scopes.clone().into()),
         ("allowed_cidrs", key.allowed_cidrs.clone().into()),
         ("requests_per_minute", key.requests_per_minute.into()),
-        ("expires_at", key.expires_at.map(|end| end.to_rfc3339()).into()),
+        ("expires_at", key.expires_at.map(rfc3339).into()),
     ]);
-    audit::record(tx, actor, entry("create", &key, changes)).await?;
+    audit::record(&**tx, actor, entry("create", &key, changes)).await?;
+    tell(tx, &key, KeyChange::Made, actor).await?;
     Ok((key, token))
 }
 
 /// The key, kept from changing until the transaction ends.
-pub async fn find_for_change(tx: &DatabaseTransaction, id: i64) -> Result<Option<api_key::Model>, DbErr> {
-    api_key::Entity::find_by_id(id).lock_exclusive().one(tx).await
+pub async fn find_for_change(tx: &Tx, id: i64) -> Result<Option<api_key::Model>, DbErr> {
+    api_key::Entity::find_by_id(id).lock_exclusive().one(&**tx).await
+}
+
+/// Tells whoever made the key by mail; a key of the command line is nobody's.
+pub async fn tell(tx: &Tx, key: &api_key::Model, change: KeyChange, actor: &Actor) -> Result<(), EnqueueError> {
+    let Some(user_id) = key.created_by else { return Ok(()) };
+    let told = ApiKeyChanged {
+        user_id,
+        key_id: key.id,
+        change,
+    };
+    enqueue_with(tx, told, Options::default().actor(actor.word()))
+        .await
+        .map(drop)
 }
 
 /// Changes the key that [`find_for_change`] has found. One that is as wanted already is left alone.
 pub async fn edit(
-    tx: &DatabaseTransaction,
+    tx: &Tx,
     before: api_key::Model,
     edit: KeyEdit,
     actor: &Actor,
-) -> Result<api_key::Model, DbErr> {
+) -> Result<api_key::Model, EnqueueError> {
     let mut row = before.clone().into_active_model();
     if let Some(name) = edit.name {
         row.name = Set(name.as_str().to_owned());
@@ -101,16 +116,16 @@ pub async fn edit(
     if let Some(end) = edit.expires_at {
         row.expires_at = Set(end);
     }
-    write(tx, before, row, "update", actor).await
+    write(tx, before, row, KeyChange::Changed, actor).await
 }
 
 /// Gives the key a new secret. The one before works for `grace` longer; one from a rotation before that ends now.
 pub async fn rotate(
-    tx: &DatabaseTransaction,
+    tx: &Tx,
     before: api_key::Model,
     grace: TimeDelta,
     actor: &Actor,
-) -> Result<(api_key::Model, Token), DbErr> {
+) -> Result<(api_key::Model, Token), EnqueueError> {
     let token = Token::generate(TokenKind::ApiKey);
     let mut row = before.clone().into_active_model();
     row.hint = Set(token.hint());
@@ -118,11 +133,11 @@ pub async fn rotate(
     let has_grace = grace > TimeDelta::zero();
     row.previous_hash = Set(has_grace.then(|| before.token_hash.clone()));
     row.previous_until = Set(has_grace.then(|| now() + grace));
-    Ok((write(tx, before, row, "rotate", actor).await?, token))
+    Ok((write(tx, before, row, KeyChange::Rotated, actor).await?, token))
 }
 
 /// Ends the key, and the secret before its last rotation, from the next request on. One that is revoked stays so.
-pub async fn revoke(tx: &DatabaseTransaction, before: api_key::Model, actor: &Actor) -> Result<api_key::Model, DbErr> {
+pub async fn revoke(tx: &Tx, before: api_key::Model, actor: &Actor) -> Result<api_key::Model, EnqueueError> {
     if before.revoked_at.is_some() {
         return Ok(before);
     }
@@ -130,25 +145,32 @@ pub async fn revoke(tx: &DatabaseTransaction, before: api_key::Model, actor: &Ac
     row.revoked_at = Set(Some(now()));
     row.previous_hash = Set(None);
     row.previous_until = Set(None);
-    write(tx, before, row, "revoke", actor).await
+    write(tx, before, row, KeyChange::Revoked, actor).await
 }
 
-/// Writes what differs, with the audit row that tells it; hashes are nobody's to read.
+/// Writes what differs, with the audit row that tells it and the mail about it; hashes are nobody's to read.
 async fn write(
-    tx: &DatabaseTransaction,
+    tx: &Tx,
     before: api_key::Model,
     mut row: api_key::ActiveModel,
-    action: &str,
+    change: KeyChange,
     actor: &Actor,
-) -> Result<api_key::Model, DbErr> {
+) -> Result<api_key::Model, EnqueueError> {
+    let action = match change {
+        KeyChange::Made => "create",
+        KeyChange::Changed => "update",
+        KeyChange::Rotated => "rotate",
+        KeyChange::Revoked => "revoke",
+    };
     let hashes = [Column::TokenHash, Column::PreviousHash];
     let Some(changes) = audit::changes::<api_key::Entity>(&before, &mut row, &hashes) else {
         return Ok(before);
     };
     row.id = Unchanged(before.id);
     row.version = Set(before.version + 1);
-    let after = row.update(tx).await?;
-    audit::record(tx, actor, entry(action, &after, changes)).await?;
+    let after = row.update(&**tx).await?;
+    audit::record(&**tx, actor, entry(action, &after, changes)).await?;
+    tell(tx, &after, change, actor).await?;
     Ok(after)
 }
 

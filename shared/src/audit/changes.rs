@@ -1,10 +1,11 @@
 //! What differs: one reading of a change for the statement that writes it and for the audit row that tells it.
 
-use chrono::SecondsFormat;
 use sea_orm::{
     self, ActiveModelTrait, EntityTrait, IdenStatic, Iterable, ModelTrait, sea_query::sea_value_to_json_value,
 };
 use serde_json::{Map, Value, json};
+
+use crate::time::rfc3339;
 
 /// Leaves in `row` only what is not as `before`, and tells it as `{"column": [before, after]}`. None when nothing
 /// differs. Columns that are `hidden`, such as hashes, are written and not told.
@@ -35,7 +36,7 @@ where
 /// Times as RFC 3339 writes them, as everywhere else; `SeaQuery` would give their SQL, quotes and all.
 fn told(value: &sea_orm::Value) -> Value {
     match value {
-        sea_orm::Value::ChronoDateTimeUtc(Some(at)) => at.to_rfc3339_opts(SecondsFormat::AutoSi, true).into(),
+        sea_orm::Value::ChronoDateTimeUtc(Some(at)) => rfc3339(*at).into(),
         sea_orm::Value::ChronoDateTimeUtc(None) => Value::Null,
         other => sea_value_to_json_value(other),
     }

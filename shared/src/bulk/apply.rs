@@ -10,7 +10,7 @@ use crate::{
     audit::{self, Entry},
     db,
     entity::{audit_log::ActorKind, job_item::ItemOutcome, user},
-    jobs::{self, Ledger, Options, PasswordReset, StaffError, Tx, VerifyEmail, enqueue_with},
+    jobs::{self, Ledger, Options, StaffError, Tx},
     roles,
     rules::Reason,
     users::{self, ChangeError, Standing},
@@ -146,9 +146,9 @@ impl<'a> Hand<'a> {
             if user.email_verified_at.is_some() {
                 return Err(Refused::Skip("the address is verified already"));
             }
-            enqueue_with(tx, VerifyEmail { user_id: user.id }, options).await
+            users::send_verification(tx, user.id, options).await
         } else {
-            enqueue_with(tx, PasswordReset { user_id: user.id }, options).await
+            users::send_password_reset(tx, user.id, options).await
         };
         match enqueued {
             Ok(jobs::Enqueued::New(_)) => self.record(tx, object_id, Some(user.email)).await,

@@ -17,6 +17,7 @@ use sea_orm::{
 };
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 
+use super::CommitGate;
 use crate::trace;
 
 /// As long as SQLite itself would try.
@@ -64,7 +65,11 @@ pub struct WriteTransaction {
 }
 
 impl WriteTransaction {
+    /// Fails, and rolls back, where the operation was cut off before ([`super::cut_before_commit`]).
     pub async fn commit(self) -> Result<(), DbErr> {
+        if CommitGate::current().is_some_and(|gate| !gate.pass()) {
+            return Err(DbErr::Custom("the time of the operation is over".to_owned()));
+        }
         let backend = self.inner.get_database_backend();
         trace::timed("COMMIT", backend, self.inner.commit()).await
     }

@@ -17,6 +17,8 @@ pub struct Model {
     /// When the owner proved to hold it; an unconfirmed factor protects nothing.
     pub confirmed_at: Option<DateTimeUtc>,
     pub created_at: DateTimeUtc,
+    /// The session that began it and alone may confirm it; none of a factor that is confirmed.
+    pub session_id: Option<Uuid>,
 }
 
 impl ActiveModelBehavior for ActiveModel {}

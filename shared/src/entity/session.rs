@@ -30,6 +30,8 @@ pub struct Model {
     pub refreshed_at: Option<DateTimeUtc>,
     /// The member of staff who acts as the user in this session.
     pub impersonator_id: Option<i64>,
+    /// The session in which they began to, and with which it ends.
+    pub impersonator_session_id: Option<Uuid>,
 }
 
 impl ActiveModelBehavior for ActiveModel {}

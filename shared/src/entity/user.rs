@@ -12,6 +12,9 @@ pub struct Model {
     pub email: String,
     pub email_key: String,
     pub name: String,
+    /// What a search looks into, made by [`crate::search::text_of`]; none until the worker has seen a row that was
+    /// written without it.
+    pub search_text: Option<String>,
     pub age: Option<i16>,
     pub status: UserStatus,
     /// End of the lock; a locked account without it stays locked until somebody unlocks it.

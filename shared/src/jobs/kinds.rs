@@ -58,6 +58,22 @@ impl Job for SomeoneTriedToSignUp {
     }
 }
 
+/// Tells the owner of an address that its account was deleted, because somebody has signed up with it or asked for a
+/// link: the address is free once the account is purged.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct AddressOfDeletedAccount {
+    pub user_id: i64,
+}
+
+impl Job for AddressOfDeletedAccount {
+    const KIND: &'static str = "address_of_deleted_account";
+    const QUEUE: &'static str = MAIL_QUEUE;
+
+    fn user_id(&self) -> Option<i64> {
+        Some(self.user_id)
+    }
+}
+
 /// The link that replaces a forgotten password.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct PasswordReset {
@@ -177,6 +193,33 @@ pub struct MfaChanged {
 
 impl Job for MfaChanged {
     const KIND: &'static str = "mfa_changed";
+    const QUEUE: &'static str = MAIL_QUEUE;
+
+    fn user_id(&self) -> Option<i64> {
+        Some(self.user_id)
+    }
+}
+
+/// What happened to an API key.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum KeyChange {
+    Made,
+    Changed,
+    Rotated,
+    Revoked,
+}
+
+/// Tells whoever made an API key that it was made, changed, rotated or revoked, by whomever.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct ApiKeyChanged {
+    pub user_id: i64,
+    pub key_id: i64,
+    pub change: KeyChange,
+}
+
+impl Job for ApiKeyChanged {
+    const KIND: &'static str = "api_key_changed";
     const QUEUE: &'static str = MAIL_QUEUE;
 
     fn user_id(&self) -> Option<i64> {

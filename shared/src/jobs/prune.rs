@@ -2,7 +2,7 @@
 
 use sea_orm::{ConnectionTrait, DbErr};
 
-use crate::db;
+use crate::db::{self, ForeignKeys};
 
 use super::Ledger;
 
@@ -38,18 +38,21 @@ pub struct Pruned {
 const BATCH: i64 = 1_000;
 
 impl Ledger {
-    /// Removes one batch of each; call it until it removes nothing. Attempts go with their job.
+    /// Removes one batch of each; call it until it removes nothing. Attempts go with their job; what a product's table
+    /// holds stays.
     pub async fn prune(&self, keep: Retention) -> Result<Pruned, DbErr> {
         let (sql, db) = (self.sql(), db::writing(&self.db));
         let days = |days: u32| -> sea_orm::Value { (-86_400.0 * f64::from(days)).into() };
         let mut pruned = Pruned::default();
+        let keys = ForeignKeys::read(&self.db).await?;
+        let (jobs, mails) = (keys.unheld("jobs"), keys.unheld("mails"));
         for (state, kept) in [
             ("done", keep.finished_days),
             ("cancelled", keep.finished_days),
             ("dead", keep.dead_days),
         ] {
             let query = format!(
-                "DELETE FROM jobs WHERE id IN (SELECT id FROM jobs WHERE state = '{state}' AND finished_at < {} \
+                "DELETE FROM jobs WHERE id IN (SELECT id FROM jobs WHERE state = '{state}' AND finished_at < {} AND {jobs} \
                  ORDER BY finished_at LIMIT {BATCH} {})",
                 sql.after("$1"),
                 sql.skip_locked()
@@ -61,8 +64,8 @@ impl Ledger {
         }
         // Ids are UUIDv7: the oldest rows come first without an index of their own.
         let query = format!(
-            "DELETE FROM mails WHERE id IN (SELECT id FROM (SELECT id, created_at FROM mails ORDER BY id LIMIT {BATCH}) \
-             AS oldest WHERE created_at < {})",
+            "DELETE FROM mails WHERE id IN (SELECT id FROM (SELECT id, created_at FROM mails WHERE {mails} ORDER BY id \
+             LIMIT {BATCH}) AS oldest WHERE created_at < {})",
             sql.after("$1")
         );
         pruned.mails = db

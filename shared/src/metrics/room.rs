@@ -12,6 +12,7 @@ use std::{
 };
 
 use super::{Histogram, head};
+use crate::Unread;
 
 /// Upper bounds in seconds: from an answer out of memory to the API's time limit of 15 s.
 const BOUNDS: [f64; 13] = [
@@ -33,6 +34,8 @@ pub struct Room {
     name: &'static str,
     in_flight: AtomicU64,
     log_in_failures: AtomicU64,
+    /// One for each of [`Unread::ALL`].
+    unread_addresses: [AtomicU64; Unread::ALL.len()],
     routes: RwLock<HashMap<String, Arc<Route>>>,
 }
 
@@ -63,6 +66,7 @@ impl Room {
             name,
             in_flight: AtomicU64::new(0),
             log_in_failures: AtomicU64::new(0),
+            unread_addresses: Default::default(),
             routes: RwLock::default(),
         }
     }
@@ -75,6 +79,12 @@ impl Room {
     pub fn enter(&self) -> InFlight<'_> {
         self.in_flight.fetch_add(1, Ordering::Relaxed);
         InFlight(&self.in_flight)
+    }
+
+    /// A proxy's header named no client that can be understood. True for the first of its kind.
+    pub(crate) fn address_unread(&self, unread: Unread) -> bool {
+        let at = Unread::ALL.iter().position(|each| *each == unread);
+        at.is_some_and(|at| self.unread_addresses[at].fetch_add(1, Ordering::Relaxed) == 0)
     }
 
     /// A request was answered. The route is the router's, such as `/users/{id}`: a path as it was sent can hold
@@ -170,6 +180,15 @@ pub(super) fn render(text: &mut String, rooms: &[Arc<Room>]) {
         "Passwords and codes that were wrong",
         |room| &room.log_in_failures,
     );
+    let name = "usher_client_addresses_unread_total";
+    let help = "Requests of trusted proxies whose client could not be understood";
+    head(text, name, "counter", help);
+    for room in rooms {
+        for (header, count) in Unread::ALL.iter().zip(&room.unread_addresses) {
+            let (room, header, count) = (room.name, header.as_str(), count.load(Ordering::Relaxed));
+            let _ = writeln!(text, "{name}{{room=\"{room}\",header=\"{header}\"}} {count}");
+        }
+    }
 }
 
 #[cfg(test)]

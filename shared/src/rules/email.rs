@@ -1,8 +1,11 @@
-//! Which addresses mail can reach. The local part stays as typed; the domain is lower-cased and IDNA-normalised.
+//! Which addresses mail can reach. The local part stays as typed; the domain is lower-cased and IDNA-normalised: shown in
+//! Unicode, and compared and sent to in ASCII.
+
+use std::borrow::Cow;
 
 use caseless::default_case_fold_str;
 
-use super::{Violation, length};
+use super::{Violation, length, text};
 
 /// What an installation lets through beyond the rules.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -15,6 +18,7 @@ pub struct EmailPolicy {
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Email {
     address: String,
+    ascii: String,
     key: String,
 }
 
@@ -43,7 +47,8 @@ impl Email {
 
     pub fn parse(raw: &str, policy: EmailPolicy) -> Result<Self, Violation> {
         let raw = raw.trim_matches(|c: char| c.is_whitespace() && c != '\n' && c != '\r');
-        length("The email address", raw, 1, Self::MAX_BYTES)?;
+        // Of one kind with every other fault of an address, as in Pydantic.
+        length("The email address", raw, 1, Self::MAX_BYTES).map_err(|fault| Violation::value(fault.message))?;
         let Some((local, domain)) = raw.rsplit_once('@') else {
             return Err(Violation::value(
                 "The email address must have an @, as in ada@example.org",
@@ -51,24 +56,59 @@ impl Email {
         };
         check_local(local)?;
         let domain = normal_domain(domain, policy)?;
-        let address = format!("{local}@{domain}");
-        if address.len() > Self::MAX_BYTES {
+        let ascii = format!("{local}@{domain}");
+        if ascii.len() > Self::MAX_BYTES {
             return Err(Violation::value("The email address is too long: 254 bytes at most"));
         }
-        let key = default_case_fold_str(&address);
-        Ok(Self { address, key })
+        let address = Self::shown(&ascii).into_owned();
+        let key = default_case_fold_str(&ascii);
+        Ok(Self { address, ascii, key })
     }
 
-    /// The address to show and to send to.
+    /// The address as it is stored and shown: an internationalized domain is in Unicode (RFC 5890 U-labels).
     #[must_use]
     pub fn as_str(&self) -> &str {
         &self.address
+    }
+
+    /// The address to send to: an internationalized domain is in ASCII (RFC 5890 A-labels).
+    #[must_use]
+    pub fn ascii(&self) -> &str {
+        &self.ascii
     }
 
     /// What is unique and looked up: the address, case-folded.
     #[must_use]
     pub fn key(&self) -> &str {
         &self.key
+    }
+
+    /// An address, or a part of one, as people read it: its domain in Unicode (RFC 5895).
+    #[must_use]
+    pub fn shown(address: &str) -> Cow<'_, str> {
+        let (local, domain) = address
+            .rsplit_once('@')
+            .map_or(("", address), |(local, domain)| (local, domain));
+        if !domain.to_ascii_lowercase().contains("xn--") {
+            return address.into();
+        }
+        let (unicode, _) = idna::domain_to_unicode(domain);
+        match address.contains('@') {
+            true => format!("{local}@{unicode}").into(),
+            false => unicode.into(),
+        }
+    }
+
+    /// What an address in Unicode, or the beginning of one, is compared by: letter case makes no difference.
+    #[must_use]
+    pub fn shown_key(address: &str) -> String {
+        match address.rsplit_once('@') {
+            Some((local, domain)) => {
+                let (domain, _) = idna::domain_to_unicode(domain);
+                format!("{}@{}", default_case_fold_str(local), default_case_fold_str(&domain))
+            }
+            None => default_case_fold_str(address),
+        }
     }
 
     /// The key under which this text would be looked up, whether or not it is a valid address.
@@ -105,11 +145,12 @@ fn check_local(local: &str) -> Result<(), Violation> {
             || if c.is_ascii() {
                 c.is_ascii_alphanumeric() || ATEXT.contains(c)
             } else {
-                printable(c)
+                // RFC 6531 lets any letter through; what cannot be seen only serves deception.
+                text::has_shape(c)
             }
     };
     match local.chars().find(|c| !allowed(*c)) {
-        None => Ok(()),
+        None => text::visible("The part before the @", local),
         Some(c) if c.is_control() || c.is_whitespace() => Err(Violation::value(
             "The email address holds a space or a control character; remove it",
         )),
@@ -120,15 +161,6 @@ fn check_local(local: &str) -> Result<(), Violation> {
             "The part before the @ holds a character that cannot be shown",
         )),
     }
-}
-
-/// RFC 6531 lets any letter through; what cannot be seen only serves deception.
-fn printable(c: char) -> bool {
-    let invisible = matches!(u32::from(c),
-        0x80..=0xA0 | 0xAD | 0x034F | 0x061C | 0x115F | 0x1160 | 0x17B4 | 0x17B5 | 0x180B..=0x180F | 0x200B..=0x200F
-        | 0x2028..=0x202F | 0x205F..=0x206F | 0x3164 | 0xFE00..=0xFE0F | 0xFEFF | 0xFFA0 | 0xFFF0..=0xFFFF
-        | 0xE000..=0xF8FF | 0xE0000.. );
-    !invisible && !c.is_whitespace() && !c.is_control()
 }
 
 fn normal_domain(domain: &str, policy: EmailPolicy) -> Result<String, Violation> {
@@ -183,7 +215,21 @@ mod tests {
         let email = parse("Ada.Lovelace@EXAMPLE.Org").unwrap();
         assert_eq!(email.as_str(), "Ada.Lovelace@example.org");
         assert_eq!(email.key(), "ada.lovelace@example.org");
-        assert_eq!(parse("ada@bücher.de").unwrap().as_str(), "ada@xn--bcher-kva.de");
+        for same in [
+            "ada@bücher.de",
+            "ada@BÜCHER.de",
+            "ada@bu\u{308}cher.de",
+            "ada@xn--bcher-kva.de",
+            "ada@XN--BCHER-KVA.DE",
+        ] {
+            let email = parse(same).unwrap();
+            assert_eq!(
+                (email.as_str(), email.ascii()),
+                ("ada@bücher.de", "ada@xn--bcher-kva.de"),
+                "{same}"
+            );
+            assert_eq!(email.key(), "ada@xn--bcher-kva.de");
+        }
         assert_eq!(
             parse("STRASSE@example.org").unwrap().key(),
             parse("straße@example.org").unwrap().key()
@@ -244,6 +290,9 @@ mod tests {
             "ada@example.invalid",
             "a\u{200b}b@example.org",
             "a\u{202e}b@example.org",
+            "a\u{e000}b@example.org",
+            "a\u{378}b@example.org",
+            "\u{301}@example.org",
             "ada@exa mple.org",
             &long_local,
             &long,

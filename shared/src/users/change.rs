@@ -3,15 +3,17 @@
 use chrono::{DateTime, Utc};
 use sea_orm::{
     ActiveModelTrait,
-    ActiveValue::{Set, Unchanged},
+    ActiveValue::{self, Set, Unchanged},
     ColumnTrait, DatabaseTransaction, DbErr, EntityTrait, IntoActiveModel, QueryFilter, QuerySelect,
 };
 use thiserror::Error;
 
+use super::{email, password::db_error, search_text};
 use crate::{
     audit::{self, Actor, Entry},
     db,
     entity::user::{self, Column, UserStatus},
+    jobs::Tx,
     mail_tokens,
     rules::{Age, Email, Name, Reason},
     sessions::{self, Which},
@@ -56,16 +58,11 @@ pub async fn find_for_change(tx: &DatabaseTransaction, id: i64) -> Result<Option
     there.lock_exclusive().one(tx).await
 }
 
-/// Changes the account that [`find_for_change`] has found. One that is as wanted already is left alone.
+/// Changes the account that [`find_for_change`] has found, whoever asks. One that is as wanted already is left alone.
 ///
-/// Another email address is nobody's until a mail to it was answered, and what was mailed to the old one opens
-/// nothing any more. After an error the transaction must be dropped.
-pub async fn edit(
-    tx: &DatabaseTransaction,
-    before: user::Model,
-    edit: Edit,
-    actor: &Actor,
-) -> Result<user::Model, ChangeError> {
+/// Another email address is nobody's until a mail to it was answered: sessions and mailed links end, and the password
+/// does unless the owner asked. The old address is told, with a way back. After an error the transaction must be dropped.
+pub async fn edit(tx: &Tx, before: user::Model, edit: Edit, actor: &Actor) -> Result<user::Model, ChangeError> {
     let mut row = before.clone().into_active_model();
     if let Some(name) = edit.name {
         row.name = Set(name.as_str().to_owned());
@@ -73,15 +70,19 @@ pub async fn edit(
     if let Some(age) = edit.age {
         row.age = Set(age.map(Age::years));
     }
-    if let Some(email) = edit.email {
-        if email.key() != before.email_key {
-            row.email_verified_at = Set(None);
-            mail_tokens::spend_all(tx, before.id).await?;
-        }
-        row.email = Set(email.as_str().to_owned());
-        row.email_key = Set(email.key().to_owned());
+    let Some(email) = edit.email else {
+        return write(tx, before, row, "update", None, actor).await;
+    };
+    let moves = email.key() != before.email_key;
+    row.email = Set(email.as_str().to_owned());
+    row.email_key = Set(email.key().to_owned());
+    if !moves {
+        return write(tx, before, row, "update", None, actor).await;
     }
-    write(tx, before, row, "update", None, actor).await
+    email::leave(tx, &before, &mut row, actor).await?;
+    let after = write(tx, before.clone(), row, "update", None, actor).await?;
+    email::tell(tx, &before, &after, actor).await.map_err(db_error)?;
+    Ok(after)
 }
 
 /// Marks the account as deleted. Its sessions end and what was mailed opens nothing; the email address stays taken
@@ -153,6 +154,7 @@ pub(super) async fn write(
     let Some(changes) = audit::changes::<user::Entity>(&before, &mut row, &hidden) else {
         return Ok(before);
     };
+    search_text::refresh(&mut row, &before);
     row.id = Unchanged(before.id);
     row.version = Set(before.version + 1);
     row.updated_at = Set(now());
@@ -173,4 +175,12 @@ pub(super) async fn write(
         })?;
     audit::record(tx, actor, entry).await?;
     Ok(after)
+}
+
+/// What a row is about to have there.
+pub(super) fn put<T: Into<sea_orm::Value>>(value: &ActiveValue<T>) -> Option<&T> {
+    match value {
+        Set(value) => Some(value),
+        _ => None,
+    }
 }

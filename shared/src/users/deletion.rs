@@ -6,21 +6,21 @@ use sea_orm::ActiveValue::Set;
 use super::{
     ChangeError,
     change::write,
-    delete,
-    email::as_owner,
-    find_for_change,
-    sign_up::{owner, plain},
+    delete, find_for_change,
+    proof::{owner, plain, prove},
 };
 use crate::{
     audit::Actor,
     entity::{mail_token::MailTokenPurpose, user},
-    jobs::{DeleteAccount, DeletionScheduled, EnqueueError, Options, Tx, enqueue, enqueue_with},
+    jobs::{DeleteAccount, DeletionScheduled, EnqueueError, Options, Tx, enqueue_with},
     mail_tokens::{self, RedeemError},
     time::now,
 };
 
-/// Between the wish and the end.
+/// Between the request and the end.
 pub const DELETION_DELAY: TimeDelta = TimeDelta::days(7);
+/// How long a deleted account can be restored; then it is purged and its address is free.
+pub const RESTORABLE: TimeDelta = TimeDelta::days(30);
 
 /// Notes that the account is to be deleted in a week, with the mail that says so and the job that does it. Asking again
 /// changes nothing.
@@ -36,9 +36,21 @@ pub async fn schedule_deletion(tx: &Tx, before: user::Model, actor: &Actor) -> R
     let user = write(tx, before, row, "schedule_deletion", None, actor)
         .await
         .map_err(plain)?;
-    enqueue(tx, DeletionScheduled { user_id, delete_at }).await?;
+    announce(tx, &user, actor).await?;
     enqueue_with(tx, DeleteAccount { user_id }, Options::at(delete_at)).await?;
     Ok(user)
+}
+
+/// Mails when the account will be deleted, with the link that keeps it.
+pub(super) async fn announce(tx: &Tx, user: &user::Model, actor: &Actor) -> Result<(), EnqueueError> {
+    let Some(delete_at) = user.delete_at else { return Ok(()) };
+    let mail = DeletionScheduled {
+        user_id: user.id,
+        delete_at,
+    };
+    let options = Options::default().actor(actor.word());
+    mail_tokens::request(tx, user.id, MailTokenPurpose::CancelDeletion, None, mail, options).await?;
+    Ok(())
 }
 
 /// Keeps the account after all, by the token that was mailed.
@@ -49,8 +61,7 @@ pub async fn keep(tx: &Tx, raw: &str, actor: &Actor) -> Result<user::Model, Rede
         delete_at: Set(None),
         ..before.clone().into()
     };
-    let owner = as_owner(&before, actor);
-    write(tx, before, row, "keep_account", None, &owner)
+    prove(tx, before, row, "keep_account", actor)
         .await
         .map_err(|error| plain(error).into())
 }

@@ -4,14 +4,16 @@
 use std::collections::HashMap;
 
 use futures::FutureExt;
-use sea_orm::{ConnectionTrait, DbBackend, DbErr, FromQueryResult, Statement};
-use serde_json::{Value, json};
+use sea_orm::{DbErr, RuntimeErr};
 
-use super::{CreateUserError, NewUser, created};
+use super::{
+    CreateUserError, NewUser,
+    creation::{Draft, created, insert_all},
+};
 use crate::{
     Batch,
     audit::{self, Actor},
-    db::columns,
+    db::CommitGate,
     entity::user,
     jobs::{EnqueueError, Job, Ledger, Origin, Tx, WelcomeEmail, enqueue_all},
     time::now,
@@ -32,6 +34,8 @@ struct Applicant {
     new: NewUser,
     actor: Actor,
     trace: Option<String>,
+    /// Of whoever waits for it. Who was told that it took too long has no user afterwards.
+    gate: Option<CommitGate>,
 }
 
 impl Intake {
@@ -43,11 +47,17 @@ impl Intake {
     }
 
     /// [`super::create`] in a transaction that callers of the same moment share: four statements and one commit for
-    /// all of them. It is done even if the caller goes away.
+    /// all of them. It is done even if the caller goes away, but not if its time is over ([`crate::db::cut_before_commit`]).
     pub async fn create(&self, new: NewUser, actor: Actor) -> Result<user::Model, CreateUserError> {
         let trace = Trace::for_job(WelcomeEmail::KIND, WelcomeEmail::QUEUE).map(|trace| trace.to_string());
-        let none = || Err(DbErr::Custom("the new user's transaction had no answer".to_owned()).into());
-        self.0.add(Applicant { new, actor, trace }).await.unwrap_or_else(none)
+        let applicant = Applicant {
+            new,
+            actor,
+            trace,
+            gate: CommitGate::current(),
+        };
+        let none = || Err(no_answer().into());
+        self.0.add(applicant).await.unwrap_or_else(none)
     }
 }
 
@@ -67,6 +77,12 @@ async fn admit(ledger: Ledger, applicants: Vec<Applicant>) -> Vec<Result<user::M
         }
         Err(failure) => applicants.iter().map(|_| Err(failure.error())).collect(),
     }
+}
+
+fn no_answer() -> DbErr {
+    DbErr::Conn(RuntimeErr::Internal(
+        "the new user's transaction had no answer in time".to_owned(),
+    ))
 }
 
 /// Why none of them was written, or, when the commit failed, perhaps all of them.
@@ -91,6 +107,10 @@ async fn admit_all(
     };
     let tx = ledger.begin().await.map_err(early)?;
     let mut users = write(&tx, applicants).await.map_err(early)?;
+    let mut gates = applicants.iter().filter_map(|applicant| applicant.gate.as_ref());
+    if !gates.all(CommitGate::pass) {
+        return Err(early(no_answer()));
+    }
     tx.commit().await.map_err(|error| Failure {
         error,
         before_commit: false,
@@ -107,20 +127,8 @@ async fn admit_all(
 /// The users that were written, by their email keys; the other addresses are taken.
 async fn write(tx: &Tx, applicants: &[Applicant]) -> Result<HashMap<String, user::Model>, DbErr> {
     let at = now();
-    let rows: Value = applicants.iter().map(|applicant| row(&applicant.new)).collect();
-    let backend = tx.get_database_backend();
-    let insert = if backend == DbBackend::Postgres {
-        POSTGRES
-    } else {
-        SQLITE
-    };
-    let sql = format!("{insert} RETURNING {}", columns::<user::Entity>());
-    let statement = Statement::from_sql_and_values(backend, sql, [rows.into(), at.into()]);
-    let mut users = HashMap::new();
-    for row in tx.query_all_raw(statement).await? {
-        let user = user::Model::from_query_result(&row, "")?;
-        users.insert(user.email_key.clone(), user);
-    }
+    let drafts: Vec<Draft<'_>> = applicants.iter().map(|applicant| (&applicant.new).into()).collect();
+    let users = insert_all(&**tx, at, &drafts).await?;
     let mut seen = std::collections::HashSet::new();
     let first = applicants
         .iter()
@@ -145,20 +153,3 @@ async fn write(tx: &Tx, applicants: &[Applicant]) -> Result<HashMap<String, user
     })?;
     Ok(users)
 }
-
-fn row(new: &NewUser) -> Value {
-    json!({
-        "email": new.email.as_str(), "email_key": new.email.key(), "name": new.name.as_str(),
-        "age": new.age.map(crate::rules::Age::years),
-    })
-}
-
-// The rows are one parameter, so that the statement is the same for any number of them.
-const POSTGRES: &str = "\
-    INSERT INTO users (email, email_key, name, age, status, version, created_at, updated_at) \
-    SELECT r->>'email', r->>'email_key', r->>'name', (r->>'age')::smallint, 'active', 1, $2, $2 \
-    FROM jsonb_array_elements($1) r ON CONFLICT (email_key) DO NOTHING";
-const SQLITE: &str = "\
-    INSERT INTO users (email, email_key, name, age, status, version, created_at, updated_at) \
-    SELECT value->>'email', value->>'email_key', value->>'name', value->>'age', 'active', 1, $2, $2 \
-    FROM json_each($1) WHERE true ON CONFLICT (email_key) DO NOTHING";

@@ -1,20 +1,26 @@
 //! A new password, and everything that must end with the old one.
 
-use sea_orm::DbErr;
+use sea_orm::{ActiveValue::Set, DbErr};
 use uuid::Uuid;
 
-use super::{email::as_owner, set_password, sign_up::owner};
+use super::{
+    change::write,
+    proof::{owner, plain, prove},
+    sign_up::{is_open, neutral_name},
+};
 use crate::{
-    audit::{self, Actor, Entry},
+    audit::Actor,
     entity::{mail_token::MailTokenPurpose, user},
-    jobs::{EnqueueError, PasswordChanged, Tx, enqueue},
+    jobs::{EnqueueError, Options, PasswordChanged, Tx, enqueue_with},
     mail_tokens::{self, RedeemError},
     mfa,
     sessions::{self, Which},
+    time::now,
 };
 
 /// Stores the new password of an account that [`super::find_for_change`] has found. All sessions end but `keep`, and so
-/// does what was mailed and every log-in that still owes its code; the owner gets a mail.
+/// does what was mailed, every log-in that still owes its code and every enrolment that waits for one; the owner gets a
+/// mail.
 pub async fn replace_password(
     tx: &Tx,
     user: &user::Model,
@@ -22,40 +28,78 @@ pub async fn replace_password(
     keep: Option<Uuid>,
     actor: &Actor,
 ) -> Result<(), EnqueueError> {
-    set_password(&**tx, user.id, hash, false).await?;
+    write(
+        tx,
+        user.clone(),
+        with_password(user, hash),
+        "change_password",
+        None,
+        actor,
+    )
+    .await
+    .map_err(plain)?;
     end_what_the_old_one_opened(tx, user.id, keep).await?;
-    audit::record(&**tx, actor, entry(user, "change_password")).await?;
-    enqueue(tx, PasswordChanged { user_id: user.id }).await.map(drop)
+    tell(tx, user.id, actor).await
 }
 
 /// Stores a new password by the token that was mailed, which also proves the address. All sessions end; a second factor
 /// is still asked for.
-pub async fn reset_password(tx: &Tx, raw: &str, hash: String, actor: &Actor) -> Result<(), RedeemError> {
-    let (_, user) = owner(tx, raw, MailTokenPurpose::PasswordReset).await?;
-    mail_tokens::redeem(&**tx, raw, MailTokenPurpose::PasswordReset).await?;
-    set_password(&**tx, user.id, hash, true).await?;
+pub async fn reset_password(tx: &Tx, raw: &str, hash: String, actor: &Actor) -> Result<user::Model, RedeemError> {
+    let user = choose(tx, raw, MailTokenPurpose::PasswordReset, hash, "reset_password", actor).await?;
+    tell(tx, user.id, actor).await.map_err(db_error)?;
+    Ok(user)
+}
+
+/// Stores the first password of an account by the token of its welcome, which also proves the address.
+pub async fn set_first_password(tx: &Tx, raw: &str, hash: String, actor: &Actor) -> Result<user::Model, RedeemError> {
+    choose(tx, raw, MailTokenPurpose::SetPassword, hash, "set_password", actor).await
+}
+
+pub(super) async fn choose(
+    tx: &Tx,
+    raw: &str,
+    purpose: MailTokenPurpose,
+    hash: String,
+    action: &str,
+    actor: &Actor,
+) -> Result<user::Model, RedeemError> {
+    let (_, user) = owner(tx, raw, purpose).await?;
+    mail_tokens::redeem(&**tx, raw, purpose).await?;
+    let mut row = with_password(&user, hash);
+    if is_open(&user) {
+        // Another password than the sign-up's: perhaps another person, too.
+        row.name = Set(neutral_name(&user.email));
+        row.age = Set(None);
+    }
+    let user = prove(tx, user, row, action, actor).await.map_err(plain)?;
     end_what_the_old_one_opened(tx, user.id, None).await?;
-    audit::record(&**tx, &as_owner(&user, actor), entry(&user, "reset_password")).await?;
-    match enqueue(tx, PasswordChanged { user_id: user.id }).await {
-        Ok(_) => Ok(()),
-        Err(EnqueueError::Db(error)) => Err(error.into()),
-        Err(other) => Err(DbErr::Custom(other.to_string()).into()),
+    Ok(user)
+}
+
+fn with_password(user: &user::Model, hash: String) -> user::ActiveModel {
+    user::ActiveModel {
+        password_hash: Set(Some(hash)),
+        password_changed_at: Set(Some(now())),
+        ..user.clone().into()
     }
 }
 
+/// Whatever ends with a password, through whichever door it was changed.
 async fn end_what_the_old_one_opened(tx: &Tx, user_id: i64, keep: Option<Uuid>) -> Result<(), DbErr> {
     let which = keep.map_or(Which::All, Which::Others);
     sessions::end(&**tx, user_id, which, "password changed").await?;
-    mfa::close_challenges(&**tx, user_id).await?;
+    mfa::forget_enrolments(&**tx, user_id).await?;
     mail_tokens::spend_all_but_undo(&**tx, user_id).await
 }
 
-fn entry<'a>(user: &user::Model, action: &'a str) -> Entry<'a> {
-    Entry {
-        action,
-        object_type: "user",
-        object_id: Some(user.id.to_string()),
-        object_label: Some(user.email.clone()),
-        ..Entry::default()
+async fn tell(tx: &Tx, user_id: i64, actor: &Actor) -> Result<(), EnqueueError> {
+    let options = Options::default().actor(actor.word());
+    enqueue_with(tx, PasswordChanged { user_id }, options).await.map(drop)
+}
+
+pub(super) fn db_error(error: EnqueueError) -> DbErr {
+    match error {
+        EnqueueError::Db(error) => error,
+        other => DbErr::Custom(other.to_string()),
     }
 }

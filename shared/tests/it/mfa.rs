@@ -8,6 +8,7 @@ use usher_shared::{
     time::now,
 };
 use usher_testkit::on_both;
+use uuid::Uuid;
 
 use crate::{house::ledger, sessions::a_user};
 
@@ -30,7 +31,7 @@ on_both! {
     async fn a_step_is_accepted_once_and_none_before_it(db: TestDb) {
         let (ledger, key) = (ledger(&db).await, key());
         let (user, db) = (a_user(&ledger).await, ledger.db());
-        let factor = mfa::enrol(db, &key, user.id, "Phone").await.unwrap();
+        let factor = mfa::enrol(db, &key, user.id, Uuid::now_v7(), "Phone").await.unwrap();
         let secret = mfa::secret(&key, &factor).unwrap();
         assert!(!mfa::verify(db, &key, user.id, &code(&secret, 0)).await.unwrap(), "it waits to be confirmed");
         assert!(!mfa::has_factor(db, user.id).await.unwrap());
@@ -60,7 +61,9 @@ on_both! {
         assert!(!mfa::use_recovery_code(db, &key, user.id, &codes[0]).await.unwrap());
         assert!(!mfa::use_recovery_code(db, &key, user.id + 1, &codes[1]).await.unwrap());
         assert_eq!(mfa::count_recovery_codes(db, user.id).await.unwrap(), 9);
-        let factor = mfa::enrol(db, &key, user.id, "Phone").await.unwrap();
+        let factor = mfa::enrol(db, &key, user.id, Uuid::now_v7(), "Phone").await.unwrap();
+        let shown = code(&mfa::secret(&key, &factor).unwrap(), 0);
+        assert!(mfa::confirm(db, &key, &factor, &shown).await.unwrap());
         mfa::remove(db, user.id, factor.id).await.unwrap();
         assert_eq!(mfa::count_recovery_codes(db, user.id).await.unwrap(), 0, "they go with the last factor");
     }

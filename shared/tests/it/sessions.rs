@@ -69,7 +69,7 @@ on_both! {
     async fn an_exchange_replaces_both_tokens(db: TestDb) {
         let ledger = ledger(&db).await;
         let (session, first) = a_session(&ledger).await;
-        assert!(in_use(&ledger, &first).await.is_fresh());
+        assert!(in_use(&ledger, &first).await.is_fresh(false));
         let second = good(&ledger, &first.refresh).await;
         assert!(sessions::load(ledger.db(), &first.access).await.unwrap().is_none());
         assert_eq!(in_use(&ledger, &second).await.session.id, session.id);

@@ -3,7 +3,10 @@
 use chrono::{DateTime, Utc};
 use sea_orm::{ActiveEnum, EntityTrait};
 use serde_json::{Value, json};
-use usher_shared::entity::{audit_log, job, mail, user};
+use usher_shared::{
+    entity::{audit_log, job, mail, user},
+    time::rfc3339,
+};
 use uuid::Uuid;
 
 /// A column: its name, and its value in one row.
@@ -19,8 +22,7 @@ pub(super) trait Sheet: EntityTrait<Model: Send + Sync> {
 }
 
 fn time(at: Option<DateTime<Utc>>) -> Value {
-    at.map(|at| at.to_rfc3339_opts(chrono::SecondsFormat::AutoSi, true))
-        .into()
+    at.map(rfc3339).into()
 }
 
 fn word(value: &impl ActiveEnum<Value = String>) -> Value {

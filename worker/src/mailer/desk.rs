@@ -14,7 +14,7 @@ use usher_shared::{
     entity::{mail_breaker, mail_suppression, mail_token, user},
     jobs::{Claim, CompleteError, Ledger},
     mail_log::{self, Gone, Reservation},
-    mail_suppressions,
+    mail_suppressions, mail_tokens,
     rules::Email,
     time::now,
 };
@@ -40,8 +40,8 @@ pub(super) struct Wish {
 /// What the database says to a wish.
 #[derive(Clone)]
 pub(super) enum Clearance {
-    /// An earlier run of the same job has sent or kept it.
-    GoneBefore,
+    /// An earlier run of the same job has sent or kept it, or its link was replaced by a newer one.
+    NotWanted,
     /// It is written down, its tokens are valid, and it may be tried.
     Go {
         /// What stands against its address.
@@ -104,18 +104,12 @@ async fn load(db: DatabaseConnection, ids: Arc<[i64]>) -> Result<Vec<Option<user
 async fn clear(db: DatabaseConnection, wishes: Arc<[Wish]>) -> Result<Vec<Clearance>, DbErr> {
     let mails: Vec<Reservation> = wishes.iter().map(|wish| wish.mail.clone()).collect();
     let tx = db::begin(&db).await?;
-    let to_send = mail_log::reserve(&tx, &mails).await?;
-    let going = |wish: &&Wish| to_send.contains(&wish.mail.job_id);
-    let tokens: Vec<_> = wishes
-        .iter()
-        .filter(going)
-        .flat_map(|wish| wish.tokens.clone())
-        .collect();
-    if !tokens.is_empty() {
-        mail_token::Entity::insert_many(tokens)
-            .exec_without_returning(&tx)
-            .await?;
-    }
+    let tokens = wishes.iter().flat_map(|wish| wish.tokens.clone()).collect();
+    let open = mail_tokens::open(&tx, tokens).await?;
+    // A mail whose link has ended meanwhile is not written down.
+    let is_wanted = |wish: &&Wish| wish.tokens.iter().all(|token| open.contains(token.id.as_ref()));
+    let wanted: Vec<Reservation> = wishes.iter().filter(is_wanted).map(|wish| wish.mail.clone()).collect();
+    let to_send = mail_log::reserve(&tx, &wanted).await?;
     tx.commit().await?;
     let breaker = mail_breaker::Entity::find().count(&db).await? > 0;
     let dead = mail_suppressions::find_all(&db, mails.iter().map(|mail| mail.to_address.as_str())).await?;
@@ -126,7 +120,7 @@ async fn clear(db: DatabaseConnection, wishes: Arc<[Wish]>) -> Result<Vec<Cleara
             dead: dead.get(&Email::key_of(&mail.to_address)).cloned(),
             breaker,
         },
-        false => Clearance::GoneBefore,
+        false => Clearance::NotWanted,
     };
     Ok(mails.iter().map(answer).collect())
 }

@@ -29,7 +29,8 @@ impl Message {
     /// The error says what is wrong without the address.
     pub(super) fn new(from: &Mailbox, job: &job::Model, mail: &Mail) -> anyhow::Result<Self> {
         let to = address_of(&mail.address).context("the address cannot be used in mail")?;
-        let name = mail.name.split(char::is_control).collect::<Vec<_>>().join(" ");
+        let name = mail.name.as_deref();
+        let name = name.map(|name| name.split(char::is_control).collect::<Vec<_>>().join(" "));
         let id = format!("<{}@{}>", job.id, from.email.domain());
         let trace = Trace::current().unwrap_or_else(Trace::generate);
         // Told, because lettre would read it from the header, by its own rule again.
@@ -38,7 +39,7 @@ impl Message {
         let message = lettre::Message::builder()
             .envelope(envelope)
             .from(from.clone())
-            .to(Mailbox::new(Some(name), to.clone()))
+            .to(Mailbox::new(name, to.clone()))
             .subject(&mail.subject)
             .message_id(Some(id.clone()))
             .date_now()
@@ -61,7 +62,7 @@ fn address_of(text: &str) -> Result<Address, AddressError> {
         allow_special_domains: true,
     };
     let known = Email::parse(text, everywhere).ok();
-    match known.as_ref().and_then(|email| email.as_str().rsplit_once('@')) {
+    match known.as_ref().and_then(|email| email.ascii().rsplit_once('@')) {
         Some((local, domain)) => Ok(Address::new_dangerous(local, domain)),
         None => text.parse(),
     }

@@ -4,7 +4,6 @@ use chrono::Duration;
 use usher_shared::{
     entity::mail_token::MailTokenPurpose,
     jobs::{EmailChangeConfirm, EmailChangeUndo},
-    rules::Email,
 };
 
 use crate::{JobContext, JobError, Letter, Recipient, letter::moment};
@@ -17,7 +16,7 @@ pub(super) async fn confirm(job: EmailChangeConfirm, context: JobContext) -> Res
     let Some(user) = context.account(job.user_id).await? else {
         return Ok(());
     };
-    if user.email_key == Email::key_of(&job.new_email) {
+    if user.email == job.new_email {
         return Ok(());
     }
     let purpose = MailTokenPurpose::EmailChangeConfirm;
@@ -48,9 +47,9 @@ pub(super) async fn undo(job: EmailChangeUndo, context: JobContext) -> Result<()
     let house = context.house();
     let letter = Letter::new("Your email address was changed")
         .line(format!(
-            "Your account at {house} now has another address than this one. If it was you, all is well."
+            "Your account at {house} now has another address than this one. If you wanted this, there's nothing to do."
         ))
-        .line("If it was not you, undo it: the account comes back to this address, and all devices are signed out.")
+        .line("If you didn't, undo it: the account comes back to this address, and all devices are signed out.")
         .fact("When", moment(context.job.created_at))
         .button("Undo the change", link)
         .why(format!(

@@ -20,12 +20,13 @@ pub(super) async fn reset(job: PasswordReset, context: JobContext) -> Result<(),
     let house = context.house();
     let letter = Letter::new("Choose a new password")
         .line(format!(
-            "You asked for a new password at {house}. When you choose it, all your devices are signed out."
+            "With the link below you choose a new password for your account at {house}. All your devices are signed out \
+             then."
         ))
         .button("Choose a new password", link)
         .why(format!(
-            "You receive this mail because a new password was asked for at {house}. If it was not you, do nothing: \
-             your password stays as it is."
+            "You're receiving this email because someone asked for a new password for your account at {house}, or it needs \
+             one. If you don't know why, do nothing: nothing changes without this link."
         ));
     context.post(&user, letter).await
 }

@@ -1,20 +1,25 @@
 //! `purge_deleted_users`: what is left of an account that was deleted a month ago goes for good.
 
-use sea_orm::{ColumnTrait, EntityTrait, QueryFilter, QueryOrder, QuerySelect};
+use sea_orm::{ColumnTrait, DbErr, EntityTrait, QueryFilter, QueryOrder, QuerySelect, RuntimeErr};
 use serde::{Deserialize, Serialize};
+use serde_json::{Value, json};
 use usher_shared::{
     audit::{self, Actor, Entry},
+    db::ForeignKeys,
     entity::{mail, mail_suppression, user},
     jobs::{Job, Priority},
     time::now,
+    users,
 };
 
 use crate::{JobContext, JobError};
 
 /// Between the deletion of an account and its end.
-const KEPT: chrono::Duration = chrono::Duration::days(30);
-/// Accounts in one transaction.
+const KEPT: chrono::Duration = users::RESTORABLE;
+/// Accounts that are looked up at once.
 const BATCH: u64 = 100;
+/// Accounts that could not be removed, in the job's result.
+const TOLD: usize = 100;
 
 /// Removes deleted accounts and what the mail log knows of them. Safe to run twice.
 #[derive(Clone, Debug, Serialize, Deserialize)]
@@ -25,52 +30,94 @@ impl Job for PurgeDeletedUsers {
     const PRIORITY: Priority = Priority::Low;
 }
 
+/// Each account goes alone: one that a product's table holds stays, and is told of with that table.
 pub(crate) async fn purge(_: PurgeDeletedUsers, context: JobContext) -> Result<(), JobError> {
-    let mut purged = 0;
+    let (mut purged, mut held) = (0, vec![]);
+    let (mut last, mut count) = (0, 0);
     loop {
         let due: Vec<i64> = user::Entity::find()
             .select_only()
             .column(user::Column::Id)
             .filter(user::Column::DeletedAt.lt(now() - KEPT))
+            .filter(user::Column::Id.gt(last))
             .order_by_asc(user::Column::Id)
             .limit(BATCH)
             .into_tuple()
             .all(&context.db)
             .await?;
-        if due.is_empty() {
-            break;
+        let Some(end) = due.last() else { break };
+        last = *end;
+        for id in due {
+            match purge_one(&context, id).await {
+                Ok(gone) => purged += u64::from(gone),
+                Err(error) if is_refused(&error) => {
+                    count += 1;
+                    let why = why(&context, id, &error).await?;
+                    if held.len() < TOLD {
+                        held.push(why);
+                    }
+                }
+                Err(error) => return Err(error.into()),
+            }
         }
-        purged += due.len();
-        purge_batch(&context, due).await?;
     }
-    tracing::info!(users = purged, "purged deleted accounts");
-    Ok(())
+    tracing::info!(users = purged, held = count, "purged deleted accounts");
+    let result = json!({ "purged": purged, "held": count, "accounts": held });
+    let tx = context.begin().await?;
+    context.complete_with(tx, result).await
 }
 
-/// Roles, sessions, factors and tokens go with their user; the mail log holds the address and goes as well.
-async fn purge_batch(context: &JobContext, ids: Vec<i64>) -> Result<(), JobError> {
+/// Roles, sessions, factors and tokens go with their user; the mail log holds the address and goes as well. Whether the
+/// account is gone: somebody may have restored it just now.
+async fn purge_one(context: &JobContext, id: i64) -> Result<bool, DbErr> {
     let tx = context.begin().await?;
-    for id in &ids {
-        let entry = Entry {
-            action: "purge",
-            object_type: "user",
-            object_id: Some(id.to_string()),
-            reason: Some("deleted thirty days ago".to_owned()),
-            ..Entry::default()
-        };
-        audit::record(&*tx, &Actor::system(), entry).await?;
-    }
-    let mails = mail::Entity::delete_many().filter(mail::Column::UserId.is_in(ids.clone()));
+    let mails = mail::Entity::delete_many().filter(mail::Column::UserId.eq(id));
     mails.exec(&*tx).await?;
-    let suppressions =
-        mail_suppression::Entity::delete_many().filter(mail_suppression::Column::UserId.is_in(ids.clone()));
+    let suppressions = mail_suppression::Entity::delete_many().filter(mail_suppression::Column::UserId.eq(id));
     suppressions.exec(&*tx).await?;
-    // Whoever was restored meanwhile stays.
-    user::Entity::delete_many()
-        .filter(user::Column::Id.is_in(ids))
+    let gone = user::Entity::delete_many()
+        .filter(user::Column::Id.eq(id))
         .filter(user::Column::DeletedAt.lt(now() - KEPT))
         .exec(&*tx)
         .await?;
+    if gone.rows_affected == 0 {
+        return Ok(false);
+    }
+    let entry = Entry {
+        action: "purge",
+        object_type: "user",
+        object_id: Some(id.to_string()),
+        reason: Some("deleted thirty days ago".to_owned()),
+        ..Entry::default()
+    };
+    audit::record(&*tx, &Actor::system(), entry).await?;
     tx.commit().await?;
-    Ok(())
+    Ok(true)
+}
+
+/// Whether the database refused this account, rather than that it did not answer.
+fn is_refused(error: &DbErr) -> bool {
+    match error {
+        DbErr::Exec(RuntimeErr::SqlxError(error)) | DbErr::Query(RuntimeErr::SqlxError(error)) => {
+            error.as_database_error().is_some()
+        }
+        _ => false,
+    }
+}
+
+/// What keeps the account, for staff.
+async fn why(context: &JobContext, user_id: i64, error: &DbErr) -> Result<Value, DbErr> {
+    let keys = ForeignKeys::read(&context.db).await?;
+    let key = keys.holding(&context.db, "users", user_id).await?;
+    let key = key.map(|key| (key.table(), key.to_string()));
+    let (table, column) = key.unzip();
+    let error = error.to_string();
+    tracing::warn!(
+        user_id,
+        table,
+        column,
+        error,
+        "a deleted account cannot be purged: the table's foreign key needs ON DELETE CASCADE or SET NULL"
+    );
+    Ok(json!({ "user_id": user_id, "table": table, "column": column, "error": error }))
 }

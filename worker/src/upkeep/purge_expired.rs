@@ -1,11 +1,15 @@
 //! `purge_expired`: removes tokens, sessions and kept answers that have run out, and what nobody asks for any more.
 
 use chrono::{DateTime, Utc};
-use sea_orm::{ColumnTrait, ConnectionTrait, DbErr, EntityTrait, QueryFilter, QuerySelect, QueryTrait};
+use sea_orm::{
+    ColumnTrait, ConnectionTrait, DbErr, EntityTrait, QueryFilter, QuerySelect, QueryTrait, sea_query::Expr,
+};
 use serde::{Deserialize, Serialize};
 use usher_shared::{
-    entity::{idempotency_key, mail_breaker, mail_token, mfa_challenge, session},
+    db::ForeignKeys,
+    entity::{idempotency_key, mail_breaker, mail_token, mfa_challenge, mfa_factor, session},
     jobs::{Job, Priority},
+    mfa,
     time::now,
 };
 
@@ -32,10 +36,18 @@ pub(crate) async fn purge(_: PurgeExpired, context: JobContext) -> Result<(), Jo
     use session::Column as Session;
 
     let (db, before) = (&context.db.writing(), now() - KEPT);
-    let tokens = remove::<mail_token::Entity>(db, Token::Id, Token::ExpiresAt, before).await?;
-    let keys = remove::<idempotency_key::Entity>(db, Key::Id, Key::ExpiresAt, before).await?;
-    remove::<mfa_challenge::Entity>(db, Challenge::Id, Challenge::ExpiresAt, before).await?;
-    let sessions = remove::<session::Entity>(db, Session::Id, Session::ExpiresAt, before).await?;
+    // What a product's table points to stays, and the others go.
+    let held = ForeignKeys::read(&context.db).await?;
+    let tokens = remove::<mail_token::Entity>(db, &held, Token::Id, Token::ExpiresAt, before).await?;
+    let keys = remove::<idempotency_key::Entity>(db, &held, Key::Id, Key::ExpiresAt, before).await?;
+    remove::<mfa_challenge::Entity>(db, &held, Challenge::Id, Challenge::ExpiresAt, before).await?;
+    let sessions = remove::<session::Entity>(db, &held, Session::Id, Session::ExpiresAt, before).await?;
+    // An authenticator app that nobody has confirmed.
+    let waiting = mfa_factor::Entity::delete_many().filter(mfa_factor::Column::ConfirmedAt.is_null());
+    waiting
+        .filter(mfa_factor::Column::CreatedAt.lt(now() - mfa::ENROLMENT_LIFETIME))
+        .exec(db)
+        .await?;
     // A mail server that was not even asked for so long is no longer ours.
     let stale = mail_breaker::Entity::delete_many().filter(mail_breaker::Column::ProbeAt.lt(before));
     stale.exec(db).await?;
@@ -45,13 +57,18 @@ pub(crate) async fn purge(_: PurgeExpired, context: JobContext) -> Result<(), Jo
 
 async fn remove<E: EntityTrait>(
     db: &impl ConnectionTrait,
+    held: &ForeignKeys,
     id: E::Column,
     expires_at: E::Column,
     before: DateTime<Utc>,
 ) -> Result<u64, DbErr> {
     let mut removed = 0;
+    let unheld = Expr::cust(held.unheld(E::default().table_name()));
     loop {
-        let expired = E::find().filter(expires_at.lt(before)).limit(BATCH);
+        let expired = E::find()
+            .filter(expires_at.lt(before))
+            .filter(unheld.clone())
+            .limit(BATCH);
         let batch = expired.select_only().column(id).into_query();
         let gone = E::delete_many().filter(id.in_subquery(batch)).exec(db).await?;
         removed += gone.rows_affected;

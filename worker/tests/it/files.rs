@@ -139,6 +139,17 @@ on_both! {
         assert!(text(&yard, &result).await.starts_with("line,fault\r\n4,"));
     }
 
+    async fn an_import_takes_no_name_that_cannot_be_seen(db: TestDb) {
+        let yard = Yard::embedded(db).await;
+        let hidden = ["\u{200b}", "Ada\u{202e}x", "Ada\u{e000}", "Ada\u{378}", "\u{3164}"];
+        let lines = hidden.iter().enumerate().map(|(number, name)| format!("u{number}@example.org,{name}\n"));
+        let file = format!("email,name\n{}ali@example.org,علی\u{200c}رضا\n", lines.collect::<String>());
+        let (checked, result) = check(&yard, &file).await;
+        assert_eq!((&result["new"], &result["faulty"]), (&json!(1), &json!(hidden.len())), "{result}");
+        import(&yard, checked, false).await;
+        assert_eq!(people(&yard).await, [("ali@example.org".to_owned(), "علی\u{200c}رضا".to_owned(), None)]);
+    }
+
     async fn an_import_writes_what_its_dry_run_said_and_a_second_time_nothing(db: TestDb) {
         let yard = Yard::embedded(db).await;
         yard.sign_up("Ada Lovelace", "ada@example.org").await;

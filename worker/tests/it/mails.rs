@@ -9,6 +9,7 @@ use std::{
 use chrono::{DateTime, Duration, Utc};
 use sea_orm::{ActiveValue::Set, ColumnTrait, EntityTrait, QueryFilter, QueryOrder};
 use usher_shared::{
+    api_keys,
     crypto::sha256,
     entity::{
         job::{self, JobState},
@@ -18,12 +19,14 @@ use usher_shared::{
         session::{self, SessionKind},
     },
     jobs::{
-        DeletionScheduled, EmailChangeConfirm, EmailChangeUndo, MfaChange, MfaChanged, NewSignIn, PasswordChanged,
-        PasswordReset, SessionReuse, SomeoneTriedToSignUp, VerifyEmail,
+        AddressOfDeletedAccount, ApiKeyChanged, DeletionScheduled, EmailChangeConfirm, EmailChangeUndo, KeyChange,
+        MfaChange, MfaChanged, NewSignIn, PasswordChanged, PasswordReset, SessionReuse, SomeoneTriedToSignUp,
+        VerifyEmail,
     },
     time::now,
+    users,
 };
-use usher_testkit::{eventually, on_both};
+use usher_testkit::{Smtp, eventually, on_both};
 use usher_worker::registry;
 use uuid::Uuid;
 
@@ -39,6 +42,9 @@ on_both! {
         let user_id = user.id;
         let welcome = yard.job_of(&user).await.id;
         let (session_id, delete_at) = (a_session(&yard, user_id).await, now() + Duration::days(7));
+        let (key, _) = api_keys::create(&yard.house.db, "billing", &[], None, Some(user_id)).await.unwrap();
+        yard.sql("UPDATE api_keys SET hint = 'uak_billing'").await;
+        let key_id = key.id;
         let (new_email, old_email) = ("ada@new.example".to_owned(), "ada@old.example".to_owned());
         use MailTokenPurpose as For;
         let mails = [
@@ -52,6 +58,7 @@ on_both! {
             (yard.enqueue(NewSignIn { user_id, session_id }).await, None),
             (yard.enqueue(SessionReuse { user_id, session_id }).await, None),
             (yard.enqueue(MfaChanged { user_id, change: MfaChange::Added }).await, None),
+            (yard.enqueue(ApiKeyChanged { user_id, key_id, change: KeyChange::Made }).await, None),
             (yard.enqueue(DeletionScheduled { user_id, delete_at }).await, Some((For::CancelDeletion, 7 * 24 * 60))),
         ];
         let mut different = Vec::new();
@@ -68,8 +75,96 @@ on_both! {
                 different.push(mail.kind);
             }
         }
+        yard.sql("UPDATE users SET deleted_at = created_at").await;
+        let deleted = yard.enqueue(AddressOfDeletedAccount { user_id }).await;
+        yard.reaches(deleted, JobState::Done).await;
+        let mail = mail_of(&yard, deleted).await;
+        if reads_differently(&mail, [user.created_at, user.created_at + users::RESTORABLE]) {
+            different.push(mail.kind);
+        }
         worker.stop().await;
         assert!(different.is_empty(), "{different:?} in {}", seen().display());
+    }
+
+    async fn an_address_that_nobody_has_proved_is_sent_nothing_that_a_stranger_wrote(db: TestDb) {
+        const LURE: &str = "Free prize at https://evil.example";
+        let smtp = Smtp::start().await;
+        let yard = Yard::with(db, &[("SMTP_URL", &smtp.url())], true).await;
+        let user = yard.sign_up(LURE, "ada@example.org").await;
+        let user_id = user.id;
+        let worker = yard.start(registry());
+        let (new_email, old_email) = ("ada@new.example".to_owned(), "ada@old.example".to_owned());
+        let delete_at = now() + Duration::days(7);
+        for id in [
+            yard.job_of(&user).await.id,
+            yard.enqueue(VerifyEmail { user_id }).await,
+            yard.enqueue(SomeoneTriedToSignUp { user_id }).await,
+            yard.enqueue(PasswordReset { user_id }).await,
+            yard.enqueue(PasswordChanged { user_id }).await,
+            yard.enqueue(EmailChangeUndo { user_id, old_email }).await,
+            yard.enqueue(MfaChanged { user_id, change: MfaChange::Added }).await,
+            yard.enqueue(DeletionScheduled { user_id, delete_at }).await,
+        ] {
+            yard.reaches(id, JobState::Done).await;
+        }
+        yard.sql("UPDATE users SET email_verified_at = created_at").await;
+        let confirm = yard.enqueue(EmailChangeConfirm { user_id, new_email }).await;
+        yard.reaches(confirm, JobState::Done).await;
+        let strangers = smtp.mails();
+        assert_eq!(strangers.len(), 9);
+        for mail in &strangers {
+            let whole = format!("{:?} {} {} {}", mail.header("To"), mail.subject, mail.text, mail.html);
+            assert!(!whole.contains("prize") && !whole.contains("evil"), "{whole}");
+        }
+        let proved = yard.enqueue(PasswordChanged { user_id }).await;
+        yard.reaches(proved, JobState::Done).await;
+        worker.stop().await;
+        let last = smtp.mails().pop().unwrap();
+        assert!(last.header("To").unwrap().contains("Free prize"), "after the proof names are shown");
+    }
+
+    async fn of_two_requests_the_newer_one_is_mailed_and_the_link_of_a_mail_sent_again_stays(db: TestDb) {
+        let yard = Yard::embedded(db).await;
+        let user = yard.sign_up("Ada Lovelace", "ada@example.org").await;
+        yard.sql("DELETE FROM jobs").await;
+        let mut requests = Vec::new();
+        for _ in 0..3 {
+            let tx = yard.house.ledger.begin().await.unwrap();
+            requests.push(users::send_password_reset(&tx, user.id, usher_shared::jobs::Options::default()).await.unwrap().id());
+            tx.commit().await.unwrap();
+        }
+        let workers = [yard.start(registry()), yard.start(registry())];
+        for id in &requests {
+            yard.reaches(*id, JobState::Done).await;
+        }
+        let [mail] = <[mail::Model; 1]>::try_from(yard.mails().await).unwrap();
+        assert_eq!(mail.job_id, requests.last().copied());
+        let alive = async || {
+            let alive = mail_token::Entity::find().filter(mail_token::Column::UsedAt.is_null());
+            alive.all(&yard.house.db).await.unwrap()
+        };
+        let hash = sha256(link_token(&mail).as_bytes());
+        let [link] = <[mail_token::Model; 1]>::try_from(alive().await).unwrap();
+        assert_eq!((link.token_hash, link.email.as_deref()), (hash.to_vec(), Some("ada@example.org")));
+        // The worker died before it could note that the mail was sent.
+        yard.sql("UPDATE mails SET state = 'reserved'").await;
+        let replay = async |id| {
+            let tx = yard.house.ledger.begin().await.unwrap();
+            usher_shared::jobs::replay(&tx, id).await.unwrap();
+            tx.commit().await.unwrap();
+            yard.reaches(id, JobState::Done).await;
+        };
+        replay(mail.job_id.unwrap()).await;
+        assert_eq!(link_token(&yard.mails().await[0]), link_token(&mail));
+        replay(requests[0]).await;
+        assert_eq!((yard.mails().await.len(), alive().await.len()), (1, 1), "an older request does not come back");
+        yard.sql("UPDATE mail_tokens SET used_at = created_at").await;
+        yard.sql("UPDATE mails SET state = 'reserved'").await;
+        replay(mail.job_id.unwrap()).await;
+        assert_eq!(alive().await.len(), 0, "nor does one that was used");
+        for worker in workers {
+            worker.stop().await;
+        }
     }
 
     async fn mails_about_an_address_go_to_that_address(db: TestDb) {
@@ -78,7 +173,7 @@ on_both! {
         let worker = yard.start(registry());
         let confirm = yard.enqueue(EmailChangeConfirm { user_id, new_email: "ada@new.example".to_owned() }).await;
         let undo = yard.enqueue(EmailChangeUndo { user_id, old_email: "ada@old.example".to_owned() }).await;
-        let same = yard.enqueue(EmailChangeConfirm { user_id, new_email: "ADA@example.org".to_owned() }).await;
+        let same = yard.enqueue(EmailChangeConfirm { user_id, new_email: "ada@example.org".to_owned() }).await;
         for (id, address, purpose) in [
             (confirm, "ada@new.example", MailTokenPurpose::EmailChangeConfirm),
             (undo, "ada@old.example", MailTokenPurpose::EmailChangeUndo),
@@ -169,6 +264,12 @@ async fn expect_token(yard: &Yard, mail: &mail::Model, purpose: MailTokenPurpose
         mail.kind
     );
     stored
+}
+
+fn link_token(mail: &mail::Model) -> String {
+    let text = mail.text_body.as_deref().expect("a text");
+    let raw = text.split_once("token=").expect("a link").1;
+    raw.lines().next().expect("a token").to_owned()
 }
 
 /// Where the mails of the last run lie.

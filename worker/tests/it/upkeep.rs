@@ -1,7 +1,11 @@
 //! What comes by the clock and what is forgotten.
 
 use chrono::Duration;
-use sea_orm::{ActiveValue::Set, ColumnTrait, EntityTrait, PaginatorTrait, QueryFilter, QueryOrder, sea_query::Expr};
+use sea_orm::{
+    ActiveValue::Set, ColumnTrait, ConnectionTrait, DbBackend, EntityTrait, PaginatorTrait, QueryFilter, QueryOrder,
+    Statement, sea_query::Expr,
+};
+use serde_json::json;
 use usher_shared::{
     entity::{
         audit_log, job,
@@ -24,7 +28,7 @@ use crate::yard::{PATIENCE, Yard};
 on_both! {
     async fn usher_brings_its_schedules_once_and_keeps_what_staff_changed(db: TestDb) {
         let yard = Yard::embedded(db).await;
-        const NAMES: [&str; 4] = ["prune", "purge_deleted_users", "purge_expired", "staff_digest"];
+        const NAMES: [&str; 5] = ["fill_search_texts", "prune", "purge_deleted_users", "purge_expired", "staff_digest"];
         let schedules = async || job_schedule::Entity::find().all(&yard.house.db).await.unwrap();
         let worker = yard.start(registry());
         eventually(PATIENCE, "they are declared", async || (schedules().await.len() == NAMES.len()).then_some(())).await;
@@ -114,6 +118,65 @@ on_both! {
         assert_eq!(mails, [Some(fresh.id), Some(kept.id)]);
         let purged = audit_log::Entity::find().filter(audit_log::Column::Action.eq("purge")).all(&yard.house.db).await.unwrap();
         assert_eq!(purged.iter().map(|row| row.object_id.clone()).collect::<Vec<_>>(), [Some(old.id.to_string())]);
+    }
+
+    async fn an_account_that_a_table_holds_is_told_of_and_the_others_go(db: TestDb) {
+        let yard = Yard::embedded(db).await;
+        for (table, rule) in [("articles", ""), ("drafts", "ON DELETE RESTRICT"), ("notes", "ON DELETE CASCADE"), ("likes", "ON DELETE SET NULL")] {
+            yard.sql(&format!("CREATE TABLE {table} (id bigint PRIMARY KEY, author_id bigint REFERENCES users (id) {rule})")).await;
+        }
+        // Held through what would go with the account.
+        yard.sql("CREATE TABLE \"Foot notes\" (id bigint PRIMARY KEY, note_id bigint REFERENCES notes)").await;
+        let mut ids = vec![];
+        for name in ["article", "free", "draft", "note", "footnote", "like"] {
+            ids.push(yard.sign_up(name, &format!("{name}@example.org")).await.id);
+        }
+        yard.sql(&format!("INSERT INTO articles VALUES (1, {})", ids[0])).await;
+        yard.sql(&format!("INSERT INTO drafts VALUES (1, {})", ids[2])).await;
+        yard.sql(&format!("INSERT INTO notes VALUES (1, {}), (2, {})", ids[3], ids[4])).await;
+        yard.sql("INSERT INTO \"Foot notes\" VALUES (1, 2)").await;
+        yard.sql(&format!("INSERT INTO likes VALUES (1, {})", ids[5])).await;
+        let long_ago = Expr::value(now() - Duration::days(31));
+        user::Entity::update_many().col_expr(user::Column::DeletedAt, long_ago).exec(&yard.house.db).await.unwrap();
+        yard.sql("DELETE FROM jobs").await;
+        let worker = yard.start(registry());
+        let done = run_by_the_clock(&yard, "purge_deleted_users").await;
+        worker.stop().await;
+        let left = user::Entity::find().order_by_asc(user::Column::Id).all(&yard.house.db).await.unwrap();
+        assert_eq!(left.iter().map(|user| user.id).collect::<Vec<_>>(), [ids[0], ids[2], ids[4]]);
+        let result = done.result.unwrap();
+        assert_eq!((&result["purged"], &result["held"]), (&json!(3), &json!(3)), "{result}");
+        let told: Vec<_> = result["accounts"].as_array().unwrap().iter().map(|held| (held["user_id"].clone(), held["column"].clone())).collect();
+        let expected = [(ids[0], "articles.author_id"), (ids[2], "drafts.author_id"), (ids[4], "Foot notes.note_id")];
+        assert_eq!(told, expected.map(|(id, column)| (json!(id), json!(column))));
+        let purged = audit_log::Entity::find().filter(audit_log::Column::Action.eq("purge")).count(&yard.house.db).await.unwrap();
+        assert_eq!(purged, 3);
+    }
+
+    async fn what_a_table_points_to_is_passed_over_by_the_other_purges(db: TestDb) {
+        let yard = Yard::embedded(db).await;
+        let conn = &yard.house.db;
+        let user = yard.sign_up("Ada Lovelace", "ada@example.org").await;
+        let (job, session) = (yard.job_of(&user).await.id, session_that_expired(user.id, Duration::days(8)));
+        let kept = session.id.clone().unwrap();
+        for session in [session, session_that_expired(user.id, Duration::days(8))] {
+            session::Entity::insert(session).exec_without_returning(conn).await.unwrap();
+        }
+        let uuid = if conn.get_database_backend() == DbBackend::Postgres { "uuid" } else { "blob" };
+        yard.sql(&format!("CREATE TABLE reports (job_id {uuid} REFERENCES jobs (id), session_id {uuid} REFERENCES sessions (id))")).await;
+        yard.sql("UPDATE jobs SET state = 'done', finished_at = '2020-01-01T00:00:00+00:00'").await;
+        let row = Statement::from_sql_and_values(conn.get_database_backend(), "INSERT INTO reports VALUES ($1, $2)", [job.into(), kept.into()]);
+        conn.execute_raw(row).await.unwrap();
+        let other = yard.sign_up("Bob", "bob@example.org").await;
+        yard.sql(&format!("UPDATE jobs SET state = 'done', finished_at = '2020-01-01T00:00:00+00:00' WHERE user_id = {}", other.id)).await;
+        let worker = yard.start(registry());
+        run_by_the_clock(&yard, "prune").await;
+        run_by_the_clock(&yard, "purge_expired").await;
+        worker.stop().await;
+        let welcomes = job::Entity::find().filter(job::Column::Kind.eq("welcome_email")).all(conn).await.unwrap();
+        assert_eq!(welcomes.iter().map(|job| job.id).collect::<Vec<_>>(), [job]);
+        let sessions = session::Entity::find().all(conn).await.unwrap();
+        assert_eq!(sessions.iter().map(|session| session.id).collect::<Vec<_>>(), [kept]);
     }
 }
 

@@ -57,11 +57,11 @@ on_both! {
         assert_eq!((mail.to.as_str(), mail.from.as_str()), ("zoe@example.org", "hello@usher.example"));
         assert_eq!(mail.subject, "Welcome to Café Usher");
         assert_eq!(mail.header("From"), Some("Café Usher <hello@usher.example>"));
-        assert_eq!(mail.header("To"), Some("Zoë Kravitz-Ødegård <zoe@example.org>"));
+        assert_eq!(mail.header("To"), Some("zoe@example.org"), "whoever gave the name may not own the mailbox");
         assert_eq!(mail.header("Auto-Submitted"), Some("auto-generated"));
         assert_eq!(mail.message_id, format!("<{}@usher.example>", job.id));
         assert!(mail.header("Date").is_some());
-        assert!(mail.text.contains("Welcome, Zoë Kravitz-Ødegård!"), "{}", mail.text);
+        assert!(mail.text.contains("Welcome to Café Usher") && !mail.text.contains("Zoë"), "{}", mail.text);
         let link = link_in(&mail.text);
         assert!(mail.html.contains(&format!("href=\"{link}\"")), "{}", mail.html);
         expect_token_stored_hashed(&yard, &user, link).await;

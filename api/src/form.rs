@@ -1,0 +1,29 @@
+//! Forms: what browsers and OAuth clients send.
+
+use axum::{
+    extract::Request,
+    http::{HeaderMap, header},
+};
+use url::form_urlencoded;
+
+use crate::{error::ApiError, json_body};
+
+const FORM: &str = "application/x-www-form-urlencoded";
+
+/// The fields of a form, in the order sent.
+pub(crate) async fn read(request: Request) -> Result<Vec<(String, String)>, ApiError> {
+    let is_form = is_form(request.headers());
+    let bytes = json_body::read(request).await?;
+    // What sends nothing at all is told by the form itself what is missing.
+    if !is_form && !bytes.is_empty() {
+        return Err(ApiError::UnsupportedMediaType(
+            header::HeaderName::from_static("accept-post"),
+            FORM,
+        ));
+    }
+    Ok(form_urlencoded::parse(&bytes).into_owned().collect())
+}
+
+fn is_form(headers: &HeaderMap) -> bool {
+    json_body::media_type(headers).is_some_and(|named| named == FORM)
+}

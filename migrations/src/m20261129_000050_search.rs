@@ -1,0 +1,88 @@
+//! Users are found by any part of their name and address, whatever its letter case and accents: by one text that the
+//! programs make, since the two databases fold letters in different ways, and leave out different ones.
+
+use sea_orm_migration::prelude::*;
+
+use crate::dialect::run_either;
+
+#[derive(DeriveMigrationName)]
+pub(crate) struct Migration;
+
+#[async_trait::async_trait]
+impl MigrationTrait for Migration {
+    async fn up(&self, manager: &SchemaManager) -> Result<(), DbErr> {
+        run_either(manager, UP_POSTGRES, UP_SQLITE).await
+    }
+
+    async fn down(&self, manager: &SchemaManager) -> Result<(), DbErr> {
+        run_either(manager, DOWN_POSTGRES, DOWN_SQLITE).await
+    }
+}
+
+// Programs of the release before write a name without the text. What it said before is forgotten then, and the worker
+// makes it anew; until then the name itself is looked into. The index that they searched by goes, since both would cost
+// each sign-up their part: they find the same without it, by reading all names.
+const UP_POSTGRES: &str = "
+ALTER TABLE users ADD COLUMN search_text text;
+CREATE INDEX users_search_text_idx ON users USING gin (search_text gin_trgm_ops);
+CREATE INDEX users_search_text_missing_idx ON users (id) WHERE search_text IS NULL;
+DROP INDEX users_name_words_idx;
+CREATE FUNCTION users_forget_search_text() RETURNS trigger LANGUAGE plpgsql AS $$
+BEGIN
+    NEW.search_text := NULL;
+    RETURN NEW;
+END $$;
+CREATE TRIGGER users_forget_search_text BEFORE UPDATE OF name, email ON users FOR EACH ROW
+    WHEN ((NEW.name <> OLD.name OR NEW.email <> OLD.email) AND NEW.search_text IS NOT DISTINCT FROM OLD.search_text)
+    EXECUTE FUNCTION users_forget_search_text();
+";
+
+const DOWN_POSTGRES: &str = "
+CREATE INDEX users_name_words_idx ON users USING gin (lower(name) gin_trgm_ops);
+DROP TRIGGER users_forget_search_text ON users;
+DROP FUNCTION users_forget_search_text();
+ALTER TABLE users DROP COLUMN search_text;
+";
+
+// The words of a row are indexed by the worker some minutes later, in the order of ids; a search reads the rows behind
+// the last one that was indexed. What is changed or removed before it is changed or removed in the index at once.
+const UP_SQLITE: &str = "
+ALTER TABLE users ADD COLUMN search_text text;
+CREATE INDEX users_search_text_missing_idx ON users (id) WHERE search_text IS NULL;
+CREATE VIRTUAL TABLE users_search USING fts5 (
+    search_text, content = 'users', content_rowid = 'id', tokenize = 'trigram case_sensitive 1'
+);
+CREATE TRIGGER users_forget_search_text AFTER UPDATE OF name, email ON users
+    WHEN (NEW.name <> OLD.name OR NEW.email <> OLD.email) AND NEW.search_text IS OLD.search_text
+BEGIN
+    UPDATE users SET search_text = NULL WHERE id = NEW.id;
+END;
+CREATE TRIGGER users_search_insert AFTER INSERT ON users
+    WHEN NEW.search_text IS NOT NULL AND NEW.id <= (SELECT max(id) FROM users_search_docsize)
+BEGIN
+    INSERT INTO users_search (rowid, search_text) VALUES (NEW.id, NEW.search_text);
+END;
+CREATE TRIGGER users_search_update AFTER UPDATE OF search_text ON users
+    WHEN NEW.search_text IS NOT OLD.search_text AND NEW.id <= (SELECT max(id) FROM users_search_docsize)
+BEGIN
+    INSERT INTO users_search (users_search, rowid, search_text)
+        SELECT 'delete', OLD.id, OLD.search_text WHERE OLD.search_text IS NOT NULL;
+    INSERT INTO users_search (rowid, search_text)
+        SELECT NEW.id, NEW.search_text WHERE NEW.search_text IS NOT NULL;
+END;
+CREATE TRIGGER users_search_delete AFTER DELETE ON users
+    WHEN OLD.search_text IS NOT NULL AND OLD.id <= (SELECT max(id) FROM users_search_docsize)
+BEGIN
+    INSERT INTO users_search (users_search, rowid, search_text) VALUES ('delete', OLD.id, OLD.search_text);
+END;
+";
+
+const DOWN_SQLITE: &str = "
+DROP TRIGGER users_search_delete;
+DROP TRIGGER users_search_update;
+DROP TRIGGER users_search_insert;
+DROP TRIGGER users_forget_search_text;
+DROP TABLE users_search;
+DROP INDEX users_search_text_missing_idx;
+ALTER TABLE users DROP COLUMN search_text;
+";

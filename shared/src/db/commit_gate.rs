@@ -1,0 +1,117 @@
+//! Which comes first: the time limit of an operation, or the commit of what it changes. One that is cut off while its
+//! commit is under way would be answered as failed although it took effect.
+
+use std::{
+    pin::pin,
+    sync::{
+        Arc,
+        atomic::{AtomicU8, Ordering},
+    },
+    time::Duration,
+};
+
+use super::ANSWER_LIMIT;
+
+tokio::task_local! {
+    static CURRENT: CommitGate;
+}
+
+const OPEN: u8 = 0;
+/// A commit went through, so the operation may have taken effect.
+const PASSED: u8 = 1;
+/// Nothing is committed any more.
+const CLOSED: u8 = 2;
+
+/// What the commits of one operation have to pass. Cheap to clone.
+#[derive(Clone, Debug, Default)]
+pub struct CommitGate(Arc<AtomicU8>);
+
+impl CommitGate {
+    /// The gate of the operation that this task works on.
+    #[must_use]
+    pub fn current() -> Option<Self> {
+        CURRENT.try_with(Self::clone).ok()
+    }
+
+    /// Runs a future whose commits have to pass this gate.
+    pub async fn scope<F: Future>(self, future: F) -> F::Output {
+        CURRENT.scope(self, future).await
+    }
+
+    /// Lets a commit pass; false once the gate is closed.
+    pub(crate) fn pass(&self) -> bool {
+        self.turn_to(PASSED)
+    }
+
+    /// Keeps every commit from now on from happening; false when one has passed.
+    pub(crate) fn close(&self) -> bool {
+        self.turn_to(CLOSED)
+    }
+
+    fn turn_to(&self, state: u8) -> bool {
+        let turned = self
+            .0
+            .compare_exchange(OPEN, state, Ordering::AcqRel, Ordering::Acquire);
+        turned.is_ok() || turned == Err(state)
+    }
+}
+
+/// Why an operation has no answer.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Cut {
+    /// Its time was over before it committed anything, so nothing of it happens.
+    BeforeCommit,
+    /// A commit was under way and nobody heard of it within 30 s more.
+    Unknown,
+}
+
+/// The operation's answer, if it comes in time. Once a commit is under way it is waited for.
+pub async fn cut_before_commit<F: Future>(limit: Duration, operation: F) -> Result<F::Output, Cut> {
+    let gate = CommitGate::current().unwrap_or_default();
+    let mut operation = pin!(gate.clone().scope(operation));
+    match tokio::time::timeout(limit, &mut operation).await {
+        Ok(answer) => Ok(answer),
+        Err(_) if gate.close() => Err(Cut::BeforeCommit),
+        Err(_) => tokio::time::timeout(ANSWER_LIMIT, operation)
+            .await
+            .map_err(|_| Cut::Unknown),
+    }
+}
+
+/// What is left to a task of its own has to pass this task's gate.
+pub async fn with_gate<F: Future>(gate: Option<CommitGate>, future: F) -> F::Output {
+    match gate {
+        Some(gate) => gate.scope(future).await,
+        None => future.await,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_first_decides() {
+        let gate = CommitGate::default();
+        assert!(gate.pass() && gate.pass() && !gate.close());
+        let gate = CommitGate::default();
+        assert!(gate.close() && gate.close() && !gate.pass());
+    }
+
+    #[tokio::test]
+    async fn an_operation_is_cut_before_its_first_commit_and_waited_for_after_it() {
+        let limit = Duration::from_millis(20);
+        let committed = cut_before_commit(limit, async {
+            let passed = CommitGate::current().is_some_and(|gate| gate.pass());
+            tokio::time::sleep(limit * 5).await;
+            passed
+        });
+        assert_eq!(committed.await, Ok(true));
+        let gate = CommitGate::default();
+        let waits = gate
+            .clone()
+            .scope(cut_before_commit(limit, std::future::pending::<()>()));
+        assert_eq!(waits.await, Err(Cut::BeforeCommit));
+        assert!(!gate.pass(), "nothing is committed after the answer");
+    }
+}
