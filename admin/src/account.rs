@@ -147,7 +147,7 @@ pub(crate) async fn set_password(
     let hash = usher_shared::password::hash(&password)
         .await
         .map_err(anyhow::Error::from)?;
-    let tx = state.ledger.begin().await?;
+    let tx = form.begin(&state).await?;
     let actor = staff.actor(&visit);
     let held = users::find_for_change(&tx, user.id).await?;
     // Another password that was set meanwhile is not overwritten by somebody who knew the one before.
@@ -156,9 +156,8 @@ pub(crate) async fn set_password(
     users::replace_password(&tx, &held, hash, Some(staff.session_id()), &actor)
         .await
         .map_err(anyhow::Error::from)?;
-    tx.commit().await?;
     let words = "Your password was changed. You are signed out everywhere else.";
-    Ok(visit.say(words.to_owned(), "/admin/account"))
+    tx.finish(visit.say(words.to_owned(), "/admin/account")).await
 }
 
 /// `POST /admin/account/factors/{id}/remove`
@@ -171,16 +170,16 @@ pub(crate) async fn remove_factor(
 ) -> Result<Response, AdminError> {
     staff.require_fresh(&visit, Some(&form))?;
     let id: Uuid = id.parse().map_err(|_| AdminError::NotFound)?;
-    let tx = state.ledger.begin().await?;
-    mfa::remove(&*tx, staff.id(), id).await?.ok_or(AdminError::NotFound)?;
+    let tx = form.begin(&state).await?;
+    mfa::remove(&**tx, staff.id(), id).await?.ok_or(AdminError::NotFound)?;
     let required = state.config.staff_mfa == StaffMfa::Required && staff.is_superuser();
-    if required && !mfa::has_factor(&*tx, staff.id()).await? {
+    if required && !mfa::has_factor(&**tx, staff.id()).await? {
         let words = "A second factor is required here, and this is your last. Add another one first.";
         return Ok(visit.say_warning(words.to_owned(), "/admin/account"));
     }
     note(&tx, &staff.actor(&visit), staff.user(), MfaChange::Removed).await?;
-    tx.commit().await?;
-    Ok(visit.say("The second factor was removed".to_owned(), "/admin/account"))
+    tx.finish(visit.say("The second factor was removed".to_owned(), "/admin/account"))
+        .await
 }
 
 /// `POST /admin/account/recovery-codes`: new ones in the place of all before, shown once.
@@ -196,11 +195,11 @@ pub(crate) async fn make_codes(
             "Recovery codes stand in for a second factor; add one first".to_owned(),
         ));
     }
-    let tx = state.ledger.begin().await?;
-    let codes = mfa::make_recovery_codes(&*tx, &state.config.secret_key, staff.id()).await?;
+    let tx = form.begin(&state).await?;
+    let codes = mfa::make_recovery_codes(&**tx, &state.config.secret_key, staff.id()).await?;
     note(&tx, &staff.actor(&visit), staff.user(), MfaChange::RecoveryCodesMade).await?;
-    tx.commit().await?;
-    page::show(&codes_page(&state, &visit, "/admin/account", None, codes))
+    tx.finish(page::show(&codes_page(&state, &visit, "/admin/account", None, codes))?)
+        .await
 }
 
 /// `POST /admin/account/sessions/revoke`: one by its `id`, or all others.
@@ -214,8 +213,8 @@ pub(crate) async fn revoke(
         Some(id) => Which::One(id.parse().map_err(|_| AdminError::NotFound)?),
         None => Which::Others(staff.session_id()),
     };
-    let tx = state.ledger.begin().await?;
-    let ended = sessions::end(&*tx, staff.id(), which, "revoked by its owner").await?;
+    let tx = form.begin(&state).await?;
+    let ended = sessions::end(&**tx, staff.id(), which, "revoked by its owner").await?;
     let entry = Entry {
         action: "revoke_sessions",
         object_type: "user",
@@ -223,12 +222,11 @@ pub(crate) async fn revoke(
         object_label: Some(staff.user().email.clone()),
         ..Entry::default()
     };
-    audit::record(&*tx, &staff.actor(&visit), entry).await?;
-    tx.commit().await?;
+    audit::record(&**tx, &staff.actor(&visit), entry).await?;
     let words = match ended {
         0 => "No other session was open".to_owned(),
         1 => "1 session was ended".to_owned(),
         more => format!("{more} sessions were ended"),
     };
-    Ok(visit.say(words, "/admin/account"))
+    tx.finish(visit.say(words, "/admin/account")).await
 }

@@ -55,12 +55,30 @@ impl Binding {
     }
 }
 
-/// A token for one page. It is masked afresh each time, because compressed pages tell an eavesdropper
-/// about bytes that repeat (BREACH).
-pub(crate) fn token(key: &SecretKey, binding: &Binding) -> String {
-    let mask = random::<TAG>();
-    let tag = key.sign(PURPOSE, binding.to_string().as_bytes());
-    BASE64_URL_SAFE_NO_PAD.encode([mask.as_slice(), &xor(mask, tag), &binding.written()].concat())
+/// The tokens of one page's forms: each time it is shown it is another one. They are masked afresh, because compressed
+/// pages tell an eavesdropper about bytes that repeat (BREACH), and because a form is known by its token
+/// ([`crate::form_token`]).
+#[derive(Clone)]
+pub(crate) struct Tokens {
+    tag: [u8; TAG],
+    written: Vec<u8>,
+}
+
+impl Tokens {
+    pub(crate) fn new(key: &SecretKey, binding: &Binding) -> Self {
+        Self {
+            tag: key.sign(PURPOSE, binding.to_string().as_bytes()),
+            written: binding.written(),
+        }
+    }
+}
+
+impl fmt::Display for Tokens {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let mask = random::<TAG>();
+        let token = [mask.as_slice(), &xor(mask, self.tag), &self.written].concat();
+        f.write_str(&BASE64_URL_SAFE_NO_PAD.encode(token))
+    }
 }
 
 /// Whether the token was made for this visitor.
@@ -135,12 +153,12 @@ mod tests {
         let key = SecretKey::from_base64(&SecretKey::generate_base64()).unwrap();
         let id = Uuid::now_v7();
         let session = Binding::Session { id, user_id: 7 };
-        let own = token(&key, &session);
+        let own = Tokens::new(&key, &session).to_string();
         assert!(check(&key, &session, &own).is_ok());
         assert_eq!(author(&key, &own), Some(7));
         for cookie in [id.to_string(), session.to_string(), format!("{id}:7")] {
             let visitor = Binding::Visitor(cookie);
-            let planted = token(&key, &visitor);
+            let planted = Tokens::new(&key, &visitor).to_string();
             assert!(check(&key, &visitor, &planted).is_ok());
             assert!(check(&key, &session, &planted).is_err() && check(&key, &visitor, &own).is_err());
             assert_eq!(author(&key, &planted), None);

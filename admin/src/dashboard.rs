@@ -11,7 +11,7 @@ use usher_shared::{
 };
 
 use crate::{
-    engine::{Cell, Tone, capitalised, grouped, short_time},
+    engine::{Cell, EXACT_UP_TO, Tone, capitalised, grouped, short_time},
     error::AdminError,
     page,
     plot::{Plot, Point},
@@ -23,7 +23,7 @@ use crate::{
 };
 
 /// A number is counted up to here, then shown as "more".
-const COUNTED: i64 = 10_000;
+const COUNTED: i64 = EXACT_UP_TO;
 /// A worker that was not seen for longer is taken for dead.
 const WORKER_SEEN: TimeDelta = TimeDelta::seconds(60);
 const RECENT: u64 = 10;
@@ -95,9 +95,9 @@ pub(crate) async fn show(State(state): State<AppState>, visit: Visit, staff: Sta
 /// Each a name, a table and which of its rows are counted, up to [`COUNTED`].
 const COUNTS: [(&str, &str, &str); 12] = [
     ("users", "users", "deleted_at IS NULL"),
-    ("locked", "users", "status = 'locked'"),
-    ("deactivated", "users", "status = 'deactivated'"),
-    ("staff", "users", "is_staff"),
+    ("locked", "users", "status = 'locked' AND deleted_at IS NULL"),
+    ("deactivated", "users", "status = 'deactivated' AND deleted_at IS NULL"),
+    ("staff", "users", "is_staff AND deleted_at IS NULL"),
     ("ready", "jobs", READY),
     ("running", "jobs", "state = 'running'"),
     ("done", "jobs", "state = 'done'"),

@@ -15,6 +15,7 @@ use sea_orm::DbErr;
 use usher_shared::db::is_outage;
 
 use crate::{
+    form_token::Answer,
     kept, page,
     reauth::{self, Waiting},
     shell::Shell,
@@ -36,6 +37,10 @@ pub(crate) enum AdminError {
     Forbidden(String),
     /// The form's token is missing, old or another visitor's.
     StaleForm,
+    /// The form was sent before: what was answered then.
+    Again(Arc<Answer>),
+    /// The form was sent before, with other words in it or too long ago to answer the same.
+    AlreadySent,
     BadRequest(String),
     MethodNotAllowed,
     /// A body that is compressed, or no form.
@@ -57,6 +62,7 @@ impl AdminError {
             Self::NotFound => StatusCode::NOT_FOUND,
             Self::Reauthenticate(_) => StatusCode::UNAUTHORIZED,
             Self::Forbidden(_) | Self::StaleForm | Self::SignedInSince(_) => StatusCode::FORBIDDEN,
+            Self::Again(_) | Self::AlreadySent => StatusCode::CONFLICT,
             Self::BadRequest(_) => StatusCode::BAD_REQUEST,
             Self::MethodNotAllowed => StatusCode::METHOD_NOT_ALLOWED,
             Self::UnsupportedBody => StatusCode::UNSUPPORTED_MEDIA_TYPE,
@@ -80,6 +86,12 @@ impl AdminError {
                 "The form has expired",
                 "This form was opened before you signed in or out, or was not sent by this site. Nothing was saved. \
                  Go back, load the page again and send the form once more."
+                    .to_owned(),
+            ),
+            Self::Again(_) | Self::AlreadySent => (
+                "This form was sent already",
+                "What it asked for was done the first time, and nothing was done now. To do it again, or something else, \
+                 load its page again and send that form."
                     .to_owned(),
             ),
             Self::BadRequest(what) => ("This cannot be done", what.clone()),
@@ -127,6 +139,9 @@ impl IntoResponse for AdminError {
     fn into_response(self) -> Response {
         if let Self::SignIn(to) = &self {
             return Redirect::to(to).into_response();
+        }
+        if let Self::Again(answer) = &self {
+            return answer.as_ref().into_response();
         }
         let mut response = self.status().into_response();
         response.extensions_mut().insert(self);

@@ -10,18 +10,17 @@ pub(crate) async fn end(
     State(state): State<AppState>,
     visit: Visit,
     staff: Staff,
-    Posted(_): Posted,
+    Posted(form): Posted,
 ) -> Result<Response, AdminError> {
     let to = staff.impersonated().map_or_else(
         || "/admin/".to_owned(),
         |impersonated| format!("/admin/users/{}", impersonated.user_id),
     );
-    let tx = state.ledger.begin().await?;
-    let ended = impersonation::end(&*tx, staff.id(), &staff.actor(&visit)).await?;
-    tx.commit().await?;
+    let tx = form.begin(&state).await?;
+    let ended = impersonation::end(&**tx, staff.id(), &staff.actor(&visit)).await?;
     let words = match ended {
         0 => "You were acting for nobody any more",
         _ => "The impersonation has ended; its token is worth nothing now",
     };
-    Ok(visit.say(words.to_owned(), &to))
+    tx.finish(visit.say(words.to_owned(), &to)).await
 }

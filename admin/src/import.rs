@@ -145,11 +145,10 @@ pub(crate) async fn check(
             &form_page(&state, &visit, &staff, Some(words)),
         );
     };
-    let tx = state.ledger.begin().await?;
+    let tx = upload.form.begin(&state).await?;
     let job = imports::check(&tx, &upload.name, &upload.bytes, &staff.actor(&visit)).await;
     let job = job.map_err(refused)?;
-    tx.commit().await?;
-    Ok(Redirect::to(&format!("{HERE}/{job}")).into_response())
+    tx.finish(Redirect::to(&format!("{HERE}/{job}")).into_response()).await
 }
 
 /// `POST /admin/users/import/{id}`: imports what the dry run has looked at.
@@ -164,12 +163,11 @@ pub(crate) async fn run(
     let id: Uuid = id.parse().map_err(|_| AdminError::NotFound)?;
     staff.require_fresh(&visit, Some(&form))?;
     let welcome = form.get("welcome").is_some();
-    let tx = state.ledger.begin().await?;
+    let tx = form.begin(&state).await?;
     let job = imports::run(&tx, id, welcome, &staff.actor(&visit))
         .await
         .map_err(refused)?;
-    tx.commit().await?;
-    Ok(Redirect::to(&format!("{HERE}/{job}")).into_response())
+    tx.finish(Redirect::to(&format!("{HERE}/{job}")).into_response()).await
 }
 
 fn refused(error: ImportError) -> AdminError {

@@ -87,7 +87,7 @@ pub(crate) async fn ask(state: &AppState, request: Request, to: &str) -> Result<
         Standing::Nobody => login::ask(state, &visit, &sealed, words),
         Standing::OwesCode(signed) if signed.user.id == user_id => mfa::ask(state, &visit, "", Some(&sealed), None),
         Standing::OwesFactor(signed) if signed.user.id == user_id => {
-            mfa::ask_to_enrol(state, &visit, (&signed.user, signed.id), "", Some(&sealed)).await
+            mfa::ask_to_enrol(state, &state.db, &visit, (&signed.user, signed.id), "", Some(&sealed)).await
         }
         _ => Err(elsewhere()),
     }

@@ -10,6 +10,7 @@ mod error;
 #[cfg(test)]
 mod example;
 mod flash;
+mod form_token;
 #[cfg(any(test, fuzzing))]
 pub mod fuzzing;
 mod health;

@@ -114,23 +114,23 @@ pub(crate) async fn sign_in(
         );
     };
 
-    let tx = state.ledger.begin().await?;
+    let tx = form.begin(&state).await?;
     if let Some(signed) = visit.standing.signed() {
         leave(&tx, &visit, signed, "signed in again").await?;
     }
-    let (id, token) = session::start(&*tx, staff.id, &visit).await?;
+    let (id, token) = session::start(&**tx, staff.id, &visit).await?;
     let owes_factor = signed_in_unless_factor(&state, &tx, &visit, staff).await?;
-    tx.commit().await?;
     let visit = visit.signed_in(id, staff.id);
     let page = match (owes_factor, sealed) {
         (true, None) => Redirect::to(&format!("/admin/mfa?{}", query(next))).into_response(),
-        (true, Some(_)) if mfa::has_factor(&state.db, staff.id).await? => {
+        (true, Some(_)) if mfa::has_factor(&**tx, staff.id).await? => {
             crate::mfa::ask(&state, &visit, next, sealed, None)?
         }
-        (true, Some(_)) => crate::mfa::ask_to_enrol(&state, &visit, (staff, id), next, sealed).await?,
+        (true, Some(_)) => crate::mfa::ask_to_enrol(&state, &**tx, &visit, (staff, id), next, sealed).await?,
         (false, _) => arrived(&state, &visit, staff.id, next, sealed),
     };
-    Ok(([(SET_COOKIE, SESSION.set(token.as_str(), state.is_https()))], page).into_response())
+    let cookie = SESSION.set(token.as_str(), state.is_https());
+    tx.finish(([(SET_COOKIE, cookie)], page).into_response()).await
 }
 
 /// Where somebody goes who has just signed in: to the form that was kept for them, or on.
@@ -147,26 +147,24 @@ async fn leave(tx: &Tx, visit: &Visit, signed: &Signed, reason: &str) -> Result<
         .map(drop)
 }
 
-/// `POST /admin/logout`
+/// `POST /admin/logout`. The second of two clicks comes in a session that has ended, and leads to the same page.
 pub(crate) async fn sign_out(
     State(state): State<AppState>,
     visit: Visit,
-    PostedOutside { is_own, .. }: PostedOutside,
+    PostedOutside { fields: form, is_own }: PostedOutside,
 ) -> Result<Response, AdminError> {
-    if let Some(signed) = visit.standing.signed() {
-        if !is_own {
-            return Err(AdminError::StaleForm);
-        }
-        let tx = state.ledger.begin().await?;
-        leave(&tx, &visit, signed, "signed out").await?;
-        record(&*tx, &actor(&signed.user, &visit), "logout", Some(&signed.user), None).await?;
-        tx.commit().await?;
+    let cookie = SESSION.clear(state.is_https());
+    let signed_out = ([(SET_COOKIE, cookie)], Redirect::to("/admin/login")).into_response();
+    let Some(signed) = visit.standing.signed() else {
+        return Ok(signed_out);
+    };
+    if !is_own {
+        return Err(AdminError::StaleForm);
     }
-    Ok((
-        [(SET_COOKIE, SESSION.clear(state.is_https()))],
-        Redirect::to("/admin/login"),
-    )
-        .into_response())
+    let tx = form.begin(&state).await?;
+    leave(&tx, &visit, signed, "signed out").await?;
+    record(&**tx, &actor(&signed.user, &visit), "logout", Some(&signed.user), None).await?;
+    tx.finish(signed_out).await
 }
 
 /// Writes down a completed sign-in.

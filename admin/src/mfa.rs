@@ -25,10 +25,11 @@ use uuid::Uuid;
 use crate::{
     cookie::SESSION,
     error::AdminError,
+    form_token::FormTx,
     kept,
     login::{self, Next, own_address},
     page,
-    posted::{Posted, PostedOutside},
+    posted::{Fields, Posted, PostedOutside},
     session::{self, Signed},
     shell::Shell,
     staff::actor,
@@ -128,13 +129,14 @@ pub(crate) fn ask(
 /// The page where an account gets its first factor, in the place of another.
 pub(crate) async fn ask_to_enrol(
     state: &AppState,
+    conn: &impl ConnectionTrait,
     visit: &Visit,
     (user, session_id): (&user::Model, Uuid),
     next: &str,
     sealed: Option<&str>,
 ) -> Result<Response, AdminError> {
-    let factor = waiting_factor(state, user, session_id).await?;
-    let page = enrol_page(state, visit, user, &factor, (next, sealed), None).await?;
+    let factor = waiting_factor(state, conn, user, session_id).await?;
+    let page = enrol_page(state, conn, visit, user, &factor, (next, sealed), None).await?;
     page::show_with(StatusCode::UNAUTHORIZED, &page)
 }
 
@@ -166,18 +168,10 @@ pub(crate) async fn answer(
             Some("This page was open for too long. Enter the code here."),
         );
     }
-    match accept(
-        &state,
-        &visit,
-        signed,
-        Proof::SignsIn,
-        form.get("code").unwrap_or_default(),
-    )
-    .await?
-    {
-        Some(accepted) => {
+    match accept(&state, &visit, signed, Proof::SignsIn, &form).await? {
+        Some(Accepted { cookie, tx, .. }) => {
             let page = login::arrived(&state, &visit, signed.user.id, next, sealed);
-            Ok(([(SET_COOKIE, accepted.cookie)], page).into_response())
+            tx.finish(([(SET_COOKIE, cookie)], page).into_response()).await
         }
         None => ask(&state, &visit, next, sealed, Some(WRONG_CODE)),
     }
@@ -195,8 +189,8 @@ pub(crate) async fn enrolment(
     if let Some(staff) = visit.staff() {
         staff.require_fresh(&visit, None)?;
     }
-    let factor = waiting_factor(&state, &signed.user, signed.id).await?;
-    page::show(&enrol_page(&state, &visit, &signed.user, &factor, (&next, None), None).await?)
+    let factor = waiting_factor(&state, &state.db, &signed.user, signed.id).await?;
+    page::show(&enrol_page(&state, &state.db, &visit, &signed.user, &factor, (&next, None), None).await?)
 }
 
 /// `POST /admin/mfa/enrol`: the first right code confirms the factor.
@@ -213,23 +207,41 @@ pub(crate) async fn enrol(
         staff.require_fresh(&visit, Some(&form))?;
     }
     let (next, sealed) = (form.get("next").unwrap_or_default(), form.get(kept::FIELD));
-    let Some(factor) = mfa::waiting(&state.db, signed.user.id, signed.id).await? else {
-        let factor = begin(&state, &signed.user, signed.id).await?;
-        let page = enrol_page(&state, &visit, &signed.user, &factor, (next, sealed), Some(TOO_LATE)).await?;
+    let db = &state.db;
+    let Some(factor) = mfa::waiting(db, signed.user.id, signed.id).await? else {
+        let factor = begin(&state, db, &signed.user, signed.id).await?;
+        let page = enrol_page(
+            &state,
+            db,
+            &visit,
+            &signed.user,
+            &factor,
+            (next, sealed),
+            Some(TOO_LATE),
+        )
+        .await?;
         return page::show_with(StatusCode::UNAUTHORIZED, &page);
     };
-    let code = form.get("code").unwrap_or_default();
-    match accept(&state, &visit, &signed, Proof::Confirms(&factor), code).await? {
-        Some(accepted) if accepted.codes.is_empty() => {
-            let page = login::arrived(&state, &visit, signed.user.id, next, sealed);
-            Ok(([(SET_COOKIE, accepted.cookie)], page).into_response())
-        }
-        Some(accepted) => {
-            let page = codes_page(&state, &visit, next, sealed, accepted.codes);
-            Ok(([(SET_COOKIE, accepted.cookie)], page::show(&page)?).into_response())
+    match accept(&state, &visit, &signed, Proof::Confirms(&factor), &form).await? {
+        Some(Accepted { cookie, codes, tx }) => {
+            let page = if codes.is_empty() {
+                login::arrived(&state, &visit, signed.user.id, next, sealed)
+            } else {
+                page::show(&codes_page(&state, &visit, next, sealed, codes))?
+            };
+            tx.finish(([(SET_COOKIE, cookie)], page).into_response()).await
         }
         None => {
-            let page = enrol_page(&state, &visit, &signed.user, &factor, (next, sealed), Some(WRONG_CODE)).await?;
+            let page = enrol_page(
+                &state,
+                &state.db,
+                &visit,
+                &signed.user,
+                &factor,
+                (next, sealed),
+                Some(WRONG_CODE),
+            )
+            .await?;
             page::show_with(StatusCode::UNAUTHORIZED, &page)
         }
     }
@@ -271,6 +283,8 @@ struct Accepted {
     cookie: HeaderValue,
     /// New codes on paper, to be shown once.
     codes: Vec<String>,
+    /// All of it, still to be committed.
+    tx: FormTx,
 }
 
 /// Checks a code; a right one confirms the factor where that is still to be done, and completes the sign-in.
@@ -279,28 +293,28 @@ async fn accept(
     visit: &Visit,
     signed: &Signed,
     proof: Proof<'_>,
-    code: &str,
+    form: &Fields,
 ) -> Result<Option<Accepted>, AdminError> {
     let bucket = format!("admin-code:{}", signed.user.id);
     login::allowed(state.limiter.check(&bucket, CODES).await)?;
     let (key, user) = (&state.config.secret_key, &signed.user);
-    let tx = state.ledger.begin().await?;
+    let (tx, code) = (form.begin(state).await?, form.get("code").unwrap_or_default());
     let (right, change) = match proof {
         Proof::Confirms(factor) => (
-            mfa::confirm(&*tx, key, factor, code)
+            mfa::confirm(&**tx, key, factor, code)
                 .await
                 .map_err(anyhow::Error::from)?,
             Some(MfaChange::Added),
         ),
         Proof::SignsIn
-            if mfa::verify(&*tx, key, user.id, code)
+            if mfa::verify(&**tx, key, user.id, code)
                 .await
                 .map_err(anyhow::Error::from)? =>
         {
             (true, None)
         }
         Proof::SignsIn => (
-            mfa::use_recovery_code(&*tx, key, user.id, code).await?,
+            mfa::use_recovery_code(&**tx, key, user.id, code).await?,
             Some(MfaChange::RecoveryCodeUsed),
         ),
     };
@@ -314,17 +328,17 @@ async fn accept(
         note(&tx, &actor, user, change).await?;
     }
     let mut codes = vec![];
-    if matches!(proof, Proof::Confirms(_)) && mfa::count_recovery_codes(&*tx, user.id).await? == 0 {
-        codes = mfa::make_recovery_codes(&*tx, key, user.id).await?;
+    if matches!(proof, Proof::Confirms(_)) && mfa::count_recovery_codes(&**tx, user.id).await? == 0 {
+        codes = mfa::make_recovery_codes(&**tx, key, user.id).await?;
     }
-    let token = session::complete(&*tx, signed.id).await?;
+    let token = session::complete(&**tx, signed.id).await?;
     if !matches!(visit.standing, Standing::Staff(_)) {
         login::signed_in(&tx, visit, user).await?;
     }
-    tx.commit().await?;
     Ok(Some(Accepted {
         cookie: SESSION.set(token.as_str(), state.is_https()),
         codes,
+        tx,
     }))
 }
 
@@ -364,16 +378,26 @@ pub(crate) async fn saved(State(state): State<AppState>, visit: Visit, Posted(fo
 }
 
 /// The factor that this session is about to confirm; the same one however often the page is loaded.
-async fn waiting_factor(state: &AppState, user: &user::Model, session_id: Uuid) -> Result<mfa_factor::Model, DbErr> {
-    match mfa::waiting(&state.db, user.id, session_id).await? {
+async fn waiting_factor(
+    state: &AppState,
+    conn: &impl ConnectionTrait,
+    user: &user::Model,
+    session_id: Uuid,
+) -> Result<mfa_factor::Model, DbErr> {
+    match mfa::waiting(conn, user.id, session_id).await? {
         Some(factor) => Ok(factor),
-        None => begin(state, user, session_id).await,
+        None => begin(state, conn, user, session_id).await,
     }
 }
 
-async fn begin(state: &AppState, user: &user::Model, session_id: Uuid) -> Result<mfa_factor::Model, DbErr> {
+async fn begin(
+    state: &AppState,
+    conn: &impl ConnectionTrait,
+    user: &user::Model,
+    session_id: Uuid,
+) -> Result<mfa_factor::Model, DbErr> {
     let key = &state.config.secret_key;
-    mfa::enrol(&state.db, key, user.id, session_id, mfa::DEFAULT_LABEL).await
+    mfa::enrol(conn, key, user.id, session_id, mfa::DEFAULT_LABEL).await
 }
 
 fn code_page(
@@ -393,6 +417,7 @@ fn code_page(
 
 async fn enrol_page(
     state: &AppState,
+    conn: &impl ConnectionTrait,
     visit: &Visit,
     user: &user::Model,
     factor: &mfa_factor::Model,
@@ -400,8 +425,8 @@ async fn enrol_page(
     error: Option<&'static str>,
 ) -> Result<EnrolPage, AdminError> {
     let secret = mfa::secret(&state.config.secret_key, factor).map_err(anyhow::Error::from)?;
-    let (db, config) = (&state.db, &state.config);
-    let address = mfa::otpauth_address(db, &config.secret_key, &config.product_name, &user.email, factor).await;
+    let config = &state.config;
+    let address = mfa::otpauth_address(conn, &config.secret_key, &config.product_name, &user.email, factor).await;
     let picture = totp::qr_code(&address.map_err(anyhow::Error::from)?);
     Ok(EnrolPage {
         shell: Shell::outside(state, visit, "Set up a second factor"),

@@ -61,6 +61,8 @@ struct OverviewPage {
 struct Queue {
     name: String,
     paused: Option<String>,
+    /// Where its limits are set, for whom that is open.
+    limits_href: Option<String>,
     kinds: Vec<Kind>,
 }
 
@@ -169,7 +171,7 @@ pub(crate) async fn show(
         shell: Shell::new(&state, &visit, &staff, "Jobs overview")
             .crumb("Jobs", "/admin/jobs")
             .here("Overview"),
-        queues: queues(&found),
+        queues: queues(&found, &staff),
         plots: plots(&found, range),
         workers: found.workers.iter().map(worker_cells).collect(),
         ranges: Range::ALL
@@ -198,11 +200,10 @@ pub(crate) async fn change(
     staff.require("jobs.view")?;
     staff.require(if pause { "queues.pause" } else { "queues.resume" })?;
     let queue = form.get("queue").unwrap_or_default();
-    let is_word = |c: char| c.is_ascii_alphanumeric() || "_-.".contains(c);
-    if queue.is_empty() || queue.len() > 100 || !queue.chars().all(is_word) {
+    if !jobs::is_queue_name(queue) {
         return Err(AdminError::BadRequest("Choose a queue from the overview".to_owned()));
     }
-    let tx = state.ledger.begin().await?;
+    let tx = form.begin(&state).await?;
     let actor = staff.actor(&visit);
     jobs::pause_queue(&tx, queue, pause.then(|| actor.label.clone())).await?;
     let entry = Entry {
@@ -212,15 +213,16 @@ pub(crate) async fn change(
         object_label: Some(queue.to_owned()),
         ..Entry::default()
     };
-    audit::record(&*tx, &actor, entry).await?;
-    tx.commit().await?;
-    state.overview.lock().await.clear();
+    audit::record(&**tx, &actor, entry).await?;
     let words = if pause {
         "is paused: its jobs wait"
     } else {
         "runs again"
     };
-    Ok(visit.say(format!("The queue {queue} {words}"), "/admin/jobs/overview"))
+    let said = visit.say(format!("The queue {queue} {words}"), "/admin/jobs/overview");
+    let said = tx.finish(said).await?;
+    state.overview.lock().await.clear();
+    Ok(said)
 }
 
 /// What was read a short while ago. Whoever comes while it is read waits for it and reads nothing. It is kept for longer
@@ -316,12 +318,22 @@ async fn read(db: &impl ConnectionTrait, range: Range) -> Result<Found, DbErr> {
     })
 }
 
-fn queues(found: &Found) -> Vec<Queue> {
+fn queues(found: &Found, staff: &Staff) -> Vec<Queue> {
     let mut queues: Vec<Queue> = vec![];
     let paused = |name: &str| {
         let row = found.queues.iter().find(|queue| queue.name == name)?;
         row.paused_at?;
         Some(format!("by {}", row.paused_by.as_deref().unwrap_or("somebody")))
+    };
+    let limits_href = |name: &str| {
+        let is_listed = found.queues.iter().any(|queue| queue.name == name);
+        if is_listed {
+            staff.may("queues.view").then(|| format!("/admin/queues/{name}"))
+        } else {
+            staff
+                .may("queues.add")
+                .then(|| format!("/admin/queues/new?name={name}"))
+        }
     };
     for (queue, kind, [ready, scheduled, running, dead, done], oldest) in &found.kinds {
         let kind = Kind {
@@ -340,6 +352,7 @@ fn queues(found: &Found) -> Vec<Queue> {
             None => queues.push(Queue {
                 name: queue.clone(),
                 paused: paused(queue),
+                limits_href: limits_href(queue),
                 kinds: vec![kind],
             }),
         }
@@ -349,6 +362,7 @@ fn queues(found: &Found) -> Vec<Queue> {
             queues.push(Queue {
                 name: queue.name.clone(),
                 paused: paused(&queue.name),
+                limits_href: limits_href(&queue.name),
                 kinds: vec![],
             });
         }

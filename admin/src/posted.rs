@@ -12,45 +12,74 @@ use usher_serve::is_plain;
 use crate::{
     csrf::{self, Binding, Origin},
     error::AdminError,
+    form_token::{FormToken, FormTx},
     reauth,
     state::AppState,
-    visit::Visit,
+    visit::{Visit, new_visitor},
 };
 
 /// The fields of a form, in the order sent.
 #[derive(Clone, Debug, Default)]
-pub(crate) struct Fields(Vec<(String, String)>);
+pub(crate) struct Fields {
+    pairs: Vec<(String, String)>,
+    /// The form's own, where these are of one that was sent.
+    token: Option<FormToken>,
+}
 
 impl Fields {
     pub(crate) fn parse(encoded: &[u8]) -> Self {
-        Self(url::form_urlencoded::parse(encoded).into_owned().collect())
+        Self {
+            pairs: url::form_urlencoded::parse(encoded).into_owned().collect(),
+            token: None,
+        }
     }
 
     /// Fields put together by hand.
     pub(crate) fn of<'a>(pairs: impl Iterator<Item = (&'a str, &'a str)>) -> Self {
-        Self(pairs.map(|(name, value)| (name.to_owned(), value.to_owned())).collect())
+        Self {
+            pairs: pairs.map(|(name, value)| (name.to_owned(), value.to_owned())).collect(),
+            token: None,
+        }
+    }
+
+    /// These in the place of those that the form had.
+    #[must_use]
+    pub(crate) fn instead_of(self, sent: &Self) -> Self {
+        Self {
+            token: sent.token.clone(),
+            ..self
+        }
+    }
+
+    /// Starts the transaction of what the form changes. What changes anything takes its transaction here, so that a form
+    /// that is sent twice does it once.
+    pub(crate) async fn begin(&self, state: &AppState) -> Result<FormTx, AdminError> {
+        match &self.token {
+            Some(token) => token.begin(state).await,
+            None => Err(anyhow::anyhow!("a change was asked for without a form").into()),
+        }
     }
 
     pub(crate) fn get(&self, name: &str) -> Option<&str> {
-        self.0
+        self.pairs
             .iter()
             .find(|(key, _)| key == name)
             .map(|(_, value)| value.as_str())
     }
 
     pub(crate) fn all<'a>(&'a self, name: &'a str) -> impl Iterator<Item = &'a str> {
-        self.0
+        self.pairs
             .iter()
             .filter(move |(key, _)| key == name)
             .map(|(_, value)| value.as_str())
     }
 
     pub(crate) fn into_pairs(self) -> Vec<(String, String)> {
-        self.0
+        self.pairs
     }
 
     pub(crate) fn iter(&self) -> impl Iterator<Item = (&str, &str)> {
-        self.0.iter().map(|(key, value)| (key.as_str(), value.as_str()))
+        self.pairs.iter().map(|(key, value)| (key.as_str(), value.as_str()))
     }
 }
 
@@ -63,18 +92,23 @@ impl FromRequest<AppState> for Posted {
     async fn from_request(request: Request, state: &AppState) -> Result<Self, AdminError> {
         let visit = visit(&request)?;
         csrf::check_origin(request.headers(), &state.config.admin_url)?;
-        let fields = read(request, state).await?;
-        let (key, token) = (&state.config.secret_key, token(&fields));
-        if csrf::check(key, &visit.csrf_binding, token).is_ok() {
-            return Ok(Self(fields));
-        }
-        // Made in an earlier session of the same person: what they typed is not lost.
-        match visit.staff() {
-            Some(staff) if csrf::author(key, token) == Some(staff.id()) => {
+        let (mut fields, body) = read(request, state).await?;
+        let to = reauth::sent_on_to(&fields).unwrap_or(&visit.path);
+        match visit.check_form(token(&fields), to, &body).await {
+            Ok(form) => {
+                fields.token = Some(form);
+                Ok(Self(fields))
+            }
+            // Made in an earlier session of the same person: what they typed is not lost.
+            Err(AdminError::StaleForm)
+                if visit.staff().is_some_and(|staff| {
+                    csrf::author(&state.config.secret_key, token(&fields)) == Some(staff.id())
+                }) =>
+            {
                 let waiting = reauth::told(&visit.path, &fields);
                 Err(AdminError::SignedInSince(Box::new(waiting)))
             }
-            _ => Err(AdminError::StaleForm),
+            Err(error) => Err(error),
         }
     }
 }
@@ -93,7 +127,7 @@ impl FromRequest<AppState> for PostedOutside {
     async fn from_request(request: Request, state: &AppState) -> Result<Self, AdminError> {
         let visit = visit(&request)?;
         let origin = csrf::check_origin(request.headers(), &state.config.admin_url)?;
-        let fields = read(request, state).await?;
+        let (mut fields, body) = read(request, state).await?;
         let (key, token) = (&state.config.secret_key, token(&fields));
         let visitor = visit.visitor.clone().map(Binding::Visitor);
         let is_for = |binding: &Binding| csrf::check(key, binding, token).is_ok();
@@ -102,11 +136,15 @@ impl FromRequest<AppState> for PostedOutside {
             || is_for(&visit.csrf_binding)
             || visitor.as_ref().is_some_and(is_for)
             || (signed.is_some() && csrf::author(key, token) == signed);
+        if is_own {
+            let token = Some(token).filter(|token| !token.is_empty()).map(str::to_owned);
+            fields.token = Some(visit.take_form(&token.unwrap_or_else(new_visitor), &body).await?);
+        }
         Ok(Self { fields, is_own })
     }
 }
 
-async fn read(request: Request, state: &AppState) -> Result<Fields, AdminError> {
+async fn read(request: Request, state: &AppState) -> Result<(Fields, Bytes), AdminError> {
     let kind = content_type(&request).split(';').next().unwrap_or_default().trim();
     if !kind.eq_ignore_ascii_case("application/x-www-form-urlencoded") || !is_plain(request.headers()) {
         return Err(AdminError::UnsupportedBody);
@@ -114,7 +152,7 @@ async fn read(request: Request, state: &AppState) -> Result<Fields, AdminError> 
     let body = Bytes::from_request(request, state)
         .await
         .map_err(|_| AdminError::BadRequest("The form is too large: 1 MB at most".to_owned()))?;
-    Ok(Fields::parse(&body))
+    Ok((Fields::parse(&body), body))
 }
 
 fn token(fields: &Fields) -> &str {
@@ -124,6 +162,8 @@ fn token(fields: &Fields) -> &str {
 /// A file that a form of this visitor's own page sent.
 #[derive(Debug)]
 pub(crate) struct Upload {
+    /// What belongs to the form beside the file.
+    pub(crate) form: Fields,
     pub(crate) name: String,
     pub(crate) bytes: Vec<u8>,
 }
@@ -144,21 +184,24 @@ impl Upload {
         let constraints = Constraints::new().size_limit(sizes);
         let body = request.into_body().into_data_stream();
         let mut parts = Multipart::with_constraints(body, boundary, constraints);
-        let mut checked = false;
+        let mut form = Fields::default();
         while let Some(part) = parts.next_field().await.map_err(unread)? {
             // The token comes first, so that a forged form's file is not even read.
             if part.name() == Some(csrf::FIELD) {
                 let token = part.text().await.map_err(unread)?;
-                csrf::check(&state.config.secret_key, &visit.csrf_binding, &token)?;
-                checked = true;
-            } else if !checked {
+                form.token = Some(visit.check_form(&token, &visit.path, b"a file").await?);
+            } else if form.token.is_none() {
                 return Err(AdminError::StaleForm);
             } else if let Some(name) = part.file_name().map(|name| name.chars().take(200).collect::<String>()) {
                 let bytes = part.bytes().await.map_err(unread)?.to_vec();
-                return Ok((!name.is_empty()).then_some(Self { name, bytes }));
+                return Ok((!name.is_empty()).then_some(Self { form, name, bytes }));
             }
         }
-        if checked { Ok(None) } else { Err(AdminError::StaleForm) }
+        if form.token.is_some() {
+            Ok(None)
+        } else {
+            Err(AdminError::StaleForm)
+        }
     }
 }
 

@@ -78,6 +78,12 @@ pub(crate) fn told(path: &str, form: &Fields) -> Waiting {
     }
 }
 
+/// Where a form that waited for the password is sent on to; it is one form on both ways.
+pub(crate) fn sent_on_to(form: &Fields) -> Option<&str> {
+    form.get(METHOD).filter(|method| *method == "post")?;
+    form.get(NEXT)
+}
+
 /// `GET /admin/reauthenticate?next=`
 pub(crate) async fn form(
     State(state): State<AppState>,

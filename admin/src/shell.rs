@@ -12,7 +12,8 @@ pub(crate) struct Shell {
     pub(crate) message: Option<Message>,
     /// For whom the person acts, on every page for as long as it lasts.
     pub(crate) acting_for: Option<ActingFor>,
-    pub(crate) csrf: String,
+    /// Another one for each form that it is drawn into.
+    pub(crate) csrf: csrf::Tokens,
     pub(crate) theme: Theme,
     /// What stands in the search box of the header.
     pub(crate) searched: String,
@@ -117,7 +118,7 @@ impl Shell {
             person: None,
             message: visit.message.clone(),
             acting_for: None,
-            csrf: csrf::token(&state.config.secret_key, &visit.csrf_binding),
+            csrf: csrf::Tokens::new(&state.config.secret_key, &visit.csrf_binding),
             theme: visit.theme,
             searched: String::new(),
             path: visit.path.clone(),

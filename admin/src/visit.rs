@@ -3,7 +3,7 @@
 
 use std::{
     net::{IpAddr, Ipv4Addr, SocketAddr},
-    sync::Arc,
+    sync::{Arc, OnceLock},
 };
 
 use axum::{
@@ -23,9 +23,10 @@ use uuid::Uuid;
 
 use crate::{
     cookie::{FLASH, SESSION, THEME, VISITOR},
-    csrf::Binding,
+    csrf::{self, Binding},
     error::{self, AdminError},
     flash::Message,
+    form_token::FormToken,
     session::{self, Signed},
     staff::Staff,
     state::AppState,
@@ -61,6 +62,10 @@ pub(crate) struct Visit {
     pub(crate) request_id: String,
     /// Path and query, for the way back after signing in.
     pub(crate) path: String,
+    /// The session's cookie, as it came.
+    cookie: Option<String>,
+    /// The form that was sent, once it is read.
+    form: Arc<OnceLock<FormToken>>,
     state: Arc<AppState>,
 }
 
@@ -88,6 +93,8 @@ impl Visit {
                 .uri
                 .path_and_query()
                 .map_or_else(|| "/admin/".to_owned(), ToString::to_string),
+            cookie: SESSION.read(headers, https).map(str::to_owned),
+            form: Arc::default(),
             state: Arc::new(state.clone()),
         }
     }
@@ -105,6 +112,34 @@ impl Visit {
         Self {
             csrf_binding: Binding::Session { id, user_id },
             ..self.clone()
+        }
+    }
+
+    /// Takes a form by its token: it must be this visitor's, and not have been sent before.
+    pub(crate) async fn check_form(&self, token: &str, to: &str, contents: &[u8]) -> Result<FormToken, AdminError> {
+        let own = csrf::check(&self.state.config.secret_key, &self.csrf_binding, token);
+        let form = FormToken::new(&self.state, token, (to, contents), self.cookie.as_deref());
+        if own.is_ok() || form.has_cookie() {
+            form.refuse_again(&self.state, own.is_ok()).await?;
+        }
+        own?;
+        let _ = self.form.set(form.clone());
+        Ok(form)
+    }
+
+    /// [`Self::check_form`] for a form on the way in or out, whose token may be of an earlier session of this browser.
+    pub(crate) async fn take_form(&self, token: &str, contents: &[u8]) -> Result<FormToken, AdminError> {
+        let form = FormToken::new(&self.state, token, (&self.path, contents), self.cookie.as_deref());
+        form.refuse_again(&self.state, true).await?;
+        let _ = self.form.set(form.clone());
+        Ok(form)
+    }
+
+    /// The answer to the same form, where another request has done what it asks while this one failed at that.
+    async fn answered_elsewhere(&self) -> Result<(), AdminError> {
+        match self.form.get() {
+            Some(form) if !form.is_finished() => form.refuse_again(&self.state, true).await,
+            _ => Ok(()),
         }
     }
 
@@ -166,6 +201,9 @@ pub(crate) async fn receive(State(state): State<AppState>, request: Request, nex
     parts.extensions.insert(visit.clone());
 
     let mut response = next.run(Request::from_parts(parts, body)).await;
+    if let Err(again @ (AdminError::Again(_) | AdminError::AlreadySent)) = visit.answered_elsewhere().await {
+        response = again.into_response();
+    }
     if let Some(error) = response.extensions().get::<AdminError>().cloned() {
         response = error::render(&error, &state, &visit);
     }
@@ -199,7 +237,7 @@ async fn standing(state: &AppState, cookie: Option<&str>) -> Result<Standing, Db
     })
 }
 
-fn new_visitor() -> String {
+pub(crate) fn new_visitor() -> String {
     BASE64_URL_SAFE_NO_PAD.encode(random::<24>())
 }
 

@@ -13,6 +13,7 @@ mod m20261122_000008_staff;
 mod m20261122_000009_counted_lists;
 mod m20261129_000030_what_ends_with_a_session;
 mod m20261129_000050_search;
+mod m20261129_000060_form_tokens;
 
 pub use sea_orm_migration::{MigratorTrait, cli};
 
@@ -34,6 +35,7 @@ impl MigratorTrait for Migrator {
             Box::new(m20261122_000009_counted_lists::Migration),
             Box::new(m20261129_000030_what_ends_with_a_session::Migration),
             Box::new(m20261129_000050_search::Migration),
+            Box::new(m20261129_000060_form_tokens::Migration),
         ]
     }
 }

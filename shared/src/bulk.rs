@@ -42,6 +42,10 @@ pub enum BulkAction {
     ReplayJobs,
     RunJobsNow,
     CancelJobs,
+    /// Finished ones alone.
+    DeleteJobs,
+    /// Lets mail go to the addresses again.
+    DeleteSuppressions,
 }
 
 impl BulkAction {
@@ -58,6 +62,7 @@ impl BulkAction {
             Self::ReplayJobs => "replay",
             Self::RunJobsNow => "run_now",
             Self::CancelJobs => "cancel",
+            Self::DeleteJobs | Self::DeleteSuppressions => "delete",
         }
     }
 
@@ -74,6 +79,8 @@ impl BulkAction {
             Self::ReplayJobs => "jobs.retry",
             Self::RunJobsNow => "jobs.run_now",
             Self::CancelJobs => "jobs.cancel",
+            Self::DeleteJobs => "jobs.delete",
+            Self::DeleteSuppressions => "suppressions.delete",
         }
     }
 
@@ -81,8 +88,20 @@ impl BulkAction {
     #[must_use]
     pub const fn object_type(self) -> &'static str {
         match self {
-            Self::ReplayJobs | Self::RunJobsNow | Self::CancelJobs => "job",
+            Self::ReplayJobs | Self::RunJobsNow | Self::CancelJobs | Self::DeleteJobs => "job",
+            Self::DeleteSuppressions => "suppressed address",
             _ => "user",
+        }
+    }
+}
+
+impl BulkAction {
+    /// Many of what it is done to.
+    const fn objects(self) -> &'static str {
+        match self {
+            Self::ReplayJobs | Self::RunJobsNow | Self::CancelJobs | Self::DeleteJobs => "jobs",
+            Self::DeleteSuppressions => "suppressed addresses",
+            _ => "users",
         }
     }
 }
@@ -153,7 +172,7 @@ pub async fn order(
         action: "bulk",
         object_type: "job",
         object_id: Some(job_id.to_string()),
-        object_label: Some(format!("{} {rows} {}s", what.word(), what.object_type())),
+        object_label: Some(format!("{} {rows} {}", what.word(), what.objects())),
         changes: Some(json!({ "rows": [null, rows] })),
         reason,
     };

@@ -32,7 +32,7 @@ pub use kinds::{
 pub use ledger::{Ledger, Tx};
 pub use prune::{Pruned, Retention};
 pub use schedules::{Schedule, ScheduleError, enable_schedule, next_occurrence, run_schedule};
-pub use staff::{StaffError, cancel, delete, pause_queue, replay, run_now};
+pub use staff::{StaffError, cancel, delete, is_paused, is_queue_name, pause_queue, replay, run_now};
 pub use sweep::{MAX_CRASHES, Swept};
 pub use transport::{Hint, PollOnly, Transport, TransportError, connect};
 pub use workers::WorkerInfo;

@@ -21,9 +21,7 @@ use usher_shared::{
         NewSignIn, PasswordChanged, PasswordReset, Schedule, SessionReuse, SomeoneTriedToSignUp, VerifyEmail,
         WelcomeEmail,
     },
-    mail_tokens,
-    time::now,
-    users,
+    mail_tokens, users,
 };
 use uuid::Uuid;
 
@@ -136,8 +134,9 @@ impl JobContext {
         let mut tokens = self.tokens.lock().unwrap_or_else(PoisonError::into_inner);
         // The request that was written with the job has its id.
         let id = if tokens.is_empty() { self.job.id } else { Uuid::now_v7() };
-        let (key, until) = (&self.config.secret_key, now() + lifetime);
-        let (token, row) = mail_tokens::make(key, id, user_id, purpose, until, email.to_owned());
+        let key = &self.config.secret_key;
+        let (token, row) = mail_tokens::make(key, id, user_id, purpose, lifetime, email.to_owned());
+        let until = *row.expires_at.as_ref();
         tokens.push(row);
         Link {
             url: format!("{}/{page}?token={}", self.config.app_url, token.as_str()),

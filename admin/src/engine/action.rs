@@ -8,10 +8,7 @@ use axum::{
     http::StatusCode,
     response::Response,
 };
-use sea_orm::{
-    ConnectionTrait, DbErr, Value,
-    sea_query::{Condition, Expr, ExprTrait},
-};
+use sea_orm::DbErr;
 use usher_shared::audit::{self, Entry};
 
 use super::{
@@ -20,9 +17,8 @@ use super::{
     delete::{self, Deletion},
     model::{Answer, Model, Saving},
     object::{BACK, back_query, path_segment},
-    query::ListQuery,
     row::Row,
-    search,
+    selection::{AT_ONCE, Selection},
 };
 use crate::{
     error::AdminError,
@@ -32,13 +28,8 @@ use crate::{
     visit::Visit,
 };
 
-/// Objects that are acted on while the browser waits; more become a job.
-pub(crate) const AT_ONCE: u64 = 500;
-
 /// The field that a confirmed form holds.
 pub(crate) const CONFIRMED: &str = "_confirmed";
-/// The field that asks for all that match the list's query.
-pub(crate) const ALL: &str = "_all";
 /// The object on whose page the action was chosen.
 pub(crate) const FROM: &str = "from_object";
 
@@ -155,65 +146,23 @@ impl Action {
         }
     }
 
+    /// What orders the job, where there is one.
+    pub(crate) fn order(&self, model: &Model) -> Option<bulk::Order> {
+        let of_deletion = || model.deletion.filter(|_| self.name == delete::DELETE)?.bulk;
+        self.bulk.or_else(of_deletion)
+    }
+
     pub(crate) fn permission(&self, model: &Model) -> String {
         format!("{}.{}", model.meta.name, self.name)
+    }
+
+    pub(crate) fn one_at_a_time(&self, model: &Model) -> String {
+        format!("{} is done to one {} at a time", self.label, model.meta.singular)
     }
 
     /// Whether it is done to one object at a time, as one that asks something that depends on the object always is.
     pub(crate) fn is_for_one(&self) -> bool {
         self.single || self.asks.iter().any(|ask| matches!(ask, Ask::Some { .. }))
-    }
-}
-
-/// Which objects an action is for.
-pub(crate) enum Selection {
-    Ids(Vec<Value>),
-    /// All that match a list's query.
-    Matching(Condition),
-}
-
-impl Selection {
-    /// None when nothing is ticked.
-    pub(crate) async fn read(
-        db: &impl ConnectionTrait,
-        model: &Model,
-        form: &Fields,
-    ) -> Result<Option<Self>, AdminError> {
-        if form.get(ALL).is_some() {
-            let fields = Fields::parse(form.get(BACK).unwrap_or_default().as_bytes());
-            let query = ListQuery::parse(model, &fields)
-                .map_err(|_| AdminError::BadRequest("The list that was to be acted on cannot be read".to_owned()))?;
-            let condition = query
-                .condition(model)
-                .add(search::condition(db, model, &query.search).await?);
-            return Ok(Some(Self::Matching(condition)));
-        }
-        let parse = |id| model.id_field().storage.parse(id);
-        let ids: Vec<_> = form.all("id").filter_map(parse).collect();
-        Ok((!ids.is_empty()).then_some(Self::Ids(ids)))
-    }
-
-    pub(crate) fn condition(&self, model: &Model) -> Condition {
-        match self {
-            Self::Ids(ids) => Condition::all().add(Expr::col(model.id).is_in(ids.clone())),
-            Self::Matching(condition) => condition.clone(),
-        }
-    }
-
-    /// The rows, and whether there are more of them than can be acted on at once.
-    pub(crate) async fn rows(&self, db: &impl ConnectionTrait, model: &Model) -> Result<(Vec<Row>, bool), DbErr> {
-        let select = model
-            .select()
-            .cond_where(self.condition(model))
-            .order_by(model.id, sea_orm::sea_query::Order::Asc)
-            .limit(AT_ONCE + 1)
-            .to_owned();
-        let results = db.query_all(&select).await?;
-        let read = results.iter().map(|result| Row::read(&model.fields, result));
-        let mut rows: Vec<_> = read.collect::<Result<_, _>>()?;
-        let more = rows.len() as u64 > AT_ONCE;
-        rows.truncate(AT_ONCE as usize);
-        Ok((rows, more))
     }
 }
 
@@ -277,7 +226,7 @@ pub(crate) async fn run(
         return Ok(visit.say_warning(words, &to));
     };
     let is_asked = action.grave || form.get(FROM).is_none();
-    if is_asked && form.get(CONFIRMED).is_none() {
+    if selection.is_unnamed() || is_asked && form.get(CONFIRMED).is_none() {
         return confirm::page(&state, &visit, &staff, model, action, &form, None).await;
     }
     // Whatever is done to a key or a role is a change of what somebody may do.
@@ -293,12 +242,14 @@ pub(crate) async fn run(
         }
     };
     let (rows, more) = selection.rows(&state.db, model).await?;
+    if rows.len() as u64 > selection.named().unwrap_or(AT_ONCE) {
+        return confirm::again(&state, &visit, &staff, model, action, &form, &selection).await;
+    }
     if action.is_for_one() && (rows.len() > 1 || more) {
-        let words = format!("{} is done to one {} at a time", action.label, model.meta.singular);
-        return Ok(visit.say_warning(words, &to));
+        return Ok(visit.say_warning(action.one_at_a_time(model), &to));
     }
 
-    let tx = state.ledger.begin().await?;
+    let tx = form.begin(&state).await?;
     let actor = staff.actor(&visit);
     let saving = Saving {
         tx: &tx,
@@ -315,23 +266,27 @@ pub(crate) async fn run(
     };
     if more {
         let Some((job, rows)) = bulk::order(&acting, action, &selection).await? else {
-            return Ok(bulk::refuse(&visit, model, action, &to));
+            return Ok(visit.say_warning(bulk::too_many(model, action), &to));
         };
-        tx.commit().await?;
+        if selection.named().is_some_and(|named| rows > named) {
+            tx.rollback().await?;
+            return confirm::again(&state, &visit, &staff, model, action, &form, &selection).await;
+        }
         let jobs = staff.may("jobs.view").then(|| "/admin/jobs".to_owned());
-        return Ok(bulk::say(&visit, model, action, job, rows, jobs));
+        return tx.finish(bulk::say(&visit, model, action, job, rows, jobs)).await;
     }
-    let tally = act(&acting, action, &rows).await?;
-    let said = saving.said();
-    tx.commit().await?;
-    if let Some(words) = said {
-        return Ok(visit.say(words, &to));
-    }
-    if action.name == delete::DELETE && tally.done > 0 {
+    let mut tally = act(&acting, action, &rows).await?;
+    tally.changed(selection.named(), rows.len());
+    tally.remarks = saving.remarks();
+    let response = match saving.said() {
+        Some(words) => visit.say(words, &to),
         // What is deleted has no page to go back to, or one that only restores it.
-        return Ok(tally.say_deleted(&visit, model, &rows, &list_of(model, &form)));
-    }
-    Ok(tally.say(&visit, model, action, &to))
+        None if action.name == delete::DELETE && tally.done > 0 => {
+            tally.say_deleted(&visit, model, &rows, &list_of(model, &form))
+        }
+        None => tally.say(&visit, model, action, &to),
+    };
+    tx.finish(response).await
 }
 
 /// How many were done, and why the others were not.
@@ -339,6 +294,7 @@ pub(crate) async fn run(
 pub(crate) struct Tally {
     done: usize,
     left_alone: Vec<String>,
+    remarks: Vec<String>,
 }
 
 /// Does it to these rows, in the caller's transaction.
@@ -392,6 +348,15 @@ impl Action {
 }
 
 impl Tally {
+    /// Counts those that were named and match the list no longer.
+    fn changed(&mut self, named: Option<u64>, rows: usize) {
+        let gone = named.map_or(0, |named| {
+            usize::try_from(named).unwrap_or(usize::MAX).saturating_sub(rows)
+        });
+        self.left_alone
+            .extend((0..gone).map(|_| "it no longer matches the list".to_owned()));
+    }
+
     /// One that can be restored is led to.
     fn say_deleted(&self, visit: &Visit, model: &Model, rows: &[Row], to: &str) -> Response {
         match rows {
@@ -409,9 +374,16 @@ impl Tally {
     }
 
     fn say(&self, visit: &Visit, model: &Model, action: &Action, to: &str) -> Response {
-        let done = format!("{} {}", model.meta.counted(self.done), action.done);
+        let mut done = format!("{} {}", model.meta.counted(self.done), action.done);
+        for remark in &self.remarks {
+            done = format!("{done}; {remark}");
+        }
         let Some(why) = self.left_alone.first() else {
-            return visit.say(done, to);
+            return if self.remarks.is_empty() {
+                visit.say(done, to)
+            } else {
+                visit.say_warning(done, to)
+            };
         };
         visit.say_warning(format!("{done}; {} left alone: {why}", self.left_alone.len()), to)
     }

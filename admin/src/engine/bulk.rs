@@ -5,8 +5,9 @@ use sea_orm::sea_query::{Expr, Query, SelectStatement};
 use uuid::Uuid;
 
 use super::{
-    action::{AT_ONCE, Acting, Action, Selection},
+    action::{Acting, Action},
     model::{Answer, Model},
+    selection::{AT_ONCE, Selection},
 };
 use crate::{error::AdminError, visit::Visit};
 
@@ -19,8 +20,10 @@ pub(crate) async fn order(
     action: &Action,
     selection: &Selection,
 ) -> Result<Option<(Uuid, u64)>, AdminError> {
-    let Some(order) = action.bulk else { return Ok(None) };
     let model = acting.model;
+    let Some(order) = action.order(model) else {
+        return Ok(None);
+    };
     let select = Query::select()
         .expr_as(Expr::col(model.id), "id")
         .from(model.table)
@@ -47,10 +50,9 @@ pub(crate) fn say(
 }
 
 /// Why an action without a job of its own is not done to so many.
-pub(crate) fn refuse(visit: &Visit, model: &Model, action: &Action, to: &str) -> Response {
-    let words = format!(
-        "{} is done to {AT_ONCE} {} at once at most; narrow the list first. Nothing was done",
+pub(crate) fn too_many(model: &Model, action: &Action) -> String {
+    format!(
+        "{} is done to {AT_ONCE} {} at once at most. Nothing was done: narrow the list first.",
         action.label, model.meta.plural
-    );
-    visit.say_warning(words, to)
+    )
 }

@@ -5,10 +5,7 @@ use axum::{
     response::Response,
 };
 use sea_orm::{ActiveValue::Set, EntityTrait, sea_query::OnConflict};
-use usher_shared::{
-    db::writing,
-    entity::chosen_columns::{ActiveModel, Column, Entity},
-};
+use usher_shared::entity::chosen_columns::{ActiveModel, Column, Entity};
 
 use super::{
     field::{Kind, Spec},
@@ -80,8 +77,11 @@ pub(crate) async fn choose(
     let to = back_query(&form).map_or_else(|| model.href(), |query| format!("{}?{query}", model.href()));
     let key = (staff.id(), model.meta.name.to_owned());
     if form.get(DECLARED).is_some() {
-        Entity::delete_by_id(key).exec(&writing(&state.db)).await?;
-        return Ok(visit.say("The list has its usual columns again".to_owned(), &to));
+        let tx = form.begin(&state).await?;
+        Entity::delete_by_id(key).exec(&**tx).await?;
+        return tx
+            .finish(visit.say("The list has its usual columns again".to_owned(), &to))
+            .await;
     }
     let wanted: Vec<_> = form.all(COLUMN).collect();
     // Of what was sent, only what there is to choose is kept.
@@ -98,9 +98,11 @@ pub(crate) async fn choose(
     let replaced = OnConflict::columns([Column::UserId, Column::List])
         .update_column(Column::Columns)
         .to_owned();
+    let tx = form.begin(&state).await?;
     Entity::insert(row)
         .on_conflict(replaced)
-        .exec_without_returning(&writing(&state.db))
+        .exec_without_returning(&**tx)
         .await?;
-    Ok(visit.say("The list has the columns you chose".to_owned(), &to))
+    tx.finish(visit.say("The list has the columns you chose".to_owned(), &to))
+        .await
 }

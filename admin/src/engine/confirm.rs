@@ -5,22 +5,25 @@ use std::collections::{BTreeMap, BTreeSet};
 use askama::Template;
 use axum::{
     extract::{Path, RawQuery, State},
+    http::StatusCode,
     response::Response,
 };
+use sea_orm::{ConnectionTrait, DbErr};
 
 use super::{
-    action::{ALL, Action, FROM, Selection, chosen, way_back},
+    action::{Action, FROM, chosen, way_back},
     answers::{Ask, REASON},
-    delete,
+    bulk, delete,
     model::Model,
     object::BACK,
     row::Row,
+    selection::{ALL, ID, NAMED, Selection},
     ticks::TickOption,
 };
 use crate::{error::AdminError, page, posted::Fields, shell::Shell, staff::Staff, state::AppState, visit::Visit};
 
-/// Objects that are named.
-const NAMED: usize = 8;
+/// Objects that are named in words.
+const SHOWN: usize = 8;
 
 #[derive(Template)]
 #[template(path = "confirm.html")]
@@ -36,6 +39,8 @@ struct ConfirmPage {
     unfit: Option<String>,
     questions: Vec<Question>,
     preview: Vec<delete::Goes>,
+    /// Why it is asked once more.
+    changed: Option<String>,
     refused: Option<String>,
     label: &'static str,
     action: &'static str,
@@ -72,6 +77,28 @@ pub(crate) async fn show(
     page(&state, &visit, &staff, model, action, &form, None).await
 }
 
+/// Asks once more, because more match by now than were named; what was answered stays.
+pub(crate) async fn again(
+    state: &AppState,
+    visit: &Visit,
+    staff: &Staff,
+    model: &Model,
+    action: &Action,
+    form: &Fields,
+    before: &Selection,
+) -> Result<Response, AdminError> {
+    let of_selection = [NAMED, ID];
+    let anew = Fields::of(form.iter().filter(|(name, _)| !of_selection.contains(name)));
+    let named = usize::try_from(before.named().unwrap_or_default()).unwrap_or(usize::MAX);
+    let changed = format!(
+        "The list has changed since you were asked: it had {} then. Nothing was done. Look again, and confirm what it has now.",
+        model.meta.counted(named)
+    );
+    let mut page = draw(state, visit, staff, model, action, &anew, None, Some(changed)).await?;
+    *page.status_mut() = StatusCode::CONFLICT;
+    Ok(page)
+}
+
 /// Draws it for what a form has chosen, with what is wrong with the answers so far.
 pub(crate) async fn page(
     state: &AppState,
@@ -82,6 +109,20 @@ pub(crate) async fn page(
     form: &Fields,
     errors: Option<BTreeMap<&'static str, String>>,
 ) -> Result<Response, AdminError> {
+    draw(state, visit, staff, model, action, form, errors, None).await
+}
+
+#[expect(clippy::too_many_arguments, reason = "whoever asks, what for, and why once more")]
+async fn draw(
+    state: &AppState,
+    visit: &Visit,
+    staff: &Staff,
+    model: &Model,
+    action: &Action,
+    form: &Fields,
+    errors: Option<BTreeMap<&'static str, String>>,
+    changed: Option<String>,
+) -> Result<Response, AdminError> {
     let back = way_back(model, form);
     let Some(selection) = Selection::read(&state.db, model, form).await? else {
         let words = format!("Tick the {} first, then choose what to do with them", model.meta.plural);
@@ -91,15 +132,12 @@ pub(crate) async fn page(
     if rows.is_empty() {
         return Err(AdminError::NotFound);
     }
+    if action.is_for_one() && (rows.len() > 1 || beyond) {
+        return Ok(visit.say_warning(action.one_at_a_time(model), &back));
+    }
+    let (number, kept) = kept(&state.db, model, form, &selection, &rows, beyond).await?;
     let (fit, unfit): (Vec<&Row>, Vec<&Row>) = rows.iter().partition(|row| (action.fits)(row));
-    let count = if beyond {
-        let condition = selection.condition(model);
-        super::count::Count::of(&state.db, model, true, &condition)
-            .await?
-            .words(model.meta.singular, model.meta.plural)
-    } else {
-        model.meta.counted(fit.len())
-    };
+    let count = model.meta.counted(if beyond { number } else { fit.len() });
     let label = |row: &&Row| {
         (
             model.label(row),
@@ -107,9 +145,12 @@ pub(crate) async fn page(
         )
     };
     let (preview, refused) = match model.deletion.filter(|_| action.name == delete::DELETE) {
-        Some(deletion) => delete::preview(&state.db, model, deletion, &fit).await?,
+        Some(deletion) => delete::preview(&state.db, model, deletion, &selection.condition(model)).await?,
         None => (vec![], None),
     };
+    let refused = refused.map(|why| format!("This cannot be deleted. {why}"));
+    let too_many = beyond && action.order(model).is_none();
+    let refused = refused.or_else(|| too_many.then(|| bulk::too_many(model, action)));
     let is_one = fit.len() == 1 && !beyond;
     let heading = match fit.first() {
         Some(row) if is_one => format!("{}: {}", action.label, model.label(row)),
@@ -119,8 +160,6 @@ pub(crate) async fn page(
     for ask in action.asks {
         questions.push(question(state, staff, ask, form, errors.as_ref(), fit.first().copied()).await?);
     }
-    let hidden = [BACK, ALL, FROM];
-    let kept = form.iter().filter(|(name, _)| *name == "id" || hidden.contains(name));
     page::show(&ConfirmPage {
         shell: Shell::new(state, visit, staff, heading.clone())
             .crumb(model.meta.title(), model.href())
@@ -130,11 +169,11 @@ pub(crate) async fn page(
             Some(deletion) if action.name == delete::DELETE => deletion.about,
             _ => action.about,
         },
-        more: (fit.len() > NAMED && !beyond).then(|| format!("and {} more", fit.len() - NAMED)),
+        more: (fit.len() > SHOWN && !beyond).then(|| format!("and {} more", fit.len() - SHOWN)),
         named: if is_one {
             vec![]
         } else {
-            fit.iter().take(NAMED).map(label).collect()
+            fit.iter().take(SHOWN).map(label).collect()
         },
         unfit: (!unfit.is_empty()).then(|| {
             format!(
@@ -145,13 +184,54 @@ pub(crate) async fn page(
         }),
         questions,
         preview,
+        changed,
         refused,
         label: action.label,
         action: action.name,
         actions_href: format!("{}/actions", model.href()),
-        kept: kept.map(|(name, value)| (name.to_owned(), value.to_owned())).collect(),
+        kept,
         back,
     })
+}
+
+/// How many the selection has, and the fields that say so: what is named here is what will be done.
+async fn kept(
+    db: &impl ConnectionTrait,
+    model: &Model,
+    form: &Fields,
+    selection: &Selection,
+    rows: &[Row],
+    beyond: bool,
+) -> Result<(usize, Vec<(String, String)>), DbErr> {
+    let own = |names: &'static [&'static str]| {
+        let pairs = form.iter().filter(|(name, _)| names.contains(name));
+        pairs.map(|(name, value)| (name.to_owned(), value.to_owned()))
+    };
+    let mut kept: Vec<_> = own(&[BACK, ALL, FROM]).collect();
+    let mut number = rows.len();
+    match selection {
+        Selection::Matching(_) if beyond => {
+            let (counted, newest) = selection.count(db, model).await?;
+            number = usize::try_from(counted).unwrap_or(usize::MAX);
+            kept.push((NAMED.to_owned(), format!("{counted} {newest}")));
+        }
+        Selection::Matching(_) => {
+            kept.push((NAMED.to_owned(), "these".to_owned()));
+            let ids = rows.iter().filter_map(|row| row.text(model.id));
+            kept.extend(ids.map(|id| (ID.to_owned(), id)));
+        }
+        Selection::Ids(ids) => {
+            number = ids.len();
+            kept.extend(own(&[ID]));
+        }
+        Selection::Named { .. } | Selection::Counted { .. } => {
+            number = selection
+                .named()
+                .map_or(number, |named| usize::try_from(named).unwrap_or(usize::MAX));
+            kept.extend(own(&[NAMED, ID]));
+        }
+    }
+    Ok((number, kept))
 }
 
 async fn question(

@@ -6,13 +6,14 @@ use axum::{
 };
 use sea_orm::{
     ConnectionTrait, DbErr, SqlErr,
-    sea_query::{Alias, Expr, ExprTrait, Query},
+    sea_query::{Alias, Condition, Expr, ExprTrait, Query},
 };
 
 use super::{
     action::{Acting, Action, CONFIRMED, FROM, Ran},
     answers::Ask,
-    count::Count,
+    bulk,
+    count::{Count, EXACT_UP_TO},
     meta::{Operation, capitalised},
     model::{Answer, Model},
     object::{BACK, back_query},
@@ -30,8 +31,6 @@ use crate::{
 pub(crate) const DELETE: &str = "delete";
 pub(crate) const RESTORE: &str = "restore";
 
-/// Related rows are counted up to here, then shown as "more".
-const COUNTED: i64 = 1_000;
 /// Related rows that are named.
 const NAMED: usize = 5;
 
@@ -44,6 +43,8 @@ pub(crate) struct Deletion {
     pub(crate) run: for<'a> fn(&'a Acting<'a>, &'a Row) -> Answer<'a, Ran>,
     /// Where a deleted object is only marked: the column, and how the mark is taken away.
     pub(crate) soft: Option<Soft>,
+    /// Orders a job that deletes more objects than are deleted at once.
+    pub(crate) bulk: Option<bulk::Order>,
 }
 
 /// Deletion as a mark on the row.
@@ -87,6 +88,14 @@ impl Deletion {
             related,
             run: delete_row,
             soft: None,
+            bulk: None,
+        }
+    }
+
+    pub(crate) const fn bulk(self, order: bulk::Order) -> Self {
+        Self {
+            bulk: Some(order),
+            ..self
         }
     }
 
@@ -105,29 +114,33 @@ pub(crate) struct Goes {
     pub(crate) tone: &'static str,
 }
 
-/// What goes with these rows, and why they cannot be deleted, if they cannot. One statement for each kind of
+/// What goes with the chosen objects, and why they cannot be deleted, if they cannot. One statement for each kind of
 /// related rows.
 pub(crate) async fn preview(
     db: &impl ConnectionTrait,
     model: &Model,
     deletion: &Deletion,
-    rows: &[&Row],
+    chosen: &Condition,
 ) -> Result<(Vec<Goes>, Option<String>), DbErr> {
-    let ids: Vec<_> = rows.iter().filter_map(|row| row.get(model.id).cloned()).collect();
+    let ids = Query::select()
+        .column(model.id)
+        .from(model.table)
+        .cond_where(chosen.clone())
+        .to_owned();
     let (mut all, mut refused) = (vec![], None);
     for related in deletion.related {
         let select = Query::select()
             .expr_as(Expr::cust(related.named_by).cast_as(Alias::new("text")), "named")
             .from(related.table)
-            .and_where(Expr::col(related.column).is_in(ids.clone()))
-            .limit(COUNTED as u64 + 1)
+            .and_where(Expr::col(related.column).in_subquery(ids.clone()))
+            .limit(EXACT_UP_TO as u64 + 1)
             .to_owned();
         let found = db.query_all(&select).await?;
         if found.is_empty() {
             continue;
         }
         let count = match i64::try_from(found.len()).unwrap_or(i64::MAX) {
-            count if count > COUNTED => Count::MoreThan(COUNTED),
+            count if count > EXACT_UP_TO => Count::MoreThan(EXACT_UP_TO),
             count => Count::Exactly(count),
         };
         let them = count.words(related.singular, related.plural);
@@ -226,7 +239,7 @@ async fn act_on(
         ("reason", form.get("reason").unwrap_or_default()),
         (BACK, form.get(BACK).unwrap_or_default()),
     ];
-    let form = Posted(Fields::of(fields.into_iter()));
+    let form = Posted(Fields::of(fields.into_iter()).instead_of(form));
     super::action::run(State(state), visit, staff, Path(name), form).await
 }
 
@@ -246,7 +259,9 @@ fn run_deletion<'a>(acting: &'a Acting<'a>, row: &'a Row) -> Answer<'a, Ran> {
         let Some(deletion) = acting.model.deletion else {
             return Ok(Ran::Unfit("it cannot be deleted".into()));
         };
-        let (_, refused) = preview(&**acting.saving.tx, acting.model, deletion, &[row]).await?;
+        let own = Expr::col(acting.model.id).is_in(row.get(acting.model.id).cloned());
+        let chosen = Condition::all().add(own);
+        let (_, refused) = preview(&**acting.saving.tx, acting.model, deletion, &chosen).await?;
         match refused {
             Some(why) => Ok(Ran::Unfit(why.into())),
             None => (deletion.run)(acting, row).await,

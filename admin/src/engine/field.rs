@@ -26,6 +26,8 @@ pub(crate) struct Field<E: EntityTrait> {
     pub(crate) in_form: bool,
     pub(crate) readonly: bool,
     pub(crate) not_new: bool,
+    /// Asked for a new object, and only shown afterwards.
+    pub(crate) chosen: bool,
     pub(crate) optional: bool,
     pub(crate) sensitive: bool,
     pub(crate) filter: bool,
@@ -152,6 +154,7 @@ impl<E: EntityTrait> Field<E> {
             in_form: false,
             readonly: false,
             not_new: false,
+            chosen: false,
             optional: false,
             sensitive: false,
             filter: false,
@@ -297,6 +300,15 @@ impl<E: EntityTrait> Field<E> {
         }
     }
 
+    /// A key that staff choose: the form of a new object asks for it, and no other.
+    pub(crate) fn chosen(self) -> Self {
+        Self {
+            in_form: true,
+            chosen: true,
+            ..self
+        }
+    }
+
     /// A new object's form does not ask for it.
     pub(crate) fn not_new(self) -> Self {
         Self { not_new: true, ..self }
@@ -406,6 +418,7 @@ impl<E: EntityTrait> Field<E> {
             in_form: self.in_form,
             readonly: self.readonly || matches!(self.kind, Kind::Id),
             not_new: self.not_new,
+            chosen: self.chosen,
             optional: self.optional || definition.is_null(),
             sensitive: self.sensitive,
             filter: self.filter,
@@ -442,6 +455,8 @@ pub(crate) struct Spec {
     pub(crate) in_form: bool,
     pub(crate) readonly: bool,
     pub(crate) not_new: bool,
+    /// Asked for a new object, and only shown afterwards.
+    pub(crate) chosen: bool,
     pub(crate) optional: bool,
     /// Whether a change takes a fresh password.
     pub(crate) sensitive: bool,
@@ -498,7 +513,12 @@ impl Spec {
 
     /// Whether the form of a new or of an existing object asks for it.
     pub(crate) fn is_asked(&self, new: bool) -> bool {
-        self.in_form && !self.readonly && !(new && self.not_new)
+        let is_open = if new {
+            self.chosen || !self.readonly && !self.not_new
+        } else {
+            !self.readonly
+        };
+        self.in_form && is_open
     }
 }
 

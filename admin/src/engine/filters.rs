@@ -18,7 +18,7 @@ use super::{
 use crate::{posted::Fields, staff::Staff, state::AppState};
 
 /// Rows are counted up to here, then shown as "more".
-const COUNTED: u64 = 1_000;
+const COUNTED: u64 = super::count::EXACT_UP_TO as u64;
 
 pub(crate) struct FilterGroup {
     pub(crate) label: String,

@@ -36,6 +36,7 @@ mod query;
 mod row;
 mod save;
 mod search;
+mod selection;
 mod storage;
 mod ticks;
 
@@ -44,7 +45,7 @@ use axum::routing::{get, post};
 pub(crate) use across::Across;
 pub(crate) use action::{Acting, Action, Ran};
 pub(crate) use answers::Ask;
-pub(crate) use count::grouped;
+pub(crate) use count::{EXACT_UP_TO, grouped};
 pub(crate) use delete::{Deletion, Fate, Related, Soft};
 pub(crate) use draft::Draft;
 pub(crate) use field::{Field, Search, Tone};

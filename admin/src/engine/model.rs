@@ -1,6 +1,9 @@
 //! The declaration of a model, and the same with its type erased, so that each page is written once.
 
-use std::sync::{Mutex, PoisonError};
+use std::{
+    collections::BTreeSet,
+    sync::{Mutex, MutexGuard, PoisonError},
+};
 
 use futures::future::BoxFuture;
 use sea_orm::{
@@ -101,18 +104,40 @@ pub(crate) struct Saving<'a> {
     pub(crate) config: &'a Config,
     pub(crate) actor: &'a Actor,
     pub(crate) staff: &'a Staff,
-    /// Said after the save in the place of the usual words, such as a secret that is shown once.
-    pub(crate) said: Mutex<Option<String>>,
+    /// What the hooks have to say.
+    pub(crate) said: Mutex<Said>,
+}
+
+/// What is said after a save.
+#[derive(Debug, Default)]
+pub(crate) struct Said {
+    /// In the place of the usual words, such as a secret that is shown once.
+    notice: Option<String>,
+    /// Behind the usual words, each once.
+    remarks: BTreeSet<String>,
 }
 
 impl Saving<'_> {
     /// Says this after the save.
     pub(crate) fn notice(&self, words: String) {
-        *self.said.lock().unwrap_or_else(PoisonError::into_inner) = Some(words);
+        self.lock().notice = Some(words);
+    }
+
+    /// Says this behind the usual words, however many objects it is true of.
+    pub(crate) fn remark(&self, words: String) {
+        self.lock().remarks.insert(words);
     }
 
     pub(crate) fn said(&self) -> Option<String> {
-        self.said.lock().unwrap_or_else(PoisonError::into_inner).take()
+        self.lock().notice.take()
+    }
+
+    pub(crate) fn remarks(&self) -> Vec<String> {
+        std::mem::take(&mut self.lock().remarks).into_iter().collect()
+    }
+
+    fn lock(&self) -> MutexGuard<'_, Said> {
+        self.said.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 

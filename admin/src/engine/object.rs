@@ -143,15 +143,20 @@ pub(crate) async fn create(
         staff.require_fresh(&visit, Some(&form))?;
     }
     match save::create(&state, &visit, &staff, model, &form).await? {
-        Ok(save::Created { id, said: Some(words) }) => {
+        Ok(save::Created {
+            tx,
+            id,
+            said: Some(words),
+        }) => {
             // Where something is shown once, it is shown on the object's own page.
             let own = format!("{}/{}", model.href(), path_segment(&id));
             let may_see = staff.may(&model.meta.permission(Operation::View));
-            Ok(visit.say(words, if may_see { &own } else { HOME }))
+            tx.finish(visit.say(words, if may_see { &own } else { HOME })).await
         }
-        Ok(save::Created { id, said: None }) => {
+        Ok(save::Created { tx, id, said: None }) => {
             let words = format!("The {} was added", model.meta.singular);
-            Ok(visit.say(words, &after_save(&staff, model, &id, &form)))
+            tx.finish(visit.say(words, &after_save(&staff, model, &id, &form)))
+                .await
         }
         Err(draft) => {
             let page = Drawing::new(&state, &visit, &staff, model, &form).new_again(&draft);
@@ -190,9 +195,10 @@ pub(crate) async fn change(
     }
     let drawing = Drawing::new(&state, &visit, &staff, model, &form);
     match save::change(&state, &visit, &staff, model, &key, &form).await? {
-        Outcome::Saved => {
+        Outcome::Saved(tx) => {
             let words = format!("The {} was saved", model.meta.singular);
-            Ok(visit.say(words, &after_save(&staff, model, &id, &form)))
+            tx.finish(visit.say(words, &after_save(&staff, model, &id, &form)))
+                .await
         }
         Outcome::Unchanged => Ok(visit.say("Nothing was changed".to_owned(), &after_save(&staff, model, &id, &form))),
         Outcome::Invalid(draft, row) => page::show_with(

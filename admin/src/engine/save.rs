@@ -19,11 +19,12 @@ use super::{
     row::{Cell, Names, Row},
     storage::text_of,
 };
-use crate::{error::AdminError, posted::Fields, staff::Staff, state::AppState, visit::Visit};
+use crate::{error::AdminError, form_token::FormTx, posted::Fields, staff::Staff, state::AppState, visit::Visit};
 
 /// How a save of an existing object ended.
 pub(crate) enum Outcome {
-    Saved,
+    /// In this transaction, still to be committed.
+    Saved(FormTx),
     /// The form says what the row says.
     Unchanged,
     Invalid(Draft, Row),
@@ -31,8 +32,9 @@ pub(crate) enum Outcome {
     Stale(Draft, Row),
 }
 
-/// A new object.
+/// A new object, in a transaction that is still to be committed.
 pub(crate) struct Created {
+    pub(crate) tx: FormTx,
     pub(crate) id: String,
     /// What its making has to say, such as a secret that is shown once.
     pub(crate) said: Option<String>,
@@ -47,7 +49,7 @@ pub(crate) async fn change(
     id: &Value,
     form: &Fields,
 ) -> Result<Outcome, AdminError> {
-    let tx = state.ledger.begin().await?;
+    let tx = form.begin(state).await?;
     let select = model
         .select()
         .and_where(Expr::col(model.id).eq(id.clone()))
@@ -73,7 +75,7 @@ pub(crate) async fn change(
         said: Mutex::default(),
     };
     (model.clean)(&mut draft, Some(&row), &state.config);
-    refuse_dangling(state, &*tx, model, &mut draft).await?;
+    refuse_dangling(state, &**tx, model, &mut draft).await?;
     if draft.errors().is_empty() {
         (model.guard)(&saving, &row, &mut draft).await?;
     }
@@ -100,7 +102,7 @@ pub(crate) async fn change(
     if changes.is_empty() && ticked.is_none() {
         return Ok(Outcome::Unchanged);
     }
-    if let Err(error) = update(&*tx, model, id, &changes).await {
+    if let Err(error) = update(&**tx, model, id, &changes).await {
         refuse_taken(model, &mut draft, error)?;
         return Ok(Outcome::Invalid(draft, row));
     }
@@ -118,9 +120,8 @@ pub(crate) async fn change(
         changes: Some(written),
         reason: None,
     };
-    audit::record(&*tx, &actor, entry).await?;
-    tx.commit().await?;
-    Ok(Outcome::Saved)
+    audit::record(&**tx, &actor, entry).await?;
+    Ok(Outcome::Saved(tx))
 }
 
 /// Makes an object through the model's own `create`; answers its id, or the draft with what is wrong.
@@ -148,7 +149,7 @@ pub(crate) async fn create(
         Some((ticks, Ok(wanted))) => Some((ticks, wanted)),
         None => None,
     };
-    let tx = state.ledger.begin().await?;
+    let tx = form.begin(state).await?;
     let actor = staff.actor(visit);
     let saving = Saving {
         tx: &tx,
@@ -157,7 +158,7 @@ pub(crate) async fn create(
         staff,
         said: Mutex::default(),
     };
-    refuse_dangling(state, &*tx, model, &mut draft).await?;
+    refuse_dangling(state, &**tx, model, &mut draft).await?;
     if !draft.errors().is_empty() {
         return Ok(Err(draft));
     }
@@ -167,8 +168,7 @@ pub(crate) async fn create(
                 (ticks.save)(&saving, &id, wanted).await?;
             }
             let said = saving.said();
-            tx.commit().await?;
-            Ok(Ok(Created { id, said }))
+            Ok(Ok(Created { tx, id, said }))
         }
         Ok(None) => Ok(Err(draft)),
         Err(error) => {

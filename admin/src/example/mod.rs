@@ -111,7 +111,7 @@ impl Site {
             id: self.session_id,
             user_id: self.user_id,
         };
-        let token = csrf::token(&self.state.config.secret_key, &session);
+        let token = csrf::Tokens::new(&self.state.config.secret_key, &session).to_string();
         let body = url::form_urlencoded::Serializer::new(String::new())
             .append_pair(csrf::FIELD, &token)
             .extend_pairs(fields)

@@ -74,6 +74,7 @@ impl AdminModel for Entity {
         ],
         run: |acting, row| Box::pin(delete(acting, row)),
         soft: None,
+        bulk: Some(|acting, select| Box::pin(super::order(acting, BulkAction::DeleteJobs, select))),
     });
 
     fn ordering() -> Ordering<Self> {
@@ -171,7 +172,17 @@ fn id_of(row: &Row) -> Uuid {
 }
 
 async fn retry(acting: &Acting<'_>, row: &Row) -> Result<Ran, DbErr> {
-    ran(jobs::replay(acting.saving.tx, id_of(row)).await.map(drop))
+    let job = match jobs::replay(acting.saving.tx, id_of(row)).await {
+        Ok(job) => job,
+        Err(refused) => return ran(Err(refused)),
+    };
+    if jobs::is_paused(&**acting.saving.tx, &job.queue).await? {
+        acting.saving.remark(format!(
+            "the queue {} is paused, so its jobs wait until it is resumed",
+            job.queue
+        ));
+    }
+    Ok(Ran::Done)
 }
 
 async fn run_now(acting: &Acting<'_>, row: &Row) -> Result<Ran, DbErr> {
@@ -183,7 +194,7 @@ async fn cancel(acting: &Acting<'_>, row: &Row) -> Result<Ran, DbErr> {
 }
 
 async fn delete(acting: &Acting<'_>, row: &Row) -> Result<Ran, DbErr> {
-    ran(jobs::delete(acting.saving.tx, id_of(row)).await)
+    ran(jobs::delete(acting.saving.tx, id_of(row)).await.map(drop))
 }
 
 fn ran(result: Result<(), StaffError>) -> Result<Ran, DbErr> {

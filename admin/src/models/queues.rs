@@ -1,19 +1,22 @@
-//! Queues in the admin: those that staff have said something about. The overview of jobs shows all of them.
+//! Queues in the admin: pauses and limits. The overview of jobs shows all queues, those without a row here as well.
 
-use sea_orm::DbErr;
+use sea_orm::{ActiveValue::Set, DbErr, EntityTrait, Value};
 use usher_shared::{
-    entity::job_queue::{COLUMN as C, Column, Entity},
+    audit::{self, Entry},
+    config::Config,
+    entity::job_queue::{ActiveModel, COLUMN as C, Column, Entity},
     jobs,
 };
 
-use crate::engine::{Acting, Action, AdminModel, Field, Meta, Ordering, Ran, Row};
+use crate::engine::{Acting, Action, AdminModel, Answer, Draft, Field, Meta, Ordering, Ran, Row, Saving};
 
 impl AdminModel for Entity {
     const META: Meta = Meta::new("queues", "queue", "queues")
         .few()
         .section("Work")
         .icon("workers")
-        .about("What staff said about queues. A queue that is not listed runs without limits.");
+        .about("Pauses and limits of queues, over all workers. A queue that isn't listed has none.")
+        .editable();
 
     const ACTIONS: &'static [Action] = &[
         Action::new("pause", "Pause", |acting, row| Box::pin(pause(acting, row, true)))
@@ -31,14 +34,84 @@ impl AdminModel for Entity {
     fn field(column: Column) -> Field<Self> {
         use Column::*;
         match column {
-            Name => Field::id(C.name).label("Queue").link(),
-            PausedAt => Field::time(C.paused_at).list().readonly(),
-            PausedBy => Field::text(C.paused_by).list().readonly(),
-            MaxRunning => Field::int(C.max_running).label("Running at most").list().readonly(),
-            StartsPerMinute => Field::int(C.starts_per_minute).list().readonly(),
+            Name => Field::id(C.name)
+                .label("Queue")
+                .link()
+                .chosen()
+                .help("As jobs name it, such as mail; it need not have any yet"),
+            PausedAt => Field::time(C.paused_at).list().readonly().not_new(),
+            PausedBy => Field::text(C.paused_by).list().readonly().not_new(),
+            MaxRunning => Field::int(C.max_running)
+                .label("Concurrency limit")
+                .list()
+                .form()
+                .help("Jobs that run at once, over all workers. Leave empty for no limit"),
+            StartsPerMinute => Field::int(C.starts_per_minute)
+                .label("Rate limit")
+                .list()
+                .form()
+                .help("Jobs that start in a minute, over all workers. Leave empty for no limit"),
             StartedThrough => Field::internal(StartedThrough),
+            Version => Field::row_version(C.version),
         }
     }
+
+    fn clean(draft: &mut Draft, before: Option<&Row>, _: &Config) {
+        if before.is_none() && !jobs::is_queue_name(draft.typed(Column::Name)) {
+            draft.refuse(
+                Column::Name,
+                "Use letters, digits and _ - . for the name of a queue, 100 at most",
+            );
+        }
+        for column in [Column::MaxRunning, Column::StartsPerMinute] {
+            if let Some(Value::Int(Some(limit))) = draft.get(column)
+                && !(1..=1_000_000).contains(limit)
+            {
+                draft.refuse(
+                    column,
+                    "Enter a number from 1 to 1,000,000, or nothing for no limit. To stop a queue, pause it",
+                );
+            }
+        }
+    }
+
+    fn create<'a>(saving: &'a Saving<'a>, draft: &'a mut Draft) -> Answer<'a, Option<String>> {
+        Box::pin(create(saving, draft))
+    }
+
+    fn taken(violated: &str) -> Option<(Column, &'static str)> {
+        let words = "This queue is listed already; open it to change its limits";
+        violated.contains("job_queues").then_some((Column::Name, words))
+    }
+}
+
+async fn create(saving: &Saving<'_>, draft: &mut Draft) -> Result<Option<String>, DbErr> {
+    let limit = |column| match draft.get(column) {
+        Some(Value::Int(limit)) => *limit,
+        _ => None,
+    };
+    let name = draft.typed(Column::Name).to_owned();
+    let (max_running, starts_per_minute) = (limit(Column::MaxRunning), limit(Column::StartsPerMinute));
+    let row = ActiveModel {
+        name: Set(name.clone()),
+        max_running: Set(max_running),
+        starts_per_minute: Set(starts_per_minute),
+        ..Default::default()
+    };
+    Entity::insert(row).exec_without_returning(&**saving.tx).await?;
+    let entry = Entry {
+        action: "create",
+        object_type: Entity::META.singular,
+        object_id: Some(name.clone()),
+        object_label: Some(name.clone()),
+        changes: Some(serde_json::json!({
+            "max_running": [null, max_running],
+            "starts_per_minute": [null, starts_per_minute],
+        })),
+        reason: None,
+    };
+    audit::record(&**saving.tx, saving.actor, entry).await?;
+    Ok(Some(name))
 }
 
 async fn pause(acting: &Acting<'_>, row: &Row, paused: bool) -> Result<Ran, DbErr> {

@@ -80,7 +80,15 @@ async fn run_now(acting: &Acting<'_>, row: &Row) -> Result<Ran, DbErr> {
         return Ok(Ran::Unfit("it is gone".into()));
     };
     match jobs::run_schedule(acting.saving.tx, &schedule, acting.saving.actor.word()).await {
-        Ok(_) => Ok(Ran::Done),
+        Ok(_) => {
+            if jobs::is_paused(&**acting.saving.tx, &schedule.queue).await? {
+                acting.saving.remark(format!(
+                    "the queue {} is paused, so the job waits until it is resumed",
+                    schedule.queue
+                ));
+            }
+            Ok(Ran::Done)
+        }
         Err(ScheduleError::Db(error)) => Err(error),
         Err(error) => Ok(Ran::Unfit(error.to_string().into())),
     }

@@ -1,8 +1,11 @@
 //! Addresses that mail is not sent to, because their server said that they do not exist.
 
-use usher_shared::entity::{
-    mail_suppression::{COLUMN as C, Column, Entity},
-    user,
+use usher_shared::{
+    bulk::BulkAction,
+    entity::{
+        mail_suppression::{COLUMN as C, Column, Entity},
+        user,
+    },
 };
 
 use crate::engine::{AdminModel, Deletion, Field, Meta, Ordering, Search};
@@ -14,7 +17,10 @@ impl AdminModel for Entity {
         .about("Nothing is sent to these. Delete one to try its address again.")
         .deletable();
 
-    const DELETION: Option<&'static Deletion> = Some(&Deletion::rows(&[]));
+    const DELETION: Option<&'static Deletion> = Some(
+        &Deletion::rows(&[])
+            .bulk(|acting, select| Box::pin(super::order(acting, BulkAction::DeleteSuppressions, select))),
+    );
 
     fn ordering() -> Ordering<Self> {
         Ordering::ascending(Column::AddressKey)

@@ -171,6 +171,7 @@ pub(super) const DELETION: Deletion = Deletion {
         column: "deleted_at",
         restore: |acting, row| Box::pin(restore(acting, row)),
     }),
+    bulk: None,
 };
 
 /// Whoever is no superuser leaves colleagues out.

@@ -1,10 +1,17 @@
 //! What staff do to accounts, keys, sessions, schedules and queues: asked, done, written down.
 
 use axum::http::StatusCode;
-use sea_orm::{ActiveValue::Set, EntityTrait};
+use sea_orm::{
+    ActiveModelTrait,
+    ActiveValue::Set,
+    EntityTrait, PaginatorTrait, QueryFilter,
+    sea_query::{Expr, ExprTrait},
+};
 use usher_shared::{
     entity::{
-        api_key, job, job_item, job_queue, job_schedule, mail_suppression, mfa_factor, session,
+        api_key,
+        job::{self, JobState},
+        job_item, job_queue, job_schedule, mail_suppression, mfa_factor, session,
         user::{self, UserStatus},
     },
     jobs::{Schedule, VerifyEmail},
@@ -14,7 +21,7 @@ use usher_shared::{
 };
 use usher_testkit::{WAY_BACK, access_left, on_both, plant_access};
 
-use crate::app::{PASSWORD, TestApp, Visitor, between};
+use crate::app::{PASSWORD, Page, TestApp, Visitor, between};
 
 /// An action on one user, confirmed.
 async fn act(visitor: &mut Visitor, action: &str, id: i64, more: &[(&str, &str)]) -> String {
@@ -37,6 +44,15 @@ async fn act(visitor: &mut Visitor, action: &str, id: i64, more: &[(&str, &str)]
     );
     let page = visitor.get(page.location()).await;
     between(&page.body, "role=\"status\">", "</p>").to_owned()
+}
+
+/// Confirms what a page asks.
+async fn confirm(visitor: &mut Visitor, model: &str, action: &str, asked: &Page, more: &[(&str, &str)]) -> Page {
+    let hidden = asked.hidden();
+    let hidden = hidden.iter().map(|(name, value)| (name.as_str(), value.as_str()));
+    let own = [("action", action), ("_confirmed", "yes")].into_iter();
+    let fields: Vec<_> = own.chain(hidden).chain(more.iter().copied()).collect();
+    visitor.post(&format!("/admin/{model}/actions"), &fields).await
 }
 
 async fn kinds(app: &TestApp) -> Vec<String> {
@@ -187,7 +203,9 @@ on_both! {
         let fields = [("action", "deactivate"), ("_all", "yes"), ("_list", "q=filler")];
         let page = boss.post("/admin/users/actions", &fields).await;
         assert!(page.has("Deactivate: 60 users"), "{}", page.body);
-        let page = boss.post("/admin/users/actions", &[&fields[..], &[("_confirmed", "yes")]].concat()).await;
+        let unseen = boss.post("/admin/users/actions", &[&fields[..], &[("_confirmed", "yes")]].concat()).await;
+        assert!(unseen.has("Deactivate: 60 users"), "whoever has not seen which they are is asked: {}", unseen.body);
+        let page = confirm(&mut boss, "users", "deactivate", &page, &[]).await;
         assert_eq!(page.location(), "/admin/users?q=filler");
         let users = user::Entity::find().all(&app.house.db).await.unwrap();
         assert_eq!(users.iter().filter(|user| user.status == UserStatus::Deactivated).count(), 60);
@@ -195,6 +213,78 @@ on_both! {
         assert_eq!(app.audit().await.iter().filter(|entry| entry.action == "deactivate").count(), 60, "each is written down");
         let nothing = boss.post("/admin/users/actions", &[("action", "deactivate"), ("_list", "q=filler")]).await;
         assert!(boss.get(nothing.location()).await.has("Tick the users first"));
+    }
+
+    async fn what_was_named_is_what_is_done(db: TestDb) {
+        let app = TestApp::start(db).await;
+        let mut people = vec![];
+        for number in 0..4 {
+            people.push(app.add_user(&format!("n{number}@example.org"), "Named Person").await);
+        }
+        let mut boss = app.superuser().await;
+        let list = [("action", "deactivate"), ("_all", "yes"), ("_list", "q=named&status=active")];
+        let set = async |name: &str, status: UserStatus, id: i64| {
+            let row = user::ActiveModel { name: Set(name.to_owned()), status: Set(status), ..app.user(id).await.into() };
+            row.update(&app.house.db).await.unwrap();
+        };
+        // Two match when it is asked; one of them leaves before it is confirmed, one comes back, and one is new.
+        set("Other Person", UserStatus::Active, people[2].id).await;
+        set("Named Person", UserStatus::Locked, people[3].id).await;
+        let asked = boss.post("/admin/users/actions", &list).await;
+        assert!(asked.has("Deactivate: 2 users"), "{}", asked.body);
+        set("Named Person", UserStatus::Active, people[2].id).await;
+        set("Named Person", UserStatus::Active, people[3].id).await;
+        set("Other Person", UserStatus::Active, people[1].id).await;
+        let late = app.add_user("late@example.org", "Named Late").await;
+        let page = confirm(&mut boss, "users", "deactivate", &asked, &[]).await;
+        let said = boss.get(page.location()).await;
+        assert!(said.has("1 user deactivated; 1 left alone: it no longer matches the list"), "{}", said.body);
+        for (id, status) in [(people[0].id, UserStatus::Deactivated), (people[1].id, UserStatus::Active), (people[2].id, UserStatus::Active),
+                             (people[3].id, UserStatus::Active), (late.id, UserStatus::Active)] {
+            assert_eq!(app.user(id).await.status, status, "{id}");
+        }
+    }
+
+    async fn more_than_can_be_named_are_counted_and_asked_about_again(db: TestDb) {
+        let app = TestApp::start(db).await;
+        let mut boss = app.superuser().await;
+        let jobs = |state: JobState, count: usize| (0..count).map(move |_| job::ActiveModel {
+            id: Set(uuid::Uuid::now_v7()),
+            queue: Set("default".to_owned()),
+            kind: Set("noop".to_owned()),
+            version: Set(1),
+            payload: Set(serde_json::json!({})),
+            state: Set(state),
+            priority: Set(5),
+            run_at: Set(now()),
+            next_dispatch_at: Set(now()),
+            created_at: Set(now()),
+            finished_at: Set((state != JobState::Ready).then(now)),
+            ..Default::default()
+        });
+        job::Entity::insert_many(jobs(JobState::Done, 3)).exec_without_returning(&app.house.db).await.unwrap();
+        job::Entity::insert_many(jobs(JobState::Dead, 600)).exec_without_returning(&app.house.db).await.unwrap();
+        let list = [("action", "delete"), ("_all", "yes"), ("_list", "state=dead")];
+        let asked = boss.post("/admin/jobs/actions", &list).await;
+        assert!(asked.has("Delete: 600 jobs") && asked.input("reason").is_some(), "{}", asked.body);
+
+        // New ones are beyond what was named; older ones that match by now are asked about.
+        job::Entity::insert_many(jobs(JobState::Dead, 2)).exec_without_returning(&app.house.db).await.unwrap();
+        let done = Expr::col(job::Column::State).eq("done");
+        job::Entity::update_many().col_expr(job::Column::State, Expr::value("dead")).filter(done).exec(&app.house.db).await.unwrap();
+        let named = asked.input("_named").unwrap();
+        let older = asked.hidden();
+        let again = confirm(&mut boss, "jobs", "delete", &asked, &[("reason", "old")]).await;
+        assert_eq!(again.status, StatusCode::CONFLICT, "{}", again.body);
+        assert!(again.has("Delete: 605 jobs") && again.has("it had 600 jobs then") && again.has("value=\"old\""), "{}", again.body);
+        assert!(again.hidden() != older && again.input("_named").unwrap() != named);
+        assert_eq!(job_item::Entity::find().count(&app.house.db).await.unwrap(), 0, "nothing was ordered");
+
+        job::Entity::insert_many(jobs(JobState::Dead, 7)).exec_without_returning(&app.house.db).await.unwrap();
+        let page = confirm(&mut boss, "jobs", "delete", &again, &[("reason", "old")]).await;
+        let ordered = boss.get(page.location()).await;
+        assert!(ordered.has("a job goes through 605 jobs"), "{} {}", page.location(), ordered.body);
+        assert_eq!(job_item::Entity::find().count(&app.house.db).await.unwrap(), 605, "none of those that came later");
     }
 
     async fn the_list_stays_as_it_was_through_a_delete_and_when_nothing_is_chosen(db: TestDb) {
@@ -241,16 +331,23 @@ on_both! {
         let mut boss = app.superuser().await;
         boss.get("/admin/users").await;
         let fields = [("action", "lock"), ("_all", "yes"), ("_list", "q=bulk"), ("reason", "sweep")];
-        assert!(boss.post("/admin/users/actions", &fields).await.has("Lock: 501 users"));
-        let page = boss.post("/admin/users/actions", &[&fields[..], &[("_confirmed", "yes")]].concat()).await;
+        let asked = boss.post("/admin/users/actions", &fields).await;
+        assert!(asked.has("Lock: 501 users"), "{}", asked.body);
+        let named = asked.input("_named").unwrap();
+        let page = boss.post("/admin/users/actions", &[&fields[..], &[("_confirmed", "yes"), ("_named", &named)]].concat()).await;
         assert!(page.location().starts_with("/admin/jobs/"), "{} {}", page.location(), page.body);
         let page = boss.get(page.location()).await;
         assert!(page.has("a job goes through 501 users") && page.has("0 of 501"), "{}", page.body);
         assert_eq!(job_item::Entity::find().all(&app.house.db).await.unwrap().len(), 501);
-        // What has no job of its own is refused instead of half done.
-        let fields = [("action", "revoke_sessions"), ("_all", "yes"), ("_list", "q=bulk"), ("_confirmed", "yes")];
-        let page = boss.post("/admin/users/actions", &fields).await;
-        assert!(boss.get(page.location()).await.has("Nothing was done"));
+        // What has no job of its own is refused before anybody has confirmed it or written down why.
+        for action in ["revoke_sessions", "delete"] {
+            let fields = [("action", action), ("_all", "yes"), ("_list", "q=bulk")];
+            let page = boss.post("/admin/users/actions", &fields).await;
+            assert!(page.has("is done to 500 users at once at most") && page.input("_confirmed").is_none(), "{}", page.body);
+            let forced = [&fields[..], &[("_confirmed", "yes"), ("_named", &named)]].concat();
+            let page = boss.post("/admin/users/actions", &forced).await;
+            assert!(boss.get(page.location()).await.has("Nothing was done"));
+        }
     }
 
     async fn an_api_key_is_shown_once_and_revoked(db: TestDb) {

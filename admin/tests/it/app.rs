@@ -109,6 +109,7 @@ impl TestApp {
             router: self.router.clone(),
             cookies: BTreeMap::new(),
             token: String::new(),
+            is_sent: false,
         }
     }
 
@@ -264,6 +265,8 @@ pub struct Visitor {
     router: Router,
     cookies: BTreeMap<String, String>,
     token: String,
+    /// Whether a form was sent with this token, and taken.
+    is_sent: bool,
 }
 
 impl Visitor {
@@ -271,8 +274,11 @@ impl Visitor {
         self.send(Method::GET, path, None, &[]).await
     }
 
-    /// Posts fields with the token of the last page.
+    /// Posts fields with a form's token: the last page's, or another's where that was sent already.
     pub async fn post(&mut self, path: &str, fields: &[(&str, &str)]) -> Page {
+        if self.is_sent {
+            self.get("/admin/no-such-page").await;
+        }
         let token = self.token.clone();
         let fields: Vec<_> = [("csrf_token", token.as_str())]
             .into_iter()
@@ -325,6 +331,7 @@ impl Visitor {
         body: Option<(&str, String)>,
         headers: &[(&str, &str)],
     ) -> Page {
+        let is_form = method == Method::POST;
         let mut request = Request::builder()
             .method(method)
             .uri(path)
@@ -365,7 +372,9 @@ impl Visitor {
             body: String::from_utf8_lossy(&bytes).into_owned(),
         };
         if let Some(token) = page.input("csrf_token") {
-            self.token = token;
+            (self.token, self.is_sent) = (token, false);
+        } else if is_form {
+            self.is_sent = true;
         }
         page
     }
@@ -395,6 +404,15 @@ impl Page {
             .tags("<input")
             .find(|tag| attribute(tag, "name").as_deref() == Some(name))?;
         attribute(input, "value")
+    }
+
+    /// The hidden fields of the form that is confirmed, but for its token.
+    pub fn hidden(&self) -> Vec<(String, String)> {
+        let form = between(&self.body, "name=\"_confirmed\"", "</form>");
+        let inputs = form.split("<input type=\"hidden\"").skip(1);
+        let tags = inputs.map(|rest| rest.split('>').next().unwrap_or_default());
+        let named = tags.filter_map(|tag| Some((attribute(tag, "name")?, attribute(tag, "value")?)));
+        named.collect()
     }
 
     /// The address of the link with this `rel`.

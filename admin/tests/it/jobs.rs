@@ -6,7 +6,10 @@ use usher_shared::{
     entity::{
         job::{self, JobState},
         job_attempt::{self, AttemptOutcome},
+        job_queue, job_schedule,
+        mail::{self, MailState},
     },
+    jobs::{self, Schedule, VerifyEmail},
     time::now,
 };
 use usher_testkit::on_both;
@@ -125,6 +128,103 @@ on_both! {
         assert!(visitor.get(nothing.location()).await.has("Choose an action first"));
         let unknown = visitor.post("/admin/jobs/actions", &[("action", "explode"), ("id", &ids[0])]).await;
         assert_eq!(unknown.status, StatusCode::BAD_REQUEST);
+    }
+
+    async fn of_dead_jobs_with_one_unique_key_one_runs_again(db: TestDb) {
+        let app = TestApp::start(db).await;
+        let mut ids = vec![];
+        for number in 0..5 {
+            let dead = job(&app, &format!("k{number}@example.org"), JobState::Dead).await;
+            ids.push(dead.id.to_string());
+            let row = job::ActiveModel { unique_key: Set(Some("one".to_owned())), ..dead.into_active_model() };
+            row.update(&app.house.db).await.unwrap();
+        }
+        let other = job(&app, "other@example.org", JobState::Dead).await;
+        ids.push(other.id.to_string());
+        let mut visitor = app.superuser().await;
+        visitor.get("/admin/jobs").await;
+        let mut fields = vec![("action", "retry"), ("_confirmed", "yes")];
+        fields.extend(ids.iter().map(|id| ("id", id.as_str())));
+        let page = visitor.post("/admin/jobs/actions", &fields).await;
+        let said = visitor.get(page.location()).await;
+        assert!(said.has("2 jobs will run again; 4 left alone: another job with the same unique key"), "{} {}", page.status, said.body);
+        assert_eq!(state(&app, &other).await, JobState::Ready, "what comes behind a refusal is done");
+    }
+
+    async fn a_job_whose_mail_is_out_does_not_run_again(db: TestDb) {
+        let app = TestApp::start(db).await;
+        for (number, (sent, said)) in [(MailState::Sent, true), (MailState::Kept, true), (MailState::Failed, false), (MailState::Unknown, false)].into_iter().enumerate() {
+            let done = job(&app, &format!("m{number}@example.org"), JobState::Done).await;
+            let row = mail::ActiveModel {
+                id: Set(uuid::Uuid::now_v7()),
+                job_id: Set(Some(done.id)),
+                kind: Set(done.kind.clone()),
+                user_id: Set(done.user_id),
+                to_address: Set(format!("m{number}@example.org")),
+                subject: Set("Welcome".to_owned()),
+                state: Set(sent),
+                message_id: Set(format!("{number}@example.org")),
+                created_at: Set(now()),
+                ..Default::default()
+            };
+            mail::Entity::insert(row).exec_without_returning(&app.house.db).await.unwrap();
+            let (mut visitor, id) = (app.superuser().await, done.id.to_string());
+            visitor.get(&format!("/admin/jobs/{id}")).await;
+            let page = visitor.post("/admin/jobs/actions", &[("action", "retry"), ("id", &id), ("from_object", &id)]).await;
+            let page = visitor.get(page.location()).await;
+            assert_eq!(page.has("its mail was sent, and is not sent a second time; nothing was done"), said, "{sent:?}: {}", page.body);
+            assert_eq!(state(&app, &done).await, if said { JobState::Done } else { JobState::Ready });
+        }
+    }
+
+    async fn what_is_started_in_a_paused_queue_is_said_to_wait(db: TestDb) {
+        let app = TestApp::start(db).await;
+        let ready = job(&app, "ready@example.org", JobState::Ready).await;
+        let dead = job(&app, "dead@example.org", JobState::Dead).await;
+        app.house.ledger.declare(&[Schedule::new("nightly", "0 3 * * *", &VerifyEmail { user_id: 1 })]).await.unwrap();
+        let schedule = job_schedule::Entity::find().one(&app.house.db).await.unwrap().unwrap();
+        let tx = app.house.ledger.begin().await.unwrap();
+        jobs::pause_queue(&tx, "mail", Some("a test".to_owned())).await.unwrap();
+        tx.commit().await.unwrap();
+        let mut visitor = app.superuser().await;
+        for (model, action, id, said) in [
+            ("jobs", "run_now", ready.id.to_string(), "0 jobs will run now; 1 left alone: its queue mail is paused"),
+            ("jobs", "retry", dead.id.to_string(), "1 job will run again; the queue mail is paused"),
+            ("schedules", "run_now", schedule.id.to_string(), "1 schedule started once more; the queue mail is paused"),
+        ] {
+            visitor.get(&format!("/admin/{model}/{id}")).await;
+            let page = visitor.post(&format!("/admin/{model}/actions"), &[("action", action), ("id", &id), ("from_object", &id)]).await;
+            let page = visitor.get(page.location()).await;
+            assert!(page.has(said), "{model} {action}: {}", page.body);
+        }
+    }
+
+    async fn limits_of_a_queue_are_set_and_taken_away(db: TestDb) {
+        let app = TestApp::start(db).await;
+        let mut boss = app.superuser().await;
+        boss.get("/admin/queues/new").await;
+        for (field, value, said) in [("name", "no such/queue", "Use letters"), ("max_running", "0", "Enter a number from 1"), ("starts_per_minute", "many", "Enter a whole number")] {
+            let mut fields = vec![("name", "mail"), ("max_running", "2"), ("starts_per_minute", "")];
+            fields.retain(|(name, _)| *name != field);
+            fields.push((field, value));
+            let page = boss.post("/admin/queues/new", &fields).await;
+            assert!(page.status == StatusCode::UNPROCESSABLE_ENTITY && page.has(said), "{field}={value}: {}", page.body);
+        }
+        let page = boss.post("/admin/queues/new", &[("name", "mail"), ("max_running", "2"), ("starts_per_minute", ""), ("_save", "continue")]).await;
+        assert_eq!(page.location(), "/admin/queues/mail", "{}", page.body);
+        assert_eq!(app.house.ledger.limited(&["mail".to_owned()]).await.unwrap(), ["mail"]);
+        let taken = boss.post("/admin/queues/new", &[("name", "mail"), ("max_running", ""), ("starts_per_minute", "9")]).await;
+        assert!(taken.status == StatusCode::UNPROCESSABLE_ENTITY && taken.has("listed already"), "{}", taken.body);
+        let page = boss.get("/admin/queues/mail").await;
+        let version = page.input("version").unwrap();
+        let fields = [("version", version.as_str()), ("max_running", ""), ("starts_per_minute", "600")];
+        assert_eq!(boss.post("/admin/queues/mail", &fields).await.status, StatusCode::SEE_OTHER);
+        assert_eq!(boss.post("/admin/queues/mail", &[("version", version.as_str()), ("max_running", "1"), ("starts_per_minute", "")]).await.status, StatusCode::CONFLICT);
+        let queue = job_queue::Entity::find().one(&app.house.db).await.unwrap().unwrap();
+        assert_eq!((queue.max_running, queue.starts_per_minute), (None, Some(600)));
+        let actions: Vec<_> = app.audit().await.into_iter().filter(|row| row.object_type == "queue").map(|row| row.action).collect();
+        assert_eq!(actions, ["create", "update"]);
+        assert!(boss.get("/admin/jobs/overview").await.has("href=\"/admin/queues/mail\""), "limits are a click away from the overview");
     }
 
     async fn running_again_takes_its_own_permission(db: TestDb) {

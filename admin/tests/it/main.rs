@@ -22,6 +22,7 @@ mod lists;
 mod mails;
 mod matrix;
 mod mfa;
+mod once;
 mod permissions;
 mod roles;
 mod sign_in;

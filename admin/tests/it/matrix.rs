@@ -32,7 +32,7 @@ const MODELS: [(&str, &[&str]); 11] = [
     ("api_keys", &["add", "change"]),
     ("jobs", &["delete"]),
     ("schedules", &["change"]),
-    ("queues", &[]),
+    ("queues", &["add", "change"]),
     ("mails", &[]),
     ("suppressions", &["delete"]),
     ("breakers", &["delete"]),
@@ -129,6 +129,8 @@ fn takes(path: &str, post: bool, model: &str) -> Takes {
 async fn send(visitor: &mut Visitor, path: &str, post: bool, model: &str) -> (StatusCode, String) {
     let action = action(model).unwrap_or("resume");
     let page = if post {
+        // Another form than the last one, which may have been taken.
+        visitor.get("/admin/no-such-page").await;
         visitor
             .post(path, &[("action", action), ("id", "1"), ("queue", "mail")])
             .await

@@ -68,8 +68,9 @@ impl FromFields<AppState> for UpdateUserIn {
 ///
 /// A JSON merge patch: a field that is absent stays as it is, null takes a value away. You may send back the whole user
 /// that you have read; another value of a field that is not changed here is refused, and the fault names the operation that
-/// changes it. Another email address counts as unverified, and links mailed to the old one open nothing any more. Send the `ETag` that you have seen as
-/// `If-Match`, and a change that somebody made meanwhile is not overwritten.
+/// changes it. Another email address counts as unverified: sessions and mailed links end, the new
+/// address gets a link that confirms it and asks for a password, and the old one a link that undoes the change. Send the
+/// `ETag` that you have seen as `If-Match`, and a change that somebody made meanwhile is not overwritten.
 #[utoipa::path(
     patch, path = "/users/{id}", operation_id = "updateUser", tag = "Users",
     params(UserPath, IfMatch),

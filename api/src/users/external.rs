@@ -122,8 +122,8 @@ impl ErrorList for Show {
 
 /// Create or replace a user by another system's id
 ///
-/// Creates the user as `POST /users` does when nobody has the id, else sets name, email and age to what is sent: an age
-/// that is absent is taken away. Two at once make one user. Send `If-None-Match: *` to create only, `If-Match` to
+/// Creates the user as `POST /users` does when nobody has the id, else sets name, email and age to what is sent, as
+/// `PATCH /users/{id}` does: an age that is absent is taken away. Two at once make one user. Send `If-None-Match: *` to create only, `If-Match` to
 /// replace only. A deleted user keeps the id for 30 days (409).
 #[utoipa::path(
     put, path = "/users/by-external-id/{id}", operation_id = "putUserByExternalId", tag = "Users",

@@ -171,8 +171,8 @@ impl TestApp {
             .iter()
             .find_map(|name| job.payload[name].as_str());
         let email = about.map_or(user.email, str::to_owned);
-        let (key, until) = (&self.house.config.secret_key, now() + chrono::Duration::hours(1));
-        let (token, row) = mail_tokens::make(key, job.id, user.id, purpose, until, email);
+        let (key, hour) = (&self.house.config.secret_key, chrono::Duration::hours(1));
+        let (token, row) = mail_tokens::make(key, job.id, user.id, purpose, hour, email);
         let open = mail_tokens::open(&self.house.db, vec![row]).await.expect("an answer");
         (!open.is_empty()).then(|| token.as_str().to_owned())
     }

@@ -11,7 +11,7 @@ use crate::{
     db,
     entity::{audit_log::ActorKind, job_item::ItemOutcome, user},
     jobs::{self, Ledger, Options, StaffError, Tx},
-    roles,
+    mail_suppressions, roles,
     rules::Reason,
     users::{self, ChangeError, Standing},
 };
@@ -57,6 +57,8 @@ impl From<StaffError> for Refused {
         match error {
             StaffError::NotFound => Self::Skip("it is gone"),
             StaffError::WrongState(_) => Self::Skip("its state does not allow this now"),
+            StaffError::Paused(_) => Self::Skip("its queue is paused"),
+            StaffError::MailSent => Self::Skip("its mail was sent already"),
             StaffError::NotUnique => Self::Fail(error.to_string()),
             StaffError::Db(error) => error.into(),
         }
@@ -113,7 +115,15 @@ impl<'a> Hand<'a> {
             BulkAction::DeactivateUsers => self.stand(tx, object_id, Standing::Deactivated).await,
             BulkAction::ReactivateUsers => self.stand(tx, object_id, Standing::Reactivated).await,
             BulkAction::ResendVerification | BulkAction::SendPasswordReset => self.mail(tx, object_id).await,
-            BulkAction::ReplayJobs | BulkAction::RunJobsNow | BulkAction::CancelJobs => self.job(tx, object_id).await,
+            BulkAction::ReplayJobs | BulkAction::RunJobsNow | BulkAction::CancelJobs | BulkAction::DeleteJobs => {
+                self.job(tx, object_id).await
+            }
+            BulkAction::DeleteSuppressions => {
+                if !mail_suppressions::clear(&**tx, object_id).await? {
+                    return Err(Refused::Skip("it is gone"));
+                }
+                self.record(tx, object_id, Some(object_id.to_owned())).await
+            }
         }
     }
 
@@ -163,6 +173,7 @@ impl<'a> Hand<'a> {
         let job = match self.order.what {
             BulkAction::ReplayJobs => jobs::replay(tx, id).await?,
             BulkAction::RunJobsNow => jobs::run_now(tx, id).await?,
+            BulkAction::DeleteJobs => jobs::delete(tx, id).await?,
             _ => jobs::cancel(tx, id).await?,
         };
         self.record(tx, object_id, Some(job.kind)).await

@@ -16,6 +16,8 @@ pub struct Model {
     pub starts_per_minute: Option<i32>,
     /// Up to when the starts so far fill the limit (the theoretical arrival time of GCRA).
     pub started_through: Option<DateTimeUtc>,
+    /// Of the limits, counted up by each change of them.
+    pub version: i32,
 }
 
 impl ActiveModelBehavior for ActiveModel {}

@@ -23,6 +23,7 @@ pub mod recovery_code;
 pub mod role;
 pub mod role_permission;
 pub mod session;
+pub mod spent_form_token;
 pub mod spent_refresh_token;
 pub mod user;
 pub mod user_role;

@@ -101,18 +101,19 @@ pub fn make(
     id: Uuid,
     user_id: i64,
     purpose: MailTokenPurpose,
-    expires_at: DateTime<Utc>,
+    lifetime: TimeDelta,
     email: String,
 ) -> (Token, mail_token::ActiveModel) {
     let token = Token::derive(TokenKind::Mail, key.sign(PURPOSE, id.as_bytes()));
+    let at = now();
     let row = mail_token::ActiveModel {
         id: Set(id),
         user_id: Set(user_id),
         purpose: Set(purpose),
         email: Set(Some(email)),
         token_hash: Set(token.hash()),
-        created_at: Set(now()),
-        expires_at: Set(expires_at),
+        created_at: Set(at),
+        expires_at: Set(at + lifetime),
         used_at: Set(None),
     };
     (token, row)

@@ -70,7 +70,7 @@ pub(super) async fn deleted(job: AddressOfDeletedAccount, context: JobContext) -
              nothing was changed."
         ))
         .line(
-            "Until the second time below, the people who run the service can restore the account with everything in it: \
+            "Until the second date below, the people who run the service can restore the account with everything in it: \
              contact them. After that you can sign up with this address again.",
         )
         .fact("Deleted", moment(deleted_at))

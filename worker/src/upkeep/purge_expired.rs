@@ -7,7 +7,7 @@ use sea_orm::{
 use serde::{Deserialize, Serialize};
 use usher_shared::{
     db::ForeignKeys,
-    entity::{idempotency_key, mail_breaker, mail_token, mfa_challenge, mfa_factor, session},
+    entity::{idempotency_key, mail_breaker, mail_token, mfa_challenge, mfa_factor, session, spent_form_token},
     jobs::{Job, Priority},
     mfa,
     time::now,
@@ -34,6 +34,7 @@ pub(crate) async fn purge(_: PurgeExpired, context: JobContext) -> Result<(), Jo
     use mail_token::Column as Token;
     use mfa_challenge::Column as Challenge;
     use session::Column as Session;
+    use spent_form_token::Column as Form;
 
     let (db, before) = (&context.db.writing(), now() - KEPT);
     // What a product's table points to stays, and the others go.
@@ -48,6 +49,7 @@ pub(crate) async fn purge(_: PurgeExpired, context: JobContext) -> Result<(), Jo
         .filter(mfa_factor::Column::CreatedAt.lt(now() - mfa::ENROLMENT_LIFETIME))
         .exec(db)
         .await?;
+    remove::<spent_form_token::Entity>(db, &held, Form::TokenHash, Form::ExpiresAt, now()).await?;
     // A mail server that was not even asked for so long is no longer ours.
     let stale = mail_breaker::Entity::delete_many().filter(mail_breaker::Column::ProbeAt.lt(before));
     stale.exec(db).await?;
