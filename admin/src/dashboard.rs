@@ -3,10 +3,13 @@
 use askama::Template;
 use axum::{extract::State, response::Response};
 use chrono::{DateTime, Days, TimeDelta, Utc};
-use sea_orm::{ConnectionTrait, DbErr, EntityTrait, QueryOrder, QuerySelect, Statement};
+use sea_orm::{
+    Condition, ConnectionTrait, DbErr, EntityTrait, QueryOrder, QuerySelect,
+    sea_query::{Expr, ExprTrait, Func, IntoCondition, Query},
+};
 use std::collections::HashMap;
 use usher_shared::{
-    entity::{audit_log, job::READY},
+    entity::{audit_log, job::READY, user::UserStatus},
     time::now,
 };
 
@@ -92,36 +95,51 @@ pub(crate) async fn show(State(state): State<AppState>, visit: Visit, staff: Sta
     })
 }
 
-/// Each a name, a table and which of its rows are counted, up to [`COUNTED`].
-const COUNTS: [(&str, &str, &str); 12] = [
-    ("users", "users", "deleted_at IS NULL"),
-    ("locked", "users", "status = 'locked' AND deleted_at IS NULL"),
-    ("deactivated", "users", "status = 'deactivated' AND deleted_at IS NULL"),
-    ("staff", "users", "is_staff AND deleted_at IS NULL"),
-    ("ready", "jobs", READY),
-    ("running", "jobs", "state = 'running'"),
-    ("done", "jobs", "state = 'done'"),
-    ("dead", "jobs", "state = 'dead'"),
-    ("mails", "mails", "true"),
-    ("failed", "mails", "state = 'failed'"),
-    ("unknown", "mails", "state = 'unknown'"),
-    ("workers", "workers", "seen_at > $1"),
-];
+/// A name, a table and which of its rows are counted.
+type Counting = (&'static str, &'static str, Condition);
+
+/// Counted are the rows that the lists show, up to [`COUNTED`] of each.
+fn countings() -> [Counting; 12] {
+    let at = now();
+    let all = |sql: &str| Expr::cust(sql.to_owned()).into_condition();
+    let kept = || all("deleted_at IS NULL");
+    let status = |status: UserStatus| kept().add(status.of_rows("users", at));
+    let worker_seen = Expr::col("seen_at").gt(at - WORKER_SEEN).into_condition();
+    [
+        ("users", "users", kept()),
+        ("locked", "users", status(UserStatus::Locked)),
+        ("deactivated", "users", status(UserStatus::Deactivated)),
+        ("staff", "users", kept().add(Expr::cust("is_staff"))),
+        ("ready", "jobs", all(READY)),
+        ("running", "jobs", all("state = 'running'")),
+        ("done", "jobs", all("state = 'done'")),
+        ("dead", "jobs", all("state = 'dead'")),
+        ("mails", "mails", Condition::all()),
+        ("failed", "mails", all("state = 'failed'")),
+        ("unknown", "mails", all("state = 'unknown'")),
+        ("workers", "workers", worker_seen),
+    ]
+}
 
 async fn counts(db: &impl ConnectionTrait) -> Result<HashMap<&'static str, i64>, DbErr> {
-    let each = COUNTS.map(|(name, table, which)| {
-        format!(
-            "(SELECT count(*) FROM (SELECT 1 FROM {table} WHERE {which} LIMIT {limit}) AS t) AS {name}",
-            limit = COUNTED + 1
-        )
-    });
-    let query = format!("SELECT {}", each.join(", "));
-    let values = [(now() - WORKER_SEEN).into()];
-    let row = db
-        .query_one_raw(Statement::from_sql_and_values(db.get_database_backend(), query, values))
-        .await?;
+    let countings = countings();
+    let mut select = Query::select();
+    for (name, table, which) in &countings {
+        let some = Query::select()
+            .expr(Expr::val(1))
+            .from(*table)
+            .cond_where(which.clone())
+            .limit(COUNTED as u64 + 1)
+            .to_owned();
+        let counted = Query::select()
+            .expr(Func::count(Expr::cust("*")))
+            .from_subquery(some, "some")
+            .to_owned();
+        select.expr_as(Expr::SubQuery(None, Box::new(counted.into())), *name);
+    }
+    let row = db.query_one(&select).await?;
     let row = row.ok_or_else(|| DbErr::Custom("a SELECT without FROM has one row".to_owned()))?;
-    COUNTS
+    countings
         .iter()
         .map(|(name, ..)| Ok((*name, row.try_get("", name)?)))
         .collect()

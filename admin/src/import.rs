@@ -6,7 +6,7 @@ use axum::{
     body::Body,
     extract::{Path, Request, State},
     http::{
-        StatusCode,
+        HeaderName, StatusCode,
         header::{CONTENT_DISPOSITION, CONTENT_TYPE},
     },
     response::{IntoResponse, Redirect, Response},
@@ -20,7 +20,7 @@ use usher_shared::{
         job::{self, JobState},
         job_item::{self, ItemOutcome},
     },
-    imports::{self, ImportError, ImportUsers, MAX_BYTES},
+    imports::{self, Blank, ImportError, ImportUsers, MAX_BYTES},
     job_files,
     jobs::Job,
 };
@@ -72,6 +72,11 @@ enum Step {
         counts: Vec<Count>,
         faults: Vec<(String, String)>,
         faults_href: Option<String>,
+        /// Line, address, field, old and new value of the first ones.
+        changes: Vec<[String; 5]>,
+        changes_href: Option<String>,
+        /// Columns that are not imported, and what blank cells mean.
+        notes: Vec<String>,
         /// The button's words; none when there is nothing to import.
         button: Option<String>,
         action: String,
@@ -99,6 +104,10 @@ struct Checked {
     faulty: i64,
     faults: Vec<Fault>,
     file: Uuid,
+    /// None in what an older release has left.
+    changes: Option<Uuid>,
+    #[serde(default)]
+    ignored: Vec<String>,
 }
 
 #[derive(Deserialize)]
@@ -146,7 +155,11 @@ pub(crate) async fn check(
         );
     };
     let tx = upload.form.begin(&state).await?;
-    let job = imports::check(&tx, &upload.name, &upload.bytes, &staff.actor(&visit)).await;
+    let blank = match upload.form.get("blank") {
+        Some("clear") => Blank::Clear,
+        _ => Blank::Keep,
+    };
+    let job = imports::check(&tx, &upload.name, &upload.bytes, blank, &staff.actor(&visit)).await;
     let job = job.map_err(refused)?;
     tx.finish(Redirect::to(&format!("{HERE}/{job}")).into_response()).await
 }
@@ -239,15 +252,29 @@ async fn step(state: &AppState, job: &job::Model, payload: &ImportUsers) -> Resu
         return imported(state, job.id).await;
     }
     Ok(match serde_json::from_value::<Checked>(result) {
-        Ok(checked) => checked_step(job.id, checked),
+        Ok(checked) => checked_step(state, job.id, payload.blank, checked).await?,
         Err(_) => Step::Broken("The job left no result. Upload the file again.".to_owned()),
     })
 }
 
-fn checked_step(id: Uuid, checked: Checked) -> Step {
+async fn checked_step(state: &AppState, id: Uuid, blank: Blank, checked: Checked) -> Result<Step, DbErr> {
     let lines = |number: i64| if number == 1 { "line" } else { "lines" };
     let useful = checked.new + checked.changed;
-    Step::Checked {
+    let mut notes = vec![];
+    if !checked.ignored.is_empty() {
+        notes.push(format!(
+            "Columns that are not imported: {}.",
+            checked.ignored.join(", ")
+        ));
+    }
+    if blank == Blank::Clear {
+        notes.push("Blank cells clear what is there.".to_owned());
+    }
+    let changes = match checked.changes {
+        Some(file) => first_changes(state, file).await?,
+        None => vec![],
+    };
+    Ok(Step::Checked {
         counts: vec![
             count("New", checked.new, "good"),
             count("Changed", checked.changed, "busy"),
@@ -260,9 +287,23 @@ fn checked_step(id: Uuid, checked: Checked) -> Step {
             .map(|fault| (fault.line.to_string(), fault.fault))
             .collect(),
         faults_href: (checked.faulty > 0).then(|| format!("{HERE}/{id}/faults.csv")),
+        changes_href: (!changes.is_empty()).then(|| format!("{HERE}/{id}/changes.csv")),
+        changes,
+        notes,
         button: (useful > 0).then(|| format!("Import {} {}", grouped(useful), lines(useful))),
         action: format!("{HERE}/{id}"),
-    }
+    })
+}
+
+/// What the dry run has written into its file of changes, up to [`NAMED`] of them.
+async fn first_changes(state: &AppState, file: Uuid) -> Result<Vec<[String; 5]>, DbErr> {
+    let mut pieces = Box::pin(job_files::read(state.db.clone(), file));
+    let piece = pieces.next().await.transpose()?.unwrap_or_default();
+    // The first piece may end within a record, far behind those that are shown.
+    let text = String::from_utf8_lossy(&piece);
+    let records = csv::Records::of(&text).skip(1).map_while(Result::ok);
+    let changes = records.filter_map(|(_, fields)| fields.try_into().ok());
+    Ok(changes.take(NAMED as usize).collect())
 }
 
 async fn imported(state: &AppState, id: Uuid) -> Result<Step, DbErr> {
@@ -306,6 +347,26 @@ async fn failed(state: &AppState, id: Uuid, after: Option<&str>, limit: u64) -> 
     Ok(rows.collect())
 }
 
+/// `GET /admin/users/import/{id}/changes.csv`: each value that would change, as it is and as it would be.
+pub(crate) async fn changes(
+    State(state): State<AppState>,
+    staff: Staff,
+    Path(id): Path<String>,
+) -> Result<Response, AdminError> {
+    require(&staff)?;
+    let (job, _) = find(&state, &id).await?;
+    let checked: Checked = serde_json::from_value(job.result.unwrap_or_default()).map_err(|_| AdminError::NotFound)?;
+    let bytes = job_files::read(state.db.clone(), checked.changes.ok_or(AdminError::NotFound)?);
+    Ok((attached("changes.csv"), Body::from_stream(bytes)).into_response())
+}
+
+fn attached(name: &str) -> [(HeaderName, String); 2] {
+    [
+        (CONTENT_TYPE, "text/csv; charset=utf-8".to_owned()),
+        (CONTENT_DISPOSITION, format!("attachment; filename=\"{name}\"")),
+    ]
+}
+
 /// `GET /admin/users/import/{id}/faults.csv`: every faulty line, and what is wrong with it.
 pub(crate) async fn faults(
     State(state): State<AppState>,
@@ -314,10 +375,7 @@ pub(crate) async fn faults(
 ) -> Result<Response, AdminError> {
     require(&staff)?;
     let (job, payload) = find(&state, &id).await?;
-    let headers = [
-        (CONTENT_TYPE, "text/csv; charset=utf-8"),
-        (CONTENT_DISPOSITION, "attachment; filename=\"faults.csv\""),
-    ];
+    let headers = attached("faults.csv");
     if payload.dry_run {
         let result = job.result.unwrap_or_default();
         let checked: Checked = serde_json::from_value(result).map_err(|_| AdminError::NotFound)?;
@@ -325,7 +383,7 @@ pub(crate) async fn faults(
         return Ok((headers, Body::from_stream(bytes)).into_response());
     }
     let mut head = String::new();
-    csv::write_record(&mut head, ["line", "fault"]);
+    csv::write_head(&mut head, ["line", "fault"]);
     let rest = stream::try_unfold(Some(String::new()), move |after| {
         let (state, id) = (state.clone(), job.id);
         async move {

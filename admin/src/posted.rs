@@ -184,7 +184,7 @@ impl Upload {
         let constraints = Constraints::new().size_limit(sizes);
         let body = request.into_body().into_data_stream();
         let mut parts = Multipart::with_constraints(body, boundary, constraints);
-        let mut form = Fields::default();
+        let (mut form, mut file) = (Fields::default(), None);
         while let Some(part) = parts.next_field().await.map_err(unread)? {
             // The token comes first, so that a forged form's file is not even read.
             if part.name() == Some(csrf::FIELD) {
@@ -194,14 +194,15 @@ impl Upload {
                 return Err(AdminError::StaleForm);
             } else if let Some(name) = part.file_name().map(|name| name.chars().take(200).collect::<String>()) {
                 let bytes = part.bytes().await.map_err(unread)?.to_vec();
-                return Ok((!name.is_empty()).then_some(Self { form, name, bytes }));
+                file = (!name.is_empty()).then_some((name, bytes));
+            } else if let Some(name) = part.name().map(str::to_owned) {
+                form.pairs.push((name, part.text().await.map_err(unread)?));
             }
         }
-        if form.token.is_some() {
-            Ok(None)
-        } else {
-            Err(AdminError::StaleForm)
+        if form.token.is_none() {
+            return Err(AdminError::StaleForm);
         }
+        Ok(file.map(|(name, bytes)| Self { form, name, bytes }))
     }
 }
 

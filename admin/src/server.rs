@@ -77,6 +77,7 @@ fn pages(state: &AppState) -> Routes {
         )
         .staff("/admin/users/import/{id}", get(import::show).post(import::run))
         .staff("/admin/users/import/{id}/faults.csv", get(import::faults))
+        .staff("/admin/users/import/{id}/changes.csv", get(import::changes))
         .staff("/admin/jobs/overview", get(overview::show).post(overview::change))
         .staff("/admin/mails/{id}/body", get(mail_body::show))
         .staff("/admin/mails/{id}/links", get(mail_body::links));

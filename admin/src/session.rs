@@ -16,14 +16,13 @@ use usher_shared::{
         session::{self, SessionKind},
         user,
     },
+    sessions::ADMIN_IDLE,
     time::now,
 };
 use uuid::Uuid;
 
 use crate::{csrf::Binding, visit::Visit};
 
-/// Without a request.
-const IDLE: TimeDelta = TimeDelta::hours(1);
 /// Whatever happens.
 const ABSOLUTE: TimeDelta = TimeDelta::hours(12);
 /// `last_seen_at` is no more exact than this; it spares a write for each page.
@@ -82,7 +81,7 @@ const LOAD: &str = "
 /// The live session of this token, if its user is still active staff. It is ended when they are not.
 pub(crate) async fn load(db: &impl ConnectionTrait, token: &Token) -> Result<Option<Signed>, DbErr> {
     let at = now();
-    let values = [token.hash().into(), at.into(), (at - IDLE).into()];
+    let values = [token.hash().into(), at.into(), (at - ADMIN_IDLE).into()];
     let statement = Statement::from_sql_and_values(db.get_database_backend(), LOAD, values);
     let Some(row) = db.query_one_raw(statement).await? else {
         return Ok(None);

@@ -24,6 +24,7 @@ use usher_shared::{
     config::SignUp,
     entity::{audit_log::ActorKind, user},
     rules::{Age, Email, Name, SPECIAL_DOMAINS},
+    time::now,
     users::{CreateUserError, NewUser},
 };
 use utoipa::{
@@ -203,7 +204,7 @@ impl From<&user::Model> for UserMore {
     fn from(user: &user::Model) -> Self {
         Self {
             age: user.age,
-            status: user.status.into(),
+            status: user.status_at(now()).into(),
             verified: user.email_verified_at.is_some(),
             external_id: user.external_id.clone(),
             updated_at: user.updated_at,
@@ -345,11 +346,19 @@ async fn show(
 ) -> Result<Response, ApiError> {
     let id = id.ok_or(ApiError::UserNotFound)?;
     let user = state.users.find(id).await?.ok_or(ApiError::UserNotFound)?;
-    let tag = etag(user.version);
+    let tag = tag_of(&user);
     if is_known(&headers, &tag) {
         return Ok((StatusCode::NOT_MODIFIED, caching(tag)).into_response());
     }
     answer(Arc::unwrap_or_clone(user), &key)
+}
+
+/// The tag of what a user looks like now. The end of a lock changes that and not the row's version.
+fn tag_of(user: &user::Model) -> HeaderValue {
+    if user.status == user.status_at(now()) {
+        return etag(user.version);
+    }
+    HeaderValue::from_str(&format!("\"{}-unlocked\"", user.version)).expect("a word in quotes is a header value")
 }
 
 /// The body depends on the key's scopes, so a cache may keep it for that key alone.
@@ -363,7 +372,7 @@ fn caching(tag: HeaderValue) -> [(HeaderName, HeaderValue); 3] {
 
 /// The user as this key may see it.
 fn answer<A: Access>(user: user::Model, key: &ApiKey<A>) -> Result<Response, ApiError> {
-    let caching = caching(etag(user.version));
+    let caching = caching(tag_of(&user));
     Ok((caching, Json(shown(user, key))).into_response())
 }
 

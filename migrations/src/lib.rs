@@ -14,6 +14,7 @@ mod m20261122_000009_counted_lists;
 mod m20261129_000030_what_ends_with_a_session;
 mod m20261129_000050_search;
 mod m20261129_000060_form_tokens;
+mod m20261129_000080_lock_ends;
 
 pub use sea_orm_migration::{MigratorTrait, cli};
 
@@ -36,6 +37,7 @@ impl MigratorTrait for Migrator {
             Box::new(m20261129_000030_what_ends_with_a_session::Migration),
             Box::new(m20261129_000050_search::Migration),
             Box::new(m20261129_000060_form_tokens::Migration),
+            Box::new(m20261129_000080_lock_ends::Migration),
         ]
     }
 }

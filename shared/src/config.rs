@@ -10,7 +10,7 @@ use std::{
     io::Write,
     net::SocketAddr,
     os::unix::fs::{DirBuilderExt, OpenOptionsExt},
-    path::Path,
+    path::{Path, PathBuf},
 };
 
 use ipnet::IpNet;
@@ -33,7 +33,7 @@ pub enum Mode {
     Up,
     /// One room as a process of its own.
     Room,
-    /// A management command.
+    /// A management command. It works on the database of [`Mode::Up`] where none is named.
     Command,
 }
 
@@ -132,7 +132,9 @@ impl Config {
         let api_url = source
             .parse("API_URL", parse::web_url)?
             .unwrap_or_else(|| parse::url_of(api_addr));
-        let up = mode == Mode::Up;
+        let named_database = source.parse("DATABASE_URL", parse::database_url)?;
+        // A command that is told of no database is about the one of `up`, as `up` would run it.
+        let up = mode == Mode::Up || (mode == Mode::Command && named_database.is_none());
         let (secret_key, has_secret_key) = secret_key(mode, source)?;
         let mail_from = source.parse("MAIL_FROM", parse::mailbox)?;
         let product_name = match source.parse("PRODUCT_NAME", parse::product_name)? {
@@ -148,10 +150,11 @@ impl Config {
                 .unwrap_or(false),
         };
         Ok(Self {
-            database_url: match source.parse("DATABASE_URL", parse::database_url)? {
-                Some(url) => url,
-                None if up => embedded_database()?,
-                None => return Err(source.missing("DATABASE_URL")),
+            database_url: match (named_database, mode) {
+                (Some(url), _) => url,
+                (None, Mode::Up) => embedded_database()?,
+                (None, Mode::Command) => known_embedded_database()?,
+                (None, Mode::Room) => return Err(source.missing("DATABASE_URL")),
             },
             redis_url: source.parse("REDIS_URL", parse::redis_url)?,
             metrics_addr: source.parse("METRICS_ADDR", parse::address)?,
@@ -205,7 +208,7 @@ fn secret_key(mode: Mode, source: &Source) -> Result<(SecretKey, bool), ConfigEr
     let (newest, is_kept) = match source.parse("SECRET_KEY", parse::secret_key)? {
         Some(key) => (key, true),
         None if mode == Mode::Room => return Err(source.missing("SECRET_KEY")),
-        None if mode == Mode::Up => (embedded_secret_key()?, true),
+        None if mode == Mode::Up || secret_key_file().exists() => (embedded_secret_key()?, true),
         None => {
             let made_up = SecretKey::from_base64(&SecretKey::generate_base64());
             (made_up.map_err(own_key_error)?, false)
@@ -225,13 +228,33 @@ fn default_superuser() -> Result<Email, ConfigError> {
 
 fn embedded_database() -> Result<String, ConfigError> {
     data_folder()?;
-    Ok(format!("sqlite://{DATA_FOLDER}/usher.db"))
+    Ok(embedded_database_url())
+}
+
+fn embedded_database_url() -> String {
+    format!("sqlite://{DATA_FOLDER}/usher.db")
+}
+
+/// The database of `up`, for a command: made by `up` alone, so that nobody who forgot to name another works on an empty one.
+fn known_embedded_database() -> Result<String, ConfigError> {
+    if Path::new(DATA_FOLDER).join("usher.db").exists() {
+        return Ok(embedded_database_url());
+    }
+    Err(ConfigError {
+        name: "DATABASE_URL",
+        problem: format!("is not set, and `usher up` has made no database in {DATA_FOLDER}/ here"),
+        example: parse::DATABASE_URL_EXAMPLE,
+    })
+}
+
+fn secret_key_file() -> PathBuf {
+    Path::new(DATA_FOLDER).join("secret.key")
 }
 
 /// The key in `data/secret.key`, made once and readable by its owner only.
 fn embedded_secret_key() -> Result<SecretKey, ConfigError> {
     data_folder()?;
-    let path = Path::new(DATA_FOLDER).join("secret.key");
+    let path = secret_key_file();
     let unusable = |error: String| ConfigError {
         name: "SECRET_KEY",
         problem: format!("is not set and {} cannot be used: {error}", path.display()),

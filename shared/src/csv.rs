@@ -1,7 +1,16 @@
 //! Comma-separated values (RFC 4180), for spreadsheets that people trust too much: what we write never runs as a
 //! formula there, and what they write is read whatever they made of it.
 
-use std::fmt::Write;
+use std::{borrow::Cow, fmt::Write};
+
+/// The first record of a file, behind the mark by which spreadsheets know UTF-8.
+pub fn write_head<'a>(to: &mut String, columns: impl IntoIterator<Item = &'a str>) {
+    to.push(MARK);
+    write_record(to, columns);
+}
+
+/// U+FEFF at the start of a file.
+const MARK: char = '\u{feff}';
 
 /// Appends one record with its line end.
 pub fn write_record<'a>(to: &mut String, fields: impl IntoIterator<Item = &'a str>) {
@@ -14,24 +23,94 @@ pub fn write_record<'a>(to: &mut String, fields: impl IntoIterator<Item = &'a st
     to.push_str("\r\n");
 }
 
-/// A text that a spreadsheet would run as a formula gets an apostrophe in front (OWASP, "CSV Injection").
 fn write_field(to: &mut String, field: &str) {
-    let guard = if would_run(field) { "'" } else { "" };
+    let field = guarded(field);
     if field.contains([',', ';', '"', '\n', '\r', '\t']) {
-        let _ = write!(to, "\"{guard}{}\"", field.replace('"', "\"\""));
+        let _ = write!(to, "\"{}\"", field.replace('"', "\"\""));
     } else {
-        let _ = write!(to, "{guard}{field}");
+        to.push_str(&field);
     }
 }
 
-/// Also with apostrophes in front: one of them would be taken for the guard, so those get another.
-fn would_run(field: &str) -> bool {
-    is_formula(field.trim_start_matches('\''))
+/// Whatever a spreadsheet would run as a formula gets an apostrophe in front (OWASP, "CSV Injection"): the field, and
+/// what follows a character at which a spreadsheet with another separator than ours would begin a new cell.
+fn guarded(field: &str) -> Cow<'_, str> {
+    if is_number(field) {
+        return field.into();
+    }
+    let starts: Vec<usize> = starts(field)
+        .filter(|start| would_run(&field[*start..], *start))
+        .collect();
+    if starts.is_empty() {
+        return field.into();
+    }
+    let mut text = String::with_capacity(field.len() + starts.len());
+    let mut from = 0;
+    for start in starts {
+        text.push_str(&field[from..start]);
+        text.push('\'');
+        from = start;
+    }
+    (text + &field[from..]).into()
 }
 
-fn is_formula(field: &str) -> bool {
-    // A number is no formula, also when it is negative.
-    field.starts_with(['=', '+', '-', '@', '\t', '\r']) && field.parse::<f64>().is_err()
+/// The field that [`guarded`] has made this of.
+fn unguarded(field: String) -> String {
+    let guards: Vec<usize> = starts(&field)
+        .filter(|start| {
+            let bare = field[*start..].strip_prefix('\'');
+            bare.is_some_and(|bare| would_run(bare, *start) && !(*start == 0 && is_number(bare)))
+        })
+        .collect();
+    let mut text = field;
+    for guard in guards.into_iter().rev() {
+        text.remove(guard);
+    }
+    text
+}
+
+/// Where a spreadsheet may begin a cell.
+fn starts(field: &str) -> impl Iterator<Item = usize> {
+    let behind = field.match_indices([';', '\t', '\n', '\r']).map(|(at, _)| at + 1);
+    std::iter::once(0).chain(behind)
+}
+
+/// Also behind quotation marks and blanks, and behind apostrophes: one of these would be taken for the guard, so they
+/// get another.
+fn would_run(cell: &str, start: usize) -> bool {
+    let begins = cell.trim_start_matches(['\'', '"', ' ']);
+    begins.starts_with(['=', '+', '-', '@', '＝', '＋', '－', '＠']) || (start == 0 && begins.starts_with(['\t', '\r']))
+}
+
+/// A number is no formula, also when it is negative.
+fn is_number(field: &str) -> bool {
+    let digits = field.strip_prefix('-').unwrap_or(field);
+    digits.starts_with(|c: char| c.is_ascii_digit()) && digits.parse::<f64>().is_ok()
+}
+
+/// A file's bytes as text: UTF-8, or UTF-16 as spreadsheets save "Unicode text". The error says what to do.
+pub fn decode(bytes: &[u8]) -> Result<Cow<'_, str>, &'static str> {
+    let little = match bytes {
+        [0xff, 0xfe, ..] => Some(true),
+        [0xfe, 0xff, ..] => Some(false),
+        _ => None,
+    };
+    let Some(little) = little else {
+        let text = str::from_utf8(bytes).ok().filter(|text| !text.contains('\0'));
+        return text
+            .map(Cow::Borrowed)
+            .ok_or("the file is not UTF-8: save it as \"CSV UTF-8\"");
+    };
+    let (pairs, rest) = bytes.as_chunks::<2>();
+    let units = pairs.iter().map(|pair| match little {
+        true => u16::from_le_bytes(*pair),
+        false => u16::from_be_bytes(*pair),
+    });
+    let text: Result<String, _> = char::decode_utf16(units).collect();
+    match text {
+        Ok(text) if rest.is_empty() => Ok(Cow::Owned(text)),
+        _ => Err("the file's UTF-16 is damaged: save it as \"CSV UTF-8\""),
+    }
 }
 
 /// A field that was quoted and does not end.
@@ -40,28 +119,47 @@ fn is_formula(field: &str) -> bool {
 pub struct Unclosed(pub usize);
 
 /// The records of a text, each with the number of its first line, from 1 on. Empty lines are passed over; the separator
-/// is a comma, a semicolon or a tab, whichever the first line has most of.
+/// is the one that a line `sep=;` in front names, else a comma, a semicolon or a tab, whichever the first line that has
+/// anything in it has most of.
 #[derive(Debug)]
 pub struct Records<'a> {
     rest: std::iter::Peekable<std::str::Chars<'a>>,
     separator: char,
     line: usize,
+    /// Whether the next record is the line that names the separator.
+    names_separator: bool,
+}
+
+const SEPARATORS: [char; 3] = [',', ';', '\t'];
+
+/// What a spreadsheet writes in front to name the separator: `sep=;`, alone in the first line.
+fn named_separator(line: &str) -> Option<char> {
+    let line = line.trim_matches([' ', '"']);
+    let named = line.get(..4).filter(|word| word.eq_ignore_ascii_case("sep="))?;
+    let mut rest = line[named.len()..].chars();
+    let separator = rest.next().filter(|c| !c.is_alphanumeric())?;
+    rest.all(|c| c == separator || SEPARATORS.contains(&c))
+        .then_some(separator)
+}
+
+/// Of two that are as frequent, the one that is named first.
+fn most_frequent(line: &str) -> char {
+    let count = |separator: &char| line.matches(*separator).count();
+    SEPARATORS.into_iter().rev().max_by_key(count).unwrap_or(',')
 }
 
 impl<'a> Records<'a> {
     #[must_use]
     pub fn of(text: &'a str) -> Self {
-        let text = text.trim_start_matches('\u{feff}');
-        let first = text.lines().next().unwrap_or_default();
-        let count = |separator: char| first.matches(separator).count();
-        let separator = [',', ';', '\t']
-            .into_iter()
-            .rev()
-            .max_by_key(|separator| count(*separator));
+        let text = text.trim_start_matches(MARK);
+        let has_something = |line: &&str| !line.chars().all(|c| c.is_whitespace() || SEPARATORS.contains(&c));
+        let first = text.split(['\n', '\r']).find(has_something).unwrap_or_default();
+        let named = named_separator(first);
         Self {
             rest: text.chars().peekable(),
-            separator: separator.unwrap_or(','),
+            separator: named.unwrap_or_else(|| most_frequent(first)),
             line: 1,
+            names_separator: named.is_some(),
         }
     }
 
@@ -73,7 +171,8 @@ impl<'a> Records<'a> {
                 match self.rest.next().ok_or(Unclosed(opened))? {
                     '"' if self.rest.next_if_eq(&'"').is_none() => break,
                     char => {
-                        self.line += usize::from(char == '\n');
+                        let ends_line = char == '\n' || (char == '\r' && self.rest.peek() != Some(&'\n'));
+                        self.line += usize::from(ends_line);
                         field.push(char);
                     }
                 }
@@ -86,12 +185,7 @@ impl<'a> Records<'a> {
         {
             field.push(char);
         }
-        // What was guarded when it was written is itself again.
-        let bare = field
-            .strip_prefix('\'')
-            .filter(|bare| would_run(bare))
-            .map(str::to_owned);
-        Ok(bare.unwrap_or(field))
+        Ok(unguarded(field))
     }
 
     fn record(&mut self) -> Result<Vec<String>, Unclosed> {
@@ -119,7 +213,8 @@ impl Iterator for Records<'_> {
             match self.record() {
                 Ok(fields) => {
                     self.end_line();
-                    if fields.iter().any(|field| !field.is_empty()) {
+                    let is_empty = fields.iter().all(|field| field.trim().is_empty());
+                    if !is_empty && !std::mem::take(&mut self.names_separator) {
                         return Some(Ok((line, fields)));
                     }
                 }
@@ -146,28 +241,45 @@ mod tests {
 
     #[test]
     fn nothing_that_is_written_is_a_formula_and_all_of_it_reads_back() {
-        let record = [
-            "=1+1",
-            "+49 30",
-            "-5",
-            "@x",
-            "-x",
-            "a,b",
-            "say \"hi\"",
-            "two\nlines",
-            "",
-            "'tis",
-            "'=1",
-            "''-x",
-            "Ødegård",
-        ];
+        for (field, written) in [
+            ("=1+1", "'=1+1"),
+            ("'=1+1", "''=1+1"),
+            ("''-x", "'''-x"),
+            ("+49 30", "'+49 30"),
+            ("+4930", "'+4930"),
+            ("-5", "-5"),
+            ("-5.25", "-5.25"),
+            ("-x", "'-x"),
+            ("-inf", "'-inf"),
+            ("@x", "'@x"),
+            (" =1", "' =1"),
+            ("＝1", "'＝1"),
+            ("\t=1", "\"'\t'=1\""),
+            ("\"=1\"", "\"'\"\"=1\"\"\""),
+            ("Ada;=1+1", "\"Ada;'=1+1\""),
+            ("Ada;\"=1", "\"Ada;'\"\"=1\""),
+            ("Ada\t@x", "\"Ada\t'@x\""),
+            ("Ada;'=1", "\"Ada;''=1\""),
+            ("two\n-lines\r+x", "\"two\n'-lines\r'+x\""),
+            ("a;b, \"c\"", "\"a;b, \"\"c\"\"\""),
+            ("'tis", "'tis"),
+            ("a=1", "a=1"),
+            ("Ødegård", "Ødegård"),
+            ("", ""),
+        ] {
+            let mut text = String::new();
+            write_record(&mut text, ["x", field]);
+            assert_eq!(text, format!("x,{written}\r\n"));
+            assert_eq!(read(&text), [(1, fields(&["x", field]))]);
+        }
+    }
+
+    #[test]
+    fn a_file_that_is_written_is_known_as_utf_8_and_reads_back() {
         let mut text = String::new();
-        write_record(&mut text, record);
-        assert_eq!(
-            text,
-            "'=1+1,'+49 30,-5,'@x,'-x,\"a,b\",\"say \"\"hi\"\"\",\"two\nlines\",,'tis,''=1,'''-x,Ødegård\r\n"
-        );
-        assert_eq!(read(&text), [(1, fields(&record))]);
+        write_head(&mut text, ["email", "name"]);
+        assert_eq!(text, "\u{feff}email,name\r\n");
+        assert_eq!(read(&text), [(1, fields(&["email", "name"]))]);
     }
 
     #[test]
@@ -178,10 +290,58 @@ mod tests {
             (4, fields(&["x", ""])),
         ];
         assert_eq!(read("\u{feff}email;name\r\n\r\na@b.c;A, B\r\nx;"), expected);
-        assert_eq!(read("email\tname\n\na@b.c\tA, B\nx\t\n"), expected);
+        assert_eq!(read("email;name\r\ra@b.c;A, B\rx;\r"), expected);
+        assert_eq!(read("email\tname\n \t\na@b.c\tA, B\nx\t\n"), expected);
         assert_eq!(read("email,name\n,\na@b.c,\"A, B\"\nx,\n"), expected);
         assert_eq!(read("a,b\n\"1\n2\",3\n4,5")[2], (4, fields(&["4", "5"])));
+        assert_eq!(read("a,b\r\"1\r2\",3\r4,5")[2], (4, fields(&["4", "5"])));
         assert!(read("").is_empty());
+    }
+
+    #[test]
+    fn a_separator_can_be_named_in_front_and_blank_lines_are_passed_over() {
+        for text in [
+            "sep=;\r\na,b;c",
+            "\u{feff}SEP=;\na,b;c",
+            "\"sep=;\"\na,b;c",
+            "\n;;\nsep=;\na,b;c",
+            "sep=;;\na,b;c",
+        ] {
+            let records = read(text);
+            assert_eq!(records.len(), 1, "{text:?}");
+            assert_eq!(records[0].1, fields(&["a,b", "c"]), "{text:?}");
+        }
+        assert_eq!(read("sep=|\na|b"), [(2, fields(&["a", "b"]))]);
+        assert_eq!(read("sep=\t\na\tb"), [(2, fields(&["a", "b"]))]);
+        assert_eq!(read("\n\n;;\na;b;c"), [(4, fields(&["a", "b", "c"]))]);
+        assert_eq!(read("September;x"), [(1, fields(&["September", "x"]))]);
+    }
+
+    #[test]
+    fn utf_16_is_read_and_what_is_no_text_is_said() {
+        let bytes = |units: &[u16], little: bool| -> Vec<u8> {
+            let of = |unit: &u16| match little {
+                true => unit.to_le_bytes(),
+                false => unit.to_be_bytes(),
+            };
+            units.iter().flat_map(of).collect()
+        };
+        let units: Vec<u16> = "\u{feff}email\tname\r\na@b.c\tÉlodie 😀".encode_utf16().collect();
+        for little in [true, false] {
+            let file = bytes(&units, little);
+            let text = decode(&file).unwrap();
+            assert_eq!(read(&text)[1], (2, fields(&["a@b.c", "Élodie 😀"])));
+        }
+        assert_eq!(decode("Élodie".as_bytes()).unwrap(), "Élodie");
+        let lone = bytes(&[0xfeff, 0xd800], true);
+        for (file, words) in [
+            (&b"\xc9lodie"[..], "CSV UTF-8"),
+            (b"e\0m\0a\0", "CSV UTF-8"),
+            (b"\xff\xfea", "damaged"),
+            (&lone, "damaged"),
+        ] {
+            assert!(decode(file).unwrap_err().contains(words), "{file:?}");
+        }
     }
 
     #[test]

@@ -7,14 +7,19 @@
 
 use chrono::TimeDelta;
 use sea_orm::{
-    ActiveValue::Set, ColumnTrait, Condition, ConnectionTrait, DbErr, EntityTrait, QueryFilter, sea_query::Expr,
+    ActiveValue::Set,
+    ColumnTrait, Condition, ConnectionTrait, DbErr, EntityTrait, QueryFilter,
+    sea_query::{Expr, ExprTrait, Query},
 };
 use thiserror::Error;
 use uuid::Uuid;
 
 use crate::{
     audit::{self, Actor, Entry},
-    entity::session::{self, Column, SessionKind},
+    entity::{
+        session::{self, Column, SessionKind},
+        user::{self, UserStatus},
+    },
     jobs::Tx,
     rules::Reason,
     sessions::Which,
@@ -66,7 +71,7 @@ pub async fn start(
         .await?;
     let own = own.ok_or(ImpersonationError::SignedOut)?;
     end(&**tx, staff_id, actor).await?;
-    let until = own.expires_at.min(at + LIFETIME);
+    let until = Ord::min(own.expires_at, at + LIFETIME);
     let token = Token::generate(TokenKind::Access);
     let row = session::ActiveModel {
         id: Set(Uuid::now_v7()),
@@ -156,17 +161,20 @@ fn for_user(actor: &Actor, user_id: i64) -> Actor {
 /// Of a session: nobody else is in it, or its user is no staff, and whoever is in it still may and is still signed in. One
 /// look at the rights, and only for an impersonation.
 pub(crate) fn is_allowed() -> Condition {
+    let actor = Query::select()
+        .expr(Expr::val(1))
+        .from_as(user::Entity, "actor")
+        .and_where(Expr::cust(MAY_ACT))
+        .cond_where(UserStatus::Active.of_rows("actor", now()))
+        .to_owned();
     Condition::any()
         .add(Column::ImpersonatorId.is_null())
-        .add(Expr::cust(ALLOWED))
+        .add(Expr::cust("NOT users.is_staff").and(Expr::exists(actor)))
 }
 
-const ALLOWED: &str = "NOT users.is_staff AND EXISTS (
-    SELECT 1 FROM users AS actor
-     WHERE actor.id = sessions.impersonator_id
-       AND actor.is_staff AND actor.status = 'active' AND actor.deleted_at IS NULL
-       AND (actor.is_superuser OR EXISTS (
-            SELECT 1 FROM user_roles AS held JOIN role_permissions AS given ON given.role_id = held.role_id
-             WHERE held.user_id = actor.id AND given.permission = 'users.impersonate')))
+const MAY_ACT: &str = "actor.id = sessions.impersonator_id AND actor.is_staff AND actor.deleted_at IS NULL
+    AND (actor.is_superuser OR EXISTS (
+         SELECT 1 FROM user_roles AS held JOIN role_permissions AS given ON given.role_id = held.role_id
+          WHERE held.user_id = actor.id AND given.permission = 'users.impersonate'))
     AND (sessions.impersonator_session_id IS NULL OR EXISTS (
-    SELECT 1 FROM sessions AS own WHERE own.id = sessions.impersonator_session_id AND own.ended_at IS NULL))";
+         SELECT 1 FROM sessions AS own WHERE own.id = sessions.impersonator_session_id AND own.ended_at IS NULL))";

@@ -24,7 +24,9 @@ pub const PERMISSION: &str = "users.import";
 /// The payload of both jobs.
 ///
 /// The first one's result is `{"rows": n, "new": n, "changed": n, "unchanged": n, "faulty": n, "faults": [{"line": n,
-/// "fault": "…"}], "file": id}` with the first faults, all of which are in the file; or `{"refused": "…"}`.
+/// "fault": "…"}], "file": id, "changes": id, "ignored": ["…"]}` with the first faults, all of which are in the file, a
+/// file of old and new values, which are for whoever may see users, and the columns that are left alone; or
+/// `{"refused": "…"}`.
 /// The second one's is `{"done": n, "skipped": n, "failed": n}`; its `job_items` are the lines.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct ImportUsers {
@@ -33,8 +35,24 @@ pub struct ImportUsers {
     pub dry_run: bool,
     /// Whether new users are welcomed by mail.
     pub welcome: bool,
+    #[serde(default)]
+    pub blank: Blank,
     pub actor: Actor,
 }
+
+/// What a blank cell means for a user who is here already.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Blank {
+    /// Nothing: the value stays.
+    #[default]
+    Keep,
+    /// The value is taken away.
+    Clear,
+}
+
+/// The columns of the file of changes.
+pub const CHANGE_COLUMNS: [&str; 5] = ["line", "email", "field", "before", "after"];
 
 impl Job for ImportUsers {
     const KIND: &'static str = "import_users";
@@ -66,7 +84,7 @@ impl From<EnqueueError> for ImportError {
 }
 
 /// Keeps the file and orders the dry run; answers its job.
-pub async fn check(tx: &Tx, name: &str, bytes: &[u8], actor: &Actor) -> Result<Uuid, ImportError> {
+pub async fn check(tx: &Tx, name: &str, bytes: &[u8], blank: Blank, actor: &Actor) -> Result<Uuid, ImportError> {
     if bytes.len() > MAX_BYTES {
         return Err(ImportError::TooLarge(bytes.len()));
     }
@@ -76,6 +94,7 @@ pub async fn check(tx: &Tx, name: &str, bytes: &[u8], actor: &Actor) -> Result<U
         file_id,
         dry_run: true,
         welcome: false,
+        blank,
         actor: actor.clone(),
     };
     let job_id = enqueue_with(tx, job, Options::default().actor(actor.word()))

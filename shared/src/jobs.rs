@@ -2,6 +2,7 @@
 //! commit makes it start at once; workers look into the ledger for every job whose hint was lost.
 
 mod claims;
+mod cron;
 mod due;
 mod enqueue;
 mod finish;
@@ -31,7 +32,9 @@ pub use kinds::{
 };
 pub use ledger::{Ledger, Tx};
 pub use prune::{Pruned, Retention};
-pub use schedules::{Schedule, ScheduleError, enable_schedule, next_occurrence, run_schedule};
+pub use schedules::{
+    Schedule, ScheduleError, check_pattern, enable_schedule, next_occurrence, next_occurrences, run_schedule,
+};
 pub use staff::{StaffError, cancel, delete, is_paused, is_queue_name, pause_queue, replay, run_now};
 pub use sweep::{MAX_CRASHES, Swept};
 pub use transport::{Hint, PollOnly, Transport, TransportError, connect};

@@ -120,7 +120,7 @@ pub async fn is_last_superuser(conn: &impl ConnectionTrait, user_id: i64) -> Res
     let others = user::Entity::find()
         .filter(user::Column::IsSuperuser.eq(true))
         .filter(user::Column::IsStaff.eq(true))
-        .filter(user::Column::Status.eq(UserStatus::Active))
+        .filter(UserStatus::Active.of_rows("users", now()))
         .filter(user::Column::DeletedAt.is_null())
         .filter(user::Column::Id.ne(user_id));
     Ok(others.count(conn).await? == 0)

@@ -32,6 +32,8 @@ pub const ACCESS_LIFETIME: TimeDelta = TimeDelta::minutes(15);
 pub const LIFETIME: TimeDelta = TimeDelta::days(30);
 /// Of a session that nobody uses.
 pub const IDLE: TimeDelta = TimeDelta::days(7);
+/// Of a session of the admin that nobody uses (NIST SP 800-63B §4.2.3: an hour at AAL2).
+pub const ADMIN_IDLE: TimeDelta = TimeDelta::hours(1);
 /// How long the owner counts as present after showing the password.
 pub const FRESH: TimeDelta = TimeDelta::minutes(5);
 /// `last_seen_at` is no more exact than this; it spares a write for each request.
@@ -144,12 +146,27 @@ async fn find_live(conn: &impl ConnectionTrait, which: Expr) -> Result<Option<Si
     Ok(found.and_then(|(session, user)| Some(Signed { session, user: user? })))
 }
 
-/// Neither ended nor run out.
-fn live(at: DateTime<Utc>) -> Condition {
+/// Neither ended nor run out; the same as [`run_out`].
+#[must_use]
+pub fn live(at: DateTime<Utc>) -> Condition {
+    let api = Column::Kind.eq(SessionKind::Api);
+    let seen_lately = Condition::any()
+        .add(Column::LastSeenAt.gt(at - ADMIN_IDLE))
+        .add(api.and(Column::LastSeenAt.gt(at - IDLE)));
     Condition::all()
         .add(Column::EndedAt.is_null())
         .add(Column::ExpiresAt.gt(at))
-        .add(Column::LastSeenAt.gt(at - IDLE))
+        .add(seen_lately)
+}
+
+/// When a session that nobody ends or uses any more is over.
+#[must_use]
+pub fn run_out(kind: SessionKind, last_seen_at: DateTime<Utc>, expires_at: DateTime<Utc>) -> DateTime<Utc> {
+    let idle = match kind {
+        SessionKind::Admin => ADMIN_IDLE,
+        SessionKind::Api => IDLE,
+    };
+    Ord::min(expires_at, last_seen_at + idle)
 }
 
 /// Notes a request with the present access token: the first one spends the refresh token before it.

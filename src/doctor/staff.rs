@@ -10,6 +10,7 @@ use usher_shared::{
         mfa_factor,
         user::{self, UserStatus},
     },
+    time::now,
 };
 
 use super::State;
@@ -40,7 +41,7 @@ async fn count(db: &DatabaseConnection) -> Result<(u64, u64, u64), DbErr> {
     let staff = || {
         user::Entity::find()
             .filter(user::Column::IsStaff.eq(true))
-            .filter(user::Column::Status.eq(UserStatus::Active))
+            .filter(UserStatus::Active.of_rows("users", now()))
             .filter(user::Column::DeletedAt.is_null())
     };
     let with_factor = mfa_factor::Entity::find()

@@ -69,6 +69,8 @@ struct Shared {
     trouble: Mutex<Option<(Step, Deed)>>,
     accepted: Mutex<Vec<Accepted>>,
     connections: Mutex<usize>,
+    /// Whether it knows ASCII alone: no SMTPUTF8, and 500 to whatever else it is told.
+    is_old: Mutex<bool>,
 }
 
 impl SmtpSink {
@@ -100,6 +102,11 @@ impl SmtpSink {
     /// From now on it does this at that step, for every mail.
     pub fn misbehave(&self, step: Step, deed: Deed) {
         *lock(&self.shared.trouble) = Some((step, deed));
+    }
+
+    /// From now on it does not offer SMTPUTF8, and answers 500 to any line that holds more than ASCII.
+    pub fn know_ascii_alone(&self) {
+        *lock(&self.shared.is_old) = true;
     }
 
     /// From now on it behaves.
@@ -173,6 +180,9 @@ impl Session {
     }
 
     async fn command(&mut self, line: &str) -> Result<(), Over> {
+        if self.is_old() && !line.is_ascii() {
+            return self.say("500 Syntax error").await;
+        }
         let verb = line.split([' ', ':']).next().unwrap_or_default().to_ascii_uppercase();
         match verb.as_str() {
             "EHLO" => self.say(&self.extensions()).await,
@@ -226,7 +236,10 @@ impl Session {
 
     /// What `EHLO` answers: log-in and TLS are offered where something is to happen at them.
     fn extensions(&self) -> String {
-        let mut lines = vec!["localhost", "8BITMIME", "SMTPUTF8"];
+        let mut lines = vec!["localhost", "8BITMIME"];
+        if !self.is_old() {
+            lines.push("SMTPUTF8");
+        }
         if self.trouble(Step::StartTls).is_some() {
             lines.push("STARTTLS");
         }
@@ -260,6 +273,10 @@ impl Session {
                 Err(Over)
             }
         }
+    }
+
+    fn is_old(&self) -> bool {
+        *lock(&self.shared.is_old)
     }
 
     fn trouble(&self, step: Step) -> Option<Deed> {

@@ -7,6 +7,8 @@ use usher_testkit::{Folder, Program, eventually, free_port, run};
 
 use crate::{greeting::Greeting, staff::Staff};
 
+const LIMIT: Duration = Duration::from_secs(60);
+
 #[test]
 fn one_command_serves_the_whole_journey_and_a_restart_keeps_everything() {
     run(async {
@@ -65,6 +67,53 @@ fn one_command_serves_the_whole_journey_and_a_restart_keeps_everything() {
             .await
             .expect("a JSON body");
         assert_eq!(found["email"], user["email"]);
+        assert_eq!(running.terminate().await, 0);
+    });
+}
+
+#[test]
+fn commands_work_on_the_database_of_up_as_up_does() {
+    run(async {
+        let folder = Folder::new();
+        let [api, admin] = [0; 2].map(|_| format!("127.0.0.1:{}", free_port()));
+        let command = |words: &str| words.split(' ').fold(Program::named("usher"), Program::arg);
+        let finish = async |words: &str| command(words).finish(&folder, LIMIT).await;
+        for words in [
+            "seed --users 1",
+            "doctor",
+            "staff list",
+            "key list",
+            "migrate status",
+            "migrate",
+            "reseal",
+        ] {
+            let (code, text) = finish(words).await;
+            assert!(code != 0 && text.contains("DATABASE_URL is not set"), "{words}: {text}");
+            assert!(
+                !std::path::Path::new(&folder.join("data")).exists(),
+                "{words} has made a database"
+            );
+        }
+        let usher = Program::named("usher").env("API_ADDR", &api).env("ADMIN_ADDR", &admin);
+        let running = usher.ready_at(&api).ready_at(&admin).start(&folder).await;
+        let greeting = Greeting::read(&running.log());
+        for (words, says) in [
+            ("seed --users 7", "Added 7 users"),
+            ("staff list", greeting.email.as_str()),
+            ("key list", "first key"),
+            ("migrate status", "Applied"),
+            ("migrate", "up to date"),
+            ("reseal", "0 sealed anew"),
+        ] {
+            let (code, text) = finish(words).await;
+            assert!(code == 0 && text.contains(says), "{words}: {text}");
+        }
+        let doctor = eventually(LIMIT, "all rows are sealed", async || {
+            let (code, text) = finish("doctor").await;
+            (code == 0 && text.contains("ok     secret key") && text.contains("STAFF_MFA=required makes"))
+                .then_some(text)
+        });
+        doctor.await;
         assert_eq!(running.terminate().await, 0);
     });
 }

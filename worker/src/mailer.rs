@@ -75,6 +75,7 @@ impl Mailer {
                 config.mail_from
             )
         })?;
+        from.email = message::with_ascii_domain(&from.email);
         from.name.get_or_insert_with(|| config.product_name.clone());
         let smtp = config.smtp_url.as_deref().map(Smtp::new).transpose().map_err(|error| {
             anyhow!("SMTP_URL {error:#}, for example SMTP_URL=smtp://user:secret@mail.example.org:587?tls=required")
@@ -178,12 +179,11 @@ impl Relay {
         context.metrics.mails.count(verdict.word());
         note_failure(db, job.id, verdict.state(), &failure.answer).await?;
         match verdict {
-            Verdict::Later | Verdict::Unknown => self.breaker.unanswered(db, pass).await?,
-            Verdict::Recipient => {
+            Verdict::Later | Verdict::Unknown | Verdict::Unsendable => self.breaker.unanswered(db, pass).await?,
+            Verdict::Recipient => self.breaker.accepted(db, pass).await?,
+            Verdict::DeadAddress => {
                 self.breaker.accepted(db, pass).await?;
-                if verdict.is_dead_address(&failure) {
-                    mail_suppressions::add(db, address, &failure.answer, job.user_id).await?;
-                }
+                mail_suppressions::add(db, address, &failure.answer, job.user_id).await?;
             }
             Verdict::Us => {
                 let (said, content) = (Verdict::said(&failure), Verdict::is_about_content(&failure));

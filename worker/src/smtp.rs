@@ -41,6 +41,8 @@ const IDLE_LIMIT: Duration = Duration::from_secs(60);
 pub(crate) enum Step {
     /// Connecting, greeting, TLS, log-in.
     Connect,
+    /// Not said to the server at all: it does not offer what an address beyond ASCII takes.
+    Unsaid,
     /// MAIL FROM: the server judges us.
     Sender,
     /// RCPT TO: the server judges the address.
@@ -55,6 +57,7 @@ impl Step {
     const fn name(self) -> &'static str {
         match self {
             Self::Connect => "connect",
+            Self::Unsaid => "unsaid",
             Self::Sender => "mail_from",
             Self::Recipient => "rcpt_to",
             Self::Data => "data",
@@ -155,6 +158,10 @@ impl Smtp {
                 Err(_) => return Err(failed(Step::Connect, anyhow!("no connection within {CONNECT_LIMIT:?}"))),
             },
         };
+        if let Err(failure) = speaks(&connection, from, to) {
+            self.rest(connection);
+            return Err(failure);
+        }
         // From here on a connection that is not given back is closed, also when this future is dropped.
         let mut step = Step::Sender;
         let sent = timeout(SEND_LIMIT, transmit(&mut connection, &mut step, from, to, message)).await;
@@ -265,6 +272,31 @@ async fn undelayed(server: (&str, u16)) -> std::io::Result<TcpStream> {
     Ok(stream)
 }
 
+/// An address with more than ASCII in front of its @ goes only to a server that offers SMTPUTF8 (RFC 6531 §3.2): another
+/// one would refuse it in words that say something else of it. Domains are ASCII by now.
+fn speaks(connection: &AsyncSmtpConnection, from: &Address, to: &Address) -> Result<(), Failure> {
+    if connection.server_info().supports_feature(Extension::SmtpUtfEight) {
+        return Ok(());
+    }
+    let (step, whose) = match (is_ascii(from), is_ascii(to)) {
+        (true, true) => return Ok(()),
+        (false, _) => (Step::Sender, "MAIL_FROM"),
+        (true, false) => (Step::Unsaid, "the address"),
+    };
+    Err(Failure {
+        step,
+        answer: format!(
+            "not sent: {whose} has letters beyond ASCII before the @, which takes a mail server with SMTPUTF8 (RFC \
+             6531), and ours does not offer it"
+        ),
+        code: None,
+    })
+}
+
+fn is_ascii(address: &Address) -> bool {
+    AsRef::<str>::as_ref(address).is_ascii()
+}
+
 async fn transmit(
     connection: &mut AsyncSmtpConnection,
     step: &mut Step,
@@ -274,7 +306,7 @@ async fn transmit(
 ) -> Result<Response, Error> {
     let mut parameters = Vec::new();
     let offers = |extension| connection.server_info().supports_feature(extension);
-    if !to.to_string().is_ascii() && offers(Extension::SmtpUtfEight) {
+    if !(is_ascii(from) && is_ascii(to)) {
         parameters.push(MailParameter::SmtpUtfEight);
     }
     if !message.is_ascii() && offers(Extension::EightBitMime) {
@@ -306,9 +338,11 @@ impl Failure {
     /// The enhanced status code (RFC 3463) that the answer starts with, such as `5.1.1`.
     pub(crate) fn enhanced(&self) -> Option<&str> {
         let word = self.answer.split_whitespace().nth(1).filter(|_| self.code.is_some())?;
-        let parts = || word.split('.');
-        let digits = |part: &str| !part.is_empty() && part.bytes().all(|byte| byte.is_ascii_digit());
-        (parts().count() == 3 && parts().all(digits)).then_some(word)
+        let parts: Vec<&str> = word.split('.').collect();
+        let digits = |part: &&str| (1..=3).contains(&part.len()) && part.bytes().all(|byte| byte.is_ascii_digit());
+        // Its class is the reply's (RFC 2034 §4); what differs is none.
+        let same_class = parts[0].len() == 1 && self.answer.starts_with(parts[0]);
+        (parts.len() == 3 && same_class && parts.iter().all(digits)).then_some(word)
     }
 }
 

@@ -1,7 +1,5 @@
 //! A list as a file: all that matches its filters, streamed page by page, so that a million rows take no memory.
 
-use std::fmt::Write;
-
 use axum::{
     body::{Body, Bytes},
     extract::{Path, RawQuery, State},
@@ -16,6 +14,7 @@ use sea_orm::{
 use serde_json::{Map, Value as Json};
 use usher_shared::{
     audit::{self, Entry},
+    csv,
     time::now,
 };
 
@@ -40,7 +39,7 @@ enum Format {
 }
 
 /// `GET /admin/{models}/export.csv`
-pub(crate) async fn csv(
+pub(crate) async fn as_csv(
     State(state): State<AppState>,
     visit: Visit,
     staff: Staff,
@@ -51,7 +50,7 @@ pub(crate) async fn csv(
 }
 
 /// `GET /admin/{models}/export.json`
-pub(crate) async fn json(
+pub(crate) async fn as_json(
     State(state): State<AppState>,
     visit: Visit,
     staff: Staff,
@@ -183,43 +182,21 @@ fn opening(model: &Model, format: Format) -> String {
     match format {
         Format::Json => "[".to_owned(),
         Format::Csv => {
-            let names: Vec<_> = exported(model).map(|spec| spec.name).collect();
-            format!("{}\r\n", names.join(","))
+            let mut head = String::new();
+            csv::write_head(&mut head, exported(model).map(|spec| spec.name));
+            head
         }
     }
 }
 
 fn csv_line(text: &mut String, model: &Model, row: &Row) {
-    for (number, spec) in exported(model).enumerate() {
-        if number > 0 {
-            text.push(',');
-        }
-        let value = match row.get(spec.name) {
-            Some(Value::Json(Some(json))) => json.to_string(),
-            Some(value) => text_of(value).unwrap_or_default(),
-            None => String::new(),
-        };
-        let is_number = matches!(spec.kind, Kind::Int | Kind::Id | Kind::RowVersion);
-        let _ = write!(text, "{}", Quoted(&value, is_number));
-    }
-    text.push_str("\r\n");
-}
-
-/// A field of RFC 4180. A text that a spreadsheet would run as a formula gets an apostrophe in front (OWASP, CSV
-/// Injection).
-struct Quoted<'a>(&'a str, bool);
-
-impl std::fmt::Display for Quoted<'_> {
-    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        let Self(text, is_number) = *self;
-        let runs = !is_number && text.starts_with(['=', '+', '-', '@', '\t', '\r', '\n', '＝', '＋', '－', '＠']);
-        let safe = if runs { "'" } else { "" };
-        if runs || text.contains([',', '"', '\r', '\n']) {
-            write!(f, "\"{safe}{}\"", text.replace('"', "\"\""))
-        } else {
-            f.write_str(text)
-        }
-    }
+    let value = |spec: &Spec| match row.get(spec.name) {
+        Some(Value::Json(Some(json))) => json.to_string(),
+        Some(value) => text_of(value).unwrap_or_default(),
+        None => String::new(),
+    };
+    let fields: Vec<String> = exported(model).map(value).collect();
+    csv::write_record(text, fields.iter().map(String::as_str));
 }
 
 /// What leaves the house of one object.
@@ -235,19 +212,4 @@ pub(super) fn json_object(model: &Model, row: &Row) -> Json {
     };
     let pairs = exported(model).map(|spec| (spec.name.to_owned(), value(spec)));
     Json::Object(pairs.collect::<Map<_, _>>())
-}
-
-#[cfg(test)]
-mod tests {
-    use super::Quoted;
-
-    #[test]
-    fn what_a_spreadsheet_would_run_is_text() {
-        assert_eq!(Quoted("=1+1", false).to_string(), "\"'=1+1\"");
-        assert_eq!(Quoted("@SUM(A1)", false).to_string(), "\"'@SUM(A1)\"");
-        assert_eq!(Quoted("\t=1", false).to_string(), "\"'\t=1\"");
-        assert_eq!(Quoted("-5", true).to_string(), "-5");
-        assert_eq!(Quoted("a,\"b\"", false).to_string(), "\"a,\"\"b\"\"\"");
-        assert_eq!(Quoted("Ada", false).to_string(), "Ada");
-    }
 }

@@ -12,6 +12,7 @@ use usher_shared::{
 };
 
 use super::{
+    clock::ByClock,
     meta::capitalised,
     model::AdminModel,
     storage::{Storage, text_of},
@@ -36,6 +37,7 @@ pub(crate) struct Field<E: EntityTrait> {
     pub(crate) beside: Option<(E::Column, &'static str)>,
     pub(crate) sort: Option<E::Column>,
     pub(crate) search: Option<Search<E>>,
+    pub(crate) by_clock: Option<ByClock>,
     pub(crate) label: Option<&'static str>,
     pub(crate) help: &'static str,
     pub(crate) fieldset: &'static str,
@@ -163,6 +165,7 @@ impl<E: EntityTrait> Field<E> {
             beside: None,
             sort: None,
             search: None,
+            by_clock: None,
             label: None,
             help: "",
             fieldset: "",
@@ -335,6 +338,14 @@ impl<E: EntityTrait> Field<E> {
         self
     }
 
+    /// The value changes by the clock, without being written.
+    pub(crate) fn by_clock(self, by_clock: ByClock) -> Self {
+        Self {
+            by_clock: Some(by_clock),
+            ..self
+        }
+    }
+
     /// A filter that no index serves: the list is read until a page is full. For words that many rows share.
     pub(crate) fn scanned_filter(self) -> Self {
         Self {
@@ -435,6 +446,7 @@ impl<E: EntityTrait> Field<E> {
                 Search::Folded { at, part } => SearchBy::Folded { at, part },
                 Search::Exact => SearchBy::Exact,
             }),
+            by_clock: self.by_clock,
             help: self.help,
             fieldset: self.fieldset,
             kind: self.kind,
@@ -470,6 +482,8 @@ pub(crate) struct Spec {
     /// The column that the list is sorted by in its place.
     pub(crate) sort: Option<&'static str>,
     pub(crate) search: Option<SearchBy>,
+    /// What time makes of the stored value.
+    pub(crate) by_clock: Option<ByClock>,
     pub(crate) help: &'static str,
     pub(crate) fieldset: &'static str,
 }

@@ -17,6 +17,8 @@ pub(crate) struct FormField {
     pub(crate) name: &'static str,
     pub(crate) label: String,
     pub(crate) help: &'static str,
+    /// What follows from what stands in the form.
+    pub(crate) notes: Vec<String>,
     pub(crate) error: Option<String>,
     pub(crate) required: bool,
     /// Whether it holds text of several lines, which takes the form's whole width.
@@ -29,7 +31,8 @@ impl FormField {
     pub(crate) fn described_by(&self) -> String {
         let error = self.error.as_ref().map(|_| format!("error-{}", self.name));
         let help = (!self.help.is_empty()).then(|| format!("help-{}", self.name));
-        error.into_iter().chain(help).collect::<Vec<_>>().join(" ")
+        let notes = (!self.notes.is_empty()).then(|| format!("notes-{}", self.name));
+        error.into_iter().chain(help).chain(notes).collect::<Vec<_>>().join(" ")
     }
 }
 
@@ -113,13 +116,21 @@ pub(crate) fn fieldsets(model: &Model, filled: &Filled<'_>, names: &Names, edita
             name: spec.name,
             label: spec.label.clone(),
             help: spec.help,
+            notes: (model.notes)(spec.name, &|name| {
+                model.field(name).map_or_else(String::new, |spec| filled.value(spec))
+            }),
             error: filled.error(spec),
             long: matches!(spec.kind, Kind::Text { long: true }),
             required: edited && !spec.optional && !matches!(spec.kind, Kind::Bool),
             input: if edited {
                 input(spec, filled.value(spec))
             } else {
-                only_shown(spec, filled.row(), names)
+                Input::Shown(
+                    filled
+                        .row()
+                        .map(|row| model.whole_cell(spec, row, names))
+                        .unwrap_or_default(),
+                )
             },
         };
         match sets.iter_mut().find(|set| set.title == spec.fieldset) {
@@ -140,10 +151,6 @@ pub(crate) fn fieldsets(model: &Model, filled: &Filled<'_>, names: &Names, edita
     };
     sets.sort_by_key(|set| !is_asked(set));
     sets
-}
-
-fn only_shown(spec: &Spec, row: Option<&Row>, names: &Names) -> Input {
-    Input::Shown(row.map(|row| Cell::whole(spec, row, names)).unwrap_or_default())
 }
 
 fn input(spec: &Spec, value: String) -> Input {

@@ -3,7 +3,7 @@
 use askama::Template;
 use axum::{
     extract::{Path, RawQuery, State},
-    response::Response,
+    response::{IntoResponse, Redirect, Response},
 };
 use sea_orm::{ColumnTrait, Condition, DbErr, EntityTrait, QueryFilter, QueryOrder, QuerySelect};
 use serde_json::Value as Json;
@@ -13,8 +13,9 @@ use super::{
     field::{Kind, Spec},
     meta::{Operation, capitalised},
     model::Model,
-    object,
+    object::{self, path_segment},
     row::{exact_time, short_time},
+    storage::text_of,
 };
 use crate::{error::AdminError, page, posted::Fields, shell::Shell, staff::Staff, state::AppState, visit::Visit};
 
@@ -29,7 +30,9 @@ struct HistoryPage {
     shell: Shell,
     label: String,
     entries: Vec<HistoryEntry>,
-    object_href: String,
+    /// The object, or its list where it is gone.
+    back_href: String,
+    is_gone: bool,
     /// The page of older entries.
     next_href: Option<String>,
 }
@@ -61,23 +64,49 @@ pub(crate) async fn show(
 ) -> Result<Response, AdminError> {
     let model = state.site.model(&name).ok_or(AdminError::NotFound)?;
     staff.require(&model.meta.permission(Operation::View))?;
-    let row = object::find(&state.db, model, &id).await?.ok_or(AdminError::NotFound)?;
-    let id = row.text(model.id).unwrap_or_default();
-    let object_href = format!("{}/{id}", model.href());
-    let label = model.label(&row);
+    let row = object::find(&state.db, model, &id).await?;
+    let (id, label) = match &row {
+        Some(row) => (row.text(model.id).unwrap_or_default(), model.label(row)),
+        None => find_gone(&state, model, &id).await?.ok_or(AdminError::NotFound)?,
+    };
+    let object_href = format!("{}/{}", model.href(), path_segment(&id));
+    let back_href = row.as_ref().map_or_else(|| model.href(), |_| object_href.clone());
     let fields = Fields::parse(query.unwrap_or_default().as_bytes());
     let after = fields.get(AFTER).and_then(|after| after.parse().ok());
     let (entries, next) = entries(&state, model, &id, after).await?;
     page::show(&HistoryPage {
         shell: Shell::new(&state, &visit, &staff, format!("History of {label}"))
             .crumb(model.meta.title(), model.href())
-            .crumb(label.clone(), object_href.clone())
+            .crumb(label.clone(), back_href.clone())
             .here("History"),
         entries,
         next_href: next.map(|last| format!("{object_href}/history?{AFTER}={last}")),
         label,
-        object_href,
+        back_href,
+        is_gone: row.is_none(),
     })
+}
+
+/// The history of an object that is there no more; none where nothing was ever done to one of this id.
+pub(crate) async fn of_gone(state: &AppState, model: &Model, id: &str) -> Result<Response, AdminError> {
+    let (id, _) = find_gone(state, model, id).await?.ok_or(AdminError::NotFound)?;
+    let to = format!("{}/{}/history", model.href(), path_segment(&id));
+    Ok(Redirect::to(&to).into_response())
+}
+
+/// Its id and what it was called last.
+async fn find_gone(state: &AppState, model: &Model, id: &str) -> Result<Option<(String, String)>, DbErr> {
+    let parsed = model.id_field().storage.parse(id);
+    let Some(id) = parsed.as_ref().and_then(text_of) else {
+        return Ok(None);
+    };
+    let last = audit_log::Entity::find()
+        .filter(audit_log::Column::ObjectType.eq(model.meta.singular))
+        .filter(audit_log::Column::ObjectId.eq(&id))
+        .order_by_desc(audit_log::Column::Id)
+        .one(&state.db)
+        .await?;
+    Ok(last.map(|last| (id.clone(), last.object_label.unwrap_or(id))))
 }
 
 /// A page of entries, and the id of its last where there are older ones.

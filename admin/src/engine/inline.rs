@@ -179,7 +179,8 @@ pub(crate) async fn fill<'a>(
         for (slot, column) in Slots::assigned(&filled[part]) {
             values.insert(column.name, slot.0.read(&result, &slot.name())?);
         }
-        rows[part].insert(place, Row::of(values));
+        let shown = filled[part].shown.iter().copied();
+        rows[part].insert(place, Row::of(values, shown));
     }
     for (part, rows) in filled.iter_mut().zip(rows) {
         part.more = rows.len() as u64 > ROWS;
@@ -227,11 +228,18 @@ impl Slots {
         Self(slots)
     }
 
-    /// The slot of each column that a part reads: its id and what it shows.
+    /// The slot of each column that a part reads: its id, what it shows, and what decides about that.
     fn assigned<'a>(part: &Filled<'a>) -> Vec<(Slot, &'a Spec)> {
         let mut assigned: Vec<(Slot, &Spec)> = vec![];
-        let id = part.model.id_field();
-        for spec in std::iter::once(id).chain(part.shown.iter().copied().filter(|spec| spec.name != id.name)) {
+        let by_clock = part.shown.iter().filter_map(|spec| spec.by_clock);
+        let deciding = by_clock.flat_map(|by_clock| by_clock.with.iter().filter_map(|name| part.model.field(name)));
+        let read = std::iter::once(part.model.id_field())
+            .chain(part.shown.iter().copied())
+            .chain(deciding);
+        for spec in read {
+            if assigned.iter().any(|(_, known)| known.name == spec.name) {
+                continue;
+            }
             let storage = match spec.storage {
                 Storage::SmallInt | Storage::Int => Storage::BigInt,
                 other => other,

@@ -3,7 +3,7 @@
 use askama::Template;
 use axum::{
     extract::{Path, RawQuery, State},
-    response::Response,
+    response::{IntoResponse, Redirect, Response},
 };
 
 use super::{
@@ -122,6 +122,19 @@ pub(crate) async fn show(
         .condition(model)
         .add(search::condition(&state.db, model, &query.search).await?);
     let page = keyset::page(&state.db, model, &condition, &query.order, query.cursor.as_ref()).await?;
+    // Rows may have gone since the link was drawn: on to the nearest page that has some.
+    if let Some((direction, cursor)) = &query.cursor {
+        let is_short = (page.rows.len() as u64) < keyset::PAGE;
+        match direction {
+            Direction::Forward if page.rows.is_empty() => {
+                return Ok(Redirect::to(&href(model, &query.at(Direction::Backward, cursor))).into_response());
+            }
+            Direction::Backward if is_short => {
+                return Ok(Redirect::to(&href(model, &query.unplaced())).into_response());
+            }
+            _ => {}
+        }
+    }
     let count = Count::of(&state.db, model, query.has_filters(), &condition).await?;
     let columns = model.columns(&staff);
     let mut references = query.references(model);
@@ -137,7 +150,7 @@ pub(crate) async fn show(
         let cells = columns.iter().map(|spec| ListCell {
             head: spec.label.clone(),
             class: class(spec),
-            cell: Cell::of(spec, row, &names),
+            cell: model.cell(spec, row, &names),
             names: spec.name == model.name_field().name,
         });
         ListRow {

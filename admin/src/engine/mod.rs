@@ -6,6 +6,7 @@ mod action;
 mod answers;
 mod autocomplete;
 mod bulk;
+mod clock;
 mod columns;
 mod confirm;
 mod count;
@@ -45,6 +46,7 @@ use axum::routing::{get, post};
 pub(crate) use across::Across;
 pub(crate) use action::{Acting, Action, Ran};
 pub(crate) use answers::Ask;
+pub(crate) use clock::ByClock;
 pub(crate) use count::{EXACT_UP_TO, grouped};
 pub(crate) use delete::{Deletion, Fate, Related, Soft};
 pub(crate) use draft::Draft;
@@ -56,6 +58,7 @@ pub(crate) use model::{AdminModel, Answer, Ordering, Saving, Site};
 pub(crate) use panel::{Panel, headings};
 pub(crate) use permissions::COLUMNS as PERMISSION_COLUMNS;
 pub(crate) use row::{Cell, Row, short_time};
+pub(crate) use search::nothing;
 pub(crate) use ticks::{TickGroup, TickOption, Ticks};
 
 use crate::routes::Routes;
@@ -67,8 +70,8 @@ pub(crate) fn routes(routes: Routes) -> Routes {
         .staff("/admin/{model}", get(list::show))
         .staff("/admin/{model}/autocomplete", get(autocomplete::suggest))
         .staff("/admin/{model}/new", get(object::blank).post(object::create))
-        .staff("/admin/{model}/export.csv", get(export::csv))
-        .staff("/admin/{model}/export.json", get(export::json))
+        .staff("/admin/{model}/export.csv", get(export::as_csv))
+        .staff("/admin/{model}/export.json", get(export::as_json))
         .staff("/admin/{model}/columns", post(columns::choose))
         .staff("/admin/{model}/actions", get(confirm::show).post(action::run))
         .staff("/admin/{model}/{id}", get(object::show).post(object::change))

@@ -7,8 +7,8 @@ use std::{
 
 use futures::future::BoxFuture;
 use sea_orm::{
-    DbErr, EntityTrait, IdenStatic, Iterable, PrimaryKeyToColumn,
-    sea_query::{Query, SelectStatement},
+    DbErr, EntityTrait, IdenStatic, Iterable, PrimaryKeyToColumn, QueryResult,
+    sea_query::{Expr, Query, SelectStatement},
 };
 use usher_shared::{audit::Actor, config::Config, jobs::Tx};
 
@@ -17,11 +17,11 @@ use super::{
     action::Action,
     delete::Deletion,
     draft::Draft,
-    field::{Field, Kind, SearchBy, Spec},
+    field::{Field, Kind, SearchBy, Spec, Tone},
     inline::Inline,
     meta::{Meta, Operation},
     panel::Panel,
-    row::Row,
+    row::{Cell, Names, Row},
     ticks::Ticks,
 };
 use crate::{staff::Staff, state::AppState};
@@ -60,6 +60,11 @@ pub(crate) trait AdminModel: EntityTrait {
         false
     }
 
+    /// What follows from the values in the form, beside a field: `shown` is what stands in a column's field.
+    fn notes(_column: Self::Column, _shown: &dyn Fn(Self::Column) -> String) -> Vec<String> {
+        vec![]
+    }
+
     /// Checks the typed values by the model's rules, and sets what follows from them.
     /// `before` is none for a new object.
     fn clean(_draft: &mut Draft, _before: Option<&Row>, _config: &Config) {}
@@ -83,6 +88,10 @@ pub(crate) trait AdminModel: EntityTrait {
     fn across() -> Vec<Across> {
         vec![]
     }
+
+    /// What else actions ask of an object: a name, and SQL that is true or false of its row. Read with one object, and
+    /// with those that are acted on.
+    const FACTS: &'static [(&'static str, &'static str)] = &[];
 
     /// Rows of other models that stand beside the form, because they hold this object's id.
     fn inlines() -> Vec<Inline> {
@@ -177,10 +186,12 @@ pub(crate) struct Model {
     pub(crate) deletion: Option<&'static Deletion>,
     pub(crate) ticks: Option<&'static Ticks>,
     pub(crate) across: Vec<Across>,
+    pub(crate) facts: &'static [(&'static str, &'static str)],
     pub(crate) inlines: Vec<Inline>,
     pub(crate) locked_for: fn(&Row, &Staff) -> Option<&'static str>,
     pub(crate) banner: fn(&Row) -> Option<String>,
     pub(crate) is_live: fn(&Row) -> bool,
+    pub(crate) notes: fn(&str, &dyn Fn(&str) -> String) -> Vec<String>,
     pub(crate) clean: fn(&mut Draft, Option<&Row>, &Config),
     pub(crate) guard: for<'a> fn(&'a Saving<'a>, &'a Row, &'a mut Draft) -> Answer<'a, ()>,
     pub(crate) create: for<'a> fn(&'a Saving<'a>, &'a mut Draft) -> Answer<'a, Option<String>>,
@@ -219,10 +230,15 @@ impl Model {
             deletion: E::DELETION,
             ticks: E::TICKS,
             across: E::across(),
+            facts: E::FACTS,
             inlines: E::inlines(),
             locked_for: E::locked_for,
             banner: E::banner,
             is_live: E::is_live,
+            notes: |column, shown| {
+                let known = E::Column::iter().find(|known| known.as_str() == column);
+                known.map_or_else(Vec::new, |column| E::notes(column, &|column| shown(column.as_str())))
+            },
             clean: E::clean,
             guard: E::guard,
             create: E::create,
@@ -291,6 +307,39 @@ impl Model {
     pub(crate) fn select(&self) -> SelectStatement {
         let columns = self.fields.iter().filter(|spec| spec.is_read()).map(|spec| spec.name);
         Query::select().columns(columns).from(self.table).to_owned()
+    }
+
+    /// The same with what else actions ask.
+    pub(crate) fn select_whole(&self) -> SelectStatement {
+        let mut select = self.select();
+        for (name, sql) in self.facts {
+            select.expr_as(Expr::cust(*sql), *name);
+        }
+        select
+    }
+
+    /// Reads what [`Self::select_whole`] selects.
+    pub(crate) fn read_whole(&self, result: &QueryResult) -> Result<Row, DbErr> {
+        let mut row = Row::read(&self.fields, result)?;
+        for (name, _) in self.facts {
+            row = row.and(name, result.try_get("", name)?);
+        }
+        Ok(row)
+    }
+
+    /// A value of a row. What is deleted is neither active nor anything else.
+    pub(crate) fn cell(&self, spec: &Spec, row: &Row, names: &Names) -> Cell {
+        self.deleted(spec, row).unwrap_or_else(|| Cell::of(spec, row, names))
+    }
+
+    /// The same as the object's own page shows it.
+    pub(crate) fn whole_cell(&self, spec: &Spec, row: &Row, names: &Names) -> Cell {
+        self.deleted(spec, row).unwrap_or_else(|| Cell::whole(spec, row, names))
+    }
+
+    fn deleted(&self, spec: &Spec, row: &Row) -> Option<Cell> {
+        let is_state = matches!(spec.kind, Kind::Choice(_)) && self.is_deleted(row);
+        is_state.then(|| Cell::badge("Deleted", Tone::Quiet.class()))
     }
 }
 

@@ -91,9 +91,9 @@ pub(crate) async fn find(db: &impl ConnectionTrait, model: &Model, id: &str) -> 
     let Some(id) = model.id_field().storage.parse_id(id) else {
         return Ok(None);
     };
-    let select = model.select().and_where(Expr::col(model.id).eq(id)).to_owned();
+    let select = model.select_whole().and_where(Expr::col(model.id).eq(id)).to_owned();
     let result = db.query_one(&select).await?;
-    result.map(|result| Row::read(&model.fields, &result)).transpose()
+    result.map(|result| model.read_whole(&result)).transpose()
 }
 
 /// The list's query that a form carries, when it is one.
@@ -174,7 +174,9 @@ pub(crate) async fn show(
     RawQuery(query): RawQuery,
 ) -> Result<Response, AdminError> {
     let model = permitted(&state, &staff, &name, Operation::View)?;
-    let row = find(&state.db, model, &id).await?.ok_or(AdminError::NotFound)?;
+    let Some(row) = find(&state.db, model, &id).await? else {
+        return super::history::of_gone(&state, model, &id).await;
+    };
     let fields = Fields::parse(query.unwrap_or_default().as_bytes());
     let drawing = Drawing::new(&state, &visit, &staff, model, &fields);
     page::show(&drawing.stored(row).await?)
@@ -385,7 +387,7 @@ impl<'a> Drawing<'a> {
             export_href: may_export.then(|| format!("{here}/export.json")),
             badges: model
                 .listed()
-                .map(|spec| Cell::of(spec, row, &names))
+                .map(|spec| model.cell(spec, row, &names))
                 .filter(|cell| cell.tone.is_some())
                 .collect(),
             editable,

@@ -7,7 +7,7 @@ use sea_orm::{
     sea_query::{Condition, Expr, ExprTrait, IntoCondition, SimpleExpr},
 };
 use url::form_urlencoded::Serializer;
-use usher_shared::time::first_id;
+use usher_shared::time::{first_id, now};
 
 use super::{
     across::Across,
@@ -237,6 +237,14 @@ impl ListQuery {
 impl Filter {
     fn condition(&self, model: &Model) -> Condition {
         let column = Expr::col(self.column);
+        if let Some(by_clock) = model.field(self.column).and_then(|spec| spec.by_clock) {
+            match &self.test {
+                Test::Is { text, .. } => return (by_clock.rows)(Some(text), now()),
+                Test::Null(true) => return (by_clock.rows)(None, now()),
+                Test::Null(false) => return (by_clock.rows)(None, now()).not(),
+                _ => {}
+            }
+        }
         match &self.test {
             Test::Tied { id, .. } => {
                 let across = model.across.iter().find(|across| across.name == self.column);

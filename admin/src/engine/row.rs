@@ -4,7 +4,7 @@ use std::{borrow::Cow, collections::HashMap};
 
 use chrono::{DateTime, Utc};
 use sea_orm::{DbErr, QueryResult, Value};
-use usher_shared::redact;
+use usher_shared::{redact, time::now};
 
 use super::{
     field::{Kind, Spec},
@@ -18,14 +18,31 @@ pub(crate) struct Row(HashMap<&'static str, Value>);
 impl Row {
     pub(crate) fn read(specs: &[Spec], result: &QueryResult) -> Result<Self, DbErr> {
         let read = specs.iter().filter(|spec| spec.is_read());
-        read.map(|spec| Ok((spec.name, without_tokens(spec, spec.storage.read(result, spec.name)?))))
-            .collect::<Result<_, _>>()
-            .map(Self)
+        let values = read.map(|spec| Ok((spec.name, without_tokens(spec, spec.storage.read(result, spec.name)?))));
+        Ok(Self::of(values.collect::<Result<_, DbErr>>()?, specs))
     }
 
-    /// A row whose values were read otherwise.
-    pub(crate) fn of(values: HashMap<&'static str, Value>) -> Self {
-        Self(values)
+    /// The same, with one more fact about it.
+    pub(crate) fn and(mut self, name: &'static str, fact: bool) -> Self {
+        self.0.insert(name, fact.into());
+        self
+    }
+
+    /// A row whose values were read otherwise: what its columns are worth now.
+    pub(crate) fn of<'a>(values: HashMap<&'static str, Value>, specs: impl IntoIterator<Item = &'a Spec>) -> Self {
+        let stored = Self(values);
+        let at = now();
+        let by_clock = specs.into_iter().filter_map(|spec| Some((spec, spec.by_clock?)));
+        let values: Vec<_> = by_clock
+            .filter(|(spec, _)| stored.0.contains_key(spec.name))
+            .map(|(spec, by_clock)| {
+                let value = (by_clock.value)(&stored, at);
+                (spec.name, value.unwrap_or_else(|| spec.storage.null()))
+            })
+            .collect();
+        let mut row = stored;
+        row.0.extend(values);
+        row
     }
 
     /// The column's value; none when it is NULL or not a column that is read.
@@ -154,12 +171,12 @@ impl Cell {
                 None => Self::text(text),
             },
             (Kind::ForeignKey(model), _) => {
-                let name = names.get(&(*model, text.clone())).cloned();
-                let href = format!("/admin/{model}/{text}");
-                Self {
-                    title: text.clone(),
-                    ..Self::link(name.unwrap_or_else(|| short_id(&text)), href)
-                }
+                // What was forgotten since has no page.
+                let shown = match names.get(&(*model, text.clone())) {
+                    Some(name) => Self::link(name.clone(), format!("/admin/{model}/{text}")),
+                    None => Self::text(short_id(&text)),
+                };
+                Self { title: text, ..shown }
             }
             (_, Value::Uuid(_)) => Self {
                 text: short_id(&text),

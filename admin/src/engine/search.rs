@@ -7,7 +7,10 @@ use sea_orm::{
     ConnectionTrait, DbBackend, DbErr, Value,
     sea_query::{Condition, Expr, ExprTrait},
 };
-use usher_shared::search::{Folded, Part, is_in, starts_with};
+use usher_shared::{
+    search::{Folded, Part, is_in, starts_with},
+    time::now,
+};
 
 use super::{
     field::{Kind, SearchBy, Spec},
@@ -151,6 +154,7 @@ impl Search<'_> {
                 Condition::any().add(Expr::col(self.model.id).is_in(found))
             }
             Some(SearchBy::Folded { at, part }) => at.holds(self.backend, *part, word, &[spec.name]),
+            None if spec.by_clock.is_some() => (spec.by_clock?.rows)(Some(word), now()),
             Some(SearchBy::Exact) | None => Condition::any().add(Expr::col(spec.name).eq(spec.storage.parse(word)?)),
         })
     }
@@ -174,7 +178,8 @@ fn by_time(spec: &Spec, word: &str) -> Option<Condition> {
     }))
 }
 
-fn nothing() -> Condition {
+/// No row at all.
+pub(crate) fn nothing() -> Condition {
     Condition::any().add(Expr::val(1).eq(0))
 }
 

@@ -94,13 +94,13 @@ impl Selection {
     /// The rows, and whether there are more of them than can be acted on at once.
     pub(crate) async fn rows(&self, db: &impl ConnectionTrait, model: &Model) -> Result<(Vec<Row>, bool), DbErr> {
         let select = model
-            .select()
+            .select_whole()
             .cond_where(self.condition(model))
             .order_by(model.id, Order::Asc)
             .limit(AT_ONCE + 1)
             .to_owned();
         let results = db.query_all(&select).await?;
-        let read = results.iter().map(|result| Row::read(&model.fields, result));
+        let read = results.iter().map(|result| model.read_whole(result));
         let mut rows: Vec<_> = read.collect::<Result<_, _>>()?;
         let more = rows.len() as u64 > AT_ONCE;
         rows.truncate(AT_ONCE as usize);

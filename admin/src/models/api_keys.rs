@@ -22,7 +22,7 @@ use usher_shared::{
 
 use crate::engine::{
     Acting, Action, AdminModel, Answer, Ask, Draft, Field, Meta, Ordering, Ran, Row, Saving, Search, TickGroup,
-    TickOption, Ticks,
+    TickOption, Ticks, short_time,
 };
 
 impl AdminModel for Entity {
@@ -91,6 +91,20 @@ impl AdminModel for Entity {
             PreviousHash => Field::secret(PreviousHash),
             PreviousUntil => Field::time(C.previous_until).label("Old key good until").readonly(),
         }
+    }
+
+    fn banner(row: &Row) -> Option<String> {
+        if let Some(at) = row.time("revoked_at") {
+            return Some(format!(
+                "Revoked on {} UTC: requests with this key are refused.",
+                short_time(at)
+            ));
+        }
+        let end = row.time("expires_at").filter(|end| *end <= now())?;
+        Some(format!(
+            "Expired on {} UTC: requests with this key are refused.",
+            short_time(end)
+        ))
     }
 
     fn clean(draft: &mut Draft, _: Option<&Row>, _: &Config) {

@@ -11,6 +11,7 @@ use usher_shared::{
     },
     jobs::{self, Job, StaffError},
     redact,
+    time::now,
 };
 use uuid::Uuid;
 
@@ -18,7 +19,7 @@ use super::mails;
 use crate::{
     engine::{
         Acting, Action, AdminModel, Answer, Ask, Cell, Deletion, Fate, Field, Meta, Ordering, Panel, Ran, Related, Row,
-        Search, Tone, capitalised, grouped, headings,
+        Search, Tone, capitalised, grouped, headings, short_time,
     },
     staff::Staff,
     state::AppState,
@@ -137,6 +138,16 @@ impl AdminModel for Entity {
             StartedAt => Field::time(C.started_at).fieldset("Timeline").readonly(),
             FinishedAt => Field::time(C.finished_at).list().fieldset("Timeline").readonly(),
         }
+    }
+
+    fn banner(row: &Row) -> Option<String> {
+        let lease = row
+            .time("lease_until")
+            .filter(|until| is_in(row, &["running"]) && *until < now())?;
+        Some(format!(
+            "Its worker has not reported since {} UTC. Another worker takes the job over.",
+            short_time(lease)
+        ))
     }
 
     fn is_live(row: &Row) -> bool {

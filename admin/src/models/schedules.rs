@@ -1,14 +1,17 @@
 //! Schedules in the admin: when they come, whether they do, and running one at once.
 
-use sea_orm::{DbErr, EntityTrait};
+use sea_orm::{DbErr, EntityTrait, IdenStatic};
 use usher_shared::{
     config::Config,
     entity::job_schedule::{COLUMN as C, Column, Entity},
-    jobs::{self, ScheduleError, next_occurrence},
+    jobs::{self, ScheduleError, check_pattern, next_occurrence, next_occurrences},
     time::now,
 };
 
 use crate::engine::{Acting, Action, AdminModel, Draft, Field, Meta, Ordering, Ran, Row, Search, Tone};
+
+/// Beside the pattern.
+const RUNS_SHOWN: usize = 5;
 
 impl AdminModel for Entity {
     const META: Meta = Meta::new("schedules", "schedule", "schedules")
@@ -61,12 +64,42 @@ impl AdminModel for Entity {
         }
     }
 
-    fn clean(draft: &mut Draft, _: Option<&Row>, _: &Config) {
-        match next_occurrence(draft.typed(Column::Cron), draft.typed(Column::TimeZone), now()) {
+    /// The next run is set anew only when it follows from something else than before: one that is overdue would be lost.
+    fn clean(draft: &mut Draft, before: Option<&Row>, _: &Config) {
+        let is_new = |column: Column| {
+            let stored = before.and_then(|row| row.text(column.as_str()));
+            draft.text(column) != stored
+        };
+        let has_new_times = is_new(Column::Cron) || is_new(Column::TimeZone);
+        let comes_again = is_new(Column::Enabled) && draft.text(Column::Enabled).as_deref() == Some("true");
+        if !has_new_times && !comes_again {
+            return;
+        }
+        let next = match has_new_times {
+            true => check_pattern(draft.typed(Column::Cron), draft.typed(Column::TimeZone), now()),
+            false => next_occurrence(draft.typed(Column::Cron), draft.typed(Column::TimeZone), now()),
+        };
+        match next {
             Ok(next) => draft.set(Column::NextRunAt, next),
             Err(error @ ScheduleError::TimeZone(_)) => draft.refuse(Column::TimeZone, error.to_string()),
             Err(error) => draft.refuse(Column::Cron, error.to_string()),
         }
+    }
+
+    fn notes(column: Column, shown: &dyn Fn(Column) -> String) -> Vec<String> {
+        if !matches!(column, Column::Cron) {
+            return vec![];
+        }
+        let (cron, zone) = (shown(Column::Cron), shown(Column::TimeZone));
+        let Ok(times) = next_occurrences(&cron, &zone, now(), RUNS_SHOWN) else {
+            return vec![];
+        };
+        let times = times.iter().map(|at| at.format("%a %Y-%m-%d %H:%M %Z").to_string());
+        let head = match shown(Column::Enabled).as_str() {
+            "true" => "Next runs:",
+            _ => "Next runs, if it is enabled:",
+        };
+        std::iter::once(head.to_owned()).chain(times).collect()
     }
 }
 

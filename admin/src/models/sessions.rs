@@ -1,6 +1,6 @@
 //! Sessions in the admin: who is signed in, from where, and the way to end it.
 
-use sea_orm::DbErr;
+use sea_orm::{ActiveEnum, DbErr};
 use usher_shared::{
     entity::{
         session::{COLUMN as C, Column, Entity, SessionKind},
@@ -9,7 +9,7 @@ use usher_shared::{
     sessions::{self, Which},
 };
 
-use crate::engine::{Acting, Action, AdminModel, Field, Meta, Ordering, Ran, Row, Tone};
+use crate::engine::{Acting, Action, AdminModel, ByClock, Field, Meta, Ordering, Ran, Row, Tone, nothing};
 
 impl AdminModel for Entity {
     const META: Meta = Meta::new("sessions", "session", "sessions")
@@ -47,7 +47,7 @@ impl AdminModel for Entity {
                 .readonly(),
             LastSeenAt => Field::time(C.last_seen_at).label("Last seen").list().readonly(),
             ExpiresAt => Field::time(C.expires_at).label("Ends at the latest").readonly(),
-            EndedAt => Field::time(C.ended_at).list().filter().readonly(),
+            EndedAt => Field::time(C.ended_at).by_clock(ENDED_AT).list().filter().readonly(),
             EndReason => Field::text(C.end_reason).label("Why it ended").readonly(),
             TokenExpiresAt => Field::time(C.token_expires_at).label("Token good until").readonly(),
             TokenUsedAt => Field::time(C.token_used_at).label("Token first used").readonly(),
@@ -60,6 +60,23 @@ impl AdminModel for Entity {
         }
     }
 }
+
+/// A session ends by itself when nobody uses it, and after its longest time.
+const ENDED_AT: ByClock = ByClock {
+    with: &["kind", "last_seen_at", "expires_at"],
+    value: |row, at| {
+        let ended = row.time("ended_at").or_else(|| {
+            let kind = SessionKind::try_from_value(&row.text("kind")?).ok()?;
+            let end = sessions::run_out(kind, row.time("last_seen_at")?, row.time("expires_at")?);
+            (end <= at).then_some(end)
+        });
+        ended.map(Into::into)
+    },
+    rows: |word, at| match word {
+        None => sessions::live(at),
+        Some(_) => nothing(),
+    },
+};
 
 fn tone(kind: &SessionKind) -> Tone {
     match kind {

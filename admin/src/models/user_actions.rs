@@ -117,7 +117,8 @@ pub(super) const ACTIONS: &[Action] = &[
         },
         REASON,
     ])
-    .fresh(),
+    .fresh()
+    .fits(|row| row.is_true("has_factor"), "it has no second factor"),
     Action::new("impersonate", "Impersonate", |acting, row| {
         Box::pin(impersonate(acting, row))
     })

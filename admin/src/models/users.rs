@@ -4,12 +4,12 @@
 use super::user_actions;
 use crate::{
     engine::{
-        Across, Action, AdminModel, Answer, Deletion, Draft, Field, Inline, Meta, Ordering, Row, Saving, Search, Tone,
-        short_time,
+        Across, Action, AdminModel, Answer, ByClock, Deletion, Draft, Field, Inline, Meta, Ordering, Row, Saving,
+        Search, Tone, nothing, short_time,
     },
     staff::Staff,
 };
-use sea_orm::{ColumnTrait, DbErr, EntityTrait, PaginatorTrait, QueryFilter, Value};
+use sea_orm::{ActiveEnum, ColumnTrait, DbErr, EntityTrait, PaginatorTrait, QueryFilter, Value};
 use usher_shared::{
     config::Config,
     entity::{
@@ -19,6 +19,7 @@ use usher_shared::{
     },
     rules::{Age, Email, Name, Violation, ViolationKind},
     search::{self, Part},
+    time::now,
     users::{self, CreateUserError, NewUser},
 };
 
@@ -35,6 +36,11 @@ impl AdminModel for Entity {
         .deletable();
 
     const ACTIONS: &'static [Action] = user_actions::ACTIONS;
+
+    const FACTS: &'static [(&'static str, &'static str)] = &[(
+        "has_factor",
+        "EXISTS (SELECT 1 FROM mfa_factors f WHERE f.user_id = users.id)",
+    )];
 
     const DELETION: Option<&'static Deletion> = Some(&user_actions::DELETION);
 
@@ -64,6 +70,7 @@ impl AdminModel for Entity {
             SearchText => Field::internal(SearchText),
             Age => Field::int(C.age).list().form().help("0–150, or empty"),
             Status => Field::choice(C.status, tone)
+                .by_clock(STATUS)
                 .list()
                 .filter()
                 .form()
@@ -228,6 +235,19 @@ impl AdminModel for Entity {
     }
 }
 
+/// A lock ends by itself.
+const STATUS: ByClock = ByClock {
+    with: &["locked_until"],
+    value: |row, at| {
+        let status = UserStatus::try_from_value(&row.text("status")?).ok()?;
+        Some(status.at(at, row.time("locked_until")).to_value().into())
+    },
+    rows: |word, at| {
+        let status = word.and_then(|word| UserStatus::try_from_value(&word.to_owned()).ok());
+        status.map_or_else(nothing, |status| status.of_rows("users", at))
+    },
+};
+
 fn tone(status: &UserStatus) -> Tone {
     match status {
         UserStatus::Active => Tone::Good,
@@ -257,7 +277,7 @@ async fn guard(saving: &Saving<'_>, row: &Row, draft: &mut Draft) -> Result<(), 
         let others = Entity::find()
             .filter(Column::IsStaff.eq(true))
             .filter(Column::IsSuperuser.eq(true))
-            .filter(Column::Status.eq(UserStatus::Active))
+            .filter(UserStatus::Active.of_rows("users", now()))
             .filter(Column::DeletedAt.is_null())
             .filter(Column::Id.ne(row.text("id").and_then(|id| id.parse::<i64>().ok())));
         if others.count(&**saving.tx).await? == 0 {

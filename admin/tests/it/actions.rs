@@ -4,14 +4,16 @@ use axum::http::StatusCode;
 use sea_orm::{
     ActiveModelTrait,
     ActiveValue::Set,
-    EntityTrait, PaginatorTrait, QueryFilter,
+    EntityTrait, IntoActiveModel, PaginatorTrait, QueryFilter,
     sea_query::{Expr, ExprTrait},
 };
 use usher_shared::{
     entity::{
         api_key,
         job::{self, JobState},
-        job_item, job_queue, job_schedule, mail_suppression, mfa_factor, session,
+        job_item, job_queue, job_schedule,
+        mail::{self, MailState},
+        mail_suppression, mfa_factor, session,
         user::{self, UserStatus},
     },
     jobs::{Schedule, VerifyEmail},
@@ -125,6 +127,61 @@ on_both! {
         let actions: Vec<_> = app.audit().await.into_iter().map(|entry| entry.action).collect();
         for action in ["resend_verification", "send_password_reset", "reset_mfa"] {
             assert!(actions.iter().any(|each| each == action), "{action}: {actions:?}");
+        }
+    }
+
+    async fn what_does_not_fit_is_not_offered(db: TestDb) {
+        let app = TestApp::start(db).await;
+        let ada = app.add_user("ada@example.org", "Ada").await;
+        let mut boss = app.superuser().await;
+        let path = format!("/admin/users/{}", ada.id);
+        assert!(!boss.get(&path).await.has("Reset second factor"), "there is none");
+        assert_eq!(act(&mut boss, "reset_mfa", ada.id, &[("reason", "x")]).await, "0 users left without a second factor; 1 left alone: it has no second factor");
+        app.add_factor(ada.id).await;
+        assert!(boss.get(&path).await.has("Reset second factor"));
+        boss.get(&format!("{path}/delete")).await;
+        boss.post(&format!("{path}/delete"), &[]).await;
+        for path in [path.as_str(), "/admin/users?deleted_at__isnull=false"] {
+            let page = boss.get(path).await;
+            assert!(page.has(">Deleted</span>") && !page.has(">Active</span>"), "{path}: {}", page.body);
+        }
+    }
+
+    async fn what_is_gone_has_a_history_and_no_page(db: TestDb) {
+        let app = TestApp::start(db).await;
+        let ada = app.add_user("ada@example.org", "Ada").await;
+        let mut boss = app.superuser().await;
+        let job = job::Entity::find().one(&app.house.db).await.unwrap().unwrap();
+        let mailed = mail::ActiveModel {
+            id: Set(uuid::Uuid::now_v7()),
+            job_id: Set(Some(job.id)),
+            kind: Set(job.kind.clone()),
+            user_id: Set(Some(ada.id)),
+            to_address: Set("ada@example.org".to_owned()),
+            subject: Set("Welcome".to_owned()),
+            state: Set(MailState::Failed),
+            message_id: Set("1@example.org".to_owned()),
+            created_at: Set(now()),
+            ..Default::default()
+        };
+        let mailed = mailed.insert(&app.house.db).await.unwrap();
+        let (path, mail) = (format!("/admin/jobs/{}", job.id), format!("/admin/mails/{}", mailed.id));
+        let link = format!("href=\"{path}\"");
+        assert!(boss.get(&mail).await.has(&link));
+        let cancelled = job::ActiveModel { state: Set(JobState::Cancelled), ..job.clone().into() };
+        cancelled.update(&app.house.db).await.unwrap();
+        boss.get(&format!("{path}/delete")).await;
+        boss.post(&format!("{path}/delete"), &[("reason", "tidy")]).await;
+        assert!(job::Entity::find_by_id(job.id).one(&app.house.db).await.unwrap().is_none());
+        let page = boss.get(&path).await;
+        assert_eq!(page.location(), format!("{path}/history"), "{}", page.body);
+        let history = boss.get(page.location()).await;
+        assert!(history.status == StatusCode::OK && history.has("It was deleted") && history.has("tidy") && !history.has(&link), "{}", history.body);
+        job::Entity::delete_by_id(job.id).exec(&app.house.db).await.unwrap();
+        assert!(!boss.get(&mail).await.has(&link), "what has no page is no link");
+        for never in [uuid::Uuid::now_v7().to_string(), "nonsense".to_owned()] {
+            assert_eq!(boss.get(&format!("/admin/jobs/{never}")).await.status, StatusCode::NOT_FOUND);
+            assert_eq!(boss.get(&format!("/admin/jobs/{never}/history")).await.status, StatusCode::NOT_FOUND);
         }
     }
 
@@ -389,6 +446,44 @@ on_both! {
         assert_ne!(changed.next_run_at, schedule.next_run_at, "the next time follows the pattern");
         boss.post("/admin/schedules/actions", &[("action", "disable"), ("id", &id), ("from_object", &id)]).await;
         assert!(!job_schedule::Entity::find().one(&app.house.db).await.unwrap().unwrap().enabled);
+    }
+
+    async fn a_schedule_keeps_its_overdue_tick_and_shows_when_it_comes(db: TestDb) {
+        let app = TestApp::start(db).await;
+        app.house.ledger.declare(&[Schedule::new("nightly", "0 3 * * *", &VerifyEmail { user_id: 1 })]).await.unwrap();
+        let mut boss = app.superuser().await;
+        let stored = async || job_schedule::Entity::find().one(&app.house.db).await.unwrap().unwrap();
+        let overdue = now() - chrono::TimeDelta::hours(2);
+        let row = job_schedule::ActiveModel { next_run_at: Set(overdue), ..stored().await.into_active_model() };
+        row.update(&app.house.db).await.unwrap();
+        let path = format!("/admin/schedules/{}", stored().await.id);
+        let shown = boss.get(&path).await;
+        assert_eq!(shown.body.matches(" 03:00 UTC</li>").count(), 5, "{}", shown.body);
+
+        let save = async |boss: &mut Visitor, cron: &str, zone: &str, catch_up: &str, enabled: &str| {
+            let version = stored().await.row_version.to_string();
+            let fields = [("row_version", version.as_str()), ("cron", cron), ("time_zone", zone), ("catch_up", catch_up), ("enabled", enabled)];
+            boss.post(&path, &fields).await
+        };
+        assert_eq!(save(&mut boss, " 0 3 * * * ", "UTC", "all", "true").await.status, StatusCode::SEE_OTHER);
+        assert_eq!((stored().await.next_run_at, stored().await.row_version), (overdue, 2), "what it follows from is as it was");
+        for (cron, words) in [
+            ("*/10 * * * * *", "it has 6 fields; write five"),
+            ("*/90 * * * *", "steps of 90 do not fit"),
+            ("0 0 31 2 *", "would never run"),
+        ] {
+            let refused = save(&mut boss, cron, "UTC", "all", "true").await;
+            assert!(refused.status == StatusCode::UNPROCESSABLE_ENTITY && refused.has(words), "{cron}: {}", refused.body);
+        }
+        let refused = save(&mut boss, "30 4 * * *", "UTC", "never", "true").await;
+        assert_eq!(refused.status, StatusCode::UNPROCESSABLE_ENTITY);
+        assert_eq!(refused.body.matches(" 04:30 UTC</li>").count(), 5, "of what was typed: {}", refused.body);
+        assert_eq!(stored().await.next_run_at, overdue);
+        assert_eq!(save(&mut boss, "0 3 * * *", "UTC", "all", "").await.status, StatusCode::SEE_OTHER);
+        assert_eq!(stored().await.next_run_at, overdue, "off");
+        assert!(boss.get(&path).await.has("Next runs, if it is enabled:"));
+        assert_eq!(save(&mut boss, "0 3 * * *", "UTC", "all", "true").await.status, StatusCode::SEE_OTHER);
+        assert!(stored().await.next_run_at > now(), "times that passed while it was off are not made up for");
     }
 
     async fn queues_are_paused_from_the_overview(db: TestDb) {

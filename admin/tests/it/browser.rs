@@ -8,10 +8,11 @@ use serde_json::Value;
 use tokio_util::sync::CancellationToken;
 use usher_shared::{
     api_keys::{self, Scope},
-    audit::Actor,
+    audit::{self, Actor, Entry},
     entity::{
         job::{self, JobState},
         mail,
+        session::{self, SessionKind},
     },
     imports,
     jobs::{Schedule, VerifyEmail},
@@ -85,6 +86,35 @@ async fn furnished(app: &TestApp) -> Vec<(&'static str, String)> {
         .await
         .expect("a lock");
     tx.commit().await.expect("a commit");
+    // What has no blank to break at.
+    let unbroken = "w".repeat(400);
+    let session = session::ActiveModel {
+        id: Set(uuid::Uuid::now_v7()),
+        user_id: Set(ada.id),
+        kind: Set(SessionKind::Api),
+        token_hash: Set(vec![7; 32]),
+        user_agent: Set(Some(unbroken.clone())),
+        created_at: Set(now()),
+        last_seen_at: Set(now()),
+        expires_at: Set(now()),
+        ended_at: Set(Some(now())),
+        ..Default::default()
+    };
+    session::Entity::insert(session)
+        .exec_without_returning(&app.house.db)
+        .await
+        .expect("a session");
+    let entry = Entry {
+        action: "update",
+        object_type: "user",
+        object_id: Some(ada.id.to_string()),
+        object_label: Some(unbroken.clone()),
+        changes: Some(serde_json::json!({ "name": [unbroken, unbroken] })),
+        reason: Some(unbroken.clone()),
+    };
+    audit::record(&app.house.db, &Actor::system(), entry)
+        .await
+        .expect("an entry");
     let (key, _) = api_keys::create(&app.house.db, "Billing", &[Scope::UsersRead], None, Some(app.admin.id))
         .await
         .expect("a key");
@@ -145,6 +175,8 @@ async fn furnished(app: &TestApp) -> Vec<(&'static str, String)> {
         ("job", format!("/admin/jobs/{}", job.id)),
         ("schedules", "/admin/schedules".to_owned()),
         ("queues", "/admin/queues".to_owned()),
+        ("queue-new", "/admin/queues/new?name=mail".to_owned()),
+        ("api-key-new", "/admin/api_keys/new".to_owned()),
         ("mails", "/admin/mails".to_owned()),
         ("suppressions", "/admin/suppressions".to_owned()),
         ("breakers", "/admin/breakers".to_owned()),
@@ -160,7 +192,7 @@ async fn furnished(app: &TestApp) -> Vec<(&'static str, String)> {
 /// A dry run of an import at this stage; its page.
 async fn import(app: &TestApp, state: JobState, result: Value) -> String {
     let tx = app.house.ledger.begin().await.expect("a transaction");
-    let id = imports::check(&tx, "people.csv", b"email,name", &Actor::system())
+    let id = imports::check(&tx, "people.csv", b"email,name", imports::Blank::Keep, &Actor::system())
         .await
         .expect("a job");
     tx.commit().await.expect("a commit");
@@ -209,10 +241,31 @@ async fn found(browser: &Browser, what: &str) -> Option<String> {
     (found != serde_json::json!([])).then(|| format!("{what}: {found}"))
 }
 
-/// Says so when a page has to be scrolled sideways.
+/// Says so when a page has to be scrolled sideways, or something of it is cut off or gone.
 async fn too_wide(browser: &Browser, what: &str) -> Option<String> {
-    let wider = "return document.documentElement.scrollWidth - document.documentElement.clientWidth";
-    (browser.script(wider).await != 0).then(|| format!("{what} is wider than its window"))
+    const SOUGHT: &str = "
+        document.querySelectorAll('details.filters').forEach((filters) => { filters.open = true; });
+        const root = document.documentElement, wrong = [];
+        if (root.scrollWidth !== root.clientWidth) wrong.push('it is wider than its window');
+        const outside = (e) => { const r = e.getBoundingClientRect(); return r.width > 1 && (r.left < 0 || r.right > innerWidth + 1); };
+        const inScroller = (e) => e.closest('.table-frame, .side, pre, iframe');
+        document.querySelectorAll('main input, main select, main .filters-body, main .card').forEach((e) => {
+          if (!inScroller(e) && outside(e)) wrong.push((e.name || e.className) + ' is cut off');
+        });
+        document.querySelectorAll('.field > input').forEach((e) => {
+          if (e.getBoundingClientRect().right > e.parentElement.getBoundingClientRect().right + 1) wrong.push(e.name + ' leaves its field');
+        });
+        document.querySelectorAll('.object-side .table-frame, .history .table-frame').forEach((e) => {
+          if (e.scrollWidth > e.clientWidth + 1) wrong.push('a table beside the form has to be scrolled');
+        });
+        document.querySelectorAll('.crumbs li:last-child').forEach((e) => {
+          if (!document.body.classList.contains('outside') && e.getBoundingClientRect().width < 30) wrong.push('the breadcrumbs are gone');
+        });
+        const password = document.querySelector('.gate #password'), button = document.querySelector('.gate .primary');
+        if (password && button.getBoundingClientRect().top < password.getBoundingClientRect().bottom) wrong.push('the button stands beside the password');
+        return wrong.join('; ');";
+    let wrong = browser.script(SOUGHT).await;
+    (wrong != "").then(|| format!("{what}: {wrong}"))
 }
 
 /// In a browser, in both colours and three widths: no page is wider than its window, none breaks a rule of
@@ -226,10 +279,14 @@ fn every_page_is_whole_alone_and_accessible_in_both_colours_on_a_phone_and_a_scr
         let browser = Browser::open().await;
         browser.goto(&format!("{base}/admin/login")).await;
         assert_eq!(violations(&browser).await, serde_json::json!([]), "the log-in");
+        let mut wrong = vec![];
+        for width in [320, 1000, 1440] {
+            browser.size(width, 900).await;
+            wrong.extend(too_wide(&browser, &format!("the log-in at {width}")).await);
+        }
         sign_in(&browser, &base).await;
         // Pictures of every page, for whoever changes how they look.
         let pictures = std::option_env!("SCREENSHOTS");
-        let mut wrong = vec![];
         for (scheme, colour) in [(ColorScheme::Light, "light"), (ColorScheme::Dark, "dark")] {
             browser.color_scheme(scheme).await;
             for width in [320, 768, 1440] {

@@ -15,8 +15,9 @@ on_both! {
         assert_eq!(page.status, StatusCode::OK);
         assert!(page.headers[header::CONTENT_TYPE].to_str().unwrap().starts_with("text/csv"));
         assert!(page.headers[header::CONTENT_DISPOSITION].to_str().unwrap().contains("attachment"));
+        assert!(page.body.starts_with("\u{feff}id,email,"), "{}", page.body);
         assert_eq!(page.body.lines().count(), 4, "{}", page.body);
-        assert!(page.has("\"'=cmd|' /C calc'!A0\"") && page.has("\"Bob, \"\"the\"\" Builder\""), "{}", page.body);
+        assert!(page.has(",'=cmd|' /C calc'!A0,") && page.has("\"Bob, \"\"the\"\" Builder\""), "{}", page.body);
         assert!(!page.has("password_hash") && !page.has("$argon2") && !page.has("email_key"), "{}", page.body);
         let page = boss.get("/admin/users/export.json?q=bob").await;
         let rows: serde_json::Value = serde_json::from_str(&page.body).unwrap();

@@ -10,7 +10,7 @@ use usher_shared::{
         job::{self, JobState},
         job_item::{self, ItemOutcome},
     },
-    imports::ImportUsers,
+    imports::{Blank, ImportUsers},
     job_files,
     jobs::Job,
     time::now,
@@ -29,6 +29,7 @@ async fn upload(visitor: &mut Visitor, token: &str, file: &str) -> Page {
         |head: &str, body: &str| format!("--{boundary}\r\nContent-Disposition: form-data; {head}\r\n\r\n{body}\r\n");
     let body = [
         part("name=\"csrf_token\"", token),
+        part("name=\"blank\"", "clear"),
         part("name=\"file\"; filename=\"people.csv\"\r\nContent-Type: text/csv", file),
         format!("--{boundary}--\r\n"),
     ];
@@ -66,7 +67,7 @@ on_both! {
         let dry = jobs(&app).await.pop().expect("a job");
         assert_eq!((page.status, page.location()), (StatusCode::SEE_OTHER, format!("{HERE}/{}", dry.id).as_str()));
         let payload: ImportUsers = serde_json::from_value(dry.payload.clone()).unwrap();
-        assert!(payload.dry_run && payload.actor.id == Some(app.admin.id));
+        assert!(payload.dry_run && payload.actor.id == Some(app.admin.id) && payload.blank == Blank::Clear);
         let kept: Vec<Vec<u8>> = job_files::read(app.house.db.clone(), payload.file_id).try_collect().await.unwrap();
         assert_eq!(kept.concat(), FILE.as_bytes());
 
@@ -80,12 +81,18 @@ on_both! {
         let mut faults = job_files::Writer::create(&*tx, dry.id, job_files::Direction::Out, "faults.csv", "text/csv").await.unwrap();
         faults.write(b"line,fault\r\n3,\"no address\"\r\n").await.unwrap();
         let (file, _) = faults.finish().await.unwrap();
+        let mut changes = job_files::Writer::create(&*tx, dry.id, job_files::Direction::Out, "changes.csv", "text/csv").await.unwrap();
+        let changed = "\u{feff}line,email,field,before,after\r\n4,<ada>@example.org,age,36,\r\n";
+        changes.write(changed.as_bytes()).await.unwrap();
+        let (changes, _) = changes.finish().await.unwrap();
         tx.commit().await.unwrap();
         let faulty = json!([{"line": 3, "fault": "no <address>"}]);
-        let result = json!({"rows": 2, "new": 1, "changed": 0, "unchanged": 0, "faulty": 1, "faults": faulty, "file": file});
+        let result = json!({"rows": 2, "new": 1, "changed": 0, "unchanged": 0, "faulty": 1, "faults": faulty, "file": file, "changes": changes, "ignored": ["status"]});
         end(&app, &dry, JobState::Done, result).await;
         let checked = boss.get(&at).await;
         assert!(checked.has("Import 1 line</button>") && checked.has("no &#60;address&#62;"), "{}", checked.body);
+        assert!(checked.has("&#60;ada&#62;@example.org</td><td>age</td><td>36</td>") && checked.has("not imported: status"), "{}", checked.body);
+        assert_eq!(boss.get(&format!("{at}/changes.csv")).await.body, changed);
         let faults = boss.get(&format!("{at}/faults.csv")).await;
         assert_eq!((faults.status, faults.body.as_str()), (StatusCode::OK, "line,fault\r\n3,\"no address\"\r\n"));
 
@@ -114,7 +121,7 @@ on_both! {
         let at = page.location().to_owned();
         let done = boss.get(&at).await;
         assert!(done.has("The import is done") && done.has("<strong>1</strong>Written") && done.has("=no address"), "{}", done.body);
-        assert_eq!(boss.get(&format!("{at}/faults.csv")).await.body, "line,fault\r\n3,'=no address\r\n");
+        assert_eq!(boss.get(&format!("{at}/faults.csv")).await.body, "\u{feff}line,fault\r\n3,'=no address\r\n");
     }
 
     async fn what_cannot_be_imported_is_said(db: TestDb) {

@@ -3,15 +3,21 @@
 use std::collections::BTreeSet;
 
 use axum::http::StatusCode;
-use sea_orm::{ActiveModelTrait, ActiveValue::Set, EntityTrait, IntoActiveModel, QueryOrder};
-use usher_shared::entity::{
-    role,
-    user::{self, UserStatus},
-    user_role,
+use chrono::TimeDelta;
+use sea_orm::{ActiveModelTrait, ActiveValue::Set, ColumnTrait, EntityTrait, IntoActiveModel, QueryFilter, QueryOrder};
+use usher_shared::{
+    entity::{
+        role,
+        session::{self, SessionKind},
+        user::{self, UserStatus},
+        user_role,
+    },
+    time::now,
 };
 use usher_testkit::on_both;
+use uuid::Uuid;
 
-use crate::app::{ADMIN, TestApp, Visitor};
+use crate::app::{ADMIN, Page, TestApp, Visitor};
 
 async fn found(visitor: &mut Visitor, query: &str) -> BTreeSet<String> {
     let page = visitor.get(&format!("/admin/users?{query}")).await;
@@ -38,6 +44,63 @@ async fn walk(visitor: &mut Visitor, start: &str, rel: &str) -> (Vec<Vec<String>
 }
 
 on_both! {
+    async fn a_lock_that_has_ended_is_none_on_any_page(db: TestDb) {
+        let app = TestApp::start(db).await;
+        for (name, until) in [("ended", Some(now() - TimeDelta::minutes(1))), ("lasts", Some(now() + TimeDelta::days(1))), ("endless", None)] {
+            let user = app.add_user(&format!("{name}@example.org"), name).await;
+            let row = user::ActiveModel { status: Set(UserStatus::Locked), locked_until: Set(until), ..user.into_active_model() };
+            row.update(&app.house.db).await.unwrap();
+        }
+        let mut visitor = app.superuser().await;
+        let locked = set(&["lasts@example.org", "endless@example.org"]);
+        assert_eq!(found(&mut visitor, "status=locked").await, locked);
+        assert_eq!(found(&mut visitor, "q=status%3Alocked").await, locked);
+        assert_eq!(found(&mut visitor, "status=active").await, set(&["ended@example.org", ADMIN]));
+        let list = visitor.get("/admin/users?status=locked&_facets=yes").await;
+        assert!(list.has(">2 users"), "{}", list.body);
+        let all = visitor.get("/admin/users").await;
+        assert_eq!(all.body.matches(">Locked</span>").count(), 2, "{}", all.body);
+        let id = user::Entity::find().filter(user::Column::Name.eq("ended")).one(&app.house.db).await.unwrap().unwrap().id;
+        let page = visitor.get(&format!("/admin/users/{id}")).await;
+        assert!(!page.has("Locked until"), "{}", page.body);
+        let id = id.to_string();
+        let unlock = [("action", "unlock"), ("id", id.as_str()), ("from_object", &id), ("_confirmed", "yes")];
+        visitor.post("/admin/users/actions", &unlock).await;
+        assert!(visitor.get(&format!("/admin/users/{id}")).await.has("it is not locked"));
+        assert!(visitor.get("/admin/").await.has("status=locked\"><strong>2</strong>"));
+        let file = visitor.get("/admin/users/export.csv?status=locked").await;
+        assert!(file.has("lasts@") && file.has("endless@") && !file.has("ended@"), "{}", file.body);
+        let file = visitor.get("/admin/users/export.csv?q=ended").await;
+        assert!(file.has("active") && !file.has(",locked,"), "{}", file.body);
+    }
+
+    async fn a_session_that_has_run_out_has_ended_on_any_page(db: TestDb) {
+        let app = TestApp::start(db).await;
+        let ada = app.add_user("ada@example.org", "Ada").await;
+        let mut visitor = app.superuser().await;
+        for (client, seen, expires) in [("live", 1, 1), ("expired", 1, -1), ("idle", -8 * 24, 10)] {
+            let row = session::ActiveModel {
+                id: Set(Uuid::now_v7()),
+                user_id: Set(ada.id),
+                kind: Set(SessionKind::Api),
+                token_hash: Set(Uuid::now_v7().as_bytes().to_vec()),
+                user_agent: Set(Some(client.to_owned())),
+                created_at: Set(now()),
+                last_seen_at: Set(now() + TimeDelta::hours(seen)),
+                expires_at: Set(now() + TimeDelta::hours(expires)),
+                ..Default::default()
+            };
+            session::Entity::insert(row).exec_without_returning(&app.house.db).await.unwrap();
+        }
+        let shows = |page: &Page| ["live", "expired", "idle"].map(|client| page.has(&format!(">{client}<")) || page.has(&format!(">{client}\n")));
+        let list = visitor.get("/admin/sessions?ended_at__isnull=true").await;
+        assert_eq!(shows(&list), [true, false, false], "{}", list.body);
+        let list = visitor.get("/admin/sessions?ended_at__isnull=false").await;
+        assert_eq!(shows(&list), [false, true, true], "{}", list.body);
+        let idle = (now() + TimeDelta::hours(-8 * 24) + TimeDelta::days(7)).format("%Y-%m-%d %H:").to_string();
+        assert!(visitor.get(&format!("/admin/users/{}", ada.id)).await.has(&idle), "beside the user too");
+    }
+
     async fn search_finds_by_email_prefix_name_and_id(db: TestDb) {
         let app = TestApp::start(db).await;
         let ada = app.add_user("Ada.Lovelace@example.org", "Ada Lovelace").await;
@@ -141,6 +204,70 @@ on_both! {
         assert!(page.has(&format!("/admin/users?role={}", roles[1].id)), "the role leads to all who have it");
         let mut viewer = app.staff(&["users.view"]).await;
         assert!(!viewer.get("/admin/users").await.has("/admin/roles/autocomplete"), "roles take their own permission");
+    }
+
+    async fn an_empty_page_leads_to_the_nearest_that_has_rows(db: TestDb) {
+        let app = TestApp::start(db).await;
+        for number in 0..120 {
+            app.add_user(&format!("e{number:03}@example.org"), "Page").await;
+        }
+        let mut visitor = app.superuser().await;
+        let first = visitor.get("/admin/users?q=page").await;
+        let second = visitor.get(&first.link("next").unwrap()).await;
+        let third = second.link("next").unwrap();
+        let back = visitor.get(&third).await.link("prev").unwrap();
+        let to_first = second.link("prev").unwrap();
+        let delete = async |from: usize, to: usize| {
+            let gone: Vec<_> = (from..to).map(|number| format!("e{number:03}@example.org")).collect();
+            user::Entity::delete_many().filter(user::Column::Email.is_in(gone)).exec(&app.house.db).await.unwrap();
+        };
+        // The newest come first: the last page goes.
+        delete(0, 20).await;
+        let page = visitor.get(&third).await;
+        assert_eq!(page.status, StatusCode::SEE_OTHER, "{}", page.body);
+        let page = visitor.get(page.location()).await;
+        assert!(page.status == StatusCode::OK && page.objects().len() >= 49, "{}", page.body);
+        // Then what the second and the first page showed.
+        delete(70, 120).await;
+        for link in [&to_first, &back] {
+            let mut page = visitor.get(link).await;
+            if page.status == StatusCode::SEE_OTHER {
+                page = visitor.get(page.location()).await;
+            }
+            assert!(page.status == StatusCode::OK && page.objects().len() == 50, "{link}: {} {}", page.objects().len(), page.location());
+        }
+        delete(0, 120).await;
+        for link in [&to_first, &back, &third] {
+            let mut page = visitor.get(link).await;
+            for _ in 0..2 {
+                if page.status == StatusCode::SEE_OTHER {
+                    page = visitor.get(page.location()).await;
+                }
+            }
+            assert!(page.status == StatusCode::OK && page.has("No users match"), "{link}: {}", page.body);
+        }
+    }
+
+    async fn counts_beside_each_other_agree(db: TestDb) {
+        let app = TestApp::start(db).await;
+        let rows = (0..1_005).map(|number| user::ActiveModel {
+            email: Set(format!("c{number}@example.org")),
+            email_key: Set(format!("c{number}@example.org")),
+            name: Set("Counted".to_owned()),
+            status: Set(UserStatus::Deactivated),
+            is_staff: Set(false),
+            is_superuser: Set(false),
+            version: Set(1),
+            created_at: Set(now()),
+            updated_at: Set(now()),
+            deleted_at: Set((number < 5).then(now)),
+            ..Default::default()
+        });
+        user::Entity::insert_many(rows).exec_without_returning(&app.house.db).await.unwrap();
+        let mut visitor = app.superuser().await;
+        let page = visitor.get("/admin/users?status=deactivated&_facets=yes").await;
+        assert!(page.has("1,000 users") && page.has(">1,000</span>") && !page.has("1,000+"), "{}", page.body);
+        assert!(visitor.get("/admin/").await.has("<strong>1,000</strong>"), "the dashboard counts the same");
     }
 
     async fn pages_are_complete_both_ways_and_without_duplicates(db: TestDb) {

@@ -218,9 +218,15 @@ impl World<'_> {
             }
             ("/admin/users/import/{id}", _) => {
                 let tx = self.app.house.ledger.begin().await.unwrap();
-                let id = imports::check(&tx, "people.csv", FILE.as_bytes(), &Actor::system())
-                    .await
-                    .unwrap();
+                let id = imports::check(
+                    &tx,
+                    "people.csv",
+                    FILE.as_bytes(),
+                    imports::Blank::Keep,
+                    &Actor::system(),
+                )
+                .await
+                .unwrap();
                 tx.commit().await.unwrap();
                 let dry = job::Entity::find_by_id(id).one(db).await.unwrap().unwrap();
                 let result =

@@ -71,7 +71,7 @@ on_both! {
         let ada = app.add_user("ada@example.org", "Ada").await;
         let row = user::ActiveModel {
             status: Set(UserStatus::Locked),
-            locked_until: Set(Some(usher_shared::time::now())),
+            locked_until: Set(Some(usher_shared::time::now() + chrono::TimeDelta::hours(1))),
             ..ada.clone().into_active_model()
         };
         let locked = row.update(&app.house.db).await.unwrap();

@@ -15,12 +15,12 @@ use usher_shared::{
 use utoipa::ToSchema;
 use utoipa_axum::{router::OpenApiRouter, routes};
 
-use super::{FIXED, UserNow, UserPath, answer, email_schema, shown};
+use super::{FIXED, UserNow, UserPath, answer, email_schema, shown, tag_of};
 use crate::{
     caller::{ApiKey, UsersDelete, UsersWrite},
     code::Code,
     error::ApiError,
-    etag::{IfMatch, etag, may_change},
+    etag::{IfMatch, may_change},
     fields::{Fields, FromFields},
     fixed::Sent,
     json_body::Body,
@@ -165,7 +165,7 @@ pub(super) fn may_be_changed(user: user::Model, headers: &HeaderMap) -> Result<u
     if user.is_staff || user.is_superuser {
         return Err(ApiError::StaffProtected);
     }
-    may_change(headers, &etag(user.version))?;
+    may_change(headers, &tag_of(&user))?;
     Ok(user)
 }
 

@@ -17,12 +17,12 @@ use usher_shared::{
 use utoipa::IntoParams;
 use utoipa_axum::{router::OpenApiRouter, routes};
 
-use super::{CreateUserIn, FIXED, UserDetailsOut, UserNow, answer, change::may_be_changed};
+use super::{CreateUserIn, FIXED, UserDetailsOut, UserNow, answer, change::may_be_changed, tag_of};
 use crate::{
     caller::{ApiKey, UsersSee, UsersWrite},
     code::Code,
     error::ApiError,
-    etag::{IfMatch, IfNoneMatch, etag, is_known, may_create, may_replace},
+    etag::{IfMatch, IfNoneMatch, is_known, may_create, may_replace},
     fields::{FieldError, Fields, FromFields, Step},
     fixed::Sent,
     json_body::Body,
@@ -104,7 +104,7 @@ async fn show(
     let there = user::Entity::find().filter(Column::ExternalId.eq(id.as_str()));
     let user = there.filter(Column::DeletedAt.is_null()).one(&state.db).await?;
     let user = user.ok_or(ApiError::UserNotFound)?;
-    let tag = etag(user.version);
+    let tag = tag_of(&user);
     if is_known(&headers, &tag) {
         return Ok((StatusCode::NOT_MODIFIED, super::caching(tag)).into_response());
     }
@@ -181,7 +181,7 @@ async fn try_put(
             return Err(ApiError::StatusConflict);
         }
         let user = may_be_changed(user, headers)?;
-        may_replace(headers, &etag(user.version))?;
+        may_replace(headers, &tag_of(&user))?;
         fixed.must_be(|| super::shown(user.clone(), key))?;
         let edit = Edit {
             name: Some(new.name.clone()),

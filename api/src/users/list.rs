@@ -2,15 +2,13 @@
 
 use axum::{extract::State, response::Response};
 use chrono::{DateTime, Utc};
-use sea_orm::{
-    ActiveEnum, ColumnTrait, Condition, DbBackend, DbErr, QueryResult, Value,
-    sea_query::{Expr, IntoCondition},
-};
+use sea_orm::{ColumnTrait, Condition, DbBackend, DbErr, QueryResult, Value, sea_query::IntoCondition};
 use serde_json::json;
 use usher_shared::{
     entity::user::{self, Column},
     rules::{Email, Violation, ViolationKind},
     search::{self, Part},
+    time::now,
 };
 use utoipa::IntoParams;
 use utoipa_axum::{router::OpenApiRouter, routes};
@@ -57,6 +55,7 @@ impl Listed for user::Entity {
         Column::EmailVerifiedAt,
         Column::ExternalId,
         Column::UpdatedAt,
+        Column::LockedUntil,
     ];
 
     fn visible() -> Condition {
@@ -76,7 +75,10 @@ impl Listed for user::Entity {
                 },
                 more: Some(UserMore {
                     age: row.try_get_by_index(5)?,
-                    status: row.try_get_by_index::<user::UserStatus>(6)?.into(),
+                    status: row
+                        .try_get_by_index::<user::UserStatus>(6)?
+                        .at(now(), row.try_get_by_index(10)?)
+                        .into(),
                     verified: verified_at.is_some(),
                     external_id: row.try_get_by_index(8)?,
                     updated_at: row.try_get_by_index(9)?,
@@ -195,14 +197,14 @@ impl FiltersIn {
                 _ => Filter::range(Column::EmailKey, begins),
             }
         });
-        let status = self.status.map(|status| match user::UserStatus::from(status) {
-            // Nearly everybody is, so no index is kept of them.
-            status @ user::UserStatus::Active => Filter::plain(Column::Status.eq(status).into_condition()),
-            // The others' index is in the order of `created_at`. It is taken where the word stands in the statement, and
-            // holds nobody who was deleted.
-            status => {
-                let is = Expr::cust(format!("\"users\".\"status\" = '{}'", status.to_value()));
-                Filter::range(Column::CreatedAt, is.into_condition().add(Column::DeletedAt.is_null()))
+        let status = self.status.map(|status| {
+            let status = user::UserStatus::from(status);
+            let is = status.of_rows("users", now());
+            match status {
+                // Nearly everybody is, so no index is kept of them.
+                user::UserStatus::Active => Filter::plain(is),
+                // The others' index is in the order of `created_at`, and holds nobody who was deleted.
+                _ => Filter::range(Column::CreatedAt, is.add(Column::DeletedAt.is_null())),
             }
         });
         let verified = self.verified.map(|verified| match verified {

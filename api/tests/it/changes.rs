@@ -1,6 +1,7 @@
 //! `PATCH` and `DELETE /users/{id}`: what changes, what ends with it, and whose change is not lost.
 
 use axum::http::StatusCode;
+use chrono::Duration;
 use sea_orm::{
     ActiveModelTrait, ActiveValue::Set, ColumnTrait, EntityTrait, IntoActiveModel, PaginatorTrait, QueryFilter,
     QueryOrder,
@@ -8,7 +9,7 @@ use sea_orm::{
 use serde_json::{Value, json};
 use usher_shared::{
     api_keys::Scope,
-    entity::{audit_log, mail_token::MailTokenPurpose, session, user},
+    entity::{audit_log, mail_token::MailTokenPurpose, session, user, user::UserStatus},
     mail_tokens::{self, RedeemError},
     time::now,
 };
@@ -45,7 +46,7 @@ async fn sign_in(app: &TestApp, user_id: i64) -> Uuid {
         token_hash: Set(Uuid::now_v7().as_bytes().to_vec()),
         created_at: Set(now()),
         last_seen_at: Set(now()),
-        expires_at: Set(now() + chrono::Duration::hours(1)),
+        expires_at: Set(now() + Duration::hours(1)),
         ..Default::default()
     };
     session.insert(&app.house.db).await.unwrap().id
@@ -96,7 +97,7 @@ on_both! {
         let (id, _) = (client.sign_up("ada@example.com").await, client.sign_up("bob@example.com").await);
         let at = format!("/users/{id}");
         store(&app, |user| user.email_verified_at = Set(Some(now())), id).await;
-        let link = mail_tokens::issue(&app.house.db, id, MailTokenPurpose::SetPassword, chrono::Duration::days(1)).await.unwrap();
+        let link = mail_tokens::issue(&app.house.db, id, MailTokenPurpose::SetPassword, Duration::days(1)).await.unwrap();
         // The same address in other letters is the same person's.
         assert_eq!(client.patch(&at, &json!({"email": "Ada@example.com"})).await.json()["verified"], true);
         assert!(mail_tokens::peek(&app.house.db, link.as_str(), MailTokenPurpose::SetPassword).await.is_ok());
@@ -175,7 +176,7 @@ on_both! {
         let (id, other) = (client.sign_up("ada@example.com").await, client.sign_up("bob@example.com").await);
         let at = format!("/users/{id}");
         let (ended, kept) = (sign_in(&app, id).await, sign_in(&app, other).await);
-        let link = mail_tokens::issue(&app.house.db, id, MailTokenPurpose::SetPassword, chrono::Duration::days(1)).await.unwrap();
+        let link = mail_tokens::issue(&app.house.db, id, MailTokenPurpose::SetPassword, Duration::days(1)).await.unwrap();
         let gone = client.delete(&at).await;
         assert_eq!((gone.status, gone.body.len()), (StatusCode::NO_CONTENT, 0));
         for answer in [client.get(&at).await, client.delete(&at).await, client.patch(&at, &json!({"name": "X"})).await] {
@@ -239,6 +240,38 @@ on_both! {
             ("lock", None), ("deactivate", reason("left")), ("reactivate", None),
         ];
         assert_eq!(told, expected.map(|(action, reason)| (action.to_owned(), reason)));
+    }
+
+    async fn a_lock_that_has_ended_is_none_and_changes_the_tag(db: TestDb) {
+        let app = TestApp::start(db).await;
+        let key = app.all_scopes().await;
+        let id = key.sign_up("ada@example.org").await;
+        let other = key.sign_up("bob@example.org").await;
+        let path = format!("/users/{id}");
+        for user in [id, other] {
+            key.post(&format!("/users/{user}/lock"), &json!({"until": now() + Duration::days(1)})).await;
+        }
+        let locked = key.get(&path).await;
+        assert_eq!(locked.json()["status"], "locked");
+        store(&app, |row| row.locked_until = Set(Some(now() - Duration::seconds(1))), id).await;
+
+        let client = key.clone().with("if-none-match", locked.header("etag"));
+        let ended = client.get(&path).await;
+        assert_eq!((ended.status, &ended.json()["status"]), (StatusCode::OK, &json!("active")), "no 304 for what has changed");
+        assert_ne!(ended.header("etag"), locked.header("etag"));
+        assert_eq!(key.clone().with("if-none-match", ended.header("etag")).get(&path).await.status, StatusCode::NOT_MODIFIED);
+        let listed = async |status: &str| {
+            let list = key.get(&format!("/users?status={status}&sort=id")).await.json();
+            list["data"].as_array().unwrap().iter().map(|user| (user["id"].as_i64().unwrap(), user["status"].as_str().unwrap().to_owned())).collect::<Vec<_>>()
+        };
+        assert_eq!(listed("locked").await, [(other, "locked".to_owned())]);
+        assert_eq!(listed("active").await, [(id, "active".to_owned())]);
+        // As for anybody who is active.
+        let stale = key.clone().with("if-match", locked.header("etag")).patch(&path, &json!({"name": "Ada"})).await;
+        stale.is(412, "precondition_failed");
+        let again = key.post(&format!("{path}/reactivate"), &json!({})).await;
+        assert_eq!((again.status, &again.json()["status"]), (StatusCode::OK, &json!("active")));
+        assert_eq!(row(&app, id).await.status, UserStatus::Active);
     }
 
     async fn a_lock_is_checked_like_every_body_and_needs_none(db: TestDb) {

@@ -6,6 +6,7 @@ use std::{
 };
 
 use anyhow::Result;
+use chrono::{DateTime, Utc};
 use rand::{RngExt, SeedableRng, rngs::StdRng};
 use sea_orm::{ActiveValue::Set, ColumnTrait, EntityTrait, QueryFilter, sea_query::Expr};
 use tokio::time::sleep;
@@ -83,7 +84,7 @@ async fn declare(scene: &Scene) -> Result<()> {
     Ok(())
 }
 
-/// A tick's job has the tick's time in its id; the seconds between the first and the last are all there once.
+/// A tick's job has the tick's time in its unique key; the seconds between the first and the last are all there once.
 async fn count(scene: &Scene, on: On, kills: usize, left: u64) -> Result<Vec<Measured>> {
     let jobs = job::Entity::find()
         .filter(job::Column::Kind.eq(Chaos::KIND))
@@ -92,7 +93,13 @@ async fn count(scene: &Scene, on: On, kills: usize, left: u64) -> Result<Vec<Mea
     let mut seconds: BTreeMap<String, BTreeSet<u64>> = BTreeMap::new();
     let mut doubled = 0;
     for job in &jobs {
-        let second = job.id.get_timestamp().map_or(0, |at| at.to_unix().0);
+        let tick = job
+            .unique_key
+            .as_deref()
+            .and_then(|key| key.rsplit(' ').next()?.parse::<DateTime<Utc>>().ok());
+        let second = tick
+            .and_then(|at| u64::try_from(at.timestamp()).ok())
+            .unwrap_or_default();
         let fresh = seconds
             .entry(job.actor.clone().unwrap_or_default())
             .or_default()

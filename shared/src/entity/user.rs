@@ -1,6 +1,10 @@
 //! A person with an account; staff are users too.
 
-use sea_orm::entity::prelude::*;
+use sea_orm::{
+    ActiveEnum, Condition,
+    entity::prelude::*,
+    sea_query::{ExprTrait, IntoCondition},
+};
 
 /// One account. `email` is shown as typed, `email_key` (case-folded) is what is unique and looked up.
 #[sea_orm::model]
@@ -52,11 +56,42 @@ impl Model {
     /// Whether this person may act now: not deleted, not deactivated, and any lock has run out.
     #[must_use]
     pub fn may_sign_in(&self, now: DateTimeUtc) -> bool {
-        self.deleted_at.is_none()
-            && match self.status {
-                UserStatus::Active => true,
-                UserStatus::Locked => self.locked_until.is_some_and(|until| until <= now),
-                UserStatus::Deactivated => false,
-            }
+        self.deleted_at.is_none() && self.status_at(now) == UserStatus::Active
+    }
+
+    /// The account's status at this time. The column alone does not say it: a lock ends without being written.
+    #[must_use]
+    pub fn status_at(&self, at: DateTimeUtc) -> UserStatus {
+        self.status.at(at, self.locked_until)
+    }
+}
+
+impl UserStatus {
+    /// What the column says, at a time: whose lock has ended is active.
+    #[must_use]
+    pub fn at(self, at: DateTimeUtc, locked_until: Option<DateTimeUtc>) -> Self {
+        match (self, locked_until) {
+            (Self::Locked, Some(until)) if until <= at => Self::Active,
+            _ => self,
+        }
+    }
+
+    /// The rows of a table of users, by its name or alias in the statement, that have this status at a time; the same as
+    /// [`UserStatus::at`].
+    #[must_use]
+    pub fn of_rows(self, table: &'static str, at: DateTimeUtc) -> Condition {
+        let column = |column: Column| Expr::col((table, column));
+        // The word stands in the statement: partial indexes are not found by a parameter.
+        let says = |status: Self| column(Column::Status).eq(Expr::cust(format!("'{}'", status.to_value())));
+        let until = || column(Column::LockedUntil);
+        match self {
+            Self::Active => Condition::any()
+                .add(says(Self::Active))
+                .add(says(Self::Locked).and(until().lte(at))),
+            Self::Locked => Condition::all()
+                .add(says(Self::Locked))
+                .add(until().is_null().or(until().gt(at))),
+            Self::Deactivated => says(Self::Deactivated).into_condition(),
+        }
     }
 }

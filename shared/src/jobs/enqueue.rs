@@ -127,6 +127,9 @@ pub async fn enqueue<J: Job>(tx: &Tx, job: J) -> Result<Enqueued, EnqueueError> 
     enqueue_with(tx, job, Options::default()).await
 }
 
+/// What two jobs with the same unique key run into.
+pub(super) const UNIQUE: &str = "(kind, unique_key) WHERE unique_key IS NOT NULL AND state IN ('ready', 'running')";
+
 /// Writes a job with options of its own. A job that is rolled back never existed.
 pub async fn enqueue_with<J: Job>(tx: &Tx, job: J, options: Options) -> Result<Enqueued, EnqueueError> {
     let payload = payload(&job)?;
@@ -140,10 +143,7 @@ pub async fn enqueue_with<J: Job>(tx: &Tx, job: J, options: Options) -> Result<E
         user_id: job.user_id(),
         options,
     };
-    let insert = row.insert(
-        tx,
-        "(kind, unique_key) WHERE unique_key IS NOT NULL AND state IN ('ready', 'running')",
-    );
+    let insert = row.insert(tx, UNIQUE);
     loop {
         if tx.execute_raw(insert.clone()).await?.rows_affected() == 1 {
             row.announce(tx);

@@ -1,7 +1,7 @@
-//! Jobs that come back by the clock. A tick is one transaction: the schedule's row locked, the job written under
-//! an id made of the tick, the next time set. However many workers look, each tick happens once.
+//! Jobs that come back by the clock. A tick is one transaction: the schedule's row locked, the job written, the next time
+//! set. However many workers look, each tick happens once.
 
-use chrono::{DateTime, Duration, Utc};
+use chrono::{DateTime, Duration, SecondsFormat, Utc};
 use chrono_tz::Tz;
 use croner::Cron;
 use sea_orm::{
@@ -10,9 +10,13 @@ use sea_orm::{
 use thiserror::Error;
 use uuid::Uuid;
 
-use super::{EnqueueError, Job, Ledger, Options, enqueue::Row, ledger::Tx, sql::Sql};
+use super::{
+    EnqueueError, Job, Ledger, Options, cron,
+    enqueue::{Row, UNIQUE},
+    ledger::Tx,
+    sql::Sql,
+};
 use crate::{
-    crypto,
     db::{self, columns},
     entity::job_schedule::{self, CatchUp},
     time::now,
@@ -26,7 +30,7 @@ const PUNCTUAL: Duration = Duration::seconds(60);
 /// Why a pattern or a time zone cannot be used. The text is for the person who typed it.
 #[derive(Debug, Error)]
 pub enum ScheduleError {
-    #[error("{0:?} is no cron pattern: {1}; write five fields, for example \"0 7 * * 1-5\"")]
+    #[error("{0:?} is no cron pattern: {1}, for example \"0 7 * * 1-5\"")]
     Pattern(String, String),
     #[error("{0:?} is no time zone; write one such as UTC or Europe/Paris")]
     TimeZone(String),
@@ -77,6 +81,36 @@ impl Schedule {
     }
 }
 
+/// Refuses a pattern that somebody cannot have meant, or that never comes; see [`next_occurrence`] for what runs. Whatever
+/// is stored keeps running as it did.
+pub fn check_pattern(pattern: &str, time_zone: &str, after: DateTime<Utc>) -> Result<DateTime<Utc>, ScheduleError> {
+    cron::check(pattern, false).map_err(|why| ScheduleError::Pattern(pattern.to_owned(), why))?;
+    next_occurrence(pattern, time_zone, after)
+}
+
+/// The next times at which a pattern comes, in its own zone.
+pub fn next_occurrences(
+    pattern: &str,
+    time_zone: &str,
+    after: DateTime<Utc>,
+    count: usize,
+) -> Result<Vec<DateTime<Tz>>, ScheduleError> {
+    let (mut times, mut last) = (Vec::with_capacity(count), after);
+    while times.len() < count {
+        last = match next_occurrence(pattern, time_zone, last) {
+            Ok(next) => next,
+            // It came for the last time.
+            Err(ScheduleError::Never(_)) if !times.is_empty() => break,
+            Err(error) => return Err(error),
+        };
+        let zone: Tz = time_zone
+            .parse()
+            .map_err(|_| ScheduleError::TimeZone(time_zone.to_owned()))?;
+        times.push(last.with_timezone(&zone));
+    }
+    Ok(times)
+}
+
 /// The first time after `after` at which the pattern comes in that zone. Five fields, or six with seconds in front.
 pub fn next_occurrence(cron: &str, time_zone: &str, after: DateTime<Utc>) -> Result<DateTime<Utc>, ScheduleError> {
     let zone: Tz = time_zone
@@ -95,6 +129,7 @@ impl Ledger {
     pub async fn declare(&self, schedules: &[Schedule]) -> Result<(), ScheduleError> {
         let at = db::clock(&self.db).await?;
         for schedule in schedules {
+            cron::check(schedule.cron, true).map_err(|why| ScheduleError::Pattern(schedule.cron.to_owned(), why))?;
             let row = job_schedule::ActiveModel {
                 name: Set(schedule.name.to_owned()),
                 queue: Set(schedule.queue.to_owned()),
@@ -168,6 +203,10 @@ pub async fn enable_schedule(tx: &Tx, id: i64, enabled: bool) -> Result<(), Sche
     let Some(schedule) = job_schedule::Entity::find_by_id(id).one(&**tx).await? else {
         return Ok(());
     };
+    if schedule.enabled == enabled {
+        // A tick that is overdue is not lost.
+        return Ok(());
+    }
     let next = next_occurrence(&schedule.cron, &schedule.time_zone, db::clock(&**tx).await?);
     let version = schedule.row_version + 1;
     let mut row = schedule.into_active_model();
@@ -236,30 +275,30 @@ async fn tick_one(tx: &Tx, schedule: job_schedule::Model) -> Result<usize, Sched
 }
 
 async fn write(tx: &Tx, schedule: &job_schedule::Model, tick: DateTime<Utc>) -> Result<usize, ScheduleError> {
+    // The id tells when the job was written, as that of every job does: lists and counts go by it. The tick itself stands
+    // in the key.
+    let key = format!(
+        "{} {}",
+        schedule.name,
+        tick.to_rfc3339_opts(SecondsFormat::AutoSi, true)
+    );
     let row = Row {
-        id: tick_id(&schedule.name, tick),
+        id: Uuid::now_v7(),
         queue: &schedule.queue,
         kind: &schedule.kind,
         version: schedule.version,
         payload: schedule.payload.clone(),
         priority: schedule.priority,
         user_id: None,
-        options: Options::default().actor(format!("schedule:{}", schedule.id)),
+        options: Options::default()
+            .actor(format!("schedule:{}", schedule.id))
+            .unique(key),
     };
-    let inserted = tx.execute_raw(row.insert(tx, "(id)")).await?.rows_affected();
+    let inserted = tx.execute_raw(row.insert(tx, UNIQUE)).await?.rows_affected();
     if inserted == 1 {
         row.announce(tx);
     }
     Ok(usize::from(inserted == 1))
-}
-
-/// The id that this tick's job has on every machine: a UUIDv7 of the tick's time whose random part is a hash.
-fn tick_id(schedule: &str, tick: DateTime<Utc>) -> Uuid {
-    let hash = crypto::sha256(format!("{schedule} {}", tick.timestamp_micros()).as_bytes());
-    let millis = u64::try_from(tick.timestamp_millis()).unwrap_or_default();
-    let mut random = [0; 10];
-    random.copy_from_slice(&hash[..10]);
-    uuid::Builder::from_unix_timestamp_millis(millis, &random).into_uuid()
 }
 
 #[cfg(test)]
@@ -311,14 +350,17 @@ mod tests {
             next_occurrence("0 0 31 2 *", "UTC", at),
             Err(ScheduleError::Never(_))
         ));
+        assert!(matches!(
+            check_pattern("*/10 * * * * *", "UTC", at),
+            Err(ScheduleError::Pattern(..))
+        ));
     }
 
     #[test]
-    fn a_tick_has_the_same_id_everywhere_and_no_other_has_it() {
-        let at: DateTime<Utc> = "2026-11-22T07:00:00Z".parse().unwrap();
-        assert_eq!(tick_id("digest", at), tick_id("digest", at));
-        assert_ne!(tick_id("digest", at), tick_id("prune", at));
-        assert_ne!(tick_id("digest", at), tick_id("digest", at + Duration::seconds(1)));
-        assert_eq!(tick_id("digest", at).get_version_num(), 7);
+    fn the_next_times_are_told_in_their_zone() {
+        let at = "2026-10-23T12:00:00Z".parse().unwrap();
+        let times = next_occurrences("30 7 * * *", "Europe/Paris", at, 3).unwrap();
+        let told: Vec<_> = times.iter().map(|at| at.format("%d %H:%M %Z").to_string()).collect();
+        assert_eq!(told, ["24 07:30 CEST", "25 07:30 CET", "26 07:30 CET"]);
     }
 }

@@ -1,7 +1,8 @@
 //! What staff may do to a job. Each takes the caller's transaction, so that the audit row commits with it.
 
 use sea_orm::{
-    ActiveValue::Set, ConnectionTrait, DbErr, EntityTrait, QuerySelect, TransactionTrait, sea_query::OnConflict,
+    ActiveValue::Set, ColumnTrait, ConnectionTrait, DbErr, EntityTrait, QueryFilter, QuerySelect, TransactionTrait,
+    sea_query::OnConflict,
 };
 use thiserror::Error;
 use uuid::Uuid;
@@ -118,6 +119,14 @@ pub async fn is_paused(conn: &impl ConnectionTrait, queue: &str) -> Result<bool,
 
 /// Pauses a queue in somebody's name, or lets it run again: its jobs wait, those that run go on.
 pub async fn pause_queue(tx: &Tx, name: &str, by: Option<String>) -> Result<(), DbErr> {
+    let is_paused = job_queue::Entity::find_by_id(name.to_owned())
+        .filter(job_queue::Column::PausedAt.is_not_null())
+        .one(&**tx)
+        .await?;
+    if by.is_some() && is_paused.is_some() {
+        // Who paused it first, and when, stays.
+        return Ok(());
+    }
     let row = job_queue::ActiveModel {
         name: Set(name.to_owned()),
         paused_at: Set(by.is_some().then(now)),

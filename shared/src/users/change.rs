@@ -119,7 +119,7 @@ pub async fn set_standing(
     actor: &Actor,
 ) -> Result<user::Model, ChangeError> {
     let reason = reason.map(Reason::into_text);
-    let (action, status) = match (standing, before.status) {
+    let (action, status) = match (standing, before.status_at(now())) {
         (Standing::Locked { .. }, UserStatus::Active | UserStatus::Locked) => ("lock", UserStatus::Locked),
         (Standing::Unlocked, UserStatus::Active | UserStatus::Locked) => ("unlock", UserStatus::Active),
         (Standing::Deactivated, _) => ("deactivate", UserStatus::Deactivated),

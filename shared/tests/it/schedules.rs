@@ -7,8 +7,8 @@ use usher_shared::{
         job,
         job_schedule::{self, CatchUp},
     },
-    jobs::{Ledger, Retention, Schedule},
-    time::now,
+    jobs::{Ledger, Retention, Schedule, enable_schedule},
+    time::{first_id, now},
 };
 use usher_testkit::on_both;
 
@@ -59,6 +59,37 @@ on_both! {
         let schedule = schedule(&ledger).await;
         assert!(schedule.next_run_at > now() && schedule.next_run_at <= now() + Duration::minutes(5));
         assert!(now() - schedule.last_run_at.unwrap() <= Duration::minutes(5));
+    }
+
+    async fn a_tick_that_is_made_up_is_found_by_when_it_was_written(db: TestDb) {
+        let ledger = ledger(&db).await;
+        missed(&ledger, "0 * * * *", CatchUp::All, Duration::hours(30)).await;
+        let began = now() - Duration::seconds(5);
+        assert!(ledger.tick().await.unwrap() >= 30);
+        let jobs = jobs(&ledger).await;
+        assert!(jobs.iter().all(|job| job.id >= first_id(began) && job.created_at >= began), "{jobs:?}");
+        let keys: std::collections::BTreeSet<_> = jobs.iter().map(|job| job.unique_key.clone().unwrap()).collect();
+        assert_eq!(keys.len(), jobs.len(), "each tick once");
+        assert!(keys.iter().all(|key| key.starts_with("notes 20")), "{keys:?}");
+    }
+
+    async fn a_pattern_of_the_program_that_cannot_be_meant_is_refused_at_the_start(db: TestDb) {
+        let ledger = ledger(&db).await;
+        for cron in ["*/90 * * * *", "0 0 31 2 *", "0 0 7 * * MON 2027"] {
+            let declared = ledger.declare(&[Schedule::new("notes", cron, &note())]).await;
+            assert!(declared.unwrap_err().to_string().contains(cron));
+        }
+        assert!(job_schedule::Entity::find().one(ledger.db()).await.unwrap().is_none());
+    }
+
+    async fn enabling_what_is_enabled_loses_no_tick_that_is_overdue(db: TestDb) {
+        let ledger = ledger(&db).await;
+        missed(&ledger, "0 7 * * *", CatchUp::One, Duration::hours(1)).await;
+        let before = schedule(&ledger).await;
+        let tx = ledger.begin().await.unwrap();
+        enable_schedule(&tx, before.id, true).await.unwrap();
+        tx.commit().await.unwrap();
+        assert_eq!(schedule(&ledger).await, before);
     }
 
     async fn missed_ticks_can_be_skipped(db: TestDb) {

@@ -137,7 +137,7 @@ where
 fn head<E: Sheet>(format: Format) -> String {
     let mut text = String::new();
     match format {
-        Format::Csv => csv::write_record(&mut text, E::COLUMNS.iter().map(|(name, _)| *name)),
+        Format::Csv => csv::write_head(&mut text, E::COLUMNS.iter().map(|(name, _)| *name)),
         Format::Json => text.push('['),
     }
     text

@@ -14,7 +14,7 @@ use futures::TryStreamExt;
 use serde_json::json;
 use usher_shared::{
     bulk, csv,
-    imports::{ImportUsers, PERMISSION},
+    imports::{CHANGE_COLUMNS, ImportUsers, PERMISSION},
     job_files::{self, Direction, Writer},
 };
 
@@ -41,7 +41,7 @@ pub(super) async fn run(job: ImportUsers, context: JobContext) -> Result<(), Job
     }
     let bytes = bytes.concat();
     match Table::read(&bytes, context.config.email_policy) {
-        Ok(table) if job.dry_run => look(&context, &table).await,
+        Ok(table) if job.dry_run => look(&job, &context, &table).await,
         Ok(table) => import(&job, &context, &table).await,
         Err(why) => refuse(&context, &why).await,
     }
@@ -57,40 +57,58 @@ async fn refuse(context: &JobContext, why: &str) -> Result<(), JobError> {
 }
 
 /// Says what would become of each line, and changes nothing.
-async fn look(context: &JobContext, table: &Table) -> Result<(), JobError> {
+async fn look(job: &ImportUsers, context: &JobContext, table: &Table) -> Result<(), JobError> {
     let (db, job_id) = (&context.db, context.job.id);
     job_files::keep_only(db, job_id, None).await?;
-    let mut file = Writer::create(db, job_id, Direction::Out, "faults.csv", "text/csv").await?;
-    let mut record = String::new();
-    csv::write_record(&mut record, ["line", "fault"]);
+    let mut faults = Writer::create(db, job_id, Direction::Out, "faults.csv", "text/csv").await?;
+    let mut changes = Writer::create(db, job_id, Direction::Out, "changes.csv", "text/csv").await?;
+    let (mut fault_records, mut change_records) = (String::new(), String::new());
+    csv::write_head(&mut fault_records, ["line", "fault"]);
+    csv::write_head(&mut change_records, CHANGE_COLUMNS);
     let (mut new, mut changed, mut unchanged, mut faulty) = (0, 0, 0, 0);
     let (mut seen, mut told) = (HashSet::new(), Vec::new());
     for (index, lines) in table.lines.chunks(BATCH).enumerate() {
-        for (line, fate) in judge(db, lines, &mut seen).await? {
+        for (line, fate) in judge(db, lines, job.blank, &mut seen).await? {
             match fate {
                 Fate::New(_) => new += 1,
-                Fate::Changed(..) => changed += 1,
+                Fate::Changed(change) => {
+                    changed += 1;
+                    let line = line.to_string();
+                    for (field, before, after) in &change.fields {
+                        let record = [
+                            line.as_str(),
+                            change.email.as_str(),
+                            *field,
+                            before.as_str(),
+                            after.as_str(),
+                        ];
+                        csv::write_record(&mut change_records, record);
+                    }
+                }
                 Fate::Unchanged => unchanged += 1,
                 Fate::Faulty(fault) => {
                     faulty += 1;
-                    csv::write_record(&mut record, [line.to_string().as_str(), &fault]);
+                    csv::write_record(&mut fault_records, [line.to_string().as_str(), &fault]);
                     if told.len() < TOLD {
                         told.push(json!({ "line": line, "fault": fault }));
                     }
                 }
             }
         }
-        file.write(record.as_bytes()).await?;
-        record.clear();
+        for (file, records) in [(&mut faults, &mut fault_records), (&mut changes, &mut change_records)] {
+            file.write(records.as_bytes()).await?;
+            records.clear();
+        }
         context
             .progress(percent((index + 1) * BATCH, table.lines.len()))
             .await?;
     }
-    file.write(record.as_bytes()).await?;
-    let (file, _) = file.finish().await?;
+    faults.write(fault_records.as_bytes()).await?;
+    changes.write(change_records.as_bytes()).await?;
+    let ((file, _), (changes, _)) = (faults.finish().await?, changes.finish().await?);
     let result = json!({
         "rows": table.lines.len(), "new": new, "changed": changed, "unchanged": unchanged, "faulty": faulty,
-        "faults": told, "file": file,
+        "faults": told, "file": file, "changes": changes, "ignored": table.ignored,
     });
     let tx = context.begin().await?;
     context.complete_with(tx, result).await
@@ -100,7 +118,7 @@ async fn import(job: &ImportUsers, context: &JobContext, table: &Table) -> Resul
     let (job_id, began) = (context.job.id, Instant::now());
     let written = usize::try_from(bulk::tally(&context.db, job_id).await?.settled()).unwrap_or(usize::MAX);
     let (before, rest) = table.lines.split_at(written.min(table.lines.len()));
-    let mut seen: HashSet<String> = before.iter().filter_map(Line::key).map(str::to_owned).collect();
+    let mut seen: HashSet<String> = before.iter().filter_map(Line::key).collect();
     let mut far = before.len();
     for lines in rest.chunks(BATCH) {
         may_go_on(job, context).await?;

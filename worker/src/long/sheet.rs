@@ -5,7 +5,7 @@ use sea_orm::{ActiveEnum, EntityTrait};
 use serde_json::{Value, json};
 use usher_shared::{
     entity::{audit_log, job, mail, user},
-    time::rfc3339,
+    time::{now, rfc3339},
 };
 use uuid::Uuid;
 
@@ -37,7 +37,7 @@ impl Sheet for user::Entity {
         ("email", |row| row.email.as_str().into()),
         ("name", |row| row.name.as_str().into()),
         ("age", |row| row.age.into()),
-        ("status", |row| word(&row.status)),
+        ("status", |row| word(&row.status_at(now()))),
         ("locked_until", |row| time(row.locked_until)),
         ("lock_reason", |row| json!(row.lock_reason)),
         ("external_id", |row| json!(row.external_id)),

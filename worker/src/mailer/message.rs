@@ -9,6 +9,7 @@ use lettre::{
         header::{Header, HeaderName, HeaderValue},
     },
 };
+use url::Host;
 use usher_shared::{
     entity::job,
     rules::{Email, EmailPolicy},
@@ -64,7 +65,19 @@ fn address_of(text: &str) -> Result<Address, AddressError> {
     let known = Email::parse(text, everywhere).ok();
     match known.as_ref().and_then(|email| email.ascii().rsplit_once('@')) {
         Some((local, domain)) => Ok(Address::new_dangerous(local, domain)),
-        None => text.parse(),
+        None => Ok(with_ascii_domain(&text.parse()?)),
+    }
+}
+
+pub(super) fn with_ascii_domain(address: &Address) -> Address {
+    Address::new_dangerous(address.user(), ascii(address.domain()))
+}
+
+/// The domain as every mail server knows it (RFC 5891: its A-labels).
+fn ascii(domain: &str) -> String {
+    match Host::parse(domain) {
+        Ok(Host::Domain(ascii)) => ascii,
+        _ => domain.to_owned(),
     }
 }
 

@@ -20,26 +20,45 @@ pub(super) enum Verdict {
     Later,
     /// The connection broke after the body: it may have arrived. The next one bears the same Message-ID.
     Unknown,
-    /// This address will not do.
+    /// The address does not exist: no mail will ever arrive there.
+    DeadAddress,
+    /// This mail does not get to this address, which may well exist.
     Recipient,
-    /// The server refuses us: log-in, sender, policy. Every other mail would fare the same.
+    /// Our server cannot be given an address of this kind; it was not tried.
+    Unsendable,
+    /// The server refuses us: log-in, sender, policy, its own state. Every other mail would fare the same.
     Us,
 }
 
 impl Verdict {
+    /// By the reply code (RFC 5321 §4.2), the step it answers, and the enhanced status code, which says more where there
+    /// is one (RFC 3463 §3, RFC 5248 and its registry). Only such a code proves that a mailbox is no more: a bare refusal
+    /// is as often about policy, relaying or something that the server does not understand.
     pub(super) fn of(failure: &Failure) -> Self {
         match (failure.code, failure.step) {
-            (None, Step::Body) => Self::Unknown,
-            (None, _) => Self::Later,
-            (Some(code), _) if code < 500 => Self::Later,
-            (Some(_), step) => match failure.enhanced() {
-                // RFC 3463 §3: .1.7 and .1.8 are about the sender's address, .7 is policy.
-                Some("5.1.7" | "5.1.8") => Self::Us,
-                Some(status) if status.starts_with("5.7.") => Self::Us,
-                Some(status) if status.starts_with("5.1.") || status.starts_with("5.2.") => Self::Recipient,
-                _ if step == Step::Recipient => Self::Recipient,
-                // RFC 5321 §4.2.3: 552 and 550 after the body are about the mailbox.
-                _ if step == Step::Body && matches!(failure.code, Some(550 | 552)) => Self::Recipient,
+            (None, Step::Unsaid) => return Self::Unsendable,
+            (None, Step::Body) => return Self::Unknown,
+            (None, _) => return Self::Later,
+            (Some(code), _) if code < 500 => return Self::Later,
+            // Nothing was said of the recipient yet.
+            (Some(_), Step::Connect | Step::Unsaid | Step::Sender) => return Self::Us,
+            (Some(_), Step::Recipient | Step::Data | Step::Body) => {}
+        }
+        match failure.enhanced() {
+            // No such mailbox, no such domain, moved without a trace, switched off, a domain that takes no mail.
+            Some("5.1.1" | "5.1.2" | "5.1.6" | "5.1.10" | "5.2.1") => Self::DeadAddress,
+            // The sender's address.
+            Some("5.1.7" | "5.1.8") => Self::Us,
+            // A message of this size, an address beyond ASCII, or the way to the recipient's server.
+            Some("5.3.4" | "5.6.7" | "5.6.8" | "5.6.9" | "5.6.10") => Self::Recipient,
+            Some(status) => match status.split('.').nth(1) {
+                // Addresses; mailboxes, among them full ones; routes.
+                Some("1" | "2" | "4") => Self::Recipient,
+                // The server itself, our protocol, contents, policy.
+                _ => Self::Us,
+            },
+            None => match (failure.step, failure.code) {
+                (Step::Recipient, Some(501 | 550..=553 | 556)) | (Step::Body, Some(550 | 552)) => Self::Recipient,
                 _ => Self::Us,
             },
         }
@@ -49,7 +68,7 @@ impl Verdict {
         match self {
             Self::Later => MailState::Reserved,
             Self::Unknown => MailState::Unknown,
-            Self::Recipient | Self::Us => MailState::Failed,
+            Self::DeadAddress | Self::Recipient | Self::Unsendable | Self::Us => MailState::Failed,
         }
     }
 
@@ -58,23 +77,15 @@ impl Verdict {
         match self {
             Self::Later => "deferred",
             Self::Unknown => "unknown",
-            Self::Recipient => "recipient_refused",
+            Self::DeadAddress | Self::Recipient => "recipient_refused",
+            Self::Unsendable => "unsendable",
             Self::Us => "sender_refused",
         }
     }
 
     /// Whether the refusal may be about what this one mail says.
     pub(super) fn is_about_content(failure: &Failure) -> bool {
-        matches!(failure.step, Step::Recipient | Step::Body)
-    }
-
-    /// Whether the address does not exist, so that no other mail will arrive there either. A mailbox that is full
-    /// (RFC 3463 §3.3, X.2.2) or takes no mail of this size is still there.
-    pub(super) fn is_dead_address(self, failure: &Failure) -> bool {
-        let enhanced = failure.enhanced();
-        self == Self::Recipient
-            && failure.code != Some(552)
-            && !enhanced.is_some_and(|status| status.starts_with("5.2.") && status != "5.2.1")
+        matches!(failure.step, Step::Recipient | Step::Data | Step::Body)
     }
 
     /// The codes only: the server's words often repeat the address, and they are in the mail log.
@@ -82,6 +93,7 @@ impl Verdict {
         match (failure.code, failure.enhanced()) {
             (Some(code), Some(status)) => format!("the mail server answered {code} {status}"),
             (Some(code), None) => format!("the mail server answered {code}"),
+            (None, _) if failure.step == Step::Unsaid => failure.answer.clone(),
             (None, _) if failure.step == Step::Connect => format!("no mail server: {}", failure.answer),
             (None, _) => format!("the mail server did not answer: {}", failure.answer),
         }
@@ -92,7 +104,9 @@ impl Verdict {
         let said = Self::said(failure);
         match self {
             Self::Later | Self::Unknown => JobError::retry(said),
-            Self::Recipient => JobError::give_up(format!("{said}: the address does not accept mail")),
+            Self::DeadAddress => JobError::give_up(format!("{said}: the address does not exist")),
+            Self::Recipient => JobError::give_up(format!("{said}: it does not take this mail for this address")),
+            Self::Unsendable => JobError::give_up(said),
             Self::Us => JobError::Snooze(
                 spread(REFUSED_REST),
                 anyhow::anyhow!("{said}: it refuses this sender, see SMTP_URL and MAIL_FROM"),
@@ -115,47 +129,68 @@ mod tests {
     }
 
     #[test]
-    fn each_refusal_is_about_the_moment_the_address_or_us() {
+    fn each_refusal_is_about_the_moment_the_address_this_mail_or_us() {
+        use Verdict::*;
         for (step, answer, expected) in [
-            (Step::Connect, "connection refused", Verdict::Later),
-            (Step::Connect, "421 4.3.2 shutting down", Verdict::Later),
-            (Step::Recipient, "451 4.7.1 greylisted", Verdict::Later),
-            (Step::Data, "connection reset", Verdict::Later),
-            (Step::Body, "connection reset", Verdict::Unknown),
-            (Step::Body, "452 4.2.2 over quota", Verdict::Later),
-            (Step::Recipient, "550 no such user", Verdict::Recipient),
-            (Step::Recipient, "550 5.1.1 no such user", Verdict::Recipient),
-            (Step::Recipient, "553 5.1.3 bad address", Verdict::Recipient),
-            (Step::Body, "552 5.2.2 mailbox full", Verdict::Recipient),
-            (Step::Body, "550 no thanks", Verdict::Recipient),
-            (Step::Recipient, "550 5.7.1 relaying denied", Verdict::Us),
-            (Step::Recipient, "550 5.1.8 bad sender's system", Verdict::Us),
-            (Step::Connect, "535 5.7.8 bad credentials", Verdict::Us),
-            (Step::Sender, "530 5.7.0 TLS first", Verdict::Us),
-            (Step::Sender, "553 sender not allowed", Verdict::Us),
-            (Step::Body, "554 5.7.1 spam", Verdict::Us),
-            (Step::Body, "554 no", Verdict::Us),
+            (Step::Connect, "connection refused", Later),
+            (Step::Connect, "421 4.3.2 shutting down", Later),
+            (Step::Connect, "521 does not accept mail", Us),
+            (Step::Connect, "535 5.7.8 bad credentials", Us),
+            (Step::Connect, "554 5.1.1 nonsense", Us),
+            (Step::Unsaid, "not sent", Unsendable),
+            (Step::Sender, "530 5.7.0 TLS first", Us),
+            (Step::Sender, "553 sender not allowed", Us),
+            (Step::Sender, "550 5.1.0 address rejected", Us),
+            (Step::Sender, "550 5.1.1 no such sender", Us),
+            (Step::Sender, "501 5.5.4 syntax", Us),
+            (Step::Recipient, "451 4.7.1 greylisted", Later),
+            (Step::Recipient, "450 5.1.1 of two minds", Later),
+            (Step::Recipient, "452 4.2.2 over quota", Later),
+            (Step::Recipient, "550 5.1.1 no such user", DeadAddress),
+            (Step::Recipient, "550 5.1.2 no such domain", DeadAddress),
+            (Step::Recipient, "551 5.1.6 moved", DeadAddress),
+            (Step::Recipient, "556 5.1.10 null MX", DeadAddress),
+            (Step::Recipient, "550 5.2.1 disabled", DeadAddress),
+            (Step::Recipient, "550 5.1.0 rejected", Recipient),
+            (Step::Recipient, "553 5.1.3 bad address", Recipient),
+            (Step::Recipient, "550 5.2.0 mailbox", Recipient),
+            (Step::Recipient, "552 5.2.2 mailbox full", Recipient),
+            (Step::Recipient, "550 5.2.3 too long", Recipient),
+            (Step::Recipient, "550 5.4.1 access denied", Recipient),
+            (Step::Recipient, "553 5.6.7 no SMTPUTF8", Recipient),
+            (Step::Recipient, "550 no such user", Recipient),
+            (Step::Recipient, "550 4.1.1 of two minds", Recipient),
+            (Step::Recipient, "550 #5.1.1 no status code", Recipient),
+            (Step::Recipient, "550 5.1.1111 no status code", Recipient),
+            (Step::Recipient, "501 syntax", Recipient),
+            (Step::Recipient, "551 not local", Recipient),
+            (Step::Recipient, "552 full", Recipient),
+            (Step::Recipient, "553 not allowed", Recipient),
+            (Step::Recipient, "556 takes no mail", Recipient),
+            (Step::Recipient, "500 what?", Us),
+            (Step::Recipient, "503 sequence", Us),
+            (Step::Recipient, "554 no", Us),
+            (Step::Recipient, "555 parameters", Us),
+            (Step::Recipient, "550 5.1.8 bad sender's system", Us),
+            (Step::Recipient, "550 5.3.0 broken", Us),
+            (Step::Recipient, "550 5.3.2 not now", Us),
+            (Step::Recipient, "500 5.5.2 syntax", Us),
+            (Step::Recipient, "550 5.7.1 relaying denied", Us),
+            (Step::Recipient, "550 5.7.26 not authenticated", Us),
+            (Step::Data, "connection reset", Later),
+            (Step::Data, "554 no valid recipients", Us),
+            (Step::Data, "550 5.1.1 no such user", DeadAddress),
+            (Step::Body, "connection reset", Unknown),
+            (Step::Body, "452 4.2.2 over quota", Later),
+            (Step::Body, "550 5.1.1 no such user", DeadAddress),
+            (Step::Body, "552 5.2.2 mailbox full", Recipient),
+            (Step::Body, "552 5.3.4 too big", Recipient),
+            (Step::Body, "550 no thanks", Recipient),
+            (Step::Body, "554 5.6.0 content", Us),
+            (Step::Body, "554 5.7.1 spam", Us),
+            (Step::Body, "554 no", Us),
         ] {
             assert_eq!(verdict(step, answer), expected, "{step:?}: {answer}");
-        }
-    }
-
-    #[test]
-    fn a_full_mailbox_is_no_dead_address() {
-        for (answer, dead) in [
-            ("550 5.1.1 no such user", true),
-            ("550 no such user", true),
-            ("550 5.2.1 disabled", true),
-            ("552 5.2.2 mailbox full", false),
-            ("552 full", false),
-            ("550 5.2.3 too long", false),
-        ] {
-            let failure = Failure {
-                step: Step::Recipient,
-                answer: answer.to_owned(),
-                code: answer[..3].parse().ok(),
-            };
-            assert_eq!(Verdict::of(&failure).is_dead_address(&failure), dead, "{answer}");
         }
     }
 }

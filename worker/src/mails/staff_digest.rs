@@ -9,7 +9,7 @@ use usher_shared::{
         mail_breaker, mail_suppression, user,
     },
     jobs::{Job, MAIL_QUEUE, Options, Priority, enqueue_with},
-    time::now,
+    time::{first_id, now},
 };
 
 use crate::{JobContext, JobError, Letter};
@@ -82,6 +82,9 @@ pub(super) async fn send(job: StaffDigestMail, context: JobContext) -> Result<()
     context.post(&user, letter).await
 }
 
+/// Mail that waited for longer for its server is left out of what was sent.
+const HELD_BACK: chrono::Duration = chrono::Duration::days(30);
+
 /// The last 24 hours.
 struct News {
     accounts: u64,
@@ -95,13 +98,13 @@ struct News {
 impl News {
     async fn read(db: &impl ConnectionTrait) -> Result<Self, DbErr> {
         let since = now() - chrono::Duration::days(1);
-        // Ids are UUIDv7: those of the last day are found by the primary key.
-        let millis = u64::try_from(since.timestamp_millis()).unwrap_or_default();
-        let first = uuid::Builder::from_unix_timestamp_millis(millis, &[0; 10]).into_uuid();
-        let mails = |state| {
+        // Ids are UUIDv7: those of the last day are found by the primary key. They tell when a mail was written down, which
+        // may be long before it went out.
+        let mails = |state, since| {
             let of_state = mail::Entity::find().filter(mail::Column::State.eq(state));
-            of_state.filter(mail::Column::Id.gte(first))
+            of_state.filter(mail::Column::Id.gte(first_id(since)))
         };
+        let sent = mails(MailState::Sent, since - HELD_BACK).filter(mail::Column::SentAt.gt(since));
         let dead = job::Entity::find().filter(job::Column::State.eq(JobState::Dead));
         let suppressed = mail_suppression::Entity::find().filter(mail_suppression::Column::CreatedAt.gt(since));
         Ok(Self {
@@ -109,8 +112,8 @@ impl News {
                 .filter(user::Column::CreatedAt.gt(since))
                 .count(db)
                 .await?,
-            sent: mails(MailState::Sent).count(db).await? + mails(MailState::Kept).count(db).await?,
-            failed: mails(MailState::Failed).count(db).await?,
+            sent: sent.count(db).await? + mails(MailState::Kept, since).count(db).await?,
+            failed: mails(MailState::Failed, since).count(db).await?,
             dead: dead.filter(job::Column::FinishedAt.gt(since)).count(db).await?,
             suppressed: suppressed.count(db).await?,
             breakers: mail_breaker::Entity::find().all(db).await?,

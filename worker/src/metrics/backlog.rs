@@ -15,7 +15,7 @@ use usher_shared::{
         mail_breaker,
     },
     jobs::Priority,
-    time::now,
+    time::{first_id, now},
 };
 
 /// An answer is good for this long, however often it is asked for.
@@ -75,8 +75,7 @@ async fn read(db: &DatabaseConnection, queues: &[String]) -> Result<String, DbEr
 
 /// Jobs written in the last minute, whichever room wrote them: their ids are UUIDv7, so they are the table's end.
 async fn enqueued(db: &DatabaseConnection) -> Result<String, DbErr> {
-    let since = u64::try_from((now() - chrono::Duration::minutes(1)).timestamp_millis()).unwrap_or_default();
-    let first = uuid::Builder::from_unix_timestamp_millis(since, &[0; 10]).into_uuid();
+    let first = first_id(now() - chrono::Duration::minutes(1));
     let last = job::Entity::find()
         .select_only()
         .column(job::Column::Kind)

@@ -1,4 +1,5 @@
-//! `purge_expired`: removes tokens, sessions and kept answers that have run out, and what nobody asks for any more.
+//! `purge_expired`: removes tokens, sessions and kept answers that have run out, and what nobody asks for any more. Locks
+//! that have ended are taken off their accounts.
 
 use chrono::{DateTime, Utc};
 use sea_orm::{
@@ -6,11 +7,17 @@ use sea_orm::{
 };
 use serde::{Deserialize, Serialize};
 use usher_shared::{
+    audit::Actor,
     db::ForeignKeys,
-    entity::{idempotency_key, mail_breaker, mail_token, mfa_challenge, mfa_factor, session, spent_form_token},
+    entity::{
+        idempotency_key, mail_breaker, mail_token, mfa_challenge, mfa_factor, session, spent_form_token,
+        user::{self, UserStatus},
+    },
     jobs::{Job, Priority},
     mfa,
+    rules::Reason,
     time::now,
+    users::{self, Standing},
 };
 
 use crate::{JobContext, JobError};
@@ -53,8 +60,42 @@ pub(crate) async fn purge(_: PurgeExpired, context: JobContext) -> Result<(), Jo
     // A mail server that was not even asked for so long is no longer ours.
     let stale = mail_breaker::Entity::delete_many().filter(mail_breaker::Column::ProbeAt.lt(before));
     stale.exec(db).await?;
-    tracing::info!(tokens, keys, sessions, "purged what had expired");
+    let locks = take_ended_locks(&context).await?;
+    tracing::info!(tokens, keys, sessions, locks, "purged what had expired");
     Ok(())
+}
+
+/// Whoever's lock has ended is active from that moment on, whatever the row says; but the more rows there are that say
+/// otherwise, the longer it takes to find those that are locked still.
+async fn take_ended_locks(context: &JobContext) -> Result<u64, JobError> {
+    let mut taken = 0;
+    loop {
+        let ended: Vec<i64> = user::Entity::find()
+            .select_only()
+            .column(user::Column::Id)
+            .filter(user::Column::Status.eq(UserStatus::Locked))
+            .filter(user::Column::LockedUntil.lte(now()))
+            .filter(user::Column::DeletedAt.is_null())
+            .limit(BATCH)
+            .into_tuple()
+            .all(&context.db)
+            .await?;
+        for id in &ended {
+            let tx = context.begin().await?;
+            // Somebody may have locked it again since.
+            let user = users::find_for_change(&tx, *id).await?;
+            if let Some(user) = user.filter(|user| user.status != user.status_at(now())) {
+                let reason = Reason::parse("The lock has ended").ok();
+                let unlocked = users::set_standing(&tx, user, Standing::Unlocked, reason, &Actor::system()).await;
+                unlocked.map_err(JobError::retry)?;
+                tx.commit().await?;
+                taken += 1;
+            }
+        }
+        if (ended.len() as u64) < BATCH {
+            return Ok(taken);
+        }
+    }
 }
 
 async fn remove<E: EntityTrait>(

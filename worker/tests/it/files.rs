@@ -15,7 +15,8 @@ use usher_shared::{
         user,
     },
     exports::{self, Exported, Format},
-    imports, job_files,
+    imports::{self, Blank},
+    job_files,
 };
 use usher_testkit::on_both;
 use usher_worker::registry;
@@ -24,7 +25,11 @@ use uuid::Uuid;
 use crate::yard::Yard;
 
 async fn text(yard: &Yard, result: &Value) -> String {
-    let file: Uuid = result["file"].as_str().unwrap().parse().unwrap();
+    text_of(yard, &result["file"]).await
+}
+
+async fn text_of(yard: &Yard, file: &Value) -> String {
+    let file: Uuid = file.as_str().unwrap().parse().unwrap();
     let pieces: Vec<Vec<u8>> = job_files::read(yard.house.db.clone(), file)
         .try_collect()
         .await
@@ -47,8 +52,12 @@ async fn export(yard: &Yard, what: Exported, format: Format, objects: Option<Obj
 }
 
 async fn check(yard: &Yard, file: &str) -> (Uuid, Value) {
+    check_bytes(yard, file.as_bytes(), Blank::Keep).await
+}
+
+async fn check_bytes(yard: &Yard, file: &[u8], blank: Blank) -> (Uuid, Value) {
     let tx = yard.house.ledger.begin().await.unwrap();
-    let job = imports::check(&tx, "people.csv", file.as_bytes(), &Actor::system())
+    let job = imports::check(&tx, "people.csv", file, blank, &Actor::system())
         .await
         .unwrap();
     tx.commit().await.unwrap();
@@ -98,7 +107,7 @@ on_both! {
         assert_eq!((&result["rows"], &result["bytes"]), (&json!(2500), &json!(text.len())));
         let lines: Vec<_> = text.lines().collect();
         assert_eq!(lines.len(), 2501);
-        assert!(lines[0].starts_with("id,email,name,age,status,"), "{}", lines[0]);
+        assert!(lines[0].starts_with("\u{feff}id,email,name,age,status,"), "{}", lines[0]);
         assert!(lines[1].starts_with("1,ada@example.org,'=HYPERLINK(1),,active,"), "{}", lines[1]);
         assert!(lines[2500].contains("u2500@example.org"));
         assert!(!text.contains("secret"));
@@ -136,7 +145,7 @@ on_both! {
         assert_eq!(faults.iter().map(|fault| fault["line"].clone()).collect::<Vec<_>>(), [4, 5, 6].map(|line: i32| json!(line)));
         let fault = faults[0]["fault"].as_str().unwrap();
         assert!(fault.contains("email") && fault.contains("The age must be 150 or less"), "{fault}");
-        assert!(text(&yard, &result).await.starts_with("line,fault\r\n4,"));
+        assert!(text(&yard, &result).await.starts_with("\u{feff}line,fault\r\n4,"));
     }
 
     async fn an_import_takes_no_name_that_cannot_be_seen(db: TestDb) {
@@ -186,7 +195,7 @@ on_both! {
         let actor = Actor::new(ActorKind::User, Some(ada.id), "Ada");
         let (ledger, file) = (&yard.house.ledger, b"email,name\nnew@example.org,New\n");
         let tx = ledger.begin().await.unwrap();
-        let looked = imports::check(&tx, "people.csv", file, &actor).await.unwrap();
+        let looked = imports::check(&tx, "people.csv", file, Blank::Keep, &actor).await.unwrap();
         tx.commit().await.unwrap();
         let worker = yard.start(registry());
         yard.reaches(looked, JobState::Done).await;
@@ -228,11 +237,68 @@ on_both! {
         assert_eq!(people(&yard).await, [("b@example.org".to_owned(), "B".to_owned(), None)]);
     }
 
+    async fn an_export_comes_back_as_it_is_and_changes_nothing(db: TestDb) {
+        let yard = Yard::embedded(db).await;
+        for (name, email) in [("'=1+1", "ada@example.org"), ("=2;\"=3", "b@example.org"), ("Ødegård, \"Bo\"", "ø@example.org"), ("Boss", "boss@example.org"), ("Gone", "gone@example.org")] {
+            yard.sign_up(name, email).await;
+        }
+        yard.sql("UPDATE users SET is_staff = true WHERE name = 'Boss'").await;
+        yard.sql("UPDATE users SET deleted_at = '2026-01-01T00:00:00+00:00' WHERE name = 'Gone'").await;
+        yard.sql("UPDATE users SET age = 36 WHERE email = 'ada@example.org'").await;
+        // What no rule would let in today.
+        yard.sql("UPDATE users SET name = '', email = 'root@localhost', email_key = 'root@localhost' WHERE email = 'b@example.org'").await;
+        let before = people(&yard).await;
+        let (_, file) = export(&yard, Exported::Users, Format::Csv, None).await;
+        assert!(file.contains(",''=1+1,36,"), "{file}");
+        for blank in [Blank::Keep, Blank::Clear] {
+            let (checked, result) = check_bytes(&yard, file.as_bytes(), blank).await;
+            let counts: Vec<_> = ["rows", "new", "changed", "unchanged", "faulty"].map(|name| result[name].clone()).into();
+            assert_eq!(counts, [5, 0, 0, 5, 0].map(|count: i32| json!(count)), "{result}");
+            assert!(result["ignored"].as_array().unwrap().contains(&json!("status")), "{result}");
+            assert_eq!(import(&yard, checked, true).await.1, json!({"done": 0, "skipped": 5, "failed": 0}));
+        }
+        assert_eq!(people(&yard).await, before);
+    }
+
+    async fn what_is_missing_is_a_fault_and_a_blank_cell_changes_nothing_unless_it_is_meant_to(db: TestDb) {
+        let yard = Yard::embedded(db).await;
+        yard.sign_up("Ada", "ada@example.org").await;
+        yard.sign_up("Bob", "bob@example.org").await;
+        yard.sql("UPDATE users SET age = 36").await;
+        let file = "\u{feff}sep=;\r\n\r\nE-Mail ;NAME;Age;;\r\nada@example.org;Ada King;;;\r\nbob@example.org;;\r\nc@example.org;C\r\nd@example.org;D;1;;x\r\n";
+        let (checked, kept) = check_bytes(&yard, file.as_bytes(), Blank::Keep).await;
+        let counts = |result: &Value| ["rows", "new", "changed", "unchanged", "faulty"].map(|name| result[name].as_i64().unwrap());
+        assert_eq!(counts(&kept), [4, 0, 1, 1, 2], "{kept}");
+        let faults: Vec<_> = kept["faults"].as_array().unwrap().iter().map(|fault| (fault["line"].as_i64().unwrap(), fault["fault"].as_str().unwrap().to_owned())).collect();
+        let said = |line, fields| (line, format!("it has {fields} fields, the first line names 3"));
+        assert_eq!(faults, [said(6, 2), said(7, 5)]);
+        assert_eq!(text_of(&yard, &kept["changes"]).await, "\u{feff}line,email,field,before,after\r\n4,ada@example.org,name,Ada,Ada King\r\n");
+        import(&yard, checked, false).await;
+        let person = |email: &str, name: &str, age| (email.to_owned(), name.to_owned(), age);
+        assert_eq!(people(&yard).await, [person("ada@example.org", "Ada King", Some(36)), person("bob@example.org", "Bob", Some(36))]);
+
+        let (checked, cleared) = check_bytes(&yard, file.as_bytes(), Blank::Clear).await;
+        assert_eq!(counts(&cleared), [4, 0, 1, 0, 3], "a name cannot be cleared: {cleared}");
+        assert!(text_of(&yard, &cleared["changes"]).await.ends_with("4,ada@example.org,age,36,\r\n"));
+        import(&yard, checked, false).await;
+        assert_eq!(people(&yard).await[0], person("ada@example.org", "Ada King", None));
+    }
+
+    async fn a_file_in_utf_16_is_read(db: TestDb) {
+        let yard = Yard::embedded(db).await;
+        let file: Vec<u8> = "\u{feff}Email address\tName\r\ne@example.org\tÉlodie\r\n".encode_utf16().flat_map(u16::to_le_bytes).collect();
+        let (checked, result) = check_bytes(&yard, &file, Blank::Keep).await;
+        assert_eq!(result["new"], json!(1), "{result}");
+        import(&yard, checked, false).await;
+        assert_eq!(people(&yard).await, [("e@example.org".to_owned(), "Élodie".to_owned(), None)]);
+    }
+
     async fn a_file_that_is_no_list_of_users_is_refused_with_what_to_do(db: TestDb) {
         let yard = Yard::embedded(db).await;
         for (file, words) in [
             ("name\nAda\n", "must name the columns email and name"),
             ("email,name,shoe\n", "there is no column \"shoe\""),
+            ("email,e-mail,name\n", "is there twice"),
             ("email,name\n\"ada", "never closed"),
             ("", "upload it again"),
         ] {
@@ -242,7 +308,7 @@ on_both! {
         }
         let tx = yard.house.ledger.begin().await.unwrap();
         let too_large = vec![b'x'; imports::MAX_BYTES + 1];
-        assert!(imports::check(&tx, "x.csv", &too_large, &Actor::system()).await.is_err());
+        assert!(imports::check(&tx, "x.csv", &too_large, Blank::Keep, &Actor::system()).await.is_err());
         assert!(imports::run(&tx, Uuid::now_v7(), false, &Actor::system()).await.is_err());
     }
 }

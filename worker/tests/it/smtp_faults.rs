@@ -56,6 +56,11 @@ const HELD_BACK: Left = Left {
     breaker: true,
     ..LATER
 };
+/// The one mail was refused, perhaps for what we are: tried again, no attempt counts, nothing else waits yet.
+const REFUSED: Left = Left {
+    breaker: false,
+    ..HELD_BACK
+};
 /// Over: this address will not do.
 const DEAD: Left = Left {
     job: JobState::Dead,
@@ -107,6 +112,14 @@ fn each_misbehaviour_of_a_mail_server_has_its_consequence() {
             case(Step::Accepted, Deed::Drops, UNKNOWN),
             says(Step::Recipient, "550 5.1.1 No such user", DEAD_ADDRESS),
             says(Step::Recipient, "552 5.2.2 Mailbox full", DEAD),
+            says(Step::Recipient, "550 No such user", DEAD),
+            says(Step::Recipient, "501 Syntax error", DEAD),
+            says(Step::Body, "550 5.1.1 No such user", DEAD_ADDRESS),
+            says(Step::Recipient, "500 Syntax error", REFUSED),
+            says(Step::Recipient, "554 Relay access denied", REFUSED),
+            says(Step::Recipient, "550 5.7.1 Relaying denied", REFUSED),
+            says(Step::Body, "554 5.3.0 Out of order", REFUSED),
+            says(Step::Sender, "550 5.1.1 Unknown sender", HELD_BACK),
             says(Step::Greeting, "554 5.7.1 Go away", HELD_BACK),
             says(Step::Sender, "550 5.7.1 Sender refused", HELD_BACK),
             Case {
@@ -166,6 +179,35 @@ fn a_server_that_hangs_after_the_body_is_left_after_half_a_minute_and_the_mail_i
 }
 
 on_both! {
+    async fn an_address_beyond_ascii_waits_for_no_server_that_cannot_take_it_and_is_not_blamed(db: TestDb) {
+        let sink = SmtpSink::start().await;
+        sink.know_ascii_alone();
+        let yard = Yard::with(db, &[("SMTP_URL", &sink.url())], true).await;
+        let [beyond, domain, ascii] = ["öde@example.org", "ada@bücher.example", "bob@example.org"];
+        let mut jobs = vec![];
+        for address in [beyond, domain, ascii] {
+            let user = yard.sign_up("Ada Lovelace", address).await;
+            jobs.push(yard.job_of(&user).await.id);
+        }
+        let working = yard.start(registry());
+        let dead = yard.reaches(jobs[0], JobState::Dead).await;
+        for id in &jobs[1..] {
+            yard.reaches(*id, JobState::Done).await;
+        }
+        working.stop().await;
+        assert!(dead.last_error.as_deref().is_some_and(|why| why.contains("SMTPUTF8")), "{dead:?}");
+        let mails = yard.mails().await;
+        let mail = mails.iter().find(|mail| mail.job_id == Some(dead.id)).unwrap();
+        let answer = mail.answer.as_deref().unwrap();
+        assert!(mail.state == MailState::Failed && answer.contains("not sent") && answer.contains("SMTPUTF8"), "{mail:?}");
+        let conn = &yard.house.db;
+        assert!(mail_suppression::Entity::find().all(conn).await.unwrap().is_empty());
+        assert!(mail_breaker::Entity::find().all(conn).await.unwrap().is_empty());
+        let mut sent: Vec<_> = sink.accepted().into_iter().map(|mail| mail.to).collect();
+        sent.sort_unstable();
+        assert_eq!(sent, ["ada@xn--bcher-kva.example", "bob@example.org"]);
+    }
+
     async fn a_mail_whose_acceptance_got_lost_comes_again_under_the_same_message_id(db: TestDb) {
         let sink = SmtpSink::start().await;
         sink.misbehave(Step::Accepted, Deed::Drops);

@@ -7,17 +7,20 @@ use sea_orm::{
 };
 use serde_json::json;
 use usher_shared::{
+    audit::Actor,
     entity::{
         audit_log, job,
         job::JobState,
         job_schedule, mail, mail_token,
         mail_token::MailTokenPurpose,
         session::{self, SessionKind},
-        user,
+        user::{self, UserStatus},
     },
     jobs::DeleteAccount,
     mail_tokens,
+    rules::Reason,
     time::now,
+    users::{self, Standing},
 };
 use usher_testkit::{eventually, on_both};
 use usher_worker::registry;
@@ -96,6 +99,28 @@ on_both! {
         let tokens = mail_token::Entity::find().filter(mail_token::Column::ExpiresAt.lt(now())).count(conn).await.unwrap();
         let sessions = session::Entity::find().count(conn).await.unwrap();
         assert_eq!((tokens, sessions), (1, 2));
+    }
+
+    async fn a_lock_that_has_ended_is_taken_off_and_no_other(db: TestDb) {
+        let yard = Yard::embedded(db).await;
+        let conn = &yard.house.db;
+        let mut ids = vec![];
+        for (name, until) in [("Past", Some(now() - Duration::minutes(1))), ("Future", Some(now() + Duration::days(1))), ("Endless", None)] {
+            let user = yard.sign_up(name, &format!("{}@example.org", name.to_lowercase())).await;
+            let tx = yard.house.ledger.begin().await.unwrap();
+            let locked = Standing::Locked { until };
+            users::set_standing(&tx, user.clone(), locked, Reason::parse("Spam").ok(), &Actor::system()).await.unwrap();
+            tx.commit().await.unwrap();
+            ids.push(user.id);
+        }
+        let worker = yard.start(registry());
+        run_by_the_clock(&yard, "purge_expired").await;
+        worker.stop().await;
+        let users = user::Entity::find().order_by_asc(user::Column::Id).all(conn).await.unwrap();
+        let rows: Vec<_> = users.iter().map(|user| (user.status, user.lock_reason.as_deref())).collect();
+        assert_eq!(rows, [(UserStatus::Active, None), (UserStatus::Locked, Some("Spam")), (UserStatus::Locked, Some("Spam"))]);
+        let noted = audit_log::Entity::find().filter(audit_log::Column::Action.eq("unlock")).all(conn).await.unwrap();
+        assert_eq!(noted.iter().map(|row| row.object_id.clone()).collect::<Vec<_>>(), [Some(ids[0].to_string())]);
     }
 
     async fn an_account_that_was_deleted_a_month_ago_is_gone_with_its_mails(db: TestDb) {

@@ -8,26 +8,37 @@ use usher_shared::{
         job_item::{self, ItemOutcome},
         user,
     },
-    imports::ImportUsers,
+    imports::{Blank, ImportUsers},
     jobs::Tx,
+    rules::{Age, Violation},
     users::{self, ChangeError, CreateUserError, Edit, NewUser},
 };
 
-use super::table::Line;
+use super::table::{Cells, Line};
 use crate::{JobContext, JobError};
 
 /// What becomes of a line.
 pub(super) enum Fate {
     New(NewUser),
-    Changed(i64, Edit),
+    Changed(Change),
     Unchanged,
     Faulty(String),
+}
+
+/// What a line changes of a user.
+pub(super) struct Change {
+    id: i64,
+    pub(super) email: String,
+    edit: Edit,
+    /// Each field with its old and its new value.
+    pub(super) fields: Vec<(&'static str, String, String)>,
 }
 
 /// Says what becomes of each line; `seen` are the addresses of the lines before. One statement.
 pub(super) async fn judge(
     conn: &impl ConnectionTrait,
     lines: &[Line],
+    blank: Blank,
     seen: &mut HashSet<String>,
 ) -> Result<Vec<(usize, Fate)>, DbErr> {
     let keys = lines.iter().filter_map(Line::key);
@@ -40,42 +51,93 @@ pub(super) async fn judge(
         .collect();
     Ok(lines
         .iter()
-        .map(|line| (line.number, fate(line, &known, seen)))
+        .map(|line| (line.number, fate(line, blank, &known, seen)))
         .collect())
 }
 
-fn fate(line: &Line, known: &HashMap<String, user::Model>, seen: &mut HashSet<String>) -> Fate {
-    let wanted = match &line.user {
-        Ok(wanted) => wanted,
+fn fate(line: &Line, blank: Blank, known: &HashMap<String, user::Model>, seen: &mut HashSet<String>) -> Fate {
+    let cells = match &line.cells {
+        Ok(cells) => cells,
         Err(fault) => return Fate::Faulty(fault.clone()),
     };
-    if !seen.insert(wanted.email.key().to_owned()) {
+    let Some(key) = line.key() else {
+        return of_new(cells);
+    };
+    let user = known.get(&key);
+    if !seen.insert(key) {
         return Fate::Faulty("an earlier line has the same address".to_owned());
     }
-    let Some(user) = known.get(wanted.email.key()) else {
-        return Fate::New(NewUser {
-            name: wanted.name.clone(),
-            email: wanted.email.clone(),
-            age: wanted.age.flatten(),
-        });
+    match user {
+        Some(user) => of_known(cells, blank, user),
+        None => of_new(cells),
+    }
+}
+
+fn of_new(cells: &Cells) -> Fate {
+    let age = cells.age.as_ref().filter(|age| !age.is_blank());
+    let age = age.map(|age| age.value.clone()).transpose();
+    match (cells.email.value.clone(), cells.name.value.clone(), age) {
+        (Ok(email), Ok(name), Ok(age)) => Fate::New(NewUser { name, email, age }),
+        (email, name, age) => faulty([email.err(), name.err(), age.err()]),
+    }
+}
+
+/// What is there already is left alone, whatever the rules would say to it today.
+fn of_known(cells: &Cells, blank: Blank, user: &user::Model) -> Fate {
+    let mut change = Change {
+        id: user.id,
+        email: user.email.clone(),
+        edit: Edit::default(),
+        fields: Vec::new(),
     };
-    if user.is_staff || user.is_superuser {
-        return Fate::Faulty("the address is a member of the staff's; change them on their page".to_owned());
+    let (mut name_fault, mut age_fault) = (None, None);
+    if cells.name.typed != user.name && !(cells.name.is_blank() && blank == Blank::Keep) {
+        match &cells.name.value {
+            Ok(name) if name.as_str() == user.name => {}
+            Ok(name) => {
+                change
+                    .fields
+                    .push(("name", user.name.clone(), name.as_str().to_owned()));
+                change.edit.name = Some(name.clone());
+            }
+            Err(fault) => name_fault = Some(fault.clone()),
+        }
     }
-    if user.deleted_at.is_some() {
-        return Fate::Faulty("the address is a deleted account's; it is free once that is purged".to_owned());
+    if let Some(cell) = &cells.age
+        && !(cell.is_blank() && blank == Blank::Keep)
+    {
+        let before = user.age.map(|age| age.to_string()).unwrap_or_default();
+        let age = match cell.is_blank() {
+            true => Ok(None),
+            false => cell.value.clone().map(Some),
+        };
+        match age {
+            _ if cell.typed == before => {}
+            Ok(age) if age.map(Age::years) == user.age => {}
+            Ok(age) => {
+                let after = age.map(|age| age.years().to_string()).unwrap_or_default();
+                change.fields.push(("age", before, after));
+                change.edit.age = Some(age);
+            }
+            Err(fault) => age_fault = Some(fault),
+        }
     }
-    let name = (user.name != wanted.name.as_str()).then(|| wanted.name.clone());
-    let age = wanted.age.filter(|age| user.age != age.map(|age| age.years()));
-    if name.is_none() && age.is_none() {
-        return Fate::Unchanged;
+    if change.fields.is_empty() && name_fault.is_none() && age_fault.is_none() {
+        Fate::Unchanged
+    } else if user.is_staff || user.is_superuser {
+        Fate::Faulty("the address is a member of the staff's; change them on their page".to_owned())
+    } else if user.deleted_at.is_some() {
+        Fate::Faulty("the address is a deleted account's; it is free once that is purged".to_owned())
+    } else if name_fault.is_some() || age_fault.is_some() {
+        faulty([None, name_fault, age_fault])
+    } else {
+        Fate::Changed(change)
     }
-    let edit = Edit {
-        name,
-        age,
-        ..Edit::default()
-    };
-    Fate::Changed(user.id, edit)
+}
+
+fn faulty(faults: [Option<Violation>; 3]) -> Fate {
+    let words = faults.into_iter().flatten().map(|fault| fault.message);
+    Fate::Faulty(words.collect::<Vec<_>>().join("; "))
 }
 
 /// Imports some lines and writes their outcomes, in one transaction. Should somebody else take one of the addresses
@@ -88,10 +150,10 @@ pub(super) async fn write_batch(
 ) -> Result<(), JobError> {
     let tx = context.begin().await?;
     let mut items = Vec::with_capacity(lines.len());
-    for (line, fate) in judge(&*tx, lines, seen).await? {
+    for (line, fate) in judge(&*tx, lines, job.blank, seen).await? {
         let (outcome, error) = match fate {
             Fate::New(new) => create(job, &tx, &new).await?,
-            Fate::Changed(id, edit) => change(job, &tx, id, edit).await?,
+            Fate::Changed(wanted) => change(job, &tx, wanted.id, wanted.edit).await?,
             Fate::Unchanged => (ItemOutcome::Skipped, Some("it is so already".to_owned())),
             Fate::Faulty(fault) => (ItemOutcome::Failed, Some(fault)),
         };

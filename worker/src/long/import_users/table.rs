@@ -1,7 +1,9 @@
-//! A CSV file as lines about users, each checked by the rules that the API has.
+//! A CSV file as lines about users: which cell says what, by the rules that the API has.
 
+use sea_orm::{IdenStatic, Iterable};
 use usher_shared::{
-    csv::Records,
+    csv::{self, Records},
+    entity::user,
     imports::MAX_ROWS,
     rules::{Age, Email, EmailPolicy, Name, Violation, ViolationKind},
 };
@@ -9,21 +11,41 @@ use usher_shared::{
 /// All lines of a file.
 pub(super) struct Table {
     pub(super) lines: Vec<Line>,
+    /// Columns that an export has and an import leaves alone.
+    pub(super) ignored: Vec<String>,
 }
 
-/// One line: what it says, or all that is wrong with it.
+/// One line: what its cells say, or why they cannot be told apart.
 pub(super) struct Line {
     /// Its number in the file, from 1 on.
     pub(super) number: usize,
-    pub(super) user: Result<Wanted, String>,
+    pub(super) cells: Result<Cells, String>,
 }
 
-/// What a line wants a user to be.
-pub(super) struct Wanted {
-    pub(super) email: Email,
-    pub(super) name: Name,
-    /// None where the file has no such column, so that ages stay as they are.
-    pub(super) age: Option<Option<Age>>,
+pub(super) struct Cells {
+    pub(super) email: Cell<Email>,
+    pub(super) name: Cell<Name>,
+    /// None where the file has no such column.
+    pub(super) age: Option<Cell<Age>>,
+}
+
+/// What is typed in a cell, and what the rule says to it.
+pub(super) struct Cell<T> {
+    pub(super) typed: String,
+    pub(super) value: Result<T, Violation>,
+}
+
+impl<T> Cell<T> {
+    fn read(typed: &str, rule: impl FnOnce(&str) -> Result<T, Violation>) -> Self {
+        Self {
+            typed: typed.trim().to_owned(),
+            value: rule(typed),
+        }
+    }
+
+    pub(super) fn is_blank(&self) -> bool {
+        self.typed.is_empty()
+    }
 }
 
 /// Where the columns are.
@@ -31,52 +53,58 @@ struct Columns {
     email: usize,
     name: usize,
     age: Option<usize>,
+    /// The first line's names, in their places; blank ones are no columns.
+    header: Vec<String>,
+    /// Fields up to the last column that has a name.
+    width: usize,
 }
 
 impl Line {
     /// What the address is looked up by.
-    pub(super) fn key(&self) -> Option<&str> {
-        self.user.as_ref().ok().map(|user| user.email.key())
+    pub(super) fn key(&self) -> Option<String> {
+        let cells = self.cells.as_ref().ok()?;
+        (!cells.email.is_blank()).then(|| Email::key_of(&cells.email.typed))
     }
 }
 
 impl Table {
     /// The error says why none of the file can be used, and what to do.
     pub(super) fn read(bytes: &[u8], policy: EmailPolicy) -> Result<Self, String> {
-        let text = str::from_utf8(bytes).map_err(|_| "the file is not UTF-8: save it as \"CSV UTF-8\"".to_owned())?;
-        let mut records = Records::of(text);
+        let text = csv::decode(bytes)?;
+        let mut records = Records::of(&text);
         let header = match records.next() {
             Some(Ok((_, header))) => header,
             Some(Err(error)) => return Err(error.to_string()),
             None => return Err("the file is empty; its first line names the columns: email,name,age".to_owned()),
         };
-        let columns = Columns::of(&header)?;
+        let (columns, ignored) = Columns::of(header)?;
         let mut lines = Vec::new();
         for record in records {
             let (number, fields) = record.map_err(|error| error.to_string())?;
             if lines.len() == MAX_ROWS {
                 return Err(format!("the file has more than {MAX_ROWS} lines: split it"));
             }
-            let user = if fields.len() > header.len() {
-                let (fields, columns) = (fields.len(), header.len());
-                Err(format!("it has {fields} fields, the first line names {columns}"))
-            } else {
-                columns.read(&fields, policy)
-            };
-            lines.push(Line { number, user });
+            let cells = columns.read(&fields, policy);
+            lines.push(Line { number, cells });
         }
-        Ok(Self { lines })
+        Ok(Self { lines, ignored })
     }
 }
 
 impl Columns {
-    fn of(header: &[String]) -> Result<Self, String> {
+    fn of(header: Vec<String>) -> Result<(Self, Vec<String>), String> {
         let (mut email, mut name, mut age) = (None, None, None);
+        let mut ignored: Vec<String> = Vec::new();
         for (index, column) in header.iter().enumerate() {
-            let place = match column.trim().to_lowercase().as_str() {
-                "email" => &mut email,
+            let place = match word(column).as_str() {
+                "" => continue,
+                "email" | "emailaddress" => &mut email,
                 "name" => &mut name,
                 "age" => &mut age,
+                other if is_exported(other) => {
+                    ignored.push(column.trim().to_owned());
+                    continue;
+                }
                 _ => {
                     return Err(format!(
                         "there is no column {column:?}; the columns are email, name and age"
@@ -87,33 +115,52 @@ impl Columns {
                 return Err(format!("the column {column:?} is there twice"));
             }
         }
-        match (email, name) {
-            (Some(email), Some(name)) => Ok(Self { email, name, age }),
-            _ => Err("the first line must name the columns email and name; age may follow".to_owned()),
-        }
+        let (Some(email), Some(name)) = (email, name) else {
+            return Err("the first line must name the columns email and name; age may follow".to_owned());
+        };
+        let width = header.iter().rposition(|column| !word(column).is_empty());
+        let columns = Self {
+            email,
+            name,
+            age,
+            width: width.map_or(0, |last| last + 1),
+            header,
+        };
+        Ok((columns, ignored))
     }
 
-    fn read(&self, fields: &[String], policy: EmailPolicy) -> Result<Wanted, String> {
-        let field = |index: usize| fields.get(index).map_or("", String::as_str);
-        let email = Email::parse(field(self.email), policy);
-        let name = Name::parse(field(self.name));
-        let age = self.age.map(|index| parse_age(field(index))).transpose();
-        match (email, name, age) {
-            (Ok(email), Ok(name), Ok(age)) => Ok(Wanted { email, name, age }),
-            (email, name, age) => {
-                let faults = [email.err(), name.err(), age.err()];
-                let words = faults.into_iter().flatten().map(|fault| fault.message);
-                Err(words.collect::<Vec<_>>().join("; "))
-            }
+    fn read(&self, fields: &[String], policy: EmailPolicy) -> Result<Cells, String> {
+        let names = |index: usize| self.header.get(index).is_some_and(|column| !word(column).is_empty());
+        let is_stray = |(index, field): (usize, &String)| !names(index) && !field.trim().is_empty();
+        // What is missing would be taken for what is blank.
+        if fields.len() < self.width || fields.iter().enumerate().any(is_stray) {
+            let filled = fields.iter().rposition(|field| !field.trim().is_empty());
+            let has = filled.map_or(0, |last| last + 1).max(fields.len().min(self.width));
+            let named = self.width;
+            return Err(format!("it has {has} fields, the first line names {named}"));
         }
+        let field = |index: usize| fields[index].as_str();
+        Ok(Cells {
+            email: Cell::read(field(self.email), |typed| Email::parse(typed, policy)),
+            name: Cell::read(field(self.name), Name::parse),
+            age: self.age.map(|index| Cell::read(field(index), parse_age)),
+        })
     }
 }
 
-fn parse_age(raw: &str) -> Result<Option<Age>, Violation> {
-    if raw.trim().is_empty() {
-        return Ok(None);
-    }
+/// `E-mail` and ` EMAIL ` are `email`.
+fn word(column: &str) -> String {
+    let letters = column.chars().filter(|c| c.is_alphanumeric());
+    letters.flat_map(char::to_lowercase).collect()
+}
+
+/// Whether an export of users has this column.
+fn is_exported(column: &str) -> bool {
+    user::Column::iter().any(|known| word(known.as_str()) == column)
+}
+
+fn parse_age(raw: &str) -> Result<Age, Violation> {
     let number = raw.trim().parse::<i64>();
     let number = number.map_err(|_| Violation::new(ViolationKind::IntParsing, "The age must be a whole number"))?;
-    Age::parse(number).map(Some)
+    Age::parse(number)
 }
