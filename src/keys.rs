@@ -82,7 +82,7 @@ pub async fn run(config: &Config, command: Command) -> Result<()> {
             if key.revoked_at.is_some() {
                 bail!("key {id} is revoked already");
             }
-            api_keys::revoke(&tx, key, &Actor::system()).await?;
+            api_keys::revoke(&tx, key, None, &Actor::system()).await?;
             tx.commit().await?;
             say::line(format_args!("Key {id} is revoked."));
             Ok(())

@@ -9,12 +9,13 @@ use sea_orm::{
 };
 use std::collections::HashMap;
 use usher_shared::{
+    audit::present_word,
     entity::{audit_log, job::READY, user::UserStatus},
     time::now,
 };
 
 use crate::{
-    engine::{Cell, EXACT_UP_TO, Tone, capitalised, grouped, short_time},
+    engine::{Cell, EXACT_UP_TO, Operation, Tone, capitalised, grouped, short_time},
     error::AdminError,
     page,
     plot::{Plot, Point},
@@ -79,7 +80,7 @@ pub(crate) async fn show(State(state): State<AppState>, visit: Visit, staff: Sta
         plots.extend(staff.may("jobs.view").then(|| jobs_done(&series)));
     }
     let recent = if staff.may("audit.view") {
-        Some(recent(&state).await?)
+        Some(recent(&state, &staff).await?)
     } else {
         None
     };
@@ -256,7 +257,7 @@ fn jobs_done(series: &Series) -> Plot {
     Plot::new("Jobs done per hour", "jobs in 24 hours", points.collect())
 }
 
-async fn recent(state: &AppState) -> Result<Vec<Recent>, DbErr> {
+async fn recent(state: &AppState, staff: &Staff) -> Result<Vec<Recent>, DbErr> {
     let query = audit_log::Entity::find()
         .order_by_desc(audit_log::Column::Id)
         .limit(RECENT);
@@ -266,10 +267,12 @@ async fn recent(state: &AppState) -> Result<Vec<Recent>, DbErr> {
             .site
             .models
             .iter()
-            .find(|model| model.meta.singular == row.object_type);
+            .find(|model| model.meta.object_type() == present_word(&row.object_type));
         let label = row.object_label.clone().or_else(|| row.object_id.clone());
         let object = label.map(|label| match (model, &row.object_id) {
-            (Some(model), Some(id)) => Cell::link(label, format!("{}/{id}", model.href())),
+            (Some(model), Some(id)) if staff.may(&model.meta.permission(Operation::View)) => {
+                Cell::link(label, format!("{}/{id}", model.href()))
+            }
             _ => Cell::text(label),
         });
         Recent {

@@ -37,8 +37,8 @@ use crate::{error::AdminError, state::AppState};
 const REMEMBERED: TimeDelta = TimeDelta::hours(13);
 /// For this long the answer is given again, with what it shows only once.
 const ANSWERED_AGAIN: TimeDelta = TimeDelta::minutes(10);
-/// Of an answer, in bytes.
-const MAX_ANSWER: usize = 256 * 1024;
+/// Of an answer, in bytes; the largest is a form that was kept for somebody who has signed in again.
+const MAX_ANSWER: usize = 1024 * 1024;
 
 /// The token of a form that was sent, as drawn by [`crate::csrf`].
 #[derive(Clone, Debug)]

@@ -32,7 +32,9 @@ const PURPOSE: &str = "admin form of an ended session";
 /// As long as a session.
 const LIFETIME: TimeDelta = TimeDelta::hours(12);
 /// What the log-in form, which holds it sealed, has room for.
-const MAX_BYTES: usize = 512 * 1024;
+const MAX_BYTES: usize = 128 * 1024;
+/// What is also shown to be read.
+const MAX_SHOWN: usize = 16 * 1024;
 
 const SIGN_IN: &str = "You were signed out before this form was sent. Sign in, and you get it back.";
 const PASSWORDS: &str =
@@ -137,9 +139,10 @@ pub(crate) fn ask_again(state: &AppState, visit: &Visit, waiting: &Waiting) -> R
 }
 
 fn show(state: &AppState, visit: &Visit, status: StatusCode, to: String, form: Vec<(String, String)>) -> Response {
+    let length: usize = form.iter().map(|(name, value)| name.len() + value.len()).sum();
     let typed = form
         .iter()
-        .filter(|(name, value)| !name.starts_with('_') && !value.is_empty());
+        .filter(|(name, value)| length <= MAX_SHOWN && !name.starts_with('_') && !value.is_empty());
     let page = KeptPage {
         shell: Shell::outside(state, visit, "Your form was kept"),
         typed: typed.cloned().collect(),

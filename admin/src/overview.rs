@@ -17,7 +17,7 @@ use sea_orm::{ColumnTrait, ConnectionTrait, DbBackend, DbErr, EntityTrait, Query
 use serde::Deserialize;
 use tokio::sync::Mutex;
 use usher_shared::{
-    audit::{self, Entry},
+    audit::{self, Entry, ObjectType},
     entity::{job::READY, job_queue, worker},
     jobs,
     time::now,
@@ -208,7 +208,7 @@ pub(crate) async fn change(
     jobs::pause_queue(&tx, queue, pause.then(|| actor.label.clone())).await?;
     let entry = Entry {
         action: if pause { "pause" } else { "resume" },
-        object_type: "queue",
+        object_type: ObjectType::Queue.as_str(),
         object_id: Some(queue.to_owned()),
         object_label: Some(queue.to_owned()),
         ..Entry::default()

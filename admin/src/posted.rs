@@ -132,14 +132,14 @@ impl FromRequest<AppState> for PostedOutside {
         let visitor = visit.visitor.clone().map(Binding::Visitor);
         let is_for = |binding: &Binding| csrf::check(key, binding, token).is_ok();
         let signed = visit.standing.signed().map(|signed| signed.user.id);
-        let is_own = origin == Origin::Own
-            || is_for(&visit.csrf_binding)
+        let own = is_for(&visit.csrf_binding)
             || visitor.as_ref().is_some_and(is_for)
             || (signed.is_some() && csrf::author(key, token) == signed);
-        if is_own {
-            let token = Some(token).filter(|token| !token.is_empty()).map(str::to_owned);
-            fields.token = Some(visit.take_form(&token.unwrap_or_else(new_visitor), &body).await?);
-        }
+        let is_own = own || origin == Origin::Own;
+        // A form without a token is one of its own.
+        let token = Some(token).filter(|token| !token.is_empty()).map(str::to_owned);
+        let form = visit.take_form(&token.unwrap_or_else(new_visitor), &body, own).await?;
+        fields.token = Some(form);
         Ok(Self { fields, is_own })
     }
 }

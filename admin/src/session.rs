@@ -3,7 +3,7 @@
 //! A session ends after an hour without a request and after twelve hours whatever happens, as NIST
 //! SP 800-63B section 4.2.3 has it for AAL2.
 
-use std::collections::{HashMap, HashSet};
+use std::collections::HashMap;
 
 use chrono::{DateTime, TimeDelta, Utc};
 use sea_orm::{
@@ -12,6 +12,7 @@ use sea_orm::{
 };
 use usher_shared::{
     Token, TokenKind,
+    acts::Holder,
     entity::{
         session::{self, SessionKind},
         user,
@@ -39,7 +40,8 @@ pub(crate) struct Signed {
     pub(crate) has_factor: bool,
     /// When the password was last shown in this session.
     pub(crate) reauthenticated_at: Option<DateTime<Utc>>,
-    pub(crate) permissions: HashSet<String>,
+    /// The person with the permissions of all their roles.
+    pub(crate) holder: Holder,
     /// The columns chosen for lists, by the list's name.
     pub(crate) columns: HashMap<String, Vec<String>>,
     /// For whom the person acts.
@@ -107,17 +109,14 @@ pub(crate) async fn load(db: &impl ConnectionTrait, token: &Token) -> Result<Opt
         }),
         None => None,
     };
+    let permissions = permissions.unwrap_or_default();
     Ok(Some(Signed {
         id,
+        holder: Holder::staff(&user, permissions.split_whitespace().map(str::to_owned).collect()),
         user,
         mfa_at: row.try_get("", "mfa_at")?,
         has_factor: row.try_get("", "has_factor")?,
         reauthenticated_at: row.try_get("", "reauthenticated_at")?,
-        permissions: permissions
-            .unwrap_or_default()
-            .split_whitespace()
-            .map(str::to_owned)
-            .collect(),
         columns: columns.unwrap_or_default().split('/').filter_map(chosen).collect(),
         impersonated,
     }))

@@ -7,6 +7,7 @@ use axum::{
     http::{Method, request::Parts},
 };
 use usher_shared::{
+    acts::Holder,
     audit::Actor,
     entity::{audit_log::ActorKind, user},
     sessions,
@@ -51,9 +52,14 @@ impl Staff {
         self.0.user.is_superuser
     }
 
+    /// The person as the table of acts asks about them.
+    pub(crate) fn holder(&self) -> &Holder {
+        &self.0.holder
+    }
+
     /// Whether a role gives this permission, such as `users.change`. Superusers have all.
     pub(crate) fn may(&self, permission: &str) -> bool {
-        self.is_superuser() || self.0.permissions.contains(permission)
+        self.0.holder.may(permission)
     }
 
     pub(crate) fn require(&self, permission: &str) -> Result<(), AdminError> {

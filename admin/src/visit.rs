@@ -9,7 +9,7 @@ use std::{
 use axum::{
     extract::{ConnectInfo, FromRequestParts, Request, State},
     http::{
-        HeaderMap, HeaderName, HeaderValue,
+        HeaderMap, HeaderName, HeaderValue, Method,
         header::{FORWARDED, SET_COOKIE, USER_AGENT},
         request::Parts,
     },
@@ -18,7 +18,15 @@ use axum::{
 };
 use base64::{Engine, prelude::BASE64_URL_SAFE_NO_PAD};
 use sea_orm::DbErr;
-use usher_shared::{Forwarding, Token, TokenKind, client_address, config::StaffMfa, crypto::random};
+use usher_shared::{
+    Forwarding, Token, TokenKind,
+    audit::{self, Actor, Entry, ObjectType},
+    client_address,
+    config::StaffMfa,
+    crypto::random,
+    entity::audit_log::ActorKind,
+    rate_limit::bucket,
+};
 use uuid::Uuid;
 
 use crate::{
@@ -28,7 +36,7 @@ use crate::{
     flash::Message,
     form_token::FormToken,
     session::{self, Signed},
-    staff::Staff,
+    staff::{Staff, actor},
     state::AppState,
     theme::Theme,
 };
@@ -128,10 +136,15 @@ impl Visit {
     }
 
     /// [`Self::check_form`] for a form on the way in or out, whose token may be of an earlier session of this browser.
-    pub(crate) async fn take_form(&self, token: &str, contents: &[u8]) -> Result<FormToken, AdminError> {
+    /// Where it is not this browser's own by its token, the cookie that came along tells: a code renews it.
+    pub(crate) async fn take_form(&self, token: &str, contents: &[u8], own: bool) -> Result<FormToken, AdminError> {
         let form = FormToken::new(&self.state, token, (&self.path, contents), self.cookie.as_deref());
-        form.refuse_again(&self.state, true).await?;
-        let _ = self.form.set(form.clone());
+        if own || form.has_cookie() {
+            form.refuse_again(&self.state, own).await?;
+        }
+        if own {
+            let _ = self.form.set(form.clone());
+        }
         Ok(form)
     }
 
@@ -186,6 +199,7 @@ impl FromRequestParts<AppState> for Visit {
 /// The layer.
 pub(crate) async fn receive(State(state): State<AppState>, request: Request, next: Next) -> Response {
     let (mut parts, body) = request.into_parts();
+    let method = parts.method.clone();
     let token = SESSION.read(&parts.headers, state.is_https());
     let visit = match standing(&state, token).await {
         Ok(standing) => Visit::new(&state, &parts, standing),
@@ -205,6 +219,7 @@ pub(crate) async fn receive(State(state): State<AppState>, request: Request, nex
         response = again.into_response();
     }
     if let Some(error) = response.extensions().get::<AdminError>().cloned() {
+        note_refusal(&state, &visit, &method, &error).await;
         response = error::render(&error, &state, &visit);
     }
     let headers = response.headers_mut();
@@ -219,6 +234,49 @@ pub(crate) async fn receive(State(state): State<AppState>, request: Request, nex
         response.headers_mut().append(SET_COOKIE, FLASH.clear(state.is_https()));
     }
     response
+}
+
+/// Leaves a trace of what somebody was refused: a page or an act that is not theirs, a log-in that was tried too often.
+/// The page is answered whether that can be written or not.
+async fn note_refusal(state: &AppState, visit: &Visit, method: &Method, error: &AdminError) {
+    let (action, why) = match error {
+        AdminError::Forbidden(why) => ("access_refused", why.clone()),
+        AdminError::StaleForm => (
+            "access_refused",
+            "the form's token is missing, old or another visitor's".to_owned(),
+        ),
+        AdminError::TooMany(seconds) => (
+            "attempt_refused",
+            format!("too many attempts; {seconds} seconds to wait"),
+        ),
+        _ => return,
+    };
+    let signed = visit.standing.signed();
+    let (whose, actor) = match signed {
+        Some(signed) => (format!("user:{}", signed.user.id), actor(&signed.user, visit)),
+        None => (bucket::network(visit.address).to_string(), anonymous(visit)),
+    };
+    // What stands behind the question mark was typed, and people type what is nobody's business.
+    let path = visit.path.split('?').next().unwrap_or_default();
+    let entry = Entry {
+        action,
+        object_type: ObjectType::Request.as_str(),
+        object_label: Some(format!("{method} {path}").chars().take(200).collect()),
+        reason: Some(why),
+        ..Entry::default()
+    };
+    if let Err(error) = audit::record_refusal(&state.limiter, &state.db, &whose, &actor, entry).await {
+        tracing::warn!(%error, "a refusal could not be written down");
+    }
+}
+
+/// Whoever is not signed in, as the audit log names them.
+pub(crate) fn anonymous(visit: &Visit) -> Actor {
+    Actor {
+        address: Some(visit.address.to_string()),
+        request_id: Some(visit.request_id.clone()),
+        ..Actor::new(ActorKind::Anonymous, None, "Anonymous")
+    }
 }
 
 async fn standing(state: &AppState, cookie: Option<&str>) -> Result<Standing, DbErr> {

@@ -8,11 +8,12 @@ use axum::{
 };
 use usher_shared::{
     Token, TokenKind,
+    acts::{Act, Holder, Refusal},
     api_keys::{self, Scope},
     audit::Actor,
     config::StaffMfa,
     db,
-    entity::{api_key, audit_log::ActorKind},
+    entity::{api_key, audit_log::ActorKind, user},
     mfa,
     sessions::{self, Signed},
 };
@@ -143,6 +144,15 @@ impl<A: Access> ApiKey<A> {
     /// Whether it has another scope as well.
     pub(crate) fn allows(&self, scope: Scope) -> bool {
         api_keys::allows(&self.key, scope)
+    }
+
+    /// Whether the table of acts lets it do this to this account.
+    pub(crate) fn may(&self, act: Act, user: &user::Model) -> Result<(), ApiError> {
+        match Holder::key(&self.key).refuses_to(act, user.into()) {
+            None => Ok(()),
+            Some(Refusal::Permission(_)) => Err(ApiError::InsufficientScope(A::ONE_OF)),
+            Some(_) => Err(ApiError::StaffProtected),
+        }
     }
 
     pub(crate) fn actor(&self, context: &RequestContext) -> Actor {

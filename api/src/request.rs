@@ -9,15 +9,21 @@ use std::{
 
 use axum::{
     extract::{ConnectInfo, FromRequestParts, MatchedPath, Request, State},
-    http::{HeaderMap, HeaderName, HeaderValue, header, request::Parts},
+    http::{HeaderMap, HeaderName, HeaderValue, Method, StatusCode, header, request::Parts},
     middleware::Next,
     response::Response,
 };
 use tracing::Instrument;
-use usher_shared::{Forwarding, client_address, trace};
+use usher_shared::{
+    Forwarding,
+    audit::{self, Entry, ObjectType},
+    client_address,
+    rate_limit::bucket,
+    trace,
+};
 use uuid::Uuid;
 
-use crate::{error::ApiError, limits::Standing, state::AppState};
+use crate::{auth::anonymous, error::ApiError, limits::Standing, state::AppState};
 
 const REQUEST_ID: HeaderName = HeaderName::from_static("x-request-id");
 const FORWARDED_FOR: HeaderName = HeaderName::from_static("x-forwarded-for");
@@ -116,6 +122,9 @@ pub(crate) async fn observe(State(state): State<AppState>, mut request: Request,
     let span = tracing::info_span!("request", request_id = context.id, trace = %trace.id());
     let mut response = trace.scope(next.run(request)).instrument(span.clone()).await;
 
+    if response.status() == StatusCode::TOO_MANY_REQUESTS {
+        note_refusal(&state, &context, &method).await;
+    }
     add_headers(response.headers_mut(), &context, secure);
     let (route, status) = (context.route(), response.status().as_u16());
     let (address, caller) = (
@@ -134,6 +143,27 @@ pub(crate) async fn observe(State(state): State<AppState>, mut request: Request,
         tracing::info!(%method, route, status, ms, %address, caller, "answered");
     }
     response
+}
+
+/// Leaves a trace of what was tried too often on the way in: log-ins, codes, tokens. Other calls are refused to clients that
+/// are busy, and counted by the metrics.
+async fn note_refusal(state: &AppState, context: &RequestContext, method: &Method) {
+    let route = context.route();
+    if !["/auth/", "/oauth/"].iter().any(|part| route.contains(part)) {
+        return;
+    }
+    let entry = Entry {
+        action: "attempt_refused",
+        object_type: ObjectType::Request.as_str(),
+        object_label: Some(format!("{method} {route}")),
+        reason: Some("too many attempts".to_owned()),
+        ..Entry::default()
+    };
+    let whose = bucket::network(context.address).to_string();
+    let written = audit::record_refusal(&state.limiter, &state.db, &whose, &anonymous(context), entry).await;
+    if let Err(error) = written {
+        tracing::warn!(%error, "a refusal could not be written down");
+    }
 }
 
 /// For routes behind a fallback, which the outermost layer cannot see.

@@ -2,7 +2,7 @@
 
 use serde_json::json;
 use usher_shared::rules::{ExternalId, Name, Reason};
-use utoipa::openapi::schema::{Object, ObjectBuilder, SchemaType, Type};
+use utoipa::openapi::schema::{Object, SchemaType, Type};
 
 /// What the pattern of allowed categories lets through although it has no shape: letters and marks that fill a place, and
 /// variation selectors behind what has one shape only.
@@ -14,21 +14,18 @@ const NOT: &str = concat!(
 
 /// The name of somebody.
 pub(crate) fn name() -> Object {
-    trimmed("", Name::MAX_CHARS, "Ada Lovelace").build()
+    trimmed("", Name::MAX_CHARS, "Ada Lovelace")
 }
 
 /// The name of a key.
 pub(crate) fn key_name() -> Object {
-    trimmed("What it is for. ", Name::MAX_CHARS, "billing").build()
+    trimmed("What it is for. ", Name::MAX_CHARS, "billing")
 }
 
 /// The name of a device; null for none.
 pub(crate) fn device_label() -> Object {
-    optional(trimmed(
-        "By which you tell your devices apart; a second one of the same label gets a number. ",
-        Name::MAX_CHARS,
-        "Phone",
-    ))
+    let about = "By which you tell your devices apart; a second one of the same label gets a number. ";
+    optional(trimmed(about, Name::MAX_CHARS, "Phone"))
 }
 
 /// Why something is done; null for no reason.
@@ -39,11 +36,10 @@ pub(crate) fn reason() -> Object {
 
 /// The id that another system knows a person by.
 pub(crate) fn external_id() -> Object {
-    text(&format!("^{FIRST}{ANY}*$"), "crm-4711")
-        .min_length(Some(1))
-        .max_length(Some(ExternalId::MAX_CHARS))
-        .description(Some(format!("The other system's id. {RULE}")))
-        .build()
+    let about = format!("The other system's id. {RULE}");
+    let mut schema = text(format!("^{FIRST}{ANY}*$"), about, "crm-4711");
+    schema.max_length = Some(ExternalId::MAX_CHARS);
+    schema
 }
 
 const RULE: &str = "Something in it can be seen, and nothing hides or turns text: no control, bidirectional, private-use or \
@@ -52,21 +48,25 @@ const FIRST: &str = r"\p{Zs}*[\p{L}\p{N}\p{P}\p{S}]";
 const ANY: &str = r"[\p{L}\p{M}\p{N}\p{P}\p{S}\p{Zs}]";
 
 /// The pattern counts the characters: a `maxLength` would count the white space around them, too.
-fn trimmed(about: &str, max: usize, example: &str) -> ObjectBuilder {
-    text(&format!(r"^\s*{FIRST}{ANY}{{0,{}}}\s*$", max - 1), example)
-        .min_length(Some(1))
-        .description(Some(format!("{about}1–{max} characters after trimming. {RULE}")))
+fn trimmed(about: &str, max: usize, example: &str) -> Object {
+    text(
+        format!(r"^\s*{FIRST}{ANY}{{0,{}}}\s*$", max - 1),
+        format!("{about}1–{max} characters after trimming. {RULE}"),
+        example,
+    )
 }
 
-fn text(pattern: &str, example: &str) -> ObjectBuilder {
-    ObjectBuilder::new()
-        .schema_type(Type::String)
-        .pattern(Some(pattern))
-        .examples([json!(example)])
-        .extensions(Some([("not", json!({ "pattern": NOT }))].into_iter().collect()))
+fn text(pattern: String, about: String, example: &str) -> Object {
+    let mut schema = Object::with_type(Type::String);
+    schema.min_length = Some(1);
+    schema.pattern = Some(pattern);
+    schema.description = Some(about);
+    schema.example = Some(json!(example));
+    schema.extensions = Some([("not", json!({ "pattern": NOT }))].into_iter().collect());
+    schema
 }
 
-fn optional(text: ObjectBuilder) -> Object {
-    text.schema_type(SchemaType::from_iter([Type::String, Type::Null]))
-        .build()
+fn optional(mut text: Object) -> Object {
+    text.schema_type = SchemaType::from_iter([Type::String, Type::Null]);
+    text
 }

@@ -18,10 +18,12 @@ pub fn email(data: &[u8]) {
     for text in [raw, address, email.key()] {
         assert_eq!(Email::key_of(text), email.key(), "{text:?} is found as another");
     }
-    let (local, domain) = address.rsplit_once('@').expect("an @");
+    let ascii = email.ascii();
+    assert_eq!(Email::parse(ascii, everywhere).as_ref(), Ok(&email), "{ascii:?}");
+    let (local, domain) = ascii.rsplit_once('@').expect("an @");
     judge_local(local);
     judge_domain(domain);
-    assert!(address.len() <= 254, "RFC 5321 §4.5.3.1.3: {address:?}");
+    assert!(ascii.len() <= 254, "RFC 5321 §4.5.3.1.3: {ascii:?}");
 }
 
 /// A dot-atom of RFC 5322 §3.2.3, widened by RFC 6531 §3.3 to letters beyond ASCII.

@@ -21,10 +21,12 @@ impl MigrationTrait for Migration {
 
 // Programs of the release before write a name without the text. What it said before is forgotten then, and the worker
 // makes it anew; until then the name itself is looked into. The index that they searched by goes, since both would cost
-// each sign-up their part: they find the same without it, by reading all names.
+// each sign-up their part: they find the same without it, by reading all names. What is pending of an index is read by each
+// search, so it is kept to a megabyte.
 const UP_POSTGRES: &str = "
 ALTER TABLE users ADD COLUMN search_text text;
-CREATE INDEX users_search_text_idx ON users USING gin (search_text gin_trgm_ops);
+CREATE INDEX users_search_text_idx ON users USING gin (search_text gin_trgm_ops)
+    WITH (gin_pending_list_limit = 1024);
 CREATE INDEX users_search_text_missing_idx ON users (id) WHERE search_text IS NULL;
 DROP INDEX users_name_words_idx;
 CREATE FUNCTION users_forget_search_text() RETURNS trigger LANGUAGE plpgsql AS $$

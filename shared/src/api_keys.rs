@@ -1,6 +1,7 @@
 //! Keys of other services: what they may do, how they are made, and whether one that is shown is good.
 
 mod change;
+mod rules;
 
 use std::{collections::HashMap, net::IpAddr, sync::Arc};
 
@@ -19,6 +20,9 @@ use crate::{
 
 pub use change::{KeyEdit, NewKey, edit, find_for_change, issue, revoke, rotate, tell};
 use change::{cidrs, words};
+pub use rules::{
+    GRACE, MAX_GRACE, MAX_NETWORKS, MAX_PER_MINUTE, check_end, parse_grace, parse_limit, parse_networks, parse_scopes,
+};
 
 /// One thing that a key may be allowed to do.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
@@ -56,16 +60,32 @@ impl Scope {
         }
     }
 
+    /// What a person must hold to give it: whatever a key can do by it.
+    #[must_use]
+    pub const fn permissions(self) -> &'static [&'static str] {
+        match self {
+            Self::UsersRead => &["users.view"],
+            Self::UsersWrite => &[
+                "users.view",
+                "users.add",
+                "users.change",
+                "users.lock",
+                "users.unlock",
+                "users.deactivate",
+                "users.reactivate",
+            ],
+            Self::UsersDelete => &["users.delete"],
+            Self::SessionsRead => &["sessions.view"],
+            Self::SessionsWrite => &["sessions.revoke"],
+            Self::AuditRead => &["audit.view"],
+            Self::JobsRead => &["jobs.view"],
+        }
+    }
+
     #[must_use]
     pub fn parse(word: &str) -> Option<Self> {
         Self::ALL.into_iter().find(|scope| scope.as_str() == word)
     }
-}
-
-/// Whether this is a network in CIDR form, such as `10.0.0.0/8`.
-#[must_use]
-pub fn is_network(text: &str) -> bool {
-    text.parse::<IpNet>().is_ok()
 }
 
 /// Whether the key may do this. A scope of a newer release that this build does not know grants nothing.

@@ -2,6 +2,8 @@
 
 mod chain;
 mod changes;
+mod object_type;
+mod refusals;
 
 use chrono::{DateTime, Utc};
 use sea_orm::{
@@ -17,6 +19,8 @@ use crate::{
 
 pub use chain::{Verdict, seal, verify};
 pub use changes::{changes, made};
+pub use object_type::{ObjectType, present_word, spellings};
+pub use refusals::record_refusal;
 
 /// Who does something, and from where. A long job's payload carries it, for the audit rows to come.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -64,7 +68,7 @@ impl Actor {
 pub struct Entry<'a> {
     /// A stable word, such as `create`, `update`, `login_failed`.
     pub action: &'a str,
-    /// The table's singular, such as `user`.
+    /// The word of an [`ObjectType`], or a product's own in the same style.
     pub object_type: &'a str,
     pub object_id: Option<String>,
     pub object_label: Option<String>,

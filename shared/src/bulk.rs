@@ -15,8 +15,9 @@ use thiserror::Error;
 use uuid::Uuid;
 
 use crate::{
+    acts::{Act, Holder, ReasonRule, Refusal},
     audit::{self, Actor, Entry},
-    entity::job_item,
+    entity::{audit_log::ActorKind, job_item},
     jobs::{EnqueueError, Job, LONG_QUEUE, Options, Priority, Tx, enqueue_with},
     rules::Reason,
 };
@@ -49,48 +50,21 @@ pub enum BulkAction {
 }
 
 impl BulkAction {
-    /// The word of this action in the audit log, the same as for one row.
+    /// What is done to one row: the line of the table that says who may do it to which.
     #[must_use]
-    pub const fn word(self) -> &'static str {
+    pub const fn act(self) -> Act {
         match self {
-            Self::LockUsers { .. } => "lock",
-            Self::UnlockUsers => "unlock",
-            Self::DeactivateUsers => "deactivate",
-            Self::ReactivateUsers => "reactivate",
-            Self::ResendVerification => "resend_verification",
-            Self::SendPasswordReset => "send_password_reset",
-            Self::ReplayJobs => "replay",
-            Self::RunJobsNow => "run_now",
-            Self::CancelJobs => "cancel",
-            Self::DeleteJobs | Self::DeleteSuppressions => "delete",
-        }
-    }
-
-    /// What it takes to order it.
-    #[must_use]
-    pub const fn permission(self) -> &'static str {
-        match self {
-            Self::LockUsers { .. } => "users.lock",
-            Self::UnlockUsers => "users.unlock",
-            Self::DeactivateUsers => "users.deactivate",
-            Self::ReactivateUsers => "users.reactivate",
-            Self::ResendVerification => "users.resend_verification",
-            Self::SendPasswordReset => "users.send_password_reset",
-            Self::ReplayJobs => "jobs.retry",
-            Self::RunJobsNow => "jobs.run_now",
-            Self::CancelJobs => "jobs.cancel",
-            Self::DeleteJobs => "jobs.delete",
-            Self::DeleteSuppressions => "suppressions.delete",
-        }
-    }
-
-    /// What it is done to, as the audit log calls it.
-    #[must_use]
-    pub const fn object_type(self) -> &'static str {
-        match self {
-            Self::ReplayJobs | Self::RunJobsNow | Self::CancelJobs | Self::DeleteJobs => "job",
-            Self::DeleteSuppressions => "suppressed address",
-            _ => "user",
+            Self::LockUsers { .. } => Act::LockUser,
+            Self::UnlockUsers => Act::UnlockUser,
+            Self::DeactivateUsers => Act::DeactivateUser,
+            Self::ReactivateUsers => Act::ReactivateUser,
+            Self::ResendVerification => Act::ResendVerification,
+            Self::SendPasswordReset => Act::SendPasswordReset,
+            Self::ReplayJobs => Act::RetryJob,
+            Self::RunJobsNow => Act::RunJobNow,
+            Self::CancelJobs => Act::CancelJob,
+            Self::DeleteJobs => Act::DeleteJob,
+            Self::DeleteSuppressions => Act::DeleteSuppression,
         }
     }
 }
@@ -146,10 +120,12 @@ pub enum OrderError {
     Db(#[from] DbErr),
     #[error(transparent)]
     Enqueue(#[from] EnqueueError),
+    #[error(transparent)]
+    Refused(#[from] Refusal),
 }
 
 /// Orders the action: the job, its rows as they match now, and one audit row that says who ordered it. All of it exists
-/// once the transaction commits.
+/// once the transaction commits. What the actor may do to each row is asked when the job comes to it.
 ///
 /// One statement writes the rows, however many match: about three seconds for a million.
 pub async fn order(
@@ -159,6 +135,14 @@ pub async fn order(
     reason: Option<Reason>,
     actor: &Actor,
 ) -> Result<Ordered, OrderError> {
+    let rule = what.act().rule();
+    if let Some(refusal) = Holder::of(&**tx, actor).await?.refuses(what.act()) {
+        return Err(refusal.into());
+    }
+    let must_say_why = actor.kind == ActorKind::User && rule.reason == ReasonRule::Required;
+    if must_say_why && reason.is_none() {
+        return Err(Refusal::Reason.into());
+    }
     let reason = reason.map(Reason::into_text);
     let job = BulkJob {
         what,
@@ -172,7 +156,7 @@ pub async fn order(
         action: "bulk",
         object_type: "job",
         object_id: Some(job_id.to_string()),
-        object_label: Some(format!("{} {rows} {}", what.word(), what.objects())),
+        object_label: Some(format!("{} {rows} {}", rule.word, what.objects())),
         changes: Some(json!({ "rows": [null, rows] })),
         reason,
     };

@@ -30,14 +30,14 @@ impl Exported {
         }
     }
 
-    /// What it takes to order one.
+    /// What it takes to order one: to take them along, and to see them.
     #[must_use]
-    pub const fn permission(self) -> &'static str {
+    pub const fn permissions(self) -> [&'static str; 2] {
         match self {
-            Self::Users => "users.export",
-            Self::Jobs => "jobs.export",
-            Self::Mails => "mails.export",
-            Self::AuditLog => "audit.export",
+            Self::Users => ["users.export", "users.view"],
+            Self::Jobs => ["jobs.export", "jobs.view"],
+            Self::Mails => ["mails.export", "mails.view"],
+            Self::AuditLog => ["audit.export", "audit.view"],
         }
     }
 }

@@ -35,7 +35,9 @@ pub use prune::{Pruned, Retention};
 pub use schedules::{
     Schedule, ScheduleError, check_pattern, enable_schedule, next_occurrence, next_occurrences, run_schedule,
 };
-pub use staff::{StaffError, cancel, delete, is_paused, is_queue_name, pause_queue, replay, run_now};
+pub use staff::{
+    StaffError, cancel, delete, find_for_change, is_paused, is_queue_name, pause_queue, replay, replay_as, run_now,
+};
 pub use sweep::{MAX_CRASHES, Swept};
 pub use transport::{Hint, PollOnly, Transport, TransportError, connect};
 pub use workers::WorkerInfo;

@@ -5,6 +5,7 @@ mod batch;
 mod client_address;
 mod house;
 
+pub mod acts;
 pub mod api_keys;
 pub mod audit;
 pub mod bulk;

@@ -99,6 +99,15 @@ impl RateLimiter {
         &self.refusals
     }
 
+    /// The same counts, judged though limits are off: for what must be bounded in any case.
+    #[must_use]
+    pub fn enforced(&self) -> Self {
+        Self {
+            enabled: true,
+            ..self.clone()
+        }
+    }
+
     #[must_use]
     pub fn enabled(&self) -> bool {
         self.enabled

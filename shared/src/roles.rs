@@ -3,19 +3,22 @@
 use std::collections::BTreeSet;
 
 use sea_orm::{
-    ActiveModelTrait, ActiveValue::Set, ColumnTrait, ConnectionTrait, DatabaseTransaction, DbErr, EntityTrait,
-    IntoActiveModel, PaginatorTrait, QueryFilter, QueryOrder, QuerySelect,
+    ActiveModelTrait,
+    ActiveValue::{Set, Unchanged},
+    ColumnTrait, ConnectionTrait, DatabaseTransaction, DbErr, EntityTrait, IntoActiveModel, PaginatorTrait,
+    QueryFilter, QueryOrder, QuerySelect,
 };
 use serde_json::json;
 
 use crate::{
-    audit::{self, Actor, Entry},
+    acts::Holder,
+    audit::{self, Actor, Entry, ObjectType},
     entity::{
-        audit_log::ActorKind,
         role, role_permission,
         user::{self, UserStatus},
         user_role,
     },
+    rules::Name,
     time::now,
 };
 
@@ -30,23 +33,7 @@ pub struct Access {
 /// Whether an actor has this permission now, such as `users.export`: an order may be carried out long after it was given.
 /// Usher itself may do everything; a person must still be staff who may sign in; nobody else has permissions.
 pub async fn may(conn: &impl ConnectionTrait, actor: &Actor, permission: &str) -> Result<bool, DbErr> {
-    let id = match (actor.kind, actor.id) {
-        (ActorKind::System, _) => return Ok(true),
-        (ActorKind::User, Some(id)) => id,
-        _ => return Ok(false),
-    };
-    let person = user::Entity::find_by_id(id).one(conn).await?;
-    let Some(person) = person.filter(|person| person.is_staff && person.may_sign_in(now())) else {
-        return Ok(false);
-    };
-    if person.is_superuser {
-        return Ok(true);
-    }
-    let roles = of_user(conn, id).await?;
-    let given = role_permission::Entity::find()
-        .filter(role_permission::Column::RoleId.is_in(roles))
-        .filter(role_permission::Column::Permission.eq(permission));
-    Ok(given.count(conn).await? > 0)
+    Ok(Holder::of(conn, actor).await?.may(permission))
 }
 
 /// The permissions of a role, such as `users.change`.
@@ -89,6 +76,79 @@ pub async fn set_permissions(
             .await?;
     }
     Ok(before)
+}
+
+/// A role as somebody wants it.
+#[derive(Clone, Debug)]
+pub struct RoleDraft {
+    pub name: Name,
+    pub description: String,
+    /// Which of them may be given by whom is the caller's to decide.
+    pub permissions: BTreeSet<String>,
+}
+
+/// Makes a role with its permissions, and the audit row that tells both.
+pub async fn create(tx: &DatabaseTransaction, new: &RoleDraft, actor: &Actor) -> Result<role::Model, DbErr> {
+    let at = now();
+    let row = role::ActiveModel {
+        name: Set(new.name.as_str().to_owned()),
+        description: Set(new.description.clone()),
+        version: Set(1),
+        created_at: Set(at),
+        updated_at: Set(at),
+        ..Default::default()
+    };
+    let role = row.insert(tx).await?;
+    set_permissions(tx, role.id, &new.permissions).await?;
+    let changes = audit::made([
+        ("name", role.name.clone().into()),
+        ("description", role.description.clone().into()),
+        ("permissions", listed(&new.permissions).into()),
+    ]);
+    audit::record(tx, actor, entry("create", &role, changes)).await?;
+    Ok(role)
+}
+
+/// Makes a role what somebody wants, with the audit row that tells what differs. False when it is so already.
+pub async fn edit(
+    tx: &DatabaseTransaction,
+    before: role::Model,
+    wanted: &RoleDraft,
+    actor: &Actor,
+) -> Result<bool, DbErr> {
+    let mut row = before.clone().into_active_model();
+    row.name = Set(wanted.name.as_str().to_owned());
+    row.description = Set(wanted.description.clone());
+    let changed = audit::changes::<role::Entity>(&before, &mut row, &[]);
+    let had = set_permissions(tx, before.id, &wanted.permissions).await?;
+    if changed.is_none() && had == wanted.permissions {
+        return Ok(false);
+    }
+    let mut changes = changed.unwrap_or_else(|| json!({}));
+    if had != wanted.permissions {
+        changes["permissions"] = json!([listed(&had), listed(&wanted.permissions)]);
+    }
+    row.id = Unchanged(before.id);
+    row.version = Set(before.version + 1);
+    row.updated_at = Set(now());
+    row.update(tx).await?;
+    audit::record(tx, actor, entry("update", &before, changes)).await?;
+    Ok(true)
+}
+
+fn listed(permissions: &BTreeSet<String>) -> String {
+    permissions.iter().map(String::as_str).collect::<Vec<_>>().join(" ")
+}
+
+fn entry<'a>(action: &'a str, role: &role::Model, changes: serde_json::Value) -> Entry<'a> {
+    Entry {
+        action,
+        object_type: ObjectType::Role.as_str(),
+        object_id: Some(role.id.to_string()),
+        object_label: Some(role.name.clone()),
+        changes: Some(changes),
+        reason: None,
+    }
 }
 
 /// Every role with its permissions, by name.

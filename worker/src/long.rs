@@ -8,7 +8,7 @@ mod sheet;
 
 use std::time::Duration;
 
-use usher_shared::{audit::Actor, bulk::BulkJob, exports::ExportJob, imports::ImportUsers, roles};
+use usher_shared::{acts::Holder, audit::Actor, bulk::BulkJob, exports::ExportJob, imports::ImportUsers};
 
 use crate::{JobContext, JobError, Policy, Registry};
 
@@ -19,11 +19,12 @@ const POLICY: Policy = Policy {
 };
 
 /// Whoever lost their rights since they ordered this gets no more of it.
-async fn still_may(context: &JobContext, actor: &Actor, permission: &str) -> Result<(), JobError> {
-    if roles::may(&context.db, actor, permission).await? {
-        return Ok(());
-    }
-    let why = format!("{} ordered this and may not any more: {permission}", actor.label);
+async fn still_may(context: &JobContext, actor: &Actor, permissions: &[&str]) -> Result<Holder, JobError> {
+    let holder = Holder::of(&context.db, actor).await?;
+    let Some(lost) = permissions.iter().find(|permission| !holder.may(permission)) else {
+        return Ok(holder);
+    };
+    let why = format!("{} ordered this and may not any more: {lost}", actor.label);
     Err(JobError::cancel(why))
 }
 

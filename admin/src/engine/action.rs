@@ -13,11 +13,13 @@ use usher_shared::audit::{self, Entry};
 
 use super::{
     answers::{Answers, Ask},
-    bulk, confirm,
+    bulk,
+    confirm::{self, Again},
     delete::{self, Deletion},
     model::{Answer, Model, Saving},
     object::{BACK, back_query, path_segment},
     row::Row,
+    seen::Seen,
     selection::{AT_ONCE, Selection},
 };
 use crate::{
@@ -77,6 +79,8 @@ pub(crate) struct Acting<'a> {
     pub(crate) model: &'a Model,
     pub(crate) saving: &'a Saving<'a>,
     pub(crate) answers: &'a Answers,
+    /// What the person had seen; none where the form does not say.
+    pub(crate) seen: Option<&'a Seen>,
 }
 
 impl Action {
@@ -160,6 +164,13 @@ impl Action {
         format!("{} is done to one {} at a time", self.label, model.meta.singular)
     }
 
+    /// Whether it replaces what was seen, such as a set or an end, so that it is not done unseen.
+    pub(crate) fn replaces(&self) -> bool {
+        self.asks
+            .iter()
+            .any(|ask| matches!(ask, Ask::Some { .. } | Ask::Until { .. }))
+    }
+
     /// Whether it is done to one object at a time, as one that asks something that depends on the object always is.
     pub(crate) fn is_for_one(&self) -> bool {
         self.single || self.asks.iter().any(|ask| matches!(ask, Ask::Some { .. }))
@@ -221,13 +232,13 @@ pub(crate) async fn run(
     }
     let (model, action) = chosen(&state, &staff, &name, &form)?;
     let to = way_back(model, &form);
-    let Some(selection) = Selection::read(&state.db, model, &form).await? else {
+    let Some(selection) = Selection::read(&state.db, model, &staff, &form).await? else {
         let words = format!("Tick the {} first, then choose what to do with them", model.meta.plural);
         return Ok(visit.say_warning(words, &to));
     };
     let is_asked = action.grave || form.get(FROM).is_none();
     if selection.is_unnamed() || is_asked && form.get(CONFIRMED).is_none() {
-        return confirm::page(&state, &visit, &staff, model, action, &form, None).await;
+        return confirm::page(&state, &visit, &staff, model, action, &form, Again::No).await;
     }
     // Whatever is done to a key or a role is a change of what somebody may do.
     if action.fresh || model.meta.fresh {
@@ -236,26 +247,43 @@ pub(crate) async fn run(
     let answers = match Answers::read(action.asks, &form) {
         Ok(answers) => answers,
         Err(errors) => {
-            let mut page = confirm::page(&state, &visit, &staff, model, action, &form, Some(errors)).await?;
+            let mut page = confirm::page(&state, &visit, &staff, model, action, &form, Again::Errors(errors)).await?;
             *page.status_mut() = StatusCode::UNPROCESSABLE_ENTITY;
             return Ok(page);
         }
     };
-    let (rows, more) = selection.rows(&state.db, model).await?;
+    let tx = form.begin(&state).await?;
+    let (rows, more) = selection.held(&tx, model).await?;
     if rows.len() as u64 > selection.named().unwrap_or(AT_ONCE) {
+        tx.rollback().await?;
         return confirm::again(&state, &visit, &staff, model, action, &form, &selection).await;
     }
     if action.is_for_one() && (rows.len() > 1 || more) {
         return Ok(visit.say_warning(action.one_at_a_time(model), &to));
     }
-
-    let tx = form.begin(&state).await?;
+    let seen = Seen::read(&form);
+    if let [row] = &rows[..]
+        && !more
+        && (seen.is_some() || action.replaces())
+        && (action.fits)(row)
+        && (model.locked_for)(row, &staff, action.name).is_none()
+    {
+        let now = Seen::now(&state, &staff, model, action, &[row]).await?;
+        let seen = seen.as_ref();
+        if seen.is_none_or(|seen| seen.is_stale(model, row) || (action.replaces() && seen.differs(&now))) {
+            tx.rollback().await?;
+            let mut page = confirm::page(&state, &visit, &staff, model, action, &form, Again::Stale(seen)).await?;
+            *page.status_mut() = StatusCode::CONFLICT;
+            return Ok(page);
+        }
+    }
     let actor = staff.actor(&visit);
     let saving = Saving {
         tx: &tx,
         config: &state.config,
         actor: &actor,
         staff: &staff,
+        ticked: None,
         said: Mutex::default(),
     };
     let acting = Acting {
@@ -263,6 +291,7 @@ pub(crate) async fn run(
         model,
         saving: &saving,
         answers: &answers,
+        seen: seen.as_ref(),
     };
     if more {
         let Some((job, rows)) = bulk::order(&acting, action, &selection).await? else {
@@ -312,11 +341,14 @@ pub(crate) async fn act(acting: &Acting<'_>, action: &Action, rows: &[Row]) -> R
 /// Does it to one row, with its audit row; answers why it was left alone, if it was.
 pub(crate) async fn acted(acting: &Acting<'_>, action: &Action, row: &Row) -> Result<Option<String>, DbErr> {
     let Acting { model, saving, .. } = *acting;
-    if let Some(why) = (model.locked_for)(row, saving.staff).filter(|_| !action.is_allowed_when_locked()) {
-        return Ok(Some(why.to_owned()));
+    if let Some(why) = (model.locked_for)(row, saving.staff, action.name) {
+        return Ok(Some(why));
     }
     if !(action.fits)(row) {
         return Ok(Some(action.unfit.to_owned()));
+    }
+    if acting.seen.is_some_and(|seen| seen.is_stale(model, row)) {
+        return Ok(Some("it was changed since the page was opened".to_owned()));
     }
     match (action.run)(acting, row).await? {
         Ran::Unfit(why) => Ok(Some(why.into_owned())),
@@ -324,7 +356,7 @@ pub(crate) async fn acted(acting: &Acting<'_>, action: &Action, row: &Row) -> Re
         Ran::Done => {
             let entry = Entry {
                 action: action.name,
-                object_type: model.meta.singular,
+                object_type: model.meta.object_type(),
                 object_id: row.text(model.id),
                 object_label: Some(model.label(row)),
                 reason: acting
@@ -337,13 +369,6 @@ pub(crate) async fn acted(acting: &Acting<'_>, action: &Action, row: &Row) -> Re
             audit::record(&**saving.tx, saving.actor, entry).await?;
             Ok(None)
         }
-    }
-}
-
-impl Action {
-    /// A deleted object can be restored, though nothing else is done to it.
-    fn is_allowed_when_locked(&self) -> bool {
-        self.name == delete::RESTORE
     }
 }
 

@@ -17,6 +17,7 @@ use super::{
     model::Model,
     object::BACK,
     row::Row,
+    seen::{Change, SEEN, Seen},
     selection::{ALL, ID, NAMED, Selection},
     ticks::TickOption,
 };
@@ -37,6 +38,9 @@ struct ConfirmPage {
     more: Option<String>,
     /// Those it does not fit: how many, and why.
     unfit: Option<String>,
+    /// Whether somebody changed the object since it was opened, and what.
+    stale: bool,
+    changes: Vec<Change>,
     questions: Vec<Question>,
     preview: Vec<delete::Goes>,
     /// Why it is asked once more.
@@ -74,7 +78,7 @@ pub(crate) async fn show(
 ) -> Result<Response, AdminError> {
     let form = Fields::parse(query.unwrap_or_default().as_bytes());
     let (model, action) = chosen(&state, &staff, &name, &form)?;
-    page(&state, &visit, &staff, model, action, &form, None).await
+    page(&state, &visit, &staff, model, action, &form, Again::No).await
 }
 
 /// Asks once more, because more match by now than were named; what was answered stays.
@@ -94,12 +98,23 @@ pub(crate) async fn again(
         "The list has changed since you were asked: it had {} then. Nothing was done. Look again, and confirm what it has now.",
         model.meta.counted(named)
     );
-    let mut page = draw(state, visit, staff, model, action, &anew, None, Some(changed)).await?;
+    let mut page = page(state, visit, staff, model, action, &anew, Again::Matched(changed)).await?;
     *page.status_mut() = StatusCode::CONFLICT;
     Ok(page)
 }
 
-/// Draws it for what a form has chosen, with what is wrong with the answers so far.
+/// Why the page is drawn again.
+pub(crate) enum Again<'a> {
+    No,
+    /// What is wrong with the answers.
+    Errors(BTreeMap<&'static str, String>),
+    /// Somebody changed the object since; what was seen of it, where the form says.
+    Stale(Option<&'a Seen>),
+    /// More match by now than were named, in words.
+    Matched(String),
+}
+
+/// Draws it for what a form has chosen, with what stands against doing it so far.
 pub(crate) async fn page(
     state: &AppState,
     visit: &Visit,
@@ -107,24 +122,10 @@ pub(crate) async fn page(
     model: &Model,
     action: &Action,
     form: &Fields,
-    errors: Option<BTreeMap<&'static str, String>>,
-) -> Result<Response, AdminError> {
-    draw(state, visit, staff, model, action, form, errors, None).await
-}
-
-#[expect(clippy::too_many_arguments, reason = "whoever asks, what for, and why once more")]
-async fn draw(
-    state: &AppState,
-    visit: &Visit,
-    staff: &Staff,
-    model: &Model,
-    action: &Action,
-    form: &Fields,
-    errors: Option<BTreeMap<&'static str, String>>,
-    changed: Option<String>,
+    again: Again<'_>,
 ) -> Result<Response, AdminError> {
     let back = way_back(model, form);
-    let Some(selection) = Selection::read(&state.db, model, form).await? else {
+    let Some(selection) = Selection::read(&state.db, model, staff, form).await? else {
         let words = format!("Tick the {} first, then choose what to do with them", model.meta.plural);
         return Ok(visit.say_warning(words, &back));
     };
@@ -135,7 +136,7 @@ async fn draw(
     if action.is_for_one() && (rows.len() > 1 || beyond) {
         return Ok(visit.say_warning(action.one_at_a_time(model), &back));
     }
-    let (number, kept) = kept(&state.db, model, form, &selection, &rows, beyond).await?;
+    let (number, mut kept) = kept(&state.db, model, form, &selection, &rows, beyond).await?;
     let (fit, unfit): (Vec<&Row>, Vec<&Row>) = rows.iter().partition(|row| (action.fits)(row));
     let count = model.meta.counted(if beyond { number } else { fit.len() });
     let label = |row: &&Row| {
@@ -145,7 +146,7 @@ async fn draw(
         )
     };
     let (preview, refused) = match model.deletion.filter(|_| action.name == delete::DELETE) {
-        Some(deletion) => delete::preview(&state.db, model, deletion, &selection.condition(model)).await?,
+        Some(deletion) => delete::preview(&state.db, staff, deletion, model, &selection.condition(model)).await?,
         None => (vec![], None),
     };
     let refused = refused.map(|why| format!("This cannot be deleted. {why}"));
@@ -158,8 +159,16 @@ async fn draw(
     };
     let mut questions = vec![];
     for ask in action.asks {
-        questions.push(question(state, staff, ask, form, errors.as_ref(), fit.first().copied()).await?);
+        questions.push(question(state, staff, ask, form, &again, fit.first().copied()).await?);
     }
+    let now = Seen::now(state, staff, model, action, &fit).await?;
+    let changes = match (&again, &fit[..]) {
+        (Again::Stale(Some(seen)), [row]) => seen.changes(&now, model, row, &options(&questions)),
+        _ => vec![],
+    };
+    // Who only mistyped an answer has still seen what they saw before.
+    let before = form.get(SEEN).filter(|_| matches!(again, Again::Errors(_)));
+    kept.push((SEEN.to_owned(), before.map_or_else(|| now.text(), str::to_owned)));
     page::show(&ConfirmPage {
         shell: Shell::new(state, visit, staff, heading.clone())
             .crumb(model.meta.title(), model.href())
@@ -182,9 +191,14 @@ async fn draw(
                 action.unfit
             )
         }),
+        stale: matches!(again, Again::Stale(_)),
+        changes,
         questions,
         preview,
-        changed,
+        changed: match again {
+            Again::Matched(words) => Some(words),
+            _ => None,
+        },
         refused,
         label: action.label,
         action: action.name,
@@ -234,14 +248,27 @@ async fn kept(
     Ok((number, kept))
 }
 
+/// What the questions offer to tick.
+fn options(questions: &[Question]) -> Vec<TickOption> {
+    let ticks = questions.iter().filter_map(|question| match &question.input {
+        Asked::Ticks(options) => Some(options.clone()),
+        _ => None,
+    });
+    ticks.flatten().collect()
+}
+
 async fn question(
     state: &AppState,
     staff: &Staff,
     ask: &Ask,
     form: &Fields,
-    errors: Option<&BTreeMap<&'static str, String>>,
+    again: &Again<'_>,
     row: Option<&Row>,
 ) -> Result<Question, AdminError> {
+    let errors = match again {
+        Again::Errors(errors) => Some(errors),
+        _ => None,
+    };
     let typed = |name: &str| form.get(name).unwrap_or_default().to_owned();
     let error = |name: &str| errors.and_then(|errors| errors.get(name).cloned());
     Ok(match ask {
@@ -266,7 +293,8 @@ async fn question(
                 Some(row) => offered(state, staff, row).await?,
                 None => vec![],
             };
-            if errors.is_some() {
+            // What was ticked is kept, as any typed answer is.
+            if !matches!(again, Again::No) {
                 let again: BTreeSet<_> = form.all(name).collect();
                 for option in &mut options {
                     option.ticked = again.contains(option.value.as_str());

@@ -13,6 +13,7 @@ use super::{
     action::{Acting, Action, CONFIRMED, FROM, Ran},
     answers::Ask,
     bulk,
+    confirm::Again,
     count::{Count, EXACT_UP_TO},
     meta::{Operation, capitalised},
     model::{Answer, Model},
@@ -66,6 +67,8 @@ pub(crate) struct Related {
     pub(crate) column: &'static str,
     /// SQL for what names a row.
     pub(crate) named_by: &'static str,
+    /// The permission to see them.
+    pub(crate) seen_with: &'static str,
     pub(crate) fate: Fate,
 }
 
@@ -114,12 +117,13 @@ pub(crate) struct Goes {
     pub(crate) tone: &'static str,
 }
 
-/// What goes with the chosen objects, and why they cannot be deleted, if they cannot. One statement for each kind of
-/// related rows.
+/// What goes with the chosen objects, and why they cannot be deleted, if they cannot. Related rows are named to who may
+/// see them. One statement for each kind of related rows.
 pub(crate) async fn preview(
     db: &impl ConnectionTrait,
-    model: &Model,
+    staff: &Staff,
     deletion: &Deletion,
+    model: &Model,
     chosen: &Condition,
 ) -> Result<(Vec<Goes>, Option<String>), DbErr> {
     let ids = Query::select()
@@ -146,7 +150,7 @@ pub(crate) async fn preview(
         let them = count.words(related.singular, related.plural);
         let names = found
             .iter()
-            .take(NAMED)
+            .take(if staff.may(related.seen_with) { NAMED } else { 0 })
             .map(|row| row.try_get::<Option<String>>("", "named"));
         let names: Vec<_> = names.collect::<Result<Vec<_>, _>>()?.into_iter().flatten().collect();
         let (fate, tone) = match related.fate {
@@ -155,14 +159,15 @@ pub(crate) async fn preview(
             Fate::Protects => ("in the way", "warning"),
         };
         if related.fate == Fate::Protects {
-            refused = Some(format!(
-                "It is still used by {them}, such as {}. Change that first.",
-                names.first().map_or("one without a name", String::as_str)
-            ));
+            let such_as = names
+                .first()
+                .map(|name| format!(", such as {name}"))
+                .unwrap_or_default();
+            refused = Some(format!("It is still used by {them}{such_as}. Change that first."));
         }
         all.push(Goes {
             words: format!("{} {fate}", capitalised(&them)),
-            more: found.len() > names.len(),
+            more: !names.is_empty() && found.len() > names.len(),
             names,
             tone,
         });
@@ -182,12 +187,12 @@ pub(crate) async fn show(
     let row = super::object::find(&state.db, model, &id)
         .await?
         .ok_or(AdminError::NotFound)?;
-    if let Some(why) = (model.locked_for)(&row, &staff) {
-        return Err(AdminError::Forbidden(why.to_owned()));
+    if let Some(why) = (model.locked_for)(&row, &staff, DELETE) {
+        return Err(AdminError::Forbidden(why));
     }
     let list = back_query(&Fields::parse(query.unwrap_or_default().as_bytes())).unwrap_or_default();
     let form = Fields::of([("id", id.as_str()), (FROM, &id), (BACK, &list)].into_iter());
-    super::confirm::page(&state, &visit, &staff, model, &Deletion::ACTION, &form, None).await
+    super::confirm::page(&state, &visit, &staff, model, &Deletion::ACTION, &form, Again::No).await
 }
 
 /// `POST /admin/{models}/{id}/delete`: the same as the action, for who comes straight.
@@ -261,7 +266,8 @@ fn run_deletion<'a>(acting: &'a Acting<'a>, row: &'a Row) -> Answer<'a, Ran> {
         };
         let own = Expr::col(acting.model.id).is_in(row.get(acting.model.id).cloned());
         let chosen = Condition::all().add(own);
-        let (_, refused) = preview(&**acting.saving.tx, acting.model, deletion, &chosen).await?;
+        let (tx, staff) = (&**acting.saving.tx, acting.saving.staff);
+        let (_, refused) = preview(tx, staff, deletion, acting.model, &chosen).await?;
         match refused {
             Some(why) => Ok(Ran::Unfit(why.into())),
             None => (deletion.run)(acting, row).await,

@@ -41,7 +41,7 @@ pub(crate) async fn export(
     let row = object::find(&state.db, model, &id).await?.ok_or(AdminError::NotFound)?;
     let entry = Entry {
         action: "export",
-        object_type: model.meta.singular,
+        object_type: model.meta.object_type(),
         object_id: row.text(model.id),
         object_label: Some(model.label(&row)),
         ..Entry::default()

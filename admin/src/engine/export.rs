@@ -76,6 +76,7 @@ async fn export(
     let query = query.unwrap_or_default();
     let list = ListQuery::parse(model, &Fields::parse(query.as_bytes()))
         .map_err(|_| AdminError::BadRequest("This list cannot be filtered by that".to_owned()))?;
+    list.require(model, &staff)?;
     let condition = list
         .condition(model)
         .add(search::condition(&state.db, model, &list.search).await?);
@@ -85,7 +86,7 @@ async fn export(
     };
     let entry = Entry {
         action: "export",
-        object_type: model.meta.singular,
+        object_type: model.meta.object_type(),
         object_label: Some(format!("{} as {extension}", model.meta.plural)),
         changes: Some(serde_json::json!({ "filter": [null, query] })),
         ..Entry::default()

@@ -4,7 +4,7 @@
 use sea_orm::{
     ActiveEnum, ActiveEnumValue, BoolColumn, BytesColumn, ColumnTrait, DateTimeLikeColumn, EntityTrait, IdenStatic,
     Iterable, JsonColumn, NumericColumn, NumericColumnNullable, StringColumn, StringColumnNullable, UuidColumn,
-    sea_query::Value,
+    sea_query::{Expr, ExprTrait, SimpleExpr, Value},
 };
 use usher_shared::{
     rules::Email,
@@ -35,6 +35,7 @@ pub(crate) struct Field<E: EntityTrait> {
     pub(crate) scanned: bool,
     pub(crate) address: bool,
     pub(crate) beside: Option<(E::Column, &'static str)>,
+    pub(crate) spellings: Option<Spellings>,
     pub(crate) sort: Option<E::Column>,
     pub(crate) search: Option<Search<E>>,
     pub(crate) by_clock: Option<ByClock>,
@@ -101,6 +102,9 @@ impl Tone {
     }
 }
 
+/// Every text by which rows may hold what a word stands for.
+pub(crate) type Spellings = fn(&str) -> Vec<&str>;
+
 /// How a word typed into the search box finds a column.
 pub(crate) enum Search<E: EntityTrait> {
     /// The key column starts with the word's key; a plain index serves it.
@@ -163,6 +167,7 @@ impl<E: EntityTrait> Field<E> {
             scanned: false,
             address: false,
             beside: None,
+            spellings: None,
             sort: None,
             search: None,
             by_clock: None,
@@ -364,6 +369,14 @@ impl<E: EntityTrait> Field<E> {
         }
     }
 
+    /// A filter by a word finds the rows that hold any of its spellings, and those show the first one.
+    pub(crate) fn spelt(self, spellings: Spellings) -> Self {
+        Self {
+            spellings: Some(spellings),
+            ..self
+        }
+    }
+
     /// The list can be sorted by it; an index on the column and the primary key must serve that.
     pub(crate) fn sort(self) -> Self {
         Self {
@@ -435,6 +448,7 @@ impl<E: EntityTrait> Field<E> {
             filter: self.filter,
             scanned: self.scanned,
             address: self.address,
+            spellings: self.spellings,
             beside: self.beside.map(|(column, word)| (column.as_str(), word)),
             sort: self.sort.map(|column| column.as_str()),
             search: self.search.map(|search| match search {
@@ -477,6 +491,8 @@ pub(crate) struct Spec {
     pub(crate) scanned: bool,
     /// Whether it is an email address.
     pub(crate) address: bool,
+    /// See [`Field::spelt`].
+    pub(crate) spellings: Option<Spellings>,
     /// What the filter says of another column.
     pub(crate) beside: Option<(&'static str, &'static str)>,
     /// The column that the list is sorted by in its place.
@@ -517,6 +533,18 @@ impl Spec {
         match self.address {
             true => Email::shown(&text).into_owned(),
             false => text,
+        }
+    }
+
+    /// That the column is this value, however it is spelt.
+    pub(crate) fn equals(&self, value: &Value) -> SimpleExpr {
+        let column = Expr::col(self.name);
+        match (self.spellings, value) {
+            (Some(spellings), Value::String(Some(word))) => match &spellings(word)[..] {
+                [only] => column.eq(*only),
+                all => column.is_in(all.iter().copied()),
+            },
+            _ => column.eq(value.clone()),
         }
     }
 

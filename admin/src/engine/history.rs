@@ -5,9 +5,11 @@ use axum::{
     extract::{Path, RawQuery, State},
     response::{IntoResponse, Redirect, Response},
 };
-use sea_orm::{ColumnTrait, Condition, DbErr, EntityTrait, QueryFilter, QueryOrder, QuerySelect};
+use sea_orm::{
+    ColumnTrait, Condition, DbErr, EntityTrait, QueryFilter, QueryOrder, QuerySelect, sea_query::SimpleExpr,
+};
 use serde_json::Value as Json;
-use usher_shared::entity::audit_log;
+use usher_shared::{audit::spellings, entity::audit_log};
 
 use super::{
     field::{Kind, Spec},
@@ -19,6 +21,8 @@ use super::{
 };
 use crate::{error::AdminError, page, posted::Fields, shell::Shell, staff::Staff, state::AppState, visit::Visit};
 
+/// What it takes to see any of the audit log.
+pub(super) const AUDIT: &str = "audit.view";
 /// Entries on a page.
 const ENTRIES: u64 = 100;
 /// The parameter that holds the id of the last entry of the page before.
@@ -64,6 +68,8 @@ pub(crate) async fn show(
 ) -> Result<Response, AdminError> {
     let model = state.site.model(&name).ok_or(AdminError::NotFound)?;
     staff.require(&model.meta.permission(Operation::View))?;
+    // A part of the audit log takes what the log takes.
+    staff.require(AUDIT)?;
     let row = object::find(&state.db, model, &id).await?;
     let (id, label) = match &row {
         Some(row) => (row.text(model.id).unwrap_or_default(), model.label(row)),
@@ -101,12 +107,20 @@ async fn find_gone(state: &AppState, model: &Model, id: &str) -> Result<Option<(
         return Ok(None);
     };
     let last = audit_log::Entity::find()
-        .filter(audit_log::Column::ObjectType.eq(model.meta.singular))
+        .filter(of_type(model.meta.object_type()))
         .filter(audit_log::Column::ObjectId.eq(&id))
         .order_by_desc(audit_log::Column::Id)
         .one(&state.db)
         .await?;
     Ok(last.map(|last| (id.clone(), last.object_label.unwrap_or(id))))
+}
+
+/// Rows of this type, whatever they call it.
+fn of_type(word: &str) -> SimpleExpr {
+    match &spellings(word)[..] {
+        [only] => audit_log::Column::ObjectType.eq(*only),
+        all => audit_log::Column::ObjectType.is_in(all.iter().copied()),
+    }
 }
 
 /// A page of entries, and the id of its last where there are older ones.
@@ -118,7 +132,7 @@ async fn entries(
 ) -> Result<(Vec<HistoryEntry>, Option<i64>), DbErr> {
     let older = after.map(|after| audit_log::Column::Id.lt(after));
     let mut rows = audit_log::Entity::find()
-        .filter(audit_log::Column::ObjectType.eq(model.meta.singular))
+        .filter(of_type(model.meta.object_type()))
         .filter(audit_log::Column::ObjectId.eq(id))
         .filter(Condition::all().add_option(older))
         .order_by_desc(audit_log::Column::Id)

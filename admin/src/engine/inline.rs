@@ -74,7 +74,7 @@ impl Inline {
         let mut select = model.select();
         select.and_where(Expr::col(self.column).eq(own));
         if let Some((column, word)) = self.only {
-            select.and_where(Expr::col(column).eq(word));
+            select.and_where(model.field(column)?.equals(&word.into()));
         }
         Some(select)
     }
@@ -263,7 +263,7 @@ impl Slots {
             .order_by(model.id, Order::Desc)
             .limit(ROWS + 1);
         if let Some((column, word)) = inline.only {
-            newest.and_where(Expr::col(column).eq(word));
+            newest.and_where(model.field(column)?.equals(&word.into()));
         }
         let after: Option<Value> = fields
             .get(&inline.parameter())

@@ -118,6 +118,7 @@ pub(crate) async fn show(
         }
     };
     let with_facets = fields.get(FACETS).is_some();
+    query.require(model, &staff)?;
     let condition = query
         .condition(model)
         .add(search::condition(&state.db, model, &query.search).await?);
@@ -141,7 +142,7 @@ pub(crate) async fn show(
     for row in &page.rows {
         references.extend(columns.iter().filter_map(|spec| reference(spec, row)));
     }
-    let names = names(&state.db, &state.site, references).await?;
+    let names = names(&state.db, &state.site, &staff, references).await?;
     let here = query.here();
     let go =
         |direction, cursor: Option<&keyset::Cursor>| cursor.map(|cursor| href(model, &query.at(direction, cursor)));

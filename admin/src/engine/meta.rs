@@ -1,5 +1,7 @@
 //! What a model is called, where it stands in the navigation, and what may be done with it.
 
+use usher_shared::audit::ObjectType;
+
 /// What staff may be allowed to do with a model's objects; each is a permission such as `users.view`.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Operation {
@@ -42,7 +44,7 @@ pub(crate) struct Link {
 pub(crate) struct Meta {
     /// In addresses and permissions: `users`.
     pub(crate) name: &'static str,
-    /// One object, in sentences and as the audit log's `object_type`: `user`.
+    /// One object, in sentences: `user`.
     pub(crate) singular: &'static str,
     /// Many objects, in headings: `users`.
     pub(crate) plural: &'static str,
@@ -56,6 +58,7 @@ pub(crate) struct Meta {
     pub(crate) link: Option<Link>,
     /// What there is at all, whoever asks: bits of [`Operation`].
     operations: u8,
+    object_type: Option<ObjectType>,
     /// Whether who changes it must have shown the password within the last minutes.
     pub(crate) fresh: bool,
     /// Whether there are never more than a few thousand, so that reading all of them is nothing.
@@ -73,9 +76,26 @@ impl Meta {
             icon: "table",
             about: "",
             operations: Operation::View.bit() | Operation::Export.bit(),
+            object_type: None,
             fresh: false,
             few: false,
             link: None,
+        }
+    }
+
+    /// How the audit log calls an object, where that is not the singular itself.
+    pub(crate) const fn object_type_of(self, object_type: ObjectType) -> Self {
+        Self {
+            object_type: Some(object_type),
+            ..self
+        }
+    }
+
+    /// How the audit log calls an object: a stable word, whatever people read.
+    pub(crate) const fn object_type(&self) -> &'static str {
+        match self.object_type {
+            Some(object_type) => object_type.as_str(),
+            None => self.singular,
         }
     }
 

@@ -45,8 +45,9 @@ pub(crate) trait AdminModel: EntityTrait {
     /// The list's order when nobody chose one. The column's field must be sortable.
     fn ordering() -> Ordering<Self>;
 
-    /// Why this person may not change this object, though they hold the permission; `None` lets them.
-    fn locked_for(_row: &Row, _staff: &Staff) -> Option<&'static str> {
+    /// Why this person may not do this to this object, though they hold the permission: `change` by the form, or the
+    /// name of an action. `None` lets them.
+    fn locked_for(_row: &Row, _staff: &Staff, _act: &str) -> Option<String> {
         None
     }
 
@@ -79,6 +80,10 @@ pub(crate) trait AdminModel: EntityTrait {
         Box::pin(async { Err(DbErr::Custom(format!("{} cannot be added", Self::META.plural))) })
     }
 
+    /// Changes an object where that means more than a row, by the function of `shared` that the API calls, which also
+    /// writes the audit row. None lets the engine write the row.
+    const CHANGE: Option<Change> = None;
+
     /// The field and the words for a unique constraint that a save ran into, by the driver's text.
     fn taken(_violated: &str) -> Option<(Self::Column, &'static str)> {
         None
@@ -104,6 +109,19 @@ pub(crate) trait AdminModel: EntityTrait {
     }
 }
 
+/// See [`AdminModel::CHANGE`].
+pub(crate) type Change = for<'a> fn(&'a Saving<'a>, &'a Row, &'a mut Draft) -> Answer<'a, Changed>;
+
+/// How a model's own change ended.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Changed {
+    Saved,
+    /// The form says what is stored.
+    Unchanged,
+    /// The draft says what is wrong.
+    Refused,
+}
+
 /// What a hook answers once it has asked the database.
 pub(crate) type Answer<'a, T> = BoxFuture<'a, Result<T, DbErr>>;
 
@@ -113,6 +131,8 @@ pub(crate) struct Saving<'a> {
     pub(crate) config: &'a Config,
     pub(crate) actor: &'a Actor,
     pub(crate) staff: &'a Staff,
+    /// What is ticked of [`AdminModel::TICKS`]; none where that is as stored.
+    pub(crate) ticked: Option<BTreeSet<String>>,
     /// What the hooks have to say.
     pub(crate) said: Mutex<Said>,
 }
@@ -188,13 +208,14 @@ pub(crate) struct Model {
     pub(crate) across: Vec<Across>,
     pub(crate) facts: &'static [(&'static str, &'static str)],
     pub(crate) inlines: Vec<Inline>,
-    pub(crate) locked_for: fn(&Row, &Staff) -> Option<&'static str>,
+    pub(crate) locked_for: fn(&Row, &Staff, &str) -> Option<String>,
     pub(crate) banner: fn(&Row) -> Option<String>,
     pub(crate) is_live: fn(&Row) -> bool,
     pub(crate) notes: fn(&str, &dyn Fn(&str) -> String) -> Vec<String>,
     pub(crate) clean: fn(&mut Draft, Option<&Row>, &Config),
     pub(crate) guard: for<'a> fn(&'a Saving<'a>, &'a Row, &'a mut Draft) -> Answer<'a, ()>,
     pub(crate) create: for<'a> fn(&'a Saving<'a>, &'a mut Draft) -> Answer<'a, Option<String>>,
+    pub(crate) change: Option<Change>,
     pub(crate) taken: fn(&str) -> Option<(&'static str, &'static str)>,
     pub(crate) panels: for<'a> fn(&'a AppState, &'a Row, &'a Staff) -> Answer<'a, Vec<Panel>>,
 }
@@ -242,6 +263,7 @@ impl Model {
             clean: E::clean,
             guard: E::guard,
             create: E::create,
+            change: E::CHANGE,
             taken: |violated| E::taken(violated).map(|(column, words)| (column.as_str(), words)),
             panels: E::panels,
         }

@@ -9,10 +9,12 @@ use sea_orm::{
 
 use super::{
     field::{Kind, Spec},
+    meta::Operation,
     model::{Model, Site},
     row::{Names, Row},
     storage::{Storage, text_of},
 };
+use crate::staff::Staff;
 
 /// The types that ids have, each with a column of its own in the union, and its SQL name.
 const IDS: [(Storage, &str); 3] = [
@@ -32,15 +34,24 @@ pub(crate) fn reference(spec: &Spec, row: &Row) -> Option<Reference> {
     }
 }
 
-/// Looks up the names of these objects.
-pub(crate) async fn names(db: &impl ConnectionTrait, site: &Site, references: Vec<Reference>) -> Result<Names, DbErr> {
+/// Looks up the names of these objects. Those of models that this person may not see stay numbers.
+pub(crate) async fn names(
+    db: &impl ConnectionTrait,
+    site: &Site,
+    staff: &Staff,
+    references: Vec<Reference>,
+) -> Result<Names, DbErr> {
     let mut wanted: BTreeMap<&'static str, BTreeMap<String, Value>> = BTreeMap::new();
     for (model, value) in references {
         if let Some(id) = text_of(&value) {
             wanted.entry(model).or_default().insert(id, value);
         }
     }
-    let wanted = wanted.into_iter();
+    let may_see = |name: &str| {
+        site.model(name)
+            .is_some_and(|model| staff.may(&model.meta.permission(Operation::View)))
+    };
+    let wanted = wanted.into_iter().filter(|(name, _)| may_see(name));
     let selects = wanted.filter_map(|(name, ids)| Some(select(site.model(name)?, ids.into_values())));
     let Some(union) = selects.reduce(|mut all, next| all.union(UnionType::All, next).to_owned()) else {
         return Ok(Names::new());

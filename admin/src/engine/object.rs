@@ -14,7 +14,7 @@ use url::form_urlencoded;
 
 use super::{
     action::FROM,
-    delete,
+    delete::{self, Deletion},
     draft::Draft,
     form::{Fieldset, Filled, Input, fieldsets},
     inline,
@@ -24,6 +24,7 @@ use super::{
     panel::Panel,
     row::{Cell, Names, Row},
     save::{self, Difference, Outcome},
+    seen::Seen,
     ticks::TickTable,
 };
 use crate::{
@@ -57,6 +58,8 @@ struct ObjectPage {
     differences: Vec<Difference>,
     stale: bool,
     version: Option<(&'static str, String)>,
+    /// What the page shows, for the actions that ask nothing.
+    seen: String,
     panels: Vec<Panel>,
     buttons: Vec<ActionButton>,
     delete_href: Option<String>,
@@ -76,7 +79,7 @@ struct ObjectPage {
     banner: Option<String>,
     live: bool,
     /// Why a person with the permission may not change this one.
-    locked: Option<&'static str>,
+    locked: Option<String>,
 }
 
 struct ActionButton {
@@ -319,7 +322,8 @@ impl<'a> Drawing<'a> {
         } = *self;
         let id = row.text(model.id).unwrap_or_default();
         let may_change = model.meta.offers(Operation::Change) && staff.may(&model.meta.permission(Operation::Change));
-        let locked = (model.locked_for)(row, staff).filter(|_| may_change);
+        let is_free = |act: &str| (model.locked_for)(row, staff, act).is_none();
+        let locked = (model.locked_for)(row, staff, Operation::Change.word()).filter(|_| may_change);
         let editable = may_change && locked.is_none();
         let inlines = inline::fill(&state.db, &state.site, &model.inlines, &id, staff, self.fields).await?;
         let own = model.fields.iter().map(|spec| (spec, row));
@@ -328,14 +332,14 @@ impl<'a> Drawing<'a> {
             .chain(beside)
             .filter_map(|(spec, row)| reference(spec, row))
             .collect();
-        let names = names(&state.db, &state.site, references).await?;
-        let is_free = (model.locked_for)(row, staff).is_none();
+        let names = names(&state.db, &state.site, staff, references).await?;
         let fits = |action: &&&super::Action| {
             let own = !matches!(action.name, delete::DELETE | delete::RESTORE);
-            own && is_free && staff.may(&action.permission(model)) && (action.fits)(row)
+            own && is_free(action.name) && staff.may(&action.permission(model)) && (action.fits)(row)
         };
         let buttons = model.actions.iter().filter(fits);
         let may_delete = model.meta.offers(Operation::Delete) && staff.may(&model.meta.permission(Operation::Delete));
+        let may_restore = may_delete && staff.may(&Deletion::UNDO.permission(model));
         let may_export = staff.may(&model.meta.permission(Operation::Export));
         let is_deleted = model.is_deleted(row);
         let ticks = match model.ticks {
@@ -365,6 +369,7 @@ impl<'a> Drawing<'a> {
             version: model
                 .row_version()
                 .map(|spec| (spec.name, row.text(spec.name).unwrap_or_default())),
+            seen: Seen::shown(model, row).text(),
             panels,
             buttons: buttons
                 .map(|action| ActionButton {
@@ -380,10 +385,11 @@ impl<'a> Drawing<'a> {
                     }),
                 })
                 .collect(),
-            delete_href: (may_delete && !is_deleted && is_free).then(|| format!("{here}/delete{with_list}")),
-            restore_href: (may_delete && is_deleted).then(|| format!("{here}/restore")),
+            delete_href: (may_delete && !is_deleted && is_free(delete::DELETE))
+                .then(|| format!("{here}/delete{with_list}")),
+            restore_href: (may_restore && is_deleted && is_free(delete::RESTORE)).then(|| format!("{here}/restore")),
             ticks,
-            history_href: Some(format!("{here}/history")),
+            history_href: staff.may(super::history::AUDIT).then(|| format!("{here}/history")),
             export_href: may_export.then(|| format!("{here}/export.json")),
             badges: model
                 .listed()
@@ -431,6 +437,7 @@ impl<'a> Drawing<'a> {
             differences: vec![],
             stale: false,
             version: None,
+            seen: String::new(),
             panels: vec![],
             buttons: vec![],
             delete_href: None,

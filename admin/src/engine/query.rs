@@ -13,12 +13,13 @@ use super::{
     across::Across,
     field::{Kind, Spec},
     keyset::{Cursor, Direction, Order},
+    meta::Operation,
     model::Model,
     names::Reference,
     period::Period,
     storage::Storage,
 };
-use crate::posted::Fields;
+use crate::{error::AdminError, posted::Fields, staff::Staff};
 
 /// Longer searches are cut: no word in the house is longer.
 const MAX_SEARCH_CHARS: usize = 200;
@@ -166,6 +167,20 @@ impl ListQuery {
         self.filters.iter().filter_map(reference).collect()
     }
 
+    /// Refuses filters by objects of models that this person may not see: who has a role is the roles' to tell.
+    pub(crate) fn require(&self, model: &Model, staff: &Staff) -> Result<(), AdminError> {
+        let tied = self
+            .filters
+            .iter()
+            .filter(|filter| matches!(filter.test, Test::Tied { .. }));
+        for filter in tied {
+            if let Some(across) = model.across.iter().find(|across| across.name == filter.column) {
+                staff.require(&format!("{}.{}", across.model, Operation::View.word()))?;
+            }
+        }
+        Ok(())
+    }
+
     /// The address's query of the list with another filter on this column, from its first page.
     pub(crate) fn with_filter(&self, column: &'static str, test: Option<Test>) -> String {
         let others = self.filters.iter().filter(|filter| filter.column != column).cloned();
@@ -264,7 +279,10 @@ impl Filter {
                     None => same,
                 }
             }
-            Test::Is { value, .. } => column.eq(value.clone()),
+            Test::Is { value, .. } => match model.field(self.column) {
+                Some(spec) => spec.equals(value),
+                None => column.eq(value.clone()),
+            },
             Test::Null(true) => column.is_null(),
             Test::Null(false) => column.is_not_null(),
             Test::During(period) => {

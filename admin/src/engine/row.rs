@@ -152,6 +152,10 @@ impl Cell {
             return Self::default();
         };
         let text = text_of(value).unwrap_or_default();
+        let text = match spec.spellings {
+            Some(spellings) => spellings(&text)[0].to_owned(),
+            None => text,
+        };
         match (&spec.kind, value) {
             (_, Value::ChronoDateTimeUtc(Some(at))) => Self::time(*at),
             (_, Value::Bool(Some(truth))) => {
@@ -171,7 +175,7 @@ impl Cell {
                 None => Self::text(text),
             },
             (Kind::ForeignKey(model), _) => {
-                // What was forgotten since has no page.
+                // What has no name here is gone, or not this person's to see: its page would be refused.
                 let shown = match names.get(&(*model, text.clone())) {
                     Some(name) => Self::link(name.clone(), format!("/admin/{model}/{text}")),
                     None => Self::text(short_id(&text)),

@@ -15,7 +15,8 @@ use usher_shared::{
 use super::{
     draft::Draft,
     field::Kind,
-    model::{Model, Saving},
+    meta::Operation,
+    model::{Changed, Model, Saving},
     row::{Cell, Names, Row},
     storage::text_of,
 };
@@ -57,8 +58,8 @@ pub(crate) async fn change(
         .to_owned();
     let result = tx.query_one(&select).await?.ok_or(AdminError::NotFound)?;
     let row = Row::read(&model.fields, &result)?;
-    if let Some(why) = (model.locked_for)(&row, staff) {
-        return Err(AdminError::Forbidden(why.to_owned()));
+    if let Some(why) = (model.locked_for)(&row, staff, Operation::Change.word()) {
+        return Err(AdminError::Forbidden(why));
     }
     let mut draft = Draft::read(&model.fields, form, Some(&row));
     if let Some(version) = model.row_version()
@@ -67,11 +68,12 @@ pub(crate) async fn change(
         return Ok(Outcome::Stale(draft, row));
     }
     let actor = staff.actor(visit);
-    let saving = Saving {
+    let mut saving = Saving {
         tx: &tx,
         config: &state.config,
         actor: &actor,
         staff,
+        ticked: None,
         said: Mutex::default(),
     };
     (model.clean)(&mut draft, Some(&row), &state.config);
@@ -82,12 +84,11 @@ pub(crate) async fn change(
     if !draft.errors().is_empty() {
         return Ok(Outcome::Invalid(draft, row));
     }
-    let mut ticked = None;
     if let Some(ticks) = model.ticks {
         let stored = (ticks.load)(state, &row).await?;
         match ticks.wanted(&state.site, staff, form, &stored) {
             Ok(wanted) if wanted == stored => {}
-            Ok(wanted) => ticked = Some((ticks, wanted)),
+            Ok(wanted) => saving.ticked = Some(wanted),
             Err(words) => {
                 draft.refuse_by_name(ticks.name, words);
                 return Ok(Outcome::Invalid(draft, row));
@@ -99,25 +100,31 @@ pub(crate) async fn change(
     if changes.iter().any(|(column, _)| is_sensitive(column)) {
         staff.require_fresh(visit, Some(form))?;
     }
-    if changes.is_empty() && ticked.is_none() {
+    if let Some(change) = model.change {
+        let ended = change(&saving, &row, &mut draft).await;
+        return match ended {
+            Ok(Changed::Saved) => Ok(Outcome::Saved(tx)),
+            Ok(Changed::Unchanged) => Ok(Outcome::Unchanged),
+            Ok(Changed::Refused) => Ok(Outcome::Invalid(draft, row)),
+            Err(error) => {
+                refuse_taken(model, &mut draft, error)?;
+                Ok(Outcome::Invalid(draft, row))
+            }
+        };
+    }
+    if changes.is_empty() {
         return Ok(Outcome::Unchanged);
     }
     if let Err(error) = update(&**tx, model, id, &changes).await {
         refuse_taken(model, &mut draft, error)?;
         return Ok(Outcome::Invalid(draft, row));
     }
-    let mut written = before_and_after(model, &row, &changes);
-    if let Some((ticks, wanted)) = &ticked {
-        let id = row.text(model.id).unwrap_or_default();
-        let before = (ticks.save)(&saving, &id, wanted).await?;
-        written[ticks.name] = json!([listed(&before), listed(wanted)]);
-    }
     let entry = Entry {
         action: "update",
-        object_type: model.meta.singular,
+        object_type: model.meta.object_type(),
         object_id: row.text(model.id),
         object_label: Some(model.label(&row)),
-        changes: Some(written),
+        changes: Some(before_and_after(model, &row, &changes)),
         reason: None,
     };
     audit::record(&**tx, &actor, entry).await?;
@@ -146,7 +153,7 @@ pub(crate) async fn create(
             draft.refuse_by_name(ticks.name, words);
             return Ok(Err(draft));
         }
-        Some((ticks, Ok(wanted))) => Some((ticks, wanted)),
+        Some((_, Ok(wanted))) => Some(wanted),
         None => None,
     };
     let tx = form.begin(state).await?;
@@ -156,6 +163,7 @@ pub(crate) async fn create(
         config: &state.config,
         actor: &actor,
         staff,
+        ticked,
         said: Mutex::default(),
     };
     refuse_dangling(state, &**tx, model, &mut draft).await?;
@@ -164,9 +172,6 @@ pub(crate) async fn create(
     }
     match (model.create)(&saving, &mut draft).await {
         Ok(Some(id)) => {
-            if let Some((ticks, wanted)) = &ticked {
-                (ticks.save)(&saving, &id, wanted).await?;
-            }
             let said = saving.said();
             Ok(Ok(Created { tx, id, said }))
         }
@@ -242,10 +247,6 @@ fn before_and_after(model: &Model, row: &Row, changes: &[(&'static str, Value)])
         }
     }
     Json::Object(fields)
-}
-
-fn listed(words: &BTreeSet<String>) -> String {
-    words.iter().map(String::as_str).collect::<Vec<_>>().join(" ")
 }
 
 /// One field of a stale save: what is stored now, and what was typed.

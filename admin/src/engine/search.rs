@@ -155,7 +155,7 @@ impl Search<'_> {
             }
             Some(SearchBy::Folded { at, part }) => at.holds(self.backend, *part, word, &[spec.name]),
             None if spec.by_clock.is_some() => (spec.by_clock?.rows)(Some(word), now()),
-            Some(SearchBy::Exact) | None => Condition::any().add(Expr::col(spec.name).eq(spec.storage.parse(word)?)),
+            Some(SearchBy::Exact) | None => Condition::any().add(spec.equals(&spec.storage.parse(word)?)),
         })
     }
 }

@@ -5,9 +5,10 @@ use sea_orm::{
     ConnectionTrait, DbErr, Value,
     sea_query::{Condition, Expr, ExprTrait, Func, Order, Query},
 };
+use usher_shared::jobs::Tx;
 
 use super::{model::Model, object::BACK, query::ListQuery, row::Row, search, storage::text_of};
-use crate::{error::AdminError, posted::Fields};
+use crate::{error::AdminError, posted::Fields, staff::Staff};
 
 /// Objects that are acted on while the browser waits; more become a job.
 pub(crate) const AT_ONCE: u64 = 500;
@@ -40,6 +41,7 @@ impl Selection {
     pub(crate) async fn read(
         db: &impl ConnectionTrait,
         model: &Model,
+        staff: &Staff,
         form: &Fields,
     ) -> Result<Option<Self>, AdminError> {
         let parse = |id: &str| model.id_field().storage.parse(id);
@@ -50,6 +52,7 @@ impl Selection {
         let fields = Fields::parse(form.get(BACK).unwrap_or_default().as_bytes());
         let query = ListQuery::parse(model, &fields)
             .map_err(|_| AdminError::BadRequest("The list that was to be acted on cannot be read".to_owned()))?;
+        query.require(model, staff)?;
         let searched = search::condition(db, model, &query.search).await?;
         let condition = query.condition(model).add(searched);
         let Some(named) = form.get(NAMED) else {
@@ -93,12 +96,24 @@ impl Selection {
 
     /// The rows, and whether there are more of them than can be acted on at once.
     pub(crate) async fn rows(&self, db: &impl ConnectionTrait, model: &Model) -> Result<(Vec<Row>, bool), DbErr> {
-        let select = model
+        self.read_rows(db, model, false).await
+    }
+
+    /// The same, kept from changing until the transaction ends.
+    pub(crate) async fn held(&self, tx: &Tx, model: &Model) -> Result<(Vec<Row>, bool), DbErr> {
+        self.read_rows(&**tx, model, true).await
+    }
+
+    async fn read_rows(&self, db: &impl ConnectionTrait, model: &Model, hold: bool) -> Result<(Vec<Row>, bool), DbErr> {
+        let mut select = model
             .select_whole()
             .cond_where(self.condition(model))
             .order_by(model.id, Order::Asc)
             .limit(AT_ONCE + 1)
             .to_owned();
+        if hold {
+            select.lock_exclusive();
+        }
         let results = db.query_all(&select).await?;
         let read = results.iter().map(|result| model.read_whole(result));
         let mut rows: Vec<_> = read.collect::<Result<_, _>>()?;

@@ -4,12 +4,12 @@
 use std::collections::BTreeSet;
 
 use super::{
-    model::{Answer, Saving, Site},
+    model::{Answer, Site},
     row::Row,
 };
 use crate::{posted::Fields, staff::Staff, state::AppState};
 
-/// The declaration of such a set.
+/// The declaration of such a set. The model's own `create` and `CHANGE` keep what is ticked.
 #[derive(Debug)]
 pub(crate) struct Ticks {
     /// The boxes' name in the form.
@@ -22,8 +22,6 @@ pub(crate) struct Ticks {
     /// Whether this person may tick and untick it.
     pub(crate) may: fn(&Staff, &str) -> bool,
     pub(crate) load: for<'a> fn(&'a AppState, &'a Row) -> Answer<'a, BTreeSet<String>>,
-    /// Replaces what is stored; answers what was stored before.
-    pub(crate) save: for<'a> fn(&'a Saving<'a>, &'a str, &'a BTreeSet<String>) -> Answer<'a, BTreeSet<String>>,
 }
 
 /// One line of the table.

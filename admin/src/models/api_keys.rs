@@ -2,31 +2,36 @@
 
 use std::collections::BTreeSet;
 
-use chrono::Utc;
-use sea_orm::{
-    ActiveModelTrait, ActiveValue::Set, ColumnTrait, DbErr, EntityTrait, IntoActiveModel, QueryFilter, Value,
-    sea_query::Expr,
-};
+use chrono::{DateTime, TimeDelta, Utc};
+use sea_orm::{DbErr, IdenStatic, Value};
 use usher_shared::{
-    api_keys::{self, Scope},
-    audit::{self, Entry},
+    acts::{Act, key_refusal},
+    api_keys::{self, KeyEdit, NewKey, Scope},
+    audit::ObjectType,
     config::Config,
     entity::{
-        api_key::{COLUMN as C, Column, Entity},
+        api_key::{self, COLUMN as C, Column, Entity},
         user,
     },
-    jobs::{EnqueueError, KeyChange},
-    rules::{Name, Violation},
+    jobs::EnqueueError,
+    rules::{Name, Reason},
     time::now,
 };
 
-use crate::engine::{
-    Acting, Action, AdminModel, Answer, Ask, Draft, Field, Meta, Ordering, Ran, Row, Saving, Search, TickGroup,
-    TickOption, Ticks, short_time,
+use crate::{
+    engine::{
+        Acting, Action, AdminModel, Answer, Ask, Change, Changed, Draft, Field, Meta, Ordering, Ran, Row, Saving,
+        Search, TickGroup, TickOption, Ticks, capitalised, short_time,
+    },
+    staff::Staff,
 };
+
+/// The box that ends a rotated key's old secret at once.
+const AT_ONCE: &str = "at_once";
 
 impl AdminModel for Entity {
     const META: Meta = Meta::new("api_keys", "API key", "API keys")
+        .object_type_of(ObjectType::ApiKey)
         .few()
         .section("People")
         .icon("keys")
@@ -35,6 +40,18 @@ impl AdminModel for Entity {
         .sensitive();
 
     const ACTIONS: &'static [Action] = &[
+        Action::new("rotate", "Rotate", |acting, row| Box::pin(rotate(acting, row)))
+            .about(
+                "The key gets a new secret, shown once. The old one works for a day longer, so that services can change \
+                 over without a gap.",
+            )
+            .asks(&[Ask::Some {
+                name: AT_ONCE,
+                label: "Old secret",
+                offered: |_, _, _| Box::pin(async { Ok(vec![at_once()]) }),
+            }])
+            .fresh()
+            .fits(|row| row.get("revoked_at").is_none(), "it is revoked"),
         Action::new("revoke", "Revoke", |acting, row| Box::pin(revoke(acting, row)))
             .done("revoked")
             .about("Requests with this key are refused from now on. It cannot be undone: make a new key instead.")
@@ -45,13 +62,33 @@ impl AdminModel for Entity {
     const TICKS: Option<&'static Ticks> = Some(&Ticks {
         name: "scope",
         title: "Scopes",
-        help: "What the key may do.",
+        help: "What the key may do. You can give what you may do yourself.",
         columns: &[],
         offered: |_| vec![scopes()],
-        may: |_, _| true,
+        may: |staff, scope| staff.holder().lacks(Scope::parse(scope)).is_none(),
         load: |_, row| Box::pin(async move { Ok(words(row)) }),
-        save: |saving, id, wanted| Box::pin(save_scopes(saving, id, wanted)),
     });
+
+    const CHANGE: Option<Change> = Some(|saving, row, draft| Box::pin(change(saving, row, draft)));
+
+    /// A key is as strong as whoever may change or rotate it; a revoked one stays as it is.
+    fn locked_for(row: &Row, staff: &Staff, act: &str) -> Option<String> {
+        if act == "change" && row.get("revoked_at").is_some() {
+            return Some("This key is revoked. Make a new one instead.".to_owned());
+        }
+        if act == "revoke" {
+            return None;
+        }
+        let scopes = words(row);
+        let (scope, permission) = staff
+            .holder()
+            .lacks(scopes.iter().filter_map(|word| Scope::parse(word)))?;
+        Some(format!(
+            "This key has the scope {scope}, which takes the permission {permission}. You don't hold it, so you can only \
+             revoke the key.",
+            scope = scope.as_str()
+        ))
+    }
 
     fn ordering() -> Ordering<Self> {
         Ordering::descending(Column::Id)
@@ -72,10 +109,9 @@ impl AdminModel for Entity {
                 }),
             TokenHash => Field::secret(TokenHash),
             Scopes => Field::text(C.scopes).list().readonly(),
-            AllowedCidrs => Field::text(C.allowed_cidrs)
-                .label("Allowed from")
-                .form()
-                .help("Networks such as 10.0.0.0/8 with a space between; empty allows every address"),
+            AllowedCidrs => Field::text(C.allowed_cidrs).label("Allowed from").form().help(
+                "Networks such as 10.0.0.0/8 or single addresses, with a space between; empty allows every address",
+            ),
             RequestsPerMinute => Field::int(C.requests_per_minute)
                 .form()
                 .help("Empty: the limit of the house"),
@@ -107,27 +143,8 @@ impl AdminModel for Entity {
         ))
     }
 
-    fn clean(draft: &mut Draft, _: Option<&Row>, _: &Config) {
-        if let Some(name) = draft.rule(Column::Name, Name::parse) {
-            draft.set(Column::Name, name.as_str());
-        }
-        if !draft.typed(Column::AllowedCidrs).trim().is_empty()
-            && let Some(cidrs) = draft.rule(Column::AllowedCidrs, parse_cidrs)
-        {
-            draft.set(Column::AllowedCidrs, cidrs);
-        }
-        if let Some(Value::Int(Some(limit))) = draft.get(Column::RequestsPerMinute)
-            && !(1..=1_000_000).contains(limit)
-        {
-            draft.refuse(
-                Column::RequestsPerMinute,
-                "Enter a number from 1 to 1,000,000, or nothing",
-            );
-        }
-    }
-
-    fn guard<'a>(saving: &'a Saving<'a>, row: &'a Row, _: &'a mut Draft) -> Answer<'a, ()> {
-        Box::pin(async move { tell(saving, row, KeyChange::Changed).await })
+    fn clean(draft: &mut Draft, before: Option<&Row>, _: &Config) {
+        wanted(draft, before, None);
     }
 
     fn create<'a>(saving: &'a Saving<'a>, draft: &'a mut Draft) -> Answer<'a, Option<String>> {
@@ -153,86 +170,164 @@ fn words(row: &Row) -> BTreeSet<String> {
     scopes.split_whitespace().map(str::to_owned).collect()
 }
 
-fn parse_cidrs(raw: &str) -> Result<String, Violation> {
-    for cidr in raw.split_whitespace() {
-        if !api_keys::is_network(cidr) {
-            let shown: String = cidr.chars().take(60).collect();
-            return Err(Violation::value(format!(
-                "{shown} is no network; write one such as 10.0.0.0/8"
-            )));
+fn at_once() -> TickOption {
+    TickOption {
+        value: AT_ONCE.to_owned(),
+        label: "It has leaked: refuse it at once".to_owned(),
+        ..TickOption::default()
+    }
+}
+
+/// What the form wants, by the rules that the API has; what is as stored is left alone. None when the draft says what is
+/// wrong.
+fn wanted(draft: &mut Draft, before: Option<&Row>, ticked: Option<&BTreeSet<String>>) -> Option<KeyEdit> {
+    let stored = |column: Column| before.and_then(|row| row.text(column.as_str())).unwrap_or_default();
+    let mut edit = KeyEdit {
+        name: draft.rule(Column::Name, Name::parse),
+        ..KeyEdit::default()
+    };
+    if before.is_none() || draft.typed(Column::AllowedCidrs) != stored(Column::AllowedCidrs) {
+        edit.allowed = draft.rule(Column::AllowedCidrs, |raw| {
+            api_keys::parse_networks(raw.split_whitespace())
+        });
+    }
+    edit.requests_per_minute = match draft.get(Column::RequestsPerMinute).cloned() {
+        Some(Value::Int(Some(limit))) => draft
+            .rule(Column::RequestsPerMinute, |_| api_keys::parse_limit(limit.into()))
+            .map(Some),
+        _ => Some(None),
+    };
+    edit.expires_at = match end(draft) {
+        Some(end) if before.and_then(|row| row.time(Column::ExpiresAt.as_str())) != Some(end) => {
+            draft.rule(Column::ExpiresAt, |_| api_keys::check_end(end)).map(Some)
+        }
+        end => Some(end),
+    };
+    if let Some(ticked) = ticked {
+        match api_keys::parse_scopes(ticked.iter().map(String::as_str)) {
+            Ok(scopes) => edit.scopes = Some(scopes),
+            Err(violation) => draft.refuse_by_name("scope", violation.message),
         }
     }
-    Ok(raw.split_whitespace().collect::<Vec<_>>().join(" "))
+    draft.errors().is_empty().then_some(edit)
+}
+
+fn end(draft: &Draft) -> Option<DateTime<Utc>> {
+    match draft.get(Column::ExpiresAt) {
+        Some(Value::ChronoDateTimeUtc(at)) => *at,
+        _ => None,
+    }
 }
 
 async fn create(saving: &Saving<'_>, draft: &mut Draft) -> Result<Option<String>, DbErr> {
-    let name = draft.text(Column::Name).unwrap_or_default();
-    let (key, token) = api_keys::create(&**saving.tx, &name, &[], None, Some(saving.staff.id())).await?;
-    let id = key.id.to_string();
-    told(api_keys::tell(saving.tx, &key, KeyChange::Made, saving.actor).await)?;
-    let mut row = key.into_active_model();
-    row.allowed_cidrs = Set(draft.text(Column::AllowedCidrs));
-    row.requests_per_minute = Set(draft
-        .text(Column::RequestsPerMinute)
-        .and_then(|limit| limit.parse().ok()));
-    row.expires_at = Set(draft
-        .text(Column::ExpiresAt)
-        .and_then(|at| at.parse::<chrono::DateTime<Utc>>().ok()));
-    row.update(&**saving.tx).await?;
-    let entry = Entry {
-        action: "create",
-        object_type: "API key",
-        object_id: Some(id.clone()),
-        object_label: Some(name),
-        ..Entry::default()
+    let ticked = saving.ticked.clone().unwrap_or_default();
+    let Some(KeyEdit {
+        name: Some(name),
+        scopes: Some(scopes),
+        allowed,
+        requests_per_minute,
+        expires_at,
+    }) = wanted(draft, None, Some(&ticked))
+    else {
+        return Ok(None);
     };
-    audit::record(&**saving.tx, saving.actor, entry).await?;
+    if let Some(refusal) = key_refusal(saving.staff.holder(), Act::AddKey, None, &scopes) {
+        draft.refuse_by_name("scope", capitalised(&refusal.to_string()));
+        return Ok(None);
+    }
+    let new = NewKey {
+        name,
+        scopes,
+        allowed: allowed.unwrap_or_default(),
+        requests_per_minute: requests_per_minute.flatten(),
+        expires_at: expires_at.flatten(),
+    };
+    let issued = api_keys::issue(saving.tx, new, Some(saving.staff.id()), saving.actor).await;
+    let (key, token) = written(issued)?;
     saving.notice(format!(
         "The key was made. Copy it now, it is not shown again: {}",
         token.as_str()
     ));
-    Ok(Some(id))
+    Ok(Some(key.id.to_string()))
 }
 
-async fn save_scopes(saving: &Saving<'_>, id: &str, wanted: &BTreeSet<String>) -> Result<BTreeSet<String>, DbErr> {
-    let key = Entity::find_by_id(id.parse::<i64>().unwrap_or_default())
-        .one(&**saving.tx)
-        .await?;
-    let Some(key) = key else { return Ok(BTreeSet::new()) };
-    let before = key.scopes.split_whitespace().map(str::to_owned).collect();
-    let mut row = key.into_active_model();
-    row.scopes = Set(wanted.iter().map(String::as_str).collect::<Vec<_>>().join(" "));
-    row.update(&**saving.tx).await?;
-    Ok(before)
+async fn change(saving: &Saving<'_>, row: &Row, draft: &mut Draft) -> Result<Changed, DbErr> {
+    let Some(edit) = wanted(draft, Some(row), saving.ticked.as_ref()) else {
+        return Ok(Changed::Refused);
+    };
+    let given = edit.scopes.clone().unwrap_or_default();
+    let before = match held(saving, row, Act::ChangeKey, &given).await? {
+        Ok(before) => before,
+        Err(why) => {
+            draft.refuse_by_name("scope", capitalised(&why));
+            return Ok(Changed::Refused);
+        }
+    };
+    let version = before.version;
+    let after = written(api_keys::edit(saving.tx, before, edit, saving.actor).await)?;
+    Ok(if after.version == version {
+        Changed::Unchanged
+    } else {
+        Changed::Saved
+    })
 }
 
-async fn revoke(acting: &Acting<'_>, row: &Row) -> Result<Ran, DbErr> {
-    let id = row.text("id").and_then(|id| id.parse::<i64>().ok());
-    let revoked = Entity::update_many()
-        .col_expr(Column::RevokedAt, Expr::value(now()))
-        .filter(Column::Id.eq(id))
-        .filter(Column::RevokedAt.is_null())
-        .exec(&**acting.saving.tx)
-        .await?;
-    if revoked.rows_affected == 0 {
-        return Ok(Ran::Unfit("it is revoked already".into()));
-    }
-    tell(acting.saving, row, KeyChange::Revoked).await?;
-    Ok(Ran::Done)
-}
-
-/// Tells whoever made the key, once the change is committed.
-async fn tell(saving: &Saving<'_>, row: &Row, change: KeyChange) -> Result<(), DbErr> {
-    let id = row.text("id").and_then(|id| id.parse().ok()).unwrap_or_default();
-    match api_keys::find_for_change(saving.tx, id).await? {
-        Some(key) => told(api_keys::tell(saving.tx, &key, change, saving.actor).await),
-        None => Ok(()),
-    }
-}
-
-fn told(result: Result<(), EnqueueError>) -> Result<(), DbErr> {
+fn written<T>(result: Result<T, EnqueueError>) -> Result<T, DbErr> {
     result.map_err(|error| match error {
         EnqueueError::Db(error) => error,
         other => DbErr::Custom(other.to_string()),
+    })
+}
+
+async fn rotate(acting: &Acting<'_>, row: &Row) -> Result<Ran, DbErr> {
+    let saving = acting.saving;
+    let before = match held(saving, row, Act::RotateKey, &[]).await? {
+        Ok(before) => before,
+        Err(why) => return Ok(Ran::Unfit(why.into())),
+    };
+    let grace = if acting.answers.ticked(AT_ONCE).is_empty() {
+        api_keys::GRACE
+    } else {
+        0
+    };
+    let grace = TimeDelta::seconds(grace.into());
+    let (_, token) = written(api_keys::rotate(saving.tx, before, grace, saving.actor).await)?;
+    saving.notice(format!(
+        "The key has a new secret. Copy it now, it is not shown again: {}",
+        token.as_str()
+    ));
+    Ok(Ran::Recorded)
+}
+
+async fn revoke(acting: &Acting<'_>, row: &Row) -> Result<Ran, DbErr> {
+    let saving = acting.saving;
+    let reason = acting.answers.reason.clone().map(Reason::into_text);
+    match held(saving, row, Act::RevokeKey, &[]).await? {
+        Ok(before) => {
+            written(api_keys::revoke(saving.tx, before, reason, saving.actor).await)?;
+            Ok(Ran::Recorded)
+        }
+        Err(why) => Ok(Ran::Unfit(why.into())),
+    }
+}
+
+/// The key of this row, kept from changing, if this person may do this to it and give it these scopes; else why not.
+async fn held(
+    saving: &Saving<'_>,
+    row: &Row,
+    act: Act,
+    given: &[Scope],
+) -> Result<Result<api_key::Model, String>, DbErr> {
+    let id = row.text("id").and_then(|id| id.parse().ok()).unwrap_or_default();
+    let Some(key) = api_keys::find_for_change(saving.tx, id).await? else {
+        return Ok(Err("it is gone".to_owned()));
+    };
+    if key.revoked_at.is_some() {
+        return Ok(Err("it is revoked already".to_owned()));
+    }
+    let refusal = key_refusal(saving.staff.holder(), act, Some(&key), given);
+    Ok(match refusal {
+        Some(refusal) => Err(refusal.to_string()),
+        None => Ok(key),
     })
 }

@@ -1,11 +1,15 @@
 //! The audit log in the admin: to be read, never to be changed.
 
-use usher_shared::entity::audit_log::{ActorKind, COLUMN as C, Column, Entity};
+use usher_shared::{
+    audit::{ObjectType, spellings},
+    entity::audit_log::{ActorKind, COLUMN as C, Column, Entity},
+};
 
 use crate::engine::{AdminModel, Field, Meta, Ordering, Tone};
 
 impl AdminModel for Entity {
     const META: Meta = Meta::new("audit", "audit entry", "audit log")
+        .object_type_of(ObjectType::AuditEntry)
         .section("Record")
         .icon("audit")
         .about("Who did what to what, from where. Rows are only ever added.");
@@ -28,7 +32,12 @@ impl AdminModel for Entity {
                 .label("On behalf of")
                 .readonly(),
             Action => Field::text(C.action).link().readonly(),
-            ObjectType => Field::text(C.object_type).label("Object").list().filter().readonly(),
+            ObjectType => Field::text(C.object_type)
+                .label("Object")
+                .list()
+                .filter()
+                .spelt(spellings)
+                .readonly(),
             ObjectId => Field::text(C.object_id)
                 .label("Object ID")
                 .list()

@@ -1,11 +1,15 @@
 //! Mail servers that refuse us: while one is listed, mail waits.
 
-use usher_shared::entity::mail_breaker::{COLUMN as C, Column, Entity};
+use usher_shared::{
+    audit::ObjectType,
+    entity::mail_breaker::{COLUMN as C, Column, Entity},
+};
 
 use crate::engine::{AdminModel, Deletion, Field, Meta, Ordering};
 
 impl AdminModel for Entity {
     const META: Meta = Meta::new("breakers", "refusing mail server", "refusing mail servers")
+        .object_type_of(ObjectType::MailBreaker)
         .few()
         .section("Mail")
         .icon("workers")

@@ -2,6 +2,7 @@
 
 use sea_orm::{ActiveEnum, ConnectionTrait, DbErr, Statement};
 use usher_shared::{
+    acts::{Act, job_refusal},
     bulk::{self, BulkAction, BulkJob},
     entity::{
         job::{COLUMN as C, Column, Entity, JobState, READY},
@@ -62,6 +63,7 @@ impl AdminModel for Entity {
                 table: "job_attempts",
                 column: "job_id",
                 named_by: "error",
+                seen_with: "jobs.view",
                 fate: Fate::Goes,
             },
             Related {
@@ -70,6 +72,7 @@ impl AdminModel for Entity {
                 table: "mails",
                 column: "job_id",
                 named_by: "subject",
+                seen_with: "mails.view",
                 fate: Fate::Stays,
             },
         ],
@@ -183,7 +186,10 @@ fn id_of(row: &Row) -> Uuid {
 }
 
 async fn retry(acting: &Acting<'_>, row: &Row) -> Result<Ran, DbErr> {
-    let job = match jobs::replay(acting.saving.tx, id_of(row)).await {
+    if let Some(refused) = refused(acting, row, Act::RetryJob).await? {
+        return Ok(refused);
+    }
+    let job = match jobs::replay_as(acting.saving.tx, id_of(row), acting.saving.actor).await {
         Ok(job) => job,
         Err(refused) => return ran(Err(refused)),
     };
@@ -197,15 +203,33 @@ async fn retry(acting: &Acting<'_>, row: &Row) -> Result<Ran, DbErr> {
 }
 
 async fn run_now(acting: &Acting<'_>, row: &Row) -> Result<Ran, DbErr> {
-    ran(jobs::run_now(acting.saving.tx, id_of(row)).await.map(drop))
+    match refused(acting, row, Act::RunJobNow).await? {
+        Some(refused) => Ok(refused),
+        None => ran(jobs::run_now(acting.saving.tx, id_of(row)).await.map(drop)),
+    }
 }
 
 async fn cancel(acting: &Acting<'_>, row: &Row) -> Result<Ran, DbErr> {
-    ran(jobs::cancel(acting.saving.tx, id_of(row)).await.map(drop))
+    match refused(acting, row, Act::CancelJob).await? {
+        Some(refused) => Ok(refused),
+        None => ran(jobs::cancel(acting.saving.tx, id_of(row)).await.map(drop)),
+    }
 }
 
 async fn delete(acting: &Acting<'_>, row: &Row) -> Result<Ran, DbErr> {
-    ran(jobs::delete(acting.saving.tx, id_of(row)).await.map(drop))
+    match refused(acting, row, Act::DeleteJob).await? {
+        Some(refused) => Ok(refused),
+        None => ran(jobs::delete(acting.saving.tx, id_of(row)).await.map(drop)),
+    }
+}
+
+/// Why this person may not do this to this job, as the table of acts has it.
+async fn refused(acting: &Acting<'_>, row: &Row, act: Act) -> Result<Option<Ran>, DbErr> {
+    let Some(job) = jobs::find_for_change(acting.saving.tx, id_of(row)).await? else {
+        return ran(Err(StaffError::NotFound)).map(Some);
+    };
+    let refusal = job_refusal(&**acting.saving.tx, acting.saving.staff.holder(), act, &job).await?;
+    Ok(refusal.map(|refusal| Ran::Unfit(refusal.to_string().into())))
 }
 
 fn ran(result: Result<(), StaffError>) -> Result<Ran, DbErr> {

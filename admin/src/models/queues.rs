@@ -101,7 +101,7 @@ async fn create(saving: &Saving<'_>, draft: &mut Draft) -> Result<Option<String>
     Entity::insert(row).exec_without_returning(&**saving.tx).await?;
     let entry = Entry {
         action: "create",
-        object_type: Entity::META.singular,
+        object_type: Entity::META.object_type(),
         object_id: Some(name.clone()),
         object_label: Some(name.clone()),
         changes: Some(serde_json::json!({

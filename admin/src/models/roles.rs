@@ -1,25 +1,22 @@
 //! Roles in the admin: a name, and a table of what its holders may do.
 
-use sea_orm::{
-    ActiveModelTrait, ActiveValue::Set, ColumnTrait, DbErr, EntityTrait, QueryFilter, QueryOrder, QuerySelect,
-    QueryTrait,
-};
+use std::collections::BTreeSet;
+
+use sea_orm::{ColumnTrait, DbErr, EntityTrait, QueryFilter, QueryOrder, QuerySelect, QueryTrait};
 use usher_shared::{
-    audit::{self, Entry},
     config::Config,
     entity::{
-        role::{ActiveModel, COLUMN as C, Column, Entity},
+        role::{COLUMN as C, Column, Entity},
         user, user_role,
     },
-    roles,
+    roles::{self, RoleDraft},
     rules::Name,
-    time::now,
 };
 
 use crate::{
     engine::{
-        AdminModel, Answer, Cell, Deletion, Draft, Fate, Field, Meta, Ordering, PERMISSION_COLUMNS, Panel, Related,
-        Row, Saving, Search, Ticks, headings,
+        AdminModel, Answer, Cell, Change, Changed, Deletion, Draft, Fate, Field, Meta, Ordering, PERMISSION_COLUMNS,
+        Panel, Related, Row, Saving, Search, Ticks, headings,
     },
     staff::Staff,
     state::AppState,
@@ -44,6 +41,7 @@ impl AdminModel for Entity {
         table: "user_roles",
         column: "role_id",
         named_by: "(SELECT email FROM users WHERE users.id = user_roles.user_id)",
+        seen_with: "users.view",
         fate: Fate::Protects,
     }]));
 
@@ -55,14 +53,9 @@ impl AdminModel for Entity {
         offered: |site| site.permissions(),
         may: |staff, permission| staff.may(permission),
         load: |state, row| Box::pin(roles::permissions(&state.db, id_of(row))),
-        save: |saving, id, wanted| {
-            Box::pin(roles::set_permissions(
-                saving.tx,
-                id.parse().unwrap_or_default(),
-                wanted,
-            ))
-        },
     });
+
+    const CHANGE: Option<Change> = Some(|saving, row, draft| Box::pin(change(saving, row, draft)));
 
     fn ordering() -> Ordering<Self> {
         Ordering::ascending(Column::Name)
@@ -113,25 +106,38 @@ fn id_of(row: &Row) -> i64 {
 }
 
 async fn create(saving: &Saving<'_>, draft: &mut Draft) -> Result<Option<String>, DbErr> {
-    let at = now();
-    let row = ActiveModel {
-        name: Set(draft.text(Column::Name).unwrap_or_default()),
-        description: Set(draft.text(Column::Description).unwrap_or_default()),
-        version: Set(1),
-        created_at: Set(at),
-        updated_at: Set(at),
-        ..Default::default()
+    let Some(new) = wanted(draft, saving.ticked.clone().unwrap_or_default()) else {
+        return Ok(None);
     };
-    let role = row.insert(&**saving.tx).await?;
-    let entry = Entry {
-        action: "create",
-        object_type: "role",
-        object_id: Some(role.id.to_string()),
-        object_label: Some(role.name),
-        ..Entry::default()
-    };
-    audit::record(&**saving.tx, saving.actor, entry).await?;
+    let role = roles::create(saving.tx, &new, saving.actor).await?;
     Ok(Some(role.id.to_string()))
+}
+
+async fn change(saving: &Saving<'_>, row: &Row, draft: &mut Draft) -> Result<Changed, DbErr> {
+    let before = Entity::find_by_id(id_of(row)).one(&**saving.tx).await?;
+    let Some(before) = before else {
+        draft.refuse(Column::Name, "This role is gone");
+        return Ok(Changed::Refused);
+    };
+    let permissions = match &saving.ticked {
+        Some(ticked) => ticked.clone(),
+        None => roles::permissions(&**saving.tx, before.id).await?,
+    };
+    let Some(wanted) = wanted(draft, permissions) else {
+        return Ok(Changed::Refused);
+    };
+    Ok(match roles::edit(saving.tx, before, &wanted, saving.actor).await? {
+        true => Changed::Saved,
+        false => Changed::Unchanged,
+    })
+}
+
+fn wanted(draft: &mut Draft, permissions: BTreeSet<String>) -> Option<RoleDraft> {
+    Some(RoleDraft {
+        name: draft.rule(Column::Name, Name::parse)?,
+        description: draft.text(Column::Description).unwrap_or_default(),
+        permissions,
+    })
 }
 
 async fn panels(state: &AppState, row: &Row, staff: &Staff) -> Result<Vec<Panel>, DbErr> {

@@ -55,7 +55,7 @@ impl AdminModel for Entity {
             })
             .form()
             .help("What happens with times that nobody was there for"),
-            Enabled => Field::bool(C.enabled).list().filter().form(),
+            Enabled => Field::bool(C.enabled).list().filter().readonly(),
             NextRunAt => Field::time(C.next_run_at).label("Next run").list().readonly(),
             LastRunAt => Field::time(C.last_run_at).label("Last run").list().readonly(),
             RowVersion => Field::row_version(C.row_version),

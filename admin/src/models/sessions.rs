@@ -2,6 +2,7 @@
 
 use sea_orm::{ActiveEnum, DbErr};
 use usher_shared::{
+    acts::session_refusal,
     entity::{
         session::{COLUMN as C, Column, Entity, SessionKind},
         user,
@@ -90,6 +91,9 @@ async fn revoke(acting: &Acting<'_>, row: &Row) -> Result<Ran, DbErr> {
     let (Some(user), Some(id)) = (user, row.text("id").and_then(|id| id.parse().ok())) else {
         return Ok(Ran::Unfit("it is gone".into()));
     };
+    if let Some(refusal) = session_refusal(&**acting.saving.tx, acting.saving.staff.holder(), user).await? {
+        return Ok(Ran::Unfit(refusal.to_string().into()));
+    }
     let ended = sessions::end(&**acting.saving.tx, user, Which::One(id), "revoked by staff").await?;
     Ok(if ended == 1 {
         Ran::Done

@@ -1,6 +1,7 @@
 //! Addresses that mail is not sent to, because their server said that they do not exist.
 
 use usher_shared::{
+    audit::ObjectType,
     bulk::BulkAction,
     entity::{
         mail_suppression::{COLUMN as C, Column, Entity},
@@ -12,6 +13,7 @@ use crate::engine::{AdminModel, Deletion, Field, Meta, Ordering, Search};
 
 impl AdminModel for Entity {
     const META: Meta = Meta::new("suppressions", "suppressed address", "suppressed addresses")
+        .object_type_of(ObjectType::SuppressedAddress)
         .section("Mail")
         .icon("mails")
         .about("Nothing is sent to these. Delete one to try its address again.")

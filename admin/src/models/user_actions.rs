@@ -3,8 +3,9 @@
 
 use std::collections::BTreeSet;
 
-use sea_orm::{ColumnTrait, DbErr, EntityTrait, QueryFilter, sea_query::SelectStatement};
+use sea_orm::{ColumnTrait, DbErr, EntityTrait, QueryFilter, QuerySelect, sea_query::SelectStatement};
 use usher_shared::{
+    acts::{Act, Refusal, user_refusal},
     bulk::BulkAction,
     entity::{mfa_factor, user},
     impersonation::{self, ImpersonationError},
@@ -17,47 +18,47 @@ use usher_shared::{
 use uuid::Uuid;
 
 use crate::{
-    engine::{Acting, Action, Ask, Deletion, Fate, Ran, Related, Row, Soft, TickOption},
+    engine::{Acting, Action, Ask, Deletion, Fate, Ran, Related, Row, Saving, Soft, TickOption},
     staff::Staff,
     state::AppState,
 };
-
-const SELF: &str = "nobody does this to themselves; ask a colleague";
-const LAST: &str = "this is the last active superuser; make another one first";
 
 const REASON: Ask = Ask::Reason { required: true };
 const PERHAPS: Ask = Ask::Reason { required: false };
 
 pub(super) const ACTIONS: &[Action] = &[
-    Action::new("lock", "Lock", |acting, row| Box::pin(lock(acting, row)))
-        .done("locked")
-        .bulk(|acting, select| {
-            Box::pin(bulk(
-                acting,
-                select,
-                BulkAction::LockUsers {
-                    until: acting.answers.time("until"),
-                },
-            ))
-        })
-        .about("Who is locked cannot sign in, and open sessions are refused until the lock ends.")
-        .asks(&[
-            REASON,
-            Ask::Until {
-                name: "until",
-                label: "Until",
-                help: "UTC. A lock without an end stays until somebody takes it away",
+    Action::new("lock", "Lock", |acting, row| {
+        let until = acting.answers.time("until");
+        Box::pin(stand(acting, row, Act::LockUser, Standing::Locked { until }))
+    })
+    .done("locked")
+    .bulk(|acting, select| {
+        Box::pin(bulk(
+            acting,
+            select,
+            BulkAction::LockUsers {
+                until: acting.answers.time("until"),
             },
-        ])
-        .fits(|row| !is(row, "deactivated"), "a deactivated account is not locked"),
+        ))
+    })
+    .about("Who is locked cannot sign in, and open sessions are refused until the lock ends.")
+    .asks(&[
+        REASON,
+        Ask::Until {
+            name: "until",
+            label: "Until",
+            help: "UTC. A lock without an end stays until somebody takes it away",
+        },
+    ])
+    .fits(|row| !is(row, "deactivated"), "a deactivated account is not locked"),
     Action::new("unlock", "Unlock", |acting, row| {
-        Box::pin(stand(acting, row, Standing::Unlocked))
+        Box::pin(stand(acting, row, Act::UnlockUser, Standing::Unlocked))
     })
     .done("unlocked")
     .bulk(|acting, select| Box::pin(bulk(acting, select, BulkAction::UnlockUsers)))
     .fits(|row| is(row, "locked"), "it is not locked"),
     Action::new("deactivate", "Deactivate", |acting, row| {
-        Box::pin(shut_out(acting, row, Standing::Deactivated))
+        Box::pin(stand(acting, row, Act::DeactivateUser, Standing::Deactivated))
     })
     .done("deactivated")
     .bulk(|acting, select| Box::pin(bulk(acting, select, BulkAction::DeactivateUsers)))
@@ -65,7 +66,7 @@ pub(super) const ACTIONS: &[Action] = &[
     .asks(&[PERHAPS])
     .fits(|row| !is(row, "deactivated"), "it is deactivated already"),
     Action::new("reactivate", "Reactivate", |acting, row| {
-        Box::pin(stand(acting, row, Standing::Reactivated))
+        Box::pin(stand(acting, row, Act::ReactivateUser, Standing::Reactivated))
     })
     .done("reactivated")
     .bulk(|acting, select| Box::pin(bulk(acting, select, BulkAction::ReactivateUsers)))
@@ -148,6 +149,7 @@ pub(super) const DELETION: Deletion = Deletion {
             table: "sessions",
             column: "user_id",
             named_by: "COALESCE(user_agent, 'a session without a browser name')",
+            seen_with: "sessions.view",
             fate: Fate::Goes,
         },
         Related {
@@ -156,6 +158,7 @@ pub(super) const DELETION: Deletion = Deletion {
             table: "api_keys",
             column: "created_by",
             named_by: "name",
+            seen_with: "api_keys.view",
             fate: Fate::Stays,
         },
         Related {
@@ -164,6 +167,7 @@ pub(super) const DELETION: Deletion = Deletion {
             table: "mails",
             column: "user_id",
             named_by: "subject",
+            seen_with: "mails.view",
             fate: Fate::Stays,
         },
     ],
@@ -187,7 +191,7 @@ fn is(row: &Row, status: &str) -> bool {
     row.text("status").as_deref() == Some(status)
 }
 
-fn id_of(row: &Row) -> i64 {
+pub(super) fn id_of(row: &Row) -> i64 {
     row.text("id").and_then(|id| id.parse().ok()).unwrap_or_default()
 }
 
@@ -195,35 +199,41 @@ fn reason(acting: &Acting<'_>) -> Option<Reason> {
     acting.answers.reason.clone()
 }
 
-async fn lock(acting: &Acting<'_>, row: &Row) -> Result<Ran, DbErr> {
-    let until = acting.answers.time("until");
-    shut_out(acting, row, Standing::Locked { until }).await
-}
-
-/// A change after which the account cannot be used: not by oneself, and not the last superuser's.
-async fn shut_out(acting: &Acting<'_>, row: &Row, standing: Standing) -> Result<Ran, DbErr> {
-    if let Some(why) = may_shut_out(acting, row).await? {
-        return Ok(Ran::Unfit(why.into()));
+/// The account of this row, kept from changing until the save ends, if the table of acts lets this person do this to it;
+/// else why not.
+pub(super) async fn held(saving: &Saving<'_>, row: &Row, act: Act) -> Result<Result<user::Model, String>, DbErr> {
+    let user = user::Entity::find_by_id(id_of(row)).lock_exclusive();
+    let Some(user) = user.one(&**saving.tx).await? else {
+        return Ok(Err("the account is gone".to_owned()));
+    };
+    if user.deleted_at.is_some() != (act == Act::RestoreUser) {
+        let why = if act == Act::RestoreUser {
+            "it is not deleted"
+        } else {
+            "the account was deleted"
+        };
+        return Ok(Err(why.to_owned()));
     }
-    stand(acting, row, standing).await
-}
-
-async fn may_shut_out(acting: &Acting<'_>, row: &Row) -> Result<Option<&'static str>, DbErr> {
-    let (saving, id) = (acting.saving, id_of(row));
-    Ok(if id == saving.staff.id() {
-        Some(SELF)
-    } else if row.is_true("is_superuser") && roles::is_last_superuser(&**saving.tx, id).await? {
-        Some(LAST)
-    } else {
-        None
+    let refusal = user_refusal(&**saving.tx, saving.staff.holder(), act, &user).await?;
+    Ok(match refusal {
+        Some(refusal) => Err(refusal.to_string()),
+        None => Ok(user),
     })
 }
 
-async fn stand(acting: &Acting<'_>, row: &Row, standing: Standing) -> Result<Ran, DbErr> {
-    let saving = acting.saving;
-    let Some(user) = users::find_for_change(saving.tx, id_of(row)).await? else {
-        return Ok(Ran::Unfit("the account was deleted".into()));
+/// [`held`], or how the action ends without it.
+macro_rules! held {
+    ($acting:expr, $row:expr, $act:expr) => {
+        match held($acting.saving, $row, $act).await? {
+            Ok(user) => user,
+            Err(why) => return Ok(Ran::Unfit(why.into())),
+        }
     };
+}
+
+async fn stand(acting: &Acting<'_>, row: &Row, act: Act, standing: Standing) -> Result<Ran, DbErr> {
+    let user = held!(acting, row, act);
+    let saving = acting.saving;
     changed(
         users::set_standing(saving.tx, user, standing, reason(acting), saving.actor)
             .await
@@ -240,18 +250,13 @@ fn changed(result: Result<(), ChangeError>) -> Result<Ran, DbErr> {
 }
 
 async fn delete(acting: &Acting<'_>, row: &Row) -> Result<Ran, DbErr> {
-    if let Some(why) = may_shut_out(acting, row).await? {
-        return Ok(Ran::Unfit(why.into()));
-    }
-    let saving = acting.saving;
-    match users::find_for_change(saving.tx, id_of(row)).await? {
-        Some(user) => changed(users::delete(saving.tx, user, saving.actor).await),
-        None => Ok(Ran::Unfit("it was deleted already".into())),
-    }
+    let user = held!(acting, row, Act::DeleteUser);
+    changed(users::delete(acting.saving.tx, user, acting.saving.actor).await)
 }
 
 async fn restore(acting: &Acting<'_>, row: &Row) -> Result<Ran, DbErr> {
-    match users::restore(acting.saving.tx, id_of(row), acting.saving.actor).await {
+    let user = held!(acting, row, Act::RestoreUser);
+    match users::restore(acting.saving.tx, user.id, acting.saving.actor).await {
         Ok(true) => Ok(Ran::Recorded),
         Ok(false) => Ok(Ran::Unfit("it is not deleted".into())),
         Err(error) => changed(Err(error)),
@@ -259,13 +264,15 @@ async fn restore(acting: &Acting<'_>, row: &Row) -> Result<Ran, DbErr> {
 }
 
 async fn send_verification(acting: &Acting<'_>, row: &Row) -> Result<Ran, DbErr> {
+    let user = held!(acting, row, Act::ResendVerification);
     let options = Options::default().actor(acting.saving.actor.word());
-    sent(users::send_verification(acting.saving.tx, id_of(row), options).await)
+    sent(users::send_verification(acting.saving.tx, user.id, options).await)
 }
 
 async fn send_password_reset(acting: &Acting<'_>, row: &Row) -> Result<Ran, DbErr> {
+    let user = held!(acting, row, Act::SendPasswordReset);
     let options = Options::default().actor(acting.saving.actor.word());
-    sent(users::send_password_reset(acting.saving.tx, id_of(row), options).await)
+    sent(users::send_password_reset(acting.saving.tx, user.id, options).await)
 }
 
 fn sent(enqueued: Result<Enqueued, EnqueueError>) -> Result<Ran, DbErr> {
@@ -277,7 +284,8 @@ fn sent(enqueued: Result<Enqueued, EnqueueError>) -> Result<Ran, DbErr> {
 }
 
 async fn revoke_sessions(acting: &Acting<'_>, row: &Row) -> Result<Ran, DbErr> {
-    let ended = sessions::end(&**acting.saving.tx, id_of(row), Which::All, "revoked by staff").await?;
+    let user = held!(acting, row, Act::RevokeSessions);
+    let ended = sessions::end(&**acting.saving.tx, user.id, Which::All, "revoked by staff").await?;
     Ok(if ended == 0 {
         Ran::Unfit("no session is open".into())
     } else {
@@ -286,18 +294,19 @@ async fn revoke_sessions(acting: &Acting<'_>, row: &Row) -> Result<Ran, DbErr> {
 }
 
 async fn clear_failures(acting: &Acting<'_>, row: &Row) -> Result<Ran, DbErr> {
-    let key = row.text("email_key").unwrap_or_default();
-    acting.state.limiter.forget_failures(&key).await;
+    let user = held!(acting, row, Act::ClearFailures);
+    acting.state.limiter.forget_failures(&user.email_key).await;
     Ok(Ran::Done)
 }
 
 async fn impersonate(acting: &Acting<'_>, row: &Row) -> Result<Ran, DbErr> {
     let saving = acting.saving;
+    let user = held!(acting, row, Act::Impersonate);
     let Some(reason) = reason(acting) else {
         return Ok(Ran::Unfit("it takes a reason".into()));
     };
     let own = (saving.staff.id(), saving.staff.session_id());
-    match impersonation::start(saving.tx, id_of(row), own, reason, saving.actor).await {
+    match impersonation::start(saving.tx, user.id, own, reason, saving.actor).await {
         Ok(token) => {
             saving.notice(format!(
                 "You act for this user now. Copy the token, it is not shown again: {}",
@@ -354,13 +363,8 @@ fn may_give(staff: &Staff, permissions: &BTreeSet<String>) -> bool {
 async fn set_roles(acting: &Acting<'_>, row: &Row) -> Result<Ran, DbErr> {
     let saving = acting.saving;
     let (staff, tx) = (saving.staff, &**saving.tx);
-    let id = id_of(row);
-    if id == staff.id() {
-        return Ok(Ran::Unfit("nobody changes their own rights; ask a colleague".into()));
-    }
-    let Some(user) = users::find_for_change(tx, id).await? else {
-        return Ok(Ran::Unfit("the account was deleted".into()));
-    };
+    let user = held!(acting, row, Act::SetRoles);
+    let id = user.id;
     let had = roles::of_user(tx, id).await?;
     let ticked = acting.answers.ticked("access");
     let wanted = Access {
@@ -389,7 +393,7 @@ async fn set_roles(acting: &Acting<'_>, row: &Row) -> Result<Ran, DbErr> {
         return Ok(Ran::Unfit("roles are for staff; tick Staff too".into()));
     }
     if user.is_superuser && !wanted.superuser && roles::is_last_superuser(tx, id).await? {
-        return Ok(Ran::Unfit(LAST.into()));
+        return Ok(Ran::Unfit(Refusal::LastSuperuser.to_string().into()));
     }
     let reason = reason(acting).map(Reason::into_text);
     Ok(
@@ -416,10 +420,8 @@ async fn offered_factors(state: &AppState, row: &Row) -> Result<Vec<TickOption>,
 }
 
 async fn reset_mfa(acting: &Acting<'_>, row: &Row) -> Result<Ran, DbErr> {
-    let (tx, id) = (acting.saving.tx, id_of(row));
-    if id == acting.saving.staff.id() {
-        return Ok(Ran::Unfit("your own second factors are on your account's page".into()));
-    }
+    let tx = acting.saving.tx;
+    let id = held!(acting, row, Act::ResetMfa).id;
     let mut removed = 0;
     for factor in acting
         .answers

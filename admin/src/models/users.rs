@@ -1,16 +1,17 @@
 //! Users in the admin: found by email, name or id; edited by the rules that the API has; with their mails, jobs
 //! and sessions beside the form.
 
-use super::user_actions;
+use super::user_actions::{self, held};
 use crate::{
     engine::{
-        Across, Action, AdminModel, Answer, ByClock, Deletion, Draft, Field, Inline, Meta, Ordering, Row, Saving,
-        Search, Tone, nothing, short_time,
+        Across, Action, AdminModel, Answer, ByClock, Change, Changed, Deletion, Draft, Field, Inline, Meta, Ordering,
+        Row, Saving, Search, Tone, capitalised, nothing, short_time,
     },
     staff::Staff,
 };
-use sea_orm::{ActiveEnum, ColumnTrait, DbErr, EntityTrait, PaginatorTrait, QueryFilter, Value};
+use sea_orm::{ActiveEnum, DbErr, IdenStatic};
 use usher_shared::{
+    acts::{Act, Target},
     config::Config,
     entity::{
         api_key, audit_log, job, mail, role, session,
@@ -19,8 +20,7 @@ use usher_shared::{
     },
     rules::{Age, Email, Name, Violation, ViolationKind},
     search::{self, Part},
-    time::now,
-    users::{self, CreateUserError, NewUser},
+    users::{self, ChangeError, CreateUserError, Edit, NewUser},
 };
 
 /// The API's words for it.
@@ -73,16 +73,12 @@ impl AdminModel for Entity {
                 .by_clock(STATUS)
                 .list()
                 .filter()
-                .form()
+                .readonly()
                 .not_new()
                 .fieldset("Access"),
-            LockedUntil => Field::time(C.locked_until)
-                .form()
-                .not_new()
-                .fieldset("Access")
-                .help("UTC. A lock without an end stays until somebody takes it away"),
+            LockedUntil => Field::time(C.locked_until).readonly().not_new().fieldset("Access"),
             LockReason => Field::text(C.lock_reason)
-                .form()
+                .readonly()
                 .not_new()
                 .fieldset("Access")
                 .help("For staff; the user does not see it"),
@@ -117,18 +113,24 @@ impl AdminModel for Entity {
         }
     }
 
-    fn locked_for(row: &Row, staff: &Staff) -> Option<&'static str> {
-        let is_own = row.text("id") == Some(staff.id().to_string());
-        if row.get("deleted_at").is_some() {
-            Some("This account was deleted. Restore it to change it.")
-        } else if staff.is_superuser() {
-            None
-        } else if row.is_true("is_superuser") {
-            Some("Only superusers may change a superuser.")
-        } else {
-            // Whoever could move a colleague's address could take their rights with a password reset.
-            (row.is_true("is_staff") && !is_own).then_some("Only superusers may change other members of staff.")
+    const CHANGE: Option<Change> = Some(|saving, row, draft| Box::pin(change(saving, row, draft)));
+
+    fn locked_for(row: &Row, staff: &Staff, act: &str) -> Option<String> {
+        let act = Act::by_permission(&format!("{}.{act}", Self::META.name))?;
+        if row.get("deleted_at").is_some() && act != Act::RestoreUser {
+            return Some("This account was deleted. Restore it to change it.".to_owned());
         }
+        let target = Target {
+            id: user_actions::id_of(row),
+            is_staff: row.is_true("is_staff"),
+            is_superuser: row.is_true("is_superuser"),
+        };
+        let refusal = staff.holder().refuses_target(act, target)?;
+        Some(match act {
+            // A page of its own says these.
+            Act::ChangeUser | Act::DeleteUser => capitalised(&format!("{refusal}.")),
+            _ => refusal.to_string(),
+        })
     }
 
     fn banner(row: &Row) -> Option<String> {
@@ -151,39 +153,11 @@ impl AdminModel for Entity {
     }
 
     fn clean(draft: &mut Draft, before: Option<&Row>, config: &Config) {
-        if let Some(name) = draft.rule(Column::Name, Name::parse) {
-            draft.set(Column::Name, name.as_str());
-        }
-        if let Some(email) = draft.rule(Column::Email, |raw| Email::parse(raw, config.email_policy)) {
-            draft.set(Column::Email, email.as_str());
-            draft.set(Column::EmailKey, email.key());
-            let same = before.is_none_or(|row| row.text("email_key").as_deref() == Some(email.key()));
-            if !same {
-                // The new address is nobody's until a mail to it was answered.
-                draft.set(Column::EmailVerifiedAt, Value::ChronoDateTimeUtc(None));
-            }
-        }
-        if !draft.typed(Column::Age).trim().is_empty() {
-            draft.rule(Column::Age, parse_age);
-        }
-        let locked = draft.text(Column::Status).as_deref() == Some("locked");
-        if !locked && (draft.get(Column::LockedUntil).is_some() || draft.get(Column::LockReason).is_some()) {
-            // What is left of a lock goes with it.
-            draft.set(Column::LockedUntil, Value::ChronoDateTimeUtc(None));
-            draft.set(Column::LockReason, Value::String(None));
-        }
-    }
-
-    fn guard<'a>(saving: &'a Saving<'a>, row: &'a Row, draft: &'a mut Draft) -> Answer<'a, ()> {
-        Box::pin(guard(saving, row, draft))
+        wanted(draft, before, config);
     }
 
     fn create<'a>(saving: &'a Saving<'a>, draft: &'a mut Draft) -> Answer<'a, Option<String>> {
         Box::pin(create(saving, draft))
-    }
-
-    fn taken(violated: &str) -> Option<(Column, &'static str)> {
-        violated.contains("email_key").then_some((Column::Email, TAKEN))
     }
 
     fn across() -> Vec<Across> {
@@ -228,7 +202,7 @@ impl AdminModel for Entity {
                     audit_log::Column::At,
                 ],
             )
-            .only(audit_log::Column::ObjectType, Self::META.singular)
+            .only(audit_log::Column::ObjectType, Self::META.object_type())
             .title("Audit")
             .empty("Nothing was done yet."),
         ]
@@ -262,44 +236,72 @@ fn parse_age(raw: &str) -> Result<Age, Violation> {
     Age::parse(number)
 }
 
-/// Nobody locks themselves out, and somebody can always sign in as superuser.
-async fn guard(saving: &Saving<'_>, row: &Row, draft: &mut Draft) -> Result<(), DbErr> {
-    let stays_active = draft.text(Column::Status).as_deref() == Some("active");
-    if stays_active {
-        return Ok(());
+/// What the form wants changed of an account, or made of none, by the rules that the API has. What is as stored is left
+/// alone. None when the draft says what is wrong.
+fn wanted(draft: &mut Draft, before: Option<&Row>, config: &Config) -> Option<Edit> {
+    let is_new = |draft: &Draft, column: Column| {
+        let stored = before.map(|row| row.text(column.as_str()).unwrap_or_default());
+        stored.is_none_or(|stored| draft.typed(column) != stored)
+    };
+    let (mut edit, mut valid) = (Edit::default(), true);
+    if is_new(draft, Column::Name) {
+        edit.name = draft.rule(Column::Name, Name::parse);
+        valid &= edit.name.is_some();
     }
-    if row.text("id") == Some(saving.staff.id().to_string()) {
-        draft.refuse(
-            Column::Status,
-            "You cannot lock or deactivate yourself; ask another superuser",
-        );
-    } else if row.is_true("is_superuser") {
-        let others = Entity::find()
-            .filter(Column::IsStaff.eq(true))
-            .filter(Column::IsSuperuser.eq(true))
-            .filter(UserStatus::Active.of_rows("users", now()))
-            .filter(Column::DeletedAt.is_null())
-            .filter(Column::Id.ne(row.text("id").and_then(|id| id.parse::<i64>().ok())));
-        if others.count(&**saving.tx).await? == 0 {
-            draft.refuse(
-                Column::Status,
-                "This is the last active superuser; make another one first",
-            );
+    if is_new(draft, Column::Email) {
+        edit.email = draft.rule(Column::Email, |raw| Email::parse(raw, config.email_policy));
+        valid &= edit.email.is_some();
+    }
+    if is_new(draft, Column::Age) {
+        edit.age = match draft.typed(Column::Age).trim() {
+            "" => Some(None),
+            _ => draft.rule(Column::Age, parse_age).map(Some),
+        };
+        valid &= edit.age.is_some();
+    }
+    valid.then_some(edit)
+}
+
+async fn change(saving: &Saving<'_>, row: &Row, draft: &mut Draft) -> Result<Changed, DbErr> {
+    let Some(edit) = wanted(draft, Some(row), saving.config) else {
+        return Ok(Changed::Refused);
+    };
+    let before = match held(saving, row, Act::ChangeUser).await? {
+        Ok(before) => before,
+        Err(why) => {
+            draft.refuse(Column::Email, why);
+            return Ok(Changed::Refused);
         }
+    };
+    let version = before.version;
+    match users::edit(saving.tx, before, edit, saving.actor).await {
+        Ok(after) if after.version == version => Ok(Changed::Unchanged),
+        Ok(_) => Ok(Changed::Saved),
+        Err(ChangeError::EmailTaken) => {
+            draft.refuse(Column::Email, TAKEN);
+            Ok(Changed::Refused)
+        }
+        Err(ChangeError::Db(error)) => Err(error),
+        Err(error) => Err(DbErr::Custom(error.to_string())),
     }
-    Ok(())
 }
 
 /// A user made by staff is made as the API makes one, so that the welcome mail goes out.
 async fn create(saving: &Saving<'_>, draft: &mut Draft) -> Result<Option<String>, DbErr> {
-    let age = draft.typed(Column::Age).trim().parse().ok();
-    let name = draft.rule(Column::Name, Name::parse);
-    let email = draft.rule(Column::Email, |raw| Email::parse(raw, saving.config.email_policy));
-    let (Some(name), Some(email)) = (name, email) else {
+    let Some(Edit {
+        name: Some(name),
+        email: Some(email),
+        age,
+    }) = wanted(draft, None, saving.config)
+    else {
         return Ok(None);
     };
-    let age = age.and_then(|age| Age::parse(age).ok());
-    let user = match users::create(saving.tx, &NewUser { name, email, age }, saving.actor).await {
+    let new = NewUser {
+        name,
+        email,
+        age: age.flatten(),
+    };
+    let user = match users::create(saving.tx, &new, saving.actor).await {
         Ok(user) => user,
         Err(CreateUserError::EmailTaken) => {
             draft.refuse(Column::Email, TAKEN);

@@ -25,18 +25,24 @@ use usher_testkit::{WAY_BACK, access_left, on_both, plant_access};
 
 use crate::app::{PASSWORD, Page, TestApp, Visitor, between};
 
-/// An action on one user, confirmed.
+/// An action on one user, confirmed on the page that asks.
+async fn send(visitor: &mut Visitor, action: &str, id: i64, more: &[(&str, &str)]) -> Page {
+    let path = "/admin/users/actions";
+    let asked = visitor
+        .get(&format!("{path}?action={action}&id={id}&from_object={id}"))
+        .await;
+    let hidden = asked.hidden_of(path);
+    let hidden = hidden.iter().map(|(name, value)| (name.as_str(), value.as_str()));
+    let fields: Vec<_> = hidden
+        .filter(|(name, _)| *name != "csrf_token")
+        .chain(more.iter().copied())
+        .collect();
+    visitor.post(path, &fields).await
+}
+
+/// An action on one user, and what is said of it.
 async fn act(visitor: &mut Visitor, action: &str, id: i64, more: &[(&str, &str)]) -> String {
-    let id = id.to_string();
-    let mut fields = vec![
-        ("action", action),
-        ("id", id.as_str()),
-        ("from_object", &id),
-        ("_confirmed", "yes"),
-    ];
-    fields.extend(more);
-    visitor.get("/admin/").await;
-    let page = visitor.post("/admin/users/actions", &fields).await;
+    let page = send(visitor, action, id, more).await;
     assert_eq!(
         page.location(),
         format!("/admin/users/{id}"),
@@ -104,12 +110,57 @@ on_both! {
         assert!(page.has("Locked until 2099-01-01 00:00") && page.has("spam"), "the banner says why and until when");
         let entry = app.audit().await.pop().unwrap();
         assert_eq!((entry.action.as_str(), entry.reason.as_deref()), ("lock", Some("spam")));
-        assert_eq!(entry.changes.unwrap()["locked_until"], serde_json::json!([null, "2099-01-01T00:00:00Z"]));
+        assert_eq!(entry.changes.unwrap()["locked_until"], serde_json::json!([null, "2099-01-01T00:00:00.000000Z"]));
         let history = boss.get(&format!("/admin/users/{id}/history")).await;
         assert!(history.has("2099-01-01 00:00:00.000 UTC") && history.has("Locked</"), "{}", history.body);
         assert_eq!(act(&mut boss, "unlock", ada.id, &[]).await, "1 user unlocked");
         assert_eq!(app.user(ada.id).await.status, UserStatus::Active);
         assert!(act(&mut boss, "lock", app.admin.id, &[("reason", "x")]).await.contains("left alone"), "not oneself");
+    }
+
+    async fn a_lock_with_an_end_does_not_replace_one_without_that_was_not_seen(db: TestDb) {
+        let app = TestApp::start(db).await;
+        let ada = app.add_user("ada@example.org", "Ada").await;
+        let mut boss = app.superuser().await;
+        let path = "/admin/users/actions";
+        let opened = boss.get(&format!("{path}?action=lock&id={0}&from_object={0}", ada.id)).await.hidden_of(path);
+        act(&mut app.superuser().await, "lock", ada.id, &[("reason", "Fraud, for good")]).await;
+        let hidden = opened.iter().map(|(name, value)| (name.as_str(), value.as_str())).filter(|(name, _)| *name != "csrf_token");
+        let fields: Vec<_> = hidden.chain([("reason", "Late payment"), ("until", "2099-01-01T00:00")]).collect();
+        let page = boss.post(path, &fields).await;
+        assert_eq!(page.status, StatusCode::CONFLICT, "{}", page.body);
+        assert!(page.has("Fraud, for good") && page.has("Late payment") && page.has("2099-01-01T00:00"), "{}", page.body);
+        let stored = app.user(ada.id).await;
+        assert_eq!((stored.lock_reason.as_deref(), stored.locked_until), (Some("Fraud, for good"), None));
+        // Neither does who saw another lock take this one away.
+        let fields = [("action", "unlock"), ("id", &ada.id.to_string()), ("from_object", &ada.id.to_string()), ("_seen", &format!("{{\"versions\":{{\"{}\":\"1\"}}}}", ada.id))];
+        assert_eq!(boss.post(path, &fields).await.status, StatusCode::CONFLICT);
+        assert_eq!(app.user(ada.id).await.status, UserStatus::Locked);
+        // Among many, those that were changed are left alone.
+        let other = app.add_user("other@example.org", "Other").await;
+        let page = boss.get(&format!("{path}?action=deactivate&id={}&id={}", ada.id, other.id)).await;
+        let hidden = page.hidden_of(path);
+        act(&mut app.superuser().await, "unlock", ada.id, &[]).await;
+        let fields: Vec<_> = hidden.iter().map(|(name, value)| (name.as_str(), value.as_str())).filter(|(name, _)| *name != "csrf_token").collect();
+        let page = boss.post(path, &fields).await;
+        assert!(boss.get(page.location()).await.has("1 user deactivated; 1 left alone: it was changed since"), "{}", page.body);
+        assert_eq!(app.user(ada.id).await.status, UserStatus::Active);
+    }
+
+    async fn second_factors_that_were_not_seen_are_not_reset(db: TestDb) {
+        let app = TestApp::start(db).await;
+        let ada = app.add_user("ada@example.org", "Ada").await;
+        let old = app.add_factor(ada.id).await;
+        let mut boss = app.superuser().await;
+        let path = "/admin/users/actions";
+        let opened = boss.get(&format!("{path}?action=reset_mfa&id={0}&from_object={0}", ada.id)).await.hidden_of(path);
+        usher_shared::mfa::remove(&app.house.db, ada.id, old).await.unwrap();
+        let newer = app.add_factor(ada.id).await.to_string();
+        let factor = old.to_string();
+        let hidden = opened.iter().map(|(name, value)| (name.as_str(), value.as_str())).filter(|(name, _)| *name != "csrf_token");
+        let fields: Vec<_> = hidden.chain([("reason", "lost"), ("factor", factor.as_str())]).collect();
+        let page = boss.post(path, &fields).await;
+        assert!(page.status == StatusCode::CONFLICT && page.has(&newer), "{}", page.body);
     }
 
     async fn staff_help_an_owner_back_in(db: TestDb) {
@@ -568,9 +619,7 @@ on_both! {
         let version = page.input("version").unwrap();
         let fields = [("version", version.as_str()), ("email", "ada@example.org"), ("name", "Changed"), ("age", ""), ("status", "active"), ("locked_until", ""), ("lock_reason", "")];
         assert_eq!(boss.post(&path, &fields).await.status, StatusCode::INTERNAL_SERVER_ERROR);
-        let id = ada.id.to_string();
-        let fields = [("action", "lock"), ("id", id.as_str()), ("from_object", &id), ("_confirmed", "yes"), ("reason", "x")];
-        assert_eq!(boss.post("/admin/users/actions", &fields).await.status, StatusCode::INTERNAL_SERVER_ERROR);
+        assert_eq!(send(&mut boss, "lock", ada.id, &[("reason", "x")]).await.status, StatusCode::INTERNAL_SERVER_ERROR);
         app.house.db.execute_unprepared("ALTER TABLE audit_log_away RENAME TO audit_log").await.unwrap();
         let stored = app.user(ada.id).await;
         assert_eq!((stored.name.as_str(), stored.status), ("Ada", UserStatus::Active));

@@ -415,6 +415,25 @@ impl Page {
         named.collect()
     }
 
+    /// The hidden fields of the form that is sent there, as a browser sends them back.
+    pub fn hidden_of(&self, action: &str) -> Vec<(String, String)> {
+        let action = format!("action=\"{action}\"");
+        let form = self
+            .body
+            .split("<form")
+            .find(|form| form.contains(&action))
+            .unwrap_or_default();
+        let form = form.split("</form>").next().unwrap_or_default();
+        let inputs = form
+            .split("<input")
+            .skip(1)
+            .map(|rest| rest.split('>').next().unwrap_or_default());
+        let hidden = inputs.filter(|tag| attribute(tag, "type").as_deref() == Some("hidden"));
+        hidden
+            .filter_map(|tag| Some((attribute(tag, "name")?, attribute(tag, "value")?)))
+            .collect()
+    }
+
     /// The address of the link with this `rel`.
     pub fn link(&self, rel: &str) -> Option<String> {
         let link = self

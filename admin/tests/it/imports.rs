@@ -135,7 +135,7 @@ on_both! {
         assert_eq!(forged.status, StatusCode::FORBIDDEN);
         let large = upload(&mut boss, &token, &"x".repeat(16 * 1024 * 1024 + 1)).await;
         assert!(large.status == StatusCode::BAD_REQUEST && large.has("16 MiB"), "{}", large.status);
-        assert!(boss.post(HERE, &[]).await.status == StatusCode::BAD_REQUEST);
+        assert!(boss.post(HERE, &[]).await.status == StatusCode::UNSUPPORTED_MEDIA_TYPE);
         assert!(jobs(&app).await.is_empty(), "nothing of this was kept");
         upload(&mut boss, &token, FILE).await;
         let job = jobs(&app).await.pop().unwrap();

@@ -204,6 +204,10 @@ on_both! {
         assert!(page.has(&format!("/admin/users?role={}", roles[1].id)), "the role leads to all who have it");
         let mut viewer = app.staff(&["users.view"]).await;
         assert!(!viewer.get("/admin/users").await.has("/admin/roles/autocomplete"), "roles take their own permission");
+        for page in ["users?role=1", "users/actions?action=lock&_all=yes&_list=role%3D1", "users/export.csv?role=1"] {
+            let mut staff = app.staff(&["users.view", "users.lock", "users.export"]).await;
+            assert_eq!(staff.get(&format!("/admin/{page}")).await.status, StatusCode::FORBIDDEN, "{page}");
+        }
     }
 
     async fn an_empty_page_leads_to_the_nearest_that_has_rows(db: TestDb) {

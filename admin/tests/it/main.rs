@@ -1,6 +1,7 @@
 //! The admin as a browser sees it: the real router on real databases.
 
 mod actions;
+mod acts;
 mod app;
 mod browser;
 mod columns;
@@ -11,6 +12,7 @@ mod export;
 mod finding;
 mod forms;
 mod freshness;
+mod given;
 mod headers;
 mod hostile;
 mod impersonation;
@@ -24,6 +26,7 @@ mod matrix;
 mod mfa;
 mod once;
 mod permissions;
+mod record;
 mod roles;
 mod sign_in;
 mod users;

@@ -89,7 +89,10 @@ fn takes(path: &str, post: bool, model: &str) -> Takes {
         ("/admin/{model}/columns", true) => view(),
         ("/admin/{model}/columns", false) => Takes::NoMethod,
         ("/admin/mails/{id}/body", false) => Takes::Permissions(vec!["mails.view".to_owned()]),
-        ("/admin/{model}" | "/admin/{model}/{id}" | "/admin/{model}/{id}/history", false) => view(),
+        ("/admin/{model}" | "/admin/{model}/{id}", false) => view(),
+        ("/admin/{model}/{id}/history", false) => {
+            Takes::Permissions(vec![format!("{model}.view"), "audit.view".to_owned()])
+        }
         // Who may only add need not see.
         ("/admin/{model}/new", _) if offered.contains(&"add") => Takes::Permissions(vec![format!("{model}.add")]),
         ("/admin/{model}/new", _) => Takes::NoPage,
@@ -152,6 +155,7 @@ fn grants() -> Vec<Vec<String>> {
     grants.extend([
         vec!["users.import".to_owned()],
         vec!["users.view".to_owned(), "users.import".to_owned()],
+        vec!["users.view".to_owned(), "audit.view".to_owned()],
     ]);
     for model in &MODELS {
         let view = format!("{}.view", model.0);

@@ -5,7 +5,7 @@ use sea_orm::EntityTrait;
 use usher_shared::entity::{role, role_permission, user_role};
 use usher_testkit::on_both;
 
-use crate::app::{PASSWORD, TestApp, Visitor};
+use crate::app::{PASSWORD, Page, TestApp, Visitor};
 
 async fn add_role(visitor: &mut Visitor, name: &str, permissions: &[&str]) -> StatusCode {
     visitor.get("/admin/roles/new").await;
@@ -27,14 +27,25 @@ async fn roles(app: &TestApp) -> Vec<(role::Model, Vec<String>)> {
     roles.into_iter().map(|role| (role.clone(), own(&role))).collect()
 }
 
-/// Fields of the action "set roles".
-fn access<'a>(id: &'a str, ticked: &[&'a str]) -> Vec<(&'a str, &'a str)> {
-    let mut fields = vec![
-        ("action", "set_roles"),
-        ("id", id),
-        ("from_object", id),
-        ("_confirmed", "yes"),
-    ];
+/// The action "set roles", confirmed on the page that asks.
+async fn set_roles(visitor: &mut Visitor, id: &str, ticked: &[&str]) -> Page {
+    let asked = asked(visitor, id).await;
+    visitor.post("/admin/users/actions", &answered(&asked, ticked)).await
+}
+
+async fn asked(visitor: &mut Visitor, id: &str) -> Vec<(String, String)> {
+    let path = "/admin/users/actions";
+    let page = visitor
+        .get(&format!("{path}?action=set_roles&id={id}&from_object={id}"))
+        .await;
+    page.hidden_of(path)
+}
+
+fn answered<'a>(asked: &'a [(String, String)], ticked: &[&'a str]) -> Vec<(&'a str, &'a str)> {
+    let hidden = asked.iter().map(|(name, value)| (name.as_str(), value.as_str()));
+    let mut fields: Vec<_> = hidden
+        .filter(|(name, _)| !["csrf_token", "access"].contains(name))
+        .collect();
     fields.extend(ticked.iter().map(|word| ("access", *word)));
     fields
 }
@@ -55,7 +66,7 @@ on_both! {
         let sam = app.add_user("sam@example.org", "Sam").await;
         let (id, role_id) = (sam.id.to_string(), role.id.to_string());
         boss.get(&format!("/admin/users/actions?action=set_roles&id={id}")).await;
-        let page = boss.post("/admin/users/actions", &access(&id, &["staff", &role_id])).await;
+        let page = set_roles(&mut boss, &id, &["staff", &role_id]).await;
         assert_eq!(page.location(), format!("/admin/users/{id}"), "{}", page.body);
         let mut sam = app.signed_in("sam@example.org").await;
         assert_eq!(sam.get("/admin/users").await.status, StatusCode::OK);
@@ -64,9 +75,9 @@ on_both! {
         assert_eq!(changes["roles"], serde_json::json!(["", "Support"]));
 
         // Taken away again, it is gone with the next request of the same session.
-        boss.post("/admin/users/actions", &access(&id, &["staff"])).await;
+        set_roles(&mut boss, &id, &["staff"]).await;
         assert_eq!(sam.get("/admin/users").await.status, StatusCode::FORBIDDEN);
-        boss.post("/admin/users/actions", &access(&id, &[])).await;
+        set_roles(&mut boss, &id, &[]).await;
         assert!(sam.get("/admin/").await.location().starts_with("/admin/login"), "no longer staff");
     }
 
@@ -89,11 +100,11 @@ on_both! {
             (&other, vec!["staff", "999999"]),
         ] {
             let before = user_role::Entity::find().all(&app.house.db).await.unwrap();
-            visitor.post("/admin/users/actions", &access(id, &ticked)).await;
+            set_roles(&mut visitor, id, &ticked).await;
             assert_eq!(user_role::Entity::find().all(&app.house.db).await.unwrap(), before, "{id}: {ticked:?}");
             assert!(!app.user(id.parse().unwrap()).await.is_superuser);
         }
-        visitor.post("/admin/users/actions", &access(&other, &["staff", &weak])).await;
+        set_roles(&mut visitor, &other, &["staff", &weak]).await;
         assert!(app.user(other.parse().unwrap()).await.is_staff, "what they hold they may give");
 
         assert_eq!(add_role(&mut visitor, "Mine", &["users.view", "users.lock"]).await, StatusCode::UNPROCESSABLE_ENTITY);
@@ -112,19 +123,52 @@ on_both! {
         assert!(strong.1.contains(&"users.lock".to_owned()) && strong.0.description == "new");
     }
 
+    async fn a_set_that_a_colleague_changed_since_is_not_undone_in_silence(db: TestDb) {
+        let app = TestApp::start(db).await;
+        let mut boss = app.superuser().await;
+        for name in ["Support", "Billing"] {
+            add_role(&mut boss, name, &["users.view"]).await;
+        }
+        let named = roles(&app).await;
+        let id_of = |name: &str| named.iter().find(|(role, _)| role.name == name).unwrap().0.id.to_string();
+        let (support, billing) = (id_of("Support"), id_of("Billing"));
+        let sam = app.add_user("sam@example.org", "Sam").await;
+        let id = sam.id.to_string();
+        let opened = asked(&mut boss, &id).await;
+        // A colleague gives Billing, and then the one who looked before gives Support.
+        set_roles(&mut app.superuser().await, &id, &["staff", &billing]).await;
+        let page = boss.post("/admin/users/actions", &answered(&opened, &["staff", &support])).await;
+        assert_eq!(page.status, StatusCode::CONFLICT, "{}", page.body);
+        assert!(page.has("Someone else changed this") && page.has("<th scope=\"row\">Billing</th>"), "{}", page.body);
+        assert!(page.has(&format!("value=\"{support}\" checked")), "what was ticked is kept");
+        let stored = usher_shared::roles::of_user(&app.house.db, sam.id).await.unwrap();
+        assert_eq!(stored.iter().map(ToString::to_string).collect::<Vec<_>>(), [billing.clone()]);
+        // Once it was seen, it is meant.
+        let again = page.hidden_of("/admin/users/actions");
+        let page = boss.post("/admin/users/actions", &answered(&again, &["staff", &support])).await;
+        assert_eq!(page.status, StatusCode::SEE_OTHER, "{}", page.body);
+        // A form that saw nothing replaces nothing.
+        boss.get("/admin/users").await;
+        let blind: Vec<_> = opened.iter().filter(|(name, _)| name != "_seen").cloned().collect();
+        assert_eq!(boss.post("/admin/users/actions", &answered(&blind, &[])).await.status, StatusCode::CONFLICT);
+        let stored = usher_shared::roles::of_user(&app.house.db, sam.id).await.unwrap();
+        assert_eq!(stored.iter().map(ToString::to_string).collect::<Vec<_>>(), [support]);
+    }
+
     async fn the_last_superuser_stays(db: TestDb) {
         let app = TestApp::start(db).await;
         let second = app.add_staff("second@example.org", &[]).await;
         let mut boss = app.superuser().await;
         let (first_id, second_id) = (app.admin.id.to_string(), second.id.to_string());
         boss.get("/admin/users").await;
-        boss.post("/admin/users/actions", &access(&second_id, &["staff", "superuser"])).await;
+        set_roles(&mut boss, &second_id, &["staff", "superuser"]).await;
         assert!(app.user(second.id).await.is_superuser);
         let mut other = app.signed_in("second@example.org").await;
         other.get("/admin/users").await;
-        other.post("/admin/users/actions", &access(&first_id, &["staff"])).await;
+        set_roles(&mut other, &first_id, &["staff"]).await;
         assert!(!app.user(app.admin.id).await.is_superuser, "one of two may go");
         // The one that is left can be taken away by nobody, not even by a direct post of themselves.
+        set_roles(&mut other, &second_id, &[]).await;
         for action in ["lock", "deactivate", "delete", "set_roles"] {
             let fields = [("action", action), ("id", second_id.as_str()), ("from_object", &second_id), ("_confirmed", "yes"), ("reason", "x")];
             other.post("/admin/users/actions", &fields).await;
@@ -144,7 +188,7 @@ on_both! {
         boss.post(&path, &[("_confirmed", "yes")]).await;
         assert_eq!(roles(&app).await.len(), 1, "a direct post is refused as well");
         boss.get("/admin/users").await;
-        boss.post("/admin/users/actions", &access(&sam.id.to_string(), &["staff"])).await;
+        set_roles(&mut boss, &sam.id.to_string(), &["staff"]).await;
         let page = boss.get(&path).await;
         assert!(!page.has("cannot be deleted"));
         boss.post(&path, &[]).await;

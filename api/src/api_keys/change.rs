@@ -119,7 +119,7 @@ async fn revoke(
 ) -> Result<StatusCode, ApiError> {
     let tx = state.ledger.begin().await?;
     let before = find(&tx, id, &headers).await?;
-    api_keys::revoke(&tx, before, &superuser.actor(&context)).await?;
+    api_keys::revoke(&tx, before, None, &superuser.actor(&context)).await?;
     tx.commit().await?;
     Ok(StatusCode::NO_CONTENT)
 }

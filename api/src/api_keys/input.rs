@@ -1,14 +1,11 @@
 //! What comes in about API keys, and the rule of each field.
 
-use std::net::IpAddr;
-
 use chrono::{DateTime, Utc};
 use ipnet::IpNet;
 use serde_json::json;
 use usher_shared::{
-    api_keys::{KeyEdit, NewKey, Scope},
-    rules::{Name, Violation, ViolationKind},
-    time::now,
+    api_keys::{self, KeyEdit, NewKey, Scope},
+    rules::{Name, Violation},
 };
 use utoipa::{
     ToSchema,
@@ -22,15 +19,6 @@ use crate::{
     state::AppState,
     visible_text,
 };
-
-/// Networks that one key can name.
-const MAX_NETWORKS: usize = 32;
-/// Requests a minute that a key can be given.
-const MAX_PER_MINUTE: i64 = 1_000_000;
-/// How long a rotated secret works unless the request says otherwise: a day.
-const GRACE: u32 = 86_400;
-/// How long it may at most: a week.
-const MAX_GRACE: u32 = 604_800;
 
 /// A key to make.
 #[derive(ToSchema)]
@@ -56,7 +44,7 @@ impl FromFields<AppState> for NewKeyIn {
         let name = fields.required("name", Name::parse);
         let scopes = fields.required("scopes", parse_scopes);
         let allowed_cidrs = fields.optional("allowed_cidrs", parse_networks);
-        let requests_per_minute = fields.optional("requests_per_minute", parse_limit);
+        let requests_per_minute = fields.optional("requests_per_minute", api_keys::parse_limit);
         let expires_at = fields.optional("expires_at", parse_end);
         Some(Self {
             name: name?,
@@ -119,7 +107,7 @@ impl FromFields<AppState> for KeyPatchIn {
         let name = fields.change("name", Name::parse);
         let scopes = fields.change("scopes", parse_scopes);
         let allowed_cidrs = fields.change_or_clear("allowed_cidrs", parse_networks);
-        let requests_per_minute = fields.change_or_clear("requests_per_minute", parse_limit);
+        let requests_per_minute = fields.change_or_clear("requests_per_minute", api_keys::parse_limit);
         let expires_at = fields.change_or_clear("expires_at", parse_end);
         Some(Self {
             name: name?,
@@ -155,8 +143,8 @@ pub(super) struct RotateIn {
 
 impl FromFields<AppState> for RotateIn {
     fn from_fields(fields: &mut Fields<'_>, _: &AppState) -> Option<Self> {
-        let grace = fields.optional("grace_seconds", |raw| within("The grace", raw, 0, MAX_GRACE.into()))?;
-        let grace_seconds = grace.and_then(|grace| u32::try_from(grace).ok()).unwrap_or(GRACE);
+        let grace = fields.optional("grace_seconds", api_keys::parse_grace)?;
+        let grace_seconds = grace.unwrap_or(api_keys::GRACE);
         Some(Self { grace_seconds })
     }
 }
@@ -175,71 +163,13 @@ fn scopes_schema() -> Array {
 }
 
 fn parse_scopes(words: Vec<&str>) -> Result<Vec<Scope>, Violation> {
-    let mut scopes = Vec::new();
-    for (number, word) in words.into_iter().enumerate() {
-        let known = Scope::ALL.map(Scope::as_str).join(", ");
-        let scope = Scope::parse(word).ok_or_else(|| {
-            Violation::new(ViolationKind::Enum, format!("Each scope must be one of {known}"))
-                .with(json!({ "expected": known }))
-                .of_element(number)
-        })?;
-        if !scopes.contains(&scope) {
-            scopes.push(scope);
-        }
-    }
-    if scopes.is_empty() {
-        let message = "Name at least one scope: a key without any opens nothing";
-        return Err(Violation::new(ViolationKind::TooShort, message).with(json!({ "min_length": 1 })));
-    }
-    Ok(scopes)
+    api_keys::parse_scopes(words)
 }
 
 fn parse_networks(texts: Vec<&str>) -> Result<Vec<IpNet>, Violation> {
-    if texts.len() > MAX_NETWORKS {
-        let fault = Violation::new(ViolationKind::TooLong, "Name 32 networks at most");
-        return Err(fault.with(json!({ "max_length": MAX_NETWORKS })));
-    }
-    let network = |text: &str| {
-        let text = text.trim();
-        let network = text
-            .parse()
-            .ok()
-            .or_else(|| text.parse::<IpAddr>().ok().map(IpNet::from));
-        network.map(|network: IpNet| network.trunc())
-    };
-    let wrong = |number| {
-        Violation::value("Write each network as a CIDR such as 192.0.2.0/24, or as one address").of_element(number)
-    };
-    let networks = texts.into_iter().enumerate();
-    networks
-        .map(|(number, text)| network(text).ok_or_else(|| wrong(number)))
-        .collect()
-}
-
-fn parse_limit(raw: i64) -> Result<i32, Violation> {
-    let limit = within("The limit", raw, 1, MAX_PER_MINUTE)?;
-    i32::try_from(limit).map_err(|_| Violation::value("The limit is out of range"))
-}
-
-fn within(what: &str, raw: i64, least: i64, most: i64) -> Result<i64, Violation> {
-    if raw < least {
-        let message = format!("{what} must be {least} or more");
-        return Err(Violation::new(ViolationKind::GreaterThanEqual, message).with(json!({ "ge": least })));
-    }
-    if raw > most {
-        let message = format!("{what} must be {most} or less");
-        return Err(Violation::new(ViolationKind::LessThanEqual, message).with(json!({ "le": most })));
-    }
-    Ok(raw)
+    api_keys::parse_networks(texts)
 }
 
 fn parse_end(text: &str) -> Result<DateTime<Utc>, Violation> {
-    let end = moment(text)?;
-    if end > now() {
-        Ok(end)
-    } else {
-        Err(Violation::value(
-            "The key must end in the future; revoke it to end it now",
-        ))
-    }
+    api_keys::check_end(moment(text)?)
 }

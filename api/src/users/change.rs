@@ -7,6 +7,7 @@ use axum::{
 };
 use sea_orm::DatabaseTransaction;
 use usher_shared::{
+    acts::Act,
     db,
     entity::user,
     rules::{Age, Email, Name},
@@ -17,7 +18,7 @@ use utoipa_axum::{router::OpenApiRouter, routes};
 
 use super::{FIXED, UserNow, UserPath, answer, email_schema, shown, tag_of};
 use crate::{
-    caller::{ApiKey, UsersDelete, UsersWrite},
+    caller::{Access, ApiKey, UsersDelete, UsersWrite},
     code::Code,
     error::ApiError,
     etag::{IfMatch, may_change},
@@ -90,7 +91,7 @@ async fn update(
     Body(body): Body<UpdateUserIn>,
 ) -> Result<Response, ApiError> {
     let tx = state.ledger.begin().await?;
-    let before = changeable(&tx, id, &headers).await?;
+    let before = changeable(&tx, id, &headers, &key, Act::ChangeUser).await?;
     body.fixed.must_be(|| shown(before.clone(), &key))?;
     let edit = Edit {
         name: body.name,
@@ -131,7 +132,7 @@ async fn delete(
     headers: HeaderMap,
 ) -> Result<StatusCode, ApiError> {
     let tx = db::begin(&state.db).await?;
-    let before = changeable(&tx, id, &headers).await?;
+    let before = changeable(&tx, id, &headers, &key, Act::DeleteUser).await?;
     users::delete(&tx, before, &key.actor(&context)).await?;
     tx.commit().await?;
     Ok(StatusCode::NO_CONTENT)
@@ -149,22 +150,27 @@ impl ErrorList for Delete {
 /// Whatever changes a user that is there.
 pub(super) const CHANGE_ERRORS: &[Code] = &[Code::UserNotFound, Code::StaffProtected, Code::PreconditionFailed];
 
-/// The user, held for the change. Staff are out of reach of keys: who could change a superuser's address could
-/// become one by a mailed link.
-pub(super) async fn changeable(
+/// The user, held for the change, if the table of acts lets this key do it.
+pub(super) async fn changeable<A: Access>(
     tx: &DatabaseTransaction,
     id: Option<i64>,
     headers: &HeaderMap,
+    key: &ApiKey<A>,
+    act: Act,
 ) -> Result<user::Model, ApiError> {
     let id = id.ok_or(ApiError::UserNotFound)?;
     let user = users::find_for_change(tx, id).await?.ok_or(ApiError::UserNotFound)?;
-    may_be_changed(user, headers)
+    may_be_changed(user, headers, key, act)
 }
 
-pub(super) fn may_be_changed(user: user::Model, headers: &HeaderMap) -> Result<user::Model, ApiError> {
-    if user.is_staff || user.is_superuser {
-        return Err(ApiError::StaffProtected);
-    }
+/// Staff are out of reach of keys: who could change a superuser's address could become one by a mailed link.
+pub(super) fn may_be_changed<A: Access>(
+    user: user::Model,
+    headers: &HeaderMap,
+    key: &ApiKey<A>,
+    act: Act,
+) -> Result<user::Model, ApiError> {
+    key.may(act, &user)?;
     may_change(headers, &tag_of(&user))?;
     Ok(user)
 }

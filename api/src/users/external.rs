@@ -10,6 +10,7 @@ use axum::{
 use sea_orm::{ColumnTrait, EntityTrait, QueryFilter};
 use serde_json::json;
 use usher_shared::{
+    acts::Act,
     entity::user::{self, Column},
     rules::{ExternalId, Violation},
     users::{self, Edit, NewUser},
@@ -60,7 +61,7 @@ impl<S: Send + Sync> FromRequestParts<S> for PathExternalId {
 #[into_params(parameter_in = Path)]
 #[expect(dead_code, reason = "only describes what `PathExternalId` reads")]
 struct ExternalIdPath {
-    #[param(schema_with = visible_text::external_id)]
+    #[param(schema_with = visible_text::external_id, required = true)]
     id: String,
 }
 
@@ -180,7 +181,7 @@ async fn try_put(
         if user.deleted_at.is_some() {
             return Err(ApiError::StatusConflict);
         }
-        let user = may_be_changed(user, headers)?;
+        let user = may_be_changed(user, headers, key, Act::ChangeUser)?;
         may_replace(headers, &tag_of(&user))?;
         fixed.must_be(|| super::shown(user.clone(), key))?;
         let edit = Edit {

@@ -7,6 +7,7 @@ use axum::{
 };
 use sea_orm::{ColumnTrait, EntityTrait, QueryFilter};
 use usher_shared::{
+    acts::Act,
     audit, db,
     entity::user,
     sessions::{self, Which},
@@ -83,9 +84,7 @@ async fn end(
     let session = session.ok_or(ApiError::SessionNotFound)?;
     let tx = db::begin(&state.db).await?;
     let user = users::find_for_change(&tx, id).await?.ok_or(ApiError::UserNotFound)?;
-    if user.is_staff || user.is_superuser {
-        return Err(ApiError::StaffProtected);
-    }
+    key.may(Act::EndSession, &user)?;
     if sessions::end(&tx, id, Which::One(session), "ended by a service").await? == 0 {
         return Err(ApiError::SessionNotFound);
     }

@@ -3,6 +3,7 @@
 use axum::{extract::State, http::HeaderMap, response::Response};
 use chrono::{DateTime, Utc};
 use usher_shared::{
+    acts::Act,
     db,
     rules::{Reason, Violation},
     time::now,
@@ -178,7 +179,13 @@ async fn set(
     reason: Option<Reason>,
 ) -> Result<Response, ApiError> {
     let tx = db::begin(&state.db).await?;
-    let before = changeable(&tx, id, headers).await?;
+    let act = match standing {
+        Standing::Locked { .. } => Act::LockUser,
+        Standing::Unlocked => Act::UnlockUser,
+        Standing::Deactivated => Act::DeactivateUser,
+        Standing::Reactivated => Act::ReactivateUser,
+    };
+    let before = changeable(&tx, id, headers, key, act).await?;
     let user = users::set_standing(&tx, before, standing, reason, &key.actor(context)).await?;
     tx.commit().await?;
     answer(user, key)

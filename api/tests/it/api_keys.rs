@@ -269,7 +269,11 @@ on_both! {
         let (key, secret, at) = made(&root, &body).await;
         assert!(key["id"] != 77 && secret != "uak_mine" && key["hint"] != "uak_evil" && key["last_used_at"].is_null());
         let before = app.key_by_id(&key["id"]).await;
-        assert_eq!(root.patch(&at, &more).await.status, StatusCode::OK);
+        let faults = root.patch(&at, &more).await.faults();
+        let named: Vec<_> = faults.iter().map(|(_, at)| at[1].as_str().unwrap()).collect();
+        assert_eq!(named, ["id", "hint", "key", "created_by", "created_at", "last_used_at"]);
+        let unknown = json!({"token_hash": "x", "version": 9, "previous_hash": "x"});
+        assert_eq!(root.patch(&at, &unknown).await.status, StatusCode::OK);
         assert_eq!(app.key_by_id(&key["id"]).await, before);
         let user = user::Entity::find_by_id(before.created_by.unwrap()).one(&app.house.db).await.unwrap();
         assert!(user.unwrap().is_superuser);

@@ -1,5 +1,6 @@
 //! The API as its clients see it: the real router on real databases.
 
+mod acts;
 mod api_keys;
 mod app;
 mod attacks;

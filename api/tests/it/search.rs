@@ -174,7 +174,7 @@ on_both! {
         assert_eq!(made["email"], "Ada@bücher.de");
         let other = client.post("/users", &json!({"name": "Bob", "email": "ada@xn--bcher-kva.de"})).await;
         other.is(409, "email_exists");
-        client.post("/users", &json!({"name": "Eve", "email": "ada@bucher.de"})).await;
+        let eve = client.post("/users", &json!({"name": "Eve", "email": "ada@bucher.de"})).await.json()["id"].as_i64().unwrap();
         for fill in [false, true] {
             if fill {
                 fill_search_texts(&app.house.db).await.unwrap();
@@ -185,11 +185,11 @@ on_both! {
             for (prefix, expected) in [
                 ("ada@bü", vec![1]),
                 ("ADA@BÜCH", vec![1]),
-                ("ada@b", vec![1, 2]),
-                ("ada@bu", vec![2]),
+                ("ada@b", vec![1, eve]),
+                ("ada@bu", vec![eve]),
                 ("ada@xn--b", vec![1]),
-                ("ada", vec![1, 2]),
-                ("ada@", vec![1, 2]),
+                ("ada", vec![1, eve]),
+                ("ada@", vec![1, eve]),
                 ("@bü", vec![]),
                 ("da@bü", vec![]),
             ] {

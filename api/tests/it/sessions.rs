@@ -221,10 +221,17 @@ on_both! {
         let app = TestApp::start(db).await;
         let ada = app.person("ada@example.com").await;
         let before = app.stored(ada.id).await;
+        let refused = json!({
+            "name": "Ada King", "id": 77, "email": "x@example.com", "status": "locked", "verified": false, "external_id": "x",
+            "delete_at": "2026-01-01T00:00:00Z",
+        });
+        let faults = ada.client.patch("/me", &refused).await.faults();
+        let named: Vec<_> = faults.iter().map(|(kind, at)| (&**kind, at[1].as_str().unwrap())).collect();
+        assert_eq!(named, ["id", "email", "verified", "status", "external_id", "delete_at"].map(|name| ("frozen_field", name)));
+        assert_eq!(app.stored(ada.id).await, before);
         let body = json!({
-            "name": "Ada King", "age": 37, "id": 7, "email": "x@example.com", "email_key": "x", "status": "locked",
-            "is_staff": true, "is_superuser": true, "password_hash": "x", "verified": false, "external_id": "x",
-            "delete_at": "2026-01-01T00:00:00Z", "version": 99,
+            "name": "Ada King", "age": 37, "email_key": "x", "is_staff": true, "is_superuser": true, "password_hash": "x",
+            "version": 99,
         });
         let answer = ada.client.patch("/me", &body).await;
         assert_eq!((answer.status, answer.header("etag")), (StatusCode::OK, "\"2\""));

@@ -112,6 +112,13 @@ on_both! {
                 assert!(answer.header("retry-after").parse::<u64>().unwrap() >= 1);
             }
         }
+        let noted = app.noted("attempt_refused").await;
+        assert_eq!(noted.len(), 3, "what is refused leaves a trace");
+        assert_eq!((noted[0].object_type.as_str(), noted[0].object_label.as_deref()), ("request", Some("POST /auth/login")));
+        for _ in 0..20 {
+            client.post("/auth/login", &json!({"email": "ada@example.com", "password": "wrong"})).await.is(429, "rate_limited");
+        }
+        assert!(app.noted("attempt_refused").await.len() <= 7, "and fills no log");
     }
 
     async fn brute_force_of_one_account_from_many_addresses_is_stopped(db: TestDb) {

@@ -11,7 +11,7 @@ use serde_json::Value;
 
 use super::{Scope, insert};
 use crate::{
-    audit::{self, Actor, Entry},
+    audit::{self, Actor, Entry, ObjectType},
     entity::api_key::{self, Column},
     jobs::{ApiKeyChanged, EnqueueError, KeyChange, Options, Tx, enqueue_with},
     rules::Name,
@@ -65,6 +65,7 @@ pub async fn issue(
     let token = Token::generate(TokenKind::ApiKey);
     let key = insert(&**tx, &new, &token, made_by).await?;
     let changes = audit::made([
+        ("name", key.name.clone().into()),
         ("scopes", key.scopes.clone().into()),
         ("allowed_cidrs", key.allowed_cidrs.clone().into()),
         ("requests_per_minute", key.requests_per_minute.into()),
@@ -116,7 +117,7 @@ pub async fn edit(
     if let Some(end) = edit.expires_at {
         row.expires_at = Set(end);
     }
-    write(tx, before, row, KeyChange::Changed, actor).await
+    write(tx, before, row, KeyChange::Changed, None, actor).await
 }
 
 /// Gives the key a new secret. The one before works for `grace` longer; one from a rotation before that ends now.
@@ -133,11 +134,16 @@ pub async fn rotate(
     let has_grace = grace > TimeDelta::zero();
     row.previous_hash = Set(has_grace.then(|| before.token_hash.clone()));
     row.previous_until = Set(has_grace.then(|| now() + grace));
-    Ok((write(tx, before, row, KeyChange::Rotated, actor).await?, token))
+    Ok((write(tx, before, row, KeyChange::Rotated, None, actor).await?, token))
 }
 
 /// Ends the key, and the secret before its last rotation, from the next request on. One that is revoked stays so.
-pub async fn revoke(tx: &Tx, before: api_key::Model, actor: &Actor) -> Result<api_key::Model, EnqueueError> {
+pub async fn revoke(
+    tx: &Tx,
+    before: api_key::Model,
+    reason: Option<String>,
+    actor: &Actor,
+) -> Result<api_key::Model, EnqueueError> {
     if before.revoked_at.is_some() {
         return Ok(before);
     }
@@ -145,7 +151,7 @@ pub async fn revoke(tx: &Tx, before: api_key::Model, actor: &Actor) -> Result<ap
     row.revoked_at = Set(Some(now()));
     row.previous_hash = Set(None);
     row.previous_until = Set(None);
-    write(tx, before, row, KeyChange::Revoked, actor).await
+    write(tx, before, row, KeyChange::Revoked, reason, actor).await
 }
 
 /// Writes what differs, with the audit row that tells it and the mail about it; hashes are nobody's to read.
@@ -154,6 +160,7 @@ async fn write(
     before: api_key::Model,
     mut row: api_key::ActiveModel,
     change: KeyChange,
+    reason: Option<String>,
     actor: &Actor,
 ) -> Result<api_key::Model, EnqueueError> {
     let action = match change {
@@ -169,7 +176,11 @@ async fn write(
     row.id = Unchanged(before.id);
     row.version = Set(before.version + 1);
     let after = row.update(&**tx).await?;
-    audit::record(&**tx, actor, entry(action, &after, changes)).await?;
+    let entry = Entry {
+        reason,
+        ..entry(action, &after, changes)
+    };
+    audit::record(&**tx, actor, entry).await?;
     tell(tx, &after, change, actor).await?;
     Ok(after)
 }
@@ -177,7 +188,7 @@ async fn write(
 fn entry<'a>(action: &'a str, key: &api_key::Model, changes: Value) -> Entry<'a> {
     Entry {
         action,
-        object_type: "api_key",
+        object_type: ObjectType::ApiKey.as_str(),
         object_id: Some(key.id.to_string()),
         object_label: Some(format!("{} ({}…)", key.name, key.hint)),
         changes: Some(changes),

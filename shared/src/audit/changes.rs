@@ -85,7 +85,7 @@ mod tests {
     #[test]
     fn a_time_is_told_without_the_quotes_of_sql() {
         let at = chrono::DateTime::from_timestamp(1_796_083_200, 0);
-        assert_eq!(told(&at.into()), json!("2026-12-01T00:00:00Z"));
+        assert_eq!(told(&at.into()), json!("2026-12-01T00:00:00.000000Z"));
         assert_eq!(told(&sea_orm::Value::ChronoDateTimeUtc(None)), Value::Null);
     }
 

@@ -1,26 +1,27 @@
 //! One row of a bulk action: the same function that is called for a single row, its audit row and the row's outcome,
 //! in one transaction.
 
-use sea_orm::{DbErr, EntityTrait};
+use sea_orm::DbErr;
 use thiserror::Error;
 use uuid::Uuid;
 
 use super::{BulkAction, BulkJob, items::settle};
 use crate::{
+    acts::{Holder, job_refusal, user_refusal},
     audit::{self, Entry},
     db,
-    entity::{audit_log::ActorKind, job_item::ItemOutcome, user},
+    entity::{job_item::ItemOutcome, user},
     jobs::{self, Ledger, Options, StaffError, Tx},
-    mail_suppressions, roles,
+    mail_suppressions,
     rules::Reason,
     users::{self, ChangeError, Standing},
 };
 
 /// Whoever ordered the action, with the rights they have now.
-#[derive(Clone, Copy, Debug)]
+#[derive(Clone, Debug)]
 pub struct Hand<'a> {
     order: &'a BulkJob,
-    superuser: bool,
+    holder: Holder,
 }
 
 /// A bulk action stops.
@@ -69,19 +70,12 @@ impl<'a> Hand<'a> {
     /// Looks up what the person may do. Somebody who was locked, is no longer staff or has lost the permission leaves
     /// their order undone.
     pub async fn of(ledger: &Ledger, order: &'a BulkJob) -> Result<Self, BulkError> {
-        let (actor, permission) = (&order.actor, order.what.permission());
-        if !roles::may(ledger.db(), actor, permission).await? {
-            return Err(BulkError::NotAllowed(actor.label.clone(), permission));
+        let holder = Holder::of(ledger.db(), &order.actor).await?;
+        if holder.refuses(order.what.act()).is_some() {
+            let permission = order.what.act().rule().permission;
+            return Err(BulkError::NotAllowed(order.actor.label.clone(), permission));
         }
-        let superuser = match (actor.kind, actor.id) {
-            (ActorKind::System, _) => true,
-            (ActorKind::User, Some(id)) => {
-                let person = user::Entity::find_by_id(id).one(ledger.db()).await?;
-                person.is_some_and(|person| person.is_superuser)
-            }
-            _ => false,
-        };
-        Ok(Self { order, superuser })
+        Ok(Self { order, holder })
     }
 
     /// Does it to one row, once: `None` when the row had an outcome already. One commit; five round trips for a job, six
@@ -129,10 +123,6 @@ impl<'a> Hand<'a> {
 
     async fn stand(&self, tx: &Tx, object_id: &str, standing: Standing) -> Result<(), Refused> {
         let user = self.user(tx, object_id).await?;
-        let shuts_out = matches!(standing, Standing::Locked { .. } | Standing::Deactivated);
-        if shuts_out && self.is_self(&user) {
-            return Err(Refused::Fail("nobody locks or deactivates themselves".to_owned()));
-        }
         let reason = self
             .order
             .reason
@@ -170,8 +160,14 @@ impl<'a> Hand<'a> {
 
     async fn job(&self, tx: &Tx, object_id: &str) -> Result<(), Refused> {
         let id: Uuid = object_id.parse().map_err(|_| Refused::Skip("it is gone"))?;
+        let job = jobs::find_for_change(tx, id)
+            .await?
+            .ok_or(Refused::Skip("it is gone"))?;
+        if let Some(refusal) = job_refusal(&**tx, &self.holder, self.order.what.act(), &job).await? {
+            return Err(Refused::Fail(refusal.to_string()));
+        }
         let job = match self.order.what {
-            BulkAction::ReplayJobs => jobs::replay(tx, id).await?,
+            BulkAction::ReplayJobs => jobs::replay_as(tx, id, &self.order.actor).await?,
             BulkAction::RunJobsNow => jobs::run_now(tx, id).await?,
             BulkAction::DeleteJobs => jobs::delete(tx, id).await?,
             _ => jobs::cancel(tx, id).await?,
@@ -184,21 +180,17 @@ impl<'a> Hand<'a> {
         let gone = Refused::Skip("it is gone");
         let Ok(id) = object_id.parse() else { return Err(gone) };
         let user = users::find_for_change(tx, id).await?.ok_or(gone)?;
-        // A colleague's address, changed and asked for a new password, would hand their rights over.
-        if user.is_staff && !self.superuser && !self.is_self(&user) {
-            return Err(Refused::Fail("only a superuser changes staff".to_owned()));
+        match user_refusal(&**tx, &self.holder, self.order.what.act(), &user).await? {
+            Some(refusal) => Err(Refused::Fail(refusal.to_string())),
+            None => Ok(user),
         }
-        Ok(user)
-    }
-
-    fn is_self(&self, user: &user::Model) -> bool {
-        self.order.actor.kind == ActorKind::User && self.order.actor.id == Some(user.id)
     }
 
     async fn record(&self, tx: &Tx, object_id: &str, label: Option<String>) -> Result<(), Refused> {
+        let rule = self.order.what.act().rule();
         let entry = Entry {
-            action: self.order.what.word(),
-            object_type: self.order.what.object_type(),
+            action: rule.word,
+            object_type: rule.object.as_str(),
             object_id: Some(object_id.to_owned()),
             object_label: label,
             changes: None,

@@ -8,7 +8,7 @@ use url::Url;
 use super::{LogFormat, SignUp, StaffMfa};
 use crate::{
     crypto::SecretKey,
-    rules::{Password, Violation},
+    rules::{Password, Violation, text},
 };
 
 pub(super) const DATABASE_URL_EXAMPLE: &str = "postgres://usher:secret@localhost:5432/usher or sqlite://data/usher.db";
@@ -110,6 +110,8 @@ pub(super) fn product_name(text: &str) -> Read<String> {
     let name = text.trim();
     if name.chars().any(char::is_control) {
         Err("holds a control character".to_owned())
+    } else if text::visible("The name", name).is_err() {
+        Err("holds a character that cannot be shown".to_owned())
     } else if !name.chars().any(char::is_alphanumeric) {
         Err("has neither a letter nor a digit".to_owned())
     } else if name.chars().count() > MAX {

@@ -93,6 +93,10 @@ impl Email {
             return address.into();
         }
         let (unicode, _) = idna::domain_to_unicode(domain);
+        // Not every domain comes back from Unicode as it went there.
+        if !idna::domain_to_ascii(&unicode).is_ok_and(|back| back.eq_ignore_ascii_case(domain)) {
+            return address.into();
+        }
         match address.contains('@') {
             true => format!("{local}@{unicode}").into(),
             false => unicode.into(),

@@ -61,9 +61,9 @@ impl<'a> Draft<'a> {
     fn row(&self) -> Value {
         json!({
             "email": self.email.as_str(), "email_key": self.email.key(), "name": self.name.as_str(),
+            "search_text": search::text_of(self.name.as_str(), self.email.as_str()),
             "age": self.age.map(Age::years), "external_id": self.external_id.map(ExternalId::as_str),
             "password_hash": self.password_hash, "verified": self.verified,
-            "search_text": search::text_of(self.name.as_str(), self.email.as_str()),
             "is_staff": self.is_staff, "is_superuser": self.is_superuser,
         })
     }

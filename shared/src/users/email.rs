@@ -103,7 +103,8 @@ async fn at(tx: &Tx, user: &user::Model, email: String) -> Result<user::ActiveMo
     }
     Ok(user::ActiveModel {
         email_key: Set(key),
-        email: Set(email),
+        // A token of the release before has the domain in ASCII.
+        email: Set(Email::shown(&email).into_owned()),
         ..user.clone().into()
     })
 }

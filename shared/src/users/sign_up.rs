@@ -27,6 +27,7 @@ use crate::{
     mail_tokens::{self, RedeemError},
     password::{self, HashError},
     rules::{Age, Email, Name, Password},
+    search,
     time::now,
 };
 
@@ -135,6 +136,10 @@ async fn contest(tx: &Tx, id: i64, user: Option<&user::Model>, new: &NewUser) ->
     user::Entity::update_many()
         .col_expr(Column::PasswordHash, Expr::value(None::<String>))
         .col_expr(Column::PasswordChangedAt, Expr::value(at))
+        .col_expr(
+            Column::SearchText,
+            Expr::value(search::text_of(&name, new.email.as_str())),
+        )
         .col_expr(Column::Name, Expr::value(name))
         .col_expr(Column::Age, Expr::value(age.filter(|_| same_age)))
         .col_expr(Column::UpdatedAt, Expr::value(at))

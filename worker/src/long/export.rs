@@ -33,7 +33,7 @@ where
 {
     let (db, job_id) = (&context.db, context.job.id);
     job_files::keep_only(db, job_id, None).await?;
-    still_may(&context, &order.actor, order.what.permission()).await?;
+    still_may(&context, &order.actor, &order.what.permissions()).await?;
     let (ending, media_type) = match order.format {
         Format::Csv => ("csv", "text/csv"),
         Format::Json => ("json", "application/json"),
@@ -46,7 +46,7 @@ where
     file.write(head::<E>(order.format).as_bytes()).await?;
     let (mut rows, mut told) = (0, 0);
     while let Some(page) = pages.next().await? {
-        if let Err(refused) = still_may(&context, &order.actor, order.what.permission()).await {
+        if let Err(refused) = still_may(&context, &order.actor, &order.what.permissions()).await {
             job_files::keep_only(db, job_id, None).await?;
             return Err(refused);
         }

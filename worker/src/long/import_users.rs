@@ -13,6 +13,7 @@ use anyhow::anyhow;
 use futures::TryStreamExt;
 use serde_json::json;
 use usher_shared::{
+    acts::Holder,
     bulk, csv,
     imports::{CHANGE_COLUMNS, ImportUsers, PERMISSION},
     job_files::{self, Direction, Writer},
@@ -33,7 +34,7 @@ const TOLD: usize = 50;
 
 /// Safe to run twice: lines that have an outcome are left alone.
 pub(super) async fn run(job: ImportUsers, context: JobContext) -> Result<(), JobError> {
-    may_go_on(&job, &context).await?;
+    let holder = may_go_on(&job, &context).await?;
     let read = job_files::read(context.db.clone(), job.file_id);
     let bytes: Vec<Vec<u8>> = read.try_collect().await?;
     if bytes.is_empty() {
@@ -41,14 +42,14 @@ pub(super) async fn run(job: ImportUsers, context: JobContext) -> Result<(), Job
     }
     let bytes = bytes.concat();
     match Table::read(&bytes, context.config.email_policy) {
-        Ok(table) if job.dry_run => look(&job, &context, &table).await,
+        Ok(table) if job.dry_run => look(&job, &context, &holder, &table).await,
         Ok(table) => import(&job, &context, &table).await,
         Err(why) => refuse(&context, &why).await,
     }
 }
 
-async fn may_go_on(job: &ImportUsers, context: &JobContext) -> Result<(), JobError> {
-    still_may(context, &job.actor, PERMISSION).await
+async fn may_go_on(job: &ImportUsers, context: &JobContext) -> Result<Holder, JobError> {
+    still_may(context, &job.actor, &[PERMISSION]).await
 }
 
 async fn refuse(context: &JobContext, why: &str) -> Result<(), JobError> {
@@ -57,7 +58,7 @@ async fn refuse(context: &JobContext, why: &str) -> Result<(), JobError> {
 }
 
 /// Says what would become of each line, and changes nothing.
-async fn look(job: &ImportUsers, context: &JobContext, table: &Table) -> Result<(), JobError> {
+async fn look(job: &ImportUsers, context: &JobContext, holder: &Holder, table: &Table) -> Result<(), JobError> {
     let (db, job_id) = (&context.db, context.job.id);
     job_files::keep_only(db, job_id, None).await?;
     let mut faults = Writer::create(db, job_id, Direction::Out, "faults.csv", "text/csv").await?;
@@ -68,7 +69,7 @@ async fn look(job: &ImportUsers, context: &JobContext, table: &Table) -> Result<
     let (mut new, mut changed, mut unchanged, mut faulty) = (0, 0, 0, 0);
     let (mut seen, mut told) = (HashSet::new(), Vec::new());
     for (index, lines) in table.lines.chunks(BATCH).enumerate() {
-        for (line, fate) in judge(db, lines, job.blank, &mut seen).await? {
+        for (line, fate) in judge(db, holder, lines, job.blank, &mut seen).await? {
             match fate {
                 Fate::New(_) => new += 1,
                 Fate::Changed(change) => {
@@ -121,8 +122,8 @@ async fn import(job: &ImportUsers, context: &JobContext, table: &Table) -> Resul
     let mut seen: HashSet<String> = before.iter().filter_map(Line::key).collect();
     let mut far = before.len();
     for lines in rest.chunks(BATCH) {
-        may_go_on(job, context).await?;
-        write_batch(job, context, lines, &mut seen).await?;
+        let holder = may_go_on(job, context).await?;
+        write_batch(job, &holder, context, lines, &mut seen).await?;
         far += lines.len();
         context.progress(percent(far, table.lines.len())).await?;
         if began.elapsed() > TURN && far < table.lines.len() {

@@ -216,6 +216,48 @@ on_both! {
         assert_eq!((files.count(&yard.house.db).await.unwrap(), people(&yard).await.len()), (0, 1));
     }
 
+    async fn an_import_adds_and_changes_only_for_who_may(db: TestDb) {
+        let yard = Yard::embedded(db).await;
+        yard.sign_up("Ada Lovelace", "ada@example.org").await;
+        let staff = yard.sign_up("Staff", "staff@example.org").await;
+        yard.sign_up("Boss", "boss@example.org").await;
+        yard.sql("UPDATE users SET is_staff = true WHERE name <> 'Ada Lovelace'").await;
+        yard.sql("UPDATE users SET is_superuser = true WHERE name = 'Boss'").await;
+        yard.sql("INSERT INTO roles (id, name, description, version, created_at, updated_at)
+                  VALUES (1, 'R', '', 1, '2026-01-01T00:00:00+00:00', '2026-01-01T00:00:00+00:00')").await;
+        yard.sql(&format!("INSERT INTO user_roles (user_id, role_id) VALUES ({}, 1)", staff.id)).await;
+        let actor = Actor::new(ActorKind::User, Some(staff.id), "Staff");
+        let lines = ["new@example.org,New", "ada@example.org,Ada King", "staff@example.org,Me", "boss@example.org,Boss Again"];
+        let file = format!("email,name\n{}\n", lines.join("\n"));
+        for (given, right) in [
+            (&["users.import"][..], [false, false]), (&["users.import", "users.add"], [true, false]),
+            (&["users.import", "users.change"], [false, true]), (&["users.import", "users.add", "users.change"], [true, true]),
+        ] {
+            yard.sql("DELETE FROM role_permissions").await;
+            yard.sql("DELETE FROM users WHERE email = 'new@example.org'").await;
+            yard.sql("UPDATE users SET name = 'Ada Lovelace' WHERE email = 'ada@example.org'").await;
+            for permission in given {
+                yard.sql(&format!("INSERT INTO role_permissions (role_id, permission) VALUES (1, '{permission}')")).await;
+            }
+            let tx = yard.house.ledger.begin().await.unwrap();
+            let looked = imports::check(&tx, "people.csv", file.as_bytes(), Blank::Keep, &actor).await.unwrap();
+            tx.commit().await.unwrap();
+            let worker = yard.start(registry());
+            let result = yard.reaches(looked, JobState::Done).await.result.unwrap();
+            let count = |yes: bool| json!(i32::from(yes));
+            assert_eq!((&result["new"], &result["changed"]), (&count(right[0]), &count(right[1])), "{given:?}: {result}");
+            let tx = yard.house.ledger.begin().await.unwrap();
+            let job = imports::run(&tx, looked, false, &actor).await.unwrap();
+            tx.commit().await.unwrap();
+            yard.reaches(job, JobState::Done).await;
+            worker.stop().await;
+            let people = people(&yard).await;
+            let has = |email: &str, name: &str| people.iter().any(|person| person.0 == email && person.1 == name);
+            assert_eq!([has("new@example.org", "New"), has("ada@example.org", "Ada King")], right, "{given:?}");
+            assert!(has("staff@example.org", "Staff") && has("boss@example.org", "Boss"), "staff are changed on their page");
+        }
+    }
+
     async fn an_import_goes_on_where_it_was(db: TestDb) {
         let yard = Yard::embedded(db).await;
         let (checked, _) = check(&yard, "email,name\na@example.org,A\nb@example.org,B\nA@example.org,C\n").await;

@@ -4,6 +4,7 @@ use std::collections::{HashMap, HashSet};
 
 use sea_orm::{ActiveValue::Set, ColumnTrait, ConnectionTrait, DbErr, EntityTrait, QueryFilter};
 use usher_shared::{
+    acts::{Act, Holder},
     entity::{
         job_item::{self, ItemOutcome},
         user,
@@ -37,6 +38,7 @@ pub(super) struct Change {
 /// Says what becomes of each line; `seen` are the addresses of the lines before. One statement.
 pub(super) async fn judge(
     conn: &impl ConnectionTrait,
+    holder: &Holder,
     lines: &[Line],
     blank: Blank,
     seen: &mut HashSet<String>,
@@ -51,29 +53,38 @@ pub(super) async fn judge(
         .collect();
     Ok(lines
         .iter()
-        .map(|line| (line.number, fate(line, blank, &known, seen)))
+        .map(|line| (line.number, fate(holder, line, blank, &known, seen)))
         .collect())
 }
 
-fn fate(line: &Line, blank: Blank, known: &HashMap<String, user::Model>, seen: &mut HashSet<String>) -> Fate {
+fn fate(
+    holder: &Holder,
+    line: &Line,
+    blank: Blank,
+    known: &HashMap<String, user::Model>,
+    seen: &mut HashSet<String>,
+) -> Fate {
     let cells = match &line.cells {
         Ok(cells) => cells,
         Err(fault) => return Fate::Faulty(fault.clone()),
     };
     let Some(key) = line.key() else {
-        return of_new(cells);
+        return of_new(holder, cells);
     };
     let user = known.get(&key);
     if !seen.insert(key) {
         return Fate::Faulty("an earlier line has the same address".to_owned());
     }
     match user {
-        Some(user) => of_known(cells, blank, user),
-        None => of_new(cells),
+        Some(user) => of_known(holder, cells, blank, user),
+        None => of_new(holder, cells),
     }
 }
 
-fn of_new(cells: &Cells) -> Fate {
+fn of_new(holder: &Holder, cells: &Cells) -> Fate {
+    if let Some(refusal) = holder.refuses(Act::AddUser) {
+        return Fate::Faulty(refusal.to_string());
+    }
     let age = cells.age.as_ref().filter(|age| !age.is_blank());
     let age = age.map(|age| age.value.clone()).transpose();
     match (cells.email.value.clone(), cells.name.value.clone(), age) {
@@ -83,7 +94,7 @@ fn of_new(cells: &Cells) -> Fate {
 }
 
 /// What is there already is left alone, whatever the rules would say to it today.
-fn of_known(cells: &Cells, blank: Blank, user: &user::Model) -> Fate {
+fn of_known(holder: &Holder, cells: &Cells, blank: Blank, user: &user::Model) -> Fate {
     let mut change = Change {
         id: user.id,
         email: user.email.clone(),
@@ -130,6 +141,8 @@ fn of_known(cells: &Cells, blank: Blank, user: &user::Model) -> Fate {
         Fate::Faulty("the address is a deleted account's; it is free once that is purged".to_owned())
     } else if name_fault.is_some() || age_fault.is_some() {
         faulty([None, name_fault, age_fault])
+    } else if let Some(refusal) = holder.refuses_to(Act::ChangeUser, user.into()) {
+        Fate::Faulty(refusal.to_string())
     } else {
         Fate::Changed(change)
     }
@@ -144,13 +157,14 @@ fn faulty(faults: [Option<Violation>; 3]) -> Fate {
 /// meanwhile, the run fails and the next one finds the user there.
 pub(super) async fn write_batch(
     job: &ImportUsers,
+    holder: &Holder,
     context: &JobContext,
     lines: &[Line],
     seen: &mut HashSet<String>,
 ) -> Result<(), JobError> {
     let tx = context.begin().await?;
     let mut items = Vec::with_capacity(lines.len());
-    for (line, fate) in judge(&*tx, lines, job.blank, seen).await? {
+    for (line, fate) in judge(&*tx, holder, lines, job.blank, seen).await? {
         let (outcome, error) = match fate {
             Fate::New(new) => create(job, &tx, &new).await?,
             Fate::Changed(wanted) => change(job, &tx, wanted.id, wanted.edit).await?,

@@ -1,0 +1,104 @@
+//! What the audit log calls the things that something was done to: one word each, whoever writes the row.
+
+/// The type of an object.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub enum ObjectType {
+    User,
+    Role,
+    Session,
+    ApiKey,
+    Job,
+    Schedule,
+    Queue,
+    Mail,
+    SuppressedAddress,
+    MailBreaker,
+    AuditEntry,
+    /// One that was refused.
+    Request,
+}
+
+impl ObjectType {
+    #[must_use]
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::User => "user",
+            Self::Role => "role",
+            Self::Session => "session",
+            Self::ApiKey => "api_key",
+            Self::Job => "job",
+            Self::Schedule => "schedule",
+            Self::Queue => "queue",
+            Self::Mail => "mail",
+            Self::SuppressedAddress => "suppressed_address",
+            Self::MailBreaker => "mail_breaker",
+            Self::AuditEntry => "audit_entry",
+            Self::Request => "request",
+        }
+    }
+
+    /// How rows name this type that were written before there was one word for it. The log is never altered, so whoever
+    /// looks for the word looks for these as well.
+    #[must_use]
+    pub const fn former(self) -> Option<&'static str> {
+        match self {
+            Self::ApiKey => Some("API key"),
+            Self::SuppressedAddress => Some("suppressed address"),
+            Self::MailBreaker => Some("refusing mail server"),
+            Self::AuditEntry => Some("audit entry"),
+            _ => None,
+        }
+    }
+
+    const ALL: [Self; 12] = [
+        Self::User,
+        Self::Role,
+        Self::Session,
+        Self::ApiKey,
+        Self::Job,
+        Self::Schedule,
+        Self::Queue,
+        Self::Mail,
+        Self::SuppressedAddress,
+        Self::MailBreaker,
+        Self::AuditEntry,
+        Self::Request,
+    ];
+}
+
+/// The word of today for a type as some row names it.
+#[must_use]
+pub fn present_word(word: &str) -> &str {
+    let known = ObjectType::ALL.into_iter().find(|kind| kind.former() == Some(word));
+    known.map_or(word, |kind| kind.as_str())
+}
+
+/// Every word by which rows name the type that this word, of today or of before, stands for.
+#[must_use]
+pub fn spellings(word: &str) -> Vec<&str> {
+    let present = present_word(word);
+    let known = ObjectType::ALL.into_iter().find(|kind| kind.as_str() == present);
+    std::iter::once(present)
+        .chain(known.and_then(ObjectType::former))
+        .collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_type_is_found_by_its_word_and_by_the_one_it_had() {
+        assert_eq!(spellings("api_key"), ["api_key", "API key"]);
+        assert_eq!(spellings("API key"), ["api_key", "API key"]);
+        assert_eq!(spellings("user"), ["user"]);
+        assert_eq!(spellings("article"), ["article"], "a product's own");
+        for kind in ObjectType::ALL {
+            let word = kind.as_str();
+            assert!(
+                word.bytes().all(|byte| byte.is_ascii_lowercase() || byte == b'_'),
+                "{word}"
+            );
+        }
+    }
+}
