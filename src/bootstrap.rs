@@ -37,7 +37,7 @@ pub async fn first_accounts(db: &DatabaseConnection, first: &FirstAccounts, miss
         _ => None,
     };
     let chosen = match &secret {
-        Some(secret) => Some(acceptable(secret)?),
+        Some(secret) => Some(acceptable(secret, &[])?),
         None => first.password.clone(),
     };
     // Hashing is slow on purpose; it stays outside the transaction.
@@ -86,8 +86,8 @@ pub fn readable_secret() -> String {
         .join("-")
 }
 
-/// Checks a password by the house's rules, with all reasons in one error.
-pub fn acceptable(raw: &str) -> Result<Password> {
-    Password::parse(raw, &[])
+/// Checks a password by the house's rules, with all reasons in one error. `own` are words that it may not be made of.
+pub fn acceptable(raw: &str, own: &[&str]) -> Result<Password> {
+    Password::parse(raw, own)
         .map_err(|violations| anyhow::anyhow!(violations.into_iter().map(|v| v.message).collect::<Vec<_>>().join("; ")))
 }

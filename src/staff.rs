@@ -61,7 +61,8 @@ pub async fn run(config: &Config, command: Command) -> Result<()> {
                 Email::parse(&email, config.email_policy).map_err(|violation| anyhow::anyhow!(violation.message))?;
             let name = Name::parse(&name).map_err(|violation| anyhow::anyhow!(violation.message))?;
             let (raw, shown) = choose(password_stdin)?;
-            let hash = password::hash(&acceptable(&raw)?).await?;
+            let own = config.known_words(&[name.as_str(), email.as_str()]);
+            let hash = password::hash(&acceptable(&raw, &own)?).await?;
             let tx = db::begin(&db).await?;
             let made = if superuser {
                 users::create_superuser(&tx, &name, &email, hash).await
@@ -103,7 +104,8 @@ pub async fn run(config: &Config, command: Command) -> Result<()> {
             let user = users::find_by_email_key(&db, &Email::key_of(&email)).await?;
             let user = user.with_context(|| format!("there is no account with the address {email}"))?;
             let (raw, shown) = choose(password_stdin)?;
-            let hash = password::hash(&acceptable(&raw)?).await?;
+            let own = config.known_words(&[&user.name, &user.email]);
+            let hash = password::hash(&acceptable(&raw, &own)?).await?;
             let tx = database::ledger(&db).begin().await?;
             let held = users::find_for_change(&tx, user.id).await?;
             let held = held.with_context(|| format!("the account with the address {email} was deleted"))?;

@@ -12,7 +12,7 @@ use usher_shared::{
     entity::session::{self, SessionKind},
     jobs::MfaChange,
     mfa,
-    rate_limit::Quota,
+    rate_limit::Guesser,
     rules::Password,
     sessions::{self, Which},
     users,
@@ -31,9 +31,6 @@ use crate::{
     state::AppState,
     visit::Visit,
 };
-
-/// Tries of the present password.
-const TRIES: Quota = Quota::per_minute(5);
 
 #[derive(Template)]
 #[template(path = "account.html")]
@@ -124,9 +121,14 @@ pub(crate) async fn set_password(
     let get = |name| form.get(name).unwrap_or_default();
     let (present, new) = (get("present"), get("new"));
     let user = staff.user();
-    let bucket = format!("admin-reauth:{}", user.id);
-    login::allowed(state.limiter.check(&bucket, TRIES).await)?;
-    let wrong = if !usher_shared::password::verify(present, user.password_hash.as_deref()).await {
+    let guesser = Guesser::Known { user_id: user.id };
+    let attempt = state.limiter.try_password(&state.config.rate_limits, guesser).await;
+    let attempt = attempt.map_err(login::too_many)?;
+    let is_right = usher_shared::password::verify(present, user.password_hash.as_deref()).await;
+    if is_right {
+        attempt.succeeded().await;
+    }
+    let wrong = if !is_right {
         Err([Some("This is not your present password".to_owned()), None])
     } else if new != get("again") {
         Err([
@@ -134,7 +136,7 @@ pub(crate) async fn set_password(
             Some("The two are not the same; type the new one again".to_owned()),
         ])
     } else {
-        Password::parse(new, &[&user.name, &user.email])
+        Password::parse(new, &state.config.known_words(&[&user.name, &user.email]))
             .map_err(|reasons| [None, reasons.into_iter().next().map(|reason| reason.message)])
     };
     let password = match wrong {

@@ -21,6 +21,11 @@ pub(crate) const VISITOR: Cookie = Cookie {
     name: "usher_visitor",
     max_age: None,
 };
+/// What tells a browser that an account signed in with.
+pub(crate) const DEVICE: Cookie = Cookie {
+    name: "usher_device",
+    max_age: Some(90 * 24 * 60 * 60),
+};
 /// A message for the next page.
 pub(crate) const FLASH: Cookie = Cookie {
     name: "usher_flash",

@@ -5,6 +5,7 @@ mod assets;
 mod cookie;
 mod csrf;
 mod dashboard;
+mod device;
 mod engine;
 mod error;
 #[cfg(test)]

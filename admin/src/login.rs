@@ -6,7 +6,7 @@ use askama::Template;
 use axum::{
     extract::{Query, State},
     http::{StatusCode, header::SET_COOKIE},
-    response::{IntoResponse, Redirect, Response},
+    response::{AppendHeaders, IntoResponse, Redirect, Response},
 };
 use sea_orm::{ColumnTrait, ConnectionTrait, DbErr, EntityTrait, QueryFilter, sea_query::Expr};
 use serde::Deserialize;
@@ -16,14 +16,16 @@ use usher_shared::{
     impersonation,
     jobs::Tx,
     mfa, password,
-    rate_limit::{Decision, Quota, bucket},
+    rate_limit::{Decision, Guesser, Policy, bucket},
     rules::Email,
+    sessions,
     time::now,
     users,
 };
 
 use crate::{
     cookie::SESSION,
+    device,
     error::AdminError,
     kept, page,
     posted::PostedOutside,
@@ -33,11 +35,6 @@ use crate::{
     state::AppState,
     visit::{Standing, Visit},
 };
-
-/// Attempts from one address.
-const PER_ADDRESS: Quota = Quota::per_minute(5);
-/// Failed attempts on one account, from wherever.
-const PER_ACCOUNT: Quota = Quota::per_hour(20);
 
 const REFUSED: &str = "Email or password is wrong, or the account may not sign in here.";
 
@@ -90,31 +87,32 @@ pub(crate) async fn sign_in(
         return page::show_with(StatusCode::FORBIDDEN, &page);
     }
     let key = Email::key_of(&email.replace('\0', ""));
-    allowed(
-        state
-            .limiter
-            .check(&format!("admin-login:{}", bucket::network(visit.address)), PER_ADDRESS)
-            .await,
-    )?;
-    let failures = bucket::admin_failures(&key);
-    allowed(state.limiter.peek(&failures, PER_ACCOUNT).await)?;
+    let log_ins = state.config.rate_limits.quota(Policy::LogIn);
+    allowed(state.limiter.check(&bucket::log_ins(visit.address), log_ins).await)?;
 
     let user = users::find_by_email_key(&state.db, &key).await?;
+    let guesser = guesser(&state.db, &visit, &key, user.as_ref()).await?;
+    let attempt = state.limiter.try_password(&state.config.rate_limits, guesser).await;
+    let attempt = attempt.map_err(too_many)?;
     // Always verified, so that an unknown account takes as long as a known one.
     let matches = password::verify(password, user.as_ref().and_then(|user| user.password_hash.as_deref())).await;
     let staff = user
         .as_ref()
         .filter(|user| matches && user.is_staff && user.may_sign_in(now()));
     let Some(staff) = staff else {
-        state.limiter.check(&failures, PER_ACCOUNT).await;
         refused(&state, &visit, user.as_ref(), "password").await?;
         return page::show_with(
             StatusCode::UNAUTHORIZED,
             &login_page(&state, &visit, [email, next], sealed, Some(REFUSED)),
         );
     };
+    attempt.succeeded().await;
+    let better = password::rehash(password, staff.password_hash.as_deref().unwrap_or_default()).await;
 
     let tx = form.begin(&state).await?;
+    if let Some(hash) = better {
+        users::keep_rehashed(&**tx, staff, hash).await?;
+    }
     if let Some(signed) = visit.standing.signed() {
         leave(&tx, &visit, signed, "signed in again").await?;
     }
@@ -129,8 +127,10 @@ pub(crate) async fn sign_in(
         (true, Some(_)) => crate::mfa::ask_to_enrol(&state, &**tx, &visit, (staff, id), next, sealed).await?,
         (false, _) => arrived(&state, &visit, staff.id, next, sealed),
     };
-    let cookie = SESSION.set(token.as_str(), state.is_https());
-    tx.finish(([(SET_COOKIE, cookie)], page).into_response()).await
+    let cookie = (SET_COOKIE, SESSION.set(token.as_str(), state.is_https()));
+    let device = (!owes_factor).then(|| (SET_COOKIE, device::cookie(&state, staff)));
+    let cookies = AppendHeaders([cookie].into_iter().chain(device));
+    tx.finish((cookies, page).into_response()).await
 }
 
 /// Where somebody goes who has just signed in: to the form that was kept for them, or on.
@@ -201,13 +201,38 @@ pub(crate) async fn refused(
     .await
 }
 
+/// Who tries to sign in: somebody in a browser or at an address that the account signed in with, or a stranger. As many
+/// statements where there is no account.
+pub(crate) async fn guesser<'a>(
+    conn: &impl ConnectionTrait,
+    visit: &Visit,
+    email_key: &'a str,
+    user: Option<&user::Model>,
+) -> Result<Guesser<'a>, DbErr> {
+    let user_id = user.map_or(users::NOBODY, |user| user.id);
+    let is_neighbour = sessions::is_known_address(conn, user_id, visit.address).await?;
+    Ok(if user.is_some_and(|user| visit.is_device_of(user)) {
+        Guesser::Known { user_id }
+    } else if is_neighbour {
+        Guesser::Neighbour { user_id }
+    } else {
+        Guesser::Stranger { email_key }
+    })
+}
+
 /// Lets a counted attempt through, or says how long to wait.
 pub(crate) fn allowed(decision: Decision) -> Result<(), AdminError> {
     if decision.allowed {
-        return Ok(());
+        Ok(())
+    } else {
+        Err(too_many(decision))
     }
+}
+
+/// How long to wait.
+pub(crate) fn too_many(decision: Decision) -> AdminError {
     let wait = decision.retry_after + Duration::from_millis(999);
-    Err(AdminError::TooMany(wait.as_secs().max(1)))
+    AdminError::TooMany(wait.as_secs().max(1))
 }
 
 /// The address when it leads to a page of the admin, else the dashboard: nobody is sent elsewhere.

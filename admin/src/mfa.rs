@@ -5,8 +5,8 @@ use std::sync::Arc;
 use askama::Template;
 use axum::{
     extract::{Query, State},
-    http::{HeaderValue, StatusCode, header::SET_COOKIE},
-    response::{IntoResponse, Redirect, Response},
+    http::{HeaderName, HeaderValue, StatusCode, header::SET_COOKIE},
+    response::{AppendHeaders, IntoResponse, Redirect, Response},
 };
 use base64::{Engine, prelude::BASE64_STANDARD};
 use sea_orm::{ConnectionTrait, DbErr};
@@ -16,7 +16,7 @@ use usher_shared::{
     entity::{mfa_factor, user},
     jobs::{MfaChange, MfaChanged, Options, Tx, enqueue_with},
     mfa,
-    rate_limit::Quota,
+    rate_limit::{Guesser, Quota},
     time::now,
     totp,
 };
@@ -24,6 +24,7 @@ use uuid::Uuid;
 
 use crate::{
     cookie::SESSION,
+    device,
     error::AdminError,
     form_token::FormTx,
     kept,
@@ -37,7 +38,7 @@ use crate::{
     visit::{Standing, Visit},
 };
 
-/// Codes tried for one account.
+/// Codes tried for one account, right ones too. How many may be wrong is one rule with the API.
 const CODES: Quota = Quota::per_minute(5);
 
 const WRONG_CODE: &str = "That code is wrong, has run out, or was used already. Wait for the next one.";
@@ -169,9 +170,9 @@ pub(crate) async fn answer(
         );
     }
     match accept(&state, &visit, signed, Proof::SignsIn, &form).await? {
-        Some(Accepted { cookie, tx, .. }) => {
+        Some(Accepted { cookies, tx, .. }) => {
             let page = login::arrived(&state, &visit, signed.user.id, next, sealed);
-            tx.finish(([(SET_COOKIE, cookie)], page).into_response()).await
+            tx.finish((cookies, page).into_response()).await
         }
         None => ask(&state, &visit, next, sealed, Some(WRONG_CODE)),
     }
@@ -223,13 +224,13 @@ pub(crate) async fn enrol(
         return page::show_with(StatusCode::UNAUTHORIZED, &page);
     };
     match accept(&state, &visit, &signed, Proof::Confirms(&factor), &form).await? {
-        Some(Accepted { cookie, codes, tx }) => {
+        Some(Accepted { cookies, codes, tx }) => {
             let page = if codes.is_empty() {
                 login::arrived(&state, &visit, signed.user.id, next, sealed)
             } else {
                 page::show(&codes_page(&state, &visit, next, sealed, codes))?
             };
-            tx.finish(([(SET_COOKIE, cookie)], page).into_response()).await
+            tx.finish((cookies, page).into_response()).await
         }
         None => {
             let page = enrol_page(
@@ -280,7 +281,7 @@ enum Proof<'a> {
 
 /// What a right code leads to.
 struct Accepted {
-    cookie: HeaderValue,
+    cookies: AppendHeaders<[(HeaderName, HeaderValue); 2]>,
     /// New codes on paper, to be shown once.
     codes: Vec<String>,
     /// All of it, still to be committed.
@@ -295,9 +296,19 @@ async fn accept(
     proof: Proof<'_>,
     form: &Fields,
 ) -> Result<Option<Accepted>, AdminError> {
-    let bucket = format!("admin-code:{}", signed.user.id);
-    login::allowed(state.limiter.check(&bucket, CODES).await)?;
     let (key, user) = (&state.config.secret_key, &signed.user);
+    let bucket = format!("admin-code:{}", user.id);
+    login::allowed(state.limiter.check(&bucket, CODES).await)?;
+    // Whoever is signed in is known; who has only shown the password is a stranger, or comes from where the account was.
+    let guesser = match &visit.standing {
+        Standing::Staff(_) => Guesser::Known { user_id: user.id },
+        _ => login::guesser(&state.db, visit, &user.email_key, Some(user)).await?,
+    };
+    let attempt = state
+        .limiter
+        .try_code(&state.config.rate_limits, guesser, user.id)
+        .await;
+    let attempt = attempt.map_err(login::too_many)?;
     let (tx, code) = (form.begin(state).await?, form.get("code").unwrap_or_default());
     let (right, change) = match proof {
         Proof::Confirms(factor) => (
@@ -323,6 +334,7 @@ async fn accept(
         login::refused(state, visit, Some(user), "code").await?;
         return Ok(None);
     }
+    attempt.succeeded().await;
     let actor = actor(user, visit);
     if let Some(change) = change {
         note(&tx, &actor, user, change).await?;
@@ -336,7 +348,10 @@ async fn accept(
         login::signed_in(&tx, visit, user).await?;
     }
     Ok(Some(Accepted {
-        cookie: SESSION.set(token.as_str(), state.is_https()),
+        cookies: AppendHeaders([
+            (SET_COOKIE, SESSION.set(token.as_str(), state.is_https())),
+            (SET_COOKIE, device::cookie(state, user)),
+        ]),
         codes,
         tx,
     }))

@@ -1,19 +1,20 @@
 //! A posted form. It can only be read after its CSRF token was checked, so no handler can forget to.
 
 use axum::{
-    body::Bytes,
+    body::{Bytes, to_bytes},
     extract::{FromRequest, Request},
     http::header::CONTENT_TYPE,
 };
 
 use multer::{Constraints, Multipart, SizeLimit};
 use usher_serve::is_plain;
+use usher_shared::rate_limit::{Policy, bucket};
 
 use crate::{
     csrf::{self, Binding, Origin},
     error::AdminError,
     form_token::{FormToken, FormTx},
-    reauth,
+    login, reauth,
     state::AppState,
     visit::{Visit, new_visitor},
 };
@@ -149,9 +150,13 @@ async fn read(request: Request, state: &AppState) -> Result<(Fields, Bytes), Adm
     if !kind.eq_ignore_ascii_case("application/x-www-form-urlencoded") || !is_plain(request.headers()) {
         return Err(AdminError::UnsupportedBody);
     }
-    let body = Bytes::from_request(request, state)
-        .await
-        .map_err(|_| AdminError::BadRequest("The form is too large: 1 MB at most".to_owned()))?;
+    let visit = visit(&request)?;
+    let body = if visit.staff().is_some() {
+        let body = Bytes::from_request(request, state).await;
+        body.map_err(|_| AdminError::BadRequest("The form is too large: 1 MB at most".to_owned()))?
+    } else {
+        of_stranger(request, state, &visit).await?
+    };
     Ok((Fields::parse(&body), body))
 }
 
@@ -205,6 +210,20 @@ impl Upload {
         Ok(file.map(|(name, bytes)| Self { form, name, bytes }))
     }
 }
+
+/// The form of somebody who is not signed in: counted before it is read, and short, so that nobody can have much work done.
+async fn of_stranger(request: Request, state: &AppState, visit: &Visit) -> Result<Bytes, AdminError> {
+    let (bucket, quota) = (
+        bucket::anonymous(visit.address),
+        state.config.rate_limits.quota(Policy::Anonymous),
+    );
+    login::allowed(state.limiter.check_here(&bucket, quota))?;
+    let body = to_bytes(request.into_body(), STRANGERS_BYTES).await;
+    body.map_err(|_| AdminError::BadRequest("The form is too large: 16 kB at most".to_owned()))
+}
+
+/// What somebody who is not signed in may send, in bytes: an address, a password and where to go next.
+const STRANGERS_BYTES: usize = 16 * 1024;
 
 /// What a form with a file has beside the file, in bytes.
 const FORM_BYTES: u64 = 64 * 1024;

@@ -7,7 +7,7 @@ use axum::{
     http::StatusCode,
     response::{IntoResponse, Redirect, Response},
 };
-use usher_shared::{mfa, password, rate_limit::Quota, sessions};
+use usher_shared::{mfa, password, rate_limit::Guesser, sessions};
 
 use crate::{
     csrf,
@@ -20,9 +20,6 @@ use crate::{
     state::AppState,
     visit::Visit,
 };
-
-/// Tries of one account.
-const TRIES: Quota = Quota::per_minute(5);
 
 /// Names of the page's own fields, which no form of the engine has.
 const PASSWORD: &str = "_password";
@@ -106,15 +103,25 @@ pub(crate) async fn answer(
     staff: Staff,
     Posted(form): Posted,
 ) -> Result<Response, AdminError> {
-    let bucket = format!("admin-reauth:{}", staff.id());
-    login::allowed(state.limiter.check(&bucket, TRIES).await)?;
     let get = |name| form.get(name).unwrap_or_default();
     let user = staff.user();
+    // A session is known to its account: what strangers guess elsewhere does not count here.
+    let (limits, guesser) = (&state.config.rate_limits, Guesser::Known { user_id: user.id });
+    let attempt = state.limiter.try_password(limits, guesser).await;
+    let attempt = attempt.map_err(login::too_many)?;
     let mut right = password::verify(get(PASSWORD), user.password_hash.as_deref()).await;
+    if right {
+        attempt.succeeded().await;
+    }
     if right && staff.has_factor() {
+        let attempt = state.limiter.try_code(limits, guesser, user.id).await;
+        let attempt = attempt.map_err(login::too_many)?;
         right = mfa::verify(&state.db, &state.config.secret_key, user.id, get(CODE))
             .await
             .map_err(anyhow::Error::from)?;
+        if right {
+            attempt.succeeded().await;
+        }
     }
     let waiting = told("/admin/reauthenticate", &form);
     if !right {

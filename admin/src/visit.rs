@@ -24,14 +24,15 @@ use usher_shared::{
     client_address,
     config::StaffMfa,
     crypto::random,
-    entity::audit_log::ActorKind,
+    entity::{audit_log::ActorKind, user},
     rate_limit::bucket,
 };
 use uuid::Uuid;
 
 use crate::{
-    cookie::{FLASH, SESSION, THEME, VISITOR},
+    cookie::{DEVICE, FLASH, SESSION, THEME, VISITOR},
     csrf::{self, Binding},
+    device,
     error::{self, AdminError},
     flash::Message,
     form_token::FormToken,
@@ -67,6 +68,7 @@ pub(crate) struct Visit {
     pub(crate) message: Option<Message>,
     pub(crate) address: IpAddr,
     pub(crate) user_agent: Option<String>,
+    device: Option<String>,
     pub(crate) request_id: String,
     /// Path and query, for the way back after signing in.
     pub(crate) path: String,
@@ -96,6 +98,7 @@ impl Visit {
             theme: THEME.read(headers, https).map(Theme::parse).unwrap_or_default(),
             address: address(state, request),
             user_agent: text(headers, &USER_AGENT).map(|agent| agent.chars().take(500).collect()),
+            device: DEVICE.read(headers, https).map(str::to_owned),
             request_id: request_id(headers),
             path: request
                 .uri
@@ -154,6 +157,12 @@ impl Visit {
             Some(form) if !form.is_finished() => form.refuse_again(&self.state, true).await,
             _ => Ok(()),
         }
+    }
+
+    /// Whether it comes from a browser that this account signed in with.
+    pub(crate) fn is_device_of(&self, user: &user::Model) -> bool {
+        let cookie = self.device.as_deref();
+        cookie.is_some_and(|cookie| device::is_known(&self.state.config.secret_key, cookie, user))
     }
 
     /// Goes to another page, which says this.

@@ -8,6 +8,9 @@ use url::form_urlencoded;
 
 use crate::{error::ApiError, json_body};
 
+/// The fields of a form that are looked at; no form of ours has as many.
+const MAX_FIELDS: usize = 32;
+
 const FORM: &str = "application/x-www-form-urlencoded";
 
 /// The fields of a form, in the order sent.
@@ -21,7 +24,8 @@ pub(crate) async fn read(request: Request) -> Result<Vec<(String, String)>, ApiE
             FORM,
         ));
     }
-    Ok(form_urlencoded::parse(&bytes).into_owned().collect())
+    let fields = form_urlencoded::parse(&bytes).into_owned();
+    Ok(fields.take(MAX_FIELDS).collect())
 }
 
 fn is_form(headers: &HeaderMap) -> bool {

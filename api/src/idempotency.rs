@@ -29,6 +29,7 @@ use crate::{
     error::ApiError,
     fields::{FieldError, Step},
     json_body,
+    limits::admit_stranger,
     problem::{self, Face},
     request::{Context, RequestContext},
     state::AppState,
@@ -80,6 +81,7 @@ async fn answer(
         Err(ApiError::InvalidCredential) => {}
         Err(error) => return Err(error),
     }
+    admit_stranger(&context)?;
     let body = json_body::read(Request::new(body)).await?;
     let (scope, fingerprints) = (scope(&parts, &context), fingerprints(&state, &parts, &body));
     match reservation::reserve(&state.db, scope, key, &fingerprints).await? {
@@ -143,14 +145,17 @@ async fn run(
     Response::from_parts(parts, Body::from(body))
 }
 
-/// Whether the same request would be answered alike again. What depends on the moment or on the credential is not.
+/// Whether the answer is kept: of what was done, and of what met the state of things, which may change. What is wrong with a
+/// request itself is found again when it comes again, and what depends on the moment or on the credential is not kept
+/// either: nobody fills the table with refusals.
 fn is_final(status: StatusCode) -> bool {
-    let passing = [
-        StatusCode::UNAUTHORIZED,
-        StatusCode::FORBIDDEN,
-        StatusCode::TOO_MANY_REQUESTS,
+    let met_the_state = [
+        StatusCode::NOT_FOUND,
+        StatusCode::CONFLICT,
+        StatusCode::GONE,
+        StatusCode::PRECONDITION_FAILED,
     ];
-    !status.is_server_error() && !passing.contains(&status)
+    status.is_success() || status.is_redirection() || met_the_state.contains(&status)
 }
 
 /// Whether the handler marked its answer as one that nobody may store (RFC 9111 §5.2.2.5): it holds a secret.

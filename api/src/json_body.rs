@@ -1,6 +1,8 @@
 //! The one way in for JSON bodies: size, type, encoding, syntax and depth are checked here, the fields in
 //! [`crate::fields`].
 
+use std::sync::Arc;
+
 use axum::{
     body::{Bytes, HttpBody},
     extract::{FromRequest, Request},
@@ -14,6 +16,8 @@ use usher_shared::rules::{Violation, ViolationKind};
 use crate::{
     error::ApiError,
     fields::{FieldError, Fields, FromFields, Step},
+    limits::admit_stranger,
+    request::RequestContext,
 };
 
 /// The largest body, in bytes.
@@ -25,6 +29,9 @@ pub const MAX_DEPTH: usize = 64;
 /// The kinds of patches that are understood, and the same as a header.
 const PATCHES: [&str; 2] = ["application/merge-patch+json", "application/json"];
 pub(crate) const ACCEPT_PATCH: &str = "application/merge-patch+json, application/json";
+
+/// The most values in one body: what more of them are made into takes longer than other requests should wait.
+pub const MAX_VALUES: usize = 10_000;
 
 /// A JSON object, read and checked.
 pub struct Body<T>(pub T);
@@ -65,8 +72,12 @@ fn check<S, T: FromFields<S>>(value: &Value, state: &S) -> Result<T, ApiError> {
     T::from_fields(&mut fields, state).ok_or_else(|| ApiError::Invalid(fields.into_faults()))
 }
 
-/// All bytes of the body, 256 KiB at most and in no coding: what would come out of one cannot be told before.
+/// All bytes of the body, 256 KiB at most and in no coding: what would come out of one cannot be told before. Who has shown no
+/// credential is counted first, so that nobody can have the work of reading for nothing.
 pub(crate) async fn read(request: Request) -> Result<Bytes, ApiError> {
+    if let Some(context) = request.extensions().get::<Arc<RequestContext>>() {
+        admit_stranger(context)?;
+    }
     if !is_plain(request.headers()) {
         return Err(ApiError::UnsupportedContentCoding);
     }
@@ -115,8 +126,10 @@ fn parse(bytes: &[u8], is_json: bool) -> Result<Value, ApiError> {
         return Err(fault(ViolationKind::ModelAttributesType, message));
     }
     let text = std::str::from_utf8(bytes).map_err(|_| ApiError::BodyNotText)?;
-    if let Some(at) = too_deep(bytes) {
-        return Err(not_json(text, at, &format!("nested deeper than {MAX_DEPTH} levels")));
+    match excess(bytes) {
+        Some((at, Excess::Depth)) => return Err(not_json(text, at, &format!("nested deeper than {MAX_DEPTH} levels"))),
+        Some((at, Excess::Values)) => return Err(not_json(text, at, &format!("more than {MAX_VALUES} values"))),
+        None => {}
     }
     serde_json::from_str(text).map_err(|error| {
         let words = error.to_string();
@@ -127,9 +140,17 @@ fn parse(bytes: &[u8], is_json: bool) -> Result<Value, ApiError> {
     })
 }
 
-/// Where the nesting first exceeds the limit. A scan before parsing, so that nothing deep is ever built.
-fn too_deep(bytes: &[u8]) -> Option<usize> {
+/// What there is too much of.
+enum Excess {
+    Depth,
+    Values,
+}
+
+/// Where a limit is first exceeded. A scan before parsing, so that nothing deep or wide is ever built.
+fn excess(bytes: &[u8]) -> Option<(usize, Excess)> {
     let (mut depth, mut in_string, mut escaped) = (0_usize, false, false);
+    // Each value but the first of a list or an object has a comma before it.
+    let mut values = 1_usize;
     for (at, byte) in bytes.iter().enumerate() {
         match byte {
             _ if escaped => escaped = false,
@@ -137,12 +158,17 @@ fn too_deep(bytes: &[u8]) -> Option<usize> {
             b'"' => in_string = !in_string,
             b'{' | b'[' if !in_string => {
                 depth += 1;
+                values += 1;
                 if depth > MAX_DEPTH {
-                    return Some(at);
+                    return Some((at, Excess::Depth));
                 }
             }
+            b',' if !in_string => values += 1,
             b'}' | b']' if !in_string => depth = depth.saturating_sub(1),
             _ => {}
+        }
+        if values > MAX_VALUES {
+            return Some((at, Excess::Values));
         }
     }
     None

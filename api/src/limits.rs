@@ -3,12 +3,15 @@
 use std::{net::IpAddr, time::Duration};
 
 use axum::http::{HeaderMap, HeaderName, HeaderValue};
+use sea_orm::ConnectionTrait;
 use usher_shared::{
     entity::api_key,
     rate_limit::{
-        Decision, Policy, Quota,
-        bucket::{api_failures, digest, network},
+        Attempt, Decision, Guesser, Policy, Quota,
+        bucket::{self, digest, network},
     },
+    sessions,
+    users::NOBODY,
 };
 
 use crate::{error::ApiError, request::RequestContext, state::AppState};
@@ -48,12 +51,7 @@ impl Limit {
     }
 
     pub(crate) fn of_log_ins(address: IpAddr) -> Self {
-        Self::new(Policy::LogIn, format!("log_in:{}", network(address)))
-    }
-
-    /// Of the account with this address, whether there is one or not.
-    pub(crate) fn of_failures(email_key: &str) -> Self {
-        Self::new(Policy::LogInFailures, api_failures(email_key))
+        Self::new(Policy::LogIn, bucket::log_ins(address))
     }
 
     pub(crate) fn of_refreshes(address: IpAddr) -> Self {
@@ -77,16 +75,6 @@ impl Limit {
         self.own.unwrap_or_else(|| state.config.rate_limits.quota(self.policy))
     }
 
-    /// What [`Limit::charge`] would say, without counting: for limits on failures, which are counted once they happen.
-    pub(crate) async fn peek(&self, state: &AppState) -> Result<(), ApiError> {
-        judge(state.limiter.peek(&self.bucket, self.quota(state)).await)
-    }
-
-    /// Counts a failure; the next call learns of it.
-    pub(crate) async fn count(&self, state: &AppState) {
-        state.limiter.check(&self.bucket, self.quota(state)).await;
-    }
-
     /// Counts one call and notes what is left. The error is for the caller who has none.
     pub(crate) async fn charge(self, state: &AppState, context: &RequestContext) -> Result<(), ApiError> {
         if !state.limiter.enabled() {
@@ -101,14 +89,66 @@ impl Limit {
     }
 }
 
+/// Counts a request of somebody who has shown no credential by the time that its body is to be read, once. Known callers
+/// have limits of their own.
+pub(crate) fn admit_stranger(context: &RequestContext) -> Result<(), ApiError> {
+    let (state, policy) = (&context.state, Policy::Anonymous);
+    if context.caller.get().is_some() || context.is_admitted.set(()).is_err() || !state.limiter.enabled() {
+        return Ok(());
+    }
+    let bucket = bucket::anonymous(context.address);
+    // A flood is kept away by each process alone: it is not worth a round trip.
+    let decision = state
+        .limiter
+        .check_here(&bucket, state.config.rate_limits.quota(policy));
+    if !decision.allowed {
+        let policy = policy.name();
+        context.standing.get_or_init(|| Standing { policy, decision });
+    }
+    judge(decision)
+}
+
+/// Counts an attempt at the account's password before it is looked at.
+pub(crate) async fn try_password(state: &AppState, guesser: Guesser<'_>) -> Result<Attempt, ApiError> {
+    let attempt = state.limiter.try_password(&state.config.rate_limits, guesser).await;
+    attempt.map_err(refused)
+}
+
+/// Counts an attempt at a code of the account before it is looked at.
+pub(crate) async fn try_code(state: &AppState, guesser: Guesser<'_>, user_id: i64) -> Result<Attempt, ApiError> {
+    let attempt = state
+        .limiter
+        .try_code(&state.config.rate_limits, guesser, user_id)
+        .await;
+    attempt.map_err(refused)
+}
+
+/// Who tries to log in: somebody whom the account knows by the address, or a stranger. As many statements where there is no
+/// account.
+pub(crate) async fn guesser<'a>(
+    conn: &impl ConnectionTrait,
+    context: &RequestContext,
+    email_key: &'a str,
+    user_id: Option<i64>,
+) -> Result<Guesser<'a>, ApiError> {
+    let user_id = user_id.unwrap_or(NOBODY);
+    match sessions::is_known_address(conn, user_id, context.address).await? {
+        true => Ok(Guesser::Neighbour { user_id }),
+        false => Ok(Guesser::Stranger { email_key }),
+    }
+}
+
 fn judge(decision: Decision) -> Result<(), ApiError> {
     if decision.allowed {
         Ok(())
     } else {
-        Err(ApiError::RateLimited {
-            retry_after: seconds(decision.retry_after).max(1),
-        })
+        Err(refused(decision))
     }
+}
+
+fn refused(decision: Decision) -> ApiError {
+    let retry_after = seconds(decision.retry_after).max(1);
+    ApiError::RateLimited { retry_after }
 }
 
 /// What is left of a limit after this request.

@@ -38,6 +38,9 @@ pub(crate) struct RequestContext {
     /// Who called, such as `api_key:7`.
     pub(crate) caller: OnceLock<String>,
     pub(crate) standing: OnceLock<Standing>,
+    /// Whether it was counted as one without a credential.
+    pub(crate) is_admitted: OnceLock<()>,
+    pub(crate) state: AppState,
     route: OnceLock<MatchedPath>,
 }
 
@@ -64,6 +67,8 @@ impl RequestContext {
             address: client.noted(&state.metrics),
             caller: OnceLock::new(),
             standing: OnceLock::new(),
+            is_admitted: OnceLock::new(),
+            state: state.clone(),
             route: OnceLock::new(),
         }
     }

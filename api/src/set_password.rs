@@ -160,7 +160,7 @@ pub(crate) async fn set(
         Ok(user) => user,
         Err(stage) => return Ok(stage.page(&state, occasion)),
     };
-    let stage = match form.password(&user) {
+    let stage = match form.password(&state, &user) {
         Err(faults) => {
             let faults = faults.into_iter().map(|fault| fault.message).collect();
             Stage::Form {
@@ -196,7 +196,7 @@ async fn keep(
         Err(error) => return refused(error),
     };
     tx.commit().await?;
-    state.limiter.forget_failures(&user.email_key).await;
+    state.limiter.forget_failures(&user.email_key, user.id).await;
     Ok(Stage::Done)
 }
 
@@ -242,7 +242,7 @@ impl<S: Send + Sync> FromRequest<S> for Form {
 }
 
 impl Form {
-    fn password(&self, user: &user::Model) -> Result<Password, Vec<Violation>> {
+    fn password(&self, state: &AppState, user: &user::Model) -> Result<Password, Vec<Violation>> {
         let mut faults = vec![];
         if self
             .repeated
@@ -251,7 +251,8 @@ impl Form {
         {
             faults.push(Violation::value("The two passwords differ; type the same one twice"));
         }
-        match Password::parse(&self.password, &[&user.name, &user.email]) {
+        let own = state.config.known_words(&[&user.name, &user.email]);
+        match Password::parse(&self.password, &own) {
             Ok(password) if faults.is_empty() => Ok(password),
             Ok(_) => Err(faults),
             Err(more) => Err(more.into_iter().chain(faults).collect()),

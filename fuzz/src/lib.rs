@@ -5,6 +5,7 @@ mod codes;
 mod csv;
 mod email;
 mod forwarded;
+mod password;
 mod requests;
 mod token;
 
@@ -12,5 +13,6 @@ pub use codes::codes;
 pub use csv::csv;
 pub use email::email;
 pub use forwarded::forwarded;
+pub use password::password;
 pub use requests::{admin_requests, api_requests};
 pub use token::token;

@@ -19,15 +19,16 @@ pub(crate) fn fault(request: &Request) -> Option<&'static str> {
     }
 }
 
-/// A host and perhaps a port, without user information (RFC 9110 §7.2).
+/// A host and perhaps a port, without user information (RFC 9110 §7.2), and without a comma, which may join two hosts.
 fn is_host(value: &HeaderValue) -> bool {
     let authority = value.to_str().ok().and_then(|text| text.parse::<Authority>().ok());
     authority.is_some_and(|authority| {
         let text = authority.as_str();
         let port = text.strip_prefix(authority.host()).unwrap_or(text);
+        let is_plain = |byte: u8| byte.is_ascii_alphanumeric() || b"-._~%:[]".contains(&byte);
         let is_port = |port: &str| port.is_empty() || port.parse::<u16>().is_ok();
         !authority.host().is_empty()
-            && !text.contains('@')
+            && text.bytes().all(is_plain)
             && (port.is_empty() || port.strip_prefix(':').is_some_and(is_port))
     })
 }

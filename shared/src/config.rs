@@ -149,6 +149,7 @@ impl Config {
                 .parse("EMAIL_ALLOW_SPECIAL_DOMAINS", parse::switch)?
                 .unwrap_or(false),
         };
+        let password = source.parse("USHER_SUPERUSER_PASSWORD", |text| parse::password(text, &product_name))?;
         Ok(Self {
             database_url: match (named_database, mode) {
                 (Some(url), _) => url,
@@ -190,7 +191,7 @@ impl Config {
                         Email::parse(text, email_policy).map_err(|v| v.message)
                     })?
                     .map_or_else(default_superuser, Ok)?,
-                password: source.parse("USHER_SUPERUSER_PASSWORD", parse::password)?,
+                password,
                 api_key: source.parse("USHER_API_KEY", |text| {
                     Token::parse(TokenKind::ApiKey, text).ok_or_else(|| "is not a key with a right checksum".to_owned())
                 })?,
@@ -200,6 +201,18 @@ impl Config {
             api_url,
             email_policy,
         })
+    }
+}
+
+impl Config {
+    /// What everybody knows of this person and of the installation, which no password may be made of (NIST SP 800-63B
+    /// §5.1.1.2: context-specific words).
+    #[must_use]
+    pub fn known_words<'a>(&'a self, person: &[&'a str]) -> Vec<&'a str> {
+        let urls = [&self.api_url, &self.admin_url, &self.app_url];
+        let hosts = urls.into_iter().filter_map(|url| url.split("://").nth(1));
+        let product = [self.product_name.as_str(), &self.mail_from];
+        person.iter().copied().chain(product).chain(hosts).collect()
     }
 }
 

@@ -32,16 +32,35 @@ pub async fn hash(password: &Password) -> Result<String, HashError> {
 }
 
 /// Whether the password is the stored one. Without a stored hash it takes as long and says no.
+///
+/// Its [normal form](Password::normal) is compared, and then what was typed where that differs: hashes from before passwords
+/// were normalised are still good.
 pub async fn verify(raw: &str, stored: Option<&str>) -> bool {
     // Longer than any password can be: refused without work.
-    if raw.len() > Password::MAX_CHARS * 4 {
+    let Some(normal) = Password::normal(raw) else {
         return false;
+    };
+    if is_hash_of(normal.as_bytes(), stored).await {
+        return true;
     }
-    let raw = raw.as_bytes().to_vec();
-    let stored = stored.map(str::to_owned);
+    normal != raw && is_hash_of(raw.as_bytes(), stored).await
+}
+
+/// A new hash of a password that was just verified, when the stored one has other parameters than [`hash`] gives or is
+/// not that of the normal form.
+pub async fn rehash(raw: &str, stored: &str) -> Option<String> {
+    let normal = Password::normal(raw)?.into_bytes();
+    if argon2id::is_current(stored) && (normal == raw.as_bytes() || is_hash_of(&normal, Some(stored)).await) {
+        return None;
+    }
+    bounded(move || argon2id::hash(&normal).ok()).await?
+}
+
+async fn is_hash_of(password: &[u8], stored: Option<&str>) -> bool {
+    let (password, stored) = (password.to_vec(), stored.map(str::to_owned));
     bounded(move || {
         let hash = stored.as_deref().unwrap_or(DECOY);
-        let matches = argon2id::verify(&raw, hash).unwrap_or(false);
+        let matches = argon2id::verify(&password, hash).unwrap_or(false);
         stored.is_some() && matches
     })
     .await
@@ -51,15 +70,6 @@ pub async fn verify(raw: &str, stored: Option<&str>) -> bool {
 /// [`verify`] for a password that has passed its rule.
 pub async fn matches(password: &Password, stored: Option<&str>) -> bool {
     verify(&String::from_utf8_lossy(password.as_bytes()), stored).await
-}
-
-/// A new hash of a password that was just verified, when the stored one has other parameters than [`hash`] gives.
-pub async fn rehash(raw: &str, stored: &str) -> Option<String> {
-    if argon2id::is_current(stored) {
-        return None;
-    }
-    let bytes = raw.as_bytes().to_vec();
-    bounded(move || argon2id::hash(&bytes).ok()).await?
 }
 
 async fn bounded<T: Send + 'static>(work: impl FnOnce() -> T + Send + 'static) -> Option<T> {

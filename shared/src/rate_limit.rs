@@ -1,12 +1,13 @@
 //! Rate limits by GCRA: one time per bucket says all. Shared through Redis where there is one; should it not
 //! answer, each process counts for itself.
 
+mod attempt;
 pub mod bucket;
+mod local;
 mod policy;
 
 use std::{
-    collections::HashMap,
-    sync::{Arc, Mutex, PoisonError},
+    sync::Arc,
     time::{Duration, SystemTime, UNIX_EPOCH},
 };
 
@@ -14,6 +15,9 @@ use redis::{Script, aio::ConnectionManager};
 
 use crate::{jobs::connection_manager, metrics::Counters};
 
+use local::Local;
+
+pub use attempt::{Attempt, Guesser};
 pub use policy::{Policy, RateLimits};
 
 /// `burst` requests at once, then one each `period / burst`.
@@ -59,22 +63,33 @@ pub struct Decision {
 pub struct RateLimiter {
     enabled: bool,
     redis: Option<ConnectionManager>,
-    local: Arc<Mutex<HashMap<String, f64>>>,
+    local: Arc<Local>,
     refusals: Arc<Counters>,
 }
 
-/// Buckets kept in this process before idle ones are dropped.
-const MAX_LOCAL: usize = 100_000;
+/// What is done with a bucket.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Step {
+    Look,
+    Count,
+    GiveBack,
+}
 
-/// Arguments: period of one request and of the burst in milliseconds, and whether to count it. Returns the bucket's
-/// time ahead of now.
+/// Arguments: period of one request and of the burst in milliseconds, and what to do: 1 counts one request, 0 looks, -1
+/// gives one back. Returns the bucket's time ahead of now.
 const GCRA: &str = "
 local t = redis.call('TIME')
 local now = t[1] * 1000 + t[2] / 1000
 local step, burst = tonumber(ARGV[1]), tonumber(ARGV[2])
-local ahead = math.max((tonumber(redis.call('GET', KEYS[1])) or now) - now, 0) + step
-if ahead > burst + 0.001 then return tostring(-ahead) end
-if ARGV[3] == '1' then redis.call('SET', KEYS[1], string.format('%.3f', now + ahead), 'PX', math.ceil(ahead) + 1) end
+local ahead = math.max((tonumber(redis.call('GET', KEYS[1])) or now) - now, 0)
+if ARGV[3] == '-1' then step = -step end
+ahead = ahead + step
+if ahead <= 0 then
+  redis.call('DEL', KEYS[1])
+  return '0'
+end
+if step > 0 and ahead > burst + 0.001 then return tostring(-ahead) end
+if ARGV[3] ~= '0' then redis.call('SET', KEYS[1], string.format('%.3f', now + ahead), 'PX', math.ceil(ahead) + 1) end
 return tostring(ahead)";
 
 impl RateLimiter {
@@ -115,12 +130,21 @@ impl RateLimiter {
 
     /// Counts one request of this bucket, such as `login:203.0.113.9`: what is limited, a colon, and whose it is.
     pub async fn check(&self, bucket: &str, quota: Quota) -> Decision {
-        self.ask(bucket, quota, true).await
+        self.ask(bucket, quota, Step::Count).await
     }
 
-    /// What [`Self::check`] would answer, without counting: for limits on failures, which are counted once they happen.
+    /// [`Self::check`] in this process alone, without a round trip: for limits that only keep floods away.
+    #[must_use]
+    pub fn check_here(&self, bucket: &str, quota: Quota) -> Decision {
+        if !self.enabled {
+            return decide(0.0, quota);
+        }
+        self.judge(bucket, quota, self.here(bucket, quota, Step::Count))
+    }
+
+    /// What [`Self::check`] would answer, without counting.
     pub async fn peek(&self, bucket: &str, quota: Quota) -> Decision {
-        self.ask(bucket, quota, false).await
+        self.ask(bucket, quota, Step::Look).await
     }
 
     /// Empties a bucket.
@@ -135,18 +159,10 @@ impl RateLimiter {
                 tracing::warn!(%error, "a rate limit could not be cleared");
             }
         }
-        self.local.lock().unwrap_or_else(PoisonError::into_inner).remove(bucket);
+        self.local.remove(bucket);
     }
 
-    /// Lets an account be tried again that was tried too often, at the API or at the admin: its owner has proved the
-    /// mailbox, or staff say so. Network addresses stay limited.
-    pub async fn forget_failures(&self, email_key: &str) {
-        for bucket in [bucket::admin_failures(email_key), bucket::api_failures(email_key)] {
-            self.forget(&bucket).await;
-        }
-    }
-
-    async fn ask(&self, bucket: &str, quota: Quota, count: bool) -> Decision {
+    async fn ask(&self, bucket: &str, quota: Quota, what: Step) -> Decision {
         if !self.enabled {
             return decide(0.0, quota);
         }
@@ -155,15 +171,24 @@ impl RateLimiter {
                 let key = format!("usher:limit:{bucket}");
                 let script = Script::new(GCRA);
                 let mut call = script.key(key);
-                let call = call.arg(step(quota)).arg(millis(quota)).arg(u8::from(count));
+                let word = match what {
+                    Step::Look => 0,
+                    Step::Count => 1,
+                    Step::GiveBack => -1,
+                };
+                let call = call.arg(step(quota)).arg(millis(quota)).arg(word);
                 let answer: Result<String, _> = call.invoke_async(&mut connection.clone()).await;
                 answer
                     .ok()
                     .and_then(|text| text.parse().ok())
-                    .unwrap_or_else(|| self.count_here(bucket, quota, count))
+                    .unwrap_or_else(|| self.here(bucket, quota, what))
             }
-            None => self.count_here(bucket, quota, count),
+            None => self.here(bucket, quota, what),
         };
+        self.judge(bucket, quota, ahead)
+    }
+
+    fn judge(&self, bucket: &str, quota: Quota, ahead: f64) -> Decision {
         let decision = decide(ahead, quota);
         if !decision.allowed {
             self.refusals.count(bucket.split(':').next().unwrap_or_default());
@@ -171,25 +196,26 @@ impl RateLimiter {
         decision
     }
 
-    /// The bucket's time ahead of now in milliseconds after this request; negative when it is refused.
-    fn count_here(&self, bucket: &str, quota: Quota, count: bool) -> f64 {
+    /// The bucket's time ahead of now in milliseconds after this; negative when it is refused.
+    fn here(&self, bucket: &str, quota: Quota, what: Step) -> f64 {
         let now = SystemTime::now()
             .duration_since(UNIX_EPOCH)
             .unwrap_or_default()
             .as_secs_f64()
             * 1_000.0;
-        let mut local = self.local.lock().unwrap_or_else(PoisonError::into_inner);
-        if local.len() >= MAX_LOCAL {
-            local.retain(|_, until| *until > now);
-        }
-        let ahead = local.get(bucket).map_or(0.0, |until| (until - now).max(0.0)) + step(quota);
-        if ahead > millis(quota) + 0.001 {
-            return -ahead;
-        }
-        if count {
-            local.insert(bucket.to_owned(), now + ahead);
-        }
-        ahead
+        self.local.change(bucket, now, |until| {
+            let ahead = until.map_or(0.0, |until| (until - now).max(0.0));
+            if what == Step::GiveBack {
+                let left = ahead - step(quota);
+                return (left.max(0.0), (left > 0.0).then_some(now + left));
+            }
+            let ahead = ahead + step(quota);
+            if ahead > millis(quota) + 0.001 {
+                return (-ahead, until);
+            }
+            let counts = what == Step::Count;
+            (ahead, if counts { Some(now + ahead) } else { until })
+        })
     }
 }
 

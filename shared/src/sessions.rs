@@ -5,21 +5,25 @@
 
 mod refresh;
 
+use std::net::IpAddr;
+
 use chrono::{DateTime, TimeDelta, Utc};
 use sea_orm::{
     ActiveValue::Set,
     ColumnTrait, Condition, ConnectionTrait, DbErr, EntityTrait, JoinType, QueryFilter, QueryOrder, QuerySelect,
-    RelationDef,
+    QueryTrait, RelationDef,
     sea_query::{Expr, ExprTrait},
 };
 use uuid::Uuid;
 
 use crate::{
     entity::{
+        mfa_factor,
         session::{self, Column, SessionKind},
         user,
     },
     impersonation, mfa,
+    rate_limit::bucket::network,
     time::now,
     token::Token,
 };
@@ -42,6 +46,9 @@ const SEEN_EVERY: TimeDelta = TimeDelta::minutes(5);
 const MAX_USER_AGENT: usize = 255;
 /// Sessions that are listed and that a device is recognised by; nobody has more devices.
 const NEWEST: u64 = 100;
+
+/// How sessions end whose owner only left.
+const LEFT: [&str; 3] = ["logged out", "signed out", "signed in again"];
 
 /// Where a session is started from, as its owner sees it later.
 #[derive(Clone, Debug, Default)]
@@ -214,6 +221,35 @@ pub async fn list(conn: &impl ConnectionTrait, user_id: i64) -> Result<Vec<sessi
         .limit(NEWEST)
         .all(conn)
         .await
+}
+
+/// Whether this address is known to the account: somebody signed in from there, wholly, within the last thirty days, and the
+/// session was not taken from them since. The networks behind an IPv6 address are one.
+pub async fn is_known_address(conn: &impl ConnectionTrait, user_id: i64, address: IpAddr) -> Result<bool, DbErr> {
+    let has_factor = mfa_factor::Entity::find()
+        .select_only()
+        .expr(Expr::val(1))
+        .filter(mfa_factor::Column::UserId.eq(user_id))
+        .filter(mfa_factor::Column::ConfirmedAt.is_not_null());
+    let addresses: Vec<Option<String>> = session::Entity::find()
+        .select_only()
+        .column(Column::Address)
+        .filter(Column::UserId.eq(user_id))
+        .filter(Column::ImpersonatorId.is_null())
+        .filter(Column::CreatedAt.gt(now() - LIFETIME))
+        .filter(Column::EndedAt.is_null().or(Column::EndReason.is_in(LEFT)))
+        .filter(
+            Column::MfaAt
+                .is_not_null()
+                .or(Expr::exists(has_factor.into_query()).not()),
+        )
+        .order_by_desc(Column::Id)
+        .limit(NEWEST)
+        .into_tuple()
+        .all(conn)
+        .await?;
+    let mut known = addresses.iter().flatten().filter_map(|known| known.parse().ok());
+    Ok(known.any(|known| network(known) == network(address)))
 }
 
 /// Whether the user has signed in before, but never from such a device.

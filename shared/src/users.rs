@@ -32,7 +32,7 @@ pub use deletion::{DELETION_DELAY, RESTORABLE, delete_if_due, keep, schedule_del
 pub use email::{EmailChangeError, ask_email_change, confirm_email_change, has_no_address, undo_email_change};
 pub use external::find_external_for_change;
 pub use intake::Intake;
-pub use password::{replace_password, reset_password, set_first_password};
+pub use password::{keep_rehashed, replace_password, reset_password, set_first_password};
 pub use proof::holder;
 pub use search_text::fill_search_texts;
 pub use sign_up::{NOBODY, SignUpError, mailed, send_password_reset, send_verification, sign_up, verify_email};

@@ -10,6 +10,7 @@ use usher_shared::{
     entity::{mfa_factor, user},
     impersonation::{self, ImpersonationError},
     jobs::{EnqueueError, Enqueued, MfaChange, MfaChanged, Options, enqueue_with},
+    rate_limit::bucket,
     roles::{self, Access},
     rules::Reason,
     sessions::{self, Which},
@@ -295,7 +296,9 @@ async fn revoke_sessions(acting: &Acting<'_>, row: &Row) -> Result<Ran, DbErr> {
 
 async fn clear_failures(acting: &Acting<'_>, row: &Row) -> Result<Ran, DbErr> {
     let user = held!(acting, row, Act::ClearFailures);
-    acting.state.limiter.forget_failures(&user.email_key).await;
+    let limiter = &acting.state.limiter;
+    limiter.forget_failures(&user.email_key, user.id).await;
+    limiter.forget(&bucket::code_failures(user.id)).await;
     Ok(Ran::Done)
 }
 

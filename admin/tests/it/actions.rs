@@ -76,8 +76,10 @@ on_both! {
         let mut boss = app.superuser().await;
         let (limiter, one) = (app.house.limiter.clone(), Quota::per_hour(1));
         app.anonymous().sign_in("ada@example.org", "wrong").await;
-        limiter.check(&bucket::api_failures("ada@example.org"), one).await;
-        let buckets = [bucket::admin_failures("ada@example.org"), bucket::api_failures("ada@example.org")];
+        let buckets = [bucket::failures("ada@example.org"), bucket::neighbour_failures(ada.id), bucket::known_failures(ada.id), bucket::code_failures(ada.id)];
+        for bucket in &buckets[1..] {
+            limiter.check(bucket, one).await;
+        }
         for bucket in &buckets {
             assert!(!bucket.contains("ada"), "{bucket} tells Redis who it is about");
             assert!(!limiter.peek(bucket, one).await.allowed, "{bucket} counts");

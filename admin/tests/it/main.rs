@@ -13,6 +13,7 @@ mod finding;
 mod forms;
 mod freshness;
 mod given;
+mod guessing;
 mod headers;
 mod hostile;
 mod impersonation;

@@ -1,7 +1,6 @@
 //! `POST /auth/login` and `POST /auth/mfa`. Whatever is wrong with a log-in reads and takes the same.
 
 use axum::{extract::State, http::HeaderMap};
-use sea_orm::{ColumnTrait, EntityTrait, QueryFilter, sea_query::Expr};
 use serde::Serialize;
 use usher_shared::{
     Token, TokenKind, audit,
@@ -22,7 +21,7 @@ use crate::{
     error::ApiError,
     fields::{Fields, FromFields},
     json_body::Body,
-    limits::Limit,
+    limits::{self, Limit},
     openapi::{ANY_ERRORS, BODY_ERRORS, ErrorList, Errors},
     request::{Context, RequestContext},
     secret::Secret,
@@ -134,17 +133,17 @@ pub(super) async fn log_in(
     Limit::of_log_ins(context.address).charge(state, context).await?;
     // No address has a NUL, and PostgreSQL would not take it.
     let key = Email::key_of(&email.replace('\0', ""));
-    let failures = Limit::of_failures(&key);
-    failures.peek(state).await?;
     let user = users::find_by_email_key(&state.db, &key).await?;
+    let guesser = limits::guesser(&state.db, context, &key, user.as_ref().map(|user| user.id)).await?;
+    let attempt = limits::try_password(state, guesser).await?;
     let stored = user.as_ref().and_then(|user| user.password_hash.as_deref());
     // Always verified, so that an unknown account takes as long as a known one.
     let matches = password::verify(raw_password, stored).await;
     let Some(user) = user.as_ref().filter(|user| matches && user.may_sign_in(now())) else {
-        failures.count(state).await;
         refused(state, context, user.as_ref(), "wrong password").await?;
         return Err(ApiError::LoginFailed);
     };
+    attempt.succeeded().await;
     if user.email_verified_at.is_none() {
         return Err(ApiError::EmailNotVerified);
     }
@@ -156,7 +155,7 @@ pub(super) async fn log_in(
         return Err(ApiError::LoginFailed);
     }
     if let Some(hash) = better {
-        keep_rehashed(&tx, user.id, hash).await?;
+        users::keep_rehashed(&*tx, user, hash).await?;
     }
     let answer = if mfa::has_factor(&*tx, user.id).await? {
         let token = mfa::challenge(&*tx, user.id).await?;
@@ -171,16 +170,6 @@ pub(super) async fn log_in(
     };
     tx.commit().await?;
     Ok(answer)
-}
-
-/// The same password under today's parameters; the account is as it was.
-async fn keep_rehashed(tx: &Tx, user_id: i64, hash: String) -> Result<(), ApiError> {
-    user::Entity::update_many()
-        .col_expr(user::Column::PasswordHash, Expr::value(hash))
-        .filter(user::Column::Id.eq(user_id))
-        .exec(&**tx)
-        .await?;
-    Ok(())
 }
 
 /// Writes a failed attempt down. What was typed is not kept: people type passwords into the wrong field.
@@ -257,14 +246,14 @@ async fn answer(
     let user = user
         .filter(|user| user.may_sign_in(now()))
         .ok_or(ApiError::TokenInvalid)?;
-    let failures = Limit::of_failures(&user.email_key);
-    failures.peek(&state).await?;
+    let guesser = limits::guesser(&*tx, &context, &user.email_key, Some(user.id)).await?;
+    let attempt = limits::try_code(&state, guesser, user.id).await?;
     if !is_good(&state, &tx, &user, body.code.as_deref(), body.recovery_code.as_deref()).await? {
         tx.rollback().await?;
-        failures.count(&state).await;
         refused(&state, &context, Some(&user), "wrong code").await?;
         return Err(ApiError::MfaCodeInvalid);
     }
+    attempt.succeeded().await;
     if !mfa::pass(&*tx, challenge.id).await? {
         return Err(ApiError::TokenInvalid);
     }

@@ -66,7 +66,7 @@ pub(crate) async fn run(
         Errand::KeepAccount => users::keep(&tx, token, &actor).await?,
     };
     tx.commit().await?;
-    state.limiter.forget_failures(&user.email_key).await;
+    state.limiter.forget_failures(&user.email_key, user.id).await;
     Ok(user)
 }
 
@@ -145,12 +145,12 @@ async fn verify_email(
 async fn verify_with(state: &AppState, context: &RequestContext, token: &str, raw: &str) -> Result<(), ApiError> {
     Limit::of_mailed_tokens(context.address).charge(state, context).await?;
     let (_, user) = users::holder(&state.db, token, MailTokenPurpose::VerifyEmail).await?;
-    let password = acceptable("password", raw, &user)?;
+    let password = acceptable(state, "password", raw, &user)?;
     let hash = password::hash(&password).await.map_err(anyhow::Error::from)?;
     let tx = state.ledger.begin().await?;
     let user = users::verify_email(&tx, token, Some(hash), &anonymous(context)).await?;
     tx.commit().await?;
-    state.limiter.forget_failures(&user.email_key).await;
+    state.limiter.forget_failures(&user.email_key, user.id).await;
     Ok(())
 }
 

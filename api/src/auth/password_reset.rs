@@ -103,12 +103,12 @@ async fn confirm(
         .charge(&state, &context)
         .await?;
     let (_, user) = users::holder(&state.db, &body.token, MailTokenPurpose::PasswordReset).await?;
-    let password = acceptable("password", &body.password, &user)?;
+    let password = acceptable(&state, "password", &body.password, &user)?;
     let hash = password::hash(&password).await.map_err(anyhow::Error::from)?;
     let tx = state.ledger.begin().await?;
     let user = users::reset_password(&tx, &body.token, hash, &anonymous(&context)).await?;
     tx.commit().await?;
-    state.limiter.forget_failures(&user.email_key).await;
+    state.limiter.forget_failures(&user.email_key, user.id).await;
     Ok(StatusCode::NO_CONTENT)
 }
 
@@ -122,8 +122,14 @@ impl ErrorList for Confirm {
 }
 
 /// The password in this field, if this person may take it.
-pub(crate) fn acceptable(field: &'static str, raw: &str, user: &user::Model) -> Result<Password, ApiError> {
-    Password::parse(raw, &[&user.name, &user.email]).map_err(|violations| {
+pub(crate) fn acceptable(
+    state: &AppState,
+    field: &'static str,
+    raw: &str,
+    user: &user::Model,
+) -> Result<Password, ApiError> {
+    let own = state.config.known_words(&[&user.name, &user.email]);
+    Password::parse(raw, &own).map_err(|violations| {
         let faults = violations.into_iter().map(|violation| in_body(field, violation));
         ApiError::Invalid(faults.collect())
     })

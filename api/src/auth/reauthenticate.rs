@@ -3,7 +3,7 @@
 
 use axum::{Json, extract::State};
 use serde::Serialize;
-use usher_shared::{audit, mfa, password, sessions, users};
+use usher_shared::{audit, mfa, password, rate_limit::Guesser, sessions, users};
 use utoipa::ToSchema;
 use utoipa_axum::{router::OpenApiRouter, routes};
 
@@ -17,7 +17,7 @@ use crate::{
     error::ApiError,
     fields::{Fields, FromFields},
     json_body::Body,
-    limits::Limit,
+    limits,
     openapi::{ANY_ERRORS, BODY_ERRORS, ErrorList, Errors, USER_ERRORS},
     request::Context,
     state::AppState,
@@ -84,21 +84,25 @@ async fn reauthenticate(
     if !current.0.is_owner() {
         return Err(ApiError::PasswordWrong);
     }
-    let failures = Limit::of_failures(&user.email_key);
-    failures.peek(&state).await?;
+    // A session is known to its account: what strangers guess elsewhere does not count here.
+    let guesser = Guesser::Known { user_id: user.id };
+    let attempt = limits::try_password(&state, guesser).await?;
     if !password::verify(&body.password, user.password_hash.as_deref()).await {
-        failures.count(&state).await;
         refused(&state, &context, Some(user), "wrong password").await?;
         return Err(ApiError::PasswordWrong);
     }
+    attempt.succeeded().await;
     let tx = state.ledger.begin().await?;
     users::find_for_change(&tx, user.id).await?;
     let owed = mfa::has_factor(&*tx, user.id).await?;
-    if owed && !is_good(&state, &tx, user, body.code.as_deref(), body.recovery_code.as_deref()).await? {
-        tx.rollback().await?;
-        failures.count(&state).await;
-        refused(&state, &context, Some(user), "wrong code").await?;
-        return Err(ApiError::MfaCodeInvalid);
+    if owed {
+        let attempt = limits::try_code(&state, guesser, user.id).await?;
+        if !is_good(&state, &tx, user, body.code.as_deref(), body.recovery_code.as_deref()).await? {
+            tx.rollback().await?;
+            refused(&state, &context, Some(user), "wrong code").await?;
+            return Err(ApiError::MfaCodeInvalid);
+        }
+        attempt.succeeded().await;
     }
     sessions::reauthenticated(&*tx, session.id, owed).await?;
     audit::record(&*tx, &current.actor(&context), about(user, "reauthenticate")).await?;

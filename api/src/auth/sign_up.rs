@@ -1,7 +1,11 @@
 //! `POST /auth/sign-up` and `POST /auth/verify-email/resend`: what is done for an address that has an account and for
 //! one that has none looks and lasts the same. Only the mailbox's owner learns which it is.
 
-use axum::{Json, extract::State, http::StatusCode};
+use axum::{
+    Json,
+    extract::{FromRequestParts, State},
+    http::{StatusCode, request::Parts},
+};
 use usher_shared::{
     config::SignUp,
     jobs::VerifyEmail,
@@ -53,7 +57,7 @@ impl FromFields<AppState> for SignUpIn {
             .into_iter()
             .flatten()
             .collect();
-        let password = fields.required_all("password", |raw| Password::parse(raw, &own));
+        let password = fields.required_all("password", |raw| Password::parse(raw, &state.config.known_words(&own)));
         let age = fields.optional("age", Age::parse);
         Some(Self {
             name: name?,
@@ -80,11 +84,9 @@ impl FromFields<AppState> for SignUpIn {
 async fn sign_up(
     State(state): State<AppState>,
     Context(context): Context,
+    _: OpenSignUp,
     Body(body): Body<SignUpIn>,
 ) -> Result<(StatusCode, Json<AcceptedOut>), ApiError> {
-    if state.config.sign_up != SignUp::Open {
-        return Err(ApiError::SignUpClosed);
-    }
     Limit::of_sign_ups(context.address).charge(&state, &context).await?;
     Limit::of_mails(body.email.key()).charge(&state, &context).await?;
     let new = NewUser {
@@ -102,6 +104,20 @@ impl From<SignUpError> for ApiError {
             SignUpError::Hash(error) => Self::Internal(error.into()),
             SignUpError::Db(error) => error.into(),
             SignUpError::Enqueue(error) => error.into(),
+        }
+    }
+}
+
+/// Refuses before anything of the body is read where nobody can sign up.
+struct OpenSignUp;
+
+impl FromRequestParts<AppState> for OpenSignUp {
+    type Rejection = ApiError;
+
+    async fn from_request_parts(_: &mut Parts, state: &AppState) -> Result<Self, ApiError> {
+        match state.config.sign_up {
+            SignUp::Open => Ok(Self),
+            SignUp::Closed => Err(ApiError::SignUpClosed),
         }
     }
 }
@@ -163,6 +179,7 @@ impl ErrorList for MailErrors {
 
 /// Counts a mail that somebody asks for, whether it will be sent or not.
 pub(crate) async fn charge_mail(state: &AppState, context: &RequestContext, email: &Email) -> Result<(), ApiError> {
-    Limit::of_mails(email.key()).charge(state, context).await?;
-    Limit::of_mail_requests(context.address).charge(state, context).await
+    // The address first: who asks too often must not use up what others may ask for.
+    Limit::of_mail_requests(context.address).charge(state, context).await?;
+    Limit::of_mails(email.key()).charge(state, context).await
 }

@@ -12,6 +12,7 @@ use usher_shared::{
     entity::mfa_factor,
     jobs::{MfaChange, MfaChanged, enqueue},
     mfa,
+    rate_limit::Guesser,
     rules::Name,
     sessions, totp, users,
 };
@@ -27,7 +28,7 @@ use crate::{
     error::ApiError,
     fields::{Fields, FromFields},
     json_body::{Body, OptionalBody},
-    moment,
+    limits, moment,
     openapi::{ANY_ERRORS, BODY_ERRORS, ErrorList, Errors, USER_ERRORS},
     request::Context,
     secret::Secret,
@@ -231,10 +232,11 @@ async fn verify(
     let waiting = waiting
         .filter(|factor| factor.id == id)
         .ok_or(ApiError::MfaFactorNotFound)?;
-    // Its owner has the secret: there is nothing to guess here.
+    let attempt = limits::try_code(&state, Guesser::Known { user_id: user.id }, user.id).await?;
     if !mfa::confirm(&*tx, &state.config.secret_key, &waiting, &body.code).await? {
         return Err(ApiError::MfaCodeInvalid);
     }
+    attempt.succeeded().await;
     sessions::note_factor(&*tx, session.id).await?;
     audit::record(&*tx, &current.actor(&context), about(user, "second_factor_added")).await?;
     let (user_id, change) = (user.id, MfaChange::Added);

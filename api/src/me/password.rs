@@ -1,7 +1,7 @@
 //! `POST /me/password`.
 
 use axum::{extract::State, http::StatusCode};
-use usher_shared::{mfa, password, users};
+use usher_shared::{mfa, password, rate_limit::Guesser, users};
 use utoipa::ToSchema;
 use utoipa_axum::{router::OpenApiRouter, routes};
 
@@ -12,7 +12,7 @@ use crate::{
     error::ApiError,
     fields::{Fields, FromFields},
     json_body::Body,
-    limits::Limit,
+    limits,
     openapi::{ANY_ERRORS, BODY_ERRORS, ErrorList, Errors, USER_ERRORS},
     request::Context,
     state::AppState,
@@ -68,15 +68,14 @@ async fn change(
     if !current.0.is_fresh(true) && mfa::has_factor(&state.db, user.id).await? {
         return Err(ApiError::ReauthenticationRequired);
     }
-    let failures = Limit::of_failures(&user.email_key);
-    failures.peek(&state).await?;
-    let new = acceptable("new_password", &body.new_password, user)?;
+    let new = acceptable(&state, "new_password", &body.new_password, user)?;
+    let attempt = limits::try_password(&state, Guesser::Known { user_id: user.id }).await?;
     let matches = password::verify(&body.current_password, user.password_hash.as_deref()).await;
     if !matches {
-        failures.count(&state).await;
         refused(&state, &context, Some(user), "wrong password").await?;
         return Err(ApiError::PasswordWrong);
     }
+    attempt.succeeded().await;
     let hash = password::hash(&new).await.map_err(anyhow::Error::from)?;
     let tx = state.ledger.begin().await?;
     let held = users::find_for_change(&tx, user.id).await?;

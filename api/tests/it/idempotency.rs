@@ -137,6 +137,40 @@ on_both! {
         assert_eq!(rows(&app).await.len(), 1);
     }
 
+    async fn refused_input_leaves_nothing_behind(db: TestDb) {
+        let app = TestApp::with(db, &[("SIGN_UP", "open"), ("RATE_LIMITS", "anonymous=30/h")]).await;
+        let stranger = app.anonymous();
+        let mut refused = Vec::new();
+        for number in 0..5 {
+            let client = stranger.clone().with("idempotency-key", &format!("stranger-{number}"));
+            for (path, body) in [
+                ("/users", json!({"name": ""})),
+                ("/auth/sign-up", json!({"name": "Ada", "email": "ada", "password": "password1234"})),
+                ("/auth/password-reset/confirm", json!({"token": "umt_x", "password": PASSWORD})),
+                ("/auth/mfa", json!({"mfa_token": "umf_x", "code": "000000"})),
+            ] {
+                refused.push(client.post(path, &body).await.status.as_u16());
+            }
+            refused.push(client.post_text("/users", "no JSON").await.status.as_u16());
+        }
+        let keyed = app.all_scopes().await.with("idempotency-key", "known");
+        refused.push(keyed.post("/users", &json!({"name": ""})).await.status.as_u16());
+        assert!(refused.iter().all(|status| [400, 422].contains(status)), "{refused:?}");
+        assert!(rows(&app).await.is_empty());
+        // What was refused may be sent better under the same key.
+        let better = keyed.post("/users", &ada()).await;
+        assert_eq!((better.status, is_replay(&better)), (StatusCode::CREATED, false));
+
+        app.take_statements();
+        for number in 0..10 {
+            let client = stranger.clone().with("idempotency-key", &format!("more-{number}"));
+            let answer = client.post("/users", &json!({"name": ""})).await;
+            assert_eq!(answer.status.as_u16(), if number < 5 { 422 } else { 429 });
+        }
+        let written = app.take_statements().iter().filter(|sql| sql.starts_with("INSERT")).count();
+        assert_eq!(written, 5, "who comes too often is refused before a row is written");
+    }
+
     async fn a_request_that_still_runs_is_not_run_again(db: TestDb) {
         let app = TestApp::start(db).await;
         let client = keyed(&app.all_scopes().await);

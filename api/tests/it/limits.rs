@@ -134,6 +134,43 @@ on_both! {
         }
     }
 
+    async fn strangers_are_counted_before_their_bodies_are_read(db: TestDb) {
+        let app = TestApp::with(db, &[("SIGN_UP", "open"), ("RATE_LIMITS", "anonymous=12/h")]).await;
+        let stranger = app.anonymous();
+        let nonsense = app.anonymous().with("authorization", "Bearer uat_nonsense");
+        for path in ["/users", "/auth/sign-up", "/auth/login", "/auth/mfa", "/auth/refresh", "/auth/verify-email"] {
+            stranger.post_text(path, "no JSON").await.is(422, "invalid_request");
+        }
+        for path in ["/auth/sign-up", "/auth/login", "/auth/mfa"] {
+            nonsense.post_text(path, "no JSON").await.is(422, "invalid_request");
+        }
+        for path in ["/oauth/token", "/set-password", "/verify-email"] {
+            assert_ne!(stranger.submit(path, &[]).await.status, StatusCode::TOO_MANY_REQUESTS, "{path}");
+        }
+        let refused = stranger.post_text("/auth/login", "no JSON").await;
+        refused.is(429, "rate_limited");
+        assert_eq!(refused.header("ratelimit-policy"), "\"anonymous\";q=12;w=3600");
+        nonsense.post_text("/auth/sign-up", &"x".repeat(300_000)).await.is(429, "rate_limited");
+        assert_eq!(stranger.get("/health/live").await.status, StatusCode::OK);
+        app.all_scopes().await.sign_up("ada@example.com").await;
+        app.anonymous().from("198.51.100.7").sign_up("eve@example.com").await;
+    }
+
+    async fn a_body_of_too_many_values_is_not_built(db: TestDb) {
+        let app = TestApp::start(db).await;
+        let client = app.all_scopes().await;
+        let body = |values: usize| format!(r#"{{"name": "Ada", "email": "ada@example.com", "x": [{}0]}}"#, "0,".repeat(values));
+        for wide in [body(10_000), format!(r#"{{"x": [{}[]]}}"#, "[],".repeat(10_000)), "[".to_owned() + &"{},".repeat(10_000)] {
+            let faults = client.post_text("/users", &wide).await.faults();
+            assert_eq!(faults[0].0, "json_invalid");
+        }
+        let answer = client.post_text("/users", &body(9_000)).await;
+        assert_eq!(answer.status, StatusCode::CREATED, "{}", answer.text());
+        // Commas in texts are no values.
+        let text = format!(r#"{{"name": "{}"}}"#, ",[{".repeat(20_000));
+        assert_eq!(client.post_text("/users", &text).await.faults()[0].0, "string_too_long");
+    }
+
     async fn one_network_is_one_address_in_ipv6(db: TestDb) {
         let app = TestApp::with(db, &[("SIGN_UP", "open")]).await;
         for number in 0..10 {

@@ -17,6 +17,7 @@ mod errors;
 mod external;
 mod freshness;
 mod fuzzing;
+mod guessing;
 mod health;
 mod idempotency;
 mod impersonation;

@@ -7,7 +7,7 @@ use usher_shared::{entity::mail_token::MailTokenPurpose, mail_tokens};
 use usher_testkit::{TestDb, on_both, run};
 
 use crate::{
-    app::TestApp,
+    app::{Answer, TestApp},
     people::{PASSWORD, code},
 };
 
@@ -107,6 +107,51 @@ on_both! {
             answer.is(403, "password_wrong");
         }
         ada.client.post("/auth/reauthenticate", &json!({"password": PASSWORD})).await.is(429, "rate_limited");
+    }
+
+    async fn what_everybody_guesses_is_refused_at_every_door(db: TestDb) {
+        let settings = [("SIGN_UP", "open"), ("PRODUCT_NAME", "Acme Rocket"), ("RATE_LIMITS", "off")];
+        let app = TestApp::with(db, &settings).await;
+        let ada = app.person("ada@example.com").await;
+        let token = app.mailed(ada.id, MailTokenPurpose::PasswordReset, "ada@example.com").await;
+        for bad in ["acme-rocket-2026!", "R0cket.4cme.R0cket", "letmein-letmein", "Summer2026!!!!", "usher-usher-1", "Lovelace_Ada_99"] {
+            let easy = |answer: &Answer| {
+                assert_eq!(answer.status, StatusCode::UNPROCESSABLE_ENTITY, "{bad}: {}", answer.text());
+                assert!(answer.text().contains("easy to guess"), "{bad}: {}", answer.text());
+            };
+            let body = json!({"name": "Ada Lovelace", "email": "new@example.com", "password": bad});
+            easy(&app.elsewhere().post("/auth/sign-up", &body).await);
+            easy(&ada.client.post("/me/password", &json!({"current_password": PASSWORD, "new_password": bad})).await);
+            easy(&app.elsewhere().post("/auth/password-reset/confirm", &json!({"token": token, "password": bad})).await);
+            easy(&app.elsewhere().submit("/reset-password", &[("token", &token), ("password", bad)]).await);
+        }
+    }
+
+    async fn a_password_is_the_same_however_a_keyboard_composes_it(db: TestDb) {
+        const COMPOSED: &str = "crème-brûlée-72-otter";
+        let decomposed = COMPOSED.replace('è', "e\u{300}").replace('û', "u\u{302}").replace('é', "e\u{301}");
+        let app = TestApp::start(db).await;
+        let ada = app.person("ada@example.com").await;
+        // Set in one form and sent in the other, at every place that takes one.
+        let body = json!({"current_password": PASSWORD, "new_password": decomposed});
+        assert_eq!(ada.client.post("/me/password", &body).await.status, StatusCode::NO_CONTENT);
+        for sent in [COMPOSED, &decomposed] {
+            assert_eq!(app.log_in("ada@example.com", sent).await.status, StatusCode::OK, "{sent:?}");
+            let answer = ada.client.post("/auth/reauthenticate", &json!({"password": sent})).await;
+            assert_eq!(answer.status, StatusCode::OK, "{sent:?}");
+        }
+        let token = app.mailed(ada.id, MailTokenPurpose::PasswordReset, "ada@example.com").await;
+        let reset = app.elsewhere().post("/auth/password-reset/confirm", &json!({"token": token, "password": COMPOSED})).await;
+        assert_eq!(reset.status, StatusCode::NO_CONTENT);
+        assert_eq!(app.log_in("ada@example.com", &decomposed).await.status, StatusCode::OK);
+        app.log_in("ada@example.com", "creme-brulee-72-otter").await.is(401, "login_failed");
+
+        // A hash from before passwords were normalised, of what was typed then.
+        let raw = crate::sign_in::weak_hash(&decomposed);
+        app.sql(&format!("UPDATE users SET password_hash = '{raw}'")).await;
+        app.log_in("ada@example.com", COMPOSED).await.is(401, "login_failed");
+        assert_eq!(app.log_in("ada@example.com", &decomposed).await.status, StatusCode::OK);
+        assert_eq!(app.log_in("ada@example.com", COMPOSED).await.status, StatusCode::OK, "the normal form is kept since");
     }
 
     async fn what_needs_a_fresh_password_is_open_for_five_minutes(db: TestDb) {

@@ -50,6 +50,8 @@ on_both! {
             let user = vera(&app).await;
             assert_eq!(app.kinds_of(user.id).await, ["verify_email", "verify_email"], "nobody is told that they asked for a password");
             assert_eq!((user.name.as_str(), user.age), ("vera", Some(36)), "what they do not agree on is nobody's");
+            let noted = app.noted("sign_up_again").await;
+            assert_eq!(noted.last().unwrap().changes, Some(json!({"name": [round[0], "vera"]})));
             // The first mail's link ended with the second request.
             app.elsewhere().post("/auth/verify-email", &json!({"token": mails[0]})).await.is(400, "token_invalid");
             let page = app.elsewhere().get(&format!("/verify-email?token={}", mails[1])).await;
@@ -423,7 +425,7 @@ on_both! {
             let limiter = &app.house.limiter;
             for _ in 0..2 {
                 app.log_in(&email, "wrong").await.is(401, "login_failed");
-                limiter.check(&usher_shared::rate_limit::bucket::admin_failures(&user.email_key), usher_shared::rate_limit::Quota::per_hour(2)).await;
+                limiter.check(&usher_shared::rate_limit::bucket::known_failures(user.id), usher_shared::rate_limit::Quota::per_hour(2)).await;
             }
             app.log_in(&email, PASSWORD).await.is(429, "rate_limited");
             if door == "welcome" {
@@ -444,8 +446,8 @@ on_both! {
             };
             assert!(answer.status.is_success(), "{door}: {}", answer.text());
             assert_eq!(app.log_in(&email, new).await.status, StatusCode::OK, "{door}");
-            let admin = limiter.peek(&usher_shared::rate_limit::bucket::admin_failures(&user.email_key), usher_shared::rate_limit::Quota::per_hour(2)).await;
-            assert!(admin.allowed, "{door}: at the admin too");
+            let admin = limiter.peek(&usher_shared::rate_limit::bucket::known_failures(user.id), usher_shared::rate_limit::Quota::per_hour(2)).await;
+            assert!(admin.allowed, "{door}: where the account is known, too");
         }
     }
 

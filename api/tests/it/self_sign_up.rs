@@ -103,6 +103,7 @@ on_both! {
     async fn closed_sign_up_is_closed(db: TestDb) {
         let app = TestApp::start(db).await;
         app.elsewhere().post("/auth/sign-up", &ada()).await.is(403, "sign_up_closed");
+        app.elsewhere().post_text("/auth/sign-up", "nobody reads this").await.is(403, "sign_up_closed");
         assert_eq!(app.count_users().await, 0);
     }
 

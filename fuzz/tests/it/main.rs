@@ -5,13 +5,14 @@ use std::{collections::BTreeSet, fs, path::Path};
 type Target = fn(&[u8]);
 
 /// Those of the rooms' own parsers are replayed where those are.
-const TARGETS: [(&str, Target); 7] = [
+const TARGETS: [(&str, Target); 8] = [
     ("admin_requests", usher_fuzz::admin_requests),
     ("api_requests", usher_fuzz::api_requests),
     ("codes", usher_fuzz::codes),
     ("csv", usher_fuzz::csv),
     ("email", usher_fuzz::email),
     ("forwarded", usher_fuzz::forwarded),
+    ("password", usher_fuzz::password),
     ("token", usher_fuzz::token),
 ];
 

@@ -188,9 +188,10 @@ pub(super) fn origins(text: &str) -> Read<Vec<String>> {
         .collect()
 }
 
-pub(super) fn password(text: &str) -> Read<Password> {
+pub(super) fn password(text: &str, product_name: &str) -> Read<Password> {
     let reasons = |violations: Vec<Violation>| violations.into_iter().map(|v| v.message).collect::<Vec<_>>().join("; ");
-    Password::parse(text, &[]).map_err(|violations| format!("is refused: {}", reasons(violations)))
+    Password::parse(text, &["Administrator", product_name])
+        .map_err(|violations| format!("is refused: {}", reasons(violations)))
 }
 
 fn words(text: &str) -> impl Iterator<Item = &str> {

@@ -17,8 +17,12 @@ pub enum Policy {
     SetPassword,
     /// Log-ins from one address.
     LogIn,
-    /// Wrong passwords and codes for one account, from wherever.
+    /// Wrong passwords and codes for one account; strangers and devices that it knows are counted apart.
     LogInFailures,
+    /// Wrong codes for one account until one is right. NIST SP 800-63B §5.2.2: no more than 100.
+    CodeFailures,
+    /// Requests that change something from one address without a credential, before they are read.
+    Anonymous,
     /// Refreshes from one address, behind which many may sit.
     Refresh,
     /// Mails to one mailbox that anybody can ask for.
@@ -30,13 +34,15 @@ pub enum Policy {
 }
 
 impl Policy {
-    pub const ALL: [Self; 10] = [
+    pub const ALL: [Self; 12] = [
         Self::Key,
         Self::User,
         Self::SignUp,
         Self::SetPassword,
         Self::LogIn,
         Self::LogInFailures,
+        Self::CodeFailures,
+        Self::Anonymous,
         Self::Refresh,
         Self::Mail,
         Self::MailRequests,
@@ -53,6 +59,8 @@ impl Policy {
             Self::SetPassword => "set-password",
             Self::LogIn => "log-in",
             Self::LogInFailures => "log-in-failures",
+            Self::CodeFailures => "code-failures",
+            Self::Anonymous => "anonymous",
             Self::Refresh => "refresh",
             Self::Mail => "mail",
             Self::MailRequests => "mail-requests",
@@ -66,6 +74,11 @@ impl Policy {
             Self::SignUp => Quota::per_hour(10),
             Self::SetPassword | Self::LogInFailures => Quota::per_hour(20),
             Self::LogIn => Quota::per_minute(5),
+            Self::CodeFailures => Quota {
+                burst: 100,
+                period: Duration::from_secs(30 * 86_400),
+            },
+            Self::Anonymous => Quota::per_minute(300),
             Self::Refresh => Quota::per_minute(120),
             Self::Mail => Quota {
                 burst: 3,

@@ -44,6 +44,8 @@ impl Email {
     /// RFC 5321 §4.5.3.1.1: 64 octets; RFC 5321 §4.5.3.1.3 leaves 254 for the whole address.
     const MAX_LOCAL_BYTES: usize = 64;
     const MAX_BYTES: usize = 254;
+    /// Folding can make letters longer.
+    const MAX_KEY_BYTES: usize = 4 * Self::MAX_BYTES;
 
     pub fn parse(raw: &str, policy: EmailPolicy) -> Result<Self, Violation> {
         let raw = raw.trim_matches(|c: char| c.is_whitespace() && c != '\n' && c != '\r');
@@ -119,6 +121,13 @@ impl Email {
     #[must_use]
     pub fn key_of(raw: &str) -> String {
         let raw = raw.trim();
+        // Longer than any key: nobody has it, and folding whatever a stranger sends would take long.
+        if let Some((beginning, _)) = raw
+            .split_at_checked(raw.floor_char_boundary(Self::MAX_KEY_BYTES))
+            .filter(|(_, rest)| !rest.is_empty())
+        {
+            return beginning.to_owned();
+        }
         match raw.rsplit_once('@') {
             Some((local, domain)) => {
                 let domain = idna::domain_to_ascii(domain).unwrap_or_else(|_| domain.to_owned());

@@ -1,6 +1,6 @@
 //! A new password, and everything that must end with the old one.
 
-use sea_orm::{ActiveValue::Set, DbErr};
+use sea_orm::{ActiveValue::Set, ColumnTrait, ConnectionTrait, DbErr, EntityTrait, QueryFilter, sea_query::Expr};
 use uuid::Uuid;
 
 use super::{
@@ -82,6 +82,17 @@ fn with_password(user: &user::Model, hash: String) -> user::ActiveModel {
         password_changed_at: Set(Some(now())),
         ..user.clone().into()
     }
+}
+
+/// Stores another hash of the same password, unless another one was set meanwhile; the account is as it was.
+pub async fn keep_rehashed(conn: &impl ConnectionTrait, user: &user::Model, hash: String) -> Result<(), DbErr> {
+    user::Entity::update_many()
+        .col_expr(user::Column::PasswordHash, Expr::value(hash))
+        .filter(user::Column::Id.eq(user.id))
+        .filter(user::Column::PasswordHash.eq(user.password_hash.clone()))
+        .exec(conn)
+        .await
+        .map(drop)
 }
 
 /// Whatever ends with a password, through whichever door it was changed.

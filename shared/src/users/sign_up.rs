@@ -2,9 +2,11 @@
 //! account and for one that has none costs the same statements, so that nobody learns which it is.
 
 use sea_orm::{
+    ActiveValue::Set,
     ColumnTrait, DbErr, EntityTrait, QueryFilter,
     sea_query::{Expr, ExprTrait},
 };
+use serde_json::Value;
 use thiserror::Error;
 
 use super::{
@@ -96,7 +98,7 @@ async fn write(
     let contested = user
         .as_ref()
         .filter(|user| !made && !(same && is_compared) && is_open(user));
-    contest(tx, contested.map_or(NOBODY, |user| user.id), user.as_ref(), new).await?;
+    let changes = contest(tx, contested, new).await?;
     let action = if made { "sign_up" } else { "sign_up_again" };
     let is_proved = user.as_ref().is_some_and(|user| user.email_verified_at.is_some());
     let found = Found(user);
@@ -106,6 +108,7 @@ async fn write(
     }
     let entry = Entry {
         object_label: Some(new.email.as_str().to_owned()),
+        changes,
         ..found.entry(action)
     };
     audit::record(&**tx, actor, entry).await?;
@@ -122,8 +125,9 @@ pub(super) fn is_open(user: &user::Model) -> bool {
         && user.password_hash.is_some()
 }
 
-/// Leaves what this sign-up and the account agree on. For [`NOBODY`] the same statement changes nothing.
-async fn contest(tx: &Tx, id: i64, user: Option<&user::Model>, new: &NewUser) -> Result<(), DbErr> {
+/// Leaves what this sign-up and the account agree on, and says what went. Without an account the same statement changes
+/// nothing.
+async fn contest(tx: &Tx, user: Option<&user::Model>, new: &NewUser) -> Result<Option<Value>, DbErr> {
     let age = new.age.map(Age::years);
     let same_name = user.is_some_and(|user| user.name == new.name.as_str());
     let same_age = user.is_some_and(|user| user.age == age);
@@ -132,7 +136,7 @@ async fn contest(tx: &Tx, id: i64, user: Option<&user::Model>, new: &NewUser) ->
     } else {
         neutral_name(new.email.as_str())
     };
-    let at = now();
+    let (age, at) = (age.filter(|_| same_age), now());
     user::Entity::update_many()
         .col_expr(Column::PasswordHash, Expr::value(None::<String>))
         .col_expr(Column::PasswordChangedAt, Expr::value(at))
@@ -140,14 +144,22 @@ async fn contest(tx: &Tx, id: i64, user: Option<&user::Model>, new: &NewUser) ->
             Column::SearchText,
             Expr::value(search::text_of(&name, new.email.as_str())),
         )
-        .col_expr(Column::Name, Expr::value(name))
-        .col_expr(Column::Age, Expr::value(age.filter(|_| same_age)))
+        .col_expr(Column::Name, Expr::value(name.as_str()))
+        .col_expr(Column::Age, Expr::value(age))
         .col_expr(Column::UpdatedAt, Expr::value(at))
         .col_expr(Column::Version, Expr::col(Column::Version).add(1))
-        .filter(Column::Id.eq(id))
+        .filter(Column::Id.eq(user.map_or(NOBODY, |user| user.id)))
         .exec(&**tx)
-        .await
-        .map(drop)
+        .await?;
+    Ok(user.and_then(|user| {
+        let mut row = user::ActiveModel {
+            password_hash: Set(None),
+            name: Set(name),
+            age: Set(age),
+            ..user.clone().into()
+        };
+        audit::changes::<user::Entity>(user, &mut row, &[Column::PasswordHash])
+    }))
 }
 
 /// What somebody is called whose name is not known: the address before its `@`, if it can be a name.

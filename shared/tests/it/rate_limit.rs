@@ -2,7 +2,8 @@
 
 use std::time::Duration;
 
-use usher_shared::rate_limit::{Quota, RateLimiter};
+use futures::future::join_all;
+use usher_shared::rate_limit::{Attempt, Guesser, Quota, RateLimiter, RateLimits};
 use usher_testkit::Redis;
 
 #[tokio::test]
@@ -48,5 +49,51 @@ async fn a_bucket_fills_again_with_time() {
         assert!(!limiter.check("x", quota).await.allowed);
         tokio::time::sleep(Duration::from_millis(250)).await;
         assert!(limiter.check("x", quota).await.allowed);
+    }
+}
+
+#[tokio::test]
+async fn of_a_hundred_attempts_at_once_the_limit_passes_and_right_ones_are_given_back() {
+    let redis = Redis::start().await;
+    let client = redis::Client::open(redis.url()).unwrap();
+    let limits = RateLimits::parse("log-in-failures=20/h, code-failures=30/h").unwrap();
+    for limiter in [RateLimiter::new(true, Some(&client)), RateLimiter::new(true, None)] {
+        let stranger = Guesser::Stranger {
+            email_key: "ada@example.com",
+        };
+        let passed = async |guesser| {
+            let attempts = join_all((0..100).map(|_| limiter.try_password(&limits, guesser))).await;
+            attempts.into_iter().filter_map(Result::ok).collect::<Vec<_>>()
+        };
+        let attempts = passed(stranger).await;
+        assert_eq!(attempts.len(), 20);
+        join_all(attempts.into_iter().map(Attempt::succeeded)).await;
+        assert_eq!(passed(stranger).await.len(), 20, "right ones do not count");
+        assert_eq!(
+            passed(Guesser::Known { user_id: 1 }).await.len(),
+            20,
+            "strangers do not count for who is known"
+        );
+
+        // A code counts twice, and one that the second count refuses is not left in the first.
+        let (other, other_again) = (
+            Guesser::Known { user_id: 2 },
+            Guesser::Stranger {
+                email_key: "bob@example.com",
+            },
+        );
+        for _ in 0..20 {
+            assert!(limiter.try_code(&limits, other, 2).await.is_ok());
+        }
+        for _ in 0..10 {
+            assert!(limiter.try_code(&limits, other_again, 2).await.is_ok());
+        }
+        assert!(limiter.try_code(&limits, other_again, 2).await.is_err());
+        assert_eq!(passed(other_again).await.len(), 10);
+        limiter.forget_failures("bob@example.com", 2).await;
+        assert!(
+            limiter.try_code(&limits, other, 2).await.is_err(),
+            "codes in a row go on"
+        );
     }
 }
