@@ -12,7 +12,10 @@ use axum::{
 use base64::{Engine, prelude::BASE64_URL_SAFE_NO_PAD};
 use chrono::{DateTime, TimeDelta, Utc};
 use serde::{Deserialize, Serialize};
-use usher_shared::time::now;
+use usher_shared::{
+    rate_limit::{Policy, bucket},
+    time::now,
+};
 
 use crate::{
     csrf,
@@ -74,6 +77,8 @@ pub(crate) async fn ask(state: &AppState, request: Request, to: &str) -> Result<
     if media_type.is_some_and(|media_type| media_type.starts_with("multipart/form-data")) {
         return Ok(visit.say_warning(FILE.to_owned(), &format!("/admin/login?{}", login::query(&visit.path))));
     }
+    let quota = state.config.rate_limits.quota(Policy::Anonymous);
+    login::allowed(state.limiter.check_here(&bucket::anonymous(visit.address), quota))?;
     let Ok(body) = Bytes::from_request(request, state).await else {
         return Ok(visit.say_warning(TOO_LARGE.to_owned(), to));
     };

@@ -110,6 +110,11 @@ pub(crate) async fn sign_in(
     let better = password::rehash(password, staff.password_hash.as_deref().unwrap_or_default()).await;
 
     let tx = form.begin(&state).await?;
+    // Held until the session is there: a new password that is set meanwhile must end it, too.
+    let held = users::find_for_change(&tx, staff.id).await?;
+    if !held.is_some_and(|held| held.password_hash == staff.password_hash && held.is_staff && held.may_sign_in(now())) {
+        return Err(AdminError::StaleForm);
+    }
     if let Some(hash) = better {
         users::keep_rehashed(&**tx, staff, hash).await?;
     }

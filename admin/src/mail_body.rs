@@ -43,11 +43,21 @@ struct MailLinks {
 /// `GET /admin/mails/{id}/body`
 pub(crate) async fn show(
     State(state): State<AppState>,
+    visit: Visit,
     staff: Staff,
     Path(id): Path<String>,
 ) -> Result<Response, AdminError> {
     staff.require("mails.view")?;
-    let html = kept(&state, &id).await?.html_body.ok_or(AdminError::NotFound)?;
+    let mail = kept(&state, &id).await?;
+    let html = mail.html_body.ok_or(AdminError::NotFound)?;
+    let entry = Entry {
+        action: "view_body",
+        object_type: "mail",
+        object_id: Some(mail.id.to_string()),
+        object_label: Some(format!("{} to {}", mail.subject, mail.to_address)),
+        ..Entry::default()
+    };
+    audit::record(&state.db, &staff.actor(&visit), entry).await?;
     let html = redact::links(&html);
     let headers = [
         (header::CONTENT_SECURITY_POLICY, POLICY),

@@ -210,6 +210,8 @@ pub(crate) async fn enrol(
     let (next, sealed) = (form.get("next").unwrap_or_default(), form.get(kept::FIELD));
     let db = &state.db;
     let Some(factor) = mfa::waiting(db, signed.user.id, signed.id).await? else {
+        // The other click has confirmed it.
+        visit.answered_elsewhere().await?;
         let factor = begin(&state, db, &signed.user, signed.id).await?;
         let page = enrol_page(
             &state,

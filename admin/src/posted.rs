@@ -3,7 +3,7 @@
 use axum::{
     body::{Bytes, to_bytes},
     extract::{FromRequest, Request},
-    http::header::CONTENT_TYPE,
+    http::header::{CONTENT_LENGTH, CONTENT_TYPE},
 };
 
 use multer::{Constraints, Multipart, SizeLimit};
@@ -14,7 +14,7 @@ use crate::{
     csrf::{self, Binding, Origin},
     error::AdminError,
     form_token::{FormToken, FormTx},
-    login, reauth,
+    kept, login, reauth,
     state::AppState,
     visit::{Visit, new_visitor},
 };
@@ -151,13 +151,22 @@ async fn read(request: Request, state: &AppState) -> Result<(Fields, Bytes), Adm
         return Err(AdminError::UnsupportedBody);
     }
     let visit = visit(&request)?;
-    let body = if visit.staff().is_some() {
+    let is_stranger = visit.staff().is_none();
+    let body = if !is_stranger {
         let body = Bytes::from_request(request, state).await;
         body.map_err(|_| AdminError::BadRequest("The form is too large: 1 MB at most".to_owned()))?
     } else {
         of_stranger(request, state, &visit).await?
     };
-    Ok((Fields::parse(&body), body))
+    let fields = Fields::parse(&body);
+    let typed = fields.iter().filter(|(name, _)| *name != kept::FIELD);
+    let length: usize = typed.map(|(name, value)| name.len() + value.len()).sum();
+    if is_stranger && length > STRANGERS_BYTES {
+        return Err(AdminError::BadRequest(
+            "The form is too large: 16 kB at most".to_owned(),
+        ));
+    }
+    Ok((fields, body))
 }
 
 fn token(fields: &Fields) -> &str {
@@ -187,6 +196,12 @@ impl Upload {
             .whole_stream(limit as u64 + FORM_BYTES)
             .per_field(limit as u64);
         let constraints = Constraints::new().size_limit(sizes);
+        // Another file is another form, though it cannot be read before the token was.
+        let length = request
+            .headers()
+            .get(CONTENT_LENGTH)
+            .and_then(|value| value.to_str().ok());
+        let contents = format!("a file of {}", length.unwrap_or_default());
         let body = request.into_body().into_data_stream();
         let mut parts = Multipart::with_constraints(body, boundary, constraints);
         let (mut form, mut file) = (Fields::default(), None);
@@ -194,7 +209,7 @@ impl Upload {
             // The token comes first, so that a forged form's file is not even read.
             if part.name() == Some(csrf::FIELD) {
                 let token = part.text().await.map_err(unread)?;
-                form.token = Some(visit.check_form(&token, &visit.path, b"a file").await?);
+                form.token = Some(visit.check_form(&token, &visit.path, contents.as_bytes()).await?);
             } else if form.token.is_none() {
                 return Err(AdminError::StaleForm);
             } else if let Some(name) = part.file_name().map(|name| name.chars().take(200).collect::<String>()) {
@@ -218,12 +233,14 @@ async fn of_stranger(request: Request, state: &AppState, visit: &Visit) -> Resul
         state.config.rate_limits.quota(Policy::Anonymous),
     );
     login::allowed(state.limiter.check_here(&bucket, quota))?;
-    let body = to_bytes(request.into_body(), STRANGERS_BYTES).await;
+    let body = to_bytes(request.into_body(), STRANGERS_BYTES + KEPT_BYTES).await;
     body.map_err(|_| AdminError::BadRequest("The form is too large: 16 kB at most".to_owned()))
 }
 
 /// What somebody who is not signed in may send, in bytes: an address, a password and where to go next.
 const STRANGERS_BYTES: usize = 16 * 1024;
+/// The form that was kept for them, sealed, comes beside that.
+const KEPT_BYTES: usize = 176 * 1024;
 
 /// What a form with a file has beside the file, in bytes.
 const FORM_BYTES: u64 = 64 * 1024;

@@ -152,7 +152,7 @@ impl Visit {
     }
 
     /// The answer to the same form, where another request has done what it asks while this one failed at that.
-    async fn answered_elsewhere(&self) -> Result<(), AdminError> {
+    pub(crate) async fn answered_elsewhere(&self) -> Result<(), AdminError> {
         match self.form.get() {
             Some(form) if !form.is_finished() => form.refuse_again(&self.state, true).await,
             _ => Ok(()),

@@ -94,6 +94,7 @@ async fn create(
 ) -> Result<Response, ApiError> {
     let new = NewKey::from(body);
     let tx = state.ledger.begin().await?;
+    superuser.hold(&tx).await?;
     let (key, token) = api_keys::issue(&tx, new, Some(superuser.id()), &superuser.actor(&context)).await?;
     tx.commit().await?;
     let address = format!("{}/api-keys/{}", state.root, key.id);

@@ -6,6 +6,7 @@ use axum::{
     extract::FromRequestParts,
     http::{HeaderMap, header, request::Parts},
 };
+use sea_orm::{DatabaseTransaction, EntityTrait};
 use usher_shared::{
     Token, TokenKind,
     acts::{Act, Holder, Refusal},
@@ -13,9 +14,11 @@ use usher_shared::{
     audit::Actor,
     config::StaffMfa,
     db,
-    entity::{api_key, audit_log::ActorKind, user},
+    entity::{api_key, audit_log::ActorKind, session, user},
     mfa,
     sessions::{self, Signed},
+    time::now,
+    users,
 };
 
 use crate::{
@@ -179,6 +182,16 @@ impl CurrentUser {
     pub(crate) fn actor(&self, context: &RequestContext) -> Actor {
         user_actor(&self.0, context)
     }
+
+    /// Holds the account until the transaction ends, if the session is still good: a body may come long after the headers
+    /// that were let through.
+    pub(crate) async fn hold(&self, tx: &DatabaseTransaction) -> Result<user::Model, ApiError> {
+        let user = users::find_for_change(tx, self.0.user.id).await?;
+        let session = session::Entity::find_by_id(self.0.session.id).one(tx).await?;
+        let is_live = session.is_some_and(|session| session.ended_at.is_none());
+        user.filter(|user| is_live && user.may_sign_in(now()))
+            .ok_or(ApiError::InvalidCredential)
+    }
 }
 
 impl FromRequestParts<AppState> for CurrentUser {
@@ -199,6 +212,16 @@ pub(crate) struct Superuser(CurrentUser);
 impl Superuser {
     pub(crate) fn id(&self) -> i64 {
         self.0.0.user.id
+    }
+
+    /// As [`CurrentUser::hold`].
+    pub(crate) async fn hold(&self, tx: &DatabaseTransaction) -> Result<(), ApiError> {
+        let user = self.0.hold(tx).await?;
+        if user.is_superuser {
+            Ok(())
+        } else {
+            Err(ApiError::SuperuserRequired)
+        }
     }
 
     pub(crate) fn actor(&self, context: &RequestContext) -> Actor {

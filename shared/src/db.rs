@@ -36,7 +36,7 @@ use crate::{jobs::Sql, trace};
 
 /// The newest migration this build needs. An older schema is refused at the start; a newer one is
 /// welcome, because changes are made so that the previous release still runs on them.
-pub const SCHEMA: &str = "m20261129_000060_form_tokens";
+pub const SCHEMA: &str = "m20261129_000080_lock_ends";
 
 /// How a process uses its database.
 #[derive(Clone, Copy, Debug)]

@@ -82,7 +82,7 @@ pub fn links(text: &str) -> String {
 /// In any letter case (RFC 3986 §3.1).
 fn next_address(text: &str) -> Option<usize> {
     text.match_indices("://").find_map(|(at, _)| {
-        let before = text[..at].as_bytes();
+        let before = &text.as_bytes()[..at];
         let ends = |scheme: &[u8]| {
             let start = before.len().checked_sub(scheme.len())?;
             before[start..].eq_ignore_ascii_case(scheme).then_some(start)

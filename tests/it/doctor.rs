@@ -67,8 +67,8 @@ on_both! {
         })
         .await;
         assert_eq!(code, 0, "{parts:?}");
-        let wanted = ["audit log", "breaker", "clock", "database", "dead jobs", "folder", "mail", "redis", "schema",
-            "secret key", "settings", "staff", "traces", "workers"];
+        let wanted = ["audit log", "breaker", "clock", "database", "dead jobs", "folder", "foreign keys", "mail", "purge",
+            "redis", "schema", "secret key", "settings", "staff", "traces", "workers"];
         assert_eq!(parts.keys().collect::<Vec<_>>(), wanted);
         for (part, (state, text)) in &parts {
             // Nobody was made staff, and everybody may look into the folder of the tests.

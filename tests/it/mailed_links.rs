@@ -60,7 +60,11 @@ impl Person {
         let form = url::form_urlencoded::Serializer::new(String::new())
             .extend_pairs(fields)
             .finish();
-        let done = self.client.post(address).body(form).send().await.expect("the page");
+        let post = self
+            .client
+            .post(address)
+            .header("content-type", "application/x-www-form-urlencoded");
+        let done = post.body(form).send().await.expect("the page");
         assert_eq!(done.status(), 200, "{kind}");
         done.text().await.expect("HTML")
     }

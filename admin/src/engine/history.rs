@@ -103,7 +103,8 @@ pub(crate) async fn of_gone(state: &AppState, model: &Model, id: &str) -> Result
 /// Its id and what it was called last.
 async fn find_gone(state: &AppState, model: &Model, id: &str) -> Result<Option<(String, String)>, DbErr> {
     let parsed = model.id_field().storage.parse(id);
-    let Some(id) = parsed.as_ref().and_then(text_of) else {
+    // An object has one address: `01` is none.
+    let Some(id) = parsed.as_ref().and_then(text_of).filter(|text| text == id) else {
         return Ok(None);
     };
     let last = audit_log::Entity::find()

@@ -192,6 +192,9 @@ impl<E: EntityTrait> Ordering<E> {
     }
 }
 
+/// What stands beside the field of this column, by what the form shows of the others.
+pub(crate) type Notes = fn(&str, &dyn Fn(&str) -> String) -> Vec<String>;
+
 /// An [`AdminModel`] without its type.
 #[derive(Debug)]
 pub(crate) struct Model {
@@ -211,7 +214,7 @@ pub(crate) struct Model {
     pub(crate) locked_for: fn(&Row, &Staff, &str) -> Option<String>,
     pub(crate) banner: fn(&Row) -> Option<String>,
     pub(crate) is_live: fn(&Row) -> bool,
-    pub(crate) notes: fn(&str, &dyn Fn(&str) -> String) -> Vec<String>,
+    pub(crate) notes: Notes,
     pub(crate) clean: fn(&mut Draft, Option<&Row>, &Config),
     pub(crate) guard: for<'a> fn(&'a Saving<'a>, &'a Row, &'a mut Draft) -> Answer<'a, ()>,
     pub(crate) create: for<'a> fn(&'a Saving<'a>, &'a mut Draft) -> Answer<'a, Option<String>>,

@@ -178,6 +178,9 @@ pub(crate) async fn show(
 ) -> Result<Response, AdminError> {
     let model = permitted(&state, &staff, &name, Operation::View)?;
     let Some(row) = find(&state.db, model, &id).await? else {
+        if !staff.may(super::history::AUDIT) {
+            return Err(AdminError::NotFound);
+        }
         return super::history::of_gone(&state, model, &id).await;
     };
     let fields = Fields::parse(query.unwrap_or_default().as_bytes());

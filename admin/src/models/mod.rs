@@ -86,12 +86,16 @@ mod tests {
                 continue;
             };
             let (rule, asks) = (act.rule(), action.asks.iter());
-            let reason = asks.filter_map(|ask| match ask {
+            let mut reason = asks.filter_map(|ask| match ask {
                 Ask::Reason { required: true } => Some(ReasonRule::Required),
                 Ask::Reason { required: false } => Some(ReasonRule::Optional),
                 _ => None,
             });
-            assert_eq!(reason.last().unwrap_or(ReasonRule::None), rule.reason, "{permission}");
+            assert_eq!(
+                reason.next_back().unwrap_or(ReasonRule::None),
+                rule.reason,
+                "{permission}"
+            );
             assert_eq!((action.fresh, action.name), (rule.fresh, rule.word), "{permission}");
             assert_eq!(model.meta.object_type(), rule.object.as_str(), "{permission}");
             met += 1;

@@ -252,7 +252,7 @@ fn changed(result: Result<(), ChangeError>) -> Result<Ran, DbErr> {
 
 async fn delete(acting: &Acting<'_>, row: &Row) -> Result<Ran, DbErr> {
     let user = held!(acting, row, Act::DeleteUser);
-    changed(users::delete(acting.saving.tx, user, acting.saving.actor).await)
+    changed(users::delete(acting.saving.tx, user, reason(acting), acting.saving.actor).await)
 }
 
 async fn restore(acting: &Acting<'_>, row: &Row) -> Result<Ran, DbErr> {
@@ -410,6 +410,7 @@ async fn set_roles(acting: &Acting<'_>, row: &Row) -> Result<Ran, DbErr> {
 async fn offered_factors(state: &AppState, row: &Row) -> Result<Vec<TickOption>, DbErr> {
     let factors = mfa_factor::Entity::find()
         .filter(mfa_factor::Column::UserId.eq(id_of(row)))
+        .filter(mfa_factor::Column::ConfirmedAt.is_not_null())
         .all(&state.db)
         .await?;
     let option = |factor: mfa_factor::Model| TickOption {

@@ -39,7 +39,7 @@ impl AdminModel for Entity {
 
     const FACTS: &'static [(&'static str, &'static str)] = &[(
         "has_factor",
-        "EXISTS (SELECT 1 FROM mfa_factors f WHERE f.user_id = users.id)",
+        "EXISTS (SELECT 1 FROM mfa_factors f WHERE f.user_id = users.id AND f.confirmed_at IS NOT NULL)",
     )];
 
     const DELETION: Option<&'static Deletion> = Some(&user_actions::DELETION);

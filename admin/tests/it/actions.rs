@@ -532,10 +532,15 @@ on_both! {
         assert_eq!(refused.status, StatusCode::UNPROCESSABLE_ENTITY);
         assert_eq!(refused.body.matches(" 04:30 UTC</li>").count(), 5, "of what was typed: {}", refused.body);
         assert_eq!(stored().await.next_run_at, overdue);
-        assert_eq!(save(&mut boss, "0 3 * * *", "UTC", "all", "").await.status, StatusCode::SEE_OTHER);
-        assert_eq!(stored().await.next_run_at, overdue, "off");
+        let id = stored().await.id.to_string();
+        let turn = async |boss: &mut Visitor, action: &str| {
+            boss.get(&path).await;
+            boss.post("/admin/schedules/actions", &[("action", action), ("id", &id), ("from_object", &id)]).await
+        };
+        turn(&mut boss, "disable").await;
+        assert_eq!((stored().await.next_run_at, stored().await.enabled), (overdue, false), "off");
         assert!(boss.get(&path).await.has("Next runs, if it is enabled:"));
-        assert_eq!(save(&mut boss, "0 3 * * *", "UTC", "all", "true").await.status, StatusCode::SEE_OTHER);
+        turn(&mut boss, "enable").await;
         assert!(stored().await.next_run_at > now(), "times that passed while it was off are not made up for");
     }
 

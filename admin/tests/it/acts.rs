@@ -444,6 +444,7 @@ on_both! {
         for role in [Role::Superuser, Role::Everything, Role::JustThis, Role::Viewer] {
             let me = if role == Role::Superuser { &scene.app.admin } else { &actors };
             let actor = Actor::new(ActorKind::User, Some(me.id), me.email.clone());
+            mfa_factor::Entity::delete_many().exec(&scene.app.house.db).await.unwrap();
             let mut visitor = scene.app.signed_in(&me.email).await;
             for act in Act::ALL.into_iter().filter(|act| is_about_accounts(*act)) {
                 if role != Role::Superuser {
@@ -473,6 +474,7 @@ on_both! {
                     for way in WAYS {
                         let object = scene.prepare(act, target, &roles).await;
                         session::Entity::update_many().col_expr(session::Column::ReauthenticatedAt, Expr::value(Some(now())))
+                            .col_expr(session::Column::MfaAt, Expr::value(Some(now())))
                             .exec(&scene.app.house.db).await.unwrap();
                         let before = (scene.done(act, &object).await, scene.app.user(target.id).await);
                         if scene.attempt(way, act, &mut visitor, &actor, &object, target).await.is_none() {
@@ -489,6 +491,7 @@ on_both! {
                         }
                         tried += 1;
                         if act == Act::RevokeSessions && done && whose == Whose::Own {
+                            mfa_factor::Entity::delete_many().exec(&scene.app.house.db).await.unwrap();
                             visitor = scene.app.signed_in(&me.email).await;
                         }
                     }

@@ -9,11 +9,12 @@ on_both! {
     async fn every_post_needs_the_sessions_token(db: TestDb) {
         let app = TestApp::start(db).await;
         let mut visitor = app.superuser().await;
-        let mut other = app.superuser().await;
+        app.add_staff("other@example.org", &[]).await;
+        let mut other = app.signed_in("other@example.org").await;
         other.get("/admin/").await;
         let foreign = other.token();
         let user = format!("/admin/users/{}", app.admin.id);
-        for path in ["/admin/login", "/admin/logout", "/admin/mfa", "/admin/mfa/enrol", "/admin/theme", "/admin/users/new",
+        for path in ["/admin/login", "/admin/logout", "/admin/mfa/enrol", "/admin/theme", "/admin/users/new",
                      "/admin/jobs/actions", &user] {
             for token in ["", "nonsense", "AAAA", &foreign] {
                 let page = visitor.post_without_token(path, &[("csrf_token", token), ("name", "x")]).await;
@@ -22,6 +23,8 @@ on_both! {
             let page = visitor.post_without_token(path, &[]).await;
             assert_eq!(page.status, StatusCode::FORBIDDEN, "{path} without a token");
         }
+        let page = visitor.post_without_token("/admin/mfa", &[("csrf_token", foreign.as_str()), ("code", "x")]).await;
+        assert_eq!(page.status, StatusCode::SEE_OTHER, "who is signed in goes on");
         assert_eq!(visitor.get("/admin/").await.status, StatusCode::OK, "still signed in");
     }
 

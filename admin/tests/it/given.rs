@@ -81,7 +81,7 @@ async fn act(visitor: &mut Visitor, action: &str, id: i64, more: &[(&str, &str)]
     fields.retain(|(name, _)| *name != "csrf_token");
     fields.extend(more);
     let page = visitor.post("/admin/api_keys/actions", &fields).await;
-    visitor.get(&page.location().to_owned()).await
+    visitor.get(page.location()).await
 }
 
 on_both! {

@@ -104,7 +104,7 @@ on_both! {
         assert!(!open(&first).await && open(&second).await);
         app.grant(sam.id, &["users.view".to_owned()]).await;
         assert!(!open(&second).await, "without the permission it opens nothing");
-        app.grant(sam.id, &["users.impersonate".to_owned()]).await;
+        app.grant(sam.id, &["users.view".to_owned(), "users.impersonate".to_owned()]).await;
         assert!(open(&second).await);
         let mut elsewhere = app.signed_in("sam@example.org").await;
         elsewhere.get("/admin/account").await;

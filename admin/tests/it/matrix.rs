@@ -82,10 +82,14 @@ fn takes(path: &str, post: bool, model: &str) -> Takes {
                 Takes::NoMethod
             }
         }
-        ("/admin/users/import/{id}/faults.csv", true) => Takes::NoMethod,
-        ("/admin/users/import" | "/admin/users/import/{id}" | "/admin/users/import/{id}/faults.csv", _) => {
-            Takes::Permissions(vec!["users.view".to_owned(), "users.import".to_owned()])
-        }
+        ("/admin/users/import/{id}/faults.csv" | "/admin/users/import/{id}/changes.csv", true) => Takes::NoMethod,
+        (
+            "/admin/users/import"
+            | "/admin/users/import/{id}"
+            | "/admin/users/import/{id}/faults.csv"
+            | "/admin/users/import/{id}/changes.csv",
+            _,
+        ) => Takes::Permissions(vec!["users.view".to_owned(), "users.import".to_owned()]),
         ("/admin/{model}/columns", true) => view(),
         ("/admin/{model}/columns", false) => Takes::NoMethod,
         ("/admin/mails/{id}/body", false) => Takes::Permissions(vec!["mails.view".to_owned()]),

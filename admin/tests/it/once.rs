@@ -443,7 +443,6 @@ impl World<'_> {
                     refusals: Set(1),
                     opened_at: Set(now()),
                     probe_at: Set(now()),
-                    ..Default::default()
                 };
                 mail_breaker::Entity::insert(row)
                     .exec_without_returning(db)

@@ -67,7 +67,7 @@ on_both! {
             let list = boss.get(&format!("/admin/audit?object_type={word}&object_id={}", key.id)).await;
             assert!(list.has("Old Hand") && !list.has(">API key<"), "{word}: {}", list.body);
         }
-        assert!(boss.get(&format!("/admin/audit?q=object_type%3Aapi_key")).await.has("Old Hand"));
+        assert!(boss.get("/admin/audit?q=object_type%3Aapi_key").await.has("Old Hand"));
         assert!(boss.get("/admin/").await.has(&format!("href=\"/admin/api_keys/{}\"", key.id)), "the dashboard knows the object");
         boss.get("/admin/suppressions/gone@example.org/delete").await;
         boss.post("/admin/suppressions/gone@example.org/delete", &[]).await;

@@ -142,7 +142,7 @@ on_both! {
         assert!(page.has("Someone else changed this") && page.has("<th scope=\"row\">Billing</th>"), "{}", page.body);
         assert!(page.has(&format!("value=\"{support}\" checked")), "what was ticked is kept");
         let stored = usher_shared::roles::of_user(&app.house.db, sam.id).await.unwrap();
-        assert_eq!(stored.iter().map(ToString::to_string).collect::<Vec<_>>(), [billing.clone()]);
+        assert_eq!(stored.iter().map(ToString::to_string).collect::<Vec<_>>(), std::slice::from_ref(&billing));
         // Once it was seen, it is meant.
         let again = page.hidden_of("/admin/users/actions");
         let page = boss.post("/admin/users/actions", &answered(&again, &["staff", &support])).await;

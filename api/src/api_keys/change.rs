@@ -58,6 +58,7 @@ async fn update(
     Body(body): Body<KeyPatchIn>,
 ) -> Result<Response, ApiError> {
     let tx = state.ledger.begin().await?;
+    superuser.hold(&tx).await?;
     let before = living(find(&tx, id, &headers).await?)?;
     body.fixed.must_be(|| KeyOut::from(before.clone()))?;
     let key = api_keys::edit(&tx, before, body.into(), &superuser.actor(&context)).await?;
@@ -92,6 +93,7 @@ async fn rotate(
     OptionalBody(body): OptionalBody<RotateIn>,
 ) -> Result<Response, ApiError> {
     let tx = state.ledger.begin().await?;
+    superuser.hold(&tx).await?;
     let before = living(find(&tx, id, &headers).await?)?;
     let grace = TimeDelta::seconds(body.grace_seconds.into());
     let (key, token) = api_keys::rotate(&tx, before, grace, &superuser.actor(&context)).await?;
@@ -118,6 +120,7 @@ async fn revoke(
     headers: HeaderMap,
 ) -> Result<StatusCode, ApiError> {
     let tx = state.ledger.begin().await?;
+    superuser.hold(&tx).await?;
     let before = find(&tx, id, &headers).await?;
     api_keys::revoke(&tx, before, None, &superuser.actor(&context)).await?;
     tx.commit().await?;

@@ -143,7 +143,12 @@ async fn logout(
         Ending::All => Which::All,
     };
     let tx = usher_shared::db::begin(&state.db).await?;
-    sessions::end(&tx, user.id, which, "logged out").await?;
+    // Whom the owner sends away has not left by themselves: see `sessions::is_known_address`.
+    let reason = match which {
+        Which::One(_) => "logged out",
+        Which::Others(_) | Which::All => "ended by the user",
+    };
+    sessions::end(&tx, user.id, which, reason).await?;
     audit::record(&tx, &current.actor(&context), about(user, "logout")).await?;
     tx.commit().await?;
     Ok(StatusCode::NO_CONTENT)

@@ -64,7 +64,8 @@ async fn change(
     }
     charge_mail(&state, &context, &body.new_email).await?;
     let tx = state.ledger.begin().await?;
-    users::ask_email_change(&tx, user, &body.new_email, &current.actor(&context)).await?;
+    let user = current.hold(&tx).await?;
+    users::ask_email_change(&tx, &user, &body.new_email, &current.actor(&context)).await?;
     tx.commit().await?;
     Ok(ACCEPTED)
 }

@@ -133,7 +133,7 @@ async fn delete(
 ) -> Result<StatusCode, ApiError> {
     let tx = db::begin(&state.db).await?;
     let before = changeable(&tx, id, &headers, &key, Act::DeleteUser).await?;
-    users::delete(&tx, before, &key.actor(&context)).await?;
+    users::delete(&tx, before, None, &key.actor(&context)).await?;
     tx.commit().await?;
     Ok(StatusCode::NO_CONTENT)
 }

@@ -30,7 +30,6 @@ use crate::{
     openapi::{ANY_ERRORS, BODY_ERRORS, ErrorList, Errors, KEY_ERRORS},
     request::{Context, RequestContext},
     state::AppState,
-    visible_text,
 };
 
 pub(super) fn router() -> OpenApiRouter<AppState> {
@@ -61,7 +60,14 @@ impl<S: Send + Sync> FromRequestParts<S> for PathExternalId {
 #[into_params(parameter_in = Path)]
 #[expect(dead_code, reason = "only describes what `PathExternalId` reads")]
 struct ExternalIdPath {
-    #[param(schema_with = visible_text::external_id, required = true)]
+    /// The other system's id. Something in it can be seen, and nothing hides or turns text: no control, bidirectional,
+    /// private-use or unassigned characters; joiners and selectors only where a script or an emoji needs them.
+    #[param(
+        example = "crm-4711",
+        min_length = 1,
+        max_length = 255,
+        pattern = r"^[^\x00-\x1f\x7f-\x9f�]+$"
+    )]
     id: String,
 }
 

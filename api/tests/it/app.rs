@@ -201,6 +201,8 @@ impl Client {
 /// Whatever is a time has six digits of a second, in every answer of every test.
 fn all_times_are_of_one_width(value: &Value) {
     match value {
+        // The document shows what may be sent as well.
+        Value::Object(fields) if fields.contains_key("openapi") => {}
         Value::Object(fields) => fields.values().for_each(all_times_are_of_one_width),
         Value::Array(elements) => elements.iter().for_each(all_times_are_of_one_width),
         Value::String(text) if DateTime::parse_from_rfc3339(text).is_ok() => {

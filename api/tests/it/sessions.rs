@@ -237,7 +237,8 @@ on_both! {
         assert_eq!((answer.status, answer.header("etag")), (StatusCode::OK, "\"2\""));
         let after = app.stored(ada.id).await;
         let expected = usher_shared::entity::user::Model {
-            name: "Ada King".to_owned(), age: Some(37), version: 2, updated_at: after.updated_at, ..before
+            name: "Ada King".to_owned(), age: Some(37), version: 2, updated_at: after.updated_at,
+            search_text: after.search_text.clone(), ..before
         };
         assert_eq!(after, expected);
         ada.client.clone().with("if-match", "\"1\"").patch("/me", &json!({"name": "x"})).await.is(412, "precondition_failed");

@@ -10,7 +10,10 @@ use crate::{
     acts::{Holder, job_refusal, user_refusal},
     audit::{self, Entry},
     db,
-    entity::{job_item::ItemOutcome, user},
+    entity::{
+        job_item::ItemOutcome,
+        user::{self, UserStatus},
+    },
     jobs::{self, Ledger, Options, StaffError, Tx},
     mail_suppressions,
     rules::Reason,
@@ -128,6 +131,10 @@ impl<'a> Hand<'a> {
             .reason
             .as_deref()
             .and_then(|reason| Reason::parse(reason).ok());
+        let is_endless = user.status == UserStatus::Locked && user.locked_until.is_none();
+        if is_endless && matches!(standing, Standing::Locked { until: Some(_) }) {
+            return Err(Refused::Skip("it is locked without an end"));
+        }
         let version = user.version;
         match users::set_standing(tx, user, standing, reason, &self.order.actor).await {
             Ok(after) if after.version == version => Err(Refused::Skip("it is so already")),

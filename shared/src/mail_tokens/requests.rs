@@ -21,7 +21,7 @@ use crate::{
         user,
     },
     jobs::{EnqueueError, Enqueued, Job, Options, Tx, enqueue_with},
-    time::now,
+    time::{first_id, now},
     token::{Token, TokenKind},
 };
 
@@ -122,6 +122,15 @@ pub fn make(
 /// Makes tokens valid whose mails are about to be sent. Answers the ids of those that are: not of requests that ended
 /// meanwhile. One statement, unless a mail was enqueued without a request.
 pub async fn open(conn: &impl ConnectionTrait, rows: Vec<mail_token::ActiveModel>) -> Result<HashSet<Uuid>, DbErr> {
+    if rows.is_empty() {
+        return Ok(HashSet::new());
+    }
+    // A request whose row was purged has ended; only a first password's mail is enqueued without one.
+    let oldest = first_id(now() - WAITS);
+    let rows: Vec<mail_token::ActiveModel> = rows
+        .into_iter()
+        .filter(|row| *row.purpose.as_ref() == MailTokenPurpose::SetPassword || *row.id.as_ref() >= oldest)
+        .collect();
     if rows.is_empty() {
         return Ok(HashSet::new());
     }

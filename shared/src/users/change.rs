@@ -87,11 +87,16 @@ pub async fn edit(tx: &Tx, before: user::Model, edit: Edit, actor: &Actor) -> Re
 
 /// Marks the account as deleted. Its sessions end and what was mailed opens nothing; the email address stays taken
 /// until the account is purged.
-pub async fn delete(tx: &DatabaseTransaction, before: user::Model, actor: &Actor) -> Result<(), ChangeError> {
+pub async fn delete(
+    tx: &DatabaseTransaction,
+    before: user::Model,
+    reason: Option<Reason>,
+    actor: &Actor,
+) -> Result<(), ChangeError> {
     let id = before.id;
     let mut row = before.clone().into_active_model();
     row.deleted_at = Set(Some(now()));
-    write(tx, before, row, "delete", None, actor).await?;
+    write(tx, before, row, "delete", reason.map(Reason::into_text), actor).await?;
     sessions::end(tx, id, Which::All, "user_deleted").await?;
     mail_tokens::spend_all(tx, id).await?;
     Ok(())

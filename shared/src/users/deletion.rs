@@ -72,6 +72,6 @@ pub async fn delete_if_due(tx: &Tx, user_id: i64) -> Result<bool, ChangeError> {
     let Some(due) = user.filter(|user| user.delete_at.is_some_and(|at| at <= now())) else {
         return Ok(false);
     };
-    delete(tx, due, &Actor::system()).await?;
+    delete(tx, due, None, &Actor::system()).await?;
     Ok(true)
 }

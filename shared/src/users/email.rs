@@ -71,6 +71,7 @@ pub async fn confirm_email_change(tx: &Tx, raw: &str, actor: &Actor) -> Result<u
     let row = at(tx, &before, email).await?;
     let user = prove(tx, before, row, "change_email", actor).await?;
     offer_undo(tx, &was, actor).await?;
+    deletion::announce(tx, &user, actor).await?;
     Ok(user)
 }
 

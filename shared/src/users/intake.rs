@@ -46,7 +46,7 @@ impl Intake {
         }))
     }
 
-    /// [`super::create`] in a transaction that callers of the same moment share: four statements and one commit for
+    /// [`super::create`] in a transaction that callers of the same moment share: three statements and one commit for
     /// all of them. It is done even if the caller goes away, but not if its time is over ([`crate::db::cut_before_commit`]).
     pub async fn create(&self, new: NewUser, actor: Actor) -> Result<user::Model, CreateUserError> {
         let trace = Trace::for_job(WelcomeEmail::KIND, WelcomeEmail::QUEUE).map(|trace| trace.to_string());

@@ -5,6 +5,7 @@ use uuid::Uuid;
 
 use super::{
     change::write,
+    deletion,
     proof::{owner, plain, prove},
     sign_up::{is_open, neutral_name},
 };
@@ -39,6 +40,8 @@ pub async fn replace_password(
     .await
     .map_err(plain)?;
     end_what_the_old_one_opened(tx, user.id, keep).await?;
+    // The link that keeps the account ended with the others.
+    deletion::announce(tx, user, actor).await?;
     tell(tx, user.id, actor).await
 }
 
@@ -73,6 +76,7 @@ pub(super) async fn choose(
     }
     let user = prove(tx, user, row, action, actor).await.map_err(plain)?;
     end_what_the_old_one_opened(tx, user.id, None).await?;
+    deletion::announce(tx, &user, actor).await.map_err(db_error)?;
     Ok(user)
 }
 

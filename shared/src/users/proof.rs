@@ -47,6 +47,8 @@ pub(super) async fn prove(
         mfa::forget_enrolments(&**tx, id).await?;
         if before.last_login_at.is_none() {
             mfa::forget_all(&**tx, id).await?;
+            // Nobody who owns it has asked for that.
+            row.delete_at = Set(None);
         }
         mail_tokens::spend_all_but_undo(&**tx, id).await?;
     }

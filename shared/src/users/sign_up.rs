@@ -12,7 +12,7 @@ use thiserror::Error;
 use super::{
     NewUser,
     creation::{Draft, insert_all},
-    find_by_email_key, lock_by_email_key,
+    deletion, find_by_email_key, lock_by_email_key,
     password::{choose, db_error},
     proof::{owner, plain, prove},
 };
@@ -97,7 +97,7 @@ async fn write(
     }
     let contested = user
         .as_ref()
-        .filter(|user| !made && !(same && is_compared) && is_open(user));
+        .filter(|user| !(made || same && is_compared) && is_open(user));
     let changes = contest(tx, contested, new).await?;
     let action = if made { "sign_up" } else { "sign_up_again" };
     let is_proved = user.as_ref().is_some_and(|user| user.email_verified_at.is_some());
@@ -258,6 +258,7 @@ pub async fn verify_email(
     }
     let row = before.clone().into();
     let user = prove(tx, before, row, "verify_email", actor).await.map_err(plain)?;
+    deletion::announce(tx, &user, actor).await.map_err(db_error)?;
     if user.password_hash.is_none() {
         let options = Options::default().actor(actor.word());
         send_password_reset(tx, user.id, options).await.map_err(db_error)?;

@@ -1,6 +1,5 @@
-//! Passwords, words and names that many people use: 93,000 of the lists of zxcvbn (MIT, © Dropbox, Inc. and Joshua
-//! Holmer), among them its 30,000 most common passwords. One line each, sorted by how [`leet`] folds it; the letter
-//! behind it is its cost.
+//! Passwords, words and names that many people use: 93,000 of the lists of zxcvbn (MIT, see `words.LICENSE`), among them
+//! its 30,000 most common passwords. One line each, sorted by how [`leet`] folds it; the letter behind it is its cost.
 
 const WORDS: &str = include_str!("words.txt");
 
