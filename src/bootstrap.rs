@@ -3,14 +3,17 @@
 use anyhow::{Context, Result};
 use sea_orm::{DatabaseConnection, EntityTrait, PaginatorTrait, QuerySelect};
 use usher_shared::{
-    Token,
-    api_keys::{self, Scope},
-    config::FirstAccounts,
-    crypto, db,
-    entity::{api_key, user},
-    password,
-    rules::{Name, Password},
-    users,
+    accounts::{
+        api_keys::{self, Scope},
+        password_hash, users,
+    },
+    foundation::{
+        config::FirstAccounts,
+        crypto, db,
+        entity::{api_key, user},
+        rules::{Name, Password},
+        token::Token,
+    },
 };
 
 /// What to do about a password or key that nobody gave.
@@ -42,7 +45,7 @@ pub async fn first_accounts(db: &DatabaseConnection, first: &FirstAccounts, miss
     };
     // Hashing is slow on purpose; it stays outside the transaction.
     let hash = match chosen {
-        Some(password) if is_empty_of_users(db).await? => Some(password::hash(&password).await?),
+        Some(password) if is_empty_of_users(db).await? => Some(password_hash::hash(&password).await?),
         _ => None,
     };
     let tx = db::begin(db).await?;
@@ -86,7 +89,7 @@ pub fn readable_secret() -> String {
         .join("-")
 }
 
-/// Checks a password by the house's rules, with all reasons in one error. `own` are words that it may not be made of.
+/// Checks a password by the application's rules, with all reasons in one error. `own` are words that it may not be made of.
 pub fn acceptable(raw: &str, own: &[&str]) -> Result<Password> {
     Password::parse(raw, own)
         .map_err(|violations| anyhow::anyhow!(violations.into_iter().map(|v| v.message).collect::<Vec<_>>().join("; ")))

@@ -2,7 +2,7 @@
 
 use anyhow::Result;
 use clap::{Arg, CommandFactory, FromArgMatches, Parser, Subcommand};
-use usher_shared::config::{Config, Mode, SETTINGS, Source, flag_name};
+use usher_shared::foundation::config::{Config, Mode, SETTINGS, Source, flag_name};
 
 use crate::{doctor, keys, migrate, reseal, room, say, seed, staff, up};
 

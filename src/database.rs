@@ -5,14 +5,16 @@ use std::sync::Arc;
 use anyhow::Result;
 use sea_orm::DatabaseConnection;
 use usher_shared::{
-    Config,
-    db::{self, PoolOptions},
-    jobs::{Ledger, PollOnly},
+    foundation::{
+        config::Config,
+        db::{self, PoolOptions},
+    },
+    jobs::{JobStore, PollOnly},
 };
 
 /// The jobs table, for commands that leave work behind: workers find it there.
-pub fn ledger(db: &DatabaseConnection) -> Ledger {
-    Ledger::new(db.clone(), Arc::new(PollOnly))
+pub fn job_store(db: &DatabaseConnection) -> JobStore {
+    JobStore::new(db.clone(), Arc::new(PollOnly))
 }
 
 /// Two connections to a database whose schema is up to date.

@@ -7,8 +7,8 @@ mod staff;
 mod work;
 
 use anyhow::{Result, bail};
-use usher_shared::{
-    Config,
+use usher_shared::foundation::{
+    config::Config,
     db::{self, PoolOptions},
 };
 

@@ -4,12 +4,9 @@ use anyhow::{Context, Result, anyhow, bail};
 use clap::Subcommand;
 use sea_orm::{EntityTrait, QueryOrder};
 use usher_shared::{
-    Config,
-    api_keys::{self, NewKey, Scope},
+    accounts::api_keys::{self, NewKey, Scope},
     audit::Actor,
-    entity::api_key,
-    rules::Name,
-    time::now,
+    foundation::{config::Config, entity::api_key, rules::Name, time::now},
 };
 
 use crate::{database, say};
@@ -46,7 +43,7 @@ pub async fn run(config: &Config, command: Command) -> Result<()> {
             let name =
                 Name::parse(&name).map_err(|violation| anyhow!("{}, for example --name billing", violation.message))?;
             let new = NewKey::plain(name, parse_scopes(&scopes)?);
-            let tx = database::ledger(&db).begin().await?;
+            let tx = database::job_store(&db).begin().await?;
             let (key, token) = api_keys::issue(&tx, new, None, &Actor::system()).await?;
             tx.commit().await?;
             if json {
@@ -76,7 +73,7 @@ pub async fn run(config: &Config, command: Command) -> Result<()> {
             Ok(())
         }
         Command::Revoke { id } => {
-            let tx = database::ledger(&db).begin().await?;
+            let tx = database::job_store(&db).begin().await?;
             let key = api_keys::find_for_change(&tx, id).await?;
             let key = key.with_context(|| format!("there is no key {id}; `usher key list` shows them"))?;
             if key.revoked_at.is_some() {

@@ -16,7 +16,7 @@ mod up;
 use std::process::ExitCode;
 
 use mimalloc::MiMalloc;
-use usher_shared::process;
+use usher_shared::foundation::process;
 
 /// A list takes a quarter less time with it than with the C library's, and an idle process is about as large.
 #[global_allocator]

@@ -4,8 +4,8 @@ use anyhow::{Error, Result, ensure};
 use clap::Subcommand;
 use sea_orm::{ConnectionTrait, DatabaseConnection, DbBackend, DbErr, RuntimeErr, Statement, TransactionTrait};
 use usher_migrations::{Migrator, MigratorTrait};
-use usher_shared::{
-    Config,
+use usher_shared::foundation::{
+    config::Config,
     db::{self, PoolOptions},
 };
 

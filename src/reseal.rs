@@ -1,7 +1,7 @@
 //! `usher reseal`: the last step of replacing `SECRET_KEY`.
 
 use anyhow::{Result, bail};
-use usher_shared::{Config, mfa};
+use usher_shared::{accounts::mfa, foundation::config::Config};
 
 use crate::{database, say};
 

@@ -1,7 +1,10 @@
 //! One room as a process of its own; the same as its own binary.
 
 use anyhow::Result;
-use usher_shared::{Config, House, log, process, trace};
+use usher_shared::{
+    AppContext,
+    foundation::{config::Config, log, process, trace},
+};
 use usher_worker::{Options, Worker};
 
 #[derive(Debug, clap::Args)]
@@ -17,15 +20,15 @@ pub struct WorkerArgs {
 pub async fn api(config: Config) -> Result<()> {
     log::init(config.log_format);
     let _traces = trace::start(&config, "usher-api")?;
-    let house = House::open(config, false).await?;
-    Ok(usher_api::run(&house, process::shutdown_signal()).await?)
+    let app = AppContext::open(config, false).await?;
+    Ok(usher_api::run(&app, process::shutdown_signal()).await?)
 }
 
 pub async fn admin(config: Config) -> Result<()> {
     log::init(config.log_format);
     let _traces = trace::start(&config, "usher-admin")?;
-    let house = House::open(config, false).await?;
-    Ok(usher_admin::run(&house, process::shutdown_signal()).await?)
+    let app = AppContext::open(config, false).await?;
+    Ok(usher_admin::run(&app, process::shutdown_signal()).await?)
 }
 
 pub async fn worker(config: Config, args: WorkerArgs) -> Result<()> {

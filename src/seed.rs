@@ -10,20 +10,22 @@ use rand::{RngExt, SeedableRng, rngs::SmallRng};
 use sea_orm::{ActiveValue::Set, ConnectionTrait, DatabaseConnection, EntityTrait, QueryOrder, QuerySelect};
 use serde_json::json;
 use usher_shared::{
-    Config,
+    accounts::users,
     audit::{self, Actor, Entry},
-    crypto, db,
-    entity::{
-        audit_log,
-        job::{self, JobState},
-        mail::{self, MailState},
-        session::{self, SessionKind},
-        user::{self, UserStatus},
+    foundation::{
+        config::Config,
+        crypto, db,
+        entity::{
+            audit_log,
+            job::{self, JobState},
+            mail::{self, MailState},
+            session::{self, SessionKind},
+            user::{self, UserStatus},
+        },
+        search,
+        time::now,
     },
     jobs::{Job, WelcomeEmail},
-    search,
-    time::now,
-    users,
 };
 use uuid::{Builder, Uuid};
 

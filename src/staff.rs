@@ -6,13 +6,17 @@ use anyhow::{Context, Result};
 use clap::Subcommand;
 use sea_orm::{ColumnTrait, EntityTrait, QueryFilter, QueryOrder};
 use usher_shared::{
-    Config,
+    accounts::{
+        password_hash,
+        users::{self, CreateUserError},
+    },
     audit::Actor,
-    db,
-    entity::user,
-    password,
-    rules::{Email, Name},
-    users::{self, CreateUserError},
+    foundation::{
+        config::Config,
+        db,
+        entity::user,
+        rules::{Email, Name},
+    },
 };
 
 use crate::{
@@ -62,7 +66,7 @@ pub async fn run(config: &Config, command: Command) -> Result<()> {
             let name = Name::parse(&name).map_err(|violation| anyhow::anyhow!(violation.message))?;
             let (raw, shown) = choose(password_stdin)?;
             let own = config.known_words(&[name.as_str(), email.as_str()]);
-            let hash = password::hash(&acceptable(&raw, &own)?).await?;
+            let hash = password_hash::hash(&acceptable(&raw, &own)?).await?;
             let tx = db::begin(&db).await?;
             let made = if superuser {
                 users::create_superuser(&tx, &name, &email, hash).await
@@ -105,8 +109,8 @@ pub async fn run(config: &Config, command: Command) -> Result<()> {
             let user = user.with_context(|| format!("there is no account with the address {email}"))?;
             let (raw, shown) = choose(password_stdin)?;
             let own = config.known_words(&[&user.name, &user.email]);
-            let hash = password::hash(&acceptable(&raw, &own)?).await?;
-            let tx = database::ledger(&db).begin().await?;
+            let hash = password_hash::hash(&acceptable(&raw, &own)?).await?;
+            let tx = database::job_store(&db).begin().await?;
             let held = users::find_for_change(&tx, user.id).await?;
             let held = held.with_context(|| format!("the account with the address {email} was deleted"))?;
             users::replace_password(&tx, &held, hash, None, &Actor::system()).await?;

@@ -3,9 +3,12 @@
 use anyhow::{Context, Result};
 use tokio::task::JoinSet;
 use usher_shared::{
-    Config, House,
-    db::{self, PoolOptions},
-    log, process, trace,
+    AppContext,
+    foundation::{
+        config::Config,
+        db::{self, PoolOptions},
+        log, process, trace,
+    },
 };
 
 use crate::{
@@ -30,22 +33,22 @@ pub async fn run(config: Config) -> Result<()> {
         .await
         .context("the schema cannot be brought up to date")?;
     let made = bootstrap::first_accounts(&db, &config.first, Missing::Generate).await?;
-    let house = House::with(config, db, true);
-    greet(&house, &made);
+    let app = AppContext::with(config, db, true);
+    greet(&app, &made);
 
     let shutdown = process::shutdown_signal();
     let mut rooms = JoinSet::new();
-    let (part, stop) = (house.clone(), shutdown.clone());
+    let (part, stop) = (app.clone(), shutdown.clone());
     rooms.spawn(async move {
         usher_api::serve(&part, api, stop).await;
         Ok(())
     });
-    let (part, stop) = (house.clone(), shutdown.clone());
+    let (part, stop) = (app.clone(), shutdown.clone());
     rooms.spawn(async move {
         usher_admin::serve(&part, admin, stop).await;
         Ok(())
     });
-    let (part, stop) = (house.clone(), shutdown.clone());
+    let (part, stop) = (app.clone(), shutdown.clone());
     rooms.spawn(async move {
         usher_worker::run(&part, usher_worker::Options::default(), stop)
             .await
@@ -54,21 +57,21 @@ pub async fn run(config: Config) -> Result<()> {
 
     let mut outcome = Ok(());
     while let Some(ended) = rooms.join_next().await {
-        // One room that ends takes the house down: half a house helps nobody.
+        // One room that ends takes the application down: half a house helps nobody.
         shutdown.cancel();
         outcome = outcome.and(ended.context("a room panicked").and_then(|ended| ended));
     }
     outcome
 }
 
-fn greet(house: &House, made: &Made) {
-    let config = &house.config;
+fn greet(app: &AppContext, made: &Made) {
+    let config = &app.config;
     let on_sqlite = config
         .database_url
         .strip_prefix("sqlite://")
         .map(|path| path.split('?').next().unwrap_or(path));
     let database = on_sqlite.map_or_else(|| "PostgreSQL".to_owned(), |path| format!("SQLite in {path}"));
-    let queue = house.ledger.transport().name();
+    let queue = app.job_store.transport().name();
     let mail = if config.smtp_url.is_some() {
         "mail goes out by SMTP"
     } else {

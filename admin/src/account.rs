@@ -7,15 +7,19 @@ use axum::{
     response::Response,
 };
 use usher_shared::{
+    accounts::{
+        mfa,
+        sessions::{self, Which},
+        users,
+    },
     audit::{self, Entry},
-    config::StaffMfa,
-    entity::session::{self, SessionKind},
+    foundation::{
+        config::StaffMfa,
+        entity::session::{self, SessionKind},
+        rate_limit::Guesser,
+        rules::Password,
+    },
     jobs::MfaChange,
-    mfa,
-    rate_limit::Guesser,
-    rules::Password,
-    sessions::{self, Which},
-    users,
 };
 use uuid::Uuid;
 
@@ -124,7 +128,7 @@ pub(crate) async fn set_password(
     let guesser = Guesser::Known { user_id: user.id };
     let attempt = state.limiter.try_password(&state.config.rate_limits, guesser).await;
     let attempt = attempt.map_err(login::too_many)?;
-    let is_right = usher_shared::password::verify(present, user.password_hash.as_deref()).await;
+    let is_right = usher_shared::accounts::password_hash::verify(present, user.password_hash.as_deref()).await;
     if is_right {
         attempt.succeeded().await;
     }
@@ -146,7 +150,7 @@ pub(crate) async fn set_password(
             return page::show_with(StatusCode::UNPROCESSABLE_ENTITY, &page);
         }
     };
-    let hash = usher_shared::password::hash(&password)
+    let hash = usher_shared::accounts::password_hash::hash(&password)
         .await
         .map_err(anyhow::Error::from)?;
     let tx = form.begin(&state).await?;

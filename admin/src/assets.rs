@@ -10,7 +10,7 @@ use axum::{
 };
 use flate2::{Compression, write::GzEncoder};
 use usher_serve::accepts;
-use usher_shared::crypto::sha256;
+use usher_shared::foundation::crypto::sha256;
 
 struct Asset {
     name: &'static str,

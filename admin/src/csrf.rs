@@ -6,7 +6,7 @@ use std::fmt;
 use axum::http::HeaderMap;
 use base64::{Engine, prelude::BASE64_URL_SAFE_NO_PAD};
 use url::Url;
-use usher_shared::{SecretKey, crypto::random};
+use usher_shared::foundation::crypto::{SecretKey, random};
 use uuid::Uuid;
 
 use crate::error::AdminError;

@@ -10,8 +10,10 @@ use sea_orm::{
 use std::collections::HashMap;
 use usher_shared::{
     audit::present_word,
-    entity::{audit_log, job::READY, user::UserStatus},
-    time::now,
+    foundation::{
+        entity::{audit_log, job::READY, user::UserStatus},
+        time::now,
+    },
 };
 
 use crate::{

@@ -3,7 +3,7 @@
 
 use axum::http::HeaderValue;
 use base64::{Engine, prelude::BASE64_URL_SAFE_NO_PAD};
-use usher_shared::{SecretKey, entity::user};
+use usher_shared::foundation::{crypto::SecretKey, entity::user};
 
 use crate::{cookie::DEVICE, state::AppState};
 

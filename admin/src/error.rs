@@ -1,5 +1,5 @@
 //! What can go wrong for a person at the admin, as one page each. A handler returns the error; the layer in
-//! `visit` draws it in the look of the house.
+//! `visit` draws it in the look of the application.
 
 use std::sync::Arc;
 
@@ -12,7 +12,7 @@ use axum::{
     response::{IntoResponse, Redirect, Response},
 };
 use sea_orm::DbErr;
-use usher_shared::db::is_outage;
+use usher_shared::foundation::db::is_outage;
 
 use crate::{
     form_token::Answer,

@@ -1,7 +1,7 @@
 //! A message that one page leaves for the next, in a cookie that only this visitor's session can have made.
 
 use base64::{Engine, prelude::BASE64_URL_SAFE_NO_PAD};
-use usher_shared::SecretKey;
+use usher_shared::foundation::crypto::SecretKey;
 
 use crate::csrf::Binding;
 

@@ -25,10 +25,12 @@ use sea_orm::{
 };
 use serde::{Deserialize, Serialize};
 use usher_shared::{
-    crypto::sha256,
-    entity::spent_form_token::{Column, Entity},
+    foundation::{
+        crypto::sha256,
+        entity::spent_form_token::{Column, Entity},
+        time::now,
+    },
     jobs::Tx,
-    time::now,
 };
 
 use crate::{error::AdminError, state::AppState};
@@ -118,7 +120,7 @@ impl FormToken {
     /// Starts the transaction of what the form changes, and spends the token in it. Of two at once the second waits for
     /// the end of the first.
     pub(crate) async fn begin(&self, state: &AppState) -> Result<FormTx, AdminError> {
-        let (tx, at) = (state.ledger.begin().await?, now());
+        let (tx, at) = (state.job_store.begin().await?, now());
         let insert = Query::insert()
             .into_table(Entity)
             .columns([Column::TokenHash, Column::SpentAt, Column::ExpiresAt])

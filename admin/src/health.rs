@@ -5,7 +5,7 @@ use axum::{
     http::StatusCode,
     response::{IntoResponse, Response},
 };
-use usher_shared::db;
+use usher_shared::foundation::db;
 
 use crate::state::AppState;
 

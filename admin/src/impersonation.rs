@@ -1,7 +1,7 @@
 //! The end of acting for a user. It begins as an action on the user's page.
 
 use axum::{extract::State, response::Response};
-use usher_shared::impersonation;
+use usher_shared::accounts::impersonation;
 
 use crate::{error::AdminError, posted::Posted, staff::Staff, state::AppState, visit::Visit};
 

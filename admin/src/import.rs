@@ -15,14 +15,18 @@ use futures::{StreamExt, stream};
 use sea_orm::{ColumnTrait, DbErr, EntityTrait, QueryFilter, QuerySelect};
 use serde::Deserialize;
 use usher_shared::{
-    bulk, csv,
-    entity::{
-        job::{self, JobState},
-        job_item::{self, ItemOutcome},
+    accounts::staff::{
+        bulk,
+        imports::{self, Blank, ImportError, ImportUsers, MAX_BYTES},
     },
-    imports::{self, Blank, ImportError, ImportUsers, MAX_BYTES},
-    job_files,
-    jobs::Job,
+    foundation::{
+        csv,
+        entity::{
+            job::{self, JobState},
+            job_item::{self, ItemOutcome},
+        },
+    },
+    jobs::{Job, files},
 };
 use uuid::Uuid;
 
@@ -297,7 +301,7 @@ async fn checked_step(state: &AppState, id: Uuid, blank: Blank, checked: Checked
 
 /// What the dry run has written into its file of changes, up to [`NAMED`] of them.
 async fn first_changes(state: &AppState, file: Uuid) -> Result<Vec<[String; 5]>, DbErr> {
-    let mut pieces = Box::pin(job_files::read(state.db.clone(), file));
+    let mut pieces = Box::pin(files::read(state.db.clone(), file));
     let piece = pieces.next().await.transpose()?.unwrap_or_default();
     // The first piece may end within a record, far behind those that are shown.
     let text = String::from_utf8_lossy(&piece);
@@ -356,7 +360,7 @@ pub(crate) async fn changes(
     require(&staff)?;
     let (job, _) = find(&state, &id).await?;
     let checked: Checked = serde_json::from_value(job.result.unwrap_or_default()).map_err(|_| AdminError::NotFound)?;
-    let bytes = job_files::read(state.db.clone(), checked.changes.ok_or(AdminError::NotFound)?);
+    let bytes = files::read(state.db.clone(), checked.changes.ok_or(AdminError::NotFound)?);
     Ok((attached("changes.csv"), Body::from_stream(bytes)).into_response())
 }
 
@@ -379,7 +383,7 @@ pub(crate) async fn faults(
     if payload.dry_run {
         let result = job.result.unwrap_or_default();
         let checked: Checked = serde_json::from_value(result).map_err(|_| AdminError::NotFound)?;
-        let bytes = job_files::read(state.db.clone(), checked.file);
+        let bytes = files::read(state.db.clone(), checked.file);
         return Ok((headers, Body::from_stream(bytes)).into_response());
     }
     let mut head = String::new();

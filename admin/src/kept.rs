@@ -12,7 +12,7 @@ use axum::{
 use base64::{Engine, prelude::BASE64_URL_SAFE_NO_PAD};
 use chrono::{DateTime, TimeDelta, Utc};
 use serde::{Deserialize, Serialize};
-use usher_shared::{
+use usher_shared::foundation::{
     rate_limit::{Policy, bucket},
     time::now,
 };

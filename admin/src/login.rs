@@ -11,16 +11,15 @@ use axum::{
 use sea_orm::{ColumnTrait, ConnectionTrait, DbErr, EntityTrait, QueryFilter, sea_query::Expr};
 use serde::Deserialize;
 use usher_shared::{
+    accounts::{impersonation, mfa, password_hash, sessions, users},
     audit::{self, Actor, Entry},
-    entity::{audit_log::ActorKind, user},
-    impersonation,
+    foundation::{
+        entity::{audit_log::ActorKind, user},
+        rate_limit::{Decision, Guesser, Policy, bucket},
+        rules::Email,
+        time::now,
+    },
     jobs::Tx,
-    mfa, password,
-    rate_limit::{Decision, Guesser, Policy, bucket},
-    rules::Email,
-    sessions,
-    time::now,
-    users,
 };
 
 use crate::{
@@ -95,7 +94,7 @@ pub(crate) async fn sign_in(
     let attempt = state.limiter.try_password(&state.config.rate_limits, guesser).await;
     let attempt = attempt.map_err(too_many)?;
     // Always verified, so that an unknown account takes as long as a known one.
-    let matches = password::verify(password, user.as_ref().and_then(|user| user.password_hash.as_deref())).await;
+    let matches = password_hash::verify(password, user.as_ref().and_then(|user| user.password_hash.as_deref())).await;
     let staff = user
         .as_ref()
         .filter(|user| matches && user.is_staff && user.may_sign_in(now()));
@@ -107,7 +106,7 @@ pub(crate) async fn sign_in(
         );
     };
     attempt.succeeded().await;
-    let better = password::rehash(password, staff.password_hash.as_deref().unwrap_or_default()).await;
+    let better = password_hash::rehash(password, staff.password_hash.as_deref().unwrap_or_default()).await;
 
     let tx = form.begin(&state).await?;
     // Held until the session is there: a new password that is set meanwhile must end it, too.

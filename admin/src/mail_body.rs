@@ -10,8 +10,7 @@ use axum::{
 use sea_orm::EntityTrait;
 use usher_shared::{
     audit::{self, Entry},
-    entity::mail,
-    redact,
+    foundation::{entity::mail, redact},
 };
 use uuid::Uuid;
 

@@ -4,9 +4,11 @@ use std::process::ExitCode;
 
 use mimalloc::MiMalloc;
 use usher_shared::{
-    House,
-    config::{Config, Mode},
-    log, process, trace,
+    AppContext,
+    foundation::{
+        config::{Config, Mode},
+        log, process, trace,
+    },
 };
 
 /// A list takes a quarter less time with it than with the C library's, and an idle process is about as large.
@@ -19,8 +21,8 @@ async fn main() -> ExitCode {
         let config = Config::for_process(Mode::Room)?;
         log::init(config.log_format);
         let _traces = trace::start(&config, "usher-admin")?;
-        let house = House::open(config, false).await?;
-        usher_admin::run(&house, process::shutdown_signal()).await?;
+        let app = AppContext::open(config, false).await?;
+        usher_admin::run(&app, process::shutdown_signal()).await?;
         Ok::<_, anyhow::Error>(())
     })
     .await

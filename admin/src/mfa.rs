@@ -11,14 +11,15 @@ use axum::{
 use base64::{Engine, prelude::BASE64_STANDARD};
 use sea_orm::{ConnectionTrait, DbErr};
 use usher_shared::{
+    accounts::mfa::{self, totp},
     audit::{self, Actor, Entry},
-    config::StaffMfa,
-    entity::{mfa_factor, user},
+    foundation::{
+        config::StaffMfa,
+        entity::{mfa_factor, user},
+        rate_limit::{Guesser, Quota},
+        time::now,
+    },
     jobs::{MfaChange, MfaChanged, Options, Tx, enqueue_with},
-    mfa,
-    rate_limit::{Guesser, Quota},
-    time::now,
-    totp,
 };
 use uuid::Uuid;
 

@@ -1,4 +1,4 @@
-//! How the jobs are doing: what waits in which queue, how fast work is done, who does it. It reads the ledger, never
+//! How the jobs are doing: what waits in which queue, how fast work is done, who does it. It reads the jobs table, never
 //! Redis, and at most once in two seconds however many people look.
 
 use std::{
@@ -18,9 +18,11 @@ use serde::Deserialize;
 use tokio::sync::Mutex;
 use usher_shared::{
     audit::{self, Entry, ObjectType},
-    entity::{job::READY, job_queue, worker},
+    foundation::{
+        entity::{job::READY, job_queue, worker},
+        time::now,
+    },
     jobs,
-    time::now,
 };
 
 use crate::{

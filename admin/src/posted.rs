@@ -8,7 +8,7 @@ use axum::{
 
 use multer::{Constraints, Multipart, SizeLimit};
 use usher_serve::is_plain;
-use usher_shared::rate_limit::{Policy, bucket};
+use usher_shared::foundation::rate_limit::{Policy, bucket};
 
 use crate::{
     csrf::{self, Binding, Origin},

@@ -7,7 +7,10 @@ use axum::{
     http::StatusCode,
     response::{IntoResponse, Redirect, Response},
 };
-use usher_shared::{mfa, password, rate_limit::Guesser, sessions};
+use usher_shared::{
+    accounts::{mfa, password_hash, sessions},
+    foundation::rate_limit::Guesser,
+};
 
 use crate::{
     csrf,
@@ -109,7 +112,7 @@ pub(crate) async fn answer(
     let (limits, guesser) = (&state.config.rate_limits, Guesser::Known { user_id: user.id });
     let attempt = state.limiter.try_password(limits, guesser).await;
     let attempt = attempt.map_err(login::too_many)?;
-    let mut right = password::verify(get(PASSWORD), user.password_hash.as_deref()).await;
+    let mut right = password_hash::verify(get(PASSWORD), user.password_hash.as_deref()).await;
     if right {
         attempt.succeeded().await;
     }

@@ -6,7 +6,7 @@ use std::{collections::BTreeMap, sync::Arc};
 use chrono::{DateTime, Days, DurationRound, TimeDelta, Utc};
 use sea_orm::{ConnectionTrait, DbBackend, DbErr, Statement};
 use tokio::sync::Mutex;
-use usher_shared::time::{first_id, now};
+use usher_shared::foundation::time::{first_id, now};
 
 /// Days that are shown.
 pub(crate) const DAYS: u64 = 14;

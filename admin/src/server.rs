@@ -15,9 +15,11 @@ use tokio_util::sync::CancellationToken;
 use tower_http::{catch_panic::CatchPanicLayer, compression::CompressionLayer};
 use usher_serve::{Patience, serve_metrics, settle_coding};
 use usher_shared::{
-    House,
-    process::{self, BindError},
-    trace,
+    AppContext,
+    foundation::{
+        process::{self, BindError},
+        trace,
+    },
 };
 
 use crate::{
@@ -91,9 +93,9 @@ pub fn paths(state: &AppState) -> Vec<&'static str> {
 }
 
 /// Serves until cancelled, then lets what runs finish.
-pub async fn serve(house: &House, listener: TcpListener, stop: CancellationToken) {
-    tracing::info!(address = %house.config.admin_addr, "the admin is open");
-    let state = AppState::new(house);
+pub async fn serve(app: &AppContext, listener: TcpListener, stop: CancellationToken) {
+    tracing::info!(address = %app.config.admin_addr, "the admin is open");
+    let state = AppState::new(app);
     // A list without its index is slow, not wrong: that is no reason to stay closed.
     match engine::missing_indexes(&state.db, &state.site).await {
         Ok(missing) => missing.iter().for_each(|missing| tracing::warn!("{missing}")),
@@ -103,17 +105,17 @@ pub async fn serve(house: &House, listener: TcpListener, stop: CancellationToken
 }
 
 /// [`serve`] on `ADMIN_ADDR`, with metrics on `METRICS_ADDR` where that is set.
-pub async fn run(house: &House, stop: CancellationToken) -> Result<(), BindError> {
-    let listener = process::bind(house.config.admin_addr, "ADMIN_ADDR").await?;
+pub async fn run(app: &AppContext, stop: CancellationToken) -> Result<(), BindError> {
+    let listener = process::bind(app.config.admin_addr, "ADMIN_ADDR").await?;
     let mut _told = None;
-    if let Some(address) = house.config.metrics_addr {
-        let house = house.clone();
+    if let Some(address) = app.config.metrics_addr {
+        let app = app.clone();
         _told = Some(serve_metrics(
             process::bind(address, "METRICS_ADDR").await?,
-            move || house.render_metrics(),
+            move || app.render_metrics(),
         ));
     }
-    serve(house, listener, stop).await;
+    serve(app, listener, stop).await;
     Ok(())
 }
 

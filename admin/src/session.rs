@@ -11,14 +11,15 @@ use sea_orm::{
     sea_query::Expr,
 };
 use usher_shared::{
-    Token, TokenKind,
-    acts::Holder,
-    entity::{
-        session::{self, SessionKind},
-        user,
+    accounts::{sessions::ADMIN_IDLE, staff::acts::Holder},
+    foundation::{
+        entity::{
+            session::{self, SessionKind},
+            user,
+        },
+        time::now,
+        token::{Token, TokenKind},
     },
-    sessions::ADMIN_IDLE,
-    time::now,
 };
 use uuid::Uuid;
 

@@ -7,10 +7,9 @@ use axum::{
     http::{Method, request::Parts},
 };
 use usher_shared::{
-    acts::Holder,
+    accounts::{sessions, staff::acts::Holder},
     audit::Actor,
-    entity::{audit_log::ActorKind, user},
-    sessions,
+    foundation::entity::{audit_log::ActorKind, user},
 };
 use uuid::Uuid;
 

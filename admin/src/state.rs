@@ -3,7 +3,11 @@
 use std::sync::Arc;
 
 use sea_orm::DatabaseConnection;
-use usher_shared::{House, config::Config, jobs::Ledger, metrics::Room, rate_limit::RateLimiter};
+use usher_shared::{
+    AppContext,
+    foundation::{config::Config, metrics::Room, rate_limit::RateLimiter},
+    jobs::JobStore,
+};
 
 use crate::{engine::Site, models, overview, series};
 
@@ -12,7 +16,7 @@ use crate::{engine::Site, models, overview, series};
 pub struct AppState {
     pub(crate) config: Arc<Config>,
     pub(crate) db: DatabaseConnection,
-    pub(crate) ledger: Ledger,
+    pub(crate) job_store: JobStore,
     pub(crate) limiter: RateLimiter,
     pub(crate) metrics: Arc<Room>,
     pub(crate) site: Arc<Site>,
@@ -23,13 +27,13 @@ pub struct AppState {
 impl AppState {
     /// The admin over an open house, with every declared model.
     #[must_use]
-    pub fn new(house: &House) -> Self {
+    pub fn new(app: &AppContext) -> Self {
         Self {
-            config: Arc::clone(&house.config),
-            db: house.db.clone(),
-            ledger: house.ledger.clone(),
-            limiter: house.limiter.clone(),
-            metrics: house.metrics.room("admin"),
+            config: Arc::clone(&app.config),
+            db: app.db.clone(),
+            job_store: app.job_store.clone(),
+            limiter: app.limiter.clone(),
+            metrics: app.metrics.room("admin"),
             site: Arc::new(models::site()),
             overview: overview::Kept::default(),
             series: series::Kept::default(),

@@ -19,13 +19,15 @@ use axum::{
 use base64::{Engine, prelude::BASE64_URL_SAFE_NO_PAD};
 use sea_orm::DbErr;
 use usher_shared::{
-    Forwarding, Token, TokenKind,
     audit::{self, Actor, Entry, ObjectType},
-    client_address,
-    config::StaffMfa,
-    crypto::random,
-    entity::{audit_log::ActorKind, user},
-    rate_limit::bucket,
+    foundation::{
+        client_address::{self, Forwarding},
+        config::StaffMfa,
+        crypto::random,
+        entity::{audit_log::ActorKind, user},
+        rate_limit::bucket,
+        token::{Token, TokenKind},
+    },
 };
 use uuid::Uuid;
 
@@ -51,7 +53,7 @@ pub(crate) enum Standing {
     Nobody,
     /// The password was right; the account's second factor is still asked for.
     OwesCode(Arc<Signed>),
-    /// The password was right; the house wants a second factor, and the account has none.
+    /// The password was right; the application wants a second factor, and the account has none.
     OwesFactor(Arc<Signed>),
     Staff(Arc<Signed>),
 }
@@ -326,7 +328,7 @@ fn address(state: &AppState, request: &Parts) -> IpAddr {
         x_forwarded_for: lines(FORWARDED_FOR),
         forwarded: lines(FORWARDED),
     };
-    client_address(peer, &forwarding, &state.config.trusted_proxies).noted(&state.metrics)
+    client_address::client_address(peer, &forwarding, &state.config.trusted_proxies).noted(&state.metrics)
 }
 
 /// The caller's id where it is a plain word, else a new one.

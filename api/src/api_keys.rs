@@ -16,8 +16,8 @@ use axum::{
 };
 use sea_orm::EntityTrait;
 use usher_shared::{
-    api_keys::{self, NewKey},
-    entity::api_key,
+    accounts::api_keys::{self, NewKey},
+    foundation::entity::api_key,
 };
 use utoipa::{IntoParams, IntoResponses};
 use utoipa_axum::{router::OpenApiRouter, routes};
@@ -93,7 +93,7 @@ async fn create(
     Body(body): Body<NewKeyIn>,
 ) -> Result<Response, ApiError> {
     let new = NewKey::from(body);
-    let tx = state.ledger.begin().await?;
+    let tx = state.job_store.begin().await?;
     superuser.hold(&tx).await?;
     let (key, token) = api_keys::issue(&tx, new, Some(superuser.id()), &superuser.actor(&context)).await?;
     tx.commit().await?;

@@ -11,7 +11,7 @@ use axum::{
 use flate2::read::GzDecoder;
 use serde::Deserialize;
 use usher_serve::accepts;
-use usher_shared::crypto::sha256;
+use usher_shared::foundation::crypto::sha256;
 
 use crate::{error::ApiError, etag::is_known};
 

@@ -15,11 +15,13 @@ use axum::{
 use sea_orm::{ColumnTrait, EntityTrait, QueryFilter, sea_query::Expr};
 use serde::Serialize;
 use usher_shared::{
+    accounts::sessions::{self, Device, Pair},
     audit::{self, Actor, Entry},
-    entity::{audit_log::ActorKind, session, user},
+    foundation::{
+        entity::{audit_log::ActorKind, session, user},
+        time::now,
+    },
     jobs::{NewSignIn, Tx, enqueue},
-    sessions::{self, Device, Pair},
-    time::now,
 };
 use utoipa::ToSchema;
 use utoipa_axum::router::OpenApiRouter;

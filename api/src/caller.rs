@@ -8,17 +8,21 @@ use axum::{
 };
 use sea_orm::{DatabaseTransaction, EntityTrait};
 use usher_shared::{
-    Token, TokenKind,
-    acts::{Act, Holder, Refusal},
-    api_keys::{self, Scope},
+    accounts::{
+        api_keys::{self, Scope},
+        mfa,
+        sessions::{self, Signed},
+        staff::acts::{Act, Holder, Refusal},
+        users,
+    },
     audit::Actor,
-    config::StaffMfa,
-    db,
-    entity::{api_key, audit_log::ActorKind, session, user},
-    mfa,
-    sessions::{self, Signed},
-    time::now,
-    users,
+    foundation::{
+        config::StaffMfa,
+        db,
+        entity::{api_key, audit_log::ActorKind, session, user},
+        time::now,
+        token::{Token, TokenKind},
+    },
 };
 
 use crate::{

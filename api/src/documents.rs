@@ -10,7 +10,7 @@ use axum::{
     response::{IntoResponse, Response},
 };
 use flate2::{Compression, write::GzEncoder};
-use usher_shared::crypto::sha256;
+use usher_shared::foundation::crypto::sha256;
 use utoipa::openapi::{OpenApi, server::ServerBuilder};
 
 use crate::{

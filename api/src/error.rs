@@ -9,11 +9,9 @@ use axum::{
 };
 use sea_orm::DbErr;
 use usher_shared::{
-    api_keys::Scope,
-    db::{Cut, is_outage},
+    accounts::{api_keys::Scope, mail_tokens::RedeemError, mfa::MfaError},
+    foundation::db::{Cut, is_outage},
     jobs::EnqueueError,
-    mail_tokens::RedeemError,
-    mfa::MfaError,
 };
 
 use crate::{code::Code, fields::FieldError, idempotency, json_body::ACCEPT_PATCH};

@@ -1,7 +1,7 @@
 //! Strong entity tags from a row's version, and conditional requests (RFC 9110 §8.8.3 and §13.1).
 
 use axum::http::{HeaderMap, HeaderName, HeaderValue, header};
-use usher_shared::rules::Violation;
+use usher_shared::foundation::rules::Violation;
 use utoipa::IntoParams;
 
 use crate::{

@@ -1,11 +1,11 @@
 //! Reads a JSON object field by field and collects **every** fault, where serde would stop at the first.
-//! Types are strict; the rules are those of `usher_shared::rules`, which the admin's forms use as well.
+//! Types are strict; the rules are those of `usher_shared::foundation::rules`, which the admin's forms use as well.
 
 use std::{borrow::Cow, collections::HashMap};
 
 use serde::{Serialize, Serializer, ser::SerializeMap};
 use serde_json::{Map, Value};
-use usher_shared::rules::{Violation, ViolationKind};
+use usher_shared::foundation::rules::{Violation, ViolationKind};
 use utoipa::ToSchema;
 
 /// One step of the way to a value.

@@ -4,7 +4,7 @@
 use chrono::DateTime;
 use serde::Serialize;
 use serde_json::{Map, Value};
-use usher_shared::rules::{Violation, ViolationKind};
+use usher_shared::foundation::rules::{Violation, ViolationKind};
 
 use crate::{
     error::ApiError,

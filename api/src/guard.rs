@@ -8,7 +8,7 @@ use axum::{
     response::{IntoResponse, Response},
 };
 use futures::FutureExt;
-use usher_shared::db::cut_before_commit;
+use usher_shared::foundation::db::cut_before_commit;
 
 use crate::{error::ApiError, problem, problem::Face, request::Context, state::AppState};
 
@@ -86,11 +86,14 @@ mod tests {
     use serde_json::{Value, json};
     use tower::ServiceExt;
     use usher_shared::{
-        Config, House, SecretKey,
-        api_keys::{self, Scope},
-        config::{Mode, Source},
-        db,
-        entity::user,
+        AppContext,
+        accounts::api_keys::{self, Scope},
+        foundation::{
+            config::{Config, Mode, Source},
+            crypto::SecretKey,
+            db,
+            entity::user,
+        },
     };
     use usher_testkit::{TestDb, on_both};
 
@@ -138,7 +141,7 @@ mod tests {
         let secret = SecretKey::generate_base64();
         let settings = Source::of([("DATABASE_URL", db.url()), ("SECRET_KEY", &secret)]);
         let config = Config::read(Mode::Room, &settings).expect("good settings");
-        AppState::with_time_limit(&House::with(config, db.connect().await, true), limit)
+        AppState::with_time_limit(&AppContext::with(config, db.connect().await, true), limit)
     }
 
     async fn send(router: &Router, request: axum::http::request::Builder, body: String) -> (StatusCode, Value, bool) {
@@ -155,60 +158,75 @@ mod tests {
         )
     }
 
-    on_both! {
-        async fn a_panic_is_a_500_that_tells_nothing_and_a_handler_that_hangs_is_stopped(db: TestDb) {
-            let state = state(&db, Duration::from_millis(50)).await;
-            for (path, status, code) in [
-                ("/panic", StatusCode::INTERNAL_SERVER_ERROR, "internal_error"),
-                ("/hang", StatusCode::SERVICE_UNAVAILABLE, "timed_out"),
-            ] {
-                let answer = send(&odd(&state), Request::builder().uri(path), String::new()).await;
-                assert_eq!((answer.0, &answer.1["code"]), (status, &json!(code)));
-            }
+    #[on_both]
+    async fn a_panic_is_a_500_that_tells_nothing_and_a_handler_that_hangs_is_stopped(db: TestDb) {
+        let state = state(&db, Duration::from_millis(50)).await;
+        for (path, status, code) in [
+            ("/panic", StatusCode::INTERNAL_SERVER_ERROR, "internal_error"),
+            ("/hang", StatusCode::SERVICE_UNAVAILABLE, "timed_out"),
+        ] {
+            let answer = send(&odd(&state), Request::builder().uri(path), String::new()).await;
+            assert_eq!((answer.0, &answer.1["code"]), (status, &json!(code)));
         }
+    }
 
-        async fn who_commits_before_the_time_limit_is_answered_and_who_does_not_has_done_nothing(db: TestDb) {
-            let state = state(&db, Duration::from_millis(200)).await;
-            state.db.execute_unprepared("CREATE TABLE deeds (word text)").await.expect("a table");
-            let router = odd(&state);
-            let ask = async |path: &str, key: Option<&str>| {
-                let request = Request::builder().method(Method::POST).uri(path);
-                let request = key.into_iter().fold(request, |request, key| request.header("idempotency-key", key));
-                let (status, _, replayed) = send(&router, request, String::new()).await;
-                (status.as_u16(), replayed)
-            };
-            assert_eq!(ask("/dawdle", None).await, (201, false));
-            assert_eq!(deeds(&state.db).await, 1);
-            // Under a key the first answer is kept, so that the repetition does nothing.
-            assert_eq!(ask("/dawdle", Some("once")).await, (201, false));
-            assert_eq!(ask("/dawdle", Some("once")).await, (201, true));
-            assert_eq!(deeds(&state.db).await, 2);
-            assert_eq!(ask("/hesitate", None).await, (503, false));
-            assert_eq!(ask("/hesitate", Some("other")).await, (503, false));
-            // Written after whatever is still under way.
-            assert_eq!(ask("/dawdle", None).await, (201, false));
-            assert_eq!(deeds(&state.db).await, 3);
-        }
+    #[on_both]
+    async fn who_commits_before_the_time_limit_is_answered_and_who_does_not_has_done_nothing(db: TestDb) {
+        let state = state(&db, Duration::from_millis(200)).await;
+        state
+            .db
+            .execute_unprepared("CREATE TABLE deeds (word text)")
+            .await
+            .expect("a table");
+        let router = odd(&state);
+        let ask = async |path: &str, key: Option<&str>| {
+            let request = Request::builder().method(Method::POST).uri(path);
+            let request = key
+                .into_iter()
+                .fold(request, |request, key| request.header("idempotency-key", key));
+            let (status, _, replayed) = send(&router, request, String::new()).await;
+            (status.as_u16(), replayed)
+        };
+        assert_eq!(ask("/dawdle", None).await, (201, false));
+        assert_eq!(deeds(&state.db).await, 1);
+        // Under a key the first answer is kept, so that the repetition does nothing.
+        assert_eq!(ask("/dawdle", Some("once")).await, (201, false));
+        assert_eq!(ask("/dawdle", Some("once")).await, (201, true));
+        assert_eq!(deeds(&state.db).await, 2);
+        assert_eq!(ask("/hesitate", None).await, (503, false));
+        assert_eq!(ask("/hesitate", Some("other")).await, (503, false));
+        // Written after whatever is still under way.
+        assert_eq!(ask("/dawdle", None).await, (201, false));
+        assert_eq!(deeds(&state.db).await, 3);
+    }
 
-        async fn a_sign_up_that_was_told_it_took_too_long_makes_no_user(db: TestDb) {
-            let state = state(&db, Duration::from_secs(1)).await;
-            let (_, token) = api_keys::create(&state.db, "t", &Scope::ALL, None, None).await.expect("a key");
-            let router = router(state.clone());
-            let sign_up = async |email: &str| {
-                let request = Request::builder().method(Method::POST).uri("/users");
-                let request = request.header("content-type", "application/json");
-                let request = request.header("authorization", format!("Bearer {}", token.as_str()));
-                send(&router, request, json!({"name": "Ada", "email": email}).to_string()).await.0.as_u16()
-            };
-            let other = db.connect().await;
-            let writer = db::begin(&other).await.expect("the turn to write");
-            if other.get_database_backend() == DbBackend::Postgres {
-                writer.execute_unprepared("LOCK TABLE users IN EXCLUSIVE MODE").await.expect("a lock");
-            }
-            assert_eq!(sign_up("ada@example.com").await, 503);
-            writer.rollback().await.expect("the lock is given back");
-            assert_eq!(sign_up("lin@example.com").await, 201);
-            assert_eq!(user::Entity::find().count(&state.db).await.expect("a count"), 1);
+    #[on_both]
+    async fn a_sign_up_that_was_told_it_took_too_long_makes_no_user(db: TestDb) {
+        let state = state(&db, Duration::from_secs(1)).await;
+        let (_, token) = api_keys::create(&state.db, "t", &Scope::ALL, None, None)
+            .await
+            .expect("a key");
+        let router = router(state.clone());
+        let sign_up = async |email: &str| {
+            let request = Request::builder().method(Method::POST).uri("/users");
+            let request = request.header("content-type", "application/json");
+            let request = request.header("authorization", format!("Bearer {}", token.as_str()));
+            send(&router, request, json!({"name": "Ada", "email": email}).to_string())
+                .await
+                .0
+                .as_u16()
+        };
+        let other = db.connect().await;
+        let writer = db::begin(&other).await.expect("the turn to write");
+        if other.get_database_backend() == DbBackend::Postgres {
+            writer
+                .execute_unprepared("LOCK TABLE users IN EXCLUSIVE MODE")
+                .await
+                .expect("a lock");
         }
+        assert_eq!(sign_up("ada@example.com").await, 503);
+        writer.rollback().await.expect("the lock is given back");
+        assert_eq!(sign_up("lin@example.com").await, 201);
+        assert_eq!(user::Entity::find().count(&state.db).await.expect("a count"), 1);
     }
 }

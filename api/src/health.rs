@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use axum::{Json, extract::State, http::StatusCode};
 use serde::Serialize;
-use usher_shared::db;
+use usher_shared::foundation::db;
 use utoipa::ToSchema;
 use utoipa_axum::{router::OpenApiRouter, routes};
 
@@ -114,7 +114,7 @@ async fn redis(state: &AppState) -> Part {
     if state.config.redis_url.is_none() {
         return Part::Off;
     }
-    match tokio::time::timeout(PATIENCE, state.ledger.transport().ping()).await {
+    match tokio::time::timeout(PATIENCE, state.job_store.transport().ping()).await {
         Ok(Ok(())) => Part::Ok,
         _ => Part::Unreachable,
     }

@@ -16,7 +16,7 @@ use axum::{
 use futures::FutureExt;
 use http_body_util::BodyExt;
 use tracing::Instrument;
-use usher_shared::{
+use usher_shared::foundation::{
     crypto::sha256,
     db::{CommitGate, cut_before_commit, with_gate},
     rate_limit::bucket::network,

@@ -11,7 +11,7 @@ use axum::{
 use http_body_util::{BodyExt, LengthLimitError, Limited};
 use serde_json::{Value, json};
 use usher_serve::is_plain;
-use usher_shared::rules::{Violation, ViolationKind};
+use usher_shared::foundation::rules::{Violation, ViolationKind};
 
 use crate::{
     error::ApiError,

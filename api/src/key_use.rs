@@ -7,7 +7,7 @@ use std::{
 };
 
 use sea_orm::{ColumnTrait, DatabaseConnection, EntityTrait, QueryFilter, sea_query::Expr};
-use usher_shared::{db, entity::api_key, time::now};
+use usher_shared::foundation::{db, entity::api_key, time::now};
 
 /// How exact `last_used_at` is.
 const EVERY: Duration = Duration::from_secs(60);

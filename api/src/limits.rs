@@ -5,13 +5,14 @@ use std::{net::IpAddr, time::Duration};
 use axum::http::{HeaderMap, HeaderName, HeaderValue};
 use sea_orm::ConnectionTrait;
 use usher_shared::{
-    entity::api_key,
-    rate_limit::{
-        Attempt, Decision, Guesser, Policy, Quota,
-        bucket::{self, digest, network},
+    accounts::{sessions, users::NOBODY},
+    foundation::{
+        entity::api_key,
+        rate_limit::{
+            Attempt, Decision, Guesser, Policy, Quota,
+            bucket::{self, digest, network},
+        },
     },
-    sessions,
-    users::NOBODY,
 };
 
 use crate::{error::ApiError, request::RequestContext, state::AppState};

@@ -15,7 +15,7 @@ use sea_orm::{DbErr, EntityTrait, IdenStatic, QueryResult, Value, sea_query::Con
 use serde::Serialize;
 use serde_json::json;
 use url::form_urlencoded;
-use usher_shared::rules::{Violation, ViolationKind};
+use usher_shared::foundation::rules::{Violation, ViolationKind};
 use utoipa::{IntoParams, ToSchema};
 
 use crate::{

@@ -11,8 +11,8 @@ use axum::{
     routing::get,
 };
 use usher_shared::{
-    entity::{mail_token::MailTokenPurpose, user},
-    users,
+    accounts::users,
+    foundation::entity::{mail_token::MailTokenPurpose, user},
 };
 
 use crate::{

@@ -3,7 +3,13 @@
 use std::process::ExitCode;
 
 use mimalloc::MiMalloc;
-use usher_shared::{Config, House, config::Mode, log, process, trace};
+use usher_shared::{
+    AppContext,
+    foundation::{
+        config::{Config, Mode},
+        log, process, trace,
+    },
+};
 
 /// A list takes a quarter less time with it than with the C library's, and an idle process is about as large.
 #[global_allocator]
@@ -18,6 +24,6 @@ async fn start() -> anyhow::Result<()> {
     let config = Config::for_process(Mode::Room)?;
     log::init(config.log_format);
     let _traces = trace::start(&config, "usher-api")?;
-    let house = House::open(config, false).await?;
-    Ok(usher_api::run(&house, process::shutdown_signal()).await?)
+    let app = AppContext::open(config, false).await?;
+    Ok(usher_api::run(&app, process::shutdown_signal()).await?)
 }

@@ -15,9 +15,11 @@ use axum::{
 use chrono::{DateTime, Utc};
 use serde::Serialize;
 use usher_shared::{
-    entity::user,
-    rules::{Age, Name},
-    users::{self, Edit},
+    accounts::users::{self, Edit},
+    foundation::{
+        entity::user,
+        rules::{Age, Name},
+    },
 };
 use utoipa::ToSchema;
 use utoipa_axum::{router::OpenApiRouter, routes};
@@ -191,7 +193,7 @@ async fn update(
     headers: HeaderMap,
     Body(body): Body<UpdateMeIn>,
 ) -> Result<Response, ApiError> {
-    let tx = state.ledger.begin().await?;
+    let tx = state.job_store.begin().await?;
     let before = users::find_for_change(&tx, current.0.user.id).await?;
     let before = before.ok_or(ApiError::InvalidCredential)?;
     may_change(&headers, &etag(before.version))?;

@@ -1,8 +1,8 @@
-//! Times on the wire, all of one width ([`usher_shared::time::rfc3339`]).
+//! Times on the wire, all of one width ([`usher_shared::foundation::time::rfc3339`]).
 
 use chrono::{DateTime, Utc};
 use serde::Serializer;
-use usher_shared::time::rfc3339;
+use usher_shared::foundation::time::rfc3339;
 
 pub(crate) fn fixed<S: Serializer>(at: &DateTime<Utc>, serializer: S) -> Result<S::Ok, S::Error> {
     serializer.serialize_str(&rfc3339(*at))

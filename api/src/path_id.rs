@@ -6,7 +6,7 @@ use axum::{
     extract::{FromRequestParts, RawPathParams},
     http::request::Parts,
 };
-use usher_shared::rules::{Violation, ViolationKind};
+use usher_shared::foundation::rules::{Violation, ViolationKind};
 use uuid::{Uuid, fmt::Hyphenated};
 
 use crate::{

@@ -9,7 +9,7 @@ use axum::{
 };
 use serde::Serialize;
 use usher_serve::quality;
-use usher_shared::rules::ViolationKind;
+use usher_shared::foundation::rules::ViolationKind;
 use utoipa::ToSchema;
 
 use crate::{

@@ -6,7 +6,7 @@ use std::borrow::Cow;
 use axum::{extract::FromRequestParts, http::request::Parts};
 use chrono::{DateTime, SubsecRound, Utc};
 use url::form_urlencoded;
-use usher_shared::rules::{Violation, ViolationKind};
+use usher_shared::foundation::rules::{Violation, ViolationKind};
 
 use crate::{
     error::ApiError,

@@ -15,11 +15,12 @@ use axum::{
 };
 use tracing::Instrument;
 use usher_shared::{
-    Forwarding,
     audit::{self, Entry, ObjectType},
-    client_address,
-    rate_limit::bucket,
-    trace,
+    foundation::{
+        client_address::{self, Forwarding},
+        rate_limit::bucket,
+        trace,
+    },
 };
 use uuid::Uuid;
 
@@ -61,7 +62,7 @@ impl RequestContext {
             x_forwarded_for: lines(FORWARDED_FOR),
             forwarded: lines(header::FORWARDED),
         };
-        let client = client_address(peer, &forwarding, &state.config.trusted_proxies);
+        let client = client_address::client_address(peer, &forwarding, &state.config.trusted_proxies);
         Self {
             id: request_id(request.headers()),
             address: client.noted(&state.metrics),

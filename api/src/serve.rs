@@ -4,29 +4,29 @@ use tokio::net::TcpListener;
 use tokio_util::sync::CancellationToken;
 use usher_serve::{Patience, serve_metrics};
 use usher_shared::{
-    House,
-    process::{self, BindError},
+    AppContext,
+    foundation::process::{self, BindError},
 };
 
 use crate::{router::router, state::AppState};
 
 /// Serves until `stop` is cancelled, then takes no more connections and lets what runs finish, 25 s at most.
-pub async fn serve(house: &House, listener: TcpListener, stop: CancellationToken) {
-    usher_serve::serve(router(AppState::new(house)), listener, Patience::default(), stop).await;
+pub async fn serve(app: &AppContext, listener: TcpListener, stop: CancellationToken) {
+    usher_serve::serve(router(AppState::new(app)), listener, Patience::default(), stop).await;
 }
 
 /// [`serve`] on `API_ADDR`, with metrics on `METRICS_ADDR` where that is set.
-pub async fn run(house: &House, stop: CancellationToken) -> Result<(), BindError> {
-    let listener = process::bind(house.config.api_addr, "API_ADDR").await?;
+pub async fn run(app: &AppContext, stop: CancellationToken) -> Result<(), BindError> {
+    let listener = process::bind(app.config.api_addr, "API_ADDR").await?;
     let mut _told = None;
-    if let Some(address) = house.config.metrics_addr {
-        let house = house.clone();
+    if let Some(address) = app.config.metrics_addr {
+        let app = app.clone();
         _told = Some(serve_metrics(
             process::bind(address, "METRICS_ADDR").await?,
-            move || house.render_metrics(),
+            move || app.render_metrics(),
         ));
     }
-    tracing::info!(url = house.config.api_url, "the API is ready");
-    serve(house, listener, stop).await;
+    tracing::info!(url = app.config.api_url, "the API is ready");
+    serve(app, listener, stop).await;
     Ok(())
 }

@@ -11,11 +11,11 @@ use axum::{
 };
 use serde::Deserialize;
 use usher_shared::{
-    entity::{mail_token::MailTokenPurpose, user},
-    mail_tokens::RedeemError,
-    password,
-    rules::{Password, Violation},
-    users,
+    accounts::{mail_tokens::RedeemError, password_hash, users},
+    foundation::{
+        entity::{mail_token::MailTokenPurpose, user},
+        rules::{Password, Violation},
+    },
 };
 
 use crate::{
@@ -170,7 +170,7 @@ pub(crate) async fn set(
             }
         }
         Ok(password) => {
-            let hash = password::hash(&password).await.map_err(anyhow::Error::from)?;
+            let hash = password_hash::hash(&password).await.map_err(anyhow::Error::from)?;
             keep(&state, &context, occasion, &form.token, hash).await?
         }
     };
@@ -185,7 +185,7 @@ async fn keep(
     token: &str,
     hash: String,
 ) -> Result<Stage, ApiError> {
-    let (tx, actor) = (state.ledger.begin().await?, anonymous(context));
+    let (tx, actor) = (state.job_store.begin().await?, anonymous(context));
     let kept = match occasion {
         Occasion::First => users::set_first_password(&tx, token, hash, &actor).await,
         Occasion::Reset => users::reset_password(&tx, token, hash, &actor).await,

@@ -8,13 +8,13 @@ use std::{
 
 use sea_orm::DatabaseConnection;
 use usher_shared::{
-    House,
-    api_keys::KeyRing,
-    config::Config,
-    jobs::Ledger,
-    metrics::Room,
-    rate_limit::RateLimiter,
-    users::{Directory, Intake},
+    AppContext,
+    accounts::{
+        api_keys::KeyRing,
+        users::{Directory, Intake},
+    },
+    foundation::{config::Config, metrics::Room, rate_limit::RateLimiter},
+    jobs::JobStore,
 };
 
 use crate::{documents::Prepared, key_use::KeyUse, openapi::openapi};
@@ -30,7 +30,7 @@ pub struct AppState(Arc<Parts>);
 pub struct Parts {
     pub(crate) config: Arc<Config>,
     pub(crate) db: DatabaseConnection,
-    pub(crate) ledger: Ledger,
+    pub(crate) job_store: JobStore,
     pub(crate) limiter: RateLimiter,
     pub(crate) metrics: Arc<Room>,
     pub(crate) keys: KeyRing,
@@ -54,23 +54,23 @@ impl Parts {
 impl AppState {
     /// The state over the parts of this house, with the handlers' time limit of 15 s.
     #[must_use]
-    pub fn new(house: &House) -> Self {
-        Self::with_time_limit(house, TIME_LIMIT)
+    pub fn new(app: &AppContext) -> Self {
+        Self::with_time_limit(app, TIME_LIMIT)
     }
 
-    pub(crate) fn with_time_limit(house: &House, time_limit: Duration) -> Self {
+    pub(crate) fn with_time_limit(app: &AppContext, time_limit: Duration) -> Self {
         Self(Arc::new(Parts {
-            config: Arc::clone(&house.config),
-            db: house.db.clone(),
-            ledger: house.ledger.clone(),
-            limiter: house.limiter.clone(),
-            metrics: house.metrics.room("api"),
-            keys: KeyRing::new(house.db.clone()),
-            users: Directory::new(house.db.clone()),
-            intake: Intake::new(house.ledger.clone()),
+            config: Arc::clone(&app.config),
+            db: app.db.clone(),
+            job_store: app.job_store.clone(),
+            limiter: app.limiter.clone(),
+            metrics: app.metrics.room("api"),
+            keys: KeyRing::new(app.db.clone()),
+            users: Directory::new(app.db.clone()),
+            intake: Intake::new(app.job_store.clone()),
             key_use: KeyUse::default(),
             time_limit,
-            root: root(&house.config.api_url),
+            root: root(&app.config.api_url),
             document: OnceLock::new(),
         }))
     }

@@ -19,13 +19,17 @@ use chrono::{DateTime, Utc};
 use serde::Serialize;
 use serde_json::json;
 use usher_shared::{
-    api_keys::Scope,
+    accounts::{
+        api_keys::Scope,
+        users::{CreateUserError, NewUser},
+    },
     audit::Actor,
-    config::SignUp,
-    entity::{audit_log::ActorKind, user},
-    rules::{Age, Email, Name, SPECIAL_DOMAINS},
-    time::now,
-    users::{CreateUserError, NewUser},
+    foundation::{
+        config::SignUp,
+        entity::{audit_log::ActorKind, user},
+        rules::{Age, Email, Name, SPECIAL_DOMAINS},
+        time::now,
+    },
 };
 use utoipa::{
     IntoParams, IntoResponses, ToSchema,

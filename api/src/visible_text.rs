@@ -1,7 +1,7 @@
-//! How the document tells of text that people see; the rule is `usher_shared::rules::text`.
+//! How the document tells of text that people see; the rule is `usher_shared::foundation::rules::text`.
 
 use serde_json::json;
-use usher_shared::rules::{Name, Reason};
+use usher_shared::foundation::rules::{Name, Reason};
 use utoipa::openapi::schema::{Object, SchemaType, Type};
 
 /// The name of somebody.

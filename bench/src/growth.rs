@@ -1,7 +1,7 @@
 //! What each operation asks of PostgreSQL as the tables grow: real processes are asked one thing after the other, and
 //! PostgreSQL counts the pages that its statements look at. Pages are the same on a busy machine; times are not.
 
-mod house;
+mod system;
 
 use std::time::Instant;
 
@@ -9,7 +9,7 @@ use anyhow::{Context, Result, bail, ensure};
 use reqwest::{Method, StatusCode};
 use sea_orm::{ConnectionTrait, DatabaseConnection, DbBackend, Statement};
 use serde_json::{Value, json};
-use usher_shared::db::{PoolOptions, connect};
+use usher_shared::foundation::db::{PoolOptions, connect};
 use usher_testkit::{Postgres, administer};
 
 use crate::{
@@ -19,7 +19,7 @@ use crate::{
     table::Figure,
 };
 
-use house::House;
+use system::AppContext;
 
 #[derive(clap::Args)]
 pub struct Args {
@@ -106,31 +106,31 @@ fn growth(fewer: u64, users: u64, few: &Cost, many: &Cost) -> Figure {
 }
 
 async fn measure(url: &str, users: u64, is_new: bool, requests: u64) -> Result<Vec<Cost>> {
-    let house = House::open(url, if is_new { users } else { 0 }).await?;
+    let context = AppContext::open(url, if is_new { users } else { 0 }).await?;
     let mut counts = Counts::start(url, requests).await?;
-    for (what, path) in api_reads(&house).await? {
+    for (what, path) in api_reads(&context).await? {
         let mut nth = 0..;
         counts
             .count(format!("API: {what}"), async || {
                 let path = path.replace("{id}", &spread(nth.next(), users).to_string());
-                house.ask(Method::GET, &path, &Value::Null).await.map(drop)
+                context.ask(Method::GET, &path, &Value::Null).await.map(drop)
             })
             .await?;
     }
     let login = json!({"email": EMAIL, "password": PASSWORD});
     counts
         .count("API: log-in".to_owned(), async || {
-            house.ask(Method::POST, "/auth/login", &login).await.map(drop)
+            context.ask(Method::POST, "/auth/login", &login).await.map(drop)
         })
         .await?;
     let mut nth = 0..;
     counts
         .count("API: change".to_owned(), async || {
             let path = format!("/users/{}", spread(nth.next(), users));
-            house.ask(Method::PATCH, &path, &json!({"age": 40})).await.map(drop)
+            context.ask(Method::PATCH, &path, &json!({"age": 40})).await.map(drop)
         })
         .await?;
-    let mut browser = admin::Browser::new(&house.admin);
+    let mut browser = admin::Browser::new(&context.admin);
     browser.sign_in(EMAIL, PASSWORD).await?;
     for page in admin::pages(users) {
         counts
@@ -143,18 +143,18 @@ async fn measure(url: &str, users: u64, is_new: bool, requests: u64) -> Result<V
     }
     // What adds rows comes last.
     counts
-        .count("API: create".to_owned(), async || house.create().await)
+        .count("API: create".to_owned(), async || context.create().await)
         .await?;
     let jobs = counts.requests + WARM_UP;
     let db = counts.db.clone();
-    let worker = async || house.work(&db).await;
+    let worker = async || context.work(&db).await;
     counts.once(format!("worker: a job, of {jobs}"), jobs, worker).await?;
     Ok(counts.costs)
 }
 
 /// What the API answers without a change, by its name.
-async fn api_reads(house: &House) -> Result<Vec<(&'static str, String)>> {
-    let deepest = house.deepest_cursor().await?;
+async fn api_reads(context: &AppContext) -> Result<Vec<(&'static str, String)>> {
+    let deepest = context.deepest_cursor().await?;
     let reads = [
         ("get by id", "/users/{id}"),
         ("list of 50", "/users?limit=50"),

@@ -18,8 +18,11 @@ use tokio::{sync::Notify, time::MissedTickBehavior};
 use tokio_util::sync::CancellationToken;
 use usher_migrations::{Migrator, MigratorTrait};
 use usher_shared::{
-    Config, House, SecretKey,
-    config::{Mode, Source},
+    AppContext,
+    foundation::{
+        config::{Config, Mode, Source},
+        crypto::SecretKey,
+    },
     jobs::{Job, enqueue},
 };
 use usher_testkit::{Postgres, Redis, TestDb};
@@ -111,7 +114,7 @@ const INSERT: &str =
     "INSERT INTO jobs (id, queue, kind, version, payload, priority, run_at, next_dispatch_at, created_at)
 VALUES (gen_random_uuid(), 'limit', 'noop', 1, '{\"number\": 1}', 5, now(), now(), now());\n";
 
-/// An id as the ledger gives them, by time, for rows that PostgreSQL makes: random ones would spread the oldest jobs over
+/// An id as the jobs table gives them, by time, for rows that PostgreSQL makes: random ones would spread the oldest jobs over
 /// all pages of the table, and measure that.
 const UUID_V7: &str = "(lpad(to_hex((extract(epoch FROM clock_timestamp()) * 1000)::bigint), 12, '0') \
                        || '7' || substr(md5(random()::text), 1, 3) || '8' || substr(md5(random()::text), 1, 15))::uuid";
@@ -145,7 +148,7 @@ impl Seen {
 
 struct Bench {
     on: &'static str,
-    house: House,
+    context: AppContext,
     seen: Arc<Seen>,
 }
 
@@ -169,11 +172,12 @@ impl Bench {
             ("SMTP_URL", smtp),
         ]);
         let config = Config::read(Mode::Room, &source)?;
-        let db = usher_shared::db::connect(url, &usher_shared::db::PoolOptions::default()).await?;
+        let db =
+            usher_shared::foundation::db::connect(url, &usher_shared::foundation::db::PoolOptions::default()).await?;
         Migrator::up(&db, None).await?;
         Ok(Self {
             on,
-            house: House::with(config, db, one_process),
+            context: AppContext::with(config, db, one_process),
             seen: Arc::default(),
         })
     }
@@ -219,14 +223,14 @@ impl Bench {
             ..self.figure("drained, long queue", long, "/s", None)
         });
         figures.push(self.figure("  of the rate of 10,000", long / short, "", Some(AtLeast(0.9))));
-        if self.house.ledger.transport().carries_hints() {
+        if self.context.job_store.transport().carries_wake_ups() {
             figures.push(self.figure("  ids in Redis at most", most as f64, "", Some(AtMost(30_000.0))));
         }
         Ok(())
     }
 
     fn is_postgres(&self) -> bool {
-        self.house.db.get_database_backend() == DbBackend::Postgres
+        self.context.db.get_database_backend() == DbBackend::Postgres
     }
 
     /// Transactions that the database has ended so far; none are counted on SQLite.
@@ -238,7 +242,7 @@ impl Bench {
         tokio::time::sleep(Duration::from_millis(1_200)).await;
         let sql = "SELECT xact_commit::float8 AS count FROM pg_stat_database WHERE datname = current_database()";
         let row = self
-            .house
+            .context
             .db
             .query_one_raw(Statement::from_string(DbBackend::Postgres, sql))
             .await?;
@@ -258,17 +262,17 @@ impl Bench {
 
     /// Writes this many due jobs by one statement, unannounced: what an outage leaves.
     async fn fill(&self, count: usize) -> Result<()> {
-        self.house.db.execute_unprepared("DELETE FROM jobs").await?;
+        self.context.db.execute_unprepared("DELETE FROM jobs").await?;
         let fill = format!(
             "INSERT INTO jobs (id, queue, kind, payload, run_at, next_dispatch_at, created_at)
              SELECT {UUID_V7}, 'default', 'noop', jsonb_build_object('number', n), now(), now(), now()
              FROM generate_series(0, {count} - 1) n"
         );
-        self.house.db.execute_unprepared(&fill).await?;
+        self.context.db.execute_unprepared(&fill).await?;
         Ok(())
     }
 
-    /// [`Self::drain`], and the most hints that were waiting meanwhile.
+    /// [`Self::drain`], and the most wake-ups that were waiting meanwhile.
     async fn drain_watched(&self, count: usize) -> Result<(Duration, usize)> {
         let mut most = 0;
         let drain = self.drain(count);
@@ -277,7 +281,7 @@ impl Bench {
             tokio::select! {
                 took = &mut drain => return Ok((took?, most)),
                 () = tokio::time::sleep(Duration::from_millis(200)) => {
-                    most = most.max(self.house.ledger.transport().waiting("default").await.unwrap_or_default());
+                    most = most.max(self.context.job_store.transport().waiting("default").await.unwrap_or_default());
                 }
             }
         }
@@ -285,11 +289,11 @@ impl Bench {
 
     /// Enqueues this many from 32 tasks, each in a transaction of its own.
     async fn enqueue(&self, count: usize) -> Result<Duration> {
-        self.house.db.execute_unprepared("DELETE FROM jobs").await?;
+        self.context.db.execute_unprepared("DELETE FROM jobs").await?;
         let began = Instant::now();
         let share = count / CLIENTS;
         let clients = (0..CLIENTS).map(|client| {
-            let ledger = self.house.ledger.clone();
+            let job_store = self.context.job_store.clone();
             let (first, last) = (
                 client * share,
                 if client + 1 == CLIENTS {
@@ -300,7 +304,7 @@ impl Bench {
             );
             tokio::spawn(async move {
                 for number in first..last {
-                    let tx = ledger.begin().await?;
+                    let tx = job_store.begin().await?;
                     enqueue(&tx, Noop { number }).await?;
                     tx.commit().await?;
                 }
@@ -336,7 +340,7 @@ impl Bench {
         let mut committed = Vec::with_capacity(count);
         for number in 0..count {
             clock.tick().await;
-            let tx = self.house.ledger.begin().await?;
+            let tx = self.context.job_store.begin().await?;
             enqueue(&tx, Noop { number }).await?;
             tx.commit().await?;
             committed.push(Instant::now());
@@ -347,7 +351,7 @@ impl Bench {
         let started = self.seen.started.lock().unwrap_or_else(PoisonError::into_inner);
         let wait = |(n, at): (usize, &Instant)| started[&n].saturating_duration_since(*at);
         let mut waits: Vec<_> = committed.iter().enumerate().map(wait).collect();
-        let announced = self.house.ledger.transport().carries_hints();
+        let announced = self.context.job_store.transport().carries_wake_ups();
         let (names, goals) = match (a_second, announced) {
             (50, true) => (["commit to start, 50/s, p50", "commit to start, 50/s, p99"], [2.0, 8.0]),
             (50, false) => (
@@ -387,7 +391,7 @@ impl Bench {
     }
 
     fn worker(&self) -> (tokio::task::JoinHandle<Result<()>>, CancellationToken) {
-        let (house, seen, stop) = (self.house.clone(), Arc::clone(&self.seen), CancellationToken::new());
+        let (context, seen, stop) = (self.context.clone(), Arc::clone(&self.seen), CancellationToken::new());
         let registry = Registry::new().register::<Noop>(Policy::DEFAULT, move |job: Noop, _: JobContext| {
             let seen = Arc::clone(&seen);
             async move {
@@ -403,6 +407,6 @@ impl Bench {
                 ..Options::default()
             },
         );
-        (tokio::spawn(async move { worker.run(&house, stopped).await }), stop)
+        (tokio::spawn(async move { worker.run(&context, stopped).await }), stop)
     }
 }

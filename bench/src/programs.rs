@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use anyhow::{Context, Result, ensure};
 use serde_json::Value;
-use usher_shared::SecretKey;
+use usher_shared::foundation::crypto::SecretKey;
 use usher_testkit::{Folder, Program};
 
 /// The superuser of every database here.

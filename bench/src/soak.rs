@@ -2,7 +2,7 @@
 //! What was accepted must be there in the end, once; and who lives through it must not have grown.
 
 mod crowd;
-mod house;
+mod system;
 
 use std::{
     collections::BTreeMap,
@@ -17,7 +17,7 @@ use tokio_util::sync::CancellationToken;
 use crate::table::{Figure, Goal};
 
 use crowd::{Crowd, Tally};
-use house::{FAULTS, House, Sample};
+use system::{AppContext, FAULTS, Sample};
 
 #[derive(clap::Args)]
 pub struct Args {
@@ -48,9 +48,9 @@ const DRAINED_WITHIN: Duration = Duration::from_secs(180);
 pub async fn figures(args: &Args) -> Result<Vec<Figure>> {
     let seed = args.seed.unwrap_or_else(rand::random);
     let mut random = StdRng::seed_from_u64(seed);
-    let mut house = House::open(args.users).await?;
+    let mut context = AppContext::open(args.users).await?;
     let over = CancellationToken::new();
-    let crowd = Crowd::new(&house, args.rate);
+    let crowd = Crowd::new(&context, args.rate);
     let tally = tokio::spawn(crowd.go(over.clone()));
 
     let (began, time) = (Instant::now(), Duration::from_secs(args.seconds));
@@ -58,16 +58,16 @@ pub async fn figures(args: &Args) -> Result<Vec<Figure>> {
     while began.elapsed() < time {
         sleep(Duration::from_secs(args.pause)).await;
         let fault = FAULTS[random.random_range(0..FAULTS.len())];
-        house.strike(fault).await?;
+        context.strike(fault).await?;
         *struck.entry(fault).or_insert(0) += 1;
         if first.is_none() && began.elapsed() >= time.mul_f64(WARM) {
-            first = Some(house.sample().await?);
+            first = Some(context.sample().await?);
         }
     }
     over.cancel();
     let tally = tally.await??;
-    let drained = house.drained(DRAINED_WITHIN).await?;
-    let last = house.sample().await?;
+    let drained = context.drained(DRAINED_WITHIN).await?;
+    let last = context.sample().await?;
     let first = first.unwrap_or_else(|| last.clone());
 
     let faults: u32 = struck.values().sum();
@@ -83,7 +83,7 @@ pub async fn figures(args: &Args) -> Result<Vec<Figure>> {
         format!("seed {seed}: {}", told.join(", ")),
     )];
     all.extend(of_requests(&tally));
-    all.extend(of_ends(&house, &tally, drained).await?);
+    all.extend(of_ends(&context, &tally, drained).await?);
     all.extend(of_samples(&first, &last));
     Ok(all)
 }
@@ -119,9 +119,9 @@ fn of_requests(tally: &Tally) -> Vec<Figure> {
 }
 
 /// Whether all that was accepted happened.
-async fn of_ends(house: &House, tally: &Tally, drained: bool) -> Result<Vec<Figure>> {
-    let (missing, doubled) = house.compare(&tally.signed_up).await?;
-    let repeated = house.mails_of(&tally.signed_up);
+async fn of_ends(context: &AppContext, tally: &Tally, drained: bool) -> Result<Vec<Figure>> {
+    let (missing, doubled) = context.compare(&tally.signed_up).await?;
+    let repeated = context.mails_of(&tally.signed_up);
     Ok(vec![
         note("sign-ups accepted", tally.signed_up.len(), String::new()),
         none("of them without their row", missing),

@@ -6,7 +6,7 @@ use std::{
 };
 
 use anyhow::{Context, Result, ensure};
-use usher_shared::SecretKey;
+use usher_shared::foundation::crypto::SecretKey;
 use usher_testkit::{Folder, Postgres, Program, Redis, Running, free_port};
 
 use crate::{

@@ -2,7 +2,7 @@
 
 use arbitrary::Unstructured;
 use totp_rs::{Algorithm, Builder, Secret};
-use usher_shared::totp;
+use usher_shared::accounts::mfa::totp;
 
 const SECRET: &[u8] = b"12345678901234567890";
 const STEP: i64 = 30;

@@ -1,7 +1,7 @@
 //! CSV: any file is read to its end, what is written reads back as it was, and no spreadsheet runs any of it.
 
 use arbitrary::Unstructured;
-use usher_shared::csv::{Records, write_head, write_record};
+use usher_shared::foundation::csv::{Records, write_head, write_record};
 
 /// An uploaded file, and as bytes the rows of an export.
 pub fn csv(data: &[u8]) {

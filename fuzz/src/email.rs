@@ -1,6 +1,6 @@
 //! Email addresses: what is accepted can be mailed, is found again, and reads the same a second time.
 
-use usher_shared::rules::{Email, EmailPolicy};
+use usher_shared::foundation::rules::{Email, EmailPolicy};
 
 /// A typed address in UTF-8.
 pub fn email(data: &[u8]) {

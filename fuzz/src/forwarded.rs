@@ -3,7 +3,10 @@
 use std::net::IpAddr;
 
 use ipnet::IpNet;
-use usher_shared::{Forwarding, client_address, trace::Trace};
+use usher_shared::foundation::{
+    client_address::{self, Forwarding},
+    trace::Trace,
+};
 
 /// Lines of `X-Forwarded-For` or `Forwarded`, each of which is read as `traceparent` as well.
 pub fn forwarded(data: &[u8]) {
@@ -28,7 +31,7 @@ pub fn forwarded(data: &[u8]) {
                     ..Forwarding::default()
                 },
             };
-            client_address(peer, &forwarding, proxies).address
+            client_address::client_address(peer, &forwarding, proxies).address
         };
         assert_eq!(ask(stranger, &lines, &proxies), stranger);
         assert_eq!(ask(proxy, &lines, &[]), proxy.to_canonical());

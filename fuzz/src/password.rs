@@ -1,6 +1,6 @@
 //! Passwords: the same whichever form they are sent in, never shown, and refused where they are what everybody knows.
 
-use usher_shared::rules::Password;
+use usher_shared::foundation::rules::Password;
 
 /// What somebody wants for a password, and behind a line break their name.
 pub fn password(data: &[u8]) {

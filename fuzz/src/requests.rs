@@ -14,8 +14,11 @@ use http_body_util::BodyExt;
 use std::net::SocketAddr;
 use tower::ServiceExt;
 use usher_shared::{
-    Config, House, SecretKey,
-    config::{Mode, Source},
+    AppContext,
+    foundation::{
+        config::{Config, Mode, Source},
+        crypto::SecretKey,
+    },
 };
 use usher_testkit::TestDb;
 
@@ -63,9 +66,9 @@ async fn answer(router: &Router, request: Request<Vec<u8>>) -> (Parts, Bytes) {
 }
 
 /// A house over a new SQLite.
-async fn house(db: &TestDb, settings: &[(&str, &str)]) -> House {
+async fn app(db: &TestDb, settings: &[(&str, &str)]) -> AppContext {
     let secret = SecretKey::generate_base64();
     let base = Source::of([("DATABASE_URL", db.url()), ("SECRET_KEY", &secret), ("SIGN_UP", "open")]);
     let config = Config::read(Mode::Room, &base.and(Source::of(settings.iter().copied()))).expect("good settings");
-    House::with(config, db.connect().await, true)
+    AppContext::with(config, db.connect().await, true)
 }

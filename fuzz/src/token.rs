@@ -1,7 +1,7 @@
 //! Tokens and API keys: one kind each, as typed or not at all, and no slip of a finger is another token.
 
 use arbitrary::Unstructured;
-use usher_shared::{Token, TokenKind};
+use usher_shared::foundation::token::{Token, TokenKind};
 
 const KINDS: [TokenKind; 6] = [
     TokenKind::ApiKey,

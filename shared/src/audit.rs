@@ -12,7 +12,7 @@ use sea_orm::{
 use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
 
-use crate::{
+use crate::foundation::{
     entity::audit_log::{self, ActorKind},
     time::now,
 };

@@ -1,15 +1,18 @@
-//! The job ledger: a job is a row, written in the transaction that caused it. A hint to the queue after the
-//! commit makes it start at once; workers look into the ledger for every job whose hint was lost.
+//! The job ledger: a job is a row, written in the transaction that caused it. A wake-up to the queue after the
+//! commit makes it start at once; workers look into the jobs table for every job whose wake-up was lost.
 
 mod claims;
 mod cron;
 mod due;
 mod enqueue;
+pub mod files;
 mod finish;
 mod in_process;
+mod job_store;
 mod kinds;
-mod ledger;
 mod limits;
+pub mod mail_suppressions;
+pub mod mails;
 mod prune;
 mod redis_lists;
 mod schedules;
@@ -25,12 +28,12 @@ pub use claims::{Claim, CompleteError, Failure, Held};
 pub use due::{Due, Place};
 pub use enqueue::{EnqueueError, Enqueued, MAX_PAYLOAD_BYTES, Options, Origin, enqueue, enqueue_all, enqueue_with};
 pub use finish::Finisher;
+pub use job_store::{JobStore, Tx};
 pub use kinds::{
     AddressOfDeletedAccount, ApiKeyChanged, DeleteAccount, DeletionScheduled, EmailChangeConfirm, EmailChangeUndo,
     KeyChange, LONG_QUEUE, MAIL_QUEUE, MfaChange, MfaChanged, NewSignIn, PasswordChanged, PasswordReset, SessionReuse,
     SomeoneTriedToSignUp, VerifyEmail, WelcomeEmail,
 };
-pub use ledger::{Ledger, Tx};
 pub use prune::{Pruned, Retention};
 pub use schedules::{
     Schedule, ScheduleError, check_pattern, enable_schedule, next_occurrence, next_occurrences, run_schedule,
@@ -39,7 +42,7 @@ pub use staff::{
     StaffError, cancel, delete, find_for_change, is_paused, is_queue_name, pause_queue, replay, replay_as, run_now,
 };
 pub use sweep::{MAX_CRASHES, Swept};
-pub use transport::{Hint, PollOnly, Transport, TransportError, connect};
+pub use transport::{PollOnly, Transport, TransportError, WakeUp, connect};
 pub use workers::WorkerInfo;
 
 pub(crate) use redis_lists::manager as connection_manager;

@@ -5,10 +5,13 @@ use sea_orm::{
     QueryOrder, Statement,
 };
 use usher_shared::{
-    Config, audit,
-    db::{self, ForeignKeys},
-    entity::{self, user},
-    time::now,
+    audit,
+    foundation::{
+        config::Config,
+        db::{self, ForeignKeys},
+        entity::{self, user},
+        time::now,
+    },
 };
 
 use super::State;

@@ -2,7 +2,7 @@
 
 use std::{fs, os::unix::fs::PermissionsExt, path::Path};
 
-use usher_shared::Config;
+use usher_shared::foundation::config::Config;
 
 use super::State;
 

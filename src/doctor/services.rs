@@ -1,6 +1,9 @@
 //! Redis, the mail server and the collector of traces, as the rooms would use them.
 
-use usher_shared::{Config, jobs, trace::Collector};
+use usher_shared::{
+    foundation::{config::Config, trace::Collector},
+    jobs,
+};
 use usher_worker::Mailer;
 
 use super::State;

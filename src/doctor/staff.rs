@@ -3,9 +3,8 @@
 use sea_orm::{
     ColumnTrait, DatabaseConnection, DbErr, EntityTrait, PaginatorTrait, QueryFilter, QuerySelect, QueryTrait,
 };
-use usher_shared::{
-    Config,
-    config::StaffMfa,
+use usher_shared::foundation::{
+    config::{Config, StaffMfa},
     entity::{
         mfa_factor,
         user::{self, UserStatus},

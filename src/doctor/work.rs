@@ -2,7 +2,7 @@
 
 use chrono::{DateTime, Utc};
 use sea_orm::{ColumnTrait, DatabaseConnection, DbErr, EntityTrait, PaginatorTrait, QueryFilter, QuerySelect};
-use usher_shared::{
+use usher_shared::foundation::{
     db,
     entity::{
         job::{self, JobState},

@@ -2,16 +2,21 @@
 
 use sea_orm::{ActiveEnum, ActiveValue::Set, ColumnTrait, DatabaseConnection, EntityTrait, QueryFilter};
 use usher_shared::{
-    SecretKey, Token, TokenKind,
-    entity::{
-        mail_token::{self, MailTokenPurpose},
-        mfa_challenge, mfa_factor,
-        session::{self, SessionKind},
-        user,
+    accounts::{
+        mail_tokens, mfa,
+        sessions::{self, Device},
     },
-    mail_tokens, mfa,
-    sessions::{self, Device},
-    time::now,
+    foundation::{
+        crypto::SecretKey,
+        entity::{
+            mail_token::{self, MailTokenPurpose},
+            mfa_challenge, mfa_factor,
+            session::{self, SessionKind},
+            user,
+        },
+        time::now,
+        token::{Token, TokenKind},
+    },
 };
 use uuid::Uuid;
 

@@ -10,7 +10,7 @@ use std::{
 use sea_orm::{ConnectionTrait, DatabaseConnection, DbErr};
 use tokio::sync::OnceCell;
 use usher_migrations::{Migrator, MigratorTrait};
-use usher_shared::db::{PoolOptions, connect};
+use usher_shared::foundation::db::{PoolOptions, connect};
 use uuid::Uuid;
 
 use crate::{

@@ -30,36 +30,4 @@ pub use redis::Redis;
 pub use run::{eventually, free_port, run};
 pub use smtp::{Mail, Smtp};
 pub use smtp_sink::{Accepted, Deed, SmtpSink, Step};
-
-/// Writes each test once and runs it on both databases, as `name::sqlite` and `name::postgres`.
-///
-/// A test takes its own fresh [`TestDb`] and may return a `Result`:
-/// ```
-/// use usher_testkit::{TestDb, on_both};
-///
-/// on_both! {
-///     async fn an_email_belongs_to_one_user(db: TestDb) {
-///         let db = db.connect().await;
-///         // …
-///     }
-/// }
-/// ```
-#[macro_export]
-macro_rules! on_both {
-    ($($(#[$about:meta])* async fn $name:ident($db:ident: TestDb) $(-> $answer:ty)? $body:block)+) => {$(
-        $(#[$about])*
-        async fn $name($db: $crate::TestDb) $(-> $answer)? $body
-
-        mod $name {
-            #[test]
-            fn sqlite() -> impl ::std::process::Termination {
-                $crate::run(async { super::$name($crate::TestDb::sqlite().await).await })
-            }
-
-            #[test]
-            fn postgres() -> impl ::std::process::Termination {
-                $crate::run(async { super::$name($crate::TestDb::postgres().await).await })
-            }
-        }
-    )+};
-}
+pub use usher_testkit_macros::on_both;

@@ -80,7 +80,7 @@ impl Smtp {
         self.answers().await;
     }
 
-    /// Whether it refuses every sender from now on, as a server does that no longer knows the house.
+    /// Whether it refuses every sender from now on, as a server does that no longer knows the application.
     pub fn refuse_senders(&self, refuse: bool) {
         let sign = self.folder.join("mails.jsonl.refuse");
         if refuse {

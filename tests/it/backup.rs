@@ -71,44 +71,68 @@ async fn copy(from: &TestDb, to: &TestDb, folder: &Folder) {
     copied.await.expect("it is copied");
 }
 
-on_both! {
-    async fn a_copy_made_under_load_goes_on_where_it_was_made(db: TestDb) {
-        let restored = if db.is_postgres() { TestDb::empty_postgres().await } else { TestDb::empty_sqlite() };
-        let (production, folder) = (Production::start(db, None).await, Folder::new());
-        let rooms = tokio::join!(production.start_api(), production.start_worker());
-        let stop = Arc::new(AtomicBool::new(false));
-        let load = tokio::spawn(sign_ups(production.api.clone(), production.key.clone(), Arc::clone(&stop)));
-        let source = production.db.connect().await;
-        eventually(PATIENCE, "people sign up", async || (count(&source, "users").await >= 50).then_some(())).await;
-        copy(&production.db, &restored, &folder).await;
-        let at_the_copy = count(&source, "users").await;
-        eventually(PATIENCE, "people still sign up", async || {
-            (count(&source, "users").await > at_the_copy).then_some(())
-        })
-        .await;
-        stop.store(true, Ordering::Relaxed);
-        let made = load.await.expect("nobody was turned away while it was copied");
-        assert_eq!((rooms.0.terminate().await, rooms.1.terminate().await), (0, 0));
+#[on_both]
+async fn a_copy_made_under_load_goes_on_where_it_was_made(db: TestDb) {
+    let restored = if db.is_postgres() {
+        TestDb::empty_postgres().await
+    } else {
+        TestDb::empty_sqlite()
+    };
+    let (production, folder) = (Production::start(db, None).await, Folder::new());
+    let rooms = tokio::join!(production.start_api(), production.start_worker());
+    let stop = Arc::new(AtomicBool::new(false));
+    let load = tokio::spawn(sign_ups(
+        production.api.clone(),
+        production.key.clone(),
+        Arc::clone(&stop),
+    ));
+    let source = production.db.connect().await;
+    eventually(PATIENCE, "people sign up", async || {
+        (count(&source, "users").await >= 50).then_some(())
+    })
+    .await;
+    copy(&production.db, &restored, &folder).await;
+    let at_the_copy = count(&source, "users").await;
+    eventually(PATIENCE, "people still sign up", async || {
+        (count(&source, "users").await > at_the_copy).then_some(())
+    })
+    .await;
+    stop.store(true, Ordering::Relaxed);
+    let made = load.await.expect("nobody was turned away while it was copied");
+    assert_eq!((rooms.0.terminate().await, rooms.1.terminate().await), (0, 0));
 
-        // Nothing is half there: each user of the copy has the job that welcomes them.
-        let production = production.on(restored);
-        let copy = production.db.connect().await;
-        let users = count(&copy, "users").await;
-        assert!(users >= 50 && users <= made + 1, "{users} of {made} users are in the copy");
-        assert_eq!(count(&copy, "jobs WHERE kind = 'welcome_email'").await, users - 1, "all but the first superuser");
+    // Nothing is half there: each user of the copy has the job that welcomes them.
+    let production = production.on(restored);
+    let copy = production.db.connect().await;
+    let users = count(&copy, "users").await;
+    assert!(
+        users >= 50 && users <= made + 1,
+        "{users} of {made} users are in the copy"
+    );
+    assert_eq!(
+        count(&copy, "jobs WHERE kind = 'welcome_email'").await,
+        users - 1,
+        "all but the first superuser"
+    );
 
-        let _rooms = tokio::join!(production.start_api(), production.start_admin(), production.start_worker());
-        production.create(&["afterwards@example.org".to_owned()]).await;
-        eventually(PATIENCE, "what was under way is done", async || {
-            let done = count(&copy, "jobs WHERE kind = 'welcome_email' AND state = 'done'").await;
-            (done == users).then_some(())
-        })
-        .await;
-        let sent = "mails WHERE kind = 'welcome_email' AND state = 'sent'";
-        assert_eq!(count(&copy, sent).await, users, "everybody of the copy has their mail");
-        let mails = production.smtp.mails();
-        assert!(mails.iter().any(|mail| mail.to == "afterwards@example.org"));
-        let said = production.command(&["doctor"]).await;
-        assert!(said.contains("ok     audit log") && said.contains("ok     workers"), "{said}");
-    }
+    let _rooms = tokio::join!(
+        production.start_api(),
+        production.start_admin(),
+        production.start_worker()
+    );
+    production.create(&["afterwards@example.org".to_owned()]).await;
+    eventually(PATIENCE, "what was under way is done", async || {
+        let done = count(&copy, "jobs WHERE kind = 'welcome_email' AND state = 'done'").await;
+        (done == users).then_some(())
+    })
+    .await;
+    let sent = "mails WHERE kind = 'welcome_email' AND state = 'sent'";
+    assert_eq!(count(&copy, sent).await, users, "everybody of the copy has their mail");
+    let mails = production.smtp.mails();
+    assert!(mails.iter().any(|mail| mail.to == "afterwards@example.org"));
+    let said = production.command(&["doctor"]).await;
+    assert!(
+        said.contains("ok     audit log") && said.contains("ok     workers"),
+        "{said}"
+    );
 }

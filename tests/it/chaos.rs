@@ -7,7 +7,7 @@ use std::{
 
 use sea_orm::{ConnectionTrait, Statement};
 use serde_json::Value;
-use usher_shared::db::{PoolOptions, connect};
+use usher_shared::foundation::db::{PoolOptions, connect};
 use usher_testkit::{Folder, Program, eventually, free_port, run};
 
 use crate::greeting::Greeting;

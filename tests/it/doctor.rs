@@ -15,32 +15,34 @@ fn usher(db: &TestDb) -> Program {
         .env("DATABASE_URL", db.url())
 }
 
-on_both! {
-    async fn a_worker_seals_the_audit_log_and_doctor_sees_who_tampers_with_it(db: TestDb) {
-        let folder = Folder::new();
-        let make_key = ["key", "create", "--name", "billing", "--scopes", "users:read"];
-        let make_key = make_key.into_iter().fold(usher(&db), Program::arg);
-        assert_eq!(make_key.finish(&folder, LIMIT).await.0, 0);
-        let doctor = usher(&db).arg("doctor");
-        let (code, text) = doctor.finish(&folder, LIMIT).await;
-        assert!(code == 0 && text.contains("1 rows, 0 of them sealed"), "{text}");
+#[on_both]
+async fn a_worker_seals_the_audit_log_and_doctor_sees_who_tampers_with_it(db: TestDb) {
+    let folder = Folder::new();
+    let make_key = ["key", "create", "--name", "billing", "--scopes", "users:read"];
+    let make_key = make_key.into_iter().fold(usher(&db), Program::arg);
+    assert_eq!(make_key.finish(&folder, LIMIT).await.0, 0);
+    let doctor = usher(&db).arg("doctor");
+    let (code, text) = doctor.finish(&folder, LIMIT).await;
+    assert!(code == 0 && text.contains("1 rows, 0 of them sealed"), "{text}");
 
-        let _worker = usher(&db).arg("worker").start(&folder).await;
-        eventually(LIMIT, "a sealed audit log", async || {
-            let (code, text) = doctor.finish(&folder, LIMIT).await;
-            (code == 0 && text.contains("1 rows, 1 of them sealed")).then_some(())
-        })
-        .await;
-
-        let forced = if db.is_postgres() {
-            "ALTER TABLE audit_log DISABLE TRIGGER ALL; UPDATE audit_log SET actor_label = 'somebody else';"
-        } else {
-            "DROP TRIGGER audit_log_no_update; UPDATE audit_log SET actor_label = 'somebody else';"
-        };
-        db.connect().await.execute_unprepared(forced).await.unwrap();
+    let _worker = usher(&db).arg("worker").start(&folder).await;
+    eventually(LIMIT, "a sealed audit log", async || {
         let (code, text) = doctor.finish(&folder, LIMIT).await;
-        assert!(code != 0 && text.contains("WRONG  audit log") && text.contains("row 1 was changed"), "{text}");
-    }
+        (code == 0 && text.contains("1 rows, 1 of them sealed")).then_some(())
+    })
+    .await;
+
+    let forced = if db.is_postgres() {
+        "ALTER TABLE audit_log DISABLE TRIGGER ALL; UPDATE audit_log SET actor_label = 'somebody else';"
+    } else {
+        "DROP TRIGGER audit_log_no_update; UPDATE audit_log SET actor_label = 'somebody else';"
+    };
+    db.connect().await.execute_unprepared(forced).await.unwrap();
+    let (code, text) = doctor.finish(&folder, LIMIT).await;
+    assert!(
+        code != 0 && text.contains("WRONG  audit log") && text.contains("row 1 was changed"),
+        "{text}"
+    );
 }
 
 /// The state and text of each part, by its name.
@@ -56,74 +58,104 @@ async fn examine(usher: Program, folder: &Folder) -> (i32, BTreeMap<String, (Str
     (code, parts.collect())
 }
 
-on_both! {
-    async fn a_house_in_order_is_told_part_by_part(db: TestDb) {
-        let (folder, redis, smtp) = (Folder::new(), Redis::start().await, Smtp::start().await);
-        let usher = || usher(&db).env("REDIS_URL", redis.url()).env("SMTP_URL", smtp.url());
-        let _worker = usher().arg("worker").start(&folder).await;
-        let (code, parts) = eventually(LIMIT, "the worker is in the list", async || {
-            let (code, parts) = examine(usher(), &folder).await;
-            (parts["workers"].1 == "1 alive, no job is due").then_some((code, parts))
-        })
-        .await;
-        assert_eq!(code, 0, "{parts:?}");
-        let wanted = ["audit log", "breaker", "clock", "database", "dead jobs", "folder", "foreign keys", "mail", "purge",
-            "redis", "schema", "secret key", "settings", "staff", "traces", "workers"];
-        assert_eq!(parts.keys().collect::<Vec<_>>(), wanted);
-        for (part, (state, text)) in &parts {
-            // Nobody was made staff, and everybody may look into the folder of the tests.
-            let good = match part.as_str() {
-                "staff" => "warning",
-                "folder" if !db.is_postgres() => "warning",
-                _ => "ok",
-            };
-            assert_eq!(state, good, "{part}: {text}");
-        }
-        assert!(parts["mail"].1.ends_with("greets, not encrypted, without a log-in"), "{parts:?}");
+#[on_both]
+async fn a_house_in_order_is_told_part_by_part(db: TestDb) {
+    let (folder, redis, smtp) = (Folder::new(), Redis::start().await, Smtp::start().await);
+    let usher = || usher(&db).env("REDIS_URL", redis.url()).env("SMTP_URL", smtp.url());
+    let _worker = usher().arg("worker").start(&folder).await;
+    let (code, parts) = eventually(LIMIT, "the worker is in the list", async || {
+        let (code, parts) = examine(usher(), &folder).await;
+        (parts["workers"].1 == "1 alive, no job is due").then_some((code, parts))
+    })
+    .await;
+    assert_eq!(code, 0, "{parts:?}");
+    let wanted = [
+        "audit log",
+        "breaker",
+        "clock",
+        "database",
+        "dead jobs",
+        "folder",
+        "foreign keys",
+        "mail",
+        "purge",
+        "redis",
+        "schema",
+        "secret key",
+        "settings",
+        "staff",
+        "traces",
+        "workers",
+    ];
+    assert_eq!(parts.keys().collect::<Vec<_>>(), wanted);
+    for (part, (state, text)) in &parts {
+        // Nobody was made staff, and everybody may look into the folder of the tests.
+        let good = match part.as_str() {
+            "staff" => "warning",
+            "folder" if !db.is_postgres() => "warning",
+            _ => "ok",
+        };
+        assert_eq!(state, good, "{part}: {text}");
     }
+    assert!(
+        parts["mail"].1.ends_with("greets, not encrypted, without a log-in"),
+        "{parts:?}"
+    );
+}
 
-    async fn whatever_is_wrong_is_named(db: TestDb) {
-        let (folder, sink) = (Folder::new(), SmtpSink::start().await);
-        let make_staff = ["staff", "create", "ada@example.org", "--name", "Ada", "--superuser"];
-        let make_staff = make_staff.into_iter().fold(usher(&db), Program::arg);
-        let (code, text) = make_staff.finish(&folder, LIMIT).await;
-        assert_eq!(code, 0, "{text}");
-        let at = "'2026-01-02T03:04:05+00:00'";
-        for (number, state) in [(1, "ready"), (2, "dead")] {
-            let id = format!("0193{number:028}");
-            let id = if db.is_postgres() { format!("'{id}'") } else { format!("x'{id}'") };
-            let job = format!(
-                "INSERT INTO jobs (id, queue, kind, payload, state, run_at, next_dispatch_at, created_at) \
-                 VALUES ({id}, 'mail', 'welcome_email', '{{}}', '{state}', {at}, {at}, {at})"
-            );
-            db.connect().await.execute_unprepared(&job).await.unwrap();
-        }
-        let breaker = format!(
-            "INSERT INTO mail_breakers (server, reason, refusals, opened_at, probe_at) \
-             VALUES ('mail.example.org:25 as us@example.org', 'it said 535', 3, {at}, {at})"
+#[on_both]
+async fn whatever_is_wrong_is_named(db: TestDb) {
+    let (folder, sink) = (Folder::new(), SmtpSink::start().await);
+    let make_staff = ["staff", "create", "ada@example.org", "--name", "Ada", "--superuser"];
+    let make_staff = make_staff.into_iter().fold(usher(&db), Program::arg);
+    let (code, text) = make_staff.finish(&folder, LIMIT).await;
+    assert_eq!(code, 0, "{text}");
+    let at = "'2026-01-02T03:04:05+00:00'";
+    for (number, state) in [(1, "ready"), (2, "dead")] {
+        let id = format!("0193{number:028}");
+        let id = if db.is_postgres() {
+            format!("'{id}'")
+        } else {
+            format!("x'{id}'")
+        };
+        let job = format!(
+            "INSERT INTO jobs (id, queue, kind, payload, state, run_at, next_dispatch_at, created_at) \
+             VALUES ({id}, 'mail', 'welcome_email', '{{}}', '{state}', {at}, {at}, {at})"
         );
-        db.connect().await.execute_unprepared(&breaker).await.unwrap();
-        let closed = format!("127.0.0.1:{}", free_port());
-        let usher = usher(&db)
-            .env("SECRET_KEY", "b25seSBmb3IgdGVzdHMsIG5ldmVyIGluIHByb2R1Y3Rpb24=")
-            .env("REDIS_URL", format!("redis://{closed}"))
-            .env("SMTP_URL", format!("smtp://usher:hunter2@{}", sink.url().trim_start_matches("smtp://")));
-        let (code, parts) = examine(usher, &folder).await;
-        assert_eq!(code, 1);
-        for (part, state, text) in [
-            ("secret key", "wrong", "text that somebody wrote"),
-            ("staff", "warning", "1 of 1 have no second factor, 1 of them superusers"),
-            ("workers", "wrong", "none is alive, and the oldest due job waits for"),
-            ("dead jobs", "warning", "1 were given up"),
-            ("breaker", "wrong", "mail.example.org:25 as us@example.org since 2026-01-02 03:04 UTC: it said 535"),
-            ("redis", "wrong", ""),
-            ("mail", "wrong", ""),
-            ("schema", "ok", "up to date"),
-        ] {
-            let (is, said) = &parts[part];
-            assert!(is == state && said.contains(text), "{part} is {is}: {said}");
-            assert!(!said.contains("hunter2"), "a password is shown: {said}");
-        }
+        db.connect().await.execute_unprepared(&job).await.unwrap();
+    }
+    let breaker = format!(
+        "INSERT INTO mail_breakers (server, reason, refusals, opened_at, probe_at) \
+         VALUES ('mail.example.org:25 as us@example.org', 'it said 535', 3, {at}, {at})"
+    );
+    db.connect().await.execute_unprepared(&breaker).await.unwrap();
+    let closed = format!("127.0.0.1:{}", free_port());
+    let usher = usher(&db)
+        .env("SECRET_KEY", "b25seSBmb3IgdGVzdHMsIG5ldmVyIGluIHByb2R1Y3Rpb24=")
+        .env("REDIS_URL", format!("redis://{closed}"))
+        .env(
+            "SMTP_URL",
+            format!("smtp://usher:hunter2@{}", sink.url().trim_start_matches("smtp://")),
+        );
+    let (code, parts) = examine(usher, &folder).await;
+    assert_eq!(code, 1);
+    for (part, state, text) in [
+        ("secret key", "wrong", "text that somebody wrote"),
+        ("staff", "warning", "1 of 1 have no second factor, 1 of them superusers"),
+        ("workers", "wrong", "none is alive, and the oldest due job waits for"),
+        ("dead jobs", "warning", "1 were given up"),
+        (
+            "breaker",
+            "wrong",
+            "mail.example.org:25 as us@example.org since 2026-01-02 03:04 UTC: it said 535",
+        ),
+        ("redis", "wrong", ""),
+        ("mail", "wrong", ""),
+        ("schema", "ok", "up to date"),
+    ] {
+        let (is, said) = &parts[part];
+        assert!(is == state && said.contains(text), "{part} is {is}: {said}");
+        assert!(!said.contains("hunter2"), "a password is shown: {said}");
     }
 }
 
@@ -147,25 +179,40 @@ fn a_machine_whose_clock_is_wrong_is_named() {
     });
 }
 
-on_both! {
-    async fn a_foreign_key_without_a_decision_is_named(db: TestDb) {
-        let folder = Folder::new();
-        let conn = db.connect().await;
-        let (_, parts) = examine(usher(&db), &folder).await;
-        assert_eq!((&*parts["foreign keys"].0, &*parts["purge"].0), ("ok", "ok"), "{parts:?}");
-        for (table, rule) in [("articles", ""), ("drafts", "ON DELETE RESTRICT"), ("notes", "ON DELETE CASCADE"), ("likes", "ON DELETE SET NULL")] {
-            let sql = format!("CREATE TABLE {table} (id bigint PRIMARY KEY, author_id bigint REFERENCES users (id) {rule})");
-            conn.execute_unprepared(&sql).await.unwrap();
-        }
-        conn.execute_unprepared(
-            "INSERT INTO users (email, email_key, name, created_at, updated_at, deleted_at) VALUES \
-             ('a@example.org', 'a@example.org', 'A', '2020-01-01T00:00:00+00:00', '2020-01-01T00:00:00+00:00', '2020-01-01T00:00:00+00:00'); \
-             INSERT INTO articles SELECT 1, id FROM users",
-        ).await.unwrap();
-        let (_, parts) = examine(usher(&db), &folder).await;
-        let (state, text) = &parts["foreign keys"];
-        assert!(state == "warning" && text.starts_with("articles.author_id, drafts.author_id:"), "{text}");
-        let (state, text) = &parts["purge"];
-        assert!(state == "warning" && text.contains("held by articles.author_id"), "{text}");
+#[on_both]
+async fn a_foreign_key_without_a_decision_is_named(db: TestDb) {
+    let folder = Folder::new();
+    let conn = db.connect().await;
+    let (_, parts) = examine(usher(&db), &folder).await;
+    assert_eq!(
+        (&*parts["foreign keys"].0, &*parts["purge"].0),
+        ("ok", "ok"),
+        "{parts:?}"
+    );
+    for (table, rule) in [
+        ("articles", ""),
+        ("drafts", "ON DELETE RESTRICT"),
+        ("notes", "ON DELETE CASCADE"),
+        ("likes", "ON DELETE SET NULL"),
+    ] {
+        let sql =
+            format!("CREATE TABLE {table} (id bigint PRIMARY KEY, author_id bigint REFERENCES users (id) {rule})");
+        conn.execute_unprepared(&sql).await.unwrap();
     }
+    conn.execute_unprepared(
+        "INSERT INTO users (email, email_key, name, created_at, updated_at, deleted_at) VALUES \
+         ('a@example.org', 'a@example.org', 'A', '2020-01-01T00:00:00+00:00', '2020-01-01T00:00:00+00:00', '2020-01-01T00:00:00+00:00'); \
+         INSERT INTO articles SELECT 1, id FROM users",
+    ).await.unwrap();
+    let (_, parts) = examine(usher(&db), &folder).await;
+    let (state, text) = &parts["foreign keys"];
+    assert!(
+        state == "warning" && text.starts_with("articles.author_id, drafts.author_id:"),
+        "{text}"
+    );
+    let (state, text) = &parts["purge"];
+    assert!(
+        state == "warning" && text.contains("held by articles.author_id"),
+        "{text}"
+    );
 }

@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use usher_shared::config::SETTINGS;
+use usher_shared::foundation::config::SETTINGS;
 use usher_testkit::{Folder, Program, run};
 
 const COMPOSE: &str = include_str!("../../docker-compose.yml");

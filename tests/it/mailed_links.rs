@@ -5,7 +5,7 @@ use std::time::Duration;
 use reqwest::{Client, Method};
 use sea_orm::{ColumnTrait, DatabaseConnection, EntityTrait, QueryFilter, QueryOrder};
 use serde_json::{Value, json};
-use usher_shared::{
+use usher_shared::foundation::{
     db::{PoolOptions, connect},
     entity::mail,
 };

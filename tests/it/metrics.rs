@@ -7,7 +7,7 @@ use std::{
 
 use reqwest::{Client, Method, Response};
 use serde_json::{Value, json};
-use usher_testkit::{Folder, Program, Running, eventually, free_port, on_both, run};
+use usher_testkit::{Folder, Program, Running, TestDb, eventually, free_port, on_both, run};
 
 use crate::{
     greeting::Greeting,
@@ -68,65 +68,98 @@ fn served(room: &str, method: &str, route: &str, status: &str) -> String {
     format!("usher_http_requests_total{{room=\"{room}\",method=\"{method}\",route=\"{route}\",status=\"{status}\"}}")
 }
 
-on_both! {
-    async fn each_process_tells_what_it_served(db: TestDb) {
-        let production = Production::start(db, None).await;
-        let rooms = tokio::join!(production.start_api(), production.start_admin(), production.start_worker());
-        let (api, admin, key) = (&production.api, &production.admin, &production.key);
-        let ada = ask(
-            Method::POST,
-            format!("http://{api}/users"),
-            key,
-            json!({"name": "Ada Lovelace", "email": "ada@example.org"}),
-        );
-        let ada: Value = ada.await.json().await.expect("a user");
-        let path = ada["id"].as_str().map_or_else(|| ada["id"].to_string(), str::to_owned);
-        for _ in 0..3 {
-            ask(Method::GET, format!("http://{api}/users/{path}/"), key, json!(null)).await;
-        }
-        ask(Method::GET, format!("http://{api}/marker-{key}"), key, json!(null)).await;
-        ask(Method::from_bytes(b"BREW").unwrap(), format!("http://{api}/marker"), key, json!(null)).await;
-        let wrong = json!({"email": EMAIL, "password": "not the one at all"});
-        assert_eq!(ask(Method::POST, format!("http://{api}/auth/login"), key, wrong).await.status(), 401);
-        ask(Method::GET, format!("http://{admin}/admin/login"), key, json!(null)).await;
-        ask(Method::GET, format!("http://{admin}/marker-{key}"), key, json!(null)).await;
+#[on_both]
+async fn each_process_tells_what_it_served(db: TestDb) {
+    let production = Production::start(db, None).await;
+    let rooms = tokio::join!(
+        production.start_api(),
+        production.start_admin(),
+        production.start_worker()
+    );
+    let (api, admin, key) = (&production.api, &production.admin, &production.key);
+    let ada = ask(
+        Method::POST,
+        format!("http://{api}/users"),
+        key,
+        json!({"name": "Ada Lovelace", "email": "ada@example.org"}),
+    );
+    let ada: Value = ada.await.json().await.expect("a user");
+    let path = ada["id"].as_str().map_or_else(|| ada["id"].to_string(), str::to_owned);
+    for _ in 0..3 {
+        ask(Method::GET, format!("http://{api}/users/{path}/"), key, json!(null)).await;
+    }
+    ask(Method::GET, format!("http://{api}/marker-{key}"), key, json!(null)).await;
+    ask(
+        Method::from_bytes(b"BREW").unwrap(),
+        format!("http://{api}/marker"),
+        key,
+        json!(null),
+    )
+    .await;
+    let wrong = json!({"email": EMAIL, "password": "not the one at all"});
+    assert_eq!(
+        ask(Method::POST, format!("http://{api}/auth/login"), key, wrong)
+            .await
+            .status(),
+        401
+    );
+    ask(Method::GET, format!("http://{admin}/admin/login"), key, json!(null)).await;
+    ask(Method::GET, format!("http://{admin}/marker-{key}"), key, json!(null)).await;
 
-        let scrape = Scrape::of(&production.api_metrics).await;
-        for (series, value) in [
-            (served("api", "POST", "/users", "201"), 1.0),
-            (served("api", "GET", "/users/{id}", "200"), 3.0),
-            (served("api", "GET", "none", "404"), 1.0),
-            (served("api", "other", "none", "404"), 1.0),
-            (served("api", "POST", "/auth/login", "401"), 1.0),
-            ("usher_http_request_seconds_count{room=\"api\",method=\"GET\",route=\"/users/{id}\"}".to_owned(), 3.0),
-            ("usher_http_request_seconds_bucket{room=\"api\",method=\"GET\",route=\"/users/{id}\",le=\"+Inf\"}".to_owned(), 3.0),
-            ("usher_http_in_flight{room=\"api\"}".to_owned(), 0.0),
-            ("usher_log_in_failures_total{room=\"api\"}".to_owned(), 1.0),
-            ("usher_db_connections_max{pool=\"house\"}".to_owned(), 16.0),
-        ] {
-            assert_eq!(scrape.value(&series), value, "{series} in\n{}", scrape.text);
-        }
-        let of_pool = |state| scrape.value(&format!("usher_db_connections{{pool=\"house\",state=\"{state}\"}}"));
-        assert!((1.0..=16.0).contains(&(of_pool("busy") + of_pool("idle"))), "{}", scrape.text);
-        assert!(scrape.value("process_resident_memory_bytes") > 1_000_000.0);
-        assert!(scrape.value("process_cpu_seconds_total") >= 0.0 && scrape.value("process_open_fds") > 3.0);
-        assert!(!scrape.text.contains("marker"), "a path as it was sent: {}", scrape.text);
+    let scrape = Scrape::of(&production.api_metrics).await;
+    for (series, value) in [
+        (served("api", "POST", "/users", "201"), 1.0),
+        (served("api", "GET", "/users/{id}", "200"), 3.0),
+        (served("api", "GET", "none", "404"), 1.0),
+        (served("api", "other", "none", "404"), 1.0),
+        (served("api", "POST", "/auth/login", "401"), 1.0),
+        (
+            "usher_http_request_seconds_count{room=\"api\",method=\"GET\",route=\"/users/{id}\"}".to_owned(),
+            3.0,
+        ),
+        (
+            "usher_http_request_seconds_bucket{room=\"api\",method=\"GET\",route=\"/users/{id}\",le=\"+Inf\"}"
+                .to_owned(),
+            3.0,
+        ),
+        ("usher_http_in_flight{room=\"api\"}".to_owned(), 0.0),
+        ("usher_log_in_failures_total{room=\"api\"}".to_owned(), 1.0),
+        ("usher_db_connections_max{pool=\"house\"}".to_owned(), 16.0),
+    ] {
+        assert_eq!(scrape.value(&series), value, "{series} in\n{}", scrape.text);
+    }
+    let of_pool = |state| scrape.value(&format!("usher_db_connections{{pool=\"house\",state=\"{state}\"}}"));
+    assert!(
+        (1.0..=16.0).contains(&(of_pool("busy") + of_pool("idle"))),
+        "{}",
+        scrape.text
+    );
+    assert!(scrape.value("process_resident_memory_bytes") > 1_000_000.0);
+    assert!(scrape.value("process_cpu_seconds_total") >= 0.0 && scrape.value("process_open_fds") > 3.0);
+    assert!(
+        !scrape.text.contains("marker"),
+        "a path as it was sent: {}",
+        scrape.text
+    );
 
-        let scrape = Scrape::of(&production.admin_metrics).await;
-        assert_eq!(scrape.value(&served("admin", "GET", "/admin/login", "200")), 1.0);
-        assert_eq!(scrape.value(&served("admin", "GET", "none", "404")), 1.0);
-        assert!(!scrape.text.contains("marker") && !scrape.text.contains("room=\"api\""), "{}", scrape.text);
+    let scrape = Scrape::of(&production.admin_metrics).await;
+    assert_eq!(scrape.value(&served("admin", "GET", "/admin/login", "200")), 1.0);
+    assert_eq!(scrape.value(&served("admin", "GET", "none", "404")), 1.0);
+    assert!(
+        !scrape.text.contains("marker") && !scrape.text.contains("room=\"api\""),
+        "{}",
+        scrape.text
+    );
 
-        production.smtp.wait_for(1, PATIENCE).await;
-        eventually(PATIENCE, "the worker has sent it", async || {
-            let scrape = Scrape::of(&production.worker).await;
-            let pools = scrape.values.contains_key("usher_db_connections_max{pool=\"worker\"}");
-            (pools && scrape.values.get("usher_mails_total{outcome=\"sent\"}") == Some(&1.0)).then_some(())
-        })
-        .await;
-        for room in [rooms.0, rooms.1, rooms.2] {
-            assert_eq!(room.terminate().await, 0);
-        }
+    production.smtp.wait_for(1, PATIENCE).await;
+    eventually(PATIENCE, "the worker has sent it", async || {
+        let scrape = Scrape::of(&production.worker).await;
+        let pools = scrape.values.contains_key("usher_db_connections_max{pool=\"worker\"}");
+        (pools && scrape.values.get("usher_mails_total{outcome=\"sent\"}") == Some(&1.0)).then_some(())
+    })
+    .await;
+    for room in [rooms.0, rooms.1, rooms.2] {
+        assert_eq!(room.terminate().await, 0);
     }
 }
 

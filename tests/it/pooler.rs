@@ -7,7 +7,7 @@ use futures::future::{join_all, try_join_all};
 use reqwest::Client;
 use sea_orm::{ConnectionTrait, DatabaseConnection, DbBackend, Statement};
 use serde_json::json;
-use usher_shared::db::{PoolOptions, connect};
+use usher_shared::foundation::db::{PoolOptions, connect};
 use usher_testkit::{Pooler, Redis, TestDb, eventually, run};
 
 use crate::{

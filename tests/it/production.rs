@@ -83,16 +83,15 @@ fn three_processes_take_a_sign_up_to_the_mailbox_and_to_staff() {
     });
 }
 
-on_both! {
-    async fn without_redis_the_worker_polls_the_ledger(db: TestDb) {
-        let production = Production::start(db, None).await;
-        let (_api, _worker) = tokio::join!(production.start_api(), production.start_worker());
-        let people = people(32);
-        production.create(&people).await;
-        let mails = production.smtp.wait_for(people.len(), Duration::from_secs(20)).await;
-        assert_eq!((mails.len(), recipients(&mails).len()), (32, 32));
-        all_done(&production.db.connect().await, people.len(), Duration::from_secs(5)).await;
-    }
+#[on_both]
+async fn without_redis_the_worker_polls_the_ledger(db: TestDb) {
+    let production = Production::start(db, None).await;
+    let (_api, _worker) = tokio::join!(production.start_api(), production.start_worker());
+    let people = people(32);
+    production.create(&people).await;
+    let mails = production.smtp.wait_for(people.len(), Duration::from_secs(20)).await;
+    assert_eq!((mails.len(), recipients(&mails).len()), (32, 32));
+    all_done(&production.db.connect().await, people.len(), Duration::from_secs(5)).await;
 }
 
 #[test]

@@ -3,7 +3,7 @@
 use std::{path::Path, process::Command, time::Duration};
 
 use sea_orm::{ColumnTrait, EntityTrait, QueryFilter};
-use usher_shared::{
+use usher_shared::foundation::{
     db::{PoolOptions, connect},
     entity::mail,
 };

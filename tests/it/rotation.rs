@@ -3,7 +3,7 @@
 use reqwest::{Client, Method};
 use sea_orm::ConnectionTrait;
 use serde_json::{Value, json};
-use usher_testkit::{Running, eventually, on_both};
+use usher_testkit::{Running, TestDb, eventually, on_both};
 
 use crate::{
     rooms::{EMAIL, PASSWORD, Production},
@@ -98,79 +98,109 @@ impl Holder<'_> {
     }
 }
 
-on_both! {
-    async fn an_old_key_is_accepted_until_what_it_sealed_is_sealed_anew(db: TestDb) {
-        let production = Production::start(db, None).await;
-        let mut ada = Holder {
-            production: &production,
-            client: Client::new(),
-            access: String::new(),
-            refresh: String::new(),
-            totp: String::new(),
-            recovery_codes: vec![],
-        };
+#[on_both]
+async fn an_old_key_is_accepted_until_what_it_sealed_is_sealed_anew(db: TestDb) {
+    let production = Production::start(db, None).await;
+    let mut ada = Holder {
+        production: &production,
+        client: Client::new(),
+        access: String::new(),
+        refresh: String::new(),
+        totp: String::new(),
+        recovery_codes: vec![],
+    };
 
-        let api = production.start_api_with(BEFORE).await;
-        assert_eq!(ada.sign_in(json!(null)).await, 200);
-        ada.enrol().await;
-        assert_eq!(ada.create_once().await, (201, false));
-        let (_, page) = ada.list("/users?limit=1").await;
-        let next = format!("/users?limit=1&cursor={}", page["next_cursor"].as_str().expect("a cursor"));
-        let spent = ada.refresh.clone();
-        let (_, lost) = ada.ask(Method::POST, "/auth/refresh", json!({"refresh_token": spent})).await;
-        assert_eq!(api.terminate().await, 0);
-        seal(&production).await;
+    let api = production.start_api_with(BEFORE).await;
+    assert_eq!(ada.sign_in(json!(null)).await, 200);
+    ada.enrol().await;
+    assert_eq!(ada.create_once().await, (201, false));
+    let (_, page) = ada.list("/users?limit=1").await;
+    let next = format!(
+        "/users?limit=1&cursor={}",
+        page["next_cursor"].as_str().expect("a cursor")
+    );
+    let spent = ada.refresh.clone();
+    let (_, lost) = ada
+        .ask(Method::POST, "/auth/refresh", json!({"refresh_token": spent}))
+        .await;
+    assert_eq!(api.terminate().await, 0);
+    seal(&production).await;
 
-        let (api, worker) = tokio::join!(production.start_api_with(MEANWHILE), production.start_worker_with(MEANWHILE));
-        let (status, found) = ada.ask(Method::POST, "/auth/refresh", json!({"refresh_token": spent})).await;
-        assert_eq!((status, &found["access_token"]), (200, &lost["access_token"]), "the lost answer is found again");
-        ada.keep(&found);
-        assert_eq!(ada.list(&next).await.0, 200, "the cursor leads on");
-        assert_eq!(ada.create_once().await, (201, true), "the call is known");
-        let proof = ada.app_code().await;
-        assert_eq!(ada.sign_in(proof).await, 200, "the app's codes are good");
-        let proof = json!({"recovery_code": ada.recovery_codes[0]});
-        assert_eq!(ada.sign_in(proof).await, 200, "codes on paper are good");
+    let (api, worker) = tokio::join!(
+        production.start_api_with(MEANWHILE),
+        production.start_worker_with(MEANWHILE)
+    );
+    let (status, found) = ada
+        .ask(Method::POST, "/auth/refresh", json!({"refresh_token": spent}))
+        .await;
+    assert_eq!(
+        (status, &found["access_token"]),
+        (200, &lost["access_token"]),
+        "the lost answer is found again"
+    );
+    ada.keep(&found);
+    assert_eq!(ada.list(&next).await.0, 200, "the cursor leads on");
+    assert_eq!(ada.create_once().await, (201, true), "the call is known");
+    let proof = ada.app_code().await;
+    assert_eq!(ada.sign_in(proof).await, 200, "the app's codes are good");
+    let proof = json!({"recovery_code": ada.recovery_codes[0]});
+    assert_eq!(ada.sign_in(proof).await, 200, "codes on paper are good");
 
-        let (code, text) = production.command_with(&["reseal"], MEANWHILE).await;
-        assert!(code == 0 && text.contains("1 sealed anew, 0 were already, 0 that no key opens"), "{text}");
-        assert!(text.contains("9 unused"), "{text}");
-        let (code, text) = production.command_with(&["reseal", "--json"], MEANWHILE).await;
-        assert!(code == 0 && text.contains("\"current\": 1") && text.contains("\"resealed\": 0"), "{text}");
-        let (code, text) = production.command_with(&["doctor"], MEANWHILE).await;
-        assert!(code == 0 && text.contains("SECRET_KEY_OLD is accepted as well"), "{text}");
-        assert_eq!((api.terminate().await, worker.terminate().await), (0, 0));
+    let (code, text) = production.command_with(&["reseal"], MEANWHILE).await;
+    assert!(
+        code == 0 && text.contains("1 sealed anew, 0 were already, 0 that no key opens"),
+        "{text}"
+    );
+    assert!(text.contains("9 unused"), "{text}");
+    let (code, text) = production.command_with(&["reseal", "--json"], MEANWHILE).await;
+    assert!(
+        code == 0 && text.contains("\"current\": 1") && text.contains("\"resealed\": 0"),
+        "{text}"
+    );
+    let (code, text) = production.command_with(&["doctor"], MEANWHILE).await;
+    assert!(
+        code == 0 && text.contains("SECRET_KEY_OLD is accepted as well"),
+        "{text}"
+    );
+    assert_eq!((api.terminate().await, worker.terminate().await), (0, 0));
 
-        let _api: Running = production.start_api_with(AFTER).await;
-        assert_eq!(ada.ask(Method::GET, "/me", json!(null)).await.0, 200, "the session goes on");
-        let proof = ada.app_code().await;
-        assert_eq!(ada.sign_in(proof).await, 200, "the app's codes are still good");
-        let proof = json!({"recovery_code": ada.recovery_codes[1]});
-        assert_eq!(ada.sign_in(proof).await, 401, "codes on paper went with their key");
-        assert_eq!(ada.list(&next).await.0, 422, "as did cursors");
-        let (code, text) = production.command_with(&["doctor"], AFTER).await;
-        assert!(code == 1 && text.contains("nor in SECRET_KEY_OLD"), "seals need the key that made them: {text}");
-    }
+    let _api: Running = production.start_api_with(AFTER).await;
+    assert_eq!(
+        ada.ask(Method::GET, "/me", json!(null)).await.0,
+        200,
+        "the session goes on"
+    );
+    let proof = ada.app_code().await;
+    assert_eq!(ada.sign_in(proof).await, 200, "the app's codes are still good");
+    let proof = json!({"recovery_code": ada.recovery_codes[1]});
+    assert_eq!(ada.sign_in(proof).await, 401, "codes on paper went with their key");
+    assert_eq!(ada.list(&next).await.0, 422, "as did cursors");
+    let (code, text) = production.command_with(&["doctor"], AFTER).await;
+    assert!(
+        code == 1 && text.contains("nor in SECRET_KEY_OLD"),
+        "seals need the key that made them: {text}"
+    );
+}
 
-    async fn what_no_key_opens_is_said(db: TestDb) {
-        let production = Production::start(db, None).await;
-        let mut ada = Holder {
-            production: &production,
-            client: Client::new(),
-            access: String::new(),
-            refresh: String::new(),
-            totp: String::new(),
-            recovery_codes: vec![],
-        };
-        let api = production.start_api_with(BEFORE).await;
-        assert_eq!(ada.sign_in(json!(null)).await, 200);
-        ada.enrol().await;
-        assert_eq!(api.terminate().await, 0);
-        let (code, text) = production.command_with(&["reseal"], AFTER).await;
-        assert!(code == 1 && text.contains("1 that no key opens"), "{text}");
-        let (code, text) = production.command_with(&["reseal"], &[("SECRET_KEY", "")]).await;
-        assert!(code == 1 && text.contains("SECRET_KEY is not set"), "{text}");
-    }
+#[on_both]
+async fn what_no_key_opens_is_said(db: TestDb) {
+    let production = Production::start(db, None).await;
+    let mut ada = Holder {
+        production: &production,
+        client: Client::new(),
+        access: String::new(),
+        refresh: String::new(),
+        totp: String::new(),
+        recovery_codes: vec![],
+    };
+    let api = production.start_api_with(BEFORE).await;
+    assert_eq!(ada.sign_in(json!(null)).await, 200);
+    ada.enrol().await;
+    assert_eq!(api.terminate().await, 0);
+    let (code, text) = production.command_with(&["reseal"], AFTER).await;
+    assert!(code == 1 && text.contains("1 that no key opens"), "{text}");
+    let (code, text) = production.command_with(&["reseal"], &[("SECRET_KEY", "")]).await;
+    assert!(code == 1 && text.contains("SECRET_KEY is not set"), "{text}");
 }
 
 /// Lets a worker seal the audit log under the old key.

@@ -330,7 +330,7 @@ async fn of_keys(ada: &mut Keeper<'_>) {
 
 /// The code that an app shows now for this base32 secret.
 pub fn code(secret: &str) -> String {
-    let now = usher_shared::time::now().timestamp();
+    let now = usher_shared::foundation::time::now().timestamp();
     Builder::new()
         .with_algorithm(Algorithm::SHA1)
         .with_digits(6)

@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use sea_orm::ConnectionTrait;
-use usher_shared::config::{SETTINGS, flag_name};
+use usher_shared::foundation::config::{SETTINGS, flag_name};
 use usher_testkit::{Folder, Program, TestDb, eventually, free_port, run};
 
 const SECRET_KEY: &str = "b25seSBmb3IgdGVzdHMsIG5ldmVyIGluIHByb2R1Y3Rpb24=";

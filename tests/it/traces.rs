@@ -58,40 +58,79 @@ fn is_below(spans: &[Span], span: &Span, top: &Span) -> bool {
     false
 }
 
-on_both! {
-    async fn one_trace_goes_from_the_request_through_its_statements_and_its_job_to_the_mail(db: TestDb) {
-        let is_postgres = db.is_postgres();
-        let redis = if is_postgres { Some(Redis::start().await) } else { None };
-        let (production, collector) = traced(db, redis.as_ref(), &[("OTEL_EXPORTER_OTLP_HEADERS", "x-tenant=usher%20tests")]).await;
-        let rooms = tokio::join!(production.start_api(), production.start_worker());
-        assert_eq!(create(&production, ADDRESS, SAMPLED).await.status(), 201);
-        production.smtp.wait_for(1, Duration::from_secs(30)).await;
+#[on_both]
+async fn one_trace_goes_from_the_request_through_its_statements_and_its_job_to_the_mail(db: TestDb) {
+    let is_postgres = db.is_postgres();
+    let redis = if is_postgres { Some(Redis::start().await) } else { None };
+    let (production, collector) = traced(
+        db,
+        redis.as_ref(),
+        &[("OTEL_EXPORTER_OTLP_HEADERS", "x-tenant=usher%20tests")],
+    )
+    .await;
+    let rooms = tokio::join!(production.start_api(), production.start_worker());
+    assert_eq!(create(&production, ADDRESS, SAMPLED).await.status(), 201);
+    production.smtp.wait_for(1, Duration::from_secs(30)).await;
 
-        let spans = collector.trace(ID, &["POST /users", "process welcome_email", "send mail"]).await;
-        let request = named(&spans, "POST /users");
-        assert_eq!((&*request.parent, &*request.kind, &*request.service), ("00f067aa0ba902b7", "Server", "usher-api"));
-        assert_eq!((request.get("http.response.status_code"), request.get("http.route")), ("201", "/users"));
-        assert!(!request.is_error && request.took > Duration::ZERO);
+    let spans = collector
+        .trace(ID, &["POST /users", "process welcome_email", "send mail"])
+        .await;
+    let request = named(&spans, "POST /users");
+    assert_eq!(
+        (&*request.parent, &*request.kind, &*request.service),
+        ("00f067aa0ba902b7", "Server", "usher-api")
+    );
+    assert_eq!(
+        (request.get("http.response.status_code"), request.get("http.route")),
+        ("201", "/users")
+    );
+    assert!(!request.is_error && request.took > Duration::ZERO);
 
-        let send = named(&spans, "send welcome_email");
-        assert_eq!((&*send.parent, &*send.kind), (&*request.id, "Producer"));
-        let attempt = named(&spans, "process welcome_email");
-        assert_eq!((&*attempt.parent, &*attempt.kind, &*attempt.service), (&*send.id, "Consumer", "usher-worker"));
-        assert_eq!((attempt.get("usher.job.attempt"), attempt.get("messaging.destination.name")), ("1", "mail"));
-        let mail = named(&spans, "send mail");
-        assert_eq!((&*mail.parent, &*mail.kind, mail.get("network.protocol.name")), (&*attempt.id, "Client", "smtp"));
+    let send = named(&spans, "send welcome_email");
+    assert_eq!((&*send.parent, &*send.kind), (&*request.id, "Producer"));
+    let attempt = named(&spans, "process welcome_email");
+    assert_eq!(
+        (&*attempt.parent, &*attempt.kind, &*attempt.service),
+        (&*send.id, "Consumer", "usher-worker")
+    );
+    assert_eq!(
+        (
+            attempt.get("usher.job.attempt"),
+            attempt.get("messaging.destination.name")
+        ),
+        ("1", "mail")
+    );
+    let mail = named(&spans, "send mail");
+    assert_eq!(
+        (&*mail.parent, &*mail.kind, mail.get("network.protocol.name")),
+        (&*attempt.id, "Client", "smtp")
+    );
 
-        let system = if is_postgres { "postgresql" } else { "sqlite" };
-        let statements: Vec<_> = spans.iter().filter(|span| !span.get("db.query.text").is_empty()).collect();
-        assert!(statements.iter().all(|span| span.get("db.system.name") == system && span.kind == "Client"));
-        let below = |top: &Span, name: &str| statements.iter().any(|span| span.name == name && is_below(&spans, span, top));
-        for (top, name) in [(request, "INSERT users"), (request, "COMMIT"), (attempt, "COMMIT")] {
-            assert!(below(top, name), "no {name} during {}: {spans:#?}", top.name);
-        }
-        assert!(spans.iter().all(|span| span.attributes.values().all(|value| !value.contains("ada.traced"))));
-        assert_eq!(collector.headers()["x-tenant"], "usher tests");
-        drop(rooms);
+    let system = if is_postgres { "postgresql" } else { "sqlite" };
+    let statements: Vec<_> = spans
+        .iter()
+        .filter(|span| !span.get("db.query.text").is_empty())
+        .collect();
+    assert!(
+        statements
+            .iter()
+            .all(|span| span.get("db.system.name") == system && span.kind == "Client")
+    );
+    let below = |top: &Span, name: &str| {
+        statements
+            .iter()
+            .any(|span| span.name == name && is_below(&spans, span, top))
+    };
+    for (top, name) in [(request, "INSERT users"), (request, "COMMIT"), (attempt, "COMMIT")] {
+        assert!(below(top, name), "no {name} during {}: {spans:#?}", top.name);
     }
+    assert!(
+        spans
+            .iter()
+            .all(|span| span.attributes.values().all(|value| !value.contains("ada.traced")))
+    );
+    assert_eq!(collector.headers()["x-tenant"], "usher tests");
+    drop(rooms);
 }
 
 #[test]

@@ -6,7 +6,7 @@ use std::time::Duration;
 use reqwest::Client;
 use sea_orm::{ConnectionTrait, DatabaseConnection};
 use serde_json::Value;
-use usher_testkit::{eventually, on_both};
+use usher_testkit::{TestDb, eventually, on_both};
 
 use crate::{
     rooms::{EMAIL, PASSWORD, Production},
@@ -80,40 +80,50 @@ async fn journey(production: &Production, from: usize) {
     staff.expect_clean_pages().await;
 }
 
-on_both! {
-    async fn programs_run_on_beside_a_schema_that_is_newer_than_they_are(db: TestDb) {
-        let production = Production::start(db, None).await;
-        let rooms = tokio::join!(production.start_api(), production.start_admin(), production.start_worker());
-        let schema = production.db.connect().await;
+#[on_both]
+async fn programs_run_on_beside_a_schema_that_is_newer_than_they_are(db: TestDb) {
+    let production = Production::start(db, None).await;
+    let rooms = tokio::join!(
+        production.start_api(),
+        production.start_admin(),
+        production.start_worker()
+    );
+    let schema = production.db.connect().await;
 
-        // The step goes in while sign-ups go on: each of them is answered with 201.
-        let (before, meanwhile) = (people(0, 16), people(16, 160));
-        production.create(&before).await;
-        tokio::join!(production.create(&meanwhile), expand(&schema));
-        production.smtp.wait_for(176, PATIENCE).await;
-        for room in [&production.api, &production.admin, &production.worker] {
-            assert!(is_ready(room).await, "{room} takes requests beside a newer schema");
-        }
-        journey(&production, 200).await;
-
-        // A process of the old release that starts only now, such as one that crashed, is as good.
-        for room in [rooms.0, rooms.1, rooms.2] {
-            assert_eq!(room.terminate().await, 0);
-        }
-        let _rooms = tokio::join!(production.start_api(), production.start_admin(), production.start_worker());
-        journey(&production, 201).await;
-
-        // Its commands, too: whoever goes back a release runs them.
-        let said = production.command(&["migrate", "up"]).await;
-        assert!(said.contains("newer than this program"), "{said}");
-        let said = production.command(&["migrate", "status", "--json"]).await;
-        let steps: Vec<Value> = serde_json::from_str(&said).unwrap_or_else(|error| panic!("{error}: {said}"));
-        assert_eq!(steps.last().expect("a step")["status"], "Unknown", "{said}");
-        let (code, said) = production.command_with(&["migrate", "down"], &[]).await;
-        assert!(code == 1 && said.contains("m29990101_000001_next"), "what is newer is not taken back: {said}");
-        let said = production.command(&["key", "create", "--name", "after"]).await;
-        assert!(said.trim().starts_with("uak_"), "{said}");
-        let said = production.command(&["seed", "--users", "50"]).await;
-        assert!(!said.contains("rror"), "{said}");
+    // The step goes in while sign-ups go on: each of them is answered with 201.
+    let (before, meanwhile) = (people(0, 16), people(16, 160));
+    production.create(&before).await;
+    tokio::join!(production.create(&meanwhile), expand(&schema));
+    production.smtp.wait_for(176, PATIENCE).await;
+    for room in [&production.api, &production.admin, &production.worker] {
+        assert!(is_ready(room).await, "{room} takes requests beside a newer schema");
     }
+    journey(&production, 200).await;
+
+    // A process of the old release that starts only now, such as one that crashed, is as good.
+    for room in [rooms.0, rooms.1, rooms.2] {
+        assert_eq!(room.terminate().await, 0);
+    }
+    let _rooms = tokio::join!(
+        production.start_api(),
+        production.start_admin(),
+        production.start_worker()
+    );
+    journey(&production, 201).await;
+
+    // Its commands, too: whoever goes back a release runs them.
+    let said = production.command(&["migrate", "up"]).await;
+    assert!(said.contains("newer than this program"), "{said}");
+    let said = production.command(&["migrate", "status", "--json"]).await;
+    let steps: Vec<Value> = serde_json::from_str(&said).unwrap_or_else(|error| panic!("{error}: {said}"));
+    assert_eq!(steps.last().expect("a step")["status"], "Unknown", "{said}");
+    let (code, said) = production.command_with(&["migrate", "down"], &[]).await;
+    assert!(
+        code == 1 && said.contains("m29990101_000001_next"),
+        "what is newer is not taken back: {said}"
+    );
+    let said = production.command(&["key", "create", "--name", "after"]).await;
+    assert!(said.trim().starts_with("uak_"), "{said}");
+    let said = production.command(&["seed", "--users", "50"]).await;
+    assert!(!said.contains("rror"), "{said}");
 }

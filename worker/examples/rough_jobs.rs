@@ -6,10 +6,11 @@ use std::time::Duration;
 
 use serde::{Deserialize, Serialize};
 use usher_shared::{
-    Config,
-    config::{Mode, Source},
+    foundation::{
+        config::{Config, Mode, Source},
+        log, process,
+    },
     jobs::Job,
-    log, process,
 };
 use usher_worker::{JobContext, JobError, Options, Policy, Registry, Worker};
 

@@ -1,4 +1,4 @@
-//! One run of one job: the handler under its time limit, a panic caught, and the ledger told how it ended.
+//! One run of one job: the handler under its time limit, a panic caught, and the jobs table told how it ended.
 //! This happens below apalis' layers, so that a timeout or a panic is an outcome like any other.
 
 use std::{
@@ -12,18 +12,13 @@ use futures::FutureExt;
 use sea_orm::ActiveEnum;
 use tracing::{Instrument, debug, error, info, info_span, warn};
 use usher_shared::{
-    config::Config,
-    db,
-    entity::job_attempt::AttemptOutcome,
-    jobs::{CompleteError, Failure, Finisher, Ledger},
-    redact,
-    time::now,
-    trace,
+    foundation::{config::Config, db, entity::job_attempt::AttemptOutcome, redact, time::now, trace},
+    jobs::{CompleteError, Failure, Finisher, JobStore},
 };
 
 use crate::{
     Backoff, JobContext, JobError, Mailer, Policy, Registry,
-    held::{HeldJob, Stop},
+    held::{LeasedJob, Stop},
     keep::{CALL_LIMIT, panic_text, within},
     mailer::Desk,
     metrics::{Ended, Metrics},
@@ -39,7 +34,7 @@ const SETTLE_PAUSE: Backoff = Backoff {
 /// What all runs of this process share.
 pub(crate) struct Workshop {
     pub(crate) registry: Registry,
-    pub(crate) ledger: Ledger,
+    pub(crate) job_store: JobStore,
     pub(crate) finisher: Finisher,
     pub(crate) config: Arc<Config>,
     pub(crate) mailer: Mailer,
@@ -47,7 +42,7 @@ pub(crate) struct Workshop {
     pub(crate) metrics: Arc<Metrics>,
 }
 
-/// How a run ended, and so what the ledger is told.
+/// How a run ended, and so what the jobs table is told.
 enum End {
     Done,
     /// The handler completed the job in its own transaction.
@@ -61,7 +56,7 @@ enum End {
 }
 
 /// The one task function that apalis calls.
-pub(crate) async fn run(held: HeldJob, workshop: Data<Arc<Workshop>>) {
+pub(crate) async fn run(held: LeasedJob, workshop: Data<Arc<Workshop>>) {
     // Jobs that come by the clock or before traces were kept start one of their own.
     let parent = held.trace_context.as_deref();
     let mut exported = trace::Span::attempt(&held.kind, &held.queue, held.id, held.attempt, parent);
@@ -85,7 +80,7 @@ pub(crate) async fn run(held: HeldJob, workshop: Data<Arc<Workshop>>) {
 }
 
 impl Workshop {
-    async fn perform(&self, held: &HeldJob) -> End {
+    async fn perform(&self, held: &LeasedJob) -> End {
         let Some(kind) = self.registry.find(&held.kind) else {
             let error = format!(
                 "this worker knows no kind {:?}: update the worker, then replay the job",
@@ -94,8 +89,8 @@ impl Workshop {
             return End::GivenUp(failure(AttemptOutcome::GaveUp, error));
         };
         let context = JobContext {
-            db: db::in_time(self.ledger.db()),
-            ledger: self.ledger.clone(),
+            db: db::in_time(self.job_store.db()),
+            job_store: self.job_store.clone(),
             config: Arc::clone(&self.config),
             mailer: self.mailer.clone(),
             job: Arc::clone(&held.job),
@@ -133,8 +128,8 @@ impl Workshop {
         }
     }
 
-    /// Tells the ledger, as often as it takes while the lease is ours: an outage of some seconds costs no attempt.
-    async fn settle(&self, held: &HeldJob, end: &End, took: Duration) -> Ended {
+    /// Tells the jobs table, as often as it takes while the lease is ours: an outage of some seconds costs no attempt.
+    async fn settle(&self, held: &LeasedJob, end: &End, took: Duration) -> Ended {
         let mut failures = 0;
         held.ending().store(true, Ordering::Release);
         loop {
@@ -155,8 +150,8 @@ impl Workshop {
         }
     }
 
-    async fn write(&self, held: &HeldJob, end: &End, took: Duration) -> Result<Ended, CompleteError> {
-        let (ledger, took_ms) = (&self.ledger, took.as_millis());
+    async fn write(&self, held: &LeasedJob, end: &End, took: Duration) -> Result<Ended, CompleteError> {
+        let (job_store, took_ms) = (&self.job_store, took.as_millis());
         match end {
             End::Completed => info!(took_ms, "done"),
             End::Done => {
@@ -165,22 +160,22 @@ impl Workshop {
             }
             End::Failed(failure, after) => return self.write_failure(held, failure, *after, took_ms).await,
             End::PutOff(reason, after) => {
-                ledger.snooze(&held.job, reason, *after).await?;
+                job_store.snooze(&held.job, reason, *after).await?;
                 info!(reason, again_in_ms = after.as_millis(), "put off");
                 return Ok(Ended::Otherwise);
             }
             End::GivenUp(failure) => {
-                ledger.bury(&held.job, failure).await?;
+                job_store.bury(&held.job, failure).await?;
                 error!(error = failure.error, took_ms, "dead: it cannot succeed");
                 return Ok(Ended::Dead);
             }
             End::Cancelled(failure) => {
-                ledger.cancelled(&held.job, failure).await?;
+                job_store.cancelled(&held.job, failure).await?;
                 info!(reason = failure.error, took_ms, "cancelled");
                 return Ok(Ended::Otherwise);
             }
             End::GivenBack => {
-                ledger.give_back(&[held.claim]).await?;
+                job_store.give_back(&[held.claim]).await?;
                 info!(took_ms, "given back unfinished, because this worker stops");
                 return Ok(Ended::Otherwise);
             }
@@ -191,7 +186,7 @@ impl Workshop {
 
     async fn write_failure(
         &self,
-        held: &HeldJob,
+        held: &LeasedJob,
         failure: &Failure,
         after: Option<Duration>,
         took_ms: u128,
@@ -207,12 +202,12 @@ impl Workshop {
             .unwrap_or(policy.attempts);
         let attempt = u32::try_from(held.attempt).unwrap_or(u32::MAX);
         if attempt >= attempts {
-            self.ledger.bury(&held.job, failure).await?;
+            self.job_store.bury(&held.job, failure).await?;
             error!(error, took_ms, "dead: its last attempt failed");
             return Ok(Ended::Dead);
         }
         let after = after.unwrap_or_else(|| policy.backoff.after(attempt));
-        self.ledger.retry(&held.job, failure, after).await?;
+        self.job_store.retry(&held.job, failure, after).await?;
         warn!(
             error,
             took_ms,
@@ -236,7 +231,7 @@ impl End {
         }
     }
 
-    /// What a trace calls it; the error's own text stays in the ledger.
+    /// What a trace calls it; the error's own text stays in the jobs table.
     fn failure(&self) -> Option<String> {
         match self {
             Self::Failed(failure, _) | Self::GivenUp(failure) => Some(failure.outcome.to_value()),
@@ -258,7 +253,7 @@ fn without_secrets(error: &str) -> String {
     redact::tokens(error).into_owned()
 }
 
-fn time_limit(held: &HeldJob, kind: &Kind) -> Duration {
+fn time_limit(held: &LeasedJob, kind: &Kind) -> Duration {
     match held.timeout_seconds.and_then(|seconds| u64::try_from(seconds).ok()) {
         Some(seconds) => Duration::from_secs(seconds),
         None => kind.policy.timeout,

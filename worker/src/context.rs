@@ -7,10 +7,12 @@ use std::sync::{
 
 use sea_orm::{DatabaseConnection, DbErr};
 use usher_shared::{
-    config::Config,
-    db::InTime,
-    entity::{job, mail_token},
-    jobs::{Claim, Ledger, Tx},
+    foundation::{
+        config::Config,
+        db::InTime,
+        entity::{job, mail_token},
+    },
+    jobs::{Claim, JobStore, Tx},
 };
 
 use crate::{
@@ -25,7 +27,7 @@ use crate::{
 pub struct JobContext {
     /// Its statements fail when there is no answer within 30 s; those that may take longer run on `&*context.db`.
     pub db: InTime<DatabaseConnection>,
-    pub ledger: Ledger,
+    pub job_store: JobStore,
     pub config: Arc<Config>,
     pub mailer: Mailer,
     /// The job's row as it was claimed: its id, attempt, who caused it.
@@ -43,7 +45,7 @@ pub struct JobContext {
 impl JobContext {
     /// Starts a transaction for the job's effects, and for the jobs that follow from it; see [`JobContext::complete`].
     pub async fn begin(&self) -> Result<Tx, DbErr> {
-        self.ledger.begin().await
+        self.job_store.begin().await
     }
 
     /// Marks the job done in this transaction and commits it: the effects happen exactly once, with the job's end.
@@ -60,7 +62,7 @@ impl JobContext {
 
     /// Tells staff how far a long job is, in percent.
     pub async fn progress(&self, percent: i16) -> Result<(), JobError> {
-        Ok(within(CALL_LIMIT, self.ledger.progress(self.claim, percent)).await?)
+        Ok(within(CALL_LIMIT, self.job_store.progress(self.claim, percent)).await?)
     }
 
     /// Marks the job done together with its mail, and with whatever other jobs end at the same time.
@@ -82,7 +84,7 @@ impl JobContext {
     async fn finish(&self, tx: Tx, result: Option<serde_json::Value>) -> Result<(), JobError> {
         // The database may have fallen silent while the handler did its work.
         self.writing_end(async {
-            within(CALL_LIMIT, self.ledger.complete(&*tx, self.claim, result)).await?;
+            within(CALL_LIMIT, self.job_store.complete(&*tx, self.claim, result)).await?;
             within(CALL_LIMIT, tx.commit()).await
         })
         .await?;

@@ -8,21 +8,21 @@ use tokio::{sync::Semaphore, task::JoinHandle, time::timeout};
 use tokio_util::{sync::CancellationToken, task::TaskTracker};
 use tracing::{info, warn};
 use usher_shared::{
-    House,
-    db::{self, ConnectError, PoolOptions},
-    jobs::{Claim, Finisher, Ledger, WorkerInfo},
+    AppContext,
+    foundation::db::{self, ConnectError, PoolOptions},
+    jobs::{Claim, Finisher, JobStore, WorkerInfo},
 };
 
 use crate::{
     Mailer, Options, Registry,
     attempt::Workshop,
-    held::{Held, HeldJob, Stop},
+    held::{Held, LeasedJob, Stop},
     keep::{CALL_LIMIT, keep, within},
     lane::Lane,
     mailer::Desk,
     metrics::Metrics,
     pulse::Pulse,
-    suspects::Suspects,
+    suspects::Quarantine,
 };
 
 /// How long stopped handlers may take to give their jobs back.
@@ -31,7 +31,7 @@ const LAST_WORDS: Duration = Duration::from_secs(3);
 pub(crate) struct Crew {
     pub(crate) options: Options,
     pub(crate) info: WorkerInfo,
-    pub(crate) ledger: Ledger,
+    pub(crate) job_store: JobStore,
     pulse: Arc<Pulse>,
     pub(crate) workshop: Arc<Workshop>,
     pub(crate) held: Arc<Held>,
@@ -41,24 +41,24 @@ pub(crate) struct Crew {
 
 impl Crew {
     /// Two connections that no handler uses.
-    pub(crate) fn own_connections(house: &House) -> impl Future<Output = Result<DatabaseConnection, ConnectError>> {
+    pub(crate) fn own_connections(app: &AppContext) -> impl Future<Output = Result<DatabaseConnection, ConnectError>> {
         let options = PoolOptions {
             max_connections: 2,
-            distrust: true,
+            test_on_release: true,
             ..PoolOptions::default()
         };
-        async move { db::connect(&house.config.database_url, &options).await }
+        async move { db::connect(&app.config.database_url, &options).await }
     }
 
     pub(crate) fn new(
-        house: &House,
+        app: &AppContext,
         own: DatabaseConnection,
         registry: Registry,
         options: Options,
         mailer: Mailer,
         metrics: Arc<Metrics>,
     ) -> Self {
-        let ledger = house.ledger.clone();
+        let job_store = app.job_store.clone();
         let held = Arc::new(Held::default());
         let queues = if options.queues.is_empty() {
             registry.queues()
@@ -75,8 +75,8 @@ impl Crew {
         };
         Self {
             pulse: Arc::new(Pulse {
-                ledger: Ledger::new(own, Arc::clone(ledger.transport())),
-                config: Arc::clone(&house.config),
+                job_store: JobStore::new(own, Arc::clone(job_store.transport())),
+                config: Arc::clone(&app.config),
                 info: info.clone(),
                 lease: options.lease,
                 held: Arc::clone(&held),
@@ -84,17 +84,17 @@ impl Crew {
             }),
             workshop: Arc::new(Workshop {
                 registry,
-                finisher: Finisher::new(ledger.clone()),
-                desk: Desk::new(&ledger),
-                ledger: ledger.clone(),
-                config: Arc::clone(&house.config),
+                finisher: Finisher::new(job_store.clone()),
+                desk: Desk::new(&job_store),
+                job_store: job_store.clone(),
+                config: Arc::clone(&app.config),
                 mailer,
                 metrics,
             }),
             lanes,
             options,
             info,
-            ledger,
+            job_store,
             held,
             suspect_slot: Arc::new(Semaphore::new(1)),
         }
@@ -106,7 +106,7 @@ impl Crew {
             worker = self.info.name,
             queues = self.info.queues.join(" "),
             concurrency = self.info.concurrency,
-            transport = self.ledger.transport().name(),
+            transport = self.job_store.transport().name(),
             "taking jobs"
         );
 
@@ -146,14 +146,14 @@ impl Crew {
         settled.cancel();
         background.close();
         background.wait().await;
-        if let Err(error) = within(CALL_LIMIT, self.pulse.ledger.worker_gone(&self.info.name)).await {
+        if let Err(error) = within(CALL_LIMIT, self.pulse.job_store.worker_gone(&self.info.name)).await {
             warn!(error = %format_args!("{error:#}"), "the worker stays in the list until it is forgotten");
         }
         info!("stopped");
     }
 
-    fn suspects(&self, shutdown: CancellationToken) -> Arc<Suspects> {
-        Arc::new(Suspects {
+    fn suspects(&self, shutdown: CancellationToken) -> Arc<Quarantine> {
+        Arc::new(Quarantine {
             workshop: Arc::clone(&self.workshop),
             queues: self.info.queues.clone(),
             worker: self.info.name.clone(),
@@ -166,9 +166,9 @@ impl Crew {
     }
 
     /// Gives back what no handler has started, waits for those that run, and gives back what does not finish in time.
-    async fn drain(&self, waiting: Vec<HeldJob>) {
+    async fn drain(&self, waiting: Vec<LeasedJob>) {
         let claims: Vec<Claim> = waiting.iter().map(|held| held.claim).collect();
-        if let Err(error) = within(CALL_LIMIT, self.ledger.give_back(&claims)).await {
+        if let Err(error) = within(CALL_LIMIT, self.job_store.give_back(&claims)).await {
             warn!(error = %format_args!("{error:#}"), jobs = claims.len(), "not given back: their leases will run out");
         }
         drop(waiting);

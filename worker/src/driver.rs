@@ -1,4 +1,4 @@
-//! Brings jobs in: claims in batches what hints name and what is due in the ledger, and hands it to apalis.
+//! Brings jobs in: claims in batches what wake-ups name and what is due in the jobs table, and hands it to apalis.
 //! It never holds more than the handlers can start soon, so that the rest is free for other workers.
 
 use std::{
@@ -12,28 +12,28 @@ use tokio::sync::{Mutex, OwnedSemaphorePermit, Semaphore, mpsc};
 use tokio_util::sync::CancellationToken;
 use tracing::{info, warn};
 use usher_shared::{
-    entity::job,
-    jobs::{Due, Hint, Ledger, Place},
+    foundation::entity::job,
+    jobs::{Due, JobStore, Place, WakeUp},
 };
 
 use crate::{
-    held::{Held, HeldJob},
+    held::{Held, LeasedJob},
     keep::{CALL_LIMIT, claim_limit, within},
 };
 
-/// How long one pop waits for a hint.
+/// How long one pop waits for a wake-up.
 const POP_WAIT: Duration = Duration::from_secs(1);
-/// Between two looks into the ledger where there is no queue, or it is down.
+/// Between two looks into the jobs table where there is no queue, or it is down.
 const POLL_PAUSE: Duration = Duration::from_millis(400);
 /// Jobs that end within this are claimed ahead.
 const QUICK_RUN: Duration = Duration::from_millis(500);
-/// Between two looks into the ledger while hints come in.
+/// Between two looks into the jobs table while wake-ups come in.
 const LOOK_PAUSE: Duration = Duration::from_secs(1);
 /// Before a queue that failed is tried again.
 const QUEUE_PAUSE: Duration = Duration::from_secs(1);
 
 pub(crate) struct Driver {
-    pub(crate) ledger: Ledger,
+    pub(crate) job_store: JobStore,
     pub(crate) queues: Vec<String>,
     pub(crate) worker: String,
     pub(crate) lease: Duration,
@@ -41,20 +41,20 @@ pub(crate) struct Driver {
     pub(crate) slots: Arc<Semaphore>,
     /// Rows that are claimed ahead of free handlers, at most.
     pub(crate) ahead: usize,
-    pub(crate) jobs: mpsc::Sender<HeldJob>,
+    pub(crate) jobs: mpsc::Sender<LeasedJob>,
     pub(crate) shutdown: CancellationToken,
     pub(crate) turns: Mutex<Turns>,
 }
 
-/// Whose turn it is, the hints' or the ledger's. The ledger is asked each second, whenever no hints come, and as long as it
-/// has more due jobs than are claimed at once: it knows their order, and their hints would only be in the way.
+/// Whose turn it is, the wake-ups' or the jobs table's. The jobs table is asked each second, whenever no wake-ups come, and as long as it
+/// has more due jobs than are claimed at once: it knows their order, and their wake-ups would only be in the way.
 pub(crate) struct Turns {
-    /// When the ledger is asked at the latest.
+    /// When the jobs table is asked at the latest.
     look_at: Instant,
     /// The last look found as many jobs as it asked for.
     long: bool,
     place: Place,
-    /// When the queue of hints last failed to answer, until it answers again.
+    /// When the queue of wake-ups last failed to answer, until it answers again.
     queue_down: Option<Instant>,
 }
 
@@ -110,28 +110,28 @@ impl Driver {
         Some(slots)
     }
 
-    /// Claims up to `max` jobs: those the queue names, or those that are due in the ledger when it is its turn.
+    /// Claims up to `max` jobs: those the queue names, or those that are due in the jobs table when it is its turn.
     async fn claim(&self, max: usize, turns: &mut Turns) -> anyhow::Result<(Vec<job::Model>, Instant)> {
         let due = if turns.long || !self.listens(turns) {
             Due::All
         } else if Instant::now() >= turns.look_at {
             Due::Overdue
         } else {
-            let hints = self.pop(max, turns).await;
+            let wake_ups = self.pop(max, turns).await;
             let claimed_at = Instant::now();
-            if !hints.is_empty() {
-                let claim = self.ledger.claim(&hints, &self.worker, self.lease);
+            if !wake_ups.is_empty() {
+                let claim = self.job_store.claim(&wake_ups, &self.worker, self.lease);
                 return Ok((self.answered(claim).await?, claimed_at));
             }
             if self.shutdown.is_cancelled() {
                 return Ok((Vec::new(), claimed_at));
             }
-            // Whatever is due has lost its hint.
+            // Whatever is due has lost its wake-up.
             Due::All
         };
         let claimed_at = Instant::now();
         let claim = self
-            .ledger
+            .job_store
             .claim_due(&self.queues, due, max, &self.worker, self.lease, &mut turns.place);
         let jobs = self.answered(claim).await?;
         turns.long = jobs.len() == max;
@@ -140,16 +140,16 @@ impl Driver {
     }
 
     /// Hints, or none while the process stops or the queue does not answer.
-    async fn pop(&self, max: usize, turns: &mut Turns) -> Vec<Hint> {
-        // A hint that gets lost because the process stops in this moment: the job is found in the ledger.
-        let pop = self.ledger.transport().pop(&self.queues, max, POP_WAIT);
+    async fn pop(&self, max: usize, turns: &mut Turns) -> Vec<WakeUp> {
+        // A wake-up that gets lost because the process stops in this moment: the job is found in the jobs table.
+        let pop = self.job_store.transport().pop(&self.queues, max, POP_WAIT);
         let pop = self.shutdown.run_until_cancelled(within(POP_WAIT + CALL_LIMIT, pop));
         match pop.await.unwrap_or_else(|| Ok(Vec::new())) {
-            Ok(hints) => {
+            Ok(wake_ups) => {
                 if turns.queue_down.take().is_some() {
                     info!("the queue answers again");
                 }
-                hints
+                wake_ups
             }
             Err(error) => {
                 if turns.queue_down.replace(Instant::now()).is_none() {
@@ -171,6 +171,7 @@ impl Driver {
 
     /// Whether there is a queue that answers, or whose answer is worth waiting for again.
     fn listens(&self, turns: &Turns) -> bool {
-        self.ledger.transport().carries_hints() && turns.queue_down.is_none_or(|since| since.elapsed() >= QUEUE_PAUSE)
+        self.job_store.transport().carries_wake_ups()
+            && turns.queue_down.is_none_or(|since| since.elapsed() >= QUEUE_PAUSE)
     }
 }

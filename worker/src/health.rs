@@ -14,8 +14,8 @@ use tokio::{net::TcpListener, sync::watch, time::timeout};
 use tokio_util::sync::CancellationToken;
 use usher_serve::{METRICS_TYPE, Patience};
 use usher_shared::{
-    House, OpenError,
-    db::{self, SchemaError},
+    AppContext, OpenError,
+    foundation::db::{self, SchemaError},
 };
 
 use crate::metrics::{Backlog, Metrics};
@@ -30,8 +30,8 @@ pub(crate) struct Health {
     pub(crate) backlog: Arc<Backlog>,
     /// Those whose backlog is told.
     pub(crate) queues: Arc<[String]>,
-    /// The house once it is open; until then, why it is not.
-    pub(crate) house: watch::Receiver<Result<House, Part>>,
+    /// The application once it is open; until then, why it is not.
+    pub(crate) app: watch::Receiver<Result<AppContext, Part>>,
 }
 
 #[derive(Serialize)]
@@ -81,9 +81,9 @@ impl Health {
 }
 
 async fn ready(State(health): State<Health>) -> impl IntoResponse {
-    let opened = health.house.borrow().clone();
+    let opened = health.app.borrow().clone();
     let (database, redis) = match opened {
-        Ok(house) => tokio::join!(database(&house), redis(&house)),
+        Ok(app) => tokio::join!(database(&app), redis(&app)),
         Err(part) => (part, Part::Off),
     };
     let (code, status) = if database == Part::Ok {
@@ -101,28 +101,28 @@ async fn ready(State(health): State<Health>) -> impl IntoResponse {
     )
 }
 
-async fn database(house: &House) -> Part {
-    match timeout(PATIENCE, db::check_schema(&house.db)).await {
+async fn database(app: &AppContext) -> Part {
+    match timeout(PATIENCE, db::check_schema(&app.db)).await {
         Ok(Ok(())) => Part::Ok,
         Ok(Err(SchemaError::Missing | SchemaError::Old)) => Part::NotMigrated,
         Ok(Err(SchemaError::Db(_))) | Err(_) => Part::Unreachable,
     }
 }
 
-async fn redis(house: &House) -> Part {
-    if house.config.redis_url.is_none() {
+async fn redis(app: &AppContext) -> Part {
+    if app.config.redis_url.is_none() {
         return Part::Off;
     }
-    match timeout(PATIENCE, house.ledger.transport().ping()).await {
+    match timeout(PATIENCE, app.job_store.transport().ping()).await {
         Ok(Ok(())) => Part::Ok,
         _ => Part::Unreachable,
     }
 }
 
 async fn metrics(State(health): State<Health>) -> impl IntoResponse {
-    let opened = health.house.borrow().clone();
+    let opened = health.app.borrow().clone();
     let of_house = match opened {
-        Ok(house) => house.render_metrics() + &health.backlog.render(&house.db, &health.queues).await,
+        Ok(app) => app.render_metrics() + &health.backlog.render(&app.db, &health.queues).await,
         Err(_) => String::new(),
     };
     (

@@ -13,7 +13,7 @@ use std::{
 use tokio::sync::OwnedSemaphorePermit;
 use tokio_util::sync::CancellationToken;
 use usher_shared::{
-    entity::job,
+    foundation::entity::job,
     jobs::{Claim, Held as Renewed},
 };
 use uuid::Uuid;
@@ -67,7 +67,7 @@ impl Lease {
 }
 
 /// One claimed job. While it lives the heartbeat renews its lease; when it is dropped its slot is free again.
-pub(crate) struct HeldJob {
+pub(crate) struct LeasedJob {
     pub(crate) job: Arc<job::Model>,
     pub(crate) claim: Claim,
     lease: Arc<Lease>,
@@ -93,11 +93,11 @@ impl Held {
         claimed_at: Instant,
         lease: Duration,
         slot: OwnedSemaphorePermit,
-    ) -> HeldJob {
+    ) -> LeasedJob {
         let claim = Claim::of(&job);
         let lease = Arc::new(Lease::new(claim.token, claimed_at + lease));
         self.leases().insert(job.id, Arc::clone(&lease));
-        HeldJob {
+        LeasedJob {
             job: Arc::new(job),
             claim,
             lease,
@@ -142,7 +142,7 @@ impl Held {
         self.leases().keys().copied().collect()
     }
 
-    /// Notes what the ledger answered when it was asked at `asked_at` to renew `ids`: what it does not name with the
+    /// Notes what the jobs table answered when it was asked at `asked_at` to renew `ids`: what it does not name with the
     /// token held here is lost. Answers how many are.
     pub(crate) fn renewed(&self, ids: &[Uuid], answer: &[Renewed], asked_at: Instant, lease: Duration) -> usize {
         let until = asked_at + lease;
@@ -193,7 +193,7 @@ impl Held {
     }
 }
 
-impl HeldJob {
+impl LeasedJob {
     /// Ends when the handler has to stop, with the reason.
     pub(crate) async fn stopped(&self) -> Stop {
         self.lease.stopped.cancelled().await;
@@ -216,7 +216,7 @@ impl HeldJob {
     }
 }
 
-impl Deref for HeldJob {
+impl Deref for LeasedJob {
     type Target = job::Model;
 
     fn deref(&self) -> &job::Model {
@@ -224,7 +224,7 @@ impl Deref for HeldJob {
     }
 }
 
-impl Drop for HeldJob {
+impl Drop for LeasedJob {
     fn drop(&mut self) {
         let mut leases = self.held.leases();
         // The same job may have been claimed again meanwhile; that lease is not ours to forget.

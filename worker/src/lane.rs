@@ -21,7 +21,7 @@ use crate::{
     backend::LedgerBackend,
     crew::Crew,
     driver::Driver,
-    held::HeldJob,
+    held::LeasedJob,
     keep::keep,
     limited::Limited,
 };
@@ -84,7 +84,7 @@ impl Lane {
         let (jobs, receiver) = mpsc::channel(self.concurrency + self.ahead);
         let backend = LedgerBackend::new(receiver);
         let limited = Arc::new(Limited {
-            ledger: crew.ledger.clone(),
+            job_store: crew.job_store.clone(),
             queues: self.queues.clone(),
             worker: crew.info.name.clone(),
             lease: crew.options.lease,
@@ -94,7 +94,7 @@ impl Lane {
             shutdown: shutdown.clone(),
         });
         let driver = Arc::new(Driver {
-            ledger: crew.ledger.clone(),
+            job_store: crew.job_store.clone(),
             queues: self.queues.clone(),
             worker: crew.info.name.clone(),
             lease: crew.options.lease,
@@ -133,7 +133,7 @@ impl Lane {
 
 impl Started {
     /// After shutdown: waits until no more jobs are brought in; those that no handler has started.
-    pub(crate) async fn no_more_come(&mut self) -> Vec<HeldJob> {
+    pub(crate) async fn no_more_come(&mut self) -> Vec<LeasedJob> {
         for bringing in &mut self.bringing {
             drop(bringing.await);
         }

@@ -79,12 +79,12 @@ impl Letter {
         &self.subject
     }
 
-    pub(crate) fn text(&self, house: &str) -> Result<String, askama::Error> {
-        Text { house, letter: self }.render()
+    pub(crate) fn text(&self, product: &str) -> Result<String, askama::Error> {
+        Text { product, letter: self }.render()
     }
 
-    pub(crate) fn html(&self, house: &str) -> Result<String, askama::Error> {
-        Html { house, letter: self }.render()
+    pub(crate) fn html(&self, product: &str) -> Result<String, askama::Error> {
+        Html { product, letter: self }.render()
     }
 }
 
@@ -102,14 +102,14 @@ pub(crate) fn moment(at: DateTime<Utc>) -> String {
 #[derive(Template)]
 #[template(path = "letter.txt")]
 struct Text<'a> {
-    house: &'a str,
+    product: &'a str,
     letter: &'a Letter,
 }
 
 #[derive(Template)]
 #[template(path = "letter.html")]
 struct Html<'a> {
-    house: &'a str,
+    product: &'a str,
     letter: &'a Letter,
 }
 

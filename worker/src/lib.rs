@@ -1,4 +1,4 @@
-//! The worker's room: jobs of the ledger run here, by apalis, with the kinds that Usher itself brings.
+//! The worker's room: jobs of the jobs table run here, by apalis, with the kinds that Usher itself brings.
 //! It can be used alone: register other kinds, and run them over the same ledger.
 
 mod attempt;
@@ -30,7 +30,7 @@ mod upkeep;
 mod worker;
 
 use tokio_util::sync::CancellationToken;
-use usher_shared::House;
+use usher_shared::AppContext;
 
 pub use backoff::Backoff;
 pub use context::JobContext;
@@ -49,6 +49,6 @@ pub fn registry() -> Registry {
 }
 
 /// Runs Usher's own jobs in a house that is open, until shutdown, with health and metrics on `METRICS_ADDR`. Errors are settings that cannot be used.
-pub async fn run(house: &House, options: Options, shutdown: CancellationToken) -> anyhow::Result<()> {
-    Worker::new(registry(), options).run_told(house, shutdown).await
+pub async fn run(app: &AppContext, options: Options, shutdown: CancellationToken) -> anyhow::Result<()> {
+    Worker::new(registry(), options).run_told(app, shutdown).await
 }

@@ -1,4 +1,4 @@
-//! Queues with limits over all workers: they are not served by hints but looked at, one after the other, as long as
+//! Queues with limits over all workers: they are not served by wake-ups but looked at, one after the other, as long as
 //! their limits and this worker's slots have room.
 
 use std::{
@@ -9,10 +9,10 @@ use std::{
 use anyhow::Context;
 use tokio::sync::{Semaphore, mpsc};
 use tokio_util::sync::CancellationToken;
-use usher_shared::jobs::Ledger;
+use usher_shared::jobs::JobStore;
 
 use crate::{
-    held::{Held, HeldJob},
+    held::{Held, LeasedJob},
     keep::{CALL_LIMIT, within},
 };
 
@@ -22,13 +22,13 @@ const PAUSE: Duration = Duration::from_millis(500);
 const SHORT_PAUSE: Duration = Duration::from_millis(25);
 
 pub(crate) struct Limited {
-    pub(crate) ledger: Ledger,
+    pub(crate) job_store: JobStore,
     pub(crate) queues: Vec<String>,
     pub(crate) worker: String,
     pub(crate) lease: Duration,
     pub(crate) held: Arc<Held>,
     pub(crate) slots: Arc<Semaphore>,
-    pub(crate) jobs: mpsc::Sender<HeldJob>,
+    pub(crate) jobs: mpsc::Sender<LeasedJob>,
     pub(crate) shutdown: CancellationToken,
 }
 
@@ -36,8 +36,8 @@ impl Limited {
     /// One look at each queue with a limit. Answers how long to rest.
     pub(crate) async fn round(self: Arc<Self>) -> anyhow::Result<Duration> {
         let mut waiting = false;
-        for queue in within(CALL_LIMIT, self.ledger.limited(&self.queues)).await? {
-            if within(CALL_LIMIT, self.ledger.is_due(&queue)).await? {
+        for queue in within(CALL_LIMIT, self.job_store.limited(&self.queues)).await? {
+            if within(CALL_LIMIT, self.job_store.is_due(&queue)).await? {
                 waiting = true;
                 self.claim(&queue).await?;
             }
@@ -57,7 +57,7 @@ impl Limited {
         }
         let claimed_at = Instant::now();
         let claim = self
-            .ledger
+            .job_store
             .claim_limited(queue, slots.num_permits(), &self.worker, self.lease);
         for job in within(CALL_LIMIT, claim).await? {
             // A claim never answers more rows than it was asked for.

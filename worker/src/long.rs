@@ -8,7 +8,10 @@ mod sheet;
 
 use std::time::Duration;
 
-use usher_shared::{acts::Holder, audit::Actor, bulk::BulkJob, exports::ExportJob, imports::ImportUsers};
+use usher_shared::{
+    accounts::staff::{acts::Holder, bulk::BulkJob, exports::ExportJob, imports::ImportUsers},
+    audit::Actor,
+};
 
 use crate::{JobContext, JobError, Policy, Registry};
 

@@ -12,15 +12,19 @@ use anyhow::{Context, anyhow};
 use lettre::message::Mailbox;
 use sea_orm::{ColumnTrait, ConnectionTrait, DatabaseConnection, DbErr, EntityTrait, QueryFilter, sea_query::Expr};
 use usher_shared::{
-    config::Config,
-    db::writing,
-    entity::{
-        mail::{self, MailState},
-        mail_suppression,
+    foundation::{
+        config::Config,
+        db::writing,
+        entity::{
+            mail::{self, MailState},
+            mail_suppression,
+        },
+        time::now,
     },
-    mail_log::{self, Gone, Reservation},
-    mail_suppressions,
-    time::now,
+    jobs::{
+        mail_suppressions,
+        mails::{self, Gone, Reservation},
+    },
 };
 use uuid::Uuid;
 
@@ -202,7 +206,7 @@ impl Relay {
 impl Delivery {
     /// Writes the mail's end into the log; for the transaction that also completes the job.
     pub async fn record(self, conn: &impl ConnectionTrait) -> Result<(), DbErr> {
-        mail_log::finish(conn, self.gone.as_slice()).await
+        mails::finish(conn, self.gone.as_slice()).await
     }
 }
 

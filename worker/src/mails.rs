@@ -15,13 +15,13 @@ use std::{sync::PoisonError, time::Duration};
 
 use sea_orm::DbErr;
 use usher_shared::{
-    entity::{mail_token::MailTokenPurpose, user},
+    accounts::{mail_tokens, users},
+    foundation::entity::{mail_token::MailTokenPurpose, user},
     jobs::{
         AddressOfDeletedAccount, ApiKeyChanged, DeletionScheduled, EmailChangeConfirm, EmailChangeUndo, MfaChanged,
         NewSignIn, PasswordChanged, PasswordReset, Schedule, SessionReuse, SomeoneTriedToSignUp, VerifyEmail,
         WelcomeEmail,
     },
-    mail_tokens, users,
 };
 use uuid::Uuid;
 
@@ -116,7 +116,7 @@ impl JobContext {
 
     /// What the product is called in mails.
     #[must_use]
-    pub fn house(&self) -> &str {
+    pub fn product(&self) -> &str {
         &self.config.product_name
     }
 
@@ -152,14 +152,14 @@ impl JobContext {
 
     /// Sends the letter as this job's mail; for a job that has more to write in the transaction that completes it.
     pub async fn deliver(&self, to: impl Into<Recipient>, letter: Letter) -> Result<Delivery, JobError> {
-        let (to, house) = (to.into(), self.house());
+        let (to, product) = (to.into(), self.product());
         let mail = Mail {
             user_id: to.user_id,
             name: to.name,
             address: to.address,
             subject: letter.subject().to_owned(),
-            text: letter.text(house)?,
-            html: letter.html(house)?,
+            text: letter.text(product)?,
+            html: letter.html(product)?,
         };
         self.mailer.deliver(self, mail).await
     }

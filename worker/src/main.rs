@@ -3,9 +3,8 @@
 use std::process::ExitCode;
 
 use mimalloc::MiMalloc;
-use usher_shared::{
-    Config,
-    config::{Mode, Source},
+use usher_shared::foundation::{
+    config::{Config, Mode, Source},
     log, process, trace,
 };
 use usher_worker::{Options, Worker, registry};

@@ -1,4 +1,4 @@
-//! What this process counted and measured, kind by kind, in Prometheus' text form; and what waits in the ledger.
+//! What this process counted and measured, kind by kind, in Prometheus' text form; and what waits in the jobs table.
 
 mod backlog;
 
@@ -9,13 +9,13 @@ use std::{
     time::Duration,
 };
 
-use usher_shared::metrics::{Counters, Histogram, head};
+use usher_shared::foundation::metrics::{Counters, Histogram, head};
 
 use crate::Registry;
 
 pub(crate) use backlog::Backlog;
 
-/// Upper bounds in seconds: from a hint that came at once to the longest jobs.
+/// Upper bounds in seconds: from a wake-up that came at once to the longest jobs.
 const BOUNDS: [f64; 10] = [0.001, 0.005, 0.025, 0.1, 0.5, 1.0, 5.0, 30.0, 120.0, 600.0];
 
 /// What was counted for one kind since the process started.

@@ -30,7 +30,7 @@ impl Default for Options {
     }
 }
 
-/// What the command line of a worker says besides the settings of the house.
+/// What the command line of a worker says besides the settings of the application.
 pub const USAGE: &str = "--queues mail:8,default (default: every queue with a registered kind; mail has 8 handlers of its own), \
      --concurrency 16";
 

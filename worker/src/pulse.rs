@@ -10,8 +10,9 @@ use std::{
 use tokio::sync::Notify;
 use tracing::{info, warn};
 use usher_shared::{
-    Config, audit,
-    jobs::{Claim, Ledger, WorkerInfo},
+    audit,
+    foundation::config::Config,
+    jobs::{Claim, JobStore, WorkerInfo},
 };
 
 use crate::{
@@ -26,7 +27,7 @@ const SEAL_PAUSE: Duration = Duration::from_secs(5);
 
 pub(crate) struct Pulse {
     /// On connections of its own: busy handlers must not delay a heartbeat.
-    pub(crate) ledger: Ledger,
+    pub(crate) job_store: JobStore,
     pub(crate) config: Arc<Config>,
     pub(crate) info: WorkerInfo,
     pub(crate) lease: Duration,
@@ -42,7 +43,7 @@ impl Pulse {
         self.held.stop_expired();
         let (ids, asked_at) = (self.held.ids(), Instant::now());
         if !ids.is_empty() {
-            let heartbeat = self.ledger.heartbeat(&self.info.name, &ids, self.lease);
+            let heartbeat = self.job_store.heartbeat(&self.info.name, &ids, self.lease);
             let answer = within(CALL_LIMIT.min(pause), heartbeat).await?;
             let lost = self.held.renewed(&ids, &answer, asked_at, self.lease);
             if lost > 0 {
@@ -58,7 +59,7 @@ impl Pulse {
             running: self.held.len(),
             ..self.info.clone()
         };
-        within(CALL_LIMIT, self.ledger.worker_seen(&info)).await?;
+        within(CALL_LIMIT, self.job_store.worker_seen(&info)).await?;
         Ok(Duration::from_secs(5))
     }
 
@@ -67,7 +68,7 @@ impl Pulse {
         if self.held.may_have_strays() {
             self.give_strays_back().await?;
         }
-        let swept = within(CALL_LIMIT, self.ledger.sweep()).await?;
+        let swept = within(CALL_LIMIT, self.job_store.sweep()).await?;
         if swept.recovered > 0 {
             self.found.notify_one();
         }
@@ -83,7 +84,7 @@ impl Pulse {
 
     /// Seals new rows of the audit log.
     pub(crate) async fn seal(self: Arc<Self>) -> anyhow::Result<Duration> {
-        let sealed = within(CALL_LIMIT, audit::seal(self.ledger.db(), &self.config.secret_key)).await?;
+        let sealed = within(CALL_LIMIT, audit::seal(self.job_store.db(), &self.config.secret_key)).await?;
         // A full batch means that more may wait.
         Ok(if sealed > 0 { Duration::ZERO } else { SEAL_PAUSE })
     }
@@ -92,7 +93,7 @@ impl Pulse {
     /// would count as crashed, and a database that is slow for some minutes would make healthy jobs dead.
     async fn give_strays_back(&self) -> anyhow::Result<()> {
         let unanswered = claim_limit(self.lease) + Duration::from_millis(500);
-        let claimed = self.ledger.claimed_by(&self.info.name, unanswered);
+        let claimed = self.job_store.claimed_by(&self.info.name, unanswered);
         let claimed = within(CALL_LIMIT, claimed).await?;
         let strays: Vec<Claim> = claimed
             .iter()
@@ -100,7 +101,7 @@ impl Pulse {
             .map(Claim::from)
             .collect();
         if !strays.is_empty() {
-            within(CALL_LIMIT, self.ledger.give_back(&strays)).await?;
+            within(CALL_LIMIT, self.job_store.give_back(&strays)).await?;
             info!(
                 jobs = strays.len(),
                 "given back: they were claimed, and the answer got lost"
@@ -111,7 +112,7 @@ impl Pulse {
 
     /// Writes the jobs of the schedules that are due. Every worker looks; each tick is written once.
     pub(crate) async fn tick(self: Arc<Self>) -> anyhow::Result<Duration> {
-        let written = within(CALL_LIMIT, self.ledger.tick()).await?;
+        let written = within(CALL_LIMIT, self.job_store.tick()).await?;
         if written > 0 {
             info!(jobs = written, "schedules came due");
         }

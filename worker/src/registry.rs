@@ -4,7 +4,7 @@ use std::{collections::BTreeMap, sync::Arc, time::Duration};
 
 use futures::future::{BoxFuture, FutureExt};
 use usher_shared::{
-    entity::job,
+    foundation::entity::job,
     jobs::{Job, Schedule},
 };
 

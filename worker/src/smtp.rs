@@ -22,7 +22,7 @@ use lettre::{
 use percent_encoding::percent_decode_str;
 use tokio::{net::TcpStream, sync::Semaphore, time::timeout};
 use url::Url;
-use usher_shared::trace::Span;
+use usher_shared::foundation::trace::Span;
 
 /// Connections to the mail server at most, for one process.
 const CONNECTIONS: usize = 16;

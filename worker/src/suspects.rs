@@ -21,7 +21,7 @@ use crate::{
 /// Between two looks, while there is none and the sweep of this worker finds none.
 const PAUSE: Duration = Duration::from_secs(1);
 
-pub(crate) struct Suspects {
+pub(crate) struct Quarantine {
     pub(crate) workshop: Arc<Workshop>,
     pub(crate) queues: Vec<String>,
     pub(crate) worker: String,
@@ -34,13 +34,13 @@ pub(crate) struct Suspects {
     pub(crate) shutdown: CancellationToken,
 }
 
-impl Suspects {
+impl Quarantine {
     /// Claims one, if there is any, and runs it to its end.
     pub(crate) async fn round(self: Arc<Self>) -> anyhow::Result<Duration> {
         let slot = Arc::clone(&self.slot).acquire_owned().await?;
         let claimed_at = Instant::now();
-        let ledger = &self.workshop.ledger;
-        let claim = ledger.claim_suspect(&self.queues, &self.worker, self.lease);
+        let job_store = &self.workshop.job_store;
+        let claim = job_store.claim_suspect(&self.queues, &self.worker, self.lease);
         // It is not cut short by a stop: a claim that nobody knows of would count as one more crash.
         let claimed = within(claim_limit(self.lease), claim).await;
         let Some(job) = claimed.inspect_err(|_| self.held.claim_failed())? else {

@@ -6,7 +6,7 @@ use std::sync::Arc;
 use futures::future::BoxFuture;
 use sea_orm::DbErr;
 use tokio::sync::{mpsc, oneshot};
-use usher_shared::{
+use usher_shared::foundation::{
     db,
     trace::{self, Span, Trace},
 };

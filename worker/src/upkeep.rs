@@ -1,4 +1,4 @@
-//! Jobs that keep the house small and forgetful, and the hours at which they come.
+//! Jobs that keep the application small and forgetful, and the hours at which they come.
 
 mod delete_account;
 mod fill_search_texts;

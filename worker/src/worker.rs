@@ -6,9 +6,12 @@ use tokio::sync::watch;
 use tokio_util::sync::{CancellationToken, DropGuard};
 use tracing::{info, warn};
 use usher_shared::{
-    Config, House, OpenError,
-    db::{self, PoolOptions},
-    process,
+    AppContext, OpenError,
+    foundation::{
+        config::Config,
+        db::{self, PoolOptions},
+        process,
+    },
 };
 
 use crate::{
@@ -46,19 +49,16 @@ impl Worker {
     }
 
     /// Runs jobs until shutdown, then lets those that run finish and gives the others back.
-    pub async fn run(self, house: &House, shutdown: CancellationToken) -> anyhow::Result<()> {
-        let mailer = Mailer::new(&house.config)?;
-        let opened = patiently(&shutdown, "the worker's own connections", || {
-            Crew::own_connections(house)
-        })
-        .await;
+    pub async fn run(self, app: &AppContext, shutdown: CancellationToken) -> anyhow::Result<()> {
+        let mailer = Mailer::new(&app.config)?;
+        let opened = patiently(&shutdown, "the worker's own connections", || Crew::own_connections(app)).await;
         let declared = patiently(&shutdown, "the schedules", || {
-            house.ledger.declare(self.registry.schedules())
+            app.job_store.declare(self.registry.schedules())
         })
         .await;
         if let (Some(own), Some(())) = (opened, declared) {
-            house.metrics.watch_pool("worker", &own);
-            Crew::new(house, own, self.registry, self.options, mailer, self.metrics)
+            app.metrics.watch_pool("worker", &own);
+            Crew::new(app, own, self.registry, self.options, mailer, self.metrics)
                 .work(shutdown)
                 .await;
         }
@@ -66,10 +66,10 @@ impl Worker {
     }
 
     /// [`Worker::run`] in a process with other rooms: serves health and metrics on `METRICS_ADDR` as well.
-    pub async fn run_told(self, house: &House, shutdown: CancellationToken) -> anyhow::Result<()> {
-        let (_opened, open) = watch::channel(Ok(house.clone()));
-        let _told = self.tell(house.config.metrics_addr, open).await?;
-        self.run(house, shutdown).await
+    pub async fn run_told(self, app: &AppContext, shutdown: CancellationToken) -> anyhow::Result<()> {
+        let (_opened, open) = watch::channel(Ok(app.clone()));
+        let _told = self.tell(app.config.metrics_addr, open).await?;
+        self.run(app, shutdown).await
     }
 
     /// Serves health and metrics until the guard is dropped, which is after the jobs: a worker that drains is alive and
@@ -77,7 +77,7 @@ impl Worker {
     async fn tell(
         &self,
         address: Option<SocketAddr>,
-        house: watch::Receiver<Result<House, Part>>,
+        app: watch::Receiver<Result<AppContext, Part>>,
     ) -> anyhow::Result<DropGuard> {
         let finished = CancellationToken::new();
         if let Some(address) = address {
@@ -85,7 +85,7 @@ impl Worker {
                 metrics: Arc::clone(&self.metrics),
                 backlog: Arc::default(),
                 queues: self.registry.queues().into(),
-                house,
+                app,
             };
             let listener = process::bind(address, "METRICS_ADDR").await?;
             tokio::spawn(health.serve(listener, finished.clone()));
@@ -97,30 +97,30 @@ impl Worker {
     /// not migrated, and runs until shutdown. Only a setting that cannot be used is an error.
     pub async fn serve(self, config: Config, shutdown: CancellationToken) -> anyhow::Result<()> {
         Mailer::new(&config)?;
-        let (opened, house) = watch::channel(Err(Part::Unreachable));
-        let _told = self.tell(config.metrics_addr, house).await?;
+        let (opened, app) = watch::channel(Err(Part::Unreachable));
+        let _told = self.tell(config.metrics_addr, app).await?;
         let open = || async {
-            let house = open_house(config.clone()).await;
-            drop(opened.send_replace(house.as_ref().map(House::clone).map_err(Part::from)));
-            house
+            let app = open_house(config.clone()).await;
+            drop(opened.send_replace(app.as_ref().map(AppContext::clone).map_err(Part::from)));
+            app
         };
-        let Some(house) = patiently(&shutdown, "the database", open).await else {
+        let Some(app) = patiently(&shutdown, "the database", open).await else {
             return Ok(());
         };
         // In a box, for the compiler's sake: see `db::connect`.
-        Box::pin(self.run(&house, shutdown)).await
+        Box::pin(self.run(&app, shutdown)).await
     }
 }
 
 /// A house for a process that must go on by itself whatever becomes of its connections.
-async fn open_house(config: Config) -> Result<House, OpenError> {
+async fn open_house(config: Config) -> Result<AppContext, OpenError> {
     let options = PoolOptions {
-        distrust: true,
+        test_on_release: true,
         ..PoolOptions::default()
     };
     let db = db::connect(&config.database_url, &options).await?;
     db::check_schema(&db).await?;
-    Ok(House::with(config, db, false))
+    Ok(AppContext::with(config, db, false))
 }
 
 /// Tries until it works, and says once that it does not; none when the process is stopped meanwhile.

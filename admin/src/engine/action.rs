@@ -363,7 +363,7 @@ pub(crate) async fn acted(acting: &Acting<'_>, action: &Action, row: &Row) -> Re
                     .answers
                     .reason
                     .clone()
-                    .map(usher_shared::rules::Reason::into_text),
+                    .map(usher_shared::foundation::rules::Reason::into_text),
                 changes: None,
             };
             audit::record(&**saving.tx, saving.actor, entry).await?;

@@ -3,7 +3,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use chrono::{DateTime, Utc};
-use usher_shared::{rules::Reason, time::now};
+use usher_shared::foundation::{rules::Reason, time::now};
 
 use super::{model::Answer, row::Row, storage::Storage, ticks::TickOption};
 use crate::{posted::Fields, staff::Staff, state::AppState};

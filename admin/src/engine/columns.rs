@@ -5,7 +5,7 @@ use axum::{
     response::Response,
 };
 use sea_orm::{ActiveValue::Set, EntityTrait, sea_query::OnConflict};
-use usher_shared::entity::chosen_columns::{ActiveModel, Column, Entity};
+use usher_shared::foundation::entity::chosen_columns::{ActiveModel, Column, Entity};
 
 use super::{
     field::{Kind, Spec},

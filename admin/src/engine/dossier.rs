@@ -14,7 +14,7 @@ use sea_orm::{
 };
 use usher_shared::{
     audit::{self, Entry},
-    time::now,
+    foundation::time::now,
 };
 
 use super::{

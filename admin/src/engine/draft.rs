@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 
 use sea_orm::{IdenStatic, Value};
-use usher_shared::rules::{Violation, text};
+use usher_shared::foundation::rules::{Violation, text};
 
 use super::{
     field::{Kind, Spec},

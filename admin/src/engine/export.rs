@@ -14,8 +14,7 @@ use sea_orm::{
 use serde_json::{Map, Value as Json};
 use usher_shared::{
     audit::{self, Entry},
-    csv,
-    time::now,
+    foundation::{csv, time::now},
 };
 
 use super::{
@@ -170,7 +169,7 @@ async fn read(
     results.iter().map(|result| Row::read(&model.fields, result)).collect()
 }
 
-/// What leaves the house: what staff see of an object, and nothing that is the program's own.
+/// What leaves the application: what staff see of an object, and nothing that is the program's own.
 fn exported(model: &Model) -> impl Iterator<Item = &Spec> {
     let is_seen = |spec: &&Spec| {
         let own = matches!(spec.kind, Kind::Internal | Kind::Secret | Kind::Bytes);
@@ -200,7 +199,7 @@ fn csv_line(text: &mut String, model: &Model, row: &Row) {
     csv::write_record(text, fields.iter().map(String::as_str));
 }
 
-/// What leaves the house of one object.
+/// What leaves the application of one object.
 pub(super) fn json_object(model: &Model, row: &Row) -> Json {
     let value = |spec: &Spec| match row.get(spec.name) {
         None => Json::Null,

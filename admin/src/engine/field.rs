@@ -6,7 +6,7 @@ use sea_orm::{
     Iterable, JsonColumn, NumericColumn, NumericColumnNullable, StringColumn, StringColumnNullable, UuidColumn,
     sea_query::{Expr, ExprTrait, SimpleExpr, Value},
 };
-use usher_shared::{
+use usher_shared::foundation::{
     rules::Email,
     search::{Folded, Part},
 };
@@ -114,7 +114,7 @@ pub(crate) enum Search<E: EntityTrait> {
     },
     /// The column holds the word, whatever its letter case and accents. For models of few rows: all are read.
     Words,
-    /// The same for any number of rows, by a column of `usher_shared::search::folded` text and its index.
+    /// The same for any number of rows, by a column of `usher_shared::foundation::search::folded` text and its index.
     Folded { at: Folded, part: Part },
     /// The column is the word.
     Exact,

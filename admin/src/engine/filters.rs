@@ -137,7 +137,7 @@ impl FilterGroups<'_> {
             Some(Test::During(period)) => Some(*period),
             _ => None,
         };
-        let today = usher_shared::time::now().date_naive();
+        let today = usher_shared::foundation::time::now().date_naive();
         let wider: Vec<_> = std::iter::successors(during, |period| period.wider()).collect();
         let parts = during.map_or_else(|| Period::years(today), |period| period.parts(today));
         wider.into_iter().rev().chain(parts)

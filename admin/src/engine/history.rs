@@ -9,7 +9,7 @@ use sea_orm::{
     ColumnTrait, Condition, DbErr, EntityTrait, QueryFilter, QueryOrder, QuerySelect, sea_query::SimpleExpr,
 };
 use serde_json::Value as Json;
-use usher_shared::{audit::spellings, entity::audit_log};
+use usher_shared::{audit::spellings, foundation::entity::audit_log};
 
 use super::{
     field::{Kind, Spec},

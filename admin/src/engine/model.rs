@@ -10,7 +10,7 @@ use sea_orm::{
     DbErr, EntityTrait, IdenStatic, Iterable, PrimaryKeyToColumn, QueryResult,
     sea_query::{Expr, Query, SelectStatement},
 };
-use usher_shared::{audit::Actor, config::Config, jobs::Tx};
+use usher_shared::{audit::Actor, foundation::config::Config, jobs::Tx};
 
 use super::{
     across::Across,

@@ -4,7 +4,7 @@
 use std::marker::PhantomData;
 
 use sea_orm::{BoolColumn, DateTimeLikeColumn, NumericColumn, StringColumn};
-use usher_shared::entity::{mail_token, role, user};
+use usher_shared::foundation::entity::{mail_token, role, user};
 
 use super::{
     field::{Field, IdColumn, IntColumn, TextColumn},

@@ -7,7 +7,7 @@ use sea_orm::{
     sea_query::{Condition, Expr, ExprTrait, IntoCondition, SimpleExpr},
 };
 use url::form_urlencoded::Serializer;
-use usher_shared::time::{first_id, now};
+use usher_shared::foundation::time::{first_id, now};
 
 use super::{
     across::Across,
@@ -21,7 +21,7 @@ use super::{
 };
 use crate::{error::AdminError, posted::Fields, staff::Staff};
 
-/// Longer searches are cut: no word in the house is longer.
+/// Longer searches are cut: no word in the application is longer.
 const MAX_SEARCH_CHARS: usize = 200;
 
 /// Clocks of the processes that make ids differ by less than this.

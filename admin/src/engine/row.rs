@@ -4,7 +4,7 @@ use std::{borrow::Cow, collections::HashMap};
 
 use chrono::{DateTime, Utc};
 use sea_orm::{DbErr, QueryResult, Value};
-use usher_shared::{redact, time::now};
+use usher_shared::foundation::{redact, time::now};
 
 use super::{
     field::{Kind, Spec},

@@ -9,7 +9,7 @@ use sea_orm::{
 use serde_json::{Map, Value as Json, json};
 use usher_shared::{
     audit::{self, Entry},
-    time::now,
+    foundation::time::now,
 };
 
 use super::{

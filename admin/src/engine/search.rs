@@ -7,7 +7,7 @@ use sea_orm::{
     ConnectionTrait, DbBackend, DbErr, Value,
     sea_query::{Condition, Expr, ExprTrait},
 };
-use usher_shared::{
+use usher_shared::foundation::{
     search::{Folded, Part, is_in, starts_with},
     time::now,
 };
@@ -33,7 +33,7 @@ struct Term {
 const MOST_OF_FEW: u64 = 10_000;
 
 /// Rows that hold every term. One statement where the model has few rows and columns of words: no database folds letters
-/// as [`usher_shared::search::folded`] does, so that is done here.
+/// as [`usher_shared::foundation::search::folded`] does, so that is done here.
 pub(crate) async fn condition(db: &impl ConnectionTrait, model: &Model, search: &str) -> Result<Condition, DbErr> {
     let terms = terms(search);
     let mut few = Few::default();

@@ -3,7 +3,7 @@
 use chrono::{DateTime, NaiveDateTime, Utc};
 use sea_orm::{ColumnType, DbErr, QueryResult, Value};
 use serde_json::Value as Json;
-use usher_shared::time::rfc3339;
+use usher_shared::foundation::time::rfc3339;
 use uuid::Uuid;
 
 /// The column's type as the database driver needs it.

@@ -1,6 +1,6 @@
 //! Articles in the admin.
 
-use usher_shared::entity::user;
+use usher_shared::foundation::entity::user;
 
 use super::article::{ArticleState, COLUMN as C, Column, Entity};
 use crate::engine::{AdminModel, Deletion, Field, Meta, Ordering, Tone};

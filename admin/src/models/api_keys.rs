@@ -5,17 +5,21 @@ use std::collections::BTreeSet;
 use chrono::{DateTime, TimeDelta, Utc};
 use sea_orm::{DbErr, IdenStatic, Value};
 use usher_shared::{
-    acts::{Act, key_refusal},
-    api_keys::{self, KeyEdit, NewKey, Scope},
+    accounts::{
+        api_keys::{self, KeyEdit, NewKey, Scope},
+        staff::acts::{Act, key_refusal},
+    },
     audit::ObjectType,
-    config::Config,
-    entity::{
-        api_key::{self, COLUMN as C, Column, Entity},
-        user,
+    foundation::{
+        config::Config,
+        entity::{
+            api_key::{self, COLUMN as C, Column, Entity},
+            user,
+        },
+        rules::{Name, Reason},
+        time::now,
     },
     jobs::EnqueueError,
-    rules::{Name, Reason},
-    time::now,
 };
 
 use crate::{

@@ -2,7 +2,7 @@
 
 use usher_shared::{
     audit::{ObjectType, spellings},
-    entity::audit_log::{ActorKind, COLUMN as C, Column, Entity},
+    foundation::entity::audit_log::{ActorKind, COLUMN as C, Column, Entity},
 };
 
 use crate::engine::{AdminModel, Field, Meta, Ordering, Tone};
@@ -24,11 +24,11 @@ impl AdminModel for Entity {
             Id => Field::id(C.id).label("Entry"),
             At => Field::time(C.at).list().sort().filter().readonly(),
             ActorKind => Field::choice(C.actor_kind, tone).list().filter().readonly(),
-            ActorId => Field::foreign_key::<usher_shared::entity::user::Entity>(C.actor_id)
+            ActorId => Field::foreign_key::<usher_shared::foundation::entity::user::Entity>(C.actor_id)
                 .filter_beside(ActorKind, "user")
                 .readonly(),
             ActorLabel => Field::text(C.actor_label).label("Actor").list().readonly(),
-            OnBehalfOf => Field::foreign_key::<usher_shared::entity::user::Entity>(C.on_behalf_of)
+            OnBehalfOf => Field::foreign_key::<usher_shared::foundation::entity::user::Entity>(C.on_behalf_of)
                 .label("On behalf of")
                 .readonly(),
             Action => Field::text(C.action).link().readonly(),

@@ -2,7 +2,7 @@
 
 use usher_shared::{
     audit::ObjectType,
-    entity::mail_breaker::{COLUMN as C, Column, Entity},
+    foundation::entity::mail_breaker::{COLUMN as C, Column, Entity},
 };
 
 use crate::engine::{AdminModel, Deletion, Field, Meta, Ordering};

@@ -1,18 +1,22 @@
-//! Jobs in the admin: the ledger as it stands, and running a finished job again.
+//! Jobs in the admin: the jobs table as it stands, and running a finished job again.
 
 use sea_orm::{ActiveEnum, ConnectionTrait, DbErr, Statement};
 use usher_shared::{
-    acts::{Act, job_refusal},
-    bulk::{self, BulkAction, BulkJob},
-    entity::{
-        job::{COLUMN as C, Column, Entity, JobState, READY},
-        job_attempt::AttemptOutcome,
-        mail::MailState,
-        user,
+    accounts::staff::{
+        acts::{Act, job_refusal},
+        bulk::{self, BulkAction, BulkJob},
+    },
+    foundation::{
+        entity::{
+            job::{COLUMN as C, Column, Entity, JobState, READY},
+            job_attempt::AttemptOutcome,
+            mail::MailState,
+            user,
+        },
+        redact,
+        time::now,
     },
     jobs::{self, Job, StaffError},
-    redact,
-    time::now,
 };
 use uuid::Uuid;
 

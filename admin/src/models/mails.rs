@@ -2,7 +2,7 @@
 //! kept in the database, and without what its links carry: who has those is as good as the mail's reader. Superusers
 //! open them on a page of their own.
 
-use usher_shared::{
+use usher_shared::foundation::{
     entity::{
         job,
         mail::{COLUMN as C, Column, Entity, MailState},

@@ -13,13 +13,13 @@ mod suppressions;
 mod user_actions;
 mod users;
 
-use usher_shared::entity::{
+use usher_shared::foundation::entity::{
     api_key, audit_log as audit_entity, job, job_queue, job_schedule, mail, mail_breaker, mail_suppression, role,
     session, user,
 };
 
 use sea_orm::{DbErr, sea_query::SelectStatement};
-use usher_shared::bulk::{self, BulkAction, Objects, OrderError};
+use usher_shared::accounts::staff::bulk::{self, BulkAction, Objects, OrderError};
 use uuid::Uuid;
 
 use crate::engine::{Acting, Site};
@@ -55,9 +55,9 @@ pub(crate) fn site() -> Site {
 mod tests {
     use std::collections::HashSet;
 
-    use usher_shared::{
-        acts::{Act, ReasonRule},
+    use usher_shared::accounts::{
         api_keys::Scope,
+        staff::acts::{Act, ReasonRule},
     };
 
     use super::site;

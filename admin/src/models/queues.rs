@@ -3,8 +3,10 @@
 use sea_orm::{ActiveValue::Set, DbErr, EntityTrait, Value};
 use usher_shared::{
     audit::{self, Entry},
-    config::Config,
-    entity::job_queue::{ActiveModel, COLUMN as C, Column, Entity},
+    foundation::{
+        config::Config,
+        entity::job_queue::{ActiveModel, COLUMN as C, Column, Entity},
+    },
     jobs,
 };
 

@@ -4,13 +4,15 @@ use std::collections::BTreeSet;
 
 use sea_orm::{ColumnTrait, DbErr, EntityTrait, QueryFilter, QueryOrder, QuerySelect, QueryTrait};
 use usher_shared::{
-    config::Config,
-    entity::{
-        role::{COLUMN as C, Column, Entity},
-        user, user_role,
+    accounts::staff::roles::{self, RoleDraft},
+    foundation::{
+        config::Config,
+        entity::{
+            role::{COLUMN as C, Column, Entity},
+            user, user_role,
+        },
+        rules::Name,
     },
-    roles::{self, RoleDraft},
-    rules::Name,
 };
 
 use crate::{

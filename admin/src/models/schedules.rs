@@ -2,10 +2,12 @@
 
 use sea_orm::{DbErr, EntityTrait, IdenStatic};
 use usher_shared::{
-    config::Config,
-    entity::job_schedule::{COLUMN as C, Column, Entity},
+    foundation::{
+        config::Config,
+        entity::job_schedule::{COLUMN as C, Column, Entity},
+        time::now,
+    },
     jobs::{self, ScheduleError, check_pattern, next_occurrence, next_occurrences},
-    time::now,
 };
 
 use crate::engine::{Acting, Action, AdminModel, Draft, Field, Meta, Ordering, Ran, Row, Search, Tone};
@@ -50,9 +52,10 @@ impl AdminModel for Entity {
                 .form()
                 .help("Five fields, such as 0 7 * * 1-5"),
             TimeZone => Field::text(C.time_zone).form().help("Such as UTC or Europe/Paris"),
-            CatchUp => Field::choice(C.catch_up, |_: &usher_shared::entity::job_schedule::CatchUp| {
-                Tone::Quiet
-            })
+            CatchUp => Field::choice(
+                C.catch_up,
+                |_: &usher_shared::foundation::entity::job_schedule::CatchUp| Tone::Quiet,
+            )
             .form()
             .help("What happens with times that nobody was there for"),
             Enabled => Field::bool(C.enabled).list().filter().readonly(),

@@ -2,12 +2,14 @@
 
 use sea_orm::{ActiveEnum, DbErr};
 use usher_shared::{
-    acts::session_refusal,
-    entity::{
+    accounts::{
+        sessions::{self, Which},
+        staff::acts::session_refusal,
+    },
+    foundation::entity::{
         session::{COLUMN as C, Column, Entity, SessionKind},
         user,
     },
-    sessions::{self, Which},
 };
 
 use crate::engine::{Acting, Action, AdminModel, ByClock, Field, Meta, Ordering, Ran, Row, Tone, nothing};

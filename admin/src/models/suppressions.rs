@@ -1,9 +1,9 @@
 //! Addresses that mail is not sent to, because their server said that they do not exist.
 
 use usher_shared::{
+    accounts::staff::bulk::BulkAction,
     audit::ObjectType,
-    bulk::BulkAction,
-    entity::{
+    foundation::entity::{
         mail_suppression::{COLUMN as C, Column, Entity},
         user,
     },
@@ -36,7 +36,7 @@ impl AdminModel for Entity {
                 .link()
                 .search(Search::Prefix {
                     key_column: Column::AddressKey,
-                    key: usher_shared::rules::Email::key_of,
+                    key: usher_shared::foundation::rules::Email::key_of,
                 }),
             Column::Answer => Field::text(C.answer).label("Server's answer").list().readonly(),
             Column::UserId => Field::foreign_key::<user::Entity>(C.user_id).list().readonly(),

@@ -5,16 +5,22 @@ use std::collections::BTreeSet;
 
 use sea_orm::{ColumnTrait, DbErr, EntityTrait, QueryFilter, QuerySelect, sea_query::SelectStatement};
 use usher_shared::{
-    acts::{Act, Refusal, user_refusal},
-    bulk::BulkAction,
-    entity::{mfa_factor, user},
-    impersonation::{self, ImpersonationError},
+    accounts::{
+        impersonation::{self, ImpersonationError},
+        sessions::{self, Which},
+        staff::{
+            acts::{Act, Refusal, user_refusal},
+            bulk::BulkAction,
+            roles::{self, Access},
+        },
+        users::{self, ChangeError, Standing},
+    },
+    foundation::{
+        entity::{mfa_factor, user},
+        rate_limit::bucket,
+        rules::Reason,
+    },
     jobs::{EnqueueError, Enqueued, MfaChange, MfaChanged, Options, enqueue_with},
-    rate_limit::bucket,
-    roles::{self, Access},
-    rules::Reason,
-    sessions::{self, Which},
-    users::{self, ChangeError, Standing},
 };
 use uuid::Uuid;
 
@@ -433,7 +439,7 @@ async fn reset_mfa(acting: &Acting<'_>, row: &Row) -> Result<Ran, DbErr> {
         .iter()
         .filter_map(|word| word.parse().ok())
     {
-        removed += usize::from(usher_shared::mfa::remove(&**tx, id, factor).await?.is_some());
+        removed += usize::from(usher_shared::accounts::mfa::remove(&**tx, id, factor).await?.is_some());
     }
     if removed == 0 {
         return Ok(Ran::Unfit("no second factor was ticked, or there is none".into()));

@@ -11,16 +11,20 @@ use crate::{
 };
 use sea_orm::{ActiveEnum, DbErr, IdenStatic};
 use usher_shared::{
-    acts::{Act, Target},
-    config::Config,
-    entity::{
-        api_key, audit_log, job, mail, role, session,
-        user::{COLUMN as C, Column, Entity, UserStatus},
-        user_role,
+    accounts::{
+        staff::acts::{Act, Target},
+        users::{self, ChangeError, CreateUserError, Edit, NewUser},
     },
-    rules::{Age, Email, Name, Violation, ViolationKind},
-    search::{self, Part},
-    users::{self, ChangeError, CreateUserError, Edit, NewUser},
+    foundation::{
+        config::Config,
+        entity::{
+            api_key, audit_log, job, mail, role, session,
+            user::{COLUMN as C, Column, Entity, UserStatus},
+            user_role,
+        },
+        rules::{Age, Email, Name, Violation, ViolationKind},
+        search::{self, Part},
+    },
 };
 
 /// The API's words for it.

@@ -11,22 +11,28 @@ use sea_orm::{
     sea_query::Expr,
 };
 use usher_shared::{
-    acts::Act,
+    accounts::{
+        sessions::{self, Which},
+        staff::{
+            acts::Act,
+            bulk::{self, BulkAction, BulkJob, Hand, Objects},
+        },
+    },
     audit::Actor,
-    bulk::{self, BulkAction, BulkJob, Hand, Objects},
-    entity::{
-        audit_log::{self, ActorKind},
-        job::{self, JobState},
-        mfa_factor, session,
-        user::{self, UserStatus},
-        user_role,
+    foundation::{
+        entity::{
+            audit_log::{self, ActorKind},
+            job::{self, JobState},
+            mfa_factor, session,
+            user::{self, UserStatus},
+            user_role,
+        },
+        rules::Reason,
+        time::now,
     },
     jobs::{self, PasswordReset, enqueue_with},
-    rules::Reason,
-    sessions::{self, Which},
-    time::now,
 };
-use usher_testkit::on_both;
+use usher_testkit::{TestDb, on_both};
 
 use crate::app::{ADMIN, TestApp, Visitor};
 
@@ -160,7 +166,7 @@ struct Scene {
 impl Scene {
     /// Puts an account into the state that the act is for; answers the id of the object that it is done to.
     async fn prepare(&self, act: Act, before: &user::Model, roles: &[user_role::Model]) -> String {
-        let (db, id) = (&self.app.house.db, before.id);
+        let (db, id) = (&self.app.context.db, before.id);
         let mut row = before.clone().into_active_model().reset_all();
         row.id = Unchanged(id);
         row.status = Set(match act {
@@ -240,12 +246,12 @@ impl Scene {
             expires_at: Set(now() + chrono::TimeDelta::days(1)),
             ..Default::default()
         };
-        row.insert(&self.app.house.db).await.unwrap().id.to_string()
+        row.insert(&self.app.context.db).await.unwrap().id.to_string()
     }
 
     /// A job that mails a reset to the account.
     async fn job(&self, user_id: i64, state: JobState) -> String {
-        let tx = self.app.house.ledger.begin().await.unwrap();
+        let tx = self.app.context.job_store.begin().await.unwrap();
         let id = enqueue_with(&tx, PasswordReset { user_id }, jobs::Options::default())
             .await
             .unwrap()
@@ -258,7 +264,7 @@ impl Scene {
             finished_at: Set(finished.then(now)),
             ..Default::default()
         };
-        row.update(&self.app.house.db).await.unwrap();
+        row.update(&self.app.context.db).await.unwrap();
         id.to_string()
     }
 
@@ -268,7 +274,7 @@ impl Scene {
             .filter(audit_log::Column::Action.eq(rule.word))
             .filter(audit_log::Column::ObjectType.eq(rule.object.as_str()))
             .filter(audit_log::Column::ObjectId.eq(object_id));
-        rows.all(&self.app.house.db).await.unwrap().len()
+        rows.all(&self.app.context.db).await.unwrap().len()
     }
 
     /// Sends the page that asks, with everything it holds, as a browser does.
@@ -287,7 +293,7 @@ impl Scene {
         fields.push(("reason", "a test"));
         let factor = mfa_factor::Entity::find().filter(mfa_factor::Column::UserId.eq(before.id));
         let factor = factor
-            .one(&self.app.house.db)
+            .one(&self.app.context.db)
             .await
             .unwrap()
             .map(|factor| factor.id.to_string());
@@ -356,7 +362,7 @@ impl Scene {
                 _ => return None,
             },
             Way::Job => {
-                let tx = self.app.house.ledger.begin().await.unwrap();
+                let tx = self.app.context.job_store.begin().await.unwrap();
                 let what = in_bulk(act)?;
                 let ordered = bulk::order(&tx, what, objects(act, object), Reason::parse("a test").ok(), actor).await;
                 if let Ok(ordered) = ordered {
@@ -366,7 +372,7 @@ impl Scene {
             }
             Way::Again => {
                 let boss = Actor::new(ActorKind::User, Some(self.app.admin.id), ADMIN);
-                let tx = self.app.house.ledger.begin().await.unwrap();
+                let tx = self.app.context.job_store.begin().await.unwrap();
                 let what = in_bulk(act)?;
                 let ordered = bulk::order(&tx, what, objects(act, object), Reason::parse("a test").ok(), &boss).await;
                 let id = ordered.unwrap().job_id;
@@ -377,11 +383,11 @@ impl Scene {
                     finished_at: Set(Some(now())),
                     ..Default::default()
                 };
-                row.update(&self.app.house.db).await.unwrap();
+                row.update(&self.app.context.db).await.unwrap();
                 self.confirm(visitor, &format!("id={id}&from_object={id}"), Act::RetryJob, before)
                     .await;
                 let job = job::Entity::find_by_id(id)
-                    .one(&self.app.house.db)
+                    .one(&self.app.context.db)
                     .await
                     .unwrap()
                     .unwrap();
@@ -397,13 +403,13 @@ impl Scene {
     /// As a worker does it.
     async fn work(&self, job_id: uuid::Uuid, object: &str) {
         let job = job::Entity::find_by_id(job_id)
-            .one(&self.app.house.db)
+            .one(&self.app.context.db)
             .await
             .unwrap()
             .unwrap();
         let order: BulkJob = serde_json::from_value(job.payload).unwrap();
-        if let Ok(hand) = Hand::of(&self.app.house.ledger, &order).await {
-            hand.apply(&self.app.house.ledger, job_id, object).await.unwrap();
+        if let Ok(hand) = Hand::of(&self.app.context.job_store, &order).await {
+            hand.apply(&self.app.context.job_store, job_id, object).await.unwrap();
         }
     }
 }
@@ -423,97 +429,151 @@ async fn everything(app: &TestApp) -> Vec<String> {
     all.into_iter().collect()
 }
 
-on_both! {
-    async fn every_act_is_decided_alike_in_every_way(db: TestDb) {
-        let app = TestApp::start(db).await;
-        let all = everything(&app).await;
-        for act in Act::ALL {
-            assert!(all.contains(&act.rule().permission.to_owned()), "nobody can be given {}", act.rule().permission);
-        }
-        let other = app.add_user("other@example.org", "Other").await;
-        let boss2 = app.add_staff("boss2@example.org", &[]).await;
-        let boss2 = user::ActiveModel { is_superuser: Set(true), ..boss2.into_active_model() };
-        let boss2 = boss2.update(&app.house.db).await.unwrap();
-        let some: Vec<&str> = all.iter().map(String::as_str).collect();
-        let same = app.add_staff("same@example.org", &some).await;
-        let fewer = app.add_staff("fewer@example.org", &["users.view"]).await;
-        let more = app.add_staff("more@example.org", &[&some[..], &["articles.publish"]].concat()).await;
-        let actors = app.add_staff("acts@example.org", &[]).await;
-        let scene = Scene { app, other };
-        let mut tried = 0;
-        for role in [Role::Superuser, Role::Everything, Role::JustThis, Role::Viewer] {
-            let me = if role == Role::Superuser { &scene.app.admin } else { &actors };
-            let actor = Actor::new(ActorKind::User, Some(me.id), me.email.clone());
-            mfa_factor::Entity::delete_many().exec(&scene.app.house.db).await.unwrap();
-            let mut visitor = scene.app.signed_in(&me.email).await;
-            for act in Act::ALL.into_iter().filter(|act| is_about_accounts(*act)) {
-                if role != Role::Superuser {
-                    let permission = act.rule().permission.to_owned();
-                    let sight: Vec<_> = ["users.view", "sessions.view", "jobs.view"].map(str::to_owned).into();
-                    // Whoever runs a job again does what it does.
-                    let mails = [Act::RetryJob, Act::CancelJob].contains(&act).then(|| "users.send_password_reset".to_owned());
-                    let given = match role {
-                        Role::Everything => all.clone(),
-                        Role::JustThis => sight.into_iter().chain([permission, "jobs.retry".to_owned(), "users.delete".to_owned()]).chain(mails).collect(),
-                        _ => sight,
-                    };
-                    scene.app.grant(me.id, &given).await;
+#[on_both]
+async fn every_act_is_decided_alike_in_every_way(db: TestDb) {
+    let app = TestApp::start(db).await;
+    let all = everything(&app).await;
+    for act in Act::ALL {
+        assert!(
+            all.contains(&act.rule().permission.to_owned()),
+            "nobody can be given {}",
+            act.rule().permission
+        );
+    }
+    let other = app.add_user("other@example.org", "Other").await;
+    let boss2 = app.add_staff("boss2@example.org", &[]).await;
+    let boss2 = user::ActiveModel {
+        is_superuser: Set(true),
+        ..boss2.into_active_model()
+    };
+    let boss2 = boss2.update(&app.context.db).await.unwrap();
+    let some: Vec<&str> = all.iter().map(String::as_str).collect();
+    let same = app.add_staff("same@example.org", &some).await;
+    let fewer = app.add_staff("fewer@example.org", &["users.view"]).await;
+    let more = app
+        .add_staff("more@example.org", &[&some[..], &["articles.publish"]].concat())
+        .await;
+    let actors = app.add_staff("acts@example.org", &[]).await;
+    let scene = Scene { app, other };
+    let mut tried = 0;
+    for role in [Role::Superuser, Role::Everything, Role::JustThis, Role::Viewer] {
+        let me = if role == Role::Superuser {
+            &scene.app.admin
+        } else {
+            &actors
+        };
+        let actor = Actor::new(ActorKind::User, Some(me.id), me.email.clone());
+        mfa_factor::Entity::delete_many()
+            .exec(&scene.app.context.db)
+            .await
+            .unwrap();
+        let mut visitor = scene.app.signed_in(&me.email).await;
+        for act in Act::ALL.into_iter().filter(|act| is_about_accounts(*act)) {
+            if role != Role::Superuser {
+                let permission = act.rule().permission.to_owned();
+                let sight: Vec<_> = ["users.view", "sessions.view", "jobs.view"].map(str::to_owned).into();
+                // Whoever runs a job again does what it does.
+                let mails = [Act::RetryJob, Act::CancelJob]
+                    .contains(&act)
+                    .then(|| "users.send_password_reset".to_owned());
+                let given = match role {
+                    Role::Everything => all.clone(),
+                    Role::JustThis => sight
+                        .into_iter()
+                        .chain([permission, "jobs.retry".to_owned(), "users.delete".to_owned()])
+                        .chain(mails)
+                        .collect(),
+                    _ => sight,
+                };
+                scene.app.grant(me.id, &given).await;
+            }
+            let targets = [
+                (Whose::User, &scene.other),
+                (Whose::Fewer, &fewer),
+                (Whose::Same, &same),
+                (Whose::More, &more),
+                (Whose::Superuser, &boss2),
+                (Whose::Own, me),
+            ];
+            for (whose, target) in targets {
+                // Nobody who is shut out can try.
+                let shut_out = [Act::UnlockUser, Act::ReactivateUser, Act::RestoreUser];
+                if whose == Whose::Own && shut_out.contains(&act) {
+                    continue;
                 }
-                let targets = [
-                    (Whose::User, &scene.other), (Whose::Fewer, &fewer), (Whose::Same, &same), (Whose::More, &more),
-                    (Whose::Superuser, &boss2), (Whose::Own, me),
-                ];
-                for (whose, target) in targets {
-                    // Nobody who is shut out can try.
-                    let shut_out = [Act::UnlockUser, Act::ReactivateUser, Act::RestoreUser];
-                    if whose == Whose::Own && shut_out.contains(&act) {
+                let roles = user_role::Entity::find().filter(user_role::Column::UserId.eq(target.id));
+                let roles = roles.all(&scene.app.context.db).await.unwrap();
+                for way in WAYS {
+                    let object = scene.prepare(act, target, &roles).await;
+                    session::Entity::update_many()
+                        .col_expr(session::Column::ReauthenticatedAt, Expr::value(Some(now())))
+                        .col_expr(session::Column::MfaAt, Expr::value(Some(now())))
+                        .exec(&scene.app.context.db)
+                        .await
+                        .unwrap();
+                    let before = (scene.done(act, &object).await, scene.app.user(target.id).await);
+                    if scene
+                        .attempt(way, act, &mut visitor, &actor, &object, target)
+                        .await
+                        .is_none()
+                    {
                         continue;
                     }
-                    let roles = user_role::Entity::find().filter(user_role::Column::UserId.eq(target.id));
-                    let roles = roles.all(&scene.app.house.db).await.unwrap();
-                    for way in WAYS {
-                        let object = scene.prepare(act, target, &roles).await;
-                        session::Entity::update_many().col_expr(session::Column::ReauthenticatedAt, Expr::value(Some(now())))
-                            .col_expr(session::Column::MfaAt, Expr::value(Some(now())))
-                            .exec(&scene.app.house.db).await.unwrap();
-                        let before = (scene.done(act, &object).await, scene.app.user(target.id).await);
-                        if scene.attempt(way, act, &mut visitor, &actor, &object, target).await.is_none() {
-                            continue;
-                        }
-                        let done = scene.done(act, &object).await > before.0;
-                        // A job's staff is a superuser's matter, one's own as well: its mails are warnings, too.
-                        let about_jobs = act.rule().object.as_str() == "job";
-                        let whose_ = if about_jobs && whose == Whose::Own && role != Role::Superuser { Whose::Same } else { whose };
-                        let right = is_right(role, act, whose_);
-                        assert_eq!(done, right, "{act:?} of {whose:?} by {role:?}, {way:?}");
-                        if !right {
-                            assert_eq!(scene.app.user(target.id).await, before.1, "{act:?} of {whose:?} by {role:?}, {way:?}");
-                        }
-                        tried += 1;
-                        if act == Act::RevokeSessions && done && whose == Whose::Own {
-                            mfa_factor::Entity::delete_many().exec(&scene.app.house.db).await.unwrap();
-                            visitor = scene.app.signed_in(&me.email).await;
-                        }
+                    let done = scene.done(act, &object).await > before.0;
+                    // A job's staff is a superuser's matter, one's own as well: its mails are warnings, too.
+                    let about_jobs = act.rule().object.as_str() == "job";
+                    let whose_ = if about_jobs && whose == Whose::Own && role != Role::Superuser {
+                        Whose::Same
+                    } else {
+                        whose
+                    };
+                    let right = is_right(role, act, whose_);
+                    assert_eq!(done, right, "{act:?} of {whose:?} by {role:?}, {way:?}");
+                    if !right {
+                        assert_eq!(
+                            scene.app.user(target.id).await,
+                            before.1,
+                            "{act:?} of {whose:?} by {role:?}, {way:?}"
+                        );
                     }
-                    scene.prepare(Act::ChangeUser, target, &roles).await;
+                    tried += 1;
+                    if act == Act::RevokeSessions && done && whose == Whose::Own {
+                        mfa_factor::Entity::delete_many()
+                            .exec(&scene.app.context.db)
+                            .await
+                            .unwrap();
+                        visitor = scene.app.signed_in(&me.email).await;
+                    }
                 }
+                scene.prepare(Act::ChangeUser, target, &roles).await;
             }
-            sessions::end(&scene.app.house.db, me.id, Which::All, "the test goes on").await.unwrap();
         }
-        assert!(tried > 800, "{tried}");
+        sessions::end(&scene.app.context.db, me.id, Which::All, "the test goes on")
+            .await
+            .unwrap();
     }
+    assert!(tried > 800, "{tried}");
+}
 
-    async fn the_last_superuser_stays_whoever_orders_it(db: TestDb) {
-        let app = TestApp::start(db).await;
-        for what in [BulkAction::DeactivateUsers, BulkAction::LockUsers { until: None }] {
-            let tx = app.house.ledger.begin().await.unwrap();
-            let ordered = bulk::order(&tx, what, Objects::Ids(vec![app.admin.id]), None, &Actor::system()).await.unwrap();
-            tx.commit().await.unwrap();
-            let job = job::Entity::find_by_id(ordered.job_id).one(&app.house.db).await.unwrap().unwrap();
-            let order: BulkJob = serde_json::from_value(job.payload).unwrap();
-            let hand = Hand::of(&app.house.ledger, &order).await.unwrap();
-            hand.apply(&app.house.ledger, ordered.job_id, &app.admin.id.to_string()).await.unwrap();
-            assert_eq!(app.user(app.admin.id).await.status, UserStatus::Active);
-        }
+#[on_both]
+async fn the_last_superuser_stays_whoever_orders_it(db: TestDb) {
+    let app = TestApp::start(db).await;
+    for what in [BulkAction::DeactivateUsers, BulkAction::LockUsers { until: None }] {
+        let tx = app.context.job_store.begin().await.unwrap();
+        let ordered = bulk::order(&tx, what, Objects::Ids(vec![app.admin.id]), None, &Actor::system())
+            .await
+            .unwrap();
+        tx.commit().await.unwrap();
+        let job = job::Entity::find_by_id(ordered.job_id)
+            .one(&app.context.db)
+            .await
+            .unwrap()
+            .unwrap();
+        let order: BulkJob = serde_json::from_value(job.payload).unwrap();
+        let hand = Hand::of(&app.context.job_store, &order).await.unwrap();
+        hand.apply(&app.context.job_store, ordered.job_id, &app.admin.id.to_string())
+            .await
+            .unwrap();
+        assert_eq!(app.user(app.admin.id).await.status, UserStatus::Active);
     }
 }

@@ -18,19 +18,25 @@ use tokio::sync::OnceCell;
 use tower::ServiceExt;
 use usher_admin::{AppState, router};
 use usher_shared::{
-    Config, House, SecretKey,
-    audit::Actor,
-    config::{Mode, Source},
-    db::{PoolOptions, connect},
-    entity::{
-        audit_log::{self, ActorKind},
-        mfa_factor, role, role_permission, session, user, user_role,
+    AppContext,
+    accounts::{
+        mfa::{self, totp},
+        password_hash,
+        staff::roles,
+        users::{self, NewUser},
     },
-    mfa, password, roles,
-    rules::{Email, EmailPolicy, Name, Password},
-    time::now,
-    totp,
-    users::{self, NewUser},
+    audit::Actor,
+    foundation::{
+        config::{Config, Mode, Source},
+        crypto::SecretKey,
+        db::{PoolOptions, connect},
+        entity::{
+            audit_log::{self, ActorKind},
+            mfa_factor, role, role_permission, session, user, user_role,
+        },
+        rules::{Email, EmailPolicy, Name, Password},
+        time::now,
+    },
 };
 use usher_testkit::TestDb;
 use uuid::Uuid;
@@ -43,7 +49,7 @@ pub const ADMIN: &str = "admin@example.com";
 
 /// The admin on a database of its own, with one superuser.
 pub struct TestApp {
-    pub house: House,
+    pub context: AppContext,
     pub admin: user::Model,
     router: Router,
     statements: Arc<Mutex<Vec<String>>>,
@@ -73,14 +79,14 @@ impl TestApp {
         connection.set_metric_callback(move |info| {
             log.lock().expect("a lock").push(info.statement.sql.clone());
         });
-        let house = House::with(config, connection, true);
+        let context = AppContext::with(config, connection, true);
         let (name, email) = (Name::parse("Ines Oduya").expect("a name"), email(ADMIN));
-        let admin = users::create_superuser(&house.db, &name, &email, hash().await)
+        let admin = users::create_superuser(&context.db, &name, &email, hash().await)
             .await
             .expect("a superuser");
         Self {
-            router: router(AppState::new(&house)),
-            house,
+            router: router(AppState::new(&context)),
+            context,
             admin,
             statements,
             db,
@@ -93,14 +99,14 @@ impl TestApp {
             max_connections: 1,
             ..PoolOptions::default()
         };
-        let url = self.house.config.database_url.clone();
+        let url = self.context.config.database_url.clone();
         self.over(&url, &options).await
     }
 
     /// The same over the network at this address.
     pub async fn over(mut self, url: &str, options: &PoolOptions) -> Self {
-        self.house.db = connect(url, options).await.expect("a database");
-        self.router = router(AppState::new(&self.house));
+        self.context.db = connect(url, options).await.expect("a database");
+        self.router = router(AppState::new(&self.context));
         self
     }
 
@@ -139,7 +145,7 @@ impl TestApp {
 
     /// A user whose password is [`PASSWORD`].
     pub async fn add_user(&self, email_text: &str, name: &str) -> user::Model {
-        let tx = self.house.ledger.begin().await.expect("a transaction");
+        let tx = self.context.job_store.begin().await.expect("a transaction");
         let new = NewUser {
             name: Name::parse(name).expect("a name"),
             email: email(email_text),
@@ -151,7 +157,7 @@ impl TestApp {
             password_hash: Set(Some(hash().await)),
             ..user.into_active_model()
         };
-        row.update(&self.house.db).await.expect("an update")
+        row.update(&self.context.db).await.expect("an update")
     }
 
     /// Gives the user an authenticator app, confirmed by a code of the past, and answers its id.
@@ -161,7 +167,7 @@ impl TestApp {
 
     /// The same with its secret, as people type it.
     pub async fn add_factor_with_secret(&self, user_id: i64) -> (Uuid, String) {
-        let (db, key) = (&self.house.db, &self.house.config.secret_key);
+        let (db, key) = (&self.context.db, &self.context.config.secret_key);
         let factor = mfa::enrol(db, key, user_id, Uuid::now_v7(), "phone")
             .await
             .expect("a factor");
@@ -180,7 +186,7 @@ impl TestApp {
         mfa_factor::Entity::update_many()
             .col_expr(mfa_factor::Column::LastStep, Expr::value(0_i64))
             .filter(mfa_factor::Column::Id.eq(factor))
-            .exec(&self.house.db)
+            .exec(&self.context.db)
             .await
             .expect("an update");
     }
@@ -191,8 +197,8 @@ impl TestApp {
             is_staff: Set(true),
             ..user.into_active_model()
         };
-        let user = row.update(&self.house.db).await.expect("an update");
-        let (at, db) = (now(), &self.house.db);
+        let user = row.update(&self.context.db).await.expect("an update");
+        let (at, db) = (now(), &self.context.db);
         let role = role::ActiveModel {
             name: Set(format!("role {}", uuid())),
             description: Set(String::new()),
@@ -219,8 +225,8 @@ impl TestApp {
 
     /// Gives the one role of a user these permissions and no others.
     pub async fn grant(&self, user_id: i64, permissions: &[String]) {
-        let role = roles::of_user(&self.house.db, user_id).await.expect("a query");
-        let tx = self.house.ledger.begin().await.expect("a transaction");
+        let role = roles::of_user(&self.context.db, user_id).await.expect("a query");
+        let tx = self.context.job_store.begin().await.expect("a transaction");
         let wanted = permissions.iter().cloned().collect();
         let role = role.first().copied().expect("a role");
         roles::set_permissions(&tx, role, &wanted).await.expect("permissions");
@@ -229,7 +235,7 @@ impl TestApp {
 
     pub async fn user(&self, id: i64) -> user::Model {
         user::Entity::find_by_id(id)
-            .one(&self.house.db)
+            .one(&self.context.db)
             .await
             .expect("a query")
             .expect("a user")
@@ -240,14 +246,14 @@ impl TestApp {
         let none: Option<chrono::DateTime<chrono::Utc>> = None;
         session::Entity::update_many()
             .col_expr(session::Column::ReauthenticatedAt, Expr::value(none))
-            .exec(&self.house.db)
+            .exec(&self.context.db)
             .await
             .expect("an update");
     }
 
     /// The audit log, oldest first, without the accounts that tests make themselves.
     pub async fn audit(&self) -> Vec<audit_log::Model> {
-        let mut rows = audit_log::Entity::find().all(&self.house.db).await.expect("a query");
+        let mut rows = audit_log::Entity::find().all(&self.context.db).await.expect("a query");
         rows.retain(|row| (row.actor_kind, row.action.as_str()) != (ActorKind::System, "create"));
         rows.sort_by_key(|row| row.id);
         rows
@@ -497,7 +503,7 @@ fn email(text: &str) -> Email {
 async fn hash() -> String {
     static HASH: OnceCell<String> = OnceCell::const_new();
     let hashed = async || {
-        password::hash(&Password::parse(PASSWORD, &[]).expect("a password"))
+        password_hash::hash(&Password::parse(PASSWORD, &[]).expect("a password"))
             .await
             .expect("a hash")
     };

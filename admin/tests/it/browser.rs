@@ -7,19 +7,22 @@ use sea_orm::{ActiveModelTrait, ActiveValue::Set, ColumnTrait, EntityTrait, Into
 use serde_json::Value;
 use tokio_util::sync::CancellationToken;
 use usher_shared::{
-    api_keys::{self, Scope},
-    audit::{self, Actor, Entry},
-    entity::{
-        job::{self, JobState},
-        mail,
-        session::{self, SessionKind},
+    accounts::{
+        api_keys::{self, Scope},
+        staff::{imports, roles},
+        users::{self, Standing},
     },
-    imports,
-    jobs::{Schedule, VerifyEmail},
-    mail_suppressions, roles,
-    rules::Reason,
-    time::now,
-    users::{self, Standing},
+    audit::{self, Actor, Entry},
+    foundation::{
+        entity::{
+            job::{self, JobState},
+            mail,
+            session::{self, SessionKind},
+        },
+        rules::Reason,
+        time::now,
+    },
+    jobs::{Schedule, VerifyEmail, mail_suppressions},
 };
 use usher_testkit::{Browser, ColorScheme, TestDb};
 
@@ -31,9 +34,9 @@ use crate::{
 async fn serve(app: &TestApp) -> (String, CancellationToken) {
     let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.expect("a port");
     let base = format!("http://{}", listener.local_addr().expect("an address"));
-    let (house, stop) = (app.house.clone(), CancellationToken::new());
+    let (context, stop) = (app.context.clone(), CancellationToken::new());
     let stopped = stop.clone();
-    tokio::spawn(async move { usher_admin::serve(&house, listener, stopped).await });
+    tokio::spawn(async move { usher_admin::serve(&context, listener, stopped).await });
     (base, stop)
 }
 
@@ -67,13 +70,13 @@ async fn furnished(app: &TestApp) -> Vec<(&'static str, String)> {
             &["users.view", "users.change", "jobs.view", "jobs.retry"],
         )
         .await;
-    let role = roles::of_user(&app.house.db, sam.id)
+    let role = roles::of_user(&app.context.db, sam.id)
         .await
         .expect("a query")
         .first()
         .copied()
         .expect("a role");
-    let tx = app.house.ledger.begin().await.expect("a transaction");
+    let tx = app.context.job_store.begin().await.expect("a transaction");
     let user = users::find_for_change(&tx, ada.id)
         .await
         .expect("a query")
@@ -101,7 +104,7 @@ async fn furnished(app: &TestApp) -> Vec<(&'static str, String)> {
         ..Default::default()
     };
     session::Entity::insert(session)
-        .exec_without_returning(&app.house.db)
+        .exec_without_returning(&app.context.db)
         .await
         .expect("a session");
     let entry = Entry {
@@ -112,19 +115,25 @@ async fn furnished(app: &TestApp) -> Vec<(&'static str, String)> {
         changes: Some(serde_json::json!({ "name": [unbroken, unbroken] })),
         reason: Some(unbroken.clone()),
     };
-    audit::record(&app.house.db, &Actor::system(), entry)
+    audit::record(&app.context.db, &Actor::system(), entry)
         .await
         .expect("an entry");
-    let (key, _) = api_keys::create(&app.house.db, "Billing", &[Scope::UsersRead], None, Some(app.admin.id))
-        .await
-        .expect("a key");
+    let (key, _) = api_keys::create(
+        &app.context.db,
+        "Billing",
+        &[Scope::UsersRead],
+        None,
+        Some(app.admin.id),
+    )
+    .await
+    .expect("a key");
     let schedule = Schedule::new("nightly", "0 3 * * *", &VerifyEmail { user_id: 1 });
-    app.house.ledger.declare(&[schedule]).await.expect("a schedule");
-    mail_suppressions::add(&app.house.db, "gone@example.org", "550 5.1.1 no such user", None)
+    app.context.job_store.declare(&[schedule]).await.expect("a schedule");
+    mail_suppressions::add(&app.context.db, "gone@example.org", "550 5.1.1 no such user", None)
         .await
         .expect("a row");
     let job = job::Entity::find()
-        .one(&app.house.db)
+        .one(&app.context.db)
         .await
         .expect("a query")
         .expect("a job");
@@ -134,7 +143,7 @@ async fn furnished(app: &TestApp) -> Vec<(&'static str, String)> {
         last_error: Set(Some("550 5.7.1 refused".to_owned())),
         ..job.into_active_model()
     };
-    let job = job.update(&app.house.db).await.expect("an update");
+    let job = job.update(&app.context.db).await.expect("an update");
     let user = format!("/admin/users/{}", ada.id);
     vec![
         ("dashboard", "/admin/".to_owned()),
@@ -191,13 +200,13 @@ async fn furnished(app: &TestApp) -> Vec<(&'static str, String)> {
 
 /// A dry run of an import at this stage; its page.
 async fn import(app: &TestApp, state: JobState, result: Value) -> String {
-    let tx = app.house.ledger.begin().await.expect("a transaction");
+    let tx = app.context.job_store.begin().await.expect("a transaction");
     let id = imports::check(&tx, "people.csv", b"email,name", imports::Blank::Keep, &Actor::system())
         .await
         .expect("a job");
     tx.commit().await.expect("a commit");
     let job = job::Entity::find_by_id(id)
-        .one(&app.house.db)
+        .one(&app.context.db)
         .await
         .expect("a query")
         .expect("a job");
@@ -207,7 +216,7 @@ async fn import(app: &TestApp, state: JobState, result: Value) -> String {
         result: Set(Some(result)),
         ..job.into_active_model()
     };
-    row.update(&app.house.db).await.expect("an update");
+    row.update(&app.context.db).await.expect("an update");
     format!("/admin/users/import/{id}")
 }
 
@@ -358,7 +367,7 @@ fn every_page_is_whole_alone_and_accessible_in_both_colours_on_a_phone_and_a_scr
 async fn delivered(app: &TestApp, user_id: i64) -> uuid::Uuid {
     let jobs = job::Entity::find()
         .filter(job::Column::UserId.eq(user_id))
-        .all(&app.house.db);
+        .all(&app.context.db);
     let job = jobs
         .await
         .expect("a query")
@@ -381,7 +390,7 @@ async fn delivered(app: &TestApp, user_id: i64) -> uuid::Uuid {
         sent_at: Set(Some(now())),
         ..Default::default()
     };
-    mail.insert(&app.house.db).await.expect("a mail");
+    mail.insert(&app.context.db).await.expect("a mail");
     id
 }
 

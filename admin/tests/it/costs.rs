@@ -40,7 +40,7 @@ const FOUND: i64 = 6 * 450 + NEAR;
 
 /// Rows and index entries of a table that were read so far.
 async fn read_so_far(app: &TestApp, table: &str) -> i64 {
-    let db = &app.house.db;
+    let db = &app.context.db;
     db.execute_unprepared("SELECT pg_stat_force_next_flush()")
         .await
         .unwrap();
@@ -65,7 +65,7 @@ fn no_page_reads_what_is_long_over() {
         let app = TestApp::start(TestDb::postgres().await).await.on_one_connection().await;
         let mut boss = app.superuser().await;
         for sql in [MUCH, FEW, "VACUUM ANALYZE jobs", "VACUUM ANALYZE sessions"] {
-            app.house.db.execute_unprepared(sql).await.unwrap();
+            app.context.db.execute_unprepared(sql).await.unwrap();
         }
         for (state, most) in [
             ("ready", NEAR),
@@ -100,7 +100,7 @@ fn a_search_finds_the_oldest_without_passing_all_that_are_newer() {
         let app = TestApp::start(TestDb::postgres().await).await.on_one_connection().await;
         let mut boss = app.superuser().await;
         for sql in [FIRST_COMERS, "VACUUM ANALYZE users"] {
-            app.house.db.execute_unprepared(sql).await.unwrap();
+            app.context.db.execute_unprepared(sql).await.unwrap();
         }
         for (search, most, found) in [
             ("/admin/search?q=marlow", FOUND, "p450@example.com"),

@@ -3,13 +3,14 @@
 use axum::http::{StatusCode, header};
 use sea_orm::{ActiveModelTrait, ActiveValue::Set, ConnectionTrait, EntityTrait};
 use usher_shared::{
-    api_keys::{self, Scope},
-    entity::{job, mail, role, user},
-    jobs::{Schedule, VerifyEmail},
-    mail_suppressions,
-    time::now,
+    accounts::api_keys::{self, Scope},
+    foundation::{
+        entity::{job, mail, role, user},
+        time::now,
+    },
+    jobs::{Schedule, VerifyEmail, mail_suppressions},
 };
-use usher_testkit::on_both;
+use usher_testkit::{TestDb, on_both};
 
 use crate::app::TestApp;
 
@@ -39,13 +40,13 @@ const COLUMNS: [(&str, &[&str]); 14] = [
 /// A row in each of them.
 async fn furnish(app: &TestApp) -> user::Model {
     let ada = app.add_user("ada@example.org", "Ada").await;
-    let db = &app.house.db;
+    let db = &app.context.db;
     app.add_staff("sam@example.org", &["users.view"]).await;
     api_keys::create(db, "Billing", &[Scope::UsersRead], None, Some(app.admin.id))
         .await
         .unwrap();
-    app.house
-        .ledger
+    app.context
+        .job_store
         .declare(&[Schedule::new("nightly", "0 3 * * *", &VerifyEmail { user_id: 1 })])
         .await
         .unwrap();
@@ -79,52 +80,83 @@ async fn furnish(app: &TestApp) -> user::Model {
     ada
 }
 
-on_both! {
-    async fn stored_markup_is_text_wherever_it_is_shown(db: TestDb) {
-        let app = TestApp::start(db).await;
-        let ada = furnish(&app).await;
-        let mut boss = app.superuser().await;
-        boss.get("/admin/").await;
-        let markup = MARKUP.replace('\'', "''");
-        for (table, columns) in COLUMNS {
-            for column in columns {
-                // The superuser stays who they are, and unique words stay apart.
-                let but = if table == "users" { format!(" WHERE id = {}", ada.id) } else { String::new() };
-                let sql = format!("UPDATE {table} SET {column} = '{markup}' || COALESCE({column}, ''){but}");
-                app.house.db.execute_unprepared(&sql).await.unwrap_or_else(|error| panic!("{sql}: {error}"));
-            }
+#[on_both]
+async fn stored_markup_is_text_wherever_it_is_shown(db: TestDb) {
+    let app = TestApp::start(db).await;
+    let ada = furnish(&app).await;
+    let mut boss = app.superuser().await;
+    boss.get("/admin/").await;
+    let markup = MARKUP.replace('\'', "''");
+    for (table, columns) in COLUMNS {
+        for column in columns {
+            // The superuser stays who they are, and unique words stay apart.
+            let but = if table == "users" {
+                format!(" WHERE id = {}", ada.id)
+            } else {
+                String::new()
+            };
+            let sql = format!("UPDATE {table} SET {column} = '{markup}' || COALESCE({column}, ''){but}");
+            app.context
+                .db
+                .execute_unprepared(&sql)
+                .await
+                .unwrap_or_else(|error| panic!("{sql}: {error}"));
         }
-        let mut paths: Vec<String> = ["/admin/", "/admin/search?q=img", "/admin/search?q=%3Cimg%20src%3Dx%20onerror%3Dalert(1)%3E",
-            "/admin/users?q=%3Cimg%20src%3Dx%20onerror%3Dalert(1)%3E", "/admin/jobs/overview", "/admin/account", "/admin/users/import",
-            "/admin/users/new?name=%3Cimg%20src%3Dx%20onerror%3Dalert(1)%3E", "/admin/reauthenticate?next=/admin/%22%3E%3Cimg%20src=x%20onerror=alert(1)%3E"]
-            .map(str::to_owned).to_vec();
-        let id = ada.id;
-        for action in ["lock", "set_roles", "reset_mfa", "impersonate", "delete"] {
-            paths.push(format!("/admin/users/actions?action={action}&id={id}&from_object={id}"));
-        }
-        paths.push(format!("/admin/users/{id}/delete"));
-        for model in ["users", "roles", "sessions", "api_keys", "jobs", "schedules", "queues", "mails", "suppressions", "breakers", "audit"] {
-            let list = boss.get(&format!("/admin/{model}?_facets=yes")).await;
-            for path in list.object_paths() {
-                paths.extend([format!("{path}/history"), path]);
-            }
-            paths.push(format!("/admin/{model}?_facets=yes"));
-        }
-        let role = role::Entity::find().one(&app.house.db).await.unwrap().unwrap().id;
-        paths.extend([format!("/admin/roles/{role}/delete"), format!("/admin/users?role={role}")]);
-        let mut shown = 0;
-        for path in &paths {
-            let page = boss.get(path).await;
-            let fine = [StatusCode::OK, StatusCode::NOT_FOUND].contains(&page.status);
-            assert!(fine, "{path}: {}", page.status);
-            assert!(!page.has("<img src=x"), "{path}: {}", page.body);
-            // Nothing in an attribute either: what is left of its quotes is written as entities.
-            assert!(!page.has("onerror=alert(1)>"), "{path}");
-            shown += usize::from(page.has(SHOWN));
-        }
-        assert!(shown >= 30, "{shown} of {} pages show it", paths.len());
-        let suggested = boss.get("/admin/users/autocomplete?q=ada").await;
-        assert_eq!(suggested.headers[header::CONTENT_TYPE], "application/json");
-        assert_eq!(suggested.headers[header::X_CONTENT_TYPE_OPTIONS], "nosniff");
     }
+    let mut paths: Vec<String> = [
+        "/admin/",
+        "/admin/search?q=img",
+        "/admin/search?q=%3Cimg%20src%3Dx%20onerror%3Dalert(1)%3E",
+        "/admin/users?q=%3Cimg%20src%3Dx%20onerror%3Dalert(1)%3E",
+        "/admin/jobs/overview",
+        "/admin/account",
+        "/admin/users/import",
+        "/admin/users/new?name=%3Cimg%20src%3Dx%20onerror%3Dalert(1)%3E",
+        "/admin/reauthenticate?next=/admin/%22%3E%3Cimg%20src=x%20onerror=alert(1)%3E",
+    ]
+    .map(str::to_owned)
+    .to_vec();
+    let id = ada.id;
+    for action in ["lock", "set_roles", "reset_mfa", "impersonate", "delete"] {
+        paths.push(format!("/admin/users/actions?action={action}&id={id}&from_object={id}"));
+    }
+    paths.push(format!("/admin/users/{id}/delete"));
+    for model in [
+        "users",
+        "roles",
+        "sessions",
+        "api_keys",
+        "jobs",
+        "schedules",
+        "queues",
+        "mails",
+        "suppressions",
+        "breakers",
+        "audit",
+    ] {
+        let list = boss.get(&format!("/admin/{model}?_facets=yes")).await;
+        for path in list.object_paths() {
+            paths.extend([format!("{path}/history"), path]);
+        }
+        paths.push(format!("/admin/{model}?_facets=yes"));
+    }
+    let role = role::Entity::find().one(&app.context.db).await.unwrap().unwrap().id;
+    paths.extend([
+        format!("/admin/roles/{role}/delete"),
+        format!("/admin/users?role={role}"),
+    ]);
+    let mut shown = 0;
+    for path in &paths {
+        let page = boss.get(path).await;
+        let fine = [StatusCode::OK, StatusCode::NOT_FOUND].contains(&page.status);
+        assert!(fine, "{path}: {}", page.status);
+        assert!(!page.has("<img src=x"), "{path}: {}", page.body);
+        // Nothing in an attribute either: what is left of its quotes is written as entities.
+        assert!(!page.has("onerror=alert(1)>"), "{path}");
+        shown += usize::from(page.has(SHOWN));
+    }
+    assert!(shown >= 30, "{shown} of {} pages show it", paths.len());
+    let suggested = boss.get("/admin/users/autocomplete?q=ada").await;
+    assert_eq!(suggested.headers[header::CONTENT_TYPE], "application/json");
+    assert_eq!(suggested.headers[header::X_CONTENT_TYPE_OPTIONS], "nosniff");
 }

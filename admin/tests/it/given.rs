@@ -3,12 +3,11 @@
 use axum::http::StatusCode;
 use sea_orm::EntityTrait;
 use usher_shared::{
-    api_keys::{self, NewKey, Scope},
+    accounts::api_keys::{self, NewKey, Scope},
     audit::Actor,
-    entity::api_key,
-    rules::Name,
+    foundation::{entity::api_key, rules::Name},
 };
-use usher_testkit::on_both;
+use usher_testkit::{TestDb, on_both};
 
 use crate::app::{Page, TestApp, Visitor};
 
@@ -22,7 +21,7 @@ const KEYS: [&str; 5] = [
 
 async fn key(app: &TestApp, scopes: &[Scope]) -> api_key::Model {
     let new = NewKey::plain(Name::parse("billing").unwrap(), scopes.to_vec());
-    let tx = app.house.ledger.begin().await.unwrap();
+    let tx = app.context.job_store.begin().await.unwrap();
     let (key, _) = api_keys::issue(&tx, new, None, &Actor::system()).await.unwrap();
     tx.commit().await.unwrap();
     key
@@ -30,7 +29,7 @@ async fn key(app: &TestApp, scopes: &[Scope]) -> api_key::Model {
 
 async fn stored(app: &TestApp, id: i64) -> api_key::Model {
     api_key::Entity::find_by_id(id)
-        .one(&app.house.db)
+        .one(&app.context.db)
         .await
         .unwrap()
         .unwrap()
@@ -84,76 +83,140 @@ async fn act(visitor: &mut Visitor, action: &str, id: i64, more: &[(&str, &str)]
     visitor.get(page.location()).await
 }
 
-on_both! {
-    async fn a_scope_is_given_only_by_who_may_do_all_that_it_allows(db: TestDb) {
-        let app = TestApp::start(db).await;
-        for scope in Scope::ALL {
-            let needed = scope.permissions();
-            for missing in needed {
-                let held: Vec<_> = needed.iter().filter(|one| *one != missing).chain(&KEYS).copied().collect();
-                let mut visitor = app.staff(&held).await;
-                let before = api_key::Entity::find().all(&app.house.db).await.unwrap().len();
-                let page = add(&mut visitor, &[scope.as_str()]).await;
-                assert_eq!(page.status, StatusCode::UNPROCESSABLE_ENTITY, "{} without {missing}", scope.as_str());
-                assert_eq!(api_key::Entity::find().all(&app.house.db).await.unwrap().len(), before);
-
-                // A key that has it already is as far out of reach: to change, to widen, to take over by its new secret.
-                let strong = key(&app, &[scope]).await;
-                for (scopes, more) in [(vec![scope.as_str()], vec![("name", "mine")]), (vec![], vec![]), (vec![scope.as_str()], vec![("requests_per_minute", "9")])] {
-                    let page = save(&mut visitor, &strong, &scopes, &more).await;
-                    assert_eq!(page.status, StatusCode::FORBIDDEN, "{} without {missing}", scope.as_str());
-                }
-                act(&mut visitor, "rotate", strong.id, &[]).await;
-                assert_eq!(stored(&app, strong.id).await, strong);
-                // Taking it away gives nothing.
-                act(&mut visitor, "revoke", strong.id, &[]).await;
-                assert!(stored(&app, strong.id).await.revoked_at.is_some());
-            }
-            let held: Vec<_> = needed.iter().chain(&KEYS).copied().collect();
+#[on_both]
+async fn a_scope_is_given_only_by_who_may_do_all_that_it_allows(db: TestDb) {
+    let app = TestApp::start(db).await;
+    for scope in Scope::ALL {
+        let needed = scope.permissions();
+        for missing in needed {
+            let held: Vec<_> = needed
+                .iter()
+                .filter(|one| *one != missing)
+                .chain(&KEYS)
+                .copied()
+                .collect();
             let mut visitor = app.staff(&held).await;
-            assert_eq!(add(&mut visitor, &[scope.as_str()]).await.status, StatusCode::SEE_OTHER, "{}", scope.as_str());
-        }
-    }
+            let before = api_key::Entity::find().all(&app.context.db).await.unwrap().len();
+            let page = add(&mut visitor, &[scope.as_str()]).await;
+            assert_eq!(
+                page.status,
+                StatusCode::UNPROCESSABLE_ENTITY,
+                "{} without {missing}",
+                scope.as_str()
+            );
+            assert_eq!(
+                api_key::Entity::find().all(&app.context.db).await.unwrap().len(),
+                before
+            );
 
-    async fn a_key_that_one_may_change_gets_no_scope_that_one_does_not_hold(db: TestDb) {
-        let app = TestApp::start(db).await;
-        let mut visitor = app.staff(&[&KEYS[..], &["users.view"]].concat()).await;
-        let own = key(&app, &[Scope::UsersRead]).await;
-        let page = save(&mut visitor, &own, &["users:read", "users:delete"], &[]).await;
-        assert_eq!(page.status, StatusCode::UNPROCESSABLE_ENTITY);
-        assert!(page.has("not yours to give"), "{}", page.body);
-        assert_eq!(stored(&app, own.id).await, own);
-        let page = save(&mut visitor, &own, &["users:read"], &[("name", "renamed")]).await;
-        assert_eq!(page.status, StatusCode::SEE_OTHER);
-        let page = act(&mut visitor, "rotate", own.id, &[]).await;
-        assert!(page.has("new secret") && page.has("uak_"), "{}", page.body);
-        let rotated = stored(&app, own.id).await;
-        assert_eq!((rotated.name.as_str(), rotated.previous_hash), ("renamed", Some(own.token_hash.clone())));
-        act(&mut visitor, "rotate", own.id, &[("at_once", "at_once")]).await;
-        assert_eq!(stored(&app, own.id).await.previous_hash, None, "a leaked one stops at once");
-    }
-
-    async fn the_form_of_a_key_has_the_apis_rules(db: TestDb) {
-        let app = TestApp::start(db).await;
-        let mut boss = app.superuser().await;
-        assert_eq!(add(&mut boss, &[]).await.status, StatusCode::UNPROCESSABLE_ENTITY, "a key without scopes opens nothing");
-        let key = key(&app, &[Scope::UsersRead]).await;
-        let many = vec!["10.0.0.1"; 33].join(" ");
-        for (field, value, words) in [
-            ("allowed_cidrs", many.as_str(), "32 networks"), ("allowed_cidrs", "10.0.0.0/99", "Write each network"),
-            ("requests_per_minute", "0", "1 or more"), ("requests_per_minute", "1000001", "1000000 or less"),
-            ("expires_at", "2001-01-01T00:00", "end in the future"), ("name", " ", "at least 1 character"),
-        ] {
-            let page = save(&mut boss, &key, &["users:read"], &[(field, value)]).await;
-            assert!(page.status == StatusCode::UNPROCESSABLE_ENTITY && page.has(words), "{field}={value}: {}", page.body);
+            // A key that has it already is as far out of reach: to change, to widen, to take over by its new secret.
+            let strong = key(&app, &[scope]).await;
+            for (scopes, more) in [
+                (vec![scope.as_str()], vec![("name", "mine")]),
+                (vec![], vec![]),
+                (vec![scope.as_str()], vec![("requests_per_minute", "9")]),
+            ] {
+                let page = save(&mut visitor, &strong, &scopes, &more).await;
+                assert_eq!(
+                    page.status,
+                    StatusCode::FORBIDDEN,
+                    "{} without {missing}",
+                    scope.as_str()
+                );
+            }
+            act(&mut visitor, "rotate", strong.id, &[]).await;
+            assert_eq!(stored(&app, strong.id).await, strong);
+            // Taking it away gives nothing.
+            act(&mut visitor, "revoke", strong.id, &[]).await;
+            assert!(stored(&app, strong.id).await.revoked_at.is_some());
         }
-        assert_eq!(save(&mut boss, &key, &[], &[]).await.status, StatusCode::UNPROCESSABLE_ENTITY);
-        assert_eq!(stored(&app, key.id).await, key);
-        let page = save(&mut boss, &key, &["users:read"], &[("allowed_cidrs", "10.1.2.3/8 192.0.2.7")]).await;
-        assert_eq!(page.status, StatusCode::SEE_OTHER, "{}", page.body);
-        assert_eq!(stored(&app, key.id).await.allowed_cidrs.as_deref(), Some("10.0.0.0/8 192.0.2.7/32"));
-        act(&mut boss, "revoke", key.id, &[]).await;
-        assert_eq!(save(&mut boss, &key, &["users:read"], &[("name", "again")]).await.status, StatusCode::FORBIDDEN, "a revoked key stays as it is");
-        assert_eq!(stored(&app, key.id).await.name, "billing");
+        let held: Vec<_> = needed.iter().chain(&KEYS).copied().collect();
+        let mut visitor = app.staff(&held).await;
+        assert_eq!(
+            add(&mut visitor, &[scope.as_str()]).await.status,
+            StatusCode::SEE_OTHER,
+            "{}",
+            scope.as_str()
+        );
     }
+}
+
+#[on_both]
+async fn a_key_that_one_may_change_gets_no_scope_that_one_does_not_hold(db: TestDb) {
+    let app = TestApp::start(db).await;
+    let mut visitor = app.staff(&[&KEYS[..], &["users.view"]].concat()).await;
+    let own = key(&app, &[Scope::UsersRead]).await;
+    let page = save(&mut visitor, &own, &["users:read", "users:delete"], &[]).await;
+    assert_eq!(page.status, StatusCode::UNPROCESSABLE_ENTITY);
+    assert!(page.has("not yours to give"), "{}", page.body);
+    assert_eq!(stored(&app, own.id).await, own);
+    let page = save(&mut visitor, &own, &["users:read"], &[("name", "renamed")]).await;
+    assert_eq!(page.status, StatusCode::SEE_OTHER);
+    let page = act(&mut visitor, "rotate", own.id, &[]).await;
+    assert!(page.has("new secret") && page.has("uak_"), "{}", page.body);
+    let rotated = stored(&app, own.id).await;
+    assert_eq!(
+        (rotated.name.as_str(), rotated.previous_hash),
+        ("renamed", Some(own.token_hash.clone()))
+    );
+    act(&mut visitor, "rotate", own.id, &[("at_once", "at_once")]).await;
+    assert_eq!(
+        stored(&app, own.id).await.previous_hash,
+        None,
+        "a leaked one stops at once"
+    );
+}
+
+#[on_both]
+async fn the_form_of_a_key_has_the_apis_rules(db: TestDb) {
+    let app = TestApp::start(db).await;
+    let mut boss = app.superuser().await;
+    assert_eq!(
+        add(&mut boss, &[]).await.status,
+        StatusCode::UNPROCESSABLE_ENTITY,
+        "a key without scopes opens nothing"
+    );
+    let key = key(&app, &[Scope::UsersRead]).await;
+    let many = vec!["10.0.0.1"; 33].join(" ");
+    for (field, value, words) in [
+        ("allowed_cidrs", many.as_str(), "32 networks"),
+        ("allowed_cidrs", "10.0.0.0/99", "Write each network"),
+        ("requests_per_minute", "0", "1 or more"),
+        ("requests_per_minute", "1000001", "1000000 or less"),
+        ("expires_at", "2001-01-01T00:00", "end in the future"),
+        ("name", " ", "at least 1 character"),
+    ] {
+        let page = save(&mut boss, &key, &["users:read"], &[(field, value)]).await;
+        assert!(
+            page.status == StatusCode::UNPROCESSABLE_ENTITY && page.has(words),
+            "{field}={value}: {}",
+            page.body
+        );
+    }
+    assert_eq!(
+        save(&mut boss, &key, &[], &[]).await.status,
+        StatusCode::UNPROCESSABLE_ENTITY
+    );
+    assert_eq!(stored(&app, key.id).await, key);
+    let page = save(
+        &mut boss,
+        &key,
+        &["users:read"],
+        &[("allowed_cidrs", "10.1.2.3/8 192.0.2.7")],
+    )
+    .await;
+    assert_eq!(page.status, StatusCode::SEE_OTHER, "{}", page.body);
+    assert_eq!(
+        stored(&app, key.id).await.allowed_cidrs.as_deref(),
+        Some("10.0.0.0/8 192.0.2.7/32")
+    );
+    act(&mut boss, "revoke", key.id, &[]).await;
+    assert_eq!(
+        save(&mut boss, &key, &["users:read"], &[("name", "again")])
+            .await
+            .status,
+        StatusCode::FORBIDDEN,
+        "a revoked key stays as it is"
+    );
+    assert_eq!(stored(&app, key.id).await.name, "billing");
 }

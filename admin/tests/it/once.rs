@@ -10,18 +10,21 @@ use sea_orm::{ActiveModelTrait, ActiveValue::Set, ConnectionTrait, EntityTrait, 
 use serde_json::json;
 use usher_admin::{AppState, paths};
 use usher_shared::{
-    api_keys::{self, Scope},
-    audit::Actor,
-    entity::{
-        job::{self, JobState},
-        mail_breaker, session, spent_form_token,
+    accounts::{
+        api_keys::{self, Scope},
+        staff::imports,
     },
-    imports,
-    jobs::{self, Schedule, VerifyEmail},
-    mail_suppressions,
-    time::now,
+    audit::Actor,
+    foundation::{
+        entity::{
+            job::{self, JobState},
+            mail_breaker, session, spent_form_token,
+        },
+        time::now,
+    },
+    jobs::{self, Schedule, VerifyEmail, mail_suppressions},
 };
-use usher_testkit::on_both;
+use usher_testkit::{TestDb, on_both};
 
 use crate::{
     app::{ADMIN, PASSWORD, Page, TestApp, Visitor, between},
@@ -99,7 +102,7 @@ impl World<'_> {
 
     async fn job(&self, state: JobState) -> String {
         let user = self.user().await;
-        let jobs = job::Entity::find().all(&self.app.house.db).await.unwrap();
+        let jobs = job::Entity::find().all(&self.app.context.db).await.unwrap();
         let job = jobs.into_iter().find(|job| job.user_id == Some(user)).unwrap();
         let id = job.id.to_string();
         let finished = (state != JobState::Ready).then(now);
@@ -108,13 +111,13 @@ impl World<'_> {
             finished_at: Set(finished),
             ..job.into()
         };
-        row.update(&self.app.house.db).await.unwrap();
+        row.update(&self.app.context.db).await.unwrap();
         id
     }
 
     /// A form of this route; nothing where the route takes no form that changes anything.
     async fn form(&self, route: &str, model: &str) -> Option<Form> {
-        let db = &self.app.house.db;
+        let db = &self.app.context.db;
         let own = |id: &str| {
             ["action", "id", "from_object", "_confirmed", "reason"]
                 .into_iter()
@@ -217,7 +220,7 @@ impl World<'_> {
                 });
             }
             ("/admin/users/import/{id}", _) => {
-                let tx = self.app.house.ledger.begin().await.unwrap();
+                let tx = self.app.context.job_store.begin().await.unwrap();
                 let id = imports::check(
                     &tx,
                     "people.csv",
@@ -298,7 +301,10 @@ impl World<'_> {
                 boss.get("/admin/roles/new").await;
                 boss.post("/admin/roles/new", &[("name", &self.name("old")), ("description", "")])
                     .await;
-                let roles = usher_shared::entity::role::Entity::find().all(db).await.unwrap();
+                let roles = usher_shared::foundation::entity::role::Entity::find()
+                    .all(db)
+                    .await
+                    .unwrap();
                 let role = roles.into_iter().find(|role| role.name == self.name("old")).unwrap();
                 let fields = vec![
                     ("version", role.version.to_string()),
@@ -415,7 +421,10 @@ impl World<'_> {
                 boss.get("/admin/roles/new").await;
                 boss.post("/admin/roles/new", &[("name", &self.name("gone")), ("description", "")])
                     .await;
-                let roles = usher_shared::entity::role::Entity::find().all(db).await.unwrap();
+                let roles = usher_shared::foundation::entity::role::Entity::find()
+                    .all(db)
+                    .await
+                    .unwrap();
                 let role = roles.into_iter().find(|role| role.name == self.name("gone")).unwrap();
                 (boss, format!("/admin/roles/{}/delete", role.id), none())
             }
@@ -470,21 +479,21 @@ impl World<'_> {
         })
     }
 
-    async fn schedule(&self) -> usher_shared::entity::job_schedule::Model {
+    async fn schedule(&self) -> usher_shared::foundation::entity::job_schedule::Model {
         let schedule = Schedule::new("nightly", "0 3 * * *", &VerifyEmail { user_id: 1 });
-        self.app.house.ledger.declare(&[schedule]).await.unwrap();
-        let all = usher_shared::entity::job_schedule::Entity::find()
-            .all(&self.app.house.db)
+        self.app.context.job_store.declare(&[schedule]).await.unwrap();
+        let all = usher_shared::foundation::entity::job_schedule::Entity::find()
+            .all(&self.app.context.db)
             .await
             .unwrap();
-        let mut row: usher_shared::entity::job_schedule::ActiveModel = all[0].clone().into();
+        let mut row: usher_shared::foundation::entity::job_schedule::ActiveModel = all[0].clone().into();
         // As it was, so that a save changes it.
         row.cron = Set("0 3 * * *".to_owned());
-        row.update(&self.app.house.db).await.unwrap()
+        row.update(&self.app.context.db).await.unwrap()
     }
 
     async fn pause(&self, queue: &str) {
-        let tx = self.app.house.ledger.begin().await.unwrap();
+        let tx = self.app.context.job_store.begin().await.unwrap();
         jobs::pause_queue(&tx, queue, Some("a test".to_owned())).await.unwrap();
         tx.commit().await.unwrap();
     }
@@ -492,7 +501,7 @@ impl World<'_> {
 
 /// Rows of every table that a form can add to.
 async fn rows(app: &TestApp) -> BTreeMap<&'static str, i64> {
-    let db = &app.house.db;
+    let db = &app.context.db;
     let mut counted = BTreeMap::new();
     for table in [
         "audit_log",
@@ -541,117 +550,208 @@ const MODELS: [&str; 11] = [
     "audit",
 ];
 
-on_both! {
-    async fn every_form_does_what_it_asks_once_however_often_it_is_sent(db: TestDb) {
-        let app = TestApp::start(db).await;
-        let mut tried = 0;
-        let mut number = 0;
-        for route in paths(&AppState::new(&app.house)) {
-            let mut probe = app.anonymous();
-            if probe.post_without_token(&route.replace("{model}", "users").replace("{id}", "1"), &[]).await.status == StatusCode::METHOD_NOT_ALLOWED {
+#[on_both]
+async fn every_form_does_what_it_asks_once_however_often_it_is_sent(db: TestDb) {
+    let app = TestApp::start(db).await;
+    let mut tried = 0;
+    let mut number = 0;
+    for route in paths(&AppState::new(&app.context)) {
+        let mut probe = app.anonymous();
+        if probe
+            .post_without_token(&route.replace("{model}", "users").replace("{id}", "1"), &[])
+            .await
+            .status
+            == StatusCode::METHOD_NOT_ALLOWED
+        {
+            continue;
+        }
+        let models = if route.contains("{model}") { &MODELS[..] } else { &[""] };
+        for model in models {
+            number += 1;
+            let Some(form) = (World { app: &app, number }).form(route, model).await else {
                 continue;
+            };
+            let (what, token) = (format!("POST {}", form.path), form.visitor.token());
+            let before = rows(&app).await;
+            let (_, first) = form.send(&token, &[]).await;
+            assert!(
+                first.status.is_redirection() || first.status == StatusCode::OK,
+                "{what}: {} {}",
+                first.status,
+                first.body
+            );
+            let once = rows(&app).await;
+            let (mut visitor, second) = form.send(&token, &[]).await;
+            assert_eq!(
+                (second.status, second.location()),
+                (first.status, first.location()),
+                "{what}: {}",
+                second.body
+            );
+            if first.status == StatusCode::OK {
+                assert!(first.body == second.body, "{what}: the page of the first time");
             }
-            let models = if route.contains("{model}") { &MODELS[..] } else { &[""] };
-            for model in models {
-                number += 1;
-                let Some(form) = (World { app: &app, number }).form(route, model).await else { continue };
-                let (what, token) = (format!("POST {}", form.path), form.visitor.token());
-                let before = rows(&app).await;
-                let (_, first) = form.send(&token, &[]).await;
-                assert!(first.status.is_redirection() || first.status == StatusCode::OK, "{what}: {} {}", first.status, first.body);
-                let once = rows(&app).await;
-                let (mut visitor, second) = form.send(&token, &[]).await;
-                assert_eq!((second.status, second.location()), (first.status, first.location()), "{what}: {}", second.body);
-                if first.status == StatusCode::OK {
-                    assert!(first.body == second.body, "{what}: the page of the first time");
-                }
-                assert_eq!(added(&once, &rows(&app).await), [], "{what} had a second effect");
-                if first.headers.get_all("set-cookie").iter().any(|cookie| cookie.to_str().unwrap().starts_with("usher_flash")) {
-                    assert!(visitor.get(second.location()).await.has("role=\"status\""), "{what}: the message of the first time");
-                }
-                let one = added(&before, &once);
-                assert!(one.contains(&("spent_form_tokens", 1)), "{what} spends no token: {one:?}");
-
-                number += 1;
-                let form = (World { app: &app, number }).form(route, model).await.expect("another");
-                let before = rows(&app).await;
-                let token = form.visitor.token();
-                let answers = join_all((0..10).map(|_| form.send(&token, &[]))).await;
-                for (_, page) in &answers {
-                    assert_eq!((page.status, page.location()), (answers[0].1.status, answers[0].1.location()), "{what}: {}", page.body);
-                }
-                assert!(answers[0].1.status.is_redirection() || answers[0].1.status == StatusCode::OK, "{what}");
-                assert_eq!(added(&before, &rows(&app).await), one, "{what}, ten at once");
-                tried += 1;
+            assert_eq!(added(&once, &rows(&app).await), [], "{what} had a second effect");
+            if first
+                .headers
+                .get_all("set-cookie")
+                .iter()
+                .any(|cookie| cookie.to_str().unwrap().starts_with("usher_flash"))
+            {
+                assert!(
+                    visitor.get(second.location()).await.has("role=\"status\""),
+                    "{what}: the message of the first time"
+                );
             }
-        }
-        assert!(tried >= 28, "{tried}");
-    }
+            let one = added(&before, &once);
+            assert!(
+                one.contains(&("spent_form_tokens", 1)),
+                "{what} spends no token: {one:?}"
+            );
 
-    async fn a_form_that_was_refused_can_be_sent_again_and_one_that_was_taken_with_other_words_is_refused(db: TestDb) {
-        let app = TestApp::start(db).await;
-        let form = (World { app: &app, number: 1 }).form("/admin/{model}/new", "roles").await.unwrap();
-        let token = form.visitor.token();
-        let (_, wrong) = form.send(&token, &[("permission", "no.such")]).await;
-        assert_eq!(wrong.status, StatusCode::UNPROCESSABLE_ENTITY, "{}", wrong.body);
-        let (_, taken) = form.send(&token, &[]).await;
-        assert_eq!(taken.status, StatusCode::SEE_OTHER, "what was refused is not spent: {}", taken.body);
-        let before = rows(&app).await;
-        let (_, other) = form.send(&token, &[("permission", "users.add")]).await;
-        assert!(other.status == StatusCode::CONFLICT && other.has("sent already"), "{}: {}", other.status, other.body);
-        assert_eq!(added(&before, &rows(&app).await), []);
-    }
-
-    async fn a_form_that_waited_for_the_password_is_done_once(db: TestDb) {
-        let app = TestApp::start(db).await;
-        let mut form = (World { app: &app, number: 1 }).form("/admin/{model}/new", "api_keys").await.unwrap();
-        app.let_freshness_pass().await;
-        let (_, asked) = form.send(&form.visitor.token(), &[]).await;
-        assert_eq!(asked.status, StatusCode::UNAUTHORIZED, "{}", asked.body);
-        let token = asked.input("csrf_token").unwrap();
-        for (name, value) in [("_next", "/admin/api_keys/new"), ("_method", "post"), ("_password", PASSWORD)] {
-            form.fields.push((name, value.to_owned()));
+            number += 1;
+            let form = (World { app: &app, number }).form(route, model).await.expect("another");
+            let before = rows(&app).await;
+            let token = form.visitor.token();
+            let answers = join_all((0..10).map(|_| form.send(&token, &[]))).await;
+            for (_, page) in &answers {
+                assert_eq!(
+                    (page.status, page.location()),
+                    (answers[0].1.status, answers[0].1.location()),
+                    "{what}: {}",
+                    page.body
+                );
+            }
+            assert!(
+                answers[0].1.status.is_redirection() || answers[0].1.status == StatusCode::OK,
+                "{what}"
+            );
+            assert_eq!(added(&before, &rows(&app).await), one, "{what}, ten at once");
+            tried += 1;
         }
-        let to = std::mem::replace(&mut form.path, "/admin/reauthenticate".to_owned());
-        let (_, on) = form.send(&token, &[]).await;
-        assert_eq!((on.status, on.location()), (StatusCode::TEMPORARY_REDIRECT, to.as_str()), "{}", on.body);
-        form.path = to;
-        let before = rows(&app).await;
-        let (mut visitor, made) = form.send(&token, &[]).await;
-        assert_eq!(made.status, StatusCode::SEE_OTHER, "{}", made.body);
-        let shown = visitor.get(made.location()).await;
-        let key = between(&shown.body, "not shown again: ", "<").to_owned();
-        assert!(key.starts_with("uak_"), "{}", shown.body);
-        let one = added(&before, &rows(&app).await);
-        assert!(one.contains(&("api_keys", 1)), "{one:?}");
-        // A second click on either page leads to the same key.
-        for path in ["/admin/reauthenticate", "/admin/api_keys/new"] {
-            form.path = path.to_owned();
-            let (mut visitor, again) = form.send(&token, &[]).await;
-            assert_eq!((again.status, again.location()), (StatusCode::SEE_OTHER, made.location()), "{path}: {}", again.body);
-            assert!(visitor.get(again.location()).await.has(&key));
-        }
-        assert_eq!(added(&before, &rows(&app).await), one);
     }
+    assert!(tried >= 28, "{tried}");
+}
 
-    async fn nobody_else_learns_what_a_form_was_answered(db: TestDb) {
-        let app = TestApp::start(db).await;
-        let form = (World { app: &app, number: 1 }).form("/admin/{model}/new", "api_keys").await.unwrap();
-        let token = form.visitor.token();
-        let (mut owner, made) = form.send(&token, &[]).await;
-        let shown = owner.get(made.location()).await;
-        let key = between(&shown.body, "not shown again: ", "<").to_owned();
-        let kept = spent_form_token::Entity::find().one(&app.house.db).await.unwrap().unwrap();
-        let plain = String::from_utf8_lossy(kept.answer.as_deref().unwrap()).into_owned();
-        assert!(!key.is_empty() && !plain.contains(&key) && !plain.contains("location"), "the answer is sealed");
-        let stranger = Form { visitor: app.superuser().await, path: form.path.clone(), fields: form.fields.clone(), is_file: false };
-        let (mut stranger, refused) = stranger.send(&token, &[]).await;
-        assert_eq!(refused.status, StatusCode::FORBIDDEN, "{}", refused.body);
-        assert!(!stranger.get(made.location()).await.has(&key));
-        // Later it is known to have been sent, and no longer what was shown once.
-        let long_ago = Expr::value(now() - TimeDelta::minutes(11));
-        spent_form_token::Entity::update_many().col_expr(spent_form_token::Column::SpentAt, long_ago).exec(&app.house.db).await.unwrap();
-        let (mut owner, late) = form.send(&token, &[]).await;
-        assert!(late.status == StatusCode::CONFLICT && !owner.get(made.location()).await.has(&key), "{}", late.body);
+#[on_both]
+async fn a_form_that_was_refused_can_be_sent_again_and_one_that_was_taken_with_other_words_is_refused(db: TestDb) {
+    let app = TestApp::start(db).await;
+    let form = (World { app: &app, number: 1 })
+        .form("/admin/{model}/new", "roles")
+        .await
+        .unwrap();
+    let token = form.visitor.token();
+    let (_, wrong) = form.send(&token, &[("permission", "no.such")]).await;
+    assert_eq!(wrong.status, StatusCode::UNPROCESSABLE_ENTITY, "{}", wrong.body);
+    let (_, taken) = form.send(&token, &[]).await;
+    assert_eq!(
+        taken.status,
+        StatusCode::SEE_OTHER,
+        "what was refused is not spent: {}",
+        taken.body
+    );
+    let before = rows(&app).await;
+    let (_, other) = form.send(&token, &[("permission", "users.add")]).await;
+    assert!(
+        other.status == StatusCode::CONFLICT && other.has("sent already"),
+        "{}: {}",
+        other.status,
+        other.body
+    );
+    assert_eq!(added(&before, &rows(&app).await), []);
+}
+
+#[on_both]
+async fn a_form_that_waited_for_the_password_is_done_once(db: TestDb) {
+    let app = TestApp::start(db).await;
+    let mut form = (World { app: &app, number: 1 })
+        .form("/admin/{model}/new", "api_keys")
+        .await
+        .unwrap();
+    app.let_freshness_pass().await;
+    let (_, asked) = form.send(&form.visitor.token(), &[]).await;
+    assert_eq!(asked.status, StatusCode::UNAUTHORIZED, "{}", asked.body);
+    let token = asked.input("csrf_token").unwrap();
+    for (name, value) in [
+        ("_next", "/admin/api_keys/new"),
+        ("_method", "post"),
+        ("_password", PASSWORD),
+    ] {
+        form.fields.push((name, value.to_owned()));
     }
+    let to = std::mem::replace(&mut form.path, "/admin/reauthenticate".to_owned());
+    let (_, on) = form.send(&token, &[]).await;
+    assert_eq!(
+        (on.status, on.location()),
+        (StatusCode::TEMPORARY_REDIRECT, to.as_str()),
+        "{}",
+        on.body
+    );
+    form.path = to;
+    let before = rows(&app).await;
+    let (mut visitor, made) = form.send(&token, &[]).await;
+    assert_eq!(made.status, StatusCode::SEE_OTHER, "{}", made.body);
+    let shown = visitor.get(made.location()).await;
+    let key = between(&shown.body, "not shown again: ", "<").to_owned();
+    assert!(key.starts_with("uak_"), "{}", shown.body);
+    let one = added(&before, &rows(&app).await);
+    assert!(one.contains(&("api_keys", 1)), "{one:?}");
+    // A second click on either page leads to the same key.
+    for path in ["/admin/reauthenticate", "/admin/api_keys/new"] {
+        form.path = path.to_owned();
+        let (mut visitor, again) = form.send(&token, &[]).await;
+        assert_eq!(
+            (again.status, again.location()),
+            (StatusCode::SEE_OTHER, made.location()),
+            "{path}: {}",
+            again.body
+        );
+        assert!(visitor.get(again.location()).await.has(&key));
+    }
+    assert_eq!(added(&before, &rows(&app).await), one);
+}
+
+#[on_both]
+async fn nobody_else_learns_what_a_form_was_answered(db: TestDb) {
+    let app = TestApp::start(db).await;
+    let form = (World { app: &app, number: 1 })
+        .form("/admin/{model}/new", "api_keys")
+        .await
+        .unwrap();
+    let token = form.visitor.token();
+    let (mut owner, made) = form.send(&token, &[]).await;
+    let shown = owner.get(made.location()).await;
+    let key = between(&shown.body, "not shown again: ", "<").to_owned();
+    let kept = spent_form_token::Entity::find()
+        .one(&app.context.db)
+        .await
+        .unwrap()
+        .unwrap();
+    let plain = String::from_utf8_lossy(kept.answer.as_deref().unwrap()).into_owned();
+    assert!(
+        !key.is_empty() && !plain.contains(&key) && !plain.contains("location"),
+        "the answer is sealed"
+    );
+    let stranger = Form {
+        visitor: app.superuser().await,
+        path: form.path.clone(),
+        fields: form.fields.clone(),
+        is_file: false,
+    };
+    let (mut stranger, refused) = stranger.send(&token, &[]).await;
+    assert_eq!(refused.status, StatusCode::FORBIDDEN, "{}", refused.body);
+    assert!(!stranger.get(made.location()).await.has(&key));
+    // Later it is known to have been sent, and no longer what was shown once.
+    let long_ago = Expr::value(now() - TimeDelta::minutes(11));
+    spent_form_token::Entity::update_many()
+        .col_expr(spent_form_token::Column::SpentAt, long_ago)
+        .exec(&app.context.db)
+        .await
+        .unwrap();
+    let (mut owner, late) = form.send(&token, &[]).await;
+    assert!(
+        late.status == StatusCode::CONFLICT && !owner.get(made.location()).await.has(&key),
+        "{}",
+        late.body
+    );
 }

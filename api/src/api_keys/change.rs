@@ -6,7 +6,7 @@ use axum::{
     response::{IntoResponse, Response},
 };
 use chrono::TimeDelta;
-use usher_shared::{api_keys, entity::api_key, jobs::Tx};
+use usher_shared::{accounts::api_keys, foundation::entity::api_key, jobs::Tx};
 use utoipa_axum::{router::OpenApiRouter, routes};
 
 use super::{
@@ -57,7 +57,7 @@ async fn update(
     headers: HeaderMap,
     Body(body): Body<KeyPatchIn>,
 ) -> Result<Response, ApiError> {
-    let tx = state.ledger.begin().await?;
+    let tx = state.job_store.begin().await?;
     superuser.hold(&tx).await?;
     let before = living(find(&tx, id, &headers).await?)?;
     body.fixed.must_be(|| KeyOut::from(before.clone()))?;
@@ -92,7 +92,7 @@ async fn rotate(
     headers: HeaderMap,
     OptionalBody(body): OptionalBody<RotateIn>,
 ) -> Result<Response, ApiError> {
-    let tx = state.ledger.begin().await?;
+    let tx = state.job_store.begin().await?;
     superuser.hold(&tx).await?;
     let before = living(find(&tx, id, &headers).await?)?;
     let grace = TimeDelta::seconds(body.grace_seconds.into());
@@ -119,7 +119,7 @@ async fn revoke(
     PathId(id): PathId,
     headers: HeaderMap,
 ) -> Result<StatusCode, ApiError> {
-    let tx = state.ledger.begin().await?;
+    let tx = state.job_store.begin().await?;
     superuser.hold(&tx).await?;
     let before = find(&tx, id, &headers).await?;
     api_keys::revoke(&tx, before, None, &superuser.actor(&context)).await?;

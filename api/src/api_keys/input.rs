@@ -4,8 +4,8 @@ use chrono::{DateTime, Utc};
 use ipnet::IpNet;
 use serde_json::json;
 use usher_shared::{
-    api_keys::{self, KeyEdit, NewKey, Scope},
-    rules::{Name, Violation},
+    accounts::api_keys::{self, KeyEdit, NewKey, Scope},
+    foundation::rules::{Name, Violation},
 };
 use utoipa::{
     ToSchema,

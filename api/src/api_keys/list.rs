@@ -2,7 +2,7 @@
 
 use axum::{extract::State, response::Response};
 use sea_orm::{Condition, DbErr, QueryResult, Value};
-use usher_shared::entity::api_key::{self, Column};
+use usher_shared::foundation::entity::api_key::{self, Column};
 use utoipa_axum::{router::OpenApiRouter, routes};
 
 use super::shape::KeyOut;

@@ -3,7 +3,7 @@
 use chrono::{DateTime, Utc};
 use sea_orm::{DbErr, QueryResult};
 use serde::Serialize;
-use usher_shared::{Token, entity::api_key, time::now};
+use usher_shared::foundation::{entity::api_key, time::now, token::Token};
 use utoipa::ToSchema;
 
 use crate::moment;

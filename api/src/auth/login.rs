@@ -3,14 +3,15 @@
 use axum::{extract::State, http::HeaderMap};
 use serde::Serialize;
 use usher_shared::{
-    Token, TokenKind, audit,
-    entity::user,
+    accounts::{mfa, password_hash, sessions::Device, users},
+    audit,
+    foundation::{
+        entity::user,
+        rules::{Email, Violation},
+        time::now,
+        token::{Token, TokenKind},
+    },
     jobs::{MfaChange, MfaChanged, Tx, enqueue},
-    mfa, password,
-    rules::{Email, Violation},
-    sessions::Device,
-    time::now,
-    users,
 };
 use utoipa::ToSchema;
 use utoipa_axum::{router::OpenApiRouter, routes};
@@ -138,7 +139,7 @@ pub(super) async fn log_in(
     let attempt = limits::try_password(state, guesser).await?;
     let stored = user.as_ref().and_then(|user| user.password_hash.as_deref());
     // Always verified, so that an unknown account takes as long as a known one.
-    let matches = password::verify(raw_password, stored).await;
+    let matches = password_hash::verify(raw_password, stored).await;
     let Some(user) = user.as_ref().filter(|user| matches && user.may_sign_in(now())) else {
         refused(state, context, user.as_ref(), "wrong password").await?;
         return Err(ApiError::LoginFailed);
@@ -147,8 +148,8 @@ pub(super) async fn log_in(
     if user.email_verified_at.is_none() {
         return Err(ApiError::EmailNotVerified);
     }
-    let better = password::rehash(raw_password, user.password_hash.as_deref().unwrap_or_default()).await;
-    let tx = state.ledger.begin().await?;
+    let better = password_hash::rehash(raw_password, user.password_hash.as_deref().unwrap_or_default()).await;
+    let tx = state.job_store.begin().await?;
     // Held until the session is there: a new password that is set meanwhile must end it, too.
     let held = users::find_for_change(&tx, user.id).await?;
     if !held.is_some_and(|now_| now_.password_hash == user.password_hash && now_.may_sign_in(now())) {
@@ -241,7 +242,7 @@ async fn answer(
     let token = Token::parse(TokenKind::MfaChallenge, &body.mfa_token).ok_or(ApiError::TokenInvalid)?;
     let challenge = mfa::try_challenge(&state.db, &token).await?;
     let challenge = challenge.ok_or(ApiError::TokenInvalid)?;
-    let tx = state.ledger.begin().await?;
+    let tx = state.job_store.begin().await?;
     let user = users::find_for_change(&tx, challenge.user_id).await?;
     let user = user
         .filter(|user| user.may_sign_in(now()))

@@ -3,9 +3,11 @@
 
 use axum::{extract::State, http::StatusCode};
 use usher_shared::{
-    entity::{mail_token::MailTokenPurpose, user},
-    password,
-    users::{self, EmailChangeError},
+    accounts::{
+        password_hash,
+        users::{self, EmailChangeError},
+    },
+    foundation::entity::{mail_token::MailTokenPurpose, user},
 };
 use utoipa::ToSchema;
 use utoipa_axum::{router::OpenApiRouter, routes};
@@ -58,7 +60,7 @@ pub(crate) async fn run(
     token: &str,
 ) -> Result<user::Model, ApiError> {
     Limit::of_mailed_tokens(context.address).charge(state, context).await?;
-    let (tx, actor) = (state.ledger.begin().await?, anonymous(context));
+    let (tx, actor) = (state.job_store.begin().await?, anonymous(context));
     let user = match errand {
         Errand::VerifyEmail => users::verify_email(&tx, token, None, &actor).await?,
         Errand::ConfirmEmailChange => users::confirm_email_change(&tx, token, &actor).await?,
@@ -146,8 +148,8 @@ async fn verify_with(state: &AppState, context: &RequestContext, token: &str, ra
     Limit::of_mailed_tokens(context.address).charge(state, context).await?;
     let (_, user) = users::holder(&state.db, token, MailTokenPurpose::VerifyEmail).await?;
     let password = acceptable(state, "password", raw, &user)?;
-    let hash = password::hash(&password).await.map_err(anyhow::Error::from)?;
-    let tx = state.ledger.begin().await?;
+    let hash = password_hash::hash(&password).await.map_err(anyhow::Error::from)?;
+    let tx = state.job_store.begin().await?;
     let user = users::verify_email(&tx, token, Some(hash), &anonymous(context)).await?;
     tx.commit().await?;
     state.limiter.forget_failures(&user.email_key, user.id).await;

@@ -2,11 +2,12 @@
 
 use axum::{Json, extract::State, http::StatusCode};
 use usher_shared::{
-    entity::{mail_token::MailTokenPurpose, user},
+    accounts::{password_hash, users},
+    foundation::{
+        entity::{mail_token::MailTokenPurpose, user},
+        rules::Password,
+    },
     jobs::PasswordReset,
-    password,
-    rules::Password,
-    users,
 };
 use utoipa::ToSchema;
 use utoipa_axum::{router::OpenApiRouter, routes};
@@ -47,7 +48,7 @@ async fn ask(
     Body(body): Body<AddressIn>,
 ) -> Result<(StatusCode, Json<AcceptedOut>), ApiError> {
     charge_mail(&state, &context, &body.email).await?;
-    let tx = state.ledger.begin().await?;
+    let tx = state.job_store.begin().await?;
     let (email, actor) = (body.email.as_str(), anonymous(&context));
     users::mailed(
         &tx,
@@ -104,8 +105,8 @@ async fn confirm(
         .await?;
     let (_, user) = users::holder(&state.db, &body.token, MailTokenPurpose::PasswordReset).await?;
     let password = acceptable(&state, "password", &body.password, &user)?;
-    let hash = password::hash(&password).await.map_err(anyhow::Error::from)?;
-    let tx = state.ledger.begin().await?;
+    let hash = password_hash::hash(&password).await.map_err(anyhow::Error::from)?;
+    let tx = state.job_store.begin().await?;
     let user = users::reset_password(&tx, &body.token, hash, &anonymous(&context)).await?;
     tx.commit().await?;
     state.limiter.forget_failures(&user.email_key, user.id).await;

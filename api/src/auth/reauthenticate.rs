@@ -3,7 +3,11 @@
 
 use axum::{Json, extract::State};
 use serde::Serialize;
-use usher_shared::{audit, mfa, password, rate_limit::Guesser, sessions, users};
+use usher_shared::{
+    accounts::{mfa, password_hash, sessions, users},
+    audit,
+    foundation::rate_limit::Guesser,
+};
 use utoipa::ToSchema;
 use utoipa_axum::{router::OpenApiRouter, routes};
 
@@ -87,12 +91,12 @@ async fn reauthenticate(
     // A session is known to its account: what strangers guess elsewhere does not count here.
     let guesser = Guesser::Known { user_id: user.id };
     let attempt = limits::try_password(&state, guesser).await?;
-    if !password::verify(&body.password, user.password_hash.as_deref()).await {
+    if !password_hash::verify(&body.password, user.password_hash.as_deref()).await {
         refused(&state, &context, Some(user), "wrong password").await?;
         return Err(ApiError::PasswordWrong);
     }
     attempt.succeeded().await;
-    let tx = state.ledger.begin().await?;
+    let tx = state.job_store.begin().await?;
     users::find_for_change(&tx, user.id).await?;
     let owed = mfa::has_factor(&*tx, user.id).await?;
     if owed {

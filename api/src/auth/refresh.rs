@@ -2,9 +2,12 @@
 
 use axum::{extract::State, http::StatusCode};
 use usher_shared::{
-    Token, TokenKind, audit,
-    rules::{Violation, ViolationKind},
-    sessions::{self, Refreshed, Which},
+    accounts::sessions::{self, Refreshed, Which},
+    audit,
+    foundation::{
+        rules::{Violation, ViolationKind},
+        token::{Token, TokenKind},
+    },
 };
 use utoipa::ToSchema;
 use utoipa_axum::{router::OpenApiRouter, routes};
@@ -74,7 +77,7 @@ impl ErrorList for Refresh {
 pub(super) async fn exchange(state: &AppState, context: &RequestContext, raw: &str) -> Result<TokensOut, ApiError> {
     Limit::of_refreshes(context.address).charge(state, context).await?;
     let token = Token::parse(TokenKind::Refresh, raw).ok_or(ApiError::InvalidCredential)?;
-    let tx = state.ledger.begin().await?;
+    let tx = state.job_store.begin().await?;
     let refreshed = sessions::refresh(&tx, &state.config.secret_key, &token, &anonymous(context)).await?;
     tx.commit().await?;
     match refreshed {
@@ -142,7 +145,7 @@ async fn logout(
         Ending::Others => Which::Others(own),
         Ending::All => Which::All,
     };
-    let tx = usher_shared::db::begin(&state.db).await?;
+    let tx = usher_shared::foundation::db::begin(&state.db).await?;
     // Whom the owner sends away has not left by themselves: see `sessions::is_known_address`.
     let reason = match which {
         Which::One(_) => "logged out",

@@ -7,10 +7,12 @@ use axum::{
     http::{StatusCode, request::Parts},
 };
 use usher_shared::{
-    config::SignUp,
+    accounts::users::{self, NewUser, SignUpError},
+    foundation::{
+        config::SignUp,
+        rules::{Age, Email, Name, Password},
+    },
     jobs::VerifyEmail,
-    rules::{Age, Email, Name, Password},
-    users::{self, NewUser, SignUpError},
 };
 use utoipa::ToSchema;
 use utoipa_axum::{router::OpenApiRouter, routes};
@@ -94,7 +96,7 @@ async fn sign_up(
         email: body.email,
         age: body.age,
     };
-    users::sign_up(&state.ledger, &new, &body.password, &anonymous(&context)).await?;
+    users::sign_up(&state.job_store, &new, &body.password, &anonymous(&context)).await?;
     Ok(ACCEPTED)
 }
 
@@ -158,7 +160,7 @@ async fn resend(
     Body(body): Body<AddressIn>,
 ) -> Result<(StatusCode, Json<AcceptedOut>), ApiError> {
     charge_mail(&state, &context, &body.email).await?;
-    let tx = state.ledger.begin().await?;
+    let tx = state.job_store.begin().await?;
     let (email, actor) = (body.email.as_str(), anonymous(&context));
     users::mailed(
         &tx,

@@ -132,7 +132,7 @@ async fn publish(
     _key: ApiKey<UsersWrite>,
     PathId(id): PathId,
 ) -> Result<Response, ApiError> {
-    let tx = state.ledger.begin().await?;
+    let tx = state.job_store.begin().await?;
     let article = article::Entity::find_by_id(id.unwrap_or_default()).one(&*tx).await?;
     let article = article.ok_or(ApiError::NotFound)?;
     if article.state == ArticleState::Draft {

@@ -7,7 +7,7 @@ use axum::{
 };
 use futures::FutureExt;
 use serde_json::Value;
-use usher_shared::rules::{Age, Email, EmailPolicy, ExternalId, Name, Violation};
+use usher_shared::foundation::rules::{Age, Email, EmailPolicy, ExternalId, Name, Violation};
 
 use crate::{
     error::ApiError,

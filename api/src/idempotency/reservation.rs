@@ -11,7 +11,7 @@ use sea_orm::{
     sea_query::{Expr, ExprTrait, OnConflict, SimpleExpr},
 };
 use serde_json::Value;
-use usher_shared::{
+use usher_shared::foundation::{
     db::writing,
     entity::idempotency_key::{ActiveModel, Column, Entity, Model},
     time::now,

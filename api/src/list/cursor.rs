@@ -2,7 +2,7 @@
 
 use base64::{Engine, prelude::BASE64_URL_SAFE_NO_PAD};
 use sea_orm::{ColumnTrait, ColumnType, EntityTrait, Value};
-use usher_shared::{SecretKey, rules::Violation};
+use usher_shared::foundation::{crypto::SecretKey, rules::Violation};
 
 use super::{Listed, Order};
 

@@ -10,10 +10,13 @@ use futures::FutureExt;
 use sea_orm::{ColumnTrait, ColumnType, DatabaseConnection, EntityTrait, Value};
 use url::form_urlencoded::Serializer;
 use usher_shared::{
-    Config, House, SecretKey,
-    config::{Mode, Source},
-    entity::{api_key, user},
-    time::now,
+    AppContext,
+    foundation::{
+        config::{Config, Mode, Source},
+        crypto::SecretKey,
+        entity::{api_key, user},
+        time::now,
+    },
 };
 
 use super::{
@@ -132,6 +135,6 @@ static STATES: LazyLock<[AppState; 2]> = LazyLock::new(|| {
         let secret = SecretKey::generate_base64();
         let settings = Source::of([("DATABASE_URL", "sqlite://none"), ("SECRET_KEY", &*secret)]);
         let config = Config::read(Mode::Room, &settings).expect("good settings");
-        AppState::new(&House::with(config, DatabaseConnection::default(), true))
+        AppState::new(&AppContext::with(config, DatabaseConnection::default(), true))
     })
 });

@@ -6,7 +6,7 @@ use sea_orm::{
     sea_query::{Condition, Expr, ExprTrait, Func, NullOrdering, Query, SelectStatement, SimpleExpr},
 };
 
-use usher_shared::db::with_literal_limits;
+use usher_shared::foundation::db::with_literal_limits;
 
 use super::{
     Filter, Key, ListQuery, Listed, Order,

@@ -3,7 +3,7 @@
 use axum::{Json, extract::State, http::StatusCode};
 use chrono::{DateTime, Utc};
 use serde::Serialize;
-use usher_shared::users;
+use usher_shared::accounts::users;
 use utoipa::ToSchema;
 use utoipa_axum::{router::OpenApiRouter, routes};
 
@@ -45,7 +45,7 @@ async fn delete(
     Context(context): Context,
     FreshUser(current): FreshUser,
 ) -> Result<(StatusCode, Json<DeletionOut>), ApiError> {
-    let tx = state.ledger.begin().await?;
+    let tx = state.job_store.begin().await?;
     let user = users::find_for_change(&tx, current.0.user.id).await?;
     let user = user.ok_or(ApiError::InvalidCredential)?;
     if user.is_staff || user.is_superuser {

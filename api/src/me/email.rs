@@ -2,8 +2,8 @@
 
 use axum::{Json, extract::State, http::StatusCode};
 use usher_shared::{
-    rules::{Email, Violation},
-    users,
+    accounts::users,
+    foundation::rules::{Email, Violation},
 };
 use utoipa::ToSchema;
 use utoipa_axum::{router::OpenApiRouter, routes};
@@ -63,7 +63,7 @@ async fn change(
         return Err(ApiError::Invalid(vec![in_body("new_email", fault)]));
     }
     charge_mail(&state, &context, &body.new_email).await?;
-    let tx = state.ledger.begin().await?;
+    let tx = state.job_store.begin().await?;
     let user = current.hold(&tx).await?;
     users::ask_email_change(&tx, &user, &body.new_email, &current.actor(&context)).await?;
     tx.commit().await?;

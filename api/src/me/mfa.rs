@@ -8,13 +8,13 @@ use axum::{
 use chrono::{DateTime, Utc};
 use serde::Serialize;
 use usher_shared::{
+    accounts::{
+        mfa::{self, totp},
+        sessions, users,
+    },
     audit,
-    entity::mfa_factor,
+    foundation::{entity::mfa_factor, rate_limit::Guesser, rules::Name},
     jobs::{MfaChange, MfaChanged, enqueue},
-    mfa,
-    rate_limit::Guesser,
-    rules::Name,
-    sessions, totp, users,
 };
 use utoipa::ToSchema;
 use utoipa_axum::{router::OpenApiRouter, routes};
@@ -161,7 +161,7 @@ async fn enrol(
     OptionalBody(body): OptionalBody<EnrolIn>,
 ) -> Result<(StatusCode, Secret<SecretOut>), ApiError> {
     let (user, session, key) = (&current.0.user, &current.0.session, &state.config.secret_key);
-    let tx = state.ledger.begin().await?;
+    let tx = state.job_store.begin().await?;
     users::find_for_change(&tx, user.id).await?;
     if mfa::factors(&*tx, user.id).await?.len() >= MAX_FACTORS {
         return Err(ApiError::TooManyFactors);
@@ -226,7 +226,7 @@ async fn verify(
 ) -> Result<Json<FactorOut>, ApiError> {
     let (user, session) = (&current.0.user, &current.0.session);
     let id = id_of(id).ok_or(ApiError::MfaFactorNotFound)?;
-    let tx = state.ledger.begin().await?;
+    let tx = state.job_store.begin().await?;
     users::find_for_change(&tx, user.id).await?;
     let waiting = mfa::waiting(&*tx, user.id, session.id).await?;
     let waiting = waiting
@@ -281,7 +281,7 @@ async fn remove(
 ) -> Result<StatusCode, ApiError> {
     let (user, session) = (&current.0.user, &current.0.session);
     let id = id_of(id).ok_or(ApiError::MfaFactorNotFound)?;
-    let tx = state.ledger.begin().await?;
+    let tx = state.job_store.begin().await?;
     users::find_for_change(&tx, user.id).await?;
     if !mfa::cancel_enrolment(&*tx, user.id, session.id, id).await? {
         let gone = mfa::remove(&*tx, user.id, id).await?;
@@ -327,7 +327,7 @@ async fn make_codes(
     FreshUser(current): FreshUser,
 ) -> Result<(StatusCode, Secret<RecoveryCodesOut>), ApiError> {
     let user = &current.0.user;
-    let tx = state.ledger.begin().await?;
+    let tx = state.job_store.begin().await?;
     users::find_for_change(&tx, user.id).await?;
     if !mfa::has_factor(&*tx, user.id).await? {
         return Err(ApiError::MfaNotEnabled);

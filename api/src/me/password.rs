@@ -1,7 +1,10 @@
 //! `POST /me/password`.
 
 use axum::{extract::State, http::StatusCode};
-use usher_shared::{mfa, password, rate_limit::Guesser, users};
+use usher_shared::{
+    accounts::{mfa, password_hash, users},
+    foundation::rate_limit::Guesser,
+};
 use utoipa::ToSchema;
 use utoipa_axum::{router::OpenApiRouter, routes};
 
@@ -70,14 +73,14 @@ async fn change(
     }
     let new = acceptable(&state, "new_password", &body.new_password, user)?;
     let attempt = limits::try_password(&state, Guesser::Known { user_id: user.id }).await?;
-    let matches = password::verify(&body.current_password, user.password_hash.as_deref()).await;
+    let matches = password_hash::verify(&body.current_password, user.password_hash.as_deref()).await;
     if !matches {
         refused(&state, &context, Some(user), "wrong password").await?;
         return Err(ApiError::PasswordWrong);
     }
     attempt.succeeded().await;
-    let hash = password::hash(&new).await.map_err(anyhow::Error::from)?;
-    let tx = state.ledger.begin().await?;
+    let hash = password_hash::hash(&new).await.map_err(anyhow::Error::from)?;
+    let tx = state.job_store.begin().await?;
     let held = users::find_for_change(&tx, user.id).await?;
     // Another password that was set meanwhile is not overwritten by somebody who knew the one before.
     let held = held.filter(|held| held.password_hash == user.password_hash);

@@ -8,10 +8,12 @@ use axum::{
 use chrono::{DateTime, Utc};
 use serde::Serialize;
 use usher_shared::{
+    accounts::sessions::{self, Which},
     audit::{self, Entry},
-    db,
-    entity::session::{self, SessionKind},
-    sessions::{self, Which},
+    foundation::{
+        db,
+        entity::session::{self, SessionKind},
+    },
 };
 use utoipa::ToSchema;
 use utoipa_axum::{router::OpenApiRouter, routes};

@@ -7,11 +7,15 @@ use axum::{
 };
 use sea_orm::DatabaseTransaction;
 use usher_shared::{
-    acts::Act,
-    db,
-    entity::user,
-    rules::{Age, Email, Name},
-    users::{self, ChangeError, Edit},
+    accounts::{
+        staff::acts::Act,
+        users::{self, ChangeError, Edit},
+    },
+    foundation::{
+        db,
+        entity::user,
+        rules::{Age, Email, Name},
+    },
 };
 use utoipa::ToSchema;
 use utoipa_axum::{router::OpenApiRouter, routes};
@@ -90,7 +94,7 @@ async fn update(
     headers: HeaderMap,
     Body(body): Body<UpdateUserIn>,
 ) -> Result<Response, ApiError> {
-    let tx = state.ledger.begin().await?;
+    let tx = state.job_store.begin().await?;
     let before = changeable(&tx, id, &headers, &key, Act::ChangeUser).await?;
     body.fixed.must_be(|| shown(before.clone(), &key))?;
     let edit = Edit {

@@ -10,10 +10,14 @@ use axum::{
 use sea_orm::{ColumnTrait, EntityTrait, QueryFilter};
 use serde_json::json;
 use usher_shared::{
-    acts::Act,
-    entity::user::{self, Column},
-    rules::{ExternalId, Violation},
-    users::{self, Edit, NewUser},
+    accounts::{
+        staff::acts::Act,
+        users::{self, Edit, NewUser},
+    },
+    foundation::{
+        entity::user::{self, Column},
+        rules::{ExternalId, Violation},
+    },
 };
 use utoipa::IntoParams;
 use utoipa_axum::{router::OpenApiRouter, routes};
@@ -181,7 +185,7 @@ async fn try_put(
     new: &NewUser,
     fixed: &Sent,
 ) -> Result<Response, ApiError> {
-    let tx = state.ledger.begin().await?;
+    let tx = state.job_store.begin().await?;
     let actor = key.actor(context);
     if let Some(user) = users::find_external_for_change(&tx, id).await? {
         if user.deleted_at.is_some() {

@@ -4,7 +4,7 @@ use axum::{extract::State, response::Response};
 use chrono::{DateTime, Utc};
 use sea_orm::{ColumnTrait, Condition, DbBackend, DbErr, QueryResult, Value, sea_query::IntoCondition};
 use serde_json::json;
-use usher_shared::{
+use usher_shared::foundation::{
     entity::user::{self, Column},
     rules::{Email, Violation, ViolationKind},
     search::{self, Part},

@@ -7,11 +7,13 @@ use axum::{
 };
 use sea_orm::{ColumnTrait, EntityTrait, QueryFilter};
 use usher_shared::{
-    acts::Act,
-    audit, db,
-    entity::user,
-    sessions::{self, Which},
-    users,
+    accounts::{
+        sessions::{self, Which},
+        staff::acts::Act,
+        users,
+    },
+    audit,
+    foundation::{db, entity::user},
 };
 use utoipa_axum::{router::OpenApiRouter, routes};
 

@@ -3,11 +3,15 @@
 use axum::{extract::State, http::HeaderMap, response::Response};
 use chrono::{DateTime, Utc};
 use usher_shared::{
-    acts::Act,
-    db,
-    rules::{Reason, Violation},
-    time::now,
-    users::{self, Standing},
+    accounts::{
+        staff::acts::Act,
+        users::{self, Standing},
+    },
+    foundation::{
+        db,
+        rules::{Reason, Violation},
+        time::now,
+    },
 };
 use utoipa::ToSchema;
 use utoipa_axum::{router::OpenApiRouter, routes};

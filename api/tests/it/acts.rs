@@ -9,15 +9,16 @@ use sea_orm::{
 };
 use serde_json::json;
 use usher_shared::{
-    acts::Act,
-    api_keys::Scope,
-    entity::{
-        audit_log, session,
-        user::{self, UserStatus},
+    accounts::{api_keys::Scope, staff::acts::Act},
+    foundation::{
+        entity::{
+            audit_log, session,
+            user::{self, UserStatus},
+        },
+        time::now,
     },
-    time::now,
 };
-use usher_testkit::on_both;
+use usher_testkit::{TestDb, on_both};
 
 use crate::app::{Answer, Client, TestApp};
 
@@ -98,7 +99,7 @@ async fn prepare(app: &TestApp, act: Act, before: &user::Model) -> String {
         Act::ReactivateUser => UserStatus::Deactivated,
         _ => UserStatus::Active,
     });
-    row.update(&app.house.db).await.unwrap();
+    row.update(&app.context.db).await.unwrap();
     let row = session::ActiveModel {
         id: Set(uuid::Uuid::now_v7()),
         user_id: Set(before.id),
@@ -109,60 +110,72 @@ async fn prepare(app: &TestApp, act: Act, before: &user::Model) -> String {
         expires_at: Set(now() + chrono::TimeDelta::days(1)),
         ..Default::default()
     };
-    row.insert(&app.house.db).await.unwrap().id.to_string()
+    row.insert(&app.context.db).await.unwrap().id.to_string()
 }
 
 async fn done(app: &TestApp) -> usize {
     let by_keys = audit_log::Entity::find().filter(audit_log::Column::ActorKind.eq("api_key"));
-    by_keys.all(&app.house.db).await.unwrap().len()
+    by_keys.all(&app.context.db).await.unwrap().len()
 }
 
-on_both! {
-    async fn every_act_is_decided_alike_for_every_scope_and_account(db: TestDb) {
-        let app = TestApp::with(db, &[("RATE_LIMITS", "off")]).await;
-        let maker = app.all_scopes().await;
-        let mut accounts = vec![];
-        for (name, staff, superuser) in [("user", false, false), ("staff", true, false), ("superuser", true, true)] {
-            let id = maker.sign_up(&format!("{name}@example.org")).await;
-            let row = user::ActiveModel {
-                id: Unchanged(id),
-                is_staff: Set(staff),
-                is_superuser: Set(superuser),
-                external_id: Set(Some(format!("x{id}"))),
-                ..Default::default()
-            };
-            accounts.push(row.update(&app.house.db).await.unwrap());
+#[on_both]
+async fn every_act_is_decided_alike_for_every_scope_and_account(db: TestDb) {
+    let app = TestApp::with(db, &[("RATE_LIMITS", "off")]).await;
+    let maker = app.all_scopes().await;
+    let mut accounts = vec![];
+    for (name, staff, superuser) in [
+        ("user", false, false),
+        ("staff", true, false),
+        ("superuser", true, true),
+    ] {
+        let id = maker.sign_up(&format!("{name}@example.org")).await;
+        let row = user::ActiveModel {
+            id: Unchanged(id),
+            is_staff: Set(staff),
+            is_superuser: Set(superuser),
+            external_id: Set(Some(format!("x{id}"))),
+            ..Default::default()
+        };
+        accounts.push(row.update(&app.context.db).await.unwrap());
+    }
+    let mut tried = 0;
+    for act in Act::ALL {
+        assert_eq!(act.rule().scope, scope(act), "{act:?}");
+        if scope(act).is_none() {
+            continue;
         }
-        let mut tried = 0;
-        for act in Act::ALL {
-            assert_eq!(act.rule().scope, scope(act), "{act:?}");
-            if scope(act).is_none() {
-                continue;
-            }
-            for held in Scope::ALL {
-                let client = app.key(&[held]).await;
-                for account in &accounts {
-                    for way in 0..2 {
-                        let session = prepare(&app, act, account).await;
-                        let before = (done(&app).await, user::Entity::find_by_id(account.id).one(&app.house.db).await.unwrap());
-                        let Some(answer) = requests(&client, act, way, account, &session).await else { continue };
-                        let of_staff = account.is_staff && act != Act::AddUser;
-                        let what = format!("{act:?} of {} with {}", account.email, held.as_str());
-                        match (scope(act) == Some(held), of_staff) {
-                            (true, false) => assert!(answer.status.is_success(), "{what}: {}", answer.text()),
-                            (true, true) => drop(answer.is(403, "staff_protected")),
-                            (false, _) => drop(answer.is(403, "insufficient_scope")),
-                        }
-                        let right = scope(act) == Some(held) && !of_staff;
-                        assert_eq!(done(&app).await > before.0, right, "{what}");
-                        if !right {
-                            assert_eq!(user::Entity::find_by_id(account.id).one(&app.house.db).await.unwrap(), before.1, "{what}");
-                        }
-                        tried += 1;
+        for held in Scope::ALL {
+            let client = app.key(&[held]).await;
+            for account in &accounts {
+                for way in 0..2 {
+                    let session = prepare(&app, act, account).await;
+                    let before = (
+                        done(&app).await,
+                        user::Entity::find_by_id(account.id).one(&app.context.db).await.unwrap(),
+                    );
+                    let Some(answer) = requests(&client, act, way, account, &session).await else {
+                        continue;
+                    };
+                    let of_staff = account.is_staff && act != Act::AddUser;
+                    let what = format!("{act:?} of {} with {}", account.email, held.as_str());
+                    match (scope(act) == Some(held), of_staff) {
+                        (true, false) => assert!(answer.status.is_success(), "{what}: {}", answer.text()),
+                        (true, true) => drop(answer.is(403, "staff_protected")),
+                        (false, _) => drop(answer.is(403, "insufficient_scope")),
                     }
+                    let right = scope(act) == Some(held) && !of_staff;
+                    assert_eq!(done(&app).await > before.0, right, "{what}");
+                    if !right {
+                        assert_eq!(
+                            user::Entity::find_by_id(account.id).one(&app.context.db).await.unwrap(),
+                            before.1,
+                            "{what}"
+                        );
+                    }
+                    tried += 1;
                 }
             }
         }
-        assert!(tried > 150, "{tried}");
     }
+    assert!(tried > 150, "{tried}");
 }

@@ -18,10 +18,13 @@ use serde_json::{Value, json};
 use tower::ServiceExt;
 use usher_api::{AppState, router};
 use usher_shared::{
-    Config, House, SecretKey,
-    api_keys::{self, Scope},
-    config::{Mode, Source},
-    entity::{api_key, job, user},
+    AppContext,
+    accounts::api_keys::{self, Scope},
+    foundation::{
+        config::{Config, Mode, Source},
+        crypto::SecretKey,
+        entity::{api_key, job, user},
+    },
 };
 use usher_testkit::TestDb;
 
@@ -30,7 +33,7 @@ const PEER: &str = "203.0.113.7:50000";
 
 /// The API on a database of its own.
 pub struct TestApp {
-    pub house: House,
+    pub context: AppContext,
     pub router: Router,
     statements: Arc<Mutex<Vec<String>>>,
     #[expect(dead_code, reason = "the database is dropped with it")]
@@ -53,10 +56,10 @@ impl TestApp {
         connection.set_metric_callback(move |info| {
             log.lock().expect("a lock").push(info.statement.sql.clone());
         });
-        let house = House::with(config, connection, true);
+        let context = AppContext::with(config, connection, true);
         Self {
-            router: router(AppState::new(&house)),
-            house,
+            router: router(AppState::new(&context)),
+            context,
             statements,
             db,
         }
@@ -78,7 +81,7 @@ impl TestApp {
 
     /// The same, with the key's row.
     pub async fn key_row(&self, scopes: &[Scope]) -> (Client, api_key::Model) {
-        let (row, token) = api_keys::create(&self.house.db, "test", scopes, None, None)
+        let (row, token) = api_keys::create(&self.context.db, "test", scopes, None, None)
             .await
             .expect("a key");
         (
@@ -94,12 +97,12 @@ impl TestApp {
     }
 
     pub async fn count_users(&self) -> u64 {
-        user::Entity::find().count(&self.house.db).await.expect("a count")
+        user::Entity::find().count(&self.context.db).await.expect("a count")
     }
 
     pub async fn jobs_of(&self, user_id: i64) -> Vec<job::Model> {
         let jobs = job::Entity::find().filter(job::Column::UserId.eq(user_id));
-        jobs.all(&self.house.db).await.expect("jobs")
+        jobs.all(&self.context.db).await.expect("jobs")
     }
 }
 

@@ -3,9 +3,11 @@
 use tokio::net::TcpListener;
 use tokio_util::sync::CancellationToken;
 use usher_shared::{
-    api_keys::{self, Scope},
-    entity::mail_token::MailTokenPurpose,
-    mail_tokens,
+    accounts::{
+        api_keys::{self, Scope},
+        mail_tokens,
+    },
+    foundation::entity::mail_token::MailTokenPurpose,
 };
 use usher_testkit::{Browser, TestDb, run};
 
@@ -16,9 +18,9 @@ async fn open() -> (TestApp, String, Browser, CancellationToken) {
     let listener = TcpListener::bind("127.0.0.1:0").await.expect("a port");
     let url = format!("http://{}", listener.local_addr().expect("an address"));
     let app = TestApp::with(TestDb::sqlite().await, &[("API_URL", &url)]).await;
-    let (house, stop) = (app.house.clone(), CancellationToken::new());
+    let (context, stop) = (app.context.clone(), CancellationToken::new());
     let stopping = stop.clone();
-    tokio::spawn(async move { usher_api::serve(&house, listener, stopping).await });
+    tokio::spawn(async move { usher_api::serve(&context, listener, stopping).await });
     (app, url, Browser::open().await, stop)
 }
 
@@ -31,7 +33,7 @@ async fn nothing_foreign_or_broken(browser: &Browser, page: &str) {
 fn a_person_authorizes_and_tries_an_operation_in_swagger_ui() {
     run(async {
         let (app, url, browser, stop) = open().await;
-        let (_, token) = api_keys::create(&app.house.db, "t", &Scope::ALL, None, None)
+        let (_, token) = api_keys::create(&app.context.db, "t", &Scope::ALL, None, None)
             .await
             .unwrap();
         browser.goto(&format!("{url}/docs")).await;
@@ -105,7 +107,7 @@ fn a_password_is_chosen_on_a_phone_without_scripts() {
         let (app, url, browser, stop) = open().await;
         let id = app.all_scopes().await.sign_up("ada@example.com").await;
         let lifetime = chrono::Duration::hours(1);
-        let token = mail_tokens::issue(&app.house.db, id, MailTokenPurpose::SetPassword, lifetime)
+        let token = mail_tokens::issue(&app.context.db, id, MailTokenPurpose::SetPassword, lifetime)
             .await
             .unwrap();
         browser.javascript(false).await;

@@ -108,19 +108,18 @@ fn every_operation_is_documented_whole() {
     assert!(seen >= 7, "{seen} operations");
 }
 
-on_both! {
-    async fn the_examples_work_when_pasted(db: TestDb) {
-        let app = TestApp::start(db).await;
-        let client = app.all_scopes().await;
-        let document = client.get("/openapi.json").await.json();
-        let schemas = &document["components"]["schemas"];
-        let made = client.post("/users", &example(&schemas["NewUser"])).await;
-        assert_eq!(made.status, StatusCode::CREATED, "{}", made.text());
-        let id = &document["paths"]["/users/{id}"]["get"]["parameters"][0]["example"];
-        let shown = client.get(&format!("/users/{id}")).await.json();
-        assert_eq!(keys(&shown), keys(&schemas["UserDetails"]["properties"]));
-        assert_eq!(shown["age"], schemas["UserDetails"]["properties"]["age"]["example"]);
-    }
+#[on_both]
+async fn the_examples_work_when_pasted(db: TestDb) {
+    let app = TestApp::start(db).await;
+    let client = app.all_scopes().await;
+    let document = client.get("/openapi.json").await.json();
+    let schemas = &document["components"]["schemas"];
+    let made = client.post("/users", &example(&schemas["NewUser"])).await;
+    assert_eq!(made.status, StatusCode::CREATED, "{}", made.text());
+    let id = &document["paths"]["/users/{id}"]["get"]["parameters"][0]["example"];
+    let shown = client.get(&format!("/users/{id}")).await.json();
+    assert_eq!(keys(&shown), keys(&schemas["UserDetails"]["properties"]));
+    assert_eq!(shown["age"], schemas["UserDetails"]["properties"]["age"]["example"]);
 }
 
 /// The object that the documents show for a schema: each property's example.

@@ -4,10 +4,11 @@
 use tokio::{net::TcpListener, process::Command};
 use tokio_util::sync::CancellationToken;
 use usher_shared::{
-    api_keys::{self, Scope},
-    password,
-    rules::{Email, EmailPolicy, Name, Password},
-    users,
+    accounts::{
+        api_keys::{self, Scope},
+        password_hash, users,
+    },
+    foundation::rules::{Email, EmailPolicy, Name, Password},
 };
 use usher_testkit::TestDb;
 
@@ -33,16 +34,16 @@ async fn every_answer_is_one_that_the_document_allows() {
     app.all_scopes().await.sign_up("one@example.com").await;
     let email = Email::parse(EMAIL, EmailPolicy::default()).expect("an address");
     let name = Name::parse("Root").expect("a name");
-    let hash = password::hash(&Password::parse(PASSWORD, &[]).expect("a password")).await;
-    users::create_superuser(&app.house.db, &name, &email, hash.expect("a hash"))
+    let hash = password_hash::hash(&Password::parse(PASSWORD, &[]).expect("a password")).await;
+    users::create_superuser(&app.context.db, &name, &email, hash.expect("a hash"))
         .await
         .expect("a superuser");
-    let (_, key) = api_keys::create(&app.house.db, "fuzz", &Scope::ALL, None, None)
+    let (_, key) = api_keys::create(&app.context.db, "fuzz", &Scope::ALL, None, None)
         .await
         .expect("a key");
-    let (house, stop) = (app.house.clone(), CancellationToken::new());
+    let (context, stop) = (app.context.clone(), CancellationToken::new());
     let stopping = stop.clone();
-    let serving = tokio::spawn(async move { usher_api::serve(&house, listener, stopping).await });
+    let serving = tokio::spawn(async move { usher_api::serve(&context, listener, stopping).await });
     let checked = Command::new(clients::script("fuzz"))
         .arg(clients::tools())
         .env("API_URL", &url)

@@ -4,8 +4,8 @@
 use axum::http::StatusCode;
 use sea_orm::{ConnectionTrait, DbBackend, Statement};
 use usher_shared::{
-    api_keys::Scope,
-    db::{PoolOptions, connect},
+    accounts::api_keys::Scope,
+    foundation::db::{PoolOptions, connect},
 };
 use usher_testkit::{TestDb, run};
 
@@ -73,14 +73,14 @@ async fn start() -> TestApp {
         max_connections: 1,
         ..PoolOptions::default()
     };
-    app.house.db = connect(&app.house.config.database_url, &options).await.unwrap();
-    app.router = usher_api::router(usher_api::AppState::new(&app.house));
+    app.context.db = connect(&app.context.config.database_url, &options).await.unwrap();
+    app.router = usher_api::router(usher_api::AppState::new(&app.context));
     app
 }
 
 /// Rows and index entries of a table that were read so far.
 async fn read_so_far(app: &TestApp, table: &str) -> i64 {
-    let db = &app.house.db;
+    let db = &app.context.db;
     let flush = "SELECT pg_stat_force_next_flush()";
     db.execute_unprepared(flush).await.unwrap();
     let sql = format!(

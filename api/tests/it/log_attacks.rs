@@ -8,7 +8,7 @@ use tokio::{
     io::{AsyncReadExt, AsyncWriteExt},
     net::TcpStream,
 };
-use usher_shared::SecretKey;
+use usher_shared::foundation::crypto::SecretKey;
 use usher_testkit::{Folder, Program, Running, TestDb, free_port, on_both};
 
 use crate::{app::TestApp, people::PASSWORD};
@@ -146,35 +146,53 @@ fn assert_clean(log: &str) {
     }
 }
 
-on_both! {
-    async fn a_request_writes_one_line_and_no_secret_into_the_json_log(db: TestDb) {
-        let (_folder, running, address) = api(&db, "json").await;
-        let app = TestApp::with(db, &[]).await;
-        let scopes = usher_shared::api_keys::Scope::ALL;
-        let (_, key) = usher_shared::api_keys::create(&app.house.db, "t", &scopes, None, None).await.unwrap();
-        app.all_scopes().await.sign_up("ada@example.com").await;
-        let reached = send_all(&address, key.as_str()).await;
-        assert!(reached > 60, "only {reached} attacks got past the parser of HTTP");
-        let log = running.log();
-        assert_clean(&log);
-        let lines = log.lines().map(|line| serde_json::from_str::<Value>(line).unwrap_or_else(|error| panic!("{error}: {line}")));
-        let answered: Vec<Value> = lines.filter(|line| line["message"] == "answered").collect();
-        assert_eq!(answered.len(), reached, "one line for each request:\n{log}");
-        let routes: BTreeSet<&str> = answered.iter().filter_map(|line| line["route"].as_str()).collect();
-        let known = ["/assets/{name}", "/auth/login", "/problems/{code}", "/set-password", "/users", "/users/{id}", "none"];
-        assert_eq!(routes, BTreeSet::from(known), "the route is told, never the address");
-        assert_eq!(running.terminate().await, 0);
-    }
+#[on_both]
+async fn a_request_writes_one_line_and_no_secret_into_the_json_log(db: TestDb) {
+    let (_folder, running, address) = api(&db, "json").await;
+    let app = TestApp::with(db, &[]).await;
+    let scopes = usher_shared::accounts::api_keys::Scope::ALL;
+    let (_, key) = usher_shared::accounts::api_keys::create(&app.context.db, "t", &scopes, None, None)
+        .await
+        .unwrap();
+    app.all_scopes().await.sign_up("ada@example.com").await;
+    let reached = send_all(&address, key.as_str()).await;
+    assert!(reached > 60, "only {reached} attacks got past the parser of HTTP");
+    let log = running.log();
+    assert_clean(&log);
+    let lines = log
+        .lines()
+        .map(|line| serde_json::from_str::<Value>(line).unwrap_or_else(|error| panic!("{error}: {line}")));
+    let answered: Vec<Value> = lines.filter(|line| line["message"] == "answered").collect();
+    assert_eq!(answered.len(), reached, "one line for each request:\n{log}");
+    let routes: BTreeSet<&str> = answered.iter().filter_map(|line| line["route"].as_str()).collect();
+    let known = [
+        "/assets/{name}",
+        "/auth/login",
+        "/problems/{code}",
+        "/set-password",
+        "/users",
+        "/users/{id}",
+        "none",
+    ];
+    assert_eq!(routes, BTreeSet::from(known), "the route is told, never the address");
+    assert_eq!(running.terminate().await, 0);
+}
 
-    async fn nor_into_the_log_for_people(db: TestDb) {
-        let (_folder, running, address) = api(&db, "text").await;
-        let app = TestApp::with(db, &[]).await;
-        let scopes = usher_shared::api_keys::Scope::ALL;
-        let (_, key) = usher_shared::api_keys::create(&app.house.db, "t", &scopes, None, None).await.unwrap();
-        let reached = send_all(&address, key.as_str()).await;
-        let log = running.log();
-        assert_clean(&log);
-        assert_eq!(log.lines().filter(|line| line.contains(": answered ")).count(), reached, "{log}");
-        assert_eq!(running.terminate().await, 0);
-    }
+#[on_both]
+async fn nor_into_the_log_for_people(db: TestDb) {
+    let (_folder, running, address) = api(&db, "text").await;
+    let app = TestApp::with(db, &[]).await;
+    let scopes = usher_shared::accounts::api_keys::Scope::ALL;
+    let (_, key) = usher_shared::accounts::api_keys::create(&app.context.db, "t", &scopes, None, None)
+        .await
+        .unwrap();
+    let reached = send_all(&address, key.as_str()).await;
+    let log = running.log();
+    assert_clean(&log);
+    assert_eq!(
+        log.lines().filter(|line| line.contains(": answered ")).count(),
+        reached,
+        "{log}"
+    );
+    assert_eq!(running.terminate().await, 0);
 }

@@ -7,11 +7,12 @@ use sea_orm::{ActiveEnum, ActiveModelTrait, ActiveValue::Set, ConnectionTrait, E
 use serde_json::{Value, json};
 use totp_rs::{Algorithm, Builder, Secret};
 use usher_shared::{
-    entity::{audit_log, job, mail_token::MailTokenPurpose, user},
-    mail_tokens, mfa, password,
-    rules::{Email, EmailPolicy, Name, Password},
-    time::now,
-    users,
+    accounts::{mail_tokens, mfa, password_hash, users},
+    foundation::{
+        entity::{audit_log, job, mail_token::MailTokenPurpose, user},
+        rules::{Email, EmailPolicy, Name, Password},
+        time::now,
+    },
 };
 use uuid::Uuid;
 
@@ -34,16 +35,16 @@ impl TestApp {
     pub async fn member(&self, email: &str) -> user::Model {
         let email = Email::parse(email, EmailPolicy::default()).expect("an address");
         let name = Name::parse("Ada Lovelace").expect("a name");
-        let hash = password::hash(&Password::parse(PASSWORD, &[]).expect("a password"))
+        let hash = password_hash::hash(&Password::parse(PASSWORD, &[]).expect("a password"))
             .await
             .expect("a hash");
-        let made = users::create_superuser(&self.house.db, &name, &email, hash)
+        let made = users::create_superuser(&self.context.db, &name, &email, hash)
             .await
             .expect("a user");
         let mut row = made.into_active_model();
         row.is_staff = Set(false);
         row.is_superuser = Set(false);
-        row.update(&self.house.db).await.expect("an ordinary user")
+        row.update(&self.context.db).await.expect("an ordinary user")
     }
 
     /// The same, signed in.
@@ -69,7 +70,7 @@ impl TestApp {
         };
         let access = text("access_token");
         let key = Email::key_of(email);
-        let user = users::find_by_email_key(&self.house.db, &key)
+        let user = users::find_by_email_key(&self.context.db, &key)
             .await
             .expect("an answer")
             .expect("a user");
@@ -104,19 +105,19 @@ impl TestApp {
 
     pub async fn stored(&self, id: i64) -> user::Model {
         user::Entity::find_by_id(id)
-            .one(&self.house.db)
+            .one(&self.context.db)
             .await
             .expect("an answer")
             .expect("a user")
     }
 
     pub async fn sql(&self, statement: &str) {
-        self.house.db.execute_unprepared(statement).await.expect(statement);
+        self.context.db.execute_unprepared(statement).await.expect(statement);
     }
 
     /// What the audit log has of this action.
     pub async fn noted(&self, action: &str) -> Vec<audit_log::Model> {
-        let all = audit_log::Entity::find().all(&self.house.db).await.expect("the log");
+        let all = audit_log::Entity::find().all(&self.context.db).await.expect("the log");
         all.into_iter().filter(|row| row.action == action).collect()
     }
 
@@ -129,13 +130,13 @@ impl TestApp {
 
     /// Gives the user an authenticator app and returns its secret. The code of the present step is not used up.
     pub async fn with_app(&self, user_id: i64) -> Vec<u8> {
-        let key = &self.house.config.secret_key;
-        let factor = mfa::enrol(&self.house.db, key, user_id, Uuid::now_v7(), "Phone")
+        let key = &self.context.config.secret_key;
+        let factor = mfa::enrol(&self.context.db, key, user_id, Uuid::now_v7(), "Phone")
             .await
             .expect("a factor");
         let secret = mfa::secret(key, &factor).expect("its secret");
         assert!(
-            mfa::confirm(&self.house.db, key, &factor, &code(&secret, -1))
+            mfa::confirm(&self.context.db, key, &factor, &code(&secret, -1))
                 .await
                 .expect("an answer")
         );
@@ -160,7 +161,7 @@ impl TestApp {
     /// A token as the mail would bring it.
     pub async fn mailed(&self, user_id: i64, purpose: MailTokenPurpose, email: &str) -> String {
         let hour = chrono::Duration::hours(1);
-        let token = mail_tokens::issue_about(&self.house.db, user_id, purpose, hour, email).await;
+        let token = mail_tokens::issue_about(&self.context.db, user_id, purpose, hour, email).await;
         token.expect("a token").as_str().to_owned()
     }
 
@@ -171,9 +172,9 @@ impl TestApp {
             .iter()
             .find_map(|name| job.payload[name].as_str());
         let email = about.map_or(user.email, str::to_owned);
-        let (key, hour) = (&self.house.config.secret_key, chrono::Duration::hours(1));
+        let (key, hour) = (&self.context.config.secret_key, chrono::Duration::hours(1));
         let (token, row) = mail_tokens::make(key, job.id, user.id, purpose, hour, email);
-        let open = mail_tokens::open(&self.house.db, vec![row]).await.expect("an answer");
+        let open = mail_tokens::open(&self.context.db, vec![row]).await.expect("an answer");
         (!open.is_empty()).then(|| token.as_str().to_owned())
     }
 

@@ -2,8 +2,8 @@
 
 use sea_orm::ConnectionTrait;
 use serde_json::json;
-use usher_shared::{search::folded, users::fill_search_texts};
-use usher_testkit::on_both;
+use usher_shared::{accounts::users::fill_search_texts, foundation::search::folded};
+use usher_testkit::{TestDb, on_both};
 
 use crate::app::{Client, TestApp};
 
@@ -118,88 +118,150 @@ async fn all_are_found(client: &Client, ids: &[i64], when: &str) {
     }
 }
 
-on_both! {
-    async fn everybody_is_found_by_any_part_of_name_and_address(db: TestDb) {
-        let app = TestApp::with(db, &[("RATE_LIMITS", "off")]).await;
-        let client = app.all_scopes().await;
-        let mut ids = vec![];
-        for (name, email) in PEOPLE {
-            let made = client.post("/users", &json!({"name": name, "email": email})).await.json();
-            ids.push(made["id"].as_i64().unwrap_or_else(|| panic!("{made}")));
+#[on_both]
+async fn everybody_is_found_by_any_part_of_name_and_address(db: TestDb) {
+    let app = TestApp::with(db, &[("RATE_LIMITS", "off")]).await;
+    let client = app.all_scopes().await;
+    let mut ids = vec![];
+    for (name, email) in PEOPLE {
+        let made = client
+            .post("/users", &json!({"name": name, "email": email}))
+            .await
+            .json();
+        ids.push(made["id"].as_i64().unwrap_or_else(|| panic!("{made}")));
+    }
+    all_are_found(&client, &ids, "at once").await;
+    assert_eq!(
+        fill_search_texts(&app.context.db).await.unwrap(),
+        0,
+        "nothing was missing"
+    );
+    all_are_found(&client, &ids, "from the index").await;
+
+    // Changed and removed rows, in the index too.
+    let at = format!("/users/{}", ids[0]);
+    client
+        .patch(&at, &json!({"name": "Margarét", "email": "new@example.com"}))
+        .await;
+    assert_eq!(
+        (
+            found(&client, "q", "élodie").await,
+            found(&client, "q", "margaret").await
+        ),
+        (vec![], vec![ids[0]])
+    );
+    client.patch(&at, &json!({"name": "Margaret"})).await;
+    assert_eq!(
+        found(&client, "q", "margarét").await,
+        [ids[0]],
+        "a name that lost its accent"
+    );
+    app.sql(&format!("DELETE FROM users WHERE id = {}", ids[3])).await;
+    assert_eq!(found(&client, "q", "太郎").await, [0; 0]);
+    fill_search_texts(&app.context.db).await.unwrap();
+    assert_eq!(found(&client, "q", "example.").await.len(), PEOPLE.len() - 3);
+}
+
+#[on_both]
+async fn rows_of_the_release_before_are_found(db: TestDb) {
+    let app = TestApp::start(db).await;
+    let client = app.all_scopes().await;
+    let insert = async |name: &str, email: &str| {
+        app.sql(&format!(
+            "INSERT INTO users (email, email_key, name, status, version, created_at, updated_at) VALUES \
+             ('{email}', '{email}', '{name}', 'active', 1, '2026-01-01T00:00:00+00:00', '2026-01-01T00:00:00+00:00')"
+        ))
+        .await;
+    };
+    insert("Kovács Éva", "eva@xn--bcher-kva.de").await;
+    insert("Ada Lovelace", "ada@example.com").await;
+    assert_eq!(found(&client, "q", "lovel").await, [2], "before the worker has seen it");
+    assert_eq!(fill_search_texts(&app.context.db).await.unwrap(), 2);
+    assert_eq!(
+        (found(&client, "q", "kovacs").await, found(&client, "q", "bücher").await),
+        (vec![1], vec![1])
+    );
+    let row = client.get("/users/1").await;
+    assert_eq!(
+        (&row.json()["email"], row.header("etag")),
+        (&json!("eva@bücher.de"), "\"2\"")
+    );
+
+    // A change that does not know of the text.
+    app.sql("UPDATE users SET name = 'Grace Hopper', version = 3 WHERE id = 2")
+        .await;
+    assert_eq!(
+        (found(&client, "q", "hopper").await, found(&client, "q", "lovel").await),
+        (vec![2], vec![])
+    );
+    assert_eq!(fill_search_texts(&app.context.db).await.unwrap(), 1);
+    assert_eq!(
+        (found(&client, "q", "hopp").await, found(&client, "q", "lovel").await),
+        (vec![2], vec![])
+    );
+}
+
+#[on_both]
+async fn an_international_domain_is_shown_and_found_in_unicode_and_compared_in_ascii(db: TestDb) {
+    let app = TestApp::start(db).await;
+    let client = app.all_scopes().await;
+    let made = client
+        .post("/users", &json!({"name": "Ada", "email": "Ada@BÜCHER.de"}))
+        .await
+        .json();
+    assert_eq!(made["email"], "Ada@bücher.de");
+    let other = client
+        .post("/users", &json!({"name": "Bob", "email": "ada@xn--bcher-kva.de"}))
+        .await;
+    other.is(409, "email_exists");
+    let eve = client
+        .post("/users", &json!({"name": "Eve", "email": "ada@bucher.de"}))
+        .await
+        .json()["id"]
+        .as_i64()
+        .unwrap();
+    for fill in [false, true] {
+        if fill {
+            fill_search_texts(&app.context.db).await.unwrap();
         }
-        all_are_found(&client, &ids, "at once").await;
-        assert_eq!(fill_search_texts(&app.house.db).await.unwrap(), 0, "nothing was missing");
-        all_are_found(&client, &ids, "from the index").await;
-
-        // Changed and removed rows, in the index too.
-        let at = format!("/users/{}", ids[0]);
-        client.patch(&at, &json!({"name": "Margarét", "email": "new@example.com"})).await;
-        assert_eq!((found(&client, "q", "élodie").await, found(&client, "q", "margaret").await), (vec![], vec![ids[0]]));
-        client.patch(&at, &json!({"name": "Margaret"})).await;
-        assert_eq!(found(&client, "q", "margarét").await, [ids[0]], "a name that lost its accent");
-        app.sql(&format!("DELETE FROM users WHERE id = {}", ids[3])).await;
-        assert_eq!(found(&client, "q", "太郎").await, [0; 0]);
-        fill_search_texts(&app.house.db).await.unwrap();
-        assert_eq!(found(&client, "q", "example.").await.len(), PEOPLE.len() - 3);
-    }
-
-    async fn rows_of_the_release_before_are_found(db: TestDb) {
-        let app = TestApp::start(db).await;
-        let client = app.all_scopes().await;
-        let insert = async |name: &str, email: &str| {
-            app.sql(&format!(
-                "INSERT INTO users (email, email_key, name, status, version, created_at, updated_at) VALUES \
-                 ('{email}', '{email}', '{name}', 'active', 1, '2026-01-01T00:00:00+00:00', '2026-01-01T00:00:00+00:00')"
-            )).await;
-        };
-        insert("Kovács Éva", "eva@xn--bcher-kva.de").await;
-        insert("Ada Lovelace", "ada@example.com").await;
-        assert_eq!(found(&client, "q", "lovel").await, [2], "before the worker has seen it");
-        assert_eq!(fill_search_texts(&app.house.db).await.unwrap(), 2);
-        assert_eq!((found(&client, "q", "kovacs").await, found(&client, "q", "bücher").await), (vec![1], vec![1]));
-        let row = client.get("/users/1").await;
-        assert_eq!((&row.json()["email"], row.header("etag")), (&json!("eva@bücher.de"), "\"2\""));
-
-        // A change that does not know of the text.
-        app.sql("UPDATE users SET name = 'Grace Hopper', version = 3 WHERE id = 2").await;
-        assert_eq!((found(&client, "q", "hopper").await, found(&client, "q", "lovel").await), (vec![2], vec![]));
-        assert_eq!(fill_search_texts(&app.house.db).await.unwrap(), 1);
-        assert_eq!((found(&client, "q", "hopp").await, found(&client, "q", "lovel").await), (vec![2], vec![]));
-    }
-
-    async fn an_international_domain_is_shown_and_found_in_unicode_and_compared_in_ascii(db: TestDb) {
-        let app = TestApp::start(db).await;
-        let client = app.all_scopes().await;
-        let made = client.post("/users", &json!({"name": "Ada", "email": "Ada@BÜCHER.de"})).await.json();
-        assert_eq!(made["email"], "Ada@bücher.de");
-        let other = client.post("/users", &json!({"name": "Bob", "email": "ada@xn--bcher-kva.de"})).await;
-        other.is(409, "email_exists");
-        let eve = client.post("/users", &json!({"name": "Eve", "email": "ada@bucher.de"})).await.json()["id"].as_i64().unwrap();
-        for fill in [false, true] {
-            if fill {
-                fill_search_texts(&app.house.db).await.unwrap();
-            }
-            for email in ["ada@bücher.de", "ADA@BÜCHER.DE", "ada@xn--bcher-kva.de", "ada@bu\u{308}cher.de"] {
-                assert_eq!(found(&client, "email", email).await, [1], "{email}");
-            }
-            for (prefix, expected) in [
-                ("ada@bü", vec![1]),
-                ("ADA@BÜCH", vec![1]),
-                ("ada@b", vec![1, eve]),
-                ("ada@bu", vec![eve]),
-                ("ada@xn--b", vec![1]),
-                ("ada", vec![1, eve]),
-                ("ada@", vec![1, eve]),
-                ("@bü", vec![]),
-                ("da@bü", vec![]),
-            ] {
-                assert_eq!(found(&client, "email_prefix", prefix).await, expected, "{prefix}");
-            }
+        for email in [
+            "ada@bücher.de",
+            "ADA@BÜCHER.DE",
+            "ada@xn--bcher-kva.de",
+            "ada@bu\u{308}cher.de",
+        ] {
+            assert_eq!(found(&client, "email", email).await, [1], "{email}");
         }
-        let same = client.patch("/users/1", &json!({"email": "ada@XN--BCHER-KVA.de"})).await;
-        assert_eq!(same.json()["email"], "ada@bücher.de");
-        let shown = app.house.db.query_one_raw(sea_orm::Statement::from_string(
-            app.house.db.get_database_backend(), "SELECT email_key FROM users WHERE id = 1")).await.unwrap().unwrap();
-        assert_eq!(shown.try_get::<String>("", "email_key").unwrap(), "ada@xn--bcher-kva.de");
+        for (prefix, expected) in [
+            ("ada@bü", vec![1]),
+            ("ADA@BÜCH", vec![1]),
+            ("ada@b", vec![1, eve]),
+            ("ada@bu", vec![eve]),
+            ("ada@xn--b", vec![1]),
+            ("ada", vec![1, eve]),
+            ("ada@", vec![1, eve]),
+            ("@bü", vec![]),
+            ("da@bü", vec![]),
+        ] {
+            assert_eq!(found(&client, "email_prefix", prefix).await, expected, "{prefix}");
+        }
     }
+    let same = client
+        .patch("/users/1", &json!({"email": "ada@XN--BCHER-KVA.de"}))
+        .await;
+    assert_eq!(same.json()["email"], "ada@bücher.de");
+    let shown = app
+        .context
+        .db
+        .query_one_raw(sea_orm::Statement::from_string(
+            app.context.db.get_database_backend(),
+            "SELECT email_key FROM users WHERE id = 1",
+        ))
+        .await
+        .unwrap()
+        .unwrap();
+    assert_eq!(
+        shown.try_get::<String>("", "email_key").unwrap(),
+        "ada@xn--bcher-kva.de"
+    );
 }

@@ -5,7 +5,7 @@ use axum::{
     http::{Method, StatusCode},
 };
 use serde_json::json;
-use usher_testkit::on_both;
+use usher_testkit::{TestDb, on_both};
 
 use crate::app::TestApp;
 
@@ -36,43 +36,70 @@ fn at_external_id(id: &str) -> String {
     format!("/users/by-external-id/{id}")
 }
 
-on_both! {
-    async fn what_cannot_be_seen_is_refused_everywhere(db: TestDb) {
-        let app = TestApp::with(db, &[("SIGN_UP", "open"), ("RATE_LIMITS", "off")]).await;
-        let client = app.all_scopes().await;
-        let id = client.sign_up("ada@example.com").await;
-        let me = app.person("eve@example.com").await;
-        for hidden in HIDDEN {
-            let fault = |field: &str| [("value_error".to_owned(), json!(["body", field]))];
-            let new = json!({"name": hidden, "email": "bob@example.com"});
-            assert_eq!(client.post("/users", &new).await.faults(), fault("name"), "{hidden:?}");
-            let own = json!({"name": hidden, "email": "bob@example.com", "password": "velvet-Otter-72-canyon"});
-            assert_eq!(app.anonymous().post("/auth/sign-up", &own).await.faults(), fault("name"), "{hidden:?}");
-            let name = json!({"name": hidden});
-            assert_eq!(client.patch(&format!("/users/{id}"), &name).await.faults(), fault("name"), "{hidden:?}");
-            assert_eq!(me.client.patch("/me", &name).await.faults(), fault("name"), "{hidden:?}");
-            let label = json!({"label": hidden});
-            assert_eq!(me.client.post("/me/mfa/totp", &label).await.faults(), fault("label"), "{hidden:?}");
-            for act in ["lock", "unlock", "deactivate", "reactivate"] {
-                let answer = client.post(&format!("/users/{id}/{act}"), &json!({"reason": hidden})).await;
-                assert_eq!(answer.faults(), fault("reason"), "{act}: {hidden:?}");
-            }
-            let json = client.clone().with("content-type", "application/json");
-            let body = Body::from(json!({"name": "Bob", "email": "bob@example.com"}).to_string());
-            let put = json.call(Method::PUT, &at_external_id(hidden), body).await;
-            assert_eq!(put.faults(), [("value_error".to_owned(), json!(["path", "id"]))], "{hidden:?}");
+#[on_both]
+async fn what_cannot_be_seen_is_refused_everywhere(db: TestDb) {
+    let app = TestApp::with(db, &[("SIGN_UP", "open"), ("RATE_LIMITS", "off")]).await;
+    let client = app.all_scopes().await;
+    let id = client.sign_up("ada@example.com").await;
+    let me = app.person("eve@example.com").await;
+    for hidden in HIDDEN {
+        let fault = |field: &str| [("value_error".to_owned(), json!(["body", field]))];
+        let new = json!({"name": hidden, "email": "bob@example.com"});
+        assert_eq!(client.post("/users", &new).await.faults(), fault("name"), "{hidden:?}");
+        let own = json!({"name": hidden, "email": "bob@example.com", "password": "velvet-Otter-72-canyon"});
+        assert_eq!(
+            app.anonymous().post("/auth/sign-up", &own).await.faults(),
+            fault("name"),
+            "{hidden:?}"
+        );
+        let name = json!({"name": hidden});
+        assert_eq!(
+            client.patch(&format!("/users/{id}"), &name).await.faults(),
+            fault("name"),
+            "{hidden:?}"
+        );
+        assert_eq!(
+            me.client.patch("/me", &name).await.faults(),
+            fault("name"),
+            "{hidden:?}"
+        );
+        let label = json!({"label": hidden});
+        assert_eq!(
+            me.client.post("/me/mfa/totp", &label).await.faults(),
+            fault("label"),
+            "{hidden:?}"
+        );
+        for act in ["lock", "unlock", "deactivate", "reactivate"] {
+            let answer = client
+                .post(&format!("/users/{id}/{act}"), &json!({"reason": hidden}))
+                .await;
+            assert_eq!(answer.faults(), fault("reason"), "{act}: {hidden:?}");
         }
-        assert_eq!(app.count_users().await, 2);
+        let json = client.clone().with("content-type", "application/json");
+        let body = Body::from(json!({"name": "Bob", "email": "bob@example.com"}).to_string());
+        let put = json.call(Method::PUT, &at_external_id(hidden), body).await;
+        assert_eq!(
+            put.faults(),
+            [("value_error".to_owned(), json!(["path", "id"]))],
+            "{hidden:?}"
+        );
     }
+    assert_eq!(app.count_users().await, 2);
+}
 
-    async fn writing_of_all_kinds_stays_as_it_was_sent(db: TestDb) {
-        let app = TestApp::start(db).await;
-        let client = app.all_scopes().await.with("content-type", "application/json");
-        for (number, seen) in SEEN.iter().enumerate() {
-            let body = json!({"name": seen, "email": format!("u{number}@example.com")});
-            let put = client.call(Method::PUT, &at_external_id(seen), Body::from(body.to_string())).await;
-            assert_eq!(put.status, StatusCode::CREATED, "{seen}: {}", put.text());
-            assert_eq!((&put.json()["name"], &put.json()["external_id"]), (&json!(seen), &json!(seen)));
-        }
+#[on_both]
+async fn writing_of_all_kinds_stays_as_it_was_sent(db: TestDb) {
+    let app = TestApp::start(db).await;
+    let client = app.all_scopes().await.with("content-type", "application/json");
+    for (number, seen) in SEEN.iter().enumerate() {
+        let body = json!({"name": seen, "email": format!("u{number}@example.com")});
+        let put = client
+            .call(Method::PUT, &at_external_id(seen), Body::from(body.to_string()))
+            .await;
+        assert_eq!(put.status, StatusCode::CREATED, "{seen}: {}", put.text());
+        assert_eq!(
+            (&put.json()["name"], &put.json()["external_id"]),
+            (&json!(seen), &json!(seen))
+        );
     }
 }

@@ -5,7 +5,7 @@ use std::time::Duration;
 use anyhow::{Result, ensure};
 use sea_orm::ConnectionTrait;
 use tokio::time::sleep;
-use usher_shared::SecretKey;
+use usher_shared::foundation::crypto::SecretKey;
 use usher_testkit::{Folder, Program, Redis};
 
 use super::{
@@ -45,9 +45,9 @@ pub async fn ahead(on: On) -> Result<Vec<Measured>> {
     } else {
         AHEAD_ON_POSTGRES
     };
-    scene.house.db.execute_unprepared(insert).await?;
+    scene.context.db.execute_unprepared(insert).await?;
     if on != On::Sqlite {
-        scene.house.db.execute_unprepared("ANALYZE jobs").await?;
+        scene.context.db.execute_unprepared("ANALYZE jobs").await?;
     }
     let (memory_then, redis_then, cpu_then) = cost(&scene, worker).await;
     let about = |before: f64, after: f64| format!("{before:.2} before, {after:.2} with {JOBS} jobs ahead");
@@ -82,7 +82,7 @@ fn usher_worker(scene: &Scene) -> Result<Program> {
     ensure!(binary.is_file(), "no {}: build usher-worker first", binary.display());
     let redis_url = scene.redis.as_ref().map(Redis::url).unwrap_or_default();
     Ok(Program::at(binary)
-        .env("DATABASE_URL", &scene.house.config.database_url)
+        .env("DATABASE_URL", &scene.context.config.database_url)
         .env("REDIS_URL", redis_url)
         .env("SMTP_URL", scene.sink.url())
         .env("SECRET_KEY", SecretKey::generate_base64()))

@@ -8,7 +8,7 @@ use std::{
 };
 
 use chrono::{DateTime, Utc};
-use usher_shared::time::now;
+use usher_shared::foundation::time::now;
 use uuid::Uuid;
 
 /// A worker's pen.

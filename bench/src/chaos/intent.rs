@@ -8,11 +8,11 @@ use std::{
 use anyhow::Result;
 use rand::{RngExt, SeedableRng, rngs::StdRng};
 use usher_shared::{
-    House,
+    AppContext,
+    accounts::users::{self, NewUser},
     audit::Actor,
+    foundation::rules::{Email, EmailPolicy, Name},
     jobs::enqueue,
-    rules::{Email, EmailPolicy, Name},
-    users::{self, NewUser},
 };
 use uuid::Uuid;
 
@@ -38,7 +38,7 @@ impl Intent {
 
 /// Makes `count` jobs over this time, whatever goes wrong: three of ten are welcome mails, one transaction of twenty is
 /// rolled back.
-pub async fn make(house: House, count: usize, time: Duration, seed: u64) -> Result<Intent> {
+pub async fn make(context: AppContext, count: usize, time: Duration, seed: u64) -> Result<Intent> {
     let mut random = StdRng::seed_from_u64(seed);
     let (mut intent, mut people, began) = (Intent::default(), 0, Instant::now());
     while intent.jobs() < count {
@@ -48,7 +48,7 @@ pub async fn make(house: House, count: usize, time: Duration, seed: u64) -> Resu
         let (mut ids, mut addresses) = (Vec::new(), Vec::new());
         let size = random.random_range(1..40).min(count - intent.jobs());
         let written = async {
-            let tx = house.ledger.begin().await?;
+            let tx = context.job_store.begin().await?;
             for _ in 0..size {
                 if random.random_bool(0.3) {
                     people += 1;

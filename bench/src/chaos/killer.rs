@@ -5,8 +5,8 @@ use std::time::{Duration, Instant};
 use anyhow::{Context, Result};
 use sea_orm::{ColumnTrait, EntityTrait, PaginatorTrait, QueryFilter};
 use usher_shared::{
-    House,
-    entity::job::{self, JobState},
+    AppContext,
+    foundation::entity::job::{self, JobState},
     jobs::Job,
 };
 use uuid::Uuid;
@@ -30,11 +30,11 @@ pub async fn among_others(on: On) -> Result<Vec<Measured>> {
     let mut scene = Scene::open(on, crew).await?;
     let mut others = Vec::new();
     for _ in 0..OTHERS / 2 {
-        others.push(add(&scene.house, Deed::Effect(300)).await?);
+        others.push(add(&scene.context, Deed::Effect(300)).await?);
     }
-    let killer = add(&scene.house, Deed::Kill).await?;
+    let killer = add(&scene.context, Deed::Kill).await?;
     for _ in 0..OTHERS / 2 {
-        others.push(add(&scene.house, Deed::Effect(300)).await?);
+        others.push(add(&scene.context, Deed::Effect(300)).await?);
     }
     let (end, mut starts) = (Instant::now() + Duration::from_secs(120), 0);
     while Instant::now() < end {
@@ -44,15 +44,15 @@ pub async fn among_others(on: On) -> Result<Vec<Measured>> {
                 starts += 1;
             }
         }
-        if ended(&scene.house).await? == OTHERS as u64 + 1 {
+        if ended(&scene.context).await? == OTHERS as u64 + 1 {
             break;
         }
         tokio::time::sleep(Duration::from_millis(50)).await;
     }
-    let dead = find(&scene.house, killer).await?;
+    let dead = find(&scene.context, killer).await?;
     let (mut done, mut crashes) = (0, 0);
     for id in &others {
-        let other = find(&scene.house, *id).await?;
+        let other = find(&scene.context, *id).await?;
         done += usize::from(other.state == JobState::Done);
         crashes = crashes.max(usize::try_from(other.crashes)?);
     }
@@ -68,14 +68,14 @@ pub async fn among_others(on: On) -> Result<Vec<Measured>> {
     ])
 }
 
-async fn ended(house: &House) -> Result<u64> {
+async fn ended(context: &AppContext) -> Result<u64> {
     let ended = job::Entity::find()
         .filter(job::Column::Kind.eq(Chaos::KIND))
         .filter(job::Column::State.is_not_in([JobState::Ready, JobState::Running]));
-    Ok(ended.count(&house.db).await?)
+    Ok(ended.count(&context.db).await?)
 }
 
-async fn find(house: &House, id: Uuid) -> Result<job::Model> {
-    let found = job::Entity::find_by_id(id).one(&house.db).await?;
+async fn find(context: &AppContext, id: Uuid) -> Result<job::Model> {
+    let found = job::Entity::find_by_id(id).one(&context.db).await?;
     found.with_context(|| format!("{id} is in the ledger"))
 }

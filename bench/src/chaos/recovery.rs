@@ -9,7 +9,7 @@ use anyhow::{Context, Result, ensure};
 use chrono::{DateTime, Utc};
 use rand::{RngExt, SeedableRng, rngs::StdRng};
 use tokio::{runtime::Handle, time::sleep};
-use usher_shared::{House, jobs::enqueue, time::now};
+use usher_shared::{AppContext, foundation::time::now, jobs::enqueue};
 use usher_testkit::{Flow, Proxy};
 use uuid::Uuid;
 
@@ -35,7 +35,7 @@ pub async fn after_kill(on: On, lease: u64, rounds: usize, goal: Duration) -> Re
     for round in 0..rounds {
         let mut jobs = Vec::new();
         for _ in 0..16 {
-            jobs.push(add(&scene.house, Deed::NapOnce(2_000)).await?);
+            jobs.push(add(&scene.context, Deed::NapOnce(2_000)).await?);
         }
         for job in &jobs {
             started(&scene.diary, *job, 1).await?;
@@ -45,7 +45,7 @@ pub async fn after_kill(on: On, lease: u64, rounds: usize, goal: Duration) -> Re
         let killed = now();
         scene.start(victim).await;
         let end = Instant::now() + Duration::from_secs(lease + 10);
-        while Instant::now() < end && jobs_left(&scene.house).await? > 0 {
+        while Instant::now() < end && jobs_left(&scene.context).await? > 0 {
             sleep(Duration::from_millis(100)).await;
         }
         let starts = diary::read(&scene.diary);
@@ -166,7 +166,7 @@ async fn after_absence(on: On, away: Away, rounds: usize, seed: u64) -> Result<M
         concurrency: 16,
     };
     let mut scene = Scene::open(on, crew).await?;
-    started(&scene.diary, add(&scene.house, Deed::Nap(0)).await?, 1).await?;
+    started(&scene.diary, add(&scene.context, Deed::Nap(0)).await?, 1).await?;
     let process = scene.posts[0].id();
     let mut random = StdRng::seed_from_u64(seed);
     let mut took = Vec::new();
@@ -176,7 +176,7 @@ async fn after_absence(on: On, away: Away, rounds: usize, seed: u64) -> Result<M
         let back = now();
         let job = loop {
             // Those who make jobs have to find the database again as well.
-            match add(&scene.house, Deed::Nap(0)).await {
+            match add(&scene.context, Deed::Nap(0)).await {
                 Ok(job) => break job,
                 Err(_) => sleep(Duration::from_millis(10)).await,
             }
@@ -203,8 +203,8 @@ async fn stand_still(network: Option<&Proxy>, time: Duration) {
 }
 
 /// Adds one job.
-pub async fn add(house: &House, deed: Deed) -> Result<Uuid> {
-    let tx = house.ledger.begin().await?;
+pub async fn add(context: &AppContext, deed: Deed) -> Result<Uuid> {
+    let tx = context.job_store.begin().await?;
     let id = enqueue(&tx, Chaos { deed }).await?.id();
     tx.commit().await?;
     Ok(id)
@@ -222,6 +222,6 @@ pub async fn started(diary: &Path, job: Uuid, count: usize) -> Result<DateTime<U
     }
 }
 
-async fn jobs_left(house: &House) -> Result<u64> {
-    super::storm::left(house).await.context("the ledger answers")
+async fn jobs_left(context: &AppContext) -> Result<u64> {
+    super::storm::left(context).await.context("the ledger answers")
 }

@@ -6,13 +6,16 @@ use anyhow::{Context, Result, bail};
 use sea_orm::ConnectionTrait;
 use usher_migrations::{Migrator, MigratorTrait};
 use usher_shared::{
-    Config, House, SecretKey,
-    config::{Mode, Source},
-    db::{PoolOptions, connect},
+    AppContext,
+    foundation::{
+        config::{Config, Mode, Source},
+        crypto::SecretKey,
+        db::{PoolOptions, connect},
+    },
 };
 use usher_testkit::{Folder, Postgres, Program, Proxy, Redis, Running, SmtpSink, TestDb, eventually};
 
-/// What the house stands on.
+/// What the application stands on.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, clap::ValueEnum)]
 pub enum On {
     PostgresRedis,
@@ -39,13 +42,13 @@ pub struct Crew {
     pub concurrency: usize,
 }
 
-/// Servers, workers, and the house of those who make jobs, whose own network never fails.
+/// Servers, workers, and the application of those who make jobs, whose own network never fails.
 pub struct Scene {
     pub crew: Crew,
     pub postgres: Option<Postgres>,
     pub redis: Option<Redis>,
     pub sink: SmtpSink,
-    pub house: House,
+    pub context: AppContext,
     pub posts: Vec<Post>,
     pub diary: PathBuf,
     folder: Folder,
@@ -90,7 +93,7 @@ impl Scene {
             .await?;
         let mut scene = Self {
             crew,
-            house: House::with(Config::read(Mode::Room, &settings)?, db, false),
+            context: AppContext::with(Config::read(Mode::Room, &settings)?, db, false),
             diary: folder.path().join("diary"),
             posts: Vec::new(),
             postgres,
@@ -121,7 +124,7 @@ impl Scene {
             .env("SECRET_KEY", key)
             .env("LOG_FORMAT", "json");
         let (mut database, mut redis) = (None, None);
-        let mut database_url = self.house.config.database_url.clone();
+        let mut database_url = self.context.config.database_url.clone();
         if self.postgres.is_some() {
             let (proxy, url) = Proxy::instead_of(&database_url);
             (database, database_url) = (Some(proxy), url);

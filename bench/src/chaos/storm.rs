@@ -13,10 +13,12 @@ use sea_orm::{
     sea_query::{Expr, SimpleExpr},
 };
 use usher_shared::{
-    House,
-    entity::job::{self, JobState},
+    AppContext,
+    foundation::{
+        entity::job::{self, JobState},
+        time::now,
+    },
     jobs::{Job, WelcomeEmail},
-    time::now,
 };
 
 use super::{
@@ -48,13 +50,13 @@ impl Storm {
             crew.workers = 1; // SQLite is for one process
         }
         let mut scene = Scene::open(on, crew).await?;
-        let makers = intent::make(scene.house.clone(), self.jobs, self.time, self.seed);
+        let makers = intent::make(scene.context.clone(), self.jobs, self.time, self.seed);
         let making = tokio::spawn(makers);
         let mut random = StdRng::seed_from_u64(self.seed);
         let (began, mut struck, mut stricken) = (Instant::now(), BTreeMap::<Fault, usize>::new(), 0);
         let (all, mut unhappened) = (Fault::all(on), Vec::new());
         // One job certainly runs while its worker is killed, whatever chance makes of the others.
-        let witness = add(&scene.house, Deed::NapOnce(600_000)).await?;
+        let witness = add(&scene.context, Deed::NapOnce(600_000)).await?;
         started(&scene.diary, witness, 1).await?;
         stricken += Fault::KillAllWorkers.strike(&mut scene, &mut random).await?;
         while began.elapsed() < self.time || !making.is_finished() || struck.len() < all.len() {
@@ -69,8 +71,8 @@ impl Storm {
         }
         let intent = making.await??;
         scene.start_all().await;
-        let waiting = left(&scene.house).await?;
-        let suspects = suspects(&scene.house).await?;
+        let waiting = left(&scene.context).await?;
+        let suspects = suspects(&scene.context).await?;
         let settled = settle(&scene).await?;
         let verdict = Verdict::of(&scene, &intent).await?;
         for example in &verdict.examples {
@@ -150,11 +152,11 @@ pub async fn settle(scene: &Scene) -> Result<Settled> {
     let began = Instant::now();
     let (mut fewest, mut since, mut unsuspected) = (u64::MAX, began, None);
     loop {
-        let left = left(&scene.house).await?;
+        let left = left(&scene.context).await?;
         if left < fewest {
             (fewest, since) = (left, Instant::now());
         }
-        if unsuspected.is_none() && left == suspects(&scene.house).await? {
+        if unsuspected.is_none() && left == suspects(&scene.context).await? {
             unsuspected = Some(began.elapsed());
         }
         if left == 0 || since.elapsed() > STANDSTILL {
@@ -170,20 +172,20 @@ pub async fn settle(scene: &Scene) -> Result<Settled> {
             .filter(job::Column::State.eq(JobState::Ready))
             .filter(job::Column::RunAt.gt(now()))
             .filter(of_chaos())
-            .exec(&scene.house.db)
+            .exec(&scene.context.db)
             .await?;
         tokio::time::sleep(Duration::from_secs(1)).await;
     }
 }
 
 /// Jobs that are ready or running.
-pub async fn left(house: &House) -> Result<u64, DbErr> {
-    unfinished().count(&house.db).await
+pub async fn left(context: &AppContext) -> Result<u64, DbErr> {
+    unfinished().count(&context.db).await
 }
 
 /// Those of them that lost their worker since they last ended.
-async fn suspects(house: &House) -> Result<u64, DbErr> {
-    unfinished().filter(job::Column::Crashes.gt(0)).count(&house.db).await
+async fn suspects(context: &AppContext) -> Result<u64, DbErr> {
+    unfinished().filter(job::Column::Crashes.gt(0)).count(&context.db).await
 }
 
 fn unfinished() -> Select<job::Entity> {

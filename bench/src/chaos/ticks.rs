@@ -11,12 +11,14 @@ use rand::{RngExt, SeedableRng, rngs::StdRng};
 use sea_orm::{ActiveValue::Set, ColumnTrait, EntityTrait, QueryFilter, sea_query::Expr};
 use tokio::time::sleep;
 use usher_shared::{
-    entity::{
-        job,
-        job_schedule::{self, CatchUp},
+    foundation::{
+        entity::{
+            job,
+            job_schedule::{self, CatchUp},
+        },
+        time::now,
     },
     jobs::{Job, next_occurrence},
-    time::now,
 };
 
 use super::{
@@ -52,7 +54,7 @@ pub async fn under_kills(on: On, ticks: usize, seed: u64) -> Result<Vec<Measured
     sleep(Duration::from_secs(2)).await;
     job_schedule::Entity::update_many()
         .col_expr(job_schedule::Column::Enabled, Expr::value(false))
-        .exec(&scene.house.db)
+        .exec(&scene.context.db)
         .await?;
     let left = storm::settle(&scene).await?.left;
     count(&scene, on, kills, left).await
@@ -80,7 +82,7 @@ async fn declare(scene: &Scene) -> Result<()> {
         })
     });
     let rows: Vec<_> = rows.collect::<Result<_>>()?;
-    job_schedule::Entity::insert_many(rows).exec(&scene.house.db).await?;
+    job_schedule::Entity::insert_many(rows).exec(&scene.context.db).await?;
     Ok(())
 }
 
@@ -88,7 +90,7 @@ async fn declare(scene: &Scene) -> Result<()> {
 async fn count(scene: &Scene, on: On, kills: usize, left: u64) -> Result<Vec<Measured>> {
     let jobs = job::Entity::find()
         .filter(job::Column::Kind.eq(Chaos::KIND))
-        .all(&scene.house.db)
+        .all(&scene.context.db)
         .await?;
     let mut seconds: BTreeMap<String, BTreeSet<u64>> = BTreeMap::new();
     let mut doubled = 0;

@@ -1,11 +1,11 @@
-//! Compares what was promised with the ledger, with the rows that jobs wrote, and with the mail server's log.
+//! Compares what was promised with the jobs table, with the rows that jobs wrote, and with the mail server's log.
 
 use std::collections::{HashMap, HashSet};
 
 use anyhow::Result;
 use sea_orm::{ColumnTrait, ConnectionTrait, EntityTrait, QueryFilter, Statement};
 use usher_shared::{
-    entity::{
+    foundation::entity::{
         job::{self, JobState},
         mail, user,
     },
@@ -18,22 +18,22 @@ use super::{diary, intent::Intent, scene::Scene, worker::Chaos};
 /// How often something happened that must not, and how often what may.
 #[derive(Debug, Default)]
 pub struct Verdict {
-    /// Committed jobs that are not in the ledger, or neither done nor dead.
+    /// Committed jobs that are not in the jobs table, or neither done nor dead.
     pub lost: usize,
     /// Dead without a reason.
     pub unexplained: usize,
     /// Dead with a reason.
     pub dead: usize,
-    /// Jobs of rolled-back transactions that are in the ledger, ran, or sent a mail.
+    /// Jobs of rolled-back transactions that are in the jobs table, ran, or sent a mail.
     pub ghosts: usize,
     pub effects_doubled: usize,
     /// Done without their effect, or an effect without its job being done.
     pub effects_amiss: usize,
     /// Done mail jobs whose Message-ID the server never accepted, or whose mail log does not say `sent`.
     pub mails_missing: usize,
-    /// Mails at the server that no job of the ledger explains.
+    /// Mails at the server that no job of the jobs table explains.
     pub mails_foreign: usize,
-    /// Jobs that were started more often than the ledger let them go.
+    /// Jobs that were started more often than the jobs table let them go.
     pub runs_unexplained: usize,
     /// Mails that came more than once; each copy counts.
     pub mails_repeated: usize,
@@ -47,7 +47,7 @@ pub struct Verdict {
 impl Verdict {
     /// Reads everything.
     pub async fn of(scene: &Scene, intent: &Intent) -> Result<Self> {
-        let db = &scene.house.db;
+        let db = &scene.context.db;
         let mut verdict = Self::default();
         let jobs = job::Entity::find()
             .filter(job::Column::Kind.is_in([Chaos::KIND, WelcomeEmail::KIND]))
@@ -147,7 +147,7 @@ impl Verdict {
         welcomes: &HashMap<&str, &job::Model>,
     ) -> Result<()> {
         let log: HashMap<Uuid, mail::Model> = mail::Entity::find()
-            .all(&scene.house.db)
+            .all(&scene.context.db)
             .await?
             .into_iter()
             .filter_map(|mail| Some((mail.job_id?, mail)))
@@ -195,7 +195,7 @@ fn lives(job: &job::Model) -> usize {
 
 /// How often each job's effect is in the database.
 pub async fn effects(scene: &Scene) -> Result<HashMap<Uuid, usize>> {
-    let db = &scene.house.db;
+    let db = &scene.context.db;
     let select = Statement::from_string(db.get_database_backend(), "SELECT job_id FROM chaos_effects");
     let mut effects = HashMap::new();
     for row in db.query_all_raw(select).await? {

@@ -6,11 +6,12 @@ use anyhow::Result;
 use sea_orm::{ConnectionTrait, DbBackend, Statement};
 use serde::{Deserialize, Serialize};
 use usher_shared::{
-    Config,
-    config::{Mode, Source},
+    foundation::{
+        config::{Config, Mode, Source},
+        log,
+        process::shutdown_signal,
+    },
     jobs::Job,
-    log,
-    process::shutdown_signal,
 };
 use usher_worker::{Backoff, JobContext, JobError, Options, Policy, Registry, Worker, registry};
 
@@ -62,7 +63,7 @@ const STUBBORN: Policy = Policy {
     timeout: Duration::from_secs(600),
 };
 
-/// Runs until SIGTERM; the house's settings come from the environment.
+/// Runs until SIGTERM; the application's settings come from the environment.
 pub async fn run(args: Args) -> Result<()> {
     let config = Config::read(Mode::Room, &Source::environment())?;
     log::init(config.log_format);

@@ -7,10 +7,10 @@ use sea_orm::{ConnectionTrait, DbBackend, Statement};
 use tokio::time::MissedTickBehavior;
 use tokio_util::sync::CancellationToken;
 use usher_shared::{
+    accounts::users::{self, NewUser},
     audit::Actor,
-    jobs::Ledger,
-    rules::{Email, EmailPolicy, Name},
-    users::{self, NewUser},
+    foundation::rules::{Email, EmailPolicy, Name},
+    jobs::JobStore,
 };
 use usher_testkit::{Postgres, SmtpSink};
 use usher_worker::{Options, Worker, registry};
@@ -31,10 +31,10 @@ pub(super) async fn run(like: &Bench, postgres: &Postgres, redis: &str, figures:
     usher_testkit::administer(&postgres.url("postgres"), "CREATE DATABASE mails").await?;
     let sink = SmtpSink::start().await;
     let bench = Bench::open_with(like.on, &postgres.url("mails"), Some(redis), false, &sink.url()).await?;
-    let ledger = &bench.house.ledger;
+    let job_store = &bench.context.job_store;
 
     for first in (0..MAILS).step_by(500) {
-        sign_up(ledger, first..first + 500).await?;
+        sign_up(job_store, first..first + 500).await?;
     }
     let before = bench.transactions().await?;
     let began = Instant::now();
@@ -68,7 +68,7 @@ async fn one_by_one(bench: &Bench, figures: &mut Vec<Figure>) -> Result<()> {
     clock.set_missed_tick_behavior(MissedTickBehavior::Burst);
     for number in MAILS..MAILS + COUNT {
         clock.tick().await;
-        sign_up(&bench.house.ledger, number..number + 1).await?;
+        sign_up(&bench.context.job_store, number..number + 1).await?;
     }
     tokio::time::sleep(Duration::from_secs(2)).await;
     stop.cancel();
@@ -78,7 +78,7 @@ async fn one_by_one(bench: &Bench, figures: &mut Vec<Figure>) -> Result<()> {
          JOIN mails ON mails.job_id = jobs.id WHERE mails.state = 'sent' ORDER BY jobs.id DESC LIMIT {COUNT}"
     );
     let rows = bench
-        .house
+        .context
         .db
         .query_all_raw(Statement::from_string(DbBackend::Postgres, sql))
         .await?;
@@ -96,8 +96,8 @@ async fn one_by_one(bench: &Bench, figures: &mut Vec<Figure>) -> Result<()> {
     Ok(())
 }
 
-async fn sign_up(ledger: &Ledger, numbers: std::ops::Range<usize>) -> Result<()> {
-    let tx = ledger.begin().await?;
+async fn sign_up(job_store: &JobStore, numbers: std::ops::Range<usize>) -> Result<()> {
+    let tx = job_store.begin().await?;
     for number in numbers {
         let new = NewUser {
             name: Name::parse("Ada Lovelace").map_err(|fault| anyhow::anyhow!(fault.message))?,
@@ -112,12 +112,12 @@ async fn sign_up(ledger: &Ledger, numbers: std::ops::Range<usize>) -> Result<()>
 }
 
 fn start(bench: &Bench) -> (tokio::task::JoinHandle<Result<()>>, CancellationToken) {
-    let (house, stop) = (bench.house.clone(), CancellationToken::new());
+    let (context, stop) = (bench.context.clone(), CancellationToken::new());
     let options = Options {
         concurrency: 64,
         ..Options::default()
     };
     let worker = Worker::new(registry(), options);
     let stopped = stop.clone();
-    (tokio::spawn(async move { worker.run(&house, stopped).await }), stop)
+    (tokio::spawn(async move { worker.run(&context, stopped).await }), stop)
 }

@@ -1,4 +1,4 @@
-//! Who uses the house: people who sign up and try again until they are told that it worked, clients who read, and staff.
+//! Who uses the application: people who sign up and try again until they are told that it worked, clients who read, and staff.
 
 use std::{
     collections::BTreeMap,
@@ -15,7 +15,7 @@ use reqwest::{Client, Method, RequestBuilder};
 use tokio::time::{MissedTickBehavior, interval, sleep};
 use tokio_util::sync::CancellationToken;
 
-use super::house::House;
+use super::system::AppContext;
 use crate::{
     admin::Browser,
     programs::{EMAIL, PASSWORD},
@@ -66,13 +66,13 @@ pub struct Tally {
 }
 
 impl Crowd {
-    pub fn new(house: &House, rate: u32) -> Self {
+    pub fn new(context: &AppContext, rate: u32) -> Self {
         let client = Client::builder().timeout(Duration::from_secs(40)).no_proxy().build();
         Self {
             client: client.unwrap_or_default(),
-            apis: house.apis.clone(),
-            admin: house.admin.clone(),
-            key: house.key.clone(),
+            apis: context.apis.clone(),
+            admin: context.admin.clone(),
+            key: context.key.clone(),
             rate,
             next: Arc::default(),
         }

@@ -11,13 +11,13 @@ use tokio::runtime::{Builder, Runtime};
 use url::form_urlencoded::Serializer;
 use usher_admin::{AppState, router};
 use usher_shared::{
-    House, password,
-    rules::{Email, EmailPolicy, Name, Password},
-    users,
+    AppContext,
+    accounts::{password_hash, users},
+    foundation::rules::{Email, EmailPolicy, Name, Password},
 };
 use usher_testkit::TestDb;
 
-use super::{answer, default, house, request};
+use super::{answer, app, default, request};
 
 const EMAIL: &str = "admin@example.com";
 const PASSWORD: &str = "four uncommon words together";
@@ -51,9 +51,9 @@ impl Admin {
         let runtime = Builder::new_current_thread().enable_all().build().expect("a runtime");
         let (router, db) = runtime.block_on(async {
             let db = TestDb::sqlite().await;
-            let house = house(&db, &[("RATE_LIMITS", "off"), ("STAFF_MFA", "optional")]).await;
-            people(&house).await;
-            (router(AppState::new(&house)), db)
+            let app = app(&db, &[("RATE_LIMITS", "off"), ("STAFF_MFA", "optional")]).await;
+            people(&app).await;
+            (router(AppState::new(&app)), db)
         });
         let mut admin = Self {
             runtime,
@@ -116,14 +116,14 @@ impl Admin {
 }
 
 /// A superuser to sign in as, and somebody to look at.
-async fn people(house: &House) {
+async fn people(app: &AppContext) {
     let email = |text| Email::parse(text, EmailPolicy::default()).expect("an address");
-    let hash = password::hash(&Password::parse(PASSWORD, &[]).expect("a password"))
+    let hash = password_hash::hash(&Password::parse(PASSWORD, &[]).expect("a password"))
         .await
         .expect("a hash");
     for (name, address) in [("Ines Oduya", EMAIL), ("Ada Lovelace", "ada@example.com")] {
         let name = Name::parse(name).expect("a name");
-        users::create_superuser(&house.db, &name, &email(address), hash.clone())
+        users::create_superuser(&app.db, &name, &email(address), hash.clone())
             .await
             .expect("a user");
     }

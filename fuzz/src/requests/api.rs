@@ -9,10 +9,10 @@ use axum::{
 use serde_json::Value;
 use tokio::runtime::{Builder, Runtime};
 use usher_api::{AppState, router};
-use usher_shared::api_keys::{self, Scope};
+use usher_shared::accounts::api_keys::{self, Scope};
 use usher_testkit::TestDb;
 
-use super::{answer, default, house, request};
+use super::{answer, app, default, request};
 
 struct Api {
     runtime: Runtime,
@@ -28,11 +28,11 @@ impl Api {
         let (router, credential, db) = runtime.block_on(async {
             let db = TestDb::sqlite().await;
             // Guessing stays limited, so that hashing does not take the time; the key's own requests are not.
-            let house = house(&db, &[("RATE_LIMITS", "key=1000000/s,user=1000000/s")]).await;
-            let (_, key) = api_keys::create(&house.db, "fuzz", &Scope::ALL, None, None)
+            let app = app(&db, &[("RATE_LIMITS", "key=1000000/s,user=1000000/s")]).await;
+            let (_, key) = api_keys::create(&app.db, "fuzz", &Scope::ALL, None, None)
                 .await
                 .expect("a key");
-            (router(AppState::new(&house)), format!("Bearer {}", key.as_str()), db)
+            (router(AppState::new(&app)), format!("Bearer {}", key.as_str()), db)
         });
         Self {
             runtime,

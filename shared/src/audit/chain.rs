@@ -13,9 +13,8 @@ use sea_orm::{
 };
 use serde_json::Value;
 
-use crate::{
-    SecretKey,
-    crypto::sha256,
+use crate::foundation::{
+    crypto::{SecretKey, sha256},
     db,
     entity::{audit_log, audit_seal, audit_unsealed},
     time::now,

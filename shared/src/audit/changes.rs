@@ -5,7 +5,7 @@ use sea_orm::{
 };
 use serde_json::{Map, Value, json};
 
-use crate::time::rfc3339;
+use crate::foundation::time::rfc3339;
 
 /// Leaves in `row` only what is not as `before`, and tells it as `{"column": [before, after]}`. None when nothing
 /// differs. Columns that are `hidden`, such as hashes, are written and not told.
@@ -56,7 +56,7 @@ mod tests {
     use uuid::Uuid;
 
     use super::*;
-    use crate::entity::job_item::{ActiveModel, Column, Entity, ItemOutcome, Model};
+    use crate::foundation::entity::job_item::{ActiveModel, Column, Entity, ItemOutcome, Model};
 
     fn before() -> Model {
         Model {

@@ -4,7 +4,7 @@
 use sea_orm::{ConnectionTrait, DbErr};
 
 use super::{Actor, Entry, record};
-use crate::rate_limit::{Quota, RateLimiter};
+use crate::foundation::rate_limit::{Quota, RateLimiter};
 
 /// Rows about one person or network: the first ones at once, then one every ten seconds.
 const OF_ONE: Quota = Quota::per_minute(6);

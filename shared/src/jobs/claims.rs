@@ -7,8 +7,8 @@ use sea_orm::{ConnectionTrait, DbErr, EntityTrait, FromQueryResult, Value};
 use thiserror::Error;
 use uuid::Uuid;
 
-use super::{Hint, Ledger, sql::Sql};
-use crate::{
+use super::{JobStore, WakeUp, sql::Sql};
+use crate::foundation::{
     db::{self, columns},
     entity::{
         job,
@@ -33,7 +33,7 @@ impl From<&Held> for Claim {
 }
 
 impl Claim {
-    /// The claim on a row that [`Ledger::claim`] returned.
+    /// The claim on a row that [`JobStore::claim`] returned.
     #[must_use]
     pub fn of(job: &job::Model) -> Self {
         Self {
@@ -43,7 +43,7 @@ impl Claim {
     }
 }
 
-/// A lease as the ledger knows it.
+/// A lease as the jobs table knows it.
 #[derive(Clone, Copy, Debug, FromQueryResult)]
 pub struct Held {
     pub id: Uuid,
@@ -92,9 +92,9 @@ pub(super) fn claimable(sql: Sql, queue: &str) -> String {
     )
 }
 
-impl Ledger {
+impl JobStore {
     /// Claims those of the hinted jobs that are due and free, of queues without limits; counts the attempt and takes a lease. One statement.
-    pub async fn claim(&self, hints: &[Hint], worker: &str, lease: Duration) -> Result<Vec<job::Model>, DbErr> {
+    pub async fn claim(&self, wake_ups: &[WakeUp], worker: &str, lease: Duration) -> Result<Vec<job::Model>, DbErr> {
         let sql = self.sql();
         let free = format!(
             "SELECT id FROM jobs WHERE {hinted} AND {ready} AND crashes = 0 AND {claimable} ORDER BY id {skip}",
@@ -104,7 +104,7 @@ impl Ledger {
             skip = sql.skip_locked(),
         );
         let query = claim_all(sql, &free);
-        let ids = Sql::hints(hints);
+        let ids = Sql::wake_ups(wake_ups);
         self.take(&db::writing(&self.db), &query, worker, lease, [ids]).await
     }
 
@@ -312,12 +312,12 @@ impl Ledger {
             .from_raw_sql(statement)
             .all(&db::writing(&self.db))
             .await?;
-        self.transport.push(jobs.iter().map(Hint::of).collect());
+        self.transport.push(jobs.iter().map(WakeUp::of).collect());
         Ok(())
     }
 }
 
-/// Back to ready; old hints of the job become void.
+/// Back to ready; old wake-ups of the job become void.
 pub(super) const READY: &str = "state = 'ready', epoch = epoch + 1";
 
 async fn fenced(conn: &impl ConnectionTrait, statement: sea_orm::Statement) -> Result<(), CompleteError> {
@@ -341,7 +341,7 @@ pub(super) async fn record_attempt(
         error: Set(error),
         worker: Set(job.worker.clone()),
         started_at: Set(job.started_at),
-        finished_at: Set(crate::time::now()),
+        finished_at: Set(crate::foundation::time::now()),
         ..Default::default()
     };
     job_attempt::Entity::insert(row)

@@ -1,5 +1,5 @@
-//! Taking due jobs straight from the ledger, oldest first: delayed ones and retries whose time has come, those whose hint
-//! was lost, and queues that are longer than what hints are kept of.
+//! Taking due jobs straight from the jobs table, oldest first: delayed ones and retries whose time has come, those whose wake-up
+//! was lost, and queues that are longer than what wake-ups are kept of.
 
 use std::{
     collections::{HashMap, HashSet},
@@ -10,18 +10,18 @@ use chrono::{DateTime, Utc};
 use sea_orm::{ConnectionTrait, DbBackend, DbErr, Value};
 use uuid::Uuid;
 
-use super::{Ledger, Priority, claims, sql::Sql};
-use crate::{db, entity::job};
+use super::{JobStore, Priority, claims, sql::Sql};
+use crate::foundation::{db, entity::job};
 
-/// How long a new job is left to its hint.
+/// How long a new job is left to its wake-up.
 pub(super) const GRACE: Duration = Duration::from_secs(1);
 
 /// Which of the due jobs are wanted.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Due {
-    /// All of them: there are no hints, or they do not arrive.
+    /// All of them: there are no wake-ups, or they do not arrive.
     All,
-    /// Those whose hint had its time.
+    /// Those whose wake-up had its time.
     Overdue,
 }
 
@@ -111,7 +111,7 @@ pub(super) fn due_values((queue, priority): Head<'_>, limit: usize, after: Optio
     ]
 }
 
-impl Ledger {
+impl JobStore {
     /// Claims due jobs of queues without limits, highest priority and oldest first. One look, and one statement
     /// for each queue and priority that has some, until `limit` jobs are found.
     pub async fn claim_due(

@@ -5,8 +5,8 @@ use sea_orm::{ConnectionTrait, DbErr, Statement};
 use thiserror::Error;
 use uuid::Uuid;
 
-use super::{Hint, Job, Priority, ledger::Tx, sql::Sql};
-use crate::trace::Trace;
+use super::{Job, Priority, WakeUp, job_store::Tx, sql::Sql};
+use crate::foundation::trace::Trace;
 
 /// The largest payload, in bytes of JSON.
 pub const MAX_PAYLOAD_BYTES: usize = 8 * 1024;
@@ -97,14 +97,14 @@ impl Options {
 pub enum Enqueued {
     New(Uuid),
     /// This job with the same unique key was there already.
-    Met(Uuid),
+    Existing(Uuid),
 }
 
 impl Enqueued {
     #[must_use]
     pub fn id(self) -> Uuid {
         match self {
-            Self::New(id) | Self::Met(id) => id,
+            Self::New(id) | Self::Existing(id) => id,
         }
     }
 }
@@ -150,7 +150,7 @@ pub async fn enqueue_with<J: Job>(tx: &Tx, job: J, options: Options) -> Result<E
             return Ok(Enqueued::New(row.id));
         }
         if let Some(met) = find_unique(tx, J::KIND, row.options.unique_key.as_deref()).await? {
-            return Ok(Enqueued::Met(met));
+            return Ok(Enqueued::Existing(met));
         }
         // It finished in between: the key is free again.
     }
@@ -195,7 +195,7 @@ pub async fn enqueue_all<J: Job>(tx: &Tx, jobs: impl IntoIterator<Item = (J, Ori
     );
     tx.execute_raw(sql.statement(&insert, values)).await?;
     for id in ids {
-        tx.remember(Hint {
+        tx.remember(WakeUp {
             id,
             epoch: 0,
             queue: J::QUEUE.to_owned(),
@@ -262,10 +262,15 @@ impl Row<'_> {
         sql.statement(&insert, values)
     }
 
-    /// Remembers the hint of a job that is due once the transaction has committed.
+    /// Remembers the wake-up of a job that is due once the transaction has committed.
     pub(super) fn announce(&self, tx: &Tx) {
-        if !self.options.waits && self.options.run_at.is_none_or(|at| at <= crate::time::now()) {
-            tx.remember(Hint {
+        if !self.options.waits
+            && self
+                .options
+                .run_at
+                .is_none_or(|at| at <= crate::foundation::time::now())
+        {
+            tx.remember(WakeUp {
                 id: self.id,
                 epoch: 0,
                 queue: self.queue.to_owned(),

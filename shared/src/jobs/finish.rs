@@ -7,8 +7,8 @@ use sea_orm::{ConnectionTrait, DbErr};
 use tokio::sync::{mpsc, oneshot};
 use uuid::Uuid;
 
-use super::{Claim, CompleteError, Ledger, sql::Sql};
-use crate::{
+use super::{Claim, CompleteError, JobStore, sql::Sql};
+use crate::foundation::{
     db,
     trace::{self, Span, Trace},
 };
@@ -34,9 +34,9 @@ struct Wish {
 impl Finisher {
     /// Starts the task that writes; needs a Tokio runtime.
     #[must_use]
-    pub fn new(ledger: Ledger) -> Self {
+    pub fn new(job_store: JobStore) -> Self {
         let (wishes, queue) = mpsc::channel(BATCH);
-        tokio::spawn(write(ledger, queue));
+        tokio::spawn(write(job_store, queue));
         Self { wishes }
     }
 
@@ -51,14 +51,14 @@ impl Finisher {
     }
 }
 
-async fn write(ledger: Ledger, mut queue: mpsc::Receiver<Wish>) {
+async fn write(job_store: JobStore, mut queue: mpsc::Receiver<Wish>) {
     let mut batch = Vec::with_capacity(BATCH);
     while queue.recv_many(&mut batch, BATCH).await > 0 {
         let claims: Vec<Claim> = batch.iter().map(|wish| wish.claim).collect();
         let span = Span::batch(batch.iter().map(|wish| wish.trace));
         let written = trace::during(
             span,
-            db::within(LIMIT, ledger.complete_many(&db::writing(&ledger.db), &claims)),
+            db::within(LIMIT, job_store.complete_many(&db::writing(&job_store.db), &claims)),
         )
         .await;
         for Wish { claim, answer, .. } in batch.drain(..) {
@@ -73,7 +73,7 @@ async fn write(ledger: Ledger, mut queue: mpsc::Receiver<Wish>) {
     }
 }
 
-impl Ledger {
+impl JobStore {
     /// Writes down the success of many jobs in one statement; answers those whose claim still held. Effects of the others
     /// must not be written.
     pub async fn complete_many(&self, conn: &impl ConnectionTrait, claims: &[Claim]) -> Result<HashSet<Uuid>, DbErr> {

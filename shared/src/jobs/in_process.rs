@@ -1,4 +1,4 @@
-//! Hints in memory, for the house in one process.
+//! Hints in memory, for the application in one process.
 
 use std::{
     collections::{BTreeMap, VecDeque},
@@ -9,10 +9,10 @@ use std::{
 use async_trait::async_trait;
 use tokio::sync::Notify;
 
-use super::transport::{Hint, MAX_WAITING, Transport, TransportError};
+use super::transport::{MAX_WAITING, Transport, TransportError, WakeUp};
 
 /// Lists by priority, then queue.
-type Lists = BTreeMap<(i16, String), VecDeque<Hint>>;
+type Lists = BTreeMap<(i16, String), VecDeque<WakeUp>>;
 
 #[derive(Debug, Default)]
 pub(super) struct InProcess {
@@ -25,7 +25,7 @@ impl InProcess {
         self.lists.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    fn take(&self, queues: &[String], max: usize) -> Vec<Hint> {
+    fn take(&self, queues: &[String], max: usize) -> Vec<WakeUp> {
         let mut taken = Vec::new();
         for (_, list) in self.lists().iter_mut().filter(|((_, queue), _)| queues.contains(queue)) {
             let room = max - taken.len();
@@ -37,22 +37,22 @@ impl InProcess {
 
 #[async_trait]
 impl Transport for InProcess {
-    fn push(&self, hints: Vec<Hint>) {
+    fn push(&self, wake_ups: Vec<WakeUp>) {
         let mut lists = self.lists();
-        for hint in hints {
-            let list = lists.entry((hint.priority, hint.queue.clone())).or_default();
+        for wake_up in wake_ups {
+            let list = lists.entry((wake_up.priority, wake_up.queue.clone())).or_default();
             if list.len() < MAX_WAITING {
-                list.push_back(hint);
+                list.push_back(wake_up);
             }
         }
         drop(lists);
         self.arrived.notify_waiters();
     }
 
-    async fn pop(&self, queues: &[String], max: usize, wait: Duration) -> Result<Vec<Hint>, TransportError> {
+    async fn pop(&self, queues: &[String], max: usize, wait: Duration) -> Result<Vec<WakeUp>, TransportError> {
         let arrived = self.arrived.notified();
         tokio::pin!(arrived);
-        // Registered before the look, so that a hint that comes in between wakes it.
+        // Registered before the look, so that a wake-up that comes in between wakes it.
         arrived.as_mut().enable();
         let taken = self.take(queues, max);
         if !taken.is_empty() || tokio::time::timeout(wait, arrived).await.is_err() {

@@ -8,11 +8,11 @@ use chrono::{DateTime, TimeDelta, Utc};
 use sea_orm::{ConnectionTrait, DatabaseTransaction, DbErr, FromQueryResult};
 
 use super::{
-    Ledger, Priority,
+    JobStore, Priority,
     due::{Due, due_values},
     sql::Sql,
 };
-use crate::{db, entity::job};
+use crate::foundation::{db, entity::job};
 
 /// A queue's row, locked.
 #[derive(FromQueryResult)]
@@ -57,7 +57,7 @@ impl Pace {
     }
 }
 
-impl Ledger {
+impl JobStore {
     /// Those of the queues that have a limit and are not paused.
     pub async fn limited(&self, queues: &[String]) -> Result<Vec<String>, DbErr> {
         let sql = self.sql();

@@ -2,9 +2,9 @@
 
 use sea_orm::{ConnectionTrait, DbErr};
 
-use crate::db::{self, ForeignKeys};
+use crate::foundation::db::{self, ForeignKeys};
 
-use super::Ledger;
+use super::JobStore;
 
 /// How long finished rows are kept, in days.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -37,7 +37,7 @@ pub struct Pruned {
 /// Rows in one statement.
 const BATCH: i64 = 1_000;
 
-impl Ledger {
+impl JobStore {
     /// Removes one batch of each; call it until it removes nothing. Attempts go with their job; what a product's table
     /// holds stays.
     pub async fn prune(&self, keep: Retention) -> Result<Pruned, DbErr> {

@@ -18,7 +18,7 @@ use tokio::sync::{Mutex, mpsc};
 
 use super::{
     Priority,
-    transport::{Hint, MAX_WAITING, Transport, TransportError},
+    transport::{MAX_WAITING, Transport, TransportError, WakeUp},
 };
 
 /// Announcements that may wait for Redis in this process.
@@ -36,7 +36,7 @@ return redis.call('RPUSH', KEYS[1], unpack(ARGV, 2, math.min(#ARGV, room + 1)))"
 pub(super) struct RedisLists {
     client: Client,
     shared: Option<ConnectionManager>,
-    announce: mpsc::Sender<Vec<Hint>>,
+    announce: mpsc::Sender<Vec<WakeUp>>,
     /// Whether Redis took the last announcement. It may answer and take none: its memory is full, or it is a replica.
     takes_hints: Arc<AtomicBool>,
     /// Connections of their own, one for each pop at the same time: a blocking pop holds up everything else on it.
@@ -67,7 +67,7 @@ impl RedisLists {
             .ok_or_else(|| TransportError("no connection".to_owned()))
     }
 
-    /// Fails while Redis takes no announcements, so that workers look into the ledger instead of waiting for hints.
+    /// Fails while Redis takes no announcements, so that workers look into the jobs table instead of waiting for wake-ups.
     async fn expect_hints(&self) -> Result<(), TransportError> {
         if !self.takes_hints.load(Ordering::Relaxed) {
             let mut probe = redis::cmd("SET");
@@ -98,12 +98,12 @@ pub(crate) fn manager(client: &Client) -> Result<ConnectionManager, RedisError> 
 
 #[async_trait]
 impl Transport for RedisLists {
-    fn push(&self, hints: Vec<Hint>) {
-        // A full buffer means that Redis is slow or gone; workers find these in the ledger.
-        drop(self.announce.try_send(hints));
+    fn push(&self, wake_ups: Vec<WakeUp>) {
+        // A full buffer means that Redis is slow or gone; workers find these in the jobs table.
+        drop(self.announce.try_send(wake_ups));
     }
 
-    async fn pop(&self, queues: &[String], max: usize, wait: Duration) -> Result<Vec<Hint>, TransportError> {
+    async fn pop(&self, queues: &[String], max: usize, wait: Duration) -> Result<Vec<WakeUp>, TransportError> {
         self.expect_hints().await?;
         let rested = self.popping.lock().await.pop();
         let mut connection = match rested {
@@ -154,7 +154,7 @@ impl Transport for RedisLists {
 /// Carries announcements to Redis, as many at once as have come together. Ends with the transport.
 async fn carry(
     mut connection: ConnectionManager,
-    mut announcements: mpsc::Receiver<Vec<Hint>>,
+    mut announcements: mpsc::Receiver<Vec<WakeUp>>,
     takes_hints: Arc<AtomicBool>,
 ) {
     let script = Script::new(PUSH);
@@ -162,11 +162,11 @@ async fn carry(
     let mut batch = Vec::new();
     while announcements.recv_many(&mut batch, BUFFER).await > 0 {
         let mut lists: HashMap<String, Vec<String>> = HashMap::new();
-        for hint in batch.drain(..).flatten() {
+        for wake_up in batch.drain(..).flatten() {
             lists
-                .entry(key(&hint.queue, hint.priority))
+                .entry(key(&wake_up.queue, wake_up.priority))
                 .or_default()
-                .push(format!("{}:{}", hint.id, hint.epoch));
+                .push(format!("{}:{}", wake_up.id, wake_up.epoch));
         }
         for (key, words) in lists {
             for words in words.chunks(CHUNK) {
@@ -201,10 +201,10 @@ fn key(queue: &str, priority: i16) -> String {
     format!("usher:queue:{queue}:{}", list.number())
 }
 
-fn read(key: &str, word: &str) -> Option<Hint> {
+fn read(key: &str, word: &str) -> Option<WakeUp> {
     let (queue, priority) = key.strip_prefix("usher:queue:")?.rsplit_once(':')?;
     let (id, epoch) = word.split_once(':')?;
-    Some(Hint {
+    Some(WakeUp {
         id: id.parse().ok()?,
         epoch: epoch.parse().ok()?,
         queue: queue.to_owned(),

@@ -11,12 +11,12 @@ use thiserror::Error;
 use uuid::Uuid;
 
 use super::{
-    EnqueueError, Job, Ledger, Options, cron,
+    EnqueueError, Job, JobStore, Options, cron,
     enqueue::{Row, UNIQUE},
-    ledger::Tx,
+    job_store::Tx,
     sql::Sql,
 };
-use crate::{
+use crate::foundation::{
     db::{self, columns},
     entity::job_schedule::{self, CatchUp},
     time::now,
@@ -124,7 +124,7 @@ pub fn next_occurrence(cron: &str, time_zone: &str, after: DateTime<Utc>) -> Res
         .map_err(|_| ScheduleError::Never(cron.to_owned()))
 }
 
-impl Ledger {
+impl JobStore {
     /// Enters the program's schedules that are not there yet.
     pub async fn declare(&self, schedules: &[Schedule]) -> Result<(), ScheduleError> {
         let at = db::clock(&self.db).await?;

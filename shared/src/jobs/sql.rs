@@ -5,7 +5,7 @@
 use sea_orm::{DbBackend, Statement, Value, sea_query::ArrayType};
 use uuid::Uuid;
 
-use super::{Claim, Hint};
+use super::{Claim, WakeUp};
 
 #[derive(Clone, Copy)]
 pub(crate) struct Sql(pub DbBackend);
@@ -47,7 +47,7 @@ impl Sql {
         }
     }
 
-    /// Jobs in the epoch that their hints speak of, as one parameter made by [`Self::hints`].
+    /// Jobs in the epoch that their wake-ups speak of, as one parameter made by [`Self::wake-ups`].
     pub fn hinted(self, parameter: &str) -> String {
         if self.postgres() {
             Self::pairs_by_id("epoch", "integer", parameter)
@@ -56,10 +56,10 @@ impl Sql {
         }
     }
 
-    pub fn hints(hints: &[Hint]) -> Value {
-        let pairs = hints
+    pub fn wake_ups(wake_ups: &[WakeUp]) -> Value {
+        let pairs = wake_ups
             .iter()
-            .map(|hint| serde_json::json!([hint.id.simple().to_string(), hint.epoch]));
+            .map(|wake_up| serde_json::json!([wake_up.id.simple().to_string(), wake_up.epoch]));
         serde_json::Value::from_iter(pairs).into()
     }
 
@@ -133,7 +133,7 @@ impl Sql {
     }
 
     /// New jobs out of the JSON array `$1`; they share `$2` queue, `$3` kind, `$4` version, `$5` priority and `$6`
-    /// seconds that are left to their hints.
+    /// seconds that are left to their wake-ups.
     pub fn rows_of_jobs(self) -> String {
         let (now, grace) = (self.now(), self.after("$6"));
         if self.postgres() {

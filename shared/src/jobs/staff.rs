@@ -8,15 +8,15 @@ use sea_orm::{
 use thiserror::Error;
 use uuid::Uuid;
 
-use super::{Hint, Job, claims::READY, ledger::Tx, sql::Sql};
+use super::{Job, WakeUp, claims::READY, job_store::Tx, sql::Sql};
 use crate::{
+    accounts::staff::{bulk::BulkJob, exports::ExportJob, imports::ImportUsers},
     audit::Actor,
-    bulk::BulkJob,
-    db::{self, ANSWER_LIMIT, columns},
-    entity::{job, job_queue},
-    exports::ExportJob,
-    imports::ImportUsers,
-    time::now,
+    foundation::{
+        db::{self, ANSWER_LIMIT, columns},
+        entity::{job, job_queue},
+        time::now,
+    },
 };
 
 /// Why the job was left as it is.
@@ -61,7 +61,7 @@ pub async fn replay(tx: &Tx, id: Uuid) -> Result<job::Model, StaffError> {
             });
         }
     };
-    tx.remember(Hint::of(&job));
+    tx.remember(WakeUp::of(&job));
     Ok(job)
 }
 
@@ -97,7 +97,7 @@ pub async fn run_now(tx: &Tx, id: Uuid) -> Result<job::Model, StaffError> {
     let change = format!("run_at = {now}, next_dispatch_at = {now}");
     match change_when(&**tx, id, &change, CAN_RUN_NOW).await {
         Ok(job) => {
-            tx.remember(Hint::of(&job));
+            tx.remember(WakeUp::of(&job));
             Ok(job)
         }
         Err(StaffError::WrongState("ready")) => {
@@ -121,7 +121,7 @@ pub async fn cancel(tx: &Tx, id: Uuid) -> Result<job::Model, StaffError> {
     change_when(&**tx, id, &change, "state IN ('ready', 'running')").await
 }
 
-/// Takes a finished job out of the ledger, with its attempts; answers what it was.
+/// Takes a finished job out of the jobs table, with its attempts; answers what it was.
 pub async fn delete(tx: &Tx, id: Uuid) -> Result<job::Model, StaffError> {
     let job = job::Entity::find_by_id(id).lock_exclusive().one(&**tx).await?;
     let job = job.ok_or(StaffError::NotFound)?;

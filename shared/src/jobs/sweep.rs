@@ -3,8 +3,8 @@
 
 use sea_orm::{ConnectionTrait, DbErr, EntityTrait};
 
-use super::{Hint, Ledger, claims::record_attempt};
-use crate::{
+use super::{JobStore, WakeUp, claims::record_attempt};
+use crate::foundation::{
     db::columns,
     entity::{
         job::{self, JobState},
@@ -29,7 +29,7 @@ pub struct Swept {
     pub ended: usize,
 }
 
-impl Ledger {
+impl JobStore {
     /// One sweep.
     pub async fn sweep(&self) -> Result<Swept, DbErr> {
         let mut swept = Swept::default();
@@ -59,7 +59,7 @@ impl Ledger {
                 sql.skip_locked()
             )),
         );
-        let tx = crate::db::begin(&self.db).await?;
+        let tx = crate::foundation::db::begin(&self.db).await?;
         let statement = sql.statement(&query, [MAX_CRASHES.into()]);
         let jobs = job::Entity::find().from_raw_sql(statement).all(&tx).await?;
         for job in &jobs {
@@ -90,10 +90,10 @@ impl Ledger {
         );
         let jobs = job::Entity::find()
             .from_raw_sql(sql.statement(&query, []))
-            .all(&crate::db::writing(&self.db))
+            .all(&crate::foundation::db::writing(&self.db))
             .await?;
-        let due = jobs.iter().filter(|job| job.run_at <= crate::time::now());
-        self.transport.push(due.map(Hint::of).collect());
+        let due = jobs.iter().filter(|job| job.run_at <= crate::foundation::time::now());
+        self.transport.push(due.map(WakeUp::of).collect());
         Ok(jobs.len())
     }
 
@@ -116,7 +116,7 @@ impl Ledger {
                 sql.skip_locked()
             )),
         );
-        let done = crate::db::writing(&self.db)
+        let done = crate::foundation::db::writing(&self.db)
             .execute_raw(sql.statement(&query, []))
             .await?;
         Ok(usize::try_from(done.rows_affected()).unwrap_or(usize::MAX))

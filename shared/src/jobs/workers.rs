@@ -2,8 +2,8 @@
 
 use sea_orm::{ConnectionTrait, DbErr};
 
-use super::Ledger;
-use crate::db;
+use super::JobStore;
+use crate::foundation::db;
 
 /// What a worker says of itself.
 #[derive(Clone, Debug)]
@@ -16,7 +16,7 @@ pub struct WorkerInfo {
     pub running: usize,
 }
 
-impl Ledger {
+impl JobStore {
     /// Enters the worker in the list, or renews its entry; those unseen for a day are dropped.
     pub async fn worker_seen(&self, worker: &WorkerInfo) -> Result<(), DbErr> {
         let sql = self.sql();

@@ -3,8 +3,8 @@
 use sea_orm::{ConnectionTrait, DatabaseConnection, DbBackend};
 use serde_json::json;
 use usher_shared::{
-    SecretKey,
     audit::{self, Actor, Entry, Verdict},
+    foundation::crypto::SecretKey,
 };
 use usher_testkit::{TestDb, on_both};
 
@@ -47,87 +47,106 @@ async fn verdict(db: &DatabaseConnection, key: &SecretKey) -> Verdict {
     audit::verify(db, key, |_| {}).await.unwrap()
 }
 
-on_both! {
-    async fn an_untouched_log_holds_before_and_after_its_seal(db: TestDb) {
-        let (db, key) = (db.connect().await, key());
+#[on_both]
+async fn an_untouched_log_holds_before_and_after_its_seal(db: TestDb) {
+    let (db, key) = (db.connect().await, key());
+    write(&db, 3).await;
+    let before = verdict(&db, &key).await;
+    assert_eq!((before.rows, before.sealed, before.faults.as_slice()), (3, 0, &[][..]));
+    assert_eq!(audit::seal(&db, &key).await.unwrap(), 3);
+    assert_eq!(audit::seal(&db, &key).await.unwrap(), 0);
+    write(&db, 502).await;
+    assert_eq!(audit::seal(&db, &key).await.unwrap(), 500);
+    let after = verdict(&db, &key).await;
+    assert_eq!((after.rows, after.sealed, after.faults.as_slice()), (505, 503, &[][..]));
+    assert_eq!(after.head.len(), 64);
+}
+
+#[on_both]
+async fn nothing_in_the_log_or_its_seals_can_be_rewritten(db: TestDb) {
+    let (db, key) = (db.connect().await, key());
+    write(&db, 1).await;
+    audit::seal(&db, &key).await.unwrap();
+    for sql in [
+        "UPDATE audit_log SET reason = 'x'",
+        "DELETE FROM audit_log",
+        "UPDATE audit_seals SET audit_ids = '[]'",
+        "DELETE FROM audit_seals",
+    ] {
+        let error = db.execute_unprepared(sql).await.unwrap_err().to_string();
+        assert!(error.contains("append-only"), "{sql}: {error}");
+    }
+}
+
+#[on_both]
+async fn a_forced_change_is_found(db: TestDb) {
+    for (sealed, sql, fault) in [
+        (
+            false,
+            "UPDATE audit_log SET reason = 'x' WHERE id = 2",
+            "row 2 was changed",
+        ),
+        (
+            true,
+            "UPDATE audit_log SET actor_label = 'x' WHERE id = 2",
+            "row 2 was changed",
+        ),
+        // Without a hash of its own the row is still under its seal.
+        (
+            true,
+            "UPDATE audit_log SET reason = 'x', row_hash = NULL WHERE id = 2",
+            "seal 1 does not hold",
+        ),
+        (false, "DELETE FROM audit_log WHERE id = 2", "row 2 is missing"),
+        (true, "DELETE FROM audit_log WHERE id = 2", "row 2 is missing"),
+        (true, "DELETE FROM audit_seals WHERE id = 1", "seals 1 to 1 are missing"),
+        (
+            true,
+            "INSERT INTO audit_log (at, actor_kind, actor_label, action, object_type) \
+             SELECT at, 'system', 'x', 'x', 'x' FROM audit_log WHERE id = 1",
+            "1 rows were added past the chain",
+        ),
+    ] {
+        let fresh = if db.is_postgres() {
+            TestDb::postgres().await
+        } else {
+            TestDb::sqlite().await
+        };
+        let (db, key) = (fresh.connect().await, key());
         write(&db, 3).await;
-        let before = verdict(&db, &key).await;
-        assert_eq!((before.rows, before.sealed, before.faults.as_slice()), (3, 0, &[][..]));
-        assert_eq!(audit::seal(&db, &key).await.unwrap(), 3);
-        assert_eq!(audit::seal(&db, &key).await.unwrap(), 0);
-        write(&db, 502).await;
-        assert_eq!(audit::seal(&db, &key).await.unwrap(), 500);
-        let after = verdict(&db, &key).await;
-        assert_eq!((after.rows, after.sealed, after.faults.as_slice()), (505, 503, &[][..]));
-        assert_eq!(after.head.len(), 64);
-    }
-
-    async fn nothing_in_the_log_or_its_seals_can_be_rewritten(db: TestDb) {
-        let (db, key) = (db.connect().await, key());
-        write(&db, 1).await;
-        audit::seal(&db, &key).await.unwrap();
-        for sql in [
-            "UPDATE audit_log SET reason = 'x'",
-            "DELETE FROM audit_log",
-            "UPDATE audit_seals SET audit_ids = '[]'",
-            "DELETE FROM audit_seals",
-        ] {
-            let error = db.execute_unprepared(sql).await.unwrap_err().to_string();
-            assert!(error.contains("append-only"), "{sql}: {error}");
-        }
-    }
-
-    async fn a_forced_change_is_found(db: TestDb) {
-        for (sealed, sql, fault) in [
-            (false, "UPDATE audit_log SET reason = 'x' WHERE id = 2", "row 2 was changed"),
-            (true, "UPDATE audit_log SET actor_label = 'x' WHERE id = 2", "row 2 was changed"),
-            // Without a hash of its own the row is still under its seal.
-            (true, "UPDATE audit_log SET reason = 'x', row_hash = NULL WHERE id = 2", "seal 1 does not hold"),
-            (false, "DELETE FROM audit_log WHERE id = 2", "row 2 is missing"),
-            (true, "DELETE FROM audit_log WHERE id = 2", "row 2 is missing"),
-            (true, "DELETE FROM audit_seals WHERE id = 1", "seals 1 to 1 are missing"),
-            (
-                true,
-                "INSERT INTO audit_log (at, actor_kind, actor_label, action, object_type) \
-                 SELECT at, 'system', 'x', 'x', 'x' FROM audit_log WHERE id = 1",
-                "1 rows were added past the chain",
-            ),
-        ] {
-            let fresh = if db.is_postgres() { TestDb::postgres().await } else { TestDb::sqlite().await };
-            let (db, key) = (fresh.connect().await, key());
+        if sealed {
+            audit::seal(&db, &key).await.unwrap();
             write(&db, 3).await;
-            if sealed {
-                audit::seal(&db, &key).await.unwrap();
-                write(&db, 3).await;
-                audit::seal(&db, &key).await.unwrap();
-            }
-            force(&db, sql).await;
-            let faults = verdict(&db, &key).await.faults;
-            assert!(faults.iter().any(|found| found.contains(fault)), "{sql}: {faults:?}");
+            audit::seal(&db, &key).await.unwrap();
         }
+        force(&db, sql).await;
+        let faults = verdict(&db, &key).await.faults;
+        assert!(faults.iter().any(|found| found.contains(fault)), "{sql}: {faults:?}");
     }
+}
 
-    async fn another_key_holds_no_seal(db: TestDb) {
-        let db = db.connect().await;
-        write(&db, 1).await;
-        audit::seal(&db, &key()).await.unwrap();
-        let faults = verdict(&db, &key()).await.faults;
-        assert!(faults[0].contains("SECRET_KEY"), "{faults:?}");
-    }
+#[on_both]
+async fn another_key_holds_no_seal(db: TestDb) {
+    let db = db.connect().await;
+    write(&db, 1).await;
+    audit::seal(&db, &key()).await.unwrap();
+    let faults = verdict(&db, &key()).await.faults;
+    assert!(faults[0].contains("SECRET_KEY"), "{faults:?}");
+}
 
-    async fn many_sealers_at_once_make_one_chain(db: TestDb) {
-        let (db, key) = (db.connect().await, key());
-        write(&db, 40).await;
-        let mut sealed = 0;
-        while sealed < 80 {
-            let sealers = (0..5).map(|_| audit::seal(&db, &key));
-            let mut all: Vec<_> = futures::future::join_all(sealers).await;
-            if sealed == 0 {
-                write(&db, 40).await;
-            }
-            sealed += all.drain(..).map(Result::unwrap).sum::<usize>();
+#[on_both]
+async fn many_sealers_at_once_make_one_chain(db: TestDb) {
+    let (db, key) = (db.connect().await, key());
+    write(&db, 40).await;
+    let mut sealed = 0;
+    while sealed < 80 {
+        let sealers = (0..5).map(|_| audit::seal(&db, &key));
+        let mut all: Vec<_> = futures::future::join_all(sealers).await;
+        if sealed == 0 {
+            write(&db, 40).await;
         }
-        let verdict = verdict(&db, &key).await;
-        assert_eq!((verdict.sealed, verdict.faults.as_slice()), (80, &[][..]));
+        sealed += all.drain(..).map(Result::unwrap).sum::<usize>();
     }
+    let verdict = verdict(&db, &key).await;
+    assert_eq!((verdict.sealed, verdict.faults.as_slice()), (80, &[][..]));
 }

@@ -12,7 +12,7 @@ use std::{
 use futures::{FutureExt, future::join_all};
 use sea_orm::DbErr;
 use tokio::sync::Notify;
-use usher_shared::Gather;
+use usher_shared::foundation::batch::Gather;
 use usher_testkit::run;
 
 /// Doubles each key but those above 1,000, which are not there; counts its statements.

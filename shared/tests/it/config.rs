@@ -1,6 +1,6 @@
 //! Settings: what is missing or malformed is said in one line that names it.
 
-use usher_shared::config::{Config, ConfigError, LogFormat, Mode, SETTINGS, SignUp, Source, StaffMfa};
+use usher_shared::foundation::config::{Config, ConfigError, LogFormat, Mode, SETTINGS, SignUp, Source, StaffMfa};
 
 const SECRET: &str = "bm90IGEgc2VjcmV0LCBvbmx5IHVzZWQgYnkgdGhlIHRlc3RzIG9mIFVzaGVy";
 

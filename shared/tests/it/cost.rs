@@ -4,13 +4,15 @@ use std::time::Duration;
 
 use sea_orm::{ConnectionTrait, DatabaseConnection, DbBackend, EntityTrait, QuerySelect, Statement};
 use usher_shared::{
-    db::{PoolOptions, connect},
-    entity::job,
-    jobs::{self, Claim, Finisher, Hint, Ledger},
+    foundation::{
+        db::{PoolOptions, connect},
+        entity::job,
+    },
+    jobs::{self, Claim, Finisher, JobStore, WakeUp},
 };
 use usher_testkit::{TestDb, run};
 
-use crate::house::{LEASE, claim_due};
+use crate::fixtures::{LEASE, claim_due};
 
 /// Rows and index entries of jobs that PostgreSQL has read so far on the one connection there is.
 async fn read_so_far(db: &DatabaseConnection) -> i64 {
@@ -43,21 +45,21 @@ fn claiming_and_completing_reads_no_more_than_the_jobs_meant() {
         )
         .await
         .unwrap();
-        let ledger = Ledger::new(db.clone(), jobs::connect(None, true));
+        let job_store = JobStore::new(db.clone(), jobs::connect(None, true));
         let some = job::Entity::find().limit(40).all(&db).await.unwrap();
-        let hints: Vec<Hint> = some.iter().map(Hint::of).collect();
+        let wake_ups: Vec<WakeUp> = some.iter().map(WakeUp::of).collect();
         let before = read_so_far(&db).await;
-        let claimed = ledger.claim(&hints, "w", LEASE).await.unwrap();
+        let claimed = job_store.claim(&wake_ups, "w", LEASE).await.unwrap();
         assert_eq!(claimed.len(), 40);
-        let held = ledger
+        let held = job_store
             .heartbeat("w", &claimed.iter().map(|job| job.id).collect::<Vec<_>>(), LEASE)
             .await
             .unwrap();
         assert_eq!(held.len(), 40);
-        let finisher = Finisher::new(ledger.clone());
+        let finisher = Finisher::new(job_store.clone());
         let done = claimed.iter().map(|job| finisher.complete(Claim::of(job)));
         futures::future::try_join_all(done).await.unwrap();
-        let due = claim_due(&ledger, 40).await;
+        let due = claim_due(&job_store, 40).await;
         assert_eq!(due.len(), 40);
         tokio::time::sleep(Duration::from_millis(50)).await;
         let read = read_so_far(&db).await - before;
@@ -67,7 +69,7 @@ fn claiming_and_completing_reads_no_more_than_the_jobs_meant() {
             .await
             .unwrap();
         let before = read_so_far(&db).await;
-        assert_eq!(claim_due(&ledger, 40).await.len(), 0);
+        assert_eq!(claim_due(&job_store, 40).await.len(), 0);
         let read = read_so_far(&db).await - before;
         assert!(
             read < 100,
@@ -97,10 +99,10 @@ fn claiming_from_a_backlog_reads_no_more_once_postgres_knows_the_table() {
         for statement in ["VACUUM ANALYZE jobs", "VACUUM ANALYZE job_queues"] {
             db.execute_unprepared(statement).await.unwrap();
         }
-        let ledger = Ledger::new(db.clone(), jobs::connect(None, true));
+        let job_store = JobStore::new(db.clone(), jobs::connect(None, true));
         let before = read_so_far(&db).await;
         for _ in 0..3 {
-            assert_eq!(claim_due(&ledger, 40).await.len(), 40);
+            assert_eq!(claim_due(&job_store, 40).await.len(), 40);
         }
         let read = read_so_far(&db).await - before;
         assert!(read < 2_000, "{read} rows and index entries for 120 jobs of 10,000");

@@ -1,7 +1,7 @@
 //! A disk without room is told from everything else that can go wrong.
 
 use sea_orm::ConnectionTrait;
-use usher_shared::db::{PoolOptions, connect, is_disk_full};
+use usher_shared::foundation::db::{PoolOptions, connect, is_disk_full};
 use usher_testkit::{TestDb, run};
 
 #[test]

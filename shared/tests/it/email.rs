@@ -1,7 +1,7 @@
 //! The email rules against a public corpus: what can be mailed passes, the rest does not.
 
 use serde::Deserialize;
-use usher_shared::rules::{Email, EmailPolicy};
+use usher_shared::foundation::rules::{Email, EmailPolicy};
 
 /// The test set with Usher's decisions; its source and licence are in the file.
 const CORPUS: &str = include_str!("../data/isemail.json");

@@ -4,78 +4,127 @@ use std::time::Duration;
 
 use sea_orm::{EntityTrait, PaginatorTrait};
 use usher_shared::{
-    entity::job::{self, JobState},
+    foundation::{
+        entity::job::{self, JobState},
+        time::now,
+    },
     jobs::{self, EnqueueError, Enqueued, MAX_PAYLOAD_BYTES, Options, Priority, enqueue, enqueue_with},
-    time::now,
 };
-use usher_testkit::on_both;
+use usher_testkit::{TestDb, on_both};
 
-use crate::house::{LEASE, Note, add, claim_due, hint, ledger, note, queues, read};
+use crate::fixtures::{LEASE, Note, add, claim_due, job_store, note, queues, read, wake_up};
 
-on_both! {
-    async fn a_committed_job_is_ready_and_its_hint_waits(db: TestDb) {
-        let ledger = ledger(&db).await;
-        let options = Options::default().priority(Priority::High).actor("api_key:7").trace("00-abc-def-01");
-        let id = add(&ledger, options).await.id();
-        let job = read(&ledger, id).await;
-        assert_eq!(job.state, JobState::Ready);
-        assert_eq!((job.kind.as_str(), job.queue.as_str(), job.priority, job.attempt), ("note", "notes", 1, 0));
-        assert_eq!(job.payload, serde_json::json!({"text": "hello"}));
-        assert_eq!((job.actor.as_deref(), job.trace_context.as_deref()), (Some("api_key:7"), Some("00-abc-def-01")));
-        let popped = ledger.transport().pop(&queues(), 10, Duration::from_secs(1)).await.unwrap();
-        assert_eq!(popped, vec![hint(&ledger, id).await]);
-    }
+#[on_both]
+async fn a_committed_job_is_ready_and_its_hint_waits(db: TestDb) {
+    let job_store = job_store(&db).await;
+    let options = Options::default()
+        .priority(Priority::High)
+        .actor("api_key:7")
+        .trace("00-abc-def-01");
+    let id = add(&job_store, options).await.id();
+    let job = read(&job_store, id).await;
+    assert_eq!(job.state, JobState::Ready);
+    assert_eq!(
+        (job.kind.as_str(), job.queue.as_str(), job.priority, job.attempt),
+        ("note", "notes", 1, 0)
+    );
+    assert_eq!(job.payload, serde_json::json!({"text": "hello"}));
+    assert_eq!(
+        (job.actor.as_deref(), job.trace_context.as_deref()),
+        (Some("api_key:7"), Some("00-abc-def-01"))
+    );
+    let popped = job_store
+        .transport()
+        .pop(&queues(), 10, Duration::from_secs(1))
+        .await
+        .unwrap();
+    assert_eq!(popped, vec![wake_up(&job_store, id).await]);
+}
 
-    async fn a_rolled_back_job_never_existed(db: TestDb) {
-        let ledger = ledger(&db).await;
-        let tx = ledger.begin().await.unwrap();
-        enqueue(&tx, note()).await.unwrap();
-        tx.rollback().await.unwrap();
-        let tx = ledger.begin().await.unwrap();
-        enqueue(&tx, note()).await.unwrap();
-        drop(tx);
-        assert_eq!(job::Entity::find().count(ledger.db()).await.unwrap(), 0);
-        assert_eq!(ledger.transport().waiting("notes").await.unwrap(), 0);
-    }
+#[on_both]
+async fn a_rolled_back_job_never_existed(db: TestDb) {
+    let job_store = job_store(&db).await;
+    let tx = job_store.begin().await.unwrap();
+    enqueue(&tx, note()).await.unwrap();
+    tx.rollback().await.unwrap();
+    let tx = job_store.begin().await.unwrap();
+    enqueue(&tx, note()).await.unwrap();
+    drop(tx);
+    assert_eq!(job::Entity::find().count(job_store.db()).await.unwrap(), 0);
+    assert_eq!(job_store.transport().waiting("notes").await.unwrap(), 0);
+}
 
-    async fn a_unique_key_is_met_while_its_job_is_ready_or_running(db: TestDb) {
-        let ledger = ledger(&db).await;
-        let first = add(&ledger, Options::default().unique("report")).await;
-        let Enqueued::New(id) = first else { panic!("{first:?}") };
-        assert_eq!(add(&ledger, Options::default().unique("report")).await, Enqueued::Met(id));
-        let hint = hint(&ledger, id).await;
-        let job = ledger.claim(&[hint], "w", LEASE).await.unwrap().pop().unwrap();
-        assert_eq!(add(&ledger, Options::default().unique("report")).await, Enqueued::Met(id));
-        assert!(matches!(add(&ledger, Options::default().unique("other")).await, Enqueued::New(_)));
-        ledger.complete(ledger.db(), jobs::Claim::of(&job), None).await.unwrap();
-        assert!(matches!(add(&ledger, Options::default().unique("report")).await, Enqueued::New(_)));
-    }
+#[on_both]
+async fn a_unique_key_is_met_while_its_job_is_ready_or_running(db: TestDb) {
+    let job_store = job_store(&db).await;
+    let first = add(&job_store, Options::default().unique("report")).await;
+    let Enqueued::New(id) = first else { panic!("{first:?}") };
+    assert_eq!(
+        add(&job_store, Options::default().unique("report")).await,
+        Enqueued::Existing(id)
+    );
+    let wake_up = wake_up(&job_store, id).await;
+    let job = job_store.claim(&[wake_up], "w", LEASE).await.unwrap().pop().unwrap();
+    assert_eq!(
+        add(&job_store, Options::default().unique("report")).await,
+        Enqueued::Existing(id)
+    );
+    assert!(matches!(
+        add(&job_store, Options::default().unique("other")).await,
+        Enqueued::New(_)
+    ));
+    job_store
+        .complete(job_store.db(), jobs::Claim::of(&job), None)
+        .await
+        .unwrap();
+    assert!(matches!(
+        add(&job_store, Options::default().unique("report")).await,
+        Enqueued::New(_)
+    ));
+}
 
-    async fn the_same_unique_key_many_times_at_once_makes_one_job(db: TestDb) {
-        let ledger = ledger(&db).await;
-        let wishes = (0..24).map(|_| add(&ledger, Options::default().unique("once")));
-        let answers = futures::future::join_all(wishes).await;
-        assert_eq!(answers.iter().filter(|answer| matches!(answer, Enqueued::New(_))).count(), 1);
-        assert!(answers.iter().all(|answer| answer.id() == answers[0].id()));
-    }
+#[on_both]
+async fn the_same_unique_key_many_times_at_once_makes_one_job(db: TestDb) {
+    let job_store = job_store(&db).await;
+    let wishes = (0..24).map(|_| add(&job_store, Options::default().unique("once")));
+    let answers = futures::future::join_all(wishes).await;
+    assert_eq!(
+        answers
+            .iter()
+            .filter(|answer| matches!(answer, Enqueued::New(_)))
+            .count(),
+        1
+    );
+    assert!(answers.iter().all(|answer| answer.id() == answers[0].id()));
+}
 
-    async fn a_delayed_job_is_neither_announced_nor_claimed_before_its_time(db: TestDb) {
-        let ledger = ledger(&db).await;
-        let id = add(&ledger, Options::at(now() + chrono::Duration::hours(1))).await.id();
-        assert_eq!(ledger.transport().waiting("notes").await.unwrap(), 0);
-        let hint = hint(&ledger, id).await;
-        assert!(ledger.claim(&[hint], "w", LEASE).await.unwrap().is_empty());
-        assert!(claim_due(&ledger, 10).await.is_empty());
-    }
+#[on_both]
+async fn a_delayed_job_is_neither_announced_nor_claimed_before_its_time(db: TestDb) {
+    let job_store = job_store(&db).await;
+    let id = add(&job_store, Options::at(now() + chrono::Duration::hours(1)))
+        .await
+        .id();
+    assert_eq!(job_store.transport().waiting("notes").await.unwrap(), 0);
+    let wake_up = wake_up(&job_store, id).await;
+    assert!(job_store.claim(&[wake_up], "w", LEASE).await.unwrap().is_empty());
+    assert!(claim_due(&job_store, 10).await.is_empty());
+}
 
-    async fn a_payload_has_eight_kib_at_most(db: TestDb) {
-        let ledger = ledger(&db).await;
-        let tx = ledger.begin().await.unwrap();
-        let frame = serde_json::to_string(&Note { text: String::new() }).unwrap().len();
-        let fits = Note { text: "x".repeat(MAX_PAYLOAD_BYTES - frame) };
-        enqueue(&tx, fits).await.unwrap();
-        let large = Note { text: "x".repeat(MAX_PAYLOAD_BYTES - frame + 1) };
-        let refused = enqueue_with(&tx, large, Options::default()).await;
-        assert!(matches!(refused, Err(EnqueueError::TooLarge { kind: "note", .. })), "{refused:?}");
-    }
+#[on_both]
+async fn a_payload_has_eight_kib_at_most(db: TestDb) {
+    let job_store = job_store(&db).await;
+    let tx = job_store.begin().await.unwrap();
+    let frame = serde_json::to_string(&Note { text: String::new() }).unwrap().len();
+    let fits = Note {
+        text: "x".repeat(MAX_PAYLOAD_BYTES - frame),
+    };
+    enqueue(&tx, fits).await.unwrap();
+    let large = Note {
+        text: "x".repeat(MAX_PAYLOAD_BYTES - frame + 1),
+    };
+    let refused = enqueue_with(&tx, large, Options::default()).await;
+    assert!(
+        matches!(refused, Err(EnqueueError::TooLarge { kind: "note", .. })),
+        "{refused:?}"
+    );
 }

@@ -1,4 +1,4 @@
-//! The shared rules and the ledger, black-box, on both databases and on real Redis.
+//! The shared rules and the jobs table, black-box, on both databases and on real Redis.
 
 mod accounts;
 mod audit;
@@ -11,7 +11,7 @@ mod disk;
 mod due;
 mod email;
 mod enqueue;
-mod house;
+mod fixtures;
 mod intake;
 mod job_files;
 mod limits;

@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use futures::future::join_all;
-use usher_shared::rate_limit::{Attempt, Guesser, Quota, RateLimiter, RateLimits};
+use usher_shared::foundation::rate_limit::{Attempt, Guesser, Quota, RateLimiter, RateLimits};
 use usher_testkit::Redis;
 
 #[tokio::test]

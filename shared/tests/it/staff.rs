@@ -3,70 +3,108 @@
 use std::time::Duration;
 
 use usher_shared::{
-    entity::{job::JobState, job_attempt::AttemptOutcome},
+    foundation::{
+        entity::{job::JobState, job_attempt::AttemptOutcome},
+        time::now,
+    },
     jobs::{Failure, Options, StaffError, cancel, replay, run_now},
-    time::now,
 };
-use usher_testkit::on_both;
+use usher_testkit::{TestDb, on_both};
 use uuid::Uuid;
 
-use crate::house::{LEASE, add, claimed, ledger, queues, read};
+use crate::fixtures::{LEASE, add, claimed, job_store, queues, read};
 
-on_both! {
-    async fn a_dead_job_is_replayed_from_its_first_attempt(db: TestDb) {
-        let ledger = ledger(&db).await;
-        let job = claimed(&ledger, "w", LEASE).await;
-        let _ = ledger.transport().pop(&queues(), 10, Duration::from_millis(10)).await.unwrap();
-        ledger.bury(&job, &Failure { outcome: AttemptOutcome::GaveUp, error: "no".to_owned() }).await.unwrap();
-        let tx = ledger.begin().await.unwrap();
-        replay(&tx, job.id).await.unwrap();
-        tx.commit().await.unwrap();
-        let again = read(&ledger, job.id).await;
-        assert_eq!((again.state, again.attempt, again.finished_at), (JobState::Ready, 0, None));
-        let hints = ledger.transport().pop(&queues(), 10, Duration::from_secs(1)).await.unwrap();
-        assert_eq!(ledger.claim(&hints, "w", LEASE).await.unwrap().len(), 1, "it starts at once");
-    }
+#[on_both]
+async fn a_dead_job_is_replayed_from_its_first_attempt(db: TestDb) {
+    let job_store = job_store(&db).await;
+    let job = claimed(&job_store, "w", LEASE).await;
+    let _ = job_store
+        .transport()
+        .pop(&queues(), 10, Duration::from_millis(10))
+        .await
+        .unwrap();
+    job_store
+        .bury(
+            &job,
+            &Failure {
+                outcome: AttemptOutcome::GaveUp,
+                error: "no".to_owned(),
+            },
+        )
+        .await
+        .unwrap();
+    let tx = job_store.begin().await.unwrap();
+    replay(&tx, job.id).await.unwrap();
+    tx.commit().await.unwrap();
+    let again = read(&job_store, job.id).await;
+    assert_eq!(
+        (again.state, again.attempt, again.finished_at),
+        (JobState::Ready, 0, None)
+    );
+    let wake_ups = job_store
+        .transport()
+        .pop(&queues(), 10, Duration::from_secs(1))
+        .await
+        .unwrap();
+    assert_eq!(
+        job_store.claim(&wake_ups, "w", LEASE).await.unwrap().len(),
+        1,
+        "it starts at once"
+    );
+}
 
-    async fn only_finished_jobs_are_replayed(db: TestDb) {
-        let ledger = ledger(&db).await;
-        let id = add(&ledger, Options::default()).await.id();
-        let tx = ledger.begin().await.unwrap();
-        assert!(matches!(replay(&tx, id).await, Err(StaffError::WrongState("ready"))));
-        assert!(matches!(replay(&tx, Uuid::now_v7()).await, Err(StaffError::NotFound)));
-    }
+#[on_both]
+async fn only_finished_jobs_are_replayed(db: TestDb) {
+    let job_store = job_store(&db).await;
+    let id = add(&job_store, Options::default()).await.id();
+    let tx = job_store.begin().await.unwrap();
+    assert!(matches!(replay(&tx, id).await, Err(StaffError::WrongState("ready"))));
+    assert!(matches!(replay(&tx, Uuid::now_v7()).await, Err(StaffError::NotFound)));
+}
 
-    async fn a_replay_that_would_double_a_unique_job_is_refused(db: TestDb) {
-        let ledger = ledger(&db).await;
-        let first = add(&ledger, Options::default().unique("k")).await.id();
-        let tx = ledger.begin().await.unwrap();
-        cancel(&tx, first).await.unwrap();
-        tx.commit().await.unwrap();
-        add(&ledger, Options::default().unique("k")).await;
-        let tx = ledger.begin().await.unwrap();
-        assert!(matches!(replay(&tx, first).await, Err(StaffError::NotUnique)));
-    }
+#[on_both]
+async fn a_replay_that_would_double_a_unique_job_is_refused(db: TestDb) {
+    let job_store = job_store(&db).await;
+    let first = add(&job_store, Options::default().unique("k")).await.id();
+    let tx = job_store.begin().await.unwrap();
+    cancel(&tx, first).await.unwrap();
+    tx.commit().await.unwrap();
+    add(&job_store, Options::default().unique("k")).await;
+    let tx = job_store.begin().await.unwrap();
+    assert!(matches!(replay(&tx, first).await, Err(StaffError::NotUnique)));
+}
 
-    async fn a_waiting_job_is_cancelled_and_a_running_one_is_asked_to_stop(db: TestDb) {
-        let ledger = ledger(&db).await;
-        let waiting = add(&ledger, Options::default()).await.id();
-        let running = claimed(&ledger, "w", LEASE).await.id;
-        let tx = ledger.begin().await.unwrap();
-        cancel(&tx, waiting).await.unwrap();
-        cancel(&tx, running).await.unwrap();
-        tx.commit().await.unwrap();
-        assert_eq!(read(&ledger, waiting).await.state, JobState::Cancelled);
-        assert!(read(&ledger, waiting).await.finished_at.is_some());
-        let running = read(&ledger, running).await;
-        assert_eq!((running.state, running.cancel_requested, running.finished_at), (JobState::Running, true, None));
-    }
+#[on_both]
+async fn a_waiting_job_is_cancelled_and_a_running_one_is_asked_to_stop(db: TestDb) {
+    let job_store = job_store(&db).await;
+    let waiting = add(&job_store, Options::default()).await.id();
+    let running = claimed(&job_store, "w", LEASE).await.id;
+    let tx = job_store.begin().await.unwrap();
+    cancel(&tx, waiting).await.unwrap();
+    cancel(&tx, running).await.unwrap();
+    tx.commit().await.unwrap();
+    assert_eq!(read(&job_store, waiting).await.state, JobState::Cancelled);
+    assert!(read(&job_store, waiting).await.finished_at.is_some());
+    let running = read(&job_store, running).await;
+    assert_eq!(
+        (running.state, running.cancel_requested, running.finished_at),
+        (JobState::Running, true, None)
+    );
+}
 
-    async fn a_delayed_job_can_be_run_now(db: TestDb) {
-        let ledger = ledger(&db).await;
-        let id = add(&ledger, Options::at(now() + chrono::Duration::days(1))).await.id();
-        let tx = ledger.begin().await.unwrap();
-        run_now(&tx, id).await.unwrap();
-        tx.commit().await.unwrap();
-        let hints = ledger.transport().pop(&queues(), 10, Duration::from_secs(1)).await.unwrap();
-        assert_eq!(ledger.claim(&hints, "w", LEASE).await.unwrap().len(), 1);
-    }
+#[on_both]
+async fn a_delayed_job_can_be_run_now(db: TestDb) {
+    let job_store = job_store(&db).await;
+    let id = add(&job_store, Options::at(now() + chrono::Duration::days(1)))
+        .await
+        .id();
+    let tx = job_store.begin().await.unwrap();
+    run_now(&tx, id).await.unwrap();
+    tx.commit().await.unwrap();
+    let wake_ups = job_store
+        .transport()
+        .pop(&queues(), 10, Duration::from_secs(1))
+        .await
+        .unwrap();
+    assert_eq!(job_store.claim(&wake_ups, "w", LEASE).await.unwrap().len(), 1);
 }

@@ -2,7 +2,7 @@
 
 use futures::{future::join_all, poll};
 use sea_orm::ConnectionTrait;
-use usher_shared::db::{begin, ping, writing};
+use usher_shared::foundation::db::{begin, ping, writing};
 use usher_testkit::TestDb;
 
 #[tokio::test]

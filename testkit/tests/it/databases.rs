@@ -3,20 +3,28 @@ use std::{net::TcpStream, path::Path};
 use sea_orm::{ConnectionTrait, DbErr};
 use usher_testkit::{Postgres, TestDb, on_both, run};
 
-on_both! {
-    async fn a_test_database_is_migrated_and_empty(db: TestDb) -> Result<(), DbErr> {
-        let connection = db.connect().await;
-        let one_user = "INSERT INTO users (id) SELECT 1 WHERE EXISTS (SELECT 1 FROM users)";
-        assert_eq!(connection.execute_unprepared(one_user).await?.rows_affected(), 0);
-        Ok(())
-    }
+#[on_both]
+async fn a_test_database_is_migrated_and_empty(db: TestDb) -> Result<(), DbErr> {
+    let connection = db.connect().await;
+    let one_user = "INSERT INTO users (id) SELECT 1 WHERE EXISTS (SELECT 1 FROM users)";
+    assert_eq!(connection.execute_unprepared(one_user).await?.rows_affected(), 0);
+    Ok(())
+}
 
-    async fn two_test_databases_share_nothing(one: TestDb) {
-        let two = if one.is_postgres() { TestDb::postgres().await } else { TestDb::sqlite().await };
-        one.connect().await.execute_unprepared("CREATE TABLE mine (id INTEGER)").await.expect("a table is made");
-        let found = two.connect().await.execute_unprepared("SELECT * FROM mine").await;
-        assert!(found.is_err(), "the other database has the table too");
-    }
+#[on_both]
+async fn two_test_databases_share_nothing(one: TestDb) {
+    let two = if one.is_postgres() {
+        TestDb::postgres().await
+    } else {
+        TestDb::sqlite().await
+    };
+    one.connect()
+        .await
+        .execute_unprepared("CREATE TABLE mine (id INTEGER)")
+        .await
+        .expect("a table is made");
+    let found = two.connect().await.execute_unprepared("SELECT * FROM mine").await;
+    assert!(found.is_err(), "the other database has the table too");
 }
 
 #[test]

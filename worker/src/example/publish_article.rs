@@ -4,7 +4,7 @@ use sea_orm::{
     ColumnTrait, EntityTrait, QueryFilter,
     sea_query::{Expr, ExprTrait},
 };
-use usher_shared::time::now;
+use usher_shared::foundation::time::now;
 
 use super::article::{ArticleState, Column, Entity};
 use super::kinds::PublishArticle;

@@ -4,11 +4,13 @@
 use sea_orm::{ColumnTrait, DbErr, EntityTrait, PaginatorTrait, QueryFilter, QueryOrder, QuerySelect};
 use serde_json::{Map, Value, json};
 use usher_shared::{
-    csv,
-    db::InTime,
-    entity::{audit_log, job, job_item, mail, user},
-    exports::{ExportJob, Exported, Format},
-    job_files::{self, Direction, Writer},
+    accounts::staff::exports::{ExportJob, Exported, Format},
+    foundation::{
+        csv,
+        db::InTime,
+        entity::{audit_log, job, job_item, mail, user},
+    },
+    jobs::files::{self, Direction, Writer},
 };
 
 use super::{sheet::Sheet, still_may};
@@ -32,7 +34,7 @@ where
     for<'a> sea_orm::Select<E>: PaginatorTrait<'a, InTime<sea_orm::DatabaseConnection>>,
 {
     let (db, job_id) = (&context.db, context.job.id);
-    job_files::keep_only(db, job_id, None).await?;
+    files::keep_only(db, job_id, None).await?;
     still_may(&context, &order.actor, &order.what.permissions()).await?;
     let (ending, media_type) = match order.format {
         Format::Csv => ("csv", "text/csv"),
@@ -47,7 +49,7 @@ where
     let (mut rows, mut told) = (0, 0);
     while let Some(page) = pages.next().await? {
         if let Err(refused) = still_may(&context, &order.actor, &order.what.permissions()).await {
-            job_files::keep_only(db, job_id, None).await?;
+            files::keep_only(db, job_id, None).await?;
             return Err(refused);
         }
         file.write(body::<E>(order.format, &page, rows == 0).as_bytes()).await?;

@@ -13,10 +13,13 @@ use anyhow::anyhow;
 use futures::TryStreamExt;
 use serde_json::json;
 use usher_shared::{
-    acts::Holder,
-    bulk, csv,
-    imports::{CHANGE_COLUMNS, ImportUsers, PERMISSION},
-    job_files::{self, Direction, Writer},
+    accounts::staff::{
+        acts::Holder,
+        bulk,
+        imports::{CHANGE_COLUMNS, ImportUsers, PERMISSION},
+    },
+    foundation::csv,
+    jobs::files::{self, Direction, Writer},
 };
 
 use crate::{JobContext, JobError};
@@ -35,7 +38,7 @@ const TOLD: usize = 50;
 /// Safe to run twice: lines that have an outcome are left alone.
 pub(super) async fn run(job: ImportUsers, context: JobContext) -> Result<(), JobError> {
     let holder = may_go_on(&job, &context).await?;
-    let read = job_files::read(context.db.clone(), job.file_id);
+    let read = files::read(context.db.clone(), job.file_id);
     let bytes: Vec<Vec<u8>> = read.try_collect().await?;
     if bytes.is_empty() {
         return refuse(&context, "the file is empty, or gone with its dry run: upload it again").await;
@@ -60,7 +63,7 @@ async fn refuse(context: &JobContext, why: &str) -> Result<(), JobError> {
 /// Says what would become of each line, and changes nothing.
 async fn look(job: &ImportUsers, context: &JobContext, holder: &Holder, table: &Table) -> Result<(), JobError> {
     let (db, job_id) = (&context.db, context.job.id);
-    job_files::keep_only(db, job_id, None).await?;
+    files::keep_only(db, job_id, None).await?;
     let mut faults = Writer::create(db, job_id, Direction::Out, "faults.csv", "text/csv").await?;
     let mut changes = Writer::create(db, job_id, Direction::Out, "changes.csv", "text/csv").await?;
     let (mut fault_records, mut change_records) = (String::new(), String::new());

@@ -3,7 +3,7 @@
 use chrono::{DateTime, Utc};
 use sea_orm::{ActiveEnum, EntityTrait};
 use serde_json::{Value, json};
-use usher_shared::{
+use usher_shared::foundation::{
     entity::{audit_log, job, mail, user},
     time::{now, rfc3339},
 };

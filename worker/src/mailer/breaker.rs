@@ -15,10 +15,12 @@ use sea_orm::{
 };
 use tracing::{error, info, warn};
 use usher_shared::{
-    db::{clock, writing},
-    entity::{
-        job::{self, JobState},
-        mail_breaker,
+    foundation::{
+        db::{clock, writing},
+        entity::{
+            job::{self, JobState},
+            mail_breaker,
+        },
     },
     jobs::MAIL_QUEUE,
 };

@@ -10,13 +10,17 @@ use sea_orm::{
     ColumnTrait, ConnectionTrait, DatabaseConnection, DbErr, EntityTrait, PaginatorTrait, QueryFilter, sea_query::Expr,
 };
 use usher_shared::{
-    db,
-    entity::{mail_breaker, mail_suppression, mail_token, user},
-    jobs::{Claim, CompleteError, Ledger},
-    mail_log::{self, Gone, Reservation},
-    mail_suppressions, mail_tokens,
-    rules::Email,
-    time::now,
+    accounts::mail_tokens,
+    foundation::{
+        db,
+        entity::{mail_breaker, mail_suppression, mail_token, user},
+        rules::Email,
+        time::now,
+    },
+    jobs::{
+        Claim, CompleteError, JobStore, mail_suppressions,
+        mails::{self, Gone, Reservation},
+    },
 };
 use uuid::Uuid;
 
@@ -62,13 +66,13 @@ pub(crate) struct Ending {
 
 impl Desk {
     /// Starts its tasks; needs a Tokio runtime.
-    pub(crate) fn new(ledger: &Ledger) -> Self {
-        let db = ledger.db().clone();
+    pub(crate) fn new(job_store: &JobStore) -> Self {
+        let db = job_store.db().clone();
         let accounts = Together::new(move |ids| load(db.clone(), ids));
-        let db = ledger.db().clone();
+        let db = job_store.db().clone();
         let clearance = Together::new(move |wishes| clear(db.clone(), wishes));
-        let ledger = ledger.clone();
-        let endings = Together::new(move |endings| end(ledger.clone(), endings));
+        let job_store = job_store.clone();
+        let endings = Together::new(move |endings| end(job_store.clone(), endings));
         Self {
             accounts,
             clearance,
@@ -109,7 +113,7 @@ async fn clear(db: DatabaseConnection, wishes: Arc<[Wish]>) -> Result<Vec<Cleara
     // A mail whose link has ended meanwhile is not written down.
     let is_wanted = |wish: &&Wish| wish.tokens.iter().all(|token| open.contains(token.id.as_ref()));
     let wanted: Vec<Reservation> = wishes.iter().filter(is_wanted).map(|wish| wish.mail.clone()).collect();
-    let to_send = mail_log::reserve(&tx, &wanted).await?;
+    let to_send = mails::reserve(&tx, &wanted).await?;
     tx.commit().await?;
     let breaker = mail_breaker::Entity::find().count(&db).await? > 0;
     let dead = mail_suppressions::find_all(&db, mails.iter().map(|mail| mail.to_address.as_str())).await?;
@@ -126,14 +130,14 @@ async fn clear(db: DatabaseConnection, wishes: Arc<[Wish]>) -> Result<Vec<Cleara
 }
 
 /// Five round trips and one commit, for any number of jobs.
-async fn end(ledger: Ledger, endings: Arc<[Ending]>) -> Result<Vec<bool>, DbErr> {
+async fn end(job_store: JobStore, endings: Arc<[Ending]>) -> Result<Vec<bool>, DbErr> {
     let claims: Vec<Claim> = endings.iter().map(|ending| ending.claim).collect();
-    let tx = db::begin(ledger.db()).await?;
+    let tx = db::begin(job_store.db()).await?;
     // Whoever lost the job meanwhile writes nothing of it.
-    let ours = ledger.complete_many(&tx, &claims).await?;
+    let ours = job_store.complete_many(&tx, &claims).await?;
     let kept = || endings.iter().filter(|ending| ours.contains(&ending.claim.id));
     let gone: Vec<Gone> = kept().filter_map(|ending| ending.gone.clone()).collect();
-    mail_log::finish(&tx, &gone).await?;
+    mails::finish(&tx, &gone).await?;
     welcome(&tx, kept().filter_map(|ending| ending.welcomed).collect()).await?;
     tx.commit().await?;
     let ours: &HashSet<Uuid> = &ours;

@@ -10,7 +10,7 @@ use lettre::{
     },
 };
 use url::Host;
-use usher_shared::{
+use usher_shared::foundation::{
     entity::job,
     rules::{Email, EmailPolicy},
     trace::Trace,

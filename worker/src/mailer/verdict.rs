@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use usher_shared::entity::mail::MailState;
+use usher_shared::foundation::entity::mail::MailState;
 
 use crate::{
     JobError,

@@ -2,7 +2,7 @@
 
 use sea_orm::EntityTrait;
 use usher_shared::{
-    entity::api_key,
+    foundation::entity::api_key,
     jobs::{ApiKeyChanged, KeyChange},
 };
 
@@ -31,7 +31,7 @@ pub(super) async fn send(job: ApiKeyChanged, context: JobContext) -> Result<(), 
             "An API key that you made no longer works.",
         ),
     };
-    let (house, app) = (context.house(), &context.config.app_url);
+    let (product, app) = (context.product(), &context.config.app_url);
     let letter = Letter::new(subject)
         .line(line)
         .line(format!(
@@ -41,7 +41,7 @@ pub(super) async fn send(job: ApiKeyChanged, context: JobContext) -> Result<(), 
         .fact("Key", format!("{}…", key.hint))
         .fact("When", moment(context.job.created_at))
         .why(format!(
-            "You receive this mail because it is about the safety of your account at {house}."
+            "You receive this mail because it is about the safety of your account at {product}."
         ));
     context.post(&user, letter).await
 }

@@ -2,7 +2,7 @@
 
 use chrono::Duration;
 use usher_shared::{
-    entity::mail_token::MailTokenPurpose,
+    foundation::entity::mail_token::MailTokenPurpose,
     jobs::{EmailChangeConfirm, EmailChangeUndo},
 };
 
@@ -27,12 +27,12 @@ pub(super) async fn confirm(job: EmailChangeConfirm, context: JobContext) -> Res
         CONFIRM_LIFETIME,
         &job.new_email,
     );
-    let house = context.house();
+    let product = context.product();
     let letter = Letter::new("Confirm your new email address")
-        .line(format!("This address is to become the one of your account at {house}. Confirm it, and you sign in with it from then on."))
+        .line(format!("This address is to become the one of your account at {product}. Confirm it, and you sign in with it from then on."))
         .button("Use this address", link)
         .why(format!(
-            "You receive this mail because somebody wants to use this address at {house}. If it was not you, do \
+            "You receive this mail because somebody wants to use this address at {product}. If it was not you, do \
              nothing: without this link nothing changes."
         ));
     context.post(Recipient::at(&user, &job.new_email), letter).await
@@ -44,16 +44,16 @@ pub(super) async fn undo(job: EmailChangeUndo, context: JobContext) -> Result<()
     };
     let purpose = MailTokenPurpose::EmailChangeUndo;
     let link = context.link("undo-email-change", user.id, purpose, UNDO_LIFETIME, &job.old_email);
-    let house = context.house();
+    let product = context.product();
     let letter = Letter::new("Your email address was changed")
         .line(format!(
-            "Your account at {house} now has another address than this one. If you wanted this, there's nothing to do."
+            "Your account at {product} now has another address than this one. If you wanted this, there's nothing to do."
         ))
         .line("If you didn't, undo it: the account comes back to this address, and all devices are signed out.")
         .fact("When", moment(context.job.created_at))
         .button("Undo the change", link)
         .why(format!(
-            "You receive this mail because this was the address of an account at {house}."
+            "You receive this mail because this was the address of an account at {product}."
         ));
     context.post(Recipient::at(&user, &job.old_email), letter).await
 }

@@ -1,8 +1,8 @@
 //! `mfa_changed`: the second factor of an account is not what it was.
 
 use usher_shared::{
+    accounts::{mfa, sessions},
     jobs::{MfaChange, MfaChanged},
-    mfa, sessions,
 };
 
 use super::new_sign_in::device;
@@ -42,7 +42,7 @@ pub(super) async fn send(job: MfaChanged, context: JobContext) -> Result<(), Job
             "Somebody signed in with one of your recovery codes; it does not work again.",
         ),
     };
-    let (house, app) = (context.house(), &context.config.app_url);
+    let (product, app) = (context.product(), &context.config.app_url);
     let letter = Letter::new(subject)
         .line(line)
         .line(format!(
@@ -50,7 +50,7 @@ pub(super) async fn send(job: MfaChanged, context: JobContext) -> Result<(), Job
         ))
         .fact("When", moment(context.job.created_at))
         .why(format!(
-            "You receive this mail because it is about the safety of your account at {house}."
+            "You receive this mail because it is about the safety of your account at {product}."
         ));
     let sessions = sessions::list(&context.db, user.id).await?;
     let letter = sessions.iter().take(SESSIONS).fold(letter, |letter, session| {

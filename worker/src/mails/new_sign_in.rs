@@ -1,7 +1,7 @@
 //! `new_sign_in`: somebody signed in from a device that the account did not know.
 
 use sea_orm::EntityTrait;
-use usher_shared::{entity::session, jobs::NewSignIn};
+use usher_shared::{foundation::entity::session, jobs::NewSignIn};
 
 use crate::{JobContext, JobError, Letter, letter::moment};
 
@@ -10,14 +10,14 @@ pub(super) async fn send(job: NewSignIn, context: JobContext) -> Result<(), JobE
     let (Some(user), Some(session)) = (context.account(job.user_id).await?, session) else {
         return Ok(());
     };
-    let (house, app) = (context.house(), &context.config.app_url);
+    let (product, app) = (context.product(), &context.config.app_url);
     let letter = Letter::new("A new sign-in to your account")
-        .line(format!("Somebody signed in to your account at {house} from a device that was not used before. If it was you, all is well."))
+        .line(format!("Somebody signed in to your account at {product} from a device that was not used before. If it was you, all is well."))
         .line(format!("If it was not you, somebody else knows your password: ask for a new one at {app} now."))
         .fact("When", moment(session.created_at))
         .fact("Device", device(session.user_agent.as_deref().unwrap_or_default()))
         .fact("Address", session.address.as_deref().unwrap_or("unknown"))
-        .why(format!("You receive this mail because it is about the safety of your account at {house}."));
+        .why(format!("You receive this mail because it is about the safety of your account at {product}."));
     context.post(&user, letter).await
 }
 

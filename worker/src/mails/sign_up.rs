@@ -3,9 +3,9 @@
 
 use chrono::Duration;
 use usher_shared::{
-    entity::mail_token::MailTokenPurpose,
+    accounts::users::RESTORABLE,
+    foundation::entity::mail_token::MailTokenPurpose,
     jobs::{AddressOfDeletedAccount, SomeoneTriedToSignUp, VerifyEmail},
-    users::RESTORABLE,
 };
 
 use crate::{JobContext, JobError, Letter, letter::moment};
@@ -22,12 +22,12 @@ pub(super) async fn verify_email(job: VerifyEmail, context: JobContext) -> Resul
     }
     let purpose = MailTokenPurpose::VerifyEmail;
     let link = context.link("verify-email", user.id, purpose, LINK_LIFETIME, &user.email);
-    let house = context.house();
+    let product = context.product();
     let line = if user.password_hash.is_some() {
-        format!("One more step, and your account at {house} is complete: confirm that this is your address.")
+        format!("One more step, and your account at {product} is complete: confirm that this is your address.")
     } else {
         format!(
-            "One more step, and your account at {house} is complete: confirm that this is your address and choose a \
+            "One more step, and your account at {product} is complete: confirm that this is your address and choose a \
              password."
         )
     };
@@ -35,7 +35,7 @@ pub(super) async fn verify_email(job: VerifyEmail, context: JobContext) -> Resul
         .line(line)
         .button("Confirm this address", link)
         .why(format!(
-            "You're receiving this email because someone gave this address to {house}. If that wasn't you, do \
+            "You're receiving this email because someone gave this address to {product}. If that wasn't you, do \
              nothing: the address stays unconfirmed, and nobody can sign in with it."
         ));
     context.post(&user, letter).await
@@ -45,12 +45,12 @@ pub(super) async fn someone_tried(job: SomeoneTriedToSignUp, context: JobContext
     let Some(user) = context.account(job.user_id).await? else {
         return Ok(());
     };
-    let (house, app) = (context.house(), &context.config.app_url);
+    let (product, app) = (context.product(), &context.config.app_url);
     let letter = Letter::new("You have an account already")
-        .line(format!("Somebody tried to sign up at {house} with this address. It has an account, so nothing was changed."))
+        .line(format!("Somebody tried to sign up at {product} with this address. It has an account, so nothing was changed."))
         .line(format!("If it was you, sign in at {app} as before. If you do not know the password any more, ask there for a new one."))
         .why(format!(
-            "You receive this mail because this address has an account at {house}. If it was not you who tried, do \
+            "You receive this mail because this address has an account at {product}. If it was not you who tried, do \
              nothing: whoever it was has learned nothing."
         ));
     context.post(&user, letter).await
@@ -63,10 +63,10 @@ pub(super) async fn deleted(job: AddressOfDeletedAccount, context: JobContext) -
     let Some(deleted_at) = user.deleted_at else {
         return Ok(());
     };
-    let house = context.house();
+    let product = context.product();
     let letter = Letter::new("Your account was deleted")
         .line(format!(
-            "Someone just used this address at {house}, to sign up or to ask for a link. Its account there was deleted, so \
+            "Someone just used this address at {product}, to sign up or to ask for a link. Its account there was deleted, so \
              nothing was changed."
         ))
         .line(
@@ -76,7 +76,7 @@ pub(super) async fn deleted(job: AddressOfDeletedAccount, context: JobContext) -
         .fact("Deleted", moment(deleted_at))
         .fact("Can be restored until", moment(deleted_at + RESTORABLE))
         .why(format!(
-            "You're receiving this email because this address had an account at {house}. If that wasn't you just now, do \
+            "You're receiving this email because this address had an account at {product}. If that wasn't you just now, do \
              nothing: whoever it was has learned nothing."
         ));
     context.post(&user, letter).await

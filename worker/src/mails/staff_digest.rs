@@ -3,13 +3,15 @@
 use sea_orm::{ColumnTrait, ConnectionTrait, DbErr, EntityTrait, PaginatorTrait, QueryFilter};
 use serde::{Deserialize, Serialize};
 use usher_shared::{
-    entity::{
-        job::{self, JobState},
-        mail::{self, MailState},
-        mail_breaker, mail_suppression, user,
+    foundation::{
+        entity::{
+            job::{self, JobState},
+            mail::{self, MailState},
+            mail_breaker, mail_suppression, user,
+        },
+        time::{first_id, now},
     },
     jobs::{Job, MAIL_QUEUE, Options, Priority, enqueue_with},
-    time::{first_id, now},
 };
 
 use crate::{JobContext, JobError, Letter};
@@ -61,17 +63,19 @@ pub(super) async fn send(job: StaffDigestMail, context: JobContext) -> Result<()
         return Ok(());
     };
     let news = News::read(&context.db).await?;
-    let (house, admin) = (context.house(), &context.config.admin_url);
-    let mut letter = Letter::new(format!("{house}, the last 24 hours"))
+    let (product, admin) = (context.product(), &context.config.admin_url);
+    let mut letter = Letter::new(format!("{product}, the last 24 hours"))
         .line(format!(
-            "What happened in {house} since this time yesterday. More is in the admin: {admin}/admin"
+            "What happened in {product} since this time yesterday. More is in the admin: {admin}/admin"
         ))
         .fact("New accounts", news.accounts.to_string())
         .fact("Mails sent", news.sent.to_string())
         .fact("Mails that failed", news.failed.to_string())
         .fact("Dead jobs", news.dead.to_string())
         .fact("Dead addresses", news.suppressed.to_string())
-        .why(format!("You receive this mail because you are a superuser of {house}."));
+        .why(format!(
+            "You receive this mail because you are a superuser of {product}."
+        ));
     for breaker in news.breakers {
         letter = letter.line(format!(
             "Mail waits since {}: {}.",

@@ -1,7 +1,7 @@
 //! `welcome_email`: greets a new account and lets its owner set the first password.
 
 use chrono::Duration;
-use usher_shared::{entity::mail_token::MailTokenPurpose, jobs::WelcomeEmail};
+use usher_shared::{foundation::entity::mail_token::MailTokenPurpose, jobs::WelcomeEmail};
 
 use crate::{JobContext, JobError, Letter};
 
@@ -19,12 +19,12 @@ pub(super) async fn send(job: WelcomeEmail, context: JobContext) -> Result<(), J
     }
     let purpose = MailTokenPurpose::SetPassword;
     let link = context.link("set-password", user.id, purpose, LINK_LIFETIME, &user.email);
-    let house = context.house();
-    let letter = Letter::new(format!("Welcome to {house}"))
+    let product = context.product();
+    let letter = Letter::new(format!("Welcome to {product}"))
         .line("Your account is ready. Choose a password, and you can sign in.")
         .button("Set your password", link)
         .why(format!(
-            "You're receiving this email because an account was created with this address at {house}. If you don't \
+            "You're receiving this email because an account was created with this address at {product}. If you don't \
              know why, do nothing: nobody can sign in without this link."
         ));
     let delivery = context.deliver(&user, letter).await?;

@@ -1,4 +1,4 @@
-//! What waits, as the ledger knows it: the same from every worker that is asked.
+//! What waits, as the jobs table knows it: the same from every worker that is asked.
 
 use std::{fmt::Write, time::Duration};
 
@@ -10,12 +10,14 @@ use sea_orm::{
 };
 use tokio::{sync::Mutex, time::Instant};
 use usher_shared::{
-    entity::{
-        job::{self, JobState},
-        mail_breaker,
+    foundation::{
+        entity::{
+            job::{self, JobState},
+            mail_breaker,
+        },
+        time::{first_id, now},
     },
     jobs::Priority,
-    time::{first_id, now},
 };
 
 /// An answer is good for this long, however often it is asked for.
@@ -24,7 +26,7 @@ const FRESH: Duration = Duration::from_secs(5);
 const PATIENCE: Duration = Duration::from_secs(2);
 /// Jobs are counted up to this many a queue: more is "too many" all the same.
 const COUNTED: u64 = 100_000;
-/// New jobs are left to their hint for so long.
+/// New jobs are left to their wake-up for so long.
 const ANNOUNCED: chrono::Duration = chrono::Duration::seconds(1);
 
 /// The last answer.
@@ -34,7 +36,7 @@ pub(crate) struct Backlog {
 }
 
 impl Backlog {
-    /// The lines for `/metrics`; empty while the ledger does not answer.
+    /// The lines for `/metrics`; empty while the jobs table does not answer.
     pub(crate) async fn render(&self, db: &DatabaseConnection, queues: &[String]) -> String {
         let mut last = self.last.lock().await;
         if let Some((at, text)) = &*last

@@ -1,8 +1,8 @@
 //! `delete_account`: an owner wanted the end of the account a week ago, and has not thought better of it.
 
 use usher_shared::{
+    accounts::users::{self, ChangeError},
     jobs::DeleteAccount,
-    users::{self, ChangeError},
 };
 
 use crate::{JobContext, JobError};

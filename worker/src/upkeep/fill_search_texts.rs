@@ -2,8 +2,8 @@
 
 use serde::{Deserialize, Serialize};
 use usher_shared::{
+    accounts::users,
     jobs::{Job, Priority},
-    users,
 };
 
 use crate::{JobContext, JobError};

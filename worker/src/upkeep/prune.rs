@@ -17,7 +17,7 @@ impl Job for Prune {
 pub(crate) async fn prune(_: Prune, context: JobContext) -> Result<(), JobError> {
     let mut all = Pruned::default();
     loop {
-        let batch = context.ledger.prune(Retention::default()).await?;
+        let batch = context.job_store.prune(Retention::default()).await?;
         if batch == Pruned::default() {
             break;
         }

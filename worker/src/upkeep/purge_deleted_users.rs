@@ -4,12 +4,14 @@ use sea_orm::{ColumnTrait, DbErr, EntityTrait, QueryFilter, QueryOrder, QuerySel
 use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
 use usher_shared::{
+    accounts::users,
     audit::{self, Actor, Entry},
-    db::ForeignKeys,
-    entity::{mail, mail_suppression, user},
+    foundation::{
+        db::ForeignKeys,
+        entity::{mail, mail_suppression, user},
+        time::now,
+    },
     jobs::{Job, Priority},
-    time::now,
-    users,
 };
 
 use crate::{JobContext, JobError};

@@ -7,17 +7,21 @@ use sea_orm::{
 };
 use serde::{Deserialize, Serialize};
 use usher_shared::{
+    accounts::{
+        mfa,
+        users::{self, Standing},
+    },
     audit::Actor,
-    db::ForeignKeys,
-    entity::{
-        idempotency_key, mail_breaker, mail_token, mfa_challenge, mfa_factor, session, spent_form_token,
-        user::{self, UserStatus},
+    foundation::{
+        db::ForeignKeys,
+        entity::{
+            idempotency_key, mail_breaker, mail_token, mfa_challenge, mfa_factor, session, spent_form_token,
+            user::{self, UserStatus},
+        },
+        rules::Reason,
+        time::now,
     },
     jobs::{Job, Priority},
-    mfa,
-    rules::Reason,
-    time::now,
-    users::{self, Standing},
 };
 
 use crate::{JobContext, JobError};

@@ -3,15 +3,17 @@
 use chrono::{DateTime, TimeDelta, Utc};
 use sea_orm::{ConnectionTrait, DbBackend, Statement};
 use usher_shared::{
-    entity::job::{self, JobState},
+    foundation::{
+        entity::job::{self, JobState},
+        time::now,
+    },
     jobs::Options,
-    time::now,
 };
 use usher_testkit::{Folder, Running, TestDb, run};
 
 use crate::{
     suspects::{Rough, rough_jobs},
-    yard::Yard,
+    yard::TestWorker,
 };
 
 /// How wrong its clock is, by the first line of its log.
@@ -38,7 +40,7 @@ fn ran_once_in_time(job: &job::Model) {
 fn a_worker_whose_clock_is_minutes_off_takes_no_lease_away_and_runs_nothing_early_or_late() {
     for offset in ["+10m", "-10m"] {
         run(async {
-            let yard = Yard::with(TestDb::postgres().await, &[], false).await;
+            let yard = TestWorker::with(TestDb::postgres().await, &[], false).await;
             yard.sql(
                 "INSERT INTO job_schedules (name, queue, kind, version, payload, priority, cron, time_zone, catch_up, \
                  enabled, next_run_at, row_version, created_at, updated_at) \
@@ -74,7 +76,7 @@ fn a_worker_whose_clock_is_minutes_off_takes_no_lease_away_and_runs_nothing_earl
             let sql = "SELECT last_run_at <= now() AND next_run_at BETWEEN now() - interval '1 minute' \
                        AND now() + interval '1 minute' AS kept FROM job_schedules WHERE name = 'each_minute'";
             let row = yard
-                .house
+                .context
                 .db
                 .query_one_raw(Statement::from_string(DbBackend::Postgres, sql))
                 .await;

@@ -1,17 +1,17 @@
 //! What mails cost the database.
 
 use sea_orm::{ConnectionTrait, DbBackend, Statement};
-use usher_shared::entity::job::JobState;
+use usher_shared::foundation::entity::job::JobState;
 use usher_testkit::{SmtpSink, TestDb, run};
 use usher_worker::{Options, registry};
 
-use crate::yard::{PATIENCE, Yard};
+use crate::yard::{PATIENCE, TestWorker};
 
-async fn commits(yard: &Yard) -> i64 {
+async fn commits(yard: &TestWorker) -> i64 {
     yard.sql("SELECT pg_stat_force_next_flush()").await;
     let sql = "SELECT xact_commit FROM pg_stat_database WHERE datname = current_database()";
     let row = yard
-        .house
+        .context
         .db
         .query_one_raw(Statement::from_string(DbBackend::Postgres, sql))
         .await
@@ -25,7 +25,7 @@ fn mails_that_are_sent_at_the_same_time_are_written_together() {
         const MAILS: usize = 400;
         let smtp = SmtpSink::start().await;
         let url = smtp.url();
-        let yard = Yard::with(TestDb::postgres().await, &[("SMTP_URL", url.as_str())], true).await;
+        let yard = TestWorker::with(TestDb::postgres().await, &[("SMTP_URL", url.as_str())], true).await;
         let mut jobs = Vec::new();
         for number in 0..MAILS {
             let user = yard.sign_up("Ada Lovelace", &format!("ada{number}@example.org")).await;

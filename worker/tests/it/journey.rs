@@ -2,14 +2,14 @@
 
 use std::time::{Duration, Instant};
 
-use usher_shared::{entity::job::JobState, jobs};
-use usher_testkit::{Redis, eventually, on_both};
+use usher_shared::{foundation::entity::job::JobState, jobs};
+use usher_testkit::{Redis, TestDb, eventually, on_both};
 use usher_worker::Registry;
 
-use crate::yard::{Notes, PATIENCE, Probe, QUICK, Yard};
+use crate::yard::{Notes, PATIENCE, Probe, QUICK, TestWorker};
 
 /// How long each of them waited, the shortest first.
-async fn thirty_jobs_run_once_each(yard: &Yard) -> Vec<Duration> {
+async fn thirty_jobs_run_once_each(yard: &TestWorker) -> Vec<Duration> {
     let notes = Notes::default();
     let seen = notes.clone();
     let worker = yard.start(Registry::new().register::<Probe>(QUICK, move |job: Probe, _| {
@@ -45,66 +45,69 @@ async fn thirty_jobs_run_once_each(yard: &Yard) -> Vec<Duration> {
     latencies
 }
 
-/// Where hints do their work, most jobs of a round start within milliseconds; by the ledger alone it takes a second. A
+/// Where wake-ups do their work, most jobs of a round start within milliseconds; by the jobs table alone it takes a second. A
 /// busy machine has some rounds to show it.
-async fn most_start_by_their_hints(yard: &Yard) {
-    eventually(PATIENCE * 3, "most start by their hints", async || {
+async fn most_start_by_their_hints(yard: &TestWorker) {
+    eventually(PATIENCE * 3, "most start by their wake_ups", async || {
         (thirty_jobs_run_once_each(yard).await[15] < Duration::from_millis(100)).then_some(())
     })
     .await;
 }
 
-on_both! {
-    async fn in_one_process_a_job_starts_within_milliseconds_of_its_commit(db: TestDb) {
-        most_start_by_their_hints(&Yard::embedded(db).await).await;
-    }
+#[on_both]
+async fn in_one_process_a_job_starts_within_milliseconds_of_its_commit(db: TestDb) {
+    most_start_by_their_hints(&TestWorker::embedded(db).await).await;
+}
 
-    async fn over_redis_a_job_starts_within_milliseconds_of_its_commit(db: TestDb) {
-        let redis = Redis::start().await;
-        most_start_by_their_hints(&Yard::with(db, &[("REDIS_URL", &redis.url())], false).await).await;
-    }
+#[on_both]
+async fn over_redis_a_job_starts_within_milliseconds_of_its_commit(db: TestDb) {
+    let redis = Redis::start().await;
+    most_start_by_their_hints(&TestWorker::with(db, &[("REDIS_URL", &redis.url())], false).await).await;
+}
 
-    async fn without_a_queue_jobs_are_found_in_the_ledger(db: TestDb) {
-        thirty_jobs_run_once_each(&Yard::with(db, &[], false).await).await;
-    }
+#[on_both]
+async fn without_a_queue_jobs_are_found_in_the_ledger(db: TestDb) {
+    thirty_jobs_run_once_each(&TestWorker::with(db, &[], false).await).await;
+}
 
-    async fn a_job_of_a_rolled_back_transaction_never_was(db: TestDb) {
-        let yard = Yard::embedded(db).await;
-        let notes = Notes::default();
-        let seen = notes.clone();
-        let worker = yard.start(Registry::new().register::<Probe>(QUICK, move |job: Probe, _| {
-            seen.add(job.number);
-            async { Ok(()) }
-        }));
-        let tx = yard.house.ledger.begin().await.unwrap();
-        jobs::enqueue(&tx, Probe { number: 1 }).await.unwrap();
-        drop(tx);
-        let kept = yard.enqueue(Probe { number: 2 }).await;
-        yard.reaches(kept, JobState::Done).await;
+#[on_both]
+async fn a_job_of_a_rolled_back_transaction_never_was(db: TestDb) {
+    let yard = TestWorker::embedded(db).await;
+    let notes = Notes::default();
+    let seen = notes.clone();
+    let worker = yard.start(Registry::new().register::<Probe>(QUICK, move |job: Probe, _| {
+        seen.add(job.number);
+        async { Ok(()) }
+    }));
+    let tx = yard.context.job_store.begin().await.unwrap();
+    jobs::enqueue(&tx, Probe { number: 1 }).await.unwrap();
+    drop(tx);
+    let kept = yard.enqueue(Probe { number: 2 }).await;
+    yard.reaches(kept, JobState::Done).await;
+    worker.stop().await;
+    assert_eq!(notes.all(), [2]);
+}
+
+#[on_both]
+async fn a_backlog_is_worked_off_in_batches_by_two_workers_without_a_double(db: TestDb) {
+    let yard = TestWorker::with(db, &[], false).await;
+    let notes = Notes::default();
+    let tx = yard.context.job_store.begin().await.unwrap();
+    for number in 0..300 {
+        jobs::enqueue(&tx, Probe { number }).await.unwrap();
+    }
+    tx.commit().await.unwrap();
+    let seen = notes.clone();
+    let registry = Registry::new().register::<Probe>(QUICK, move |job: Probe, _| {
+        seen.add(job.number);
+        async { Ok(()) }
+    });
+    let workers = [yard.start(registry.clone()), yard.start(registry)];
+    eventually(PATIENCE, "300 jobs run", async || (notes.count() >= 300).then_some(())).await;
+    for worker in workers {
         worker.stop().await;
-        assert_eq!(notes.all(), [2]);
     }
-
-    async fn a_backlog_is_worked_off_in_batches_by_two_workers_without_a_double(db: TestDb) {
-        let yard = Yard::with(db, &[], false).await;
-        let notes = Notes::default();
-        let tx = yard.house.ledger.begin().await.unwrap();
-        for number in 0..300 {
-            jobs::enqueue(&tx, Probe { number }).await.unwrap();
-        }
-        tx.commit().await.unwrap();
-        let seen = notes.clone();
-        let registry = Registry::new().register::<Probe>(QUICK, move |job: Probe, _| {
-            seen.add(job.number);
-            async { Ok(()) }
-        });
-        let workers = [yard.start(registry.clone()), yard.start(registry)];
-        eventually(PATIENCE, "300 jobs run", async || (notes.count() >= 300).then_some(())).await;
-        for worker in workers {
-            worker.stop().await;
-        }
-        let mut notes = notes.all();
-        notes.sort_unstable();
-        assert_eq!(notes, (0..300).collect::<Vec<_>>());
-    }
+    let mut notes = notes.all();
+    notes.sort_unstable();
+    assert_eq!(notes, (0..300).collect::<Vec<_>>());
 }

@@ -1,4 +1,4 @@
-//! The worker from outside: real databases, Redis and an SMTP server; jobs go in by the ledger, and what comes out is
+//! The worker from outside: real databases, Redis and an SMTP server; jobs go in by the jobs table, and what comes out is
 //! read from the tables and the mailbox.
 
 mod clocks;

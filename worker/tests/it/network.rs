@@ -4,7 +4,7 @@ use std::{sync::Arc, time::Duration};
 
 use sea_orm::{ConnectionTrait, EntityTrait, QuerySelect};
 use usher_migrations::{Migrator, MigratorTrait};
-use usher_shared::{
+use usher_shared::foundation::{
     db::{PoolOptions, connect},
     entity::{
         job::{self, JobState},
@@ -19,7 +19,7 @@ use usher_worker::{JobContext, Options, Policy, Registry, registry};
 
 use crate::{
     processes::{get, worker},
-    yard::{Notes, PATIENCE, Probe, QUICK, Yard},
+    yard::{Notes, PATIENCE, Probe, QUICK, TestWorker},
 };
 
 fn probes() -> Registry {
@@ -31,7 +31,7 @@ fn a_worker_whose_connection_falls_silent_before_its_first_question_asks_again()
     run(async {
         let db = TestDb::postgres().await;
         let (network, url) = Proxy::instead_of(db.url());
-        let (yard, far) = (Yard::with(db, &[], false).await, Yard::at(&url).await);
+        let (yard, far) = (TestWorker::with(db, &[], false).await, TestWorker::at(&url).await);
         network.strand();
         let working = far.start(probes());
         let job = yard.enqueue(Probe { number: 1 }).await;
@@ -45,7 +45,7 @@ fn a_worker_whose_connections_fall_silent_over_and_over_opens_new_ones() {
     run(async {
         let db = TestDb::postgres().await;
         let (network, url) = Proxy::instead_of(db.url());
-        let (yard, far) = (Yard::with(db, &[], false).await, Yard::at(&url).await);
+        let (yard, far) = (TestWorker::with(db, &[], false).await, TestWorker::at(&url).await);
         let policy = Policy {
             attempts: 100,
             timeout: Duration::from_secs(2),
@@ -85,7 +85,7 @@ fn a_handler_does_not_wait_for_a_silent_connection_until_its_time_limit() {
     run(async {
         let db = TestDb::postgres().await;
         let (network, url) = Proxy::instead_of(db.url());
-        let (yard, far) = (Yard::with(db, &[], false).await, Yard::at(&url).await);
+        let (yard, far) = (TestWorker::with(db, &[], false).await, TestWorker::at(&url).await);
         let (within, gate) = (Notes::default(), Arc::new(tokio::sync::Semaphore::new(0)));
         let policy = Policy {
             timeout: Duration::from_secs(3600),
@@ -141,8 +141,8 @@ fn a_claim_whose_answer_got_lost_is_no_crash() {
         let settings = [("REDIS_URL", redis.url())];
         let settings = settings.each_ref().map(|(name, value)| (*name, value.as_str()));
         let (yard, far) = (
-            Yard::with(db, &settings, false).await,
-            Yard::at_with(&url, &settings).await,
+            TestWorker::with(db, &settings, false).await,
+            TestWorker::at_with(&url, &settings).await,
         );
         let working = far.start(probes());
         let job = loop {
@@ -170,7 +170,7 @@ fn a_worker_that_is_cut_off_stops_its_handler_and_another_one_runs_the_job() {
     run(async {
         let db = TestDb::postgres().await;
         let (network, url) = Proxy::instead_of(db.url());
-        let (yard, far) = (Yard::with(db, &[], false).await, Yard::at(&url).await);
+        let (yard, far) = (TestWorker::with(db, &[], false).await, TestWorker::at(&url).await);
         let (started, ended) = (Notes::default(), Notes::default());
         let kinds = |place: &'static str| {
             let (started, ended) = (started.clone(), ended.clone());
@@ -209,7 +209,7 @@ fn a_row_that_a_vanished_worker_has_locked_is_free_again() {
     run(async {
         let db = TestDb::postgres().await;
         let (network, url) = Proxy::instead_of(db.url());
-        let (yard, far) = (Yard::with(db, &[], false).await, Yard::at(&url).await);
+        let (yard, far) = (TestWorker::with(db, &[], false).await, TestWorker::at(&url).await);
         let locked = Notes::default();
         let noting = locked.clone();
         let locks_and_hangs = Registry::new().register::<Probe>(QUICK, move |_, context: JobContext| {
@@ -245,59 +245,74 @@ fn a_row_that_a_vanished_worker_has_locked_is_free_again() {
     });
 }
 
-on_both! {
-    async fn a_redis_that_answers_and_takes_nothing_holds_no_job_up(db: TestDb) {
-        let redis = Redis::start().await;
-        let yard = Yard::with(db, &[("REDIS_URL", &redis.url())], false).await;
-        let working = yard.start(probes());
-        let first = yard.enqueue(Probe { number: 1 }).await;
-        yard.reaches(first, JobState::Done).await;
-        redis.configure("maxmemory", "1").await;
-        for number in 2..5 {
-            let id = yard.enqueue(Probe { number }).await;
-            yard.reaches(id, JobState::Done).await;
-        }
-        redis.configure("maxmemory", "0").await;
-        let last = yard.enqueue(Probe { number: 5 }).await;
-        yard.reaches(last, JobState::Done).await;
-        working.stop().await;
-    }
-
-    async fn a_redis_that_hangs_holds_no_job_up(db: TestDb) {
-        let redis = Redis::start().await;
-        let (network, url) = Proxy::instead_of(&redis.url());
-        let yard = Yard::with(db, &[("REDIS_URL", &url)], false).await;
-        let working = yard.start(probes());
-        for flow in [Flow::Passes, Flow::Stalls, Flow::StallsAnswers, Flow::Refuses, Flow::Passes] {
-            network.set(flow);
-            let id = yard.enqueue(Probe { number: 1 }).await;
-            yard.reaches(id, JobState::Done).await;
-        }
-        network.strand();
-        let id = yard.enqueue(Probe { number: 2 }).await;
+#[on_both]
+async fn a_redis_that_answers_and_takes_nothing_holds_no_job_up(db: TestDb) {
+    let redis = Redis::start().await;
+    let yard = TestWorker::with(db, &[("REDIS_URL", &redis.url())], false).await;
+    let working = yard.start(probes());
+    let first = yard.enqueue(Probe { number: 1 }).await;
+    yard.reaches(first, JobState::Done).await;
+    redis.configure("maxmemory", "1").await;
+    for number in 2..5 {
+        let id = yard.enqueue(Probe { number }).await;
         yard.reaches(id, JobState::Done).await;
-        working.stop().await;
     }
+    redis.configure("maxmemory", "0").await;
+    let last = yard.enqueue(Probe { number: 5 }).await;
+    yard.reaches(last, JobState::Done).await;
+    working.stop().await;
+}
 
-    async fn a_late_failure_does_not_hide_that_another_worker_sent_the_mail(db: TestDb) {
-        let sink = SmtpSink::start().await;
-        let (network, url) = Proxy::instead_of(&sink.url());
-        let yard = Yard::with(db, &[("SMTP_URL", &url)], true).await;
-        sink.misbehave(Step::Recipient, Deed::Says("451 4.3.0 Later"));
-        network.set(Flow::StallsAnswers);
-        let user = yard.sign_up("Ada Lovelace", "ada@example.org").await;
-        let working = yard.start(registry());
-        eventually(PATIENCE, "the mail is under way", async || (sink.connections() == 1).then_some(())).await;
-        // Another worker takes the job over and sends the mail.
-        let id = yard.job_of(&user).await.id;
-        yard.sql("UPDATE mails SET state = 'sent', answer = '250 accepted'").await;
-        yard.sql("UPDATE jobs SET state = 'done', lease_token = NULL, lease_until = NULL").await;
-        network.set(Flow::Passes);
-        working.stop().await;
-        let [mail] = <[_; 1]>::try_from(yard.mails().await).unwrap();
-        assert_eq!((mail.state, mail.answer.as_deref()), (MailState::Sent, Some("250 accepted")));
-        assert_eq!(yard.job(id).await.state, JobState::Done);
+#[on_both]
+async fn a_redis_that_hangs_holds_no_job_up(db: TestDb) {
+    let redis = Redis::start().await;
+    let (network, url) = Proxy::instead_of(&redis.url());
+    let yard = TestWorker::with(db, &[("REDIS_URL", &url)], false).await;
+    let working = yard.start(probes());
+    for flow in [
+        Flow::Passes,
+        Flow::Stalls,
+        Flow::StallsAnswers,
+        Flow::Refuses,
+        Flow::Passes,
+    ] {
+        network.set(flow);
+        let id = yard.enqueue(Probe { number: 1 }).await;
+        yard.reaches(id, JobState::Done).await;
     }
+    network.strand();
+    let id = yard.enqueue(Probe { number: 2 }).await;
+    yard.reaches(id, JobState::Done).await;
+    working.stop().await;
+}
+
+#[on_both]
+async fn a_late_failure_does_not_hide_that_another_worker_sent_the_mail(db: TestDb) {
+    let sink = SmtpSink::start().await;
+    let (network, url) = Proxy::instead_of(&sink.url());
+    let yard = TestWorker::with(db, &[("SMTP_URL", &url)], true).await;
+    sink.misbehave(Step::Recipient, Deed::Says("451 4.3.0 Later"));
+    network.set(Flow::StallsAnswers);
+    let user = yard.sign_up("Ada Lovelace", "ada@example.org").await;
+    let working = yard.start(registry());
+    eventually(PATIENCE, "the mail is under way", async || {
+        (sink.connections() == 1).then_some(())
+    })
+    .await;
+    // Another worker takes the job over and sends the mail.
+    let id = yard.job_of(&user).await.id;
+    yard.sql("UPDATE mails SET state = 'sent', answer = '250 accepted'")
+        .await;
+    yard.sql("UPDATE jobs SET state = 'done', lease_token = NULL, lease_until = NULL")
+        .await;
+    network.set(Flow::Passes);
+    working.stop().await;
+    let [mail] = <[_; 1]>::try_from(yard.mails().await).unwrap();
+    assert_eq!(
+        (mail.state, mail.answer.as_deref()),
+        (MailState::Sent, Some("250 accepted"))
+    );
+    assert_eq!(yard.job(id).await.state, JobState::Done);
 }
 
 #[test]
@@ -334,7 +349,7 @@ fn a_worker_waits_for_a_database_that_is_not_there_and_says_so_once() {
         );
 
         postgres.start_again().await;
-        let yard = Yard::at(&url).await;
+        let yard = TestWorker::at(&url).await;
         yard.sign_up("Ada Lovelace", "ada@example.org").await;
         sink.wait_for(1, PATIENCE).await;
         assert_eq!(get(&address, "/health/ready").await.unwrap().0, 200);
@@ -342,39 +357,38 @@ fn a_worker_waits_for_a_database_that_is_not_there_and_says_so_once() {
     });
 }
 
-on_both! {
-    async fn a_worker_works_without_the_redis_it_was_promised_says_so_once_and_takes_it_when_it_comes(db: TestDb) {
-        let mut redis = Redis::start().await;
-        redis.stop();
-        let (sink, address) = (SmtpSink::start().await, format!("127.0.0.1:{}", free_port()));
-        let running = worker(db.url())
-            .env("REDIS_URL", redis.url())
-            .env("SMTP_URL", sink.url())
-            .env("METRICS_ADDR", &address)
-            .ready_at(&address)
-            .start(&Folder::new())
-            .await;
-        let yard = Yard::with(db, &[], false).await;
-        let health = async |redis: &str| {
-            let expected = format!(r#"{{"status":"ready","database":"ok","redis":"{redis}"}}"#);
-            eventually(PATIENCE, &expected, async || {
-                (get(&address, "/health/ready").await? == (200, expected.clone())).then_some(())
-            })
-            .await;
-        };
-        health("unreachable").await;
-        for round in 1..=3 {
-            yard.sign_up("Ada Lovelace", &format!("ada{round}@example.org")).await;
-            sink.wait_for(round, PATIENCE).await;
-        }
-        let log = running.log();
-        assert_eq!(log.matches("polling the ledger until it does").count(), 1, "{log}");
-        redis.start_again().await;
-        health("ok").await;
-        eventually(PATIENCE, "it says that Redis is there", async || {
-            running.log().contains("the queue answers again").then_some(())
+#[on_both]
+async fn a_worker_works_without_the_redis_it_was_promised_says_so_once_and_takes_it_when_it_comes(db: TestDb) {
+    let mut redis = Redis::start().await;
+    redis.stop();
+    let (sink, address) = (SmtpSink::start().await, format!("127.0.0.1:{}", free_port()));
+    let running = worker(db.url())
+        .env("REDIS_URL", redis.url())
+        .env("SMTP_URL", sink.url())
+        .env("METRICS_ADDR", &address)
+        .ready_at(&address)
+        .start(&Folder::new())
+        .await;
+    let yard = TestWorker::with(db, &[], false).await;
+    let health = async |redis: &str| {
+        let expected = format!(r#"{{"status":"ready","database":"ok","redis":"{redis}"}}"#);
+        eventually(PATIENCE, &expected, async || {
+            (get(&address, "/health/ready").await? == (200, expected.clone())).then_some(())
         })
         .await;
-        assert_eq!(running.terminate().await, 0);
+    };
+    health("unreachable").await;
+    for round in 1..=3 {
+        yard.sign_up("Ada Lovelace", &format!("ada{round}@example.org")).await;
+        sink.wait_for(round, PATIENCE).await;
     }
+    let log = running.log();
+    assert_eq!(log.matches("polling the ledger until it does").count(), 1, "{log}");
+    redis.start_again().await;
+    health("ok").await;
+    eventually(PATIENCE, "it says that Redis is there", async || {
+        running.log().contains("the queue answers again").then_some(())
+    })
+    .await;
+    assert_eq!(running.terminate().await, 0);
 }

@@ -4,14 +4,16 @@ use std::{collections::HashSet, time::Duration};
 
 use usher_migrations::{Migrator, MigratorTrait};
 use usher_shared::{
-    SecretKey,
-    db::{PoolOptions, connect},
-    entity::job::JobState,
+    foundation::{
+        crypto::SecretKey,
+        db::{PoolOptions, connect},
+        entity::job::JobState,
+    },
     jobs::{Options, PasswordChanged},
 };
 use usher_testkit::{Folder, Postgres, Program, Redis, Smtp, TestDb, eventually, free_port, on_both};
 
-use crate::yard::{PATIENCE, Yard};
+use crate::yard::{PATIENCE, TestWorker};
 
 pub fn worker(database: &str) -> Program {
     Program::at(env!("CARGO_BIN_EXE_usher-worker"))
@@ -30,91 +32,114 @@ pub async fn get(address: &str, path: &str) -> Option<(u16, String)> {
     Some((answer.status().as_u16(), answer.text().await.ok()?))
 }
 
-on_both! {
-    async fn a_process_sends_mail_tells_its_health_and_stops_on_sigterm(db: TestDb) {
-        let smtp = Smtp::start().await;
-        let yard = Yard::with(db, &[], false).await;
-        let (folder, address) = (Folder::new(), format!("127.0.0.1:{}", free_port()));
-        let running = worker(yard.url())
-            .env("SMTP_URL", smtp.url())
-            .env("METRICS_ADDR", &address)
-            .arg("--queues")
-            .arg("mail:2,default")
-            .arg("--concurrency=4")
-            .ready_at(&address)
-            .start(&folder)
-            .await;
-        let user = yard.sign_up("Ada Lovelace", "ada.secret@example.org").await;
-        smtp.wait_for(1, PATIENCE).await;
-        yard.reaches(yard.job_of(&user).await.id, JobState::Done).await;
-        let (status, body) = get(&address, "/health/ready").await.unwrap();
-        assert_eq!((status, body.as_str()), (200, r#"{"status":"ready","database":"ok","redis":"off"}"#));
-        assert_eq!(get(&address, "/health/live").await.unwrap().0, 200);
-        let (_, metrics) = get(&address, "/metrics").await.unwrap();
-        for line in ["usher_jobs_started_total", "usher_jobs_done_total"] {
-            assert!(metrics.contains(&format!("{line}{{kind=\"welcome_email\"}} 1\n")), "{metrics}");
-        }
-        for line in [
-            "usher_jobs_running{kind=\"welcome_email\"} 0\n",
-            "usher_job_latency_seconds_count{kind=\"welcome_email\"} 1\n",
-            "usher_job_run_seconds_bucket{kind=\"welcome_email\",le=\"30\"} 1\n",
-            "usher_queue_ready{queue=\"mail\"} 0\n",
-            "usher_queue_oldest_seconds{queue=\"default\"} 0\n",
-            "usher_mail_breakers_open 0\n",
-            "usher_jobs_enqueued_last_minute{kind=\"welcome_email\"} 1\n",
-        ] {
-            assert!(metrics.contains(line), "{line} is not in {metrics}");
-        }
-        let log = running.log();
-        assert!(!log.contains("ada.secret"), "an address in the log: {log}");
-        let id = yard.job_of(&user).await.id.to_string();
-        let story: Vec<_> = log.lines().filter(|line| line.contains(&id)).collect();
-        for (line, event) in story.iter().zip(["mail sent", "done"]) {
-            assert!(line.contains(event) && line.contains("welcome_email"), "{story:?}");
-        }
-        assert_eq!(story.len(), 2, "{story:?}");
-        assert_eq!(running.terminate().await, 0);
-    }
-
-    async fn what_waits_is_told_by_every_worker(db: TestDb) {
-        let yard = Yard::with(db, &[], false).await;
-        yard.sign_up("Ada Lovelace", "ada@example.org").await;
-        let later = usher_shared::time::now() + chrono::Duration::hours(1);
-        yard.enqueue_with(PasswordChanged { user_id: 1 }, Options::at(later)).await;
-        let (folder, address) = (Folder::new(), format!("127.0.0.1:{}", free_port()));
-        let idle = worker(yard.url()).env("METRICS_ADDR", &address).arg("--queues=default").ready_at(&address).start(&folder).await;
-        let metrics = eventually(PATIENCE, "the mail has waited for a second", async || {
-            let (_, metrics) = get(&address, "/metrics").await?;
-            let oldest = metrics.lines().find_map(|line| line.strip_prefix("usher_queue_oldest_seconds{queue=\"mail\"} "))?;
-            (oldest.parse::<f64>().unwrap() >= 1.0).then_some(metrics)
-        })
+#[on_both]
+async fn a_process_sends_mail_tells_its_health_and_stops_on_sigterm(db: TestDb) {
+    let smtp = Smtp::start().await;
+    let yard = TestWorker::with(db, &[], false).await;
+    let (folder, address) = (Folder::new(), format!("127.0.0.1:{}", free_port()));
+    let running = worker(yard.url())
+        .env("SMTP_URL", smtp.url())
+        .env("METRICS_ADDR", &address)
+        .arg("--queues")
+        .arg("mail:2,default")
+        .arg("--concurrency=4")
+        .ready_at(&address)
+        .start(&folder)
         .await;
-        assert!(metrics.contains("usher_queue_ready{queue=\"mail\"} 1\n"), "{metrics}");
-        assert!(metrics.contains("usher_queue_ready{queue=\"default\"} 0\n"), "{metrics}");
-        assert_eq!(idle.terminate().await, 0);
+    let user = yard.sign_up("Ada Lovelace", "ada.secret@example.org").await;
+    smtp.wait_for(1, PATIENCE).await;
+    yard.reaches(yard.job_of(&user).await.id, JobState::Done).await;
+    let (status, body) = get(&address, "/health/ready").await.unwrap();
+    assert_eq!(
+        (status, body.as_str()),
+        (200, r#"{"status":"ready","database":"ok","redis":"off"}"#)
+    );
+    assert_eq!(get(&address, "/health/live").await.unwrap().0, 200);
+    let (_, metrics) = get(&address, "/metrics").await.unwrap();
+    for line in ["usher_jobs_started_total", "usher_jobs_done_total"] {
+        assert!(
+            metrics.contains(&format!("{line}{{kind=\"welcome_email\"}} 1\n")),
+            "{metrics}"
+        );
     }
+    for line in [
+        "usher_jobs_running{kind=\"welcome_email\"} 0\n",
+        "usher_job_latency_seconds_count{kind=\"welcome_email\"} 1\n",
+        "usher_job_run_seconds_bucket{kind=\"welcome_email\",le=\"30\"} 1\n",
+        "usher_queue_ready{queue=\"mail\"} 0\n",
+        "usher_queue_oldest_seconds{queue=\"default\"} 0\n",
+        "usher_mail_breakers_open 0\n",
+        "usher_jobs_enqueued_last_minute{kind=\"welcome_email\"} 1\n",
+    ] {
+        assert!(metrics.contains(line), "{line} is not in {metrics}");
+    }
+    let log = running.log();
+    assert!(!log.contains("ada.secret"), "an address in the log: {log}");
+    let id = yard.job_of(&user).await.id.to_string();
+    let story: Vec<_> = log.lines().filter(|line| line.contains(&id)).collect();
+    for (line, event) in story.iter().zip(["mail sent", "done"]) {
+        assert!(line.contains(event) && line.contains("welcome_email"), "{story:?}");
+    }
+    assert_eq!(story.len(), 2, "{story:?}");
+    assert_eq!(running.terminate().await, 0);
+}
 
-    async fn a_killed_worker_loses_no_mail(db: TestDb) {
-        let (smtp, redis, folder) = (Smtp::start().await, Redis::start().await, Folder::new());
-        let yard = Yard::with(db, &[("REDIS_URL", &redis.url())], false).await;
-        let program = worker(yard.url()).env("REDIS_URL", redis.url()).env("SMTP_URL", smtp.url());
-        let mut jobs = Vec::new();
-        for number in 0..120 {
-            let user = yard.sign_up("Ada Lovelace", &format!("ada{number}@example.org")).await;
-            jobs.push(yard.job_of(&user).await.id);
-        }
-        let first = program.start(&folder).await;
-        smtp.wait_for(20, PATIENCE).await;
-        first.kill();
-        let second = program.start(&folder).await;
-        for id in &jobs {
-            yard.reaches(*id, JobState::Done).await;
-        }
-        assert_eq!(second.terminate().await, 0);
-        let ids: HashSet<_> = smtp.mails().into_iter().map(|mail| mail.message_id).collect();
-        assert_eq!(ids.len(), 120);
-        assert!(smtp.mails().len() <= 120 + 24, "only what was in hand at the kill may be sent twice");
+#[on_both]
+async fn what_waits_is_told_by_every_worker(db: TestDb) {
+    let yard = TestWorker::with(db, &[], false).await;
+    yard.sign_up("Ada Lovelace", "ada@example.org").await;
+    let later = usher_shared::foundation::time::now() + chrono::Duration::hours(1);
+    yard.enqueue_with(PasswordChanged { user_id: 1 }, Options::at(later))
+        .await;
+    let (folder, address) = (Folder::new(), format!("127.0.0.1:{}", free_port()));
+    let idle = worker(yard.url())
+        .env("METRICS_ADDR", &address)
+        .arg("--queues=default")
+        .ready_at(&address)
+        .start(&folder)
+        .await;
+    let metrics = eventually(PATIENCE, "the mail has waited for a second", async || {
+        let (_, metrics) = get(&address, "/metrics").await?;
+        let oldest = metrics
+            .lines()
+            .find_map(|line| line.strip_prefix("usher_queue_oldest_seconds{queue=\"mail\"} "))?;
+        (oldest.parse::<f64>().unwrap() >= 1.0).then_some(metrics)
+    })
+    .await;
+    assert!(metrics.contains("usher_queue_ready{queue=\"mail\"} 1\n"), "{metrics}");
+    assert!(
+        metrics.contains("usher_queue_ready{queue=\"default\"} 0\n"),
+        "{metrics}"
+    );
+    assert_eq!(idle.terminate().await, 0);
+}
+
+#[on_both]
+async fn a_killed_worker_loses_no_mail(db: TestDb) {
+    let (smtp, redis, folder) = (Smtp::start().await, Redis::start().await, Folder::new());
+    let yard = TestWorker::with(db, &[("REDIS_URL", &redis.url())], false).await;
+    let program = worker(yard.url())
+        .env("REDIS_URL", redis.url())
+        .env("SMTP_URL", smtp.url());
+    let mut jobs = Vec::new();
+    for number in 0..120 {
+        let user = yard.sign_up("Ada Lovelace", &format!("ada{number}@example.org")).await;
+        jobs.push(yard.job_of(&user).await.id);
     }
+    let first = program.start(&folder).await;
+    smtp.wait_for(20, PATIENCE).await;
+    first.kill();
+    let second = program.start(&folder).await;
+    for id in &jobs {
+        yard.reaches(*id, JobState::Done).await;
+    }
+    assert_eq!(second.terminate().await, 0);
+    let ids: HashSet<_> = smtp.mails().into_iter().map(|mail| mail.message_id).collect();
+    assert_eq!(ids.len(), 120);
+    assert!(
+        smtp.mails().len() <= 120 + 24,
+        "only what was in hand at the kill may be sent twice"
+    );
 }
 
 #[test]
@@ -146,7 +171,7 @@ fn a_worker_waits_for_a_database_that_is_not_migrated_yet() {
             (ready().await?.0 == 200).then_some(())
         })
         .await;
-        let yard = Yard::with(db, &[], false).await;
+        let yard = TestWorker::with(db, &[], false).await;
         let user = yard.sign_up("Ada Lovelace", "ada@example.org").await;
         yard.reaches(yard.job_of(&user).await.id, JobState::Done).await;
         assert_eq!(running.terminate().await, 0);
@@ -176,7 +201,7 @@ fn a_worker_outlives_its_database_and_goes_on_when_it_is_back() {
             .await;
             assert_eq!(get(&address, "/health/live").await.unwrap().0, 200);
             postgres.start_again().await;
-            let yard = Yard::at(&url).await;
+            let yard = TestWorker::at(&url).await;
             yard.sign_up("Ada Lovelace", &format!("ada{round}@example.org")).await;
             smtp.wait_for(round, PATIENCE).await;
         }

@@ -5,18 +5,20 @@ use std::time::Duration;
 
 use sea_orm::EntityTrait;
 use usher_shared::{
-    entity::{
-        job::{self, JobState},
-        mail::MailState,
-        mail_breaker, mail_suppression,
+    foundation::{
+        entity::{
+            job::{self, JobState},
+            mail::MailState,
+            mail_breaker, mail_suppression,
+        },
+        time::now,
     },
     jobs,
-    time::now,
 };
 use usher_testkit::{Deed, SmtpSink, Step, TestDb, eventually, on_both, run};
 use usher_worker::registry;
 
-use crate::yard::{PATIENCE, Yard};
+use crate::yard::{PATIENCE, TestWorker};
 
 /// One misbehaviour and what is left after the first try.
 struct Case {
@@ -168,7 +170,7 @@ fn a_server_that_hangs_after_the_body_is_left_after_half_a_minute_and_the_mail_i
         );
 
         sink.behave();
-        let tx = yard.house.ledger.begin().await.unwrap();
+        let tx = yard.context.job_store.begin().await.unwrap();
         jobs::run_now(&tx, id).await.unwrap();
         tx.commit().await.unwrap();
         yard.reaches(id, JobState::Done).await;
@@ -178,96 +180,117 @@ fn a_server_that_hangs_after_the_body_is_left_after_half_a_minute_and_the_mail_i
     });
 }
 
-on_both! {
-    async fn an_address_beyond_ascii_waits_for_no_server_that_cannot_take_it_and_is_not_blamed(db: TestDb) {
-        let sink = SmtpSink::start().await;
-        sink.know_ascii_alone();
-        let yard = Yard::with(db, &[("SMTP_URL", &sink.url())], true).await;
-        let [beyond, domain, ascii] = ["öde@example.org", "ada@bücher.example", "bob@example.org"];
-        let mut jobs = vec![];
-        for address in [beyond, domain, ascii] {
-            let user = yard.sign_up("Ada Lovelace", address).await;
-            jobs.push(yard.job_of(&user).await.id);
-        }
-        let working = yard.start(registry());
-        let dead = yard.reaches(jobs[0], JobState::Dead).await;
-        for id in &jobs[1..] {
-            yard.reaches(*id, JobState::Done).await;
-        }
-        working.stop().await;
-        assert!(dead.last_error.as_deref().is_some_and(|why| why.contains("SMTPUTF8")), "{dead:?}");
-        let mails = yard.mails().await;
-        let mail = mails.iter().find(|mail| mail.job_id == Some(dead.id)).unwrap();
-        let answer = mail.answer.as_deref().unwrap();
-        assert!(mail.state == MailState::Failed && answer.contains("not sent") && answer.contains("SMTPUTF8"), "{mail:?}");
-        let conn = &yard.house.db;
-        assert!(mail_suppression::Entity::find().all(conn).await.unwrap().is_empty());
-        assert!(mail_breaker::Entity::find().all(conn).await.unwrap().is_empty());
-        let mut sent: Vec<_> = sink.accepted().into_iter().map(|mail| mail.to).collect();
-        sent.sort_unstable();
-        assert_eq!(sent, ["ada@xn--bcher-kva.example", "bob@example.org"]);
+#[on_both]
+async fn an_address_beyond_ascii_waits_for_no_server_that_cannot_take_it_and_is_not_blamed(db: TestDb) {
+    let sink = SmtpSink::start().await;
+    sink.know_ascii_alone();
+    let yard = TestWorker::with(db, &[("SMTP_URL", &sink.url())], true).await;
+    let [beyond, domain, ascii] = ["öde@example.org", "ada@bücher.example", "bob@example.org"];
+    let mut jobs = vec![];
+    for address in [beyond, domain, ascii] {
+        let user = yard.sign_up("Ada Lovelace", address).await;
+        jobs.push(yard.job_of(&user).await.id);
     }
-
-    async fn a_mail_whose_acceptance_got_lost_comes_again_under_the_same_message_id(db: TestDb) {
-        let sink = SmtpSink::start().await;
-        sink.misbehave(Step::Accepted, Deed::Drops);
-        let yard = Yard::with(db, &[("SMTP_URL", &sink.url())], true).await;
-        let user = yard.sign_up("Ada Lovelace", "ada@example.org").await;
-        let id = yard.job_of(&user).await.id;
-        let working = yard.start(registry());
-        assert_eq!(left(&yard, id).await, UNKNOWN);
-        sink.behave();
-        let tx = yard.house.ledger.begin().await.unwrap();
-        jobs::run_now(&tx, id).await.unwrap();
-        tx.commit().await.unwrap();
-        yard.reaches(id, JobState::Done).await;
-        working.stop().await;
-        let [first, second] = <[_; 2]>::try_from(sink.accepted()).unwrap();
-        assert_eq!(first, second);
-        assert_eq!(yard.mails().await[0].state, MailState::Sent);
+    let working = yard.start(registry());
+    let dead = yard.reaches(jobs[0], JobState::Dead).await;
+    for id in &jobs[1..] {
+        yard.reaches(*id, JobState::Done).await;
     }
+    working.stop().await;
+    assert!(
+        dead.last_error.as_deref().is_some_and(|why| why.contains("SMTPUTF8")),
+        "{dead:?}"
+    );
+    let mails = yard.mails().await;
+    let mail = mails.iter().find(|mail| mail.job_id == Some(dead.id)).unwrap();
+    let answer = mail.answer.as_deref().unwrap();
+    assert!(
+        mail.state == MailState::Failed && answer.contains("not sent") && answer.contains("SMTPUTF8"),
+        "{mail:?}"
+    );
+    let conn = &yard.context.db;
+    assert!(mail_suppression::Entity::find().all(conn).await.unwrap().is_empty());
+    assert!(mail_breaker::Entity::find().all(conn).await.unwrap().is_empty());
+    let mut sent: Vec<_> = sink.accepted().into_iter().map(|mail| mail.to).collect();
+    sent.sort_unstable();
+    assert_eq!(sent, ["ada@xn--bcher-kva.example", "bob@example.org"]);
+}
 
-    async fn two_workers_share_one_breaker(db: TestDb) {
-        let sink = SmtpSink::start().await;
-        sink.misbehave(Step::Sender, Deed::Says("550 5.7.1 Sender refused"));
-        let url = sink.url();
-        let settings = [("SMTP_URL", url.as_str())];
-        let first = Yard::with(db, &settings, false).await;
-        let second = Yard::at_with(first.url(), &settings).await;
-        for number in 0..60 {
-            first.sign_up("Ada Lovelace", &format!("ada{number}@example.org")).await;
-        }
-        let working = [first.start(registry()), second.start(registry())];
-        let jobs = async || job::Entity::find().all(&first.house.db).await.unwrap();
-        eventually(PATIENCE, "all mail is held back", async || {
-            let held = |job: &job::Model| job.state == JobState::Ready && job.run_at > now() && job.attempt == 0;
-            jobs().await.iter().all(held).then_some(())
-        })
-        .await;
-        let breakers = mail_breaker::Entity::find().all(&first.house.db).await.unwrap();
-        assert_eq!(breakers.iter().map(|open| open.refusals).collect::<Vec<_>>(), [1], "{breakers:?}");
+#[on_both]
+async fn a_mail_whose_acceptance_got_lost_comes_again_under_the_same_message_id(db: TestDb) {
+    let sink = SmtpSink::start().await;
+    sink.misbehave(Step::Accepted, Deed::Drops);
+    let yard = TestWorker::with(db, &[("SMTP_URL", &sink.url())], true).await;
+    let user = yard.sign_up("Ada Lovelace", "ada@example.org").await;
+    let id = yard.job_of(&user).await.id;
+    let working = yard.start(registry());
+    assert_eq!(left(&yard, id).await, UNKNOWN);
+    sink.behave();
+    let tx = yard.context.job_store.begin().await.unwrap();
+    jobs::run_now(&tx, id).await.unwrap();
+    tx.commit().await.unwrap();
+    yard.reaches(id, JobState::Done).await;
+    working.stop().await;
+    let [first, second] = <[_; 2]>::try_from(sink.accepted()).unwrap();
+    assert_eq!(first, second);
+    assert_eq!(yard.mails().await[0].state, MailState::Sent);
+}
 
-        // The pause is over: whichever worker gets to it asks with one mail, and both send the rest.
-        sink.behave();
-        first.sql("UPDATE mail_breakers SET probe_at = opened_at").await;
-        let asking = jobs().await.into_iter().min_by_key(|job| job.run_at).unwrap();
-        let tx = second.house.ledger.begin().await.unwrap();
-        jobs::run_now(&tx, asking.id).await.unwrap();
-        tx.commit().await.unwrap();
-        eventually(PATIENCE, "all are done", async || {
-            jobs().await.iter().all(|job| (job.state, job.attempt) == (JobState::Done, 1)).then_some(())
-        })
-        .await;
-        for worker in working {
-            worker.stop().await;
-        }
-        let mut ids: Vec<_> = sink.accepted().into_iter().map(|mail| mail.message_id).collect();
-        ids.sort_unstable();
-        let all = ids.len();
-        ids.dedup();
-        assert_eq!((all, ids.len()), (60, 60), "each mail once");
-        assert!(mail_breaker::Entity::find().all(&first.house.db).await.unwrap().is_empty());
+#[on_both]
+async fn two_workers_share_one_breaker(db: TestDb) {
+    let sink = SmtpSink::start().await;
+    sink.misbehave(Step::Sender, Deed::Says("550 5.7.1 Sender refused"));
+    let url = sink.url();
+    let settings = [("SMTP_URL", url.as_str())];
+    let first = TestWorker::with(db, &settings, false).await;
+    let second = TestWorker::at_with(first.url(), &settings).await;
+    for number in 0..60 {
+        first.sign_up("Ada Lovelace", &format!("ada{number}@example.org")).await;
     }
+    let working = [first.start(registry()), second.start(registry())];
+    let jobs = async || job::Entity::find().all(&first.context.db).await.unwrap();
+    eventually(PATIENCE, "all mail is held back", async || {
+        let held = |job: &job::Model| job.state == JobState::Ready && job.run_at > now() && job.attempt == 0;
+        jobs().await.iter().all(held).then_some(())
+    })
+    .await;
+    let breakers = mail_breaker::Entity::find().all(&first.context.db).await.unwrap();
+    assert_eq!(
+        breakers.iter().map(|open| open.refusals).collect::<Vec<_>>(),
+        [1],
+        "{breakers:?}"
+    );
+
+    // The pause is over: whichever worker gets to it asks with one mail, and both send the rest.
+    sink.behave();
+    first.sql("UPDATE mail_breakers SET probe_at = opened_at").await;
+    let asking = jobs().await.into_iter().min_by_key(|job| job.run_at).unwrap();
+    let tx = second.context.job_store.begin().await.unwrap();
+    jobs::run_now(&tx, asking.id).await.unwrap();
+    tx.commit().await.unwrap();
+    eventually(PATIENCE, "all are done", async || {
+        jobs()
+            .await
+            .iter()
+            .all(|job| (job.state, job.attempt) == (JobState::Done, 1))
+            .then_some(())
+    })
+    .await;
+    for worker in working {
+        worker.stop().await;
+    }
+    let mut ids: Vec<_> = sink.accepted().into_iter().map(|mail| mail.message_id).collect();
+    ids.sort_unstable();
+    let all = ids.len();
+    ids.dedup();
+    assert_eq!((all, ids.len()), (60, 60), "each mail once");
+    assert!(
+        mail_breaker::Entity::find()
+            .all(&first.context.db)
+            .await
+            .unwrap()
+            .is_empty()
+    );
 }
 
 impl Case {
@@ -303,15 +326,15 @@ impl Case {
 }
 
 /// A house with one mail to send there.
-async fn one_mail(smtp_url: &str) -> (Yard, uuid::Uuid) {
-    let yard = Yard::with(TestDb::sqlite().await, &[("SMTP_URL", smtp_url)], true).await;
+async fn one_mail(smtp_url: &str) -> (TestWorker, uuid::Uuid) {
+    let yard = TestWorker::with(TestDb::sqlite().await, &[("SMTP_URL", smtp_url)], true).await;
     let user = yard.sign_up("Ada Lovelace", "ada@example.org").await;
     let id = yard.job_of(&user).await.id;
     (yard, id)
 }
 
 /// How things stand once the first try is over.
-async fn left(yard: &Yard, id: uuid::Uuid) -> Left {
+async fn left(yard: &TestWorker, id: uuid::Uuid) -> Left {
     let job = eventually(PATIENCE * 2, "the try is over", async || {
         let job = yard.job(id).await;
         (job.state == JobState::Dead || (job.state == JobState::Ready && job.epoch > 0)).then_some(job)
@@ -319,7 +342,7 @@ async fn left(yard: &Yard, id: uuid::Uuid) -> Left {
     .await;
     assert!(job.state == JobState::Dead || job.run_at > now(), "{job:?}");
     assert!(job.last_error.is_some(), "{job:?}");
-    let db = &yard.house.db;
+    let db = &yard.context.db;
     Left {
         job: job.state,
         attempt: job.attempt,

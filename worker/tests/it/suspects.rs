@@ -4,13 +4,15 @@ use std::time::{Duration, Instant};
 
 use serde::{Deserialize, Serialize};
 use usher_shared::{
-    SecretKey,
-    entity::{job::JobState, job_attempt::AttemptOutcome},
+    foundation::{
+        crypto::SecretKey,
+        entity::{job::JobState, job_attempt::AttemptOutcome},
+    },
     jobs::{Job, MAX_CRASHES},
 };
-use usher_testkit::{Folder, Program, on_both};
+use usher_testkit::{Folder, Program, TestDb, on_both};
 
-use crate::yard::Yard;
+use crate::yard::TestWorker;
 
 /// The payload of `examples/rough_jobs.rs`.
 #[derive(Serialize, Deserialize)]
@@ -22,41 +24,56 @@ impl Job for Rough {
     const KIND: &'static str = "rough";
 }
 
-on_both! {
-    async fn a_job_that_kills_its_process_is_dead_and_the_fifteen_beside_it_are_done(db: TestDb) {
-        let yard = Yard::with(db, &[], false).await;
-        let mut others = Vec::new();
-        for _ in 0..15 {
-            others.push(yard.enqueue(Rough { r#do: serde_json::json!({ "sleep_ms": 600 }) }).await);
-        }
-        let killer = yard.enqueue(Rough { r#do: "abort".into() }).await;
-
-        // As systemd or an orchestrator does: whenever it is down it is started again.
-        let (program, folder, limit) = (rough_jobs(yard.url()), Folder::new(), Instant::now() + Duration::from_secs(90));
-        let mut starts = 0;
-        let mut running = None;
-        while yard.job(killer).await.state != JobState::Dead || yard.count(&others, JobState::Done).await < others.len() {
-            assert!(Instant::now() < limit, "{:?}", yard.job(killer).await);
-            if running.as_ref().is_none_or(|running: &usher_testkit::Running| !is_alive(running.id())) {
-                running = Some(program.start(&folder).await);
-                starts += 1;
-            }
-            tokio::time::sleep(Duration::from_millis(100)).await;
-        }
-        assert_eq!(running.take().unwrap().terminate().await, 0);
-
-        let dead = yard.job(killer).await;
-        assert_eq!((dead.crashes, starts), (MAX_CRASHES, MAX_CRASHES + 1), "{dead:?}");
-        let attempts = yard.attempts(killer).await;
-        assert!(attempts.iter().all(|attempt| attempt.outcome == AttemptOutcome::Crashed));
-        let mut beside = 0;
-        for id in others {
-            let crashes = yard.job(id).await.crashes;
-            assert!(crashes <= 1, "it was taken down {crashes} times");
-            beside += crashes;
-        }
-        assert!(beside > 0, "nothing ran beside the job that killed its process");
+#[on_both]
+async fn a_job_that_kills_its_process_is_dead_and_the_fifteen_beside_it_are_done(db: TestDb) {
+    let yard = TestWorker::with(db, &[], false).await;
+    let mut others = Vec::new();
+    for _ in 0..15 {
+        others.push(
+            yard.enqueue(Rough {
+                r#do: serde_json::json!({ "sleep_ms": 600 }),
+            })
+            .await,
+        );
     }
+    let killer = yard.enqueue(Rough { r#do: "abort".into() }).await;
+
+    // As systemd or an orchestrator does: whenever it is down it is started again.
+    let (program, folder, limit) = (
+        rough_jobs(yard.url()),
+        Folder::new(),
+        Instant::now() + Duration::from_secs(90),
+    );
+    let mut starts = 0;
+    let mut running = None;
+    while yard.job(killer).await.state != JobState::Dead || yard.count(&others, JobState::Done).await < others.len() {
+        assert!(Instant::now() < limit, "{:?}", yard.job(killer).await);
+        if running
+            .as_ref()
+            .is_none_or(|running: &usher_testkit::Running| !is_alive(running.id()))
+        {
+            running = Some(program.start(&folder).await);
+            starts += 1;
+        }
+        tokio::time::sleep(Duration::from_millis(100)).await;
+    }
+    assert_eq!(running.take().unwrap().terminate().await, 0);
+
+    let dead = yard.job(killer).await;
+    assert_eq!((dead.crashes, starts), (MAX_CRASHES, MAX_CRASHES + 1), "{dead:?}");
+    let attempts = yard.attempts(killer).await;
+    assert!(
+        attempts
+            .iter()
+            .all(|attempt| attempt.outcome == AttemptOutcome::Crashed)
+    );
+    let mut beside = 0;
+    for id in others {
+        let crashes = yard.job(id).await.crashes;
+        assert!(crashes <= 1, "it was taken down {crashes} times");
+        beside += crashes;
+    }
+    assert!(beside > 0, "nothing ran beside the job that killed its process");
 }
 
 /// A worker whose leases are three seconds.

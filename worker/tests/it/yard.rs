@@ -10,17 +10,20 @@ use serde::{Deserialize, Serialize};
 use tokio::task::JoinHandle;
 use tokio_util::sync::CancellationToken;
 use usher_shared::{
-    Config, House, SecretKey,
+    AppContext,
+    accounts::users::{self, NewUser},
     audit::Actor,
-    config::{Mode, Source},
-    db::{self, PoolOptions},
-    entity::{
-        job::{self, JobState},
-        job_attempt, mail, user,
+    foundation::{
+        config::{Config, Mode, Source},
+        crypto::SecretKey,
+        db::{self, PoolOptions},
+        entity::{
+            job::{self, JobState},
+            job_attempt, mail, user,
+        },
+        rules::{Email, EmailPolicy, Name},
     },
     jobs::{self, Job, WelcomeEmail},
-    rules::{Email, EmailPolicy, Name},
-    users::{self, NewUser},
 };
 use usher_testkit::TestDb;
 use usher_worker::{Backoff, Options, Policy, Registry, Worker};
@@ -73,14 +76,14 @@ impl<T: Clone> Notes<T> {
     }
 }
 
-pub struct Yard {
-    pub house: House,
+pub struct TestWorker {
+    pub context: AppContext,
     /// Dropped with the yard.
     _db: Option<TestDb>,
 }
 
-impl Yard {
-    /// All rooms in one process: hints go through memory.
+impl TestWorker {
+    /// All rooms in one process: wake-ups go through memory.
     pub async fn embedded(db: TestDb) -> Self {
         Self::with(db, &[], true).await
     }
@@ -88,7 +91,7 @@ impl Yard {
     /// A process of its own, with these settings besides the database.
     pub async fn with(db: TestDb, settings: &[(&str, &str)], one_process: bool) -> Self {
         Self {
-            house: house(db.url(), settings, one_process).await,
+            context: context(db.url(), settings, one_process).await,
             _db: Some(db),
         }
     }
@@ -100,13 +103,13 @@ impl Yard {
 
     pub async fn at_with(url: &str, settings: &[(&str, &str)]) -> Self {
         Self {
-            house: house(url, settings, false).await,
+            context: context(url, settings, false).await,
             _db: None,
         }
     }
 
     pub fn url(&self) -> &str {
-        &self.house.config.database_url
+        &self.context.config.database_url
     }
 
     pub fn start(&self, registry: Registry) -> Running {
@@ -114,12 +117,12 @@ impl Yard {
     }
 
     pub fn start_with(&self, registry: Registry, options: Options) -> Running {
-        let (house, stop) = (self.house.clone(), CancellationToken::new());
+        let (context, stop) = (self.context.clone(), CancellationToken::new());
         let shutdown = stop.clone();
         let worker = Worker::new(registry, options);
         Running {
             stop,
-            ended: tokio::spawn(async move { worker.run(&house, shutdown).await }),
+            ended: tokio::spawn(async move { worker.run(&context, shutdown).await }),
         }
     }
 
@@ -128,7 +131,7 @@ impl Yard {
     }
 
     pub async fn enqueue_with(&self, job: impl Job, options: jobs::Options) -> Uuid {
-        let tx = self.house.ledger.begin().await.unwrap();
+        let tx = self.context.job_store.begin().await.unwrap();
         let id = jobs::enqueue_with(&tx, job, options).await.unwrap().id();
         tx.commit().await.unwrap();
         id
@@ -147,14 +150,18 @@ impl Yard {
             .unwrap(),
             age: None,
         };
-        let tx = self.house.ledger.begin().await.unwrap();
+        let tx = self.context.job_store.begin().await.unwrap();
         let user = users::create(&tx, &new, &Actor::system()).await.unwrap();
         tx.commit().await.unwrap();
         user
     }
 
     pub async fn job(&self, id: Uuid) -> job::Model {
-        job::Entity::find_by_id(id).one(&self.house.db).await.unwrap().unwrap()
+        job::Entity::find_by_id(id)
+            .one(&self.context.db)
+            .await
+            .unwrap()
+            .unwrap()
     }
 
     /// The job once it is in this state.
@@ -181,7 +188,7 @@ impl Yard {
 
     pub async fn jobs_of_kind(&self, kind: &str) -> Vec<job::Model> {
         let query = job::Entity::find().filter(job::Column::Kind.eq(kind));
-        query.all(&self.house.db).await.unwrap()
+        query.all(&self.context.db).await.unwrap()
     }
 
     /// The job that welcomes this user.
@@ -189,17 +196,21 @@ impl Yard {
         let query = job::Entity::find()
             .filter(job::Column::UserId.eq(user.id))
             .filter(job::Column::Kind.eq(WelcomeEmail::KIND));
-        query.one(&self.house.db).await.unwrap().unwrap()
+        query.one(&self.context.db).await.unwrap().unwrap()
     }
 
     pub async fn user(&self, id: i64) -> user::Model {
-        user::Entity::find_by_id(id).one(&self.house.db).await.unwrap().unwrap()
+        user::Entity::find_by_id(id)
+            .one(&self.context.db)
+            .await
+            .unwrap()
+            .unwrap()
     }
 
     pub async fn mails(&self) -> Vec<mail::Model> {
         mail::Entity::find()
             .order_by_asc(mail::Column::Id)
-            .all(&self.house.db)
+            .all(&self.context.db)
             .await
             .unwrap()
     }
@@ -208,18 +219,18 @@ impl Yard {
         let query = job_attempt::Entity::find().filter(job_attempt::Column::JobId.eq(id));
         query
             .order_by_asc(job_attempt::Column::Id)
-            .all(&self.house.db)
+            .all(&self.context.db)
             .await
             .unwrap()
     }
 
     /// Statements that no part of the product offers, such as what a second machine would do.
     pub async fn sql(&self, statement: &str) {
-        self.house.db.execute_unprepared(statement).await.unwrap();
+        self.context.db.execute_unprepared(statement).await.unwrap();
     }
 }
 
-async fn house(url: &str, settings: &[(&str, &str)], one_process: bool) -> House {
+async fn context(url: &str, settings: &[(&str, &str)], one_process: bool) -> AppContext {
     let key = SecretKey::generate_base64();
     let source = Source::of([
         ("DATABASE_URL", url),
@@ -228,11 +239,11 @@ async fn house(url: &str, settings: &[(&str, &str)], one_process: bool) -> House
     ]);
     let config = Config::read(Mode::Room, &source.and(Source::of(settings.iter().copied()))).unwrap();
     let options = PoolOptions {
-        distrust: true,
+        test_on_release: true,
         ..PoolOptions::default()
     };
     let connection = db::connect(url, &options).await.unwrap();
-    House::with(config, connection, one_process)
+    AppContext::with(config, connection, one_process)
 }
 
 /// A worker in this process.

@@ -4,15 +4,21 @@ use std::collections::{HashMap, HashSet};
 
 use sea_orm::{ActiveValue::Set, ColumnTrait, ConnectionTrait, DbErr, EntityTrait, QueryFilter};
 use usher_shared::{
-    acts::{Act, Holder},
-    entity::{
-        job_item::{self, ItemOutcome},
-        user,
+    accounts::{
+        staff::{
+            acts::{Act, Holder},
+            imports::{Blank, ImportUsers},
+        },
+        users::{self, ChangeError, CreateUserError, Edit, NewUser},
     },
-    imports::{Blank, ImportUsers},
+    foundation::{
+        entity::{
+            job_item::{self, ItemOutcome},
+            user,
+        },
+        rules::{Age, Violation},
+    },
     jobs::Tx,
-    rules::{Age, Violation},
-    users::{self, ChangeError, CreateUserError, Edit, NewUser},
 };
 
 use super::table::{Cells, Line};

@@ -2,10 +2,12 @@
 
 use sea_orm::{IdenStatic, Iterable};
 use usher_shared::{
-    csv::{self, Records},
-    entity::user,
-    imports::MAX_ROWS,
-    rules::{Age, Email, EmailPolicy, Name, Violation, ViolationKind},
+    accounts::staff::imports::MAX_ROWS,
+    foundation::{
+        csv::{self, Records},
+        entity::user,
+        rules::{Age, Email, EmailPolicy, Name, Violation, ViolationKind},
+    },
 };
 
 /// All lines of a file.

@@ -6,8 +6,10 @@ use sea_orm::{
 };
 use usher_shared::{
     audit::{self, Actor, Entry},
-    entity::user::{self, UserStatus},
-    time::now,
+    foundation::{
+        entity::user::{self, UserStatus},
+        time::now,
+    },
 };
 
 use usher_worker::{JobContext, JobError, Policy};

@@ -7,14 +7,16 @@ mod payload;
 
 use chrono::TimeDelta;
 use usher_shared::{
-    entity::{job::JobState, user},
+    foundation::{
+        entity::{job::JobState, user},
+        time::now,
+    },
     jobs::{EnqueueError, Options, Tx, enqueue_with},
-    time::now,
 };
-use usher_testkit::on_both;
+use usher_testkit::{TestDb, on_both};
 use usher_worker::Registry;
 
-use crate::yard::Yard;
+use crate::yard::TestWorker;
 use payload::DeactivateUnused;
 
 const DOCUMENT: &str = include_str!("../../../../docs/adding-a-job.md");
@@ -67,15 +69,14 @@ fn the_document_holds_the_code_that_is_compiled_here() {
     assert_eq!(said[6], bare(include_str!("deactivated.rs")));
 }
 
-on_both! {
-    async fn what_the_document_plans_waits_a_month(db: TestDb) {
-        let yard = Yard::embedded(db).await;
-        let user = yard.sign_up("Ada Lovelace", "ada@example.org").await;
-        let tx = yard.house.ledger.begin().await.unwrap();
-        plan(&tx, &user).await.unwrap();
-        tx.commit().await.unwrap();
-        let jobs = yard.jobs_of_kind("deactivate_unused").await;
-        assert!(jobs.len() == 1 && jobs[0].state == JobState::Ready, "{jobs:?}");
-        assert!(jobs[0].run_at > now() + TimeDelta::days(29), "{jobs:?}");
-    }
+#[on_both]
+async fn what_the_document_plans_waits_a_month(db: TestDb) {
+    let yard = TestWorker::embedded(db).await;
+    let user = yard.sign_up("Ada Lovelace", "ada@example.org").await;
+    let tx = yard.context.job_store.begin().await.unwrap();
+    plan(&tx, &user).await.unwrap();
+    tx.commit().await.unwrap();
+    let jobs = yard.jobs_of_kind("deactivate_unused").await;
+    assert!(jobs.len() == 1 && jobs[0].state == JobState::Ready, "{jobs:?}");
+    assert!(jobs[0].run_at > now() + TimeDelta::days(29), "{jobs:?}");
 }

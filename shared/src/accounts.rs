@@ -1,0 +1,10 @@
+//! Users and how they sign in: sessions, second factors, API keys, mailed links, and what staff may do to them.
+
+pub mod api_keys;
+pub mod impersonation;
+pub mod mail_tokens;
+pub mod mfa;
+pub mod password_hash;
+pub mod sessions;
+pub mod staff;
+pub mod users;

@@ -1,0 +1,215 @@
+//! Making, changing, rotating and revoking keys, each with its audit row in the same transaction.
+
+use chrono::{DateTime, TimeDelta, Utc};
+use ipnet::IpNet;
+use sea_orm::{
+    ActiveModelTrait,
+    ActiveValue::{Set, Unchanged},
+    DbErr, EntityTrait, IntoActiveModel, QuerySelect,
+};
+use serde_json::Value;
+
+use super::{Scope, insert};
+use crate::{
+    audit::{self, Actor, Entry, ObjectType},
+    foundation::{
+        entity::api_key::{self, Column},
+        rules::Name,
+        time::{now, rfc3339},
+        token::{Token, TokenKind},
+    },
+    jobs::{ApiKeyChanged, EnqueueError, KeyChange, Options, Tx, enqueue_with},
+};
+
+/// A key about to be made.
+#[derive(Clone, Debug)]
+pub struct NewKey {
+    pub name: Name,
+    pub scopes: Vec<Scope>,
+    /// From where it may be used; empty for everywhere.
+    pub allowed: Vec<IpNet>,
+    /// None for the default of the installation.
+    pub requests_per_minute: Option<i32>,
+    pub expires_at: Option<DateTime<Utc>>,
+}
+
+impl NewKey {
+    /// A key that works everywhere, without end.
+    #[must_use]
+    pub fn plain(name: Name, scopes: Vec<Scope>) -> Self {
+        Self {
+            name,
+            scopes,
+            allowed: Vec::new(),
+            requests_per_minute: None,
+            expires_at: None,
+        }
+    }
+}
+
+/// What somebody wants changed of a key; what is none stays as it is.
+#[derive(Clone, Debug, Default)]
+pub struct KeyEdit {
+    pub name: Option<Name>,
+    pub scopes: Option<Vec<Scope>>,
+    pub allowed: Option<Vec<IpNet>>,
+    pub requests_per_minute: Option<Option<i32>>,
+    pub expires_at: Option<Option<DateTime<Utc>>>,
+}
+
+/// Makes a key and returns it with its secret, which nobody can read again.
+pub async fn issue(
+    tx: &Tx,
+    new: NewKey,
+    made_by: Option<i64>,
+    actor: &Actor,
+) -> Result<(api_key::Model, Token), EnqueueError> {
+    let token = Token::generate(TokenKind::ApiKey);
+    let key = insert(&**tx, &new, &token, made_by).await?;
+    let changes = audit::made([
+        ("name", key.name.clone().into()),
+        ("scopes", key.scopes.clone().into()),
+        ("allowed_cidrs", key.allowed_cidrs.clone().into()),
+        ("requests_per_minute", key.requests_per_minute.into()),
+        ("expires_at", key.expires_at.map(rfc3339).into()),
+    ]);
+    audit::record(&**tx, actor, entry("create", &key, changes)).await?;
+    tell(tx, &key, KeyChange::Made, actor).await?;
+    Ok((key, token))
+}
+
+/// The key, kept from changing until the transaction ends.
+pub async fn find_for_change(tx: &Tx, id: i64) -> Result<Option<api_key::Model>, DbErr> {
+    api_key::Entity::find_by_id(id).lock_exclusive().one(&**tx).await
+}
+
+/// Tells whoever made the key by mail; a key of the command line is nobody's.
+pub async fn tell(tx: &Tx, key: &api_key::Model, change: KeyChange, actor: &Actor) -> Result<(), EnqueueError> {
+    let Some(user_id) = key.created_by else { return Ok(()) };
+    let told = ApiKeyChanged {
+        user_id,
+        key_id: key.id,
+        change,
+    };
+    enqueue_with(tx, told, Options::default().actor(actor.word()))
+        .await
+        .map(drop)
+}
+
+/// Changes the key that [`find_for_change`] has found. One that is as wanted already is left alone.
+pub async fn edit(
+    tx: &Tx,
+    before: api_key::Model,
+    edit: KeyEdit,
+    actor: &Actor,
+) -> Result<api_key::Model, EnqueueError> {
+    let mut row = before.clone().into_active_model();
+    if let Some(name) = edit.name {
+        row.name = Set(name.as_str().to_owned());
+    }
+    if let Some(scopes) = edit.scopes {
+        row.scopes = Set(words(scopes.into_iter().map(Scope::as_str)));
+    }
+    if let Some(allowed) = edit.allowed {
+        row.allowed_cidrs = Set(cidrs(&allowed));
+    }
+    if let Some(limit) = edit.requests_per_minute {
+        row.requests_per_minute = Set(limit);
+    }
+    if let Some(end) = edit.expires_at {
+        row.expires_at = Set(end);
+    }
+    write(tx, before, row, KeyChange::Changed, None, actor).await
+}
+
+/// Gives the key a new secret. The one before works for `grace` longer; one from a rotation before that ends now.
+pub async fn rotate(
+    tx: &Tx,
+    before: api_key::Model,
+    grace: TimeDelta,
+    actor: &Actor,
+) -> Result<(api_key::Model, Token), EnqueueError> {
+    let token = Token::generate(TokenKind::ApiKey);
+    let mut row = before.clone().into_active_model();
+    row.hint = Set(token.hint());
+    row.token_hash = Set(token.hash());
+    let has_grace = grace > TimeDelta::zero();
+    row.previous_hash = Set(has_grace.then(|| before.token_hash.clone()));
+    row.previous_until = Set(has_grace.then(|| now() + grace));
+    Ok((write(tx, before, row, KeyChange::Rotated, None, actor).await?, token))
+}
+
+/// Ends the key, and the secret before its last rotation, from the next request on. One that is revoked stays so.
+pub async fn revoke(
+    tx: &Tx,
+    before: api_key::Model,
+    reason: Option<String>,
+    actor: &Actor,
+) -> Result<api_key::Model, EnqueueError> {
+    if before.revoked_at.is_some() {
+        return Ok(before);
+    }
+    let mut row = before.clone().into_active_model();
+    row.revoked_at = Set(Some(now()));
+    row.previous_hash = Set(None);
+    row.previous_until = Set(None);
+    write(tx, before, row, KeyChange::Revoked, reason, actor).await
+}
+
+/// Writes what differs, with the audit row that tells it and the mail about it; hashes are nobody's to read.
+async fn write(
+    tx: &Tx,
+    before: api_key::Model,
+    mut row: api_key::ActiveModel,
+    change: KeyChange,
+    reason: Option<String>,
+    actor: &Actor,
+) -> Result<api_key::Model, EnqueueError> {
+    let action = match change {
+        KeyChange::Made => "create",
+        KeyChange::Changed => "update",
+        KeyChange::Rotated => "rotate",
+        KeyChange::Revoked => "revoke",
+    };
+    let hashes = [Column::TokenHash, Column::PreviousHash];
+    let Some(changes) = audit::changes::<api_key::Entity>(&before, &mut row, &hashes) else {
+        return Ok(before);
+    };
+    row.id = Unchanged(before.id);
+    row.version = Set(before.version + 1);
+    let after = row.update(&**tx).await?;
+    let entry = Entry {
+        reason,
+        ..entry(action, &after, changes)
+    };
+    audit::record(&**tx, actor, entry).await?;
+    tell(tx, &after, change, actor).await?;
+    Ok(after)
+}
+
+fn entry<'a>(action: &'a str, key: &api_key::Model, changes: Value) -> Entry<'a> {
+    Entry {
+        action,
+        object_type: ObjectType::ApiKey.as_str(),
+        object_id: Some(key.id.to_string()),
+        object_label: Some(format!("{} ({}…)", key.name, key.hint)),
+        changes: Some(changes),
+        reason: None,
+    }
+}
+
+/// As the column holds them; none for everywhere.
+pub(super) fn cidrs(allowed: &[IpNet]) -> Option<String> {
+    (!allowed.is_empty()).then(|| words(allowed.iter().map(IpNet::to_string)))
+}
+
+pub(super) fn words<W: AsRef<str>>(words: impl Iterator<Item = W>) -> String {
+    let mut text = String::new();
+    for word in words {
+        if !text.is_empty() {
+            text.push(' ');
+        }
+        text.push_str(word.as_ref());
+    }
+    text
+}

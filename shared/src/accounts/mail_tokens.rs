@@ -1,0 +1,160 @@
+//! Single-use tokens that travel by mail, such as the link that sets the first password.
+
+mod requests;
+
+use chrono::Duration;
+use sea_orm::{ActiveValue::Set, ColumnTrait, ConnectionTrait, DbErr, EntityTrait, QueryFilter, sea_query::Expr};
+use thiserror::Error;
+use uuid::Uuid;
+
+use crate::foundation::{
+    entity::{
+        mail_token::{self, MailTokenPurpose},
+        user,
+    },
+    time::now,
+    token::{Token, TokenKind},
+};
+
+pub use requests::{make, open, request};
+
+/// Why a token opens nothing.
+#[derive(Debug, Error)]
+pub enum RedeemError {
+    /// Unknown, malformed, for something else, or used before.
+    #[error("the token is not valid")]
+    Invalid,
+    #[error("the token has expired")]
+    Expired,
+    #[error(transparent)]
+    Db(#[from] DbErr),
+}
+
+/// A token for this user and the address that the account has now, outside of any mail; only its hash is stored.
+pub async fn issue(
+    conn: &impl ConnectionTrait,
+    user_id: i64,
+    purpose: MailTokenPurpose,
+    lifetime: Duration,
+) -> Result<Token, DbErr> {
+    let user = user::Entity::find_by_id(user_id).one(conn).await?;
+    let user = user.ok_or_else(|| DbErr::RecordNotFound("the token's user".to_owned()))?;
+    issue_about(conn, user_id, purpose, lifetime, &user.email).await
+}
+
+/// [`issue`], for a token that is about this address.
+pub async fn issue_about(
+    conn: &impl ConnectionTrait,
+    user_id: i64,
+    purpose: MailTokenPurpose,
+    lifetime: Duration,
+    email: &str,
+) -> Result<Token, DbErr> {
+    let token = Token::generate(TokenKind::Mail);
+    let row = mail_token::ActiveModel {
+        id: Set(Uuid::now_v7()),
+        user_id: Set(user_id),
+        purpose: Set(purpose),
+        email: Set(Some(email.to_owned())),
+        token_hash: Set(token.hash()),
+        created_at: Set(now()),
+        expires_at: Set(now() + lifetime),
+        used_at: Set(None),
+    };
+    mail_token::Entity::insert(row).exec_without_returning(conn).await?;
+    Ok(token)
+}
+
+/// Looks a token up without using it.
+pub async fn peek(
+    conn: &impl ConnectionTrait,
+    raw: &str,
+    purpose: MailTokenPurpose,
+) -> Result<mail_token::Model, RedeemError> {
+    let token = Token::parse(TokenKind::Mail, raw).ok_or(RedeemError::Invalid)?;
+    let row = mail_token::Entity::find()
+        .filter(mail_token::Column::TokenHash.eq(token.hash()))
+        .filter(mail_token::Column::Purpose.eq(purpose))
+        .one(conn)
+        .await?
+        .filter(|row| row.used_at.is_none())
+        .ok_or(RedeemError::Invalid)?;
+    if row.expires_at <= now() {
+        Err(RedeemError::Expired)
+    } else {
+        Ok(row)
+    }
+}
+
+/// Uses this one token up. Of two callers at once one gets it.
+pub async fn redeem_one(
+    tx: &impl ConnectionTrait,
+    raw: &str,
+    purpose: MailTokenPurpose,
+) -> Result<mail_token::Model, RedeemError> {
+    let row = peek(tx, raw, purpose).await?;
+    let spent = mail_token::Entity::update_many()
+        .col_expr(mail_token::Column::UsedAt, Expr::value(now()))
+        .filter(mail_token::Column::Id.eq(row.id))
+        .filter(mail_token::Column::UsedAt.is_null())
+        .exec(tx)
+        .await?;
+    if spent.rows_affected == 0 {
+        return Err(RedeemError::Invalid);
+    }
+    Ok(row)
+}
+
+/// Uses a token up, together with every other one of this user and purpose. Of two callers at once one gets it.
+pub async fn redeem(
+    tx: &impl ConnectionTrait,
+    raw: &str,
+    purpose: MailTokenPurpose,
+) -> Result<mail_token::Model, RedeemError> {
+    let row = redeem_one(tx, raw, purpose).await?;
+    mail_token::Entity::update_many()
+        .col_expr(mail_token::Column::UsedAt, Expr::value(now()))
+        .filter(mail_token::Column::UserId.eq(row.user_id))
+        .filter(mail_token::Column::Purpose.eq(purpose))
+        .filter(mail_token::Column::UsedAt.is_null())
+        .exec(tx)
+        .await?;
+    Ok(row)
+}
+
+/// Spends everything that was mailed to this user.
+pub async fn spend_all(tx: &impl ConnectionTrait, user_id: i64) -> Result<(), DbErr> {
+    mail_token::Entity::update_many()
+        .col_expr(mail_token::Column::UsedAt, Expr::value(now()))
+        .filter(mail_token::Column::UserId.eq(user_id))
+        .filter(mail_token::Column::UsedAt.is_null())
+        .exec(tx)
+        .await
+        .map(drop)
+}
+
+/// Spends what was mailed to this user but the way back to an older address: whoever took the account over by a new
+/// address must not be able to close it.
+pub async fn spend_all_but_undo(tx: &impl ConnectionTrait, user_id: i64) -> Result<(), DbErr> {
+    mail_token::Entity::update_many()
+        .col_expr(mail_token::Column::UsedAt, Expr::value(now()))
+        .filter(mail_token::Column::UserId.eq(user_id))
+        .filter(mail_token::Column::Purpose.ne(MailTokenPurpose::EmailChangeUndo))
+        .filter(mail_token::Column::UsedAt.is_null())
+        .exec(tx)
+        .await
+        .map(drop)
+}
+
+/// Spends the ways back to addresses that the account got after this token was made; older ways stay open.
+pub async fn spend_later_undos(tx: &impl ConnectionTrait, token: &mail_token::Model) -> Result<(), DbErr> {
+    mail_token::Entity::update_many()
+        .col_expr(mail_token::Column::UsedAt, Expr::value(now()))
+        .filter(mail_token::Column::UserId.eq(token.user_id))
+        .filter(mail_token::Column::Purpose.eq(MailTokenPurpose::EmailChangeUndo))
+        .filter(mail_token::Column::CreatedAt.gte(token.created_at))
+        .filter(mail_token::Column::UsedAt.is_null())
+        .exec(tx)
+        .await
+        .map(drop)
+}

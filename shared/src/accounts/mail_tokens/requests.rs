@@ -1,0 +1,186 @@
+//! From the request for a mailed link to the link: one request is open for each account and purpose. Its row is written
+//! with the mail's job, under the job's id; the worker fills in the token's hash when it sends the mail. So a newer
+//! request, and whatever else ends the account's tokens, also ends a link whose mail is still queued.
+
+use std::collections::HashSet;
+
+use chrono::{DateTime, TimeDelta, Utc};
+use sea_orm::{
+    ActiveEnum,
+    ActiveValue::Set,
+    ColumnTrait, ConnectionTrait, DbBackend, DbErr, EntityTrait, QueryFilter, QueryOrder, QuerySelect, QueryTrait,
+    Statement,
+    sea_query::{Expr, ExprTrait, OnConflict, Query},
+};
+use uuid::Uuid;
+
+use crate::{
+    foundation::{
+        crypto::SecretKey,
+        entity::{
+            mail_token::{self, Column, MailTokenPurpose},
+            user,
+        },
+        time::{first_id, now},
+        token::{Token, TokenKind},
+    },
+    jobs::{EnqueueError, Enqueued, Job, Options, Tx, enqueue_with},
+};
+
+/// What a token is derived for.
+const PURPOSE: &str = "mailed link";
+/// How long a request waits for its mail: longer than any such mail is tried.
+const WAITS: TimeDelta = TimeDelta::days(7);
+
+/// Enqueues the mail that brings a link for this purpose, and ends the one before; links back to an older address stay.
+/// Nothing is written of tokens when such a job was there already, or when there is no such account, which costs the
+/// same statements. `email` is the address that the link is about, where that is not the account's.
+pub async fn request<J: Job>(
+    tx: &Tx,
+    user_id: i64,
+    purpose: MailTokenPurpose,
+    email: Option<&str>,
+    mail: J,
+    options: Options,
+) -> Result<Enqueued, EnqueueError> {
+    // Of two at once the second sees what the first has written.
+    user::Entity::find_by_id(user_id)
+        .select_only()
+        .column(user::Column::Id)
+        .lock_exclusive()
+        .into_tuple::<i64>()
+        .one(&**tx)
+        .await?;
+    let enqueued = enqueue_with(tx, mail, options).await?;
+    let Enqueued::New(id) = enqueued else {
+        return Ok(enqueued);
+    };
+    if purpose != MailTokenPurpose::EmailChangeUndo {
+        mail_token::Entity::update_many()
+            .col_expr(Column::UsedAt, Expr::value(now()))
+            .filter(Column::UserId.eq(user_id))
+            .filter(Column::Purpose.eq(purpose))
+            .filter(Column::UsedAt.is_null())
+            .exec(&**tx)
+            .await?;
+    }
+    let backend = tx.get_database_backend();
+    let cast = |parameter: &str, kind: &str| match backend {
+        DbBackend::Postgres => format!("CAST({parameter} AS {kind})"),
+        _ => parameter.to_owned(),
+    };
+    let sql = format!(
+        "INSERT INTO mail_tokens (id, user_id, purpose, email, token_hash, created_at, expires_at) \
+         SELECT {}, users.id, {}, {}, {}, {}, {} FROM users WHERE users.id = $7",
+        cast("$1", "uuid"),
+        cast("$2", "text"),
+        cast("$3", "text"),
+        cast("$4", "bytea"),
+        cast("$5", "timestamptz"),
+        cast("$6", "timestamptz"),
+    );
+    let at = now();
+    let values: [sea_orm::Value; 7] = [
+        id.into(),
+        purpose.to_value().into(),
+        email.map(str::to_owned).into(),
+        // Nobody has this token: the link is made when the mail is sent.
+        Token::generate(TokenKind::Mail).hash().into(),
+        at.into(),
+        (at + WAITS).into(),
+        user_id.into(),
+    ];
+    tx.execute_raw(Statement::from_sql_and_values(backend, sql, values))
+        .await?;
+    Ok(enqueued)
+}
+
+/// The token of this request, and the row that makes it valid once it is written with [`open`]. A mail that is sent
+/// again has the same link.
+#[must_use]
+pub fn make(
+    key: &SecretKey,
+    id: Uuid,
+    user_id: i64,
+    purpose: MailTokenPurpose,
+    lifetime: TimeDelta,
+    email: String,
+) -> (Token, mail_token::ActiveModel) {
+    let token = Token::derive(TokenKind::Mail, key.sign(PURPOSE, id.as_bytes()));
+    let at = now();
+    let row = mail_token::ActiveModel {
+        id: Set(id),
+        user_id: Set(user_id),
+        purpose: Set(purpose),
+        email: Set(Some(email)),
+        token_hash: Set(token.hash()),
+        created_at: Set(at),
+        expires_at: Set(at + lifetime),
+        used_at: Set(None),
+    };
+    (token, row)
+}
+
+/// Makes tokens valid whose mails are about to be sent. Answers the ids of those that are: not of requests that ended
+/// meanwhile. One statement, unless a mail was enqueued without a request.
+pub async fn open(conn: &impl ConnectionTrait, rows: Vec<mail_token::ActiveModel>) -> Result<HashSet<Uuid>, DbErr> {
+    if rows.is_empty() {
+        return Ok(HashSet::new());
+    }
+    // A request whose row was purged has ended; only a first password's mail is enqueued without one.
+    let oldest = first_id(now() - WAITS);
+    let rows: Vec<mail_token::ActiveModel> = rows
+        .into_iter()
+        .filter(|row| *row.purpose.as_ref() == MailTokenPurpose::SetPassword || *row.id.as_ref() >= oldest)
+        .collect();
+    if rows.is_empty() {
+        return Ok(HashSet::new());
+    }
+    let made: Vec<mail_token::ActiveModel> = rows.clone();
+    let filled = OnConflict::column(Column::Id)
+        .update_columns([Column::TokenHash, Column::Email, Column::ExpiresAt])
+        .action_and_where(Expr::col((mail_token::Entity, Column::UsedAt)).is_null())
+        .to_owned();
+    let mut insert = mail_token::Entity::insert_many(rows).on_conflict(filled).into_query();
+    insert.returning(Query::returning().columns([Column::Id, Column::CreatedAt]));
+    let mut open = HashSet::new();
+    for row in conn.query_all(&insert).await? {
+        let (id, created_at): (Uuid, DateTime<Utc>) = (row.try_get("", "id")?, row.try_get("", "created_at")?);
+        open.insert(id);
+        let own = made
+            .iter()
+            .find(|made| made.id.as_ref() == &id && made.created_at.as_ref() == &created_at);
+        if let Some(made) = own {
+            end_older(conn, *made.user_id.as_ref(), *made.purpose.as_ref()).await?;
+        }
+    }
+    Ok(open)
+}
+
+/// The newest alone stays. A first password's link is the only one there is, and links back to older addresses all stay.
+async fn end_older(conn: &impl ConnectionTrait, user_id: i64, purpose: MailTokenPurpose) -> Result<(), DbErr> {
+    if matches!(
+        purpose,
+        MailTokenPurpose::SetPassword | MailTokenPurpose::EmailChangeUndo
+    ) {
+        return Ok(());
+    }
+    let of_purpose = || Column::UserId.eq(user_id).and(Column::Purpose.eq(purpose));
+    let newest = mail_token::Entity::find()
+        .select_only()
+        .column(Column::Id)
+        .filter(of_purpose())
+        .order_by_desc(Column::Id)
+        .limit(1)
+        .into_tuple::<Uuid>()
+        .one(conn)
+        .await?;
+    mail_token::Entity::update_many()
+        .col_expr(Column::UsedAt, Expr::value(now()))
+        .filter(of_purpose())
+        .filter(Column::Id.ne(newest.unwrap_or_default()))
+        .filter(Column::UsedAt.is_null())
+        .exec(conn)
+        .await
+        .map(drop)
+}

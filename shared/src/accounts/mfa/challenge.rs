@@ -1,0 +1,73 @@
+//! Between password and code: a token of five minutes and five attempts that says whose code is owed.
+
+use chrono::TimeDelta;
+use sea_orm::{
+    ActiveValue::Set,
+    ColumnTrait, ConnectionTrait, DbErr, EntityTrait, QueryFilter,
+    sea_query::{Expr, ExprTrait},
+};
+use uuid::Uuid;
+
+use crate::foundation::{
+    entity::mfa_challenge::{self, Column},
+    time::now,
+    token::{Token, TokenKind},
+};
+
+/// Codes that may be tried.
+pub const MAX_ATTEMPTS: i32 = 5;
+/// How long it may take to find the phone.
+pub const CHALLENGE_LIFETIME: TimeDelta = TimeDelta::minutes(5);
+
+/// Asks an account that has shown its password for its code.
+pub async fn challenge(conn: &impl ConnectionTrait, user_id: i64) -> Result<Token, DbErr> {
+    let (at, token) = (now(), Token::generate(TokenKind::MfaChallenge));
+    let row = mfa_challenge::ActiveModel {
+        id: Set(Uuid::now_v7()),
+        user_id: Set(user_id),
+        token_hash: Set(token.hash()),
+        attempts: Set(0),
+        created_at: Set(at),
+        expires_at: Set(at + CHALLENGE_LIFETIME),
+        used_at: Set(None),
+    };
+    mfa_challenge::Entity::insert(row).exec_without_returning(conn).await?;
+    Ok(token)
+}
+
+/// Counts one attempt and says whose code is owed; none when the token is unknown, used, expired or has no attempt left.
+///
+/// Call it outside the transaction that checks the code: an attempt counts whatever becomes of it.
+pub async fn try_challenge(conn: &impl ConnectionTrait, token: &Token) -> Result<Option<mfa_challenge::Model>, DbErr> {
+    let counted = mfa_challenge::Entity::update_many()
+        .col_expr(Column::Attempts, Expr::col(Column::Attempts).add(1))
+        .filter(Column::TokenHash.eq(token.hash()))
+        .filter(Column::UsedAt.is_null())
+        .filter(Column::ExpiresAt.gt(now()))
+        .filter(Column::Attempts.lt(MAX_ATTEMPTS))
+        .exec_with_returning(conn)
+        .await?;
+    Ok(counted.into_iter().next())
+}
+
+/// The code was right: the challenge is over. False when another request was faster.
+pub async fn pass(conn: &impl ConnectionTrait, id: Uuid) -> Result<bool, DbErr> {
+    let passed = mfa_challenge::Entity::update_many()
+        .col_expr(Column::UsedAt, Expr::value(now()))
+        .filter(Column::Id.eq(id))
+        .filter(Column::UsedAt.is_null())
+        .exec(conn)
+        .await?;
+    Ok(passed.rows_affected == 1)
+}
+
+/// Ends all that are open, because the password that opened them is no longer the account's.
+pub async fn close_challenges(conn: &impl ConnectionTrait, user_id: i64) -> Result<(), DbErr> {
+    mfa_challenge::Entity::update_many()
+        .col_expr(Column::UsedAt, Expr::value(now()))
+        .filter(Column::UserId.eq(user_id))
+        .filter(Column::UsedAt.is_null())
+        .exec(conn)
+        .await
+        .map(drop)
+}

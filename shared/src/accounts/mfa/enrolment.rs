@@ -1,0 +1,128 @@
+//! A factor between its secret and its first code. It belongs to the session that began it: whoever knew the password
+//! before cannot leave a secret behind for the owner to confirm. It ends with that session, with the password and with
+//! time.
+
+use chrono::TimeDelta;
+use sea_orm::{
+    ActiveValue::Set, ColumnTrait, Condition, ConnectionTrait, DbErr, EntityTrait, QueryFilter, QueryOrder, QuerySelect,
+};
+use uuid::Uuid;
+
+use super::PURPOSE;
+use crate::{
+    accounts::mfa::totp,
+    foundation::{
+        crypto::SecretKey,
+        entity::mfa_factor::{self, Column, FactorKind},
+        rules::Name,
+        time::now,
+    },
+};
+
+/// How long it may take to find or install the app.
+pub const ENROLMENT_LIFETIME: TimeDelta = TimeDelta::minutes(15);
+
+/// Begins with a new secret in the place of the one that this session had before. It protects nothing until
+/// [`super::confirm`]. A label that another factor of the account has gets a number behind it.
+pub async fn enrol(
+    conn: &impl ConnectionTrait,
+    key: &SecretKey,
+    user_id: i64,
+    session_id: Uuid,
+    label: &str,
+) -> Result<mfa_factor::Model, DbErr> {
+    let begun = now();
+    let over = Condition::any()
+        .add(Column::SessionId.eq(session_id))
+        .add(Column::CreatedAt.lte(begun - ENROLMENT_LIFETIME));
+    mfa_factor::Entity::delete_many()
+        .filter(unconfirmed(user_id).add(over))
+        .exec(conn)
+        .await?;
+    let row = mfa_factor::ActiveModel {
+        id: Set(Uuid::now_v7()),
+        user_id: Set(user_id),
+        kind: Set(FactorKind::Totp),
+        label: Set(free_label(&labels(conn, user_id).await?, label)),
+        secret_sealed: Set(key.seal(PURPOSE, &totp::new_secret())),
+        last_step: Set(0),
+        created_at: Set(begun),
+        session_id: Set(Some(session_id)),
+        ..Default::default()
+    };
+    mfa_factor::Entity::insert(row).exec_with_returning(conn).await
+}
+
+/// The labels of all factors, confirmed or not.
+async fn labels(conn: &impl ConnectionTrait, user_id: i64) -> Result<Vec<String>, DbErr> {
+    mfa_factor::Entity::find()
+        .select_only()
+        .column(Column::Label)
+        .filter(Column::UserId.eq(user_id))
+        .into_tuple()
+        .all(conn)
+        .await
+}
+
+fn free_label(taken: &[String], label: &str) -> String {
+    let is_free = |label: &str| taken.iter().all(|taken| taken.to_lowercase() != label.to_lowercase());
+    if is_free(label) {
+        return label.to_owned();
+    }
+    let numbered = |number| {
+        let behind = format!(" {number}");
+        let room = Name::MAX_CHARS - behind.chars().count();
+        label.chars().take(room).collect::<String>().trim_end().to_owned() + &behind
+    };
+    // There is one more candidate than labels.
+    (2..=taken.len() + 2)
+        .map(numbered)
+        .find(|label| is_free(label))
+        .unwrap_or_else(|| label.to_owned())
+}
+
+/// The factor that this session is about to confirm.
+pub async fn waiting(
+    conn: &impl ConnectionTrait,
+    user_id: i64,
+    session_id: Uuid,
+) -> Result<Option<mfa_factor::Model>, DbErr> {
+    mfa_factor::Entity::find()
+        .filter(unconfirmed(user_id))
+        .filter(Column::SessionId.eq(session_id))
+        .filter(Column::CreatedAt.gt(now() - ENROLMENT_LIFETIME))
+        .order_by_desc(Column::Id)
+        .one(conn)
+        .await
+}
+
+/// Ends the enrolment of this session. False when it has no such factor.
+pub async fn cancel_enrolment(
+    conn: &impl ConnectionTrait,
+    user_id: i64,
+    session_id: Uuid,
+    factor_id: Uuid,
+) -> Result<bool, DbErr> {
+    let cancelled = mfa_factor::Entity::delete_many()
+        .filter(unconfirmed(user_id))
+        .filter(Column::SessionId.eq(session_id))
+        .filter(Column::Id.eq(factor_id))
+        .exec(conn)
+        .await?;
+    Ok(cancelled.rows_affected == 1)
+}
+
+/// Ends all enrolments of an account, because the password that began them is no longer the account's.
+pub async fn forget_enrolments(conn: &impl ConnectionTrait, user_id: i64) -> Result<(), DbErr> {
+    mfa_factor::Entity::delete_many()
+        .filter(unconfirmed(user_id))
+        .exec(conn)
+        .await
+        .map(drop)
+}
+
+fn unconfirmed(user_id: i64) -> Condition {
+    Condition::all()
+        .add(Column::UserId.eq(user_id))
+        .add(Column::ConfirmedAt.is_null())
+}

@@ -1,0 +1,7 @@
+//! What staff may do, to one object or to many: roles and permissions, bulk actions, imports and exports.
+
+pub mod acts;
+pub mod bulk;
+pub mod exports;
+pub mod imports;
+pub mod roles;

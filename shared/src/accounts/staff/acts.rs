@@ -1,0 +1,238 @@
+//! One table of acts: what may be done to an account, a session, an API key, a role or a job, and what it takes. Forms,
+//! actions, bulk actions, jobs that run again, imports and the API ask it; none of them has a rule of its own.
+
+mod allow;
+mod holder;
+
+use crate::{accounts::api_keys::Scope, audit::ObjectType};
+
+pub use allow::{Refusal, job_refusal, key_refusal, session_refusal, user_refusal};
+pub use holder::{Holder, Target};
+
+/// Something that is done to one object.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub enum Act {
+    AddUser,
+    ChangeUser,
+    LockUser,
+    UnlockUser,
+    DeactivateUser,
+    ReactivateUser,
+    ResendVerification,
+    SendPasswordReset,
+    SetRoles,
+    RevokeSessions,
+    ResetMfa,
+    Impersonate,
+    ClearFailures,
+    DeleteUser,
+    RestoreUser,
+    EndSession,
+    AddKey,
+    ChangeKey,
+    RotateKey,
+    RevokeKey,
+    AddRole,
+    ChangeRole,
+    DeleteRole,
+    RetryJob,
+    RunJobNow,
+    CancelJob,
+    DeleteJob,
+    DeleteSuppression,
+}
+
+/// Whether an act says why.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum ReasonRule {
+    /// It is not asked for.
+    None,
+    Optional,
+    /// By people; a service's key may leave it out.
+    Required,
+}
+
+/// A line of the table.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Rule {
+    pub object: ObjectType,
+    /// In the audit log, such as `lock`.
+    pub word: &'static str,
+    /// What a person needs, such as `users.lock`.
+    pub permission: &'static str,
+    /// What a key needs; none for what keys cannot do.
+    pub scope: Option<Scope>,
+    pub reason: ReasonRule,
+    /// Whether the password must have been confirmed within the last minutes.
+    pub fresh: bool,
+    /// Whether people may do it to their own account.
+    pub on_self: bool,
+    /// Whether the account cannot be signed in to afterwards, so that it must not be the last superuser's.
+    pub shuts_out: bool,
+    /// Whether it can be done to staff at all, by superusers.
+    pub on_staff: bool,
+}
+
+impl Rule {
+    const fn new(object: ObjectType, word: &'static str, permission: &'static str) -> Self {
+        Self {
+            object,
+            word,
+            permission,
+            scope: None,
+            reason: ReasonRule::None,
+            fresh: false,
+            on_self: true,
+            shuts_out: false,
+            on_staff: true,
+        }
+    }
+
+    const fn key(self, scope: Scope) -> Self {
+        Self {
+            scope: Some(scope),
+            ..self
+        }
+    }
+
+    const fn reason(self, reason: ReasonRule) -> Self {
+        Self { reason, ..self }
+    }
+
+    const fn fresh(self) -> Self {
+        Self { fresh: true, ..self }
+    }
+
+    const fn not_oneself(self) -> Self {
+        Self { on_self: false, ..self }
+    }
+
+    const fn shuts_out(self) -> Self {
+        Self {
+            shuts_out: true,
+            on_self: false,
+            ..self
+        }
+    }
+
+    const fn never_staff(self) -> Self {
+        Self {
+            on_staff: false,
+            ..self
+        }
+    }
+}
+
+impl Act {
+    pub const ALL: [Self; 28] = [
+        Self::AddUser,
+        Self::ChangeUser,
+        Self::LockUser,
+        Self::UnlockUser,
+        Self::DeactivateUser,
+        Self::ReactivateUser,
+        Self::ResendVerification,
+        Self::SendPasswordReset,
+        Self::SetRoles,
+        Self::RevokeSessions,
+        Self::ResetMfa,
+        Self::Impersonate,
+        Self::ClearFailures,
+        Self::DeleteUser,
+        Self::RestoreUser,
+        Self::EndSession,
+        Self::AddKey,
+        Self::ChangeKey,
+        Self::RotateKey,
+        Self::RevokeKey,
+        Self::AddRole,
+        Self::ChangeRole,
+        Self::DeleteRole,
+        Self::RetryJob,
+        Self::RunJobNow,
+        Self::CancelJob,
+        Self::DeleteJob,
+        Self::DeleteSuppression,
+    ];
+
+    /// The table.
+    #[must_use]
+    pub const fn rule(self) -> Rule {
+        use ObjectType::{ApiKey, Job, Role, Session, SuppressedAddress, User};
+        use ReasonRule::{Optional, Required};
+        match self {
+            Self::AddUser => Rule::new(User, "create", "users.add").key(Scope::UsersWrite),
+            Self::ChangeUser => Rule::new(User, "update", "users.change").key(Scope::UsersWrite),
+            Self::LockUser => Rule::new(User, "lock", "users.lock")
+                .key(Scope::UsersWrite)
+                .reason(Required)
+                .shuts_out(),
+            Self::UnlockUser => Rule::new(User, "unlock", "users.unlock").key(Scope::UsersWrite),
+            Self::DeactivateUser => Rule::new(User, "deactivate", "users.deactivate")
+                .key(Scope::UsersWrite)
+                .reason(Optional)
+                .shuts_out(),
+            Self::ReactivateUser => Rule::new(User, "reactivate", "users.reactivate").key(Scope::UsersWrite),
+            Self::ResendVerification => Rule::new(User, "resend_verification", "users.resend_verification"),
+            Self::SendPasswordReset => Rule::new(User, "send_password_reset", "users.send_password_reset"),
+            Self::SetRoles => Rule::new(User, "set_roles", "users.set_roles")
+                .reason(Optional)
+                .fresh()
+                .not_oneself(),
+            Self::RevokeSessions => Rule::new(User, "revoke_sessions", "users.revoke_sessions"),
+            Self::ResetMfa => Rule::new(User, "reset_mfa", "users.reset_mfa")
+                .reason(Required)
+                .fresh()
+                .not_oneself(),
+            Self::Impersonate => Rule::new(User, "impersonate", "users.impersonate")
+                .reason(Required)
+                .fresh()
+                .not_oneself()
+                .never_staff(),
+            // What is cleared bounds the guesses of whoever sits at an open session.
+            Self::ClearFailures => Rule::new(User, "clear_failures", "users.clear_failures").not_oneself(),
+            Self::DeleteUser => Rule::new(User, "delete", "users.delete")
+                .key(Scope::UsersDelete)
+                .reason(Optional)
+                .shuts_out(),
+            Self::RestoreUser => Rule::new(User, "restore", "users.restore"),
+            Self::EndSession => Rule::new(Session, "revoke", "sessions.revoke").key(Scope::SessionsWrite),
+            Self::AddKey => Rule::new(ApiKey, "create", "api_keys.add").fresh(),
+            Self::ChangeKey => Rule::new(ApiKey, "update", "api_keys.change").fresh(),
+            Self::RotateKey => Rule::new(ApiKey, "rotate", "api_keys.rotate").fresh(),
+            Self::RevokeKey => Rule::new(ApiKey, "revoke", "api_keys.revoke").reason(Optional),
+            Self::AddRole => Rule::new(Role, "create", "roles.add").fresh(),
+            Self::ChangeRole => Rule::new(Role, "update", "roles.change").fresh(),
+            Self::DeleteRole => Rule::new(Role, "delete", "roles.delete").reason(Optional),
+            Self::RetryJob => Rule::new(Job, "retry", "jobs.retry"),
+            Self::RunJobNow => Rule::new(Job, "run_now", "jobs.run_now"),
+            Self::CancelJob => Rule::new(Job, "cancel", "jobs.cancel").reason(Optional),
+            Self::DeleteJob => Rule::new(Job, "delete", "jobs.delete").reason(Optional),
+            Self::DeleteSuppression => Rule::new(SuppressedAddress, "delete", "suppressions.delete").reason(Optional),
+        }
+    }
+
+    /// The act that takes this permission.
+    #[must_use]
+    pub fn by_permission(permission: &str) -> Option<Self> {
+        Self::ALL.into_iter().find(|act| act.rule().permission == permission)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::collections::HashSet;
+
+    use super::Act;
+
+    #[test]
+    fn each_act_has_a_permission_of_its_own_and_a_word_of_its_object() {
+        let permissions: HashSet<_> = Act::ALL.map(|act| act.rule().permission).into();
+        assert_eq!(permissions.len(), Act::ALL.len());
+        let words: HashSet<_> = Act::ALL.map(|act| (act.rule().object, act.rule().word)).into();
+        assert_eq!(words.len(), Act::ALL.len());
+        for act in Act::ALL {
+            assert_eq!(Act::by_permission(act.rule().permission), Some(act));
+        }
+    }
+}

@@ -1,0 +1,216 @@
+//! One row of a bulk action: the same function that is called for a single row, its audit row and the row's outcome,
+//! in one transaction.
+
+use sea_orm::DbErr;
+use thiserror::Error;
+use uuid::Uuid;
+
+use super::{BulkAction, BulkJob, items::settle};
+use crate::{
+    accounts::{
+        staff::acts::{Holder, job_refusal, user_refusal},
+        users::{self, ChangeError, Standing},
+    },
+    audit::{self, Entry},
+    foundation::{
+        db,
+        entity::{
+            job_item::ItemOutcome,
+            user::{self, UserStatus},
+        },
+        rules::Reason,
+    },
+    jobs::{self, JobStore, Options, StaffError, Tx, mail_suppressions},
+};
+
+/// Whoever ordered the action, with the rights they have now.
+#[derive(Clone, Debug)]
+pub struct Hand<'a> {
+    order: &'a BulkJob,
+    holder: Holder,
+}
+
+/// A bulk action stops.
+#[derive(Debug, Error)]
+pub enum BulkError {
+    /// The rows that are left stay as they are.
+    #[error("{0} ordered this and may not any more: {1}")]
+    NotAllowed(String, &'static str),
+    #[error(transparent)]
+    Db(#[from] DbErr),
+}
+
+/// What stands against changing one row.
+enum Refused {
+    /// It is as wanted already, or gone.
+    Skip(&'static str),
+    Fail(String),
+    Db(DbErr),
+}
+
+impl From<DbErr> for Refused {
+    fn from(error: DbErr) -> Self {
+        // A broken rule of the database is this row's own trouble; an outage is everybody's.
+        if db::is_outage(&error) {
+            Self::Db(error)
+        } else {
+            Self::Fail(format!("the database refused it: {error}"))
+        }
+    }
+}
+
+impl From<StaffError> for Refused {
+    fn from(error: StaffError) -> Self {
+        match error {
+            StaffError::NotFound => Self::Skip("it is gone"),
+            StaffError::WrongState(_) => Self::Skip("its state does not allow this now"),
+            StaffError::Paused(_) => Self::Skip("its queue is paused"),
+            StaffError::MailSent => Self::Skip("its mail was sent already"),
+            StaffError::NotUnique => Self::Fail(error.to_string()),
+            StaffError::Db(error) => error.into(),
+        }
+    }
+}
+
+impl<'a> Hand<'a> {
+    /// Looks up what the person may do. Somebody who was locked, is no longer staff or has lost the permission leaves
+    /// their order undone.
+    pub async fn of(job_store: &JobStore, order: &'a BulkJob) -> Result<Self, BulkError> {
+        let holder = Holder::of(job_store.db(), &order.actor).await?;
+        if holder.refuses(order.what.act()).is_some() {
+            let permission = order.what.act().rule().permission;
+            return Err(BulkError::NotAllowed(order.actor.label.clone(), permission));
+        }
+        Ok(Self { order, holder })
+    }
+
+    /// Does it to one row, once: `None` when the row had an outcome already. One commit; five round trips for a job, six
+    /// for a user, eight where sessions end.
+    pub async fn apply(
+        &self,
+        job_store: &JobStore,
+        job_id: Uuid,
+        object_id: &str,
+    ) -> Result<Option<ItemOutcome>, DbErr> {
+        let tx = job_store.begin().await?;
+        if !settle(&*tx, job_id, object_id, ItemOutcome::Done, None).await? {
+            return Ok(None);
+        }
+        let refused = match self.act(&tx, object_id).await {
+            Ok(()) => {
+                tx.commit().await?;
+                return Ok(Some(ItemOutcome::Done));
+            }
+            Err(refused) => refused,
+        };
+        tx.rollback().await?;
+        let (outcome, why) = match refused {
+            Refused::Skip(why) => (ItemOutcome::Skipped, why.to_owned()),
+            Refused::Fail(why) => (ItemOutcome::Failed, why),
+            Refused::Db(error) => return Err(error),
+        };
+        let settled = settle(job_store.db(), job_id, object_id, outcome, Some(&why)).await?;
+        Ok(settled.then_some(outcome))
+    }
+
+    async fn act(&self, tx: &Tx, object_id: &str) -> Result<(), Refused> {
+        match self.order.what {
+            BulkAction::LockUsers { until } => self.stand(tx, object_id, Standing::Locked { until }).await,
+            BulkAction::UnlockUsers => self.stand(tx, object_id, Standing::Unlocked).await,
+            BulkAction::DeactivateUsers => self.stand(tx, object_id, Standing::Deactivated).await,
+            BulkAction::ReactivateUsers => self.stand(tx, object_id, Standing::Reactivated).await,
+            BulkAction::ResendVerification | BulkAction::SendPasswordReset => self.mail(tx, object_id).await,
+            BulkAction::ReplayJobs | BulkAction::RunJobsNow | BulkAction::CancelJobs | BulkAction::DeleteJobs => {
+                self.job(tx, object_id).await
+            }
+            BulkAction::DeleteSuppressions => {
+                if !mail_suppressions::clear(&**tx, object_id).await? {
+                    return Err(Refused::Skip("it is gone"));
+                }
+                self.record(tx, object_id, Some(object_id.to_owned())).await
+            }
+        }
+    }
+
+    async fn stand(&self, tx: &Tx, object_id: &str, standing: Standing) -> Result<(), Refused> {
+        let user = self.user(tx, object_id).await?;
+        let reason = self
+            .order
+            .reason
+            .as_deref()
+            .and_then(|reason| Reason::parse(reason).ok());
+        let is_endless = user.status == UserStatus::Locked && user.locked_until.is_none();
+        if is_endless && matches!(standing, Standing::Locked { until: Some(_) }) {
+            return Err(Refused::Skip("it is locked without an end"));
+        }
+        let version = user.version;
+        match users::set_standing(tx, user, standing, reason, &self.order.actor).await {
+            Ok(after) if after.version == version => Err(Refused::Skip("it is so already")),
+            Ok(_) => Ok(()),
+            Err(ChangeError::Db(error)) => Err(error.into()),
+            Err(error) => Err(Refused::Fail(error.to_string())),
+        }
+    }
+
+    async fn mail(&self, tx: &Tx, object_id: &str) -> Result<(), Refused> {
+        let user = self.user(tx, object_id).await?;
+        let options = Options::default()
+            .actor(self.order.actor.word())
+            .unique(format!("user:{}", user.id));
+        let enqueued = if self.order.what == BulkAction::ResendVerification {
+            if user.email_verified_at.is_some() {
+                return Err(Refused::Skip("the address is verified already"));
+            }
+            users::send_verification(tx, user.id, options).await
+        } else {
+            users::send_password_reset(tx, user.id, options).await
+        };
+        match enqueued {
+            Ok(jobs::Enqueued::New(_)) => self.record(tx, object_id, Some(user.email)).await,
+            Ok(jobs::Enqueued::Existing(_)) => Err(Refused::Skip("such a mail is under way already")),
+            Err(jobs::EnqueueError::Db(error)) => Err(error.into()),
+            Err(error) => Err(Refused::Fail(error.to_string())),
+        }
+    }
+
+    async fn job(&self, tx: &Tx, object_id: &str) -> Result<(), Refused> {
+        let id: Uuid = object_id.parse().map_err(|_| Refused::Skip("it is gone"))?;
+        let job = jobs::find_for_change(tx, id)
+            .await?
+            .ok_or(Refused::Skip("it is gone"))?;
+        if let Some(refusal) = job_refusal(&**tx, &self.holder, self.order.what.act(), &job).await? {
+            return Err(Refused::Fail(refusal.to_string()));
+        }
+        let job = match self.order.what {
+            BulkAction::ReplayJobs => jobs::replay_as(tx, id, &self.order.actor).await?,
+            BulkAction::RunJobsNow => jobs::run_now(tx, id).await?,
+            BulkAction::DeleteJobs => jobs::delete(tx, id).await?,
+            _ => jobs::cancel(tx, id).await?,
+        };
+        self.record(tx, object_id, Some(job.kind)).await
+    }
+
+    /// The account, locked, if this person may change it.
+    async fn user(&self, tx: &Tx, object_id: &str) -> Result<user::Model, Refused> {
+        let gone = Refused::Skip("it is gone");
+        let Ok(id) = object_id.parse() else { return Err(gone) };
+        let user = users::find_for_change(tx, id).await?.ok_or(gone)?;
+        match user_refusal(&**tx, &self.holder, self.order.what.act(), &user).await? {
+            Some(refusal) => Err(Refused::Fail(refusal.to_string())),
+            None => Ok(user),
+        }
+    }
+
+    async fn record(&self, tx: &Tx, object_id: &str, label: Option<String>) -> Result<(), Refused> {
+        let rule = self.order.what.act().rule();
+        let entry = Entry {
+            action: rule.word,
+            object_type: rule.object.as_str(),
+            object_id: Some(object_id.to_owned()),
+            object_label: label,
+            changes: None,
+            reason: self.order.reason.clone(),
+        };
+        Ok(audit::record(&**tx, &self.order.actor, entry).await?)
+    }
+}

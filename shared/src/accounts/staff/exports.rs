@@ -1,0 +1,102 @@
+//! Files of what staff see, made by a job: the order. What stands in them is the worker's business.
+
+use serde::{Deserialize, Serialize};
+
+use crate::{
+    accounts::staff::bulk::{self, Objects, OrderError, Ordered},
+    audit::{self, Actor, Entry},
+    jobs::{Job, LONG_QUEUE, Options, Priority, Tx, enqueue_with},
+};
+
+/// What an export is of.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Exported {
+    Users,
+    Jobs,
+    Mails,
+    AuditLog,
+}
+
+impl Exported {
+    /// The table's name.
+    #[must_use]
+    pub const fn word(self) -> &'static str {
+        match self {
+            Self::Users => "users",
+            Self::Jobs => "jobs",
+            Self::Mails => "mails",
+            Self::AuditLog => "audit_log",
+        }
+    }
+
+    /// What it takes to order one: to take them along, and to see them.
+    #[must_use]
+    pub const fn permissions(self) -> [&'static str; 2] {
+        match self {
+            Self::Users => ["users.export", "users.view"],
+            Self::Jobs => ["jobs.export", "jobs.view"],
+            Self::Mails => ["mails.export", "mails.view"],
+            Self::AuditLog => ["audit.export", "audit.view"],
+        }
+    }
+}
+
+/// What the file is written in.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Format {
+    Csv,
+    Json,
+}
+
+/// The payload of the job that makes the file. Its result is `{"file": id, "rows": n, "bytes": n}`.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct ExportJob {
+    pub what: Exported,
+    pub format: Format,
+    /// Whether the rows are those of its `job_items`; else all there are.
+    pub chosen: bool,
+    /// Who ordered it, and must still be allowed to while it is made.
+    pub actor: Actor,
+}
+
+impl Job for ExportJob {
+    const KIND: &'static str = "export";
+    const QUEUE: &'static str = LONG_QUEUE;
+    const PRIORITY: Priority = Priority::Low;
+}
+
+/// Orders an export, of these rows or, without any, of all; with an audit row that says who ordered it.
+pub async fn order(
+    tx: &Tx,
+    what: Exported,
+    format: Format,
+    objects: Option<Objects>,
+    actor: &Actor,
+) -> Result<Ordered, OrderError> {
+    let job = ExportJob {
+        what,
+        format,
+        chosen: objects.is_some(),
+        actor: actor.clone(),
+    };
+    let chosen = job.chosen;
+    let job_id = enqueue_with(tx, job, Options::default().actor(actor.word()))
+        .await?
+        .id();
+    let rows = match objects {
+        Some(objects) => bulk::list(tx, job_id, objects).await?,
+        None => 0,
+    };
+    let entry = Entry {
+        action: "export",
+        object_type: "job",
+        object_id: Some(job_id.to_string()),
+        object_label: Some(what.word().to_owned()),
+        changes: chosen.then(|| serde_json::json!({ "rows": [null, rows] })),
+        reason: None,
+    };
+    audit::record(&**tx, actor, entry).await?;
+    Ok(Ordered { job_id, rows })
+}

@@ -1,0 +1,213 @@
+//! New accounts, from wherever: one statement writes them all, and each has its audit row.
+
+use std::collections::HashMap;
+
+use chrono::{DateTime, Utc};
+use sea_orm::{ConnectionTrait, DbBackend, DbErr, FromQueryResult, Statement};
+use serde_json::{Value, json};
+
+use super::{CreateUserError, NewUser};
+use crate::{
+    audit::{self, Actor, Entry},
+    foundation::{
+        db::{self, columns},
+        entity::user,
+        rules::{Age, Email, ExternalId, Name},
+        search,
+        time::now,
+    },
+    jobs::{Options, Tx, WelcomeEmail, enqueue_with},
+};
+
+/// What is written of a new account.
+pub(super) struct Draft<'a> {
+    pub(super) name: &'a Name,
+    pub(super) email: &'a Email,
+    pub(super) age: Option<Age>,
+    pub(super) external_id: Option<&'a ExternalId>,
+    pub(super) password_hash: Option<String>,
+    pub(super) verified: bool,
+    pub(super) is_staff: bool,
+    pub(super) is_superuser: bool,
+}
+
+impl<'a> From<&'a NewUser> for Draft<'a> {
+    fn from(new: &'a NewUser) -> Self {
+        Self::new(&new.name, &new.email, new.age)
+    }
+}
+
+impl<'a> Draft<'a> {
+    fn new(name: &'a Name, email: &'a Email, age: Option<Age>) -> Self {
+        Self {
+            name,
+            email,
+            age,
+            external_id: None,
+            password_hash: None,
+            verified: false,
+            is_staff: false,
+            is_superuser: false,
+        }
+    }
+
+    fn staff(name: &'a Name, email: &'a Email, password_hash: String) -> Self {
+        Self {
+            password_hash: Some(password_hash),
+            verified: true,
+            is_staff: true,
+            ..Self::new(name, email, None)
+        }
+    }
+
+    fn row(&self) -> Value {
+        json!({
+            "email": self.email.as_str(), "email_key": self.email.key(), "name": self.name.as_str(),
+            "search_text": search::text_of(self.name.as_str(), self.email.as_str()),
+            "age": self.age.map(Age::years), "external_id": self.external_id.map(ExternalId::as_str),
+            "password_hash": self.password_hash, "verified": self.verified,
+            "is_staff": self.is_staff, "is_superuser": self.is_superuser,
+        })
+    }
+}
+
+/// Writes the accounts and answers them by their email keys; the other addresses are taken. One statement, and of two
+/// drafts with the same address the first is written.
+pub(super) async fn insert_all(
+    conn: &impl ConnectionTrait,
+    at: DateTime<Utc>,
+    drafts: &[Draft<'_>],
+) -> Result<HashMap<String, user::Model>, DbErr> {
+    let rows: Value = drafts.iter().map(Draft::row).collect();
+    let backend = conn.get_database_backend();
+    let insert = if backend == DbBackend::Postgres {
+        POSTGRES
+    } else {
+        SQLITE
+    };
+    let sql = format!("{insert} RETURNING {}", columns::<user::Entity>());
+    let statement = Statement::from_sql_and_values(backend, sql, [rows.into(), at.into()]);
+    let mut users = HashMap::new();
+    for row in conn.query_all_raw(statement).await? {
+        let user = user::Model::from_query_result(&row, "")?;
+        users.insert(user.email_key.clone(), user);
+    }
+    Ok(users)
+}
+
+// The rows are one parameter, so that the statement is the same for any number of them.
+const POSTGRES: &str = "\
+    INSERT INTO users (email, email_key, name, search_text, age, external_id, password_hash, password_changed_at, email_verified_at, \
+    is_staff, is_superuser, status, version, created_at, updated_at) \
+    SELECT r->>'email', r->>'email_key', r->>'name', r->>'search_text', (r->>'age')::smallint, r->>'external_id', r->>'password_hash', \
+    CASE WHEN r->>'password_hash' IS NOT NULL THEN $2 END, CASE WHEN (r->>'verified')::boolean THEN $2 END, \
+    (r->>'is_staff')::boolean, (r->>'is_superuser')::boolean, 'active', 1, $2, $2 \
+    FROM jsonb_array_elements($1) r ON CONFLICT (email_key) DO NOTHING";
+const SQLITE: &str = "\
+    INSERT INTO users (email, email_key, name, search_text, age, external_id, password_hash, password_changed_at, email_verified_at, \
+    is_staff, is_superuser, status, version, created_at, updated_at) \
+    SELECT value->>'email', value->>'email_key', value->>'name', value->>'search_text', value->>'age', value->>'external_id', \
+    value->>'password_hash', CASE WHEN value->>'password_hash' IS NOT NULL THEN $2 END, \
+    CASE WHEN value->>'verified' THEN $2 END, value->>'is_staff', value->>'is_superuser', 'active', 1, $2, $2 \
+    FROM json_each($1) WHERE true ON CONFLICT (email_key) DO NOTHING";
+
+/// Writes the user, its audit row and the job that welcomes it; they exist once the transaction commits. Three
+/// statements.
+///
+/// The unique index decides whether the address is taken. After an error the transaction must be dropped.
+pub async fn create(tx: &Tx, new: &NewUser, actor: &Actor) -> Result<user::Model, CreateUserError> {
+    let user = create_quietly(&**tx, new, actor).await?;
+    welcome(tx, &user, actor).await?;
+    Ok(user)
+}
+
+/// [`create`], with an external id. None when another account has it, which the unique index decides; the transaction
+/// must then be dropped.
+pub async fn create_external(
+    tx: &Tx,
+    new: &NewUser,
+    external_id: &ExternalId,
+    actor: &Actor,
+) -> Result<Option<user::Model>, CreateUserError> {
+    let draft = Draft {
+        external_id: Some(external_id),
+        ..new.into()
+    };
+    let user = match insert(&**tx, draft, actor).await {
+        Ok(user) => user,
+        Err(CreateUserError::Db(error)) if has_taken_external_id(&error) => return Ok(None),
+        Err(error) => return Err(error),
+    };
+    welcome(tx, &user, actor).await?;
+    Ok(Some(user))
+}
+
+fn has_taken_external_id(error: &DbErr) -> bool {
+    db::violated_unique(error).is_some_and(|what| what.contains("external_id"))
+}
+
+async fn welcome(tx: &Tx, user: &user::Model, actor: &Actor) -> Result<(), CreateUserError> {
+    let job = WelcomeEmail { user_id: user.id };
+    enqueue_with(tx, job, Options::default().actor(actor.word())).await?;
+    Ok(())
+}
+
+/// [`create`] without a welcome: for users who know the application already.
+pub async fn create_quietly(
+    conn: &impl ConnectionTrait,
+    new: &NewUser,
+    actor: &Actor,
+) -> Result<user::Model, CreateUserError> {
+    insert(conn, new.into(), actor).await
+}
+
+/// Writes a superuser with a password, verified and without a welcome. For the first account and for commands.
+pub async fn create_superuser(
+    conn: &impl ConnectionTrait,
+    name: &Name,
+    email: &Email,
+    password_hash: String,
+) -> Result<user::Model, CreateUserError> {
+    let draft = Draft {
+        is_superuser: true,
+        ..Draft::staff(name, email, password_hash)
+    };
+    insert(conn, draft, &Actor::system()).await
+}
+
+/// As [`create_superuser`]: somebody of the staff, who has only the rights of roles given later.
+pub async fn create_staff(
+    conn: &impl ConnectionTrait,
+    name: &Name,
+    email: &Email,
+    password_hash: String,
+) -> Result<user::Model, CreateUserError> {
+    insert(conn, Draft::staff(name, email, password_hash), &Actor::system()).await
+}
+
+/// The row, and the audit row that tells of it.
+async fn insert(conn: &impl ConnectionTrait, draft: Draft<'_>, actor: &Actor) -> Result<user::Model, CreateUserError> {
+    let user = insert_all(conn, now(), &[draft]).await?.into_values().next();
+    let user = user.ok_or(CreateUserError::EmailTaken)?;
+    audit::record(conn, actor, created(&user)).await?;
+    Ok(user)
+}
+
+/// What the audit log tells of a new user.
+pub(super) fn created(user: &user::Model) -> Entry<'static> {
+    Entry {
+        action: "create",
+        object_type: "user",
+        object_id: Some(user.id.to_string()),
+        object_label: Some(user.email.clone()),
+        changes: Some(audit::made([
+            ("name", user.name.clone().into()),
+            ("email", user.email.clone().into()),
+            ("age", user.age.into()),
+            ("external_id", user.external_id.clone().into()),
+            ("is_staff", user.is_staff.then_some(true).into()),
+            ("is_superuser", user.is_superuser.then_some(true).into()),
+        ])),
+        reason: None,
+    }
+}

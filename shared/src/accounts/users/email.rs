@@ -1,0 +1,204 @@
+//! An account moves to another email address, and back if its owner never wanted that.
+
+use sea_orm::{ActiveValue::Set, DbErr};
+use thiserror::Error;
+
+use super::{
+    ChangeError,
+    change::write,
+    deletion, lock_by_email_key,
+    proof::{owner, prove},
+    send_password_reset, send_verification,
+};
+use crate::{
+    accounts::{
+        mail_tokens::{self, RedeemError},
+        mfa,
+        sessions::{self, Which},
+    },
+    audit::{self, Actor, Entry},
+    foundation::{
+        entity::{audit_log::ActorKind, mail_token::MailTokenPurpose, user},
+        rules::Email,
+        time::now,
+    },
+    jobs::{EmailChangeConfirm, EmailChangeUndo, EnqueueError, Options, Tx},
+};
+
+/// Why an account did not move.
+#[derive(Debug, Error)]
+pub enum EmailChangeError {
+    #[error(transparent)]
+    Token(#[from] RedeemError),
+    #[error("this email address is registered already")]
+    EmailTaken,
+    #[error(transparent)]
+    Db(#[from] DbErr),
+    #[error(transparent)]
+    Enqueue(#[from] EnqueueError),
+}
+
+impl From<ChangeError> for EmailChangeError {
+    fn from(error: ChangeError) -> Self {
+        match error {
+            ChangeError::EmailTaken => Self::EmailTaken,
+            ChangeError::Db(error) => Self::Db(error),
+            ChangeError::Status => Self::Token(RedeemError::Invalid),
+        }
+    }
+}
+
+/// Mails the new address, whose answer moves the account. What was asked for before ends.
+pub async fn ask_email_change(tx: &Tx, user: &user::Model, email: &Email, actor: &Actor) -> Result<(), EnqueueError> {
+    let (user_id, new_email) = (user.id, email.as_str().to_owned());
+    let mail = EmailChangeConfirm { user_id, new_email };
+    let options = Options::default().actor(actor.word());
+    let purpose = MailTokenPurpose::EmailChangeConfirm;
+    mail_tokens::request(tx, user_id, purpose, Some(email.as_str()), mail, options).await?;
+    let entry = Entry {
+        action: "ask_email_change",
+        object_type: "user",
+        object_id: Some(user_id.to_string()),
+        object_label: Some(user.email.clone()),
+        ..Entry::default()
+    };
+    Ok(audit::record(&**tx, actor, entry).await?)
+}
+
+/// Gives the account the address to which this token was mailed. The old mailbox gets a way back for 72 hours.
+pub async fn confirm_email_change(tx: &Tx, raw: &str, actor: &Actor) -> Result<user::Model, EmailChangeError> {
+    let (token, before) = owner(tx, raw, MailTokenPurpose::EmailChangeConfirm).await?;
+    mail_tokens::redeem(&**tx, raw, MailTokenPurpose::EmailChangeConfirm).await?;
+    let email = token.email.ok_or(RedeemError::Invalid)?;
+    mail_tokens::spend_all_but_undo(&**tx, before.id).await?;
+    let was = before.clone();
+    let row = at(tx, &before, email).await?;
+    let user = prove(tx, before, row, "change_email", actor).await?;
+    offer_undo(tx, &was, actor).await?;
+    deletion::announce(tx, &user, actor).await?;
+    Ok(user)
+}
+
+/// Gives the account back to the address it had when this token was mailed there. Whoever moved it away may know the
+/// password: it opens nothing any more, all sessions end, a deletion is off, and the old mailbox gets a link for a new
+/// password. Ways back to still older addresses stay open, because those were the owner's for longer.
+pub async fn undo_email_change(tx: &Tx, raw: &str, actor: &Actor) -> Result<user::Model, EmailChangeError> {
+    let (_, before) = owner(tx, raw, MailTokenPurpose::EmailChangeUndo).await?;
+    let token = mail_tokens::redeem_one(&**tx, raw, MailTokenPurpose::EmailChangeUndo).await?;
+    let email = token.email.clone().ok_or(RedeemError::Invalid)?;
+    mail_tokens::spend_later_undos(&**tx, &token).await?;
+    mail_tokens::spend_all_but_undo(&**tx, before.id).await?;
+    sessions::end(&**tx, before.id, Which::All, "email change undone").await?;
+    mfa::forget_enrolments(&**tx, before.id).await?;
+    let row = user::ActiveModel {
+        password_hash: Set(None),
+        delete_at: Set(None),
+        ..at(tx, &before, email).await?
+    };
+    let user = prove(tx, before, row, "undo_email_change", actor).await?;
+    send_password_reset(tx, user.id, Options::default().actor(actor.word())).await?;
+    Ok(user)
+}
+
+/// The account at another address, whose mailbox its owner has proved.
+async fn at(tx: &Tx, user: &user::Model, email: String) -> Result<user::ActiveModel, ChangeError> {
+    let key = Email::key_of(&email);
+    if key != user.email_key {
+        release(tx, &key).await?;
+    }
+    Ok(user::ActiveModel {
+        email_key: Set(key),
+        // A token of the release before has the domain in ASCII.
+        email: Set(Email::shown(&email).into_owned()),
+        ..user.clone().into()
+    })
+}
+
+/// What follows when somebody else than its owner gives an account another address, such as staff or a service: nobody
+/// has proved the new one, so sessions, mailed links and the password end. Called before the change is written.
+pub(super) async fn leave(
+    tx: &Tx,
+    before: &user::Model,
+    row: &mut user::ActiveModel,
+    actor: &Actor,
+) -> Result<(), DbErr> {
+    row.email_verified_at = Set(None);
+    let is_owner = actor.kind == ActorKind::User && actor.id == Some(before.id);
+    if !is_owner {
+        row.password_hash = Set(None);
+    }
+    sessions::end(&**tx, before.id, Which::All, "email changed").await?;
+    mfa::forget_enrolments(&**tx, before.id).await?;
+    mail_tokens::spend_all_but_undo(&**tx, before.id).await
+}
+
+/// The mails of such a change: to the old address, if it was proved, with a way back; to the new one a link that proves
+/// it, unless the account's first mail is still to come.
+pub(super) async fn tell(
+    tx: &Tx,
+    before: &user::Model,
+    after: &user::Model,
+    actor: &Actor,
+) -> Result<(), EnqueueError> {
+    offer_undo(tx, before, actor).await?;
+    let was_mailed = before
+        .email_verified_at
+        .or(before.welcomed_at)
+        .or(before.password_changed_at);
+    if was_mailed.is_some() {
+        send_verification(tx, after.id, Options::default().actor(actor.word())).await?;
+    }
+    deletion::announce(tx, after, actor).await
+}
+
+/// A way back to an address that was proved; the way to one that was not is nobody's.
+async fn offer_undo(tx: &Tx, before: &user::Model, actor: &Actor) -> Result<(), EnqueueError> {
+    if before.email_verified_at.is_none() {
+        return Ok(());
+    }
+    let (user_id, old_email) = (before.id, before.email.clone());
+    let mail = EmailChangeUndo {
+        user_id,
+        old_email: old_email.clone(),
+    };
+    let options = Options::default().actor(actor.word());
+    let purpose = MailTokenPurpose::EmailChangeUndo;
+    mail_tokens::request(tx, user_id, purpose, Some(&old_email), mail, options).await?;
+    Ok(())
+}
+
+/// Of accounts without an address; no mail can go there (RFC 2606).
+const NOWHERE: &str = "@no-address.invalid";
+
+/// Whether the account has lost its address to somebody who proved that it was theirs.
+#[must_use]
+pub fn has_no_address(user: &user::Model) -> bool {
+    user.email_key.ends_with(NOWHERE)
+}
+
+/// Takes an address from an account that never proved it, for one that has. The account stays, because a service may
+/// know it and keep data with it, but nobody can sign in to it; a sign-up, which nobody has ever signed in to, is
+/// deleted. Members of staff keep their address: their rights are not for a mailbox to touch.
+async fn release(tx: &Tx, key: &str) -> Result<(), ChangeError> {
+    let holder = lock_by_email_key(tx, key).await?;
+    let unproved = holder.filter(|user| user.email_verified_at.is_none() && !user.is_staff && !user.is_superuser);
+    let Some(before) = unproved else { return Ok(()) };
+    let id = before.id;
+    let nowhere = format!("user-{id}{NOWHERE}");
+    let is_sign_up = before.password_hash.is_some() && before.last_login_at.is_none() && before.external_id.is_none();
+    let mut row = user::ActiveModel {
+        email: Set(nowhere.clone()),
+        email_key: Set(nowhere),
+        password_hash: Set(None),
+        ..before.clone().into()
+    };
+    if is_sign_up && before.deleted_at.is_none() {
+        row.deleted_at = Set(Some(now()));
+    }
+    sessions::end(&**tx, id, Which::All, "address proved by somebody else").await?;
+    mfa::forget_enrolments(&**tx, id).await?;
+    mail_tokens::spend_all(&**tx, id).await?;
+    let reason = "another account has proved the address".to_owned();
+    write(tx, before, row, "release_email", Some(reason), &Actor::system()).await?;
+    Ok(())
+}

@@ -1,0 +1,123 @@
+//! Somebody has opened a link that was mailed to an account's address: the mailbox is theirs. Where the address had not
+//! been proved before, whatever somebody else may have put into the account ends with it (account pre-hijacking).
+
+use sea_orm::{ActiveValue::Set, ConnectionTrait, DbErr, EntityTrait};
+
+use super::{
+    ChangeError,
+    change::{put, write},
+    find_for_change,
+};
+use crate::{
+    accounts::{
+        mail_tokens::{self, RedeemError},
+        mfa,
+        sessions::{self, Which},
+    },
+    audit::Actor,
+    foundation::{
+        entity::{
+            audit_log::ActorKind,
+            mail_token::{self, MailTokenPurpose},
+            user,
+        },
+        rules::Email,
+        time::now,
+    },
+    jobs::{Tx, mail_suppressions},
+};
+
+/// Writes `row` as the change of somebody who has proved the mailbox of its address.
+///
+/// In an account whose address was not proved before, sessions, half finished sign-ins and enrolments, and all mailed
+/// links end but those back to an older address, which were an owner's. A confirmed second factor stays where somebody
+/// has signed in before: no mailbox is enough to take it away.
+pub(super) async fn prove(
+    tx: &Tx,
+    before: user::Model,
+    mut row: user::ActiveModel,
+    action: &str,
+    actor: &Actor,
+) -> Result<user::Model, ChangeError> {
+    let id = before.id;
+    let was_proved = before.email_verified_at.is_some();
+    let moves = put(&row.email).is_some_and(|email| *email != before.email);
+    if !was_proved || moves {
+        row.email_verified_at = Set(Some(now()));
+    }
+    if !was_proved {
+        sessions::end(&**tx, id, Which::All, "email verified").await?;
+        mfa::forget_enrolments(&**tx, id).await?;
+        if before.last_login_at.is_none() {
+            mfa::forget_all(&**tx, id).await?;
+            // Nobody who owns it has asked for that.
+            row.delete_at = Set(None);
+        }
+        mail_tokens::spend_all_but_undo(&**tx, id).await?;
+    }
+    let owner = as_owner(&before, actor);
+    let after = write(tx, before, row, action, None, &owner).await?;
+    mail_suppressions::clear(&**tx, &after.email).await?;
+    Ok(after)
+}
+
+/// Whose token this is, without using it up. A token is good only for the address that it was mailed to.
+pub async fn holder(
+    conn: &impl ConnectionTrait,
+    raw: &str,
+    purpose: MailTokenPurpose,
+) -> Result<(mail_token::Model, user::Model), RedeemError> {
+    let token = mail_tokens::peek(conn, raw, purpose).await?;
+    let user = user::Entity::find_by_id(token.user_id).one(conn).await?;
+    fitting(token, user.filter(|user| user.deleted_at.is_none()))
+}
+
+/// [`holder`], kept from changing until the transaction ends.
+pub(super) async fn owner(
+    tx: &Tx,
+    raw: &str,
+    purpose: MailTokenPurpose,
+) -> Result<(mail_token::Model, user::Model), RedeemError> {
+    let token = mail_tokens::peek(&**tx, raw, purpose).await?;
+    let user = find_for_change(tx, token.user_id).await?;
+    fitting(token, user)
+}
+
+fn fitting(
+    token: mail_token::Model,
+    user: Option<user::Model>,
+) -> Result<(mail_token::Model, user::Model), RedeemError> {
+    let user = user.ok_or(RedeemError::Invalid)?;
+    // The other address of a change was mailed to by the change itself.
+    let is_elsewhere = matches!(
+        token.purpose,
+        MailTokenPurpose::EmailChangeConfirm | MailTokenPurpose::EmailChangeUndo
+    );
+    let email = token.email.as_deref().ok_or(RedeemError::Invalid)?;
+    if !is_elsewhere && Email::key_of(email) != user.email_key {
+        return Err(RedeemError::Invalid);
+    }
+    // There is no first password any more.
+    if token.purpose == MailTokenPurpose::SetPassword && user.password_hash.is_some() {
+        return Err(RedeemError::Invalid);
+    }
+    Ok((token, user))
+}
+
+/// Whoever holds a token of the account's mailbox acts as its owner.
+pub(super) fn as_owner(user: &user::Model, actor: &Actor) -> Actor {
+    Actor {
+        kind: ActorKind::User,
+        id: Some(user.id),
+        label: user.name.clone(),
+        ..actor.clone()
+    }
+}
+
+/// What is left of a change that can meet neither another status nor another address.
+pub(super) fn plain(error: ChangeError) -> DbErr {
+    match error {
+        ChangeError::Db(error) => error,
+        other => DbErr::Custom(other.to_string()),
+    }
+}

@@ -1,0 +1,276 @@
+//! Sign-up by the people themselves, and the proof that an address is theirs. What is done for an address that has an
+//! account and for one that has none costs the same statements, so that nobody learns which it is.
+
+use sea_orm::{
+    ActiveValue::Set,
+    ColumnTrait, DbErr, EntityTrait, QueryFilter,
+    sea_query::{Expr, ExprTrait},
+};
+use serde_json::Value;
+use thiserror::Error;
+
+use super::{
+    NewUser,
+    creation::{Draft, insert_all},
+    deletion, find_by_email_key, lock_by_email_key,
+    password::{choose, db_error},
+    proof::{owner, plain, prove},
+};
+use crate::{
+    accounts::{
+        mail_tokens::{self, RedeemError},
+        password_hash::{self, HashError},
+    },
+    audit::{self, Actor, Entry},
+    foundation::{
+        entity::{
+            mail_token::MailTokenPurpose,
+            user::{self, Column},
+        },
+        rules::{Age, Email, Name, Password},
+        search,
+        time::now,
+    },
+    jobs::{
+        AddressOfDeletedAccount, EnqueueError, Enqueued, Job, JobStore, Options, PasswordReset, SomeoneTriedToSignUp,
+        Tx, VerifyEmail,
+    },
+};
+
+/// The id that no account has: a mail to it is asked for and not sent, which looks and lasts like one that is.
+pub const NOBODY: i64 = 0;
+
+/// How often a sign-up looks again because another one for the same address came between.
+const LOOKS: usize = 3;
+
+/// Why nobody was signed up.
+#[derive(Debug, Error)]
+pub enum SignUpError {
+    #[error(transparent)]
+    Hash(#[from] HashError),
+    #[error(transparent)]
+    Db(#[from] DbErr),
+    #[error(transparent)]
+    Enqueue(#[from] EnqueueError),
+}
+
+/// Makes an account with a password, which opens nothing before its address is proved. Once more with the same password
+/// is the same sign-up.
+///
+/// Two sign-ups for an address that differ come from two people, and whoever opens a mail cannot be told apart: what they
+/// do not agree on is nobody's. The account then has no password, and the mailed link asks its owner to choose one.
+/// An address that has a proved account gets a mail that somebody tried.
+pub async fn sign_up(
+    job_store: &JobStore,
+    new: &NewUser,
+    password: &Password,
+    actor: &Actor,
+) -> Result<(), SignUpError> {
+    let hash = password_hash::hash(password).await?;
+    for look in 1.. {
+        let known = find_by_email_key(job_store.db(), new.email.key()).await?;
+        let known = known.and_then(|user| user.password_hash);
+        // Always compared, so that it takes as long where there is nothing to compare with.
+        let same = password_hash::matches(password, known.as_deref()).await;
+        let tx = job_store.begin().await?;
+        if write(&tx, new, &hash, known.as_deref(), same, look >= LOOKS, actor).await? {
+            return Ok(tx.commit().await?);
+        }
+        tx.rollback().await?;
+    }
+    Ok(())
+}
+
+/// False when the account there is not the one that the password was compared with; `last` counts that as another's.
+async fn write(
+    tx: &Tx,
+    new: &NewUser,
+    hash: &str,
+    compared: Option<&str>,
+    same: bool,
+    last: bool,
+    actor: &Actor,
+) -> Result<bool, SignUpError> {
+    let draft = Draft {
+        password_hash: Some(hash.to_owned()),
+        ..new.into()
+    };
+    let made = !insert_all(&**tx, now(), &[draft]).await?.is_empty();
+    let user = lock_by_email_key(tx, new.email.key()).await?;
+    let is_compared = made
+        || user
+            .as_ref()
+            .is_none_or(|user| user.password_hash.as_deref() == compared);
+    if !is_compared && !last {
+        return Ok(false);
+    }
+    let contested = user
+        .as_ref()
+        .filter(|user| !(made || same && is_compared) && is_open(user));
+    let changes = contest(tx, contested, new).await?;
+    let action = if made { "sign_up" } else { "sign_up_again" };
+    let is_proved = user.as_ref().is_some_and(|user| user.email_verified_at.is_some());
+    let found = Found(user);
+    match is_proved {
+        true => found.ask(tx, |user_id| SomeoneTriedToSignUp { user_id }, actor).await?,
+        false => found.ask(tx, |user_id| VerifyEmail { user_id }, actor).await?,
+    }
+    let entry = Entry {
+        object_label: Some(new.email.as_str().to_owned()),
+        changes,
+        ..found.entry(action)
+    };
+    audit::record(&**tx, actor, entry).await?;
+    Ok(true)
+}
+
+/// Whether the account is no more than a sign-up that waits for its proof.
+pub(super) fn is_open(user: &user::Model) -> bool {
+    user.email_verified_at.is_none()
+        && user.last_login_at.is_none()
+        && user.deleted_at.is_none()
+        && !user.is_staff
+        && !user.is_superuser
+        && user.password_hash.is_some()
+}
+
+/// Leaves what this sign-up and the account agree on, and says what went. Without an account the same statement changes
+/// nothing.
+async fn contest(tx: &Tx, user: Option<&user::Model>, new: &NewUser) -> Result<Option<Value>, DbErr> {
+    let age = new.age.map(Age::years);
+    let same_name = user.is_some_and(|user| user.name == new.name.as_str());
+    let same_age = user.is_some_and(|user| user.age == age);
+    let name = if same_name {
+        new.name.as_str().to_owned()
+    } else {
+        neutral_name(new.email.as_str())
+    };
+    let (age, at) = (age.filter(|_| same_age), now());
+    user::Entity::update_many()
+        .col_expr(Column::PasswordHash, Expr::value(None::<String>))
+        .col_expr(Column::PasswordChangedAt, Expr::value(at))
+        .col_expr(
+            Column::SearchText,
+            Expr::value(search::text_of(&name, new.email.as_str())),
+        )
+        .col_expr(Column::Name, Expr::value(name.as_str()))
+        .col_expr(Column::Age, Expr::value(age))
+        .col_expr(Column::UpdatedAt, Expr::value(at))
+        .col_expr(Column::Version, Expr::col(Column::Version).add(1))
+        .filter(Column::Id.eq(user.map_or(NOBODY, |user| user.id)))
+        .exec(&**tx)
+        .await?;
+    Ok(user.and_then(|user| {
+        let mut row = user::ActiveModel {
+            password_hash: Set(None),
+            name: Set(name),
+            age: Set(age),
+            ..user.clone().into()
+        };
+        audit::changes::<user::Entity>(user, &mut row, &[Column::PasswordHash])
+    }))
+}
+
+/// What somebody is called whose name is not known: the address before its `@`, if it can be a name.
+pub(super) fn neutral_name(email: &str) -> String {
+    let local = email.rsplit_once('@').map_or("", |(local, _)| local);
+    Name::parse(local).map_or_else(|_| "New user".to_owned(), |name| name.as_str().to_owned())
+}
+
+/// The account that an address leads to, if it does.
+struct Found(Option<user::Model>);
+
+impl Found {
+    /// Asks for this mail; for a deleted account, for the one that says so.
+    async fn ask<J: Link>(&self, tx: &Tx, mail: impl FnOnce(i64) -> J, actor: &Actor) -> Result<(), EnqueueError> {
+        let user_id = self.0.as_ref().map_or(NOBODY, |user| user.id);
+        let options = Options::default().actor(actor.word());
+        if self.0.as_ref().is_some_and(|user| user.deleted_at.is_some()) {
+            let mail = AddressOfDeletedAccount { user_id };
+            mail_tokens::request(tx, user_id, J::PURPOSE, None, mail, options).await?;
+        } else {
+            mail_tokens::request(tx, user_id, J::PURPOSE, None, mail(user_id), options).await?;
+        }
+        Ok(())
+    }
+
+    fn entry<'a>(&self, action: &'a str) -> Entry<'a> {
+        Entry {
+            action,
+            object_type: "user",
+            object_id: self.0.as_ref().map(|user| user.id.to_string()),
+            object_label: self.0.as_ref().map(|user| user.email.clone()),
+            ..Entry::default()
+        }
+    }
+}
+
+/// A mail that anybody can ask for, and what its link is for.
+pub trait Link: Job {
+    const PURPOSE: MailTokenPurpose;
+}
+
+impl Link for VerifyEmail {
+    const PURPOSE: MailTokenPurpose = MailTokenPurpose::VerifyEmail;
+}
+
+impl Link for PasswordReset {
+    const PURPOSE: MailTokenPurpose = MailTokenPurpose::PasswordReset;
+}
+
+/// It has no link; what was asked for in vain ends all the same.
+impl Link for SomeoneTriedToSignUp {
+    const PURPOSE: MailTokenPurpose = MailTokenPurpose::VerifyEmail;
+}
+
+/// Asks for a mail to this address that its owner can do something with, if it has one.
+pub async fn mailed<J: Link>(
+    tx: &Tx,
+    email: &str,
+    action: &str,
+    mail: impl FnOnce(i64) -> J,
+    actor: &Actor,
+) -> Result<(), EnqueueError> {
+    let found = Found(lock_by_email_key(tx, &Email::key_of(email)).await?);
+    found.ask(tx, mail, actor).await?;
+    Ok(audit::record(&**tx, actor, found.entry(action)).await?)
+}
+
+/// Mails a link that sets a new password, for whoever may order that; the one before ends.
+pub async fn send_password_reset(tx: &Tx, user_id: i64, options: Options) -> Result<Enqueued, EnqueueError> {
+    let (purpose, mail) = (MailTokenPurpose::PasswordReset, PasswordReset { user_id });
+    mail_tokens::request(tx, user_id, purpose, None, mail, options).await
+}
+
+/// Mails a link that proves the address, for whoever may order that; the one before ends.
+pub async fn send_verification(tx: &Tx, user_id: i64, options: Options) -> Result<Enqueued, EnqueueError> {
+    let (purpose, mail) = (MailTokenPurpose::VerifyEmail, VerifyEmail { user_id });
+    mail_tokens::request(tx, user_id, purpose, None, mail, options).await
+}
+
+/// Proves the address of an account by the token that was mailed to it, and sets a password where one is given. Whose
+/// account has none and who chooses none gets a mail with a link to do so.
+pub async fn verify_email(
+    tx: &Tx,
+    raw: &str,
+    password_hash: Option<String>,
+    actor: &Actor,
+) -> Result<user::Model, RedeemError> {
+    let purpose = MailTokenPurpose::VerifyEmail;
+    if let Some(hash) = password_hash {
+        return choose(tx, raw, purpose, hash, "verify_email", actor).await;
+    }
+    let (_, before) = owner(tx, raw, purpose).await?;
+    mail_tokens::redeem(&**tx, raw, purpose).await?;
+    if before.email_verified_at.is_some() {
+        return Ok(before);
+    }
+    let row = before.clone().into();
+    let user = prove(tx, before, row, "verify_email", actor).await.map_err(plain)?;
+    deletion::announce(tx, &user, actor).await.map_err(db_error)?;
+    if user.password_hash.is_none() {
+        let options = Options::default().actor(actor.word());
+        send_password_reset(tx, user.id, options).await.map_err(db_error)?;
+    }
+    Ok(user)
+}

@@ -1,0 +1,83 @@
+//! What every room is handed: settings, database, ledger and rate limits, opened once.
+
+use std::sync::Arc;
+
+use sea_orm::DatabaseConnection;
+use thiserror::Error;
+
+use crate::{
+    foundation::{
+        config::{Config, ConfigError},
+        db::{self, ConnectError, PoolOptions, SchemaError},
+        metrics::Metrics,
+        rate_limit::RateLimiter,
+        trace,
+    },
+    jobs::{self, JobStore},
+};
+
+/// The shared parts of a running house. Cheap to clone.
+#[derive(Clone, Debug)]
+pub struct AppContext {
+    pub config: Arc<Config>,
+    pub db: DatabaseConnection,
+    pub job_store: JobStore,
+    pub limiter: RateLimiter,
+    pub metrics: Metrics,
+}
+
+/// Why the application does not open.
+#[derive(Debug, Error)]
+pub enum OpenError {
+    #[error(transparent)]
+    Connect(#[from] ConnectError),
+    #[error(transparent)]
+    Schema(#[from] SchemaError),
+    #[error(transparent)]
+    Config(#[from] ConfigError),
+}
+
+impl AppContext {
+    /// Connects, and makes sure that the schema is what this build needs. Redis may be away: it is reached when it is back.
+    ///
+    /// `one_process` means that all rooms share this process, so that wake-ups need not leave it.
+    pub async fn open(config: Config, one_process: bool) -> Result<Self, OpenError> {
+        let db = db::connect(&config.database_url, &PoolOptions::default()).await?;
+        db::check_schema(&db).await?;
+        Ok(Self::with(config, db, one_process))
+    }
+
+    /// A house over a database that is open already.
+    #[must_use]
+    pub fn with(config: Config, db: DatabaseConnection, one_process: bool) -> Self {
+        // The URL was read by the configuration, so a client can be made of it.
+        let redis = config
+            .redis_url
+            .as_deref()
+            .and_then(|url| redis::Client::open(url).ok());
+        let transport = jobs::connect(redis.as_ref(), one_process);
+        if !transport.carries_wake_ups() {
+            tracing::info!("no REDIS_URL: workers poll the ledger, jobs start within about a second");
+        }
+        if !config.rate_limits.enabled {
+            tracing::warn!("RATE_LIMITS=off: nothing slows down guessing; use it for load tests only");
+        }
+        let metrics = Metrics::default();
+        metrics.watch_pool("house", &db);
+        Self {
+            metrics,
+            limiter: RateLimiter::new(config.rate_limits.enabled, redis.as_ref()),
+            job_store: JobStore::new(db.clone(), transport),
+            db,
+            config: Arc::new(config),
+        }
+    }
+
+    /// What `/metrics` says of this process, whichever rooms it runs.
+    #[must_use]
+    pub fn render_metrics(&self) -> String {
+        let mut text = self.metrics.render(&[self.limiter.refusals()]);
+        trace::render(&mut text);
+        text
+    }
+}

@@ -1,0 +1,20 @@
+//! What everything else is built with: settings, the database and its entities, cryptography, field rules, time, metrics
+//! and traces. It knows nothing of jobs or accounts.
+
+pub mod batch;
+pub mod client_address;
+pub mod config;
+pub mod crypto;
+pub mod csv;
+pub mod db;
+pub mod entity;
+pub mod log;
+pub mod metrics;
+pub mod process;
+pub mod rate_limit;
+pub mod redact;
+pub mod rules;
+pub mod search;
+pub mod time;
+pub mod token;
+pub mod trace;

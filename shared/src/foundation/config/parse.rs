@@ -1,0 +1,199 @@
+//! How the text of each setting is read. An error completes the sentence "NAME …".
+
+use std::{io::IsTerminal, net::SocketAddr};
+
+use ipnet::IpNet;
+use url::Url;
+
+use super::{LogFormat, SignUp, StaffMfa};
+use crate::foundation::{
+    crypto::SecretKey,
+    rules::{Password, Violation, text},
+};
+
+pub(super) const DATABASE_URL_EXAMPLE: &str = "postgres://usher:secret@localhost:5432/usher or sqlite://data/usher.db";
+pub(super) const SECRET_KEY_EXAMPLE: &str = "\"$(openssl rand -base64 48)\"";
+
+pub(super) type Read<T> = Result<T, String>;
+
+pub(super) fn database_url(text: &str) -> Read<String> {
+    if let Some(path) = text.strip_prefix("sqlite://") {
+        let path = path.split('?').next().unwrap_or_default();
+        return match path {
+            "" | ":memory:" => Err("must name a file after sqlite://".to_owned()),
+            _ => Ok(text.to_owned()),
+        };
+    }
+    match Url::parse(text) {
+        Ok(url) if matches!(url.scheme(), "postgres" | "postgresql") => {
+            if url.host_str().is_none_or(str::is_empty) {
+                Err("names no host".to_owned())
+            } else if url.path().trim_matches('/').is_empty() {
+                Err("names no database after the host".to_owned())
+            } else {
+                Ok(text.to_owned())
+            }
+        }
+        Ok(url) => Err(format!(
+            "has the scheme {}; Usher runs on postgres:// and sqlite://",
+            url.scheme()
+        )),
+        Err(error) => Err(format!("is not a URL ({error})")),
+    }
+}
+
+pub(super) fn redis_url(text: &str) -> Read<String> {
+    match redis::Client::open(text) {
+        Ok(_) => Ok(text.to_owned()),
+        Err(_) => Err("is not a URL of a Redis server".to_owned()),
+    }
+}
+
+pub(super) fn smtp_url(text: &str) -> Read<String> {
+    match Url::parse(text) {
+        Ok(url) if !matches!(url.scheme(), "smtp" | "smtps") => Err(format!(
+            "has the scheme {}; mail goes by smtp:// or smtps://",
+            url.scheme()
+        )),
+        Ok(url) if url.host_str().is_none_or(str::is_empty) => Err("names no host".to_owned()),
+        Ok(_) => Ok(text.to_owned()),
+        Err(error) => Err(format!("is not a URL ({error})")),
+    }
+}
+
+pub(super) fn web_url(text: &str) -> Read<String> {
+    match Url::parse(text) {
+        Ok(url) if !matches!(url.scheme(), "http" | "https") || url.host_str().is_none() => {
+            Err("is not an http:// or https:// address".to_owned())
+        }
+        Ok(url) if url.query().is_some() || url.fragment().is_some() => Err("must end before any ? or #".to_owned()),
+        Ok(_) => Ok(text.trim_end_matches('/').to_owned()),
+        Err(error) => Err(format!("is not an address ({error})")),
+    }
+}
+
+/// The address people on this machine would type.
+pub(super) fn url_of(addr: SocketAddr) -> String {
+    if addr.ip().is_unspecified() {
+        format!("http://localhost:{}", addr.port())
+    } else {
+        format!("http://{addr}")
+    }
+}
+
+pub(super) fn address(text: &str) -> Read<SocketAddr> {
+    text.parse()
+        .map_err(|_| format!("is {text:?}, not an IP address with a port"))
+}
+
+pub(super) fn mailbox(text: &str) -> Read<String> {
+    if text.contains('@') && !text.chars().any(char::is_control) {
+        Ok(text.to_owned())
+    } else {
+        Err("is not a sender".to_owned())
+    }
+}
+
+/// The display name of a sender that has one, such as `"Acme, Inc." <hello@acme.example>`.
+pub(super) fn mailbox_name(text: &str) -> Option<String> {
+    let name = text.rsplit_once('<')?.0.trim();
+    let name = match name.strip_prefix('"').and_then(|name| name.strip_suffix('"')) {
+        Some(quoted) => quoted.replace(r#"\""#, "\"").replace(r"\\", r"\"),
+        None => name.to_owned(),
+    };
+    product_name(&name).ok()
+}
+
+/// Short enough for a subject and an authenticator app.
+pub(super) fn product_name(text: &str) -> Read<String> {
+    const MAX: usize = 64;
+    let name = text.trim();
+    if name.chars().any(char::is_control) {
+        Err("holds a control character".to_owned())
+    } else if text::visible("The name", name).is_err() {
+        Err("holds a character that cannot be shown".to_owned())
+    } else if !name.chars().any(char::is_alphanumeric) {
+        Err("has neither a letter nor a digit".to_owned())
+    } else if name.chars().count() > MAX {
+        Err(format!("has more than {MAX} characters"))
+    } else {
+        Ok(name.to_owned())
+    }
+}
+
+pub(super) fn secret_key(text: &str) -> Read<SecretKey> {
+    SecretKey::from_base64(text).map_err(str::to_owned)
+}
+
+/// Several, separated by commas.
+pub(super) fn secret_keys(text: &str) -> Read<Vec<SecretKey>> {
+    let keys = words(text).map(|word| secret_key(word).map_err(|problem| format!("has a key that {problem}")));
+    keys.collect()
+}
+
+pub(super) fn switch(text: &str) -> Read<bool> {
+    match text.to_ascii_lowercase().as_str() {
+        "on" | "true" | "yes" | "1" => Ok(true),
+        "off" | "false" | "no" | "0" => Ok(false),
+        _ => Err(format!("is {text:?}, neither on nor off")),
+    }
+}
+
+pub(super) fn sign_up(text: &str) -> Read<SignUp> {
+    match text {
+        "open" => Ok(SignUp::Open),
+        "closed" => Ok(SignUp::Closed),
+        _ => Err(format!("is {text:?}, neither open nor closed")),
+    }
+}
+
+pub(super) fn staff_mfa(text: &str) -> Read<StaffMfa> {
+    match text {
+        "optional" => Ok(StaffMfa::Optional),
+        "required" => Ok(StaffMfa::Required),
+        _ => Err(format!("is {text:?}, neither optional nor required")),
+    }
+}
+
+pub(super) fn log_format(text: &str) -> Read<LogFormat> {
+    match text {
+        "text" => Ok(LogFormat::Text),
+        "json" => Ok(LogFormat::Json),
+        _ => Err(format!("is {text:?}, neither text nor json")),
+    }
+}
+
+pub(super) fn default_log_format() -> LogFormat {
+    if std::io::stderr().is_terminal() {
+        LogFormat::Text
+    } else {
+        LogFormat::Json
+    }
+}
+
+pub(super) fn networks(text: &str) -> Read<Vec<IpNet>> {
+    words(text)
+        .map(|word| word.parse().map_err(|_| format!("has {word:?}, which is not a CIDR")))
+        .collect()
+}
+
+pub(super) fn origins(text: &str) -> Read<Vec<String>> {
+    words(text)
+        .map(|word| match Url::parse(word) {
+            Ok(url) if url.origin().is_tuple() && url.origin().ascii_serialization() == word => Ok(word.to_owned()),
+            _ => Err(format!(
+                "has {word:?}, which is not an origin (scheme, host, port and nothing behind)"
+            )),
+        })
+        .collect()
+}
+
+pub(super) fn password(text: &str, product_name: &str) -> Read<Password> {
+    let reasons = |violations: Vec<Violation>| violations.into_iter().map(|v| v.message).collect::<Vec<_>>().join("; ");
+    Password::parse(text, &["Administrator", product_name])
+        .map_err(|violations| format!("is refused: {}", reasons(violations)))
+}
+
+fn words(text: &str) -> impl Iterator<Item = &str> {
+    text.split([',', ' ']).map(str::trim).filter(|word| !word.is_empty())
+}

@@ -1,0 +1,30 @@
+//! The schema as SeaORM entities. They carry no serde: what leaves the application is decided field by field at the border.
+
+pub mod api_key;
+pub mod audit_log;
+pub mod audit_seal;
+pub mod audit_unsealed;
+pub mod chosen_columns;
+pub mod idempotency_key;
+pub mod job;
+pub mod job_attempt;
+pub mod job_file;
+pub mod job_file_chunk;
+pub mod job_item;
+pub mod job_queue;
+pub mod job_schedule;
+pub mod mail;
+pub mod mail_breaker;
+pub mod mail_suppression;
+pub mod mail_token;
+pub mod mfa_challenge;
+pub mod mfa_factor;
+pub mod recovery_code;
+pub mod role;
+pub mod role_permission;
+pub mod session;
+pub mod spent_form_token;
+pub mod spent_refresh_token;
+pub mod user;
+pub mod user_role;
+pub mod worker;

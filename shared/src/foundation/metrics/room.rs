@@ -1,0 +1,225 @@
+//! The requests of one room: how many, which answers, how long. A request costs one look-up among the routes that were
+//! asked for before, and a few atomic additions; nothing is allocated after a route's first request.
+
+use std::{
+    collections::HashMap,
+    fmt::Write,
+    sync::{
+        Arc, OnceLock, PoisonError, RwLock,
+        atomic::{AtomicU64, Ordering},
+    },
+    time::Duration,
+};
+
+use super::{Histogram, head};
+use crate::foundation::client_address::Unread;
+
+/// Upper bounds in seconds: from an answer out of memory to the API's time limit of 15 s.
+const BOUNDS: [f64; 13] = [
+    0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 15.0,
+];
+/// Any other method is counted as `other`.
+const METHODS: [&str; 7] = ["GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS"];
+/// The answers that the rooms give, ascending; any other is counted as `other`.
+const STATUSES: [u16; 29] = [
+    200, 201, 202, 204, 301, 302, 303, 304, 307, 308, 400, 401, 403, 404, 405, 406, 408, 409, 410, 412, 413, 414, 415,
+    422, 428, 429, 431, 500, 503,
+];
+/// Above this the routes of somebody's own router are counted together.
+const MAX_ROUTES: usize = 1_000;
+
+/// What one room counted since the process started.
+#[derive(Debug)]
+pub struct Room {
+    name: &'static str,
+    in_flight: AtomicU64,
+    log_in_failures: AtomicU64,
+    /// One for each of [`Unread::ALL`].
+    unread_addresses: [AtomicU64; Unread::ALL.len()],
+    routes: RwLock<HashMap<String, Arc<Route>>>,
+}
+
+/// One route; each method is there from its first request on.
+type Route = [OnceLock<Box<Counts>>; METHODS.len() + 1];
+
+#[derive(Debug)]
+struct Counts {
+    /// One for each of [`STATUSES`], and one for any other.
+    statuses: [AtomicU64; STATUSES.len() + 1],
+    took: Histogram,
+}
+
+/// A request that is being answered, until this is dropped: a client that goes away is in flight no longer.
+#[derive(Debug)]
+#[must_use = "the request is in flight until this is dropped"]
+pub struct InFlight<'a>(&'a AtomicU64);
+
+impl Drop for InFlight<'_> {
+    fn drop(&mut self) {
+        self.0.fetch_sub(1, Ordering::Relaxed);
+    }
+}
+
+impl Room {
+    pub(super) fn new(name: &'static str) -> Self {
+        Self {
+            name,
+            in_flight: AtomicU64::new(0),
+            log_in_failures: AtomicU64::new(0),
+            unread_addresses: Default::default(),
+            routes: RwLock::default(),
+        }
+    }
+
+    pub(super) fn name(&self) -> &'static str {
+        self.name
+    }
+
+    /// A request has come.
+    pub fn enter(&self) -> InFlight<'_> {
+        self.in_flight.fetch_add(1, Ordering::Relaxed);
+        InFlight(&self.in_flight)
+    }
+
+    /// A proxy's header named no client that can be understood. True for the first of its kind.
+    pub(crate) fn address_unread(&self, unread: Unread) -> bool {
+        let at = Unread::ALL.iter().position(|each| *each == unread);
+        at.is_some_and(|at| self.unread_addresses[at].fetch_add(1, Ordering::Relaxed) == 0)
+    }
+
+    /// A request was answered. The route is the router's, such as `/users/{id}`: a path as it was sent can hold
+    /// anything, and would be a label of its own.
+    pub fn answered(&self, method: &str, route: &str, status: u16, took: Duration) {
+        let method_at = METHODS.iter().position(|known| *known == method);
+        let counts = |route: &Route| {
+            let counts = route[method_at.unwrap_or(METHODS.len())].get_or_init(Box::default);
+            counts.statuses[index(status)].fetch_add(1, Ordering::Relaxed);
+            counts.took.observe(took);
+        };
+        if let Some(known) = self.routes.read().unwrap_or_else(PoisonError::into_inner).get(route) {
+            return counts(known);
+        }
+        let mut routes = self.routes.write().unwrap_or_else(PoisonError::into_inner);
+        let route = if routes.len() < MAX_ROUTES { route } else { "other" };
+        counts(routes.entry(route.to_owned()).or_default());
+    }
+
+    /// A password or a code was wrong.
+    pub fn log_in_failed(&self) {
+        self.log_in_failures.fetch_add(1, Ordering::Relaxed);
+    }
+
+    /// Calls with the labels and counts of every route and method that was asked for, by name.
+    fn each(&self, mut tell: impl FnMut(&str, &Counts)) {
+        let routes = self.routes.read().unwrap_or_else(PoisonError::into_inner);
+        let mut routes: Vec<_> = routes.iter().collect();
+        routes.sort_unstable_by_key(|(route, _)| *route);
+        for (route, methods) in routes {
+            for (at, counts) in methods.iter().enumerate() {
+                let method = METHODS.get(at).unwrap_or(&"other");
+                if let Some(counts) = counts.get() {
+                    tell(
+                        &format!("room=\"{}\",method=\"{method}\",route=\"{route}\"", self.name),
+                        counts,
+                    );
+                }
+            }
+        }
+    }
+}
+
+impl Default for Counts {
+    fn default() -> Self {
+        Self {
+            statuses: std::array::from_fn(|_| AtomicU64::new(0)),
+            took: Histogram::new(&BOUNDS),
+        }
+    }
+}
+
+fn index(status: u16) -> usize {
+    STATUSES.binary_search(&status).unwrap_or(STATUSES.len())
+}
+
+pub(super) fn render(text: &mut String, rooms: &[Arc<Room>]) {
+    if rooms.is_empty() {
+        return;
+    }
+    let name = "usher_http_requests_total";
+    head(text, name, "counter", "Requests answered");
+    for room in rooms {
+        room.each(|labels, counts| {
+            for (at, count) in counts.statuses.iter().enumerate() {
+                let count = count.load(Ordering::Relaxed);
+                let status = STATUSES.get(at);
+                let status = status.map_or_else(|| "other".to_owned(), ToString::to_string);
+                if count > 0 {
+                    let _ = writeln!(text, "{name}{{{labels},status=\"{status}\"}} {count}");
+                }
+            }
+        });
+    }
+    let name = "usher_http_request_seconds";
+    head(text, name, "histogram", "From a request's head to its answer's head");
+    for room in rooms {
+        room.each(|labels, counts| counts.took.render(text, name, labels));
+    }
+    let mut of_each = |name: &str, form: &str, help: &str, read: fn(&Room) -> &AtomicU64| {
+        head(text, name, form, help);
+        for room in rooms {
+            let value = read(room).load(Ordering::Relaxed);
+            let _ = writeln!(text, "{name}{{room=\"{}\"}} {value}", room.name);
+        }
+    };
+    of_each("usher_http_in_flight", "gauge", "Requests now being answered", |room| {
+        &room.in_flight
+    });
+    of_each(
+        "usher_log_in_failures_total",
+        "counter",
+        "Passwords and codes that were wrong",
+        |room| &room.log_in_failures,
+    );
+    let name = "usher_client_addresses_unread_total";
+    let help = "Requests of trusted proxies whose client could not be understood";
+    head(text, name, "counter", help);
+    for room in rooms {
+        for (header, count) in Unread::ALL.iter().zip(&room.unread_addresses) {
+            let (room, header, count) = (room.name, header.as_str(), count.load(Ordering::Relaxed));
+            let _ = writeln!(text, "{name}{{room=\"{room}\",header=\"{header}\"}} {count}");
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_nobody_expected_is_counted_together() {
+        let room = Room::new("api");
+        for (method, status) in [("BREW", 418), ("GET", 503), ("GET", 200), ("GET", 599)] {
+            room.answered(method, "/pots/{id}", status, Duration::from_millis(3));
+        }
+        let mut text = String::new();
+        render(&mut text, &[Arc::new(room)]);
+        for line in [
+            "usher_http_requests_total{room=\"api\",method=\"other\",route=\"/pots/{id}\",status=\"other\"} 1",
+            "usher_http_requests_total{room=\"api\",method=\"GET\",route=\"/pots/{id}\",status=\"503\"} 1",
+            "usher_http_requests_total{room=\"api\",method=\"GET\",route=\"/pots/{id}\",status=\"200\"} 1",
+            "usher_http_requests_total{room=\"api\",method=\"GET\",route=\"/pots/{id}\",status=\"other\"} 1",
+            "usher_http_request_seconds_count{room=\"api\",method=\"GET\",route=\"/pots/{id}\"} 3",
+        ] {
+            assert!(text.lines().any(|each| each == line), "{line} is not in\n{text}");
+        }
+    }
+
+    #[test]
+    fn routes_without_end_are_counted_together() {
+        let room = Room::new("api");
+        for number in 0..MAX_ROUTES + 10 {
+            room.answered("GET", &format!("/{number}"), 200, Duration::ZERO);
+        }
+        assert_eq!(room.routes.read().unwrap().len(), MAX_ROUTES + 1);
+    }
+}

@@ -1,0 +1,53 @@
+//! The one clock of the application.
+
+use chrono::{DateTime, SecondsFormat, SubsecRound, Utc};
+use uuid::Uuid;
+
+/// The time now, in whole microseconds: what PostgreSQL keeps, so that a value read back equals the one written.
+#[must_use]
+#[expect(clippy::disallowed_methods, reason = "the one place that asks the clock")]
+pub fn now() -> DateTime<Utc> {
+    Utc::now().trunc_subsecs(6)
+}
+
+/// A time as everything that leaves the program writes it: RFC 3339 in UTC, always with six digits of a second, so that
+/// texts sort as times do and no reader meets a second form.
+#[must_use]
+pub fn rfc3339(at: DateTime<Utc>) -> String {
+    at.to_rfc3339_opts(SecondsFormat::Micros, true)
+}
+
+/// The least UUIDv7 that can have been made at a time or later (RFC 9562 §5.7: its first 48 bits are Unix milliseconds), so
+/// that rows are found by time through the index of their ids. A time before 1970 is taken
+/// for 1970, one after 10889 for 10889.
+#[must_use]
+pub fn first_id(at: DateTime<Utc>) -> Uuid {
+    let millis = u64::try_from(at.timestamp_millis())
+        .unwrap_or_default()
+        .min((1 << 48) - 1);
+    uuid::Builder::from_unix_timestamp_millis(millis, &[0; 10]).into_uuid()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn every_time_is_as_wide_as_the_others() {
+        let whole = DateTime::UNIX_EPOCH;
+        assert_eq!(rfc3339(whole), "1970-01-01T00:00:00.000000Z");
+        let part = whole + chrono::TimeDelta::milliseconds(120);
+        assert_eq!(rfc3339(part), "1970-01-01T00:00:00.120000Z");
+    }
+
+    #[test]
+    fn ids_sort_by_the_time_they_were_made() {
+        let before = first_id(now());
+        let id = Uuid::now_v7();
+        assert!(before <= id && id < first_id(now() + chrono::TimeDelta::seconds(60)));
+        assert_eq!(
+            first_id(DateTime::UNIX_EPOCH - chrono::TimeDelta::days(1)),
+            first_id(DateTime::UNIX_EPOCH)
+        );
+    }
+}

@@ -1,0 +1,184 @@
+//! Spans to an OpenTelemetry collector, by OTLP over HTTP. Their queue is bounded, and whoever ends a span waits for
+//! nobody: what does not fit is dropped, what no collector takes is tried once, and both are counted.
+
+use std::{
+    fmt::Write,
+    sync::{
+        OnceLock,
+        atomic::{AtomicBool, AtomicU64, Ordering},
+    },
+    time::Duration,
+};
+
+use opentelemetry::{Context, KeyValue, trace::TracerProvider};
+use opentelemetry_otlp::{ExporterBuildError, Protocol, WithExportConfig, WithHttpConfig};
+use opentelemetry_sdk::{
+    Resource,
+    error::OTelSdkResult,
+    trace::{BatchSpanProcessor, Sampler, SdkTracer, SdkTracerProvider, Span, SpanData, SpanExporter, SpanProcessor},
+};
+use thiserror::Error;
+use uuid::Uuid;
+
+use super::Collector;
+use crate::foundation::{config::Config, metrics::head};
+
+/// For the spans that are left when the process stops.
+const FAREWELL: Duration = Duration::from_secs(3);
+
+/// What makes spans, once [`start`] was called with a collector. A process has one, as it has one log.
+static TRACER: OnceLock<SdkTracer> = OnceLock::new();
+
+static ENDED: AtomicU64 = AtomicU64::new(0);
+static EXPORTED: AtomicU64 = AtomicU64::new(0);
+static FAILED: AtomicU64 = AtomicU64::new(0);
+
+/// The collector's settings cannot be used.
+#[derive(Debug, Error)]
+#[error("cannot export traces (OTEL_EXPORTER_OTLP_ENDPOINT): {0}")]
+pub struct ExportError(#[from] ExporterBuildError);
+
+/// Sends what is left when it is dropped, within 3 s.
+#[derive(Debug)]
+#[must_use = "spans are exported until this is dropped"]
+pub struct Exporting(SdkTracerProvider);
+
+impl Drop for Exporting {
+    fn drop(&mut self) {
+        if let Err(error) = self.0.shutdown_with_timeout(FAREWELL) {
+            tracing::warn!(%error, "the last spans did not reach the collector");
+        }
+    }
+}
+
+/// Exports spans as those of this program (`usher-api`, …), until what is answered is dropped; none where the settings
+/// name no collector. It comes before the database is opened, whose statements are spans too.
+///
+/// # Panics
+/// Where there is a collector, outside of a Tokio runtime.
+pub fn start(config: &Config, program: &str) -> Result<Option<Exporting>, ExportError> {
+    let Some(traces) = &config.traces else {
+        return Ok(None);
+    };
+    let otlp = opentelemetry_otlp::SpanExporter::builder()
+        .with_http()
+        .with_http_client(Collector::default())
+        .with_protocol(Protocol::HttpBinary)
+        .with_endpoint(traces.spans_url())
+        .with_headers(traces.headers.clone())
+        .build()?;
+    let service = traces.service.clone().unwrap_or_else(|| program.to_owned());
+    let resource = Resource::builder_empty().with_attributes([
+        KeyValue::new("service.name", service),
+        KeyValue::new("service.version", env!("CARGO_PKG_VERSION")),
+        KeyValue::new("service.instance.id", Uuid::new_v4().to_string()),
+    ]);
+    let queue = BatchSpanProcessor::builder(Told {
+        otlp,
+        is_failing: AtomicBool::new(false),
+    });
+    let provider = SdkTracerProvider::builder()
+        .with_span_processor(Counted(queue.build()))
+        .with_sampler(Sampler::ParentBased(Box::new(Sampler::TraceIdRatioBased(traces.ratio))))
+        .with_resource(resource.build())
+        .build();
+    // A second start in one process keeps the first's tracer.
+    drop(TRACER.set(provider.tracer("usher")));
+    tracing::info!(endpoint = traces.endpoint, ratio = traces.ratio, "spans are exported");
+    Ok(Some(Exporting(provider)))
+}
+
+pub(crate) fn is_on() -> bool {
+    TRACER.get().is_some()
+}
+
+pub(super) fn tracer() -> Option<&'static SdkTracer> {
+    TRACER.get()
+}
+
+/// The lines for `/metrics`; none where nothing is exported.
+pub(crate) fn render(text: &mut String) {
+    if !is_on() {
+        return;
+    }
+    for (name, help, count) in [
+        ("usher_spans_ended_total", "Spans that ended.", &ENDED),
+        (
+            "usher_spans_exported_total",
+            "Spans that the collector took.",
+            &EXPORTED,
+        ),
+        (
+            "usher_spans_failed_total",
+            "Spans that the collector did not take.",
+            &FAILED,
+        ),
+    ] {
+        head(text, name, "counter", help);
+        let _ = writeln!(text, "{name} {}", count.load(Ordering::Relaxed));
+    }
+}
+
+/// Counts what ends, so that what the queue drops can be told: it is what was neither exported nor failed.
+#[derive(Debug)]
+struct Counted(BatchSpanProcessor);
+
+impl SpanProcessor for Counted {
+    fn on_start(&self, span: &mut Span, context: &Context) {
+        self.0.on_start(span, context);
+    }
+
+    fn on_end(&self, span: SpanData) {
+        ENDED.fetch_add(1, Ordering::Relaxed);
+        self.0.on_end(span);
+    }
+
+    fn force_flush(&self) -> OTelSdkResult {
+        self.0.force_flush()
+    }
+
+    fn shutdown_with_timeout(&self, timeout: Duration) -> OTelSdkResult {
+        self.0.shutdown_with_timeout(timeout)
+    }
+
+    fn set_resource(&mut self, resource: &Resource) {
+        self.0.set_resource(resource);
+    }
+}
+
+/// Counts what the collector took, and says so when it starts and when it stops failing.
+#[derive(Debug)]
+struct Told<E> {
+    otlp: E,
+    is_failing: AtomicBool,
+}
+
+impl<E: SpanExporter> SpanExporter for Told<E> {
+    async fn export(&self, batch: Vec<SpanData>) -> OTelSdkResult {
+        let spans = u64::try_from(batch.len()).unwrap_or(u64::MAX);
+        let outcome = self.otlp.export(batch).await;
+        let counter = if outcome.is_ok() { &EXPORTED } else { &FAILED };
+        counter.fetch_add(spans, Ordering::Relaxed);
+        let was_failing = self.is_failing.swap(outcome.is_err(), Ordering::Relaxed);
+        match &outcome {
+            Err(error) if !was_failing => {
+                tracing::warn!(%error, "the collector takes no spans: they are dropped until it does");
+            }
+            Ok(()) if was_failing => tracing::info!("the collector takes spans again"),
+            _ => {}
+        }
+        outcome
+    }
+
+    fn shutdown_with_timeout(&self, timeout: Duration) -> OTelSdkResult {
+        self.otlp.shutdown_with_timeout(timeout)
+    }
+
+    fn force_flush(&self) -> OTelSdkResult {
+        self.otlp.force_flush()
+    }
+
+    fn set_resource(&mut self, resource: &Resource) {
+        self.otlp.set_resource(resource);
+    }
+}

@@ -1,0 +1,98 @@
+//! The jobs table as a handle, and the transaction that announces its jobs once it has committed.
+
+use std::{
+    ops::Deref,
+    sync::{Arc, Mutex, PoisonError},
+    time::Duration,
+};
+
+use sea_orm::{DatabaseConnection, DbErr};
+
+use super::{Transport, WakeUp, due::GRACE, sql::Sql};
+use crate::foundation::db::{self, ANSWER_LIMIT, InTime, WriteTransaction};
+
+/// The jobs table and the queue of wake-ups in front of it. Cheap to clone.
+#[derive(Clone, Debug)]
+pub struct JobStore {
+    pub(super) db: DatabaseConnection,
+    pub(super) transport: Arc<dyn Transport>,
+}
+
+impl JobStore {
+    #[must_use]
+    pub fn new(db: DatabaseConnection, transport: Arc<dyn Transport>) -> Self {
+        Self { db, transport }
+    }
+
+    #[must_use]
+    pub fn db(&self) -> &DatabaseConnection {
+        &self.db
+    }
+
+    #[must_use]
+    pub fn transport(&self) -> &Arc<dyn Transport> {
+        &self.transport
+    }
+
+    /// Starts a transaction in which jobs can be enqueued.
+    pub async fn begin(&self) -> Result<Tx, DbErr> {
+        let inner = db::within(ANSWER_LIMIT, db::begin(&self.db)).await?;
+        Ok(Tx {
+            inner: InTime(inner),
+            transport: Arc::clone(&self.transport),
+            wake_ups: Mutex::default(),
+        })
+    }
+
+    pub(super) fn sql(&self) -> Sql {
+        Sql(self.db.get_database_backend())
+    }
+}
+
+/// A transaction that knows the jobs written in it, and waits 30 s for an answer at most. Dropping it rolls back.
+#[derive(Debug)]
+pub struct Tx {
+    inner: InTime<WriteTransaction>,
+    transport: Arc<dyn Transport>,
+    wake_ups: Mutex<Vec<WakeUp>>,
+}
+
+impl Deref for Tx {
+    type Target = InTime<WriteTransaction>;
+
+    fn deref(&self) -> &InTime<WriteTransaction> {
+        &self.inner
+    }
+}
+
+impl Tx {
+    /// Commits, then announces the jobs. An announcement that gets lost only costs time: workers look into the jobs table.
+    pub async fn commit(self) -> Result<(), DbErr> {
+        db::within(ANSWER_LIMIT, self.inner.0.commit()).await?;
+        let wake_ups = self.wake_ups.into_inner().unwrap_or_else(PoisonError::into_inner);
+        if !wake_ups.is_empty() {
+            self.transport.push(wake_ups);
+        }
+        Ok(())
+    }
+
+    pub async fn rollback(self) -> Result<(), DbErr> {
+        db::within(ANSWER_LIMIT, self.inner.0.rollback()).await
+    }
+
+    pub(super) fn remember(&self, wake_up: WakeUp) {
+        self.wake_ups
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner)
+            .push(wake_up);
+    }
+
+    /// How long a new job is left to its wake-up.
+    pub(super) fn dispatch_grace(&self) -> Duration {
+        if self.transport.carries_wake_ups() {
+            GRACE
+        } else {
+            Duration::ZERO
+        }
+    }
+}
