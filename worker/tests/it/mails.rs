@@ -46,7 +46,7 @@ async fn every_mail_says_what_it_is_about_in_text_and_in_html(db: TestDb) {
     let (key, _) = api_keys::create(&yard.context.db, "billing", &[], None, Some(user_id))
         .await
         .unwrap();
-    yard.sql("UPDATE api_keys SET wake_up = 'uak_billing'").await;
+    yard.sql("UPDATE api_keys SET hint = 'uak_billing'").await;
     let key_id = key.id;
     let (new_email, old_email) = ("ada@new.example".to_owned(), "ada@old.example".to_owned());
     use MailTokenPurpose as For;
