@@ -1,11 +1,11 @@
 # syntax=docker/dockerfile:1
-# A small image with the one program that has every room, run by a user without rights: docker build -t usher .
-# `usher` alone runs everything on SQLite in /var/lib/usher/data; docker-compose.yml runs the rooms apart.
+# A small image with the one program that contains every service, run by an unprivileged user: docker build -t usher .
+# `usher` alone runs everything on SQLite in /var/lib/usher/data; docker-compose.yml runs the services separately.
 
 FROM rust:1.95-bookworm AS build
 WORKDIR /usher
 COPY . .
-# The caches outlive the layer: after a change only what it touches is compiled again.
+# The caches outlive the layer: after a change only what it affects is recompiled.
 RUN --mount=type=cache,target=/usr/local/cargo/registry \
     --mount=type=cache,target=/usher/target \
     cargo build --release --locked -p usher \
@@ -14,7 +14,7 @@ RUN --mount=type=cache,target=/usr/local/cargo/registry \
 FROM debian:bookworm-slim
 RUN useradd --system --uid 10001 --no-create-home --home-dir /var/lib/usher usher \
     && install -d -o usher -g usher /var/lib/usher /var/lib/usher/data
-# For TLS to databases and Redis; mail brings its own roots.
+# For TLS to databases and Redis; mail has its own root certificates.
 COPY --from=build /etc/ssl/certs/ca-certificates.crt /etc/ssl/certs/ca-certificates.crt
 COPY --from=build /out/ /usr/local/bin/
 # `ready 8000` succeeds when http://127.0.0.1:8000/health/ready answers 200; the image has no curl.
