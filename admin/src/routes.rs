@@ -10,7 +10,7 @@ use axum::{
     routing::MethodRouter,
 };
 
-use crate::{error::AdminError, kept, staff::Staff, state::AppState};
+use crate::{engine::{error::AdminError, request::staff::Staff}, sign_in::saved_form, state::AppState};
 
 /// A router that remembers its paths, so that a test can walk every one of them.
 pub(crate) struct Routes {

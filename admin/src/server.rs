@@ -22,10 +22,7 @@ use usher_shared::{
     },
 };
 
-use crate::{
-    account, assets, dashboard, engine, error::AdminError, health, impersonation, import, login, mail_body, mfa,
-    overview, reauth, routes::Routes, state::AppState, theme, visit,
-};
+use crate::{engine::{self, error::AdminError, request::visit, shell::{assets, theme}}, health, pages::{account, dashboard, impersonation, jobs_overview, mail_body, user_import}, routes::Routes, sign_in::{login, mfa, reauth}, state::AppState};
 
 /// A form is far smaller.
 const MAX_BODY_BYTES: usize = 1024 * 1024;

@@ -9,7 +9,7 @@ use usher_shared::{
     jobs::JobStore,
 };
 
-use crate::{engine::Site, models, overview, series};
+use crate::{engine::Site, models, pages::{jobs_overview, series}};
 
 /// The shared parts of the admin. Cheap to clone.
 #[derive(Clone, Debug)]

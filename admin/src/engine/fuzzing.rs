@@ -5,14 +5,8 @@ use std::sync::LazyLock;
 
 use sea_orm::DbBackend;
 
-use super::{
-    field::Kind,
-    keyset::{Cursor, Order},
-    model::{Model, Site},
-    query::{BadQuery, ListQuery},
-    search,
-};
-use crate::{models, posted::Fields};
+use crate::engine::{declare::{field::Kind, model::{Model, Site}}, lists::{keyset::{Cursor, Order}, query::{BadQuery, ListQuery}, search}};
+use crate::{engine::request::posted::Fields, models};
 
 /// A model's number, then the query of its list's address.
 pub fn admin_list(data: &[u8]) {

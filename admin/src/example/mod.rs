@@ -28,7 +28,7 @@ use usher_shared::{
 use usher_testkit::{TestDb, on_both};
 use uuid::Uuid;
 
-use crate::{AppState, csrf, engine, models, router};
+use crate::{AppState, engine::{self, request::csrf}, models, router};
 use article::{ArticleState, Entity};
 
 const DOCUMENT: &str = include_str!("../../../docs/adding-a-model.md");

@@ -22,13 +22,7 @@ use usher_shared::{
     jobs::EnqueueError,
 };
 
-use crate::{
-    engine::{
-        Acting, Action, AdminModel, Answer, Ask, Change, Changed, Draft, Field, Meta, Ordering, Ran, Row, Saving,
-        Search, TickGroup, TickOption, Ticks, capitalised, short_time,
-    },
-    staff::Staff,
-};
+use crate::engine::{Acting, Action, AdminModel, Answer, Ask, Change, Changed, Draft, Field, Meta, Ordering, Ran, Row, Saving, Search, TickGroup, TickOption, Ticks, capitalised, request::staff::Staff, short_time};
 
 /// The box that ends a rotated key's old secret at once.
 const AT_ONCE: &str = "at_once";

@@ -21,14 +21,7 @@ use usher_shared::{
 use uuid::Uuid;
 
 use super::mails;
-use crate::{
-    engine::{
-        Acting, Action, AdminModel, Answer, Ask, Cell, Deletion, Fate, Field, Meta, Ordering, Panel, Ran, Related, Row,
-        Search, Tone, capitalised, grouped, headings, short_time,
-    },
-    staff::Staff,
-    state::AppState,
-};
+use crate::{engine::{Acting, Action, AdminModel, Answer, Ask, Cell, Deletion, Fate, Field, Meta, Ordering, Panel, Ran, Related, Row, Search, Tone, capitalised, grouped, headings, request::staff::Staff, short_time}, state::AppState};
 
 impl AdminModel for Entity {
     const META: Meta = Meta::new("jobs", "job", "jobs")

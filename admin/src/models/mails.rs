@@ -11,11 +11,7 @@ use usher_shared::foundation::{
     redact,
 };
 
-use crate::{
-    engine::{AdminModel, Answer, Field, Meta, Ordering, Panel, Row, Search, Tone},
-    staff::Staff,
-    state::AppState,
-};
+use crate::{engine::{AdminModel, Answer, Field, Meta, Ordering, Panel, Row, Search, Tone, request::staff::Staff}, state::AppState};
 
 impl AdminModel for Entity {
     const META: Meta = Meta::new("mails", "mail", "mails")

@@ -15,14 +15,7 @@ use usher_shared::{
     },
 };
 
-use crate::{
-    engine::{
-        AdminModel, Answer, Cell, Change, Changed, Deletion, Draft, Fate, Field, Meta, Ordering, PERMISSION_COLUMNS,
-        Panel, Related, Row, Saving, Search, Ticks, headings,
-    },
-    staff::Staff,
-    state::AppState,
-};
+use crate::{engine::{AdminModel, Answer, Cell, Change, Changed, Deletion, Draft, Fate, Field, Meta, Ordering, PERMISSION_COLUMNS, Panel, Related, Row, Saving, Search, Ticks, headings, request::staff::Staff}, state::AppState};
 
 /// Holders that the panel names.
 const HOLDERS: u64 = 20;

@@ -24,11 +24,7 @@ use usher_shared::{
 };
 use uuid::Uuid;
 
-use crate::{
-    engine::{Acting, Action, Ask, Deletion, Fate, Ran, Related, Row, Saving, Soft, TickOption},
-    staff::Staff,
-    state::AppState,
-};
+use crate::{engine::{Acting, Action, Ask, Deletion, Fate, Ran, Related, Row, Saving, Soft, TickOption, request::staff::Staff}, state::AppState};
 
 const REASON: Ask = Ask::Reason { required: true };
 const PERHAPS: Ask = Ask::Reason { required: false };

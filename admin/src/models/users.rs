@@ -2,13 +2,7 @@
 //! and sessions beside the form.
 
 use super::user_actions::{self, held};
-use crate::{
-    engine::{
-        Across, Action, AdminModel, Answer, ByClock, Change, Changed, Deletion, Draft, Field, Inline, Meta, Ordering,
-        Row, Saving, Search, Tone, capitalised, nothing, short_time,
-    },
-    staff::Staff,
-};
+use crate::engine::{Across, Action, AdminModel, Answer, ByClock, Change, Changed, Deletion, Draft, Field, Inline, Meta, Ordering, Row, Saving, Search, Tone, capitalised, nothing, request::staff::Staff, short_time};
 use sea_orm::{ActiveEnum, DbErr, IdenStatic};
 use usher_shared::{
     accounts::{

@@ -1,0 +1,6 @@
+//! TODO: say why this folder exists.
+
+mod draft;
+mod names;
+mod row;
+mod storage;

@@ -1,0 +1,7 @@
+//! TODO: say why this folder exists.
+
+mod assets;
+mod flash;
+mod frame;
+mod page;
+mod theme;

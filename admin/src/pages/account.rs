@@ -1,0 +1,227 @@
+//! One's own account: password, second factors, recovery codes, and where one is signed in.
+
+use askama::Template;
+use axum::{
+    extract::{Path, State},
+    http::StatusCode,
+    response::Response,
+};
+use usher_shared::{
+    accounts::{
+        mfa,
+        sessions::{self, Which},
+        users,
+    },
+    audit::{self, Entry},
+    foundation::{
+        config::StaffMfa,
+        entity::session::{self, SessionKind},
+        rate_limit::Guesser,
+        rules::Password,
+    },
+    jobs::MfaChange,
+};
+use uuid::Uuid;
+
+use crate::{engine::{Cell, error::AdminError, request::{posted::Posted, staff::Staff, visit::Visit}, shell::{frame::Shell, page}, short_time}, sign_in::{login, mfa::{codes_page, note}}, state::AppState};
+
+#[derive(Template)]
+#[template(path = "account.html")]
+struct AccountPage {
+    shell: Shell,
+    name: String,
+    email: String,
+    factors: Vec<Factor>,
+    codes_left: u64,
+    sessions: Vec<Device>,
+    /// Whether a new password takes the second factor first.
+    confirm_first: bool,
+    /// What is wrong with the passwords typed: of the present one, of the new one.
+    wrong: [Option<String>; 2],
+}
+
+struct Factor {
+    id: Uuid,
+    label: String,
+    since: String,
+}
+
+struct Device {
+    id: Uuid,
+    name: String,
+    kind: &'static str,
+    address: String,
+    seen: Cell,
+    here: bool,
+}
+
+/// `GET /admin/account`
+pub(crate) async fn show(State(state): State<AppState>, visit: Visit, staff: Staff) -> Result<Response, AdminError> {
+    page::show(&draw(&state, &visit, &staff, [None, None]).await?)
+}
+
+async fn draw(
+    state: &AppState,
+    visit: &Visit,
+    staff: &Staff,
+    wrong: [Option<String>; 2],
+) -> Result<AccountPage, AdminError> {
+    let (db, id) = (&state.db, staff.id());
+    let factors = mfa::factors(db, id).await?;
+    let device = |session: session::Model| Device {
+        id: session.id,
+        name: session
+            .user_agent
+            .unwrap_or_else(|| "A client without a name".to_owned()),
+        kind: if session.kind == SessionKind::Admin {
+            "Admin"
+        } else {
+            "API"
+        },
+        address: session.address.unwrap_or_default(),
+        seen: Cell::time(session.last_seen_at),
+        here: session.id == staff.session_id(),
+    };
+    Ok(AccountPage {
+        shell: Shell::new(state, visit, staff, "Your account").here("Your account"),
+        name: staff.user().name.clone(),
+        email: staff.user().email.clone(),
+        factors: factors
+            .into_iter()
+            .map(|factor| Factor {
+                id: factor.id,
+                label: factor.label,
+                since: short_time(factor.created_at),
+            })
+            .collect(),
+        codes_left: mfa::count_recovery_codes(db, id).await?,
+        sessions: sessions::list(db, id).await?.into_iter().map(device).collect(),
+        confirm_first: staff.has_factor() && !staff.is_fresh(),
+        wrong,
+    })
+}
+
+/// `POST /admin/account/password`: takes the present one; every other session ends.
+pub(crate) async fn set_password(
+    State(state): State<AppState>,
+    visit: Visit,
+    staff: Staff,
+    Posted(form): Posted,
+) -> Result<Response, AdminError> {
+    if staff.has_factor() {
+        staff.require_fresh_on("/admin/account")?;
+    }
+    let get = |name| form.get(name).unwrap_or_default();
+    let (present, new) = (get("present"), get("new"));
+    let user = staff.user();
+    let guesser = Guesser::Known { user_id: user.id };
+    let attempt = state.limiter.try_password(&state.config.rate_limits, guesser).await;
+    let attempt = attempt.map_err(login::too_many)?;
+    let is_right = usher_shared::accounts::password_hash::verify(present, user.password_hash.as_deref()).await;
+    if is_right {
+        attempt.succeeded().await;
+    }
+    let wrong = if !is_right {
+        Err([Some("This is not your present password".to_owned()), None])
+    } else if new != get("again") {
+        Err([
+            None,
+            Some("The two are not the same; type the new one again".to_owned()),
+        ])
+    } else {
+        Password::parse(new, &state.config.known_words(&[&user.name, &user.email]))
+            .map_err(|reasons| [None, reasons.into_iter().next().map(|reason| reason.message)])
+    };
+    let password = match wrong {
+        Ok(password) => password,
+        Err(wrong) => {
+            let page = draw(&state, &visit, &staff, wrong).await?;
+            return page::show_with(StatusCode::UNPROCESSABLE_ENTITY, &page);
+        }
+    };
+    let hash = usher_shared::accounts::password_hash::hash(&password)
+        .await
+        .map_err(anyhow::Error::from)?;
+    let tx = form.begin(&state).await?;
+    let actor = staff.actor(&visit);
+    let held = users::find_for_change(&tx, user.id).await?;
+    // Another password that was set meanwhile is not overwritten by somebody who knew the one before.
+    let held = held.filter(|held| held.password_hash == user.password_hash);
+    let held = held.ok_or(AdminError::StaleForm)?;
+    users::replace_password(&tx, &held, hash, Some(staff.session_id()), &actor)
+        .await
+        .map_err(anyhow::Error::from)?;
+    let words = "Your password was changed. You are signed out everywhere else.";
+    tx.finish(visit.say(words.to_owned(), "/admin/account")).await
+}
+
+/// `POST /admin/account/factors/{id}/remove`
+pub(crate) async fn remove_factor(
+    State(state): State<AppState>,
+    visit: Visit,
+    staff: Staff,
+    Path(id): Path<String>,
+    Posted(form): Posted,
+) -> Result<Response, AdminError> {
+    staff.require_fresh(&visit, Some(&form))?;
+    let id: Uuid = id.parse().map_err(|_| AdminError::NotFound)?;
+    let tx = form.begin(&state).await?;
+    mfa::remove(&**tx, staff.id(), id).await?.ok_or(AdminError::NotFound)?;
+    let required = state.config.staff_mfa == StaffMfa::Required && staff.is_superuser();
+    if required && !mfa::has_factor(&**tx, staff.id()).await? {
+        let words = "A second factor is required here, and this is your last. Add another one first.";
+        return Ok(visit.say_warning(words.to_owned(), "/admin/account"));
+    }
+    note(&tx, &staff.actor(&visit), staff.user(), MfaChange::Removed).await?;
+    tx.finish(visit.say("The second factor was removed".to_owned(), "/admin/account"))
+        .await
+}
+
+/// `POST /admin/account/recovery-codes`: new ones in the place of all before, shown once.
+pub(crate) async fn make_codes(
+    State(state): State<AppState>,
+    visit: Visit,
+    staff: Staff,
+    Posted(form): Posted,
+) -> Result<Response, AdminError> {
+    staff.require_fresh(&visit, Some(&form))?;
+    if !staff.has_factor() {
+        return Err(AdminError::BadRequest(
+            "Recovery codes stand in for a second factor; add one first".to_owned(),
+        ));
+    }
+    let tx = form.begin(&state).await?;
+    let codes = mfa::make_recovery_codes(&**tx, &state.config.secret_key, staff.id()).await?;
+    note(&tx, &staff.actor(&visit), staff.user(), MfaChange::RecoveryCodesMade).await?;
+    tx.finish(page::show(&codes_page(&state, &visit, "/admin/account", None, codes))?)
+        .await
+}
+
+/// `POST /admin/account/sessions/revoke`: one by its `id`, or all others.
+pub(crate) async fn revoke(
+    State(state): State<AppState>,
+    visit: Visit,
+    staff: Staff,
+    Posted(form): Posted,
+) -> Result<Response, AdminError> {
+    let which = match form.get("id") {
+        Some(id) => Which::One(id.parse().map_err(|_| AdminError::NotFound)?),
+        None => Which::Others(staff.session_id()),
+    };
+    let tx = form.begin(&state).await?;
+    let ended = sessions::end(&**tx, staff.id(), which, "revoked by its owner").await?;
+    let entry = Entry {
+        action: "revoke_sessions",
+        object_type: "user",
+        object_id: Some(staff.id().to_string()),
+        object_label: Some(staff.user().email.clone()),
+        ..Entry::default()
+    };
+    audit::record(&**tx, &staff.actor(&visit), entry).await?;
+    let words = match ended {
+        0 => "No other session was open".to_owned(),
+        1 => "1 session was ended".to_owned(),
+        more => format!("{more} sessions were ended"),
+    };
+    tx.finish(visit.say(words, "/admin/account")).await
+}

@@ -1,0 +1,281 @@
+//! The first page: how many, what needs attention, what was done last. Four statements, none of them unbounded.
+
+use askama::Template;
+use axum::{extract::State, response::Response};
+use chrono::{DateTime, Days, TimeDelta, Utc};
+use sea_orm::{
+    Condition, ConnectionTrait, DbErr, EntityTrait, QueryOrder, QuerySelect,
+    sea_query::{Expr, ExprTrait, Func, IntoCondition, Query},
+};
+use std::collections::HashMap;
+use usher_shared::{
+    audit::present_word,
+    foundation::{
+        entity::{audit_log, job::READY, user::UserStatus},
+        time::now,
+    },
+};
+
+use crate::{engine::{Cell, EXACT_UP_TO, Operation, Tone, capitalised, error::AdminError, grouped, request::{staff::Staff, visit::Visit}, shell::{frame::Shell, page}, short_time}, pages::{plot::{Plot, Point}, series::{self, Counted, Series}}, state::AppState};
+
+/// A number is counted up to here, then shown as "more".
+const COUNTED: i64 = EXACT_UP_TO;
+/// A worker that was not seen for longer is taken for dead.
+const WORKER_SEEN: TimeDelta = TimeDelta::seconds(60);
+const RECENT: u64 = 10;
+
+#[derive(Template)]
+#[template(path = "dashboard.html")]
+struct DashboardPage {
+    shell: Shell,
+    groups: Vec<Group>,
+    plots: Vec<Plot>,
+    /// None for staff who may not see the audit log.
+    recent: Option<Vec<Recent>>,
+    name: String,
+}
+
+/// A card of numbers about one model.
+struct Group {
+    title: &'static str,
+    href: String,
+    icon: &'static str,
+    figures: Vec<Figure>,
+}
+
+struct Figure {
+    label: &'static str,
+    number: String,
+    href: Option<String>,
+    /// A CSS class where the number asks for attention.
+    tone: &'static str,
+}
+
+struct Recent {
+    at: Cell,
+    actor: String,
+    action: String,
+    object: Option<Cell>,
+}
+
+/// `GET /admin/`
+pub(crate) async fn show(State(state): State<AppState>, visit: Visit, staff: Staff) -> Result<Response, AdminError> {
+    let counts = counts(&state.db).await?;
+    let mut plots = vec![];
+    if ["users.view", "sessions.view", "jobs.view"]
+        .iter()
+        .any(|one| staff.may(one))
+    {
+        let series = state.series.read(&state.db).await?;
+        plots.extend(staff.may("users.view").then(|| signups(&series)));
+        plots.extend(staff.may("sessions.view").then(|| log_ins(&series)));
+        plots.extend(staff.may("jobs.view").then(|| jobs_done(&series)));
+    }
+    let recent = if staff.may("audit.view") {
+        Some(recent(&state, &staff).await?)
+    } else {
+        None
+    };
+    let groups = groups(&counts)
+        .into_iter()
+        .filter(|(permission, _)| staff.may(permission));
+    page::show(&DashboardPage {
+        shell: Shell::new(&state, &visit, &staff, "Dashboard").here("Dashboard"),
+        groups: groups.map(|(_, group)| group).collect(),
+        plots,
+        recent,
+        name: staff.user().name.clone(),
+    })
+}
+
+/// A name, a table and which of its rows are counted.
+type Counting = (&'static str, &'static str, Condition);
+
+/// Counted are the rows that the lists show, up to [`COUNTED`] of each.
+fn countings() -> [Counting; 12] {
+    let at = now();
+    let all = |sql: &str| Expr::cust(sql.to_owned()).into_condition();
+    let kept = || all("deleted_at IS NULL");
+    let status = |status: UserStatus| kept().add(status.of_rows("users", at));
+    let worker_seen = Expr::col("seen_at").gt(at - WORKER_SEEN).into_condition();
+    [
+        ("users", "users", kept()),
+        ("locked", "users", status(UserStatus::Locked)),
+        ("deactivated", "users", status(UserStatus::Deactivated)),
+        ("staff", "users", kept().add(Expr::cust("is_staff"))),
+        ("ready", "jobs", all(READY)),
+        ("running", "jobs", all("state = 'running'")),
+        ("done", "jobs", all("state = 'done'")),
+        ("dead", "jobs", all("state = 'dead'")),
+        ("mails", "mails", Condition::all()),
+        ("failed", "mails", all("state = 'failed'")),
+        ("unknown", "mails", all("state = 'unknown'")),
+        ("workers", "workers", worker_seen),
+    ]
+}
+
+async fn counts(db: &impl ConnectionTrait) -> Result<HashMap<&'static str, i64>, DbErr> {
+    let countings = countings();
+    let mut select = Query::select();
+    for (name, table, which) in &countings {
+        let some = Query::select()
+            .expr(Expr::val(1))
+            .from(*table)
+            .cond_where(which.clone())
+            .limit(COUNTED as u64 + 1)
+            .to_owned();
+        let counted = Query::select()
+            .expr(Func::count(Expr::cust("*")))
+            .from_subquery(some, "some")
+            .to_owned();
+        select.expr_as(Expr::SubQuery(None, Box::new(counted.into())), *name);
+    }
+    let row = db.query_one(&select).await?;
+    let row = row.ok_or_else(|| DbErr::Custom("a SELECT without FROM has one row".to_owned()))?;
+    countings
+        .iter()
+        .map(|(name, ..)| Ok((*name, row.try_get("", name)?)))
+        .collect()
+}
+
+fn groups(counts: &HashMap<&'static str, i64>) -> [(&'static str, Group); 4] {
+    let figure = |name: &str, label, href: Option<&str>, alarm: Tone| {
+        let count = counts.get(name).copied().unwrap_or(0);
+        Figure {
+            label,
+            number: if count > COUNTED {
+                format!("{}+", grouped(COUNTED))
+            } else {
+                grouped(count)
+            },
+            href: href.map(str::to_owned),
+            tone: if count > 0 { alarm.class() } else { "" },
+        }
+    };
+    let group = |title, href: &str, icon, figures| Group {
+        title,
+        href: href.to_owned(),
+        icon,
+        figures,
+    };
+    let workers = counts.get("workers").copied().unwrap_or(0);
+    let alive = Figure {
+        label: "alive",
+        number: grouped(workers),
+        href: None,
+        tone: if workers == 0 { Tone::Warning.class() } else { "" },
+    };
+    [
+        (
+            "users.view",
+            group(
+                "Users",
+                "/admin/users",
+                "users",
+                vec![
+                    figure("users", "users", Some("/admin/users"), Tone::Quiet),
+                    figure("staff", "staff", Some("/admin/users?is_staff=true"), Tone::Quiet),
+                    figure("locked", "locked", Some("/admin/users?status=locked"), Tone::Warning),
+                    figure(
+                        "deactivated",
+                        "deactivated",
+                        Some("/admin/users?status=deactivated"),
+                        Tone::Quiet,
+                    ),
+                ],
+            ),
+        ),
+        (
+            "jobs.view",
+            group(
+                "Jobs",
+                "/admin/jobs",
+                "jobs",
+                vec![
+                    figure("ready", "ready", Some("/admin/jobs?state=ready"), Tone::Quiet),
+                    figure("running", "running", Some("/admin/jobs?state=running"), Tone::Busy),
+                    figure("done", "done", Some("/admin/jobs?state=done"), Tone::Quiet),
+                    figure("dead", "dead", Some("/admin/jobs?state=dead"), Tone::Bad),
+                ],
+            ),
+        ),
+        (
+            "mails.view",
+            group(
+                "Mails",
+                "/admin/mails",
+                "mails",
+                vec![
+                    figure("mails", "mails", Some("/admin/mails"), Tone::Quiet),
+                    figure("failed", "failed", Some("/admin/mails?state=failed"), Tone::Bad),
+                    figure("unknown", "unknown", Some("/admin/mails?state=unknown"), Tone::Warning),
+                ],
+            ),
+        ),
+        ("jobs.view", group("Workers", "/admin/jobs", "workers", vec![alive])),
+    ]
+}
+
+fn signups(series: &Series) -> Plot {
+    Plot::new(
+        "Sign-ups per day",
+        "sign-ups in 14 days",
+        by_day(series, Counted::SignUps),
+    )
+}
+
+fn log_ins(series: &Series) -> Plot {
+    Plot::new("Log-ins per day", "log-ins in 14 days", by_day(series, Counted::LogIns))
+}
+
+fn by_day(series: &Series, what: Counted) -> Vec<Point> {
+    let point = |day: DateTime<Utc>| Point {
+        tick: day.format("%-d %b").to_string(),
+        label: day.format("%Y-%m-%d").to_string(),
+        value: series.number(what, day),
+    };
+    (0..series::DAYS)
+        .map(|day| point(series::first_day() + Days::new(day)))
+        .collect()
+}
+
+fn jobs_done(series: &Series) -> Plot {
+    let hours = (0..series::HOURS).map(|hour| series::first_hour() + TimeDelta::hours(hour));
+    let points = hours.map(|hour| Point {
+        tick: hour.format("%H:00").to_string(),
+        label: hour.format("%Y-%m-%d %H:00 UTC").to_string(),
+        value: series.number(Counted::JobsDone, hour),
+    });
+    Plot::new("Jobs done per hour", "jobs in 24 hours", points.collect())
+}
+
+async fn recent(state: &AppState, staff: &Staff) -> Result<Vec<Recent>, DbErr> {
+    let query = audit_log::Entity::find()
+        .order_by_desc(audit_log::Column::Id)
+        .limit(RECENT);
+    let rows = query.all(&state.db).await?;
+    let recent = rows.into_iter().map(|row| {
+        let model = state
+            .site
+            .models
+            .iter()
+            .find(|model| model.meta.object_type() == present_word(&row.object_type));
+        let label = row.object_label.clone().or_else(|| row.object_id.clone());
+        let object = label.map(|label| match (model, &row.object_id) {
+            (Some(model), Some(id)) if staff.may(&model.meta.permission(Operation::View)) => {
+                Cell::link(label, format!("{}/{id}", model.href()))
+            }
+            _ => Cell::text(label),
+        });
+        Recent {
+            at: Cell {
+                text: short_time(row.at),
+                ..Cell::time(row.at)
+            },
+            actor: row.actor_label,
+            action: capitalised(&row.action.replace('_', " ")),
+            object,
+        }
+    });
+    Ok(recent.collect())
+}

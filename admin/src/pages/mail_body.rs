@@ -1,0 +1,114 @@
+//! What a mail says that was kept in the database: its HTML, without what its links carry, as a document for a frame of
+//! its own, in which nothing runs and nothing is loaded; and its links, which open somebody's account, for superusers.
+
+use askama::Template;
+use axum::{
+    extract::{Path, State},
+    http::header,
+    response::{IntoResponse, Response},
+};
+use sea_orm::EntityTrait;
+use usher_shared::{
+    audit::{self, Entry},
+    foundation::{entity::mail, redact},
+};
+use uuid::Uuid;
+
+use crate::{engine::{error::AdminError, request::{staff::Staff, visit::Visit}, shell::{frame::Shell, page}}, state::AppState};
+
+/// `sandbox` makes it a foreign origin without scripts and forms; its links open a page of their own. Mails
+/// carry their style inline, and only style.
+const POLICY: &str = "default-src 'none'; style-src 'unsafe-inline'; img-src data:; base-uri 'none'; \
+     form-action 'none'; frame-ancestors 'self'; sandbox allow-popups allow-popups-to-escape-sandbox";
+
+/// The mail's own HTML, unescaped: the frame it is shown in is its cage.
+#[derive(Template)]
+#[template(path = "mail_body.html")]
+struct MailBody {
+    html: String,
+}
+
+#[derive(Template)]
+#[template(path = "mail_links.html")]
+struct MailLinks {
+    shell: Shell,
+    subject: String,
+    to: String,
+    text: String,
+    links: Vec<String>,
+    mail_href: String,
+}
+
+/// `GET /admin/mails/{id}/body`
+pub(crate) async fn show(
+    State(state): State<AppState>,
+    visit: Visit,
+    staff: Staff,
+    Path(id): Path<String>,
+) -> Result<Response, AdminError> {
+    staff.require("mails.view")?;
+    let mail = kept(&state, &id).await?;
+    let html = mail.html_body.ok_or(AdminError::NotFound)?;
+    let entry = Entry {
+        action: "view_body",
+        object_type: "mail",
+        object_id: Some(mail.id.to_string()),
+        object_label: Some(format!("{} to {}", mail.subject, mail.to_address)),
+        ..Entry::default()
+    };
+    audit::record(&state.db, &staff.actor(&visit), entry).await?;
+    let html = redact::links(&html);
+    let headers = [
+        (header::CONTENT_SECURITY_POLICY, POLICY),
+        (header::X_FRAME_OPTIONS, "SAMEORIGIN"),
+    ];
+    Ok((headers, page::show(&MailBody { html })?).into_response())
+}
+
+/// `GET /admin/mails/{id}/links`: each look is on record, because it is as good as the mailbox.
+pub(crate) async fn links(
+    State(state): State<AppState>,
+    visit: Visit,
+    staff: Staff,
+    Path(id): Path<String>,
+) -> Result<Response, AdminError> {
+    staff.require("mails.view")?;
+    if !staff.is_superuser() {
+        let words = "Links in mails open the accounts of their readers. Only superusers may see them.";
+        return Err(AdminError::Forbidden(words.to_owned()));
+    }
+    staff.require_fresh(&visit, None)?;
+    let mail = kept(&state, &id).await?;
+    let text = mail.text_body.ok_or(AdminError::NotFound)?;
+    let entry = Entry {
+        action: "view_links",
+        object_type: "mail",
+        object_id: Some(mail.id.to_string()),
+        object_label: Some(format!("{} to {}", mail.subject, mail.to_address)),
+        ..Entry::default()
+    };
+    audit::record(&state.db, &staff.actor(&visit), entry).await?;
+    let links = text
+        .split_whitespace()
+        .filter(|word| word.starts_with("http") && redact::links(word) != **word);
+    let mail_href = format!("/admin/mails/{}", mail.id);
+    page::show(&MailLinks {
+        shell: Shell::new(&state, &visit, &staff, "Links of a mail")
+            .crumb("Mails", "/admin/mails")
+            .crumb(mail.subject.clone(), mail_href.clone())
+            .here("Links"),
+        subject: mail.subject,
+        to: mail.to_address,
+        links: links.map(str::to_owned).collect(),
+        mail_href,
+        text,
+    })
+}
+
+/// The mail, where mails are kept instead of sent.
+async fn kept(state: &AppState, id: &str) -> Result<mail::Model, AdminError> {
+    let id: Uuid = id.parse().map_err(|_| AdminError::NotFound)?;
+    let mail = mail::Entity::find_by_id(id).one(&state.db).await?;
+    mail.filter(|_| state.config.smtp_url.is_none())
+        .ok_or(AdminError::NotFound)
+}

@@ -1,0 +1,156 @@
+//! Showing the password again before something that a stolen session must not be able to do. A form that comes too
+//! late is kept in the page that asks, and sent on once the answer is right.
+
+use askama::Template;
+use axum::{
+    extract::{Query, State},
+    http::StatusCode,
+    response::{IntoResponse, Redirect, Response},
+};
+use usher_shared::{
+    accounts::{mfa, password_hash, sessions},
+    foundation::rate_limit::Guesser,
+};
+
+use crate::{engine::{error::AdminError, request::{csrf, posted::{Fields, Posted}, staff::Staff, visit::Visit}, shell::{frame::Shell, page}}, sign_in::login::{self, Next, own_address}, state::AppState};
+
+/// Names of the page's own fields, which no form of the engine has.
+const PASSWORD: &str = "_password";
+const CODE: &str = "_code";
+const NEXT: &str = "_next";
+const METHOD: &str = "_method";
+const OWN: [&str; 5] = [PASSWORD, CODE, NEXT, METHOD, csrf::FIELD];
+
+#[derive(Template)]
+#[template(path = "reauth.html")]
+struct ReauthPage {
+    shell: Shell,
+    next: String,
+    /// `post` where a form waits to be sent on.
+    method: &'static str,
+    kept: Vec<(String, String)>,
+    lost: bool,
+    has_factor: bool,
+    error: Option<&'static str>,
+}
+
+/// What waits for the password.
+#[derive(Clone, Debug)]
+pub(crate) struct Waiting {
+    /// Where to go on, on this site.
+    pub(crate) to: String,
+    /// The form to send there; none to open the page.
+    pub(crate) form: Option<Fields>,
+    /// Whether something was sent that is not kept, such as a file.
+    pub(crate) lost: bool,
+}
+
+/// What a posted form was to do, without the passwords and codes in it.
+pub(crate) fn told(path: &str, form: &Fields) -> Waiting {
+    let get = |name| form.get(name).unwrap_or_default();
+    let kept = Fields::of(form.iter().filter(|(name, _)| !OWN.contains(name)));
+    match path.split('?').next().unwrap_or_default() {
+        "/admin/reauthenticate" => Waiting {
+            to: own_address(get(NEXT)),
+            form: (get(METHOD) == "post").then_some(kept),
+            lost: false,
+        },
+        "/admin/account/password" => Waiting {
+            to: "/admin/account".to_owned(),
+            form: None,
+            lost: true,
+        },
+        _ => Waiting {
+            to: path.to_owned(),
+            form: Some(kept),
+            lost: false,
+        },
+    }
+}
+
+/// Where a form that waited for the password is sent on to; it is one form on both ways.
+pub(crate) fn sent_on_to(form: &Fields) -> Option<&str> {
+    form.get(METHOD).filter(|method| *method == "post")?;
+    form.get(NEXT)
+}
+
+/// `GET /admin/reauthenticate?next=`
+pub(crate) async fn form(
+    State(state): State<AppState>,
+    visit: Visit,
+    staff: Staff,
+    Query(Next { next }): Query<Next>,
+) -> Result<Response, AdminError> {
+    let waiting = Waiting {
+        to: own_address(&next),
+        form: None,
+        lost: false,
+    };
+    page::show(&draw(&state, &visit, &staff, &waiting, None))
+}
+
+/// `POST /admin/reauthenticate`. A right answer to a waiting form sends the browser back with it (307).
+pub(crate) async fn answer(
+    State(state): State<AppState>,
+    visit: Visit,
+    staff: Staff,
+    Posted(form): Posted,
+) -> Result<Response, AdminError> {
+    let get = |name| form.get(name).unwrap_or_default();
+    let user = staff.user();
+    // A session is known to its account: what strangers guess elsewhere does not count here.
+    let (limits, guesser) = (&state.config.rate_limits, Guesser::Known { user_id: user.id });
+    let attempt = state.limiter.try_password(limits, guesser).await;
+    let attempt = attempt.map_err(login::too_many)?;
+    let mut right = password_hash::verify(get(PASSWORD), user.password_hash.as_deref()).await;
+    if right {
+        attempt.succeeded().await;
+    }
+    if right && staff.has_factor() {
+        let attempt = state.limiter.try_code(limits, guesser, user.id).await;
+        let attempt = attempt.map_err(login::too_many)?;
+        right = mfa::verify(&state.db, &state.config.secret_key, user.id, get(CODE))
+            .await
+            .map_err(anyhow::Error::from)?;
+        if right {
+            attempt.succeeded().await;
+        }
+    }
+    let waiting = told("/admin/reauthenticate", &form);
+    if !right {
+        login::refused(&state, &visit, Some(user), "password on asking again").await?;
+        let words = "The password or the code is wrong. Nothing was done yet.";
+        return page::show_with(
+            StatusCode::UNAUTHORIZED,
+            &draw(&state, &visit, &staff, &waiting, Some(words)),
+        );
+    }
+    sessions::reauthenticated(&state.db, staff.session_id(), staff.has_factor()).await?;
+    Ok(match waiting.form {
+        Some(_) => Redirect::temporary(&waiting.to).into_response(),
+        None => Redirect::to(&waiting.to).into_response(),
+    })
+}
+
+/// The page that asks, in the place of the one that was asked for.
+pub(crate) fn ask(state: &AppState, visit: &Visit, staff: &Staff, waiting: &Waiting) -> Response {
+    let page = draw(state, visit, staff, waiting, None);
+    page::show_with(StatusCode::UNAUTHORIZED, &page).unwrap_or_else(IntoResponse::into_response)
+}
+
+fn draw(state: &AppState, visit: &Visit, staff: &Staff, waiting: &Waiting, error: Option<&'static str>) -> ReauthPage {
+    let title = "Confirm it is you";
+    let kept = waiting.form.iter().flat_map(Fields::iter);
+    ReauthPage {
+        shell: Shell::new(state, visit, staff, title).here(title),
+        next: waiting.to.clone(),
+        method: if waiting.form.is_some() { "post" } else { "get" },
+        kept: kept
+            .filter(|(name, _)| !OWN.contains(name))
+            .map(|(name, value)| (name.to_owned(), value.to_owned()))
+            .collect(),
+        lost: waiting.lost,
+        has_factor: staff.has_factor(),
+        error,
+    }
+}
