@@ -1,7 +1,16 @@
-//! Properties of what reads addresses, for the fuzz targets: each takes any bytes and panics when one does not hold.
-//! Here rather than there, because the parsers are nobody's but the admin's.
+//! What reads the addresses of lists, for the fuzz targets and a test.
 
-pub use crate::engine::fuzzing::admin_list;
+use std::sync::LazyLock;
+
+use usher_admin_engine::{Site, fuzzing::list_address};
+
+use crate::models;
+
+/// A model's number, then the query of its list's address.
+pub fn admin_list(data: &[u8]) {
+    static SITE: LazyLock<Site> = LazyLock::new(models::site);
+    list_address(&SITE, data);
+}
 
 #[test]
 fn every_seed_keeps_its_targets_properties() {

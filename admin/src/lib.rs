@@ -1,15 +1,20 @@
 //! The staff admin of Usher: server-rendered, and whole without JavaScript.
 
-mod engine;
+mod error_page;
 #[cfg(test)]
 mod example;
 #[cfg(any(test, fuzzing))]
 pub mod fuzzing;
 mod health;
 mod models;
+mod pages;
 mod routes;
 mod server;
+mod sign_in;
 mod state;
+#[cfg(test)]
+mod type_tests;
+mod visit;
 
 pub use server::{paths, router, run, serve};
 pub use state::AppState;

@@ -1,10 +1,12 @@
-//! TODO: say why this folder exists.
+//! Pages that are not those of a model.
 
-mod account;
-mod dashboard;
-mod impersonation;
-mod jobs_overview;
-mod mail_body;
+pub(crate) mod account;
+pub(crate) mod dashboard;
+pub(crate) mod impersonation;
+pub(crate) mod jobs_overview;
+pub(crate) mod mail_body;
 mod plot;
-mod series;
-mod user_import;
+pub(crate) mod queue_figures;
+pub(crate) mod series;
+pub(crate) mod theme;
+pub(crate) mod user_import;

@@ -10,13 +10,14 @@ use axum::{
     routing::MethodRouter,
 };
 
-use crate::{engine::{error::AdminError, request::staff::Staff}, sign_in::saved_form, state::AppState};
+use crate::{sign_in::interrupted, state::AppState};
+use usher_admin_engine::{AdminError, Staff};
 
 /// A router that remembers its paths, so that a test can walk every one of them.
 pub(crate) struct Routes {
     state: AppState,
     router: Router<AppState>,
-    paths: Vec<&'static str>,
+    paths: Vec<String>,
 }
 
 impl Routes {
@@ -30,15 +31,16 @@ impl Routes {
 
     /// A page for anybody, such as the log-in.
     #[must_use]
-    pub(crate) fn open(mut self, path: &'static str, methods: MethodRouter<AppState>) -> Self {
+    pub(crate) fn open(mut self, path: impl Into<String>, methods: MethodRouter<AppState>) -> Self {
+        let path = path.into();
+        self.router = self.router.route(&path, methods);
         self.paths.push(path);
-        self.router = self.router.route(path, methods);
         self
     }
 
     /// A page for signed-in staff.
     #[must_use]
-    pub(crate) fn staff(self, path: &'static str, methods: MethodRouter<AppState>) -> Self {
+    pub(crate) fn staff(self, path: impl Into<String>, methods: MethodRouter<AppState>) -> Self {
         let signed_in = from_fn_with_state(self.state.clone(), admit);
         self.open(path, methods.route_layer(signed_in))
     }
@@ -47,7 +49,7 @@ impl Routes {
         self.router
     }
 
-    pub(crate) fn paths(&self) -> &[&'static str] {
+    pub(crate) fn paths(&self) -> &[String] {
         &self.paths
     }
 }
@@ -59,7 +61,7 @@ async fn admit(State(state): State<AppState>, request: Request, next: Next) -> R
         Ok(_) => next.run(Request::from_parts(parts, body)).await,
         Err(AdminError::SignIn(to)) if parts.method == Method::POST => {
             let request = Request::from_parts(parts, body);
-            kept::ask(&state, request, &to)
+            interrupted::ask(&state, request, &to)
                 .await
                 .unwrap_or_else(IntoResponse::into_response)
         }

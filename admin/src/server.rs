@@ -22,7 +22,16 @@ use usher_shared::{
     },
 };
 
-use crate::{engine::{self, error::AdminError, request::visit, shell::{assets, theme}}, health, pages::{account, dashboard, impersonation, jobs_overview, mail_body, user_import}, routes::Routes, sign_in::{login, mfa, reauth}, state::AppState};
+use usher_admin_engine::{AdminError, missing_indexes, routes, serve_asset};
+
+use crate::{
+    health,
+    pages::{account, dashboard, impersonation, jobs_overview, mail_body, theme, user_import},
+    routes::Routes,
+    sign_in::{code, enrol, login, reauth},
+    state::AppState,
+    visit,
+};
 
 /// A form is far smaller.
 const MAX_BODY_BYTES: usize = 1024 * 1024;
@@ -43,7 +52,7 @@ pub fn router(state: AppState) -> Router {
         .route("/admin", get(to_dashboard))
         .route("/health/live", get(health::live))
         .route("/health/ready", get(health::ready))
-        .route("/admin/assets/{file}", get(assets::serve))
+        .route("/admin/assets/{file}", get(serve_asset))
         .merge(pages)
         .layer(DefaultBodyLimit::max(MAX_BODY_BYTES))
         .layer(CompressionLayer::new())
@@ -55,12 +64,12 @@ pub fn router(state: AppState) -> Router {
 }
 
 fn pages(state: &AppState) -> Routes {
-    let routes = Routes::new(state.clone())
+    let pages = Routes::new(state.clone())
         .open("/admin/login", get(login::form).post(login::sign_in))
         .open("/admin/logout", post(login::sign_out))
-        .open("/admin/mfa", get(mfa::form).post(mfa::answer))
-        .open("/admin/mfa/enrol", get(mfa::enrolment).post(mfa::enrol))
-        .open("/admin/mfa/saved", post(mfa::saved))
+        .open("/admin/mfa", get(code::form).post(code::answer))
+        .open("/admin/mfa/enrol", get(enrol::form).post(enrol::enrol))
+        .open("/admin/mfa/saved", post(code::saved))
         .open("/admin/theme", post(theme::switch))
         .staff("/admin/", get(dashboard::show))
         .staff("/admin/reauthenticate", get(reauth::form).post(reauth::answer))
@@ -72,20 +81,30 @@ fn pages(state: &AppState) -> Routes {
         .staff("/admin/impersonation/end", post(impersonation::end))
         .staff(
             "/admin/users/import",
-            get(import::form).post(import::check).layer(DefaultBodyLimit::disable()),
+            get(user_import::form)
+                .post(user_import::check)
+                .layer(DefaultBodyLimit::disable()),
         )
-        .staff("/admin/users/import/{id}", get(import::show).post(import::run))
-        .staff("/admin/users/import/{id}/faults.csv", get(import::faults))
-        .staff("/admin/users/import/{id}/changes.csv", get(import::changes))
-        .staff("/admin/jobs/overview", get(overview::show).post(overview::change))
+        .staff(
+            "/admin/users/import/{id}",
+            get(user_import::show).post(user_import::run),
+        )
+        .staff("/admin/users/import/{id}/faults.csv", get(user_import::faults))
+        .staff("/admin/users/import/{id}/changes.csv", get(user_import::changes))
+        .staff(
+            "/admin/jobs/overview",
+            get(jobs_overview::show).post(jobs_overview::change),
+        )
         .staff("/admin/mails/{id}/body", get(mail_body::show))
         .staff("/admin/mails/{id}/links", get(mail_body::links));
-    engine::routes(routes)
+    routes(state)
+        .into_iter()
+        .fold(pages, |pages, (path, methods)| pages.staff(path, methods))
 }
 
 /// The path of every page, with `{model}` and `{id}` where the engine fills them in.
 #[must_use]
-pub fn paths(state: &AppState) -> Vec<&'static str> {
+pub fn paths(state: &AppState) -> Vec<String> {
     pages(state).paths().to_vec()
 }
 
@@ -94,7 +113,7 @@ pub async fn serve(app: &AppContext, listener: TcpListener, stop: CancellationTo
     tracing::info!(address = %app.config.admin_addr, "the admin is open");
     let state = AppState::new(app);
     // A list without its index is slow, not wrong: that is no reason to stay closed.
-    match engine::missing_indexes(&state.db, &state.site).await {
+    match missing_indexes(&state.db, &state.site).await {
         Ok(missing) => missing.iter().for_each(|missing| tracing::warn!("{missing}")),
         Err(error) => tracing::warn!(%error, "the indexes of the admin's lists could not be read"),
     }

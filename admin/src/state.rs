@@ -1,47 +1,54 @@
 //! What every handler of the admin is given.
 
-use std::sync::Arc;
+use std::{ops::Deref, sync::Arc};
 
-use sea_orm::DatabaseConnection;
-use usher_shared::{
-    AppContext,
-    foundation::{config::Config, metrics::Room, rate_limit::RateLimiter},
-    jobs::JobStore,
+use usher_admin_engine::{AdminContext, Site, is_https};
+use usher_shared::{AppContext, foundation::metrics::Room};
+
+use crate::{
+    models,
+    pages::{queue_figures, series},
 };
-
-use crate::{engine::Site, models, pages::{jobs_overview, series}};
 
 /// The shared parts of the admin. Cheap to clone.
 #[derive(Clone, Debug)]
 pub struct AppState {
-    pub(crate) config: Arc<Config>,
-    pub(crate) db: DatabaseConnection,
-    pub(crate) job_store: JobStore,
-    pub(crate) limiter: RateLimiter,
+    context: AdminContext,
     pub(crate) metrics: Arc<Room>,
-    pub(crate) site: Arc<Site>,
-    pub(crate) overview: overview::Kept,
-    pub(crate) series: series::Kept,
+    pub(crate) overview: queue_figures::Cache,
+    pub(crate) series: series::Cache,
 }
 
 impl AppState {
-    /// The admin over an open house, with every declared model.
+    /// The admin of an application, with every declared model.
     #[must_use]
     pub fn new(app: &AppContext) -> Self {
+        Self::with(app, models::site())
+    }
+
+    /// The admin of an application, with these models.
+    pub(crate) fn with(app: &AppContext, site: Site) -> Self {
         Self {
-            config: Arc::clone(&app.config),
-            db: app.db.clone(),
-            job_store: app.job_store.clone(),
-            limiter: app.limiter.clone(),
+            context: AdminContext {
+                app: app.clone(),
+                site: Arc::new(site),
+            },
             metrics: app.metrics.room("admin"),
-            site: Arc::new(models::site()),
-            overview: overview::Kept::default(),
-            series: series::Kept::default(),
+            overview: queue_figures::Cache::default(),
+            series: series::Cache::default(),
         }
     }
 
     /// Whether browsers reach the admin by HTTPS, so that cookies can be confined to it.
     pub(crate) fn is_https(&self) -> bool {
-        self.config.admin_url.starts_with("https://")
+        is_https(&self.config)
+    }
+}
+
+impl Deref for AppState {
+    type Target = AdminContext;
+
+    fn deref(&self) -> &AdminContext {
+        &self.context
     }
 }

@@ -1,11 +1,14 @@
 //! Articles in the admin.
 
-use usher_shared::foundation::entity::user;
-
 use super::article::{ArticleState, COLUMN as C, Column, Entity};
-use crate::engine::{AdminModel, Deletion, Field, Meta, Ordering, Tone};
+use crate::models::registered::Users;
+use usher_admin_engine::{AdminModel, Deletion, Field, Meta, Ordering, Tone};
 
-impl AdminModel for Entity {
+pub(crate) struct Articles;
+
+impl AdminModel for Articles {
+    type Entity = Entity;
+
     const META: Meta = Meta::new("articles", "article", "articles")
         .section("Content")
         .changeable()
@@ -13,16 +16,16 @@ impl AdminModel for Entity {
 
     const DELETION: Option<&'static Deletion> = Some(&Deletion::rows(&[]));
 
-    fn ordering() -> Ordering<Self> {
+    fn ordering() -> Ordering<Entity> {
         Ordering::descending(Column::Id)
     }
 
-    fn field(column: Column) -> Field<Self> {
+    fn field(column: Column) -> Field<Entity> {
         use Column::*;
         match column {
             Id => Field::id(C.id),
             Title => Field::text(C.title).link().form(),
-            AuthorId => Field::foreign_key::<user::Entity>(C.author_id).list().filter().form(),
+            AuthorId => Field::foreign_key::<Users>(C.author_id).list().filter().form(),
             State => Field::choice(C.state, tone).list().filter().form(),
             PublishedAt => Field::time(C.published_at).list().form().sort(),
             Version => Field::row_version(C.version),

@@ -4,7 +4,7 @@
 mod article;
 mod articles;
 
-use std::{collections::BTreeMap, sync::Arc};
+use std::collections::BTreeMap;
 
 use axum::{
     body::Body,
@@ -28,8 +28,9 @@ use usher_shared::{
 use usher_testkit::{TestDb, on_both};
 use uuid::Uuid;
 
-use crate::{AppState, engine::{self, request::csrf}, models, router};
+use crate::{AppState, models, router};
 use article::{ArticleState, Entity};
+use usher_admin_engine::{csrf, missing_indexes};
 
 const DOCUMENT: &str = include_str!("../../../docs/adding-a-model.md");
 const SQL: &str = include_str!("articles.sql");
@@ -80,10 +81,7 @@ impl Site {
             .exec_without_returning(&app.db)
             .await
             .expect("a session");
-        let state = AppState {
-            site: Arc::new(models::site().with::<Entity>()),
-            ..AppState::new(&app)
-        };
+        let state = AppState::with(&app, models::site().with::<articles::Articles>());
         Self {
             state,
             user_id,
@@ -289,7 +287,7 @@ async fn rows_without_a_value_have_their_place_in_a_list(db: TestDb) {
 #[on_both]
 async fn an_index_that_is_missing_is_found(db: TestDb) {
     let site = Site::open(&db).await;
-    let missing = async || engine::missing_indexes(&site.state.db, &site.state.site).await.unwrap();
+    let missing = async || missing_indexes(&site.state.db, &site.state.site).await.unwrap();
     assert_eq!(missing().await, [], "every declaration of the house has its index");
     site.state
         .db

@@ -1,5 +1,6 @@
 //! API keys in the admin: what another service may do, until when, from where. The key itself is shown once.
 
+use super::registered::{ApiKeys, Users};
 use std::collections::BTreeSet;
 
 use chrono::{DateTime, TimeDelta, Utc};
@@ -12,22 +13,24 @@ use usher_shared::{
     audit::ObjectType,
     foundation::{
         config::Config,
-        entity::{
-            api_key::{self, COLUMN as C, Column, Entity},
-            user,
-        },
+        entity::api_key::{self, COLUMN as C, Column, Entity},
         rules::{Name, Reason},
         time::now,
     },
     jobs::EnqueueError,
 };
 
-use crate::engine::{Acting, Action, AdminModel, Answer, Ask, Change, Changed, Draft, Field, Meta, Ordering, Ran, Row, Saving, Search, TickGroup, TickOption, Ticks, capitalised, request::staff::Staff, short_time};
+use usher_admin_engine::{
+    Acting, Action, AdminModel, Answer, Ask, Change, Changed, Draft, Field, Meta, Ordering, Ran, Row, Saving, Search,
+    Staff, TickGroup, TickOption, Ticks, capitalised, short_time,
+};
 
 /// The box that ends a rotated key's old secret at once.
 const AT_ONCE: &str = "at_once";
 
-impl AdminModel for Entity {
+impl AdminModel for ApiKeys {
+    type Entity = Entity;
+
     const META: Meta = Meta::new("api_keys", "API key", "API keys")
         .object_type_of(ObjectType::ApiKey)
         .few()
@@ -88,11 +91,11 @@ impl AdminModel for Entity {
         ))
     }
 
-    fn ordering() -> Ordering<Self> {
+    fn ordering() -> Ordering<Entity> {
         Ordering::descending(Column::Id)
     }
 
-    fn field(column: Column) -> Field<Self> {
+    fn field(column: Column) -> Field<Entity> {
         use Column::*;
         match column {
             Id => Field::id(C.id).readonly(),
@@ -113,10 +116,7 @@ impl AdminModel for Entity {
             RequestsPerMinute => Field::int(C.requests_per_minute)
                 .form()
                 .help("Empty: the limit of the house"),
-            CreatedBy => Field::foreign_key::<user::Entity>(C.created_by)
-                .list()
-                .filter()
-                .readonly(),
+            CreatedBy => Field::foreign_key::<Users>(C.created_by).list().filter().readonly(),
             Version => Field::row_version(C.version),
             CreatedAt => Field::time(C.created_at).list().sort_by(Id).readonly(),
             ExpiresAt => Field::time(C.expires_at).list().form().help("UTC; empty never"),

@@ -1,34 +1,37 @@
 //! The audit log in the admin: to be read, never to be changed.
 
+use super::registered::{AuditLog, Users};
 use usher_shared::{
     audit::{ObjectType, spellings},
     foundation::entity::audit_log::{ActorKind, COLUMN as C, Column, Entity},
 };
 
-use crate::engine::{AdminModel, Field, Meta, Ordering, Tone};
+use usher_admin_engine::{AdminModel, Field, Meta, Ordering, Tone};
 
-impl AdminModel for Entity {
+impl AdminModel for AuditLog {
+    type Entity = Entity;
+
     const META: Meta = Meta::new("audit", "audit entry", "audit log")
         .object_type_of(ObjectType::AuditEntry)
         .section("Record")
         .icon("audit")
         .about("Who did what to what, from where. Rows are only ever added.");
 
-    fn ordering() -> Ordering<Self> {
+    fn ordering() -> Ordering<Entity> {
         Ordering::descending(Column::At)
     }
 
-    fn field(column: Column) -> Field<Self> {
+    fn field(column: Column) -> Field<Entity> {
         use Column::*;
         match column {
             Id => Field::id(C.id).label("Entry"),
             At => Field::time(C.at).list().sort().filter().readonly(),
             ActorKind => Field::choice(C.actor_kind, tone).list().filter().readonly(),
-            ActorId => Field::foreign_key::<usher_shared::foundation::entity::user::Entity>(C.actor_id)
+            ActorId => Field::foreign_key::<Users>(C.actor_id)
                 .filter_beside(ActorKind, "user")
                 .readonly(),
             ActorLabel => Field::text(C.actor_label).label("Actor").list().readonly(),
-            OnBehalfOf => Field::foreign_key::<usher_shared::foundation::entity::user::Entity>(C.on_behalf_of)
+            OnBehalfOf => Field::foreign_key::<Users>(C.on_behalf_of)
                 .label("On behalf of")
                 .readonly(),
             Action => Field::text(C.action).link().readonly(),

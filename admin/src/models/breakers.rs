@@ -1,13 +1,16 @@
 //! Mail servers that refuse us: while one is listed, mail waits.
 
+use super::registered::Breakers;
 use usher_shared::{
     audit::ObjectType,
     foundation::entity::mail_breaker::{COLUMN as C, Column, Entity},
 };
 
-use crate::engine::{AdminModel, Deletion, Field, Meta, Ordering};
+use usher_admin_engine::{AdminModel, Deletion, Field, Meta, Ordering};
 
-impl AdminModel for Entity {
+impl AdminModel for Breakers {
+    type Entity = Entity;
+
     const META: Meta = Meta::new("breakers", "refusing mail server", "refusing mail servers")
         .object_type_of(ObjectType::MailBreaker)
         .few()
@@ -18,11 +21,11 @@ impl AdminModel for Entity {
 
     const DELETION: Option<&'static Deletion> = Some(&Deletion::rows(&[]));
 
-    fn ordering() -> Ordering<Self> {
+    fn ordering() -> Ordering<Entity> {
         Ordering::ascending(Column::Server)
     }
 
-    fn field(column: Column) -> Field<Self> {
+    fn field(column: Column) -> Field<Entity> {
         match column {
             Column::Server => Field::id(C.server).link(),
             Column::Reason => Field::long_text(C.reason).list().readonly(),

@@ -1,7 +1,10 @@
 //! Jobs in the admin: the jobs table as it stands, and running a finished job again.
 
+use super::bulk_job;
+use super::registered::{Jobs, Users};
 use sea_orm::{ActiveEnum, ConnectionTrait, DbErr, Statement};
 use usher_shared::{
+    AppContext,
     accounts::staff::{
         acts::{Act, job_refusal},
         bulk::{self, BulkAction, BulkJob},
@@ -11,7 +14,6 @@ use usher_shared::{
             job::{COLUMN as C, Column, Entity, JobState, READY},
             job_attempt::AttemptOutcome,
             mail::MailState,
-            user,
         },
         redact,
         time::now,
@@ -21,9 +23,14 @@ use usher_shared::{
 use uuid::Uuid;
 
 use super::mails;
-use crate::{engine::{Acting, Action, AdminModel, Answer, Ask, Cell, Deletion, Fate, Field, Meta, Ordering, Panel, Ran, Related, Row, Search, Tone, capitalised, grouped, headings, request::staff::Staff, short_time}, state::AppState};
+use usher_admin_engine::{
+    Acting, Action, AdminModel, Answer, Ask, Cell, Deletion, Fate, Field, Meta, Ordering, Panel, Ran, Related, Row,
+    Search, Staff, Tone, capitalised, grouped, headings, short_time,
+};
 
-impl AdminModel for Entity {
+impl AdminModel for Jobs {
+    type Entity = Entity;
+
     const META: Meta = Meta::new("jobs", "job", "jobs")
         .section("Work")
         .icon("jobs")
@@ -34,15 +41,15 @@ impl AdminModel for Entity {
     const ACTIONS: &'static [Action] = &[
         Action::new("retry", "Run again", |acting, row| Box::pin(retry(acting, row)))
             .done("will run again")
-            .bulk(|acting, select| Box::pin(super::order(acting, BulkAction::ReplayJobs, select)))
+            .bulk(|acting, select| Box::pin(bulk_job::enqueue(acting, BulkAction::ReplayJobs, select)))
             .fits(is_finished, "only finished jobs can run again"),
         Action::new("run_now", "Run now", |acting, row| Box::pin(run_now(acting, row)))
             .done("will run now")
-            .bulk(|acting, select| Box::pin(super::order(acting, BulkAction::RunJobsNow, select)))
+            .bulk(|acting, select| Box::pin(bulk_job::enqueue(acting, BulkAction::RunJobsNow, select)))
             .fits(|row| is_in(row, &["ready"]), "only waiting jobs can be hurried"),
         Action::new("cancel", "Cancel", |acting, row| Box::pin(cancel(acting, row)))
             .done("cancelled")
-            .bulk(|acting, select| Box::pin(super::order(acting, BulkAction::CancelJobs, select)))
+            .bulk(|acting, select| Box::pin(bulk_job::enqueue(acting, BulkAction::CancelJobs, select)))
             .about("A waiting job ends. The worker of a running one is asked to stop.")
             .asks(&[Ask::Reason { required: false }])
             .fits(
@@ -75,14 +82,14 @@ impl AdminModel for Entity {
         ],
         run: |acting, row| Box::pin(delete(acting, row)),
         soft: None,
-        bulk: Some(|acting, select| Box::pin(super::order(acting, BulkAction::DeleteJobs, select))),
+        bulk: Some(|acting, select| Box::pin(bulk_job::enqueue(acting, BulkAction::DeleteJobs, select))),
     });
 
-    fn ordering() -> Ordering<Self> {
+    fn ordering() -> Ordering<Entity> {
         Ordering::descending(Column::CreatedAt)
     }
 
-    fn field(column: Column) -> Field<Self> {
+    fn field(column: Column) -> Field<Entity> {
         use Column::*;
         match column {
             Id => Field::id(C.id).readonly(),
@@ -121,9 +128,9 @@ impl AdminModel for Entity {
             Worker => Field::text(C.worker).readonly(),
             CancelRequested => Field::bool(C.cancel_requested).readonly(),
             UniqueKey => Field::text(C.unique_key).readonly(),
-            ParentId => Field::foreign_key::<Entity>(C.parent_id).label("Part of").readonly(),
+            ParentId => Field::foreign_key::<Jobs>(C.parent_id).label("Part of").readonly(),
             Waits => Field::bool(C.waits).label("Waits for its parts").readonly(),
-            UserId => Field::foreign_key::<user::Entity>(C.user_id).list().filter().readonly(),
+            UserId => Field::foreign_key::<Users>(C.user_id).list().filter().readonly(),
             Actor => Field::text(C.actor).label("Caused by").readonly(),
             TraceContext => Field::text(C.trace_context).label("Trace").readonly(),
             Progress => Field::int(C.progress).label("Progress (%)").readonly(),
@@ -154,8 +161,8 @@ impl AdminModel for Entity {
         is_in(row, &["ready", "running"])
     }
 
-    fn panels<'a>(state: &'a AppState, row: &'a Row, staff: &'a Staff) -> Answer<'a, Vec<Panel>> {
-        Box::pin(panels(state, row, staff))
+    fn panels<'a>(app: &'a AppContext, row: &'a Row, staff: &'a Staff) -> Answer<'a, Vec<Panel>> {
+        Box::pin(panels(app, row, staff))
     }
 }
 
@@ -245,11 +252,11 @@ const BESIDE: &str = "
     SELECT 'mail', id, 0, state, subject, to_address, created_at FROM mails WHERE job_id = $1
     ORDER BY at DESC LIMIT 100";
 
-async fn panels(state: &AppState, row: &Row, staff: &Staff) -> Result<Vec<Panel>, DbErr> {
+async fn panels(app: &AppContext, row: &Row, staff: &Staff) -> Result<Vec<Panel>, DbErr> {
     let Some(id) = row.text("id").and_then(|id| id.parse::<Uuid>().ok()) else {
         return Ok(vec![]);
     };
-    let statement = Statement::from_sql_and_values(state.db.get_database_backend(), BESIDE, [id.into()]);
+    let statement = Statement::from_sql_and_values(app.db.get_database_backend(), BESIDE, [id.into()]);
     let mut attempts = Panel {
         title: "Failed attempts".to_owned(),
         columns: headings(["Attempt", "Outcome", "When", "Error", "Worker"]),
@@ -263,7 +270,7 @@ async fn panels(state: &AppState, row: &Row, staff: &Staff) -> Result<Vec<Panel>
         empty: "This job has sent no mail.",
         ..Panel::default()
     };
-    for found in state.db.query_all_raw(statement).await? {
+    for found in app.db.query_all_raw(statement).await? {
         let text = |column: &str| found.try_get::<String>("", column);
         let at = Cell::time(found.try_get("", "at")?);
         let word = text("state")?;
@@ -293,16 +300,16 @@ async fn panels(state: &AppState, row: &Row, staff: &Staff) -> Result<Vec<Panel>
         }
     }
     let mails = staff.may("mails.view").then_some(mail);
-    let rows = progress(state, row, id).await?;
+    let rows = progress(app, row, id).await?;
     Ok(rows.into_iter().chain([attempts]).chain(mails).collect())
 }
 
 /// How far a job over many rows is.
-async fn progress(state: &AppState, row: &Row, id: Uuid) -> Result<Option<Panel>, DbErr> {
+async fn progress(app: &AppContext, row: &Row, id: Uuid) -> Result<Option<Panel>, DbErr> {
     if row.text("kind").as_deref() != Some(BulkJob::KIND) {
         return Ok(None);
     }
-    let tally = bulk::tally(&state.db, id).await?;
+    let tally = bulk::tally(&app.db, id).await?;
     let count = |number: u64| Cell::text(grouped(i64::try_from(number).unwrap_or(i64::MAX)));
     let all = grouped(i64::try_from(tally.settled() + tally.left).unwrap_or(i64::MAX));
     Ok(Some(Panel {

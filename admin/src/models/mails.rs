@@ -2,34 +2,36 @@
 //! kept in the database, and without what its links carry: who has those is as good as the mail's reader. Superusers
 //! open them on a page of their own.
 
-use usher_shared::foundation::{
-    entity::{
-        job,
-        mail::{COLUMN as C, Column, Entity, MailState},
-        user,
+use super::registered::{Jobs, Mails, Users};
+use usher_shared::{
+    AppContext,
+    foundation::{
+        entity::mail::{COLUMN as C, Column, Entity, MailState},
+        redact,
     },
-    redact,
 };
 
-use crate::{engine::{AdminModel, Answer, Field, Meta, Ordering, Panel, Row, Search, Tone, request::staff::Staff}, state::AppState};
+use usher_admin_engine::{AdminModel, Answer, Field, Meta, Ordering, Panel, Row, Search, Staff, Tone};
 
-impl AdminModel for Entity {
+impl AdminModel for Mails {
+    type Entity = Entity;
+
     const META: Meta = Meta::new("mails", "mail", "mails")
         .section("Mail")
         .icon("mails")
         .about("Every mail, written down before it is sent.");
 
-    fn ordering() -> Ordering<Self> {
+    fn ordering() -> Ordering<Entity> {
         Ordering::descending(Column::CreatedAt)
     }
 
-    fn field(column: Column) -> Field<Self> {
+    fn field(column: Column) -> Field<Entity> {
         use Column::*;
         match column {
             Id => Field::id(C.id),
-            JobId => Field::foreign_key::<job::Entity>(C.job_id).readonly(),
+            JobId => Field::foreign_key::<Jobs>(C.job_id).readonly(),
             Kind => Field::text(C.kind).list().scanned_filter().readonly(),
-            UserId => Field::foreign_key::<user::Entity>(C.user_id).filter().readonly(),
+            UserId => Field::foreign_key::<Users>(C.user_id).filter().readonly(),
             ToAddress => Field::text(C.to_address)
                 .address()
                 .label("To")
@@ -50,13 +52,13 @@ impl AdminModel for Entity {
         }
     }
 
-    fn panels<'a>(state: &'a AppState, row: &'a Row, staff: &'a Staff) -> Answer<'a, Vec<Panel>> {
+    fn panels<'a>(app: &'a AppContext, row: &'a Row, staff: &'a Staff) -> Answer<'a, Vec<Panel>> {
         let body = Panel {
             title: "Body".to_owned(),
             wide: true,
             ..Panel::default()
         };
-        let panel = if state.config.smtp_url.is_some() {
+        let panel = if app.config.smtp_url.is_some() {
             Panel {
                 empty: "Mail goes out by SMTP here, so its body is not kept.",
                 ..body

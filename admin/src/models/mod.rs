@@ -3,9 +3,11 @@
 mod api_keys;
 mod audit_log;
 mod breakers;
+mod bulk_job;
 mod jobs;
 mod mails;
 mod queues;
+pub(crate) mod registered;
 mod roles;
 mod schedules;
 mod sessions;
@@ -13,42 +15,27 @@ mod suppressions;
 mod user_actions;
 mod users;
 
-use usher_shared::foundation::entity::{
-    api_key, audit_log as audit_entity, job, job_queue, job_schedule, mail, mail_breaker, mail_suppression, role,
-    session, user,
-};
+use usher_admin_engine::Site;
 
-use sea_orm::{DbErr, sea_query::SelectStatement};
-use usher_shared::accounts::staff::bulk::{self, BulkAction, Objects, OrderError};
-use uuid::Uuid;
+use registered::{ApiKeys, AuditLog, Breakers, Jobs, Mails, Queues, Roles, Schedules, Sessions, Suppressions, Users};
 
-use crate::engine::{Acting, Site};
-
-/// Orders the job of a bulk action.
-async fn order(acting: &Acting<'_>, what: BulkAction, select: SelectStatement) -> Result<(Uuid, u64), DbErr> {
-    let saving = acting.saving;
-    let reason = acting.answers.reason.clone();
-    match bulk::order(saving.tx, what, Objects::Select(Box::new(select)), reason, saving.actor).await {
-        Ok(ordered) => Ok((ordered.job_id, ordered.rows)),
-        Err(OrderError::Db(error)) => Err(error),
-        Err(error) => Err(DbErr::Custom(error.to_string())),
-    }
-}
+/// What the addresses of the admin begin with.
+const BASE: &str = "/admin";
 
 /// Every registered model, in the order of the navigation.
 pub(crate) fn site() -> Site {
-    Site::default()
-        .with::<user::Entity>()
-        .with::<role::Entity>()
-        .with::<session::Entity>()
-        .with::<api_key::Entity>()
-        .with::<job::Entity>()
-        .with::<job_schedule::Entity>()
-        .with::<job_queue::Entity>()
-        .with::<mail::Entity>()
-        .with::<mail_suppression::Entity>()
-        .with::<mail_breaker::Entity>()
-        .with::<audit_entity::Entity>()
+    Site::new(BASE)
+        .with::<Users>()
+        .with::<Roles>()
+        .with::<Sessions>()
+        .with::<ApiKeys>()
+        .with::<Jobs>()
+        .with::<Schedules>()
+        .with::<Queues>()
+        .with::<Mails>()
+        .with::<Suppressions>()
+        .with::<Breakers>()
+        .with::<AuditLog>()
 }
 
 #[cfg(test)]
@@ -61,7 +48,7 @@ mod tests {
     };
 
     use super::site;
-    use crate::engine::Ask;
+    use usher_admin_engine::Ask;
 
     const SECURITY: &str = include_str!("../../../SECURITY.md");
 

@@ -1,5 +1,6 @@
 //! Queues in the admin: pauses and limits. The overview of jobs shows all queues, those without a row here as well.
 
+use super::registered::Queues;
 use sea_orm::{ActiveValue::Set, DbErr, EntityTrait, Value};
 use usher_shared::{
     audit::{self, Entry},
@@ -10,9 +11,11 @@ use usher_shared::{
     jobs,
 };
 
-use crate::engine::{Acting, Action, AdminModel, Answer, Draft, Field, Meta, Ordering, Ran, Row, Saving};
+use usher_admin_engine::{Acting, Action, AdminModel, Answer, Draft, Field, Meta, Ordering, Ran, Row, Saving};
 
-impl AdminModel for Entity {
+impl AdminModel for Queues {
+    type Entity = Entity;
+
     const META: Meta = Meta::new("queues", "queue", "queues")
         .few()
         .section("Work")
@@ -29,11 +32,11 @@ impl AdminModel for Entity {
             .fits(|row| row.get("paused_at").is_some(), "it is not paused"),
     ];
 
-    fn ordering() -> Ordering<Self> {
+    fn ordering() -> Ordering<Entity> {
         Ordering::ascending(Column::Name)
     }
 
-    fn field(column: Column) -> Field<Self> {
+    fn field(column: Column) -> Field<Entity> {
         use Column::*;
         match column {
             Name => Field::id(C.name)
@@ -103,7 +106,7 @@ async fn create(saving: &Saving<'_>, draft: &mut Draft) -> Result<Option<String>
     Entity::insert(row).exec_without_returning(&**saving.tx).await?;
     let entry = Entry {
         action: "create",
-        object_type: Entity::META.object_type(),
+        object_type: Queues::META.object_type(),
         object_id: Some(name.clone()),
         object_label: Some(name.clone()),
         changes: Some(serde_json::json!({

@@ -1,9 +1,11 @@
 //! Roles in the admin: a name, and a table of what its holders may do.
 
+use super::registered::Roles;
 use std::collections::BTreeSet;
 
 use sea_orm::{ColumnTrait, DbErr, EntityTrait, QueryFilter, QueryOrder, QuerySelect, QueryTrait};
 use usher_shared::{
+    AppContext,
     accounts::staff::roles::{self, RoleDraft},
     foundation::{
         config::Config,
@@ -15,12 +17,17 @@ use usher_shared::{
     },
 };
 
-use crate::{engine::{AdminModel, Answer, Cell, Change, Changed, Deletion, Draft, Fate, Field, Meta, Ordering, PERMISSION_COLUMNS, Panel, Related, Row, Saving, Search, Ticks, headings, request::staff::Staff}, state::AppState};
+use usher_admin_engine::{
+    AdminModel, Answer, Cell, Change, Changed, Deletion, Draft, Fate, Field, Meta, Ordering, PERMISSION_COLUMNS, Panel,
+    Related, Row, Saving, Search, Staff, Ticks, headings,
+};
 
 /// Holders that the panel names.
 const HOLDERS: u64 = 20;
 
-impl AdminModel for Entity {
+impl AdminModel for Roles {
+    type Entity = Entity;
+
     const META: Meta = Meta::new("roles", "role", "roles")
         .few()
         .section("People")
@@ -45,18 +52,18 @@ impl AdminModel for Entity {
         title: "Permissions",
         help: "You can give what you hold yourself.",
         columns: &PERMISSION_COLUMNS,
-        offered: |site| site.permissions(),
+        offered: |permissions| permissions,
         may: |staff, permission| staff.may(permission),
-        load: |state, row| Box::pin(roles::permissions(&state.db, id_of(row))),
+        load: |app, row| Box::pin(roles::permissions(&app.db, id_of(row))),
     });
 
     const CHANGE: Option<Change> = Some(|saving, row, draft| Box::pin(change(saving, row, draft)));
 
-    fn ordering() -> Ordering<Self> {
+    fn ordering() -> Ordering<Entity> {
         Ordering::ascending(Column::Name)
     }
 
-    fn field(column: Column) -> Field<Self> {
+    fn field(column: Column) -> Field<Entity> {
         use Column::*;
         match column {
             Id => Field::id(C.id),
@@ -91,8 +98,8 @@ impl AdminModel for Entity {
             .then_some((Column::Name, "There is a role of this name already"))
     }
 
-    fn panels<'a>(state: &'a AppState, row: &'a Row, staff: &'a Staff) -> Answer<'a, Vec<Panel>> {
-        Box::pin(panels(state, row, staff))
+    fn panels<'a>(app: &'a AppContext, row: &'a Row, staff: &'a Staff) -> Answer<'a, Vec<Panel>> {
+        Box::pin(panels(app, row, staff))
     }
 }
 
@@ -135,7 +142,7 @@ fn wanted(draft: &mut Draft, permissions: BTreeSet<String>) -> Option<RoleDraft>
     })
 }
 
-async fn panels(state: &AppState, row: &Row, staff: &Staff) -> Result<Vec<Panel>, DbErr> {
+async fn panels(app: &AppContext, row: &Row, staff: &Staff) -> Result<Vec<Panel>, DbErr> {
     if !staff.may("users.view") {
         return Ok(vec![]);
     }
@@ -147,7 +154,7 @@ async fn panels(state: &AppState, row: &Row, staff: &Staff) -> Result<Vec<Panel>
         .filter(user::Column::Id.in_subquery(ids.into_query()))
         .order_by_asc(user::Column::Id)
         .limit(HOLDERS)
-        .all(&state.db)
+        .all(&app.db)
         .await?;
     Ok(vec![Panel {
         title: "Who has it".to_owned(),

@@ -1,5 +1,6 @@
 //! Schedules in the admin: when they come, whether they do, and running one at once.
 
+use super::registered::Schedules;
 use sea_orm::{DbErr, EntityTrait, IdenStatic};
 use usher_shared::{
     foundation::{
@@ -10,12 +11,14 @@ use usher_shared::{
     jobs::{self, ScheduleError, check_pattern, next_occurrence, next_occurrences},
 };
 
-use crate::engine::{Acting, Action, AdminModel, Draft, Field, Meta, Ordering, Ran, Row, Search, Tone};
+use usher_admin_engine::{Acting, Action, AdminModel, Draft, Field, Meta, Ordering, Ran, Row, Search, Tone};
 
 /// Beside the pattern.
 const RUNS_SHOWN: usize = 5;
 
-impl AdminModel for Entity {
+impl AdminModel for Schedules {
+    type Entity = Entity;
+
     const META: Meta = Meta::new("schedules", "schedule", "schedules")
         .few()
         .section("Work")
@@ -33,11 +36,11 @@ impl AdminModel for Entity {
             .fits(|row| row.is_true("enabled"), "it is disabled already"),
     ];
 
-    fn ordering() -> Ordering<Self> {
+    fn ordering() -> Ordering<Entity> {
         Ordering::ascending(Column::Name)
     }
 
-    fn field(column: Column) -> Field<Self> {
+    fn field(column: Column) -> Field<Entity> {
         use Column::*;
         match column {
             Id => Field::id(C.id),

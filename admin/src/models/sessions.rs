@@ -1,20 +1,20 @@
 //! Sessions in the admin: who is signed in, from where, and the way to end it.
 
+use super::registered::{Sessions, Users};
 use sea_orm::{ActiveEnum, DbErr};
 use usher_shared::{
     accounts::{
         sessions::{self, Which},
         staff::acts::session_refusal,
     },
-    foundation::entity::{
-        session::{COLUMN as C, Column, Entity, SessionKind},
-        user,
-    },
+    foundation::entity::session::{COLUMN as C, Column, Entity, SessionKind},
 };
 
-use crate::engine::{Acting, Action, AdminModel, ByClock, Field, Meta, Ordering, Ran, Row, Tone, nothing};
+use usher_admin_engine::{Acting, Action, AdminModel, ByClock, Field, Meta, Ordering, Ran, Row, Tone, nothing};
 
-impl AdminModel for Entity {
+impl AdminModel for Sessions {
+    type Entity = Entity;
+
     const META: Meta = Meta::new("sessions", "session", "sessions")
         .section("People")
         .icon("sessions")
@@ -26,15 +26,15 @@ impl AdminModel for Entity {
             .fits(|row| row.get("ended_at").is_none(), "it has ended already"),
     ];
 
-    fn ordering() -> Ordering<Self> {
+    fn ordering() -> Ordering<Entity> {
         Ordering::descending(Column::Id)
     }
 
-    fn field(column: Column) -> Field<Self> {
+    fn field(column: Column) -> Field<Entity> {
         use Column::*;
         match column {
             Id => Field::id(C.id).link(),
-            UserId => Field::foreign_key::<user::Entity>(C.user_id).list().filter().readonly(),
+            UserId => Field::foreign_key::<Users>(C.user_id).list().filter().readonly(),
             Kind => Field::choice(C.kind, tone).list().readonly(),
             MfaAt => Field::time(C.mfa_at).label("Second factor given").readonly(),
             ReauthenticatedAt => Field::time(C.reauthenticated_at)
@@ -55,7 +55,7 @@ impl AdminModel for Entity {
             TokenExpiresAt => Field::time(C.token_expires_at).label("Token good until").readonly(),
             TokenUsedAt => Field::time(C.token_used_at).label("Token first used").readonly(),
             RefreshedAt => Field::time(C.refreshed_at).readonly(),
-            ImpersonatorId => Field::foreign_key::<user::Entity>(C.impersonator_id)
+            ImpersonatorId => Field::foreign_key::<Users>(C.impersonator_id)
                 .label("Impersonated by")
                 .readonly(),
             ImpersonatorSessionId => Field::internal(ImpersonatorSessionId),

@@ -1,17 +1,18 @@
 //! Addresses that mail is not sent to, because their server said that they do not exist.
 
+use super::bulk_job;
+use super::registered::{Suppressions, Users};
 use usher_shared::{
     accounts::staff::bulk::BulkAction,
     audit::ObjectType,
-    foundation::entity::{
-        mail_suppression::{COLUMN as C, Column, Entity},
-        user,
-    },
+    foundation::entity::mail_suppression::{COLUMN as C, Column, Entity},
 };
 
-use crate::engine::{AdminModel, Deletion, Field, Meta, Ordering, Search};
+use usher_admin_engine::{AdminModel, Deletion, Field, Meta, Ordering, Search};
 
-impl AdminModel for Entity {
+impl AdminModel for Suppressions {
+    type Entity = Entity;
+
     const META: Meta = Meta::new("suppressions", "suppressed address", "suppressed addresses")
         .object_type_of(ObjectType::SuppressedAddress)
         .section("Mail")
@@ -21,14 +22,14 @@ impl AdminModel for Entity {
 
     const DELETION: Option<&'static Deletion> = Some(
         &Deletion::rows(&[])
-            .bulk(|acting, select| Box::pin(super::order(acting, BulkAction::DeleteSuppressions, select))),
+            .bulk(|acting, select| Box::pin(bulk_job::enqueue(acting, BulkAction::DeleteSuppressions, select))),
     );
 
-    fn ordering() -> Ordering<Self> {
+    fn ordering() -> Ordering<Entity> {
         Ordering::ascending(Column::AddressKey)
     }
 
-    fn field(column: Column) -> Field<Self> {
+    fn field(column: Column) -> Field<Entity> {
         match column {
             Column::AddressKey => Field::id(C.address_key)
                 .address()
@@ -39,7 +40,7 @@ impl AdminModel for Entity {
                     key: usher_shared::foundation::rules::Email::key_of,
                 }),
             Column::Answer => Field::text(C.answer).label("Server's answer").list().readonly(),
-            Column::UserId => Field::foreign_key::<user::Entity>(C.user_id).list().readonly(),
+            Column::UserId => Field::foreign_key::<Users>(C.user_id).list().readonly(),
             Column::CreatedAt => Field::time(C.created_at).label("Since").list().readonly(),
         }
     }

@@ -5,6 +5,7 @@ use std::collections::BTreeSet;
 
 use sea_orm::{ColumnTrait, DbErr, EntityTrait, QueryFilter, QuerySelect, sea_query::SelectStatement};
 use usher_shared::{
+    AppContext,
     accounts::{
         impersonation::{self, ImpersonationError},
         sessions::{self, Which},
@@ -24,7 +25,9 @@ use usher_shared::{
 };
 use uuid::Uuid;
 
-use crate::{engine::{Acting, Action, Ask, Deletion, Fate, Ran, Related, Row, Saving, Soft, TickOption, request::staff::Staff}, state::AppState};
+use usher_admin_engine::{Acting, Action, Ask, Deletion, Fate, Ran, Related, Row, Saving, Soft, Staff, TickOption};
+
+use super::bulk_job;
 
 const REASON: Ask = Ask::Reason { required: true };
 const PERHAPS: Ask = Ask::Reason { required: false };
@@ -95,7 +98,7 @@ pub(super) const ACTIONS: &[Action] = &[
             Ask::Some {
                 name: "access",
                 label: "Access",
-                offered: |state, staff, row| Box::pin(offered_roles(state, staff, row)),
+                offered: |app, staff, row| Box::pin(offered_roles(app, staff, row)),
             },
             PERHAPS,
         ])
@@ -117,7 +120,7 @@ pub(super) const ACTIONS: &[Action] = &[
         Ask::Some {
             name: "factor",
             label: "Second factors",
-            offered: |state, _, row| Box::pin(offered_factors(state, row)),
+            offered: |app, _, row| Box::pin(offered_factors(app, row)),
         },
         REASON,
     ])
@@ -187,7 +190,7 @@ async fn bulk(acting: &Acting<'_>, mut select: SelectStatement, what: BulkAction
     if !acting.saving.staff.is_superuser() {
         select.and_where(user::Column::IsStaff.eq(false));
     }
-    super::order(acting, what, select).await
+    bulk_job::enqueue(acting, what, select).await
 }
 
 fn is(row: &Row, status: &str) -> bool {
@@ -298,7 +301,7 @@ async fn revoke_sessions(acting: &Acting<'_>, row: &Row) -> Result<Ran, DbErr> {
 
 async fn clear_failures(acting: &Acting<'_>, row: &Row) -> Result<Ran, DbErr> {
     let user = held!(acting, row, Act::ClearFailures);
-    let limiter = &acting.state.limiter;
+    let limiter = &acting.app.limiter;
     limiter.forget_failures(&user.email_key, user.id).await;
     limiter.forget(&bucket::code_failures(user.id)).await;
     Ok(Ran::Done)
@@ -328,8 +331,8 @@ async fn impersonate(acting: &Acting<'_>, row: &Row) -> Result<Ran, DbErr> {
 const STAFF: &str = "staff";
 const SUPERUSER: &str = "superuser";
 
-async fn offered_roles(state: &AppState, staff: &Staff, row: &Row) -> Result<Vec<TickOption>, DbErr> {
-    let has = roles::of_user(&state.db, id_of(row)).await?;
+async fn offered_roles(app: &AppContext, staff: &Staff, row: &Row) -> Result<Vec<TickOption>, DbErr> {
+    let has = roles::of_user(&app.db, id_of(row)).await?;
     let flag = |value: &str, label: &str, help: &str, ticked, fixed| TickOption {
         value: value.to_owned(),
         label: label.to_owned(),
@@ -347,7 +350,7 @@ async fn offered_roles(state: &AppState, staff: &Staff, row: &Row) -> Result<Vec
             !staff.is_superuser(),
         ),
     ];
-    for (role, permissions) in roles::all(&state.db).await? {
+    for (role, permissions) in roles::all(&app.db).await? {
         let fixed = !may_give(staff, &permissions);
         options.push(flag(
             &role.id.to_string(),
@@ -409,16 +412,16 @@ async fn set_roles(acting: &Acting<'_>, row: &Row) -> Result<Ran, DbErr> {
     )
 }
 
-async fn offered_factors(state: &AppState, row: &Row) -> Result<Vec<TickOption>, DbErr> {
+async fn offered_factors(app: &AppContext, row: &Row) -> Result<Vec<TickOption>, DbErr> {
     let factors = mfa_factor::Entity::find()
         .filter(mfa_factor::Column::UserId.eq(id_of(row)))
         .filter(mfa_factor::Column::ConfirmedAt.is_not_null())
-        .all(&state.db)
+        .all(&app.db)
         .await?;
     let option = |factor: mfa_factor::Model| TickOption {
         value: factor.id.to_string(),
         label: factor.label,
-        help: crate::engine::short_time(factor.created_at),
+        help: usher_admin_engine::short_time(factor.created_at),
         ticked: true,
         fixed: false,
     };

@@ -1,9 +1,13 @@
 //! Users in the admin: found by email, name or id; edited by the rules that the API has; with their mails, jobs
 //! and sessions beside the form.
 
+use super::registered::{ApiKeys, AuditLog, Jobs, Mails, Roles, Sessions, Users};
 use super::user_actions::{self, held};
-use crate::engine::{Across, Action, AdminModel, Answer, ByClock, Change, Changed, Deletion, Draft, Field, Inline, Meta, Ordering, Row, Saving, Search, Tone, capitalised, nothing, request::staff::Staff, short_time};
 use sea_orm::{ActiveEnum, DbErr, IdenStatic};
+use usher_admin_engine::{
+    Across, Action, AdminModel, Answer, ByClock, Change, Changed, Deletion, Draft, Field, Inline, Meta, Ordering, Row,
+    Saving, Search, Staff, Tone, capitalised, nothing, short_time,
+};
 use usher_shared::{
     accounts::{
         staff::acts::{Act, Target},
@@ -12,7 +16,7 @@ use usher_shared::{
     foundation::{
         config::Config,
         entity::{
-            api_key, audit_log, job, mail, role, session,
+            api_key, audit_log, job, mail, session,
             user::{COLUMN as C, Column, Entity, UserStatus},
             user_role,
         },
@@ -24,7 +28,9 @@ use usher_shared::{
 /// The API's words for it.
 const TAKEN: &str = "Email already registered";
 
-impl AdminModel for Entity {
+impl AdminModel for Users {
+    type Entity = Entity;
+
     const META: Meta = Meta::new("users", "user", "users")
         .section("People")
         .icon("users")
@@ -42,11 +48,11 @@ impl AdminModel for Entity {
 
     const DELETION: Option<&'static Deletion> = Some(&user_actions::DELETION);
 
-    fn ordering() -> Ordering<Self> {
+    fn ordering() -> Ordering<Entity> {
         Ordering::descending(Column::CreatedAt)
     }
 
-    fn field(column: Column) -> Field<Self> {
+    fn field(column: Column) -> Field<Entity> {
         use Column::*;
         match column {
             Id => Field::id(C.id).readonly().fieldset("Record"),
@@ -159,7 +165,7 @@ impl AdminModel for Entity {
     }
 
     fn across() -> Vec<Across> {
-        vec![Across::to::<role::Entity, _>(
+        vec![Across::to::<Roles, _>(
             user_role::Column::UserId,
             user_role::Column::RoleId,
         )]
@@ -167,17 +173,17 @@ impl AdminModel for Entity {
 
     fn inlines() -> Vec<Inline> {
         vec![
-            Inline::of(
+            Inline::of::<Mails, _>(
                 mail::Column::UserId,
                 [mail::Column::Subject, mail::Column::State, mail::Column::CreatedAt],
             )
             .empty("No mail yet."),
-            Inline::of(
+            Inline::of::<Jobs, _>(
                 job::Column::UserId,
                 [job::Column::Kind, job::Column::State, job::Column::CreatedAt],
             )
             .empty("No jobs yet."),
-            Inline::of(
+            Inline::of::<Sessions, _>(
                 session::Column::UserId,
                 [
                     session::Column::UserAgent,
@@ -187,12 +193,12 @@ impl AdminModel for Entity {
                 ],
             )
             .empty("Has not signed in yet."),
-            Inline::of(
+            Inline::of::<ApiKeys, _>(
                 api_key::Column::CreatedBy,
                 [api_key::Column::Name, api_key::Column::CreatedAt],
             )
             .title("API keys made"),
-            Inline::of(
+            Inline::of::<AuditLog, _>(
                 audit_log::Column::ObjectId,
                 [
                     audit_log::Column::Action,

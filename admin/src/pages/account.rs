@@ -23,7 +23,14 @@ use usher_shared::{
 };
 use uuid::Uuid;
 
-use crate::{engine::{Cell, error::AdminError, request::{posted::Posted, staff::Staff, visit::Visit}, shell::{frame::Shell, page}, short_time}, sign_in::{login, mfa::{codes_page, note}}, state::AppState};
+use crate::{
+    sign_in::{
+        factor_check::{codes_page, note},
+        visitor::SignedIn,
+    },
+    state::AppState,
+};
+use usher_admin_engine::{AdminError, Cell, Posted, Shell, Staff, Visit, page, short_time};
 
 #[derive(Template)]
 #[template(path = "account.html")]
@@ -84,8 +91,8 @@ async fn draw(
     };
     Ok(AccountPage {
         shell: Shell::new(state, visit, staff, "Your account").here("Your account"),
-        name: staff.user().name.clone(),
-        email: staff.user().email.clone(),
+        name: staff.name().to_owned(),
+        email: staff.email().to_owned(),
         factors: factors
             .into_iter()
             .map(|factor| Factor {
@@ -106,6 +113,7 @@ pub(crate) async fn set_password(
     State(state): State<AppState>,
     visit: Visit,
     staff: Staff,
+    SignedIn(signed): SignedIn,
     Posted(form): Posted,
 ) -> Result<Response, AdminError> {
     if staff.has_factor() {
@@ -113,10 +121,10 @@ pub(crate) async fn set_password(
     }
     let get = |name| form.get(name).unwrap_or_default();
     let (present, new) = (get("present"), get("new"));
-    let user = staff.user();
+    let user = &signed.user;
     let guesser = Guesser::Known { user_id: user.id };
     let attempt = state.limiter.try_password(&state.config.rate_limits, guesser).await;
-    let attempt = attempt.map_err(login::too_many)?;
+    let attempt = attempt.map_err(AdminError::too_many)?;
     let is_right = usher_shared::accounts::password_hash::verify(present, user.password_hash.as_deref()).await;
     if is_right {
         attempt.succeeded().await;
@@ -160,6 +168,7 @@ pub(crate) async fn remove_factor(
     State(state): State<AppState>,
     visit: Visit,
     staff: Staff,
+    SignedIn(signed): SignedIn,
     Path(id): Path<String>,
     Posted(form): Posted,
 ) -> Result<Response, AdminError> {
@@ -172,7 +181,7 @@ pub(crate) async fn remove_factor(
         let words = "A second factor is required here, and this is your last. Add another one first.";
         return Ok(visit.say_warning(words.to_owned(), "/admin/account"));
     }
-    note(&tx, &staff.actor(&visit), staff.user(), MfaChange::Removed).await?;
+    note(&tx, &staff.actor(&visit), &signed.user, MfaChange::Removed).await?;
     tx.finish(visit.say("The second factor was removed".to_owned(), "/admin/account"))
         .await
 }
@@ -182,6 +191,7 @@ pub(crate) async fn make_codes(
     State(state): State<AppState>,
     visit: Visit,
     staff: Staff,
+    SignedIn(signed): SignedIn,
     Posted(form): Posted,
 ) -> Result<Response, AdminError> {
     staff.require_fresh(&visit, Some(&form))?;
@@ -192,7 +202,7 @@ pub(crate) async fn make_codes(
     }
     let tx = form.begin(&state).await?;
     let codes = mfa::make_recovery_codes(&**tx, &state.config.secret_key, staff.id()).await?;
-    note(&tx, &staff.actor(&visit), staff.user(), MfaChange::RecoveryCodesMade).await?;
+    note(&tx, &staff.actor(&visit), &signed.user, MfaChange::RecoveryCodesMade).await?;
     tx.finish(page::show(&codes_page(&state, &visit, "/admin/account", None, codes))?)
         .await
 }
@@ -214,7 +224,7 @@ pub(crate) async fn revoke(
         action: "revoke_sessions",
         object_type: "user",
         object_id: Some(staff.id().to_string()),
-        object_label: Some(staff.user().email.clone()),
+        object_label: Some(staff.email().to_owned()),
         ..Entry::default()
     };
     audit::record(&**tx, &staff.actor(&visit), entry).await?;

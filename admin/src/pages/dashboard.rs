@@ -16,7 +16,16 @@ use usher_shared::{
     },
 };
 
-use crate::{engine::{Cell, EXACT_UP_TO, Operation, Tone, capitalised, error::AdminError, grouped, request::{staff::Staff, visit::Visit}, shell::{frame::Shell, page}, short_time}, pages::{plot::{Plot, Point}, series::{self, Counted, Series}}, state::AppState};
+use crate::{
+    pages::{
+        plot::{Plot, Point},
+        series::{self, Counted, Series},
+    },
+    state::AppState,
+};
+use usher_admin_engine::{
+    AdminError, Cell, EXACT_UP_TO, Operation, Shell, Staff, Tone, Visit, capitalised, grouped, page, short_time,
+};
 
 /// A number is counted up to here, then shown as "more".
 const COUNTED: i64 = EXACT_UP_TO;
@@ -84,7 +93,7 @@ pub(crate) async fn show(State(state): State<AppState>, visit: Visit, staff: Sta
         groups: groups.map(|(_, group)| group).collect(),
         plots,
         recent,
-        name: staff.user().name.clone(),
+        name: staff.name().to_owned(),
     })
 }
 

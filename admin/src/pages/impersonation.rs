@@ -3,7 +3,8 @@
 use axum::{extract::State, response::Response};
 use usher_shared::accounts::impersonation;
 
-use crate::{engine::{error::AdminError, request::{posted::Posted, staff::Staff, visit::Visit}}, state::AppState};
+use crate::{sign_in::next::HOME, state::AppState};
+use usher_admin_engine::{AdminError, Posted, Staff, Visit};
 
 /// `POST /admin/impersonation/end`
 pub(crate) async fn end(
@@ -12,10 +13,8 @@ pub(crate) async fn end(
     staff: Staff,
     Posted(form): Posted,
 ) -> Result<Response, AdminError> {
-    let to = staff.impersonated().map_or_else(
-        || "/admin/".to_owned(),
-        |impersonated| format!("/admin/users/{}", impersonated.user_id),
-    );
+    let acting_for = staff.acting_for();
+    let to = acting_for.map_or_else(|| HOME.to_owned(), |acting_for| acting_for.href.clone());
     let tx = form.begin(&state).await?;
     let ended = impersonation::end(&**tx, staff.id(), &staff.actor(&visit)).await?;
     let words = match ended {

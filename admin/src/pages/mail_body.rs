@@ -14,7 +14,8 @@ use usher_shared::{
 };
 use uuid::Uuid;
 
-use crate::{engine::{error::AdminError, request::{staff::Staff, visit::Visit}, shell::{frame::Shell, page}}, state::AppState};
+use crate::state::AppState;
+use usher_admin_engine::{AdminError, Shell, Staff, Visit, page};
 
 /// `sandbox` makes it a foreign origin without scripts and forms; its links open a page of their own. Mails
 /// carry their style inline, and only style.

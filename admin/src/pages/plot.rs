@@ -1,6 +1,6 @@
 //! Bar charts as SVG that a template writes: no script, and a table for people who cannot see them.
 
-use crate::engine::grouped;
+use usher_admin_engine::grouped;
 
 /// One bar: what it stands for, and how much.
 pub(crate) struct Point {

@@ -37,9 +37,9 @@ pub(crate) struct Series {
 
 /// The numbers that a process of the admin has counted so far.
 #[derive(Clone, Debug, Default)]
-pub(crate) struct Kept(Arc<Mutex<Series>>);
+pub(crate) struct Cache(Arc<Mutex<Series>>);
 
-impl Kept {
+impl Cache {
     /// Counts what may have changed, in one statement.
     pub(crate) async fn read(&self, db: &impl ConnectionTrait) -> Result<Series, DbErr> {
         let mut kept = self.0.lock().await;

@@ -30,7 +30,8 @@ use usher_shared::{
 };
 use uuid::Uuid;
 
-use crate::{engine::{error::AdminError, grouped, request::{posted::{Posted, Upload}, staff::Staff, visit::Visit}, shell::{frame::Shell, page}}, state::AppState};
+use crate::state::AppState;
+use usher_admin_engine::{AdminError, Posted, Shell, Staff, Upload, Visit, grouped, page};
 
 const HERE: &str = "/admin/users/import";
 /// Faulty lines that the page names; the file has them all.
@@ -86,7 +87,7 @@ enum Step {
 struct Count {
     label: &'static str,
     number: String,
-    /// A CSS class of [`crate::engine::Tone`]'s, or none.
+    /// A CSS class of [`usher_admin_engine::Tone`]'s, or none.
     tone: &'static str,
 }
 
@@ -141,7 +142,7 @@ pub(crate) async fn check(
 ) -> Result<Response, AdminError> {
     require(&staff)?;
     staff.require_fresh_on(HERE)?;
-    let upload = Upload::read(request, &state, MAX_BYTES).await?;
+    let upload = Upload::read(request, MAX_BYTES).await?;
     let Some(upload) = upload.filter(|upload| !upload.bytes.is_empty()) else {
         let words = "Choose a file that has lines in it".to_owned();
         return page::show_with(

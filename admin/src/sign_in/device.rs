@@ -5,7 +5,8 @@ use axum::http::HeaderValue;
 use base64::{Engine, prelude::BASE64_URL_SAFE_NO_PAD};
 use usher_shared::foundation::{crypto::SecretKey, entity::user};
 
-use crate::{engine::request::cookie::DEVICE, state::AppState};
+use super::cookies::DEVICE;
+use crate::state::AppState;
 
 const PURPOSE: &str = "admin device";
 

@@ -7,18 +7,22 @@ use axum::{
     http::StatusCode,
     response::{IntoResponse, Redirect, Response},
 };
+use usher_admin_engine::{AdminError, Fields, METHOD, NEXT, Posted, Shell, Staff, Visit, Waiting, csrf, page};
 use usher_shared::{
     accounts::{mfa, password_hash, sessions},
     foundation::rate_limit::Guesser,
 };
 
-use crate::{engine::{error::AdminError, request::{csrf, posted::{Fields, Posted}, staff::Staff, visit::Visit}, shell::{frame::Shell, page}}, sign_in::login::{self, Next, own_address}, state::AppState};
+use super::{
+    attempts,
+    next::{Next, own_address},
+    visitor::SignedIn,
+};
+use crate::state::AppState;
 
 /// Names of the page's own fields, which no form of the engine has.
 const PASSWORD: &str = "_password";
 const CODE: &str = "_code";
-const NEXT: &str = "_next";
-const METHOD: &str = "_method";
 const OWN: [&str; 5] = [PASSWORD, CODE, NEXT, METHOD, csrf::FIELD];
 
 #[derive(Template)]
@@ -32,17 +36,6 @@ struct ReauthPage {
     lost: bool,
     has_factor: bool,
     error: Option<&'static str>,
-}
-
-/// What waits for the password.
-#[derive(Clone, Debug)]
-pub(crate) struct Waiting {
-    /// Where to go on, on this site.
-    pub(crate) to: String,
-    /// The form to send there; none to open the page.
-    pub(crate) form: Option<Fields>,
-    /// Whether something was sent that is not kept, such as a file.
-    pub(crate) lost: bool,
 }
 
 /// What a posted form was to do, without the passwords and codes in it.
@@ -68,12 +61,6 @@ pub(crate) fn told(path: &str, form: &Fields) -> Waiting {
     }
 }
 
-/// Where a form that waited for the password is sent on to; it is one form on both ways.
-pub(crate) fn sent_on_to(form: &Fields) -> Option<&str> {
-    form.get(METHOD).filter(|method| *method == "post")?;
-    form.get(NEXT)
-}
-
 /// `GET /admin/reauthenticate?next=`
 pub(crate) async fn form(
     State(state): State<AppState>,
@@ -94,21 +81,22 @@ pub(crate) async fn answer(
     State(state): State<AppState>,
     visit: Visit,
     staff: Staff,
+    SignedIn(signed): SignedIn,
     Posted(form): Posted,
 ) -> Result<Response, AdminError> {
     let get = |name| form.get(name).unwrap_or_default();
-    let user = staff.user();
+    let user = &signed.user;
     // A session is known to its account: what strangers guess elsewhere does not count here.
     let (limits, guesser) = (&state.config.rate_limits, Guesser::Known { user_id: user.id });
     let attempt = state.limiter.try_password(limits, guesser).await;
-    let attempt = attempt.map_err(login::too_many)?;
+    let attempt = attempt.map_err(AdminError::too_many)?;
     let mut right = password_hash::verify(get(PASSWORD), user.password_hash.as_deref()).await;
     if right {
         attempt.succeeded().await;
     }
-    if right && staff.has_factor() {
+    if right && signed.has_factor {
         let attempt = state.limiter.try_code(limits, guesser, user.id).await;
-        let attempt = attempt.map_err(login::too_many)?;
+        let attempt = attempt.map_err(AdminError::too_many)?;
         right = mfa::verify(&state.db, &state.config.secret_key, user.id, get(CODE))
             .await
             .map_err(anyhow::Error::from)?;
@@ -118,14 +106,14 @@ pub(crate) async fn answer(
     }
     let waiting = told("/admin/reauthenticate", &form);
     if !right {
-        login::refused(&state, &visit, Some(user), "password on asking again").await?;
+        attempts::refused(&state, &visit, Some(user), "password on asking again").await?;
         let words = "The password or the code is wrong. Nothing was done yet.";
         return page::show_with(
             StatusCode::UNAUTHORIZED,
             &draw(&state, &visit, &staff, &waiting, Some(words)),
         );
     }
-    sessions::reauthenticated(&state.db, staff.session_id(), staff.has_factor()).await?;
+    sessions::reauthenticated(&state.db, signed.id, signed.has_factor).await?;
     Ok(match waiting.form {
         Some(_) => Redirect::temporary(&waiting.to).into_response(),
         None => Redirect::to(&waiting.to).into_response(),

@@ -11,7 +11,10 @@ use sea_orm::{
     sea_query::Expr,
 };
 use usher_shared::{
-    accounts::{sessions::ADMIN_IDLE, staff::acts::Holder},
+    accounts::{
+        sessions::{self, ADMIN_IDLE},
+        staff::acts::Holder,
+    },
     foundation::{
         entity::{
             session::{self, SessionKind},
@@ -23,7 +26,7 @@ use usher_shared::{
 };
 use uuid::Uuid;
 
-use crate::engine::request::{csrf::Binding, visit::Visit};
+use usher_admin_engine::{ActingFor, Person, Staff, Visit, csrf::Binding};
 
 /// Whatever happens.
 const ABSOLUTE: TimeDelta = TimeDelta::hours(12);
@@ -45,11 +48,27 @@ pub(crate) struct Signed {
     pub(crate) holder: Holder,
     /// The columns chosen for lists, by the list's name.
     pub(crate) columns: HashMap<String, Vec<String>>,
-    /// For whom the person acts.
-    pub(crate) impersonated: Option<Impersonated>,
+    /// The user that the person is impersonating.
+    pub(crate) acting_for: Option<ActingFor>,
 }
 
 impl Signed {
+    /// The person, for the pages of somebody who is fully signed in.
+    pub(crate) fn staff(&self) -> Staff {
+        Staff::new(Person {
+            id: self.user.id,
+            name: self.user.name.clone(),
+            email: self.user.email.clone(),
+            is_superuser: self.user.is_superuser,
+            session_id: self.id,
+            holder: self.holder.clone(),
+            has_factor: self.has_factor,
+            is_fresh: sessions::is_fresh(self.reauthenticated_at, self.mfa_at, self.has_factor),
+            columns: self.columns.clone(),
+            acting_for: self.acting_for.clone(),
+        })
+    }
+
     /// What the tokens of this session's forms are bound to.
     pub(crate) fn binding(&self) -> Binding {
         Binding::Session {
@@ -57,14 +76,6 @@ impl Signed {
             user_id: self.user.id,
         }
     }
-}
-
-/// A user for whom a member of staff acts.
-#[derive(Clone, Debug)]
-pub(crate) struct Impersonated {
-    pub(crate) user_id: i64,
-    pub(crate) email: String,
-    pub(crate) until: DateTime<Utc>,
 }
 
 /// One statement: the session, its user, whether there is a second factor, the permissions of all roles, the columns
@@ -102,9 +113,9 @@ pub(crate) async fn load(db: &impl ConnectionTrait, token: &Token) -> Result<Opt
     let permissions: Option<String> = row.try_get("", "permissions")?;
     let columns: Option<String> = row.try_get("", "columns")?;
     let impersonated_id: Option<i64> = row.try_get("", "impersonated_id")?;
-    let impersonated = match impersonated_id {
-        Some(user_id) => Some(Impersonated {
-            user_id,
+    let acting_for = match impersonated_id {
+        Some(user_id) => Some(ActingFor {
+            href: format!("/admin/users/{user_id}"),
             email: row.try_get("", "impersonated_email")?,
             until: row.try_get("", "impersonated_until")?,
         }),
@@ -119,7 +130,7 @@ pub(crate) async fn load(db: &impl ConnectionTrait, token: &Token) -> Result<Opt
         has_factor: row.try_get("", "has_factor")?,
         reauthenticated_at: row.try_get("", "reauthenticated_at")?,
         columns: columns.unwrap_or_default().split('/').filter_map(chosen).collect(),
-        impersonated,
+        acting_for,
     }))
 }
 

@@ -1,0 +1,116 @@
+//! What only the database can tell of a declaration: whether an index serves what lists are sorted, searched and
+//! filtered by. It is asked once, at the start; what is missing is said in the log.
+
+use std::fmt;
+
+use sea_orm::{ConnectionTrait, DbBackend, DbErr, Statement};
+
+use crate::declare::{
+    model::Model,
+    site::Site,
+    spec::{Kind, SearchBy},
+};
+
+/// A declared use of a column that no index serves.
+#[derive(Debug, PartialEq, Eq)]
+pub struct Missing {
+    pub table: &'static str,
+    pub column: &'static str,
+    pub used_for: &'static str,
+}
+
+impl fmt::Display for Missing {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let Self {
+            table,
+            column,
+            used_for,
+        } = self;
+        write!(f, "{table}.{column} is declared for {used_for}, and no index serves it")
+    }
+}
+
+/// An index: its table, and how it was made.
+struct Index {
+    table: String,
+    definition: String,
+}
+
+/// What no index serves. Models that never have many rows need none.
+pub async fn missing(db: &impl ConnectionTrait, site: &Site) -> Result<Vec<Missing>, DbErr> {
+    let indexes = read(db).await?;
+    let is_postgres = db.get_database_backend() == DbBackend::Postgres;
+    let large = site.models.iter().filter(|model| !model.meta.few);
+    Ok(large
+        .flat_map(|model| uses(model, is_postgres))
+        .filter(|(model, column, _, words)| !is_served(&indexes, model, column, *words))
+        .map(|(model, column, used_for, _)| Missing {
+            table: model.table,
+            column,
+            used_for,
+        })
+        .collect())
+}
+
+/// What is declared of each column, and whether it takes an index of words.
+fn uses(model: &Model, is_postgres: bool) -> Vec<(&Model, &'static str, &'static str, bool)> {
+    let mut uses = vec![];
+    for spec in &model.fields {
+        if let Some(column) = spec.sort {
+            uses.push((model, column, "sorting", false));
+        }
+        match &spec.search {
+            Some(SearchBy::Prefix { key_column, .. }) => uses.push((model, *key_column, "search", false)),
+            // SQLite's index of words is a table.
+            Some(SearchBy::Folded { at, .. }) if is_postgres => uses.push((model, at.column, "search", true)),
+            Some(SearchBy::Exact) => uses.push((model, spec.name, "search", false)),
+            _ => {}
+        }
+        // A filter by one of few values stops at the first page; one by any value must find its rows.
+        let by_any = matches!(spec.kind, Kind::Text { .. } | Kind::Int | Kind::ForeignKey(_));
+        if spec.filter && by_any && !spec.scanned {
+            uses.push((model, spec.name, "a filter", false));
+        }
+    }
+    uses.retain(|(model, column, ..)| *column != model.id);
+    uses
+}
+
+fn is_served(indexes: &[Index], model: &Model, column: &str, words: bool) -> bool {
+    let own = indexes.iter().filter(|index| index.table == model.table);
+    own.into_iter().any(|index| {
+        let definition = index.definition.replace('"', "").to_lowercase();
+        let (definition, only) = definition.split_once(" where ").unwrap_or((&definition, ""));
+        let has_all = only.is_empty() || only.trim_matches(['(', ')']) == format!("{column} is not null");
+        let Some((_, columns)) = definition.split_once('(').filter(|_| has_all) else {
+            return false;
+        };
+        if words {
+            return columns.starts_with(&format!("{column} gin_trgm_ops"));
+        }
+        let mut columns = columns.split([',', ')']).map(str::trim);
+        let beside = model.field(column).and_then(|spec| spec.beside);
+        beside.is_none_or(|(first, _)| columns.next() == Some(first)) && columns.next() == Some(column)
+    })
+}
+
+async fn read(db: &impl ConnectionTrait) -> Result<Vec<Index>, DbErr> {
+    let backend = db.get_database_backend();
+    let sql = match backend {
+        DbBackend::Postgres => {
+            "SELECT tablename AS of_table, indexdef AS definition FROM pg_indexes WHERE schemaname = current_schema()"
+        }
+        _ => {
+            "SELECT tbl_name AS of_table, sql AS definition FROM sqlite_master WHERE type = 'index' AND sql IS NOT NULL"
+        }
+    };
+    let rows = db.query_all_raw(Statement::from_string(backend, sql)).await?;
+    rows.iter()
+        .map(|row| {
+            Ok(Index {
+                table: row.try_get("", "of_table")?,
+                definition: row.try_get("", "definition")?,
+            })
+        })
+        .collect()
+}

@@ -1,0 +1,172 @@
+//! What a model is called, where it stands in the navigation, and what may be done with it.
+
+use usher_shared::audit::ObjectType;
+
+use crate::text::{capitalised, grouped};
+
+/// What staff may be allowed to do with a model's objects; each is a permission such as `users.view`.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Operation {
+    View,
+    Add,
+    Change,
+    Delete,
+    Export,
+}
+
+impl Operation {
+    pub const ALL: [Self; 5] = [Self::View, Self::Add, Self::Change, Self::Delete, Self::Export];
+
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::View => "view",
+            Self::Add => "add",
+            Self::Change => "change",
+            Self::Delete => "delete",
+            Self::Export => "export",
+        }
+    }
+
+    const fn bit(self) -> u8 {
+        1 << self as u8
+    }
+}
+
+/// A page that belongs to a model and is none of the engine's.
+#[derive(Clone, Copy, Debug)]
+pub struct Link {
+    pub label: &'static str,
+    pub href: &'static str,
+    /// The permission's second half.
+    pub word: &'static str,
+}
+
+/// The names of a model.
+#[derive(Clone, Copy, Debug)]
+pub struct Meta {
+    /// In addresses and permissions: `users`.
+    pub name: &'static str,
+    /// One object, in sentences: `user`.
+    pub singular: &'static str,
+    /// Many objects, in headings: `users`.
+    pub plural: &'static str,
+    /// The heading in the navigation under which it stands.
+    pub section: &'static str,
+    /// An `id` in the sprite `templates/parts/icons.html`.
+    pub icon: &'static str,
+    /// One line under the heading of the list.
+    pub about: &'static str,
+    /// Another page about these objects.
+    pub link: Option<Link>,
+    /// What there is at all, whoever asks: bits of [`Operation`].
+    operations: u8,
+    object_type: Option<ObjectType>,
+    /// Whether who changes it must have shown the password within the last minutes.
+    pub fresh: bool,
+    /// Whether there are never more than a few thousand, so that reading all of them is nothing.
+    pub few: bool,
+}
+
+impl Meta {
+    /// A model that staff can only look at and export.
+    pub const fn new(name: &'static str, singular: &'static str, plural: &'static str) -> Self {
+        Self {
+            name,
+            singular,
+            plural,
+            section: "",
+            icon: "table",
+            about: "",
+            operations: Operation::View.bit() | Operation::Export.bit(),
+            object_type: None,
+            fresh: false,
+            few: false,
+            link: None,
+        }
+    }
+
+    /// How the audit log calls an object, where that is not the singular itself.
+    pub const fn object_type_of(self, object_type: ObjectType) -> Self {
+        Self {
+            object_type: Some(object_type),
+            ..self
+        }
+    }
+
+    /// How the audit log calls an object: a stable word, whatever people read.
+    pub const fn object_type(&self) -> &'static str {
+        match self.object_type {
+            Some(object_type) => object_type.as_str(),
+            None => self.singular,
+        }
+    }
+
+    pub const fn icon(self, icon: &'static str) -> Self {
+        Self { icon, ..self }
+    }
+
+    pub const fn section(self, section: &'static str) -> Self {
+        Self { section, ..self }
+    }
+
+    pub const fn about(self, about: &'static str) -> Self {
+        Self { about, ..self }
+    }
+
+    /// Another page about these objects, for whoever holds the permission `{model}.{word}`.
+    pub const fn link(self, label: &'static str, href: &'static str, word: &'static str) -> Self {
+        let link = Some(Link { label, href, word });
+        Self { link, ..self }
+    }
+
+    /// A model that staff can also add to and change.
+    pub const fn editable(self) -> Self {
+        self.and(Operation::Add).and(Operation::Change)
+    }
+    /// A model whose objects are changed but come from elsewhere.
+    pub const fn changeable(self) -> Self {
+        self.and(Operation::Change)
+    }
+
+    /// A model whose objects can be deleted.
+    pub const fn deletable(self) -> Self {
+        self.and(Operation::Delete)
+    }
+
+    /// A model of which there are never more than a few thousand: its lists need no index.
+    pub const fn few(self) -> Self {
+        Self { few: true, ..self }
+    }
+
+    /// Changes ask for the password again when it was not shown lately.
+    pub const fn sensitive(self) -> Self {
+        Self { fresh: true, ..self }
+    }
+
+    const fn and(self, operation: Operation) -> Self {
+        Self {
+            operations: self.operations | operation.bit(),
+            ..self
+        }
+    }
+
+    /// The permission that an operation takes.
+    pub fn permission(&self, operation: Operation) -> String {
+        format!("{}.{}", self.name, operation.as_str())
+    }
+
+    pub fn offers(&self, operation: Operation) -> bool {
+        self.operations & operation.bit() != 0
+    }
+
+    /// "1 user", "3 users".
+    pub fn counted(&self, count: usize) -> String {
+        let noun = if count == 1 { self.singular } else { self.plural };
+        format!("{} {noun}", grouped(count as i64))
+    }
+
+    /// The plural as a heading.
+    pub fn title(&self) -> String {
+        capitalised(self.plural)
+    }
+}

@@ -1,0 +1,185 @@
+//! What can go wrong for a person at the admin. A handler returns the error; the application's layer renders its page.
+
+use std::{sync::Arc, time::Duration};
+
+use axum::{
+    http::StatusCode,
+    response::{IntoResponse, Redirect, Response},
+};
+use sea_orm::DbErr;
+use usher_shared::foundation::{db::is_outage, rate_limit::Decision};
+
+use crate::request::sent::{Fields, StoredAnswer};
+
+/// What waits for a password confirmation.
+#[derive(Clone, Debug)]
+pub struct Waiting {
+    /// Where to go on, on this site.
+    pub to: String,
+    /// The form to send there; none to open the page.
+    pub form: Option<Fields>,
+    /// Whether something was sent that is not kept, such as a file.
+    pub lost: bool,
+}
+
+/// What a person can do about it decides the kind.
+#[derive(Clone, Debug)]
+pub enum AdminError {
+    /// Nobody is signed in, or only half: the page to go to.
+    SignIn(String),
+    NotFound,
+    /// The password must be shown again first.
+    Reauthenticate(Box<Waiting>),
+    /// The form was opened in an earlier session of the same person, who has signed in again since.
+    SignedInSince(Box<Fields>),
+    /// Why, as a sentence.
+    Forbidden(String),
+    /// The form's token is missing, old or another visitor's.
+    StaleForm,
+    /// The form was sent before: what was answered then.
+    Again(Arc<StoredAnswer>),
+    /// The form was sent before, with other words in it or too long ago to answer the same.
+    AlreadySent,
+    BadRequest(String),
+    MethodNotAllowed,
+    /// A body that is compressed, or no form.
+    UnsupportedBody,
+    /// Seconds to wait.
+    TooMany(u64),
+    /// The database does not answer.
+    Unavailable(Arc<anyhow::Error>),
+    Internal(Arc<anyhow::Error>),
+}
+
+/// Seconds after which a retry may find that the database is back.
+const OUTAGE: u64 = 5;
+
+impl AdminError {
+    pub(crate) fn confirm_password(to: &str, form: Option<&Fields>, lost: bool) -> Self {
+        Self::Reauthenticate(Box::new(Waiting {
+            to: to.to_owned(),
+            form: form.cloned(),
+            lost,
+        }))
+    }
+
+    /// An attempt over its limit.
+    #[must_use]
+    pub fn too_many(decision: Decision) -> Self {
+        let wait = decision.retry_after + Duration::from_millis(999);
+        Self::TooMany(wait.as_secs().max(1))
+    }
+
+    /// Seconds after which the request may be repeated.
+    #[must_use]
+    pub fn retry_after(&self) -> Option<u64> {
+        match self {
+            Self::TooMany(seconds) => Some(*seconds),
+            Self::Unavailable(_) => Some(OUTAGE),
+            _ => None,
+        }
+    }
+
+    #[must_use]
+    pub fn status(&self) -> StatusCode {
+        match self {
+            Self::SignIn(_) => StatusCode::SEE_OTHER,
+            Self::NotFound => StatusCode::NOT_FOUND,
+            Self::Reauthenticate(_) => StatusCode::UNAUTHORIZED,
+            Self::Forbidden(_) | Self::StaleForm | Self::SignedInSince(_) => StatusCode::FORBIDDEN,
+            Self::Again(_) | Self::AlreadySent => StatusCode::CONFLICT,
+            Self::BadRequest(_) => StatusCode::BAD_REQUEST,
+            Self::MethodNotAllowed => StatusCode::METHOD_NOT_ALLOWED,
+            Self::UnsupportedBody => StatusCode::UNSUPPORTED_MEDIA_TYPE,
+            Self::TooMany(_) => StatusCode::TOO_MANY_REQUESTS,
+            Self::Unavailable(_) => StatusCode::SERVICE_UNAVAILABLE,
+            Self::Internal(_) => StatusCode::INTERNAL_SERVER_ERROR,
+        }
+    }
+
+    /// What happened, and what to do.
+    #[must_use]
+    pub fn words(&self) -> (&'static str, String) {
+        match self {
+            Self::SignIn(_) => ("Sign in", "Sign in to see this page.".to_owned()),
+            Self::Reauthenticate(_) => ("Confirm it is you", "Show your password again first.".to_owned()),
+            Self::NotFound => (
+                "Nothing is here",
+                "The page or the object does not exist, or no longer does. Go back, or look for it in its list.".to_owned(),
+            ),
+            Self::Forbidden(why) => ("Not allowed", why.clone()),
+            Self::StaleForm | Self::SignedInSince(_) => (
+                "The form has expired",
+                "This form was opened before you signed in or out, or was not sent by this site. Nothing was saved. \
+                 Go back, load the page again and send the form once more."
+                    .to_owned(),
+            ),
+            Self::Again(_) | Self::AlreadySent => (
+                "This form was sent already",
+                "What it asked for was done the first time, and nothing was done now. To do it again, or something else, \
+                 load its page again and send that form."
+                    .to_owned(),
+            ),
+            Self::BadRequest(what) => ("This cannot be done", what.clone()),
+            Self::UnsupportedBody => (
+                "This cannot be done",
+                "The form was not sent as a browser sends it. Send its fields as they are, without Content-Encoding.".to_owned(),
+            ),
+            Self::MethodNotAllowed => ("This cannot be done", "This address takes no such request.".to_owned()),
+            Self::TooMany(seconds) => {
+                ("Too many attempts", format!("Wait {seconds} seconds, then try again."))
+            }
+            Self::Unavailable(_) => (
+                "The database does not answer",
+                "Wait a few seconds and load the page again. If you were saving something, look whether it was saved \
+                 before you send it once more."
+                    .to_owned(),
+            ),
+            Self::Internal(_) => (
+                "Something went wrong",
+                "The fault is ours and has been logged. Try again; if it stays, tell your operator the request id below."
+                    .to_owned(),
+            ),
+        }
+    }
+}
+
+/// Lets a counted attempt through, or says how long to wait.
+pub fn allowed(decision: Decision) -> Result<(), AdminError> {
+    if decision.allowed {
+        Ok(())
+    } else {
+        Err(AdminError::too_many(decision))
+    }
+}
+
+impl From<DbErr> for AdminError {
+    fn from(error: DbErr) -> Self {
+        anyhow::Error::from(error).into()
+    }
+}
+
+impl From<anyhow::Error> for AdminError {
+    fn from(error: anyhow::Error) -> Self {
+        let of_database = error.chain().find_map(|cause| cause.downcast_ref::<DbErr>());
+        if of_database.is_some_and(is_outage) {
+            Self::Unavailable(Arc::new(error))
+        } else {
+            Self::Internal(Arc::new(error))
+        }
+    }
+}
+
+impl IntoResponse for AdminError {
+    fn into_response(self) -> Response {
+        if let Self::SignIn(to) = &self {
+            return Redirect::to(to).into_response();
+        }
+        if let Self::Again(answer) = &self {
+            return answer.as_ref().into_response();
+        }
+        let mut response = self.status().into_response();
+        response.extensions_mut().insert(self);
+        response
+    }
+}

@@ -1,0 +1,53 @@
+//! The columns of a list: those declared, or those that a person chose.
+
+use crate::{
+    declare::{
+        model::Model,
+        spec::{Kind, Spec},
+    },
+    request::staff::Staff,
+};
+
+/// One column that a list can have.
+pub(crate) struct Choosable {
+    pub(crate) name: &'static str,
+    pub(crate) label: String,
+    pub(crate) shown: bool,
+    /// What names the object is always there.
+    pub(crate) fixed: bool,
+}
+
+impl Model {
+    /// The list's columns for this person: what names the object first.
+    pub(crate) fn columns(&self, staff: &Staff) -> Vec<&Spec> {
+        let Some(chosen) = staff.columns(self.meta.name) else {
+            return self.listed().collect();
+        };
+        let name = self.name_field();
+        let others = self.choosable().filter(|spec| spec.name != name.name);
+        let others = others.filter(|spec| chosen.iter().any(|column| column == spec.name));
+        std::iter::once(name).chain(others).collect()
+    }
+
+    /// What a list can show: whatever the page of an object shows, but for what fills more than a line.
+    pub(crate) fn choosable(&self) -> impl Iterator<Item = &Spec> {
+        let fits = |kind: &Kind| {
+            let broad = matches!(kind, Kind::Json | Kind::Bytes | Kind::Text { long: true });
+            !broad && !matches!(kind, Kind::Secret | Kind::Internal | Kind::RowVersion)
+        };
+        let own = |spec: &&Spec| spec.listed || spec.in_form || spec.name == self.id;
+        self.fields.iter().filter(own).filter(move |spec| fits(&spec.kind))
+    }
+
+    /// The choice, as the list's page offers it.
+    pub(crate) fn choice(&self, staff: &Staff) -> Vec<Choosable> {
+        let (shown, name) = (self.columns(staff), self.name_field().name);
+        let choosable = self.choosable().map(|spec| Choosable {
+            name: spec.name,
+            label: spec.label.clone(),
+            shown: shown.iter().any(|column| column.name == spec.name),
+            fixed: spec.name == name,
+        });
+        choosable.collect()
+    }
+}

@@ -1,0 +1,269 @@
+//! Runs an action on the objects that a form has selected.
+
+use axum::{
+    extract::{Path, State},
+    http::StatusCode,
+    response::Response,
+};
+use sea_orm::DbErr;
+use usher_shared::{
+    audit::{self, Entry},
+    foundation::{entity::job, rules::Reason},
+};
+
+use super::{
+    bulk,
+    chosen::{CONFIRMED, Chosen, FROM, chosen, way_back},
+    confirm::{self, Again},
+    seen::Seen,
+};
+use crate::{
+    context::AdminContext,
+    declare::{
+        action::{Acting, Action, Ran},
+        deletion::{DELETE, Deletion},
+        meta::Operation,
+        model::Model,
+        params::Answers,
+        saving::Saving,
+    },
+    error::AdminError,
+    lists::{
+        back::{list_of, path_segment},
+        selection::{AT_ONCE, Selection},
+    },
+    request::{form_token::FormTx, posted::Posted, staff::Staff, visit::Visit},
+    rows::row::Row,
+};
+
+/// `POST {models}/actions` with `action` and one `id` for each object. All of them or none: one transaction, with an
+/// audit row for each object.
+pub(crate) async fn run(
+    State(context): State<AdminContext>,
+    visit: Visit,
+    staff: Staff,
+    Path(name): Path<String>,
+    Posted(form): Posted,
+) -> Result<Response, AdminError> {
+    if form.get("action") == Some("")
+        && let Some(model) = context.site.model(&name)
+    {
+        staff.require(&model.meta.permission(Operation::View))?;
+        return Ok(visit.say_warning("Choose an action first".to_owned(), &way_back(model, &form)));
+    }
+    let (model, action) = chosen(&context.site, &staff, &name, &form)?;
+    let chosen = Chosen {
+        context: &context,
+        visit: &visit,
+        staff: &staff,
+        model,
+        action,
+        form: &form,
+    };
+    let Some(selection) = Selection::read(&context.db, model, &staff, &form).await? else {
+        return Ok(chosen.nothing_selected());
+    };
+    let is_asked = action.grave || form.get(FROM).is_none();
+    if selection.is_unnamed() || is_asked && form.get(CONFIRMED).is_none() {
+        return confirm::page(&chosen, StatusCode::OK, Again::No).await;
+    }
+    // Whatever is done to a key or a role changes what somebody may do.
+    if action.fresh || model.meta.fresh {
+        staff.require_fresh(&visit, Some(&form))?;
+    }
+    let answers = match Answers::read(action.asks, &form) {
+        Ok(answers) => answers,
+        Err(errors) => return confirm::page(&chosen, StatusCode::UNPROCESSABLE_ENTITY, Again::Errors(errors)).await,
+    };
+    let tx = form.begin(&context).await?;
+    let (rows, more) = selection.held(&tx, model).await?;
+    if rows.len() as u64 > selection.named().unwrap_or(AT_ONCE) {
+        tx.rollback().await?;
+        return confirm::again(&chosen, &selection).await;
+    }
+    if action.is_for_one() && (rows.len() > 1 || more) {
+        return Ok(chosen.one_at_a_time());
+    }
+    let seen = Seen::read(&form);
+    if let [row] = &rows[..]
+        && !more
+        && is_stale(&chosen, seen.as_ref(), row).await?
+    {
+        tx.rollback().await?;
+        return confirm::page(&chosen, StatusCode::CONFLICT, Again::Stale(seen.as_ref())).await;
+    }
+    if more {
+        return enqueue(&chosen, tx, &selection, &answers).await;
+    }
+    act(&chosen, tx, &selection, &answers, seen.as_ref(), &rows).await
+}
+
+/// Whether the person would act on something else than they had seen.
+async fn is_stale(chosen: &Chosen<'_>, seen: Option<&Seen>, row: &Row) -> Result<bool, AdminError> {
+    let Chosen { model, action, .. } = *chosen;
+    let is_free = (action.fits)(row) && (model.locked_for)(row, chosen.staff, action.name).is_none();
+    if !is_free || seen.is_none() && !action.replaces() {
+        return Ok(false);
+    }
+    let now = Seen::now(chosen.context, chosen.staff, model, action, &[row]).await?;
+    Ok(seen.is_none_or(|seen| seen.is_stale(model, row) || (action.replaces() && seen.differs(&now))))
+}
+
+/// Enqueues a job for more objects than are acted on while the browser waits.
+async fn enqueue(
+    chosen: &Chosen<'_>,
+    tx: FormTx,
+    selection: &Selection,
+    answers: &Answers,
+) -> Result<Response, AdminError> {
+    let Chosen {
+        context,
+        visit,
+        staff,
+        model,
+        action,
+        ..
+    } = *chosen;
+    let actor = staff.actor(visit);
+    let saving = Saving::new(&tx, &context.config, &actor, staff);
+    let acting = Acting {
+        app: context,
+        model,
+        saving: &saving,
+        answers,
+    };
+    let Some((job, rows)) = bulk::enqueue(&acting, action, selection).await? else {
+        return Ok(visit.say_warning(bulk::too_many(model, action), &chosen.way_back()));
+    };
+    if selection.named().is_some_and(|named| rows > named) {
+        tx.rollback().await?;
+        return confirm::again(chosen, selection).await;
+    }
+    let jobs = context.site.model_of::<job::Entity>();
+    let jobs = jobs.filter(|jobs| staff.may(&jobs.meta.permission(Operation::View)));
+    let response = bulk::say(visit, model, action, job, rows, jobs.map(Model::href));
+    tx.finish(response).await
+}
+
+/// Acts on the rows, in the form's transaction.
+async fn act(
+    chosen: &Chosen<'_>,
+    tx: FormTx,
+    selection: &Selection,
+    answers: &Answers,
+    seen: Option<&Seen>,
+    rows: &[Row],
+) -> Result<Response, AdminError> {
+    let Chosen {
+        context,
+        visit,
+        staff,
+        model,
+        action,
+        form,
+    } = *chosen;
+    let actor = staff.actor(visit);
+    let saving = Saving::new(&tx, &context.config, &actor, staff);
+    let acting = Acting {
+        app: context,
+        model,
+        saving: &saving,
+        answers,
+    };
+    let mut tally = Tally::default();
+    for row in rows {
+        match act_on(&acting, action, seen, row).await? {
+            None => tally.done += 1,
+            Some(why) => tally.left_alone.push(why),
+        }
+    }
+    tally.changed(selection.named(), rows.len());
+    tally.remarks = saving.remarks();
+    let response = match saving.said() {
+        Some(words) => visit.say(words, &chosen.way_back()),
+        // What is deleted has no page to go back to, or one that only restores it.
+        None if action.name == DELETE && tally.done > 0 => tally.say_deleted(visit, model, rows, &list_of(model, form)),
+        None => tally.say(visit, model, action, &chosen.way_back()),
+    };
+    tx.finish(response).await
+}
+
+/// How many were done, and why the others were not.
+#[derive(Default)]
+struct Tally {
+    done: usize,
+    left_alone: Vec<String>,
+    remarks: Vec<String>,
+}
+
+/// Does it to one row, with its audit row; answers why it was left alone, if it was.
+async fn act_on(acting: &Acting<'_>, action: &Action, seen: Option<&Seen>, row: &Row) -> Result<Option<String>, DbErr> {
+    let Acting { model, saving, .. } = *acting;
+    if let Some(why) = (model.locked_for)(row, saving.staff, action.name) {
+        return Ok(Some(why));
+    }
+    if !(action.fits)(row) {
+        return Ok(Some(action.unfit.to_owned()));
+    }
+    if seen.is_some_and(|seen| seen.is_stale(model, row)) {
+        return Ok(Some("it was changed since the page was opened".to_owned()));
+    }
+    match (action.run)(acting, row).await? {
+        Ran::Unfit(why) => Ok(Some(why.into_owned())),
+        Ran::Recorded => Ok(None),
+        Ran::Done => {
+            let entry = Entry {
+                action: action.name,
+                object_type: model.meta.object_type(),
+                object_id: row.text(model.id),
+                object_label: Some(model.label(row)),
+                reason: acting.answers.reason.clone().map(Reason::into_text),
+                changes: None,
+            };
+            audit::record(&**saving.tx, saving.actor, entry).await?;
+            Ok(None)
+        }
+    }
+}
+
+impl Tally {
+    /// Counts those that were named and match the list no longer.
+    fn changed(&mut self, named: Option<u64>, rows: usize) {
+        let gone = named.map_or(0, |named| {
+            usize::try_from(named).unwrap_or(usize::MAX).saturating_sub(rows)
+        });
+        self.left_alone
+            .extend((0..gone).map(|_| "it no longer matches the list".to_owned()));
+    }
+
+    /// One that can be restored is led to.
+    fn say_deleted(&self, visit: &Visit, model: &Model, rows: &[Row], to: &str) -> Response {
+        match rows {
+            [row] if model.soft().is_some() => {
+                let words = format!("{} deleted", model.meta.counted(1));
+                let own = format!(
+                    "{}/{}",
+                    model.href(),
+                    path_segment(&row.text(model.id).unwrap_or_default())
+                );
+                visit.say_with(words, (&own, "Undo"), to)
+            }
+            _ => self.say(visit, model, &Deletion::ACTION, to),
+        }
+    }
+
+    fn say(&self, visit: &Visit, model: &Model, action: &Action, to: &str) -> Response {
+        let mut done = format!("{} {}", model.meta.counted(self.done), action.done);
+        for remark in &self.remarks {
+            done = format!("{done}; {remark}");
+        }
+        let Some(why) = self.left_alone.first() else {
+            return if self.remarks.is_empty() {
+                visit.say(done, to)
+            } else {
+                visit.say_warning(done, to)
+            };
+        };
+        visit.say_warning(format!("{done}; {} left alone: {why}", self.left_alone.len()), to)
+    }
+}

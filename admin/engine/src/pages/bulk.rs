@@ -1,0 +1,58 @@
+//! Actions on more objects than a person should wait for: a job goes through them, one after the other.
+
+use axum::response::Response;
+use sea_orm::sea_query::{Expr, Query};
+use uuid::Uuid;
+
+use crate::{
+    declare::{
+        action::{Acting, Action},
+        model::Model,
+    },
+    error::AdminError,
+    lists::selection::{AT_ONCE, Selection},
+    request::visit::Visit,
+};
+
+/// Enqueues the job, in the transaction of `acting`; none where the action has no job.
+pub(crate) async fn enqueue(
+    acting: &Acting<'_>,
+    action: &Action,
+    selection: &Selection,
+) -> Result<Option<(Uuid, u64)>, AdminError> {
+    let model = acting.model;
+    let Some(enqueue) = action.enqueue(model) else {
+        return Ok(None);
+    };
+    let select = Query::select()
+        .expr_as(Expr::col(model.id), "id")
+        .from(model.table)
+        .cond_where(selection.condition(model))
+        .to_owned();
+    Ok(Some(enqueue(acting, select).await?))
+}
+
+/// Says that it is under way, on the job's page for those who may see it.
+pub(crate) fn say(
+    visit: &Visit,
+    model: &Model,
+    action: &Action,
+    job: Uuid,
+    rows: u64,
+    jobs: Option<String>,
+) -> Response {
+    let count = model.meta.counted(usize::try_from(rows).unwrap_or(usize::MAX));
+    let words = format!("{}: a job goes through {count}", action.label);
+    visit.say(
+        words,
+        &jobs.map_or_else(|| model.href(), |jobs| format!("{jobs}/{job}")),
+    )
+}
+
+/// Why an action without a job of its own is not done to so many.
+pub(crate) fn too_many(model: &Model, action: &Action) -> String {
+    format!(
+        "{} is done to {AT_ONCE} {} at once at most. Nothing was done: narrow the list first.",
+        action.label, model.meta.plural
+    )
+}

@@ -1,0 +1,316 @@
+//! The page between an action and its effect: what will be done to how many, and what the action asks.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use askama::Template;
+use axum::{
+    extract::{Path, RawQuery, State},
+    http::StatusCode,
+    response::Response,
+};
+use sea_orm::{ConnectionTrait, DbErr};
+
+use crate::{
+    context::AdminContext,
+    declare::{
+        checklist::TickOption,
+        deletion::{DELETE, Goes, preview},
+        model::Model,
+        params::{Ask, REASON},
+    },
+    error::AdminError,
+    lists::{
+        back::BACK,
+        selection::{ALL, ID, NAMED, Selection},
+    },
+    pages::{
+        bulk,
+        chosen::{Chosen, FROM, chosen},
+        seen::{Change, SEEN, Seen},
+    },
+    request::{sent::Fields, staff::Staff, visit::Visit},
+    rows::row::Row,
+    shell::{frame::Shell, page},
+};
+
+/// Objects that are named in words.
+const SHOWN: usize = 8;
+
+#[derive(Template)]
+#[template(path = "confirm.html")]
+struct ConfirmPage {
+    shell: Shell,
+    heading: String,
+    about: &'static str,
+    /// Those it will be done to.
+    named: Vec<(String, String)>,
+    /// "and 12 more".
+    more: Option<String>,
+    /// Those it does not fit: how many, and why.
+    unfit: Option<String>,
+    /// Whether somebody changed the object since it was opened, and what.
+    stale: bool,
+    changes: Vec<Change>,
+    questions: Vec<Question>,
+    preview: Vec<Goes>,
+    /// Why it is asked once more.
+    changed: Option<String>,
+    refused: Option<String>,
+    label: &'static str,
+    action: &'static str,
+    actions_href: String,
+    kept: Vec<(String, String)>,
+    back: String,
+}
+
+struct Question {
+    name: &'static str,
+    label: &'static str,
+    help: String,
+    error: Option<String>,
+    required: bool,
+    input: Asked,
+}
+
+enum Asked {
+    Text(String),
+    Time(String),
+    Ticks(Vec<TickOption>),
+}
+
+/// `GET {models}/actions?action=&id=`
+pub(crate) async fn show(
+    State(context): State<AdminContext>,
+    visit: Visit,
+    staff: Staff,
+    Path(name): Path<String>,
+    RawQuery(query): RawQuery,
+) -> Result<Response, AdminError> {
+    let form = Fields::parse(query.unwrap_or_default().as_bytes());
+    let (model, action) = chosen(&context.site, &staff, &name, &form)?;
+    let chosen = Chosen {
+        context: &context,
+        visit: &visit,
+        staff: &staff,
+        model,
+        action,
+        form: &form,
+    };
+    page(&chosen, StatusCode::OK, Again::No).await
+}
+
+/// Asks once more, because more match by now than were named; what was answered stays.
+pub(crate) async fn again(chosen: &Chosen<'_>, before: &Selection) -> Result<Response, AdminError> {
+    let of_selection = [NAMED, ID];
+    let anew = Fields::of(chosen.form.iter().filter(|(name, _)| !of_selection.contains(name)));
+    let named = usize::try_from(before.named().unwrap_or_default()).unwrap_or(usize::MAX);
+    let changed = format!(
+        "The list has changed since you were asked: it had {} then. Nothing was done. Look again, and confirm what it has now.",
+        chosen.model.meta.counted(named)
+    );
+    let chosen = Chosen { form: &anew, ..*chosen };
+    page(&chosen, StatusCode::CONFLICT, Again::Matched(changed)).await
+}
+
+/// Why the page is drawn again.
+pub(crate) enum Again<'a> {
+    No,
+    /// What is wrong with the answers.
+    Errors(BTreeMap<&'static str, String>),
+    /// Somebody changed the object since; what was seen of it, where the form says.
+    Stale(Option<&'a Seen>),
+    /// More match by now than were named, in words.
+    Matched(String),
+}
+
+/// Draws it for what a form has chosen, with what stands against doing it so far.
+pub(crate) async fn page(chosen: &Chosen<'_>, status: StatusCode, again: Again<'_>) -> Result<Response, AdminError> {
+    let Chosen {
+        context,
+        staff,
+        model,
+        action,
+        form,
+        ..
+    } = *chosen;
+    let Some(selection) = Selection::read(&context.db, model, staff, form).await? else {
+        return Ok(chosen.nothing_selected());
+    };
+    let (rows, beyond) = selection.rows(&context.db, model).await?;
+    if rows.is_empty() {
+        return Err(AdminError::NotFound);
+    }
+    if action.is_for_one() && (rows.len() > 1 || beyond) {
+        return Ok(chosen.one_at_a_time());
+    }
+    let (number, mut kept) = kept(&context.db, model, form, &selection, &rows, beyond).await?;
+    let (fit, unfit): (Vec<&Row>, Vec<&Row>) = rows.iter().partition(|row| (action.fits)(row));
+    let deletion = model.deletion.filter(|_| action.name == DELETE);
+    let (preview, refused) = match deletion {
+        Some(deletion) => preview(&context.db, staff, deletion, model, &selection.condition(model)).await?,
+        None => (vec![], None),
+    };
+    let refused = refused.map(|why| format!("This cannot be deleted. {why}"));
+    let too_many = beyond && action.enqueue(model).is_none();
+    let mut questions = vec![];
+    for ask in action.asks {
+        questions.push(question(context, staff, ask, form, &again, fit.first().copied()).await?);
+    }
+    let now = Seen::now(context, staff, model, action, &fit).await?;
+    let changes = match (&again, &fit[..]) {
+        (Again::Stale(Some(seen)), [row]) => seen.changes(&now, model, row, &options(&questions)),
+        _ => vec![],
+    };
+    // Who only mistyped an answer has still seen what they saw before.
+    let before = form.get(SEEN).filter(|_| matches!(again, Again::Errors(_)));
+    kept.push((SEEN.to_owned(), before.map_or_else(|| now.text(), str::to_owned)));
+    let is_one = fit.len() == 1 && !beyond;
+    let heading = match fit.first() {
+        Some(row) if is_one => format!("{}: {}", action.label, model.label(row)),
+        _ => {
+            let count = model.meta.counted(if beyond { number } else { fit.len() });
+            format!("{}: {count}", action.label)
+        }
+    };
+    let page = ConfirmPage {
+        shell: Shell::new(context, chosen.visit, staff, heading.clone())
+            .crumb(model.meta.title(), model.href())
+            .here(action.label),
+        heading,
+        about: deletion.map_or(action.about, |deletion| deletion.about),
+        more: (fit.len() > SHOWN && !beyond).then(|| format!("and {} more", fit.len() - SHOWN)),
+        named: if is_one { vec![] } else { named(model, &fit) },
+        unfit: (!unfit.is_empty()).then(|| {
+            let count = model.meta.counted(unfit.len());
+            format!("{count} will be left alone: {}", action.unfit)
+        }),
+        stale: matches!(again, Again::Stale(_)),
+        changes,
+        questions,
+        preview,
+        changed: match again {
+            Again::Matched(words) => Some(words),
+            _ => None,
+        },
+        refused: refused.or_else(|| too_many.then(|| bulk::too_many(model, action))),
+        label: action.label,
+        action: action.name,
+        actions_href: format!("{}/actions", model.href()),
+        kept,
+        back: chosen.way_back(),
+    };
+    page::show_with(status, &page)
+}
+
+/// The first objects, as name and address.
+fn named(model: &Model, rows: &[&Row]) -> Vec<(String, String)> {
+    let href = |row: &Row| format!("{}/{}", model.href(), row.text(model.id).unwrap_or_default());
+    rows.iter()
+        .take(SHOWN)
+        .map(|row| (model.label(row), href(row)))
+        .collect()
+}
+
+/// How many the selection has, and the fields that say so: what is named here is what will be done.
+async fn kept(
+    db: &impl ConnectionTrait,
+    model: &Model,
+    form: &Fields,
+    selection: &Selection,
+    rows: &[Row],
+    beyond: bool,
+) -> Result<(usize, Vec<(String, String)>), DbErr> {
+    let own = |names: &'static [&'static str]| {
+        let pairs = form.iter().filter(|(name, _)| names.contains(name));
+        pairs.map(|(name, value)| (name.to_owned(), value.to_owned()))
+    };
+    let mut kept: Vec<_> = own(&[BACK, ALL, FROM]).collect();
+    let mut number = rows.len();
+    match selection {
+        Selection::Matching(_) if beyond => {
+            let (counted, newest) = selection.count(db, model).await?;
+            number = usize::try_from(counted).unwrap_or(usize::MAX);
+            kept.push((NAMED.to_owned(), format!("{counted} {newest}")));
+        }
+        Selection::Matching(_) => {
+            kept.push((NAMED.to_owned(), "these".to_owned()));
+            let ids = rows.iter().filter_map(|row| row.text(model.id));
+            kept.extend(ids.map(|id| (ID.to_owned(), id)));
+        }
+        Selection::Ids(ids) => {
+            number = ids.len();
+            kept.extend(own(&[ID]));
+        }
+        Selection::Named { .. } | Selection::Counted { .. } => {
+            number = selection
+                .named()
+                .map_or(number, |named| usize::try_from(named).unwrap_or(usize::MAX));
+            kept.extend(own(&[NAMED, ID]));
+        }
+    }
+    Ok((number, kept))
+}
+
+/// What the questions offer to tick.
+fn options(questions: &[Question]) -> Vec<TickOption> {
+    let ticks = questions.iter().filter_map(|question| match &question.input {
+        Asked::Ticks(options) => Some(options.clone()),
+        _ => None,
+    });
+    ticks.flatten().collect()
+}
+
+async fn question(
+    context: &AdminContext,
+    staff: &Staff,
+    ask: &Ask,
+    form: &Fields,
+    again: &Again<'_>,
+    row: Option<&Row>,
+) -> Result<Question, AdminError> {
+    let errors = match again {
+        Again::Errors(errors) => Some(errors),
+        _ => None,
+    };
+    let typed = |name: &str| form.get(name).unwrap_or_default().to_owned();
+    let error = |name: &str| errors.and_then(|errors| errors.get(name).cloned());
+    Ok(match ask {
+        Ask::Reason { required } => Question {
+            name: REASON,
+            label: "Reason",
+            help: "Kept in the history, with your name".to_owned(),
+            error: error(REASON),
+            required: *required,
+            input: Asked::Text(typed(REASON)),
+        },
+        Ask::Until { name, label, help } => Question {
+            name,
+            label,
+            help: (*help).to_owned(),
+            error: error(name),
+            required: false,
+            input: Asked::Time(typed(name)),
+        },
+        Ask::Some { name, label, offered } => {
+            let mut options = match row {
+                Some(row) => offered(context, staff, row).await?,
+                None => vec![],
+            };
+            // What was ticked is kept, as any typed answer is.
+            if !matches!(again, Again::No) {
+                let again: BTreeSet<_> = form.all(name).collect();
+                for option in &mut options {
+                    option.ticked = again.contains(option.value.as_str());
+                }
+            }
+            Question {
+                name,
+                label,
+                help: String::new(),
+                error: error(name),
+                required: false,
+                input: Asked::Ticks(options),
+            }
+        }
+    })
+}

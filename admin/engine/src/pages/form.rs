@@ -1,0 +1,201 @@
+//! A form as its template draws it: fieldsets of fields, each an input or a value that is only shown.
+
+use crate::request::sent::Fields;
+use crate::{
+    declare::{
+        model::Model,
+        spec::{Kind, Spec},
+    },
+    rows::{
+        cell::{Cell, Names},
+        draft::{Draft, shown},
+        row::Row,
+    },
+};
+
+pub(crate) struct Fieldset {
+    pub(crate) title: &'static str,
+    pub(crate) fields: Vec<FormField>,
+}
+
+pub(crate) struct FormField {
+    pub(crate) name: &'static str,
+    pub(crate) label: String,
+    pub(crate) help: &'static str,
+    /// What follows from what stands in the form.
+    pub(crate) notes: Vec<String>,
+    pub(crate) error: Option<String>,
+    pub(crate) required: bool,
+    /// Whether it holds text of several lines, which takes the form's whole width.
+    pub(crate) long: bool,
+    pub(crate) input: Input,
+}
+
+impl FormField {
+    /// The ids of what explains the field, for `aria-describedby`.
+    pub(crate) fn described_by(&self) -> String {
+        let error = self.error.as_ref().map(|_| format!("error-{}", self.name));
+        let help = (!self.help.is_empty()).then(|| format!("help-{}", self.name));
+        let notes = (!self.notes.is_empty()).then(|| format!("notes-{}", self.name));
+        error.into_iter().chain(help).chain(notes).collect::<Vec<_>>().join(" ")
+    }
+}
+
+/// How a field is filled in.
+pub(crate) enum Input {
+    /// `kind` is the input's `type`, `mode` its `inputmode`.
+    Line {
+        kind: &'static str,
+        mode: &'static str,
+        value: String,
+    },
+    Lines {
+        value: String,
+    },
+    /// The id of another object; `source` suggests some.
+    Reference {
+        value: String,
+        source: String,
+    },
+    Choice {
+        options: Vec<ChoiceOption>,
+    },
+    Tick {
+        ticked: bool,
+    },
+    /// Not at all.
+    Shown(Cell),
+}
+
+pub(crate) struct ChoiceOption {
+    pub(crate) value: String,
+    pub(crate) label: String,
+    pub(crate) selected: bool,
+}
+
+/// What the fields show.
+pub(crate) enum Filled<'a> {
+    /// A new object, prefilled from the address.
+    Blank(&'a Fields),
+    Stored(&'a Row),
+    /// What was typed, beside what is stored.
+    Typed(&'a Draft, Option<&'a Row>),
+}
+
+impl Filled<'_> {
+    fn row(&self) -> Option<&Row> {
+        match self {
+            Self::Blank(_) => None,
+            Self::Stored(row) => Some(row),
+            Self::Typed(_, row) => *row,
+        }
+    }
+
+    fn value(&self, spec: &Spec) -> String {
+        let stored = || self.row().map(|row| shown(spec, row)).unwrap_or_default();
+        match self {
+            Self::Blank(fields) => fields.get(spec.name).unwrap_or_default().to_owned(),
+            Self::Stored(_) => stored(),
+            Self::Typed(draft, _) => draft.typed_by_name(spec.name).map_or_else(stored, str::to_owned),
+        }
+    }
+
+    fn error(&self, spec: &Spec) -> Option<String> {
+        match self {
+            Self::Typed(draft, _) => draft.error(spec.name).map(str::to_owned),
+            _ => None,
+        }
+    }
+}
+
+/// The form's fieldsets, in the order in which the columns first name them. Without `editable` every
+/// field is only shown.
+pub(crate) fn fieldsets(model: &Model, filled: &Filled<'_>, names: &Names, editable: bool) -> Vec<Fieldset> {
+    let mut sets: Vec<Fieldset> = vec![];
+    for spec in model.fields.iter().filter(|spec| spec.in_form) {
+        let edited = editable && spec.is_asked(filled.row().is_none());
+        if !edited && filled.row().is_none() {
+            continue; // a new object has nothing to show yet
+        }
+        let field = FormField {
+            name: spec.name,
+            label: spec.label.clone(),
+            help: spec.help,
+            notes: (model.notes)(spec.name, &|name| {
+                model.field(name).map_or_else(String::new, |spec| filled.value(spec))
+            }),
+            error: filled.error(spec),
+            long: matches!(spec.kind, Kind::Text { long: true }),
+            required: edited && !spec.optional && !matches!(spec.kind, Kind::Bool),
+            input: if edited {
+                input(model.base, spec, filled.value(spec))
+            } else {
+                Input::Shown(
+                    filled
+                        .row()
+                        .map(|row| model.whole_cell(spec, row, names))
+                        .unwrap_or_default(),
+                )
+            },
+        };
+        match sets.iter_mut().find(|set| set.title == spec.fieldset) {
+            Some(set) => set.fields.push(field),
+            None => sets.push(Fieldset {
+                title: spec.fieldset,
+                fields: vec![field],
+            }),
+        }
+    }
+    // What can be changed stands before what cannot.
+    let is_asked = |set: &Fieldset| {
+        set.title.is_empty()
+            || set
+                .fields
+                .iter()
+                .any(|field| model.field(field.name).is_some_and(|spec| spec.is_asked(false)))
+    };
+    sets.sort_by_key(|set| !is_asked(set));
+    sets
+}
+
+fn input(base: &'static str, spec: &Spec, value: String) -> Input {
+    match &spec.kind {
+        Kind::Text { long: true } => Input::Lines { value },
+        Kind::Bool => Input::Tick {
+            ticked: value == "true",
+        },
+        Kind::Choice(choices) => {
+            let option = |value: &str, label: &str, selected| ChoiceOption {
+                value: value.to_owned(),
+                label: label.to_owned(),
+                selected,
+            };
+            let none = spec.nullable.then(|| option("", "—", value.is_empty()));
+            let offered = choices
+                .iter()
+                .map(|choice| option(&choice.value, &choice.label, choice.value == value));
+            Input::Choice {
+                options: none.into_iter().chain(offered).collect(),
+            }
+        }
+        Kind::ForeignKey(to) => Input::Reference {
+            value,
+            source: format!("{base}/{to}/autocomplete"),
+        },
+        Kind::Int => Input::Line {
+            kind: "text",
+            mode: "numeric",
+            value,
+        },
+        Kind::Time => Input::Line {
+            kind: "datetime-local",
+            mode: "text",
+            value,
+        },
+        _ => Input::Line {
+            kind: "text",
+            mode: if spec.name == "email" { "email" } else { "text" },
+            value,
+        },
+    }
+}

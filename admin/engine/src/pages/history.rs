@@ -1,0 +1,202 @@
+//! Who did what to one object, newest first, from the audit log.
+
+use askama::Template;
+use axum::{
+    extract::{Path, RawQuery, State},
+    response::{IntoResponse, Redirect, Response},
+};
+use sea_orm::{
+    ColumnTrait, Condition, DbErr, EntityTrait, QueryFilter, QueryOrder, QuerySelect, sea_query::SimpleExpr,
+};
+use serde_json::Value as Json;
+use usher_shared::{audit::spellings, foundation::entity::audit_log};
+
+use crate::{
+    context::AdminContext,
+    declare::{
+        meta::Operation,
+        model::Model,
+        site::Site,
+        spec::{Kind, Spec},
+    },
+    error::AdminError,
+    lists::back::path_segment,
+    request::{sent::Fields, staff::Staff, visit::Visit},
+    rows::{find::find, storage::text_of},
+    shell::{frame::Shell, page},
+    text::{capitalised, exact_time, short_time},
+};
+
+/// Entries on a page.
+const ENTRIES: u64 = 100;
+/// The parameter that holds the id of the last entry of the page before.
+const AFTER: &str = "after";
+
+#[derive(Template)]
+#[template(path = "history.html")]
+struct HistoryPage {
+    shell: Shell,
+    label: String,
+    entries: Vec<HistoryEntry>,
+    /// The object, or its list where it is gone.
+    back_href: String,
+    is_gone: bool,
+    /// The page of older entries.
+    next_href: Option<String>,
+}
+
+struct HistoryEntry {
+    at: String,
+    exactly: String,
+    actor: String,
+    action: String,
+    address: Option<String>,
+    reason: Option<String>,
+    changes: Vec<Change>,
+}
+
+/// One field's value before and after.
+struct Change {
+    field: String,
+    before: String,
+    after: String,
+}
+
+/// What it takes to see any of the audit log.
+fn permission(site: &Site) -> String {
+    let audit = site.model_of::<audit_log::Entity>();
+    audit.map_or_else(String::new, |audit| audit.meta.permission(Operation::View))
+}
+
+/// Whether this person sees the histories of objects.
+pub(super) fn may_see(site: &Site, staff: &Staff) -> bool {
+    staff.may(&permission(site))
+}
+
+/// `GET {models}/{id}/history`
+pub(crate) async fn show(
+    State(context): State<AdminContext>,
+    visit: Visit,
+    staff: Staff,
+    Path((name, id)): Path<(String, String)>,
+    RawQuery(query): RawQuery,
+) -> Result<Response, AdminError> {
+    let model = context.site.model(&name).ok_or(AdminError::NotFound)?;
+    staff.require(&model.meta.permission(Operation::View))?;
+    // A part of the audit log takes what the log takes.
+    staff.require(&permission(&context.site))?;
+    let row = find(&context.db, model, &id).await?;
+    let (id, label) = match &row {
+        Some(row) => (row.text(model.id).unwrap_or_default(), model.label(row)),
+        None => find_gone(&context, model, &id).await?.ok_or(AdminError::NotFound)?,
+    };
+    let object_href = format!("{}/{}", model.href(), path_segment(&id));
+    let back_href = row.as_ref().map_or_else(|| model.href(), |_| object_href.clone());
+    let fields = Fields::parse(query.unwrap_or_default().as_bytes());
+    let after = fields.get(AFTER).and_then(|after| after.parse().ok());
+    let (entries, next) = entries(&context, model, &id, after).await?;
+    page::show(&HistoryPage {
+        shell: Shell::new(&context, &visit, &staff, format!("History of {label}"))
+            .crumb(model.meta.title(), model.href())
+            .crumb(label.clone(), back_href.clone())
+            .here("History"),
+        entries,
+        next_href: next.map(|last| format!("{object_href}/history?{AFTER}={last}")),
+        label,
+        back_href,
+        is_gone: row.is_none(),
+    })
+}
+
+/// The history of an object that is there no more; none where nothing was ever done to one of this id.
+pub(crate) async fn of_gone(context: &AdminContext, model: &Model, id: &str) -> Result<Response, AdminError> {
+    let (id, _) = find_gone(context, model, id).await?.ok_or(AdminError::NotFound)?;
+    let to = format!("{}/{}/history", model.href(), path_segment(&id));
+    Ok(Redirect::to(&to).into_response())
+}
+
+/// Its id and what it was called last.
+async fn find_gone(context: &AdminContext, model: &Model, id: &str) -> Result<Option<(String, String)>, DbErr> {
+    let parsed = model.id_field().storage.parse(id);
+    // An object has one address: `01` is none.
+    let Some(id) = parsed.as_ref().and_then(text_of).filter(|text| text == id) else {
+        return Ok(None);
+    };
+    let last = audit_log::Entity::find()
+        .filter(of_type(model.meta.object_type()))
+        .filter(audit_log::Column::ObjectId.eq(&id))
+        .order_by_desc(audit_log::Column::Id)
+        .one(&context.db)
+        .await?;
+    Ok(last.map(|last| (id.clone(), last.object_label.unwrap_or(id))))
+}
+
+/// Rows of this type, whatever they call it.
+fn of_type(word: &str) -> SimpleExpr {
+    match &spellings(word)[..] {
+        [only] => audit_log::Column::ObjectType.eq(*only),
+        all => audit_log::Column::ObjectType.is_in(all.iter().copied()),
+    }
+}
+
+/// A page of entries, and the id of its last where there are older ones.
+async fn entries(
+    context: &AdminContext,
+    model: &Model,
+    id: &str,
+    after: Option<i64>,
+) -> Result<(Vec<HistoryEntry>, Option<i64>), DbErr> {
+    let older = after.map(|after| audit_log::Column::Id.lt(after));
+    let mut rows = audit_log::Entity::find()
+        .filter(of_type(model.meta.object_type()))
+        .filter(audit_log::Column::ObjectId.eq(id))
+        .filter(Condition::all().add_option(older))
+        .order_by_desc(audit_log::Column::Id)
+        .limit(ENTRIES + 1)
+        .all(&context.db)
+        .await?;
+    let more = rows.len() as u64 > ENTRIES;
+    rows.truncate(ENTRIES as usize);
+    let next = rows.last().map(|row| row.id).filter(|_| more);
+    let entry = |row: audit_log::Model| HistoryEntry {
+        at: short_time(row.at),
+        exactly: exact_time(row.at),
+        actor: row.actor_label,
+        action: capitalised(&row.action.replace('_', " ")),
+        address: row.address,
+        reason: row.reason,
+        changes: changes(model, row.changes.as_ref()),
+    };
+    Ok((rows.into_iter().map(entry).collect(), next))
+}
+
+/// Reads `{"field": [before, after]}`.
+fn changes(model: &Model, json: Option<&Json>) -> Vec<Change> {
+    let fields = json.and_then(Json::as_object).into_iter().flatten();
+    let change = |(name, pair): (&String, &Json)| {
+        let spec = model.field(name);
+        Change {
+            field: spec.map_or_else(|| name.clone(), |spec| spec.label.clone()),
+            before: words(spec, pair.get(0)),
+            after: words(spec, pair.get(1)),
+        }
+    };
+    fields.map(change).collect()
+}
+
+/// A value as the page of the object shows it, where it has a field there.
+fn words(spec: Option<&Spec>, value: Option<&Json>) -> String {
+    let text = match value {
+        None | Some(Json::Null) => return String::new(),
+        Some(Json::String(text)) => text.clone(),
+        Some(Json::Bool(truth)) => return if *truth { "Yes" } else { "No" }.to_owned(),
+        Some(other) => other.to_string(),
+    };
+    match spec.map(|spec| &spec.kind) {
+        Some(Kind::Time) => text.parse().map_or(text, exact_time),
+        _ => {
+            let choice = spec.and_then(|spec| spec.choice(&text));
+            choice.map(|choice| choice.label.clone()).unwrap_or(text)
+        }
+    }
+}

@@ -1,0 +1,245 @@
+//! The rows of other models that belong to an object, beside its form, newest first, page by page. However many inlines
+//! there are, one statement reads the rows of all.
+
+use std::collections::{BTreeMap, HashMap};
+
+use sea_orm::{
+    ConnectionTrait, DbErr, Value,
+    sea_query::{Alias, Expr, ExprTrait, Order, Query, SelectStatement, UnionType},
+};
+
+use crate::{
+    declare::{inline::Inline, meta::Operation, model::Model, panel::Panel, site::Site, spec::Spec},
+    lists::back::path_segment,
+    request::{sent::Fields, staff::Staff},
+    rows::{
+        cell::{Cell, Names},
+        row::Row,
+        storage::Storage,
+    },
+};
+
+/// Rows of one inline on a page.
+const ROWS: u64 = 5;
+
+impl Inline {
+    /// The rows that belong to the object of this id, in no order yet; none where no row can hold such an id.
+    pub(crate) fn select(&self, model: &Model, id: &str) -> Option<SelectStatement> {
+        let own = model.field(self.column)?.storage.parse(id)?;
+        let mut select = model.select();
+        select.and_where(Expr::col(self.column).eq(own));
+        if let Some((column, word)) = self.only {
+            select.and_where(model.field(column)?.equals(&word.into()));
+        }
+        Some(select)
+    }
+
+    /// The parameter that holds the id of the last row of the page before.
+    fn parameter(&self) -> String {
+        format!("{}.{}", self.model, self.column)
+    }
+}
+
+/// An inline with the rows of one of its pages.
+pub(crate) struct Filled<'a> {
+    inline: &'a Inline,
+    model: &'a Model,
+    shown: Vec<&'a Spec>,
+    rows: Vec<Row>,
+    more: bool,
+}
+
+impl Filled<'_> {
+    /// The values whose names are wanted.
+    pub(crate) fn values(&self) -> impl Iterator<Item = (&Spec, &Row)> {
+        self.rows
+            .iter()
+            .flat_map(|row| self.shown.iter().map(move |spec| (*spec, row)))
+    }
+
+    /// The table beside the form of the object at `here` with this `id`.
+    pub(crate) fn panel(&self, here: &str, id: &str, fields: &Fields, names: &Names) -> Panel {
+        let (inline, model) = (self.inline, self.model);
+        let parameter = inline.parameter();
+        let is_paged = fields.get(&parameter).is_some();
+        let line = |row: &Row| {
+            let mut cells: Vec<_> = self.shown.iter().map(|spec| Cell::of(spec, row, names)).collect();
+            if let (Some(first), Some(id)) = (cells.first_mut(), row.text(model.id)) {
+                first.href = Some(format!("{}/{}", model.href(), path_segment(&id)));
+                if first.text.is_empty() {
+                    first.text = "(none)".to_owned();
+                }
+            }
+            cells
+        };
+        let last = self.rows.last().and_then(|row| row.text(model.id));
+        let older = last.filter(|_| self.more).map(|last| {
+            let query = format!("{}={}", path_segment(&parameter), path_segment(&last));
+            ("Older", format!("{here}?{query}#{}", model.meta.name))
+        });
+        let newest = is_paged.then(|| ("Newest", format!("{here}#{}", model.meta.name)));
+        let is_filter = |column: &str| model.field(column).is_some_and(|spec| spec.filter);
+        let filters = is_filter(inline.column) && inline.only.is_none_or(|(column, _)| is_filter(column));
+        let only = inline.only.map(|(column, word)| format!("{column}={word}&"));
+        Panel {
+            anchor: model.meta.name,
+            title: inline.title.map_or_else(|| model.meta.title(), str::to_owned),
+            columns: self.shown.iter().map(|spec| spec.label.clone()).collect(),
+            rows: self.rows.iter().map(line).collect(),
+            empty: inline.empty,
+            href: filters.then(|| {
+                let only = only.unwrap_or_default();
+                format!("{}?{only}{}={}", model.href(), inline.column, path_segment(id))
+            }),
+            pages: newest.into_iter().chain(older).collect(),
+            ..Panel::default()
+        }
+    }
+}
+
+/// Reads the rows of all inlines that this person may see, of the pages that the address asks for.
+pub(crate) async fn fill<'a>(
+    db: &impl ConnectionTrait,
+    site: &'a Site,
+    inlines: &'a [Inline],
+    id: &str,
+    staff: &Staff,
+    fields: &Fields,
+) -> Result<Vec<Filled<'a>>, DbErr> {
+    let seen = inlines.iter().filter_map(|inline| {
+        let model = site.model(inline.model)?;
+        let may_see = staff.may(&model.meta.permission(Operation::View));
+        let shown = inline.shown.iter().filter_map(|column| model.field(column)).collect();
+        let filled = Filled {
+            inline,
+            model,
+            shown,
+            rows: vec![],
+            more: false,
+        };
+        may_see.then_some(filled)
+    });
+    let mut filled: Vec<_> = seen.collect();
+    let slots = Slots::of(&filled);
+    let parts = filled.iter().enumerate();
+    let selects = parts.filter_map(|(number, part)| slots.select(number, part, id, fields));
+    let Some(union) = selects.reduce(|mut all, next| all.union(UnionType::All, next).to_owned()) else {
+        return Ok(filled);
+    };
+    let mut rows: Vec<BTreeMap<i64, Row>> = filled.iter().map(|_| BTreeMap::new()).collect();
+    for result in db.query_all(&union).await? {
+        let (part, place): (i64, i64) = (result.try_get("", "part")?, result.try_get("", "place")?);
+        let part = usize::try_from(part).unwrap_or_default();
+        let mut values = HashMap::new();
+        for (slot, column) in Slots::assigned(&filled[part]) {
+            values.insert(column.name, slot.0.read(&result, &slot.name())?);
+        }
+        let shown = filled[part].shown.iter().copied();
+        rows[part].insert(place, Row::of(values, shown));
+    }
+    for (part, rows) in filled.iter_mut().zip(rows) {
+        part.more = rows.len() as u64 > ROWS;
+        part.rows = rows.into_values().take(ROWS as usize).collect();
+    }
+    Ok(filled)
+}
+
+/// A column of the union: its type, and its number among those of this type.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+struct Slot(Storage, usize);
+
+impl Slot {
+    fn name(self) -> String {
+        format!("{:?}_{}", self.0, self.1).to_lowercase()
+    }
+
+    /// The type's name in both databases; SQLite takes any for a NULL.
+    fn sql(self) -> &'static str {
+        match self.0 {
+            Storage::SmallInt | Storage::Int | Storage::BigInt => "bigint",
+            Storage::Bool => "boolean",
+            Storage::Text => "text",
+            Storage::Time => "timestamptz",
+            Storage::Uuid => "uuid",
+            Storage::Json => "jsonb",
+            Storage::Bytes => "bytea",
+        }
+    }
+}
+
+/// The columns that the union needs so that each part finds one of the right type for each of its own.
+struct Slots(Vec<Slot>);
+
+impl Slots {
+    fn of(parts: &[Filled<'_>]) -> Self {
+        let mut slots = vec![];
+        for part in parts {
+            for (slot, _) in Self::assigned(part) {
+                if !slots.contains(&slot) {
+                    slots.push(slot);
+                }
+            }
+        }
+        Self(slots)
+    }
+
+    /// The slot of each column that a part reads: its id, what it shows, and what decides about that.
+    fn assigned<'a>(part: &Filled<'a>) -> Vec<(Slot, &'a Spec)> {
+        let mut assigned: Vec<(Slot, &Spec)> = vec![];
+        let by_clock = part.shown.iter().filter_map(|spec| spec.by_clock);
+        let deciding = by_clock.flat_map(|by_clock| by_clock.with.iter().filter_map(|name| part.model.field(name)));
+        let read = std::iter::once(part.model.id_field())
+            .chain(part.shown.iter().copied())
+            .chain(deciding);
+        for spec in read {
+            if assigned.iter().any(|(_, known)| known.name == spec.name) {
+                continue;
+            }
+            let storage = match spec.storage {
+                Storage::SmallInt | Storage::Int => Storage::BigInt,
+                other => other,
+            };
+            let number = assigned.iter().filter(|(slot, _)| slot.0 == storage).count();
+            assigned.push((Slot(storage, number), spec));
+        }
+        assigned
+    }
+
+    /// The select of one part: none where the id cannot be what the column holds.
+    fn select(&self, number: usize, part: &Filled<'_>, id: &str, fields: &Fields) -> Option<SelectStatement> {
+        let (inline, model) = (part.inline, part.model);
+        let own = model.field(inline.column)?.storage.parse(id)?;
+        let assigned = Self::assigned(part);
+        let mut newest = Query::select();
+        newest
+            .columns(assigned.iter().map(|(_, spec)| spec.name))
+            .from(model.table)
+            .and_where(Expr::col(inline.column).eq(own))
+            .order_by(model.id, Order::Desc)
+            .limit(ROWS + 1);
+        if let Some((column, word)) = inline.only {
+            newest.and_where(model.field(column)?.equals(&word.into()));
+        }
+        let after: Option<Value> = fields
+            .get(&inline.parameter())
+            .and_then(|after| model.id_field().storage.parse(after));
+        if let Some(after) = after {
+            newest.and_where(Expr::col(model.id).lt(after));
+        }
+        let mut select = Query::select();
+        select.expr_as(Expr::val(number as i64).cast_as(Alias::new("bigint")), "part");
+        select.expr_as(
+            Expr::cust(format!("ROW_NUMBER() OVER (ORDER BY {} DESC)", model.id)),
+            "place",
+        );
+        for slot in &self.0 {
+            let value = match assigned.iter().find(|(taken, _)| taken == slot) {
+                Some((Slot(Storage::BigInt, _), spec)) => Expr::col(spec.name).cast_as(Alias::new("bigint")),
+                Some((_, spec)) => Expr::col(spec.name),
+                None => Expr::cust("NULL").cast_as(Alias::new(slot.sql())),
+            };
+            select.expr_as(value, slot.name());
+        }
+        Some(select.from_subquery(newest, "newest").to_owned())
+    }
+}

@@ -1,0 +1,276 @@
+//! A model's list: what is searched and filtered, sorted, page by page.
+
+use askama::Template;
+use axum::{
+    extract::{Path, RawQuery, State},
+    response::{IntoResponse, Redirect, Response},
+};
+
+use crate::{
+    context::AdminContext,
+    declare::{
+        deletion::RESTORE,
+        meta::{Link, Operation},
+        model::Model,
+        spec::{Kind, Spec},
+    },
+    error::AdminError,
+    lists::{
+        back::{BACK, href, path_segment},
+        columns::Choosable,
+        count::Count,
+        filters::{self, FilterGroup, FilterGroups},
+        keyset::{self, Direction, Order},
+        query::{BadQuery, FACETS, ListQuery, Test},
+        search,
+    },
+    request::{sent::Fields, staff::Staff, visit::Visit},
+    rows::{
+        cell::{Cell, Names},
+        names::{names, reference},
+        row::Row,
+    },
+    shell::{frame::Shell, page},
+};
+
+#[derive(Template)]
+#[template(path = "list.html")]
+struct ListPage {
+    shell: Shell,
+    title: String,
+    about: &'static str,
+    link: Option<Link>,
+    plural: &'static str,
+    count: String,
+    new_href: Option<String>,
+    singular: &'static str,
+    /// None where the model cannot be searched.
+    search: Option<SearchBox>,
+    filters: Vec<FilterGroup>,
+    /// The same list with or without the counts of its filters.
+    facets_href: (String, bool),
+    /// The list without search and filters, when there are any.
+    clear_href: Option<String>,
+    heads: Vec<Head>,
+    /// What this person may have as columns.
+    columns: Vec<Choosable>,
+    columns_href: String,
+    rows: Vec<ListRow>,
+    /// Names and labels.
+    actions: Vec<(&'static str, &'static str)>,
+    /// "all 1,234 users", where there are more than the page shows.
+    all_matching: Option<String>,
+    actions_href: String,
+    list_query: String,
+    /// What the list's file is asked for with; none for who may not have it.
+    export_query: Option<String>,
+    export_href: String,
+    previous_href: Option<String>,
+    next_href: Option<String>,
+}
+
+struct SearchBox {
+    typed: String,
+    kept: Vec<(String, String)>,
+}
+
+struct Head {
+    label: String,
+    class: &'static str,
+    /// The list sorted by this column, or the other way round.
+    href: Option<String>,
+    /// `ascending`, `descending`, or none.
+    sorted: &'static str,
+}
+
+struct ListRow {
+    id: String,
+    label: String,
+    href: String,
+    cells: Vec<ListCell>,
+}
+
+struct ListCell {
+    head: String,
+    class: &'static str,
+    cell: Cell,
+    /// Whether it is the link to the object.
+    names: bool,
+}
+
+/// `GET {models}`. At most four statements: who asks, the rows, the count, the names of foreign keys.
+pub(crate) async fn show(
+    State(context): State<AdminContext>,
+    visit: Visit,
+    staff: Staff,
+    Path(name): Path<String>,
+    RawQuery(query): RawQuery,
+) -> Result<Response, AdminError> {
+    let model = context.site.model(&name).ok_or(AdminError::NotFound)?;
+    staff.require(&model.meta.permission(Operation::View))?;
+    let fields = Fields::parse(query.unwrap_or_default().as_bytes());
+    let query = match ListQuery::parse(model, &fields) {
+        Ok(query) => query,
+        Err(BadQuery::Secret(column)) => {
+            tracing::warn!(
+                column,
+                model = name,
+                staff = staff.id(),
+                "a list was asked to filter by a secret column"
+            );
+            let words = "This list cannot be filtered by that";
+            return Err(AdminError::BadRequest(words.to_owned()));
+        }
+        Err(BadQuery::Unknown) => {
+            let words = "That address asked for something this list does not have. Here is the whole list.";
+            return Ok(visit.say_warning(words.to_owned(), &model.href()));
+        }
+    };
+    query.require(model, &staff)?;
+    let condition = query
+        .condition(model)
+        .add(search::condition(&context.db, model, &query.search).await?);
+    let page = keyset::page(&context.db, model, &condition, &query.order, query.cursor.as_ref()).await?;
+    if let Some(href) = nearest(model, &query, &page) {
+        return Ok(Redirect::to(&href).into_response());
+    }
+    let count = Count::of(&context.db, model.table, query.has_filters(), &condition).await?;
+    let columns = model.columns(&staff);
+    let mut references = query.references(model);
+    for row in &page.rows {
+        references.extend(columns.iter().filter_map(|spec| reference(spec, row)));
+    }
+    let names = names(&context.db, &context.site, &staff, references).await?;
+    let drawing = FilterGroups {
+        model,
+        query: &query,
+        names: &names,
+    };
+    let with_facets = fields.get(FACETS).is_some();
+    let mut filters = drawing.groups(&context.site, &staff);
+    if with_facets {
+        filters::count(&context.db, model, &query, &mut filters).await?;
+    }
+    let shell = Shell::new(&context, &visit, &staff, model.meta.title()).here(model.meta.title());
+    page::show(&ListPage {
+        facets_href: filters::counts_href(model, &query, with_facets),
+        filters,
+        heads: columns.iter().map(|spec| head(model, spec, &query)).collect(),
+        rows: rows(model, &page.rows, &columns, &names, &query.here()),
+        ..ListPage::of(shell, model, &staff, &query, &page, count)
+    })
+}
+
+/// Rows may have gone since the link was drawn: the nearest page that has some.
+fn nearest(model: &Model, query: &ListQuery, page: &keyset::Page) -> Option<String> {
+    let (direction, cursor) = query.cursor.as_ref()?;
+    let is_short = (page.rows.len() as u64) < keyset::PAGE;
+    match direction {
+        Direction::Forward if page.rows.is_empty() => Some(href(model, &query.at(Direction::Backward, cursor))),
+        Direction::Backward if is_short => Some(href(model, &query.unplaced())),
+        _ => None,
+    }
+}
+
+fn rows(model: &Model, rows: &[Row], columns: &[&Spec], names: &Names, here: &str) -> Vec<ListRow> {
+    let row = |row: &Row| ListRow {
+        id: row.text(model.id).unwrap_or_default(),
+        label: model.label(row),
+        href: object_href(model, row, here),
+        cells: columns
+            .iter()
+            .map(|spec| ListCell {
+                head: spec.label.clone(),
+                class: class(spec),
+                cell: model.cell(spec, row, names),
+                names: spec.name == model.name_field().name,
+            })
+            .collect(),
+    };
+    rows.iter().map(row).collect()
+}
+
+impl ListPage {
+    /// What does not depend on the rows' values.
+    fn of(shell: Shell, model: &Model, staff: &Staff, query: &ListQuery, page: &keyset::Page, count: Count) -> Self {
+        let may = |operation| model.meta.offers(operation) && staff.may(&model.meta.permission(operation));
+        let deleted = matches!(query.filter(model.soft().unwrap_or_default()), Some(Test::Null(false)));
+        let actions = model.actions.iter().filter(|action| {
+            let fits_list = (action.name == RESTORE) == deleted;
+            staff.may(&action.permission(model)) && !action.is_for_one() && fits_list
+        });
+        let go = |direction, cursor: &Option<keyset::Cursor>| {
+            cursor.as_ref().map(|cursor| href(model, &query.at(direction, cursor)))
+        };
+        let link = |link: &Link| staff.may(&format!("{}.{}", model.meta.name, link.word));
+        Self {
+            shell,
+            title: model.meta.title(),
+            about: model.meta.about,
+            link: model.meta.link.filter(link),
+            singular: model.meta.singular,
+            plural: model.meta.plural,
+            count: count.words(model.meta.singular, model.meta.plural),
+            new_href: may(Operation::Add).then(|| format!("{}/new", model.href())),
+            search: search::is_offered(model).then(|| SearchBox {
+                typed: query.search.clone(),
+                kept: query.kept_by_search(),
+            }),
+            facets_href: (String::new(), false),
+            filters: vec![],
+            clear_href: query.has_filters().then(|| model.href()),
+            heads: vec![],
+            columns: model.choice(staff),
+            columns_href: format!("{}/columns", model.href()),
+            rows: vec![],
+            actions: actions.map(|action| (action.name, action.label)).collect(),
+            actions_href: format!("{}/actions", model.href()),
+            export_query: may(Operation::Export).then(|| query.unplaced()),
+            export_href: format!("{}/export", model.href()),
+            all_matching: (page.next.is_some() || page.previous.is_some())
+                .then(|| count.words(model.meta.singular, model.meta.plural)),
+            previous_href: go(Direction::Backward, &page.previous),
+            next_href: go(Direction::Forward, &page.next),
+            list_query: query.here(),
+        }
+    }
+}
+
+fn object_href(model: &Model, row: &Row, here: &str) -> String {
+    let back = if here.is_empty() {
+        String::new()
+    } else {
+        format!("?{BACK}={}", path_segment(here))
+    };
+    format!("{}/{}{back}", model.href(), row.text(model.id).unwrap_or_default())
+}
+
+fn head(model: &Model, spec: &Spec, query: &ListQuery) -> Head {
+    let current = query.order.shown == spec.name;
+    // The first click on a time shows the newest; on anything else, the first of the alphabet.
+    let descending = if current {
+        !query.order.descending
+    } else {
+        matches!(spec.kind, Kind::Time | Kind::Id)
+    };
+    let order = Order::of(model, spec.name, descending);
+    Head {
+        label: spec.label.clone(),
+        class: class(spec),
+        href: order.map(|order| href(model, &query.with_order(&order))),
+        sorted: match (current, query.order.descending) {
+            (false, _) => "",
+            (true, false) => "ascending",
+            (true, true) => "descending",
+        },
+    }
+}
+
+/// How a column's values are set, in its head and its cells.
+fn class(spec: &Spec) -> &'static str {
+    match spec.kind {
+        Kind::Int => "number",
+        Kind::Time | Kind::Touched => "time",
+        _ => "",
+    }
+}

@@ -1,0 +1,311 @@
+//! The page of one object, as it is drawn for a person.
+
+use askama::Template;
+use sea_orm::DbErr;
+
+use super::{
+    chosen::FROM,
+    form::{Fieldset, Filled, Input, fieldsets},
+    history, inlines,
+    save::Difference,
+    seen::Seen,
+};
+use crate::{
+    context::AdminContext,
+    declare::{
+        action::Action,
+        checklist::TickTable,
+        deletion::{DELETE, Deletion, RESTORE},
+        meta::Operation,
+        model::Model,
+        panel::Panel,
+    },
+    error::AdminError,
+    lists::back::{BACK, back_query, path_segment},
+    request::{sent::Fields, staff::Staff, visit::Visit},
+    rows::{
+        cell::{Cell, Names},
+        draft::Draft,
+        names::{names, reference},
+        row::Row,
+    },
+    shell::frame::Shell,
+};
+
+#[derive(Template)]
+#[template(path = "object.html")]
+pub(super) struct ObjectPage {
+    shell: Shell,
+    heading: String,
+    /// Its state, beside the heading.
+    badges: Vec<Cell>,
+    /// Where the form is sent.
+    action: String,
+    fieldsets: Vec<Fieldset>,
+    /// Errors as the summary lists them: the field's name, its label, what is wrong.
+    errors: Vec<(&'static str, String, String)>,
+    differences: Vec<Difference>,
+    pub(super) stale: bool,
+    version: Option<(&'static str, String)>,
+    /// What the page shows, for the actions that ask nothing.
+    seen: String,
+    panels: Vec<Panel>,
+    buttons: Vec<ActionButton>,
+    delete_href: Option<String>,
+    restore_href: Option<String>,
+    ticks: Option<TickTable>,
+    actions_href: String,
+    id: String,
+    history_href: Option<String>,
+    /// The object and what belongs to it as a file.
+    export_href: Option<String>,
+    list_query: String,
+    list_href: String,
+    editable: bool,
+    is_new: bool,
+    /// Whether the person may look at objects of this model at all.
+    may_see: bool,
+    banner: Option<String>,
+    live: bool,
+    /// Why a person with the permission may not change this one.
+    locked: Option<String>,
+}
+
+struct ActionButton {
+    name: &'static str,
+    label: &'static str,
+    /// The page that asks first, where one does.
+    href: Option<String>,
+}
+
+/// What every drawing of an object's page needs.
+pub(super) struct Drawing<'a> {
+    context: &'a AdminContext,
+    visit: &'a Visit,
+    staff: &'a Staff,
+    model: &'a Model,
+    fields: &'a Fields,
+}
+
+impl<'a> Drawing<'a> {
+    pub(super) fn new(
+        context: &'a AdminContext,
+        visit: &'a Visit,
+        staff: &'a Staff,
+        model: &'a Model,
+        fields: &'a Fields,
+    ) -> Self {
+        Self {
+            context,
+            visit,
+            staff,
+            model,
+            fields,
+        }
+    }
+
+    pub(super) fn blank(&self) -> ObjectPage {
+        self.new_object(&Filled::Blank(self.fields), vec![])
+    }
+
+    pub(super) fn new_again(&self, draft: &Draft) -> ObjectPage {
+        self.new_object(&Filled::Typed(draft, None), self.errors(draft))
+    }
+
+    fn new_object(&self, filled: &Filled<'_>, errors: Vec<(&'static str, String, String)>) -> ObjectPage {
+        let heading = format!("New {}", self.model.meta.singular);
+        ObjectPage {
+            action: format!("{}/new", self.model.href()),
+            fieldsets: fieldsets(self.model, filled, &Names::new(), true),
+            ticks: self.model.ticks.map(|ticks| {
+                let posted = self.fields.all(ticks.name).map(str::to_owned).collect();
+                let error = match filled {
+                    Filled::Typed(draft, _) => draft.error(ticks.name),
+                    _ => None,
+                };
+                ticks.table(self.context.site.permissions(), self.staff, &posted, true, error)
+            }),
+            errors,
+            editable: true,
+            is_new: true,
+            ..self.page(heading)
+        }
+    }
+
+    pub(super) async fn stored(&self, row: Row) -> Result<ObjectPage, AdminError> {
+        self.existing(&Filled::Stored(&row), &row).await
+    }
+
+    pub(super) async fn again(
+        &self,
+        draft: &Draft,
+        row: Row,
+        differences: Vec<Difference>,
+    ) -> Result<ObjectPage, AdminError> {
+        let page = self.existing(&Filled::Typed(draft, Some(&row)), &row).await?;
+        Ok(ObjectPage {
+            errors: self.errors(draft),
+            differences,
+            ..page
+        })
+    }
+
+    async fn existing(&self, filled: &Filled<'_>, row: &Row) -> Result<ObjectPage, AdminError> {
+        let Self {
+            context,
+            staff,
+            model,
+            fields,
+            ..
+        } = *self;
+        let id = row.text(model.id).unwrap_or_default();
+        let locked = (model.locked_for)(row, staff, Operation::Change.as_str()).filter(|_| self.may(Operation::Change));
+        let editable = self.may(Operation::Change) && locked.is_none();
+        let inlines = inlines::fill(&context.db, &context.site, &model.inlines, &id, staff, fields).await?;
+        let own = model.fields.iter().map(|spec| (spec, row));
+        let beside = inlines.iter().flat_map(inlines::Filled::values);
+        let references = own.chain(beside).filter_map(|(spec, row)| reference(spec, row));
+        let names = names(&context.db, &context.site, staff, references.collect()).await?;
+        let ticks = self.ticks(filled, row, editable).await?;
+        let here = format!("{}/{}", model.href(), path_segment(&id));
+        let mut panels = (model.panels)(context, row, staff).await?;
+        panels.extend(inlines.iter().map(|inline| inline.panel(&here, &id, fields, &names)));
+        let badges = model.listed().map(|spec| model.cell(spec, row, &names));
+        Ok(ObjectPage {
+            action: format!("{}/{id}", model.href()),
+            fieldsets: fieldsets(model, filled, &names, editable),
+            version: model
+                .row_version()
+                .map(|spec| (spec.name, row.text(spec.name).unwrap_or_default())),
+            seen: Seen::shown(model, row).text(),
+            panels,
+            ticks,
+            history_href: history::may_see(&context.site, staff).then(|| format!("{here}/history")),
+            export_href: self.may(Operation::Export).then(|| format!("{here}/export.json")),
+            badges: badges.filter(|cell| cell.tone.is_some()).collect(),
+            editable,
+            locked,
+            banner: (model.banner)(row),
+            live: (model.is_live)(row),
+            ..self.acts(row, &id, &here)
+        })
+    }
+
+    fn may(&self, operation: Operation) -> bool {
+        self.model.meta.offers(operation) && self.staff.may(&self.model.meta.permission(operation))
+    }
+
+    /// The page with what this person can do to the object, beyond changing it.
+    fn acts(&self, row: &Row, id: &str, here: &str) -> ObjectPage {
+        let (model, staff) = (self.model, self.staff);
+        let is_free = |act: &str| (model.locked_for)(row, staff, act).is_none();
+        let list = back_query(self.fields).map(|query| format!("{BACK}={}", path_segment(&query)));
+        let and_list = list.as_ref().map(|list| format!("&{list}")).unwrap_or_default();
+        let with_list = list.map(|list| format!("?{list}")).unwrap_or_default();
+        let fits = |action: &&&Action| {
+            let own = !matches!(action.name, DELETE | RESTORE);
+            own && is_free(action.name) && staff.may(&action.permission(model)) && (action.fits)(row)
+        };
+        let asking_href = |action: &Action| {
+            let (href, name, id) = (model.href(), action.name, path_segment(id));
+            format!("{href}/actions?action={name}&id={id}&{FROM}={id}{and_list}")
+        };
+        let button = |action: &&Action| ActionButton {
+            name: action.name,
+            label: action.label,
+            href: action.grave.then(|| asking_href(action)),
+        };
+        let (may_delete, is_deleted) = (self.may(Operation::Delete), model.is_deleted(row));
+        let may_restore = may_delete && staff.may(&Deletion::UNDO.permission(model));
+        ObjectPage {
+            buttons: model.actions.iter().filter(fits).map(button).collect(),
+            delete_href: (may_delete && !is_deleted && is_free(DELETE)).then(|| format!("{here}/delete{with_list}")),
+            restore_href: (may_restore && is_deleted && is_free(RESTORE)).then(|| format!("{here}/restore")),
+            id: id.to_owned(),
+            ..self.page(model.label(row))
+        }
+    }
+
+    /// The model's checklist, as it is stored or as it was sent.
+    async fn ticks(&self, filled: &Filled<'_>, row: &Row, editable: bool) -> Result<Option<TickTable>, DbErr> {
+        let Some(ticks) = self.model.ticks else {
+            return Ok(None);
+        };
+        let stored = (ticks.load)(self.context, row).await?;
+        let (ticked, error) = match filled {
+            Filled::Typed(draft, _) => (
+                self.fields.all(ticks.name).map(str::to_owned).collect(),
+                draft.error(ticks.name),
+            ),
+            _ => (stored, None),
+        };
+        let permissions = self.context.site.permissions();
+        Ok(Some(ticks.table(permissions, self.staff, &ticked, editable, error)))
+    }
+
+    fn page(&self, heading: String) -> ObjectPage {
+        let Self {
+            context,
+            visit,
+            staff,
+            model,
+            fields,
+        } = *self;
+        let query = back_query(fields).unwrap_or_default();
+        let may_see = staff.may(&model.meta.permission(Operation::View));
+        let list_href = match query.as_str() {
+            _ if !may_see => context.site.home(),
+            "" => model.href(),
+            query => format!("{}?{query}", model.href()),
+        };
+        let shell = Shell::new(context, visit, staff, heading.clone());
+        let shell = if may_see {
+            shell.crumb(model.meta.title(), list_href.clone())
+        } else {
+            shell
+        };
+        ObjectPage {
+            shell: shell.here(heading.clone()),
+            may_see,
+            heading,
+            badges: vec![],
+            action: String::new(),
+            fieldsets: vec![],
+            errors: vec![],
+            differences: vec![],
+            stale: false,
+            version: None,
+            seen: String::new(),
+            panels: vec![],
+            buttons: vec![],
+            delete_href: None,
+            restore_href: None,
+            ticks: None,
+            actions_href: format!("{}/actions", model.href()),
+            id: String::new(),
+            history_href: None,
+            export_href: None,
+            list_query: query,
+            list_href,
+            editable: false,
+            is_new: false,
+            banner: None,
+            live: false,
+            locked: None,
+        }
+    }
+
+    fn errors(&self, draft: &Draft) -> Vec<(&'static str, String, String)> {
+        let ticks = self.model.ticks.map(|ticks| ticks.title).unwrap_or_default();
+        let label = |name| {
+            self.model
+                .field(name)
+                .map_or_else(|| ticks.to_owned(), |spec| spec.label.clone())
+        };
+        draft
+            .errors()
+            .iter()
+            .map(|(name, words)| (*name, label(name), words.clone()))
+            .collect()
+    }
+}

@@ -1,0 +1,289 @@
+//! Saving a form: the row, what belongs to it, and the audit row, in one transaction or not at all.
+
+use std::collections::BTreeSet;
+
+use sea_orm::{
+    ConnectionTrait, DbErr, SqlErr, Value,
+    sea_query::{Expr, ExprTrait, Query},
+};
+use serde_json::{Map, Value as Json, json};
+use usher_shared::{
+    audit::{self, Entry},
+    foundation::time::now,
+};
+
+use crate::{
+    context::AdminContext,
+    declare::{
+        meta::Operation,
+        model::Model,
+        saving::{Changed, Saving},
+        spec::Kind,
+    },
+    error::AdminError,
+    request::{form_token::FormTx, sent::Fields, staff::Staff, visit::Visit},
+    rows::{
+        cell::{Cell, Names},
+        draft::{Draft, shown},
+        find::find,
+        row::Row,
+        storage::text_of,
+    },
+};
+
+/// How a save of an existing object ended.
+pub(crate) enum Outcome {
+    /// In this transaction, still to be committed.
+    Saved(FormTx),
+    /// The form says what the row says.
+    Unchanged,
+    Invalid(Draft, Row),
+    /// Somebody saved the object since the form was drawn.
+    Stale(Draft, Row),
+}
+
+/// A new object, in a transaction that is still to be committed.
+pub(crate) struct Created {
+    pub(crate) tx: FormTx,
+    pub(crate) id: String,
+    /// What its making has to say, such as a secret that is shown once.
+    pub(crate) said: Option<String>,
+}
+
+/// Changes an object as the form says.
+pub(crate) async fn change(
+    context: &AdminContext,
+    visit: &Visit,
+    staff: &Staff,
+    model: &Model,
+    id: &Value,
+    form: &Fields,
+) -> Result<Outcome, AdminError> {
+    let tx = form.begin(context).await?;
+    let select = model
+        .select()
+        .and_where(Expr::col(model.id).eq(id.clone()))
+        .lock_exclusive()
+        .to_owned();
+    let result = tx.query_one(&select).await?.ok_or(AdminError::NotFound)?;
+    let row = Row::read(&model.fields, &result)?;
+    if let Some(why) = (model.locked_for)(&row, staff, Operation::Change.as_str()) {
+        return Err(AdminError::Forbidden(why));
+    }
+    let mut draft = Draft::read(&model.fields, form, Some(&row));
+    if let Some(version) = model.row_version()
+        && form.get(version.name) != row.text(version.name).as_deref()
+    {
+        return Ok(Outcome::Stale(draft, row));
+    }
+    let actor = staff.actor(visit);
+    let mut saving = Saving::new(&tx, &context.config, &actor, staff);
+    (model.clean)(&mut draft, Some(&row), &context.config);
+    refuse_dangling(context, &**tx, model, &mut draft).await?;
+    if draft.errors().is_empty() {
+        (model.guard)(&saving, &row, &mut draft).await?;
+    }
+    if draft.errors().is_empty() {
+        saving.ticked = newly_ticked(context, staff, model, form, &row, &mut draft).await?;
+    }
+    if !draft.errors().is_empty() {
+        return Ok(Outcome::Invalid(draft, row));
+    }
+    let changes = draft.changes(&row);
+    let is_sensitive = |column: &str| model.field(column).is_some_and(|spec| spec.sensitive);
+    if changes.iter().any(|(column, _)| is_sensitive(column)) {
+        staff.require_fresh(visit, Some(form))?;
+    }
+    let written = match model.change {
+        Some(change) => change(&saving, &row, &mut draft).await,
+        None => write(&saving, model, id, &row, &changes).await,
+    };
+    match written {
+        Ok(Changed::Saved) => Ok(Outcome::Saved(tx)),
+        Ok(Changed::Unchanged) => Ok(Outcome::Unchanged),
+        Ok(Changed::Refused) => Ok(Outcome::Invalid(draft, row)),
+        Err(error) => {
+            refuse_taken(model, &mut draft, error)?;
+            Ok(Outcome::Invalid(draft, row))
+        }
+    }
+}
+
+/// What is ticked of the model's checklist, where that is not what is stored. The draft says what is wrong with it.
+async fn newly_ticked(
+    context: &AdminContext,
+    staff: &Staff,
+    model: &Model,
+    form: &Fields,
+    row: &Row,
+    draft: &mut Draft,
+) -> Result<Option<BTreeSet<String>>, DbErr> {
+    let Some(ticks) = model.ticks else {
+        return Ok(None);
+    };
+    let stored = (ticks.load)(context, row).await?;
+    match ticks.wanted(context.site.permissions(), staff, form, &stored) {
+        Ok(wanted) => Ok(Some(wanted).filter(|wanted| *wanted != stored)),
+        Err(words) => {
+            draft.refuse_by_name(ticks.name, words);
+            Ok(None)
+        }
+    }
+}
+
+/// Writes the changed columns, and the audit row.
+async fn write(
+    saving: &Saving<'_>,
+    model: &Model,
+    id: &Value,
+    row: &Row,
+    changes: &[(&'static str, Value)],
+) -> Result<Changed, DbErr> {
+    if changes.is_empty() {
+        return Ok(Changed::Unchanged);
+    }
+    update(&**saving.tx, model, id, changes).await?;
+    let entry = Entry {
+        action: "update",
+        object_type: model.meta.object_type(),
+        object_id: row.text(model.id),
+        object_label: Some(model.label(row)),
+        changes: Some(before_and_after(model, row, changes)),
+        reason: None,
+    };
+    audit::record(&**saving.tx, saving.actor, entry).await?;
+    Ok(Changed::Saved)
+}
+
+/// Makes an object through the model's own `create`; answers its id, or the draft with what is wrong.
+pub(crate) async fn create(
+    context: &AdminContext,
+    visit: &Visit,
+    staff: &Staff,
+    model: &Model,
+    form: &Fields,
+) -> Result<Result<Created, Draft>, AdminError> {
+    let mut draft = Draft::read(&model.fields, form, None);
+    (model.clean)(&mut draft, None, &context.config);
+    if !draft.errors().is_empty() {
+        return Ok(Err(draft));
+    }
+    let nothing = BTreeSet::new();
+    let ticked = match model
+        .ticks
+        .map(|ticks| (ticks, ticks.wanted(context.site.permissions(), staff, form, &nothing)))
+    {
+        Some((ticks, Err(words))) => {
+            draft.refuse_by_name(ticks.name, words);
+            return Ok(Err(draft));
+        }
+        Some((_, Ok(wanted))) => Some(wanted),
+        None => None,
+    };
+    let tx = form.begin(context).await?;
+    let actor = staff.actor(visit);
+    let mut saving = Saving::new(&tx, &context.config, &actor, staff);
+    saving.ticked = ticked;
+    refuse_dangling(context, &**tx, model, &mut draft).await?;
+    if !draft.errors().is_empty() {
+        return Ok(Err(draft));
+    }
+    match (model.create)(&saving, &mut draft).await {
+        Ok(Some(id)) => {
+            let said = saving.said();
+            Ok(Ok(Created { tx, id, said }))
+        }
+        Ok(None) => Ok(Err(draft)),
+        Err(error) => {
+            refuse_taken(model, &mut draft, error)?;
+            Ok(Err(draft))
+        }
+    }
+}
+
+/// Refuses ids of objects that are not there.
+async fn refuse_dangling(
+    context: &AdminContext,
+    tx: &impl ConnectionTrait,
+    model: &Model,
+    draft: &mut Draft,
+) -> Result<(), DbErr> {
+    for spec in &model.fields {
+        let Kind::ForeignKey(to) = spec.kind else { continue };
+        let (Some(to), Some(id)) = (context.site.model(to), draft.value(spec.name).and_then(text_of)) else {
+            continue;
+        };
+        if find(tx, to, &id).await?.is_none() {
+            draft.refuse_by_name(spec.name, format!("There is no {} with this id", to.meta.singular));
+        }
+    }
+    Ok(())
+}
+
+async fn update(
+    tx: &impl ConnectionTrait,
+    model: &Model,
+    id: &Value,
+    changes: &[(&'static str, Value)],
+) -> Result<(), DbErr> {
+    let mut update = Query::update();
+    update.table(model.table).and_where(Expr::col(model.id).eq(id.clone()));
+    for (column, value) in changes {
+        update.value(*column, value.clone());
+    }
+    for spec in &model.fields {
+        match spec.kind {
+            Kind::RowVersion => drop(update.value(spec.name, Expr::col(spec.name).add(1))),
+            Kind::Touched => drop(update.value(spec.name, Expr::val(now()))),
+            _ => {}
+        }
+    }
+    tx.execute(&update).await.map(drop)
+}
+
+/// Turns a broken unique constraint into words beside the field; any other error stays one.
+fn refuse_taken(model: &Model, draft: &mut Draft, error: DbErr) -> Result<(), AdminError> {
+    let Some(SqlErr::UniqueConstraintViolation(violated)) = error.sql_err() else {
+        return Err(error.into());
+    };
+    let Some((column, words)) = (model.taken)(&violated) else {
+        return Err(error.into());
+    };
+    draft.refuse_by_name(column, words);
+    Ok(())
+}
+
+/// `{"field": [before, after]}`. What is not shown to staff is left out.
+fn before_and_after(model: &Model, row: &Row, changes: &[(&'static str, Value)]) -> Json {
+    let mut fields = Map::new();
+    for (column, after) in changes {
+        let shown = model
+            .field(column)
+            .is_some_and(|spec| !matches!(spec.kind, Kind::Internal | Kind::Secret));
+        if shown {
+            fields.insert((*column).to_owned(), json!([row.text(column), text_of(after)]));
+        }
+    }
+    Json::Object(fields)
+}
+
+/// One field of a stale save: what is stored now, and what was typed.
+pub(crate) struct Difference {
+    pub(crate) label: String,
+    pub(crate) stored: Cell,
+    pub(crate) typed: String,
+}
+
+/// Where the stored row and the typed values differ.
+pub(crate) fn differences(model: &Model, draft: &Draft, row: &Row) -> Vec<Difference> {
+    let editable = model.fields.iter().filter(|spec| spec.is_asked(false));
+    let differ = editable.filter_map(|spec| {
+        let typed = draft.typed_by_name(spec.name)?;
+        (typed != shown(spec, row)).then(|| Difference {
+            label: spec.label.clone(),
+            stored: Cell::whole(spec, row, &Names::new()),
+            typed: typed.to_owned(),
+        })
+    });
+    differ.collect()
+}

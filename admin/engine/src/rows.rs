@@ -1,0 +1,9 @@
+//! Rows of a model's table: read, shown to a person, and typed into a form.
+
+pub(crate) mod cell;
+pub(crate) mod draft;
+pub(crate) mod find;
+pub(crate) mod names;
+pub(crate) mod read;
+pub(crate) mod row;
+pub(crate) mod storage;

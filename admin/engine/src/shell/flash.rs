@@ -1,0 +1,70 @@
+//! A message that one page leaves for the next, in a cookie that only this visitor's session can have made.
+
+use base64::{Engine, prelude::BASE64_URL_SAFE_NO_PAD};
+use usher_shared::foundation::crypto::SecretKey;
+
+use crate::request::csrf::Binding;
+
+const PURPOSE: &str = "admin flash";
+
+/// What is said, and how.
+#[derive(Clone, Debug)]
+pub struct Message {
+    /// A CSS class: `good`, `warning` or `bad`.
+    pub tone: &'static str,
+    pub words: String,
+    /// A page of this admin that the message leads to, and what the link says.
+    pub link: Option<(String, String)>,
+}
+
+impl Message {
+    pub fn success(words: impl Into<String>) -> Self {
+        Self {
+            tone: "good",
+            words: words.into(),
+            link: None,
+        }
+    }
+
+    pub fn warning(words: impl Into<String>) -> Self {
+        Self {
+            tone: "warning",
+            words: words.into(),
+            link: None,
+        }
+    }
+
+    /// With a link behind the words; neither of the two holds a line's end.
+    pub fn link(self, href: &str, label: &str) -> Self {
+        Self {
+            link: Some((href.to_owned(), label.to_owned())),
+            ..self
+        }
+    }
+
+    /// The cookie's value.
+    pub fn seal(&self, key: &SecretKey, binding: &Binding) -> String {
+        let (href, label) = self.link.as_ref().map_or(("", ""), |(href, label)| (href, label));
+        let plain = format!("{binding}\n{}\n{href}\n{label}\n{}", self.tone, self.words);
+        BASE64_URL_SAFE_NO_PAD.encode(key.seal(PURPOSE, plain.as_bytes()))
+    }
+
+    /// None when the cookie was made by or for somebody else.
+    pub fn open(key: &SecretKey, binding: &Binding, cookie: &str) -> Option<Self> {
+        let plain = key.open(PURPOSE, &BASE64_URL_SAFE_NO_PAD.decode(cookie).ok()?)?;
+        let plain = String::from_utf8(plain).ok()?;
+        let rest = plain.strip_prefix(&binding.to_string())?.strip_prefix('\n')?;
+        let mut parts = rest.splitn(4, '\n');
+        let (tone, href, label, words) = (parts.next()?, parts.next()?, parts.next()?, parts.next()?);
+        let message = if tone == "good" {
+            Self::success(words)
+        } else {
+            Self::warning(words)
+        };
+        Some(if href.is_empty() {
+            message
+        } else {
+            message.link(href, label)
+        })
+    }
+}

@@ -1,0 +1,154 @@
+//! The frame around every page: title, navigation, breadcrumbs, the person, messages.
+
+use super::{assets, flash::Message, theme::Theme};
+use crate::{
+    context::AdminContext,
+    request::{
+        csrf,
+        staff::{ActingFor, Staff},
+        visit::Visit,
+    },
+};
+
+/// What `base.html` needs to draw the frame.
+pub struct Shell {
+    pub title: String,
+    /// What the addresses of this site begin with.
+    pub base: &'static str,
+    /// Whose accounts these are.
+    pub product: String,
+    pub nav: Vec<NavItem>,
+    pub crumbs: Vec<Crumb>,
+    pub person: Option<Person>,
+    pub message: Option<Message>,
+    /// For whom the person acts, on every page for as long as it lasts.
+    pub acting_for: Option<ActingFor>,
+    /// Another one for each form that it is drawn into.
+    pub csrf: csrf::Tokens,
+    pub theme: Theme,
+    /// What stands in the search box of the header.
+    pub searched: String,
+    /// Where the theme switch comes back to.
+    pub path: String,
+    pub css: String,
+    pub script: String,
+    pub icon: String,
+}
+
+pub struct NavItem {
+    pub label: String,
+    pub href: String,
+    pub icon: &'static str,
+    pub current: bool,
+    /// The heading that begins above it, where it is the first under one.
+    pub section: &'static str,
+}
+
+/// A step of the way here; the last one has no address.
+pub struct Crumb {
+    pub label: String,
+    pub href: Option<String>,
+}
+
+impl Crumb {
+    fn to(item: &NavItem) -> Self {
+        Self {
+            label: item.label.clone(),
+            href: Some(item.href.clone()),
+        }
+    }
+}
+
+pub struct Person {
+    pub name: String,
+    pub email: String,
+}
+
+impl Shell {
+    /// For a page of signed-in staff; the navigation holds what they may see.
+    pub fn new(context: &AdminContext, visit: &Visit, staff: &Staff, title: impl Into<String>) -> Self {
+        let path = visit.path.split('?').next().unwrap_or_default();
+        let dashboard = NavItem {
+            label: "Dashboard".to_owned(),
+            current: path == context.site.home(),
+            href: context.site.home(),
+            icon: "dashboard",
+            section: "",
+        };
+        let models = context.site.models.iter();
+        let models = models.filter_map(|model| Some((model, model.entrance(staff)?)));
+        let mut section = "";
+        let models = models.map(|(model, href)| NavItem {
+            section: if model.meta.section == section {
+                ""
+            } else {
+                section = model.meta.section;
+                section
+            },
+            label: model.meta.title(),
+            current: path == model.href() || path.starts_with(&format!("{}/", model.href())),
+            href,
+            icon: model.meta.icon,
+        });
+        Self {
+            crumbs: if dashboard.current {
+                vec![]
+            } else {
+                vec![Crumb::to(&dashboard)]
+            },
+            nav: std::iter::once(dashboard).chain(models).collect(),
+            person: Some(Person {
+                name: staff.name().to_owned(),
+                email: staff.email().to_owned(),
+            }),
+            acting_for: staff.acting_for().cloned(),
+            ..Self::outside(context, visit, title)
+        }
+    }
+
+    /// For a page without navigation: signing in, and errors of people who have not.
+    pub fn outside(context: &AdminContext, visit: &Visit, title: impl Into<String>) -> Self {
+        Self {
+            title: title.into(),
+            base: context.site.base(),
+            product: context.config.product_name.clone(),
+            nav: vec![],
+            crumbs: vec![],
+            person: None,
+            message: visit.message.clone(),
+            acting_for: None,
+            csrf: csrf::Tokens::new(&context.config.secret_key, &visit.csrf_binding),
+            theme: visit.theme,
+            searched: String::new(),
+            path: visit.path.clone(),
+            css: assets::href(context.site.base(), "admin.css"),
+            script: assets::href(context.site.base(), "admin.js"),
+            icon: assets::href(context.site.base(), "icon.svg"),
+        }
+    }
+
+    /// Shows what was searched in the header's box.
+    pub fn searched(self, typed: &str) -> Self {
+        Self {
+            searched: typed.to_owned(),
+            ..self
+        }
+    }
+
+    pub fn crumb(mut self, label: impl Into<String>, href: impl Into<String>) -> Self {
+        self.crumbs.push(Crumb {
+            label: label.into(),
+            href: Some(href.into()),
+        });
+        self
+    }
+
+    /// The page itself, as the last crumb.
+    pub fn here(mut self, label: impl Into<String>) -> Self {
+        self.crumbs.push(Crumb {
+            label: label.into(),
+            href: None,
+        });
+        self
+    }
+}

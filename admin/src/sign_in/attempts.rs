@@ -1,0 +1,93 @@
+//! Attempts to sign in, as the rate limits and the audit log see them.
+
+use sea_orm::{ColumnTrait, ConnectionTrait, DbErr, EntityTrait, QueryFilter, sea_query::Expr};
+use usher_admin_engine::Visit;
+use usher_shared::{
+    accounts::{sessions, users},
+    audit::{self, Actor, Entry},
+    foundation::{
+        crypto::SecretKey,
+        entity::{audit_log::ActorKind, user},
+        rate_limit::Guesser,
+        time::now,
+    },
+    jobs::Tx,
+};
+
+use super::visitor::Visitor;
+use crate::state::AppState;
+
+/// Writes down a completed sign-in.
+pub(crate) async fn signed_in(tx: &Tx, visit: &Visit, user: &user::Model) -> Result<(), DbErr> {
+    user::Entity::update_many()
+        .col_expr(user::Column::LastLoginAt, Expr::value(now()))
+        .filter(user::Column::Id.eq(user.id))
+        .exec(&**tx)
+        .await?;
+    record(&**tx, &visit.actor(user.id, &user.email), "login", Some(user), None).await
+}
+
+/// Writes down a failed one. What was typed is not kept: people type passwords into the wrong field.
+pub(crate) async fn refused(
+    state: &AppState,
+    visit: &Visit,
+    user: Option<&user::Model>,
+    step: &str,
+) -> Result<(), DbErr> {
+    state.metrics.log_in_failed();
+    record(
+        &state.db,
+        &anonymous(visit),
+        "login_failed",
+        user,
+        Some(format!("wrong {step}")),
+    )
+    .await
+}
+
+/// Who tries to sign in: somebody in a browser or at an address that the account signed in with, or a stranger. As many
+/// statements where there is no account.
+pub(crate) async fn guesser<'a>(
+    conn: &impl ConnectionTrait,
+    key: &SecretKey,
+    (visit, visitor): (&Visit, &Visitor),
+    email_key: &'a str,
+    user: Option<&user::Model>,
+) -> Result<Guesser<'a>, DbErr> {
+    let user_id = user.map_or(users::NOBODY, |user| user.id);
+    let is_neighbour = sessions::is_known_address(conn, user_id, visit.address).await?;
+    Ok(if user.is_some_and(|user| visitor.is_device_of(key, user)) {
+        Guesser::Known { user_id }
+    } else if is_neighbour {
+        Guesser::Neighbour { user_id }
+    } else {
+        Guesser::Stranger { email_key }
+    })
+}
+
+/// A visitor who has not signed in, as the audit log names them.
+pub(crate) fn anonymous(visit: &Visit) -> Actor {
+    Actor {
+        address: Some(visit.address.to_string()),
+        request_id: Some(visit.request_id.clone()),
+        ..Actor::new(ActorKind::Anonymous, None, "Anonymous")
+    }
+}
+
+pub(crate) async fn record(
+    conn: &impl ConnectionTrait,
+    actor: &Actor,
+    action: &str,
+    user: Option<&user::Model>,
+    reason: Option<String>,
+) -> Result<(), DbErr> {
+    let entry = Entry {
+        action,
+        object_type: "user",
+        object_id: user.map(|user| user.id.to_string()),
+        object_label: user.map(|user| user.email.clone()),
+        changes: None,
+        reason,
+    };
+    audit::record(conn, actor, entry).await
+}

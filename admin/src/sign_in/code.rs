@@ -1,0 +1,129 @@
+//! The page that asks for the code of a second factor, after the password.
+
+use askama::Template;
+use axum::{
+    extract::{Query, State},
+    http::StatusCode,
+    response::{IntoResponse, Redirect, Response},
+};
+use sea_orm::{ConnectionTrait, DbErr};
+use usher_admin_engine::{AdminError, Posted, PostedOutside, SAVED_FORM, Shell, Visit, page};
+use usher_shared::{
+    accounts::mfa,
+    foundation::{config::StaffMfa, entity::user},
+};
+
+use super::{
+    factor_check::{Accepted, Proof, WRONG_CODE, accept},
+    login_page,
+    next::{self, Next, own_address},
+    saved_form,
+    visitor::{SignIn, Visitor},
+};
+use crate::state::AppState;
+
+const SIGNED_OUT: &str = "You were signed out. Sign in, and you get your form back.";
+
+#[derive(Template)]
+#[template(path = "mfa.html")]
+struct CodePage {
+    shell: Shell,
+    next: String,
+    /// A form that was sent too late, sealed.
+    kept: Option<String>,
+    error: Option<&'static str>,
+}
+
+/// Whether the password alone does not complete this person's sign-in.
+pub(crate) async fn is_owed(state: &AppState, conn: &impl ConnectionTrait, user: &user::Model) -> Result<bool, DbErr> {
+    let required = state.config.staff_mfa == StaffMfa::Required && user.is_superuser;
+    Ok(required || mfa::has_factor(conn, user.id).await?)
+}
+
+/// `GET /admin/mfa`
+pub(crate) async fn form(
+    State(state): State<AppState>,
+    visit: Visit,
+    visitor: Visitor,
+    Query(Next { next }): Query<Next>,
+) -> Result<Response, AdminError> {
+    match &visitor.sign_in {
+        SignIn::OwesCode(_) => page::show(&code_page(&state, &visit, &next, None, None)),
+        SignIn::OwesFactor(_) => Ok(Redirect::to(&format!("/admin/mfa/enrol?{}", next::query(&next))).into_response()),
+        SignIn::Complete(_) => Ok(Redirect::to(&own_address(&next)).into_response()),
+        SignIn::Nobody => Ok(Redirect::to(&format!("/admin/login?{}", next::query(&next))).into_response()),
+    }
+}
+
+/// The page that asks for the code, in the place of another.
+pub(crate) fn ask(
+    state: &AppState,
+    visit: &Visit,
+    next: &str,
+    sealed: Option<&str>,
+    error: Option<&'static str>,
+) -> Result<Response, AdminError> {
+    page::show_with(StatusCode::UNAUTHORIZED, &code_page(state, visit, next, sealed, error))
+}
+
+/// `POST /admin/mfa`
+pub(crate) async fn answer(
+    State(state): State<AppState>,
+    visit: Visit,
+    visitor: Visitor,
+    PostedOutside { fields: form, is_own }: PostedOutside,
+) -> Result<Response, AdminError> {
+    let (next, sealed) = (form.get("next").unwrap_or_default(), form.get(SAVED_FORM));
+    let signed = match &visitor.sign_in {
+        SignIn::OwesCode(signed) => signed,
+        // Another tab was faster.
+        SignIn::Complete(signed) => return Ok(saved_form::arrived(&state, &visit, signed.user.id, next, sealed)),
+        SignIn::OwesFactor(_) => {
+            return Ok(Redirect::to(&format!("/admin/mfa/enrol?{}", next::query(next))).into_response());
+        }
+        SignIn::Nobody => match sealed {
+            Some(sealed) => return login_page::ask(&state, &visit, sealed, SIGNED_OUT),
+            None => return Ok(Redirect::to(&format!("/admin/login?{}", next::query(next))).into_response()),
+        },
+    };
+    if !is_own {
+        return ask(
+            &state,
+            &visit,
+            next,
+            sealed,
+            Some("This page was open for too long. Enter the code here."),
+        );
+    }
+    match accept(&state, (&visit, &visitor), signed, Proof::SignsIn, &form).await? {
+        Some(Accepted { cookies, tx, .. }) => {
+            let page = saved_form::arrived(&state, &visit, signed.user.id, next, sealed);
+            tx.finish((cookies, page).into_response()).await
+        }
+        None => ask(&state, &visit, next, sealed, Some(WRONG_CODE)),
+    }
+}
+
+/// `POST /admin/mfa/saved`: on from the page of the codes on paper.
+pub(crate) async fn saved(State(state): State<AppState>, visit: Visit, Posted(form): Posted) -> Response {
+    let next = form.get("next").unwrap_or_default();
+    match &visit.staff {
+        Some(staff) => saved_form::arrived(&state, &visit, staff.id(), next, form.get(SAVED_FORM)),
+        None => Redirect::to(&own_address(next)).into_response(),
+    }
+}
+
+fn code_page(
+    state: &AppState,
+    visit: &Visit,
+    next: &str,
+    sealed: Option<&str>,
+    error: Option<&'static str>,
+) -> CodePage {
+    CodePage {
+        shell: Shell::outside(state, visit, "Second factor"),
+        next: next.to_owned(),
+        kept: sealed.map(str::to_owned),
+        error,
+    }
+}

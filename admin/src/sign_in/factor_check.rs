@@ -1,0 +1,169 @@
+//! Checking the code of a second factor, and recording changes of factors.
+
+use askama::Template;
+use axum::{
+    http::{HeaderName, HeaderValue, header::SET_COOKIE},
+    response::AppendHeaders,
+};
+use usher_admin_engine::{AdminError, Fields, FormTx, Shell, Visit, allowed};
+use usher_shared::{
+    accounts::mfa,
+    audit::{self, Actor, Entry},
+    foundation::{
+        entity::{mfa_factor, user},
+        rate_limit::{Guesser, Quota},
+    },
+    jobs::{MfaChange, MfaChanged, Options, Tx, enqueue_with},
+};
+
+use super::{
+    attempts,
+    cookies::SESSION,
+    device,
+    next::own_address,
+    session::{self, Signed},
+    visitor::{SignIn, Visitor},
+};
+use crate::state::AppState;
+
+/// Codes tried for one account, right ones too. How many may be wrong is one rule with the API.
+const CODES: Quota = Quota::per_minute(5);
+
+pub(super) const WRONG_CODE: &str = "That code is wrong, has run out, or was used already. Wait for the next one.";
+
+/// New codes on paper, shown once.
+#[derive(Template)]
+#[template(path = "codes.html")]
+pub(crate) struct CodesPage {
+    shell: Shell,
+    next: String,
+    kept: Option<String>,
+    codes: Vec<String>,
+}
+
+pub(crate) fn codes_page(
+    state: &AppState,
+    visit: &Visit,
+    next: &str,
+    sealed: Option<&str>,
+    codes: Vec<String>,
+) -> CodesPage {
+    CodesPage {
+        shell: Shell::outside(state, visit, "Recovery codes"),
+        next: own_address(next),
+        kept: sealed.map(str::to_owned),
+        codes,
+    }
+}
+
+/// What a typed code is good for.
+pub(super) enum Proof<'a> {
+    /// A code of a confirmed factor, or one of the codes on paper.
+    SignsIn,
+    /// The first code of this factor.
+    Confirms(&'a mfa_factor::Model),
+}
+
+/// What a right code leads to.
+pub(super) struct Accepted {
+    pub(super) cookies: AppendHeaders<[(HeaderName, HeaderValue); 2]>,
+    /// New codes on paper, to be shown once.
+    pub(super) codes: Vec<String>,
+    /// All of it, still to be committed.
+    pub(super) tx: FormTx,
+}
+
+/// Checks a code; a right one confirms the factor where that is still to be done, and completes the sign-in.
+pub(super) async fn accept(
+    state: &AppState,
+    (visit, visitor): (&Visit, &Visitor),
+    signed: &Signed,
+    proof: Proof<'_>,
+    form: &Fields,
+) -> Result<Option<Accepted>, AdminError> {
+    let (key, user) = (&state.config.secret_key, &signed.user);
+    let bucket = format!("admin-code:{}", user.id);
+    allowed(state.limiter.check(&bucket, CODES).await)?;
+    // Whoever is signed in is known; who has only shown the password is a stranger, or comes from where the account was.
+    let guesser = match &visitor.sign_in {
+        SignIn::Complete(_) => Guesser::Known { user_id: user.id },
+        _ => attempts::guesser(&state.db, key, (visit, visitor), &user.email_key, Some(user)).await?,
+    };
+    let attempt = state
+        .limiter
+        .try_code(&state.config.rate_limits, guesser, user.id)
+        .await;
+    let attempt = attempt.map_err(AdminError::too_many)?;
+    let (tx, code) = (form.begin(state).await?, form.get("code").unwrap_or_default());
+    let (right, change) = match proof {
+        Proof::Confirms(factor) => (
+            mfa::confirm(&**tx, key, factor, code)
+                .await
+                .map_err(anyhow::Error::from)?,
+            Some(MfaChange::Added),
+        ),
+        Proof::SignsIn
+            if mfa::verify(&**tx, key, user.id, code)
+                .await
+                .map_err(anyhow::Error::from)? =>
+        {
+            (true, None)
+        }
+        Proof::SignsIn => (
+            mfa::use_recovery_code(&**tx, key, user.id, code).await?,
+            Some(MfaChange::RecoveryCodeUsed),
+        ),
+    };
+    if !right {
+        tx.rollback().await?;
+        attempts::refused(state, visit, Some(user), "code").await?;
+        return Ok(None);
+    }
+    attempt.succeeded().await;
+    let actor = visit.actor(user.id, &user.email);
+    if let Some(change) = change {
+        note(&tx, &actor, user, change).await?;
+    }
+    let mut codes = vec![];
+    if matches!(proof, Proof::Confirms(_)) && mfa::count_recovery_codes(&**tx, user.id).await? == 0 {
+        codes = mfa::make_recovery_codes(&**tx, key, user.id).await?;
+    }
+    let token = session::complete(&**tx, signed.id).await?;
+    if !matches!(visitor.sign_in, SignIn::Complete(_)) {
+        attempts::signed_in(&tx, visit, user).await?;
+    }
+    Ok(Some(Accepted {
+        cookies: AppendHeaders([
+            (SET_COOKIE, SESSION.set(token.as_str(), state.is_https())),
+            (SET_COOKIE, device::cookie(state, user)),
+        ]),
+        codes,
+        tx,
+    }))
+}
+
+/// Writes down a change of somebody's second factor, and tells the owner by mail.
+pub(crate) async fn note(tx: &Tx, actor: &Actor, user: &user::Model, change: MfaChange) -> Result<(), AdminError> {
+    let action = match change {
+        MfaChange::Added => "second_factor_added",
+        MfaChange::Removed => "second_factor_removed",
+        MfaChange::RecoveryCodesMade => "recovery_codes_made",
+        MfaChange::RecoveryCodeUsed => "recovery_code_used",
+    };
+    let entry = Entry {
+        action,
+        object_type: "user",
+        object_id: Some(user.id.to_string()),
+        object_label: Some(user.email.clone()),
+        ..Entry::default()
+    };
+    audit::record(&**tx, actor, entry).await?;
+    let told = MfaChanged {
+        user_id: user.id,
+        change,
+    };
+    enqueue_with(tx, told, Options::default().actor(actor.word()))
+        .await
+        .map_err(anyhow::Error::from)?;
+    Ok(())
+}

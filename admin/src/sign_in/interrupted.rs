@@ -1,0 +1,60 @@
+//! Asks a visitor who sends a form without being signed in to do so, and keeps the form for them.
+
+use axum::{
+    body::Bytes,
+    extract::{FromRequest, Request},
+    http::header::CONTENT_TYPE,
+    response::Response,
+};
+use usher_admin_engine::{AdminError, Fields, Visit, allowed, csrf};
+use usher_shared::foundation::rate_limit::{Policy, bucket};
+
+use super::{
+    code, enrol, login_page, next, reauth, saved_form,
+    visitor::{SignIn, Visitor},
+};
+use crate::state::AppState;
+
+const SIGN_IN: &str = "You were signed out before this form was sent. Sign in, and you get it back.";
+const PASSWORDS: &str =
+    "You were signed out before this form was sent, and passwords aren't kept. Sign in, then try again.";
+const TOO_LARGE: &str = "You were signed out before this form was sent, and it was too large to keep. Sign in, go back in your \
+    browser, and send it again.";
+const FILE: &str = "You were signed out before the file was sent. Sign in, then choose the file again.";
+
+/// Asks whoever sends a form without being signed in to do so, and keeps the form for them. `to` is where they are sent
+/// when there is nothing to keep.
+pub(crate) async fn ask(state: &AppState, request: Request, to: &str) -> Result<Response, AdminError> {
+    let elsewhere = || AdminError::SignIn(to.to_owned());
+    let visit = request.extensions().get::<Visit>().cloned().ok_or_else(elsewhere)?;
+    let visitor = request.extensions().get::<Visitor>().cloned().ok_or_else(elsewhere)?;
+    csrf::check_origin(request.headers(), &state.config.admin_url)?;
+    let media_type = request
+        .headers()
+        .get(CONTENT_TYPE)
+        .and_then(|value| value.to_str().ok());
+    if media_type.is_some_and(|media_type| media_type.starts_with("multipart/form-data")) {
+        return Ok(visit.say_warning(FILE.to_owned(), &format!("/admin/login?{}", next::query(&visit.path))));
+    }
+    let quota = state.config.rate_limits.quota(Policy::Anonymous);
+    allowed(state.limiter.check_here(&bucket::anonymous(visit.address), quota))?;
+    let Ok(body) = Bytes::from_request(request, state).await else {
+        return Ok(visit.say_warning(TOO_LARGE.to_owned(), to));
+    };
+    let fields = Fields::parse(&body);
+    let author = csrf::author(&state.config.secret_key, fields.get(csrf::FIELD).unwrap_or_default());
+    let user_id = author.ok_or_else(elsewhere)?;
+    let waiting = reauth::told(&visit.path, &fields);
+    let words = if waiting.lost { PASSWORDS } else { SIGN_IN };
+    let Some(sealed) = saved_form::seal(state, user_id, waiting) else {
+        return Ok(visit.say_warning(TOO_LARGE.to_owned(), to));
+    };
+    match &visitor.sign_in {
+        SignIn::Nobody => login_page::ask(state, &visit, &sealed, words),
+        SignIn::OwesCode(signed) if signed.user.id == user_id => code::ask(state, &visit, "", Some(&sealed), None),
+        SignIn::OwesFactor(signed) if signed.user.id == user_id => {
+            enrol::ask(state, &state.db, &visit, (&signed.user, signed.id), "", Some(&sealed)).await
+        }
+        _ => Err(elsewhere()),
+    }
+}

@@ -1,0 +1,226 @@
+//! The outermost layer around the pages: it finds out once, before any handler, who a request is from and what their
+//! cookies say, and draws the error page when a handler returns an error.
+
+use std::{
+    net::{IpAddr, Ipv4Addr, SocketAddr},
+    sync::Arc,
+};
+
+use axum::{
+    extract::{ConnectInfo, Request, State},
+    http::{
+        HeaderMap, HeaderName, HeaderValue, Method,
+        header::{FORWARDED, SET_COOKIE, USER_AGENT},
+        request::Parts,
+    },
+    middleware::Next,
+    response::{IntoResponse, Response},
+};
+use sea_orm::DbErr;
+use usher_admin_engine::{AdminError, FLASH, Message, SentForm, Theme, Visit, csrf::Binding, new_visitor};
+use usher_shared::{
+    audit::{self, Entry, ObjectType},
+    foundation::{
+        client_address::{self, Forwarding},
+        config::StaffMfa,
+        rate_limit::bucket,
+        token::{Token, TokenKind},
+    },
+};
+use uuid::Uuid;
+
+use crate::{
+    error_page,
+    sign_in::{
+        attempts,
+        cookies::{DEVICE, SESSION, THEME, VISITOR},
+        next::{self, HOME},
+        session,
+        visitor::{SignIn, Visitor},
+    },
+    state::AppState,
+};
+
+const REQUEST_ID: HeaderName = HeaderName::from_static("x-request-id");
+const FORWARDED_FOR: HeaderName = HeaderName::from_static("x-forwarded-for");
+
+/// The layer.
+pub(crate) async fn receive(State(state): State<AppState>, request: Request, next: Next) -> Response {
+    let (mut parts, body) = request.into_parts();
+    let method = parts.method.clone();
+    let token = SESSION.read(&parts.headers, state.is_https());
+    let sign_in = match sign_in(&state, token).await {
+        Ok(sign_in) => sign_in,
+        Err(error) => {
+            let visit = visit(&state, &parts, &SignIn::Nobody);
+            return error_page::render(&error.into(), &state, &visit);
+        }
+    };
+    let visit = visit(&state, &parts, &sign_in);
+    let had_flash = FLASH.read(&parts.headers, state.is_https()).is_some();
+    let new_visitor = match &visit.csrf_binding {
+        Binding::Visitor(cookie) if visit.visitor.is_none() => Some(cookie.clone()),
+        _ => None,
+    };
+    let device = DEVICE.read(&parts.headers, state.is_https()).map(str::to_owned);
+    let visitor = Visitor { sign_in, device };
+    parts.extensions.insert(visit.clone());
+    parts.extensions.insert(visitor.clone());
+
+    let mut response = next.run(Request::from_parts(parts, body)).await;
+    if let Err(again @ (AdminError::Again(_) | AdminError::AlreadySent)) = visit.answered_elsewhere().await {
+        response = again.into_response();
+    }
+    if let Some(error) = response.extensions().get::<AdminError>().cloned() {
+        note_refusal(&state, &visit, &visitor.sign_in, &method, &error).await;
+        response = error_page::render(&error, &state, &visit);
+    }
+    let headers = response.headers_mut();
+    if let Ok(id) = HeaderValue::from_str(&visit.request_id) {
+        headers.insert(REQUEST_ID, id);
+    }
+    if let Some(cookie) = new_visitor {
+        headers.append(SET_COOKIE, VISITOR.set(&cookie, state.is_https()));
+    }
+    // A message is said once: by the page that drew it, not by a redirect on the way.
+    if had_flash && !response.status().is_redirection() {
+        response.headers_mut().append(SET_COOKIE, FLASH.clear(state.is_https()));
+    }
+    response
+}
+
+/// What the engine's pages learn of the request.
+fn visit(state: &AppState, request: &Parts, sign_in: &SignIn) -> Visit {
+    let (headers, https) = (&request.headers, state.is_https());
+    let visitor = VISITOR.read(headers, https).map(str::to_owned);
+    let csrf_binding = match sign_in.signed() {
+        Some(signed) => signed.binding(),
+        None => Binding::Visitor(visitor.clone().unwrap_or_else(new_visitor)),
+    };
+    let message = FLASH
+        .read(headers, https)
+        .and_then(|cookie| Message::open(&state.config.secret_key, &csrf_binding, cookie));
+    let path = request.uri.path_and_query();
+    let path = path.map_or_else(|| HOME.to_owned(), ToString::to_string);
+    Visit {
+        app: state.app.clone(),
+        staff: match sign_in {
+            SignIn::Complete(signed) => Some(signed.staff()),
+            _ => None,
+        },
+        account_id: sign_in.signed().map(|signed| signed.user.id),
+        sign_in_href: sign_in_href(&request.method, &path, sign_in),
+        message,
+        csrf_binding,
+        visitor,
+        theme: THEME.read(headers, https).map(Theme::parse).unwrap_or_default(),
+        address: address(state, request),
+        user_agent: text(headers, &USER_AGENT).map(|agent| agent.chars().take(500).collect()),
+        request_id: request_id(headers),
+        path,
+        session_cookie: SESSION.read(headers, https).map(str::to_owned),
+        form: SentForm::default(),
+    }
+}
+
+/// Where the visitor goes to sign in, or on with it.
+fn sign_in_href(method: &Method, path: &str, sign_in: &SignIn) -> String {
+    // Only a page can be gone back to; a form would be sent empty.
+    let next = next::query(if *method == Method::GET { path } else { HOME });
+    match sign_in {
+        SignIn::OwesCode(_) => format!("/admin/mfa?{next}"),
+        SignIn::OwesFactor(_) => format!("/admin/mfa/enrol?{next}"),
+        SignIn::Nobody | SignIn::Complete(_) => format!("/admin/login?{next}"),
+    }
+}
+
+/// Leaves a trace of what somebody was refused: a page or an act that is not theirs, a log-in that was tried too often.
+/// The page is answered whether that can be written or not.
+async fn note_refusal(state: &AppState, visit: &Visit, sign_in: &SignIn, method: &Method, error: &AdminError) {
+    let (action, why) = match error {
+        AdminError::Forbidden(why) => ("access_refused", why.clone()),
+        AdminError::StaleForm => (
+            "access_refused",
+            "the form's token is missing, old or another visitor's".to_owned(),
+        ),
+        AdminError::TooMany(seconds) => (
+            "attempt_refused",
+            format!("too many attempts; {seconds} seconds to wait"),
+        ),
+        _ => return,
+    };
+    let signed = sign_in.signed();
+    let (whose, actor) = match signed {
+        Some(signed) => (
+            format!("user:{}", signed.user.id),
+            visit.actor(signed.user.id, &signed.user.email),
+        ),
+        None => (bucket::network(visit.address).to_string(), attempts::anonymous(visit)),
+    };
+    // What stands behind the question mark was typed, and people type what is nobody's business.
+    let path = visit.path.split('?').next().unwrap_or_default();
+    let entry = Entry {
+        action,
+        object_type: ObjectType::Request.as_str(),
+        object_label: Some(format!("{method} {path}").chars().take(200).collect()),
+        reason: Some(why),
+        ..Entry::default()
+    };
+    if let Err(error) = audit::record_refusal(&state.limiter, &state.db, &whose, &actor, entry).await {
+        tracing::warn!(%error, "a refusal could not be written down");
+    }
+}
+
+async fn sign_in(state: &AppState, cookie: Option<&str>) -> Result<SignIn, DbErr> {
+    let Some(token) = cookie.and_then(|text| Token::parse(TokenKind::AdminSession, text)) else {
+        return Ok(SignIn::Nobody);
+    };
+    let Some(signed) = session::load(&state.db, &token).await?.map(Arc::new) else {
+        return Ok(SignIn::Nobody);
+    };
+    let required = state.config.staff_mfa == StaffMfa::Required && signed.user.is_superuser;
+    Ok(match (signed.mfa_at.is_some(), signed.has_factor) {
+        (true, _) => SignIn::Complete(signed),
+        (false, true) => SignIn::OwesCode(signed),
+        (false, false) if required => SignIn::OwesFactor(signed),
+        (false, false) => SignIn::Complete(signed),
+    })
+}
+
+fn address(state: &AppState, request: &Parts) -> IpAddr {
+    let peer = request
+        .extensions
+        .get::<ConnectInfo<SocketAddr>>()
+        .map(|info| info.0.ip());
+    let peer = peer.unwrap_or(IpAddr::V4(Ipv4Addr::LOCALHOST));
+    let lines = |name| {
+        request
+            .headers
+            .get_all(name)
+            .iter()
+            .map(HeaderValue::as_bytes)
+            .collect()
+    };
+    let forwarding = Forwarding {
+        x_forwarded_for: lines(FORWARDED_FOR),
+        forwarded: lines(FORWARDED),
+    };
+    client_address::client_address(peer, &forwarding, &state.config.trusted_proxies).noted(&state.metrics)
+}
+
+/// The caller's id where it is a plain word, else a new one.
+fn request_id(headers: &HeaderMap) -> String {
+    let is_plain = |id: &&str| {
+        (1..=128).contains(&id.len())
+            && id
+                .bytes()
+                .all(|byte| byte.is_ascii_alphanumeric() || b"-_.".contains(&byte))
+    };
+    text(headers, &REQUEST_ID)
+        .filter(is_plain)
+        .map_or_else(|| Uuid::now_v7().to_string(), str::to_owned)
+}
+
+fn text<'a>(headers: &'a HeaderMap, name: &HeaderName) -> Option<&'a str> {
+    headers.get(name).and_then(|value| value.to_str().ok())
+}
