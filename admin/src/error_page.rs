@@ -10,10 +10,8 @@ use axum::{
 };
 use usher_admin_engine::{AdminError, Shell, Visit, page};
 
-use crate::{
-    sign_in::{reauth, saved_form},
-    state::AppState,
-};
+use crate::sign_in::{reauth, saved_form};
+use crate::state::AppState;
 
 #[derive(Template)]
 #[template(path = "error.html")]

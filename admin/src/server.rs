@@ -24,14 +24,11 @@ use usher_shared::{
 
 use usher_admin_engine::{AdminError, missing_indexes, routes, serve_asset};
 
-use crate::{
-    health,
-    pages::{account, dashboard, impersonation, jobs_overview, mail_body, theme, user_import},
-    routes::Routes,
-    sign_in::{code, enrol, login, reauth},
-    state::AppState,
-    visit,
-};
+use crate::pages::{account, dashboard, impersonation, jobs_overview, mail_body, theme, user_import};
+use crate::routes::Routes;
+use crate::sign_in::{code, enrol, login, reauth};
+use crate::state::AppState;
+use crate::{health, visit};
 
 /// A form is far smaller.
 const MAX_BODY_BYTES: usize = 1024 * 1024;

@@ -5,10 +5,8 @@ use std::{ops::Deref, sync::Arc};
 use usher_admin_engine::{AdminContext, Site, is_https};
 use usher_shared::{AppContext, foundation::metrics::Room};
 
-use crate::{
-    models,
-    pages::{queue_figures, series},
-};
+use crate::models;
+use crate::pages::{queue_figures, series};
 
 /// The shared parts of the admin. Cheap to clone.
 #[derive(Clone, Debug)]

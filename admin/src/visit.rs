@@ -29,17 +29,12 @@ use usher_shared::{
 };
 use uuid::Uuid;
 
-use crate::{
-    error_page,
-    sign_in::{
-        attempts,
-        cookies::{DEVICE, SESSION, THEME, VISITOR},
-        next::{self, HOME},
-        session,
-        visitor::{SignIn, Visitor},
-    },
-    state::AppState,
-};
+use crate::error_page;
+use crate::sign_in::cookies::{DEVICE, SESSION, THEME, VISITOR};
+use crate::sign_in::next::{self, HOME};
+use crate::sign_in::visitor::{SignIn, Visitor};
+use crate::sign_in::{attempts, session};
+use crate::state::AppState;
 
 const REQUEST_ID: HeaderName = HeaderName::from_static("x-request-id");
 const FORWARDED_FOR: HeaderName = HeaderName::from_static("x-forwarded-for");

@@ -64,14 +64,12 @@ impl AdminError {
     }
 
     /// An attempt over its limit.
-    #[must_use]
     pub fn too_many(decision: Decision) -> Self {
         let wait = decision.retry_after + Duration::from_millis(999);
         Self::TooMany(wait.as_secs().max(1))
     }
 
     /// Seconds after which the request may be repeated.
-    #[must_use]
     pub fn retry_after(&self) -> Option<u64> {
         match self {
             Self::TooMany(seconds) => Some(*seconds),
@@ -80,7 +78,6 @@ impl AdminError {
         }
     }
 
-    #[must_use]
     pub fn status(&self) -> StatusCode {
         match self {
             Self::SignIn(_) => StatusCode::SEE_OTHER,
@@ -98,7 +95,6 @@ impl AdminError {
     }
 
     /// What happened, and what to do.
-    #[must_use]
     pub fn words(&self) -> (&'static str, String) {
         match self {
             Self::SignIn(_) => ("Sign in", "Sign in to see this page.".to_owned()),

@@ -3,15 +3,11 @@
 
 use sea_orm::DbBackend;
 
+use crate::declare::{model::Model, site::Site, spec::Kind};
+use crate::lists::keyset::{Cursor, Order};
+use crate::lists::query::{BadQuery, ListQuery};
+use crate::lists::search;
 use crate::request::sent::Fields;
-use crate::{
-    declare::{model::Model, site::Site, spec::Kind},
-    lists::{
-        keyset::{Cursor, Order},
-        query::{BadQuery, ListQuery},
-        search,
-    },
-};
 
 /// A model's number, then the query of its list's address.
 ///

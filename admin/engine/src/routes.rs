@@ -2,10 +2,8 @@
 
 use axum::routing::{MethodRouter, get, post};
 
-use crate::{
-    context::AdminContext,
-    pages::{action, autocomplete, columns, confirm, delete, export, history, list, object, object_export},
-};
+use crate::context::AdminContext;
+use crate::pages::{action, autocomplete, columns, confirm, delete, export, history, list, object, object_export};
 
 /// The pages of every registered model, each with its path. All of them are for signed-in staff: the application adds
 /// them to its router behind its own check, and the handlers ask for the permission.

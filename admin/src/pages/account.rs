@@ -23,13 +23,9 @@ use usher_shared::{
 };
 use uuid::Uuid;
 
-use crate::{
-    sign_in::{
-        factor_check::{codes_page, note},
-        visitor::SignedIn,
-    },
-    state::AppState,
-};
+use crate::sign_in::factor_check::{codes_page, note};
+use crate::sign_in::visitor::SignedIn;
+use crate::state::AppState;
 use usher_admin_engine::{AdminError, Cell, Posted, Shell, Staff, Visit, page, short_time};
 
 #[derive(Template)]

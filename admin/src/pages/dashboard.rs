@@ -16,13 +16,9 @@ use usher_shared::{
     },
 };
 
-use crate::{
-    pages::{
-        plot::{Plot, Point},
-        series::{self, Counted, Series},
-    },
-    state::AppState,
-};
+use crate::pages::plot::{Plot, Point};
+use crate::pages::series::{self, Counted, Series};
+use crate::state::AppState;
 use usher_admin_engine::{
     AdminError, Cell, EXACT_UP_TO, Operation, Shell, Staff, Tone, Visit, capitalised, grouped, page, short_time,
 };

@@ -14,13 +14,9 @@ use usher_shared::{
     jobs,
 };
 
-use crate::{
-    pages::{
-        plot::{Plot, Point},
-        queue_figures::{Found, Range, found},
-    },
-    state::AppState,
-};
+use crate::pages::plot::{Plot, Point};
+use crate::pages::queue_figures::{Found, Range, found};
+use crate::state::AppState;
 use usher_admin_engine::{AdminError, Cell, Posted, Shell, Staff, Visit, grouped, page};
 
 #[derive(Template)]

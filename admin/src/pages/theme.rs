@@ -7,10 +7,8 @@ use axum::{
 };
 use usher_admin_engine::{AdminError, Posted, Theme};
 
-use crate::{
-    sign_in::{cookies::THEME, next::own_address},
-    state::AppState,
-};
+use crate::sign_in::{cookies::THEME, next::own_address};
+use crate::state::AppState;
 
 /// `POST /admin/theme`
 pub(crate) async fn switch(State(state): State<AppState>, Posted(form): Posted) -> Result<Response, AdminError> {

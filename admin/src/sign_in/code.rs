@@ -13,13 +13,10 @@ use usher_shared::{
     foundation::{config::StaffMfa, entity::user},
 };
 
-use super::{
-    factor_check::{Accepted, Proof, WRONG_CODE, accept},
-    login_page,
-    next::{self, Next, own_address},
-    saved_form,
-    visitor::{SignIn, Visitor},
-};
+use super::factor_check::{Accepted, Proof, WRONG_CODE, accept};
+use super::next::{self, Next, own_address};
+use super::visitor::{SignIn, Visitor};
+use super::{login_page, saved_form};
 use crate::state::AppState;
 
 const SIGNED_OUT: &str = "You were signed out. Sign in, and you get your form back.";

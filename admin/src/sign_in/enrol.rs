@@ -20,13 +20,10 @@ use usher_shared::{
 };
 use uuid::Uuid;
 
-use super::{
-    factor_check::{Accepted, Proof, WRONG_CODE, accept, codes_page},
-    next::{self, Next},
-    saved_form,
-    session::Signed,
-    visitor::{SignIn, Visitor},
-};
+use super::factor_check::{Accepted, Proof, WRONG_CODE, accept, codes_page};
+use super::next::{self, Next};
+use super::visitor::{SignIn, Visitor};
+use super::{saved_form, session::Signed};
 use crate::state::AppState;
 
 const TOO_LATE: &str =

@@ -16,14 +16,10 @@ use usher_shared::{
     jobs::{MfaChange, MfaChanged, Options, Tx, enqueue_with},
 };
 
-use super::{
-    attempts,
-    cookies::SESSION,
-    device,
-    next::own_address,
-    session::{self, Signed},
-    visitor::{SignIn, Visitor},
-};
+use super::session::{self, Signed};
+use super::visitor::{SignIn, Visitor};
+use super::{attempts, device};
+use super::{cookies::SESSION, next::own_address};
 use crate::state::AppState;
 
 /// Codes tried for one account, right ones too. How many may be wrong is one rule with the API.

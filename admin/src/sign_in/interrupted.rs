@@ -9,10 +9,8 @@ use axum::{
 use usher_admin_engine::{AdminError, Fields, Visit, allowed, csrf};
 use usher_shared::foundation::rate_limit::{Policy, bucket};
 
-use super::{
-    code, enrol, login_page, next, reauth, saved_form,
-    visitor::{SignIn, Visitor},
-};
+use super::visitor::{SignIn, Visitor};
+use super::{code, enrol, login_page, next, reauth, saved_form};
 use crate::state::AppState;
 
 const SIGN_IN: &str = "You were signed out before this form was sent. Sign in, and you get it back.";

@@ -18,17 +18,12 @@ use usher_shared::{
     jobs::Tx,
 };
 
-use super::{
-    attempts::{guesser, record, refused, signed_in},
-    code,
-    cookies::SESSION,
-    device, enrol,
-    login_page::login_page,
-    next::{self, Next, own_address},
-    saved_form,
-    session::{self, Signed},
-    visitor::{SignIn, Visitor},
-};
+use super::attempts::{guesser, record, refused, signed_in};
+use super::next::{self, Next, own_address};
+use super::session::{self, Signed};
+use super::visitor::{SignIn, Visitor};
+use super::{code, device, enrol, saved_form};
+use super::{cookies::SESSION, login_page::login_page};
 use crate::state::AppState;
 
 const REFUSED: &str = "Email or password is wrong, or the account may not sign in here.";

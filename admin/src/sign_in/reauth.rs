@@ -13,11 +13,8 @@ use usher_shared::{
     foundation::rate_limit::Guesser,
 };
 
-use super::{
-    attempts,
-    next::{Next, own_address},
-    visitor::SignedIn,
-};
+use super::next::{Next, own_address};
+use super::{attempts, visitor::SignedIn};
 use crate::state::AppState;
 
 /// Names of the page's own fields, which no form of the engine has.

@@ -568,7 +568,7 @@ async fn every_form_does_what_it_asks_once_however_often_it_is_sent(db: TestDb) 
         let models = if route.contains("{model}") { &MODELS[..] } else { &[""] };
         for model in models {
             number += 1;
-            let Some(form) = (World { app: &app, number }).form(route, model).await else {
+            let Some(form) = (World { app: &app, number }).form(&route, model).await else {
                 continue;
             };
             let (what, token) = (format!("POST {}", form.path), form.visitor.token());
@@ -610,7 +610,10 @@ async fn every_form_does_what_it_asks_once_however_often_it_is_sent(db: TestDb) 
             );
 
             number += 1;
-            let form = (World { app: &app, number }).form(route, model).await.expect("another");
+            let form = (World { app: &app, number })
+                .form(&route, model)
+                .await
+                .expect("another");
             let before = rows(&app).await;
             let token = form.visitor.token();
             let answers = join_all((0..10).map(|_| form.send(&token, &[]))).await;

@@ -7,12 +7,9 @@ use sea_orm::sea_query::SelectStatement;
 use usher_shared::AppContext;
 use uuid::Uuid;
 
-use super::{
-    deletion::DELETE,
-    model::Model,
-    params::{Answers, Ask},
-    saving::{Answer, Saving},
-};
+use super::params::{Answers, Ask};
+use super::saving::{Answer, Saving};
+use super::{deletion::DELETE, model::Model};
 use crate::rows::row::Row;
 
 /// Enqueues the job that runs an action on all objects of a select of ids; returns its id and the number of objects.

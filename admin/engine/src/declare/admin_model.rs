@@ -3,23 +3,15 @@
 use sea_orm::{DbErr, EntityName, EntityTrait, IdenStatic, Iterable, PrimaryKeyToColumn};
 use usher_shared::{AppContext, foundation::config::Config};
 
+use super::meta::{Meta, Operation};
+use super::saving::{Answer, Change, Saving};
+use super::spec::{SearchBy, Spec};
 use super::{
-    action::Action,
-    checklist::Ticks,
-    deletion::Deletion,
-    field::Field,
-    inline::Inline,
-    many_to_many::Across,
-    meta::{Meta, Operation},
-    model::Model,
-    panel::Panel,
-    saving::{Answer, Change, Saving},
-    spec::{SearchBy, Spec},
+    action::Action, checklist::Ticks, deletion::Deletion, field::Field, inline::Inline, many_to_many::Across,
+    model::Model, panel::Panel,
 };
-use crate::{
-    request::staff::Staff,
-    rows::{draft::Draft, row::Row},
-};
+use crate::request::staff::Staff;
+use crate::rows::{draft::Draft, row::Row};
 
 /// How the admin shows and changes one table. `field` classifies every column, so that a new column does not compile until
 /// somebody decides who sees it.

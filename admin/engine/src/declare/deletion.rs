@@ -5,18 +5,12 @@ use sea_orm::{
     sea_query::{Alias, Condition, Expr, ExprTrait, Query},
 };
 
-use super::{
-    action::{Acting, Action, Enqueue, Ran},
-    model::Model,
-    params::Ask,
-    saving::Answer,
-};
-use crate::{
-    lists::count::{Count, EXACT_UP_TO},
-    request::staff::Staff,
-    rows::row::Row,
-    text::capitalised,
-};
+use super::action::{Acting, Action, Enqueue, Ran};
+use super::{model::Model, params::Ask, saving::Answer};
+use crate::lists::count::{Count, EXACT_UP_TO};
+use crate::request::staff::Staff;
+use crate::rows::row::Row;
+use crate::text::capitalised;
 
 /// Names of the engine's own actions.
 pub const DELETE: &str = "delete";

@@ -10,15 +10,10 @@ use sea_orm::{
 };
 use usher_shared::foundation::search::{Folded, Part};
 
-use super::{
-    by_clock::ByClock,
-    spec::{Choice, Kind, SearchBy, Spec, Spellings, label_of},
-    tone::Tone,
-};
-use crate::{
-    rows::storage::{Storage, text_of},
-    text::capitalised,
-};
+use super::spec::{Choice, Kind, SearchBy, Spec, Spellings, label_of};
+use super::{by_clock::ByClock, tone::Tone};
+use crate::rows::storage::{Storage, text_of};
+use crate::text::capitalised;
 
 /// One column's classification. Build it with a constructor, then say where it appears.
 pub struct Field<E: EntityTrait> {
@@ -142,7 +137,6 @@ impl<E: EntityTrait> Field<E> {
         Self::new(column, Kind::Choice(choices.collect()))
     }
 
-    #[must_use]
     pub fn bool(column: BoolColumn<E>) -> Self {
         Self::new(column.0, Kind::Bool)
     }
@@ -151,19 +145,16 @@ impl<E: EntityTrait> Field<E> {
         Self::new(column.column(), Kind::Int)
     }
 
-    #[must_use]
     pub fn time(column: DateTimeLikeColumn<E>) -> Self {
         Self::new(column.0, Kind::Time)
     }
 
-    #[must_use]
     pub fn json(column: JsonColumn<E>) -> Self {
         let mut field = Self::new(column.0, Kind::Json);
         field.spec.readonly = true;
         field
     }
 
-    #[must_use]
     pub fn bytes(column: BytesColumn<E>) -> Self {
         let mut field = Self::new(column.0, Kind::Bytes);
         field.spec.readonly = true;
@@ -181,13 +172,11 @@ impl<E: EntityTrait> Field<E> {
     }
 
     /// Counts changes, so that a stale save is noticed.
-    #[must_use]
     pub fn row_version(column: NumericColumn<E>) -> Self {
         Self::new(column.0, Kind::RowVersion)
     }
 
     /// The time of the last save.
-    #[must_use]
     pub fn touched(column: DateTimeLikeColumn<E>) -> Self {
         Self::new(column.0, Kind::Touched).readonly()
     }
@@ -198,73 +187,61 @@ impl<E: EntityTrait> Field<E> {
     }
 
     /// A column of the list.
-    #[must_use]
     pub fn list(self) -> Self {
         self.with(|spec| spec.listed = true)
     }
 
     /// The column of the list that names the object and links to it.
-    #[must_use]
     pub fn link(self) -> Self {
         self.list().with(|spec| spec.link = true)
     }
 
     /// A field of the form, which staff with the permission may change.
-    #[must_use]
     pub fn form(self) -> Self {
         self.with(|spec| spec.in_form = true)
     }
 
     /// A field of the form that is only shown.
-    #[must_use]
     pub fn readonly(self) -> Self {
         self.form().with(|spec| spec.readonly = true)
     }
 
     /// May be left empty, even though the column is never NULL.
-    #[must_use]
     pub fn optional(self) -> Self {
         self.with(|spec| spec.optional = true)
     }
 
     /// A change asks for the password, and the second factor, unless they were confirmed in the last minutes.
-    #[must_use]
     pub fn sensitive(self) -> Self {
         self.with(|spec| spec.sensitive = true)
     }
 
     /// A key that staff choose: only the form of a new object asks for it.
-    #[must_use]
     pub fn chosen(self) -> Self {
         self.form().with(|spec| spec.chosen = true)
     }
 
     /// A new object's form does not ask for it.
-    #[must_use]
     pub fn not_new(self) -> Self {
         self.with(|spec| spec.not_new = true)
     }
 
     /// The heading in the form under which the field appears.
-    #[must_use]
     pub fn fieldset(self, fieldset: &'static str) -> Self {
         self.with(|spec| spec.fieldset = fieldset)
     }
 
     /// The list can be filtered by it; an index on the column must serve that, unless it holds one of few values.
-    #[must_use]
     pub fn filter(self) -> Self {
         self.with(|spec| spec.filter = true)
     }
 
     /// A filter without an index: the list is read until a page is full. For words that many rows share.
-    #[must_use]
     pub fn scanned_filter(self) -> Self {
         self.filter().with(|spec| spec.scanned = true)
     }
 
     /// A filter that also requires a word in another column, as an id requires a type; one index serves both.
-    #[must_use]
     pub fn filter_beside(self, column: E::Column, word: &'static str) -> Self {
         let beside = Some((column.as_str(), word));
         self.filter().with(|spec| spec.beside = beside)
@@ -272,7 +249,6 @@ impl<E: EntityTrait> Field<E> {
 
     /// States what is true of every row with this value of a choice, for rows that are found through partial indexes:
     /// PostgreSQL does not see by itself that the parts cover everything.
-    #[must_use]
     pub fn implies(mut self, value: &str, condition: &'static str) -> Self {
         if let Kind::Choice(choices) = &mut self.spec.kind {
             for choice in choices.iter_mut().filter(|choice| choice.value == value) {
@@ -283,30 +259,25 @@ impl<E: EntityTrait> Field<E> {
     }
 
     /// The value changes with time, without being written.
-    #[must_use]
     pub fn by_clock(self, by_clock: ByClock) -> Self {
         self.with(|spec| spec.by_clock = Some(by_clock))
     }
 
     /// A filter by a word finds the rows that hold any of its spellings, and those show the first one.
-    #[must_use]
     pub fn spelt(self, spellings: Spellings) -> Self {
         self.with(|spec| spec.spellings = Some(spellings))
     }
 
     /// The list can be sorted by it; an index on the column and the primary key must serve that.
-    #[must_use]
     pub fn sort(self) -> Self {
         self.with(|spec| spec.sort = Some(spec.name))
     }
 
     /// Sorting by it sorts by another column, such as a case-folded one.
-    #[must_use]
     pub fn sort_by(self, column: E::Column) -> Self {
         self.with(|spec| spec.sort = Some(column.as_str()))
     }
 
-    #[must_use]
     pub fn search(self, search: Search<E>) -> Self {
         self.with(|spec| {
             spec.search = Some(match search {
@@ -321,19 +292,16 @@ impl<E: EntityTrait> Field<E> {
         })
     }
 
-    #[must_use]
     pub fn label(self, label: &'static str) -> Self {
         self.with(|spec| label.clone_into(&mut spec.label))
     }
 
     /// An email address: its domain is shown in Unicode, however it is stored.
-    #[must_use]
     pub fn address(self) -> Self {
         self.with(|spec| spec.address = true)
     }
 
     /// One line beside the field.
-    #[must_use]
     pub fn help(self, help: &'static str) -> Self {
         self.with(|spec| spec.help = help)
     }

@@ -5,11 +5,8 @@ use std::fmt;
 
 use sea_orm::{ConnectionTrait, DbBackend, DbErr, Statement};
 
-use crate::declare::{
-    model::Model,
-    site::Site,
-    spec::{Kind, SearchBy},
-};
+use crate::declare::spec::{Kind, SearchBy};
+use crate::declare::{model::Model, site::Site};
 
 /// A declared use of a column that no index serves.
 #[derive(Debug, PartialEq, Eq)]

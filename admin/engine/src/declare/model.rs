@@ -6,26 +6,16 @@ use sea_orm::{
 };
 use usher_shared::{AppContext, foundation::config::Config};
 
+use super::meta::{Meta, Operation};
+use super::saving::{Answer, Change, Saving};
+use super::spec::{Kind, Spec};
 use super::{
-    action::Action,
-    checklist::Ticks,
-    deletion::Deletion,
-    inline::Inline,
-    many_to_many::Across,
-    meta::{Meta, Operation},
-    panel::Panel,
-    saving::{Answer, Change, Saving},
-    spec::{Kind, Spec},
+    action::Action, checklist::Ticks, deletion::Deletion, inline::Inline, many_to_many::Across, panel::Panel,
     tone::Tone,
 };
-use crate::{
-    request::staff::Staff,
-    rows::{
-        cell::{Cell, Names},
-        draft::Draft,
-        row::Row,
-    },
-};
+use crate::request::staff::Staff;
+use crate::rows::cell::{Cell, Names};
+use crate::rows::{draft::Draft, row::Row};
 
 /// What stands beside the field of this column, by what the form shows of the others.
 pub(crate) type Notes = fn(&str, &dyn Fn(&str) -> String) -> Vec<String>;
@@ -103,7 +93,6 @@ impl Model {
         self.soft().is_some_and(|column| row.get(column).is_some())
     }
 
-    #[must_use]
     pub fn href(&self) -> String {
         format!("{}/{}", self.base, self.meta.name)
     }

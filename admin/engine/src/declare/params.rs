@@ -5,10 +5,8 @@ use std::collections::{BTreeMap, BTreeSet};
 use chrono::{DateTime, Utc};
 use usher_shared::foundation::{rules::Reason, time::now};
 
-use crate::{
-    declare::{checklist::TickOption, saving::Answer},
-    rows::{row::Row, storage::Storage},
-};
+use crate::declare::{checklist::TickOption, saving::Answer};
+use crate::rows::{row::Row, storage::Storage};
 use usher_shared::AppContext;
 
 use crate::request::{sent::Fields, staff::Staff};

@@ -1,11 +1,7 @@
 //! Every permission there is: what each registered model offers, and one for each of its actions.
 
-use crate::declare::{
-    checklist::{TickGroup, TickOption},
-    meta::Operation,
-    model::Model,
-    site::Site,
-};
+use crate::declare::checklist::{TickGroup, TickOption};
+use crate::declare::{meta::Operation, model::Model, site::Site};
 
 /// The headings of the columns that a table of permissions has.
 pub const COLUMNS: [&str; 5] = ["View", "Add", "Change", "Delete", "Export"];

@@ -2,13 +2,9 @@
 
 use sea_orm::{ColumnTrait, EntityName, EntityTrait, IdenStatic, Iterable, PrimaryKeyToColumn};
 
-use super::{
-    admin_model::{AdminModel, Column},
-    field::{Field, IdColumn},
-    inline::Inline,
-    many_to_many::Across,
-    spec::Kind,
-};
+use super::admin_model::{AdminModel, Column};
+use super::field::{Field, IdColumn};
+use super::{inline::Inline, many_to_many::Across, spec::Kind};
 use crate::{rows::storage::Storage, text::capitalised};
 
 impl<E: EntityTrait> Field<E> {

@@ -9,10 +9,8 @@ use futures::future::BoxFuture;
 use sea_orm::DbErr;
 use usher_shared::{audit::Actor, foundation::config::Config, jobs::Tx};
 
-use crate::{
-    request::staff::Staff,
-    rows::{draft::Draft, row::Row},
-};
+use crate::request::staff::Staff;
+use crate::rows::{draft::Draft, row::Row};
 
 /// See [`AdminModel::CHANGE`](super::admin_model::AdminModel::CHANGE).
 pub type Change = for<'a> fn(&'a Saving<'a>, &'a Row, &'a mut Draft) -> Answer<'a, Changed>;

@@ -2,10 +2,8 @@
 
 use sea_orm::EntityTrait;
 
-use super::{
-    admin_model::{AdminModel, erase},
-    model::Model,
-};
+use super::admin_model::{AdminModel, erase};
+use super::model::Model;
 
 /// Every registered model, in the order of the navigation.
 #[derive(Debug)]
@@ -16,7 +14,6 @@ pub struct Site {
 
 impl Site {
     /// A site without models, whose addresses begin with `base`, such as `/admin`.
-    #[must_use]
     pub fn new(base: &'static str) -> Self {
         Self { base, models: vec![] }
     }
@@ -28,7 +25,6 @@ impl Site {
         self
     }
 
-    #[must_use]
     pub fn model(&self, name: &str) -> Option<&Model> {
         self.models.iter().find(|model| model.meta.name == name)
     }
@@ -39,13 +35,11 @@ impl Site {
         self.models.iter().find(|model| model.table == table)
     }
 
-    #[must_use]
     pub fn base(&self) -> &'static str {
         self.base
     }
 
     /// The dashboard.
-    #[must_use]
     pub fn home(&self) -> String {
         format!("{}/", self.base)
     }

@@ -1,12 +1,8 @@
 //! The columns of a list: those declared, or those that a person chose.
 
-use crate::{
-    declare::{
-        model::Model,
-        spec::{Kind, Spec},
-    },
-    request::staff::Staff,
-};
+use crate::declare::model::Model;
+use crate::declare::spec::{Kind, Spec};
+use crate::request::staff::Staff;
 
 /// One column that a list can have.
 pub(crate) struct Choosable {

@@ -5,24 +5,13 @@ use sea_orm::{
     sea_query::{Expr, Func, Query},
 };
 
-use crate::{
-    declare::{
-        meta::Operation,
-        model::Model,
-        site::Site,
-        spec::{Kind, Spec},
-    },
-    lists::{
-        back::href,
-        count::EXACT_UP_TO,
-        period::Period,
-        query::{self, ListQuery, Test},
-        search,
-    },
-    request::{sent::Fields, staff::Staff},
-    rows::cell::Names,
-    text::grouped,
-};
+use crate::declare::spec::{Kind, Spec};
+use crate::declare::{meta::Operation, model::Model, site::Site};
+use crate::lists::query::{self, ListQuery, Test};
+use crate::lists::{back::href, count::EXACT_UP_TO, period::Period, search};
+use crate::request::{sent::Fields, staff::Staff};
+use crate::rows::cell::Names;
+use crate::text::grouped;
 
 /// Rows are counted up to here, then shown as "more".
 const COUNTED: u64 = EXACT_UP_TO as u64;

@@ -7,13 +7,9 @@ use sea_orm::{
     sea_query::{Condition, Expr, ExprTrait, Order as SqlOrder, SimpleExpr},
 };
 
-use crate::{
-    declare::{model::Model, spec::Spec},
-    rows::{
-        row::{Row, is_null},
-        storage::{Storage, text_of},
-    },
-};
+use crate::declare::{model::Model, spec::Spec};
+use crate::rows::row::{Row, is_null};
+use crate::rows::storage::{Storage, text_of};
 
 /// Rows on a page.
 pub(crate) const PAGE: u64 = 50;

@@ -9,23 +9,13 @@ use sea_orm::{
 use url::form_urlencoded::Serializer;
 use usher_shared::foundation::time::{first_id, now};
 
-use crate::{
-    declare::{
-        many_to_many::Across,
-        meta::Operation,
-        model::Model,
-        spec::{Kind, Spec},
-    },
-    lists::{
-        keyset::{Cursor, Direction, Order},
-        period::Period,
-    },
-    rows::{names::Reference, storage::Storage},
-};
-use crate::{
-    error::AdminError,
-    request::{sent::Fields, staff::Staff},
-};
+use crate::declare::spec::{Kind, Spec};
+use crate::declare::{many_to_many::Across, meta::Operation, model::Model};
+use crate::error::AdminError;
+use crate::lists::keyset::{Cursor, Direction, Order};
+use crate::lists::period::Period;
+use crate::request::{sent::Fields, staff::Staff};
+use crate::rows::{names::Reference, storage::Storage};
 
 /// Longer searches are cut: no word in the application is longer.
 const MAX_SEARCH_CHARS: usize = 200;

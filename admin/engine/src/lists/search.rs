@@ -12,14 +12,10 @@ use usher_shared::foundation::{
     time::now,
 };
 
-use crate::{
-    declare::{
-        model::Model,
-        spec::{Kind, SearchBy, Spec},
-    },
-    lists::period::Period,
-    rows::row::Row,
-};
+use crate::declare::model::Model;
+use crate::declare::spec::{Kind, SearchBy, Spec};
+use crate::lists::period::Period;
+use crate::rows::row::Row;
 
 /// More words than this only cost.
 const MAX_TERMS: usize = 8;

@@ -7,15 +7,11 @@ use sea_orm::{
 };
 use usher_shared::jobs::Tx;
 
-use crate::{
-    declare::model::Model,
-    lists::{back::BACK, query::ListQuery, search},
-    rows::{row::Row, storage::text_of},
-};
-use crate::{
-    error::AdminError,
-    request::{sent::Fields, staff::Staff},
-};
+use crate::declare::model::Model;
+use crate::error::AdminError;
+use crate::lists::{back::BACK, query::ListQuery, search};
+use crate::request::{sent::Fields, staff::Staff};
+use crate::rows::{row::Row, storage::text_of};
 
 /// Objects that are acted on while the browser waits; more become a job.
 pub(crate) const AT_ONCE: u64 = 500;

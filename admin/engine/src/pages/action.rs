@@ -11,30 +11,18 @@ use usher_shared::{
     foundation::{entity::job, rules::Reason},
 };
 
-use super::{
-    bulk,
-    chosen::{CONFIRMED, Chosen, FROM, chosen, way_back},
-    confirm::{self, Again},
-    seen::Seen,
-};
-use crate::{
-    context::AdminContext,
-    declare::{
-        action::{Acting, Action, Ran},
-        deletion::{DELETE, Deletion},
-        meta::Operation,
-        model::Model,
-        params::Answers,
-        saving::Saving,
-    },
-    error::AdminError,
-    lists::{
-        back::{list_of, path_segment},
-        selection::{AT_ONCE, Selection},
-    },
-    request::{form_token::FormTx, posted::Posted, staff::Staff, visit::Visit},
-    rows::row::Row,
-};
+use super::chosen::{CONFIRMED, Chosen, FROM, chosen, way_back};
+use super::confirm::{self, Again};
+use super::{bulk, seen::Seen};
+use crate::context::AdminContext;
+use crate::declare::action::{Acting, Action, Ran};
+use crate::declare::deletion::{DELETE, Deletion};
+use crate::declare::{meta::Operation, model::Model, params::Answers, saving::Saving};
+use crate::error::AdminError;
+use crate::lists::back::{list_of, path_segment};
+use crate::lists::selection::{AT_ONCE, Selection};
+use crate::request::{form_token::FormTx, posted::Posted, staff::Staff, visit::Visit};
+use crate::rows::row::Row;
 
 /// `POST {models}/actions` with `action` and one `id` for each object. All of them or none: one transaction, with an
 /// audit row for each object.

@@ -12,15 +12,13 @@ use sea_orm::{
 };
 use serde_json::json;
 
-use crate::{
-    context::AdminContext,
-    declare::{meta::Operation, model::Model},
-    error::AdminError,
-    lists::{back::path_segment, query::ListQuery, search},
-    request::{sent::Fields, staff::Staff, visit::Visit},
-    rows::row::Row,
-    shell::{frame::Shell, page},
-};
+use crate::context::AdminContext;
+use crate::declare::{meta::Operation, model::Model};
+use crate::error::AdminError;
+use crate::lists::{back::path_segment, query::ListQuery, search};
+use crate::request::{sent::Fields, staff::Staff, visit::Visit};
+use crate::rows::row::Row;
+use crate::shell::{frame::Shell, page};
 
 /// Suggestions at once.
 const SUGGESTED: u64 = 20;

@@ -4,15 +4,11 @@ use axum::response::Response;
 use sea_orm::sea_query::{Expr, Query};
 use uuid::Uuid;
 
-use crate::{
-    declare::{
-        action::{Acting, Action},
-        model::Model,
-    },
-    error::AdminError,
-    lists::selection::{AT_ONCE, Selection},
-    request::visit::Visit,
-};
+use crate::declare::action::{Acting, Action};
+use crate::declare::model::Model;
+use crate::error::AdminError;
+use crate::lists::selection::{AT_ONCE, Selection};
+use crate::request::visit::Visit;
 
 /// Enqueues the job, in the transaction of `acting`; none where the action has no job.
 pub(crate) async fn enqueue(

@@ -2,13 +2,11 @@
 
 use axum::response::Response;
 
-use crate::{
-    context::AdminContext,
-    declare::{action::Action, meta::Operation, model::Model, site::Site},
-    error::AdminError,
-    lists::back::{BACK, back_query, list_of, path_segment},
-    request::{sent::Fields, staff::Staff, visit::Visit},
-};
+use crate::context::AdminContext;
+use crate::declare::{action::Action, meta::Operation, model::Model, site::Site};
+use crate::error::AdminError;
+use crate::lists::back::{BACK, back_query, list_of, path_segment};
+use crate::request::{sent::Fields, staff::Staff, visit::Visit};
 
 /// The field that a confirmed form holds.
 pub(crate) const CONFIRMED: &str = "_confirmed";

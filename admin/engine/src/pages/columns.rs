@@ -7,13 +7,11 @@ use axum::{
 use sea_orm::{ActiveValue::Set, EntityTrait, sea_query::OnConflict};
 use usher_shared::foundation::entity::chosen_columns::{ActiveModel, Column, Entity};
 
-use crate::{
-    context::AdminContext,
-    declare::meta::Operation,
-    error::AdminError,
-    lists::back::list_of,
-    request::{posted::Posted, staff::Staff, visit::Visit},
-};
+use crate::context::AdminContext;
+use crate::declare::meta::Operation;
+use crate::error::AdminError;
+use crate::lists::back::list_of;
+use crate::request::{posted::Posted, staff::Staff, visit::Visit};
 
 /// The field that holds a chosen column.
 const COLUMN: &str = "column";

@@ -10,28 +10,19 @@ use axum::{
 };
 use sea_orm::{ConnectionTrait, DbErr};
 
-use crate::{
-    context::AdminContext,
-    declare::{
-        checklist::TickOption,
-        deletion::{DELETE, Goes, preview},
-        model::Model,
-        params::{Ask, REASON},
-    },
-    error::AdminError,
-    lists::{
-        back::BACK,
-        selection::{ALL, ID, NAMED, Selection},
-    },
-    pages::{
-        bulk,
-        chosen::{Chosen, FROM, chosen},
-        seen::{Change, SEEN, Seen},
-    },
-    request::{sent::Fields, staff::Staff, visit::Visit},
-    rows::row::Row,
-    shell::{frame::Shell, page},
-};
+use crate::context::AdminContext;
+use crate::declare::deletion::{DELETE, Goes, preview};
+use crate::declare::params::{Ask, REASON};
+use crate::declare::{checklist::TickOption, model::Model};
+use crate::error::AdminError;
+use crate::lists::back::BACK;
+use crate::lists::selection::{ALL, ID, NAMED, Selection};
+use crate::pages::bulk;
+use crate::pages::chosen::{Chosen, FROM, chosen};
+use crate::pages::seen::{Change, SEEN, Seen};
+use crate::request::{sent::Fields, staff::Staff, visit::Visit};
+use crate::rows::row::Row;
+use crate::shell::{frame::Shell, page};
 
 /// Objects that are named in words.
 const SHOWN: usize = 8;

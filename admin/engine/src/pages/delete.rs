@@ -6,23 +6,16 @@ use axum::{
     response::Response,
 };
 
-use super::{
-    action,
-    chosen::{CONFIRMED, Chosen, FROM},
-    confirm::{self, Again},
-};
-use crate::{
-    context::AdminContext,
-    declare::{
-        deletion::{DELETE, Deletion, RESTORE},
-        meta::Operation,
-        model::Model,
-    },
-    error::AdminError,
-    lists::back::{BACK, back_query},
-    request::{posted::Posted, sent::Fields, staff::Staff, visit::Visit},
-    rows::find::find,
-};
+use super::action;
+use super::chosen::{CONFIRMED, Chosen, FROM};
+use super::confirm::{self, Again};
+use crate::context::AdminContext;
+use crate::declare::deletion::{DELETE, Deletion, RESTORE};
+use crate::declare::{meta::Operation, model::Model};
+use crate::error::AdminError;
+use crate::lists::back::{BACK, back_query};
+use crate::request::{posted::Posted, sent::Fields, staff::Staff, visit::Visit};
+use crate::rows::find::find;
 
 /// `GET /admin/{models}/{id}/delete`
 pub(crate) async fn show(

@@ -17,20 +17,13 @@ use usher_shared::{
     foundation::{csv, time::now},
 };
 
-use crate::{
-    context::AdminContext,
-    error::AdminError,
-    request::{sent::Fields, staff::Staff, visit::Visit},
-};
-use crate::{
-    declare::{
-        meta::Operation,
-        model::Model,
-        spec::{Kind, Spec},
-    },
-    lists::{query::ListQuery, search},
-    rows::{row::Row, storage::text_of},
-};
+use crate::context::AdminContext;
+use crate::declare::spec::{Kind, Spec};
+use crate::declare::{meta::Operation, model::Model};
+use crate::error::AdminError;
+use crate::lists::{query::ListQuery, search};
+use crate::request::{sent::Fields, staff::Staff, visit::Visit};
+use crate::rows::{row::Row, storage::text_of};
 
 /// Rows that are in memory at once.
 pub(super) const CHUNK: u64 = 1_000;

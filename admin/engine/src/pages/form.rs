@@ -1,17 +1,11 @@
 //! A form as its template draws it: fieldsets of fields, each an input or a value that is only shown.
 
+use crate::declare::model::Model;
+use crate::declare::spec::{Kind, Spec};
 use crate::request::sent::Fields;
-use crate::{
-    declare::{
-        model::Model,
-        spec::{Kind, Spec},
-    },
-    rows::{
-        cell::{Cell, Names},
-        draft::{Draft, shown},
-        row::Row,
-    },
-};
+use crate::rows::cell::{Cell, Names};
+use crate::rows::draft::{Draft, shown};
+use crate::rows::row::Row;
 
 pub(crate) struct Fieldset {
     pub(crate) title: &'static str,

@@ -11,21 +11,15 @@ use sea_orm::{
 use serde_json::Value as Json;
 use usher_shared::{audit::spellings, foundation::entity::audit_log};
 
-use crate::{
-    context::AdminContext,
-    declare::{
-        meta::Operation,
-        model::Model,
-        site::Site,
-        spec::{Kind, Spec},
-    },
-    error::AdminError,
-    lists::back::path_segment,
-    request::{sent::Fields, staff::Staff, visit::Visit},
-    rows::{find::find, storage::text_of},
-    shell::{frame::Shell, page},
-    text::{capitalised, exact_time, short_time},
-};
+use crate::context::AdminContext;
+use crate::declare::spec::{Kind, Spec};
+use crate::declare::{meta::Operation, model::Model, site::Site};
+use crate::error::AdminError;
+use crate::lists::back::path_segment;
+use crate::request::{sent::Fields, staff::Staff, visit::Visit};
+use crate::rows::{find::find, storage::text_of};
+use crate::shell::{frame::Shell, page};
+use crate::text::{capitalised, exact_time, short_time};
 
 /// Entries on a page.
 const ENTRIES: u64 = 100;

@@ -8,16 +8,11 @@ use sea_orm::{
     sea_query::{Alias, Expr, ExprTrait, Order, Query, SelectStatement, UnionType},
 };
 
-use crate::{
-    declare::{inline::Inline, meta::Operation, model::Model, panel::Panel, site::Site, spec::Spec},
-    lists::back::path_segment,
-    request::{sent::Fields, staff::Staff},
-    rows::{
-        cell::{Cell, Names},
-        row::Row,
-        storage::Storage,
-    },
-};
+use crate::declare::{inline::Inline, meta::Operation, model::Model, panel::Panel, site::Site, spec::Spec};
+use crate::lists::back::path_segment;
+use crate::request::{sent::Fields, staff::Staff};
+use crate::rows::cell::{Cell, Names};
+use crate::rows::{row::Row, storage::Storage};
 
 /// Rows of one inline on a page.
 const ROWS: u64 = 5;

@@ -6,32 +6,21 @@ use axum::{
     response::{IntoResponse, Redirect, Response},
 };
 
-use crate::{
-    context::AdminContext,
-    declare::{
-        deletion::RESTORE,
-        meta::{Link, Operation},
-        model::Model,
-        spec::{Kind, Spec},
-    },
-    error::AdminError,
-    lists::{
-        back::{BACK, href, path_segment},
-        columns::Choosable,
-        count::Count,
-        filters::{self, FilterGroup, FilterGroups},
-        keyset::{self, Direction, Order},
-        query::{BadQuery, FACETS, ListQuery, Test},
-        search,
-    },
-    request::{sent::Fields, staff::Staff, visit::Visit},
-    rows::{
-        cell::{Cell, Names},
-        names::{names, reference},
-        row::Row,
-    },
-    shell::{frame::Shell, page},
-};
+use crate::context::AdminContext;
+use crate::declare::meta::{Link, Operation};
+use crate::declare::spec::{Kind, Spec};
+use crate::declare::{deletion::RESTORE, model::Model};
+use crate::error::AdminError;
+use crate::lists::back::{BACK, href, path_segment};
+use crate::lists::filters::{self, FilterGroup, FilterGroups};
+use crate::lists::keyset::{self, Direction, Order};
+use crate::lists::query::{BadQuery, FACETS, ListQuery, Test};
+use crate::lists::{columns::Choosable, count::Count, search};
+use crate::request::{sent::Fields, staff::Staff, visit::Visit};
+use crate::rows::cell::{Cell, Names};
+use crate::rows::names::{names, reference};
+use crate::rows::row::Row;
+use crate::shell::{frame::Shell, page};
 
 #[derive(Template)]
 #[template(path = "list.html")]

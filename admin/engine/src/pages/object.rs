@@ -6,20 +6,15 @@ use axum::{
     response::Response,
 };
 
-use super::{
-    history,
-    object_page::Drawing,
-    save::{self, Outcome},
-};
-use crate::{
-    context::AdminContext,
-    declare::{meta::Operation, model::Model, site::Site},
-    error::AdminError,
-    lists::back::{BACK, back_query, path_segment},
-    request::{posted::Posted, sent::Fields, staff::Staff, visit::Visit},
-    rows::find::find,
-    shell::page,
-};
+use super::save::{self, Outcome};
+use super::{history, object_page::Drawing};
+use crate::context::AdminContext;
+use crate::declare::{meta::Operation, model::Model, site::Site};
+use crate::error::AdminError;
+use crate::lists::back::{BACK, back_query, path_segment};
+use crate::request::{posted::Posted, sent::Fields, staff::Staff, visit::Visit};
+use crate::rows::find::find;
+use crate::shell::page;
 
 /// `GET /admin/{models}/new`; fields can be prefilled by `?field=value`.
 pub(crate) async fn blank(

@@ -17,14 +17,12 @@ use usher_shared::{
     foundation::time::now,
 };
 
-use crate::{
-    context::AdminContext,
-    declare::{inline::Inline, meta::Operation, model::Model},
-    error::AdminError,
-    pages::export::{CHUNK, json_object},
-    request::{staff::Staff, visit::Visit},
-    rows::{find::find, row::Row},
-};
+use crate::context::AdminContext;
+use crate::declare::{inline::Inline, meta::Operation, model::Model};
+use crate::error::AdminError;
+use crate::pages::export::{CHUNK, json_object};
+use crate::request::{staff::Staff, visit::Visit};
+use crate::rows::{find::find, row::Row};
 
 /// `GET /admin/{models}/{id}/export.json`: the object, then a list for each inline that this person may export.
 pub(crate) async fn export(

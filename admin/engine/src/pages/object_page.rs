@@ -3,34 +3,19 @@
 use askama::Template;
 use sea_orm::DbErr;
 
-use super::{
-    chosen::FROM,
-    form::{Fieldset, Filled, Input, fieldsets},
-    history, inlines,
-    save::Difference,
-    seen::Seen,
-};
-use crate::{
-    context::AdminContext,
-    declare::{
-        action::Action,
-        checklist::TickTable,
-        deletion::{DELETE, Deletion, RESTORE},
-        meta::Operation,
-        model::Model,
-        panel::Panel,
-    },
-    error::AdminError,
-    lists::back::{BACK, back_query, path_segment},
-    request::{sent::Fields, staff::Staff, visit::Visit},
-    rows::{
-        cell::{Cell, Names},
-        draft::Draft,
-        names::{names, reference},
-        row::Row,
-    },
-    shell::frame::Shell,
-};
+use super::form::{Fieldset, Filled, Input, fieldsets};
+use super::{chosen::FROM, save::Difference, seen::Seen};
+use super::{history, inlines};
+use crate::context::AdminContext;
+use crate::declare::deletion::{DELETE, Deletion, RESTORE};
+use crate::declare::{action::Action, checklist::TickTable, meta::Operation, model::Model, panel::Panel};
+use crate::error::AdminError;
+use crate::lists::back::{BACK, back_query, path_segment};
+use crate::request::{sent::Fields, staff::Staff, visit::Visit};
+use crate::rows::cell::{Cell, Names};
+use crate::rows::names::{names, reference};
+use crate::rows::{draft::Draft, row::Row};
+use crate::shell::frame::Shell;
 
 #[derive(Template)]
 #[template(path = "object.html")]

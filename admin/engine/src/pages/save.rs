@@ -12,24 +12,14 @@ use usher_shared::{
     foundation::time::now,
 };
 
-use crate::{
-    context::AdminContext,
-    declare::{
-        meta::Operation,
-        model::Model,
-        saving::{Changed, Saving},
-        spec::Kind,
-    },
-    error::AdminError,
-    request::{form_token::FormTx, sent::Fields, staff::Staff, visit::Visit},
-    rows::{
-        cell::{Cell, Names},
-        draft::{Draft, shown},
-        find::find,
-        row::Row,
-        storage::text_of,
-    },
-};
+use crate::context::AdminContext;
+use crate::declare::saving::{Changed, Saving};
+use crate::declare::{meta::Operation, model::Model, spec::Kind};
+use crate::error::AdminError;
+use crate::request::{form_token::FormTx, sent::Fields, staff::Staff, visit::Visit};
+use crate::rows::cell::{Cell, Names};
+use crate::rows::draft::{Draft, shown};
+use crate::rows::{find::find, row::Row, storage::text_of};
 
 /// How a save of an existing object ended.
 pub(crate) enum Outcome {

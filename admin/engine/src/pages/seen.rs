@@ -6,18 +6,11 @@ use std::collections::BTreeMap;
 use sea_orm::DbErr;
 use serde::{Deserialize, Serialize};
 
-use crate::{
-    context::AdminContext,
-    request::{sent::Fields, staff::Staff},
-};
-use crate::{
-    declare::{action::Action, checklist::TickOption, model::Model, params::Ask, spec::Kind},
-    rows::{
-        cell::{Cell, Names},
-        draft::shown,
-        row::Row,
-    },
-};
+use crate::context::AdminContext;
+use crate::declare::{action::Action, checklist::TickOption, model::Model, params::Ask, spec::Kind};
+use crate::request::{sent::Fields, staff::Staff};
+use crate::rows::cell::{Cell, Names};
+use crate::rows::{draft::shown, row::Row};
 
 /// The field that carries it.
 pub(crate) const SEEN: &str = "_seen";

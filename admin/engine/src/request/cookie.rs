@@ -19,7 +19,6 @@ pub const FLASH: Cookie = Cookie {
 };
 
 /// Whether browsers reach the admin by HTTPS, so that cookies can be confined to it.
-#[must_use]
 pub fn is_https(config: &Config) -> bool {
     config.admin_url.starts_with("https://")
 }
@@ -30,7 +29,6 @@ impl Cookie {
     }
 
     /// Its value in a request.
-    #[must_use]
     pub fn read(self, headers: &HeaderMap, https: bool) -> Option<&str> {
         let name = self.full_name(https);
         let lines = headers.get_all(COOKIE).iter().filter_map(|line| line.to_str().ok());
@@ -42,13 +40,11 @@ impl Cookie {
     }
 
     /// `Set-Cookie` for a value of base64url or token characters.
-    #[must_use]
     pub fn set(self, value: &str, https: bool) -> HeaderValue {
         self.header(value, self.max_age, https)
     }
 
     /// `Set-Cookie` that removes it.
-    #[must_use]
     pub fn clear(self, https: bool) -> HeaderValue {
         self.header("", Some(0), https)
     }

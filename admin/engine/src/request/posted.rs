@@ -9,11 +9,9 @@ use multer::{Constraints, Multipart, SizeLimit};
 use usher_serve::is_plain;
 use usher_shared::foundation::rate_limit::{Policy, bucket};
 
-use super::{
-    csrf::{self, Binding, Origin},
-    sent::{Fields, SAVED_FORM},
-    visit::{Visit, new_visitor},
-};
+use super::csrf::{self, Binding, Origin};
+use super::sent::{Fields, SAVED_FORM};
+use super::visit::{Visit, new_visitor};
 use crate::error::{AdminError, allowed};
 
 /// The fields of a form that this visitor's own page sent.

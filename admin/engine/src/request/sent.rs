@@ -25,7 +25,6 @@ pub struct Fields {
 }
 
 impl Fields {
-    #[must_use]
     pub fn parse(encoded: &[u8]) -> Self {
         Self {
             pairs: url::form_urlencoded::parse(encoded).into_owned().collect(),
@@ -42,7 +41,6 @@ impl Fields {
     }
 
     /// These fields instead of the ones that were sent, as the same form.
-    #[must_use]
     pub(crate) fn instead_of(self, sent: &Self) -> Self {
         Self {
             token: sent.token.clone(),
@@ -50,7 +48,6 @@ impl Fields {
         }
     }
 
-    #[must_use]
     pub fn get(&self, name: &str) -> Option<&str> {
         self.iter().find(|(key, _)| *key == name).map(|(_, value)| value)
     }
@@ -59,7 +56,6 @@ impl Fields {
         self.iter().filter(move |(key, _)| *key == name).map(|(_, value)| value)
     }
 
-    #[must_use]
     pub fn into_pairs(self) -> Vec<(String, String)> {
         self.pairs
     }

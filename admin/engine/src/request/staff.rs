@@ -42,50 +42,41 @@ pub struct ActingFor {
 pub struct Staff(Arc<Person>);
 
 impl Staff {
-    #[must_use]
     pub fn new(person: Person) -> Self {
         Self(Arc::new(person))
     }
 
-    #[must_use]
     pub fn id(&self) -> i64 {
         self.0.id
     }
 
-    #[must_use]
     pub fn name(&self) -> &str {
         &self.0.name
     }
 
-    #[must_use]
     pub fn email(&self) -> &str {
         &self.0.email
     }
 
-    #[must_use]
     pub fn session_id(&self) -> Uuid {
         self.0.session_id
     }
 
-    #[must_use]
     pub fn is_superuser(&self) -> bool {
         self.0.is_superuser
     }
 
     /// Whether the account has a second factor.
-    #[must_use]
     pub fn has_factor(&self) -> bool {
         self.0.has_factor
     }
 
     /// The person as the rules about permissions see them.
-    #[must_use]
     pub fn holder(&self) -> &Holder {
         &self.0.holder
     }
 
     /// Whether a role gives this permission, such as `users.change`. Superusers have all.
-    #[must_use]
     pub fn may(&self, permission: &str) -> bool {
         self.0.holder.may(permission)
     }
@@ -100,7 +91,6 @@ impl Staff {
     }
 
     /// Whether the password, and the second factor where there is one, were confirmed within the last five minutes.
-    #[must_use]
     pub fn is_fresh(&self) -> bool {
         self.0.is_fresh
     }
@@ -120,7 +110,6 @@ impl Staff {
     }
 
     /// The user that this person is impersonating.
-    #[must_use]
     pub fn acting_for(&self) -> Option<&ActingFor> {
         self.0.acting_for.as_ref()
     }

@@ -18,16 +18,12 @@ use usher_shared::{
     foundation::{crypto::random, entity::audit_log::ActorKind},
 };
 
-use super::{
-    cookie::{FLASH, is_https},
-    csrf::{self, Binding},
-    sent::{Fields, FormToken},
-    staff::Staff,
-};
-use crate::{
-    error::AdminError,
-    shell::{flash::Message, theme::Theme},
-};
+use super::cookie::{FLASH, is_https};
+use super::csrf::{self, Binding};
+use super::sent::{Fields, FormToken};
+use super::staff::Staff;
+use crate::error::AdminError;
+use crate::shell::{flash::Message, theme::Theme};
 
 /// The circumstances of a request.
 #[derive(Clone, Debug)]
@@ -61,7 +57,6 @@ pub struct SentForm(Arc<OnceLock<FormToken>>);
 
 impl Visit {
     /// The same request with another session, whose pages it answers with.
-    #[must_use]
     pub fn bound_to(&self, csrf_binding: Binding) -> Self {
         Self {
             csrf_binding,
@@ -104,19 +99,16 @@ impl Visit {
     }
 
     /// Goes to another page, which says this.
-    #[must_use]
     pub fn say(&self, words: String, to: &str) -> Response {
         self.leave(&Message::success(words), to)
     }
 
     /// Goes to another page, which says this as a warning.
-    #[must_use]
     pub fn say_warning(&self, words: String, to: &str) -> Response {
         self.leave(&Message::warning(words), to)
     }
 
     /// Goes to another page, which says this and links to a third.
-    #[must_use]
     pub fn say_with(&self, words: String, (href, label): (&str, &str), to: &str) -> Response {
         self.leave(&Message::success(words).link(href, label), to)
     }
@@ -128,7 +120,6 @@ impl Visit {
     }
 
     /// A user who acts in this request, as the audit log names them.
-    #[must_use]
     pub fn actor(&self, user_id: i64, email: &str) -> Actor {
         Actor {
             address: Some(self.address.to_string()),
@@ -148,7 +139,6 @@ impl Staff {
     }
 
     /// The person as the audit log names them.
-    #[must_use]
     pub fn actor(&self, visit: &Visit) -> Actor {
         visit.actor(self.id(), self.email())
     }
@@ -173,7 +163,6 @@ impl<S: Send + Sync> FromRequestParts<S> for Staff {
 }
 
 /// A new value for [`Visit::visitor`].
-#[must_use]
 pub fn new_visitor() -> String {
     BASE64_URL_SAFE_NO_PAD.encode(random::<24>())
 }

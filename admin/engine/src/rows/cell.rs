@@ -6,10 +6,8 @@ use chrono::{DateTime, Utc};
 use sea_orm::Value;
 
 use super::{row::Row, storage::text_of};
-use crate::{
-    declare::spec::{Kind, Spec},
-    text::{exact_time, short_time},
-};
+use crate::declare::spec::{Kind, Spec};
+use crate::text::{exact_time, short_time};
 
 /// A value, ready to be shown; `parts/cell.html` draws it.
 #[derive(Clone, Debug, Default)]

@@ -5,14 +5,10 @@ use std::collections::BTreeMap;
 use sea_orm::{IdenStatic, Value};
 use usher_shared::foundation::rules::{Violation, text};
 
+use crate::declare::spec::{Kind, Spec};
 use crate::request::sent::Fields;
-use crate::{
-    declare::spec::{Kind, Spec},
-    rows::{
-        row::{Row, is_null},
-        storage::text_of,
-    },
-};
+use crate::rows::row::{Row, is_null};
+use crate::rows::storage::text_of;
 
 /// The editable values of one object.
 #[derive(Debug, Default)]

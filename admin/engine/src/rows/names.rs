@@ -7,20 +7,12 @@ use sea_orm::{
     sea_query::{Alias, Expr, ExprTrait, Query, SelectStatement, UnionType},
 };
 
-use crate::{
-    declare::{
-        meta::Operation,
-        model::Model,
-        site::Site,
-        spec::{Kind, Spec},
-    },
-    request::staff::Staff,
-    rows::{
-        cell::{Named, Names},
-        row::Row,
-        storage::{Storage, text_of},
-    },
-};
+use crate::declare::spec::{Kind, Spec};
+use crate::declare::{meta::Operation, model::Model, site::Site};
+use crate::request::staff::Staff;
+use crate::rows::cell::{Named, Names};
+use crate::rows::row::Row;
+use crate::rows::storage::{Storage, text_of};
 
 /// The types that ids have, each with a column of its own in the union, and its SQL name.
 const IDS: [(Storage, &str); 3] = [

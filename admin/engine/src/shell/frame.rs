@@ -1,14 +1,9 @@
 //! The frame around every page: title, navigation, breadcrumbs, the person, messages.
 
 use super::{assets, flash::Message, theme::Theme};
-use crate::{
-    context::AdminContext,
-    request::{
-        csrf,
-        staff::{ActingFor, Staff},
-        visit::Visit,
-    },
-};
+use crate::context::AdminContext;
+use crate::request::staff::{ActingFor, Staff};
+use crate::request::{csrf, visit::Visit};
 
 /// What `base.html` needs to draw the frame.
 pub struct Shell {
