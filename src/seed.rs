@@ -22,6 +22,7 @@ use usher_shared::{
             session::{self, SessionKind},
             user::{self, UserStatus},
         },
+        rules::Email,
         search,
         time::now,
     },
@@ -168,7 +169,7 @@ impl Seeder {
         let name = format!("{first} {last}");
         user::ActiveModel {
             search_text: Set(Some(search::text_of(&name, &email))),
-            email_key: Set(email.to_lowercase()),
+            email_key: Set(Email::key_of(&email)),
             email: Set(email),
             name: Set(name),
             age: Set(self.random.random_bool(0.6).then(|| self.random.random_range(16..90))),

@@ -3,7 +3,7 @@
 use std::{ops::Deref, sync::Arc};
 
 use usher_admin_engine::{AdminContext, Site, is_https};
-use usher_shared::{AppContext, foundation::metrics::Room};
+use usher_shared::{AppContext, foundation::metrics::ServiceMetrics};
 
 use crate::models;
 use crate::pages::{queue_figures, series};
@@ -12,7 +12,7 @@ use crate::pages::{queue_figures, series};
 #[derive(Clone, Debug)]
 pub struct AppState {
     context: AdminContext,
-    pub(crate) metrics: Arc<Room>,
+    pub(crate) metrics: Arc<ServiceMetrics>,
     pub(crate) overview: queue_figures::Cache,
     pub(crate) series: series::Cache,
 }
@@ -31,7 +31,7 @@ impl AppState {
                 app: app.clone(),
                 site: Arc::new(site),
             },
-            metrics: app.metrics.room("admin"),
+            metrics: app.metrics.service("admin"),
             overview: queue_figures::Cache::default(),
             series: series::Cache::default(),
         }

@@ -200,7 +200,8 @@ fn address(state: &AppState, request: &Parts) -> IpAddr {
         x_forwarded_for: lines(FORWARDED_FOR),
         forwarded: lines(FORWARDED),
     };
-    client_address::client_address(peer, &forwarding, &state.config.trusted_proxies).noted(&state.metrics)
+    let client = client_address::client_address(peer, &forwarding, &state.config.trusted_proxies);
+    state.metrics.note_client(client)
 }
 
 /// The caller's id where it is a plain word, else a new one.

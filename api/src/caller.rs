@@ -12,7 +12,7 @@ use usher_shared::{
         api_keys::{self, Scope},
         mfa,
         sessions::{self, Signed},
-        staff::acts::{Act, Holder, Refusal},
+        staff::policy::{Act, Holder, Refusal},
         users,
     },
     audit::Actor,

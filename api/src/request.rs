@@ -65,7 +65,7 @@ impl RequestContext {
         let client = client_address::client_address(peer, &forwarding, &state.config.trusted_proxies);
         Self {
             id: request_id(request.headers()),
-            address: client.noted(&state.metrics),
+            address: state.metrics.note_client(client),
             caller: OnceLock::new(),
             standing: OnceLock::new(),
             is_admitted: OnceLock::new(),

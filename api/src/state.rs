@@ -11,9 +11,9 @@ use usher_shared::{
     AppContext,
     accounts::{
         api_keys::KeyRing,
-        users::{Directory, Intake},
+        users::{Directory, UserBatchInserter},
     },
-    foundation::{config::Config, metrics::Room, rate_limit::RateLimiter},
+    foundation::{config::Config, metrics::ServiceMetrics, rate_limit::RateLimiter},
     jobs::JobStore,
 };
 
@@ -32,10 +32,10 @@ pub struct Parts {
     pub(crate) db: DatabaseConnection,
     pub(crate) job_store: JobStore,
     pub(crate) limiter: RateLimiter,
-    pub(crate) metrics: Arc<Room>,
+    pub(crate) metrics: Arc<ServiceMetrics>,
     pub(crate) keys: KeyRing,
     pub(crate) users: Directory,
-    pub(crate) intake: Intake,
+    pub(crate) intake: UserBatchInserter,
     pub(crate) key_use: KeyUse,
     pub(crate) time_limit: Duration,
     /// The path of `API_URL`, for links: empty, or such as `/api` behind a proxy.
@@ -64,10 +64,10 @@ impl AppState {
             db: app.db.clone(),
             job_store: app.job_store.clone(),
             limiter: app.limiter.clone(),
-            metrics: app.metrics.room("api"),
+            metrics: app.metrics.service("api"),
             keys: KeyRing::new(app.db.clone()),
             users: Directory::new(app.db.clone()),
-            intake: Intake::new(app.job_store.clone()),
+            intake: UserBatchInserter::new(app.job_store.clone()),
             key_use: KeyUse::default(),
             time_limit,
             root: root(&app.config.api_url),

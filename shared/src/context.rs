@@ -1,4 +1,4 @@
-//! What every room is handed: settings, database, ledger and rate limits, opened once.
+//! What every service gets: settings, database, job store and rate limits, opened once.
 
 use std::sync::Arc;
 
@@ -16,7 +16,7 @@ use crate::{
     jobs::{self, JobStore},
 };
 
-/// The shared parts of a running house. Cheap to clone.
+/// The shared parts of a running application. Cheap to clone.
 #[derive(Clone, Debug)]
 pub struct AppContext {
     pub config: Arc<Config>,
@@ -38,26 +38,26 @@ pub enum OpenError {
 }
 
 impl AppContext {
-    /// Connects, and makes sure that the schema is what this build needs. Redis may be away: it is reached when it is back.
+    /// Connects, and checks that the schema is what this build needs. Redis may be down: it is used once it is back.
     ///
-    /// `one_process` means that all rooms share this process, so that wake-ups need not leave it.
+    /// `one_process` says that all services share this process, so that wake-ups need not leave it.
     pub async fn open(config: Config, one_process: bool) -> Result<Self, OpenError> {
         let db = db::connect(&config.database_url, &PoolOptions::default()).await?;
         db::check_schema(&db).await?;
         Ok(Self::with(config, db, one_process))
     }
 
-    /// A house over a database that is open already.
+    /// An application on a database that is already open.
     #[must_use]
     pub fn with(config: Config, db: DatabaseConnection, one_process: bool) -> Self {
-        // The URL was read by the configuration, so a client can be made of it.
+        // The configuration has parsed the URL, so this doesn't fail.
         let redis = config
             .redis_url
             .as_deref()
             .and_then(|url| redis::Client::open(url).ok());
         let transport = jobs::connect(redis.as_ref(), one_process);
         if !transport.carries_wake_ups() {
-            tracing::info!("no REDIS_URL: workers poll the ledger, jobs start within about a second");
+            tracing::info!("no REDIS_URL: workers poll the jobs table, so jobs start within about a second");
         }
         if !config.rate_limits.enabled {
             tracing::warn!("RATE_LIMITS=off: nothing slows down guessing; use it for load tests only");
@@ -73,7 +73,7 @@ impl AppContext {
         }
     }
 
-    /// What `/metrics` says of this process, whichever rooms it runs.
+    /// The text of `/metrics` for this process, whichever services it runs.
     #[must_use]
     pub fn render_metrics(&self) -> String {
         let mut text = self.metrics.render(&[self.limiter.refusals()]);

@@ -1,4 +1,4 @@
-//! What everything else is built with: settings, the database and its entities, cryptography, field rules, time, metrics
+//! What everything else is built on: settings, the database and its entities, cryptography, field rules, time, metrics
 //! and traces. It knows nothing of jobs or accounts.
 
 pub mod batch;
@@ -13,6 +13,7 @@ pub mod metrics;
 pub mod process;
 pub mod rate_limit;
 pub mod redact;
+pub(crate) mod redis;
 pub mod rules;
 pub mod search;
 pub mod time;

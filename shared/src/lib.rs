@@ -1,8 +1,8 @@
 //! What all services of Usher share: settings, the schema, the rules of accounts, and jobs.
 //! It knows nothing of HTTP, templates or SMTP.
 //!
-//! The parts stand on each other in this order, and none imports one that follows it:
-//! [`foundation`], [`audit`], [`jobs`], [`accounts`]. [`AppContext`] opens them together.
+//! The parts build on each other in this order, and none imports a later one: [`foundation`], [`audit`], [`jobs`],
+//! [`accounts`]. [`AppContext`] opens them together.
 
 mod context;
 

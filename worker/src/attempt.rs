@@ -165,7 +165,7 @@ impl Workshop {
                 return Ok(Ended::Otherwise);
             }
             End::GivenUp(failure) => {
-                job_store.bury(&held.job, failure).await?;
+                job_store.discard(&held.job, failure).await?;
                 error!(error = failure.error, took_ms, "dead: it cannot succeed");
                 return Ok(Ended::Dead);
             }
@@ -202,7 +202,7 @@ impl Workshop {
             .unwrap_or(policy.attempts);
         let attempt = u32::try_from(held.attempt).unwrap_or(u32::MAX);
         if attempt >= attempts {
-            self.job_store.bury(&held.job, failure).await?;
+            self.job_store.discard(&held.job, failure).await?;
             error!(error, took_ms, "dead: its last attempt failed");
             return Ok(Ended::Dead);
         }

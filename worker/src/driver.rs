@@ -13,7 +13,7 @@ use tokio_util::sync::CancellationToken;
 use tracing::{info, warn};
 use usher_shared::{
     foundation::entity::job,
-    jobs::{Due, JobStore, Place, WakeUp},
+    jobs::{Due, JobStore, QueueCursors, WakeUp},
 };
 
 use crate::{
@@ -53,7 +53,7 @@ pub(crate) struct Turns {
     look_at: Instant,
     /// The last look found as many jobs as it asked for.
     long: bool,
-    place: Place,
+    place: QueueCursors,
     /// When the queue of wake-ups last failed to answer, until it answers again.
     queue_down: Option<Instant>,
 }
@@ -63,7 +63,7 @@ impl Default for Turns {
         Self {
             look_at: Instant::now(),
             long: false,
-            place: Place::default(),
+            place: QueueCursors::default(),
             queue_down: None,
         }
     }

@@ -14,7 +14,7 @@ use tokio::sync::OwnedSemaphorePermit;
 use tokio_util::sync::CancellationToken;
 use usher_shared::{
     foundation::entity::job,
-    jobs::{Claim, Held as Renewed},
+    jobs::{Claim, LeaseRow as Renewed},
 };
 use uuid::Uuid;
 

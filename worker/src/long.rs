@@ -9,7 +9,7 @@ mod sheet;
 use std::time::Duration;
 
 use usher_shared::{
-    accounts::staff::{acts::Holder, bulk::BulkJob, exports::ExportJob, imports::ImportUsers},
+    accounts::staff::{bulk::BulkJob, exports::ExportJob, imports::ImportUsers, policy::Holder},
     audit::Actor,
 };
 

@@ -8,7 +8,7 @@ use sea_orm::{DbErr, IdenStatic, Value};
 use usher_shared::{
     accounts::{
         api_keys::{self, KeyEdit, NewKey, Scope},
-        staff::acts::{Act, key_refusal},
+        staff::policy::{Act, key_refusal},
     },
     audit::ObjectType,
     foundation::{

@@ -6,8 +6,9 @@ use sea_orm::{ActiveEnum, ConnectionTrait, DbErr, Statement};
 use usher_shared::{
     AppContext,
     accounts::staff::{
-        acts::{Act, job_refusal},
         bulk::{self, BulkAction, BulkJob},
+        jobs::{job_refusal, retry_as},
+        policy::Act,
     },
     foundation::{
         entity::{
@@ -18,7 +19,7 @@ use usher_shared::{
         redact,
         time::now,
     },
-    jobs::{self, Job, StaffError},
+    jobs::{self, Job, OperationError},
 };
 use uuid::Uuid;
 
@@ -193,7 +194,7 @@ async fn retry(acting: &Acting<'_>, row: &Row) -> Result<Ran, DbErr> {
     if let Some(refused) = refused(acting, row, Act::RetryJob).await? {
         return Ok(refused);
     }
-    let job = match jobs::replay_as(acting.saving.tx, id_of(row), acting.saving.actor).await {
+    let job = match retry_as(acting.saving.tx, id_of(row), acting.saving.actor).await {
         Ok(job) => job,
         Err(refused) => return ran(Err(refused)),
     };
@@ -230,16 +231,16 @@ async fn delete(acting: &Acting<'_>, row: &Row) -> Result<Ran, DbErr> {
 /// Why this person may not do this to this job, as the table of acts has it.
 async fn refused(acting: &Acting<'_>, row: &Row, act: Act) -> Result<Option<Ran>, DbErr> {
     let Some(job) = jobs::find_for_change(acting.saving.tx, id_of(row)).await? else {
-        return ran(Err(StaffError::NotFound)).map(Some);
+        return ran(Err(OperationError::NotFound)).map(Some);
     };
     let refusal = job_refusal(&**acting.saving.tx, acting.saving.staff.holder(), act, &job).await?;
     Ok(refusal.map(|refusal| Ran::Unfit(refusal.to_string().into())))
 }
 
-fn ran(result: Result<(), StaffError>) -> Result<Ran, DbErr> {
+fn ran(result: Result<(), OperationError>) -> Result<Ran, DbErr> {
     match result {
         Ok(()) => Ok(Ran::Done),
-        Err(StaffError::Db(error)) => Err(error),
+        Err(OperationError::Db(error)) => Err(error),
         Err(refused) => Ok(Ran::Unfit(refused.to_string().into())),
     }
 }

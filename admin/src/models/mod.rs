@@ -44,7 +44,7 @@ mod tests {
 
     use usher_shared::accounts::{
         api_keys::Scope,
-        staff::acts::{Act, ReasonRule},
+        staff::policy::{Act, ReasonRule},
     };
 
     use super::site;

@@ -118,7 +118,7 @@ async fn run_now(acting: &Acting<'_>, row: &Row) -> Result<Ran, DbErr> {
     let Some(schedule) = schedule else {
         return Ok(Ran::Unfit("it is gone".into()));
     };
-    match jobs::run_schedule(acting.saving.tx, &schedule, acting.saving.actor.word()).await {
+    match jobs::run_schedule(acting.saving.tx, &schedule, acting.saving.actor.to_string()).await {
         Ok(_) => {
             if jobs::is_paused(&**acting.saving.tx, &schedule.queue).await? {
                 acting.saving.remark(format!(

@@ -5,7 +5,7 @@ use sea_orm::{ActiveEnum, DbErr};
 use usher_shared::{
     accounts::{
         sessions::{self, Which},
-        staff::acts::session_refusal,
+        staff::policy::session_refusal,
     },
     foundation::entity::session::{COLUMN as C, Column, Entity, SessionKind},
 };

@@ -10,18 +10,18 @@ use usher_shared::{
         impersonation::{self, ImpersonationError},
         sessions::{self, Which},
         staff::{
-            acts::{Act, Refusal, user_refusal},
             bulk::BulkAction,
+            policy::{Act, Refusal, user_refusal},
             roles::{self, Access},
         },
-        users::{self, ChangeError, Standing},
+        users::{self, ChangeError, StatusChange},
     },
     foundation::{
         entity::{mfa_factor, user},
         rate_limit::bucket,
         rules::Reason,
     },
-    jobs::{EnqueueError, Enqueued, MfaChange, MfaChanged, Options, enqueue_with},
+    jobs::{EnqueueError, EnqueueOptions, Enqueued, MfaChange, MfaChanged, enqueue_with},
 };
 use uuid::Uuid;
 
@@ -35,7 +35,7 @@ const PERHAPS: Ask = Ask::Reason { required: false };
 pub(super) const ACTIONS: &[Action] = &[
     Action::new("lock", "Lock", |acting, row| {
         let until = acting.answers.time("until");
-        Box::pin(stand(acting, row, Act::LockUser, Standing::Locked { until }))
+        Box::pin(stand(acting, row, Act::LockUser, StatusChange::Locked { until }))
     })
     .done("locked")
     .bulk(|acting, select| {
@@ -58,13 +58,13 @@ pub(super) const ACTIONS: &[Action] = &[
     ])
     .fits(|row| !is(row, "deactivated"), "a deactivated account is not locked"),
     Action::new("unlock", "Unlock", |acting, row| {
-        Box::pin(stand(acting, row, Act::UnlockUser, Standing::Unlocked))
+        Box::pin(stand(acting, row, Act::UnlockUser, StatusChange::Unlocked))
     })
     .done("unlocked")
     .bulk(|acting, select| Box::pin(bulk(acting, select, BulkAction::UnlockUsers)))
     .fits(|row| is(row, "locked"), "it is not locked"),
     Action::new("deactivate", "Deactivate", |acting, row| {
-        Box::pin(stand(acting, row, Act::DeactivateUser, Standing::Deactivated))
+        Box::pin(stand(acting, row, Act::DeactivateUser, StatusChange::Deactivated))
     })
     .done("deactivated")
     .bulk(|acting, select| Box::pin(bulk(acting, select, BulkAction::DeactivateUsers)))
@@ -72,7 +72,7 @@ pub(super) const ACTIONS: &[Action] = &[
     .asks(&[PERHAPS])
     .fits(|row| !is(row, "deactivated"), "it is deactivated already"),
     Action::new("reactivate", "Reactivate", |acting, row| {
-        Box::pin(stand(acting, row, Act::ReactivateUser, Standing::Reactivated))
+        Box::pin(stand(acting, row, Act::ReactivateUser, StatusChange::Reactivated))
     })
     .done("reactivated")
     .bulk(|acting, select| Box::pin(bulk(acting, select, BulkAction::ReactivateUsers)))
@@ -237,11 +237,11 @@ macro_rules! held {
     };
 }
 
-async fn stand(acting: &Acting<'_>, row: &Row, act: Act, standing: Standing) -> Result<Ran, DbErr> {
+async fn stand(acting: &Acting<'_>, row: &Row, act: Act, standing: StatusChange) -> Result<Ran, DbErr> {
     let user = held!(acting, row, act);
     let saving = acting.saving;
     changed(
-        users::set_standing(saving.tx, user, standing, reason(acting), saving.actor)
+        users::change_status(saving.tx, user, standing, reason(acting), saving.actor)
             .await
             .map(drop),
     )
@@ -271,13 +271,13 @@ async fn restore(acting: &Acting<'_>, row: &Row) -> Result<Ran, DbErr> {
 
 async fn send_verification(acting: &Acting<'_>, row: &Row) -> Result<Ran, DbErr> {
     let user = held!(acting, row, Act::ResendVerification);
-    let options = Options::default().actor(acting.saving.actor.word());
+    let options = EnqueueOptions::by(acting.saving.actor);
     sent(users::send_verification(acting.saving.tx, user.id, options).await)
 }
 
 async fn send_password_reset(acting: &Acting<'_>, row: &Row) -> Result<Ran, DbErr> {
     let user = held!(acting, row, Act::SendPasswordReset);
-    let options = Options::default().actor(acting.saving.actor.word());
+    let options = EnqueueOptions::by(acting.saving.actor);
     sent(users::send_password_reset(acting.saving.tx, user.id, options).await)
 }
 
@@ -447,7 +447,7 @@ async fn reset_mfa(acting: &Acting<'_>, row: &Row) -> Result<Ran, DbErr> {
         user_id: id,
         change: MfaChange::Removed,
     };
-    match enqueue_with(tx, told, Options::default().actor(acting.saving.actor.word())).await {
+    match enqueue_with(tx, told, EnqueueOptions::by(acting.saving.actor)).await {
         Ok(_) => Ok(Ran::Done),
         Err(EnqueueError::Db(error)) => Err(error),
         Err(error) => Err(DbErr::Custom(error.to_string())),

@@ -10,7 +10,7 @@ use usher_admin_engine::{
 };
 use usher_shared::{
     accounts::{
-        staff::acts::{Act, Target},
+        staff::policy::{Act, Target},
         users::{self, ChangeError, CreateUserError, Edit, NewUser},
     },
     foundation::{

@@ -13,7 +13,7 @@ use usher_shared::{
         entity::{mfa_factor, user},
         rate_limit::{Guesser, Quota},
     },
-    jobs::{MfaChange, MfaChanged, Options, Tx, enqueue_with},
+    jobs::{EnqueueOptions, MfaChange, MfaChanged, Tx, enqueue_with},
 };
 
 use super::session::{self, Signed};
@@ -158,7 +158,7 @@ pub(crate) async fn note(tx: &Tx, actor: &Actor, user: &user::Model, change: Mfa
         user_id: user.id,
         change,
     };
-    enqueue_with(tx, told, Options::default().actor(actor.word()))
+    enqueue_with(tx, told, EnqueueOptions::by(actor))
         .await
         .map_err(anyhow::Error::from)?;
     Ok(())

@@ -13,7 +13,7 @@ use sea_orm::{
 use usher_shared::{
     accounts::{
         sessions::{self, ADMIN_IDLE},
-        staff::acts::Holder,
+        staff::policy::Holder,
     },
     foundation::{
         entity::{

@@ -14,8 +14,8 @@ use usher_shared::{
     accounts::{
         sessions::{self, Which},
         staff::{
-            acts::Act,
-            bulk::{self, BulkAction, BulkJob, Hand, Objects},
+            bulk::{self, BulkAction, BulkJob, Objects, OrderingActor},
+            policy::Act,
         },
     },
     audit::Actor,
@@ -252,7 +252,7 @@ impl Scene {
     /// A job that mails a reset to the account.
     async fn job(&self, user_id: i64, state: JobState) -> String {
         let tx = self.app.context.job_store.begin().await.unwrap();
-        let id = enqueue_with(&tx, PasswordReset { user_id }, jobs::Options::default())
+        let id = enqueue_with(&tx, PasswordReset { user_id }, jobs::EnqueueOptions::default())
             .await
             .unwrap()
             .id();
@@ -392,7 +392,7 @@ impl Scene {
                     .unwrap()
                     .unwrap();
                 if job.state == JobState::Ready {
-                    assert_eq!(job.actor, Some(actor.word()), "it is theirs now");
+                    assert_eq!(job.actor, Some(actor.to_string()), "it is theirs now");
                     self.work(id, object).await;
                 }
             }
@@ -408,7 +408,7 @@ impl Scene {
             .unwrap()
             .unwrap();
         let order: BulkJob = serde_json::from_value(job.payload).unwrap();
-        if let Ok(hand) = Hand::of(&self.app.context.job_store, &order).await {
+        if let Ok(hand) = OrderingActor::of(&self.app.context.job_store, &order).await {
             hand.apply(&self.app.context.job_store, job_id, object).await.unwrap();
         }
     }
@@ -570,7 +570,7 @@ async fn the_last_superuser_stays_whoever_orders_it(db: TestDb) {
             .unwrap()
             .unwrap();
         let order: BulkJob = serde_json::from_value(job.payload).unwrap();
-        let hand = Hand::of(&app.context.job_store, &order).await.unwrap();
+        let hand = OrderingActor::of(&app.context.job_store, &order).await.unwrap();
         hand.apply(&app.context.job_store, ordered.job_id, &app.admin.id.to_string())
             .await
             .unwrap();

@@ -10,7 +10,7 @@ use usher_shared::{
     accounts::{
         api_keys::{self, Scope},
         staff::{imports, roles},
-        users::{self, Standing},
+        users::{self, StatusChange},
     },
     audit::{self, Actor, Entry},
     foundation::{
@@ -82,10 +82,10 @@ async fn furnished(app: &TestApp) -> Vec<(&'static str, String)> {
         .expect("a query")
         .expect("a user");
     let reason = Reason::parse("Sends adverts to everybody").ok();
-    let locked = Standing::Locked {
+    let locked = StatusChange::Locked {
         until: "2099-01-01T00:00:00Z".parse().ok(),
     };
-    users::set_standing(&tx, user, locked, reason, &Actor::system())
+    users::change_status(&tx, user, locked, reason, &Actor::system())
         .await
         .expect("a lock");
     tx.commit().await.expect("a commit");

@@ -8,7 +8,7 @@ use axum::{
 use sea_orm::DatabaseTransaction;
 use usher_shared::{
     accounts::{
-        staff::acts::Act,
+        staff::policy::Act,
         users::{self, ChangeError, Edit},
     },
     foundation::{

@@ -11,7 +11,7 @@ use sea_orm::{ColumnTrait, EntityTrait, QueryFilter};
 use serde_json::json;
 use usher_shared::{
     accounts::{
-        staff::acts::Act,
+        staff::policy::Act,
         users::{self, Edit, NewUser},
     },
     foundation::{

@@ -9,7 +9,7 @@ use sea_orm::{ColumnTrait, EntityTrait, QueryFilter};
 use usher_shared::{
     accounts::{
         sessions::{self, Which},
-        staff::acts::Act,
+        staff::policy::Act,
         users,
     },
     audit,

@@ -4,8 +4,8 @@ use axum::{extract::State, http::HeaderMap, response::Response};
 use chrono::{DateTime, Utc};
 use usher_shared::{
     accounts::{
-        staff::acts::Act,
-        users::{self, Standing},
+        staff::policy::Act,
+        users::{self, StatusChange},
     },
     foundation::{
         db,
@@ -106,7 +106,7 @@ async fn lock(
     headers: HeaderMap,
     OptionalBody(body): OptionalBody<LockIn>,
 ) -> Result<Response, ApiError> {
-    let standing = Standing::Locked { until: body.until };
+    let standing = StatusChange::Locked { until: body.until };
     set(&state, &context, &key, id, &headers, standing, body.reason).await
 }
 
@@ -128,7 +128,16 @@ async fn unlock(
     headers: HeaderMap,
     OptionalBody(body): OptionalBody<ReasonIn>,
 ) -> Result<Response, ApiError> {
-    set(&state, &context, &key, id, &headers, Standing::Unlocked, body.reason).await
+    set(
+        &state,
+        &context,
+        &key,
+        id,
+        &headers,
+        StatusChange::Unlocked,
+        body.reason,
+    )
+    .await
 }
 
 /// Deactivate a user
@@ -149,7 +158,16 @@ async fn deactivate(
     headers: HeaderMap,
     OptionalBody(body): OptionalBody<ReasonIn>,
 ) -> Result<Response, ApiError> {
-    set(&state, &context, &key, id, &headers, Standing::Deactivated, body.reason).await
+    set(
+        &state,
+        &context,
+        &key,
+        id,
+        &headers,
+        StatusChange::Deactivated,
+        body.reason,
+    )
+    .await
 }
 
 /// Reactivate a user
@@ -170,7 +188,16 @@ async fn reactivate(
     headers: HeaderMap,
     OptionalBody(body): OptionalBody<ReasonIn>,
 ) -> Result<Response, ApiError> {
-    set(&state, &context, &key, id, &headers, Standing::Reactivated, body.reason).await
+    set(
+        &state,
+        &context,
+        &key,
+        id,
+        &headers,
+        StatusChange::Reactivated,
+        body.reason,
+    )
+    .await
 }
 
 async fn set(
@@ -179,18 +206,18 @@ async fn set(
     key: &ApiKey<UsersWrite>,
     id: Option<i64>,
     headers: &HeaderMap,
-    standing: Standing,
+    standing: StatusChange,
     reason: Option<Reason>,
 ) -> Result<Response, ApiError> {
     let tx = db::begin(&state.db).await?;
     let act = match standing {
-        Standing::Locked { .. } => Act::LockUser,
-        Standing::Unlocked => Act::UnlockUser,
-        Standing::Deactivated => Act::DeactivateUser,
-        Standing::Reactivated => Act::ReactivateUser,
+        StatusChange::Locked { .. } => Act::LockUser,
+        StatusChange::Unlocked => Act::UnlockUser,
+        StatusChange::Deactivated => Act::DeactivateUser,
+        StatusChange::Reactivated => Act::ReactivateUser,
     };
     let before = changeable(&tx, id, headers, key, act).await?;
-    let user = users::set_standing(&tx, before, standing, reason, &key.actor(context)).await?;
+    let user = users::change_status(&tx, before, standing, reason, &key.actor(context)).await?;
     tx.commit().await?;
     answer(user, key)
 }

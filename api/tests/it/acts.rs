@@ -9,7 +9,7 @@ use sea_orm::{
 };
 use serde_json::json;
 use usher_shared::{
-    accounts::{api_keys::Scope, staff::acts::Act},
+    accounts::{api_keys::Scope, staff::policy::Act},
     foundation::{
         entity::{
             audit_log, session,

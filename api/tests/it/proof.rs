@@ -10,7 +10,7 @@ use usher_shared::{
         recovery_code,
         user::{self, UserStatus},
     },
-    jobs::{Options, enqueue, mail_suppressions},
+    jobs::{EnqueueOptions, enqueue, mail_suppressions},
 };
 use usher_testkit::{TestDb, WAY_BACK, access_left, on_both, plant_access};
 
@@ -948,7 +948,7 @@ async fn whatever_opens_an_account_ends_with_its_password_at_every_door(db: Test
             ),
             "reset by staff" => {
                 let tx = app.context.job_store.begin().await.unwrap();
-                users::send_password_reset(&tx, ada.id, Options::default())
+                users::send_password_reset(&tx, ada.id, EnqueueOptions::default())
                     .await
                     .unwrap();
                 tx.commit().await.unwrap();

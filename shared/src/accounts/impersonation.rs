@@ -6,22 +6,15 @@
 //! which it was begun.
 
 use chrono::TimeDelta;
-use sea_orm::{
-    ActiveValue::Set,
-    ColumnTrait, Condition, ConnectionTrait, DbErr, EntityTrait, QueryFilter,
-    sea_query::{Expr, ExprTrait, Query},
-};
+use sea_orm::{ActiveValue::Set, ColumnTrait, ConnectionTrait, DbErr, EntityTrait, QueryFilter, sea_query::Expr};
 use thiserror::Error;
 use uuid::Uuid;
 
 use crate::{
-    accounts::{sessions::Which, users},
+    accounts::users,
     audit::{self, Actor, Entry},
     foundation::{
-        entity::{
-            session::{self, Column, SessionKind},
-            user::{self, UserStatus},
-        },
+        entity::session::{self, Column, SessionKind},
         rules::Reason,
         time::now,
         token::{Token, TokenKind},
@@ -132,50 +125,9 @@ pub async fn end(conn: &impl ConnectionTrait, staff_id: i64, actor: &Actor) -> R
     Ok(ended)
 }
 
-/// Ends what was begun in sessions of a member of staff that end.
-pub(crate) async fn end_with(conn: &impl ConnectionTrait, staff_id: i64, sessions: Which) -> Result<(), DbErr> {
-    let begun_in = match sessions {
-        Which::All => Condition::all(),
-        Which::One(id) => Condition::all().add(Column::ImpersonatorSessionId.eq(id)),
-        Which::Others(id) => Condition::any()
-            .add(Column::ImpersonatorSessionId.ne(id))
-            .add(Column::ImpersonatorSessionId.is_null()),
-    };
-    session::Entity::update_many()
-        .col_expr(Column::EndedAt, Expr::value(now()))
-        .col_expr(Column::EndReason, Expr::value("impersonation ended"))
-        .filter(Column::ImpersonatorId.eq(staff_id))
-        .filter(Column::EndedAt.is_null())
-        .filter(begun_in)
-        .exec(conn)
-        .await
-        .map(drop)
-}
-
 fn for_user(actor: &Actor, user_id: i64) -> Actor {
     Actor {
         on_behalf_of: Some(user_id),
         ..actor.clone()
     }
 }
-
-/// Of a session: nobody else is in it, or its user is no staff, and whoever is in it still may and is still signed in. One
-/// look at the rights, and only for an impersonation.
-pub(crate) fn is_allowed() -> Condition {
-    let actor = Query::select()
-        .expr(Expr::val(1))
-        .from_as(user::Entity, "actor")
-        .and_where(Expr::cust(MAY_ACT))
-        .cond_where(UserStatus::Active.of_rows("actor", now()))
-        .to_owned();
-    Condition::any()
-        .add(Column::ImpersonatorId.is_null())
-        .add(Expr::cust("NOT users.is_staff").and(Expr::exists(actor)))
-}
-
-const MAY_ACT: &str = "actor.id = sessions.impersonator_id AND actor.is_staff AND actor.deleted_at IS NULL
-    AND (actor.is_superuser OR EXISTS (
-         SELECT 1 FROM user_roles AS held JOIN role_permissions AS given ON given.role_id = held.role_id
-          WHERE held.user_id = actor.id AND given.permission = 'users.impersonate'))
-    AND (sessions.impersonator_session_id IS NULL OR EXISTS (
-         SELECT 1 FROM sessions AS own WHERE own.id = sessions.impersonator_session_id AND own.ended_at IS NULL))";

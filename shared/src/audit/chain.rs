@@ -13,6 +13,7 @@ use sea_orm::{
 };
 use serde_json::Value;
 
+use super::actor::kind_word;
 use crate::foundation::{
     crypto::{SecretKey, sha256},
     db,
@@ -31,7 +32,7 @@ pub(super) fn row_hash(row: &audit_log::Model) -> [u8; 32] {
     changes.sort_all_objects();
     let fields = serde_json::json!([
         row.at.timestamp_micros(),
-        super::kind_word(row.actor_kind),
+        kind_word(row.actor_kind),
         row.actor_id,
         row.actor_label,
         row.on_behalf_of,

@@ -3,7 +3,10 @@
 
 use sea_orm::{ConnectionTrait, DbErr};
 
-use super::{Actor, Entry, record};
+use super::{
+    actor::Actor,
+    record::{Entry, record},
+};
 use crate::foundation::rate_limit::{Quota, RateLimiter};
 
 /// Rows about one person or network: the first ones at once, then one every ten seconds.

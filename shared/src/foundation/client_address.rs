@@ -8,8 +8,6 @@ use std::{
 
 use ipnet::IpNet;
 
-use crate::foundation::metrics::Room;
-
 /// What proxies said: the lines of their headers, in the order sent, as they came. One that is left out because it is no
 /// text could be the one that counts.
 #[derive(Clone, Debug, Default)]
@@ -48,22 +46,6 @@ impl Unread {
             Self::Forwarded => "forwarded",
             Self::Both => "both",
         }
-    }
-}
-
-impl Client {
-    /// The address; what was not understood is counted, and told once.
-    #[must_use]
-    pub fn noted(self, room: &Room) -> IpAddr {
-        if let Some(unread) = self.unread
-            && room.address_unread(unread)
-        {
-            tracing::warn!(
-                header = unread.as_str(),
-                "a trusted proxy's header names no client that can be understood: such requests share the proxy's limits"
-            );
-        }
-        self.address
     }
 }
 

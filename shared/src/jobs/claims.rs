@@ -1,30 +1,30 @@
-//! Taking jobs and giving them back. Every step is a compare-and-set on the lease's token:
-//! whoever lost the lease changes nothing.
+//! Claiming jobs and giving them back. Each step compares the lease's token, so a worker that lost the lease changes
+//! nothing.
 
 use std::time::Duration;
 
 use sea_orm::{ConnectionTrait, DbErr, EntityTrait, FromQueryResult, Value};
-use thiserror::Error;
 use uuid::Uuid;
 
-use super::{JobStore, WakeUp, sql::Sql};
+use super::{
+    job_store::JobStore,
+    queues::{lock_limited, unlimited, with_room},
+    transport::WakeUp,
+};
 use crate::foundation::{
-    db::{self, columns},
-    entity::{
-        job,
-        job_attempt::{self, AttemptOutcome},
-    },
+    db::{self, Sql, columns},
+    entity::job,
 };
 
-/// The right to finish one job.
+/// The right to complete one job.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Claim {
     pub id: Uuid,
     pub token: Uuid,
 }
 
-impl From<&Held> for Claim {
-    fn from(held: &Held) -> Self {
+impl From<&LeaseRow> for Claim {
+    fn from(held: &LeaseRow) -> Self {
         Self {
             id: held.id,
             token: held.lease_token,
@@ -43,35 +43,15 @@ impl Claim {
     }
 }
 
-/// A lease as the jobs table knows it.
+/// A lease as the jobs table has it.
 #[derive(Clone, Copy, Debug, FromQueryResult)]
-pub struct Held {
+pub struct LeaseRow {
     pub id: Uuid,
     pub lease_token: Uuid,
     pub cancel_requested: bool,
 }
 
-/// A finished attempt could not be written down.
-#[derive(Debug, Error)]
-pub enum CompleteError {
-    /// The lease ran out and the job is somebody else's now.
-    #[error("the lease of this job was lost")]
-    Lost,
-    #[error(transparent)]
-    Db(#[from] DbErr),
-}
-
-/// An attempt that did not succeed.
-#[derive(Clone, Debug)]
-pub struct Failure {
-    pub outcome: AttemptOutcome,
-    pub error: String,
-}
-
-/// Errors are cut to this many characters; the rest is in the logs.
-const MAX_ERROR_CHARS: usize = 4_000;
-
-/// Claims the jobs that a select chooses; `$1` is the token, `$2` the worker, `$3` the lease in seconds.
+/// SQL that claims the jobs a select chooses; `$1` is the token, `$2` the worker, `$3` the lease in seconds.
 pub(super) fn claim_all(sql: Sql, select: &str) -> String {
     format!(
         "UPDATE jobs SET state = 'running', attempt = attempt + 1, lease_token = $1, worker = $2, \
@@ -84,7 +64,7 @@ pub(super) fn claim_all(sql: Sql, select: &str) -> String {
     )
 }
 
-/// Which of the ready jobs may be claimed; `queue` says of which queues.
+/// SQL for the ready jobs that may be claimed; `queue` is the condition on their queues.
 pub(super) fn claimable(sql: Sql, queue: &str) -> String {
     format!(
         "NOT waits AND run_at <= {now} AND (expires_at IS NULL OR expires_at > {now}) AND {queue}",
@@ -93,14 +73,15 @@ pub(super) fn claimable(sql: Sql, queue: &str) -> String {
 }
 
 impl JobStore {
-    /// Claims those of the hinted jobs that are due and free, of queues without limits; counts the attempt and takes a lease. One statement.
+    /// Claims the jobs of these wake-ups that are due, in queues without limits: counts the attempt and takes a lease.
+    /// One statement.
     pub async fn claim(&self, wake_ups: &[WakeUp], worker: &str, lease: Duration) -> Result<Vec<job::Model>, DbErr> {
         let sql = self.sql();
         let free = format!(
             "SELECT id FROM jobs WHERE {hinted} AND {ready} AND crashes = 0 AND {claimable} ORDER BY id {skip}",
             ready = Sql::is("ready"),
             hinted = sql.hinted("$4"),
-            claimable = claimable(sql, &Sql::unlimited("jobs")),
+            claimable = claimable(sql, &unlimited("jobs")),
             skip = sql.skip_locked(),
         );
         let query = claim_all(sql, &free);
@@ -108,8 +89,8 @@ impl JobStore {
         self.take(&db::writing(&self.db), &query, worker, lease, [ids]).await
     }
 
-    /// Claims one job that has lost its worker before. Normal claims pass over such jobs, and a worker must hold one of
-    /// them at most: a job that kills its process then never takes the same others with it twice.
+    /// Claims one quarantined job, which has lost a worker before. Normal claims skip such jobs, and a worker must hold
+    /// at most one of them: a job that kills its process then never takes the same neighbors down twice.
     pub async fn claim_suspect(
         &self,
         queues: &[String],
@@ -123,7 +104,7 @@ impl JobStore {
                  AND {claimable} ORDER BY next_dispatch_at LIMIT 1",
                 now = sql.now(),
                 queues = sql.word_in("queue", parameter),
-                claimable = claimable(sql, &sql.with_room()),
+                claimable = claimable(sql, &with_room(sql)),
             )
         };
         let any = sql.statement(&suspect("$1"), [sql.words(queues)]);
@@ -132,7 +113,7 @@ impl JobStore {
         }
         let query = claim_all(sql, &format!("{} {}", suspect("$4"), sql.skip_locked()));
         let tx = db::begin(&self.db).await?;
-        self.lock_limited(&tx, queues).await?;
+        lock_limited(&tx, sql, queues).await?;
         let job = self.take(&tx, &query, worker, lease, [sql.words(queues)]).await?.pop();
         tx.commit().await?;
         Ok(job)
@@ -153,8 +134,8 @@ impl JobStore {
         Ok(jobs)
     }
 
-    /// Renews the leases of these jobs and says which are still held and which staff want cancelled.
-    pub async fn heartbeat(&self, worker: &str, ids: &[Uuid], lease: Duration) -> Result<Vec<Held>, DbErr> {
+    /// Renews the leases of these jobs. Returns those that are still held, and whether staff want them cancelled.
+    pub async fn heartbeat(&self, worker: &str, ids: &[Uuid], lease: Duration) -> Result<Vec<LeaseRow>, DbErr> {
         if ids.is_empty() {
             return Ok(Vec::new());
         }
@@ -166,122 +147,13 @@ impl JobStore {
             Sql::is("running"),
         );
         let values = [sql.ids(ids.iter().copied()), lease.as_secs_f64().into(), worker.into()];
-        Held::find_by_statement(sql.statement(&query, values))
+        LeaseRow::find_by_statement(sql.statement(&query, values))
             .all(&db::writing(&self.db))
             .await
     }
 
-    /// Writes down success. Call it with the handler's own transaction, so that its effects happen exactly once.
-    pub async fn complete(
-        &self,
-        conn: &impl ConnectionTrait,
-        claim: Claim,
-        result: Option<serde_json::Value>,
-    ) -> Result<(), CompleteError> {
-        let sql = self.sql();
-        let query = format!(
-            "UPDATE jobs SET state = 'done', finished_at = {}, result = $3, last_error = NULL, lease_until = NULL, \
-             lease_token = NULL WHERE id = $1 AND lease_token = $2 AND state = 'running'",
-            sql.now()
-        );
-        fenced(
-            conn,
-            sql.statement(&query, [claim.id.into(), claim.token.into(), result.into()]),
-        )
-        .await
-    }
-
-    /// Notes how far a running job is, in percent.
-    pub async fn progress(&self, claim: Claim, percent: i16) -> Result<(), CompleteError> {
-        let query = "UPDATE jobs SET progress = $3 WHERE id = $1 AND lease_token = $2 AND state = 'running'";
-        let values = [claim.id.into(), claim.token.into(), percent.clamp(0, 100).into()];
-        fenced(&db::writing(&self.db), self.sql().statement(query, values)).await
-    }
-
-    /// Lets the job run again after a while; the attempt counts and is kept with its error.
-    pub async fn retry(&self, job: &job::Model, failure: &Failure, after: Duration) -> Result<(), CompleteError> {
-        self.fail(
-            job,
-            failure,
-            &format!(
-                "{READY}, crashes = 0, run_at = {after}, next_dispatch_at = {after}",
-                after = self.sql().after("$4")
-            ),
-            Some(after),
-        )
-        .await
-    }
-
-    /// Ends the job without success, until staff replay it.
-    pub async fn bury(&self, job: &job::Model, failure: &Failure) -> Result<(), CompleteError> {
-        self.fail(
-            job,
-            failure,
-            &format!("state = 'dead', finished_at = {}", self.sql().now()),
-            None,
-        )
-        .await
-    }
-
-    /// Ends the job because staff asked for it.
-    pub async fn cancelled(&self, job: &job::Model, failure: &Failure) -> Result<(), CompleteError> {
-        self.fail(
-            job,
-            failure,
-            &format!("state = 'cancelled', finished_at = {}", self.sql().now()),
-            None,
-        )
-        .await
-    }
-
-    async fn fail(
-        &self,
-        job: &job::Model,
-        failure: &Failure,
-        change: &str,
-        after: Option<Duration>,
-    ) -> Result<(), CompleteError> {
-        let sql = self.sql();
-        let claim = Claim::of(job);
-        let error: String = failure
-            .error
-            .chars()
-            .filter(|c| *c != '\0')
-            .take(MAX_ERROR_CHARS)
-            .collect();
-        let query = format!(
-            "UPDATE jobs SET {change}, last_error = $3, lease_until = NULL, lease_token = NULL \
-             WHERE id = $1 AND lease_token = $2 AND state = 'running'"
-        );
-        let mut values: Vec<Value> = vec![claim.id.into(), claim.token.into(), error.clone().into()];
-        values.extend(after.map(|after| Value::from(after.as_secs_f64())));
-        let tx = db::begin(&self.db).await?;
-        fenced(&tx, sql.statement(&query, values)).await?;
-        record_attempt(&tx, job, failure.outcome, error).await?;
-        tx.commit().await?;
-        Ok(())
-    }
-
-    /// Puts the job off without counting the attempt.
-    pub async fn snooze(&self, job: &job::Model, reason: &str, after: Duration) -> Result<(), CompleteError> {
-        let sql = self.sql();
-        let query = format!(
-            "UPDATE jobs SET {READY}, crashes = 0, attempt = attempt - 1, last_error = $3, run_at = {after}, next_dispatch_at = {after}, \
-             lease_until = NULL, lease_token = NULL WHERE id = $1 AND lease_token = $2 AND state = 'running'",
-            after = sql.after("$4")
-        );
-        let claim = Claim::of(job);
-        let values = [
-            claim.id.into(),
-            claim.token.into(),
-            reason.into(),
-            after.as_secs_f64().into(),
-        ];
-        fenced(&db::writing(&self.db), sql.statement(&query, values)).await
-    }
-
-    /// The jobs that this worker claimed longer ago than `age` and that still run.
-    pub async fn claimed_by(&self, worker: &str, age: Duration) -> Result<Vec<Held>, DbErr> {
+    /// The running jobs that this worker claimed longer than `age` ago.
+    pub async fn claimed_by(&self, worker: &str, age: Duration) -> Result<Vec<LeaseRow>, DbErr> {
         let sql = self.sql();
         let query = format!(
             "SELECT id, lease_token, cancel_requested FROM jobs \
@@ -289,12 +161,12 @@ impl JobStore {
             sql.after("$2")
         );
         let values = [worker.into(), (-age.as_secs_f64()).into()];
-        Held::find_by_statement(sql.statement(&query, values))
+        LeaseRow::find_by_statement(sql.statement(&query, values))
             .all(&self.db)
             .await
     }
 
-    /// Returns unfinished jobs at shutdown: ready at once for others, the attempt not counted.
+    /// Returns unfinished jobs at shutdown: they are ready for other workers at once, and the attempt doesn't count.
     pub async fn give_back(&self, claims: &[Claim]) -> Result<(), DbErr> {
         if claims.is_empty() {
             return Ok(());
@@ -317,35 +189,50 @@ impl JobStore {
     }
 }
 
-/// Back to ready; old wake-ups of the job become void.
+/// Back to ready; the job's older wake-ups no longer match.
 pub(super) const READY: &str = "state = 'ready', epoch = epoch + 1";
 
-async fn fenced(conn: &impl ConnectionTrait, statement: sea_orm::Statement) -> Result<(), CompleteError> {
-    match conn.execute_raw(statement).await?.rows_affected() {
-        0 => Err(CompleteError::Lost),
-        _ => Ok(()),
+impl Sql {
+    /// Jobs whose epoch is still that of their wake-up; the parameter is made by [`Self::wake_ups`].
+    pub fn hinted(self, parameter: &str) -> String {
+        if self.postgres() {
+            Self::pairs_by_id("epoch", "integer", parameter)
+        } else {
+            format!("(id, epoch) IN (SELECT unhex(value->>0), value->>1 FROM json_each({parameter}))")
+        }
     }
-}
 
-pub(super) async fn record_attempt(
-    conn: &impl ConnectionTrait,
-    job: &job::Model,
-    outcome: AttemptOutcome,
-    error: String,
-) -> Result<(), DbErr> {
-    use sea_orm::ActiveValue::Set;
-    let row = job_attempt::ActiveModel {
-        job_id: Set(job.id),
-        attempt: Set(job.attempt),
-        outcome: Set(outcome),
-        error: Set(error),
-        worker: Set(job.worker.clone()),
-        started_at: Set(job.started_at),
-        finished_at: Set(crate::foundation::time::now()),
-        ..Default::default()
-    };
-    job_attempt::Entity::insert(row)
-        .exec_without_returning(conn)
-        .await
-        .map(drop)
+    pub fn wake_ups(wake_ups: &[WakeUp]) -> Value {
+        let pairs = wake_ups
+            .iter()
+            .map(|wake_up| serde_json::json!([wake_up.id.simple().to_string(), wake_up.epoch]));
+        serde_json::Value::from_iter(pairs).into()
+    }
+
+    /// Jobs whose lease token is still the claim's; the parameter is made by [`Self::claims`].
+    pub fn held(self, parameter: &str) -> String {
+        if self.postgres() {
+            Self::pairs_by_id("lease_token", "uuid", parameter)
+        } else {
+            format!("(id, lease_token) IN (SELECT unhex(value->>0), unhex(value->>1) FROM json_each({parameter}))")
+        }
+    }
+
+    pub fn claims(claims: &[Claim]) -> Value {
+        let word = |id: Uuid| id.simple().to_string();
+        let pairs = claims
+            .iter()
+            .map(|claim| serde_json::json!([word(claim.id), word(claim.token)]));
+        serde_json::Value::from_iter(pairs).into()
+    }
+
+    /// Rows whose id and another column match a pair of the JSON parameter. The array makes PostgreSQL look the ids up
+    /// in the primary key, whatever its statistics say; a plain `IN` may read the whole table.
+    fn pairs_by_id(column: &str, kind: &str, parameter: &str) -> String {
+        let pairs = format!("FROM jsonb_array_elements({parameter}) pair");
+        format!(
+            "id = ANY(ARRAY(SELECT (pair->>0)::uuid {pairs})) \
+             AND (id, {column}) IN (SELECT (pair->>0)::uuid, (pair->>1)::{kind} {pairs})"
+        )
+    }
 }

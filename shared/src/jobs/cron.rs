@@ -1,8 +1,8 @@
-//! Cron patterns as people write them. The library below reads more than the five fields of cron, and takes what it reads
-//! for something: six fields begin with seconds, `*/90` is the first minute alone. Whoever typed that meant another time,
-//! so it is refused with what to write instead.
+//! Cron patterns as people write them. The cron library accepts more than five fields and guesses what they mean: with
+//! six fields the first is seconds, and `*/90` is minute 0 alone. Whoever typed that meant something else, so it is
+//! rejected with what to write instead.
 
-/// A field: what it is called, its least and greatest value, and the words for its values.
+/// A field: its name, its lowest and highest value, and the names of its values.
 struct Field {
     name: &'static str,
     least: u32,
@@ -32,8 +32,8 @@ const WEEKDAY: usize = 4;
 
 const NICKNAMES: [&str; 6] = ["@yearly", "@annually", "@monthly", "@weekly", "@daily", "@hourly"];
 
-/// Whether somebody can have meant this pattern; the error says what is wrong with it. `seconds` allows a sixth field in
-/// front, for schedules that come with a program.
+/// Checks that a person can have meant this pattern; the error says what is wrong with it. `seconds` allows a sixth
+/// field in front, for built-in schedules.
 pub(super) fn check(pattern: &str, seconds: bool) -> Result<(), String> {
     if NICKNAMES.iter().any(|name| name.eq_ignore_ascii_case(pattern.trim())) {
         return Ok(());
@@ -63,7 +63,7 @@ pub(super) fn check(pattern: &str, seconds: bool) -> Result<(), String> {
         values.push((own, has_special));
     }
     let ((days, last), (months, _)) = (&values[DAY], &values[MONTH]);
-    // A weekday beside a day of the month is another way to come.
+    // A weekday beside a day of the month makes the pattern match on either.
     let by_weekday = fields[WEEKDAY] != "*";
     if !last
         && !by_weekday
@@ -76,7 +76,7 @@ pub(super) fn check(pattern: &str, seconds: bool) -> Result<(), String> {
     Ok(())
 }
 
-/// The days of a month at most.
+/// The most days that the month can have.
 fn longest(month: u32) -> u32 {
     match month {
         2 => 29,

@@ -1,5 +1,5 @@
-//! Taking due jobs straight from the jobs table, oldest first: delayed ones and retries whose time has come, those whose wake-up
-//! was lost, and queues that are longer than what wake-ups are kept of.
+//! Claiming due jobs straight from the jobs table, oldest first: delayed jobs and retries whose time has come, jobs
+//! whose wake-up was lost, and queues longer than the list of wake-ups.
 
 use std::{
     collections::{HashMap, HashSet},
@@ -10,27 +10,32 @@ use chrono::{DateTime, Utc};
 use sea_orm::{ConnectionTrait, DbBackend, DbErr, Value};
 use uuid::Uuid;
 
-use super::{JobStore, Priority, claims, sql::Sql};
-use crate::foundation::{db, entity::job};
-
-/// How long a new job is left to its wake-up.
-pub(super) const GRACE: Duration = Duration::from_secs(1);
+use super::{
+    claims,
+    job::Priority,
+    job_store::{GRACE, JobStore},
+    queues::unlimited,
+};
+use crate::foundation::{
+    db::{self, Sql},
+    entity::job,
+};
 
 /// Which of the due jobs are wanted.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Due {
-    /// All of them: there are no wake-ups, or they do not arrive.
+    /// All: there are no wake-ups, or they don't arrive.
     All,
-    /// Those whose wake-up had its time.
+    /// Those whose wake-up had a second to arrive.
     Overdue,
 }
 
-/// How far a worker has come in queues that are longer than its claims. Rows that were claimed leave entries in the
-/// index until PostgreSQL removes them; a claim that began at the head of a long queue would read past all of them.
+/// How far a worker has read in queues that are longer than its claims. Claimed rows leave entries in the index until
+/// PostgreSQL vacuums them; a claim from the head of a long queue would read past all of them.
 #[derive(Debug, Default)]
-pub struct Place {
+pub struct QueueCursors {
     reached: HashMap<(String, Priority), Position>,
-    /// When it last began at the heads.
+    /// When it last started at the heads.
     began: Option<Instant>,
 }
 
@@ -40,10 +45,10 @@ pub(super) type Head<'a> = (&'a str, Priority);
 /// A job in the order of its queue.
 type Position = (DateTime<Utc>, Uuid);
 
-/// Jobs may have come back to the head of a queue meanwhile.
+/// Jobs may have returned to the head of a queue since.
 const BEGIN_AGAIN: Duration = Duration::from_secs(1);
 
-impl Place {
+impl QueueCursors {
     fn begin_again_at_times(&mut self) {
         if self.began.is_none_or(|began| began.elapsed() >= BEGIN_AGAIN) {
             self.reached.clear();
@@ -55,7 +60,7 @@ impl Place {
         self.reached.get(&(queue.to_owned(), priority)).copied()
     }
 
-    /// The next claim goes on behind these jobs if there may be more of them, else it begins at the head.
+    /// The next claim continues behind these jobs if there may be more, else it starts at the head.
     fn note(&mut self, (queue, priority): Head<'_>, claimed: &[job::Model], more: bool) {
         let last = claimed.iter().map(|job| (job.next_dispatch_at, job.id)).max();
         match last.filter(|_| more) {
@@ -73,7 +78,7 @@ impl Sql {
         }
     }
 
-    /// Pairs of queue and priority out of a JSON parameter.
+    /// Pairs of queue and priority from a JSON parameter.
     fn heads(self, parameter: &str) -> String {
         match self.0 {
             DbBackend::Postgres => format!(
@@ -83,8 +88,8 @@ impl Sql {
         }
     }
 
-    /// Claims jobs of one queue and priority that are due, oldest first; see [`claims::claim_all`]. `$4` to `$6` are
-    /// queue, priority and how many, `$7` and `$8` the position behind which to look.
+    /// SQL that claims due jobs of one queue and priority, oldest first; see [`claims::claim_all`]. `$4` to `$6` are
+    /// queue, priority and limit, `$7` and `$8` the position to start behind.
     pub(super) fn claim_due(self, queue: &str, due: Due) -> String {
         let select = format!(
             "SELECT id FROM jobs WHERE queue = $4 AND priority = $5 AND (next_dispatch_at, id) > ($7, $8) \
@@ -112,8 +117,8 @@ pub(super) fn due_values((queue, priority): Head<'_>, limit: usize, after: Optio
 }
 
 impl JobStore {
-    /// Claims due jobs of queues without limits, highest priority and oldest first. One look, and one statement
-    /// for each queue and priority that has some, until `limit` jobs are found.
+    /// Claims due jobs of queues without limits, highest priority and oldest first. One query, and one statement for
+    /// each queue and priority that has some, until `limit` jobs are claimed.
     pub async fn claim_due(
         &self,
         queues: &[String],
@@ -121,7 +126,7 @@ impl JobStore {
         limit: usize,
         worker: &str,
         lease: Duration,
-        place: &mut Place,
+        place: &mut QueueCursors,
     ) -> Result<Vec<job::Model>, DbErr> {
         place.begin_again_at_times();
         let heads: Vec<_> = Priority::ALL
@@ -129,8 +134,8 @@ impl JobStore {
             .flat_map(|priority| queues.iter().map(move |queue| (queue.as_str(), priority)))
             .collect();
         let unread = heads.iter().copied().filter(|head| place.reached(*head).is_none());
-        let with_jobs = self.with_due_jobs(unread, due, &Sql::unlimited("heads")).await?;
-        let query = self.sql().claim_due(&Sql::unlimited("jobs"), due);
+        let with_jobs = self.with_due_jobs(unread, due, &unlimited("heads")).await?;
+        let query = self.sql().claim_due(&unlimited("jobs"), due);
         let mut jobs = Vec::new();
         for head in heads {
             let (reached, room) = (place.reached(head), limit.saturating_sub(jobs.len()));
@@ -144,14 +149,14 @@ impl JobStore {
         Ok(jobs)
     }
 
-    /// Whether a queue has jobs that are due: a look that locks nothing.
+    /// Whether a queue has due jobs. Locks nothing.
     pub async fn is_due(&self, queue: &str) -> Result<bool, DbErr> {
         let heads = Priority::ALL.map(|priority| (queue, priority));
         Ok(!self.with_due_jobs(heads, Due::All, "true").await?.is_empty())
     }
 
-    /// Those of the queues and priorities, among what the condition says, that have due jobs. A read that spares the write lock (SQLite) and the row locks
-    /// where nothing is due.
+    /// The queues and priorities, of those that meet the condition, that have due jobs. This read avoids the write lock
+    /// (SQLite) and the row locks where nothing is due.
     async fn with_due_jobs(
         &self,
         heads: impl IntoIterator<Item = Head<'_>>,
@@ -159,8 +164,8 @@ impl JobStore {
         among: &str,
     ) -> Result<HashSet<(String, i16)>, DbErr> {
         let sql = self.sql();
-        // A limited sub-select is run for each head; an EXISTS could become a join that reads every ready row. The order is
-        // the index's: without it PostgreSQL may hope to meet a ready row soon in the table, behind all those that are done.
+        // A limited sub-select runs once per head; an EXISTS could become a join that reads every ready row. The order
+        // is the index's: without it PostgreSQL may scan the table for a ready row, past all that are done.
         let query = format!(
             "SELECT queue, priority FROM ({pairs}) heads WHERE {among} AND (SELECT true FROM jobs WHERE state = 'ready' \
              AND crashes = 0 AND NOT waits AND jobs.queue = heads.queue AND jobs.priority = heads.priority \

@@ -5,15 +5,22 @@ use sea_orm::{ConnectionTrait, DbErr, Statement};
 use thiserror::Error;
 use uuid::Uuid;
 
-use super::{Job, Priority, WakeUp, job_store::Tx, sql::Sql};
-use crate::foundation::trace::Trace;
+use super::{
+    job::{Job, Priority},
+    job_store::Tx,
+    transport::WakeUp,
+};
+use crate::{
+    audit::Actor,
+    foundation::{db::Sql, time::now, trace::Trace},
+};
 
 /// The largest payload, in bytes of JSON.
 pub const MAX_PAYLOAD_BYTES: usize = 8 * 1024;
 
-/// What differs from the kind's own way for one job.
+/// How one job differs from its kind.
 #[derive(Clone, Debug, Default)]
-pub struct Options {
+pub struct EnqueueOptions {
     run_at: Option<DateTime<Utc>>,
     expires_at: Option<DateTime<Utc>>,
     unique_key: Option<String>,
@@ -25,7 +32,7 @@ pub struct Options {
     waits: bool,
 }
 
-impl Options {
+impl EnqueueOptions {
     /// Not before this time.
     #[must_use]
     pub fn at(time: DateTime<Utc>) -> Self {
@@ -35,14 +42,20 @@ impl Options {
         }
     }
 
-    /// Pointless after this time: an unstarted job is then dead.
+    /// Caused by this actor.
+    #[must_use]
+    pub fn by(actor: &Actor) -> Self {
+        Self::default().actor(actor.to_string())
+    }
+
+    /// Pointless after this time: a job that hasn't started by then is dead.
     #[must_use]
     pub fn expires_at(mut self, time: DateTime<Utc>) -> Self {
         self.expires_at = Some(time);
         self
     }
 
-    /// At most one job of this kind with this key is ready or running.
+    /// At most one job of this kind and key is ready or running.
     #[must_use]
     pub fn unique(mut self, key: impl Into<String>) -> Self {
         self.unique_key = Some(key.into());
@@ -55,7 +68,7 @@ impl Options {
         self
     }
 
-    /// Attempts at most, instead of the kind's own number.
+    /// The maximum number of attempts, instead of the kind's own.
     #[must_use]
     pub fn max_attempts(mut self, attempts: i32) -> Self {
         self.max_attempts = Some(attempts);
@@ -69,14 +82,14 @@ impl Options {
         self
     }
 
-    /// Part of what another job waits for; see [`Options::after_children`].
+    /// A subjob that another job waits for; see [`EnqueueOptions::after_children`].
     #[must_use]
     pub fn child_of(mut self, waiting: Uuid) -> Self {
         self.parent_id = Some(waiting);
         self
     }
 
-    /// Runs once every job that was enqueued as [`Options::child_of`] this one has ended, however it ended. Enqueue
+    /// Runs once every job that was enqueued as [`EnqueueOptions::child_of`] this one has ended, however it ended. Enqueue
     /// the children in the same transaction; without any it runs at once.
     #[must_use]
     pub fn after_children(mut self) -> Self {
@@ -84,7 +97,7 @@ impl Options {
         self
     }
 
-    /// W3C `traceparent` of what caused it, where that is not the request or job at hand.
+    /// W3C `traceparent` of what caused it, where that is not the current request or job.
     #[must_use]
     pub fn trace(mut self, trace_context: impl Into<String>) -> Self {
         self.trace_context = Some(trace_context.into());
@@ -92,11 +105,11 @@ impl Options {
     }
 }
 
-/// What became of the wish.
+/// What an enqueue did.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Enqueued {
     New(Uuid),
-    /// This job with the same unique key was there already.
+    /// A job with the same unique key was already ready or running.
     Existing(Uuid),
 }
 
@@ -111,9 +124,9 @@ impl Enqueued {
 
 #[derive(Debug, Error)]
 pub enum EnqueueError {
-    #[error("the payload of a {kind} job has {bytes} bytes; {MAX_PAYLOAD_BYTES} at most: pass ids, not documents")]
+    #[error("the payload of a {kind} job has {bytes} bytes, more than {MAX_PAYLOAD_BYTES}: pass ids, not documents")]
     TooLarge { kind: &'static str, bytes: usize },
-    #[error("the payload of a {kind} job is no JSON: {reason}")]
+    #[error("the payload of a {kind} job cannot be written as JSON: {reason}")]
     Payload {
         kind: &'static str,
         reason: serde_json::Error,
@@ -122,16 +135,16 @@ pub enum EnqueueError {
     Db(#[from] DbErr),
 }
 
-/// Writes a job that runs as soon as the transaction has committed.
+/// Writes a job that runs as soon as the transaction commits.
 pub async fn enqueue<J: Job>(tx: &Tx, job: J) -> Result<Enqueued, EnqueueError> {
-    enqueue_with(tx, job, Options::default()).await
+    enqueue_with(tx, job, EnqueueOptions::default()).await
 }
 
-/// What two jobs with the same unique key run into.
+/// The conflict of two jobs with the same unique key.
 pub(super) const UNIQUE: &str = "(kind, unique_key) WHERE unique_key IS NOT NULL AND state IN ('ready', 'running')";
 
-/// Writes a job with options of its own. A job that is rolled back never existed.
-pub async fn enqueue_with<J: Job>(tx: &Tx, job: J, options: Options) -> Result<Enqueued, EnqueueError> {
+/// Writes a job with its own options. A job that is rolled back never existed.
+pub async fn enqueue_with<J: Job>(tx: &Tx, job: J, options: EnqueueOptions) -> Result<Enqueued, EnqueueError> {
     let payload = payload(&job)?;
     let row = Row {
         id: Uuid::now_v7(),
@@ -152,11 +165,11 @@ pub async fn enqueue_with<J: Job>(tx: &Tx, job: J, options: Options) -> Result<E
         if let Some(met) = find_unique(tx, J::KIND, row.options.unique_key.as_deref()).await? {
             return Ok(Enqueued::Existing(met));
         }
-        // It finished in between: the key is free again.
+        // It finished in between, so the key is free again.
     }
 }
 
-/// Where one of many jobs comes from.
+/// What caused one of many jobs.
 #[derive(Clone, Debug, Default)]
 pub struct Origin {
     /// Who caused it, such as `api_key:7`.
@@ -165,7 +178,7 @@ pub struct Origin {
     pub trace_context: Option<String>,
 }
 
-/// Writes jobs of one kind in one statement; they run as soon as the transaction has committed.
+/// Writes jobs of one kind in one statement; they run as soon as the transaction commits.
 pub async fn enqueue_all<J: Job>(tx: &Tx, jobs: impl IntoIterator<Item = (J, Origin)>) -> Result<(), EnqueueError> {
     let (mut rows, mut ids) = (Vec::new(), Vec::new());
     for (job, origin) in jobs {
@@ -191,7 +204,7 @@ pub async fn enqueue_all<J: Job>(tx: &Tx, jobs: impl IntoIterator<Item = (J, Ori
     let insert = format!(
         "INSERT INTO jobs (id, queue, kind, version, payload, priority, run_at, next_dispatch_at, user_id, actor, \
          trace_context, created_at) {}",
-        sql.rows_of_jobs()
+        rows_of_jobs(sql)
     );
     tx.execute_raw(sql.statement(&insert, values)).await?;
     for id in ids {
@@ -203,6 +216,23 @@ pub async fn enqueue_all<J: Job>(tx: &Tx, jobs: impl IntoIterator<Item = (J, Ori
         });
     }
     Ok(())
+}
+
+/// New jobs from the JSON array `$1`; they share `$2` queue, `$3` kind, `$4` version, `$5` priority and `$6` seconds
+/// until workers may poll them.
+fn rows_of_jobs(sql: Sql) -> String {
+    let (now, grace) = (sql.now(), sql.after("$6"));
+    if sql.postgres() {
+        format!(
+            "SELECT (job->>'id')::uuid, $2, $3, $4, job->'payload', $5, {now}, {grace}, (job->>'user_id')::bigint, \
+             job->>'actor', job->>'trace', {now} FROM jsonb_array_elements($1) job"
+        )
+    } else {
+        format!(
+            "SELECT unhex(value->>'id'), $2, $3, $4, value->'payload', $5, {now}, {grace}, value->>'user_id', \
+             value->>'actor', value->>'trace', {now} FROM json_each($1)"
+        )
+    }
 }
 
 fn payload<J: Job>(job: &J) -> Result<serde_json::Value, EnqueueError> {
@@ -223,7 +253,7 @@ pub(super) struct Row<'a> {
     pub payload: serde_json::Value,
     pub priority: i16,
     pub user_id: Option<i64>,
-    pub options: Options,
+    pub options: EnqueueOptions,
 }
 
 impl Row<'_> {
@@ -262,14 +292,9 @@ impl Row<'_> {
         sql.statement(&insert, values)
     }
 
-    /// Remembers the wake-up of a job that is due once the transaction has committed.
+    /// Queues the wake-up of a job that is due at the commit.
     pub(super) fn announce(&self, tx: &Tx) {
-        if !self.options.waits
-            && self
-                .options
-                .run_at
-                .is_none_or(|at| at <= crate::foundation::time::now())
-        {
+        if !self.options.waits && self.options.run_at.is_none_or(|at| at <= now()) {
             tx.remember(WakeUp {
                 id: self.id,
                 epoch: 0,

@@ -1,5 +1,5 @@
-//! Files that jobs read and make, as rows: the rooms may share no disk. They are written and read piece by piece, so
-//! that their size costs no memory, and they go with their job.
+//! Files that jobs read and write, stored as rows because the services may not share a disk. They are written and read
+//! in chunks, so that their size costs no memory, and are deleted with their job.
 
 use futures::{Stream, TryStreamExt};
 use sea_orm::{ActiveValue::Set, ColumnTrait, ConnectionTrait, DbErr, EntityTrait, QueryFilter, QuerySelect};
@@ -12,10 +12,10 @@ use crate::foundation::{
 
 pub use crate::foundation::entity::job_file::Direction;
 
-/// Bytes of one piece.
+/// Bytes of one chunk.
 const CHUNK: usize = 256 * 1024;
 
-/// Writes one file. It is whole once [`Writer::finish`] has returned.
+/// Writes one file. It is complete once [`Writer::finish`] returns.
 #[derive(Debug)]
 pub struct Writer<'a, C> {
     conn: &'a C,
@@ -26,7 +26,7 @@ pub struct Writer<'a, C> {
 }
 
 impl<'a, C: ConnectionTrait> Writer<'a, C> {
-    /// Starts a file of this job, which must exist. The name is what people save it under.
+    /// Starts a file of this job, which must exist. The name is the one it is downloaded as.
     pub async fn create(
         conn: &'a C,
         job_id: Uuid,
@@ -37,7 +37,7 @@ impl<'a, C: ConnectionTrait> Writer<'a, C> {
         Self::create_as(conn, Uuid::now_v7(), job_id, direction, name, media_type).await
     }
 
-    /// [`Writer::create`], under an id that the job's payload names.
+    /// [`Writer::create`], with the id that the job's payload has.
     pub(crate) async fn create_as(
         conn: &'a C,
         file_id: Uuid,
@@ -77,7 +77,7 @@ impl<'a, C: ConnectionTrait> Writer<'a, C> {
         Ok(())
     }
 
-    /// Writes what is left; answers the file's id and size in bytes.
+    /// Writes the rest; returns the file's id and size in bytes.
     pub async fn finish(mut self) -> Result<(Uuid, u64), DbErr> {
         if !self.buffer.is_empty() {
             self.flush().await?;
@@ -101,7 +101,7 @@ impl<'a, C: ConnectionTrait> Writer<'a, C> {
     }
 }
 
-/// What is known of a file.
+/// The file's description, without its bytes.
 pub async fn find(conn: &impl ConnectionTrait, file_id: Uuid) -> Result<Option<job_file::Model>, DbErr> {
     job_file::Entity::find_by_id(file_id).one(conn).await
 }
@@ -116,7 +116,7 @@ pub async fn of_job(conn: &impl ConnectionTrait, job_id: Uuid) -> Result<Vec<job
         .await
 }
 
-/// The bytes of a file, piece by piece; each is one statement, asked for when the one before it was taken.
+/// The bytes of a file in chunks, each read by one statement when the one before was consumed.
 pub fn read<C>(db: C, file_id: Uuid) -> impl Stream<Item = Result<Vec<u8>, DbErr>> + Send
 where
     C: ConnectionTrait + Clone + Send,
@@ -136,7 +136,7 @@ where
     .into_stream()
 }
 
-/// Removes the files that this job has made, but for one: what an earlier run left unfinished.
+/// Removes the files that this job has made, except one: what an earlier run left unfinished.
 pub async fn keep_only(conn: &impl ConnectionTrait, job_id: Uuid, file_id: Option<Uuid>) -> Result<(), DbErr> {
     let mut others = job_file::Entity::delete_many()
         .filter(job_file::Column::JobId.eq(job_id))

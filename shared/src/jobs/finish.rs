@@ -7,9 +7,9 @@ use sea_orm::{ConnectionTrait, DbErr};
 use tokio::sync::{mpsc, oneshot};
 use uuid::Uuid;
 
-use super::{Claim, CompleteError, JobStore, sql::Sql};
+use super::{claims::Claim, job_store::JobStore, outcomes::CompleteError};
 use crate::foundation::{
-    db,
+    db::{self, Sql},
     trace::{self, Span, Trace},
 };
 

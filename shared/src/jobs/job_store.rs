@@ -1,4 +1,4 @@
-//! The jobs table as a handle, and the transaction that announces its jobs once it has committed.
+//! A handle on the jobs table, and the transaction that sends its jobs' wake-ups after the commit.
 
 use std::{
     ops::Deref,
@@ -8,8 +8,11 @@ use std::{
 
 use sea_orm::{DatabaseConnection, DbErr};
 
-use super::{Transport, WakeUp, due::GRACE, sql::Sql};
-use crate::foundation::db::{self, ANSWER_LIMIT, InTime, WriteTransaction};
+use super::transport::{Transport, WakeUp};
+use crate::foundation::db::{self, ANSWER_LIMIT, InTime, Sql, WriteTransaction};
+
+/// How long a new job waits for its wake-up before workers may poll it.
+pub(super) const GRACE: Duration = Duration::from_secs(1);
 
 /// The jobs table and the queue of wake-ups in front of it. Cheap to clone.
 #[derive(Clone, Debug)]
@@ -49,7 +52,8 @@ impl JobStore {
     }
 }
 
-/// A transaction that knows the jobs written in it, and waits 30 s for an answer at most. Dropping it rolls back.
+/// A transaction that knows the jobs written in it; each statement must be answered within 30 s. Dropping it rolls
+/// back.
 #[derive(Debug)]
 pub struct Tx {
     inner: InTime<WriteTransaction>,
@@ -66,7 +70,7 @@ impl Deref for Tx {
 }
 
 impl Tx {
-    /// Commits, then announces the jobs. An announcement that gets lost only costs time: workers look into the jobs table.
+    /// Commits, then sends the wake-ups. A lost wake-up only costs time, because workers poll the jobs table.
     pub async fn commit(self) -> Result<(), DbErr> {
         db::within(ANSWER_LIMIT, self.inner.0.commit()).await?;
         let wake_ups = self.wake_ups.into_inner().unwrap_or_else(PoisonError::into_inner);
@@ -87,7 +91,7 @@ impl Tx {
             .push(wake_up);
     }
 
-    /// How long a new job is left to its wake-up.
+    /// How long a new job waits for its wake-up before workers may poll it.
     pub(super) fn dispatch_grace(&self) -> Duration {
         if self.transport.carries_wake_ups() {
             GRACE

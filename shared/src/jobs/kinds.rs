@@ -1,178 +1,16 @@
-//! Payloads that two rooms must agree on. What is done with them stands in the worker.
+//! Payloads that two services must agree on. The worker has their handlers.
 
 use chrono::{DateTime, Utc};
 use serde::{Deserialize, Serialize};
 use uuid::Uuid;
 
-use super::{Job, Priority};
+use super::job::{Job, Priority};
 
-/// The queue of everything that is a mail.
+/// The queue of all mails.
 pub const MAIL_QUEUE: &str = "mail";
 
-/// The queue of jobs that go through many rows for minutes.
+/// The queue of jobs that take minutes over many rows.
 pub const LONG_QUEUE: &str = "long";
-
-/// Greets a new account and lets its owner set a password. Safe to run twice.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
-pub struct WelcomeEmail {
-    pub user_id: i64,
-}
-
-impl Job for WelcomeEmail {
-    const KIND: &'static str = "welcome_email";
-    const QUEUE: &'static str = MAIL_QUEUE;
-
-    fn user_id(&self) -> Option<i64> {
-        Some(self.user_id)
-    }
-}
-
-/// Asks the owner of a new address to prove it. An address that is verified already is left alone.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
-pub struct VerifyEmail {
-    pub user_id: i64,
-}
-
-impl Job for VerifyEmail {
-    const KIND: &'static str = "verify_email";
-    const QUEUE: &'static str = MAIL_QUEUE;
-    const PRIORITY: Priority = Priority::High;
-
-    fn user_id(&self) -> Option<i64> {
-        Some(self.user_id)
-    }
-}
-
-/// Tells an owner that somebody signed up with their address, which the sign-up itself does not say.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
-pub struct SomeoneTriedToSignUp {
-    pub user_id: i64,
-}
-
-impl Job for SomeoneTriedToSignUp {
-    const KIND: &'static str = "someone_tried_to_sign_up";
-    const QUEUE: &'static str = MAIL_QUEUE;
-
-    fn user_id(&self) -> Option<i64> {
-        Some(self.user_id)
-    }
-}
-
-/// Tells the owner of an address that its account was deleted, because somebody has signed up with it or asked for a
-/// link: the address is free once the account is purged.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
-pub struct AddressOfDeletedAccount {
-    pub user_id: i64,
-}
-
-impl Job for AddressOfDeletedAccount {
-    const KIND: &'static str = "address_of_deleted_account";
-    const QUEUE: &'static str = MAIL_QUEUE;
-
-    fn user_id(&self) -> Option<i64> {
-        Some(self.user_id)
-    }
-}
-
-/// The link that replaces a forgotten password.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
-pub struct PasswordReset {
-    pub user_id: i64,
-}
-
-impl Job for PasswordReset {
-    const KIND: &'static str = "password_reset";
-    const QUEUE: &'static str = MAIL_QUEUE;
-    const PRIORITY: Priority = Priority::High;
-
-    fn user_id(&self) -> Option<i64> {
-        Some(self.user_id)
-    }
-}
-
-/// Tells an owner that the password was changed, at the time the job was written.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
-pub struct PasswordChanged {
-    pub user_id: i64,
-}
-
-impl Job for PasswordChanged {
-    const KIND: &'static str = "password_changed";
-    const QUEUE: &'static str = MAIL_QUEUE;
-
-    fn user_id(&self) -> Option<i64> {
-        Some(self.user_id)
-    }
-}
-
-/// Asks the new mailbox of an account to confirm that it is its owner's.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
-pub struct EmailChangeConfirm {
-    pub user_id: i64,
-    /// The wanted address, which is not yet the account's.
-    pub new_email: String,
-}
-
-impl Job for EmailChangeConfirm {
-    const KIND: &'static str = "email_change_confirm";
-    const QUEUE: &'static str = MAIL_QUEUE;
-    const PRIORITY: Priority = Priority::High;
-
-    fn user_id(&self) -> Option<i64> {
-        Some(self.user_id)
-    }
-}
-
-/// Tells the old mailbox that the account has moved away from it, and how to undo that.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
-pub struct EmailChangeUndo {
-    pub user_id: i64,
-    /// The address that the account had.
-    pub old_email: String,
-}
-
-impl Job for EmailChangeUndo {
-    const KIND: &'static str = "email_change_undo";
-    const QUEUE: &'static str = MAIL_QUEUE;
-
-    fn user_id(&self) -> Option<i64> {
-        Some(self.user_id)
-    }
-}
-
-/// Tells an owner of a sign-in from a device that was not seen before.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
-pub struct NewSignIn {
-    pub user_id: i64,
-    /// Where time, address and device are read; a session that is gone is worth no mail.
-    pub session_id: Uuid,
-}
-
-impl Job for NewSignIn {
-    const KIND: &'static str = "new_sign_in";
-    const QUEUE: &'static str = MAIL_QUEUE;
-
-    fn user_id(&self) -> Option<i64> {
-        Some(self.user_id)
-    }
-}
-
-/// Tells an owner that a session was ended because a refresh token came back after its successor was in use: somebody
-/// has a copy.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
-pub struct SessionReuse {
-    pub user_id: i64,
-    pub session_id: Uuid,
-}
-
-impl Job for SessionReuse {
-    const KIND: &'static str = "session_reuse";
-    const QUEUE: &'static str = MAIL_QUEUE;
-
-    fn user_id(&self) -> Option<i64> {
-        Some(self.user_id)
-    }
-}
 
 /// What happened to the second factor of an account.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -182,22 +20,6 @@ pub enum MfaChange {
     Removed,
     RecoveryCodesMade,
     RecoveryCodeUsed,
-}
-
-/// Tells an owner that the second factor was changed, at the time the job was written.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
-pub struct MfaChanged {
-    pub user_id: i64,
-    pub change: MfaChange,
-}
-
-impl Job for MfaChanged {
-    const KIND: &'static str = "mfa_changed";
-    const QUEUE: &'static str = MAIL_QUEUE;
-
-    fn user_id(&self) -> Option<i64> {
-        Some(self.user_id)
-    }
 }
 
 /// What happened to an API key.
@@ -210,50 +32,93 @@ pub enum KeyChange {
     Revoked,
 }
 
-/// Tells whoever made an API key that it was made, changed, rotated or revoked, by whomever.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
-pub struct ApiKeyChanged {
-    pub user_id: i64,
-    pub key_id: i64,
-    pub change: KeyChange,
+/// Declares jobs that concern one user: the payload's fields besides `user_id`, then kind, queue and priority.
+macro_rules! jobs_of_users {
+    ($(
+        $(#[$of_job:meta])* $job:ident { $($(#[$of_field:meta])* $field:ident: $type:ty,)* }
+        = $kind:literal, $queue:expr, $priority:ident;
+    )*) => {$(
+        $(#[$of_job])*
+        #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+        pub struct $job {
+            pub user_id: i64,
+            $($(#[$of_field])* pub $field: $type,)*
+        }
+
+        impl Job for $job {
+            const KIND: &'static str = $kind;
+            const QUEUE: &'static str = $queue;
+            const PRIORITY: Priority = Priority::$priority;
+
+            fn user_id(&self) -> Option<i64> {
+                Some(self.user_id)
+            }
+        }
+    )*};
 }
 
-impl Job for ApiKeyChanged {
-    const KIND: &'static str = "api_key_changed";
-    const QUEUE: &'static str = MAIL_QUEUE;
+jobs_of_users! {
+    /// Welcomes a new account with a link to set a password. Safe to run twice.
+    WelcomeEmail {} = "welcome_email", MAIL_QUEUE, Normal;
 
-    fn user_id(&self) -> Option<i64> {
-        Some(self.user_id)
-    }
-}
+    /// Asks the owner of a new address to verify it. Does nothing if it is verified already.
+    VerifyEmail {} = "verify_email", MAIL_QUEUE, High;
 
-/// Tells an owner when the account will be deleted, and how to keep it.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
-pub struct DeletionScheduled {
-    pub user_id: i64,
-    /// Until then the link that keeps the account works.
-    pub delete_at: DateTime<Utc>,
-}
+    /// Tells an owner that somebody tried to sign up with their address, which the answer to the sign-up doesn't
+    /// reveal.
+    SomeoneTriedToSignUp {} = "someone_tried_to_sign_up", MAIL_QUEUE, Normal;
 
-impl Job for DeletionScheduled {
-    const KIND: &'static str = "deletion_scheduled";
-    const QUEUE: &'static str = MAIL_QUEUE;
+    /// Tells the owner of an address that its account is deleted, because somebody signed up with it or asked for a
+    /// link: the address is free once the account is purged.
+    AddressOfDeletedAccount {} = "address_of_deleted_account", MAIL_QUEUE, Normal;
 
-    fn user_id(&self) -> Option<i64> {
-        Some(self.user_id)
-    }
-}
+    /// Sends the link that replaces a forgotten password.
+    PasswordReset {} = "password_reset", MAIL_QUEUE, High;
 
-/// Deletes an account at the time that its owner was told, unless they have thought better of it.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
-pub struct DeleteAccount {
-    pub user_id: i64,
-}
+    /// Tells an owner that the password was changed, at the time the job was enqueued.
+    PasswordChanged {} = "password_changed", MAIL_QUEUE, Normal;
 
-impl Job for DeleteAccount {
-    const KIND: &'static str = "delete_account";
+    /// Asks the owner of a new address to confirm it.
+    EmailChangeConfirm {
+        /// The requested address, which is not the account's yet.
+        new_email: String,
+    } = "email_change_confirm", MAIL_QUEUE, High;
 
-    fn user_id(&self) -> Option<i64> {
-        Some(self.user_id)
-    }
+    /// Tells the old address that the account has a new one, and how to undo that.
+    EmailChangeUndo {
+        /// The account's previous address.
+        old_email: String,
+    } = "email_change_undo", MAIL_QUEUE, Normal;
+
+    /// Tells an owner about a sign-in from a new device.
+    NewSignIn {
+        /// Has the time, address and device. No mail is sent if the session is gone.
+        session_id: Uuid,
+    } = "new_sign_in", MAIL_QUEUE, Normal;
+
+    /// Tells an owner that a session was ended because a refresh token was used again after its successor: somebody has
+    /// a copy.
+    SessionReuse {
+        session_id: Uuid,
+    } = "session_reuse", MAIL_QUEUE, Normal;
+
+    /// Tells an owner that the second factor was changed, at the time the job was enqueued.
+    MfaChanged {
+        change: MfaChange,
+    } = "mfa_changed", MAIL_QUEUE, Normal;
+
+    /// Tells the creator of an API key that it was created, changed, rotated or revoked, no matter by whom.
+    ApiKeyChanged {
+        key_id: i64,
+        change: KeyChange,
+    } = "api_key_changed", MAIL_QUEUE, Normal;
+
+    /// Tells an owner when the account will be deleted, and how to keep it.
+    DeletionScheduled {
+        /// The link that keeps the account works until then.
+        delete_at: DateTime<Utc>,
+    } = "deletion_scheduled", MAIL_QUEUE, Normal;
+
+    /// Deletes an account at the announced time, unless its owner has cancelled that.
+    DeleteAccount {} = "delete_account", "default", Normal;
 }

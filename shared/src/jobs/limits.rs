@@ -1,6 +1,6 @@
-//! Queues with limits, over all workers. Such a queue is passed over by claims that are made for speed; here its row is
-//! locked, what runs is counted by live leases, and starts are spread by GCRA with its time in the row. So nothing is
-//! counted twice or for ever, however workers die, and whether or not there is Redis.
+//! Queues with limits that hold across all workers. Fast claims skip such a queue. Here its row is locked, running jobs
+//! are counted by their live leases, and starts are spread by GCRA with its timestamp in the row. So nothing is counted
+//! twice or forever, however workers die, with or without Redis.
 
 use std::time::Duration;
 
@@ -8,9 +8,10 @@ use chrono::{DateTime, TimeDelta, Utc};
 use sea_orm::{ConnectionTrait, DatabaseTransaction, DbErr, FromQueryResult};
 
 use super::{
-    JobStore, Priority,
     due::{Due, due_values},
-    sql::Sql,
+    job::Priority,
+    job_store::JobStore,
+    queues::LIMITED,
 };
 use crate::foundation::{db, entity::job};
 
@@ -23,7 +24,7 @@ struct Limits {
     now: DateTime<Utc>,
 }
 
-/// One start after the other at this distance, of which a second's worth may come at once.
+/// One start per `step`; a second's worth of them may happen at once.
 struct Pace {
     step: TimeDelta,
     burst: i32,
@@ -51,14 +52,14 @@ impl Pace {
         (free.num_microseconds().unwrap_or(0) / step).max(0)
     }
 
-    /// Where the row's time stands after these starts.
+    /// The row's timestamp after these starts.
     fn after(&self, starts: usize) -> DateTime<Utc> {
         self.through + self.step * i32::try_from(starts).unwrap_or(i32::MAX)
     }
 }
 
 impl JobStore {
-    /// Those of the queues that have a limit and are not paused.
+    /// The queues of these that have a limit and are not paused.
     pub async fn limited(&self, queues: &[String]) -> Result<Vec<String>, DbErr> {
         let sql = self.sql();
         let query = format!(
@@ -72,7 +73,7 @@ impl JobStore {
         rows.iter().map(|row| row.try_get("", "name")).collect()
     }
 
-    /// Claims due jobs of a queue that has limits, as many as they allow and at most `max`. Six statements at most.
+    /// Claims due jobs of a queue with limits, as many as they allow and at most `max`. At most six statements.
     pub async fn claim_limited(
         &self,
         queue: &str,
@@ -111,7 +112,7 @@ impl JobStore {
         Ok(jobs)
     }
 
-    /// Until the transaction ends nobody else claims from this queue. None when it has no limit or is paused.
+    /// Locks the queue until the transaction ends. None if it has no limit or is paused.
     async fn lock_limits(&self, tx: &DatabaseTransaction, queue: &str) -> Result<Option<Limits>, DbErr> {
         let sql = self.sql();
         let query = format!(
@@ -125,7 +126,7 @@ impl JobStore {
             .await
     }
 
-    /// Jobs of a queue that some worker holds a live lease on.
+    /// Jobs of a queue on which a worker holds a live lease.
     async fn running(&self, tx: &DatabaseTransaction, queue: &str) -> Result<i64, DbErr> {
         let sql = self.sql();
         let query = format!(
@@ -134,42 +135,5 @@ impl JobStore {
         );
         let row = tx.query_one_raw(sql.statement(&query, [queue.into()])).await?;
         row.map_or(Ok(0), |row| row.try_get("", "running"))
-    }
-
-    /// Locks those of the queues that have a limit, so that what runs in them can be counted and added to.
-    pub(super) async fn lock_limited(&self, tx: &DatabaseTransaction, queues: &[String]) -> Result<(), DbErr> {
-        let sql = self.sql();
-        let query = format!(
-            "SELECT name FROM job_queues WHERE {} AND ({LIMITED}) ORDER BY name {}",
-            sql.word_in("name", "$1"),
-            sql.lock()
-        );
-        tx.query_all_raw(sql.statement(&query, [sql.words(queues)]))
-            .await
-            .map(drop)
-    }
-}
-
-/// What makes a queue one with limits.
-const LIMITED: &str = "max_running IS NOT NULL OR starts_per_minute IS NOT NULL";
-
-impl Sql {
-    /// Rows whose queue anybody may claim from at any time. A look for each row, and no join: of a join with queues that
-    /// are rarely limited PostgreSQL expects no row at all, and then reads and sorts a whole backlog to claim a few.
-    pub fn unlimited(rows: &str) -> String {
-        format!(
-            "COALESCE((SELECT false FROM job_queues WHERE job_queues.name = {rows}.queue \
-             AND (paused_at IS NOT NULL OR {LIMITED})), true)"
-        )
-    }
-
-    /// Jobs of queues that are neither paused nor full; the caller has locked the queues' rows.
-    pub fn with_room(self) -> String {
-        format!(
-            "NOT EXISTS (SELECT 1 FROM job_queues WHERE job_queues.name = jobs.queue AND (paused_at IS NOT NULL \
-             OR max_running <= (SELECT count(*) FROM jobs held WHERE held.state = 'running' \
-             AND held.lease_until >= {} AND held.queue = jobs.queue)))",
-            self.now()
-        )
     }
 }

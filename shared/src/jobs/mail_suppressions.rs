@@ -1,17 +1,17 @@
-//! Addresses that do not exist. Sending to them again and again costs a sender its good name, so nobody does.
+//! The suppression list: addresses that don't exist. Sending to them repeatedly would hurt our reputation as a sender.
 
 use sea_orm::{ActiveValue::Set, ColumnTrait, ConnectionTrait, DbErr, EntityTrait, QueryFilter, sea_query::OnConflict};
 
 use crate::foundation::{entity::mail_suppression, rules::Email, time::now};
 
-/// What is known against this address.
+/// The entry of this address, if it is suppressed.
 pub async fn find(conn: &impl ConnectionTrait, address: &str) -> Result<Option<mail_suppression::Model>, DbErr> {
     mail_suppression::Entity::find_by_id(Email::key_of(address))
         .one(conn)
         .await
 }
 
-/// What is known against these addresses. One statement.
+/// The entries of these addresses. One statement.
 pub async fn find_all<'a>(
     conn: &impl ConnectionTrait,
     addresses: impl IntoIterator<Item = &'a str>,
@@ -23,7 +23,7 @@ pub async fn find_all<'a>(
         .await
 }
 
-/// Notes that the address does not exist, with the server's words; the first words are kept.
+/// Suppresses an address that doesn't exist, with the mail server's reply; the first reply is kept.
 pub async fn add(conn: &impl ConnectionTrait, address: &str, answer: &str, user_id: Option<i64>) -> Result<(), DbErr> {
     let row = mail_suppression::ActiveModel {
         address_key: Set(Email::key_of(address)),
@@ -41,7 +41,8 @@ pub async fn add(conn: &impl ConnectionTrait, address: &str, answer: &str, user_
         .map(drop)
 }
 
-/// Lets mail go to the address again: staff know better, or somebody has just asked for mail there. Whether it was held.
+/// Allows mail to the address again: staff know better, or its owner has just used a mailed link. Returns whether it
+/// was suppressed.
 pub async fn clear(conn: &impl ConnectionTrait, address: &str) -> Result<bool, DbErr> {
     let gone = mail_suppression::Entity::delete_by_id(Email::key_of(address))
         .exec(conn)

@@ -1,4 +1,4 @@
-//! The mail log as senders write it: many mails in one statement, so that a busy worker commits once for all of them.
+//! Writing the table of mails: many in one statement, so that a busy worker commits once for all of them.
 
 use std::collections::HashSet;
 
@@ -10,12 +10,10 @@ use sea_orm::{
 use serde_json::json;
 use uuid::Uuid;
 
-use crate::{
-    foundation::{
-        entity::mail::{self, Column, MailState},
-        time::now,
-    },
-    jobs::Sql,
+use crate::foundation::{
+    db::Sql,
+    entity::mail::{self, Column, MailState},
+    time::now,
 };
 
 /// A mail that is about to be sent.
@@ -29,19 +27,19 @@ pub struct Reservation {
     pub message_id: String,
 }
 
-/// A mail that is out, or kept.
+/// A mail that was sent, or kept in the database.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Gone {
     pub job_id: Uuid,
-    /// The server's last word; none means that the mail is kept in the database.
+    /// The mail server's last reply; none if the mail is kept in the database.
     pub answer: Option<String>,
-    /// Of a mail that is kept.
+    /// Only of a mail that is kept.
     pub text_body: Option<String>,
     pub html_body: Option<String>,
 }
 
-/// Writes mails down before they are sent. Answers the jobs whose mail is to be sent: not those whose earlier run has
-/// sent or kept it. An address that has changed since an earlier run is written anew. One statement.
+/// Records mails before they are sent. Returns the jobs whose mail is to be sent: not those whose earlier run has sent
+/// or kept it. Updates an address that has changed since an earlier run. One statement.
 pub async fn reserve(conn: &impl ConnectionTrait, mails: &[Reservation]) -> Result<HashSet<Uuid>, DbErr> {
     if mails.is_empty() {
         return Ok(HashSet::new());
@@ -73,7 +71,7 @@ pub async fn reserve(conn: &impl ConnectionTrait, mails: &[Reservation]) -> Resu
     rows.iter().map(|row| row.try_get("", "job_id")).collect()
 }
 
-/// Writes the end of mails into the log; for the transaction that completes their jobs. One statement.
+/// Records how mails ended; for the transaction that completes their jobs. One statement.
 pub async fn finish(conn: &impl ConnectionTrait, mails: &[Gone]) -> Result<(), DbErr> {
     if mails.is_empty() {
         return Ok(());

@@ -1,19 +1,19 @@
-//! Forgetting what is long finished, in batches small enough to hold nobody up.
+//! Deleting what finished long ago, in batches small enough not to block anybody.
 
 use sea_orm::{ConnectionTrait, DbErr};
 
 use crate::foundation::db::{self, ForeignKeys};
 
-use super::JobStore;
+use super::job_store::JobStore;
 
 /// How long finished rows are kept, in days.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Retention {
     /// Jobs that are done or were cancelled.
     pub finished_days: u32,
-    /// Dead jobs, which somebody may still want to replay.
+    /// Dead jobs, which staff may still want to retry.
     pub dead_days: u32,
-    /// Mails in the log.
+    /// Mails.
     pub mail_days: u32,
 }
 
@@ -38,8 +38,8 @@ pub struct Pruned {
 const BATCH: i64 = 1_000;
 
 impl JobStore {
-    /// Removes one batch of each; call it until it removes nothing. Attempts go with their job; what a product's table
-    /// holds stays.
+    /// Deletes one batch of each; call it until it deletes nothing. Attempts go with their job; rows that a product's
+    /// table refers to stay.
     pub async fn prune(&self, keep: Retention) -> Result<Pruned, DbErr> {
         let (sql, db) = (self.sql(), db::writing(&self.db));
         let days = |days: u32| -> sea_orm::Value { (-86_400.0 * f64::from(days)).into() };
@@ -62,7 +62,7 @@ impl JobStore {
                 .await?
                 .rows_affected();
         }
-        // Ids are UUIDv7: the oldest rows come first without an index of their own.
+        // Ids are UUIDv7, so the oldest rows come first without another index.
         let query = format!(
             "DELETE FROM mails WHERE id IN (SELECT id FROM (SELECT id, created_at FROM mails WHERE {mails} ORDER BY id \
              LIMIT {BATCH}) AS oldest WHERE created_at < {})",

@@ -1,5 +1,5 @@
-//! Jobs that come back by the clock. A tick is one transaction: the schedule's row locked, the job written, the next time
-//! set. However many workers look, each tick happens once.
+//! Recurring jobs. A tick is one transaction: it locks the schedule's row, writes the job and sets the next time.
+//! However many workers try, each tick happens once.
 
 use chrono::{DateTime, Duration, SecondsFormat, Utc};
 use chrono_tz::Tz;
@@ -11,30 +11,30 @@ use thiserror::Error;
 use uuid::Uuid;
 
 use super::{
-    EnqueueError, Job, JobStore, Options, cron,
-    enqueue::{Row, UNIQUE},
-    job_store::Tx,
-    sql::Sql,
+    cron,
+    enqueue::{EnqueueError, EnqueueOptions, Row, UNIQUE},
+    job::Job,
+    job_store::{JobStore, Tx},
 };
 use crate::foundation::{
-    db::{self, columns},
+    db::{self, Sql, columns},
     entity::job_schedule::{self, CatchUp},
     time::now,
 };
 
 /// Jobs written for one schedule in one transaction; the rest follows in the next.
 const TICKS_AT_ONCE: usize = 100;
-/// A tick later than this counts as missed where missed ticks are skipped.
+/// A tick later than this counts as missed if the schedule skips missed ticks.
 const PUNCTUAL: Duration = Duration::seconds(60);
 
-/// Why a pattern or a time zone cannot be used. The text is for the person who typed it.
+/// Why a pattern or a time zone is rejected. The text is for the person who typed it.
 #[derive(Debug, Error)]
 pub enum ScheduleError {
-    #[error("{0:?} is no cron pattern: {1}, for example \"0 7 * * 1-5\"")]
+    #[error("{0:?} is not a cron pattern: {1}, for example \"0 7 * * 1-5\"")]
     Pattern(String, String),
-    #[error("{0:?} is no time zone; write one such as UTC or Europe/Paris")]
+    #[error("{0:?} is not a time zone; enter one such as UTC or Europe/Paris")]
     TimeZone(String),
-    #[error("the pattern {0:?} never comes")]
+    #[error("the pattern {0:?} never matches")]
     Never(String),
     #[error(transparent)]
     Enqueue(#[from] EnqueueError),
@@ -42,7 +42,7 @@ pub enum ScheduleError {
     Db(#[from] DbErr),
 }
 
-/// A schedule that comes with the program. Staff may change its times or stop it; that is kept.
+/// A built-in schedule. Staff may change its times or disable it, and upgrades keep that.
 #[derive(Clone, Debug)]
 pub struct Schedule {
     name: &'static str,
@@ -56,10 +56,10 @@ pub struct Schedule {
 }
 
 impl Schedule {
-    /// A job of this kind at the times of a cron pattern in UTC. Ticks that nobody was there for are made up by one job.
+    /// A job of this kind at the times of a cron pattern in UTC. One job makes up for all missed ticks.
     ///
     /// # Panics
-    /// If the payload is no JSON; a programmer sees that at the first start.
+    /// If the payload cannot be written as JSON; a programmer sees that at the first start.
     pub fn new<J: Job>(name: &'static str, cron: &'static str, job: &J) -> Self {
         let payload = serde_json::to_value(job).expect("a job's payload is JSON");
         Self {
@@ -81,14 +81,14 @@ impl Schedule {
     }
 }
 
-/// Refuses a pattern that somebody cannot have meant, or that never comes; see [`next_occurrence`] for what runs. Whatever
-/// is stored keeps running as it did.
+/// Rejects a pattern that nobody can have meant, or that never matches. Patterns stored earlier keep running; see
+/// [`next_occurrence`].
 pub fn check_pattern(pattern: &str, time_zone: &str, after: DateTime<Utc>) -> Result<DateTime<Utc>, ScheduleError> {
     cron::check(pattern, false).map_err(|why| ScheduleError::Pattern(pattern.to_owned(), why))?;
     next_occurrence(pattern, time_zone, after)
 }
 
-/// The next times at which a pattern comes, in its own zone.
+/// The next times of a pattern, in its own zone.
 pub fn next_occurrences(
     pattern: &str,
     time_zone: &str,
@@ -99,7 +99,7 @@ pub fn next_occurrences(
     while times.len() < count {
         last = match next_occurrence(pattern, time_zone, last) {
             Ok(next) => next,
-            // It came for the last time.
+            // That was the last time.
             Err(ScheduleError::Never(_)) if !times.is_empty() => break,
             Err(error) => return Err(error),
         };
@@ -111,7 +111,7 @@ pub fn next_occurrences(
     Ok(times)
 }
 
-/// The first time after `after` at which the pattern comes in that zone. Five fields, or six with seconds in front.
+/// The pattern's first time after `after` in that zone. Five fields, or six with seconds in front.
 pub fn next_occurrence(cron: &str, time_zone: &str, after: DateTime<Utc>) -> Result<DateTime<Utc>, ScheduleError> {
     let zone: Tz = time_zone
         .parse()
@@ -125,7 +125,7 @@ pub fn next_occurrence(cron: &str, time_zone: &str, after: DateTime<Utc>) -> Res
 }
 
 impl JobStore {
-    /// Enters the program's schedules that are not there yet.
+    /// Adds the built-in schedules that are not in the table yet.
     pub async fn declare(&self, schedules: &[Schedule]) -> Result<(), ScheduleError> {
         let at = db::clock(&self.db).await?;
         for schedule in schedules {
@@ -156,13 +156,13 @@ impl JobStore {
         Ok(())
     }
 
-    /// Writes the jobs of every schedule that is due, and says how many.
+    /// Writes the jobs of every due schedule, and returns how many.
     pub async fn tick(&self) -> Result<usize, ScheduleError> {
         let mut written = 0;
         while self.any_schedule_due().await? {
             let tx = self.begin().await?;
             let Some(schedule) = lock_due(&tx).await? else {
-                // Another worker has it in hand.
+                // Another worker is on it.
                 break;
             };
             written += tick_one(&tx, schedule).await?;
@@ -181,7 +181,7 @@ impl JobStore {
     }
 }
 
-/// Writes the job of a schedule once, apart from its times. Its id, so that it can be found.
+/// Runs a schedule's job once, independent of its times. Returns the job's id.
 pub async fn run_schedule(tx: &Tx, schedule: &job_schedule::Model, actor: String) -> Result<Uuid, ScheduleError> {
     let row = Row {
         id: Uuid::now_v7(),
@@ -191,27 +191,27 @@ pub async fn run_schedule(tx: &Tx, schedule: &job_schedule::Model, actor: String
         payload: schedule.payload.clone(),
         priority: schedule.priority,
         user_id: None,
-        options: Options::default().actor(actor),
+        options: EnqueueOptions::default().actor(actor),
     };
     tx.execute_raw(row.insert(tx, "(id)")).await?;
     row.announce(tx);
     Ok(row.id)
 }
 
-/// Lets a schedule come, from its next time on, or stops it.
+/// Enables a schedule from its next time on, or disables it.
 pub async fn enable_schedule(tx: &Tx, id: i64, enabled: bool) -> Result<(), ScheduleError> {
     let Some(schedule) = job_schedule::Entity::find_by_id(id).one(&**tx).await? else {
         return Ok(());
     };
     if schedule.enabled == enabled {
-        // A tick that is overdue is not lost.
+        // An overdue tick is not lost.
         return Ok(());
     }
     let next = next_occurrence(&schedule.cron, &schedule.time_zone, db::clock(&**tx).await?);
     let version = schedule.row_version + 1;
     let mut row = schedule.into_active_model();
     if enabled {
-        // Times that passed while it was off are not made up for.
+        // Times that passed while it was disabled are not made up for.
         row.next_run_at = Set(next?);
     }
     row.enabled = Set(enabled);
@@ -240,7 +240,7 @@ async fn tick_one(tx: &Tx, schedule: job_schedule::Model) -> Result<usize, Sched
     let mut ticks = vec![schedule.next_run_at];
     let next = loop {
         let last = ticks[ticks.len() - 1];
-        // A pattern that staff broke stops its schedule instead of every worker's loop.
+        // A pattern that staff broke disables its schedule, instead of breaking every worker's loop.
         let Ok(next) = next_occurrence(&schedule.cron, &schedule.time_zone, last) else {
             break None;
         };
@@ -249,7 +249,7 @@ async fn tick_one(tx: &Tx, schedule: job_schedule::Model) -> Result<usize, Sched
         }
         match schedule.catch_up {
             CatchUp::All => ticks.push(next),
-            // Only the newest of the missed ones counts.
+            // Only the newest of the missed ticks counts.
             CatchUp::One | CatchUp::Skip => ticks[0] = next,
         }
     };
@@ -263,7 +263,10 @@ async fn tick_one(tx: &Tx, schedule: job_schedule::Model) -> Result<usize, Sched
     match next {
         Some(next) => row.next_run_at = Set(next),
         None => {
-            tracing::error!(cron, "a schedule's pattern never comes again; it is switched off");
+            tracing::error!(
+                cron,
+                "a schedule's pattern never matches again, so the schedule was disabled"
+            );
             row.enabled = Set(false);
         }
     }
@@ -275,8 +278,7 @@ async fn tick_one(tx: &Tx, schedule: job_schedule::Model) -> Result<usize, Sched
 }
 
 async fn write(tx: &Tx, schedule: &job_schedule::Model, tick: DateTime<Utc>) -> Result<usize, ScheduleError> {
-    // The id tells when the job was written, as that of every job does: lists and counts go by it. The tick itself stands
-    // in the key.
+    // Like every job's id, this one holds the time of writing, which lists and counts rely on. The tick is in the key.
     let key = format!(
         "{} {}",
         schedule.name,
@@ -290,7 +292,7 @@ async fn write(tx: &Tx, schedule: &job_schedule::Model, tick: DateTime<Utc>) -> 
         payload: schedule.payload.clone(),
         priority: schedule.priority,
         user_id: None,
-        options: Options::default()
+        options: EnqueueOptions::default()
             .actor(format!("schedule:{}", schedule.id))
             .unique(key),
     };

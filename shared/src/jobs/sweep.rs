@@ -1,18 +1,19 @@
-//! What every worker does each second, without a leader: jobs of lost workers come back, those whose children have ended
-//! may run, and what has expired ends.
+//! What every worker does each second, without a leader: it recovers jobs of lost workers, releases jobs whose subjobs
+//! have ended, and ends expired jobs.
 
 use sea_orm::{ConnectionTrait, DbErr, EntityTrait};
 
-use super::{JobStore, WakeUp, claims::record_attempt};
+use super::{job_store::JobStore, outcomes::record_attempt, transport::WakeUp};
 use crate::foundation::{
-    db::columns,
+    db::{self, columns},
     entity::{
         job::{self, JobState},
         job_attempt::AttemptOutcome,
     },
+    time::now,
 };
 
-/// A job that has taken this many workers down with it is dead.
+/// A job that has crashed this many workers is dead.
 pub const MAX_CRASHES: i32 = 3;
 
 /// Jobs recovered or ended in one sweep.
@@ -23,7 +24,7 @@ const BATCH: i64 = 500;
 pub struct Swept {
     /// Jobs of lost workers, ready again.
     pub recovered: usize,
-    /// Jobs whose children have ended.
+    /// Jobs whose subjobs have ended.
     pub released: usize,
     /// Jobs that ended: crashed too often, expired, or cancelled while their worker was lost.
     pub ended: usize,
@@ -59,7 +60,7 @@ impl JobStore {
                 sql.skip_locked()
             )),
         );
-        let tx = crate::foundation::db::begin(&self.db).await?;
+        let tx = db::begin(&self.db).await?;
         let statement = sql.statement(&query, [MAX_CRASHES.into()]);
         let jobs = job::Entity::find().from_raw_sql(statement).all(&tx).await?;
         for job in &jobs {
@@ -73,7 +74,7 @@ impl JobStore {
         Ok(())
     }
 
-    /// Lets jobs go whose children have all ended.
+    /// Releases jobs whose subjobs have all ended.
     async fn release(&self) -> Result<usize, DbErr> {
         let sql = self.sql();
         let free = "state = 'ready' AND waits AND NOT EXISTS (SELECT 1 FROM jobs child \
@@ -90,9 +91,9 @@ impl JobStore {
         );
         let jobs = job::Entity::find()
             .from_raw_sql(sql.statement(&query, []))
-            .all(&crate::foundation::db::writing(&self.db))
+            .all(&db::writing(&self.db))
             .await?;
-        let due = jobs.iter().filter(|job| job.run_at <= crate::foundation::time::now());
+        let due = jobs.iter().filter(|job| job.run_at <= now());
         self.transport.push(due.map(WakeUp::of).collect());
         Ok(jobs.len())
     }
@@ -116,9 +117,7 @@ impl JobStore {
                 sql.skip_locked()
             )),
         );
-        let done = crate::foundation::db::writing(&self.db)
-            .execute_raw(sql.statement(&query, []))
-            .await?;
+        let done = db::writing(&self.db).execute_raw(sql.statement(&query, [])).await?;
         Ok(usize::try_from(done.rows_affected()).unwrap_or(usize::MAX))
     }
 }

@@ -1,11 +1,11 @@
-//! Which worker processes are alive, for the people who watch.
+//! Which worker processes are online.
 
 use sea_orm::{ConnectionTrait, DbErr};
 
-use super::JobStore;
+use super::job_store::JobStore;
 use crate::foundation::db;
 
-/// What a worker says of itself.
+/// What a worker reports about itself.
 #[derive(Clone, Debug)]
 pub struct WorkerInfo {
     /// Unique to the process.
@@ -17,7 +17,7 @@ pub struct WorkerInfo {
 }
 
 impl JobStore {
-    /// Enters the worker in the list, or renews its entry; those unseen for a day are dropped.
+    /// Adds the worker to the list or renews its entry, and drops those unseen for a day.
     pub async fn worker_seen(&self, worker: &WorkerInfo) -> Result<(), DbErr> {
         let sql = self.sql();
         let query = format!(
@@ -42,7 +42,7 @@ impl JobStore {
             .map(drop)
     }
 
-    /// Takes the worker off the list at its end.
+    /// Removes the worker from the list at shutdown.
     pub async fn worker_gone(&self, name: &str) -> Result<(), DbErr> {
         let query = self
             .sql()

@@ -5,7 +5,7 @@ use sea_orm::{
 };
 use usher_shared::{
     accounts::{
-        staff::bulk::{BulkAction, BulkError, BulkJob, Hand, Objects, Ordered, left, order, tally},
+        staff::bulk::{BulkAction, BulkError, BulkJob, Objects, Ordered, OrderingActor, left, order, tally},
         users::{self, NewUser},
     },
     audit::Actor,
@@ -21,7 +21,7 @@ use usher_shared::{
         rules::{Email, EmailPolicy, Name, Reason},
         time::now,
     },
-    jobs::{Job, JobStore, Options, VerifyEmail},
+    jobs::{EnqueueOptions, Job, JobStore, VerifyEmail},
 };
 use usher_testkit::{TestDb, on_both};
 use uuid::Uuid;
@@ -64,7 +64,7 @@ async fn ordered(job_store: &JobStore, what: BulkAction, objects: Objects, actor
 
 async fn apply(job_store: &JobStore, job_id: Uuid, object_id: &str) -> Result<Option<ItemOutcome>, DbErr> {
     let order: BulkJob = serde_json::from_value(read(job_store, job_id).await.payload).unwrap();
-    let hand = Hand::of(job_store, &order).await.unwrap();
+    let hand = OrderingActor::of(job_store, &order).await.unwrap();
     hand.apply(job_store, job_id, object_id).await
 }
 
@@ -227,12 +227,18 @@ async fn staff_who_are_no_superusers_leave_staff_alone_and_former_staff_change_n
         .await
         .unwrap();
     assert!(
-        matches!(Hand::of(&job_store, &order).await, Err(BulkError::NotAllowed(..))),
+        matches!(
+            OrderingActor::of(&job_store, &order).await,
+            Err(BulkError::NotAllowed(..))
+        ),
         "the permission is gone"
     );
     demote(actor.id.unwrap(), true, false).await.unwrap();
     assert!(
-        matches!(Hand::of(&job_store, &order).await, Err(BulkError::NotAllowed(..))),
+        matches!(
+            OrderingActor::of(&job_store, &order).await,
+            Err(BulkError::NotAllowed(..))
+        ),
         "no longer staff"
     );
 }
@@ -241,7 +247,7 @@ async fn staff_who_are_no_superusers_leave_staff_alone_and_former_staff_change_n
 async fn jobs_are_cancelled_and_replayed_by_their_ids(db: TestDb) {
     let job_store = job_store(&db).await;
     let actor = boss(&job_store, "boss").await;
-    let id = add(&job_store, Options::default()).await.id();
+    let id = add(&job_store, EnqueueOptions::default()).await.id();
     let notes = job::Entity::find()
         .select_only()
         .column(job::Column::Id)

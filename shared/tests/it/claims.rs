@@ -12,7 +12,7 @@ use usher_shared::{
         },
         time::now,
     },
-    jobs::{Claim, CompleteError, Failure, Finisher, JobStore, Options},
+    jobs::{Claim, CompleteError, EnqueueOptions, Failure, Finisher, JobStore},
 };
 use usher_testkit::{TestDb, on_both};
 use uuid::Uuid;
@@ -42,7 +42,7 @@ async fn many_claimers_at_once_get_each_job_once(db: TestDb) {
     let job_store = job_store(&db).await;
     let mut wake_ups = Vec::new();
     for _ in 0..40 {
-        let id = add(&job_store, Options::default()).await.id();
+        let id = add(&job_store, EnqueueOptions::default()).await.id();
         wake_ups.push(wake_up(&job_store, id).await);
     }
     let names: Vec<String> = (0..8).map(|n| format!("w{n}")).collect();
@@ -129,7 +129,7 @@ async fn many_jobs_are_completed_together_and_each_is_fenced(db: TestDb) {
 #[on_both]
 async fn a_retried_job_waits_and_old_hints_claim_nothing(db: TestDb) {
     let job_store = job_store(&db).await;
-    let id = add(&job_store, Options::default()).await.id();
+    let id = add(&job_store, EnqueueOptions::default()).await.id();
     let old = wake_up(&job_store, id).await;
     let job = job_store
         .claim(std::slice::from_ref(&old), "w", LEASE)
@@ -186,7 +186,7 @@ async fn a_buried_job_is_dead_with_its_reason(db: TestDb) {
         outcome: AttemptOutcome::GaveUp,
         error: "no such mailbox".to_owned(),
     };
-    job_store.bury(&job, &gave_up).await.unwrap();
+    job_store.discard(&job, &gave_up).await.unwrap();
     let dead = read(&job_store, job.id).await;
     assert_eq!(
         (dead.state, dead.last_error.as_deref()),
@@ -256,7 +256,7 @@ async fn a_heartbeat_renews_what_is_held_and_brings_cancel_requests(db: TestDb) 
 #[on_both]
 async fn a_paused_queue_keeps_its_jobs(db: TestDb) {
     let job_store = job_store(&db).await;
-    let id = add(&job_store, Options::default()).await.id();
+    let id = add(&job_store, EnqueueOptions::default()).await.id();
     let pause = job_queue::ActiveModel {
         name: Set("notes".to_owned()),
         paused_at: Set(Some(now())),

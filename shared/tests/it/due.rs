@@ -2,7 +2,7 @@
 
 use std::{collections::HashSet, time::Duration};
 
-use usher_shared::jobs::{Claim, Due, Options, Place, Priority};
+use usher_shared::jobs::{Claim, Due, EnqueueOptions, Priority, QueueCursors};
 use usher_testkit::{TestDb, on_both};
 
 use crate::fixtures::{LEASE, add, claim_due, job_store, queues, wake_up};
@@ -12,12 +12,16 @@ const BLINK: Duration = Duration::from_millis(20);
 #[on_both]
 async fn the_highest_priority_comes_first(db: TestDb) {
     let job_store = job_store(&db).await;
-    let low = add(&job_store, Options::default().priority(Priority::Low)).await.id();
-    let normal = add(&job_store, Options::default()).await.id();
-    let high = add(&job_store, Options::default().priority(Priority::High)).await.id();
+    let low = add(&job_store, EnqueueOptions::default().priority(Priority::Low))
+        .await
+        .id();
+    let normal = add(&job_store, EnqueueOptions::default()).await.id();
+    let high = add(&job_store, EnqueueOptions::default().priority(Priority::High))
+        .await
+        .id();
     let first = claim_due(&job_store, 2).await;
     assert_eq!(first.iter().map(|job| job.id).collect::<Vec<_>>(), vec![high, normal]);
-    let (others, place) = (["other".to_owned()], &mut Place::default());
+    let (others, place) = (["other".to_owned()], &mut QueueCursors::default());
     assert!(
         job_store
             .claim_due(&others, Due::All, 2, "w", LEASE, place)
@@ -33,9 +37,9 @@ async fn the_highest_priority_comes_first(db: TestDb) {
 async fn a_fresh_job_is_left_to_its_hint_and_found_without_it(db: TestDb) {
     let job_store = job_store(&db).await;
     // Of a transaction that took its time, the job's own second may be over at its commit.
-    let place = &mut Place::default();
+    let place = &mut QueueCursors::default();
     let id = loop {
-        let id = add(&job_store, Options::default()).await.id();
+        let id = add(&job_store, EnqueueOptions::default()).await.id();
         if job_store
             .claim_due(&queues(), Due::Overdue, 10, "w", LEASE, place)
             .await
@@ -74,9 +78,9 @@ async fn nothing_of_a_long_queue_is_passed_over_and_nothing_that_comes_back(db: 
     let job_store = job_store(&db).await;
     let mut added = HashSet::new();
     for _ in 0..11 {
-        added.insert(add(&job_store, Options::default()).await.id());
+        added.insert(add(&job_store, EnqueueOptions::default()).await.id());
     }
-    let place = &mut Place::default();
+    let place = &mut QueueCursors::default();
     let first = job_store
         .claim_due(&queues(), Due::All, 2, "w", LEASE, place)
         .await

@@ -8,7 +8,7 @@ use usher_shared::{
         entity::job::{self, JobState},
         time::now,
     },
-    jobs::{self, EnqueueError, Enqueued, MAX_PAYLOAD_BYTES, Options, Priority, enqueue, enqueue_with},
+    jobs::{self, EnqueueError, EnqueueOptions, Enqueued, MAX_PAYLOAD_BYTES, Priority, enqueue, enqueue_with},
 };
 use usher_testkit::{TestDb, on_both};
 
@@ -17,7 +17,7 @@ use crate::fixtures::{LEASE, Note, add, claim_due, job_store, note, queues, read
 #[on_both]
 async fn a_committed_job_is_ready_and_its_hint_waits(db: TestDb) {
     let job_store = job_store(&db).await;
-    let options = Options::default()
+    let options = EnqueueOptions::default()
         .priority(Priority::High)
         .actor("api_key:7")
         .trace("00-abc-def-01");
@@ -57,20 +57,20 @@ async fn a_rolled_back_job_never_existed(db: TestDb) {
 #[on_both]
 async fn a_unique_key_is_met_while_its_job_is_ready_or_running(db: TestDb) {
     let job_store = job_store(&db).await;
-    let first = add(&job_store, Options::default().unique("report")).await;
+    let first = add(&job_store, EnqueueOptions::default().unique("report")).await;
     let Enqueued::New(id) = first else { panic!("{first:?}") };
     assert_eq!(
-        add(&job_store, Options::default().unique("report")).await,
+        add(&job_store, EnqueueOptions::default().unique("report")).await,
         Enqueued::Existing(id)
     );
     let wake_up = wake_up(&job_store, id).await;
     let job = job_store.claim(&[wake_up], "w", LEASE).await.unwrap().pop().unwrap();
     assert_eq!(
-        add(&job_store, Options::default().unique("report")).await,
+        add(&job_store, EnqueueOptions::default().unique("report")).await,
         Enqueued::Existing(id)
     );
     assert!(matches!(
-        add(&job_store, Options::default().unique("other")).await,
+        add(&job_store, EnqueueOptions::default().unique("other")).await,
         Enqueued::New(_)
     ));
     job_store
@@ -78,7 +78,7 @@ async fn a_unique_key_is_met_while_its_job_is_ready_or_running(db: TestDb) {
         .await
         .unwrap();
     assert!(matches!(
-        add(&job_store, Options::default().unique("report")).await,
+        add(&job_store, EnqueueOptions::default().unique("report")).await,
         Enqueued::New(_)
     ));
 }
@@ -86,7 +86,7 @@ async fn a_unique_key_is_met_while_its_job_is_ready_or_running(db: TestDb) {
 #[on_both]
 async fn the_same_unique_key_many_times_at_once_makes_one_job(db: TestDb) {
     let job_store = job_store(&db).await;
-    let wishes = (0..24).map(|_| add(&job_store, Options::default().unique("once")));
+    let wishes = (0..24).map(|_| add(&job_store, EnqueueOptions::default().unique("once")));
     let answers = futures::future::join_all(wishes).await;
     assert_eq!(
         answers
@@ -101,7 +101,7 @@ async fn the_same_unique_key_many_times_at_once_makes_one_job(db: TestDb) {
 #[on_both]
 async fn a_delayed_job_is_neither_announced_nor_claimed_before_its_time(db: TestDb) {
     let job_store = job_store(&db).await;
-    let id = add(&job_store, Options::at(now() + chrono::Duration::hours(1)))
+    let id = add(&job_store, EnqueueOptions::at(now() + chrono::Duration::hours(1)))
         .await
         .id();
     assert_eq!(job_store.transport().waiting("notes").await.unwrap(), 0);
@@ -122,7 +122,7 @@ async fn a_payload_has_eight_kib_at_most(db: TestDb) {
     let large = Note {
         text: "x".repeat(MAX_PAYLOAD_BYTES - frame + 1),
     };
-    let refused = enqueue_with(&tx, large, Options::default()).await;
+    let refused = enqueue_with(&tx, large, EnqueueOptions::default()).await;
     assert!(
         matches!(refused, Err(EnqueueError::TooLarge { kind: "note", .. })),
         "{refused:?}"

@@ -6,7 +6,7 @@ use sea_orm::EntityTrait;
 use serde::{Deserialize, Serialize};
 use usher_shared::{
     foundation::entity::job,
-    jobs::{self, Due, Enqueued, Job, JobStore, Options, Place, WakeUp},
+    jobs::{self, Due, EnqueueOptions, Enqueued, Job, JobStore, QueueCursors, WakeUp},
 };
 use usher_testkit::TestDb;
 use uuid::Uuid;
@@ -39,7 +39,7 @@ pub async fn job_store(db: &TestDb) -> JobStore {
 }
 
 /// Enqueues in a transaction of its own.
-pub async fn add(job_store: &JobStore, options: Options) -> Enqueued {
+pub async fn add(job_store: &JobStore, options: EnqueueOptions) -> Enqueued {
     let tx = job_store.begin().await.unwrap();
     let added = jobs::enqueue_with(&tx, note(), options).await.unwrap();
     tx.commit().await.unwrap();
@@ -61,14 +61,14 @@ pub async fn wake_up(job_store: &JobStore, id: Uuid) -> WakeUp {
 
 /// Claims what is due in the jobs table, hinted or not.
 pub async fn claim_due(job_store: &JobStore, limit: usize) -> Vec<job::Model> {
-    let (queues, place) = (queues(), &mut Place::default());
+    let (queues, place) = (queues(), &mut QueueCursors::default());
     let claim = job_store.claim_due(&queues, Due::All, limit, "w", LEASE, place);
     claim.await.unwrap()
 }
 
 /// Adds a job and claims it.
 pub async fn claimed(job_store: &JobStore, worker: &str, lease: Duration) -> job::Model {
-    let id = add(job_store, Options::default()).await.id();
+    let id = add(job_store, EnqueueOptions::default()).await.id();
     let wake_up = wake_up(job_store, id).await;
     job_store
         .claim(&[wake_up], worker, lease)

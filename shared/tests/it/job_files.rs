@@ -5,7 +5,7 @@ use sea_orm::EntityTrait;
 use usher_shared::{
     foundation::entity::job,
     jobs::{
-        Options,
+        EnqueueOptions,
         files::{self, Direction, Writer},
     },
 };
@@ -16,7 +16,7 @@ use crate::fixtures::{add, job_store};
 #[on_both]
 async fn a_file_of_many_pieces_is_read_as_it_was_written(db: TestDb) {
     let job_store = job_store(&db).await;
-    let job_id = add(&job_store, Options::default()).await.id();
+    let job_id = add(&job_store, EnqueueOptions::default()).await.id();
     let bytes: Vec<u8> = (0_u32..700_000).map(|n| (n % 251) as u8).collect();
     let mut writer = Writer::create(job_store.db(), job_id, Direction::Out, "users.csv", "text/csv")
         .await
@@ -38,7 +38,7 @@ async fn a_file_of_many_pieces_is_read_as_it_was_written(db: TestDb) {
 #[on_both]
 async fn files_go_with_their_job_and_what_a_run_left_unfinished_goes_too(db: TestDb) {
     let job_store = job_store(&db).await;
-    let job_id = add(&job_store, Options::default()).await.id();
+    let job_id = add(&job_store, EnqueueOptions::default()).await.id();
     let mut files = Vec::new();
     for direction in [Direction::In, Direction::Out, Direction::Out] {
         let mut writer = Writer::create(job_store.db(), job_id, direction, "x", "text/plain")

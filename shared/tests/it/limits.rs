@@ -5,7 +5,7 @@ use std::time::Duration;
 use sea_orm::{ActiveValue::Set, ConnectionTrait, EntityTrait};
 use usher_shared::{
     foundation::{entity::job_queue, time::now},
-    jobs::{JobStore, Options, WakeUp},
+    jobs::{EnqueueOptions, JobStore, WakeUp},
 };
 use usher_testkit::{TestDb, on_both};
 
@@ -33,7 +33,7 @@ async fn no_more_jobs_run_at_once_than_a_queue_allows_however_many_workers_claim
     let job_store = job_store(&db).await;
     limit(&job_store, Some(3), None).await;
     for _ in 0..10 {
-        add(&job_store, Options::default()).await;
+        add(&job_store, EnqueueOptions::default()).await;
     }
     assert_eq!(job_store.limited(&queues()).await.unwrap(), queues());
     let claims = (0..8).map(|_| claim(&job_store, 2, LEASE));
@@ -53,13 +53,13 @@ async fn no_more_jobs_run_at_once_than_a_queue_allows_however_many_workers_claim
 async fn a_queue_with_a_limit_is_passed_over_by_every_other_claim(db: TestDb) {
     let job_store = job_store(&db).await;
     limit(&job_store, Some(1), None).await;
-    let id = add(&job_store, Options::default()).await.id();
+    let id = add(&job_store, EnqueueOptions::default()).await.id();
     let wake_up = WakeUp::of(&read(&job_store, id).await);
     assert!(job_store.claim(&[wake_up], "w", LEASE).await.unwrap().is_empty());
     assert!(claim_due(&job_store, 10).await.is_empty());
     assert_eq!(claim(&job_store, 10, LEASE).await, 1);
     // A job whose worker was lost runs apart, within the limit.
-    add(&job_store, Options::default()).await;
+    add(&job_store, EnqueueOptions::default()).await;
     job_store
         .db()
         .execute_unprepared("UPDATE jobs SET crashes = 1, next_dispatch_at = run_at WHERE state = 'ready'")
@@ -75,7 +75,7 @@ async fn starts_are_spread_over_the_minute_over_all_workers(db: TestDb) {
     let job_store = job_store(&db).await;
     limit(&job_store, None, Some(2)).await;
     for _ in 0..10 {
-        add(&job_store, Options::default()).await;
+        add(&job_store, EnqueueOptions::default()).await;
     }
     let claims = (0..4).map(|_| claim(&job_store, 5, LEASE));
     let claimed: usize = futures::future::join_all(claims).await.into_iter().sum();
@@ -102,7 +102,7 @@ async fn starts_are_spread_over_the_minute_over_all_workers(db: TestDb) {
 async fn a_paused_queue_with_a_limit_stands_still(db: TestDb) {
     let job_store = job_store(&db).await;
     limit(&job_store, Some(5), None).await;
-    add(&job_store, Options::default()).await;
+    add(&job_store, EnqueueOptions::default()).await;
     let pause = job_queue::ActiveModel {
         paused_at: Set(Some(now())),
         ..Default::default()

@@ -3,6 +3,7 @@
 mod accounts;
 mod audit;
 mod batch;
+mod batch_inserter;
 mod bulk;
 mod claims;
 mod config;
@@ -12,7 +13,6 @@ mod due;
 mod email;
 mod enqueue;
 mod fixtures;
-mod intake;
 mod job_files;
 mod limits;
 mod mfa;

@@ -163,7 +163,7 @@ async fn finished_jobs_are_pruned_after_their_time(db: TestDb) {
         .complete(job_store.db(), usher_shared::jobs::Claim::of(&done), None)
         .await
         .unwrap();
-    let waiting = crate::fixtures::add(&job_store, usher_shared::jobs::Options::default())
+    let waiting = crate::fixtures::add(&job_store, usher_shared::jobs::EnqueueOptions::default())
         .await
         .id();
     assert_eq!(

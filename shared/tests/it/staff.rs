@@ -7,7 +7,7 @@ use usher_shared::{
         entity::{job::JobState, job_attempt::AttemptOutcome},
         time::now,
     },
-    jobs::{Failure, Options, StaffError, cancel, replay, run_now},
+    jobs::{EnqueueOptions, Failure, OperationError, cancel, retry, run_now},
 };
 use usher_testkit::{TestDb, on_both};
 use uuid::Uuid;
@@ -24,7 +24,7 @@ async fn a_dead_job_is_replayed_from_its_first_attempt(db: TestDb) {
         .await
         .unwrap();
     job_store
-        .bury(
+        .discard(
             &job,
             &Failure {
                 outcome: AttemptOutcome::GaveUp,
@@ -34,7 +34,7 @@ async fn a_dead_job_is_replayed_from_its_first_attempt(db: TestDb) {
         .await
         .unwrap();
     let tx = job_store.begin().await.unwrap();
-    replay(&tx, job.id).await.unwrap();
+    retry(&tx, job.id).await.unwrap();
     tx.commit().await.unwrap();
     let again = read(&job_store, job.id).await;
     assert_eq!(
@@ -56,28 +56,31 @@ async fn a_dead_job_is_replayed_from_its_first_attempt(db: TestDb) {
 #[on_both]
 async fn only_finished_jobs_are_replayed(db: TestDb) {
     let job_store = job_store(&db).await;
-    let id = add(&job_store, Options::default()).await.id();
+    let id = add(&job_store, EnqueueOptions::default()).await.id();
     let tx = job_store.begin().await.unwrap();
-    assert!(matches!(replay(&tx, id).await, Err(StaffError::WrongState("ready"))));
-    assert!(matches!(replay(&tx, Uuid::now_v7()).await, Err(StaffError::NotFound)));
+    assert!(matches!(retry(&tx, id).await, Err(OperationError::WrongState("ready"))));
+    assert!(matches!(
+        retry(&tx, Uuid::now_v7()).await,
+        Err(OperationError::NotFound)
+    ));
 }
 
 #[on_both]
 async fn a_replay_that_would_double_a_unique_job_is_refused(db: TestDb) {
     let job_store = job_store(&db).await;
-    let first = add(&job_store, Options::default().unique("k")).await.id();
+    let first = add(&job_store, EnqueueOptions::default().unique("k")).await.id();
     let tx = job_store.begin().await.unwrap();
     cancel(&tx, first).await.unwrap();
     tx.commit().await.unwrap();
-    add(&job_store, Options::default().unique("k")).await;
+    add(&job_store, EnqueueOptions::default().unique("k")).await;
     let tx = job_store.begin().await.unwrap();
-    assert!(matches!(replay(&tx, first).await, Err(StaffError::NotUnique)));
+    assert!(matches!(retry(&tx, first).await, Err(OperationError::NotUnique)));
 }
 
 #[on_both]
 async fn a_waiting_job_is_cancelled_and_a_running_one_is_asked_to_stop(db: TestDb) {
     let job_store = job_store(&db).await;
-    let waiting = add(&job_store, Options::default()).await.id();
+    let waiting = add(&job_store, EnqueueOptions::default()).await.id();
     let running = claimed(&job_store, "w", LEASE).await.id;
     let tx = job_store.begin().await.unwrap();
     cancel(&tx, waiting).await.unwrap();
@@ -95,7 +98,7 @@ async fn a_waiting_job_is_cancelled_and_a_running_one_is_asked_to_stop(db: TestD
 #[on_both]
 async fn a_delayed_job_can_be_run_now(db: TestDb) {
     let job_store = job_store(&db).await;
-    let id = add(&job_store, Options::at(now() + chrono::Duration::days(1)))
+    let id = add(&job_store, EnqueueOptions::at(now() + chrono::Duration::days(1)))
         .await
         .id();
     let tx = job_store.begin().await.unwrap();

@@ -7,7 +7,7 @@ use usher_shared::{
         entity::{job::JobState, job_attempt},
         time::now,
     },
-    jobs::{self, Claim, CompleteError, MAX_CRASHES, Options},
+    jobs::{self, Claim, CompleteError, EnqueueOptions, MAX_CRASHES},
 };
 use usher_testkit::{TestDb, on_both};
 
@@ -82,13 +82,13 @@ async fn suspects_are_claimed_one_by_one_and_cleared_by_an_attempt_that_ends(db:
 async fn a_job_waits_until_all_its_children_have_ended(db: TestDb) {
     let job_store = job_store(&db).await;
     let tx = job_store.begin().await.unwrap();
-    let last = jobs::enqueue_with(&tx, note(), Options::default().after_children())
+    let last = jobs::enqueue_with(&tx, note(), EnqueueOptions::default().after_children())
         .await
         .unwrap()
         .id();
     let mut children = Vec::new();
     for _ in 0..2 {
-        let child = jobs::enqueue_with(&tx, note(), Options::default().child_of(last))
+        let child = jobs::enqueue_with(&tx, note(), EnqueueOptions::default().child_of(last))
             .await
             .unwrap();
         children.push(child.id());
@@ -124,7 +124,7 @@ async fn an_expired_job_ends_without_running(db: TestDb) {
     let job_store = job_store(&db).await;
     let id = add(
         &job_store,
-        Options::default().expires_at(now() - chrono::Duration::seconds(1)),
+        EnqueueOptions::default().expires_at(now() - chrono::Duration::seconds(1)),
     )
     .await
     .id();

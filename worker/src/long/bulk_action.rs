@@ -4,7 +4,7 @@ use std::time::{Duration, Instant};
 
 use anyhow::anyhow;
 use serde_json::json;
-use usher_shared::accounts::staff::bulk::{self, BulkError, BulkJob, Hand};
+use usher_shared::accounts::staff::bulk::{self, BulkError, BulkJob, OrderingActor};
 
 use crate::{JobContext, JobError, keep::within};
 
@@ -26,7 +26,7 @@ pub(super) async fn run(order: BulkJob, context: JobContext) -> Result<(), JobEr
             break;
         }
         // Anew for each batch: whoever lost their rights meanwhile changes nothing more.
-        let hand = match Hand::of(&context.job_store, &order).await {
+        let hand = match OrderingActor::of(&context.job_store, &order).await {
             Ok(hand) => hand,
             Err(BulkError::Db(error)) => return Err(error.into()),
             Err(refused) => return Err(JobError::cancel(refused)),

@@ -14,9 +14,9 @@ use futures::TryStreamExt;
 use serde_json::json;
 use usher_shared::{
     accounts::staff::{
-        acts::Holder,
         bulk,
         imports::{CHANGE_COLUMNS, ImportUsers, PERMISSION},
+        policy::Holder,
     },
     foundation::csv,
     jobs::files::{self, Direction, Writer},

@@ -11,7 +11,7 @@ use usher_shared::{
         },
         time::{first_id, now},
     },
-    jobs::{Job, MAIL_QUEUE, Options, Priority, enqueue_with},
+    jobs::{EnqueueOptions, Job, MAIL_QUEUE, Priority, enqueue_with},
 };
 
 use crate::{JobContext, JobError, Letter};
@@ -52,7 +52,7 @@ pub(super) async fn gather(_: StaffDigest, context: JobContext) -> Result<(), Jo
     let tx = context.begin().await?;
     for user in superusers.iter().filter(|user| user.may_sign_in(now())) {
         // Pointless once the next one comes.
-        let options = Options::default().expires_at(now() + chrono::Duration::hours(23));
+        let options = EnqueueOptions::default().expires_at(now() + chrono::Duration::hours(23));
         enqueue_with(&tx, StaffDigestMail { user_id: user.id }, options).await?;
     }
     context.complete(tx).await

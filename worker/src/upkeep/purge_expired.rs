@@ -9,7 +9,7 @@ use serde::{Deserialize, Serialize};
 use usher_shared::{
     accounts::{
         mfa,
-        users::{self, Standing},
+        users::{self, StatusChange},
     },
     audit::Actor,
     foundation::{
@@ -90,7 +90,7 @@ async fn take_ended_locks(context: &JobContext) -> Result<u64, JobError> {
             let user = users::find_for_change(&tx, *id).await?;
             if let Some(user) = user.filter(|user| user.status != user.status_at(now())) {
                 let reason = Reason::parse("The lock has ended").ok();
-                let unlocked = users::set_standing(&tx, user, Standing::Unlocked, reason, &Actor::system()).await;
+                let unlocked = users::change_status(&tx, user, StatusChange::Unlocked, reason, &Actor::system()).await;
                 unlocked.map_err(JobError::retry)?;
                 tx.commit().await?;
                 taken += 1;

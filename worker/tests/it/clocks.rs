@@ -7,7 +7,7 @@ use usher_shared::{
         entity::job::{self, JobState},
         time::now,
     },
-    jobs::Options,
+    jobs::EnqueueOptions,
 };
 use usher_testkit::{Folder, Running, TestDb, run};
 
@@ -51,11 +51,11 @@ fn a_worker_whose_clock_is_minutes_off_takes_no_lease_away_and_runs_nothing_earl
             let (right, folder) = (rough_jobs(yard.url()), Folder::new());
             let wrong = right.clone().at_another_time(offset);
             let in_minutes = now() + TimeDelta::minutes(5);
-            let far = yard.enqueue_with(long(), Options::at(in_minutes)).await;
+            let far = yard.enqueue_with(long(), EnqueueOptions::at(in_minutes)).await;
 
             let off = wrong.start(&folder).await;
             let soon = yard
-                .enqueue_with(long(), Options::at(now() + TimeDelta::seconds(2)))
+                .enqueue_with(long(), EnqueueOptions::at(now() + TimeDelta::seconds(2)))
                 .await;
             let held_by_wrong = yard.enqueue(long()).await;
             yard.reaches(held_by_wrong, JobState::Running).await;

@@ -156,7 +156,7 @@ async fn an_address_that_does_not_exist_is_not_tried_again_until_it_is_cleared(d
             .unwrap()
     );
     let tx = yard.context.job_store.begin().await.unwrap();
-    jobs::replay(&tx, id).await.unwrap();
+    jobs::retry(&tx, id).await.unwrap();
     tx.commit().await.unwrap();
     eventually(PATIENCE, "it is tried", async || {
         let row = yard

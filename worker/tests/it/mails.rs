@@ -178,7 +178,7 @@ async fn of_two_requests_the_newer_one_is_mailed_and_the_link_of_a_mail_sent_aga
     for _ in 0..3 {
         let tx = yard.context.job_store.begin().await.unwrap();
         requests.push(
-            users::send_password_reset(&tx, user.id, usher_shared::jobs::Options::default())
+            users::send_password_reset(&tx, user.id, usher_shared::jobs::EnqueueOptions::default())
                 .await
                 .unwrap()
                 .id(),
@@ -205,7 +205,7 @@ async fn of_two_requests_the_newer_one_is_mailed_and_the_link_of_a_mail_sent_aga
     yard.sql("UPDATE mails SET state = 'reserved'").await;
     let replay = async |id| {
         let tx = yard.context.job_store.begin().await.unwrap();
-        usher_shared::jobs::replay(&tx, id).await.unwrap();
+        usher_shared::jobs::retry(&tx, id).await.unwrap();
         tx.commit().await.unwrap();
         yard.reaches(id, JobState::Done).await;
     };

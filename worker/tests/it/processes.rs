@@ -9,7 +9,7 @@ use usher_shared::{
         db::{PoolOptions, connect},
         entity::job::JobState,
     },
-    jobs::{Options, PasswordChanged},
+    jobs::{EnqueueOptions, PasswordChanged},
 };
 use usher_testkit::{Folder, Postgres, Program, Redis, Smtp, TestDb, eventually, free_port, on_both};
 
@@ -89,7 +89,7 @@ async fn what_waits_is_told_by_every_worker(db: TestDb) {
     let yard = TestWorker::with(db, &[], false).await;
     yard.sign_up("Ada Lovelace", "ada@example.org").await;
     let later = usher_shared::foundation::time::now() + chrono::Duration::hours(1);
-    yard.enqueue_with(PasswordChanged { user_id: 1 }, Options::at(later))
+    yard.enqueue_with(PasswordChanged { user_id: 1 }, EnqueueOptions::at(later))
         .await;
     let (folder, address) = (Folder::new(), format!("127.0.0.1:{}", free_port()));
     let idle = worker(yard.url())

@@ -69,7 +69,9 @@ async fn a_delayed_job_waits_for_its_time(db: TestDb) {
     let yard = TestWorker::embedded(db).await;
     let worker = yard.start(registry());
     let due = usher_shared::foundation::time::now() + chrono::Duration::seconds(3);
-    let id = yard.enqueue_with(Probe { number: 1 }, jobs::Options::at(due)).await;
+    let id = yard
+        .enqueue_with(Probe { number: 1 }, jobs::EnqueueOptions::at(due))
+        .await;
     let job = yard.reaches(id, JobState::Done).await;
     worker.stop().await;
     assert!(job.started_at.unwrap() >= due, "{job:?}");

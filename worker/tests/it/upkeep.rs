@@ -9,7 +9,7 @@ use serde_json::json;
 use usher_shared::{
     accounts::{
         mail_tokens,
-        users::{self, Standing},
+        users::{self, StatusChange},
     },
     audit::Actor,
     foundation::{
@@ -160,8 +160,8 @@ async fn a_lock_that_has_ended_is_taken_off_and_no_other(db: TestDb) {
             .sign_up(name, &format!("{}@example.org", name.to_lowercase()))
             .await;
         let tx = yard.context.job_store.begin().await.unwrap();
-        let locked = Standing::Locked { until };
-        users::set_standing(&tx, user.clone(), locked, Reason::parse("Spam").ok(), &Actor::system())
+        let locked = StatusChange::Locked { until };
+        users::change_status(&tx, user.clone(), locked, Reason::parse("Spam").ok(), &Actor::system())
             .await
             .unwrap();
         tx.commit().await.unwrap();

@@ -10,7 +10,7 @@ use usher_shared::{
             mail_token, user,
         },
     },
-    jobs::{self, StaffError},
+    jobs::{self, OperationError},
 };
 use usher_testkit::{Mail, Smtp, TestDb, eventually, on_both};
 use usher_worker::registry;
@@ -196,7 +196,7 @@ async fn nobody_is_welcomed_twice_and_who_is_gone_is_left_alone(db: TestDb) {
         yard.sql(forget).await;
         let tx = yard.context.job_store.begin().await.unwrap();
         assert!(
-            matches!(jobs::replay(&tx, job).await, Err(StaffError::MailSent)),
+            matches!(jobs::retry(&tx, job).await, Err(OperationError::MailSent)),
             "staff are told"
         );
         drop(tx);

@@ -127,10 +127,10 @@ impl TestWorker {
     }
 
     pub async fn enqueue(&self, job: impl Job) -> Uuid {
-        self.enqueue_with(job, jobs::Options::default()).await
+        self.enqueue_with(job, jobs::EnqueueOptions::default()).await
     }
 
-    pub async fn enqueue_with(&self, job: impl Job, options: jobs::Options) -> Uuid {
+    pub async fn enqueue_with(&self, job: impl Job, options: jobs::EnqueueOptions) -> Uuid {
         let tx = self.context.job_store.begin().await.unwrap();
         let id = jobs::enqueue_with(&tx, job, options).await.unwrap().id();
         tx.commit().await.unwrap();

@@ -3,7 +3,7 @@
 use std::{collections::HashMap, sync::Arc};
 
 use chrono::{DateTime, Utc};
-use usher_shared::accounts::staff::acts::Holder;
+use usher_shared::accounts::staff::policy::Holder;
 use uuid::Uuid;
 
 use crate::error::AdminError;

@@ -5,11 +5,11 @@ use ipnet::IpNet;
 use sea_orm::{
     ActiveModelTrait,
     ActiveValue::{Set, Unchanged},
-    DbErr, EntityTrait, IntoActiveModel, QuerySelect,
+    ConnectionTrait, DbErr, EntityTrait, IntoActiveModel, QuerySelect,
 };
 use serde_json::Value;
 
-use super::{Scope, insert};
+use super::scope::Scope;
 use crate::{
     audit::{self, Actor, Entry, ObjectType},
     foundation::{
@@ -18,7 +18,7 @@ use crate::{
         time::{now, rfc3339},
         token::{Token, TokenKind},
     },
-    jobs::{ApiKeyChanged, EnqueueError, KeyChange, Options, Tx, enqueue_with},
+    jobs::{ApiKeyChanged, EnqueueError, EnqueueOptions, KeyChange, Tx, enqueue_with},
 };
 
 /// A key about to be made.
@@ -57,6 +57,44 @@ pub struct KeyEdit {
     pub expires_at: Option<Option<DateTime<Utc>>>,
 }
 
+/// Makes a key without an audit row, for the first key of a house and for tests; others are [`issue`]d. A given token is
+/// used instead of a new one.
+pub async fn create(
+    conn: &impl ConnectionTrait,
+    name: &str,
+    scopes: &[Scope],
+    token: Option<Token>,
+    created_by: Option<i64>,
+) -> Result<(api_key::Model, Token), DbErr> {
+    let token = token.unwrap_or_else(|| Token::generate(TokenKind::ApiKey));
+    let name = Name::parse(name).map_err(|violation| DbErr::Custom(violation.message))?;
+    let new = NewKey::plain(name, scopes.to_vec());
+    let key = insert(conn, &new, &token, created_by).await?;
+    Ok((key, token))
+}
+
+async fn insert(
+    conn: &impl ConnectionTrait,
+    new: &NewKey,
+    token: &Token,
+    created_by: Option<i64>,
+) -> Result<api_key::Model, DbErr> {
+    let row = api_key::ActiveModel {
+        name: Set(new.name.as_str().to_owned()),
+        hint: Set(token.hint()),
+        token_hash: Set(token.hash()),
+        scopes: Set(words(new.scopes.iter().map(|scope| scope.as_str()))),
+        allowed_cidrs: Set(cidrs(&new.allowed)),
+        requests_per_minute: Set(new.requests_per_minute),
+        created_by: Set(created_by),
+        version: Set(1),
+        created_at: Set(now()),
+        expires_at: Set(new.expires_at),
+        ..Default::default()
+    };
+    api_key::Entity::insert(row).exec_with_returning(conn).await
+}
+
 /// Makes a key and returns it with its secret, which nobody can read again.
 pub async fn issue(
     tx: &Tx,
@@ -91,9 +129,7 @@ pub async fn tell(tx: &Tx, key: &api_key::Model, change: KeyChange, actor: &Acto
         key_id: key.id,
         change,
     };
-    enqueue_with(tx, told, Options::default().actor(actor.word()))
-        .await
-        .map(drop)
+    enqueue_with(tx, told, EnqueueOptions::by(actor)).await.map(drop)
 }
 
 /// Changes the key that [`find_for_change`] has found. One that is as wanted already is left alone.
@@ -199,11 +235,11 @@ fn entry<'a>(action: &'a str, key: &api_key::Model, changes: Value) -> Entry<'a>
 }
 
 /// As the column holds them; none for everywhere.
-pub(super) fn cidrs(allowed: &[IpNet]) -> Option<String> {
+fn cidrs(allowed: &[IpNet]) -> Option<String> {
     (!allowed.is_empty()).then(|| words(allowed.iter().map(IpNet::to_string)))
 }
 
-pub(super) fn words<W: AsRef<str>>(words: impl Iterator<Item = W>) -> String {
+fn words<W: AsRef<str>>(words: impl Iterator<Item = W>) -> String {
     let mut text = String::new();
     for word in words {
         if !text.is_empty() {

@@ -6,7 +6,7 @@ use chrono::{DateTime, Utc};
 use ipnet::IpNet;
 use serde_json::json;
 
-use super::Scope;
+use super::scope::Scope;
 use crate::foundation::{
     rules::{Violation, ViolationKind},
     time::now,

@@ -24,7 +24,7 @@ use crate::{
         time::{first_id, now},
         token::{Token, TokenKind},
     },
-    jobs::{EnqueueError, Enqueued, Job, Options, Tx, enqueue_with},
+    jobs::{EnqueueError, EnqueueOptions, Enqueued, Job, Tx, enqueue_with},
 };
 
 /// What a token is derived for.
@@ -41,7 +41,7 @@ pub async fn request<J: Job>(
     purpose: MailTokenPurpose,
     email: Option<&str>,
     mail: J,
-    options: Options,
+    options: EnqueueOptions,
 ) -> Result<Enqueued, EnqueueError> {
     // Of two at once the second sees what the first has written.
     user::Entity::find_by_id(user_id)

@@ -8,7 +8,7 @@ use sea_orm::{
 };
 use uuid::Uuid;
 
-use super::PURPOSE;
+use super::factors::PURPOSE;
 use crate::{
     accounts::mfa::totp,
     foundation::{

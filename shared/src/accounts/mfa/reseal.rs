@@ -7,7 +7,7 @@ use sea_orm::{
 };
 use uuid::Uuid;
 
-use super::PURPOSE;
+use super::factors::PURPOSE;
 use crate::foundation::{
     crypto::SecretKey,
     entity::{

@@ -5,7 +5,11 @@
 use chrono::TimeDelta;
 use sea_orm::{ActiveValue::Set, ColumnTrait, DbErr, EntityTrait, QueryFilter, sea_query::Expr};
 
-use super::{ACCESS_LIFETIME, Signed, Which, end, find_live};
+use super::{
+    end::{Which, end},
+    live::{ACCESS_LIFETIME, Signed, find_live},
+    pair::Pair,
+};
 use crate::{
     audit::{self, Actor, Entry},
     foundation::{
@@ -15,7 +19,7 @@ use crate::{
             spent_refresh_token as spent,
         },
         time::now,
-        token::{Token, TokenKind},
+        token::Token,
     },
     jobs::{EnqueueError, SessionReuse, Tx, enqueue},
 };
@@ -24,41 +28,6 @@ use crate::{
 const OVERLAP: TimeDelta = TimeDelta::seconds(10);
 /// Refreshes within the overlap that one late request can miss.
 const MAX_STEPS: usize = 5;
-
-/// An access token and the refresh token that goes with it.
-#[derive(Clone, Debug)]
-pub struct Pair {
-    pub access: Token,
-    pub refresh: Token,
-}
-
-impl Pair {
-    pub(super) fn generate() -> Self {
-        Self {
-            access: Token::generate(TokenKind::Access),
-            refresh: Token::generate(TokenKind::Refresh),
-        }
-    }
-
-    /// The pairs that this refresh token may have been exchanged for, one for each key, the newest's first: nobody but
-    /// us can tell them in advance.
-    fn after(key: &SecretKey, refresh: &Token) -> impl Iterator<Item = Self> {
-        let shown = refresh.as_str().as_bytes();
-        let access = key.signatures("access token after a refresh", shown);
-        let refresh = key.signatures("refresh token after a refresh", shown);
-        access.zip(refresh).map(|(access, refresh)| Self {
-            access: Token::derive(TokenKind::Access, access),
-            refresh: Token::derive(TokenKind::Refresh, refresh),
-        })
-    }
-
-    /// The pair that the caller looks for among those that follow this refresh token, `steps` exchanges away at most.
-    fn find(key: &SecretKey, refresh: &Token, steps: usize, wanted: &impl Fn(&Self) -> bool) -> Option<Self> {
-        let next = || Self::after(key, refresh);
-        let further = || next().find_map(|pair| Self::find(key, &pair.refresh, steps - 1, wanted));
-        next().find(wanted).or_else(|| (steps > 1).then(further)?)
-    }
-}
 
 /// What became of a refresh.
 #[derive(Debug)]

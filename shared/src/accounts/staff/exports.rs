@@ -3,9 +3,9 @@
 use serde::{Deserialize, Serialize};
 
 use crate::{
-    accounts::staff::bulk::{self, Objects, OrderError, Ordered},
+    accounts::staff::bulk::order::{Objects, OrderError, Ordered, list},
     audit::{self, Actor, Entry},
-    jobs::{Job, LONG_QUEUE, Options, Priority, Tx, enqueue_with},
+    jobs::{EnqueueOptions, Job, LONG_QUEUE, Priority, Tx, enqueue_with},
 };
 
 /// What an export is of.
@@ -82,11 +82,9 @@ pub async fn order(
         actor: actor.clone(),
     };
     let chosen = job.chosen;
-    let job_id = enqueue_with(tx, job, Options::default().actor(actor.word()))
-        .await?
-        .id();
+    let job_id = enqueue_with(tx, job, EnqueueOptions::by(actor)).await?.id();
     let rows = match objects {
-        Some(objects) => bulk::list(tx, job_id, objects).await?,
+        Some(objects) => list(tx, job_id, objects).await?,
         None => 0,
     };
     let entry = Entry {

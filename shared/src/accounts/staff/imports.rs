@@ -6,11 +6,11 @@ use thiserror::Error;
 use uuid::Uuid;
 
 use crate::{
-    accounts::staff::bulk::OrderError,
+    accounts::staff::bulk::order::OrderError,
     audit::{self, Actor, Entry},
     foundation::entity::job::{self, JobState},
     jobs::{
-        EnqueueError, Job, LONG_QUEUE, Options, Priority, Tx, enqueue_with,
+        EnqueueError, EnqueueOptions, Job, LONG_QUEUE, Priority, Tx, enqueue_with,
         files::{Direction, Writer},
     },
 };
@@ -99,9 +99,7 @@ pub async fn check(tx: &Tx, name: &str, bytes: &[u8], blank: Blank, actor: &Acto
         blank,
         actor: actor.clone(),
     };
-    let job_id = enqueue_with(tx, job, Options::default().actor(actor.word()))
-        .await?
-        .id();
+    let job_id = enqueue_with(tx, job, EnqueueOptions::by(actor)).await?.id();
     let mut writer = Writer::create_as(&**tx, file_id, job_id, Direction::In, name, "text/csv").await?;
     writer.write(bytes).await?;
     writer.finish().await?;
@@ -121,7 +119,7 @@ pub async fn run(tx: &Tx, checked: Uuid, welcome: bool, actor: &Actor) -> Result
         ..checked
     };
     // One at a time for one file: a second click meets the first.
-    let options = Options::default().actor(actor.word()).unique(job.file_id.to_string());
+    let options = EnqueueOptions::by(actor).unique(job.file_id.to_string());
     let job_id = enqueue_with(tx, job, options).await?.id();
     let entry = Entry {
         action: "import",

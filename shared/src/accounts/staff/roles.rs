@@ -11,7 +11,6 @@ use sea_orm::{
 use serde_json::json;
 
 use crate::{
-    accounts::staff::acts::Holder,
     audit::{self, Actor, Entry, ObjectType},
     foundation::{
         entity::{
@@ -30,12 +29,6 @@ pub struct Access {
     pub staff: bool,
     pub superuser: bool,
     pub roles: BTreeSet<i64>,
-}
-
-/// Whether an actor has this permission now, such as `users.export`: an order may be carried out long after it was given.
-/// Usher itself may do everything; a person must still be staff who may sign in; nobody else has permissions.
-pub async fn may(conn: &impl ConnectionTrait, actor: &Actor, permission: &str) -> Result<bool, DbErr> {
-    Ok(Holder::of(conn, actor).await?.may(permission))
 }
 
 /// The permissions of a role, such as `users.change`.

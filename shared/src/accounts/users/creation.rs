@@ -5,8 +5,8 @@ use std::collections::HashMap;
 use chrono::{DateTime, Utc};
 use sea_orm::{ConnectionTrait, DbBackend, DbErr, FromQueryResult, Statement};
 use serde_json::{Value, json};
+use thiserror::Error;
 
-use super::{CreateUserError, NewUser};
 use crate::{
     audit::{self, Actor, Entry},
     foundation::{
@@ -16,8 +16,27 @@ use crate::{
         search,
         time::now,
     },
-    jobs::{Options, Tx, WelcomeEmail, enqueue_with},
+    jobs::{EnqueueError, EnqueueOptions, Tx, WelcomeEmail, enqueue_with},
 };
+
+/// A user about to be made; each part is valid by its type.
+#[derive(Clone, Debug)]
+pub struct NewUser {
+    pub name: Name,
+    pub email: Email,
+    pub age: Option<Age>,
+}
+
+/// Why no user was made.
+#[derive(Debug, Error)]
+pub enum CreateUserError {
+    #[error("this email address is registered already")]
+    EmailTaken,
+    #[error(transparent)]
+    Db(#[from] DbErr),
+    #[error(transparent)]
+    Enqueue(#[from] EnqueueError),
+}
 
 /// What is written of a new account.
 pub(super) struct Draft<'a> {
@@ -111,6 +130,31 @@ const SQLITE: &str = "\
     CASE WHEN value->>'verified' THEN $2 END, value->>'is_staff', value->>'is_superuser', 'active', 1, $2, $2 \
     FROM json_each($1) WHERE true ON CONFLICT (email_key) DO NOTHING";
 
+/// Writes the accounts, each with its audit row, in two statements. Answers them in the order of the drafts, none for
+/// those whose address is taken. A sign-up by the owner has audit rows of its own, so it calls [`insert_all`].
+pub(super) async fn create_all<'a>(
+    conn: &impl ConnectionTrait,
+    drafts: impl IntoIterator<Item = (Draft<'a>, &'a Actor)>,
+) -> Result<Vec<Option<user::Model>>, DbErr> {
+    let at = now();
+    let (drafts, actors): (Vec<_>, Vec<_>) = drafts.into_iter().unzip();
+    let mut written = insert_all(conn, at, &drafts).await?;
+    let users: Vec<_> = drafts.iter().map(|draft| written.remove(draft.email.key())).collect();
+    let created = users.iter().zip(actors);
+    let entries = created.filter_map(|(user, actor)| Some((actor, entry(user.as_ref()?))));
+    audit::record_all(conn, at, entries).await?;
+    Ok(users)
+}
+
+async fn create_one(
+    conn: &impl ConnectionTrait,
+    draft: Draft<'_>,
+    actor: &Actor,
+) -> Result<user::Model, CreateUserError> {
+    let mut users = create_all(conn, [(draft, actor)]).await?;
+    users.pop().flatten().ok_or(CreateUserError::EmailTaken)
+}
+
 /// Writes the user, its audit row and the job that welcomes it; they exist once the transaction commits. Three
 /// statements.
 ///
@@ -133,7 +177,7 @@ pub async fn create_external(
         external_id: Some(external_id),
         ..new.into()
     };
-    let user = match insert(&**tx, draft, actor).await {
+    let user = match create_one(&**tx, draft, actor).await {
         Ok(user) => user,
         Err(CreateUserError::Db(error)) if has_taken_external_id(&error) => return Ok(None),
         Err(error) => return Err(error),
@@ -148,7 +192,7 @@ fn has_taken_external_id(error: &DbErr) -> bool {
 
 async fn welcome(tx: &Tx, user: &user::Model, actor: &Actor) -> Result<(), CreateUserError> {
     let job = WelcomeEmail { user_id: user.id };
-    enqueue_with(tx, job, Options::default().actor(actor.word())).await?;
+    enqueue_with(tx, job, EnqueueOptions::by(actor)).await?;
     Ok(())
 }
 
@@ -158,7 +202,7 @@ pub async fn create_quietly(
     new: &NewUser,
     actor: &Actor,
 ) -> Result<user::Model, CreateUserError> {
-    insert(conn, new.into(), actor).await
+    create_one(conn, new.into(), actor).await
 }
 
 /// Writes a superuser with a password, verified and without a welcome. For the first account and for commands.
@@ -172,7 +216,7 @@ pub async fn create_superuser(
         is_superuser: true,
         ..Draft::staff(name, email, password_hash)
     };
-    insert(conn, draft, &Actor::system()).await
+    create_one(conn, draft, &Actor::system()).await
 }
 
 /// As [`create_superuser`]: somebody of the staff, who has only the rights of roles given later.
@@ -182,19 +226,11 @@ pub async fn create_staff(
     email: &Email,
     password_hash: String,
 ) -> Result<user::Model, CreateUserError> {
-    insert(conn, Draft::staff(name, email, password_hash), &Actor::system()).await
-}
-
-/// The row, and the audit row that tells of it.
-async fn insert(conn: &impl ConnectionTrait, draft: Draft<'_>, actor: &Actor) -> Result<user::Model, CreateUserError> {
-    let user = insert_all(conn, now(), &[draft]).await?.into_values().next();
-    let user = user.ok_or(CreateUserError::EmailTaken)?;
-    audit::record(conn, actor, created(&user)).await?;
-    Ok(user)
+    create_one(conn, Draft::staff(name, email, password_hash), &Actor::system()).await
 }
 
 /// What the audit log tells of a new user.
-pub(super) fn created(user: &user::Model) -> Entry<'static> {
+fn entry(user: &user::Model) -> Entry<'static> {
     Entry {
         action: "create",
         object_type: "user",

@@ -1,22 +1,28 @@
 //! An owner asks for the end of the account: a week to think better of it, then it is deleted.
 
 use chrono::TimeDelta;
-use sea_orm::ActiveValue::Set;
+use sea_orm::{
+    ActiveValue::Set, ColumnTrait, DatabaseTransaction, EntityTrait, IntoActiveModel, QueryFilter, QuerySelect,
+};
 
 use super::{
-    ChangeError,
-    change::write,
-    delete, find_for_change,
-    proof::{owner, plain, prove},
+    find::find_for_change,
+    mails,
+    proof::{owner, prove},
+    write::{ChangeError, plain, write},
 };
 use crate::{
-    accounts::mail_tokens::{self, RedeemError},
+    accounts::{
+        mail_tokens::{self, RedeemError},
+        sessions::{self, Which},
+    },
     audit::Actor,
     foundation::{
         entity::{mail_token::MailTokenPurpose, user},
+        rules::Reason,
         time::now,
     },
-    jobs::{DeleteAccount, DeletionScheduled, EnqueueError, Options, Tx, enqueue_with},
+    jobs::{DeleteAccount, EnqueueError, EnqueueOptions, Tx, enqueue_with},
 };
 
 /// Between the request and the end.
@@ -38,21 +44,9 @@ pub async fn schedule_deletion(tx: &Tx, before: user::Model, actor: &Actor) -> R
     let user = write(tx, before, row, "schedule_deletion", None, actor)
         .await
         .map_err(plain)?;
-    announce(tx, &user, actor).await?;
-    enqueue_with(tx, DeleteAccount { user_id }, Options::at(delete_at)).await?;
+    mails::announce_deletion(tx, &user, actor).await?;
+    enqueue_with(tx, DeleteAccount { user_id }, EnqueueOptions::at(delete_at)).await?;
     Ok(user)
-}
-
-/// Mails when the account will be deleted, with the link that keeps it.
-pub(super) async fn announce(tx: &Tx, user: &user::Model, actor: &Actor) -> Result<(), EnqueueError> {
-    let Some(delete_at) = user.delete_at else { return Ok(()) };
-    let mail = DeletionScheduled {
-        user_id: user.id,
-        delete_at,
-    };
-    let options = Options::default().actor(actor.word());
-    mail_tokens::request(tx, user.id, MailTokenPurpose::CancelDeletion, None, mail, options).await?;
-    Ok(())
 }
 
 /// Keeps the account after all, by the token that was mailed.
@@ -66,6 +60,36 @@ pub async fn keep(tx: &Tx, raw: &str, actor: &Actor) -> Result<user::Model, Rede
     prove(tx, before, row, "keep_account", actor)
         .await
         .map_err(|error| plain(error).into())
+}
+
+/// Marks the account as deleted. Its sessions end and what was mailed opens nothing; the email address stays taken
+/// until the account is purged.
+pub async fn delete(
+    tx: &DatabaseTransaction,
+    before: user::Model,
+    reason: Option<Reason>,
+    actor: &Actor,
+) -> Result<(), ChangeError> {
+    let id = before.id;
+    let mut row = before.clone().into_active_model();
+    row.deleted_at = Set(Some(now()));
+    write(tx, before, row, "delete", reason.map(Reason::into_text), actor).await?;
+    sessions::end(tx, id, Which::All, "user_deleted").await?;
+    mail_tokens::spend_all(tx, id).await?;
+    Ok(())
+}
+
+/// Takes the mark of deletion away. Sessions stay ended. False when the account is not there or was not deleted.
+pub async fn restore(tx: &DatabaseTransaction, id: i64, actor: &Actor) -> Result<bool, ChangeError> {
+    let deleted = user::Entity::find_by_id(id).filter(user::Column::DeletedAt.is_not_null());
+    let Some(before) = deleted.lock_exclusive().one(tx).await? else {
+        return Ok(false);
+    };
+    let mut row = before.clone().into_active_model();
+    row.deleted_at = Set(None);
+    row.delete_at = Set(None);
+    write(tx, before, row, "restore", None, actor).await?;
+    Ok(true)
 }
 
 /// Deletes the account if that is still wanted, and due. Whether it was.

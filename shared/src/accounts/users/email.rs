@@ -4,11 +4,10 @@ use sea_orm::{ActiveValue::Set, DbErr};
 use thiserror::Error;
 
 use super::{
-    ChangeError,
-    change::write,
-    deletion, lock_by_email_key,
+    find::lock_by_email_key,
+    mails::{announce_deletion, offer_undo, send_password_reset, send_verification},
     proof::{owner, prove},
-    send_password_reset, send_verification,
+    write::{ChangeError, write},
 };
 use crate::{
     accounts::{
@@ -22,7 +21,7 @@ use crate::{
         rules::Email,
         time::now,
     },
-    jobs::{EmailChangeConfirm, EmailChangeUndo, EnqueueError, Options, Tx},
+    jobs::{EmailChangeConfirm, EnqueueError, EnqueueOptions, Tx},
 };
 
 /// Why an account did not move.
@@ -52,7 +51,7 @@ impl From<ChangeError> for EmailChangeError {
 pub async fn ask_email_change(tx: &Tx, user: &user::Model, email: &Email, actor: &Actor) -> Result<(), EnqueueError> {
     let (user_id, new_email) = (user.id, email.as_str().to_owned());
     let mail = EmailChangeConfirm { user_id, new_email };
-    let options = Options::default().actor(actor.word());
+    let options = EnqueueOptions::by(actor);
     let purpose = MailTokenPurpose::EmailChangeConfirm;
     mail_tokens::request(tx, user_id, purpose, Some(email.as_str()), mail, options).await?;
     let entry = Entry {
@@ -75,7 +74,7 @@ pub async fn confirm_email_change(tx: &Tx, raw: &str, actor: &Actor) -> Result<u
     let row = at(tx, &before, email).await?;
     let user = prove(tx, before, row, "change_email", actor).await?;
     offer_undo(tx, &was, actor).await?;
-    deletion::announce(tx, &user, actor).await?;
+    announce_deletion(tx, &user, actor).await?;
     Ok(user)
 }
 
@@ -96,7 +95,7 @@ pub async fn undo_email_change(tx: &Tx, raw: &str, actor: &Actor) -> Result<user
         ..at(tx, &before, email).await?
     };
     let user = prove(tx, before, row, "undo_email_change", actor).await?;
-    send_password_reset(tx, user.id, Options::default().actor(actor.word())).await?;
+    send_password_reset(tx, user.id, EnqueueOptions::by(actor)).await?;
     Ok(user)
 }
 
@@ -146,25 +145,9 @@ pub(super) async fn tell(
         .or(before.welcomed_at)
         .or(before.password_changed_at);
     if was_mailed.is_some() {
-        send_verification(tx, after.id, Options::default().actor(actor.word())).await?;
+        send_verification(tx, after.id, EnqueueOptions::by(actor)).await?;
     }
-    deletion::announce(tx, after, actor).await
-}
-
-/// A way back to an address that was proved; the way to one that was not is nobody's.
-async fn offer_undo(tx: &Tx, before: &user::Model, actor: &Actor) -> Result<(), EnqueueError> {
-    if before.email_verified_at.is_none() {
-        return Ok(());
-    }
-    let (user_id, old_email) = (before.id, before.email.clone());
-    let mail = EmailChangeUndo {
-        user_id,
-        old_email: old_email.clone(),
-    };
-    let options = Options::default().actor(actor.word());
-    let purpose = MailTokenPurpose::EmailChangeUndo;
-    mail_tokens::request(tx, user_id, purpose, Some(&old_email), mail, options).await?;
-    Ok(())
+    announce_deletion(tx, after, actor).await
 }
 
 /// Of accounts without an address; no mail can go there (RFC 2606).

@@ -4,10 +4,9 @@ use sea_orm::{ActiveValue::Set, ColumnTrait, ConnectionTrait, DbErr, EntityTrait
 use uuid::Uuid;
 
 use super::{
-    change::write,
-    deletion,
-    proof::{owner, plain, prove},
-    sign_up::{is_open, neutral_name},
+    mails::{announce_deletion, tell_password_changed},
+    proof::{owner, prove},
+    write::{db_error, plain, write},
 };
 use crate::{
     accounts::{
@@ -18,9 +17,10 @@ use crate::{
     audit::Actor,
     foundation::{
         entity::{mail_token::MailTokenPurpose, user},
+        rules::Name,
         time::now,
     },
-    jobs::{EnqueueError, Options, PasswordChanged, Tx, enqueue_with},
+    jobs::{EnqueueError, Tx},
 };
 
 /// Stores the new password of an account that [`super::find_for_change`] has found. All sessions end but `keep`, and so
@@ -45,15 +45,15 @@ pub async fn replace_password(
     .map_err(plain)?;
     end_what_the_old_one_opened(tx, user.id, keep).await?;
     // The link that keeps the account ended with the others.
-    deletion::announce(tx, user, actor).await?;
-    tell(tx, user.id, actor).await
+    announce_deletion(tx, user, actor).await?;
+    tell_password_changed(tx, user.id, actor).await
 }
 
 /// Stores a new password by the token that was mailed, which also proves the address. All sessions end; a second factor
 /// is still asked for.
 pub async fn reset_password(tx: &Tx, raw: &str, hash: String, actor: &Actor) -> Result<user::Model, RedeemError> {
     let user = choose(tx, raw, MailTokenPurpose::PasswordReset, hash, "reset_password", actor).await?;
-    tell(tx, user.id, actor).await.map_err(db_error)?;
+    tell_password_changed(tx, user.id, actor).await.map_err(db_error)?;
     Ok(user)
 }
 
@@ -73,14 +73,14 @@ pub(super) async fn choose(
     let (_, user) = owner(tx, raw, purpose).await?;
     mail_tokens::redeem(&**tx, raw, purpose).await?;
     let mut row = with_password(&user, hash);
-    if is_open(&user) {
+    if user.is_unverified_sign_up() {
         // Another password than the sign-up's: perhaps another person, too.
-        row.name = Set(neutral_name(&user.email));
+        row.name = Set(Name::of_address(&user.email).as_str().to_owned());
         row.age = Set(None);
     }
     let user = prove(tx, user, row, action, actor).await.map_err(plain)?;
     end_what_the_old_one_opened(tx, user.id, None).await?;
-    deletion::announce(tx, &user, actor).await.map_err(db_error)?;
+    announce_deletion(tx, &user, actor).await.map_err(db_error)?;
     Ok(user)
 }
 
@@ -109,16 +109,4 @@ async fn end_what_the_old_one_opened(tx: &Tx, user_id: i64, keep: Option<Uuid>) 
     sessions::end(&**tx, user_id, which, "password changed").await?;
     mfa::forget_enrolments(&**tx, user_id).await?;
     mail_tokens::spend_all_but_undo(&**tx, user_id).await
-}
-
-async fn tell(tx: &Tx, user_id: i64, actor: &Actor) -> Result<(), EnqueueError> {
-    let options = Options::default().actor(actor.word());
-    enqueue_with(tx, PasswordChanged { user_id }, options).await.map(drop)
-}
-
-pub(super) fn db_error(error: EnqueueError) -> DbErr {
-    match error {
-        EnqueueError::Db(error) => error,
-        other => DbErr::Custom(other.to_string()),
-    }
 }

@@ -1,12 +1,11 @@
 //! Somebody has opened a link that was mailed to an account's address: the mailbox is theirs. Where the address had not
 //! been proved before, whatever somebody else may have put into the account ends with it (account pre-hijacking).
 
-use sea_orm::{ActiveValue::Set, ConnectionTrait, DbErr, EntityTrait};
+use sea_orm::{ActiveValue::Set, ConnectionTrait, EntityTrait};
 
 use super::{
-    ChangeError,
-    change::{put, write},
-    find_for_change,
+    find::find_for_change,
+    write::{ChangeError, write},
 };
 use crate::{
     accounts::{
@@ -41,7 +40,7 @@ pub(super) async fn prove(
 ) -> Result<user::Model, ChangeError> {
     let id = before.id;
     let was_proved = before.email_verified_at.is_some();
-    let moves = put(&row.email).is_some_and(|email| *email != before.email);
+    let moves = row.email.is_set() && *row.email.as_ref() != before.email;
     if !was_proved || moves {
         row.email_verified_at = Set(Some(now()));
     }
@@ -111,13 +110,5 @@ pub(super) fn as_owner(user: &user::Model, actor: &Actor) -> Actor {
         id: Some(user.id),
         label: user.name.clone(),
         ..actor.clone()
-    }
-}
-
-/// What is left of a change that can meet neither another status nor another address.
-pub(super) fn plain(error: ChangeError) -> DbErr {
-    match error {
-        ChangeError::Db(error) => error,
-        other => DbErr::Custom(other.to_string()),
     }
 }

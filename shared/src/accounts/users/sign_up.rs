@@ -10,11 +10,12 @@ use serde_json::Value;
 use thiserror::Error;
 
 use super::{
-    NewUser,
-    creation::{Draft, insert_all},
-    deletion, find_by_email_key, lock_by_email_key,
-    password::{choose, db_error},
-    proof::{owner, plain, prove},
+    creation::{Draft, NewUser, insert_all},
+    find::{find_by_email_key, lock_by_email_key},
+    mails::{announce_deletion, send_password_reset},
+    password::choose,
+    proof::{owner, prove},
+    write::{db_error, plain},
 };
 use crate::{
     accounts::{
@@ -32,8 +33,8 @@ use crate::{
         time::now,
     },
     jobs::{
-        AddressOfDeletedAccount, EnqueueError, Enqueued, Job, JobStore, Options, PasswordReset, SomeoneTriedToSignUp,
-        Tx, VerifyEmail,
+        AddressOfDeletedAccount, EnqueueError, EnqueueOptions, Job, JobStore, PasswordReset, SomeoneTriedToSignUp, Tx,
+        VerifyEmail,
     },
 };
 
@@ -106,7 +107,7 @@ async fn write(
     }
     let contested = user
         .as_ref()
-        .filter(|user| !(made || same && is_compared) && is_open(user));
+        .filter(|user| !(made || same && is_compared) && user.is_unverified_sign_up());
     let changes = contest(tx, contested, new).await?;
     let action = if made { "sign_up" } else { "sign_up_again" };
     let is_proved = user.as_ref().is_some_and(|user| user.email_verified_at.is_some());
@@ -124,27 +125,15 @@ async fn write(
     Ok(true)
 }
 
-/// Whether the account is no more than a sign-up that waits for its proof.
-pub(super) fn is_open(user: &user::Model) -> bool {
-    user.email_verified_at.is_none()
-        && user.last_login_at.is_none()
-        && user.deleted_at.is_none()
-        && !user.is_staff
-        && !user.is_superuser
-        && user.password_hash.is_some()
-}
-
 /// Leaves what this sign-up and the account agree on, and says what went. Without an account the same statement changes
 /// nothing.
 async fn contest(tx: &Tx, user: Option<&user::Model>, new: &NewUser) -> Result<Option<Value>, DbErr> {
     let age = new.age.map(Age::years);
     let same_name = user.is_some_and(|user| user.name == new.name.as_str());
     let same_age = user.is_some_and(|user| user.age == age);
-    let name = if same_name {
-        new.name.as_str().to_owned()
-    } else {
-        neutral_name(new.email.as_str())
-    };
+    let neutral = Name::of_address(new.email.as_str());
+    let name = if same_name { &new.name } else { &neutral };
+    let name = name.as_str().to_owned();
     let (age, at) = (age.filter(|_| same_age), now());
     user::Entity::update_many()
         .col_expr(Column::PasswordHash, Expr::value(None::<String>))
@@ -171,12 +160,6 @@ async fn contest(tx: &Tx, user: Option<&user::Model>, new: &NewUser) -> Result<O
     }))
 }
 
-/// What somebody is called whose name is not known: the address before its `@`, if it can be a name.
-pub(super) fn neutral_name(email: &str) -> String {
-    let local = email.rsplit_once('@').map_or("", |(local, _)| local);
-    Name::parse(local).map_or_else(|_| "New user".to_owned(), |name| name.as_str().to_owned())
-}
-
 /// The account that an address leads to, if it does.
 struct Found(Option<user::Model>);
 
@@ -184,7 +167,7 @@ impl Found {
     /// Asks for this mail; for a deleted account, for the one that says so.
     async fn ask<J: Link>(&self, tx: &Tx, mail: impl FnOnce(i64) -> J, actor: &Actor) -> Result<(), EnqueueError> {
         let user_id = self.0.as_ref().map_or(NOBODY, |user| user.id);
-        let options = Options::default().actor(actor.word());
+        let options = EnqueueOptions::by(actor);
         if self.0.as_ref().is_some_and(|user| user.deleted_at.is_some()) {
             let mail = AddressOfDeletedAccount { user_id };
             mail_tokens::request(tx, user_id, J::PURPOSE, None, mail, options).await?;
@@ -236,18 +219,6 @@ pub async fn mailed<J: Link>(
     Ok(audit::record(&**tx, actor, found.entry(action)).await?)
 }
 
-/// Mails a link that sets a new password, for whoever may order that; the one before ends.
-pub async fn send_password_reset(tx: &Tx, user_id: i64, options: Options) -> Result<Enqueued, EnqueueError> {
-    let (purpose, mail) = (MailTokenPurpose::PasswordReset, PasswordReset { user_id });
-    mail_tokens::request(tx, user_id, purpose, None, mail, options).await
-}
-
-/// Mails a link that proves the address, for whoever may order that; the one before ends.
-pub async fn send_verification(tx: &Tx, user_id: i64, options: Options) -> Result<Enqueued, EnqueueError> {
-    let (purpose, mail) = (MailTokenPurpose::VerifyEmail, VerifyEmail { user_id });
-    mail_tokens::request(tx, user_id, purpose, None, mail, options).await
-}
-
 /// Proves the address of an account by the token that was mailed to it, and sets a password where one is given. Whose
 /// account has none and who chooses none gets a mail with a link to do so.
 pub async fn verify_email(
@@ -267,9 +238,9 @@ pub async fn verify_email(
     }
     let row = before.clone().into();
     let user = prove(tx, before, row, "verify_email", actor).await.map_err(plain)?;
-    deletion::announce(tx, &user, actor).await.map_err(db_error)?;
+    announce_deletion(tx, &user, actor).await.map_err(db_error)?;
     if user.password_hash.is_none() {
-        let options = Options::default().actor(actor.word());
+        let options = EnqueueOptions::by(actor);
         send_password_reset(tx, user.id, options).await.map_err(db_error)?;
     }
     Ok(user)

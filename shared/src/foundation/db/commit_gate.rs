@@ -10,7 +10,7 @@ use std::{
     time::Duration,
 };
 
-use super::ANSWER_LIMIT;
+use super::time_limit::ANSWER_LIMIT;
 
 tokio::task_local! {
     static CURRENT: CommitGate;

@@ -1,13 +1,13 @@
 //! Connections that are not waited for without end.
 
-use std::{ops::Deref, time::Duration};
+use std::ops::Deref;
 
 use sea_orm::{ConnectionTrait, DatabaseConnection, DbBackend, DbErr, ExecResult, QueryResult, Statement};
 
-use super::{Writing, within};
-
-/// For one statement. As long as PostgreSQL waits for a transaction that says nothing.
-pub(crate) const ANSWER_LIMIT: Duration = Duration::from_secs(30);
+use super::{
+    time_limit::{ANSWER_LIMIT, within},
+    writing::{Writing, writing},
+};
 
 /// A connection whose statements fail when there is no answer within 30 s. A network may have forgotten a connection
 /// that is in use; whoever waits for its answer would wait for a quarter of an hour, and longer behind some proxies.
@@ -16,11 +16,17 @@ pub(crate) const ANSWER_LIMIT: Duration = Duration::from_secs(30);
 #[derive(Clone, Debug)]
 pub struct InTime<C>(pub(crate) C);
 
+/// The same database, whose answers are waited for 30 s at most.
+#[must_use]
+pub fn in_time(db: &DatabaseConnection) -> InTime<DatabaseConnection> {
+    InTime(db.clone())
+}
+
 impl InTime<DatabaseConnection> {
     /// For statements that write outside of a transaction: each takes its turn, as with [`super::writing`].
     #[must_use]
     pub const fn writing(&self) -> InTime<Writing<'_>> {
-        InTime(super::writing(&self.0))
+        InTime(writing(&self.0))
     }
 }
 

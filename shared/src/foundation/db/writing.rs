@@ -17,7 +17,7 @@ use sea_orm::{
 };
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 
-use super::CommitGate;
+use super::commit_gate::CommitGate;
 use crate::foundation::trace;
 
 /// As long as SQLite itself would try.

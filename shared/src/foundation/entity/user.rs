@@ -64,6 +64,17 @@ impl Model {
     pub fn status_at(&self, at: DateTimeUtc) -> UserStatus {
         self.status.at(at, self.locked_until)
     }
+
+    /// Whether this is no more than a self sign-up that nobody has verified or signed in to yet.
+    #[must_use]
+    pub fn is_unverified_sign_up(&self) -> bool {
+        self.email_verified_at.is_none()
+            && self.last_login_at.is_none()
+            && self.deleted_at.is_none()
+            && !self.is_staff
+            && !self.is_superuser
+            && self.password_hash.is_some()
+    }
 }
 
 impl UserStatus {

@@ -6,7 +6,7 @@ use std::{
     sync::{Mutex, PoisonError},
 };
 
-use super::head;
+use super::text::head;
 
 /// A metric with one label, whose values are words of the program.
 #[derive(Debug)]

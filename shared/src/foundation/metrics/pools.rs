@@ -4,7 +4,7 @@ use std::fmt::Write;
 
 use sea_orm::{DatabaseConnection, DbBackend};
 
-use super::head;
+use super::text::head;
 
 /// A pool by its name.
 #[derive(Debug)]

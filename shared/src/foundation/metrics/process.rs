@@ -7,7 +7,7 @@ use std::{
     time::{SystemTime, UNIX_EPOCH},
 };
 
-use super::head;
+use super::text::head;
 
 /// Clock ticks of `/proc/self/stat` a second: a constant of Linux' interface, whatever the kernel's own clock does.
 const TICKS: f64 = 100.0;

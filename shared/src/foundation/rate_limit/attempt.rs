@@ -1,7 +1,12 @@
 //! Attempts at a password or a code. Each is counted before it is looked at, and given back when it was right: of a
 //! hundred at once no more are looked at than the limit allows, at the API and at the admin together.
 
-use super::{Decision, Policy, Quota, RateLimiter, RateLimits, Step, bucket};
+use super::{
+    bucket,
+    limiter::{Decision, RateLimiter, Step},
+    policy::{Policy, RateLimits},
+    quota::Quota,
+};
 
 /// An attempt that was counted. Left alone it stays counted, as one that failed or was broken off.
 #[derive(Debug)]
@@ -47,6 +52,14 @@ impl RateLimiter {
         let codes = bucket::code_failures(user_id);
         let in_a_row = (codes.clone(), limits.quota(Policy::CodeFailures));
         self.attempt([failures, in_a_row], Some(codes)).await
+    }
+
+    /// Lets an account be tried again: its owner was proved, or staff said so. What is counted for network addresses stays,
+    /// and so do wrong codes, because who reads the mailbox is not who has the second factor.
+    pub async fn forget_failures(&self, email_key: &str, user_id: i64) {
+        self.forget(&bucket::failures(email_key)).await;
+        self.forget(&bucket::neighbour_failures(user_id)).await;
+        self.forget(&bucket::known_failures(user_id)).await;
     }
 
     /// Counts an attempt in each of these buckets, or in none where one of them is full.

@@ -2,7 +2,6 @@
 
 use std::net::IpAddr;
 
-use super::RateLimiter;
 use crate::foundation::crypto::sha256;
 
 /// Log-ins from one address, at the API and at the admin.
@@ -40,16 +39,6 @@ pub fn known_failures(user_id: i64) -> String {
 #[must_use]
 pub fn code_failures(user_id: i64) -> String {
     format!("code_failures:{user_id}")
-}
-
-impl RateLimiter {
-    /// Lets an account be tried again: its owner was proved, or staff said so. What is counted for network addresses stays,
-    /// and so do wrong codes, because who reads the mailbox is not who has the second factor.
-    pub async fn forget_failures(&self, email_key: &str, user_id: i64) {
-        self.forget(&failures(email_key)).await;
-        self.forget(&neighbour_failures(user_id)).await;
-        self.forget(&known_failures(user_id)).await;
-    }
 }
 
 /// A name for an address that is short, however long the address, and tells nobody who reads Redis.

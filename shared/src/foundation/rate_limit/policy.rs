@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use super::Quota;
+use super::quota::Quota;
 
 /// Something that callers can do only so often.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

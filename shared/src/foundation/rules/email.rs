@@ -5,7 +5,10 @@ use std::borrow::Cow;
 
 use caseless::default_case_fold_str;
 
-use super::{Violation, length, text};
+use super::{
+    text,
+    violation::{Violation, length},
+};
 
 /// What an installation lets through beyond the rules.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]

@@ -9,7 +9,7 @@ use std::fmt;
 
 use unicode_normalization::UnicodeNormalization;
 
-use super::{Violation, length};
+use super::violation::{Violation, length};
 
 /// A password that its owner may take. It is never shown.
 #[derive(Clone)]

@@ -10,7 +10,7 @@ use icu_properties::{
 };
 use unicode_normalization::char::canonical_combining_class;
 
-use super::Violation;
+use super::violation::Violation;
 
 const ZWNJ: char = '\u{200c}';
 const ZWJ: char = '\u{200d}';

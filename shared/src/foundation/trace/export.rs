@@ -20,7 +20,7 @@ use opentelemetry_sdk::{
 use thiserror::Error;
 use uuid::Uuid;
 
-use super::Collector;
+use super::collector::Collector;
 use crate::foundation::{config::Config, metrics::head};
 
 /// For the spans that are left when the process stops.

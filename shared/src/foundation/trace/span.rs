@@ -14,7 +14,7 @@ use opentelemetry_sdk::trace::Span as Exported;
 use uuid::Uuid;
 
 use super::{
-    Trace,
+    context::{Trace, within},
     export::{is_on, tracer},
 };
 
@@ -153,6 +153,11 @@ impl Span {
             span.set_attributes(attributes());
         }
     }
+}
+
+/// What happens in the future is part of this span, where there is one, which ends with it.
+pub async fn during<F: Future>(span: Option<Span>, future: F) -> F::Output {
+    within(span.as_ref().map(Span::trace), future).await
 }
 
 /// None where nothing is exported.

@@ -9,7 +9,7 @@ use opentelemetry::{
 };
 use sea_orm::{DbBackend, DbErr, metric::Info};
 
-use super::{Trace, span::begin};
+use super::{context::Trace, span::begin};
 
 /// Called after each statement of a traced connection, by the task that asked.
 pub(crate) fn finished(info: &Info<'_>) {

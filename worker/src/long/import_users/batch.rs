@@ -6,8 +6,8 @@ use sea_orm::{ActiveValue::Set, ColumnTrait, ConnectionTrait, DbErr, EntityTrait
 use usher_shared::{
     accounts::{
         staff::{
-            acts::{Act, Holder},
             imports::{Blank, ImportUsers},
+            policy::{Act, Holder},
         },
         users::{self, ChangeError, CreateUserError, Edit, NewUser},
     },

@@ -11,7 +11,7 @@ use usher_shared::{
         entity::{job::JobState, user},
         time::now,
     },
-    jobs::{EnqueueError, Options, Tx, enqueue_with},
+    jobs::{EnqueueError, EnqueueOptions, Tx, enqueue_with},
 };
 use usher_testkit::{TestDb, on_both};
 use usher_worker::Registry;
@@ -27,7 +27,12 @@ fn registry() -> Registry {
 
 async fn plan(tx: &Tx, user: &user::Model) -> Result<(), EnqueueError> {
     let month_later = now() + chrono::Duration::days(30);
-    enqueue_with(tx, DeactivateUnused { user_id: user.id }, Options::at(month_later)).await?;
+    enqueue_with(
+        tx,
+        DeactivateUnused { user_id: user.id },
+        EnqueueOptions::at(month_later),
+    )
+    .await?;
     Ok(())
 }
 

@@ -5,11 +5,17 @@ use sea_orm::DbErr;
 use thiserror::Error;
 use uuid::Uuid;
 
-use super::{BulkAction, BulkJob, items::settle};
+use super::{
+    items::settle,
+    order::{BulkAction, BulkJob},
+};
 use crate::{
     accounts::{
-        staff::acts::{Holder, job_refusal, user_refusal},
-        users::{self, ChangeError, Standing},
+        staff::{
+            jobs::{job_refusal, retry_as},
+            policy::{Holder, user_refusal},
+        },
+        users::{self, ChangeError, StatusChange},
     },
     audit::{self, Entry},
     foundation::{
@@ -20,12 +26,12 @@ use crate::{
         },
         rules::Reason,
     },
-    jobs::{self, JobStore, Options, StaffError, Tx, mail_suppressions},
+    jobs::{self, EnqueueOptions, JobStore, OperationError, Tx, mail_suppressions},
 };
 
 /// Whoever ordered the action, with the rights they have now.
 #[derive(Clone, Debug)]
-pub struct Hand<'a> {
+pub struct OrderingActor<'a> {
     order: &'a BulkJob,
     holder: Holder,
 }
@@ -59,20 +65,20 @@ impl From<DbErr> for Refused {
     }
 }
 
-impl From<StaffError> for Refused {
-    fn from(error: StaffError) -> Self {
+impl From<OperationError> for Refused {
+    fn from(error: OperationError) -> Self {
         match error {
-            StaffError::NotFound => Self::Skip("it is gone"),
-            StaffError::WrongState(_) => Self::Skip("its state does not allow this now"),
-            StaffError::Paused(_) => Self::Skip("its queue is paused"),
-            StaffError::MailSent => Self::Skip("its mail was sent already"),
-            StaffError::NotUnique => Self::Fail(error.to_string()),
-            StaffError::Db(error) => error.into(),
+            OperationError::NotFound => Self::Skip("it is gone"),
+            OperationError::WrongState(_) => Self::Skip("its state does not allow this now"),
+            OperationError::Paused(_) => Self::Skip("its queue is paused"),
+            OperationError::MailSent => Self::Skip("its mail was sent already"),
+            OperationError::NotUnique => Self::Fail(error.to_string()),
+            OperationError::Db(error) => error.into(),
         }
     }
 }
 
-impl<'a> Hand<'a> {
+impl<'a> OrderingActor<'a> {
     /// Looks up what the person may do. Somebody who was locked, is no longer staff or has lost the permission leaves
     /// their order undone.
     pub async fn of(job_store: &JobStore, order: &'a BulkJob) -> Result<Self, BulkError> {
@@ -115,10 +121,10 @@ impl<'a> Hand<'a> {
 
     async fn act(&self, tx: &Tx, object_id: &str) -> Result<(), Refused> {
         match self.order.what {
-            BulkAction::LockUsers { until } => self.stand(tx, object_id, Standing::Locked { until }).await,
-            BulkAction::UnlockUsers => self.stand(tx, object_id, Standing::Unlocked).await,
-            BulkAction::DeactivateUsers => self.stand(tx, object_id, Standing::Deactivated).await,
-            BulkAction::ReactivateUsers => self.stand(tx, object_id, Standing::Reactivated).await,
+            BulkAction::LockUsers { until } => self.stand(tx, object_id, StatusChange::Locked { until }).await,
+            BulkAction::UnlockUsers => self.stand(tx, object_id, StatusChange::Unlocked).await,
+            BulkAction::DeactivateUsers => self.stand(tx, object_id, StatusChange::Deactivated).await,
+            BulkAction::ReactivateUsers => self.stand(tx, object_id, StatusChange::Reactivated).await,
             BulkAction::ResendVerification | BulkAction::SendPasswordReset => self.mail(tx, object_id).await,
             BulkAction::ReplayJobs | BulkAction::RunJobsNow | BulkAction::CancelJobs | BulkAction::DeleteJobs => {
                 self.job(tx, object_id).await
@@ -132,7 +138,7 @@ impl<'a> Hand<'a> {
         }
     }
 
-    async fn stand(&self, tx: &Tx, object_id: &str, standing: Standing) -> Result<(), Refused> {
+    async fn stand(&self, tx: &Tx, object_id: &str, standing: StatusChange) -> Result<(), Refused> {
         let user = self.user(tx, object_id).await?;
         let reason = self
             .order
@@ -140,11 +146,11 @@ impl<'a> Hand<'a> {
             .as_deref()
             .and_then(|reason| Reason::parse(reason).ok());
         let is_endless = user.status == UserStatus::Locked && user.locked_until.is_none();
-        if is_endless && matches!(standing, Standing::Locked { until: Some(_) }) {
+        if is_endless && matches!(standing, StatusChange::Locked { until: Some(_) }) {
             return Err(Refused::Skip("it is locked without an end"));
         }
         let version = user.version;
-        match users::set_standing(tx, user, standing, reason, &self.order.actor).await {
+        match users::change_status(tx, user, standing, reason, &self.order.actor).await {
             Ok(after) if after.version == version => Err(Refused::Skip("it is so already")),
             Ok(_) => Ok(()),
             Err(ChangeError::Db(error)) => Err(error.into()),
@@ -154,9 +160,7 @@ impl<'a> Hand<'a> {
 
     async fn mail(&self, tx: &Tx, object_id: &str) -> Result<(), Refused> {
         let user = self.user(tx, object_id).await?;
-        let options = Options::default()
-            .actor(self.order.actor.word())
-            .unique(format!("user:{}", user.id));
+        let options = EnqueueOptions::by(&self.order.actor).unique(format!("user:{}", user.id));
         let enqueued = if self.order.what == BulkAction::ResendVerification {
             if user.email_verified_at.is_some() {
                 return Err(Refused::Skip("the address is verified already"));
@@ -182,7 +186,7 @@ impl<'a> Hand<'a> {
             return Err(Refused::Fail(refusal.to_string()));
         }
         let job = match self.order.what {
-            BulkAction::ReplayJobs => jobs::replay_as(tx, id, &self.order.actor).await?,
+            BulkAction::ReplayJobs => retry_as(tx, id, &self.order.actor).await?,
             BulkAction::RunJobsNow => jobs::run_now(tx, id).await?,
             BulkAction::DeleteJobs => jobs::delete(tx, id).await?,
             _ => jobs::cancel(tx, id).await?,

@@ -1,13 +1,6 @@
-//! One table of acts: what may be done to an account, a session, an API key, a role or a job, and what it takes. Forms,
-//! actions, bulk actions, jobs that run again, imports and the API ask it; none of them has a rule of its own.
-
-mod allow;
-mod holder;
+//! The table itself.
 
 use crate::{accounts::api_keys::Scope, audit::ObjectType};
-
-pub use allow::{Refusal, job_refusal, key_refusal, session_refusal, user_refusal};
-pub use holder::{Holder, Target};
 
 /// Something that is done to one object.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]

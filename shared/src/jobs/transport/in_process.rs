@@ -1,4 +1,4 @@
-//! Hints in memory, for the application in one process.
+//! Wake-ups in memory, for the application in one process.
 
 use std::{
     collections::{BTreeMap, VecDeque},
@@ -9,7 +9,7 @@ use std::{
 use async_trait::async_trait;
 use tokio::sync::Notify;
 
-use super::transport::{MAX_WAITING, Transport, TransportError, WakeUp};
+use super::contract::{MAX_WAITING, Transport, TransportError, WakeUp};
 
 /// Lists by priority, then queue.
 type Lists = BTreeMap<(i16, String), VecDeque<WakeUp>>;
@@ -52,7 +52,7 @@ impl Transport for InProcess {
     async fn pop(&self, queues: &[String], max: usize, wait: Duration) -> Result<Vec<WakeUp>, TransportError> {
         let arrived = self.arrived.notified();
         tokio::pin!(arrived);
-        // Registered before the look, so that a wake-up that comes in between wakes it.
+        // Registered before taking, so that a wake-up that arrives in between is noticed.
         arrived.as_mut().enable();
         let taken = self.take(queues, max);
         if !taken.is_empty() || tokio::time::timeout(wait, arrived).await.is_err() {

@@ -1,9 +1,10 @@
-//! The requests of one room: how many, which answers, how long. A request costs one look-up among the routes that were
+//! The requests of one service: how many, which answers, how long. A request costs one look-up among the routes that were
 //! asked for before, and a few atomic additions; nothing is allocated after a route's first request.
 
 use std::{
     collections::HashMap,
     fmt::Write,
+    net::IpAddr,
     sync::{
         Arc, OnceLock, PoisonError, RwLock,
         atomic::{AtomicU64, Ordering},
@@ -11,8 +12,8 @@ use std::{
     time::Duration,
 };
 
-use super::{Histogram, head};
-use crate::foundation::client_address::Unread;
+use super::{histogram::Histogram, text::head};
+use crate::foundation::client_address::{Client, Unread};
 
 /// Upper bounds in seconds: from an answer out of memory to the API's time limit of 15 s.
 const BOUNDS: [f64; 13] = [
@@ -20,7 +21,7 @@ const BOUNDS: [f64; 13] = [
 ];
 /// Any other method is counted as `other`.
 const METHODS: [&str; 7] = ["GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS"];
-/// The answers that the rooms give, ascending; any other is counted as `other`.
+/// The answers that the services give, ascending; any other is counted as `other`.
 const STATUSES: [u16; 29] = [
     200, 201, 202, 204, 301, 302, 303, 304, 307, 308, 400, 401, 403, 404, 405, 406, 408, 409, 410, 412, 413, 414, 415,
     422, 428, 429, 431, 500, 503,
@@ -28,9 +29,9 @@ const STATUSES: [u16; 29] = [
 /// Above this the routes of somebody's own router are counted together.
 const MAX_ROUTES: usize = 1_000;
 
-/// What one room counted since the process started.
+/// What one service counted since the process started.
 #[derive(Debug)]
-pub struct Room {
+pub struct ServiceMetrics {
     name: &'static str,
     in_flight: AtomicU64,
     log_in_failures: AtomicU64,
@@ -60,7 +61,7 @@ impl Drop for InFlight<'_> {
     }
 }
 
-impl Room {
+impl ServiceMetrics {
     pub(super) fn new(name: &'static str) -> Self {
         Self {
             name,
@@ -81,10 +82,19 @@ impl Room {
         InFlight(&self.in_flight)
     }
 
-    /// A proxy's header named no client that can be understood. True for the first of its kind.
-    pub(crate) fn address_unread(&self, unread: Unread) -> bool {
-        let at = Unread::ALL.iter().position(|each| *each == unread);
-        at.is_some_and(|at| self.unread_addresses[at].fetch_add(1, Ordering::Relaxed) == 0)
+    /// The client's address. A trusted proxy's header that could not be read is counted, and logged the first time.
+    #[must_use]
+    pub fn note_client(&self, client: Client) -> IpAddr {
+        if let Some(unread) = client.unread
+            && let Some(at) = Unread::ALL.iter().position(|each| *each == unread)
+            && self.unread_addresses[at].fetch_add(1, Ordering::Relaxed) == 0
+        {
+            tracing::warn!(
+                header = unread.as_str(),
+                "a trusted proxy sent a header that names no readable client address; such requests share the proxy's rate limits"
+            );
+        }
+        client.address
     }
 
     /// A request was answered. The route is the router's, such as `/users/{id}`: a path as it was sent can hold
@@ -141,14 +151,14 @@ fn index(status: u16) -> usize {
     STATUSES.binary_search(&status).unwrap_or(STATUSES.len())
 }
 
-pub(super) fn render(text: &mut String, rooms: &[Arc<Room>]) {
-    if rooms.is_empty() {
+pub(super) fn render(text: &mut String, services: &[Arc<ServiceMetrics>]) {
+    if services.is_empty() {
         return;
     }
     let name = "usher_http_requests_total";
     head(text, name, "counter", "Requests answered");
-    for room in rooms {
-        room.each(|labels, counts| {
+    for service in services {
+        service.each(|labels, counts| {
             for (at, count) in counts.statuses.iter().enumerate() {
                 let count = count.load(Ordering::Relaxed);
                 let status = STATUSES.get(at);
@@ -161,32 +171,35 @@ pub(super) fn render(text: &mut String, rooms: &[Arc<Room>]) {
     }
     let name = "usher_http_request_seconds";
     head(text, name, "histogram", "From a request's head to its answer's head");
-    for room in rooms {
-        room.each(|labels, counts| counts.took.render(text, name, labels));
+    for service in services {
+        service.each(|labels, counts| counts.took.render(text, name, labels));
     }
-    let mut of_each = |name: &str, form: &str, help: &str, read: fn(&Room) -> &AtomicU64| {
+    let mut of_each = |name: &str, form: &str, help: &str, read: fn(&ServiceMetrics) -> &AtomicU64| {
         head(text, name, form, help);
-        for room in rooms {
-            let value = read(room).load(Ordering::Relaxed);
-            let _ = writeln!(text, "{name}{{room=\"{}\"}} {value}", room.name);
+        for service in services {
+            let value = read(service).load(Ordering::Relaxed);
+            let _ = writeln!(text, "{name}{{room=\"{}\"}} {value}", service.name);
         }
     };
-    of_each("usher_http_in_flight", "gauge", "Requests now being answered", |room| {
-        &room.in_flight
-    });
+    of_each(
+        "usher_http_in_flight",
+        "gauge",
+        "Requests now being answered",
+        |service| &service.in_flight,
+    );
     of_each(
         "usher_log_in_failures_total",
         "counter",
         "Passwords and codes that were wrong",
-        |room| &room.log_in_failures,
+        |service| &service.log_in_failures,
     );
     let name = "usher_client_addresses_unread_total";
     let help = "Requests of trusted proxies whose client could not be understood";
     head(text, name, "counter", help);
-    for room in rooms {
-        for (header, count) in Unread::ALL.iter().zip(&room.unread_addresses) {
-            let (room, header, count) = (room.name, header.as_str(), count.load(Ordering::Relaxed));
-            let _ = writeln!(text, "{name}{{room=\"{room}\",header=\"{header}\"}} {count}");
+    for service in services {
+        for (header, count) in Unread::ALL.iter().zip(&service.unread_addresses) {
+            let (service, header, count) = (service.name, header.as_str(), count.load(Ordering::Relaxed));
+            let _ = writeln!(text, "{name}{{room=\"{service}\",header=\"{header}\"}} {count}");
         }
     }
 }
@@ -197,12 +210,12 @@ mod tests {
 
     #[test]
     fn what_nobody_expected_is_counted_together() {
-        let room = Room::new("api");
+        let service = ServiceMetrics::new("api");
         for (method, status) in [("BREW", 418), ("GET", 503), ("GET", 200), ("GET", 599)] {
-            room.answered(method, "/pots/{id}", status, Duration::from_millis(3));
+            service.answered(method, "/pots/{id}", status, Duration::from_millis(3));
         }
         let mut text = String::new();
-        render(&mut text, &[Arc::new(room)]);
+        render(&mut text, &[Arc::new(service)]);
         for line in [
             "usher_http_requests_total{room=\"api\",method=\"other\",route=\"/pots/{id}\",status=\"other\"} 1",
             "usher_http_requests_total{room=\"api\",method=\"GET\",route=\"/pots/{id}\",status=\"503\"} 1",
@@ -216,10 +229,10 @@ mod tests {
 
     #[test]
     fn routes_without_end_are_counted_together() {
-        let room = Room::new("api");
+        let service = ServiceMetrics::new("api");
         for number in 0..MAX_ROUTES + 10 {
-            room.answered("GET", &format!("/{number}"), 200, Duration::ZERO);
+            service.answered("GET", &format!("/{number}"), 200, Duration::ZERO);
         }
-        assert_eq!(room.routes.read().unwrap().len(), MAX_ROUTES + 1);
+        assert_eq!(service.routes.read().unwrap().len(), MAX_ROUTES + 1);
     }
 }

@@ -3,7 +3,7 @@
 use futures::future::join_all;
 use sea_orm::{ColumnTrait, EntityTrait, PaginatorTrait, QueryFilter};
 use usher_shared::{
-    accounts::users::{CreateUserError, Intake, NewUser},
+    accounts::users::{CreateUserError, NewUser, UserBatchInserter},
     audit::{self, Actor},
     foundation::{
         entity::{audit_log, job, user},
@@ -25,7 +25,7 @@ fn person(email: &str) -> NewUser {
 #[on_both]
 async fn two_hundred_at_once_are_two_hundred_users_with_their_jobs_and_audit_rows(db: TestDb) {
     let job_store = job_store(&db).await;
-    let intake = Intake::new(job_store.clone());
+    let intake = UserBatchInserter::new(job_store.clone());
     let made = (0..200).map(|number| intake.create(person(&format!("a{number}@example.com")), Actor::system()));
     for (number, made) in join_all(made).await.into_iter().enumerate() {
         let user = made.unwrap();
@@ -63,7 +63,7 @@ async fn two_hundred_at_once_are_two_hundred_users_with_their_jobs_and_audit_row
 #[on_both]
 async fn one_address_at_once_from_everywhere_is_one_user(db: TestDb) {
     let job_store = job_store(&db).await;
-    let intake = Intake::new(job_store.clone());
+    let intake = UserBatchInserter::new(job_store.clone());
     let made = (0..200).map(|number| {
         let email = if number % 2 == 0 {
             "ada@example.com"
@@ -86,7 +86,7 @@ async fn one_address_at_once_from_everywhere_is_one_user(db: TestDb) {
 #[on_both]
 async fn a_job_of_many_runs_like_one_of_its_own(db: TestDb) {
     let job_store = job_store(&db).await;
-    let intake = Intake::new(job_store.clone());
+    let intake = UserBatchInserter::new(job_store.clone());
     let one = intake.create(person("one@example.com"), Actor::system()).await.unwrap();
     let tx = job_store.begin().await.unwrap();
     let other = usher_shared::accounts::users::create(&tx, &person("other@example.com"), &Actor::system())
@@ -123,7 +123,7 @@ async fn when_the_database_refuses_nobody_is_told_otherwise(db: TestDb) {
     sea_orm::ConnectionTrait::execute_unprepared(job_store.db(), refuse)
         .await
         .unwrap();
-    let intake = Intake::new(job_store.clone());
+    let intake = UserBatchInserter::new(job_store.clone());
     let names = ["ada", "eve", "grace", "edsger", "barbara"];
     let made = names.map(|name| intake.create(person(&format!("{name}@example.com")), Actor::system()));
     for (name, made) in names.into_iter().zip(join_all(made).await) {

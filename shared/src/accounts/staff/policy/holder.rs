@@ -4,7 +4,7 @@ use std::collections::HashSet;
 
 use sea_orm::{ColumnTrait, ConnectionTrait, DbErr, EntityTrait, QueryFilter, QuerySelect, QueryTrait};
 
-use super::{Act, Refusal};
+use super::{refusal::Refusal, table::Act};
 use crate::{
     accounts::api_keys::Scope,
     audit::Actor,

@@ -1,4 +1,4 @@
-//! Hints in Redis: a list for each queue and priority, bounded. Needs Redis 7 or Valkey (BLMPOP).
+//! Wake-ups in Redis: a list for each queue and priority, bounded. Needs Redis 7 or Valkey (BLMPOP).
 
 use std::{
     collections::HashMap,
@@ -12,21 +12,19 @@ use std::{
 use async_trait::async_trait;
 use redis::{
     AsyncConnectionConfig, Client, RedisError, Script,
-    aio::{ConnectionManager, ConnectionManagerConfig, MultiplexedConnection},
+    aio::{ConnectionManager, MultiplexedConnection},
 };
 use tokio::sync::{Mutex, mpsc};
 
-use super::{
-    Priority,
-    transport::{MAX_WAITING, Transport, TransportError, WakeUp},
-};
+use super::contract::{MAX_WAITING, Transport, TransportError, WakeUp};
+use crate::{foundation::redis::connection_manager, jobs::job::Priority};
 
-/// Announcements that may wait for Redis in this process.
+/// Batches of wake-ups that may wait for Redis in this process.
 const BUFFER: usize = 1_024;
-/// Hints in one call of the script; Lua cannot unpack many more.
+/// Wake-ups in one call of the script; Lua cannot unpack many more.
 const CHUNK: usize = 1_000;
 
-/// Appends as many ids as the list has room for.
+/// Appends as many ids as fit in the list.
 const PUSH: &str = "
 local room = tonumber(ARGV[1]) - redis.call('LLEN', KEYS[1])
 if room <= 0 then return 0 end
@@ -37,26 +35,27 @@ pub(super) struct RedisLists {
     client: Client,
     shared: Option<ConnectionManager>,
     announce: mpsc::Sender<Vec<WakeUp>>,
-    /// Whether Redis took the last announcement. It may answer and take none: its memory is full, or it is a replica.
-    takes_hints: Arc<AtomicBool>,
-    /// Connections of their own, one for each pop at the same time: a blocking pop holds up everything else on it.
+    /// Whether Redis accepted the last wake-ups. It may answer but accept none: its memory is full, or it is a replica.
+    accepts_wake_ups: Arc<AtomicBool>,
+    /// Separate connections, one for each concurrent pop, because a blocking pop blocks everything else on its
+    /// connection.
     popping: Mutex<Vec<MultiplexedConnection>>,
 }
 
 impl RedisLists {
-    /// Connects when first used, and again whenever the connection breaks.
+    /// Connects on first use, and again whenever the connection breaks.
     pub fn new(client: &Client) -> Self {
-        let shared = manager(client).ok();
+        let shared = connection_manager(client).ok();
         let (announce, announcements) = mpsc::channel(BUFFER);
-        let takes_hints = Arc::new(AtomicBool::new(true));
+        let accepts_wake_ups = Arc::new(AtomicBool::new(true));
         if let Some(connection) = shared.clone() {
-            tokio::spawn(carry(connection, announcements, Arc::clone(&takes_hints)));
+            tokio::spawn(carry(connection, announcements, Arc::clone(&accepts_wake_ups)));
         }
         Self {
             client: client.clone(),
             shared,
             announce,
-            takes_hints,
+            accepts_wake_ups,
             popping: Mutex::default(),
         }
     }
@@ -67,13 +66,13 @@ impl RedisLists {
             .ok_or_else(|| TransportError("no connection".to_owned()))
     }
 
-    /// Fails while Redis takes no announcements, so that workers look into the jobs table instead of waiting for wake-ups.
-    async fn expect_hints(&self) -> Result<(), TransportError> {
-        if !self.takes_hints.load(Ordering::Relaxed) {
+    /// Fails while Redis accepts no wake-ups, so that workers poll the jobs table instead of waiting for them.
+    async fn expect_wake_ups(&self) -> Result<(), TransportError> {
+        if !self.accepts_wake_ups.load(Ordering::Relaxed) {
             let mut probe = redis::cmd("SET");
             probe.arg("usher:queue:probe").arg(1).arg("PX").arg(1_000);
             probe.query_async::<()>(&mut self.shared()?).await.map_err(failed)?;
-            self.takes_hints.store(true, Ordering::Relaxed);
+            self.accepts_wake_ups.store(true, Ordering::Relaxed);
         }
         Ok(())
     }
@@ -86,25 +85,15 @@ impl RedisLists {
     }
 }
 
-/// A connection that comes back by itself and answers, or fails, within two seconds.
-pub(crate) fn manager(client: &Client) -> Result<ConnectionManager, RedisError> {
-    let config = ConnectionManagerConfig::new()
-        .set_connection_timeout(Some(Duration::from_secs(2)))
-        .set_response_timeout(Some(Duration::from_secs(2)))
-        .set_number_of_retries(1)
-        .set_max_delay(Duration::from_millis(500));
-    ConnectionManager::new_lazy_with_config(client.clone(), config)
-}
-
 #[async_trait]
 impl Transport for RedisLists {
     fn push(&self, wake_ups: Vec<WakeUp>) {
-        // A full buffer means that Redis is slow or gone; workers find these in the jobs table.
+        // A full buffer means that Redis is slow or down; workers find these jobs in the table.
         drop(self.announce.try_send(wake_ups));
     }
 
     async fn pop(&self, queues: &[String], max: usize, wait: Duration) -> Result<Vec<WakeUp>, TransportError> {
-        self.expect_hints().await?;
+        self.expect_wake_ups().await?;
         let rested = self.popping.lock().await.pop();
         let mut connection = match rested {
             Some(connection) => connection,
@@ -123,14 +112,14 @@ impl Transport for RedisLists {
             .arg("COUNT")
             .arg(max);
         let popped: Option<(String, Vec<String>)> = command.query_async(&mut connection).await.map_err(failed)?;
-        // Kept only after a good answer: a broken or half-read connection is dropped above.
+        // Only kept after a good answer; a broken or half-read connection was dropped above.
         self.popping.lock().await.push(connection);
         let (key, words) = popped.unwrap_or_default();
         Ok(words.iter().filter_map(|word| read(&key, word)).collect())
     }
 
     async fn waiting(&self, queue: &str) -> Result<usize, TransportError> {
-        self.expect_hints().await?;
+        self.expect_wake_ups().await?;
         let mut lengths = redis::pipe();
         for priority in Priority::ALL {
             lengths.cmd("LLEN").arg(key(queue, priority.number()));
@@ -151,11 +140,11 @@ impl Transport for RedisLists {
     }
 }
 
-/// Carries announcements to Redis, as many at once as have come together. Ends with the transport.
+/// Sends wake-ups to Redis, all that have queued up at once. Ends with the transport.
 async fn carry(
     mut connection: ConnectionManager,
     mut announcements: mpsc::Receiver<Vec<WakeUp>>,
-    takes_hints: Arc<AtomicBool>,
+    accepts_wake_ups: Arc<AtomicBool>,
 ) {
     let script = Script::new(PUSH);
     let mut reachable = true;
@@ -174,17 +163,17 @@ async fn carry(
                 push.arg(MAX_WAITING).arg(words);
                 let mut pushed = push.invoke_async::<i64>(&mut connection).await;
                 if pushed.as_ref().is_err_and(RedisError::is_connection_dropped) {
-                    // Redis may be back already: the connection learns of its end, or of the server's return, by failing.
+                    // Redis may be back already: a connection only notices that it is dead by failing.
                     pushed = push.invoke_async(&mut connection).await;
                 }
                 if pushed.as_ref().is_err_and(|error| error.code().is_some()) {
-                    takes_hints.store(false, Ordering::Relaxed);
+                    accepts_wake_ups.store(false, Ordering::Relaxed);
                 }
                 match pushed {
                     Ok(_) => reachable = true,
                     Err(error) if reachable => {
                         reachable = false;
-                        tracing::warn!(%error, "Redis does not answer; jobs wait in the ledger until workers look there");
+                        tracing::warn!(%error, "Redis does not answer; jobs wait until workers poll the jobs table");
                     }
                     Err(_) => {}
                 }

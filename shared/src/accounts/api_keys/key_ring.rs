@@ -1,0 +1,70 @@
+//! Whether a presented key is valid.
+
+use std::{collections::HashMap, net::IpAddr, sync::Arc};
+
+use chrono::{DateTime, Utc};
+use futures::FutureExt;
+use ipnet::IpNet;
+use sea_orm::{ColumnTrait, DatabaseConnection, DbErr, EntityTrait, QueryFilter};
+
+use crate::foundation::{
+    batch::Gather,
+    db,
+    entity::api_key::{self, Column},
+    time::now,
+    token::{Token, TokenKind},
+};
+
+/// Looks keys up for whoever shows one. Cheap to clone.
+#[derive(Clone, Debug)]
+pub struct KeyRing(Gather<Vec<u8>, Arc<api_key::Model>>);
+
+impl KeyRing {
+    #[must_use]
+    pub fn new(db: DatabaseConnection) -> Self {
+        Self(Gather::new(move |hashes| find(db.clone(), hashes).boxed()))
+    }
+
+    /// The key behind what a caller shows, when it is good now and from this address.
+    ///
+    /// Costs one query, which callers of the same moment share, or none when the checksum is off. What was changed of
+    /// a key, such as its revocation, holds from the next call on.
+    pub async fn authenticate(&self, raw: &str, address: IpAddr) -> Result<Option<Arc<api_key::Model>>, DbErr> {
+        let Some(token) = Token::parse(TokenKind::ApiKey, raw) else {
+            return Ok(None);
+        };
+        let key = self.0.find(token.hash()).await?;
+        Ok(key.filter(|key| is_good(key, address, now())))
+    }
+}
+
+/// By the present secret; by the one before the last rotation only where that finds none, which is rare.
+async fn find(db: DatabaseConnection, hashes: Vec<Vec<u8>>) -> Result<HashMap<Vec<u8>, Arc<api_key::Model>>, DbErr> {
+    let keys = api_key::Entity::find().filter(db::any_of(&db, Column::TokenHash, hashes.clone()));
+    let keys = keys.all(&db).await?.into_iter();
+    let mut found: HashMap<_, _> = keys.map(|key| (key.token_hash.clone(), Arc::new(key))).collect();
+    let others: Vec<_> = hashes.into_iter().filter(|hash| !found.contains_key(hash)).collect();
+    if !others.is_empty() {
+        let rotated = api_key::Entity::find().filter(db::any_of(&db, Column::PreviousHash, others));
+        let rotated = rotated.filter(Column::PreviousUntil.gt(now())).all(&db).await?;
+        found.extend(
+            rotated
+                .into_iter()
+                .filter_map(|key| Some((key.previous_hash.clone()?, Arc::new(key)))),
+        );
+    }
+    Ok(found)
+}
+
+/// What the column says of where a key may be used.
+#[must_use]
+pub fn allowed(key: &api_key::Model) -> Vec<IpNet> {
+    let cidrs = key.allowed_cidrs.as_deref().unwrap_or_default().split_whitespace();
+    cidrs.filter_map(|cidr| cidr.parse().ok()).collect()
+}
+
+fn is_good(key: &api_key::Model, address: IpAddr, at: DateTime<Utc>) -> bool {
+    key.revoked_at.is_none()
+        && key.expires_at.is_none_or(|end| at < end)
+        && (key.allowed_cidrs.is_none() || allowed(key).iter().any(|net| net.contains(&address)))
+}

@@ -1,0 +1,89 @@
+//! What staff may do to jobs, which includes whatever a retried job does.
+
+use sea_orm::{
+    ActiveValue::{Set, Unchanged},
+    ConnectionTrait, DbErr, EntityTrait,
+};
+use uuid::Uuid;
+
+use crate::{
+    accounts::staff::{
+        bulk::order::BulkJob,
+        exports::ExportJob,
+        imports::{self, ImportUsers},
+        policy::{Act, Holder, Refusal, Target, owner},
+    },
+    audit::Actor,
+    foundation::entity::job,
+    jobs::{self, Job, OperationError, PasswordReset, Tx, VerifyEmail},
+};
+
+/// [`jobs::retry`] on behalf of `actor`: a job over many rows then acts with this actor's rights and is logged under
+/// this actor's name, not under that of whoever ordered it first. Costs such a job one more statement.
+pub async fn retry_as(tx: &Tx, id: Uuid, actor: &Actor) -> Result<job::Model, OperationError> {
+    let mut job = jobs::retry(tx, id).await?;
+    if [BulkJob::KIND, ExportJob::KIND, ImportUsers::KIND].contains(&job.kind.as_str()) {
+        job.payload["actor"] = serde_json::to_value(actor).map_err(|error| DbErr::Json(error.to_string()))?;
+        job.actor = Some(actor.to_string());
+        let row = job::ActiveModel {
+            id: Unchanged(id),
+            payload: Set(job.payload.clone()),
+            actor: Set(job.actor.clone()),
+            ..Default::default()
+        };
+        job::Entity::update(row).exec(&**tx).await?;
+    }
+    Ok(job)
+}
+
+/// Why this may not be done to this job. Whoever runs a job again does what it does, so they need what that takes; and jobs
+/// that concern staff, their reset mails and warnings among them, are for superusers alone. One statement at most.
+pub async fn job_refusal(
+    conn: &impl ConnectionTrait,
+    holder: &Holder,
+    act: Act,
+    job: &job::Model,
+) -> Result<Option<Refusal>, DbErr> {
+    if let Some(refusal) = holder.refuses(act) {
+        return Ok(Some(refusal));
+    }
+    if holder.is_superuser() {
+        return Ok(None);
+    }
+    if act == Act::RetryJob
+        && let Some(lacking) = repeats(job).into_iter().find(|permission| !holder.may(permission))
+    {
+        return Ok(Some(Refusal::Permission(lacking)));
+    }
+    match job.user_id {
+        Some(user_id) => Ok(owner(conn, user_id).await?.and_then(|owner| match owner {
+            Target { is_superuser: true, .. } => Some(Refusal::Superuser),
+            Target { is_staff: true, .. } => Some(Refusal::Staff),
+            _ => None,
+        })),
+        None => Ok(None),
+    }
+}
+
+/// The permissions that what a job does takes when a person does it. A first welcome is nobody's act but Usher's.
+fn repeats(job: &job::Model) -> Vec<&'static str> {
+    match job.kind.as_str() {
+        PasswordReset::KIND => vec![Act::SendPasswordReset.rule().permission],
+        VerifyEmail::KIND => vec![Act::ResendVerification.rule().permission],
+        BulkJob::KIND => read::<BulkJob>(job)
+            .map(|order| order.what.act().rule().permission)
+            .into_iter()
+            .collect(),
+        ExportJob::KIND => read::<ExportJob>(job)
+            .map(|order| order.what.permissions())
+            .into_iter()
+            .flatten()
+            .collect(),
+        ImportUsers::KIND => vec![imports::PERMISSION],
+        _ => vec![],
+    }
+}
+
+fn read<J: Job>(job: &job::Model) -> Option<J> {
+    serde_json::from_value(job.payload.clone()).ok()
+}

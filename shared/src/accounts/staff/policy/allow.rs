@@ -1,0 +1,78 @@
+//! Asking the table about one object. Each is asked in the transaction of the act, of the row that is held for it.
+
+use sea_orm::{ConnectionTrait, DbErr, EntityTrait};
+
+use super::{
+    holder::{Holder, Target},
+    refusal::Refusal,
+    table::Act,
+};
+use crate::{
+    accounts::{api_keys::Scope, staff::roles},
+    foundation::entity::{api_key, user},
+};
+
+/// Why this may not be done to this account. One statement, only where it shuts a superuser out.
+pub async fn user_refusal(
+    conn: &impl ConnectionTrait,
+    holder: &Holder,
+    act: Act,
+    user: &user::Model,
+) -> Result<Option<Refusal>, DbErr> {
+    if let Some(refusal) = holder.refuses_to(act, user.into()) {
+        return Ok(Some(refusal));
+    }
+    let is_last = act.rule().shuts_out && user.is_superuser && roles::is_last_superuser(conn, user.id).await?;
+    Ok(is_last.then_some(Refusal::LastSuperuser))
+}
+
+/// Why this person may not end the session of this account. One statement, except for superusers.
+pub async fn session_refusal(
+    conn: &impl ConnectionTrait,
+    holder: &Holder,
+    user_id: i64,
+) -> Result<Option<Refusal>, DbErr> {
+    refusal_about(conn, holder, Act::EndSession, user_id).await
+}
+
+/// Why this may not be done to this key, or with these scopes: a key is as strong as whoever makes, changes or rotates it.
+/// Revoking one takes away only.
+#[must_use]
+pub fn key_refusal(holder: &Holder, act: Act, key: Option<&api_key::Model>, scopes: &[Scope]) -> Option<Refusal> {
+    if let Some(refusal) = holder.refuses(act) {
+        return Some(refusal);
+    }
+    if act == Act::RevokeKey {
+        return None;
+    }
+    let had = key
+        .into_iter()
+        .flat_map(|key| key.scopes.split(' ').filter_map(Scope::parse));
+    let (scope, permission) = holder.lacks(had.chain(scopes.iter().copied()))?;
+    Some(Refusal::Scope(scope.as_str(), permission))
+}
+
+async fn refusal_about(
+    conn: &impl ConnectionTrait,
+    holder: &Holder,
+    act: Act,
+    user_id: i64,
+) -> Result<Option<Refusal>, DbErr> {
+    if let Some(refusal) = holder.refuses(act) {
+        return Ok(Some(refusal));
+    }
+    if holder.is_superuser() {
+        return Ok(None);
+    }
+    let owner = owner(conn, user_id).await?;
+    Ok(owner.and_then(|owner| holder.refuses_to(act, owner)))
+}
+
+/// The account with this id, deleted or not.
+pub(in crate::accounts::staff) async fn owner(
+    conn: &impl ConnectionTrait,
+    user_id: i64,
+) -> Result<Option<Target>, DbErr> {
+    let owner = user::Entity::find_by_id(user_id).one(conn).await?;
+    Ok(owner.as_ref().map(Target::from))
+}

@@ -1,0 +1,57 @@
+//! The mails that tell owners about their account, and those with a link. Each is a job in the caller's transaction.
+
+use crate::{
+    accounts::mail_tokens,
+    audit::Actor,
+    foundation::entity::{mail_token::MailTokenPurpose, user},
+    jobs::{
+        DeletionScheduled, EmailChangeUndo, EnqueueError, EnqueueOptions, Enqueued, PasswordChanged, PasswordReset, Tx,
+        VerifyEmail, enqueue_with,
+    },
+};
+
+/// Mails a link that sets a new password, for whoever may order that; the one before ends.
+pub async fn send_password_reset(tx: &Tx, user_id: i64, options: EnqueueOptions) -> Result<Enqueued, EnqueueError> {
+    let (purpose, mail) = (MailTokenPurpose::PasswordReset, PasswordReset { user_id });
+    mail_tokens::request(tx, user_id, purpose, None, mail, options).await
+}
+
+/// Mails a link that proves the address, for whoever may order that; the one before ends.
+pub async fn send_verification(tx: &Tx, user_id: i64, options: EnqueueOptions) -> Result<Enqueued, EnqueueError> {
+    let (purpose, mail) = (MailTokenPurpose::VerifyEmail, VerifyEmail { user_id });
+    mail_tokens::request(tx, user_id, purpose, None, mail, options).await
+}
+
+/// Mails when the account will be deleted, with the link that keeps it.
+pub(super) async fn announce_deletion(tx: &Tx, user: &user::Model, actor: &Actor) -> Result<(), EnqueueError> {
+    let Some(delete_at) = user.delete_at else { return Ok(()) };
+    let mail = DeletionScheduled {
+        user_id: user.id,
+        delete_at,
+    };
+    let options = EnqueueOptions::by(actor);
+    mail_tokens::request(tx, user.id, MailTokenPurpose::CancelDeletion, None, mail, options).await?;
+    Ok(())
+}
+
+/// A way back to an address that was proved; the way to one that was not is nobody's.
+pub(super) async fn offer_undo(tx: &Tx, before: &user::Model, actor: &Actor) -> Result<(), EnqueueError> {
+    if before.email_verified_at.is_none() {
+        return Ok(());
+    }
+    let (user_id, old_email) = (before.id, before.email.clone());
+    let mail = EmailChangeUndo {
+        user_id,
+        old_email: old_email.clone(),
+    };
+    let options = EnqueueOptions::by(actor);
+    let purpose = MailTokenPurpose::EmailChangeUndo;
+    mail_tokens::request(tx, user_id, purpose, Some(&old_email), mail, options).await?;
+    Ok(())
+}
+
+/// Tells the owner that the password was changed.
+pub(super) async fn tell_password_changed(tx: &Tx, user_id: i64, actor: &Actor) -> Result<(), EnqueueError> {
+    let options = EnqueueOptions::by(actor);
+    enqueue_with(tx, PasswordChanged { user_id }, options).await.map(drop)
+}

@@ -1,0 +1,82 @@
+//! The one place that writes changes of an account: the row, its version, its search text and its audit row.
+
+use sea_orm::{
+    ActiveModelTrait,
+    ActiveValue::{Set, Unchanged},
+    DatabaseTransaction, DbErr,
+};
+use thiserror::Error;
+
+use super::search_text;
+use crate::{
+    audit::{self, Actor, Entry},
+    foundation::{
+        db,
+        entity::user::{self, Column},
+        time::now,
+    },
+    jobs::EnqueueError,
+};
+
+/// Why an account was not changed.
+#[derive(Debug, Error)]
+pub enum ChangeError {
+    #[error("the account's status does not allow this")]
+    Status,
+    #[error("this email address is registered already")]
+    EmailTaken,
+    #[error(transparent)]
+    Db(#[from] DbErr),
+}
+
+/// Writes what differs, with the audit row that tells it; of a password only that it was set.
+pub(super) async fn write(
+    tx: &DatabaseTransaction,
+    before: user::Model,
+    mut row: user::ActiveModel,
+    action: &str,
+    reason: Option<String>,
+    actor: &Actor,
+) -> Result<user::Model, ChangeError> {
+    let hidden = [Column::EmailKey, Column::PasswordHash];
+    let Some(changes) = audit::changes::<user::Entity>(&before, &mut row, &hidden) else {
+        return Ok(before);
+    };
+    search_text::refresh(&mut row, &before);
+    row.id = Unchanged(before.id);
+    row.version = Set(before.version + 1);
+    row.updated_at = Set(now());
+    let entry = Entry {
+        action,
+        object_type: "user",
+        object_id: Some(before.id.to_string()),
+        object_label: Some(before.email.clone()),
+        changes: Some(changes),
+        reason,
+    };
+    let after = row
+        .update(tx)
+        .await
+        .map_err(|error| match db::violated_unique(&error) {
+            Some(what) if what.contains("email_key") => ChangeError::EmailTaken,
+            _ => error.into(),
+        })?;
+    audit::record(tx, actor, entry).await?;
+    Ok(after)
+}
+
+/// What is left of a change that can meet neither another status nor another address.
+pub(super) fn plain(error: ChangeError) -> DbErr {
+    match error {
+        ChangeError::Db(error) => error,
+        other => DbErr::Custom(other.to_string()),
+    }
+}
+
+/// The database's error behind a failed enqueue.
+pub(super) fn db_error(error: EnqueueError) -> DbErr {
+    match error {
+        EnqueueError::Db(error) => error,
+        other => DbErr::Custom(other.to_string()),
+    }
+}

@@ -1,0 +1,57 @@
+//! Whether the database has the schema that this build needs.
+
+use sea_orm::{ConnectionTrait, DatabaseConnection, DbBackend, DbErr, Statement};
+use thiserror::Error;
+
+use super::in_time::in_time;
+
+/// The newest migration this build needs. An older schema is refused at the start; a newer one is
+/// welcome, because changes are made so that the previous release still runs on them.
+pub const SCHEMA: &str = "m20261129_000080_lock_ends";
+
+/// The database answers but is not as this build needs it.
+#[derive(Debug, Error)]
+pub enum SchemaError {
+    #[error("the database has no schema yet: run `usher migrate up` first")]
+    Missing,
+    #[error("the database's schema is older than this program: run `usher migrate up` first")]
+    Old,
+    #[error("cannot read the database's schema version: {0}")]
+    Db(#[from] DbErr),
+}
+
+/// Whether the schema is at least what this build needs.
+pub async fn check_schema(db: &DatabaseConnection) -> Result<(), SchemaError> {
+    let db = in_time(db);
+    let backend = db.get_database_backend();
+    let table = match backend {
+        DbBackend::Sqlite => "SELECT 1 FROM sqlite_master WHERE type = 'table' AND name = 'seaql_migrations'",
+        _ => "SELECT 1 WHERE to_regclass('seaql_migrations') IS NOT NULL",
+    };
+    if db
+        .query_one_raw(Statement::from_string(backend, table))
+        .await?
+        .is_none()
+    {
+        return Err(SchemaError::Missing);
+    }
+    let newest = format!("SELECT 1 FROM seaql_migrations WHERE version = '{SCHEMA}'");
+    if db
+        .query_one_raw(Statement::from_string(backend, newest))
+        .await?
+        .is_some()
+    {
+        return Ok(());
+    }
+    let any = db
+        .query_one_raw(Statement::from_string(
+            backend,
+            "SELECT 1 FROM seaql_migrations LIMIT 1",
+        ))
+        .await?;
+    Err(if any.is_some() {
+        SchemaError::Old
+    } else {
+        SchemaError::Missing
+    })
+}

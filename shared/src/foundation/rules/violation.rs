@@ -1,0 +1,122 @@
+//! What is wrong with a value.
+
+use serde_json::{Value, json};
+
+/// What is wrong with one value. `kind` is a stable word (Pydantic's), `message` tells a person what to do.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Violation {
+    pub kind: ViolationKind,
+    pub message: String,
+    /// The limit that was broken, such as `{"max_length": 255}`.
+    pub context: Option<Value>,
+    /// Which element of a list it is about, from 0.
+    pub element: Option<usize>,
+}
+
+impl Violation {
+    #[must_use]
+    pub fn new(kind: ViolationKind, message: impl Into<String>) -> Self {
+        Self {
+            kind,
+            message: message.into(),
+            context: None,
+            element: None,
+        }
+    }
+
+    #[must_use]
+    pub fn with(mut self, context: Value) -> Self {
+        self.context = Some(context);
+        self
+    }
+
+    #[must_use]
+    pub fn of_element(mut self, number: usize) -> Self {
+        self.element = Some(number);
+        self
+    }
+
+    /// The value is not acceptable for the reason given.
+    #[must_use]
+    pub fn value(message: impl Into<String>) -> Self {
+        Self::new(ViolationKind::ValueError, message)
+    }
+}
+
+/// The words that clients match on; those of FastAPI and Pydantic.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum ViolationKind {
+    Missing,
+    StringType,
+    IntType,
+    IntFromFloat,
+    IntParsing,
+    BoolParsing,
+    ValueError,
+    StringTooShort,
+    StringTooLong,
+    TooShort,
+    TooLong,
+    GreaterThanEqual,
+    LessThanEqual,
+    JsonInvalid,
+    ModelAttributesType,
+    DatetimeParsing,
+    Enum,
+    ExtraForbidden,
+    FrozenField,
+    ListType,
+}
+
+impl ViolationKind {
+    #[must_use]
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::Missing => "missing",
+            Self::StringType => "string_type",
+            Self::IntType => "int_type",
+            Self::IntFromFloat => "int_from_float",
+            Self::IntParsing => "int_parsing",
+            Self::BoolParsing => "bool_parsing",
+            Self::ValueError => "value_error",
+            Self::StringTooShort => "string_too_short",
+            Self::StringTooLong => "string_too_long",
+            Self::TooShort => "too_short",
+            Self::TooLong => "too_long",
+            Self::GreaterThanEqual => "greater_than_equal",
+            Self::LessThanEqual => "less_than_equal",
+            Self::JsonInvalid => "json_invalid",
+            Self::ModelAttributesType => "model_attributes_type",
+            Self::DatetimeParsing => "datetime_parsing",
+            Self::Enum => "enum",
+            Self::ExtraForbidden => "extra_forbidden",
+            Self::FrozenField => "frozen_field",
+            Self::ListType => "list_type",
+        }
+    }
+}
+
+/// Checks a text's length in characters.
+pub(crate) fn length(what: &str, text: &str, min: usize, max: usize) -> Result<(), Violation> {
+    let chars = text.chars().count();
+    if chars < min {
+        let wanted = if min == 1 {
+            "1 character".to_owned()
+        } else {
+            format!("{min} characters")
+        };
+        return Err(Violation::new(
+            ViolationKind::StringTooShort,
+            format!("{what} must have at least {wanted}"),
+        )
+        .with(json!({"min_length": min})));
+    }
+    if chars > max {
+        return Err(Violation::new(
+            ViolationKind::StringTooLong,
+            format!("{what} must have at most {max} characters"),
+        )
+        .with(json!({"max_length": max})));
+    }
+    Ok(())
+}
