@@ -1,4 +1,4 @@
-//! Users and how they sign in: sessions, second factors, API keys, mailed links, and what staff may do to them.
+//! Users and how they sign in: sessions, second factors, API keys, mailed links, and what staff may do.
 
 pub mod api_keys;
 pub mod impersonation;

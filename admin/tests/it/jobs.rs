@@ -262,7 +262,7 @@ async fn a_job_whose_mail_is_out_does_not_run_again(db: TestDb) {
             .await;
         let page = visitor.get(page.location()).await;
         assert_eq!(
-            page.has("its mail was sent, and is not sent a second time; nothing was done"),
+            page.has("its mail was already sent, so nothing was done"),
             said,
             "{sent:?}: {}",
             page.body

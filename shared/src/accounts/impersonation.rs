@@ -1,9 +1,8 @@
-//! Acting for a user: a member of staff gets a session of the API that is the user's, for ten minutes and a reason.
+//! Impersonation: a member of staff gets an API session of a user, for ten minutes and with a reason.
 //!
-//! It has one access token and no refresh token. It never counts as fresh, so it cannot change what the account is
-//! protected by: address, second factors, the account's end. Whatever is done in it names both in the audit log. It
-//! takes the permission `users.impersonate`, which is asked for again with each request, and ends with the session in
-//! which it was begun.
+//! It has one access token and no refresh token. It never counts as fresh, so it cannot change what protects the
+//! account: its address, its second factors, its deletion. The audit log names both people. It takes the permission
+//! `users.impersonate`, which each request checks again, and ends with the admin session in which it was started.
 
 use chrono::TimeDelta;
 use sea_orm::{ActiveValue::Set, ColumnTrait, ConnectionTrait, DbErr, EntityTrait, QueryFilter, sea_query::Expr};
@@ -22,26 +21,26 @@ use crate::{
     jobs::Tx,
 };
 
-/// Of an impersonation, whatever happens.
+/// The lifetime of an impersonation.
 pub const LIFETIME: TimeDelta = TimeDelta::minutes(10);
 
-/// Why nobody may act for a user.
+/// Why a user cannot be impersonated.
 #[derive(Debug, Error)]
 pub enum ImpersonationError {
-    #[error("nobody acts for a member of the staff")]
+    #[error("staff cannot be impersonated")]
     Staff,
-    #[error("the account cannot be signed in to")]
+    #[error("the account is locked or deactivated")]
     ShutOut,
     #[error("the account was deleted")]
     Gone,
-    #[error("your own session has ended; sign in again")]
+    #[error("your session has ended; sign in again")]
     SignedOut,
     #[error(transparent)]
     Db(#[from] DbErr),
 }
 
-/// Starts to act for a user, in this session of a member of staff; the token opens the API as them. What they had open
-/// before ends.
+/// Starts to impersonate a user, in this session of a member of staff; the token is for the API. Ends the staff
+/// member's earlier impersonation.
 pub async fn start(
     tx: &Tx,
     user_id: i64,
@@ -94,7 +93,7 @@ pub async fn start(
     Ok(token)
 }
 
-/// Ends what this member of staff has open, if anything; each with an audit row.
+/// Ends this member of staff's impersonations, each with an audit row.
 pub async fn end(conn: &impl ConnectionTrait, staff_id: i64, actor: &Actor) -> Result<u64, DbErr> {
     let at = now();
     let open = session::Entity::find()
@@ -111,7 +110,7 @@ pub async fn end(conn: &impl ConnectionTrait, staff_id: i64, actor: &Actor) -> R
             .exec(conn)
             .await?;
         if session.expires_at <= at {
-            continue; // it had ended by itself
+            continue; // it had expired already
         }
         let entry = Entry {
             action: "end_impersonation",

@@ -1,4 +1,4 @@
-//! Single-use tokens that travel by mail, such as the link that sets the first password.
+//! Single-use tokens sent by mail, such as in the link that sets the first password.
 
 mod requests;
 
@@ -18,10 +18,10 @@ use crate::foundation::{
 
 pub use requests::{make, open, request};
 
-/// Why a token opens nothing.
+/// Why a token is rejected.
 #[derive(Debug, Error)]
 pub enum RedeemError {
-    /// Unknown, malformed, for something else, or used before.
+    /// Unknown, malformed, for another purpose, or already used.
     #[error("the token is not valid")]
     Invalid,
     #[error("the token has expired")]
@@ -30,7 +30,7 @@ pub enum RedeemError {
     Db(#[from] DbErr),
 }
 
-/// A token for this user and the address that the account has now, outside of any mail; only its hash is stored.
+/// A token for this user and the account's current address, independent of any mail; only its hash is stored.
 pub async fn issue(
     conn: &impl ConnectionTrait,
     user_id: i64,
@@ -42,7 +42,7 @@ pub async fn issue(
     issue_about(conn, user_id, purpose, lifetime, &user.email).await
 }
 
-/// [`issue`], for a token that is about this address.
+/// [`issue`], for another address.
 pub async fn issue_about(
     conn: &impl ConnectionTrait,
     user_id: i64,
@@ -65,7 +65,7 @@ pub async fn issue_about(
     Ok(token)
 }
 
-/// Looks a token up without using it.
+/// Looks up a token without using it.
 pub async fn peek(
     conn: &impl ConnectionTrait,
     raw: &str,
@@ -86,7 +86,7 @@ pub async fn peek(
     }
 }
 
-/// Uses this one token up. Of two callers at once one gets it.
+/// Uses up this one token. Of two concurrent callers one succeeds.
 pub async fn redeem_one(
     tx: &impl ConnectionTrait,
     raw: &str,
@@ -105,7 +105,7 @@ pub async fn redeem_one(
     Ok(row)
 }
 
-/// Uses a token up, together with every other one of this user and purpose. Of two callers at once one gets it.
+/// Uses up a token and all others of this user and purpose. Of two concurrent callers one succeeds.
 pub async fn redeem(
     tx: &impl ConnectionTrait,
     raw: &str,
@@ -122,7 +122,7 @@ pub async fn redeem(
     Ok(row)
 }
 
-/// Spends everything that was mailed to this user.
+/// Invalidates all tokens mailed to this user.
 pub async fn spend_all(tx: &impl ConnectionTrait, user_id: i64) -> Result<(), DbErr> {
     mail_token::Entity::update_many()
         .col_expr(mail_token::Column::UsedAt, Expr::value(now()))
@@ -133,8 +133,8 @@ pub async fn spend_all(tx: &impl ConnectionTrait, user_id: i64) -> Result<(), Db
         .map(drop)
 }
 
-/// Spends what was mailed to this user but the way back to an older address: whoever took the account over by a new
-/// address must not be able to close it.
+/// Invalidates all tokens mailed to this user except those that undo a change of address: whoever took over the account
+/// with a new address must not be able to invalidate them.
 pub async fn spend_all_but_undo(tx: &impl ConnectionTrait, user_id: i64) -> Result<(), DbErr> {
     mail_token::Entity::update_many()
         .col_expr(mail_token::Column::UsedAt, Expr::value(now()))
@@ -146,7 +146,7 @@ pub async fn spend_all_but_undo(tx: &impl ConnectionTrait, user_id: i64) -> Resu
         .map(drop)
 }
 
-/// Spends the ways back to addresses that the account got after this token was made; older ways stay open.
+/// Invalidates the undo tokens created after this one; older ones stay valid.
 pub async fn spend_later_undos(tx: &impl ConnectionTrait, token: &mail_token::Model) -> Result<(), DbErr> {
     mail_token::Entity::update_many()
         .col_expr(mail_token::Column::UsedAt, Expr::value(now()))

@@ -1,4 +1,4 @@
-//! Hashing and checking passwords: Argon2id, off the async threads, and never more at once than the machine bears.
+//! Hashing and verifying passwords with Argon2id, off the async threads, and never more at once than there are cores.
 
 mod argon2id;
 
@@ -9,17 +9,17 @@ use tokio::sync::Semaphore;
 
 use crate::foundation::rules::Password;
 
-/// The hash could not be made.
+/// Hashing failed.
 #[derive(Debug, Error)]
 #[error("cannot hash the password")]
 pub struct HashError;
 
-/// Each hash takes 19 MiB; more than one a core at once only makes all of them slower.
+/// Each hash takes 19 MiB, and more than one per core would only slow down all of them.
 static SLOTS: LazyLock<Semaphore> =
     LazyLock::new(|| Semaphore::new(std::thread::available_parallelism().map_or(2, usize::from)));
 
-/// The hash of a random password that nobody knows, with the parameters of [`hash`]: an unknown account then costs the
-/// same time as a known one.
+/// The hash of a random, unknown password with the parameters of [`hash`], so that an unknown account takes as long as
+/// a known one.
 const DECOY: &str = "$argon2id$v=19$m=19456,t=2,p=1$KLatq/Abf28lrHm0gJcw5g$q89yNU/EDb/igX/yFPSVsL/TYZFOxn0NrDnYejRbjx4";
 
 /// Argon2id with OWASP's parameters (19 MiB, 2 passes, 1 lane), in PHC form.
@@ -31,12 +31,12 @@ pub async fn hash(password: &Password) -> Result<String, HashError> {
         .ok_or(HashError)
 }
 
-/// Whether the password is the stored one. Without a stored hash it takes as long and says no.
+/// Whether the password is the stored one. Without a stored hash it takes as long and returns false.
 ///
-/// Its [normal form](Password::normal) is compared, and then what was typed where that differs: hashes from before passwords
-/// were normalised are still good.
+/// Compares its [normal form](Password::normal), and then the raw text if that differs: hashes from before passwords
+/// were normalized are still valid.
 pub async fn verify(raw: &str, stored: Option<&str>) -> bool {
-    // Longer than any password can be: refused without work.
+    // Too long for any password: rejected without work.
     let Some(normal) = Password::normal(raw) else {
         return false;
     };
@@ -46,8 +46,8 @@ pub async fn verify(raw: &str, stored: Option<&str>) -> bool {
     normal != raw && is_hash_of(raw.as_bytes(), stored).await
 }
 
-/// A new hash of a password that was just verified, when the stored one has other parameters than [`hash`] gives or is
-/// not that of the normal form.
+/// A new hash of a password that was just verified, if the stored one has other parameters than [`hash`] uses or is not
+/// of the normal form.
 pub async fn rehash(raw: &str, stored: &str) -> Option<String> {
     let normal = Password::normal(raw)?.into_bytes();
     if argon2id::is_current(stored) && (normal == raw.as_bytes() || is_hash_of(&normal, Some(stored)).await) {
@@ -67,7 +67,7 @@ async fn is_hash_of(password: &[u8], stored: Option<&str>) -> bool {
     .unwrap_or(false)
 }
 
-/// [`verify`] for a password that has passed its rule.
+/// [`verify`] for a parsed password.
 pub async fn matches(password: &Password, stored: Option<&str>) -> bool {
     verify(&String::from_utf8_lossy(password.as_bytes()), stored).await
 }

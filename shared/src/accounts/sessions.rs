@@ -1,4 +1,4 @@
-//! Sessions of the API: who is signed in, with which tokens, until when. The admin's own sessions are the admin's.
+//! Sessions of the API: who is signed in, with which tokens, until when. The admin manages its own sessions.
 //!
 //! An access token is opaque and belongs to one session, so that a lock, a sign-out or a new password takes effect with
 //! the next request. A refresh replaces both tokens; see [`refresh`].

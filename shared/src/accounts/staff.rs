@@ -1,4 +1,4 @@
-//! What staff may do, to one object or to many: roles and permissions, bulk actions, imports and exports.
+//! What staff may do, to one object or to many: roles, permissions, bulk actions, imports and exports.
 
 pub mod bulk;
 pub mod exports;

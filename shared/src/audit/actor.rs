@@ -5,15 +5,15 @@ use serde::{Deserialize, Deserializer, Serialize, Serializer};
 
 use crate::foundation::entity::audit_log::ActorKind;
 
-/// Who does something, and from where. A long job's payload carries it, for the audit rows to come.
+/// Who does something, and from where. The payload of a long job carries it for later audit rows.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Actor {
     #[serde(serialize_with = "serialize_kind", deserialize_with = "deserialize_kind")]
     pub kind: ActorKind,
     pub id: Option<i64>,
-    /// What people know the actor by: a name, a key's hint.
+    /// How people recognize the actor: a name, or the beginning of a key.
     pub label: String,
-    /// Whose place the actor has taken (impersonation).
+    /// The user that the actor impersonates.
     pub on_behalf_of: Option<i64>,
     pub address: Option<String>,
     pub request_id: Option<String>,

@@ -1,9 +1,9 @@
-//! Proof that nobody rewrote the audit log: the hash of each row, and the seals that chain them.
+//! Tamper evidence for the audit log: a hash of each row, and seals that chain them.
 //!
-//! A row's hash shows a careless edit at once. A seal, made by a worker within seconds, signs the hashes of its rows
-//! together with the seal before under `SECRET_KEY`: from then on nobody who has only the database can change,
-//! remove or slip in a row unseen. What no chain can show is that its newest end was cut off as a whole; who wants
-//! that as well keeps the head that `usher doctor` prints.
+//! A row's hash reveals a careless edit. A seal, made by a worker within seconds, signs the hashes of its rows and the
+//! previous seal with `SECRET_KEY`: from then on nobody who only has the database can change, remove or insert a row
+//! unnoticed. No chain can show that its newest end was cut off as a whole; to detect that as well, keep the head that
+//! `usher doctor` prints.
 
 use std::collections::HashMap;
 
@@ -21,14 +21,14 @@ use crate::foundation::{
     time::now,
 };
 
-/// Rows of one seal at most.
+/// The most rows under one seal.
 const BATCH: u64 = 500;
 const PURPOSE: &str = "audit chain";
 
-/// SHA-256 of everything in the row but its id, which the database gives, and the hash itself.
+/// SHA-256 of everything in the row except its id, which the database assigns, and the hash itself.
 pub(super) fn row_hash(row: &audit_log::Model) -> [u8; 32] {
     let mut changes = row.changes.clone().unwrap_or(Value::Null);
-    // The database may order keys anew.
+    // The database may reorder keys.
     changes.sort_all_objects();
     let fields = serde_json::json!([
         row.at.timestamp_micros(),
@@ -48,10 +48,10 @@ pub(super) fn row_hash(row: &audit_log::Model) -> [u8; 32] {
     sha256(fields.to_string().as_bytes())
 }
 
-/// Seals the oldest rows that wait for it, 500 at most, and answers how many. Two callers at once do not disturb
-/// each other: one of them may answer 0.
+/// Seals the oldest unsealed rows, at most 500, and returns how many. Two callers at once don't disturb each other: one
+/// of them may return 0.
 pub async fn seal(db: &DatabaseConnection, key: &SecretKey) -> Result<usize, DbErr> {
-    // Most looks find nothing; they need no transaction.
+    // Most calls find nothing and need no transaction.
     let waiting = waiting(db).await?;
     if waiting.is_empty() {
         return Ok(0);
@@ -75,7 +75,7 @@ pub async fn seal(db: &DatabaseConnection, key: &SecretKey) -> Result<usize, DbE
         .exec(&tx)
         .await?;
     if sealed.rows_affected != waiting.len() as u64 {
-        // Somebody else has sealed some of them since.
+        // Another worker has sealed some of them since.
         tx.rollback().await?;
         return Ok(0);
     }
@@ -86,13 +86,13 @@ pub async fn seal(db: &DatabaseConnection, key: &SecretKey) -> Result<usize, DbE
 /// What [`verify`] found.
 #[derive(Clone, Debug, Default)]
 pub struct Verdict {
-    /// Rows that were looked at.
+    /// Rows checked.
     pub rows: u64,
-    /// Of those, the rows under a seal.
+    /// How many of them are under a seal.
     pub sealed: u64,
     /// The newest seal in hex, empty before the first.
     pub head: String,
-    /// What is wrong, a sentence each, 20 at most.
+    /// What is wrong, one sentence each, at most 20.
     pub faults: Vec<String>,
 }
 
@@ -105,13 +105,13 @@ impl Verdict {
         }
     }
 
-    /// Notes what is wrong with single rows.
+    /// Checks single rows.
     fn look(&mut self, ids: &[i64], rows: &HashMap<i64, audit_log::Model>) {
         self.rows += ids.len() as u64;
         for id in ids {
             match rows.get(id) {
                 None => self.fault(format!("row {id} is missing")),
-                // Rows from before the chain have no hash of their own.
+                // Rows from before the chain have no hash.
                 Some(row) if row.row_hash.as_deref().is_some_and(|hash| hash != row_hash(row)) => {
                     self.fault(format!("row {id} was changed"));
                 }
@@ -121,7 +121,7 @@ impl Verdict {
     }
 }
 
-/// Reads the whole log and checks each row and each seal. `progress` is told the rows done so far.
+/// Reads the whole log and checks each row and each seal. `progress` receives the number of rows checked so far.
 pub async fn verify(db: &DatabaseConnection, key: &SecretKey, mut progress: impl FnMut(u64)) -> Result<Verdict, DbErr> {
     let mut verdict = Verdict::default();
     let (mut number, mut head) = (0, Vec::new());
@@ -141,7 +141,7 @@ pub async fn verify(db: &DatabaseConnection, key: &SecretKey, mut progress: impl
             verdict.fault(format!("seals {} to {} are missing", number + 1, seal.id - 1));
         } else if !key.verify(PURPOSE, &link(&head, &ids, &hashes), &seal.chain_hash) {
             verdict.fault(format!(
-                "seal {} does not hold: a row under it was changed, or its key is neither SECRET_KEY nor in SECRET_KEY_OLD",
+                "seal {} is not valid: a row under it was changed, or its key is neither SECRET_KEY nor in SECRET_KEY_OLD",
                 seal.id
             ));
         }
@@ -167,7 +167,7 @@ pub async fn verify(db: &DatabaseConnection, key: &SecretKey, mut progress: impl
     }
     let there = audit_log::Entity::find().count(db).await?;
     if there > verdict.rows {
-        verdict.fault(format!("{} rows were added past the chain", there - verdict.rows));
+        verdict.fault(format!("{} rows were added outside the chain", there - verdict.rows));
     }
     verdict.head = head.iter().map(|byte| format!("{byte:02x}")).collect();
     Ok(verdict)
@@ -204,7 +204,7 @@ async fn current_hashes(conn: &impl ConnectionTrait, ids: &[i64]) -> Result<Hash
     Ok(rows.iter().map(|(id, row)| (*id, row_hash(row))).collect())
 }
 
-/// What a seal signs: the link before and, for each row, its id and hash; a row that is gone counts as zeros.
+/// What a seal signs: the previous link and, for each row, its id and hash; a missing row counts as zeros.
 fn link(before: &[u8], ids: &[i64], hashes: &HashMap<i64, [u8; 32]>) -> Vec<u8> {
     let mut message = before.to_vec();
     for id in ids {

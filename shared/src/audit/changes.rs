@@ -1,4 +1,5 @@
-//! What differs: one reading of a change for the statement that writes it and for the audit row that tells it.
+//! The difference between two versions of a row, computed once for the statement that writes it and the audit row that
+//! records it.
 
 use sea_orm::{
     self, ActiveModelTrait, EntityTrait, IdenStatic, Iterable, ModelTrait, sea_query::sea_value_to_json_value,
@@ -7,8 +8,8 @@ use serde_json::{Map, Value, json};
 
 use crate::foundation::time::rfc3339;
 
-/// Leaves in `row` only what is not as `before`, and tells it as `{"column": [before, after]}`. None when nothing
-/// differs. Columns that are `hidden`, such as hashes, are written and not told.
+/// Keeps in `row` only what differs from `before`, and returns it as `{"column": [before, after]}`; none if nothing
+/// differs. `hidden` columns, such as hashes, are written but not returned.
 pub fn changes<E: EntityTrait>(before: &E::Model, row: &mut E::ActiveModel, hidden: &[E::Column]) -> Option<Value>
 where
     E::ActiveModel: ActiveModelTrait<Entity = E>,
@@ -33,7 +34,7 @@ where
     differs.then_some(Value::Object(changes))
 }
 
-/// Times as RFC 3339 writes them, as everywhere else; `SeaQuery` would give their SQL, quotes and all.
+/// Times are RFC 3339, as everywhere else; `SeaQuery` would return them as SQL, with quotes.
 fn told(value: &sea_orm::Value) -> Value {
     match value {
         sea_orm::Value::ChronoDateTimeUtc(Some(at)) => rfc3339(*at).into(),
@@ -42,7 +43,7 @@ fn told(value: &sea_orm::Value) -> Value {
     }
 }
 
-/// The changes that made something with these fields out of nothing: `{"field": [null, value]}`, for those with a value.
+/// The changes of something new with these fields: `{"field": [null, value]}`, for those with a value.
 #[must_use]
 pub fn made<'a>(fields: impl IntoIterator<Item = (&'a str, Value)>) -> Value {
     let made = fields.into_iter().filter(|(_, value)| !value.is_null());

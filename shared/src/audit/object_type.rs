@@ -1,4 +1,4 @@
-//! What the audit log calls the things that something was done to: one word each, whoever writes the row.
+//! The names of object types in the audit log.
 
 /// The type of an object.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
@@ -14,7 +14,7 @@ pub enum ObjectType {
     SuppressedAddress,
     MailBreaker,
     AuditEntry,
-    /// One that was refused.
+    /// A request that was refused.
     Request,
 }
 
@@ -37,8 +37,7 @@ impl ObjectType {
         }
     }
 
-    /// How rows name this type that were written before there was one word for it. The log is never altered, so whoever
-    /// looks for the word looks for these as well.
+    /// What older rows call this type. The log is never altered, so a search for the name also looks for this one.
     #[must_use]
     pub const fn former(self) -> Option<&'static str> {
         match self {
@@ -66,14 +65,14 @@ impl ObjectType {
     ];
 }
 
-/// The word of today for a type as some row names it.
+/// Today's name of a type that some row names.
 #[must_use]
 pub fn present_word(word: &str) -> &str {
     let known = ObjectType::ALL.into_iter().find(|kind| kind.former() == Some(word));
     known.map_or(word, |kind| kind.as_str())
 }
 
-/// Every word by which rows name the type that this word, of today or of before, stands for.
+/// All names, old and new, of the type that this name stands for.
 #[must_use]
 pub fn spellings(word: &str) -> Vec<&str> {
     let present = present_word(word);

@@ -13,9 +13,9 @@ use crate::foundation::{entity::audit_log, time::now};
 /// What was done to what.
 #[derive(Clone, Debug, Default)]
 pub struct Entry<'a> {
-    /// A stable word, such as `create`, `update`, `login_failed`.
+    /// Stable, such as `create`, `update`, `login_failed`.
     pub action: &'a str,
-    /// The word of an [`ObjectType`], or a product's own in the same style.
+    /// An [`ObjectType`](super::ObjectType) as text, or a product's own in the same style.
     pub object_type: &'a str,
     pub object_id: Option<String>,
     pub object_label: Option<String>,
@@ -24,7 +24,7 @@ pub struct Entry<'a> {
     pub reason: Option<String>,
 }
 
-/// Adds a row. Call it with the transaction that makes the change.
+/// Adds a row. Call it in the transaction that makes the change.
 pub async fn record(conn: &impl ConnectionTrait, actor: &Actor, entry: Entry<'_>) -> Result<(), DbErr> {
     let row = row(now(), actor, entry);
     audit_log::Entity::insert(row)
@@ -57,7 +57,7 @@ pub async fn record_all<'a>(
     conn.execute_raw(statement).await.map(drop)
 }
 
-// The rows are one parameter, so that the statement is the same for any number of them.
+// The rows are one parameter, so that the statement is the same for any number of rows.
 const RECORD_POSTGRES: &str = "\
     INSERT INTO audit_log (at, actor_kind, actor_id, actor_label, on_behalf_of, action, object_type, object_id, \
     object_label, changes, reason, address, request_id, row_hash) \

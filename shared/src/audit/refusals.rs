@@ -1,5 +1,5 @@
-//! Refusals in the audit log: that somebody was not let in, or tried what is not theirs. Whoever is refused chooses how
-//! often, so they are written down no faster than a log can take for ever.
+//! Refusals in the audit log: failed sign-ins, and attempts at what isn't allowed. The caller decides how often they
+//! happen, so the log records them at a limited rate.
 
 use sea_orm::{ConnectionTrait, DbErr};
 
@@ -9,14 +9,14 @@ use super::{
 };
 use crate::foundation::rate_limit::{Quota, RateLimiter};
 
-/// Rows about one person or network: the first ones at once, then one every ten seconds.
+/// Rows about one person or network: six at once, then one every ten seconds.
 const OF_ONE: Quota = Quota::per_minute(6);
-/// Rows about all together: thousands of addresses fill no disk.
+/// Rows in total, so that thousands of addresses don't fill the disk.
 const OF_ALL: Quota = Quota::per_minute(60);
 
-/// Writes down a refusal, unless there were many of late from `whose`, such as `user:7` or a network, or from everybody.
-/// What is left out is counted by the limits' own metric, under `audit_refusals`. Limits that are off leave this one on.
-/// Whether there is a row.
+/// Records a refusal, unless there were too many lately from `whose`, such as `user:7` or a network, or in total. The
+/// rate limits' own metric counts the omitted ones as `audit_refusals`. This limit also applies when rate limits are
+/// off. Returns whether there is a row.
 pub async fn record_refusal(
     limiter: &RateLimiter,
     conn: &impl ConnectionTrait,

@@ -95,7 +95,7 @@ async fn a_forced_change_is_found(db: TestDb) {
         (
             true,
             "UPDATE audit_log SET reason = 'x', row_hash = NULL WHERE id = 2",
-            "seal 1 does not hold",
+            "seal 1 is not valid",
         ),
         (false, "DELETE FROM audit_log WHERE id = 2", "row 2 is missing"),
         (true, "DELETE FROM audit_log WHERE id = 2", "row 2 is missing"),
@@ -104,7 +104,7 @@ async fn a_forced_change_is_found(db: TestDb) {
             true,
             "INSERT INTO audit_log (at, actor_kind, actor_label, action, object_type) \
              SELECT at, 'system', 'x', 'x', 'x' FROM audit_log WHERE id = 1",
-            "1 rows were added past the chain",
+            "1 rows were added outside the chain",
         ),
     ] {
         let fresh = if db.is_postgres() {

@@ -1,4 +1,4 @@
-//! Making, changing, rotating and revoking keys, each with its audit row in the same transaction.
+//! Creating, changing, rotating and revoking keys, each with its audit row in the same transaction.
 
 use chrono::{DateTime, TimeDelta, Utc};
 use ipnet::IpNet;
@@ -21,20 +21,20 @@ use crate::{
     jobs::{ApiKeyChanged, EnqueueError, EnqueueOptions, KeyChange, Tx, enqueue_with},
 };
 
-/// A key about to be made.
+/// A key about to be created.
 #[derive(Clone, Debug)]
 pub struct NewKey {
     pub name: Name,
     pub scopes: Vec<Scope>,
-    /// From where it may be used; empty for everywhere.
+    /// The networks it may be used from; empty for all.
     pub allowed: Vec<IpNet>,
-    /// None for the default of the installation.
+    /// None for the installation's default.
     pub requests_per_minute: Option<i32>,
     pub expires_at: Option<DateTime<Utc>>,
 }
 
 impl NewKey {
-    /// A key that works everywhere, without end.
+    /// A key that works from everywhere and never expires.
     #[must_use]
     pub fn plain(name: Name, scopes: Vec<Scope>) -> Self {
         Self {
@@ -47,7 +47,7 @@ impl NewKey {
     }
 }
 
-/// What somebody wants changed of a key; what is none stays as it is.
+/// Changes to a key; what is none stays as it is.
 #[derive(Clone, Debug, Default)]
 pub struct KeyEdit {
     pub name: Option<Name>,
@@ -57,8 +57,8 @@ pub struct KeyEdit {
     pub expires_at: Option<Option<DateTime<Utc>>>,
 }
 
-/// Makes a key without an audit row, for the first key of a house and for tests; others are [`issue`]d. A given token is
-/// used instead of a new one.
+/// Creates a key without an audit row, for the first key of an installation and for tests; others are [`issue`]d. A
+/// given token is used instead of a new one.
 pub async fn create(
     conn: &impl ConnectionTrait,
     name: &str,
@@ -95,7 +95,7 @@ async fn insert(
     api_key::Entity::insert(row).exec_with_returning(conn).await
 }
 
-/// Makes a key and returns it with its secret, which nobody can read again.
+/// Creates a key and returns it with its secret, which cannot be shown again.
 pub async fn issue(
     tx: &Tx,
     new: NewKey,
@@ -116,12 +116,12 @@ pub async fn issue(
     Ok((key, token))
 }
 
-/// The key, kept from changing until the transaction ends.
+/// The key, locked until the transaction ends.
 pub async fn find_for_change(tx: &Tx, id: i64) -> Result<Option<api_key::Model>, DbErr> {
     api_key::Entity::find_by_id(id).lock_exclusive().one(&**tx).await
 }
 
-/// Tells whoever made the key by mail; a key of the command line is nobody's.
+/// Mails the key's creator, if it has one; keys from the command line don't.
 pub async fn tell(tx: &Tx, key: &api_key::Model, change: KeyChange, actor: &Actor) -> Result<(), EnqueueError> {
     let Some(user_id) = key.created_by else { return Ok(()) };
     let told = ApiKeyChanged {
@@ -132,7 +132,7 @@ pub async fn tell(tx: &Tx, key: &api_key::Model, change: KeyChange, actor: &Acto
     enqueue_with(tx, told, EnqueueOptions::by(actor)).await.map(drop)
 }
 
-/// Changes the key that [`find_for_change`] has found. One that is as wanted already is left alone.
+/// Changes the key that [`find_for_change`] returned. Writes nothing if nothing differs.
 pub async fn edit(
     tx: &Tx,
     before: api_key::Model,
@@ -158,7 +158,7 @@ pub async fn edit(
     write(tx, before, row, KeyChange::Changed, None, actor).await
 }
 
-/// Gives the key a new secret. The one before works for `grace` longer; one from a rotation before that ends now.
+/// Gives the key a new secret. The previous one works for `grace` longer; the one before that stops working now.
 pub async fn rotate(
     tx: &Tx,
     before: api_key::Model,
@@ -175,7 +175,7 @@ pub async fn rotate(
     Ok((write(tx, before, row, KeyChange::Rotated, None, actor).await?, token))
 }
 
-/// Ends the key, and the secret before its last rotation, from the next request on. One that is revoked stays so.
+/// Revokes the key and its previous secret, from the next request on. A revoked key stays revoked.
 pub async fn revoke(
     tx: &Tx,
     before: api_key::Model,
@@ -192,7 +192,7 @@ pub async fn revoke(
     write(tx, before, row, KeyChange::Revoked, reason, actor).await
 }
 
-/// Writes what differs, with the audit row that tells it and the mail about it; hashes are nobody's to read.
+/// Writes what differs, with its audit row, which omits hashes, and its mail.
 async fn write(
     tx: &Tx,
     before: api_key::Model,
@@ -234,7 +234,7 @@ fn entry<'a>(action: &'a str, key: &api_key::Model, changes: Value) -> Entry<'a>
     }
 }
 
-/// As the column holds them; none for everywhere.
+/// As stored; none for everywhere.
 fn cidrs(allowed: &[IpNet]) -> Option<String> {
     (!allowed.is_empty()).then(|| words(allowed.iter().map(IpNet::to_string)))
 }

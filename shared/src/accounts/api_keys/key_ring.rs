@@ -15,7 +15,7 @@ use crate::foundation::{
     token::{Token, TokenKind},
 };
 
-/// Looks keys up for whoever shows one. Cheap to clone.
+/// Looks up presented keys. Cheap to clone.
 #[derive(Clone, Debug)]
 pub struct KeyRing(Gather<Vec<u8>, Arc<api_key::Model>>);
 
@@ -25,10 +25,10 @@ impl KeyRing {
         Self(Gather::new(move |hashes| find(db.clone(), hashes).boxed()))
     }
 
-    /// The key behind what a caller shows, when it is good now and from this address.
+    /// The key that a caller presents, if it is valid now and from this address.
     ///
-    /// Costs one query, which callers of the same moment share, or none when the checksum is off. What was changed of
-    /// a key, such as its revocation, holds from the next call on.
+    /// Costs one query, which concurrent callers share, or none if the checksum is wrong. Changes of a key, such as its
+    /// revocation, take effect with the next call.
     pub async fn authenticate(&self, raw: &str, address: IpAddr) -> Result<Option<Arc<api_key::Model>>, DbErr> {
         let Some(token) = Token::parse(TokenKind::ApiKey, raw) else {
             return Ok(None);
@@ -38,7 +38,7 @@ impl KeyRing {
     }
 }
 
-/// By the present secret; by the one before the last rotation only where that finds none, which is rare.
+/// By the current secret; by the one before the last rotation only if that finds none, which is rare.
 async fn find(db: DatabaseConnection, hashes: Vec<Vec<u8>>) -> Result<HashMap<Vec<u8>, Arc<api_key::Model>>, DbErr> {
     let keys = api_key::Entity::find().filter(db::any_of(&db, Column::TokenHash, hashes.clone()));
     let keys = keys.all(&db).await?.into_iter();
@@ -56,7 +56,7 @@ async fn find(db: DatabaseConnection, hashes: Vec<Vec<u8>>) -> Result<HashMap<Ve
     Ok(found)
 }
 
-/// What the column says of where a key may be used.
+/// The networks that the key may be used from; empty for all.
 #[must_use]
 pub fn allowed(key: &api_key::Model) -> Vec<IpNet> {
     let cidrs = key.allowed_cidrs.as_deref().unwrap_or_default().split_whitespace();

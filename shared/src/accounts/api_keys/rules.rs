@@ -1,4 +1,4 @@
-//! What is valid in a key, whoever makes or changes it: one rule, shown by the API as 422 and by the admin beside the field.
+//! What is valid in a key: one rule, shown by the API as 422 and by the admin beside the field.
 
 use std::net::IpAddr;
 
@@ -12,16 +12,16 @@ use crate::foundation::{
     time::now,
 };
 
-/// Networks that one key can name.
+/// The most networks of one key.
 pub const MAX_NETWORKS: usize = 32;
-/// Requests a minute that a key can be given.
+/// The highest limit of a key, in requests per minute.
 pub const MAX_PER_MINUTE: i64 = 1_000_000;
-/// How long a rotated secret works unless somebody says otherwise, in seconds: a day.
+/// How long a rotated secret works by default, in seconds: a day.
 pub const GRACE: u32 = 86_400;
-/// How long it may at most, in seconds: a week.
+/// The most that can be chosen, in seconds: a week.
 pub const MAX_GRACE: u32 = 604_800;
 
-/// One or more scopes; one that is named twice counts once.
+/// One or more scopes; duplicates count once.
 pub fn parse_scopes<'a>(words: impl IntoIterator<Item = &'a str>) -> Result<Vec<Scope>, Violation> {
     let mut scopes = Vec::new();
     for (number, word) in words.into_iter().enumerate() {
@@ -72,13 +72,13 @@ pub fn parse_limit(raw: i64) -> Result<i32, Violation> {
     i32::try_from(limit).map_err(|_| Violation::value("The limit is out of range"))
 }
 
-/// Seconds that the old secret of a rotated key still works.
+/// Seconds that the previous secret of a rotated key still works.
 pub fn parse_grace(raw: i64) -> Result<u32, Violation> {
     let grace = within("The grace", raw, 0, MAX_GRACE.into())?;
     u32::try_from(grace).map_err(|_| Violation::value("The grace is out of range"))
 }
 
-/// When a key ends.
+/// When a key expires.
 pub fn check_end(end: DateTime<Utc>) -> Result<DateTime<Utc>, Violation> {
     if end > now() {
         Ok(end)

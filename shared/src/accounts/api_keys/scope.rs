@@ -2,7 +2,7 @@
 
 use crate::foundation::entity::api_key;
 
-/// One thing that a key may be allowed to do.
+/// A scope of an API key.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub enum Scope {
     UsersRead,
@@ -38,7 +38,7 @@ impl Scope {
         }
     }
 
-    /// What a person must hold to give it: whatever a key can do by it.
+    /// The permissions that a person needs to grant it: everything a key can do with it.
     #[must_use]
     pub const fn permissions(self) -> &'static [&'static str] {
         match self {
@@ -66,7 +66,7 @@ impl Scope {
     }
 }
 
-/// Whether the key may do this. A scope of a newer release that this build does not know grants nothing.
+/// Whether the key has this scope. A scope of a newer release that this build doesn't know grants nothing.
 #[must_use]
 pub fn allows(key: &api_key::Model, scope: Scope) -> bool {
     key.scopes.split(' ').any(|word| word == scope.as_str())

@@ -1,6 +1,6 @@
-//! From the request for a mailed link to the link: one request is open for each account and purpose. Its row is written
-//! with the mail's job, under the job's id; the worker fills in the token's hash when it sends the mail. So a newer
-//! request, and whatever else ends the account's tokens, also ends a link whose mail is still queued.
+//! From the request for a mailed link to the link: each account has one open request per purpose. Its row is written
+//! with the mail's job and has the job's id; the worker fills in the token's hash when it sends the mail. So a newer
+//! request, and whatever else invalidates the account's tokens, also invalidates a link whose mail is still queued.
 
 use std::collections::HashSet;
 
@@ -27,14 +27,14 @@ use crate::{
     jobs::{EnqueueError, EnqueueOptions, Enqueued, Job, Tx, enqueue_with},
 };
 
-/// What a token is derived for.
+/// The purpose that tokens are derived for.
 const PURPOSE: &str = "mailed link";
-/// How long a request waits for its mail: longer than any such mail is tried.
+/// How long a request waits for its mail: longer than any such mail is retried.
 const WAITS: TimeDelta = TimeDelta::days(7);
 
-/// Enqueues the mail that brings a link for this purpose, and ends the one before; links back to an older address stay.
-/// Nothing is written of tokens when such a job was there already, or when there is no such account, which costs the
-/// same statements. `email` is the address that the link is about, where that is not the account's.
+/// Enqueues the mail with a link for this purpose, and invalidates the previous link, except one that undoes a change
+/// of address. Writes no token if such a job was already queued, or if there is no such account, which costs the same
+/// statements. `email` is the link's address, where that is not the account's.
 pub async fn request<J: Job>(
     tx: &Tx,
     user_id: i64,
@@ -43,7 +43,7 @@ pub async fn request<J: Job>(
     mail: J,
     options: EnqueueOptions,
 ) -> Result<Enqueued, EnqueueError> {
-    // Of two at once the second sees what the first has written.
+    // Of two concurrent requests the second sees what the first wrote.
     user::Entity::find_by_id(user_id)
         .select_only()
         .column(user::Column::Id)
@@ -84,7 +84,7 @@ pub async fn request<J: Job>(
         id.into(),
         purpose.to_value().into(),
         email.map(str::to_owned).into(),
-        // Nobody has this token: the link is made when the mail is sent.
+        // Nobody has this token: the link is created when the mail is sent.
         Token::generate(TokenKind::Mail).hash().into(),
         at.into(),
         (at + WAITS).into(),
@@ -95,8 +95,8 @@ pub async fn request<J: Job>(
     Ok(enqueued)
 }
 
-/// The token of this request, and the row that makes it valid once it is written with [`open`]. A mail that is sent
-/// again has the same link.
+/// The token of this request, and the row that makes it valid once [`open`] writes it. A mail that is sent again has
+/// the same link.
 #[must_use]
 pub fn make(
     key: &SecretKey,
@@ -121,13 +121,13 @@ pub fn make(
     (token, row)
 }
 
-/// Makes tokens valid whose mails are about to be sent. Answers the ids of those that are: not of requests that ended
-/// meanwhile. One statement, unless a mail was enqueued without a request.
+/// Makes tokens valid whose mails are about to be sent. Returns the ids of those that are valid now, without requests
+/// that were invalidated since. One statement, unless a mail was enqueued without a request.
 pub async fn open(conn: &impl ConnectionTrait, rows: Vec<mail_token::ActiveModel>) -> Result<HashSet<Uuid>, DbErr> {
     if rows.is_empty() {
         return Ok(HashSet::new());
     }
-    // A request whose row was purged has ended; only a first password's mail is enqueued without one.
+    // A request whose row was purged is invalid; only the mail for a first password is enqueued without one.
     let oldest = first_id(now() - WAITS);
     let rows: Vec<mail_token::ActiveModel> = rows
         .into_iter()
@@ -157,7 +157,8 @@ pub async fn open(conn: &impl ConnectionTrait, rows: Vec<mail_token::ActiveModel
     Ok(open)
 }
 
-/// The newest alone stays. A first password's link is the only one there is, and links back to older addresses all stay.
+/// Invalidates all links but the newest. There is only one link for a first password, and links that undo a change of
+/// address all stay.
 async fn end_older(conn: &impl ConnectionTrait, user_id: i64, purpose: MailTokenPurpose) -> Result<(), DbErr> {
     if matches!(
         purpose,

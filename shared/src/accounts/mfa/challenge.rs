@@ -1,4 +1,4 @@
-//! Between password and code: a token of five minutes and five attempts that says whose code is owed.
+//! Between password and code: a token, valid for five minutes and five attempts, that says whose code is due.
 
 use chrono::TimeDelta;
 use sea_orm::{
@@ -14,12 +14,12 @@ use crate::foundation::{
     token::{Token, TokenKind},
 };
 
-/// Codes that may be tried.
+/// How many codes may be tried.
 pub const MAX_ATTEMPTS: i32 = 5;
-/// How long it may take to find the phone.
+/// How long entering the code may take.
 pub const CHALLENGE_LIFETIME: TimeDelta = TimeDelta::minutes(5);
 
-/// Asks an account that has shown its password for its code.
+/// Asks for the code, after the password was correct.
 pub async fn challenge(conn: &impl ConnectionTrait, user_id: i64) -> Result<Token, DbErr> {
     let (at, token) = (now(), Token::generate(TokenKind::MfaChallenge));
     let row = mfa_challenge::ActiveModel {
@@ -35,9 +35,9 @@ pub async fn challenge(conn: &impl ConnectionTrait, user_id: i64) -> Result<Toke
     Ok(token)
 }
 
-/// Counts one attempt and says whose code is owed; none when the token is unknown, used, expired or has no attempt left.
+/// Counts one attempt and returns whose code is due; none if the token is unknown, used, expired or out of attempts.
 ///
-/// Call it outside the transaction that checks the code: an attempt counts whatever becomes of it.
+/// Call it outside the transaction that checks the code, because an attempt counts whatever its outcome.
 pub async fn try_challenge(conn: &impl ConnectionTrait, token: &Token) -> Result<Option<mfa_challenge::Model>, DbErr> {
     let counted = mfa_challenge::Entity::update_many()
         .col_expr(Column::Attempts, Expr::col(Column::Attempts).add(1))
@@ -50,7 +50,7 @@ pub async fn try_challenge(conn: &impl ConnectionTrait, token: &Token) -> Result
     Ok(counted.into_iter().next())
 }
 
-/// The code was right: the challenge is over. False when another request was faster.
+/// Completes the challenge after a correct code. False if another request was faster.
 pub async fn pass(conn: &impl ConnectionTrait, id: Uuid) -> Result<bool, DbErr> {
     let passed = mfa_challenge::Entity::update_many()
         .col_expr(Column::UsedAt, Expr::value(now()))
@@ -61,7 +61,7 @@ pub async fn pass(conn: &impl ConnectionTrait, id: Uuid) -> Result<bool, DbErr> 
     Ok(passed.rows_affected == 1)
 }
 
-/// Ends all that are open, because the password that opened them is no longer the account's.
+/// Ends all open challenges, because the account's password has changed.
 pub async fn close_challenges(conn: &impl ConnectionTrait, user_id: i64) -> Result<(), DbErr> {
     mfa_challenge::Entity::update_many()
         .col_expr(Column::UsedAt, Expr::value(now()))

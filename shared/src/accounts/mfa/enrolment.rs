@@ -1,6 +1,6 @@
-//! A factor between its secret and its first code. It belongs to the session that began it: whoever knew the password
-//! before cannot leave a secret behind for the owner to confirm. It ends with that session, with the password and with
-//! time.
+//! A factor between its secret and its first code. It belongs to the session that began it, so that somebody who knew
+//! an old password cannot leave a secret behind for the owner to confirm. It ends with that session, with a new
+//! password, and after 15 minutes.
 
 use chrono::TimeDelta;
 use sea_orm::{
@@ -19,11 +19,11 @@ use crate::{
     },
 };
 
-/// How long it may take to find or install the app.
+/// How long setting up the app may take.
 pub const ENROLMENT_LIFETIME: TimeDelta = TimeDelta::minutes(15);
 
-/// Begins with a new secret in the place of the one that this session had before. It protects nothing until
-/// [`super::confirm`]. A label that another factor of the account has gets a number behind it.
+/// Begins with a new secret, which replaces the session's previous one. It protects nothing until [`super::confirm`]. A
+/// label that is taken gets a number appended.
 pub async fn enrol(
     conn: &impl ConnectionTrait,
     key: &SecretKey,
@@ -74,14 +74,14 @@ fn free_label(taken: &[String], label: &str) -> String {
         let room = Name::MAX_CHARS - behind.chars().count();
         label.chars().take(room).collect::<String>().trim_end().to_owned() + &behind
     };
-    // There is one more candidate than labels.
+    // There is one more candidate than there are labels.
     (2..=taken.len() + 2)
         .map(numbered)
         .find(|label| is_free(label))
         .unwrap_or_else(|| label.to_owned())
 }
 
-/// The factor that this session is about to confirm.
+/// The factor that this session is setting up.
 pub async fn waiting(
     conn: &impl ConnectionTrait,
     user_id: i64,
@@ -96,7 +96,7 @@ pub async fn waiting(
         .await
 }
 
-/// Ends the enrolment of this session. False when it has no such factor.
+/// Cancels the enrolment of this session. False if it has no such factor.
 pub async fn cancel_enrolment(
     conn: &impl ConnectionTrait,
     user_id: i64,
@@ -112,7 +112,7 @@ pub async fn cancel_enrolment(
     Ok(cancelled.rows_affected == 1)
 }
 
-/// Ends all enrolments of an account, because the password that began them is no longer the account's.
+/// Ends all enrolments of an account, because its password has changed.
 pub async fn forget_enrolments(conn: &impl ConnectionTrait, user_id: i64) -> Result<(), DbErr> {
     mfa_factor::Entity::delete_many()
         .filter(unconfirmed(user_id))

@@ -14,10 +14,10 @@ use crate::foundation::{
     time::now,
 };
 
-/// What a factor is called whose owner does not name it.
+/// The default name of a factor.
 pub const DEFAULT_LABEL: &str = "Authenticator app";
 
-/// What a factor's secret is sealed for.
+/// The purpose that a factor's secret is sealed for.
 pub(super) const PURPOSE: &str = "totp secret";
 
 #[derive(Debug, Error)]
@@ -28,8 +28,8 @@ pub enum MfaError {
     Db(#[from] DbErr),
 }
 
-/// The factors of an account that protect it, oldest first. One that waits to be confirmed is shown by [`super::waiting`], and to
-/// the session that began it alone.
+/// The confirmed factors of an account, oldest first. [`super::waiting`] finds an unconfirmed one, only for the session
+/// that began it.
 pub async fn factors(conn: &impl ConnectionTrait, user_id: i64) -> Result<Vec<mfa_factor::Model>, DbErr> {
     mfa_factor::Entity::find()
         .filter(Column::UserId.eq(user_id))
@@ -39,7 +39,7 @@ pub async fn factors(conn: &impl ConnectionTrait, user_id: i64) -> Result<Vec<mf
         .await
 }
 
-/// Whether a code is asked for when this account signs in.
+/// Whether this account needs a code to sign in.
 pub async fn has_factor(conn: &impl ConnectionTrait, user_id: i64) -> Result<bool, DbErr> {
     let confirmed = mfa_factor::Entity::find()
         .filter(Column::UserId.eq(user_id))
@@ -47,8 +47,8 @@ pub async fn has_factor(conn: &impl ConnectionTrait, user_id: i64) -> Result<boo
     Ok(confirmed.count(conn).await? > 0)
 }
 
-/// What an authenticator app reads to show codes of this factor. Whoever has another one already sees its label in the
-/// app, so that the two can be told apart.
+/// The address that an authenticator app reads to show this factor's codes. If the account has another factor, the app
+/// shows the label too, so that the two can be told apart.
 pub async fn otpauth_address(
     conn: &impl ConnectionTrait,
     key: &SecretKey,
@@ -63,12 +63,12 @@ pub async fn otpauth_address(
     Ok(totp::address(product, &account, &secret(key, factor)?))
 }
 
-/// The factor's secret, to show it while it waits to be confirmed.
+/// The factor's secret, to show it until it is confirmed.
 pub fn secret(key: &SecretKey, factor: &mfa_factor::Model) -> Result<Vec<u8>, MfaError> {
     key.open(PURPOSE, &factor.secret_sealed).ok_or(MfaError::Sealed)
 }
 
-/// Confirms a factor that [`super::waiting`] has found by its first code. False when the code is wrong, or when the enrolment
+/// Confirms a factor that [`super::waiting`] returned, by its first code. False if the code is wrong or the enrolment
 /// has ended since.
 pub async fn confirm(
     conn: &impl ConnectionTrait,
@@ -79,8 +79,8 @@ pub async fn confirm(
     take(conn, key, factor, code, Some(now())).await
 }
 
-/// Whether this is a code of one of the account's confirmed factors that was not accepted before. It is taken for good:
-/// each 30-second step of a factor is accepted once, and none before it.
+/// Whether this is an unused code of one of the account's confirmed factors. Uses it up: each 30-second step of a
+/// factor is accepted once, and no earlier step after it.
 pub async fn verify(conn: &impl ConnectionTrait, key: &SecretKey, user_id: i64, code: &str) -> Result<bool, MfaError> {
     for factor in factors(conn, user_id).await? {
         if take(conn, key, &factor, code, None).await? {
@@ -115,8 +115,8 @@ async fn take(
     Ok(taken.exec(conn).await?.rows_affected == 1)
 }
 
-/// Takes a factor that protects this account away, and the recovery codes with the last one. What it was, or none when it
-/// is not there.
+/// Removes a confirmed factor, and with the last one the recovery codes. Returns the factor, or none if there is no
+/// such factor.
 pub async fn remove(
     conn: &impl ConnectionTrait,
     user_id: i64,
@@ -136,7 +136,7 @@ pub async fn remove(
     Ok(factor)
 }
 
-/// Takes all factors of this account away, and the recovery codes.
+/// Removes all factors of this account, and its recovery codes.
 pub async fn forget_all(conn: &impl ConnectionTrait, user_id: i64) -> Result<(), DbErr> {
     mfa_factor::Entity::delete_many()
         .filter(Column::UserId.eq(user_id))

@@ -1,4 +1,4 @@
-//! Recovery codes: ten codes on paper, each of which stands in once for a lost authenticator app.
+//! Recovery codes: ten codes, each of which replaces a lost authenticator app once.
 
 use sea_orm::{
     ActiveValue::Set, ColumnTrait, ConnectionTrait, DbErr, EntityTrait, PaginatorTrait, QueryFilter, sea_query::Expr,
@@ -11,16 +11,17 @@ use crate::foundation::{
     time::now,
 };
 
-/// How many there are of them.
+/// How many codes there are.
 pub const RECOVERY_CODES: usize = 10;
 
-/// Crockford's base 32: none of its digits is taken for another on paper.
+/// Crockford's base 32: no digit looks like another.
 const DIGITS: &[u8; 32] = b"0123456789abcdefghjkmnpqrstvwxyz";
-/// 60 bits, and guessing is limited.
+/// 60 bits; guessing is rate limited.
 const LENGTH: usize = 12;
 const PURPOSE: &str = "recovery code";
 
-/// Makes ten new codes in the place of all before. Only their keyed hashes are kept, so this is the one time to show them.
+/// Creates ten codes that replace all earlier ones. Only keyed hashes are stored, so this is the only time to show
+/// them.
 pub async fn make_recovery_codes(
     conn: &impl ConnectionTrait,
     key: &SecretKey,
@@ -42,7 +43,7 @@ pub async fn make_recovery_codes(
     Ok(codes)
 }
 
-/// Whether this is an unused code of the account; it is used up. Letter case, spaces and dashes make no difference.
+/// Whether this is an unused code of the account; it is then used up. Letter case, spaces and dashes don't matter.
 pub async fn use_recovery_code(
     conn: &impl ConnectionTrait,
     key: &SecretKey,
@@ -76,14 +77,14 @@ pub(super) async fn forget(conn: &impl ConnectionTrait, user_id: i64) -> Result<
         .map(drop)
 }
 
-/// Twelve digits in three groups.
+/// Twelve digits in groups of four.
 fn new_code() -> String {
     let digits = random::<LENGTH>().map(|byte| char::from(DIGITS[usize::from(byte % 32)]));
     let groups: Vec<String> = digits.chunks(4).map(|group| group.iter().collect()).collect();
     groups.join("-")
 }
 
-/// What is stored of a code; one for each key that may have made it, the newest's first.
+/// The stored form of a code, one for each key that may have made it, newest first.
 fn hashes(key: &SecretKey, user_id: i64, code: &str) -> impl Iterator<Item = Vec<u8>> {
     let code: String = code
         .chars()

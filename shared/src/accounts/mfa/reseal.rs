@@ -1,4 +1,4 @@
-//! The replacement of `SECRET_KEY`: what an older key sealed is sealed anew, so that the older one can be dropped.
+//! Replacing `SECRET_KEY`: secrets sealed with an older key are sealed again, so that the older key can be dropped.
 
 use chrono::{DateTime, Utc};
 use sea_orm::{
@@ -16,26 +16,27 @@ use crate::foundation::{
     },
 };
 
-/// Factors that are looked at together.
+/// Factors read at a time.
 const BATCH: u64 = 500;
 
 /// What [`reseal`] found.
 #[derive(Clone, Debug, Default)]
 pub struct Resealed {
-    /// Factors sealed anew.
+    /// Factors sealed again.
     pub resealed: u64,
-    /// Factors that the newest key had sealed already.
+    /// Factors that were already sealed with the newest key.
     pub current: u64,
-    /// Factors that no key opens: their owners cannot use them.
+    /// Factors that no key can open; their owners cannot use them.
     pub lost: u64,
-    /// Recovery codes that are still good. Only the key that made one knows it again, and codes are not kept, so those
-    /// from before the change need the older key.
+    /// Recovery codes that are still valid. Only the key that hashed a code can recognize it, and codes are not stored,
+    /// so those from before the change need the older key.
     pub recovery_codes: u64,
-    /// When the oldest of them was made.
+    /// When the oldest of them was created.
     pub oldest_code: Option<DateTime<Utc>>,
 }
 
-/// Seals every factor's secret with the newest key. It can run beside everything else, and again after a break.
+/// Seals every factor's secret with the newest key. It can run while the application is in use, and again after an
+/// interruption.
 pub async fn reseal(db: &DatabaseConnection, key: &SecretKey) -> Result<Resealed, DbErr> {
     let mut found = Resealed::default();
     let mut after = Uuid::nil();

@@ -1,10 +1,10 @@
-//! Time-based one-time codes (RFC 6238): SHA-1, six digits, 30 seconds, as every authenticator app has them.
+//! Time-based one-time codes (RFC 6238): SHA-1, six digits, 30 seconds, which every authenticator app supports.
 
 use crate::foundation::crypto::random;
 use qrcode::{EcLevel, QrCode, render::svg};
 use totp_rs::{Algorithm, Builder, Secret, Totp};
 
-/// RFC 4226 section 4 asks for 160 bits.
+/// RFC 4226 section 4 recommends 160 bits.
 pub const SECRET_BYTES: usize = 20;
 
 /// A new secret.
@@ -12,7 +12,7 @@ pub fn new_secret() -> [u8; SECRET_BYTES] {
     random()
 }
 
-/// The 30-second step whose code this is, no more than one step from `at` (Unix seconds); RFC 6238 section 5.2.
+/// The 30-second step that this code belongs to, at most one step from `at` (Unix seconds); RFC 6238 section 5.2.
 pub fn step_of(secret: &[u8], code: &str, at: i64) -> Option<i64> {
     let code: String = code.chars().filter(|c| !c.is_whitespace()).collect();
     let at = u64::try_from(at).ok()?;
@@ -26,13 +26,13 @@ pub fn readable(secret: &[u8]) -> String {
     groups.join(" ")
 }
 
-/// What authenticator apps read from the QR code. The issuer is the product's name.
+/// The address that authenticator apps read from the QR code. The issuer is the product's name.
 pub fn address(issuer: &str, account: &str, secret: &[u8]) -> String {
-    // A colon parts the issuer from the account, also as %3A.
+    // A colon separates issuer and account, also as %3A.
     let encoded = |text: &str| -> String {
         let text = text.replace(':', " ");
         let parts = url::form_urlencoded::byte_serialize(text.as_bytes());
-        // Apps take a plus sign for itself.
+        // Apps don't decode a plus sign.
         parts.map(|part| part.replace('+', "%20")).collect()
     };
     let (issuer, account) = (encoded(issuer), encoded(account));
@@ -40,7 +40,7 @@ pub fn address(issuer: &str, account: &str, secret: &[u8]) -> String {
     format!("otpauth://totp/{issuer}:{account}?secret={base32}&issuer={issuer}")
 }
 
-/// The address as a QR code: an SVG document, or none when the address is too long for one.
+/// The address as a QR code in SVG, or none if it is too long for one.
 pub fn qr_code(address: &str) -> Option<String> {
     let code = QrCode::with_error_correction_level(address, EcLevel::M).ok()?;
     let mut picture = code.render::<svg::Color<'_>>();

@@ -1,4 +1,4 @@
-//! Argon2id (RFC 9106) in PHC form, whose working memory is taken for each hash and given back after it.
+//! Argon2id (RFC 9106) in PHC form. Working memory is allocated for each hash and freed after it.
 
 use argon2::{
     Algorithm, Argon2, Block, Params, PasswordHash, Version,
@@ -8,9 +8,9 @@ use argon2::{
     },
 };
 
-/// In blocks: 32 MiB and one more. Only blocks that are used take memory. glibc's allocator, which a program of one's own
-/// may have, keeps freed memory of up to 32 MiB in the heap of the thread that had it: 19 MiB for each thread that ever
-/// hashed. Anything larger is mapped and unmapped (mallopt(3), `M_MMAP_THRESHOLD`).
+/// In blocks: 32 MiB and one more, of which only used blocks take memory. glibc's allocator, which other programs that
+/// use this crate may have, keeps freed allocations of up to 32 MiB in the thread's heap: 19 MiB for each thread that
+/// ever hashed. Larger ones are mapped and unmapped (mallopt(3), `M_MMAP_THRESHOLD`).
 const ALWAYS_MAPPED: usize = (32 << 20) / Block::SIZE + 1;
 
 /// A new hash with OWASP's parameters (19 MiB, 2 passes, 1 lane) and a random salt.
@@ -27,7 +27,7 @@ pub(super) fn hash(password: &[u8]) -> password_hash::Result<String> {
     Ok(hash.to_string())
 }
 
-/// Whether the stored hash, with parameters of its own, is this password's; compared in constant time.
+/// Whether the stored hash, with its own parameters, is this password's; compared in constant time.
 pub(super) fn verify(password: &[u8], stored: &str) -> password_hash::Result<bool> {
     let stored = PasswordHash::new(stored)?;
     let (Some(salt), Some(expected)) = (&stored.salt, &stored.hash) else {

@@ -16,14 +16,14 @@ use crate::{
 pub enum Which {
     All,
     One(Uuid),
-    /// All but this one.
+    /// All except this one.
     Others(Uuid),
 }
 
-/// Ends live sessions of a user, of whichever kind; `reason` is a short word or two for their rows. How many there were.
+/// Ends live sessions of a user, of either kind; `reason` is stored in their rows. Returns how many there were.
 ///
-/// What the user had open for others in them ends, too. With more than one end log-ins that still owe their code: whoever
-/// is half-way in is one of the others.
+/// Impersonations started in them end too. Unless it is about a single session, sign-ins that still wait for their code
+/// end as well: they count as other sessions.
 pub async fn end(conn: &impl ConnectionTrait, user_id: i64, which: Which, reason: &str) -> Result<u64, DbErr> {
     let ids = match which {
         Which::All => Condition::all(),
@@ -45,7 +45,7 @@ pub async fn end(conn: &impl ConnectionTrait, user_id: i64, which: Which, reason
     Ok(ended.rows_affected)
 }
 
-/// Ends what was begun in sessions of a member of staff that end.
+/// Ends the impersonations that were started in these sessions of a member of staff.
 async fn end_impersonations(conn: &impl ConnectionTrait, staff_id: i64, sessions: Which) -> Result<(), DbErr> {
     let begun_in = match sessions {
         Which::All => Condition::all(),

@@ -1,4 +1,4 @@
-//! Sessions that staff have of somebody else's account: whether they may still be used.
+//! Whether an impersonation may still be used.
 
 use sea_orm::{
     ColumnTrait, Condition,
@@ -13,8 +13,8 @@ use crate::foundation::{
     time::now,
 };
 
-/// Of a session: nobody else is in it, or its user is no staff, and whoever is in it still may and is still signed in. One
-/// look at the rights, and only for an impersonation.
+/// SQL for a session that is either no impersonation, or one of a user who isn't staff by somebody who still has the
+/// permission and is still signed in. Only impersonations look up the rights.
 pub(super) fn is_allowed() -> Condition {
     let actor = Query::select()
         .expr(Expr::val(1))

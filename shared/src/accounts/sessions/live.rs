@@ -18,22 +18,22 @@ use crate::foundation::{
     token::Token,
 };
 
-/// Of one access token.
+/// The lifetime of an access token.
 pub const ACCESS_LIFETIME: TimeDelta = TimeDelta::minutes(15);
-/// Of a session, whatever happens (NIST SP 800-63B §4.1.3: 30 days at AAL1).
+/// The longest lifetime of a session (NIST SP 800-63B §4.1.3: 30 days at AAL1).
 pub const LIFETIME: TimeDelta = TimeDelta::days(30);
-/// Of a session that nobody uses.
+/// The lifetime of an unused session.
 pub const IDLE: TimeDelta = TimeDelta::days(7);
-/// Of a session of the admin that nobody uses (NIST SP 800-63B §4.2.3: an hour at AAL2).
+/// The lifetime of an unused admin session (NIST SP 800-63B §4.2.3: an hour at AAL2).
 pub const ADMIN_IDLE: TimeDelta = TimeDelta::hours(1);
-/// How long the owner counts as present after showing the password.
+/// How long a session counts as fresh after its owner confirmed the password.
 pub const FRESH: TimeDelta = TimeDelta::minutes(5);
 /// Sessions that are listed and that a device is recognized by; nobody has more devices.
 pub(super) const NEWEST: u64 = 100;
-/// `last_seen_at` is no more exact than this; it spares a write for each request.
+/// The precision of `last_seen_at`, which saves a write per request.
 const SEEN_EVERY: TimeDelta = TimeDelta::minutes(5);
 
-/// A live session and whose it is.
+/// A live session and its user.
 #[derive(Clone, Debug)]
 pub struct Signed {
     pub session: session::Model,
@@ -41,29 +41,28 @@ pub struct Signed {
 }
 
 impl Signed {
-    /// Whether the owner counts as present, see [`is_fresh`]. Who acts for the owner never does, even with the password.
+    /// Whether the session is fresh, see [`is_fresh`]. An impersonation never is, even with the password.
     #[must_use]
     pub fn is_fresh(&self, has_factor: bool) -> bool {
         let Self { session, .. } = self;
         self.is_owner() && is_fresh(session.reauthenticated_at, session.mfa_at, has_factor)
     }
 
-    /// Whether it is the user, not somebody who acts for them.
+    /// Whether this is the user's own session, not an impersonation.
     #[must_use]
     pub fn is_owner(&self) -> bool {
         self.session.impersonator_id.is_none()
     }
 }
 
-/// Whether a session's owner has shown the password within the last five minutes, and the second factor with it where the
-/// account has one.
+/// Whether the password was confirmed within the last five minutes, and the second factor if the account has one.
 #[must_use]
 pub fn is_fresh(password_at: Option<DateTime<Utc>>, mfa_at: Option<DateTime<Utc>>, has_factor: bool) -> bool {
     let lately = |at: Option<DateTime<Utc>>| at.is_some_and(|at| now() - at < FRESH);
     lately(password_at) && (!has_factor || lately(mfa_at))
 }
 
-/// The session of this access token and its user, if both are good now. One statement.
+/// The session of this access token and its user, if both are valid now. One statement.
 pub async fn load(conn: &impl ConnectionTrait, access: &Token) -> Result<Option<Signed>, DbErr> {
     let token = Column::TokenHash.eq(access.hash());
     let found = find_live(conn, token.and(Column::TokenExpiresAt.gt(now()))).await?;
@@ -87,7 +86,7 @@ pub(super) async fn find_live(conn: &impl ConnectionTrait, which: Expr) -> Resul
     Ok(found.and_then(|(session, user)| Some(Signed { session, user: user? })))
 }
 
-/// Neither ended nor run out; the same as [`run_out`].
+/// Neither ended nor expired; the same rule as [`run_out`].
 #[must_use]
 pub fn live(at: DateTime<Utc>) -> Condition {
     let api = Column::Kind.eq(SessionKind::Api);
@@ -100,7 +99,7 @@ pub fn live(at: DateTime<Utc>) -> Condition {
         .add(seen_lately)
 }
 
-/// When a session that nobody ends or uses any more is over.
+/// When a session expires if it is neither ended nor used any more.
 #[must_use]
 pub fn run_out(kind: SessionKind, last_seen_at: DateTime<Utc>, expires_at: DateTime<Utc>) -> DateTime<Utc> {
     let idle = match kind {
@@ -110,7 +109,7 @@ pub fn run_out(kind: SessionKind, last_seen_at: DateTime<Utc>, expires_at: DateT
     Ord::min(expires_at, last_seen_at + idle)
 }
 
-/// Notes a request with the present access token: the first one spends the refresh token before it.
+/// Records a request with the current access token; the first one uses up the previous refresh token.
 pub async fn note_use(conn: &impl ConnectionTrait, session: &session::Model) -> Result<(), DbErr> {
     let at = now();
     if session.token_used_at.is_some() && at - session.last_seen_at < SEEN_EVERY {
@@ -126,7 +125,7 @@ pub async fn note_use(conn: &impl ConnectionTrait, session: &session::Model) -> 
         .map(drop)
 }
 
-/// The owner has shown the password again, and `with_mfa` the second factor.
+/// Records that the owner confirmed the password, and `with_mfa` the second factor.
 pub async fn reauthenticated(conn: &impl ConnectionTrait, id: Uuid, with_mfa: bool) -> Result<(), DbErr> {
     let at = now();
     let mut update = session::Entity::update_many().col_expr(Column::ReauthenticatedAt, Expr::value(at));
@@ -136,7 +135,7 @@ pub async fn reauthenticated(conn: &impl ConnectionTrait, id: Uuid, with_mfa: bo
     update.filter(Column::Id.eq(id)).exec(conn).await.map(drop)
 }
 
-/// The owner has shown a second factor, by confirming it.
+/// Records that the owner has just confirmed a new second factor.
 pub async fn note_factor(conn: &impl ConnectionTrait, id: Uuid) -> Result<(), DbErr> {
     session::Entity::update_many()
         .col_expr(Column::MfaAt, Expr::value(now()))
@@ -146,7 +145,7 @@ pub async fn note_factor(conn: &impl ConnectionTrait, id: Uuid) -> Result<(), Db
         .map(drop)
 }
 
-/// The live sessions of a user, newest first, those of the admin included; a hundred at most.
+/// The live sessions of a user, newest first, including admin sessions; at most a hundred.
 pub async fn list(conn: &impl ConnectionTrait, user_id: i64) -> Result<Vec<session::Model>, DbErr> {
     session::Entity::find()
         .filter(Column::UserId.eq(user_id))

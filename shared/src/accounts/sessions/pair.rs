@@ -1,4 +1,4 @@
-//! The two tokens of a session, and which pair follows which.
+//! The two tokens of a session, and which pair follows which in a refresh.
 
 use crate::foundation::{
     crypto::SecretKey,
@@ -20,8 +20,8 @@ impl Pair {
         }
     }
 
-    /// The pairs that this refresh token may have been exchanged for, one for each key, the newest's first: nobody but
-    /// us can tell them in advance.
+    /// The pairs that this refresh token may have been exchanged for, one per secret key, newest first. Nobody without
+    /// the key can predict them.
     pub(super) fn after(key: &SecretKey, refresh: &Token) -> impl Iterator<Item = Self> {
         let shown = refresh.as_str().as_bytes();
         let access = key.signatures("access token after a refresh", shown);
@@ -32,7 +32,7 @@ impl Pair {
         })
     }
 
-    /// The pair that the caller looks for among those that follow this refresh token, `steps` exchanges away at most.
+    /// The wanted pair among those that follow this refresh token, at most `steps` exchanges away.
     pub(super) fn find(
         key: &SecretKey,
         refresh: &Token,

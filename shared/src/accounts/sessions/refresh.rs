@@ -1,6 +1,6 @@
-//! Refresh tokens are exchanged for their successors, and the successors are *derived*: the same refresh token always
-//! yields the same pair. So ten tabs that refresh at once all get it, and an answer that was lost can be asked for
-//! again, without a window in which two pairs are good.
+//! Refresh tokens are exchanged for their successors, which are *derived*: the same refresh token always yields the
+//! same pair. So ten tabs that refresh at once all get the same pair, and a lost answer can be requested again, without
+//! a window in which two pairs are valid.
 
 use chrono::TimeDelta;
 use sea_orm::{ActiveValue::Set, ColumnTrait, DbErr, EntityTrait, QueryFilter, sea_query::Expr};
@@ -24,23 +24,23 @@ use crate::{
     jobs::{EnqueueError, SessionReuse, Tx, enqueue},
 };
 
-/// A spent token is answered for so long even when its successor is in use: requests overtake each other.
+/// How long a spent token still works although its successor is in use, because requests may overtake each other.
 const OVERLAP: TimeDelta = TimeDelta::seconds(10);
-/// Refreshes within the overlap that one late request can miss.
+/// How many refreshes within the overlap one late request can miss.
 const MAX_STEPS: usize = 5;
 
-/// What became of a refresh.
+/// The outcome of a refresh.
 #[derive(Debug)]
 pub enum Refreshed {
-    /// The pair that is good now.
+    /// The pair that is valid now.
     Pair(Box<Signed>, Pair),
-    /// Unknown, run out, ended, or its owner may not sign in.
+    /// Unknown, expired, ended, or its owner may not sign in.
     Refused,
-    /// The token was spent before and its successor is in use, so somebody has a copy: the session is ended. Commit.
+    /// The token was already spent and its successor is in use, so somebody has a copy: the session was ended. Commit.
     Reused,
 }
 
-/// Exchanges a refresh token. Commit whatever the answer is: a session that was ended must stay so.
+/// Exchanges a refresh token. Commit whatever the outcome, so that an ended session stays ended.
 pub async fn refresh(tx: &Tx, key: &SecretKey, shown: &Token, actor: &Actor) -> Result<Refreshed, EnqueueError> {
     if let Some(signed) = find_live(&**tx, Column::RefreshHash.eq(shown.hash())).await? {
         if !signed.user.may_sign_in(now()) {
@@ -53,7 +53,7 @@ pub async fn refresh(tx: &Tx, key: &SecretKey, shown: &Token, actor: &Actor) -> 
             let renewed = find_live(&**tx, Column::Id.eq(signed.session.id)).await?;
             return Ok(renewed.map_or(Refreshed::Refused, |signed| Refreshed::Pair(Box::new(signed), pair)));
         }
-        // Another request with the same token was faster; it is spent now.
+        // Another request with the same token was faster, so the token is spent now.
     }
     let Some(spent) = spent::Entity::find_by_id(shown.hash()).one(&**tx).await? else {
         return Ok(Refreshed::Refused);
@@ -74,7 +74,7 @@ pub async fn refresh(tx: &Tx, key: &SecretKey, shown: &Token, actor: &Actor) -> 
     Ok(Refreshed::Reused)
 }
 
-/// Puts the pair in the place of the one before. Of several callers with the same token one does it.
+/// Replaces the session's pair. Of several callers with the same token one succeeds.
 async fn rotate(tx: &Tx, signed: &Signed, shown: &Token, pair: &Pair) -> Result<bool, DbErr> {
     let (at, session) = (now(), &signed.session);
     let rotated = session::Entity::update_many()
@@ -104,7 +104,7 @@ async fn rotate(tx: &Tx, signed: &Signed, shown: &Token, pair: &Pair) -> Result<
     Ok(true)
 }
 
-/// Ends the session, and tells the log and the owner.
+/// Ends the session, with an audit row and a mail to its owner.
 async fn end_reused(tx: &Tx, signed: &Signed, actor: &Actor) -> Result<(), EnqueueError> {
     let (user, session_id) = (&signed.user, signed.session.id);
     end(&**tx, user.id, Which::One(session_id), "refresh token reused").await?;

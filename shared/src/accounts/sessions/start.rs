@@ -22,20 +22,20 @@ use crate::foundation::{
     time::now,
 };
 
-/// The longest `User-Agent` that is kept, in bytes.
+/// The longest `User-Agent` that is stored, in bytes.
 const MAX_USER_AGENT: usize = 255;
 
-/// How sessions end whose owner only left.
+/// The end reasons of sessions that their owner left.
 const LEFT: [&str; 3] = ["logged out", "signed out", "signed in again"];
 
-/// Where a session is started from, as its owner sees it later.
+/// Where a session was started from, as shown to its owner.
 #[derive(Clone, Debug, Default)]
 pub struct Device {
     pub address: String,
     pub user_agent: Option<String>,
 }
 
-/// Starts a session for somebody who has just shown the password, and the second factor where one is owed.
+/// Starts a session after the password, and the second factor if required, were correct.
 pub async fn start(
     conn: &impl ConnectionTrait,
     user_id: i64,
@@ -68,8 +68,8 @@ pub async fn start(
     Ok((session, pair))
 }
 
-/// Whether this address is known to the account: somebody signed in from there, wholly, within the last thirty days, and the
-/// session was not taken from them since. The networks behind an IPv6 address are one.
+/// Whether the account knows this address: somebody completed a sign-in from there within the last thirty days, and the
+/// session was not revoked since. IPv6 addresses count by their /64 network.
 pub async fn is_known_address(conn: &impl ConnectionTrait, user_id: i64, address: IpAddr) -> Result<bool, DbErr> {
     let has_factor = mfa_factor::Entity::find()
         .select_only()
@@ -97,7 +97,7 @@ pub async fn is_known_address(conn: &impl ConnectionTrait, user_id: i64, address
     Ok(known.any(|known| network(known) == network(address)))
 }
 
-/// Whether the user has signed in before, but never from such a device.
+/// Whether the user has signed in before, but never with this user agent.
 pub async fn is_new_device(conn: &impl ConnectionTrait, user_id: i64, user_agent: Option<&str>) -> Result<bool, DbErr> {
     let seen: Vec<Option<String>> = session::Entity::find()
         .select_only()

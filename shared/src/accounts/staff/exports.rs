@@ -1,4 +1,4 @@
-//! Files of what staff see, made by a job: the order. What stands in them is the worker's business.
+//! Ordering an export, which a job writes. The worker decides what is in the file.
 
 use serde::{Deserialize, Serialize};
 
@@ -8,7 +8,7 @@ use crate::{
     jobs::{EnqueueOptions, Job, LONG_QUEUE, Priority, Tx, enqueue_with},
 };
 
-/// What an export is of.
+/// What is exported.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum Exported {
@@ -30,7 +30,7 @@ impl Exported {
         }
     }
 
-    /// What it takes to order one: to take them along, and to see them.
+    /// The permissions needed to order one: to export, and to view.
     #[must_use]
     pub const fn permissions(self) -> [&'static str; 2] {
         match self {
@@ -42,7 +42,7 @@ impl Exported {
     }
 }
 
-/// What the file is written in.
+/// The file's format.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum Format {
@@ -55,9 +55,9 @@ pub enum Format {
 pub struct ExportJob {
     pub what: Exported,
     pub format: Format,
-    /// Whether the rows are those of its `job_items`; else all there are.
+    /// Whether the rows are those in `job_items`; otherwise all.
     pub chosen: bool,
-    /// Who ordered it, and must still be allowed to while it is made.
+    /// Who ordered it, and must still have the permission while it runs.
     pub actor: Actor,
 }
 
@@ -67,7 +67,7 @@ impl Job for ExportJob {
     const PRIORITY: Priority = Priority::Low;
 }
 
-/// Orders an export, of these rows or, without any, of all; with an audit row that says who ordered it.
+/// Orders an export of these rows, or of all if none are given, with an audit row.
 pub async fn order(
     tx: &Tx,
     what: Exported,

@@ -1,4 +1,4 @@
-//! Users from a CSV file: a job that only looks, and one that writes what the other has looked at.
+//! Importing users from a CSV file: a dry-run job that checks the file, and a job that writes what was checked.
 
 use sea_orm::{DbErr, EntityTrait};
 use serde::{Deserialize, Serialize};
@@ -17,43 +17,42 @@ use crate::{
 
 /// The largest file, in bytes.
 pub const MAX_BYTES: usize = 16 * 1024 * 1024;
-/// Rows of one file at most.
+/// The most rows in one file.
 pub const MAX_ROWS: usize = 100_000;
 
-/// What it takes to order one.
+/// The permission needed to order one.
 pub const PERMISSION: &str = "users.import";
 
 /// The payload of both jobs.
 ///
-/// The first one's result is `{"rows": n, "new": n, "changed": n, "unchanged": n, "faulty": n, "faults": [{"line": n,
-/// "fault": "…"}], "file": id, "changes": id, "ignored": ["…"]}` with the first faults, all of which are in the file, a
-/// file of old and new values, which are for whoever may see users, and the columns that are left alone; or
-/// `{"refused": "…"}`.
-/// The second one's is `{"done": n, "skipped": n, "failed": n}`; its `job_items` are the lines.
+/// The dry run's result is `{"rows": n, "new": n, "changed": n, "unchanged": n, "faulty": n, "faults": [{"line": n,
+/// "fault": "…"}], "file": id, "changes": id, "ignored": ["…"]}`: the first faults, a file with all of them, a file of
+/// old and new values, for staff who may view users, and the ignored columns; or `{"refused": "…"}`. The import's is
+/// `{"done": n, "skipped": n, "failed": n}`; its `job_items` are the lines.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct ImportUsers {
     pub file_id: Uuid,
-    /// Only looks.
+    /// Only checks the file.
     pub dry_run: bool,
-    /// Whether new users are welcomed by mail.
+    /// Whether new users get a welcome mail.
     pub welcome: bool,
     #[serde(default)]
     pub blank: Blank,
     pub actor: Actor,
 }
 
-/// What a blank cell means for a user who is here already.
+/// What a blank cell means for an existing user.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum Blank {
-    /// Nothing: the value stays.
+    /// The value stays.
     #[default]
     Keep,
-    /// The value is taken away.
+    /// The value is cleared.
     Clear,
 }
 
-/// The columns of the file of changes.
+/// The columns of the file with the changes.
 pub const CHANGE_COLUMNS: [&str; 5] = ["line", "email", "field", "before", "after"];
 
 impl Job for ImportUsers {
@@ -65,9 +64,9 @@ impl Job for ImportUsers {
 /// Why a file is not imported.
 #[derive(Debug, Error)]
 pub enum ImportError {
-    #[error("the file has {0} bytes; {MAX_BYTES} at most: split it")]
+    #[error("the file has {0} bytes, more than {MAX_BYTES}: split it")]
     TooLarge(usize),
-    #[error("look at the file first: there is no finished dry run of it")]
+    #[error("check the file first: there is no finished dry run of it")]
     NotChecked,
     #[error(transparent)]
     Order(#[from] OrderError),
@@ -85,12 +84,12 @@ impl From<EnqueueError> for ImportError {
     }
 }
 
-/// Keeps the file and orders the dry run; answers its job.
+/// Stores the file and enqueues the dry run; returns its job's id.
 pub async fn check(tx: &Tx, name: &str, bytes: &[u8], blank: Blank, actor: &Actor) -> Result<Uuid, ImportError> {
     if bytes.len() > MAX_BYTES {
         return Err(ImportError::TooLarge(bytes.len()));
     }
-    // The file belongs to the job, and the job names the file: its id comes first.
+    // The file belongs to the job, and the job's payload has the file's id, so the id comes first.
     let file_id = Uuid::now_v7();
     let job = ImportUsers {
         file_id,
@@ -106,7 +105,7 @@ pub async fn check(tx: &Tx, name: &str, bytes: &[u8], blank: Blank, actor: &Acto
     Ok(job_id)
 }
 
-/// Orders the import of the file that a finished dry run has looked at; answers its job.
+/// Enqueues the import of a file that a finished dry run has checked; returns its job's id.
 pub async fn run(tx: &Tx, checked: Uuid, welcome: bool, actor: &Actor) -> Result<Uuid, ImportError> {
     let checked = job::Entity::find_by_id(checked).one(&**tx).await?;
     let checked = checked.filter(|job| job.kind == ImportUsers::KIND && job.state == JobState::Done);
@@ -118,7 +117,7 @@ pub async fn run(tx: &Tx, checked: Uuid, welcome: bool, actor: &Actor) -> Result
         actor: actor.clone(),
         ..checked
     };
-    // One at a time for one file: a second click meets the first.
+    // One at a time per file: a second click finds the first one's job.
     let options = EnqueueOptions::by(actor).unique(job.file_id.to_string());
     let job_id = enqueue_with(tx, job, options).await?.id();
     let entry = Entry {

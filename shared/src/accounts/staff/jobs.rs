@@ -36,8 +36,8 @@ pub async fn retry_as(tx: &Tx, id: Uuid, actor: &Actor) -> Result<job::Model, Op
     Ok(job)
 }
 
-/// Why this may not be done to this job. Whoever runs a job again does what it does, so they need what that takes; and jobs
-/// that concern staff, their reset mails and warnings among them, are for superusers alone. One statement at most.
+/// Why this may not be done to this job. Whoever retries a job repeats what it does, so they need the permissions for
+/// that. Jobs that concern staff, such as their password resets, are for superusers only. At most one statement.
 pub async fn job_refusal(
     conn: &impl ConnectionTrait,
     holder: &Holder,
@@ -65,7 +65,7 @@ pub async fn job_refusal(
     }
 }
 
-/// The permissions that what a job does takes when a person does it. A first welcome is nobody's act but Usher's.
+/// The permissions a person needs for what this job does. Only Usher sends welcome mails, so they need none.
 fn repeats(job: &job::Model) -> Vec<&'static str> {
     match job.kind.as_str() {
         PasswordReset::KIND => vec![Act::SendPasswordReset.rule().permission],

@@ -1,4 +1,4 @@
-//! Roles of staff: named sets of permissions, who has them, and the flags that stand above them.
+//! Staff roles: named sets of permissions, who has them, and the flags above them.
 
 use std::collections::BTreeSet;
 
@@ -23,7 +23,7 @@ use crate::{
     },
 };
 
-/// What somebody may do in the admin.
+/// A user's access to the admin.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Access {
     pub staff: bool,
@@ -43,7 +43,7 @@ pub async fn permissions(conn: &impl ConnectionTrait, role_id: i64) -> Result<BT
     Ok(words.into_iter().collect())
 }
 
-/// Gives a role exactly these permissions; answers those it had.
+/// Gives a role exactly these permissions; returns those it had.
 pub async fn set_permissions(
     tx: &DatabaseTransaction,
     role_id: i64,
@@ -73,16 +73,16 @@ pub async fn set_permissions(
     Ok(before)
 }
 
-/// A role as somebody wants it.
+/// A role to create, or as it should become.
 #[derive(Clone, Debug)]
 pub struct RoleDraft {
     pub name: Name,
     pub description: String,
-    /// Which of them may be given by whom is the caller's to decide.
+    /// The caller decides who may grant which.
     pub permissions: BTreeSet<String>,
 }
 
-/// Makes a role with its permissions, and the audit row that tells both.
+/// Creates a role with its permissions, and its audit row.
 pub async fn create(tx: &DatabaseTransaction, new: &RoleDraft, actor: &Actor) -> Result<role::Model, DbErr> {
     let at = now();
     let row = role::ActiveModel {
@@ -104,7 +104,7 @@ pub async fn create(tx: &DatabaseTransaction, new: &RoleDraft, actor: &Actor) ->
     Ok(role)
 }
 
-/// Makes a role what somebody wants, with the audit row that tells what differs. False when it is so already.
+/// Changes a role, with its audit row. False if nothing differs.
 pub async fn edit(
     tx: &DatabaseTransaction,
     before: role::Model,
@@ -170,7 +170,7 @@ pub async fn of_user(conn: &impl ConnectionTrait, user_id: i64) -> Result<BTreeS
     Ok(ids.into_iter().collect())
 }
 
-/// Whether nobody but this user could sign in as superuser.
+/// Whether nobody but this user can sign in as a superuser.
 pub async fn is_last_superuser(conn: &impl ConnectionTrait, user_id: i64) -> Result<bool, DbErr> {
     let others = user::Entity::find()
         .filter(user::Column::IsSuperuser.eq(true))
@@ -181,8 +181,8 @@ pub async fn is_last_superuser(conn: &impl ConnectionTrait, user_id: i64) -> Res
     Ok(others.count(conn).await? == 0)
 }
 
-/// Gives a user exactly this access, with an audit row `set_roles`. Which roles may be given by whom is the caller's
-/// to decide. False when it is as wanted already.
+/// Gives a user exactly this access, with an audit row `set_roles`. The caller decides who may grant which roles. False
+/// if nothing differs.
 pub async fn set_access(
     tx: &DatabaseTransaction,
     before: user::Model,

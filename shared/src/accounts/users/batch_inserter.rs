@@ -1,5 +1,5 @@
-//! New users that arrive together are written in one transaction: one commit for all of them, and each exists with
-//! its audit row and its welcome job or not at all.
+//! Users created at the same time share a transaction: one commit for all of them, and each is written with its audit
+//! row and welcome job or not at all.
 
 use futures::FutureExt;
 use sea_orm::{DbErr, RuntimeErr};
@@ -14,12 +14,12 @@ use crate::{
     jobs::{Job, JobStore, Origin, Tx, WelcomeEmail, enqueue_all},
 };
 
-/// Users of one transaction at most.
+/// The most users in one transaction.
 const MOST: usize = 64;
-/// Transactions at once; while one waits for the disk, others are prepared.
+/// Concurrent transactions; while one waits for the disk, others are prepared.
 const AT_ONCE: usize = 4;
 
-/// Takes new users in. Cheap to clone.
+/// Inserts new users in batches. Cheap to clone.
 #[derive(Clone, Debug)]
 pub struct UserBatchInserter(Batch<PendingUser, Result<user::Model, CreateUserError>>);
 
@@ -28,7 +28,7 @@ struct PendingUser {
     new: NewUser,
     actor: Actor,
     trace: Option<String>,
-    /// Of whoever waits for it. Who was told that it took too long has no user afterwards.
+    /// The gate of the waiting request: a user whose request timed out must not be committed.
     gate: Option<CommitGate>,
 }
 
@@ -40,8 +40,9 @@ impl UserBatchInserter {
         }))
     }
 
-    /// [`super::create`] in a transaction that callers of the same moment share: three statements and one commit for
-    /// all of them. It is done even if the caller goes away, but not if its time is over ([`crate::foundation::db::cut_before_commit`]).
+    /// [`super::create`] in a transaction that concurrent callers share: three statements and one commit for all of
+    /// them. It completes even if the caller goes away, but not if the caller's time is up
+    /// ([`crate::foundation::db::cut_before_commit`]).
     pub async fn create(&self, new: NewUser, actor: Actor) -> Result<user::Model, CreateUserError> {
         let trace = Trace::for_job(WelcomeEmail::KIND, WelcomeEmail::QUEUE).map(|trace| trace.to_string());
         let user = PendingUser {
@@ -61,7 +62,7 @@ async fn admit(job_store: JobStore, pending: Vec<PendingUser>) -> Vec<Result<use
         Err(Failure {
             before_commit: true, ..
         }) if pending.len() > 1 => {
-            // Whoever spoiled it fails alone.
+            // Only the one that caused the failure fails.
             let mut answers = Vec::new();
             for user in pending {
                 let alone = admit_all(&job_store, &[user]).await;
@@ -75,11 +76,11 @@ async fn admit(job_store: JobStore, pending: Vec<PendingUser>) -> Vec<Result<use
 
 fn no_answer() -> DbErr {
     DbErr::Conn(RuntimeErr::Internal(
-        "the new user's transaction had no answer in time".to_owned(),
+        "the new user's transaction was not answered in time".to_owned(),
     ))
 }
 
-/// Why none of them was written, or, when the commit failed, perhaps all of them.
+/// Why none of them was written or, if the commit failed, perhaps all of them.
 struct Failure {
     error: DbErr,
     before_commit: bool,

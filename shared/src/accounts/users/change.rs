@@ -1,4 +1,4 @@
-//! Changes of an account: the row, its audit row, and whatever must end with what it was.
+//! Changing an account, and ending what the change invalidates.
 
 use chrono::{DateTime, Utc};
 use sea_orm::{ActiveValue::Set, DatabaseTransaction, IntoActiveModel};
@@ -21,7 +21,7 @@ use crate::{
     jobs::Tx,
 };
 
-/// What somebody wants changed of an account; what is none stays as it is.
+/// Changes to an account; what is none stays as it is.
 #[derive(Clone, Debug, Default)]
 pub struct Edit {
     pub name: Option<Name>,
@@ -29,23 +29,24 @@ pub struct Edit {
     pub age: Option<Option<Age>>,
 }
 
-/// A change of whether somebody may sign in.
+/// A change of whether a user may sign in.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum StatusChange {
-    /// Until the lock ends sessions are refused, not ended; without an end, until it is taken away.
+    /// Sessions are refused, not ended, while the lock lasts. Without an end it lasts until somebody unlocks the
+    /// account.
     Locked { until: Option<DateTime<Utc>> },
     /// From locked to active.
     Unlocked,
-    /// Sessions end.
+    /// Also ends the sessions.
     Deactivated,
     /// From deactivated to active.
     Reactivated,
 }
 
-/// Changes the account that [`super::find_for_change`] has found, whoever asks. One that is as wanted already is left alone.
+/// Changes the account that [`super::find_for_change`] returned. Writes nothing if nothing differs.
 ///
-/// Another email address is nobody's until a mail to it was answered: sessions and mailed links end, and the password
-/// does unless the owner asked. The old address is told, with a way back. After an error the transaction must be dropped.
+/// A new email address is unverified: sessions and mailed links end, and so does the password unless the owner made the
+/// change. The old address gets a mail with a link to undo it. After an error the transaction must be dropped.
 pub async fn edit(tx: &Tx, before: user::Model, edit: Edit, actor: &Actor) -> Result<user::Model, ChangeError> {
     let mut row = before.clone().into_active_model();
     if let Some(name) = edit.name {
@@ -69,7 +70,7 @@ pub async fn edit(tx: &Tx, before: user::Model, edit: Edit, actor: &Actor) -> Re
     Ok(after)
 }
 
-/// Changes whether the account may sign in. A lock can be set anew; a deactivated account is only reactivated.
+/// Changes whether the account may sign in. A lock can be replaced; a deactivated account can only be reactivated.
 pub async fn change_status(
     tx: &DatabaseTransaction,
     before: user::Model,

@@ -1,4 +1,4 @@
-//! New accounts, from wherever: one statement writes them all, and each has its audit row.
+//! New accounts, whatever their origin: one statement writes them all, and each gets its audit row.
 
 use std::collections::HashMap;
 
@@ -19,7 +19,7 @@ use crate::{
     jobs::{EnqueueError, EnqueueOptions, Tx, WelcomeEmail, enqueue_with},
 };
 
-/// A user about to be made; each part is valid by its type.
+/// A user about to be created; the types guarantee that each part is valid.
 #[derive(Clone, Debug)]
 pub struct NewUser {
     pub name: Name,
@@ -27,7 +27,7 @@ pub struct NewUser {
     pub age: Option<Age>,
 }
 
-/// Why no user was made.
+/// Why no user was created.
 #[derive(Debug, Error)]
 pub enum CreateUserError {
     #[error("this email address is registered already")]
@@ -38,7 +38,7 @@ pub enum CreateUserError {
     Enqueue(#[from] EnqueueError),
 }
 
-/// What is written of a new account.
+/// The row of a new account.
 pub(super) struct Draft<'a> {
     pub(super) name: &'a Name,
     pub(super) email: &'a Email,
@@ -90,8 +90,8 @@ impl<'a> Draft<'a> {
     }
 }
 
-/// Writes the accounts and answers them by their email keys; the other addresses are taken. One statement, and of two
-/// drafts with the same address the first is written.
+/// Writes the accounts and returns them by email key; the other addresses are taken. One statement; of two drafts with
+/// the same address the first is written.
 pub(super) async fn insert_all(
     conn: &impl ConnectionTrait,
     at: DateTime<Utc>,
@@ -114,7 +114,7 @@ pub(super) async fn insert_all(
     Ok(users)
 }
 
-// The rows are one parameter, so that the statement is the same for any number of them.
+// The rows are one parameter, so that the statement is the same for any number of rows.
 const POSTGRES: &str = "\
     INSERT INTO users (email, email_key, name, search_text, age, external_id, password_hash, password_changed_at, email_verified_at, \
     is_staff, is_superuser, status, version, created_at, updated_at) \
@@ -130,8 +130,8 @@ const SQLITE: &str = "\
     CASE WHEN value->>'verified' THEN $2 END, value->>'is_staff', value->>'is_superuser', 'active', 1, $2, $2 \
     FROM json_each($1) WHERE true ON CONFLICT (email_key) DO NOTHING";
 
-/// Writes the accounts, each with its audit row, in two statements. Answers them in the order of the drafts, none for
-/// those whose address is taken. A sign-up by the owner has audit rows of its own, so it calls [`insert_all`].
+/// Writes the accounts, each with its audit row, in two statements. Returns them in the order of the drafts, none for
+/// those whose address is taken. Self sign-up writes other audit rows, so it calls [`insert_all`].
 pub(super) async fn create_all<'a>(
     conn: &impl ConnectionTrait,
     drafts: impl IntoIterator<Item = (Draft<'a>, &'a Actor)>,
@@ -155,8 +155,7 @@ async fn create_one(
     users.pop().flatten().ok_or(CreateUserError::EmailTaken)
 }
 
-/// Writes the user, its audit row and the job that welcomes it; they exist once the transaction commits. Three
-/// statements.
+/// Writes the user, its audit row and its welcome job in three statements.
 ///
 /// The unique index decides whether the address is taken. After an error the transaction must be dropped.
 pub async fn create(tx: &Tx, new: &NewUser, actor: &Actor) -> Result<user::Model, CreateUserError> {
@@ -165,7 +164,7 @@ pub async fn create(tx: &Tx, new: &NewUser, actor: &Actor) -> Result<user::Model
     Ok(user)
 }
 
-/// [`create`], with an external id. None when another account has it, which the unique index decides; the transaction
+/// [`create`], with an external id. None if another account has it, which the unique index decides; the transaction
 /// must then be dropped.
 pub async fn create_external(
     tx: &Tx,
@@ -196,7 +195,7 @@ async fn welcome(tx: &Tx, user: &user::Model, actor: &Actor) -> Result<(), Creat
     Ok(())
 }
 
-/// [`create`] without a welcome: for users who know the application already.
+/// [`create`] without a welcome mail, for users who know the application already.
 pub async fn create_quietly(
     conn: &impl ConnectionTrait,
     new: &NewUser,
@@ -205,7 +204,7 @@ pub async fn create_quietly(
     create_one(conn, new.into(), actor).await
 }
 
-/// Writes a superuser with a password, verified and without a welcome. For the first account and for commands.
+/// Writes a superuser with a password, verified and without a welcome mail. For the first account and for commands.
 pub async fn create_superuser(
     conn: &impl ConnectionTrait,
     name: &Name,
@@ -219,7 +218,7 @@ pub async fn create_superuser(
     create_one(conn, draft, &Actor::system()).await
 }
 
-/// As [`create_superuser`]: somebody of the staff, who has only the rights of roles given later.
+/// [`create_superuser`] for other staff, who only have the rights of roles assigned later.
 pub async fn create_staff(
     conn: &impl ConnectionTrait,
     name: &Name,
@@ -229,7 +228,7 @@ pub async fn create_staff(
     create_one(conn, Draft::staff(name, email, password_hash), &Actor::system()).await
 }
 
-/// What the audit log tells of a new user.
+/// The audit entry of a new user.
 fn entry(user: &user::Model) -> Entry<'static> {
     Entry {
         action: "create",

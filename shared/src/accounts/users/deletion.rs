@@ -1,4 +1,4 @@
-//! An owner asks for the end of the account: a week to think better of it, then it is deleted.
+//! Deleting accounts. An owner who asks for it has a week to cancel.
 
 use chrono::TimeDelta;
 use sea_orm::{
@@ -25,12 +25,12 @@ use crate::{
     jobs::{DeleteAccount, EnqueueError, EnqueueOptions, Tx, enqueue_with},
 };
 
-/// Between the request and the end.
+/// From the owner's request to the deletion.
 pub const DELETION_DELAY: TimeDelta = TimeDelta::days(7);
-/// How long a deleted account can be restored; then it is purged and its address is free.
+/// How long a deleted account can be restored before it is purged and its address is free.
 pub const RESTORABLE: TimeDelta = TimeDelta::days(30);
 
-/// Notes that the account is to be deleted in a week, with the mail that says so and the job that does it. Asking again
+/// Schedules the account's deletion in a week, with the mail that says so and the job that does it. Asking again
 /// changes nothing.
 pub async fn schedule_deletion(tx: &Tx, before: user::Model, actor: &Actor) -> Result<user::Model, EnqueueError> {
     if before.delete_at.is_some() {
@@ -49,7 +49,7 @@ pub async fn schedule_deletion(tx: &Tx, before: user::Model, actor: &Actor) -> R
     Ok(user)
 }
 
-/// Keeps the account after all, by the token that was mailed.
+/// Cancels the scheduled deletion, with the mailed token.
 pub async fn keep(tx: &Tx, raw: &str, actor: &Actor) -> Result<user::Model, RedeemError> {
     let (_, before) = owner(tx, raw, MailTokenPurpose::CancelDeletion).await?;
     mail_tokens::redeem(&**tx, raw, MailTokenPurpose::CancelDeletion).await?;
@@ -62,8 +62,8 @@ pub async fn keep(tx: &Tx, raw: &str, actor: &Actor) -> Result<user::Model, Rede
         .map_err(|error| plain(error).into())
 }
 
-/// Marks the account as deleted. Its sessions end and what was mailed opens nothing; the email address stays taken
-/// until the account is purged.
+/// Marks the account as deleted and ends its sessions and mailed links. The email address stays taken until the account
+/// is purged.
 pub async fn delete(
     tx: &DatabaseTransaction,
     before: user::Model,
@@ -79,7 +79,7 @@ pub async fn delete(
     Ok(())
 }
 
-/// Takes the mark of deletion away. Sessions stay ended. False when the account is not there or was not deleted.
+/// Restores a deleted account. Its sessions stay ended. False if the account doesn't exist or was not deleted.
 pub async fn restore(tx: &DatabaseTransaction, id: i64, actor: &Actor) -> Result<bool, ChangeError> {
     let deleted = user::Entity::find_by_id(id).filter(user::Column::DeletedAt.is_not_null());
     let Some(before) = deleted.lock_exclusive().one(tx).await? else {
@@ -92,7 +92,7 @@ pub async fn restore(tx: &DatabaseTransaction, id: i64, actor: &Actor) -> Result
     Ok(true)
 }
 
-/// Deletes the account if that is still wanted, and due. Whether it was.
+/// Deletes the account if that is still scheduled, and due. Returns whether it was.
 pub async fn delete_if_due(tx: &Tx, user_id: i64) -> Result<bool, ChangeError> {
     let user = find_for_change(tx, user_id).await?;
     let Some(due) = user.filter(|user| user.delete_at.is_some_and(|at| at <= now())) else {

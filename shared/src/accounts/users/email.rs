@@ -1,4 +1,4 @@
-//! An account moves to another email address, and back if its owner never wanted that.
+//! Changing an account's email address, and undoing that if its owner didn't want it.
 
 use sea_orm::{ActiveValue::Set, DbErr};
 use thiserror::Error;
@@ -24,7 +24,7 @@ use crate::{
     jobs::{EmailChangeConfirm, EnqueueError, EnqueueOptions, Tx},
 };
 
-/// Why an account did not move.
+/// Why the address was not changed.
 #[derive(Debug, Error)]
 pub enum EmailChangeError {
     #[error(transparent)]
@@ -47,7 +47,7 @@ impl From<ChangeError> for EmailChangeError {
     }
 }
 
-/// Mails the new address, whose answer moves the account. What was asked for before ends.
+/// Mails the new address a link that confirms the change. An earlier request ends.
 pub async fn ask_email_change(tx: &Tx, user: &user::Model, email: &Email, actor: &Actor) -> Result<(), EnqueueError> {
     let (user_id, new_email) = (user.id, email.as_str().to_owned());
     let mail = EmailChangeConfirm { user_id, new_email };
@@ -64,7 +64,8 @@ pub async fn ask_email_change(tx: &Tx, user: &user::Model, email: &Email, actor:
     Ok(audit::record(&**tx, actor, entry).await?)
 }
 
-/// Gives the account the address to which this token was mailed. The old mailbox gets a way back for 72 hours.
+/// Gives the account the address that this token was mailed to. The old address gets a link to undo that, valid for 72
+/// hours.
 pub async fn confirm_email_change(tx: &Tx, raw: &str, actor: &Actor) -> Result<user::Model, EmailChangeError> {
     let (token, before) = owner(tx, raw, MailTokenPurpose::EmailChangeConfirm).await?;
     mail_tokens::redeem(&**tx, raw, MailTokenPurpose::EmailChangeConfirm).await?;
@@ -78,9 +79,9 @@ pub async fn confirm_email_change(tx: &Tx, raw: &str, actor: &Actor) -> Result<u
     Ok(user)
 }
 
-/// Gives the account back to the address it had when this token was mailed there. Whoever moved it away may know the
-/// password: it opens nothing any more, all sessions end, a deletion is off, and the old mailbox gets a link for a new
-/// password. Ways back to still older addresses stay open, because those were the owner's for longer.
+/// Gives the account back the address that this token was mailed to. Whoever changed it may know the password, so the
+/// password and all sessions end, a scheduled deletion is cancelled, and the old address gets a link to set a new
+/// password. Undo links to even older addresses stay valid, because those were the owner's for longer.
 pub async fn undo_email_change(tx: &Tx, raw: &str, actor: &Actor) -> Result<user::Model, EmailChangeError> {
     let (_, before) = owner(tx, raw, MailTokenPurpose::EmailChangeUndo).await?;
     let token = mail_tokens::redeem_one(&**tx, raw, MailTokenPurpose::EmailChangeUndo).await?;
@@ -99,7 +100,7 @@ pub async fn undo_email_change(tx: &Tx, raw: &str, actor: &Actor) -> Result<user
     Ok(user)
 }
 
-/// The account at another address, whose mailbox its owner has proved.
+/// The account with another address, which its owner has verified.
 async fn at(tx: &Tx, user: &user::Model, email: String) -> Result<user::ActiveModel, ChangeError> {
     let key = Email::key_of(&email);
     if key != user.email_key {
@@ -107,14 +108,14 @@ async fn at(tx: &Tx, user: &user::Model, email: String) -> Result<user::ActiveMo
     }
     Ok(user::ActiveModel {
         email_key: Set(key),
-        // A token of the release before has the domain in ASCII.
+        // A token of the previous release has the domain in ASCII.
         email: Set(Email::shown(&email).into_owned()),
         ..user.clone().into()
     })
 }
 
-/// What follows when somebody else than its owner gives an account another address, such as staff or a service: nobody
-/// has proved the new one, so sessions, mailed links and the password end. Called before the change is written.
+/// Ends sessions and mailed links when an address changes without verification, and the password unless the owner made
+/// the change. Call it before the change is written.
 pub(super) async fn leave(
     tx: &Tx,
     before: &user::Model,
@@ -131,8 +132,8 @@ pub(super) async fn leave(
     mail_tokens::spend_all_but_undo(&**tx, before.id).await
 }
 
-/// The mails of such a change: to the old address, if it was proved, with a way back; to the new one a link that proves
-/// it, unless the account's first mail is still to come.
+/// The mails of such a change: to the old address, if it was verified, a link to undo it; to the new one a link to
+/// verify it, unless the welcome mail is still to come.
 pub(super) async fn tell(
     tx: &Tx,
     before: &user::Model,
@@ -150,18 +151,18 @@ pub(super) async fn tell(
     announce_deletion(tx, after, actor).await
 }
 
-/// Of accounts without an address; no mail can go there (RFC 2606).
+/// The domain of accounts without an address; no mail can be sent there (RFC 2606).
 const NOWHERE: &str = "@no-address.invalid";
 
-/// Whether the account has lost its address to somebody who proved that it was theirs.
+/// Whether the account lost its address to somebody who verified it.
 #[must_use]
 pub fn has_no_address(user: &user::Model) -> bool {
     user.email_key.ends_with(NOWHERE)
 }
 
-/// Takes an address from an account that never proved it, for one that has. The account stays, because a service may
-/// know it and keep data with it, but nobody can sign in to it; a sign-up, which nobody has ever signed in to, is
-/// deleted. Members of staff keep their address: their rights are not for a mailbox to touch.
+/// Takes an address from an account that never verified it, for one that has. The account stays, because a service may
+/// have data of it, but nobody can sign in to it; a mere sign-up is deleted. Staff keep their address, because access
+/// to a mailbox must not affect their rights.
 async fn release(tx: &Tx, key: &str) -> Result<(), ChangeError> {
     let holder = lock_by_email_key(tx, key).await?;
     let unproved = holder.filter(|user| user.email_verified_at.is_none() && !user.is_staff && !user.is_superuser);

@@ -9,7 +9,7 @@ use sea_orm::{
 
 use crate::foundation::{batch::Gather, db, entity::user, rules::ExternalId};
 
-/// Looks accounts up by their ids for whoever asks. Cheap to clone.
+/// Looks up accounts by id. Cheap to clone.
 #[derive(Clone, Debug)]
 pub struct Directory(Gather<i64, Arc<user::Model>>);
 
@@ -19,7 +19,7 @@ impl Directory {
         Self(Gather::new(move |ids| find_all(db.clone(), ids).boxed()))
     }
 
-    /// The account as it is now, unless it was deleted. Costs one query, which callers of the same moment share.
+    /// The account's current row, unless it was deleted. Costs one query, which concurrent callers share.
     pub async fn find(&self, id: i64) -> Result<Option<Arc<user::Model>>, DbErr> {
         self.0.find(id).await
     }
@@ -33,7 +33,7 @@ async fn find_all(db: DatabaseConnection, ids: Vec<i64>) -> Result<HashMap<i64, 
     Ok(users.into_iter().map(|user| (user.id, Arc::new(user))).collect())
 }
 
-/// The account with this address, by its key.
+/// The account with this email key.
 pub async fn find_by_email_key(conn: &impl ConnectionTrait, key: &str) -> Result<Option<user::Model>, DbErr> {
     user::Entity::find()
         .filter(user::Column::EmailKey.eq(key))
@@ -41,19 +41,19 @@ pub async fn find_by_email_key(conn: &impl ConnectionTrait, key: &str) -> Result
         .await
 }
 
-/// [`find_by_email_key`], kept from changing until the transaction ends; deleted or not.
+/// [`find_by_email_key`], locked until the transaction ends; deleted or not.
 pub(super) async fn lock_by_email_key(tx: &DatabaseTransaction, key: &str) -> Result<Option<user::Model>, DbErr> {
     let found = user::Entity::find().filter(user::Column::EmailKey.eq(key));
     found.lock_exclusive().one(tx).await
 }
 
-/// The account, kept from changing until the transaction ends. None when it is not there or was deleted.
+/// The account, locked until the transaction ends. None if it doesn't exist or was deleted.
 pub async fn find_for_change(tx: &DatabaseTransaction, id: i64) -> Result<Option<user::Model>, DbErr> {
     let there = user::Entity::find_by_id(id).filter(user::Column::DeletedAt.is_null());
     there.lock_exclusive().one(tx).await
 }
 
-/// The account with this external id, deleted or not, kept from changing until the transaction ends.
+/// The account with this external id, deleted or not, locked until the transaction ends.
 pub async fn find_external_for_change(
     tx: &DatabaseTransaction,
     external_id: &ExternalId,

@@ -10,19 +10,19 @@ use crate::{
     },
 };
 
-/// Mails a link that sets a new password, for whoever may order that; the one before ends.
+/// Mails a link that sets a new password; the previous link ends. The caller checks who may ask for it.
 pub async fn send_password_reset(tx: &Tx, user_id: i64, options: EnqueueOptions) -> Result<Enqueued, EnqueueError> {
     let (purpose, mail) = (MailTokenPurpose::PasswordReset, PasswordReset { user_id });
     mail_tokens::request(tx, user_id, purpose, None, mail, options).await
 }
 
-/// Mails a link that proves the address, for whoever may order that; the one before ends.
+/// Mails a link that verifies the address; the previous link ends. The caller checks who may ask for it.
 pub async fn send_verification(tx: &Tx, user_id: i64, options: EnqueueOptions) -> Result<Enqueued, EnqueueError> {
     let (purpose, mail) = (MailTokenPurpose::VerifyEmail, VerifyEmail { user_id });
     mail_tokens::request(tx, user_id, purpose, None, mail, options).await
 }
 
-/// Mails when the account will be deleted, with the link that keeps it.
+/// Mails when the account will be deleted, with a link to keep it.
 pub(super) async fn announce_deletion(tx: &Tx, user: &user::Model, actor: &Actor) -> Result<(), EnqueueError> {
     let Some(delete_at) = user.delete_at else { return Ok(()) };
     let mail = DeletionScheduled {
@@ -34,7 +34,7 @@ pub(super) async fn announce_deletion(tx: &Tx, user: &user::Model, actor: &Actor
     Ok(())
 }
 
-/// A way back to an address that was proved; the way to one that was not is nobody's.
+/// Mails the old address a link to undo the change, if the address was verified.
 pub(super) async fn offer_undo(tx: &Tx, before: &user::Model, actor: &Actor) -> Result<(), EnqueueError> {
     if before.email_verified_at.is_none() {
         return Ok(());

@@ -1,4 +1,4 @@
-//! A new password, and everything that must end with the old one.
+//! Setting a new password, and ending everything that the old one opened.
 
 use sea_orm::{ActiveValue::Set, ColumnTrait, ConnectionTrait, DbErr, EntityTrait, QueryFilter, sea_query::Expr};
 use uuid::Uuid;
@@ -23,9 +23,8 @@ use crate::{
     jobs::{EnqueueError, Tx},
 };
 
-/// Stores the new password of an account that [`super::find_for_change`] has found. All sessions end but `keep`, and so
-/// does what was mailed, every log-in that still owes its code and every enrolment that waits for one; the owner gets a
-/// mail.
+/// Stores the new password of an account that [`super::find_for_change`] returned. Ends all sessions except `keep`,
+/// mailed links, sign-ins that still wait for their code, and unfinished enrolments. Mails the owner.
 pub async fn replace_password(
     tx: &Tx,
     user: &user::Model,
@@ -44,20 +43,20 @@ pub async fn replace_password(
     .await
     .map_err(plain)?;
     end_what_the_old_one_opened(tx, user.id, keep).await?;
-    // The link that keeps the account ended with the others.
+    // The link that cancels the deletion ended with the others.
     announce_deletion(tx, user, actor).await?;
     tell_password_changed(tx, user.id, actor).await
 }
 
-/// Stores a new password by the token that was mailed, which also proves the address. All sessions end; a second factor
-/// is still asked for.
+/// Stores a new password with the mailed token, which also verifies the address. Ends all sessions; a second factor is
+/// still required.
 pub async fn reset_password(tx: &Tx, raw: &str, hash: String, actor: &Actor) -> Result<user::Model, RedeemError> {
     let user = choose(tx, raw, MailTokenPurpose::PasswordReset, hash, "reset_password", actor).await?;
     tell_password_changed(tx, user.id, actor).await.map_err(db_error)?;
     Ok(user)
 }
 
-/// Stores the first password of an account by the token of its welcome, which also proves the address.
+/// Stores the first password of an account with the token of its welcome mail, which also verifies the address.
 pub async fn set_first_password(tx: &Tx, raw: &str, hash: String, actor: &Actor) -> Result<user::Model, RedeemError> {
     choose(tx, raw, MailTokenPurpose::SetPassword, hash, "set_password", actor).await
 }
@@ -74,7 +73,7 @@ pub(super) async fn choose(
     mail_tokens::redeem(&**tx, raw, purpose).await?;
     let mut row = with_password(&user, hash);
     if user.is_unverified_sign_up() {
-        // Another password than the sign-up's: perhaps another person, too.
+        // Not the password of the sign-up, so perhaps not the same person.
         row.name = Set(Name::of_address(&user.email).as_str().to_owned());
         row.age = Set(None);
     }
@@ -92,7 +91,7 @@ fn with_password(user: &user::Model, hash: String) -> user::ActiveModel {
     }
 }
 
-/// Stores another hash of the same password, unless another one was set meanwhile; the account is as it was.
+/// Stores a new hash of the same password, unless the password has changed since. Not a change of the account.
 pub async fn keep_rehashed(conn: &impl ConnectionTrait, user: &user::Model, hash: String) -> Result<(), DbErr> {
     user::Entity::update_many()
         .col_expr(user::Column::PasswordHash, Expr::value(hash))
@@ -103,7 +102,7 @@ pub async fn keep_rehashed(conn: &impl ConnectionTrait, user: &user::Model, hash
         .map(drop)
 }
 
-/// Whatever ends with a password, through whichever door it was changed.
+/// Ends what the old password opened, however it was changed.
 async fn end_what_the_old_one_opened(tx: &Tx, user_id: i64, keep: Option<Uuid>) -> Result<(), DbErr> {
     let which = keep.map_or(Which::All, Which::Others);
     sessions::end(&**tx, user_id, which, "password changed").await?;

@@ -1,5 +1,5 @@
-//! Somebody has opened a link that was mailed to an account's address: the mailbox is theirs. Where the address had not
-//! been proved before, whatever somebody else may have put into the account ends with it (account pre-hijacking).
+//! Verifying an address: somebody opened a link mailed to it, so the mailbox is theirs. If the address was not verified
+//! before, everything that somebody else may have set up in the account ends (account pre-hijacking).
 
 use sea_orm::{ActiveValue::Set, ConnectionTrait, EntityTrait};
 
@@ -26,11 +26,11 @@ use crate::{
     jobs::{Tx, mail_suppressions},
 };
 
-/// Writes `row` as the change of somebody who has proved the mailbox of its address.
+/// Writes `row` as a change by somebody who has verified its address.
 ///
-/// In an account whose address was not proved before, sessions, half finished sign-ins and enrolments, and all mailed
-/// links end but those back to an older address, which were an owner's. A confirmed second factor stays where somebody
-/// has signed in before: no mailbox is enough to take it away.
+/// If the address was not verified before, sessions, unfinished sign-ins and enrolments, and mailed links end, except
+/// links to undo a change of address, which an owner received. A confirmed second factor stays if somebody has signed
+/// in before: access to the mailbox is not enough to remove it.
 pub(super) async fn prove(
     tx: &Tx,
     before: user::Model,
@@ -49,7 +49,7 @@ pub(super) async fn prove(
         mfa::forget_enrolments(&**tx, id).await?;
         if before.last_login_at.is_none() {
             mfa::forget_all(&**tx, id).await?;
-            // Nobody who owns it has asked for that.
+            // The owner hasn't asked for that.
             row.delete_at = Set(None);
         }
         mail_tokens::spend_all_but_undo(&**tx, id).await?;
@@ -60,7 +60,7 @@ pub(super) async fn prove(
     Ok(after)
 }
 
-/// Whose token this is, without using it up. A token is good only for the address that it was mailed to.
+/// The user of this token, without using it up. A token is only valid for the address that it was mailed to.
 pub async fn holder(
     conn: &impl ConnectionTrait,
     raw: &str,
@@ -71,7 +71,7 @@ pub async fn holder(
     fitting(token, user.filter(|user| user.deleted_at.is_none()))
 }
 
-/// [`holder`], kept from changing until the transaction ends.
+/// [`holder`], locked until the transaction ends.
 pub(super) async fn owner(
     tx: &Tx,
     raw: &str,
@@ -87,7 +87,7 @@ fn fitting(
     user: Option<user::Model>,
 ) -> Result<(mail_token::Model, user::Model), RedeemError> {
     let user = user.ok_or(RedeemError::Invalid)?;
-    // The other address of a change was mailed to by the change itself.
+    // Tokens for a change of address were mailed to an address that isn't the account's.
     let is_elsewhere = matches!(
         token.purpose,
         MailTokenPurpose::EmailChangeConfirm | MailTokenPurpose::EmailChangeUndo
@@ -96,14 +96,14 @@ fn fitting(
     if !is_elsewhere && Email::key_of(email) != user.email_key {
         return Err(RedeemError::Invalid);
     }
-    // There is no first password any more.
+    // The account has a password already.
     if token.purpose == MailTokenPurpose::SetPassword && user.password_hash.is_some() {
         return Err(RedeemError::Invalid);
     }
     Ok((token, user))
 }
 
-/// Whoever holds a token of the account's mailbox acts as its owner.
+/// Whoever has a token from the account's mailbox acts as its owner.
 pub(super) fn as_owner(user: &user::Model, actor: &Actor) -> Actor {
     Actor {
         kind: ActorKind::User,

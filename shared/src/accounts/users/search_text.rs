@@ -1,4 +1,4 @@
-//! What a search looks into, where whoever wrote the row did not know of it: the release before, or a hand.
+//! The text that searches use, also for rows written without it, by the previous release or by hand.
 
 use sea_orm::{
     ActiveValue, ColumnTrait, ConnectionTrait, DatabaseConnection, DbBackend, DbErr, EntityTrait, QueryFilter,
@@ -16,8 +16,9 @@ use crate::foundation::{
 /// Rows in one statement.
 const BATCH: u64 = 500;
 
-/// Sets the text of a changed row. Where name or address changed and the text is the same, as of a name that got its
-/// accent, a blank behind it tells the database that the writer knew: it forgets a text that stays while they change.
+/// Sets the text of a changed row. If name or address changed but the text did not, as when a name gains an accent, a
+/// trailing space tells the database that the writer knew: a trigger clears a text that stays the same while they
+/// change.
 pub(super) fn refresh(row: &mut user::ActiveModel, before: &user::Model) {
     let given = |value: &ActiveValue<String>, stored: &String| match value {
         ActiveValue::Set(value) if value != stored => Some(value.clone()),
@@ -36,9 +37,9 @@ pub(super) fn refresh(row: &mut user::ActiveModel, before: &user::Model) {
     row.search_text = ActiveValue::Set(Some(text));
 }
 
-/// Fills in what is missing, and writes an address whose domain is in ASCII, as the release before did, in Unicode. On SQLite it
-/// also takes the newest rows into the index of words: there that costs as much as the rest of a sign-up, so it is not
-/// done with each. Answers how many rows it wrote. Safe at any time, and to run twice.
+/// Fills in missing texts, and rewrites domains in Unicode that the previous release stored in ASCII. On SQLite it also
+/// adds the newest rows to the full-text index, which would cost as much as the rest of a sign-up if each did it.
+/// Returns how many rows it wrote. Safe at any time, and to run twice.
 pub async fn fill_search_texts(db: &DatabaseConnection) -> Result<u64, DbErr> {
     let mut written = 0;
     let mut last = 0;
@@ -85,7 +86,7 @@ async fn index_newest(db: &DatabaseConnection) -> Result<u64, DbErr> {
     Ok(db::writing(db).execute_raw(statement).await?.rows_affected())
 }
 
-// A row that was changed since it was read is left to the next time.
+// A row that was changed since it was read is left to the next run.
 const POSTGRES: &str = "\
     UPDATE users SET search_text = r->>'text', email = r->>'shown', \
         version = version + (r->>'changed')::boolean::integer FROM jsonb_array_elements($1) r \

@@ -1,5 +1,5 @@
-//! Sign-up by the people themselves, and the proof that an address is theirs. What is done for an address that has an
-//! account and for one that has none costs the same statements, so that nobody learns which it is.
+//! Self sign-up, and verifying the address. An address with an account and one without cost the same statements, so
+//! that nobody can find out which it is.
 
 use sea_orm::{
     ActiveValue::Set,
@@ -38,13 +38,14 @@ use crate::{
     },
 };
 
-/// The id that no account has: a mail to it is asked for and not sent, which looks and lasts like one that is.
+/// An id that no account has: a mail to it is enqueued but not sent, which looks the same and takes as long as one that
+/// is.
 pub const NOBODY: i64 = 0;
 
-/// How often a sign-up looks again because another one for the same address came between.
+/// How often a sign-up tries again because another one for the same address came in between.
 const LOOKS: usize = 3;
 
-/// Why nobody was signed up.
+/// Why the sign-up failed.
 #[derive(Debug, Error)]
 pub enum SignUpError {
     #[error(transparent)]
@@ -55,12 +56,12 @@ pub enum SignUpError {
     Enqueue(#[from] EnqueueError),
 }
 
-/// Makes an account with a password, which opens nothing before its address is proved. Once more with the same password
-/// is the same sign-up.
+/// Creates an account with a password, which cannot be used before its address is verified. Repeating it with the same
+/// password is the same sign-up.
 ///
-/// Two sign-ups for an address that differ come from two people, and whoever opens a mail cannot be told apart: what they
-/// do not agree on is nobody's. The account then has no password, and the mailed link asks its owner to choose one.
-/// An address that has a proved account gets a mail that somebody tried.
+/// Two different sign-ups for an address may come from two people, and nobody can tell which of them opens the mail:
+/// what they don't agree on is removed. The account then has no password, and the mailed link asks its owner to set
+/// one. The owner of a verified account gets a mail that somebody tried to sign up.
 pub async fn sign_up(
     job_store: &JobStore,
     new: &NewUser,
@@ -71,7 +72,7 @@ pub async fn sign_up(
     for look in 1.. {
         let known = find_by_email_key(job_store.db(), new.email.key()).await?;
         let known = known.and_then(|user| user.password_hash);
-        // Always compared, so that it takes as long where there is nothing to compare with.
+        // Always compared, so that it takes as long if there is nothing to compare with.
         let same = password_hash::matches(password, known.as_deref()).await;
         let tx = job_store.begin().await?;
         if write(&tx, new, &hash, known.as_deref(), same, look >= LOOKS, actor).await? {
@@ -82,7 +83,7 @@ pub async fn sign_up(
     Ok(())
 }
 
-/// False when the account there is not the one that the password was compared with; `last` counts that as another's.
+/// False if the account's password is not the one that was compared; `last` treats that as a different sign-up.
 async fn write(
     tx: &Tx,
     new: &NewUser,
@@ -125,8 +126,8 @@ async fn write(
     Ok(true)
 }
 
-/// Leaves what this sign-up and the account agree on, and says what went. Without an account the same statement changes
-/// nothing.
+/// Keeps what this sign-up and the account agree on, and returns what was removed. Without an account the same
+/// statement changes nothing.
 async fn contest(tx: &Tx, user: Option<&user::Model>, new: &NewUser) -> Result<Option<Value>, DbErr> {
     let age = new.age.map(Age::years);
     let same_name = user.is_some_and(|user| user.name == new.name.as_str());
@@ -160,11 +161,11 @@ async fn contest(tx: &Tx, user: Option<&user::Model>, new: &NewUser) -> Result<O
     }))
 }
 
-/// The account that an address leads to, if it does.
+/// The account of an address, if there is one.
 struct Found(Option<user::Model>);
 
 impl Found {
-    /// Asks for this mail; for a deleted account, for the one that says so.
+    /// Requests this mail; for a deleted account, the mail that says so.
     async fn ask<J: Link>(&self, tx: &Tx, mail: impl FnOnce(i64) -> J, actor: &Actor) -> Result<(), EnqueueError> {
         let user_id = self.0.as_ref().map_or(NOBODY, |user| user.id);
         let options = EnqueueOptions::by(actor);
@@ -188,7 +189,7 @@ impl Found {
     }
 }
 
-/// A mail that anybody can ask for, and what its link is for.
+/// A mail that anybody can request, and the purpose of its link.
 pub trait Link: Job {
     const PURPOSE: MailTokenPurpose;
 }
@@ -201,12 +202,12 @@ impl Link for PasswordReset {
     const PURPOSE: MailTokenPurpose = MailTokenPurpose::PasswordReset;
 }
 
-/// It has no link; what was asked for in vain ends all the same.
+/// It has no link, but ends an earlier one.
 impl Link for SomeoneTriedToSignUp {
     const PURPOSE: MailTokenPurpose = MailTokenPurpose::VerifyEmail;
 }
 
-/// Asks for a mail to this address that its owner can do something with, if it has one.
+/// Requests a mail to this address, if it has an account.
 pub async fn mailed<J: Link>(
     tx: &Tx,
     email: &str,
@@ -219,8 +220,8 @@ pub async fn mailed<J: Link>(
     Ok(audit::record(&**tx, actor, found.entry(action)).await?)
 }
 
-/// Proves the address of an account by the token that was mailed to it, and sets a password where one is given. Whose
-/// account has none and who chooses none gets a mail with a link to do so.
+/// Verifies the address of an account with the mailed token, and sets the password if one is given. If the account
+/// still has no password, its owner gets a link to set one.
 pub async fn verify_email(
     tx: &Tx,
     raw: &str,

@@ -29,7 +29,7 @@ pub enum ChangeError {
     Db(#[from] DbErr),
 }
 
-/// Writes what differs, with the audit row that tells it; of a password only that it was set.
+/// Writes what differs, with its audit row, which omits the password's hash.
 pub(super) async fn write(
     tx: &DatabaseTransaction,
     before: user::Model,
@@ -65,7 +65,7 @@ pub(super) async fn write(
     Ok(after)
 }
 
-/// What is left of a change that can meet neither another status nor another address.
+/// The database's error behind a change that affects neither status nor address.
 pub(super) fn plain(error: ChangeError) -> DbErr {
     match error {
         ChangeError::Db(error) => error,

@@ -1,5 +1,5 @@
-//! One row of a bulk action: the same function that is called for a single row, its audit row and the row's outcome,
-//! in one transaction.
+//! One row of a bulk action: the same function as for a single object, its audit row and the row's outcome, in one
+//! transaction.
 
 use sea_orm::DbErr;
 use thiserror::Error;
@@ -29,26 +29,26 @@ use crate::{
     jobs::{self, EnqueueOptions, JobStore, OperationError, Tx, mail_suppressions},
 };
 
-/// Whoever ordered the action, with the rights they have now.
+/// The actor who ordered the action, with their current rights.
 #[derive(Clone, Debug)]
 pub struct OrderingActor<'a> {
     order: &'a BulkJob,
     holder: Holder,
 }
 
-/// A bulk action stops.
+/// Why a bulk action stops.
 #[derive(Debug, Error)]
 pub enum BulkError {
-    /// The rows that are left stay as they are.
-    #[error("{0} ordered this and may not any more: {1}")]
+    /// The remaining rows stay unchanged.
+    #[error("{0}, who ordered this, no longer has the permission {1}")]
     NotAllowed(String, &'static str),
     #[error(transparent)]
     Db(#[from] DbErr),
 }
 
-/// What stands against changing one row.
+/// Why a row was not changed.
 enum Refused {
-    /// It is as wanted already, or gone.
+    /// It is already as wanted, or gone.
     Skip(&'static str),
     Fail(String),
     Db(DbErr),
@@ -56,7 +56,7 @@ enum Refused {
 
 impl From<DbErr> for Refused {
     fn from(error: DbErr) -> Self {
-        // A broken rule of the database is this row's own trouble; an outage is everybody's.
+        // A violated constraint concerns this row alone; an outage concerns all.
         if db::is_outage(&error) {
             Self::Db(error)
         } else {
@@ -79,8 +79,8 @@ impl From<OperationError> for Refused {
 }
 
 impl<'a> OrderingActor<'a> {
-    /// Looks up what the person may do. Somebody who was locked, is no longer staff or has lost the permission leaves
-    /// their order undone.
+    /// Looks up the actor's rights. The action stops if they were locked, are no longer staff or have lost the
+    /// permission.
     pub async fn of(job_store: &JobStore, order: &'a BulkJob) -> Result<Self, BulkError> {
         let holder = Holder::of(job_store.db(), &order.actor).await?;
         if holder.refuses(order.what.act()).is_some() {
@@ -90,8 +90,8 @@ impl<'a> OrderingActor<'a> {
         Ok(Self { order, holder })
     }
 
-    /// Does it to one row, once: `None` when the row had an outcome already. One commit; five round trips for a job, six
-    /// for a user, eight where sessions end.
+    /// Applies the action to one row, once: `None` if the row already had an outcome. One commit; five round trips for
+    /// a job, six for a user, eight if sessions end.
     pub async fn apply(
         &self,
         job_store: &JobStore,
@@ -194,7 +194,7 @@ impl<'a> OrderingActor<'a> {
         self.record(tx, object_id, Some(job.kind)).await
     }
 
-    /// The account, locked, if this person may change it.
+    /// The account, locked, if this actor may change it.
     async fn user(&self, tx: &Tx, object_id: &str) -> Result<user::Model, Refused> {
         let gone = Refused::Skip("it is gone");
         let Ok(id) = object_id.parse() else { return Err(gone) };

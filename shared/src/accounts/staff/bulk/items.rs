@@ -1,4 +1,4 @@
-//! The rows of a long job: which are left, and what became of the others.
+//! The rows of a long job: which are left, and the outcomes of the others.
 
 use sea_orm::{
     ColumnTrait, ConnectionTrait, DbErr, EntityTrait, FromQueryResult, QueryFilter, QueryOrder, QuerySelect,
@@ -9,7 +9,7 @@ use uuid::Uuid;
 
 use crate::foundation::entity::job_item::{Column, Entity, ItemOutcome};
 
-/// What became of the rows of a long job so far; the `result` of its job.
+/// The outcomes of a long job's rows so far; the `result` of its job.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize)]
 pub struct Tally {
     pub done: u64,
@@ -36,7 +36,7 @@ impl Tally {
         self.left = self.left.saturating_sub(1);
     }
 
-    /// 0–100; nothing to do is all done.
+    /// 0–100; a job without rows is done.
     #[must_use]
     pub fn percent(self) -> i16 {
         let all = self.settled() + self.left;
@@ -89,7 +89,8 @@ pub async fn left(conn: &impl ConnectionTrait, job_id: Uuid, at_most: u64) -> Re
         .await
 }
 
-/// Gives a row its outcome; false when it had one. Of two workers at once one gets true, the other waits for its end.
+/// Sets a row's outcome; false if it had one. Of two concurrent workers one gets true; the other waits for its
+/// transaction.
 pub(super) async fn settle(
     conn: &impl ConnectionTrait,
     job_id: Uuid,

@@ -20,32 +20,32 @@ use crate::{
     jobs::{EnqueueError, EnqueueOptions, Job, LONG_QUEUE, Priority, Tx, enqueue_with},
 };
 
-/// What is done to each row.
+/// The action on each row.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(tag = "action", rename_all = "snake_case")]
 pub enum BulkAction {
-    /// Without an end until somebody unlocks the account.
+    /// Without an end, until somebody unlocks the account.
     LockUsers {
         until: Option<DateTime<Utc>>,
     },
     UnlockUsers,
     DeactivateUsers,
     ReactivateUsers,
-    /// Mails a new link to those whose address is not verified.
+    /// Mails a new link to users whose address is not verified.
     ResendVerification,
-    /// Mails a link that replaces the password.
+    /// Mails a link that sets a new password.
     SendPasswordReset,
     ReplayJobs,
     RunJobsNow,
     CancelJobs,
-    /// Finished ones alone.
+    /// Only finished ones.
     DeleteJobs,
-    /// Lets mail go to the addresses again.
+    /// Allows mail to the addresses again.
     DeleteSuppressions,
 }
 
 impl BulkAction {
-    /// What is done to one row: the line of the table that says who may do it to which.
+    /// The act on one row, whose rule says who may do it.
     #[must_use]
     pub const fn act(self) -> Act {
         match self {
@@ -65,7 +65,7 @@ impl BulkAction {
 }
 
 impl BulkAction {
-    /// Many of what it is done to.
+    /// The plural of what it acts on.
     const fn objects(self) -> &'static str {
         match self {
             Self::ReplayJobs | Self::RunJobsNow | Self::CancelJobs | Self::DeleteJobs => "jobs",
@@ -82,11 +82,11 @@ pub enum Objects {
     Ids(Vec<i64>),
     /// Jobs and mails, by theirs.
     Uuids(Vec<Uuid>),
-    /// All that match a filter at this moment: a select of one column, `id`.
+    /// All that match a filter now: a select of one column, `id`.
     Select(Box<SelectStatement>),
 }
 
-/// The payload of the job that does it.
+/// The payload of the job.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct BulkJob {
     pub what: BulkAction,
@@ -100,15 +100,15 @@ impl Job for BulkJob {
     const PRIORITY: Priority = Priority::Low;
 }
 
-/// A long job that was ordered.
+/// A long job that was enqueued.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Ordered {
     pub job_id: Uuid,
-    /// Rows it will go through.
+    /// How many rows it has.
     pub rows: u64,
 }
 
-/// Why it was not.
+/// Why it was not enqueued.
 #[derive(Debug, Error)]
 pub enum OrderError {
     #[error(transparent)]
@@ -119,10 +119,10 @@ pub enum OrderError {
     Refused(#[from] Refusal),
 }
 
-/// Orders the action: the job, its rows as they match now, and one audit row that says who ordered it. All of it exists
-/// once the transaction commits. What the actor may do to each row is asked when the job comes to it.
+/// Enqueues the action: the job, the rows that match now, and one audit row. What the actor may do to each row is
+/// checked when the job gets to it.
 ///
-/// One statement writes the rows, however many match: about three seconds for a million.
+/// One statement writes the rows, however many match; a million take about three seconds.
 pub async fn order(
     tx: &Tx,
     what: BulkAction,
@@ -159,7 +159,7 @@ pub async fn order(
     Ok(Ordered { job_id, rows })
 }
 
-/// Writes down the rows that a long job goes through; answers how many.
+/// Stores the rows of a long job; returns how many.
 pub(crate) async fn list(tx: &Tx, job_id: Uuid, objects: Objects) -> Result<u64, DbErr> {
     let words = match objects {
         Objects::Ids(ids) => ids.iter().map(ToString::to_string).collect(),
@@ -182,14 +182,14 @@ async fn list_selected(tx: &Tx, job_id: Uuid, select: SelectStatement) -> Result
         .expr(Expr::value(job_id))
         .expr(id_as_text(tx.get_database_backend()))
         .from_subquery(select, "chosen")
-        // SQLite reads the ON of an upsert as a join's without this.
+        // Without this SQLite takes the ON of the upsert for a join's.
         .and_where(Expr::value(true))
         .to_owned();
     let mut insert = items_insert();
     insert
         .select_from(selected)
         .map_err(|error| DbErr::Custom(error.to_string()))?;
-    // Many millions of rows may take longer than an answer is waited for.
+    // Many millions of rows may take longer than the time limit of a statement.
     let tx: &DatabaseTransaction = tx;
     Ok(tx.execute(&insert).await?.rows_affected())
 }
@@ -211,7 +211,7 @@ fn chunks(mut words: Vec<String>) -> impl Iterator<Item = Vec<String>> {
     })
 }
 
-/// SQLite keeps UUIDs as 16 bytes; people and PostgreSQL write them with hyphens.
+/// SQLite stores UUIDs as 16 bytes; people and PostgreSQL write them with hyphens.
 fn id_as_text(backend: DbBackend) -> SimpleExpr {
     Expr::cust(match backend {
         DbBackend::Postgres => "CAST(id AS text)",

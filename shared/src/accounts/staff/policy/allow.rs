@@ -1,4 +1,4 @@
-//! Asking the table about one object. Each is asked in the transaction of the act, of the row that is held for it.
+//! Questions to the table about one object. Ask in the transaction of the act, about the locked row.
 
 use sea_orm::{ConnectionTrait, DbErr, EntityTrait};
 
@@ -12,7 +12,7 @@ use crate::{
     foundation::entity::{api_key, user},
 };
 
-/// Why this may not be done to this account. One statement, only where it shuts a superuser out.
+/// Why this may not be done to this account. Costs a statement only if it ends a superuser's access.
 pub async fn user_refusal(
     conn: &impl ConnectionTrait,
     holder: &Holder,
@@ -26,7 +26,7 @@ pub async fn user_refusal(
     Ok(is_last.then_some(Refusal::LastSuperuser))
 }
 
-/// Why this person may not end the session of this account. One statement, except for superusers.
+/// Why this person may not end a session of this account. One statement, none for superusers.
 pub async fn session_refusal(
     conn: &impl ConnectionTrait,
     holder: &Holder,
@@ -35,8 +35,8 @@ pub async fn session_refusal(
     refusal_about(conn, holder, Act::EndSession, user_id).await
 }
 
-/// Why this may not be done to this key, or with these scopes: a key is as strong as whoever makes, changes or rotates it.
-/// Revoking one takes away only.
+/// Why this may not be done to this key, or with these scopes: whoever creates, changes or rotates a key could use it,
+/// so they need all its permissions. Revoking only takes away.
 #[must_use]
 pub fn key_refusal(holder: &Holder, act: Act, key: Option<&api_key::Model>, scopes: &[Scope]) -> Option<Refusal> {
     if let Some(refusal) = holder.refuses(act) {

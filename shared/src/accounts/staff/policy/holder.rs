@@ -1,4 +1,4 @@
-//! Whoever does something, with the rights they have now.
+//! An actor with their current rights.
 
 use std::collections::HashSet;
 
@@ -23,7 +23,7 @@ pub struct Holder {
 
 #[derive(Clone, Debug, PartialEq, Eq)]
 enum Who {
-    /// Usher itself: schedules, commands. It may do everything.
+    /// Usher itself: schedules and commands. It may do everything.
     System,
     Person {
         id: i64,
@@ -33,7 +33,7 @@ enum Who {
     Nobody,
 }
 
-/// An account as far as the table asks about it.
+/// What the table needs to know about an account.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Target {
     pub id: i64,
@@ -77,8 +77,8 @@ impl Holder {
         Self { who, permissions }
     }
 
-    /// An actor with the rights they have now: an order may be carried out long after it was given. A person must still be
-    /// staff who may sign in. Two statements at most.
+    /// An actor with their current rights, because a job may run long after it was ordered. A person must still be
+    /// staff and allowed to sign in. At most two statements.
     pub async fn of(conn: &impl ConnectionTrait, actor: &Actor) -> Result<Self, DbErr> {
         let id = match (actor.kind, actor.id) {
             (ActorKind::System, _) => return Ok(Self::system()),
@@ -111,13 +111,13 @@ impl Holder {
         matches!(self.who, Who::System | Who::Person { superuser: true, .. })
     }
 
-    /// Whether a role gives this permission, such as `users.change`. Superusers have all, keys none.
+    /// Whether they have this permission, such as `users.change`. Superusers have all, API keys none.
     #[must_use]
     pub fn may(&self, permission: &str) -> bool {
         self.is_superuser() || self.permissions.contains(permission)
     }
 
-    /// Why they may do this to nobody; none where they may.
+    /// Why they may not do this at all, if they may not.
     #[must_use]
     pub fn refuses(&self, act: Act) -> Option<Refusal> {
         let rule = act.rule();
@@ -128,13 +128,13 @@ impl Holder {
         (!may).then_some(Refusal::Permission(rule.permission))
     }
 
-    /// Why they may not do this to this account. That a superuser must be left is asked by [`super::user_refusal`].
+    /// Why they may not do this to this account. [`super::user_refusal`] also protects the last superuser.
     #[must_use]
     pub fn refuses_to(&self, act: Act, target: Target) -> Option<Refusal> {
         self.refuses(act).or_else(|| self.refuses_target(act, target))
     }
 
-    /// The same, of whom alone: for what is offered to somebody whose permissions are asked beside it.
+    /// The same without the permission, for callers that check it separately.
     #[must_use]
     pub fn refuses_target(&self, act: Act, target: Target) -> Option<Refusal> {
         let rule = act.rule();
@@ -149,12 +149,12 @@ impl Holder {
         } else if target.is_superuser {
             Some(Refusal::Superuser)
         } else {
-            // Whoever could move a colleague's address could take their rights with a password reset.
+            // Somebody who can change a colleague's address could take over their rights with a password reset.
             Some(Refusal::Staff)
         }
     }
 
-    /// A permission of these scopes that they do not hold.
+    /// A permission of these scopes that they don't have.
     #[must_use]
     pub fn lacks(&self, scopes: impl IntoIterator<Item = Scope>) -> Option<(Scope, &'static str)> {
         let needed = scopes

@@ -11,14 +11,14 @@ pub enum Refusal {
     Superuser,
     #[error("only superusers may change other members of staff")]
     Staff,
-    #[error("nobody acts for staff")]
+    #[error("staff cannot be impersonated")]
     NeverStaff,
-    #[error("nobody does this to themselves; ask a colleague")]
+    #[error("you cannot do this to your own account; ask a colleague")]
     Oneself,
-    #[error("this is the last active superuser; make another one first")]
+    #[error("this is the last active superuser; create another one first")]
     LastSuperuser,
-    #[error("the scope {0} takes the permission {1}, which you don't hold")]
+    #[error("the scope {0} needs the permission {1}, which you don't have")]
     Scope(&'static str, &'static str),
-    #[error("it takes a reason")]
+    #[error("enter a reason")]
     Reason,
 }

@@ -2,7 +2,7 @@
 
 use crate::{accounts::api_keys::Scope, audit::ObjectType};
 
-/// Something that is done to one object.
+/// An act on one object.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub enum Act {
     AddUser,
@@ -35,34 +35,34 @@ pub enum Act {
     DeleteSuppression,
 }
 
-/// Whether an act says why.
+/// Whether an act needs a reason.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum ReasonRule {
-    /// It is not asked for.
+    /// It isn't asked for.
     None,
     Optional,
-    /// By people; a service's key may leave it out.
+    /// Required of people; API keys may omit it.
     Required,
 }
 
-/// A line of the table.
+/// A row of the table.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Rule {
     pub object: ObjectType,
-    /// In the audit log, such as `lock`.
+    /// The action in the audit log, such as `lock`.
     pub word: &'static str,
-    /// What a person needs, such as `users.lock`.
+    /// The permission a person needs, such as `users.lock`.
     pub permission: &'static str,
-    /// What a key needs; none for what keys cannot do.
+    /// The scope an API key needs; none if keys cannot do this.
     pub scope: Option<Scope>,
     pub reason: ReasonRule,
     /// Whether the password must have been confirmed within the last minutes.
     pub fresh: bool,
     /// Whether people may do it to their own account.
     pub on_self: bool,
-    /// Whether the account cannot be signed in to afterwards, so that it must not be the last superuser's.
+    /// Whether it ends access to the account, so that it must not be the last superuser's.
     pub shuts_out: bool,
-    /// Whether it can be done to staff at all, by superusers.
+    /// Whether superusers can do it to staff.
     pub on_staff: bool,
 }
 
@@ -182,7 +182,7 @@ impl Act {
                 .fresh()
                 .not_oneself()
                 .never_staff(),
-            // What is cleared bounds the guesses of whoever sits at an open session.
+            // The failure count limits guesses by somebody who finds an open session.
             Self::ClearFailures => Rule::new(User, "clear_failures", "users.clear_failures").not_oneself(),
             Self::DeleteUser => Rule::new(User, "delete", "users.delete")
                 .key(Scope::UsersDelete)
@@ -205,7 +205,7 @@ impl Act {
         }
     }
 
-    /// The act that takes this permission.
+    /// The act that needs this permission.
     #[must_use]
     pub fn by_permission(permission: &str) -> Option<Self> {
         Self::ALL.into_iter().find(|act| act.rule().permission == permission)
