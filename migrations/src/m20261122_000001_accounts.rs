@@ -11,7 +11,7 @@ pub(crate) struct Migration;
 impl MigrationTrait for Migration {
     async fn up(&self, manager: &SchemaManager) -> Result<(), DbErr> {
         run(manager, UP).await?;
-        // Words inside a name are found by trigrams; SQLite scans, which its sizes bear.
+        // Words inside a name are found by trigrams; SQLite scans, which is fast enough at its sizes.
         run_either(
             manager,
             "CREATE EXTENSION IF NOT EXISTS pg_trgm;

@@ -1,4 +1,4 @@
-//! The job ledger with its attempts, schedules, queues and workers, and the mail log.
+//! The jobs table with attempts, schedules, queues and workers, and the mails.
 
 use sea_orm_migration::prelude::*;
 

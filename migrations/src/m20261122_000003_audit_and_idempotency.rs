@@ -1,4 +1,4 @@
-//! The audit log, which nobody can rewrite, and the answers kept for repeated requests.
+//! The audit log, which nobody can rewrite, and the responses kept for repeated requests.
 
 use sea_orm_migration::prelude::*;
 
@@ -20,7 +20,7 @@ impl MigrationTrait for Migration {
     }
 }
 
-// No foreign keys: the log outlives whoever it speaks of.
+// No foreign keys: the log outlives the accounts it mentions.
 const UP: &str = r"
 CREATE TABLE audit_log (
     id           {id},

@@ -1,4 +1,4 @@
-//! Why mail is not sent: a server that refuses us, addresses that do not exist. And which address a token is about.
+//! Why mail is held: a server that rejects it, addresses that don't exist. And the address that a token is about.
 
 use sea_orm_migration::prelude::*;
 

@@ -1,5 +1,5 @@
-//! Sessions of the API with refresh tokens, codes that stand in for a second factor, keys that are rotated, and
-//! accounts whose owners have asked for their end.
+//! API sessions with refresh tokens, recovery codes, rotated API keys, and accounts scheduled for deletion by their
+//! owners.
 
 use sea_orm_migration::prelude::*;
 

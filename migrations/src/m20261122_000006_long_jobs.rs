@@ -1,4 +1,4 @@
-//! Queues with limits, and what jobs over many rows work on and leave behind: their items and files.
+//! Queues with limits, and the items and files of jobs over many rows.
 
 use sea_orm_migration::prelude::*;
 

@@ -1,4 +1,4 @@
-//! Proof that the audit log is whole: each row carries its hash, and keyed seals chain the rows in batches.
+//! Tamper evidence for the audit log: each row has its hash, and keyed seals chain the rows in batches.
 
 use sea_orm_migration::prelude::*;
 
@@ -26,9 +26,9 @@ impl MigrationTrait for Migration {
     }
 }
 
-// Rows are sealed after they committed, not while they are written: a chain that every writer extends is a lock that
-// every writer waits for. A seal's number is one more than the last one's, so that two sealers cannot fork the chain;
-// it names its rows, because ids are given before commits and may become visible late.
+// Rows are sealed after their commit: a chain extended by every writer would be a lock that every writer waits for. A
+// seal's number is one more than the last one's, so that two sealers cannot fork the chain; it lists its rows, because
+// ids are assigned before the commit and may become visible late.
 const UP: &str = r"
 ALTER TABLE audit_log ADD COLUMN row_hash {bytes};
 

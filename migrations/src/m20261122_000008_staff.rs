@@ -1,4 +1,4 @@
-//! What staff have of their own: the columns they chose for each list, and the accounts they act for.
+//! What belongs to a member of staff: the columns they chose for each list, and the accounts they impersonate.
 
 use sea_orm_migration::prelude::*;
 
@@ -18,7 +18,7 @@ impl MigrationTrait for Migration {
     }
 }
 
-// Every request of staff asks for an impersonation that is open; there are none or a few among millions of sessions.
+// Every request of staff looks for an open impersonation; there are few among millions of sessions.
 const UP: &str = "
 CREATE TABLE chosen_columns (
     user_id bigint NOT NULL REFERENCES users (id) ON DELETE CASCADE,

@@ -1,5 +1,5 @@
-//! Lists of users that are narrowed by a status or by the beginning of an address are read and counted in the index
-//! alone: at a million users a count of ten thousand takes 2 ms in the place of 22.
+//! Lists of users filtered by status or by the beginning of an address are read and counted in the index alone: with a
+//! million users, counting ten thousand takes 2 ms instead of 22.
 
 use sea_orm_migration::prelude::*;
 
@@ -19,7 +19,7 @@ impl MigrationTrait for Migration {
     }
 }
 
-// The new unique index is there before the old one goes.
+// The new unique index is created before the old one is dropped.
 const UP_POSTGRES: &str = "
 CREATE INDEX users_status_created_idx ON users (status, created_at, id)
     WHERE status <> 'active' AND deleted_at IS NULL;

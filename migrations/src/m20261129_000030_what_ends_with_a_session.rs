@@ -1,4 +1,4 @@
-//! What was begun in a session and ends with it: an authenticator app that waits for its first code, and acting for a user.
+//! What was started in a session and ends with it: setting up an authenticator app, and impersonating a user.
 
 use sea_orm_migration::prelude::*;
 
@@ -18,7 +18,7 @@ impl MigrationTrait for Migration {
     }
 }
 
-// No reference: a factor outlives the session, and the release before this one leaves the columns as they are.
+// No foreign key: a factor outlives the session, and the previous release doesn't touch the columns.
 const UP: &str = "
 ALTER TABLE mfa_factors ADD COLUMN session_id {uuid};
 ALTER TABLE sessions ADD COLUMN impersonator_session_id {uuid};

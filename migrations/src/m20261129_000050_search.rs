@@ -1,5 +1,5 @@
-//! Users are found by any part of their name and address, whatever its letter case and accents: by one text that the
-//! programs make, since the two databases fold letters in different ways, and leave out different ones.
+//! Users are found by any part of their name and address, regardless of letter case and accents, in a text that the
+//! programs compute, because the two databases fold letters differently.
 
 use sea_orm_migration::prelude::*;
 
@@ -19,10 +19,10 @@ impl MigrationTrait for Migration {
     }
 }
 
-// Programs of the release before write a name without the text. What it said before is forgotten then, and the worker
-// makes it anew; until then the name itself is looked into. The index that they searched by goes, since both would cost
-// each sign-up their part: they find the same without it, by reading all names. What is pending of an index is read by each
-// search, so it is kept to a megabyte.
+// Programs of the previous release write a name without the text. The trigger then clears it and the worker computes it
+// again; until then the name itself is searched. Their old index is dropped, because each sign-up would pay for both;
+// they find the same without it, by reading all names. Each search reads the index's pending entries, so these are
+// limited to a megabyte.
 const UP_POSTGRES: &str = "
 ALTER TABLE users ADD COLUMN search_text text;
 CREATE INDEX users_search_text_idx ON users USING gin (search_text gin_trgm_ops)
@@ -46,8 +46,8 @@ DROP FUNCTION users_forget_search_text();
 ALTER TABLE users DROP COLUMN search_text;
 ";
 
-// The words of a row are indexed by the worker some minutes later, in the order of ids; a search reads the rows behind
-// the last one that was indexed. What is changed or removed before it is changed or removed in the index at once.
+// The worker indexes a row's words some minutes later, in the order of ids; a search reads the rows after the last
+// indexed one. Changes and deletions of indexed rows are applied to the index immediately.
 const UP_SQLITE: &str = "
 ALTER TABLE users ADD COLUMN search_text text;
 CREATE INDEX users_search_text_missing_idx ON users (id) WHERE search_text IS NULL;

@@ -1,5 +1,5 @@
-//! Forms of the admin that were sent: each does what it asks once, however often it is sent. And a version of a queue's
-//! limits, by which a stale form is told.
+//! Submitted forms of the admin, each of which takes effect once however often it is sent. And a version of a queue's
+//! limits, which reveals a stale form.
 
 use sea_orm_migration::prelude::*;
 

@@ -1,4 +1,4 @@
-//! Locks by their end: those that have ended are found to be taken off, and a list of locked users passes over them.
+//! Locks by their end: the worker finds expired ones to remove, and a list of locked users skips them.
 
 use sea_orm_migration::prelude::*;
 

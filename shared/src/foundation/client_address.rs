@@ -1,5 +1,5 @@
-//! Who is really calling, when trusted proxies stand in between. What cannot be understood is never guessed: the request
-//! then counts as that of the nearest hop that was, so that nobody chooses the address that they are limited by.
+//! The client's address behind trusted proxies. What cannot be parsed is never guessed: the request then counts as that
+//! of the nearest parsed hop, so that nobody can choose the address they are limited by.
 
 use std::{
     borrow::Cow,
@@ -8,8 +8,7 @@ use std::{
 
 use ipnet::IpNet;
 
-/// What proxies said: the lines of their headers, in the order sent, as they came. One that is left out because it is no
-/// text could be the one that counts.
+/// The proxies' header lines, as sent and in order. A line omitted because it is not text could be the one that counts.
 #[derive(Clone, Debug, Default)]
 pub struct Forwarding<'a> {
     /// `X-Forwarded-For`.
@@ -18,21 +17,21 @@ pub struct Forwarding<'a> {
     pub forwarded: Vec<&'a [u8]>,
 }
 
-/// Where a request comes from.
+/// The origin of a request.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Client {
     pub address: IpAddr,
-    /// What a trusted proxy said and was not understood.
+    /// The header of a trusted proxy that could not be parsed.
     pub unread: Option<Unread>,
 }
 
-/// Which header was not understood.
+/// Which header could not be parsed.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Unread {
     XForwardedFor,
     Forwarded,
-    /// Both are there and name different clients. A proxy writes one of them and lets the other through, so that one is the
-    /// client's own words, and nobody can tell which.
+    /// Both are present and name different clients. A proxy sets one of them and passes the other through from the
+    /// client, and nobody can tell which.
     Both,
 }
 
@@ -49,8 +48,8 @@ impl Unread {
     }
 }
 
-/// The client's address: the peer, or, when the peer is a trusted proxy, the last address of its header that no trusted
-/// proxy has. What an untrusted peer claims is ignored.
+/// The client's address: the peer or, if the peer is a trusted proxy, the last address in its header that isn't a
+/// trusted proxy's. Ignores headers of untrusted peers.
 #[must_use]
 pub fn client_address(peer: IpAddr, forwarding: &Forwarding<'_>, trusted: &[IpNet]) -> Client {
     let peer = peer.to_canonical();
@@ -83,13 +82,13 @@ pub fn client_address(peer: IpAddr, forwarding: &Forwarding<'_>, trusted: &[IpNe
     }
 }
 
-/// All hops of a header, the nearest first; none for one that is not understood.
+/// All hops of a header, nearest first; none for one that cannot be parsed.
 fn hops(lines: &[&[u8]], read: fn(&str) -> Vec<Option<IpAddr>>) -> Vec<Option<IpAddr>> {
     let lines = lines.iter().rev();
     lines.flat_map(|line| read(&String::from_utf8_lossy(line))).collect()
 }
 
-/// `X-Forwarded-For`, from its end; empty elements are no hops (RFC 9110 §5.6.1.2).
+/// `X-Forwarded-For`, from its end; empty elements are skipped (RFC 9110 §5.6.1.2).
 fn addresses(line: &str) -> Vec<Option<IpAddr>> {
     let hops = line.rsplit(',').map(str::trim).filter(|hop| !hop.is_empty());
     hops.map(|hop| {
@@ -99,8 +98,8 @@ fn addresses(line: &str) -> Vec<Option<IpAddr>> {
     .collect()
 }
 
-/// `Forwarded`, from its end. A line that is malformed anywhere is not understood at all: an open quote of the client's
-/// could hold what the proxy has added.
+/// `Forwarded`, from its end. A line that is malformed anywhere is rejected as a whole: an open quote from the client
+/// could swallow what the proxy added.
 fn nodes(line: &str) -> Vec<Option<IpAddr>> {
     let Some(mut elements) = elements(line) else {
         return vec![None];
@@ -141,7 +140,7 @@ fn elements(line: &str) -> Option<Vec<Option<IpAddr>>> {
     }
 }
 
-/// A token or a quoted text, and what follows it. Addresses that a proxy forgot to quote are let pass.
+/// A token or a quoted string, and what follows it. Accepts addresses that a proxy forgot to quote.
 fn value(text: &str) -> Option<(Cow<'_, str>, &str)> {
     let Some(quoted) = text.strip_prefix('"') else {
         let end = text.find([';', ',', ' ', '\t', '"']).unwrap_or(text.len());
@@ -157,8 +156,8 @@ fn value(text: &str) -> Option<(Cow<'_, str>, &str)> {
     }
 }
 
-/// An address, perhaps with a port; IPv6 then in brackets, perhaps with a zone. None for `unknown` and for hidden names
-/// (RFC 7239 §6).
+/// An address, optionally with a port, for which IPv6 needs brackets, or with a zone. None for `unknown` and obfuscated
+/// names (RFC 7239 §6).
 fn address(text: &str) -> Option<IpAddr> {
     if let Some((inside, port)) = text.strip_prefix('[').and_then(|rest| rest.split_once(']')) {
         let is_good = port.is_empty() || port.strip_prefix(':').is_some_and(is_port);
@@ -177,7 +176,7 @@ fn ipv6(text: &str) -> Option<IpAddr> {
     Some(IpAddr::V6(address).to_canonical())
 }
 
-/// A number, or a hidden one.
+/// A number, or an obfuscated name.
 fn is_port(text: &str) -> bool {
     let is_number = text.len() <= 5 && text.bytes().all(|byte| byte.is_ascii_digit()) && text.parse::<u16>().is_ok();
     is_number || text.strip_prefix('_').is_some_and(|name| !name.is_empty())
@@ -292,7 +291,7 @@ mod tests {
             let line = format!("for=198.51.100.1, {strange}, for=10.0.0.2");
             assert_eq!(ask("10.0.0.1", &[], &[&line]), near, "{line}");
         }
-        // A quote that the client opens swallows what the proxy adds to the line: nothing of it is believed.
+        // A quote that the client opens swallows what the proxy adds to the line, so nothing of it is trusted.
         for forged in [
             "for=6.6.6.6;by=\", for=198.51.100.1",
             "for=6.6.6.6;by=\", for=\"[2001:db8::1]:80\"",

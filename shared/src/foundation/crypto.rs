@@ -1,4 +1,4 @@
-//! Hashes, signatures and sealing over `ring`, so that no room picks algorithms of its own.
+//! Hashes, signatures and encryption with `ring`, so that no service picks its own algorithms.
 
 use std::{fmt, iter, sync::Arc};
 
@@ -11,11 +11,10 @@ use ring::{
 
 /// The secret of this installation (`SECRET_KEY`): at least 32 bytes, never shown.
 ///
-/// Each use derives a key of its own by HKDF (RFC 5869), so that a value made for one purpose is
-/// worth nothing for another.
+/// Each purpose derives its own key by HKDF (RFC 5869), so that a value made for one purpose is useless for another.
 ///
-/// While it is replaced there are older keys beside it (`SECRET_KEY_OLD`): the newest alone signs and seals, and what
-/// any of them made is accepted.
+/// While it is being replaced there are older keys as well (`SECRET_KEY_OLD`): only the newest signs and seals, and
+/// values made with any of them are accepted.
 #[derive(Clone)]
 pub struct SecretKey {
     newest: hkdf::Prk,
@@ -46,7 +45,7 @@ impl SecretKey {
         })
     }
 
-    /// This key, with others whose work is accepted as well.
+    /// This key, and others whose values are accepted as well.
     #[must_use]
     pub fn accepting(self, others: impl IntoIterator<Item = Self>) -> Self {
         Self {
@@ -55,19 +54,19 @@ impl SecretKey {
         }
     }
 
-    /// Why it may be guessed, where its bytes do not look like random ones.
+    /// Why it may be guessable, if its bytes don't look random.
     #[must_use]
     pub fn weakness(&self) -> Option<&'static str> {
         self.weakness
     }
 
-    /// Whether there are older keys beside this one.
+    /// Whether there are older keys.
     #[must_use]
     pub fn is_being_replaced(&self) -> bool {
         !self.older.is_empty()
     }
 
-    /// A new random key in base64, for a file or a variable.
+    /// A new random key in base64.
     #[must_use]
     pub fn generate_base64() -> String {
         STANDARD.encode(random::<48>())
@@ -79,19 +78,19 @@ impl SecretKey {
         signature(&self.newest, purpose, message)
     }
 
-    /// What [`Self::sign`] gives or has given under any of the keys, the newest first; for what is looked up by it.
+    /// The signatures by each of the keys, newest first; for lookups by signature.
     pub fn signatures(&self, purpose: &str, message: &[u8]) -> impl Iterator<Item = [u8; 32]> {
         self.keys().map(move |key| signature(key, purpose, message))
     }
 
-    /// Whether the tag is this message's, compared in constant time.
+    /// Whether this is the message's signature, compared in constant time.
     #[must_use]
     pub fn verify(&self, purpose: &str, message: &[u8], tag: &[u8]) -> bool {
         self.keys()
             .any(|key| hmac::verify(&hmac_key(key, purpose), message, tag).is_ok())
     }
 
-    /// Encrypts and authenticates with AES-256-GCM; the random nonce stands in front.
+    /// Encrypts and authenticates with AES-256-GCM; the random nonce comes first.
     #[must_use]
     pub fn seal(&self, purpose: &str, plain: &[u8]) -> Vec<u8> {
         let nonce = random::<NONCE_LEN>();
@@ -102,13 +101,13 @@ impl SecretKey {
         [&nonce[..], &sealed].concat()
     }
 
-    /// Opens what [`Self::seal`] made for the same purpose; none when it was changed or is a strange key's.
+    /// Opens what [`Self::seal`] made for the same purpose; none if it was changed or made with another key.
     #[must_use]
     pub fn open(&self, purpose: &str, sealed: &[u8]) -> Option<Vec<u8>> {
         self.keys().find_map(|key| open(key, purpose, sealed))
     }
 
-    /// What an older key sealed, sealed anew by the newest. None where it is already, or where no key opens it.
+    /// Seals again with the newest key what an older key sealed. None if the newest did, or if no key opens it.
     #[must_use]
     pub fn reseal(&self, purpose: &str, sealed: &[u8]) -> Option<Vec<u8>> {
         if open(&self.newest, purpose, sealed).is_some() {
@@ -117,14 +116,14 @@ impl SecretKey {
         Some(self.seal(purpose, &self.open(purpose, sealed)?))
     }
 
-    /// The newest first.
+    /// Newest first.
     fn keys(&self) -> impl Iterator<Item = &hkdf::Prk> {
         iter::once(&self.newest).chain(&*self.older)
     }
 }
 
-/// What tells written and repeated bytes from random ones. 32 random bytes practically never have fewer than 20
-/// different ones; hexadecimal digits of a random value are random enough.
+/// Detects text and repeated bytes. 32 random bytes practically never have fewer than 20 different values; hexadecimal
+/// digits of a random value are random enough.
 fn weakness(bytes: &[u8]) -> Option<&'static str> {
     let mut seen = [false; 256];
     for byte in bytes {
@@ -134,9 +133,9 @@ fn weakness(bytes: &[u8]) -> Option<&'static str> {
     if bytes.iter().all(u8::is_ascii_hexdigit) && different >= 10 {
         None
     } else if bytes.iter().all(|byte| byte.is_ascii_graphic() || *byte == b' ') {
-        Some("it is text that somebody wrote, not random bytes")
+        Some("it is text, not random bytes")
     } else if different < 20 {
-        Some("its bytes repeat, they are not random")
+        Some("its bytes repeat, so they are not random")
     } else {
         None
     }
@@ -187,13 +186,13 @@ pub fn sha256(bytes: &[u8]) -> [u8; 32] {
         .unwrap_or([0; 32])
 }
 
-/// Whether two byte strings are equal, in time that tells nothing of where they differ.
+/// Whether two byte strings are equal, in time that doesn't depend on where they differ.
 #[must_use]
 pub fn same(a: &[u8], b: &[u8]) -> bool {
     sha256(a) == sha256(b)
 }
 
-/// Random bytes of the operating system's generator.
+/// Random bytes from the operating system.
 #[must_use]
 pub fn random<const N: usize>() -> [u8; N] {
     let mut bytes = [0; N];

@@ -1,9 +1,11 @@
-//! Comma-separated values (RFC 4180), for spreadsheets that people trust too much: what we write never runs as a
-//! formula there, and what they write is read whatever they made of it.
+//! Comma-separated values (RFC 4180) for spreadsheets: what we write never runs as a formula there, and what any of
+//! them saves can be read. The `csv` crate (1.4) cannot replace it: it reads a quotation that never ends without an
+//! error, counts lines by `\n` alone, takes separators of one byte only, and doesn't quote `;` and tabs, at which other
+//! spreadsheets would start a new cell.
 
 use std::{borrow::Cow, fmt::Write};
 
-/// The first record of a file, behind the mark by which spreadsheets know UTF-8.
+/// The first record of a file, after the byte order mark that tells spreadsheets it is UTF-8.
 pub fn write_head<'a>(to: &mut String, columns: impl IntoIterator<Item = &'a str>) {
     to.push(MARK);
     write_record(to, columns);
@@ -32,8 +34,8 @@ fn write_field(to: &mut String, field: &str) {
     }
 }
 
-/// Whatever a spreadsheet would run as a formula gets an apostrophe in front (OWASP, "CSV Injection"): the field, and
-/// what follows a character at which a spreadsheet with another separator than ours would begin a new cell.
+/// Puts an apostrophe before whatever a spreadsheet would run as a formula (OWASP, "CSV Injection"): at the start of
+/// the field, and after a character at which a spreadsheet with another separator would start a new cell.
 fn guarded(field: &str) -> Cow<'_, str> {
     if is_number(field) {
         return field.into();
@@ -54,7 +56,7 @@ fn guarded(field: &str) -> Cow<'_, str> {
     (text + &field[from..]).into()
 }
 
-/// The field that [`guarded`] has made this of.
+/// The inverse of [`guarded`].
 fn unguarded(field: String) -> String {
     let guards: Vec<usize> = starts(&field)
         .filter(|start| {
@@ -69,20 +71,20 @@ fn unguarded(field: String) -> String {
     text
 }
 
-/// Where a spreadsheet may begin a cell.
+/// Where a spreadsheet may start a cell.
 fn starts(field: &str) -> impl Iterator<Item = usize> {
     let behind = field.match_indices([';', '\t', '\n', '\r']).map(|(at, _)| at + 1);
     std::iter::once(0).chain(behind)
 }
 
-/// Also behind quotation marks and blanks, and behind apostrophes: one of these would be taken for the guard, so they
-/// get another.
+/// Also after quotation marks and spaces, and after apostrophes, which get another so that they are not taken for the
+/// guard.
 fn would_run(cell: &str, start: usize) -> bool {
     let begins = cell.trim_start_matches(['\'', '"', ' ']);
     begins.starts_with(['=', '+', '-', '@', '＝', '＋', '－', '＠']) || (start == 0 && begins.starts_with(['\t', '\r']))
 }
 
-/// A number is no formula, also when it is negative.
+/// A number is not a formula, even if it is negative.
 fn is_number(field: &str) -> bool {
     let digits = field.strip_prefix('-').unwrap_or(field);
     digits.starts_with(|c: char| c.is_ascii_digit()) && digits.parse::<f64>().is_ok()
@@ -113,14 +115,14 @@ pub fn decode(bytes: &[u8]) -> Result<Cow<'_, str>, &'static str> {
     }
 }
 
-/// A field that was quoted and does not end.
+/// A quoted field that never ends.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
 #[error("the quotation mark that opens in line {0} is never closed")]
 pub struct Unclosed(pub usize);
 
-/// The records of a text, each with the number of its first line, from 1 on. Empty lines are passed over; the separator
-/// is the one that a line `sep=;` in front names, else a comma, a semicolon or a tab, whichever the first line that has
-/// anything in it has most of.
+/// The records of a text, each with the number of its first line, counted from 1. Skips empty lines. The separator is
+/// the one named by a first line such as `sep=;`, or else the comma, semicolon or tab that is most frequent in the
+/// first line with content.
 #[derive(Debug)]
 pub struct Records<'a> {
     rest: std::iter::Peekable<std::str::Chars<'a>>,
@@ -132,7 +134,7 @@ pub struct Records<'a> {
 
 const SEPARATORS: [char; 3] = [',', ';', '\t'];
 
-/// What a spreadsheet writes in front to name the separator: `sep=;`, alone in the first line.
+/// The separator that a spreadsheet names in the first line: `sep=;`.
 fn named_separator(line: &str) -> Option<char> {
     let line = line.trim_matches([' ', '"']);
     let named = line.get(..4).filter(|word| word.eq_ignore_ascii_case("sep="))?;
@@ -142,7 +144,7 @@ fn named_separator(line: &str) -> Option<char> {
         .then_some(separator)
 }
 
-/// Of two that are as frequent, the one that is named first.
+/// Of two that are equally frequent, the first in the list.
 fn most_frequent(line: &str) -> char {
     let count = |separator: &char| line.matches(*separator).count();
     SEPARATORS.into_iter().rev().max_by_key(count).unwrap_or(',')

@@ -1,13 +1,13 @@
-//! Takes secrets out of text that people read: tokens wherever they stand, and what a link carries. What is left says
-//! that something was there.
+//! Removes secrets from text that people read: tokens anywhere, and the query and fragment of links. A mark shows where
+//! something was removed.
 
 use std::borrow::Cow;
 
 use crate::foundation::token::TokenKind;
 
-/// In the place of what was taken out.
+/// Replaces what was removed.
 const GAP: char = '…';
-/// Characters behind a prefix from which on they are no hint but the token, or most of it.
+/// From this many characters after the prefix on it is no hint but the token, or most of it.
 const TELLING: usize = 16;
 
 const KINDS: [TokenKind; 6] = [
@@ -19,7 +19,7 @@ const KINDS: [TokenKind; 6] = [
     TokenKind::MfaChallenge,
 ];
 
-/// The text with every token cut down to its prefix. The beginning of a key, by which people know it, stays.
+/// The text with every token reduced to its prefix. Keeps hints, the beginning of a key that people recognize it by.
 #[must_use]
 pub fn tokens(text: &str) -> Cow<'_, str> {
     let mut cut = String::new();
@@ -36,7 +36,7 @@ pub fn tokens(text: &str) -> Cow<'_, str> {
     Cow::Owned(cut)
 }
 
-/// Where what follows the prefix of the first token begins, and how long it is.
+/// Start and length of what follows the first token's prefix.
 fn next_token(text: &str) -> Option<(usize, usize)> {
     let found = KINDS.iter().filter_map(|kind| {
         let prefix = kind.prefix();
@@ -53,8 +53,8 @@ fn next_token(text: &str) -> Option<(usize, usize)> {
     found.min()
 }
 
-/// The text without its tokens, and without whatever stands behind the `?` or `#` of a web address: what a mail's link
-/// does, it does by that. Of HTML it takes the same.
+/// The text without tokens, and without what follows `?` or `#` in web addresses, which is where mailed links have
+/// their secrets. Also works on HTML.
 #[must_use]
 pub fn links(text: &str) -> String {
     let mut cut = String::with_capacity(text.len());

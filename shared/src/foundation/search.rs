@@ -1,4 +1,4 @@
-//! Conditions on text that an index answers: a word anywhere in a text, and what a text begins with.
+//! Indexed conditions on text: a word anywhere in it, and its beginning.
 
 mod fold;
 
@@ -11,15 +11,15 @@ pub use fold::folded;
 
 use crate::foundation::rules::Email;
 
-/// Letters that an index of trigrams needs.
+/// The letters that a trigram index needs.
 const TRIGRAM: usize = 3;
 
-/// Behind the name, and before the address, in a stored text.
+/// Separates name and address in a stored text.
 const ADDRESS: char = '\u{1}';
-/// Before the address with its domain in Unicode, its accents kept, where that differs from the stored one.
+/// Precedes the address with its domain in Unicode and its accents, if that differs from the stored one.
 const UNICODE_ADDRESS: char = '\u{2}';
 
-/// The text by which somebody is found, as it is stored: the name, then the address.
+/// The stored text that a user is found by: the name, then the address.
 #[must_use]
 pub fn text_of(name: &str, email: &str) -> String {
     let shown = Email::shown(email);
@@ -31,23 +31,23 @@ pub fn text_of(name: &str, email: &str) -> String {
     text
 }
 
-/// A column that holds [`folded`] text, with a blank before it, and the index that finds parts of it.
+/// A column with [`folded`] text after a space, and the index that finds parts of it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Folded {
     pub table: &'static str,
     pub column: &'static str,
-    /// The table of SQLite's full-text search over that column. The newest rows may not be in it yet.
+    /// The SQLite full-text table of that column. It may not have the newest rows yet.
     pub words: &'static str,
 }
 
-/// How users are found.
+/// The search of users.
 pub const USERS: Folded = Folded {
     table: "users",
     column: "search_text",
     words: "users_search",
 };
 
-/// The part of a stored text in which a word is looked for.
+/// The part of a stored text to search.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Part {
     All,
@@ -56,9 +56,9 @@ pub enum Part {
 }
 
 impl Folded {
-    /// The word anywhere in the text, whatever its letter case and accents. One of two letters, or of one Chinese,
-    /// Japanese or Korean character, is looked for where a word of the text starts, so that an index finds it. `unfolded`
-    /// are columns that are looked into where the text is not there yet.
+    /// The word anywhere in the text, regardless of letter case and accents. A word of two letters, or of one Chinese,
+    /// Japanese or Korean character, is only found at the start of a word, so that an index can be used. `unfolded` are
+    /// the columns to search while the text is missing.
     #[must_use]
     pub fn holds(&self, backend: DbBackend, part: Part, word: &str, unfolded: &[&'static str]) -> Condition {
         let needle = needle(word);
@@ -87,7 +87,8 @@ impl Folded {
         self.found(backend, &needle, pattern).add(not_yet)
     }
 
-    /// The address in Unicode begins so, where that is another than the stored one: accents matter, letter case does not.
+    /// The address in Unicode starts with the prefix, if it differs from the stored one: accents matter, letter case
+    /// doesn't.
     #[must_use]
     pub fn address_starts_with(&self, backend: DbBackend, prefix: &str) -> Condition {
         let needle = format!("{UNICODE_ADDRESS}{}", Email::shown_key(prefix));
@@ -99,7 +100,7 @@ impl Folded {
         Expr::col((Alias::new(self.table), Alias::new(self.column)))
     }
 
-    /// Any of what it holds; each names one index, which is as far as SQLite looks.
+    /// Alternatives that each use one index, because SQLite uses only one.
     fn found(&self, backend: DbBackend, needle: &str, pattern: String) -> Condition {
         let like = self.text().like(LikeExpr::new(pattern).escape('\\'));
         if backend != DbBackend::Sqlite || needle.chars().count() < TRIGRAM {
@@ -115,7 +116,7 @@ impl Folded {
     }
 }
 
-/// What is looked for: the folded word, with a blank before it if it is too short to be found within another.
+/// The search term: the folded word, after a space if it is too short to be found inside another.
 fn needle(word: &str) -> String {
     let word = match word.to_ascii_lowercase().contains("xn--") {
         true => Email::shown(word),
@@ -128,13 +129,13 @@ fn needle(word: &str) -> String {
     }
 }
 
-/// Whether the text holds the word, as [`Folded::holds`] would say: for a few rows that are at hand.
+/// Whether the text contains the word by the rule of [`Folded::holds`], for rows already loaded.
 #[must_use]
 pub fn is_in(text: &str, word: &str) -> bool {
     format!(" {}", folded(text)).contains(&needle(word))
 }
 
-/// The text begins with the prefix, byte for byte. For columns that are collated bytewise.
+/// The text starts with the prefix, byte by byte. For columns with bytewise collation.
 #[must_use]
 pub fn starts_with(column: impl IntoColumnRef, prefix: &str) -> Condition {
     let column = Expr::col(column);
@@ -156,7 +157,7 @@ fn escaped(word: &str) -> String {
     text
 }
 
-/// The first text that comes after all that begin with the prefix; none when nothing does.
+/// The first text after all that start with the prefix; none if there is none.
 fn after_prefix(prefix: &str) -> Option<String> {
     let mut text = prefix.to_owned();
     while let Some(last) = text.pop() {

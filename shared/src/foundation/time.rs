@@ -1,25 +1,25 @@
-//! The one clock of the application.
+//! The application's clock.
 
 use chrono::{DateTime, SecondsFormat, SubsecRound, Utc};
 use uuid::Uuid;
 
-/// The time now, in whole microseconds: what PostgreSQL keeps, so that a value read back equals the one written.
+/// The current time in whole microseconds, which is PostgreSQL's precision, so that a value read back equals the one
+/// written.
 #[must_use]
 #[expect(clippy::disallowed_methods, reason = "the one place that asks the clock")]
 pub fn now() -> DateTime<Utc> {
     Utc::now().trunc_subsecs(6)
 }
 
-/// A time as everything that leaves the program writes it: RFC 3339 in UTC, always with six digits of a second, so that
-/// texts sort as times do and no reader meets a second form.
+/// The text form of a time everywhere outside the program: RFC 3339 in UTC, always with six decimals, so that texts
+/// sort like times and there is only one form.
 #[must_use]
 pub fn rfc3339(at: DateTime<Utc>) -> String {
     at.to_rfc3339_opts(SecondsFormat::Micros, true)
 }
 
-/// The least UUIDv7 that can have been made at a time or later (RFC 9562 §5.7: its first 48 bits are Unix milliseconds), so
-/// that rows are found by time through the index of their ids. A time before 1970 is taken
-/// for 1970, one after 10889 for 10889.
+/// The smallest UUIDv7 of this time (RFC 9562 §5.7: its first 48 bits are Unix milliseconds), to find rows by time
+/// through the index of their ids. Clamped to 1970 and 10889.
 #[must_use]
 pub fn first_id(at: DateTime<Utc>) -> Uuid {
     let millis = u64::try_from(at.timestamp_millis())

@@ -1,5 +1,5 @@
-//! Secrets that people carry: `<prefix>_<30 base62>_<6 base62>`, the last part a CRC-32 of the rest.
-//! The checksum spares a query for typos and lets secret scanners match without false alarms.
+//! Tokens: `<prefix>_<30 base62>_<6 base62>`, the last part a CRC-32 of the rest. The checksum saves a query for typos
+//! and lets secret scanners match without false positives.
 
 use std::fmt;
 
@@ -9,16 +9,16 @@ const BASE62: &[u8; 62] = b"0123456789ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnop
 const RANDOM_CHARS: usize = 30;
 const CHECK_CHARS: usize = 6;
 
-/// What a token opens; its prefix tells.
+/// What a token is for, shown by its prefix.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum TokenKind {
     ApiKey,
     Access,
     Refresh,
-    /// Sent in a mail, used once.
+    /// Sent by mail, single-use.
     Mail,
     AdminSession,
-    /// Stands between password and second factor, used once.
+    /// Between password and second factor, single-use.
     MfaChallenge,
 }
 
@@ -36,7 +36,7 @@ impl TokenKind {
     }
 }
 
-/// A well-formed token: about 178 bits of randomness. It is stored as its SHA-256 only.
+/// A well-formed token with about 178 bits of randomness. Only its SHA-256 is stored.
 #[derive(Clone, PartialEq, Eq)]
 pub struct Token(String);
 
@@ -52,7 +52,7 @@ impl Token {
         Self::derive(kind, random())
     }
 
-    /// The token that these bytes stand for: the same bytes, the same token. They must be as good as random.
+    /// The token of these bytes: the same bytes, the same token. They must be as good as random.
     ///
     /// The remainder by 62^30 of a 256-bit number favours no token by more than 2^-77.
     #[must_use]
@@ -66,7 +66,7 @@ impl Token {
         Self(token)
     }
 
-    /// Takes a token of this kind whose shape and checksum are right; anything else is none, without a query.
+    /// Parses a token of this kind whose format and checksum are right; none otherwise, without a query.
     #[must_use]
     pub fn parse(kind: TokenKind, text: &str) -> Option<Self> {
         let rest = text.strip_prefix(kind.prefix())?.strip_prefix('_')?;
@@ -82,20 +82,20 @@ impl Token {
         &self.0
     }
 
-    /// What is stored and looked up.
+    /// The hash that is stored and looked up.
     #[must_use]
     pub fn hash(&self) -> Vec<u8> {
         sha256(self.0.as_bytes()).to_vec()
     }
 
-    /// The first characters, by which people tell their keys apart.
+    /// The first characters, which people recognize their keys by.
     #[must_use]
     pub fn hint(&self) -> String {
         self.0[..8].to_owned()
     }
 }
 
-/// Divides a big-endian number and answers the remainder.
+/// Divides a big-endian number and returns the remainder.
 fn divide_by_62(number: &mut [u8]) -> usize {
     let mut remainder = 0_u16;
     for digit in number {

@@ -1,4 +1,4 @@
-//! Users, their tokens and keys, and the log of what was done to them.
+//! Users, their tokens and keys, and their audit log.
 
 use std::net::IpAddr;
 

@@ -1,4 +1,4 @@
-//! What a claim costs in a long queue, whatever PostgreSQL knows of it.
+//! What a claim costs in a long queue, whatever PostgreSQL's statistics.
 
 use std::time::Duration;
 
@@ -37,7 +37,7 @@ fn claiming_and_completing_reads_no_more_than_the_jobs_meant() {
             ..PoolOptions::default()
         };
         let db = connect(db.url(), &options).await.unwrap();
-        // No statistics: in a queue they are always late.
+        // No statistics: in a queue they are always stale.
         db.execute_unprepared(
             "ALTER TABLE jobs SET (autovacuum_enabled = false);
              INSERT INTO jobs (id, queue, kind, payload, run_at, next_dispatch_at, created_at)

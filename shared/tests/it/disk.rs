@@ -1,4 +1,4 @@
-//! A disk without room is told from everything else that can go wrong.
+//! A full disk is distinguished from other errors.
 
 use sea_orm::ConnectionTrait;
 use usher_shared::foundation::db::{PoolOptions, connect, is_disk_full};

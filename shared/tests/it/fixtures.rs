@@ -1,4 +1,4 @@
-//! What the tests stand on: a ledger over a test's own database, and a job to put in it.
+//! What the tests use: a job store on a test's own database, and a job for it.
 
 use std::time::Duration;
 
@@ -33,7 +33,7 @@ pub fn queues() -> Vec<String> {
     vec!["notes".to_owned()]
 }
 
-/// A ledger whose wake-ups stay in this process.
+/// A job store whose wake-ups stay in this process.
 pub async fn job_store(db: &TestDb) -> JobStore {
     JobStore::new(db.connect().await, jobs::connect(None, true))
 }
@@ -59,7 +59,7 @@ pub async fn wake_up(job_store: &JobStore, id: Uuid) -> WakeUp {
     WakeUp::of(&read(job_store, id).await)
 }
 
-/// Claims what is due in the jobs table, hinted or not.
+/// Claims what is due in the jobs table, with or without a wake-up.
 pub async fn claim_due(job_store: &JobStore, limit: usize) -> Vec<job::Model> {
     let (queues, place) = (queues(), &mut QueueCursors::default());
     let claim = job_store.claim_due(&queues, Due::All, limit, "w", LEASE, place);

@@ -1,4 +1,4 @@
-//! Hints through real Redis: bounded, by priority, and back after an outage.
+//! Wake-ups through real Redis: bounded, by priority, and back after an outage.
 
 use std::time::Duration;
 

@@ -1,20 +1,20 @@
-//! The columns of an entity by name, for statements that are written by hand.
+//! Columns of an entity, for hand-written statements.
 
 use sea_orm::{
     ColumnTrait, ConnectionTrait, DbBackend, EntityTrait, IdenStatic, Iterable, Value,
     sea_query::{Expr, ExprTrait, SimpleExpr, ValueType, extension::postgres::PgFunc},
 };
 
-/// What a statement asks for in the place of `*`. PostgreSQL refuses a prepared statement whose answer has grown a column
-/// since, on each connection until it is closed: a step of the schema that only adds would stop every process that runs.
+/// The columns that a statement lists instead of `*`. PostgreSQL rejects a prepared statement whose result has gained a
+/// column, on each open connection: a migration that only adds a column would break every running process.
 #[must_use]
 pub fn columns<E: EntityTrait>() -> String {
     let names: Vec<_> = E::Column::iter().map(|column| column.as_str()).collect();
     names.join(", ")
 }
 
-/// Rows whose column is one of these values. On PostgreSQL they are one parameter, so that a statement is prepared
-/// once for any number of them.
+/// Rows whose column is one of these values. On PostgreSQL they are one parameter, so that the statement is prepared
+/// once for any number of values.
 pub fn any_of<C, V>(conn: &impl ConnectionTrait, column: C, values: Vec<V>) -> SimpleExpr
 where
     C: ColumnTrait,

@@ -1,5 +1,5 @@
-//! Which comes first: the time limit of an operation, or the commit of what it changes. One that is cut off while its
-//! commit is under way would be answered as failed although it took effect.
+//! Decides which comes first: an operation's time limit or its commit. An operation cut off during its commit would be
+//! reported as failed although it took effect.
 
 use std::{
     pin::pin,
@@ -17,33 +17,33 @@ tokio::task_local! {
 }
 
 const OPEN: u8 = 0;
-/// A commit went through, so the operation may have taken effect.
+/// A commit passed, so the operation may have taken effect.
 const PASSED: u8 = 1;
-/// Nothing is committed any more.
+/// Nothing is committed from now on.
 const CLOSED: u8 = 2;
 
-/// What the commits of one operation have to pass. Cheap to clone.
+/// The gate that an operation's commits must pass. Cheap to clone.
 #[derive(Clone, Debug, Default)]
 pub struct CommitGate(Arc<AtomicU8>);
 
 impl CommitGate {
-    /// The gate of the operation that this task works on.
+    /// The gate of this task's operation.
     #[must_use]
     pub fn current() -> Option<Self> {
         CURRENT.try_with(Self::clone).ok()
     }
 
-    /// Runs a future whose commits have to pass this gate.
+    /// Runs a future whose commits must pass this gate.
     pub async fn scope<F: Future>(self, future: F) -> F::Output {
         CURRENT.scope(self, future).await
     }
 
-    /// Lets a commit pass; false once the gate is closed.
+    /// Lets a commit pass; false if the gate is closed.
     pub(crate) fn pass(&self) -> bool {
         self.turn_to(PASSED)
     }
 
-    /// Keeps every commit from now on from happening; false when one has passed.
+    /// Prevents all further commits; false if one has passed.
     pub(crate) fn close(&self) -> bool {
         self.turn_to(CLOSED)
     }
@@ -56,16 +56,16 @@ impl CommitGate {
     }
 }
 
-/// Why an operation has no answer.
+/// Why an operation has no result.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Cut {
-    /// Its time was over before it committed anything, so nothing of it happens.
+    /// Its time was up before it committed anything, so it has no effect.
     BeforeCommit,
-    /// A commit was under way and nobody heard of it within 30 s more.
+    /// A commit was under way, and its outcome was not known within another 30 s.
     Unknown,
 }
 
-/// The operation's answer, if it comes in time. Once a commit is under way it is waited for.
+/// The operation's result, if it arrives in time. Waits for a commit that is under way.
 pub async fn cut_before_commit<F: Future>(limit: Duration, operation: F) -> Result<F::Output, Cut> {
     let gate = CommitGate::current().unwrap_or_default();
     let mut operation = pin!(gate.clone().scope(operation));
@@ -78,7 +78,7 @@ pub async fn cut_before_commit<F: Future>(limit: Duration, operation: F) -> Resu
     }
 }
 
-/// What is left to a task of its own has to pass this task's gate.
+/// Makes the commits of a separate task pass this task's gate.
 pub async fn with_gate<F: Future>(gate: Option<CommitGate>, future: F) -> F::Output {
     match gate {
         Some(gate) => gate.scope(future).await,

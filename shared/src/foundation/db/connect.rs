@@ -18,13 +18,13 @@ use crate::foundation::trace;
 /// How a process uses its database.
 #[derive(Clone, Copy, Debug)]
 pub struct PoolOptions {
-    /// Connections at most, 1 or more.
+    /// The most connections; at least 1.
     pub max_connections: u32,
-    /// Whether a missing SQLite file is made.
+    /// Whether to create a missing SQLite file.
     pub create: bool,
-    /// Whether a connection to PostgreSQL must answer soon when it comes back, or is closed. A call that was given up
-    /// would otherwise keep its place in the pool for as long as TCP has hope, a quarter of an hour. It costs one more
-    /// round trip, beside the way of whoever used it.
+    /// Whether to test a PostgreSQL connection when it returns to the pool, and close it if it doesn't answer. After a
+    /// call that timed out it would otherwise keep its place in the pool until TCP times out, a quarter of an hour
+    /// later. Costs one round trip, which no caller waits for.
     pub test_on_release: bool,
 }
 
@@ -38,17 +38,17 @@ impl Default for PoolOptions {
     }
 }
 
-/// After this long without use a connection is tried before it is handed out.
+/// A connection that was idle for this long is tested before use.
 const RESTED: Duration = Duration::from_secs(1);
-/// A connection that is tried must answer within this: a firewall between may have forgotten it.
+/// A test must be answered within this time: a firewall may have dropped the connection.
 const ANSWERS_WITHIN: Duration = Duration::from_secs(2);
 
-/// PostgreSQL ends a transaction that says nothing for this long: its program may be gone without a farewell (power, a
-/// firewall), and TCP takes hours to find out. Until then nobody else gets at the rows it has locked. A pooler may keep
-/// the setting for other connections of the application, which have the same.
+/// PostgreSQL ends a transaction that is idle for this long: its program may have vanished (power, a firewall), and TCP
+/// takes hours to notice. Until then its rows would stay locked. A pooler may keep the setting for other connections of
+/// the application, which use the same.
 const NO_SILENT_TRANSACTIONS: &str = "SET idle_in_transaction_session_timeout = '30s'";
 
-/// The database does not answer; the text is one line and holds no password.
+/// The database doesn't answer; the text is one line without a password.
 #[derive(Debug, Error)]
 #[error("cannot open the database {database} (DATABASE_URL): {reason}")]
 pub struct ConnectError {
@@ -56,10 +56,10 @@ pub struct ConnectError {
     reason: String,
 }
 
-/// Opens a pool and makes sure that the database answers, within 5 seconds.
+/// Opens a pool and checks that the database answers, within 5 seconds.
 ///
-/// SQLite runs in WAL mode with foreign keys and a busy timeout of 5 s; `synchronous = NORMAL` can lose
-/// the last commits on a power cut, never on a crash of the process.
+/// SQLite runs in WAL mode with foreign keys and a busy timeout of 5 s; `synchronous = NORMAL` can lose the last
+/// commits when the power fails, but not when the process crashes.
 pub async fn connect(url: &str, options: &PoolOptions) -> Result<DatabaseConnection, ConnectError> {
     let PoolOptions {
         create,
@@ -71,10 +71,10 @@ pub async fn connect(url: &str, options: &PoolOptions) -> Result<DatabaseConnect
         .max_connections(options.max_connections)
         .connect_timeout(Duration::from_secs(5))
         .acquire_timeout(Duration::from_secs(5))
-        // One that has rested may have died with its server; a busy one is not worth a round trip.
+        // An idle connection may have died with its server; a busy one isn't worth a round trip.
         .test_before_acquire_if_idle_for(RESTED)
         .sqlx_logging(false)
-        // sqlx asks for digits of numbers sent as text, which these never are; poolers refuse what they do not know.
+        // sqlx sets this for floats sent as text, which these never are; poolers reject parameters they don't know.
         .map_sqlx_postgres_opts(|postgres| postgres.extra_float_digits(None))
         .map_sqlx_postgres_pool_opts(move |pool| tried(pool, test_on_release))
         .map_sqlx_sqlite_opts(move |sqlite| {
@@ -90,7 +90,7 @@ pub async fn connect(url: &str, options: &PoolOptions) -> Result<DatabaseConnect
         database: place(url),
         reason,
     };
-    // In a box: a program's main future holds this one within many others, and the compiler lays out only so many.
+    // Boxed: a program's main future nests this one deeply, and the compiler limits the depth.
     let opened = Box::pin(async {
         let mut db = Database::connect(connect).await.map_err(|error| cause(&error))?;
         if trace::is_on() {
@@ -130,7 +130,7 @@ fn tried(pool: PgPoolOptions, test_on_release: bool) -> PgPoolOptions {
 }
 
 async fn answer(connection: &mut PgConnection) -> Result<(), sqlx::Error> {
-    let silent = |_| sqlx::Error::Io(io::Error::new(io::ErrorKind::TimedOut, "the connection is silent"));
+    let silent = |_| sqlx::Error::Io(io::Error::new(io::ErrorKind::TimedOut, "the connection doesn't answer"));
     tokio::time::timeout(ANSWERS_WITHIN, connection.ping())
         .await
         .map_err(silent)?

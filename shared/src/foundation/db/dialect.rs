@@ -1,6 +1,6 @@
-//! The few words of SQL in which PostgreSQL and SQLite differ. Parameters are written `$1` on both.
+//! The few parts of SQL in which PostgreSQL and SQLite differ. Both write parameters as `$1`.
 //!
-//! The clock is the database's, so that workers on several machines agree when a lease has run out.
+//! The clock is the database's, so that workers on several machines agree when a lease expires.
 
 use chrono::{DateTime, Utc};
 use sea_orm::{ConnectionTrait, DbBackend, DbErr, Statement, Value, sea_query::ArrayType};
@@ -31,8 +31,8 @@ impl Sql {
         }
     }
 
-    /// The state of rows that are named by their ids. Written so that no partial index of that state seems fit: fresh
-    /// statistics are always late in a queue, and PostgreSQL would read all of its ready rows to find a few.
+    /// The state of rows selected by id. Written so that no partial index on that state matches: a queue's statistics
+    /// are always stale, and PostgreSQL would read all ready rows to find a few.
     pub fn is(state: &str) -> String {
         format!("state || '' = '{state}'")
     }
@@ -56,7 +56,7 @@ impl Sql {
         }
     }
 
-    /// The rows whose ids a locking select chooses; by an array for the same reason.
+    /// The rows whose ids a locking select returns. The array makes PostgreSQL look the ids up in the primary key.
     pub fn chosen(self, select: &str) -> String {
         self.chosen_by("id", select)
     }
@@ -70,7 +70,7 @@ impl Sql {
         }
     }
 
-    /// A set of words as one parameter made by [`Self::words`].
+    /// A set of strings as one parameter, made by [`Self::words`].
     pub fn word_in(self, column: &str, parameter: &str) -> String {
         if self.postgres() {
             format!("{column} = ANY({parameter})")
@@ -88,12 +88,12 @@ impl Sql {
         }
     }
 
-    /// Rows that somebody else has locked are passed over; SQLite has one writer and needs no such word.
+    /// Skips rows locked by others; SQLite has one writer and doesn't need it.
     pub fn skip_locked(self) -> &'static str {
         if self.postgres() { "FOR UPDATE SKIP LOCKED" } else { "" }
     }
 
-    /// Rows stay as they are until the transaction ends; SQLite's transactions that write have the whole database.
+    /// Locks rows until the transaction ends; on SQLite a writing transaction locks the whole database.
     pub fn lock(self) -> &'static str {
         if self.postgres() { "FOR UPDATE" } else { "" }
     }
@@ -103,7 +103,7 @@ impl Sql {
     }
 }
 
-/// The database's clock. Machines need not agree about the time where this one decides.
+/// The database's clock. Where it decides, clocks of machines need not agree.
 pub async fn clock(conn: &impl ConnectionTrait) -> Result<DateTime<Utc>, DbErr> {
     let sql = Sql(conn.get_database_backend());
     let query = sql.statement(&format!("SELECT {} AS now", sql.now()), []);

@@ -1,8 +1,8 @@
-//! What the catalog says of foreign keys. A product's tables may point to ours, and hold rows that we want to remove.
+//! Foreign keys from the catalog. A product's tables may refer to ours, and block the deletion of rows.
 
 use sea_orm::{ConnectionTrait, DbBackend, DbErr, Statement};
 
-/// A foreign key, its names as they stand in SQL.
+/// A foreign key; its names are quoted as SQL needs it.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct ForeignKey {
     table: String,
@@ -12,10 +12,10 @@ pub struct ForeignKey {
     on_delete: OnDelete,
 }
 
-/// What becomes of a row when the one that it points to goes.
+/// What happens to a row when the row it refers to is deleted.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum OnDelete {
-    /// The row that it points to cannot go: nothing was decided, or that.
+    /// The deletion is refused, explicitly or by default.
     Refused,
     Goes,
     Stays,
@@ -25,7 +25,7 @@ enum OnDelete {
 #[derive(Clone, Debug, Default)]
 pub struct ForeignKeys(Vec<ForeignKey>);
 
-/// Tables between the one that holds a row and the row.
+/// How many tables may lie between the referring row and the row.
 const MOST_BETWEEN: usize = 4;
 
 impl ForeignKeys {
@@ -54,13 +54,13 @@ impl ForeignKeys {
         rows.iter().map(key).collect::<Result<_, DbErr>>().map(Self)
     }
 
-    /// Those that keep rows of these tables from being removed.
+    /// The keys that block the deletion of rows of these tables.
     pub fn refusing<'a>(&'a self, tables: &'a [&str]) -> impl Iterator<Item = &'a ForeignKey> {
         let refusing = self.0.iter().filter(|key| key.on_delete == OnDelete::Refused);
         refusing.filter(move |key| tables.contains(&plain(&key.of_table).as_str()))
     }
 
-    /// What holds a row that cannot be removed: a key that points to it, or to a row that would go with it.
+    /// What blocks the deletion of a row: a key that refers to it, or to a row that would be deleted with it.
     pub async fn holding(&self, db: &impl ConnectionTrait, table: &str, id: i64) -> Result<Option<ForeignKey>, DbErr> {
         let mut rows = vec![(table.to_owned(), "id = $1".to_owned(), 0)];
         while let Some((table, these, between)) = rows.pop() {
@@ -85,7 +85,7 @@ impl ForeignKeys {
         Ok(None)
     }
 
-    /// SQL that is true of the table's rows that nothing holds.
+    /// SQL that is true for the table's rows whose deletion nothing blocks.
     #[must_use]
     pub fn unheld(&self, table: &str) -> String {
         let free = |key: &ForeignKey| {
@@ -123,7 +123,7 @@ fn plain(name: &str) -> String {
     name.replace('"', "")
 }
 
-// A table's name is written as it must be in SQL: with quotes and its schema where it needs them.
+// A table's name is written as SQL needs it: with quotes and schema where necessary.
 const POSTGRES: &str = "\
     SELECT c.conrelid::regclass::text AS child, c.confrelid::regclass::text AS parent, c.confdeltype::text AS on_delete, \
         (SELECT string_agg(quote_ident(a.attname), ', ' ORDER BY k.n) \
@@ -134,7 +134,7 @@ const POSTGRES: &str = "\
          JOIN pg_attribute a ON a.attrelid = c.confrelid AND a.attnum = k.attnum) AS of_columns \
     FROM pg_constraint c WHERE c.contype = 'f' AND c.conparentid = 0 ORDER BY 1, 4";
 
-// A key that names no column points to the primary key.
+// A key without a column refers to the primary key.
 const SQLITE: &str = "\
     SELECT child, parent, on_delete, group_concat(own, ', ') AS columns, group_concat(other, ', ') AS of_columns FROM ( \
         SELECT '\"' || replace(t.name, '\"', '\"\"') || '\"' AS child, \

@@ -1,4 +1,4 @@
-//! Connections that are not waited for without end.
+//! Connections with a time limit for each statement.
 
 use std::ops::Deref;
 
@@ -9,21 +9,21 @@ use super::{
     writing::{Writing, writing},
 };
 
-/// A connection whose statements fail when there is no answer within 30 s. A network may have forgotten a connection
-/// that is in use; whoever waits for its answer would wait for a quarter of an hour, and longer behind some proxies.
+/// A connection whose statements fail if there is no answer within 30 s. A network may drop a connection in use;
+/// without a limit its caller would wait a quarter of an hour, or longer behind some proxies.
 ///
-/// A statement that may take longer has to be run on what is inside: `&*connection`.
+/// Run a statement that may take longer on the inner connection: `&*connection`.
 #[derive(Clone, Debug)]
 pub struct InTime<C>(pub(crate) C);
 
-/// The same database, whose answers are waited for 30 s at most.
+/// The same database, with a time limit of 30 s for each statement.
 #[must_use]
 pub fn in_time(db: &DatabaseConnection) -> InTime<DatabaseConnection> {
     InTime(db.clone())
 }
 
 impl InTime<DatabaseConnection> {
-    /// For statements that write outside of a transaction: each takes its turn, as with [`super::writing`].
+    /// For statements that write outside a transaction: each takes its turn, as with [`super::writing`].
     #[must_use]
     pub const fn writing(&self) -> InTime<Writing<'_>> {
         InTime(writing(&self.0))

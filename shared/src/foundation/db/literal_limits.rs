@@ -1,4 +1,4 @@
-//! Statements whose limits stand in their text, so that PostgreSQL plans them once.
+//! Statements with literal limits, so that PostgreSQL plans them once.
 
 use std::fmt::{self, Display, Write};
 
@@ -9,9 +9,9 @@ use sea_orm::{
 
 /// Builds a statement with its limits as numbers and everything else as parameters.
 ///
-/// PostgreSQL keeps a plan only where one made without the parameters is no dearer. Of a limit it does not know it
-/// expects a tenth of the table, so a page would be planned anew each time, which costs half as much as reading it. Not
-/// for statements with conditions that many rows or few can meet: theirs is better planned each time.
+/// PostgreSQL keeps a generic plan only if it isn't more expensive. For an unknown limit it assumes a tenth of the
+/// table, so a page would be planned anew each time, which costs half as much as reading it. Not for statements whose
+/// conditions may match many rows or few: they are better planned each time.
 #[must_use]
 pub fn with_literal_limits(backend: DbBackend, select: &SelectStatement) -> Statement {
     let (sql, values) = match backend {
@@ -28,13 +28,13 @@ fn written(select: &SelectStatement, builder: &impl QueryBuilder) -> (String, se
     writer.0.into_parts()
 }
 
-/// Takes every value as a parameter but unsigned numbers, which only limits are: neither database has such columns.
+/// Makes every value a parameter except unsigned numbers, which only limits are: neither database has such columns.
 struct LiteralLimits(SqlWriterValues);
 
 impl SqlWriter for LiteralLimits {
     fn push_param<T: QueryBuilder>(&mut self, value: Value, query_builder: &T) {
         match value {
-            // Writing into a text does not fail.
+            // Writing to a string doesn't fail.
             Value::BigUnsigned(Some(limit)) => drop(write!(self.0, "{limit}")),
             other => self.0.push_param(other, query_builder),
         }

@@ -1,5 +1,5 @@
-//! What a pooler in transaction mode must be able to do: statements are prepared once for each connection and used by
-//! their names, so it has to know which names are whose.
+//! What a pooler in transaction mode must support: statements are prepared once per connection and used by name, so it
+//! has to track which names belong to whom.
 
 use sea_orm::{
     DatabaseConnection, DbBackend,
@@ -12,8 +12,8 @@ const CONFUSED: [&str; 2] = ["42P05", "26000"];
 const REFUSAL: &str = "the pooler in front of it mixes up prepared statements: PgBouncer in transaction mode needs \
     version 1.21 or newer and max_prepared_statements = 200";
 
-/// Refuses a pooler that passes statements on under the names that its clients give them. Every process gives the same
-/// ones, so a call could run a statement of somebody else's; two connections that prepare one after the other are told.
+/// Rejects a pooler that passes statements on under its clients' names. Every process uses the same names, so a call
+/// could run another client's statement; two connections that prepare in turn reveal that.
 pub(super) async fn keeps_statements(db: &DatabaseConnection) -> Result<(), String> {
     if db.get_database_backend() != DbBackend::Postgres {
         return Ok(());

@@ -5,11 +5,11 @@ use thiserror::Error;
 
 use super::in_time::in_time;
 
-/// The newest migration this build needs. An older schema is refused at the start; a newer one is
-/// welcome, because changes are made so that the previous release still runs on them.
+/// The newest migration that this build needs. An older schema is refused at start; a newer one is fine, because
+/// migrations keep the previous release working.
 pub const SCHEMA: &str = "m20261129_000080_lock_ends";
 
-/// The database answers but is not as this build needs it.
+/// The database answers but its schema is not what this build needs.
 #[derive(Debug, Error)]
 pub enum SchemaError {
     #[error("the database has no schema yet: run `usher migrate up` first")]

@@ -8,8 +8,8 @@ use sea_orm::{DbErr, RuntimeErr};
 /// For one statement. As long as PostgreSQL lets a transaction stay idle.
 pub(crate) const ANSWER_LIMIT: Duration = Duration::from_secs(30);
 
-/// The answer to a call, or an outage when there is none in time; a panic is an error like any other. For tasks that many
-/// wait for, and that must neither hang nor end.
+/// The result of a call, or an outage if it takes too long; a panic becomes an error. For tasks that many wait for, and
+/// that must neither hang nor exit.
 pub async fn within<T>(limit: Duration, call: impl Future<Output = Result<T, DbErr>>) -> Result<T, DbErr> {
     match tokio::time::timeout(limit, AssertUnwindSafe(call).catch_unwind()).await {
         Ok(Ok(answer)) => answer,

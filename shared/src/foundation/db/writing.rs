@@ -1,6 +1,6 @@
-//! Who writes, in turn. SQLite has one writer at a time, and who finds it taken sleeps for up to a tenth of a second and
-//! tries again, so that whoever comes just in time goes first and the unlucky wait for seconds. Writers of one process
-//! therefore queue here, first come first served; the busy timeout remains for other processes.
+//! Queuing writers. SQLite has one writer at a time; others sleep for up to a tenth of a second and try again, so that
+//! unlucky ones wait for seconds. Writers of one process therefore queue here, first come, first served; the busy
+//! timeout remains for other processes.
 
 use std::{
     collections::HashMap,
@@ -20,14 +20,14 @@ use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 use super::commit_gate::CommitGate;
 use crate::foundation::trace;
 
-/// As long as SQLite itself would try.
+/// As long as SQLite itself would wait.
 pub(super) const PATIENCE: Duration = Duration::from_secs(5);
 
-/// One writer for each file of SQLite that this process has open. The lock is the file's, whoever opened it how often,
-/// so this is one of the few things that belong to the process.
+/// One writer for each SQLite file that this process has open. The lock belongs to the file, however often it was
+/// opened, so this is one of the few global variables.
 static WRITERS: Mutex<Option<HashMap<PathBuf, Arc<Semaphore>>>> = Mutex::new(None);
 
-/// The right to write, until it is dropped. PostgreSQL has no need of it.
+/// The right to write, until it is dropped. PostgreSQL doesn't need it.
 type Turn = Option<OwnedSemaphorePermit>;
 
 async fn turn(db: &DatabaseConnection) -> Result<Turn, DbErr> {
@@ -59,16 +59,16 @@ fn one() -> Arc<Semaphore> {
 /// A transaction that writes. Dropping it rolls back.
 #[derive(Debug)]
 pub struct WriteTransaction {
-    // Dropped in this order, so that the rollback is on its way when the next writer comes.
+    // Dropped in this order, so that the rollback is sent before the next writer's turn.
     inner: DatabaseTransaction,
     _turn: Turn,
 }
 
 impl WriteTransaction {
-    /// Fails, and rolls back, where the operation was cut off before ([`super::cut_before_commit`]).
+    /// Fails, and rolls back, if the operation was cut off before ([`super::cut_before_commit`]).
     pub async fn commit(self) -> Result<(), DbErr> {
         if CommitGate::current().is_some_and(|gate| !gate.pass()) {
-            return Err(DbErr::Custom("the time of the operation is over".to_owned()));
+            return Err(DbErr::Custom("the operation's time is up".to_owned()));
         }
         let backend = self.inner.get_database_backend();
         trace::timed("COMMIT", backend, self.inner.commit()).await
@@ -87,10 +87,10 @@ impl Deref for WriteTransaction {
     }
 }
 
-/// Starts a transaction that will write. On SQLite it takes the write lock at once (`BEGIN IMMEDIATE`), in its turn:
-/// a deferred one that reads first fails when somebody else wrote in between. Fails after 5 s without a turn.
+/// Starts a transaction that will write. On SQLite it takes the write lock at once (`BEGIN IMMEDIATE`), in its turn: a
+/// deferred one that reads first fails if somebody else writes in between. Fails after waiting 5 s.
 pub async fn begin(db: &DatabaseConnection) -> Result<WriteTransaction, DbErr> {
-    // Before the connection: who waits to write keeps none from those who read.
+    // Before taking a connection, so that waiting writers keep none from readers.
     let turn = turn(db).await?;
     let options = TransactionOptions {
         sqlite_transaction_mode: Some(SqliteTransactionMode::Immediate),
@@ -102,7 +102,7 @@ pub async fn begin(db: &DatabaseConnection) -> Result<WriteTransaction, DbErr> {
     })
 }
 
-/// For statements that write outside of a transaction: each takes its turn.
+/// For statements that write outside a transaction: each takes its turn.
 #[must_use]
 pub const fn writing(db: &DatabaseConnection) -> Writing<'_> {
     Writing(db)

@@ -1,4 +1,4 @@
-//! A key of another service; only its SHA-256 is stored, `hint` is what people recognise it by.
+//! An API key of another service; only its SHA-256 is stored, `hint` is what people recognize it by.
 
 use sea_orm::entity::prelude::*;
 
@@ -23,7 +23,7 @@ pub struct Model {
     pub expires_at: Option<DateTimeUtc>,
     pub last_used_at: Option<DateTimeUtc>,
     pub revoked_at: Option<DateTimeUtc>,
-    /// The key's token before its last rotation, good until `previous_until`.
+    /// The SHA-256 of the secret before the last rotation, valid until `previous_until`.
     pub previous_hash: Option<Vec<u8>>,
     pub previous_until: Option<DateTimeUtc>,
 }

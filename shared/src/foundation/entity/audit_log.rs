@@ -1,4 +1,4 @@
-//! What was done, by whom, to what. Rows are only ever added: a trigger refuses everything else.
+//! What was done, by whom, to what. Append-only: a trigger refuses everything else.
 
 use sea_orm::entity::prelude::*;
 
@@ -13,7 +13,7 @@ pub struct Model {
     pub actor_id: Option<i64>,
     pub actor_label: String,
     pub on_behalf_of: Option<i64>,
-    /// A stable word, such as `create`, `update`, `login_failed`.
+    /// Stable, such as `create`, `update`, `login_failed`.
     pub action: String,
     pub object_type: String,
     pub object_id: Option<String>,
@@ -23,7 +23,7 @@ pub struct Model {
     pub reason: Option<String>,
     pub address: Option<String>,
     pub request_id: Option<String>,
-    /// SHA-256 of the other columns but the id; none in rows older than the chain.
+    /// SHA-256 of the other columns except the id; none in rows older than the chain.
     pub row_hash: Option<Vec<u8>>,
 }
 

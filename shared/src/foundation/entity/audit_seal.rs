@@ -1,4 +1,4 @@
-//! A link of the chain over the audit log: it names its rows and signs their hashes with the link before.
+//! A link of the audit log's chain: it lists its rows and signs their hashes and the previous link.
 
 use sea_orm::entity::prelude::*;
 
@@ -6,7 +6,7 @@ use sea_orm::entity::prelude::*;
 #[derive(Clone, Debug, PartialEq, DeriveEntityModel)]
 #[sea_orm(table_name = "audit_seals")]
 pub struct Model {
-    /// Counts from 1 without a gap.
+    /// Counts from 1 without gaps.
     #[sea_orm(primary_key, auto_increment = false)]
     pub id: i64,
     /// The ids of the sealed rows, ascending.

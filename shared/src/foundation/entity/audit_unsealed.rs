@@ -1,4 +1,4 @@
-//! The rows of the audit log that wait for their seal; a trigger enters each new one.
+//! The unsealed rows of the audit log; a trigger adds each new one.
 
 use sea_orm::entity::prelude::*;
 

@@ -10,7 +10,7 @@ pub struct Model {
     pub user_id: i64,
     #[sea_orm(primary_key, auto_increment = false)]
     pub list: String,
-    /// Names with a space between.
+    /// Names separated by one space.
     pub columns: String,
 }
 

@@ -1,4 +1,4 @@
-//! The answer kept for a repeated request (`Idempotency-Key`).
+//! The response kept for a repeated request (`Idempotency-Key`).
 
 use sea_orm::entity::prelude::*;
 

@@ -10,9 +10,9 @@ pub struct Model {
     #[sea_orm(primary_key, auto_increment = false)]
     pub id: Uuid,
     pub queue: String,
-    /// The stable word of what to do, such as `welcome_email`.
+    /// What to do, such as `welcome_email`; stable.
     pub kind: String,
-    /// The payload's shape.
+    /// The version of the payload's format.
     pub version: i16,
     pub payload: Json,
     pub state: JobState,
@@ -20,9 +20,9 @@ pub struct Model {
     pub priority: i16,
     /// Not before this time.
     pub run_at: DateTimeUtc,
-    /// From when on it is not left to its hint any more.
+    /// When workers may poll it, after its wake-up had time to arrive.
     pub next_dispatch_at: DateTimeUtc,
-    /// Counts returns to `ready`; part of the hint, so that an old hint claims nothing.
+    /// Counts returns to `ready`; part of the wake-up, so that an old wake-up claims nothing.
     pub epoch: i32,
     /// Claims so far; the first run is attempt 1.
     pub attempt: i32,
@@ -33,14 +33,14 @@ pub struct Model {
     pub timeout_seconds: Option<i32>,
     pub expires_at: Option<DateTimeUtc>,
     pub lease_until: Option<DateTimeUtc>,
-    /// The fence: only its holder may complete the job.
+    /// Only the worker that holds this token may complete the job.
     pub lease_token: Option<Uuid>,
     pub worker: Option<String>,
     pub cancel_requested: bool,
     pub unique_key: Option<String>,
     /// The job that waits for this one.
     pub parent_id: Option<Uuid>,
-    /// Not due before every job that names it as `parent_id` has ended.
+    /// Not due until every job that has it as `parent_id` has ended.
     pub waits: bool,
     /// The user it concerns.
     pub user_id: Option<i64>,
@@ -60,8 +60,8 @@ pub struct Model {
 impl ActiveModelBehavior for ActiveModel {}
 
 /// SQL for all jobs in the state `ready`: those that are due or will be, those that lost a worker, those that wait for
-/// others. Each part has an index; of the state alone there is none, and among a million done jobs no ready one would
-/// be found without reading them all.
+/// others. Each part has an index. There is none on the state alone, so without these parts the database would read a
+/// million done jobs to find a ready one.
 pub const READY: &str = "state = 'ready' AND (crashes = 0 AND NOT waits OR crashes > 0 OR waits)";
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, EnumIter, DeriveActiveEnum)]

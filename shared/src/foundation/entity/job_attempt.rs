@@ -1,4 +1,4 @@
-//! One attempt of a job that did not succeed; successes leave no row.
+//! One unsuccessful attempt of a job; successes leave no row.
 
 use sea_orm::entity::prelude::*;
 

@@ -1,4 +1,4 @@
-//! A file that a job reads or has made. Its bytes are rows, because the rooms may share no disk.
+//! A file that a job reads or has written. Its bytes are rows, because the services may not share a disk.
 
 use sea_orm::entity::prelude::*;
 
@@ -20,8 +20,8 @@ impl ActiveModelBehavior for ActiveModel {}
 #[derive(Clone, Copy, Debug, PartialEq, Eq, EnumIter, DeriveActiveEnum)]
 #[sea_orm(rs_type = "String", db_type = "Text", rename_all = "snake_case")]
 pub enum Direction {
-    /// Given to the job.
+    /// Input of the job.
     In,
-    /// Made by it.
+    /// Output of the job.
     Out,
 }

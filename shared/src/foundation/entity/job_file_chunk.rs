@@ -1,4 +1,4 @@
-//! A piece of a job's file.
+//! A chunk of a job's file.
 
 use sea_orm::entity::prelude::*;
 
@@ -8,7 +8,7 @@ use sea_orm::entity::prelude::*;
 pub struct Model {
     #[sea_orm(primary_key, auto_increment = false)]
     pub file_id: Uuid,
-    /// From 0 on.
+    /// Counts from 0.
     #[sea_orm(primary_key, auto_increment = false)]
     pub position: i32,
     pub bytes: Vec<u8>,

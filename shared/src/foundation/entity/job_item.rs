@@ -1,4 +1,4 @@
-//! One of the rows that a job over many goes through. It is done when it has an outcome.
+//! One row of a long job. It is done when it has an outcome.
 
 use sea_orm::entity::prelude::*;
 
@@ -20,7 +20,7 @@ impl ActiveModelBehavior for ActiveModel {}
 #[sea_orm(rs_type = "String", db_type = "Text", rename_all = "snake_case")]
 pub enum ItemOutcome {
     Done,
-    /// It was as wanted already, or is gone.
+    /// It was already as wanted, or is gone.
     Skipped,
     Failed,
 }

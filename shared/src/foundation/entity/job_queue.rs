@@ -1,4 +1,4 @@
-//! What staff said about a queue; a queue without a row runs.
+//! Limits and pause of a queue; a queue without a row has none.
 
 use sea_orm::entity::prelude::*;
 
@@ -10,13 +10,13 @@ pub struct Model {
     pub name: String,
     pub paused_at: Option<DateTimeUtc>,
     pub paused_by: Option<String>,
-    /// Jobs of this queue that run at once, over all workers; none is no limit.
+    /// The concurrency limit across all workers; none for no limit.
     pub max_running: Option<i32>,
-    /// Jobs of this queue that start in a minute, over all workers; none is no limit.
+    /// The limit of starts per minute across all workers; none for no limit.
     pub starts_per_minute: Option<i32>,
     /// Up to when the starts so far fill the limit (the theoretical arrival time of GCRA).
     pub started_through: Option<DateTimeUtc>,
-    /// Of the limits, counted up by each change of them.
+    /// The version of the limits, incremented with each change.
     pub version: i32,
 }
 

@@ -1,4 +1,4 @@
-//! A job that comes back by the clock (cron with time zone).
+//! A recurring job (cron with time zone).
 
 use sea_orm::entity::prelude::*;
 
@@ -11,7 +11,7 @@ pub struct Model {
     pub name: String,
     pub queue: String,
     pub kind: String,
-    /// The payload's shape.
+    /// The version of the payload's format.
     pub version: i16,
     pub payload: Json,
     pub priority: i16,
@@ -29,7 +29,7 @@ pub struct Model {
 
 impl ActiveModelBehavior for ActiveModel {}
 
-/// What happens with ticks that no scheduler was alive for.
+/// What happens to ticks that were missed while no worker was running.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, EnumIter, DeriveActiveEnum)]
 #[sea_orm(rs_type = "String", db_type = "Text", rename_all = "snake_case")]
 pub enum CatchUp {

@@ -1,4 +1,4 @@
-//! The mail log: one row for each mail, written before it is sent.
+//! One row for each mail, written before it is sent.
 
 use sea_orm::entity::prelude::*;
 
@@ -15,9 +15,9 @@ pub struct Model {
     pub to_address: String,
     pub subject: String,
     pub state: MailState,
-    /// Made from the job's id, so that a repeated send is recognised as the same mail (RFC 5322 §3.6.4).
+    /// Derived from the job's id, so that a repeated send is recognized as the same mail (RFC 5322 §3.6.4).
     pub message_id: String,
-    /// What the SMTP server said.
+    /// The SMTP server's reply.
     pub answer: Option<String>,
     /// Kept only where no SMTP server is set.
     pub text_body: Option<String>,
@@ -31,10 +31,10 @@ impl ActiveModelBehavior for ActiveModel {}
 #[derive(Clone, Copy, Debug, PartialEq, Eq, EnumIter, DeriveActiveEnum)]
 #[sea_orm(rs_type = "String", db_type = "Text", rename_all = "snake_case")]
 pub enum MailState {
-    /// Written down, about to be sent.
+    /// Recorded, about to be sent.
     Reserved,
     Sent,
-    /// No SMTP server is set: the mail stays here, body included.
+    /// No SMTP server is set, so the mail is kept here with its body.
     Kept,
     Failed,
     /// The connection broke after the body: it may have arrived.

@@ -1,4 +1,5 @@
-//! A mail server that refuses us: while its row is here, mail waits, and one mail now and then asks again.
+//! A mail server on hold, because it rejects mail: while this row exists mail waits, and one mail now and then tries
+//! again.
 
 use sea_orm::entity::prelude::*;
 
@@ -9,12 +10,12 @@ pub struct Model {
     /// Host, port and sender, such as `mail.example.org:587 as usher@example.org`.
     #[sea_orm(primary_key, auto_increment = false)]
     pub server: String,
-    /// What the jobs that wait say as their last error.
+    /// The last error of the jobs that wait.
     pub reason: String,
-    /// Refusals in a row; the pause grows with them.
+    /// Consecutive rejections; the pause grows with them.
     pub refusals: i32,
     pub opened_at: DateTimeUtc,
-    /// When one mail tries again.
+    /// When the next mail tries again.
     pub probe_at: DateTimeUtc,
 }
 

@@ -1,4 +1,4 @@
-//! An address that does not exist, as its server said: nothing is sent to it until the row is removed.
+//! An address that doesn't exist, according to its mail server: nothing is sent to it until the row is deleted.
 
 use sea_orm::entity::prelude::*;
 
@@ -9,9 +9,9 @@ pub struct Model {
     /// The address, case-folded as `users.email_key` is.
     #[sea_orm(primary_key, auto_increment = false)]
     pub address_key: String,
-    /// What the server said.
+    /// The server's reply.
     pub answer: String,
-    /// Whose mail it was.
+    /// The user that the mail was for.
     pub user_id: Option<i64>,
     pub created_at: DateTimeUtc,
 }

@@ -10,7 +10,7 @@ pub struct Model {
     pub id: Uuid,
     pub user_id: i64,
     pub purpose: MailTokenPurpose,
-    /// The address it is about, where that is not simply the user's.
+    /// The address it was mailed to, or is about.
     pub email: Option<String>,
     pub token_hash: Vec<u8>,
     pub created_at: DateTimeUtc,
@@ -23,13 +23,13 @@ impl ActiveModelBehavior for ActiveModel {}
 #[derive(Clone, Copy, Debug, PartialEq, Eq, EnumIter, DeriveActiveEnum)]
 #[sea_orm(rs_type = "String", db_type = "Text", rename_all = "snake_case")]
 pub enum MailTokenPurpose {
-    /// The welcome mail's: sets the first password and verifies the address.
+    /// In the welcome mail: sets the first password and verifies the address.
     SetPassword,
     VerifyEmail,
     PasswordReset,
     /// Sent to the new address, which the row holds.
     EmailChangeConfirm,
-    /// Sent to the old address, which the row holds: the account goes back to it.
+    /// Sent to the old address, which the row holds: undoes the change.
     EmailChangeUndo,
     CancelDeletion,
 }

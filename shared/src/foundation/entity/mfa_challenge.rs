@@ -1,4 +1,4 @@
-//! A sign-in that has shown the password and still owes the second factor; only its token's SHA-256 is stored.
+//! A sign-in with a correct password that still needs the second factor; only its token's SHA-256 is stored.
 
 use sea_orm::entity::prelude::*;
 

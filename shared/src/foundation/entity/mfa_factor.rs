@@ -12,12 +12,12 @@ pub struct Model {
     pub kind: FactorKind,
     pub label: String,
     pub secret_sealed: Vec<u8>,
-    /// The newest 30-second step that was accepted; none at or before it is accepted again.
+    /// The newest 30-second step that was accepted; it and earlier ones are not accepted again.
     pub last_step: i64,
-    /// When the owner proved to hold it; an unconfirmed factor protects nothing.
+    /// When the owner confirmed it with a code; an unconfirmed factor protects nothing.
     pub confirmed_at: Option<DateTimeUtc>,
     pub created_at: DateTimeUtc,
-    /// The session that began it and alone may confirm it; none of a factor that is confirmed.
+    /// The session that set it up, the only one that may confirm it; none once it is confirmed.
     pub session_id: Option<Uuid>,
 }
 

@@ -1,4 +1,5 @@
-//! The schema as SeaORM entities. They carry no serde: what leaves the application is decided field by field at the border.
+//! The schema as SeaORM entities. They don't derive serde: each service decides field by field what leaves the
+//! application.
 
 pub mod api_key;
 pub mod audit_log;

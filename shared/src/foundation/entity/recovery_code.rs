@@ -1,4 +1,4 @@
-//! A code on paper that stands in once for a lost second factor; only its keyed hash is stored.
+//! A recovery code, which replaces a lost second factor once; only its keyed hash is stored.
 
 use sea_orm::entity::prelude::*;
 

@@ -11,7 +11,7 @@ pub struct Model {
     pub user_id: i64,
     pub kind: SessionKind,
     pub token_hash: Vec<u8>,
-    /// When the second factor was given; none for a session that is only half signed in.
+    /// When the second factor was last verified; none if it was not.
     pub mfa_at: Option<DateTimeUtc>,
     pub reauthenticated_at: Option<DateTimeUtc>,
     pub address: Option<String>,
@@ -24,13 +24,13 @@ pub struct Model {
     pub end_reason: Option<String>,
     /// End of the access token, which a refresh replaces; none for a session of the admin.
     pub token_expires_at: Option<DateTimeUtc>,
-    /// First use of the present access token: from then on its predecessor's refresh token is spent.
+    /// First use of the current access token: from then on its predecessor's refresh token is spent.
     pub token_used_at: Option<DateTimeUtc>,
     pub refresh_hash: Option<Vec<u8>>,
     pub refreshed_at: Option<DateTimeUtc>,
-    /// The member of staff who acts as the user in this session.
+    /// The member of staff who impersonates the user in this session.
     pub impersonator_id: Option<i64>,
-    /// The session in which they began to, and with which it ends.
+    /// The admin session in which the impersonation started, and with which it ends.
     pub impersonator_session_id: Option<Uuid>,
 }
 

@@ -1,4 +1,4 @@
-//! A form of the admin that was sent and did what it asks, so that it does so once.
+//! A submitted form of the admin, so that it takes effect only once.
 
 use sea_orm::entity::prelude::*;
 
@@ -9,10 +9,10 @@ pub struct Model {
     /// SHA-256 of the form's token.
     #[sea_orm(primary_key, auto_increment = false)]
     pub token_hash: Vec<u8>,
-    /// What was answered, sealed under a key that takes the token itself.
+    /// The response, sealed with a key derived from the token itself.
     pub answer: Option<Vec<u8>>,
     pub spent_at: DateTimeUtc,
-    /// By then no session is left in which the form could be sent.
+    /// By then every session that could send the form has expired.
     pub expires_at: DateTimeUtc,
 }
 

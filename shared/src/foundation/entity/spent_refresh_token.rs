@@ -1,4 +1,4 @@
-//! A refresh token that was exchanged for its successor; it is known so that its reuse is seen.
+//! A refresh token that was exchanged for its successor, kept to detect its reuse.
 
 use sea_orm::entity::prelude::*;
 

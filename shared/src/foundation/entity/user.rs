@@ -6,7 +6,7 @@ use sea_orm::{
     sea_query::{ExprTrait, IntoCondition},
 };
 
-/// One account. `email` is shown as typed, `email_key` (case-folded) is what is unique and looked up.
+/// One account. `email` is shown as typed; `email_key` (case-folded) is unique and used for lookups.
 #[sea_orm::model]
 #[derive(Clone, Debug, PartialEq, Eq, DeriveEntityModel)]
 #[sea_orm(table_name = "users")]
@@ -16,8 +16,8 @@ pub struct Model {
     pub email: String,
     pub email_key: String,
     pub name: String,
-    /// What a search looks into, made by [`crate::foundation::search::text_of`]; none until the worker has seen a row that was
-    /// written without it.
+    /// The text that searches use, made by [`crate::foundation::search::text_of`]; none if the row was written without
+    /// it, until the worker fills it in.
     pub search_text: Option<String>,
     pub age: Option<i16>,
     pub status: UserStatus,
@@ -33,12 +33,12 @@ pub struct Model {
     pub email_verified_at: Option<DateTimeUtc>,
     pub welcomed_at: Option<DateTimeUtc>,
     pub last_login_at: Option<DateTimeUtc>,
-    /// Counts changes; the ETag and the stale-save check compare it.
+    /// Counts changes; ETags and the check for stale forms compare it.
     pub version: i32,
     pub created_at: DateTimeUtc,
     pub updated_at: DateTimeUtc,
     pub deleted_at: Option<DateTimeUtc>,
-    /// When the account ends because its owner asked for it, unless they think better of it until then.
+    /// When the account will be deleted because its owner asked for that, unless they cancel.
     pub delete_at: Option<DateTimeUtc>,
 }
 
@@ -53,13 +53,13 @@ pub enum UserStatus {
 }
 
 impl Model {
-    /// Whether this person may act now: not deleted, not deactivated, and any lock has run out.
+    /// Whether this user may sign in now: not deleted, not deactivated, and any lock has ended.
     #[must_use]
     pub fn may_sign_in(&self, now: DateTimeUtc) -> bool {
         self.deleted_at.is_none() && self.status_at(now) == UserStatus::Active
     }
 
-    /// The account's status at this time. The column alone does not say it: a lock ends without being written.
+    /// The account's status at this time. The column alone is not enough, because a lock ends without a write.
     #[must_use]
     pub fn status_at(&self, at: DateTimeUtc) -> UserStatus {
         self.status.at(at, self.locked_until)
@@ -78,7 +78,7 @@ impl Model {
 }
 
 impl UserStatus {
-    /// What the column says, at a time: whose lock has ended is active.
+    /// The status at a time: a lock that has ended counts as active.
     #[must_use]
     pub fn at(self, at: DateTimeUtc, locked_until: Option<DateTimeUtc>) -> Self {
         match (self, locked_until) {
@@ -87,12 +87,12 @@ impl UserStatus {
         }
     }
 
-    /// The rows of a table of users, by its name or alias in the statement, that have this status at a time; the same as
+    /// SQL for rows of `table`, a name or alias of the users table, that have this status at a time; the same rule as
     /// [`UserStatus::at`].
     #[must_use]
     pub fn of_rows(self, table: &'static str, at: DateTimeUtc) -> Condition {
         let column = |column: Column| Expr::col((table, column));
-        // The word stands in the statement: partial indexes are not found by a parameter.
+        // The status is part of the statement's text, because partial indexes don't match a parameter.
         let says = |status: Self| column(Column::Status).eq(Expr::cust(format!("'{}'", status.to_value())));
         let until = || column(Column::LockedUntil);
         match self {

@@ -1,4 +1,4 @@
-//! One counter for each of a few values: for what happens seldom, such as a refusal.
+//! A counter for each of a few values, for rare events such as a refusal.
 
 use std::{
     collections::BTreeMap,
@@ -8,7 +8,7 @@ use std::{
 
 use super::text::head;
 
-/// A metric with one label, whose values are words of the program.
+/// A metric with one label, whose values come from the program.
 #[derive(Debug)]
 pub struct Counters {
     name: &'static str,
@@ -28,7 +28,7 @@ impl Counters {
         }
     }
 
-    /// Counts one more. The value must be one of a few: each is kept until the process ends.
+    /// Counts one. The value must be one of a few, because each is kept until the process exits.
     pub fn count(&self, value: &str) {
         let mut values = self.values.lock().unwrap_or_else(PoisonError::into_inner);
         match values.get_mut(value) {

@@ -1,4 +1,4 @@
-//! How long things take, in Prometheus' buckets.
+//! Durations in Prometheus buckets.
 
 use std::{
     fmt::Write,
@@ -6,7 +6,7 @@ use std::{
     time::Duration,
 };
 
-/// Counts durations by their size; counting is two atomic additions.
+/// Counts durations by bucket; counting is two atomic additions.
 #[derive(Debug)]
 pub struct Histogram {
     /// Upper bounds in seconds, ascending; one more bucket takes the rest.

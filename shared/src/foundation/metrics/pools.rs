@@ -1,4 +1,4 @@
-//! The connections to the database. When all of a pool are busy, whoever wants one waits; sqlx does not tell how many do.
+//! Database connections. When all of a pool are busy, callers wait; sqlx doesn't expose how many.
 
 use std::fmt::Write;
 
@@ -6,7 +6,7 @@ use sea_orm::{DatabaseConnection, DbBackend};
 
 use super::text::head;
 
-/// A pool by its name.
+/// A named pool.
 #[derive(Debug)]
 pub(super) struct Pool {
     name: &'static str,
@@ -18,7 +18,7 @@ impl Pool {
         Self { name, db: db.clone() }
     }
 
-    /// Open connections, those of them that nobody uses, and how many there may be.
+    /// Open connections, idle ones, and the maximum.
     fn connections(&self) -> (u32, usize, u32) {
         if self.db.get_database_backend() == DbBackend::Sqlite {
             let pool = self.db.get_sqlite_connection_pool();

@@ -1,4 +1,4 @@
-//! The process itself, under the names that every Prometheus client uses for it.
+//! The process itself, under the standard Prometheus names.
 
 use std::{
     fmt::Write,
@@ -9,7 +9,7 @@ use std::{
 
 use super::text::head;
 
-/// Clock ticks of `/proc/self/stat` a second: a constant of Linux' interface, whatever the kernel's own clock does.
+/// Clock ticks per second in `/proc/self/stat`: a constant of Linux's interface, whatever the kernel's own clock rate.
 const TICKS: f64 = 100.0;
 
 static STARTED: LazyLock<f64> = LazyLock::new(|| {

@@ -41,12 +41,12 @@ impl Metrics {
         service
     }
 
-    /// Tells this pool's connections from now on.
+    /// Reports this pool's connections from now on.
     pub fn watch_pool(&self, name: &'static str, db: &DatabaseConnection) {
         lock(&self.0.pools).push(Pool::new(name, db));
     }
 
-    /// The lines for `/metrics`, with these counters behind them.
+    /// The text for `/metrics`, followed by these counters.
     #[must_use]
     pub fn render(&self, counters: &[&Counters]) -> String {
         let mut text = String::new();

@@ -1,5 +1,5 @@
-//! Attempts at a password or a code. Each is counted before it is looked at, and given back when it was right: of a
-//! hundred at once no more are looked at than the limit allows, at the API and at the admin together.
+//! Attempts at a password or a code. Each is counted before it is checked, and given back if it was right: of a hundred
+//! concurrent attempts, the API and the admin together check no more than the limit allows.
 
 use super::{
     bucket,
@@ -8,24 +8,24 @@ use super::{
     quota::Quota,
 };
 
-/// An attempt that was counted. Left alone it stays counted, as one that failed or was broken off.
+/// A counted attempt. It stays counted when dropped, as one that failed or was aborted.
 #[derive(Debug)]
 #[must_use]
 pub struct Attempt {
     limiter: RateLimiter,
     counted: Vec<(String, Quota)>,
-    /// Counts failures that follow each other.
+    /// The bucket of consecutive failures.
     ended_by_success: Option<String>,
 }
 
-/// Whose password or code is tried, and by whom.
+/// Whose password or code is being guessed, and by whom.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Guesser<'a> {
-    /// Nobody knows them: for the account with this address, whether there is one or not.
+    /// An unknown client, guessing for this address, whether it has an account or not.
     Stranger { email_key: &'a str },
-    /// Somebody at an address from which the account signed in: its owner, or a neighbour.
+    /// A client at a network address from which the account has signed in: its owner, or a neighbor.
     Neighbour { user_id: i64 },
-    /// In a session of the account, or in a browser that it signed in with: nobody else can lock them out.
+    /// In a session of the account, or in a browser that it signed in with, so nobody else can lock them out.
     Known { user_id: i64 },
 }
 
@@ -54,15 +54,15 @@ impl RateLimiter {
         self.attempt([failures, in_a_row], Some(codes)).await
     }
 
-    /// Lets an account be tried again: its owner was proved, or staff said so. What is counted for network addresses stays,
-    /// and so do wrong codes, because who reads the mailbox is not who has the second factor.
+    /// Clears an account's failures: its owner used a mailed link, or staff cleared them. Counts of network addresses
+    /// stay, and so do wrong codes, because access to the mailbox doesn't prove the second factor.
     pub async fn forget_failures(&self, email_key: &str, user_id: i64) {
         self.forget(&bucket::failures(email_key)).await;
         self.forget(&bucket::neighbour_failures(user_id)).await;
         self.forget(&bucket::known_failures(user_id)).await;
     }
 
-    /// Counts an attempt in each of these buckets, or in none where one of them is full.
+    /// Counts an attempt in each of these buckets, or in none if one of them is full.
     async fn attempt(
         &self,
         buckets: impl IntoIterator<Item = (String, Quota)>,
@@ -86,7 +86,7 @@ impl RateLimiter {
 }
 
 impl Attempt {
-    /// It was right: it does not count, and failures in a row are over.
+    /// It was right, so it doesn't count, and consecutive failures start over.
     pub async fn succeeded(mut self) {
         if let Some(bucket) = self.ended_by_success.take() {
             self.limiter.forget(&bucket).await;

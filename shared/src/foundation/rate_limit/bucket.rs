@@ -1,54 +1,54 @@
-//! Names of buckets that more than one room counts in. They tell no mailbox to whoever reads Redis.
+//! Names of buckets that several services use. They don't reveal email addresses to whoever reads Redis.
 
 use std::net::IpAddr;
 
 use crate::foundation::crypto::sha256;
 
-/// Log-ins from one address, at the API and at the admin.
+/// Sign-ins from one address, at the API and the admin.
 #[must_use]
 pub fn log_ins(address: IpAddr) -> String {
     format!("log_in:{}", network(address))
 }
 
-/// What changes something from one address without a credential.
+/// Unauthenticated requests from one address that change something.
 #[must_use]
 pub fn anonymous(address: IpAddr) -> String {
     format!("anonymous:{}", network(address))
 }
 
-/// Wrong passwords and codes for the account with this address, whether there is one or not, from wherever nobody knows
-/// it. The address is folded, as [`crate::foundation::rules::Email::key_of`] does it.
+/// Wrong passwords and codes for the account with this address, whether there is one or not, from unknown clients. The
+/// address is folded by [`crate::foundation::rules::Email::key_of`].
 #[must_use]
 pub fn failures(email_key: &str) -> String {
     format!("log_in_failures:{}", digest(email_key))
 }
 
-/// The same from network addresses from which the account signed in.
+/// The same, from network addresses from which the account has signed in.
 #[must_use]
 pub fn neighbour_failures(user_id: i64) -> String {
     format!("neighbour_failures:{user_id}")
 }
 
-/// The same in the account's sessions and in browsers that it signed in with. Nobody else can fill it.
+/// The same, in the account's sessions and in browsers that it signed in with. Nobody else can fill this bucket.
 #[must_use]
 pub fn known_failures(user_id: i64) -> String {
     format!("known_failures:{user_id}")
 }
 
-/// Wrong codes for an account, from wherever.
+/// Wrong codes for an account, from anywhere.
 #[must_use]
 pub fn code_failures(user_id: i64) -> String {
     format!("code_failures:{user_id}")
 }
 
-/// A name for an address that is short, however long the address, and tells nobody who reads Redis.
+/// A short name for an email address that doesn't reveal it.
 #[must_use]
 pub fn digest(email_key: &str) -> String {
     let hash = sha256(email_key.as_bytes());
     hash[..16].iter().map(|byte| format!("{byte:02x}")).collect()
 }
 
-/// Who has an IPv6 address has at least a /64 of them.
+/// An IPv6 address counts as its /64 network, the least that a client has.
 #[must_use]
 pub fn network(address: IpAddr) -> IpAddr {
     match address {

@@ -10,14 +10,14 @@ use redis::{Script, aio::ConnectionManager};
 use super::{local::Local, quota::Quota};
 use crate::foundation::{metrics::Counters, redis::connection_manager};
 
-/// The answer for one request.
+/// The decision about one request.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Decision {
     pub allowed: bool,
     pub quota: Quota,
     /// Requests that would be allowed right now.
     pub remaining: u32,
-    /// When a refused one would be allowed; zero when it was.
+    /// When a refused one would be allowed; zero if it was allowed.
     pub retry_after: Duration,
     /// When the whole burst is available again.
     pub reset_after: Duration,
@@ -32,7 +32,7 @@ pub struct RateLimiter {
     refusals: Arc<Counters>,
 }
 
-/// What is done with a bucket.
+/// What to do with a bucket.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Step {
     Look,
@@ -40,8 +40,8 @@ pub(super) enum Step {
     GiveBack,
 }
 
-/// Arguments: period of one request and of the burst in milliseconds, and what to do: 1 counts one request, 0 looks, -1
-/// gives one back. Returns the bucket's time ahead of now.
+/// Arguments: period of one request and of the burst in milliseconds, and what to do: 1 counts one request, 0 only
+/// checks, -1 gives one back. Returns how far the bucket's timestamp is ahead of now.
 const GCRA: &str = "
 local t = redis.call('TIME')
 local now = t[1] * 1000 + t[2] / 1000
@@ -73,13 +73,13 @@ impl RateLimiter {
         }
     }
 
-    /// How many calls this process refused, by the word before the bucket's colon.
+    /// How many calls this process refused, by the bucket's name before the colon.
     #[must_use]
     pub fn refusals(&self) -> &Counters {
         &self.refusals
     }
 
-    /// The same counts, judged though limits are off: for what must be bounded in any case.
+    /// The same limiter, also enforced when rate limits are off, for what must always be bounded.
     #[must_use]
     pub fn enforced(&self) -> Self {
         Self {
@@ -93,12 +93,12 @@ impl RateLimiter {
         self.enabled
     }
 
-    /// Counts one request of this bucket, such as `login:203.0.113.9`: what is limited, a colon, and whose it is.
+    /// Counts one request in this bucket, such as `login:203.0.113.9`: what is limited, a colon, and whose it is.
     pub async fn check(&self, bucket: &str, quota: Quota) -> Decision {
         self.ask(bucket, quota, Step::Count).await
     }
 
-    /// [`Self::check`] in this process alone, without a round trip: for limits that only keep floods away.
+    /// [`Self::check`] in this process only, without a round trip, for limits against floods.
     #[must_use]
     pub fn check_here(&self, bucket: &str, quota: Quota) -> Decision {
         if !self.enabled {
@@ -107,7 +107,7 @@ impl RateLimiter {
         self.judge(bucket, quota, self.here(bucket, quota, Step::Count))
     }
 
-    /// What [`Self::check`] would answer, without counting.
+    /// What [`Self::check`] would return, without counting.
     pub async fn peek(&self, bucket: &str, quota: Quota) -> Decision {
         self.ask(bucket, quota, Step::Look).await
     }
@@ -161,7 +161,7 @@ impl RateLimiter {
         decision
     }
 
-    /// The bucket's time ahead of now in milliseconds after this; negative when it is refused.
+    /// How far the bucket's timestamp is then ahead of now, in milliseconds; negative if refused.
     fn here(&self, bucket: &str, quota: Quota, what: Step) -> f64 {
         let now = SystemTime::now()
             .duration_since(UNIX_EPOCH)

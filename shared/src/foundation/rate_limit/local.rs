@@ -1,4 +1,4 @@
-//! The buckets of this process: bounded, whoever fills them.
+//! The buckets of this process, limited in number.
 
 use std::{
     collections::HashMap,
@@ -6,14 +6,14 @@ use std::{
     sync::{Mutex, PoisonError},
 };
 
-/// Each is swept alone, so that no request waits for all of them.
+/// Each is swept on its own, so that no request waits for all of them.
 const SHARDS: usize = 64;
 /// 131,072 in all, about 20 MB.
 const MAX_BUCKETS: usize = 2_048;
 
 type Shard = HashMap<String, f64>;
 
-/// Until when each bucket is ahead of now, in milliseconds.
+/// Each bucket's timestamp, in milliseconds.
 #[derive(Debug)]
 pub(super) struct Local {
     hasher: RandomState,
@@ -30,7 +30,7 @@ impl Default for Local {
 }
 
 impl Local {
-    /// Replaces a bucket's time by what the step makes of it; none for one that is idle.
+    /// Replaces a bucket's timestamp; none for an idle bucket.
     pub(super) fn change<T>(&self, bucket: &str, now: f64, step: impl FnOnce(Option<f64>) -> (T, Option<f64>)) -> T {
         let mut shard = self.shard(bucket).lock().unwrap_or_else(PoisonError::into_inner);
         let before = shard.get(bucket).copied();
@@ -59,7 +59,7 @@ impl Local {
     }
 }
 
-/// Drops the idle ones; where that is less than half, those that would be idle next.
+/// Drops idle buckets; if that is less than half, also those that would be idle next.
 fn make_room(shard: &mut Shard, now: f64) {
     shard.retain(|_, until| *until > now);
     if shard.len() > MAX_BUCKETS / 2 {

@@ -1,35 +1,35 @@
-//! What the public API limits, how much of it, and `RATE_LIMITS`, with which an installation changes that.
+//! What is rate limited and by how much, and the setting `RATE_LIMITS`, which changes that.
 
 use std::time::Duration;
 
 use super::quota::Quota;
 
-/// Something that callers can do only so often.
+/// Something that is rate limited.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Policy {
-    /// Requests with one API key, unless it has a limit of its own.
+    /// Requests with one API key, unless it has its own limit.
     Key,
-    /// Requests of one person, in all their sessions together.
+    /// Requests of one user, in all sessions together.
     User,
     /// Sign-ups from one address without a credential.
     SignUp,
     /// Passwords sent from one address to the hosted pages.
     SetPassword,
-    /// Log-ins from one address.
+    /// Sign-ins from one address.
     LogIn,
-    /// Wrong passwords and codes for one account; strangers and devices that it knows are counted apart.
+    /// Wrong passwords and codes for one account; unknown clients and known devices are counted separately.
     LogInFailures,
-    /// Wrong codes for one account until one is right. NIST SP 800-63B §5.2.2: no more than 100.
+    /// Consecutive wrong codes for one account. NIST SP 800-63B §5.2.2: no more than 100.
     CodeFailures,
-    /// Requests that change something from one address without a credential, before they are read.
+    /// Unauthenticated requests from one address that change something, before they are parsed.
     Anonymous,
-    /// Refreshes from one address, behind which many may sit.
+    /// Refreshes from one address, which many users may share.
     Refresh,
-    /// Mails to one mailbox that anybody can ask for.
+    /// Mails to one mailbox that anybody can request.
     Mail,
-    /// Mails that are asked for from one address, to whichever mailboxes.
+    /// Mails requested from one address, to any mailbox.
     MailRequests,
-    /// Tokens of mails shown from one address.
+    /// Mailed tokens presented from one address.
     MailedToken,
 }
 
@@ -49,7 +49,7 @@ impl Policy {
         Self::MailedToken,
     ];
 
-    /// As `RATE_LIMITS` and the `RateLimit` header call it.
+    /// Its name in `RATE_LIMITS` and the `RateLimit` header.
     #[must_use]
     pub const fn name(self) -> &'static str {
         match self {
@@ -107,8 +107,8 @@ impl Default for RateLimits {
 }
 
 impl RateLimits {
-    /// Reads `on`, `off`, or what differs from the built-in quotas, such as `log-in=20/min, mail=5/2h`. The error
-    /// completes the sentence "RATE_LIMITS …".
+    /// Parses `on`, `off`, or changes to the built-in quotas, such as `log-in=20/min, mail=5/2h`. The error completes
+    /// the sentence "RATE_LIMITS …".
     pub fn parse(text: &str) -> Result<Self, String> {
         let mut limits = Self::default();
         match text.to_ascii_lowercase().as_str() {

@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-/// `burst` requests at once, then one each `period / burst`.
+/// `burst` requests at once, then one every `period / burst`.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Quota {
     pub burst: u32,

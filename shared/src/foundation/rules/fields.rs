@@ -54,7 +54,7 @@ impl Reason {
     }
 }
 
-/// The id that another system knows a person by: 1–255 characters, [`text::visible`], compared byte by byte.
+/// The id that another system has for a user: 1–255 characters, [`text::visible`], compared byte by byte.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct ExternalId(String);
 

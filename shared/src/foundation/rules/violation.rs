@@ -2,14 +2,14 @@
 
 use serde_json::{Value, json};
 
-/// What is wrong with one value. `kind` is a stable word (Pydantic's), `message` tells a person what to do.
+/// What is wrong with one value. `kind` is stable (Pydantic's words); `message` tells a person what to do.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Violation {
     pub kind: ViolationKind,
     pub message: String,
     /// The limit that was broken, such as `{"max_length": 255}`.
     pub context: Option<Value>,
-    /// Which element of a list it is about, from 0.
+    /// The index of the element in a list.
     pub element: Option<usize>,
 }
 
@@ -43,7 +43,7 @@ impl Violation {
     }
 }
 
-/// The words that clients match on; those of FastAPI and Pydantic.
+/// The kinds that clients match on; the words are those of FastAPI and Pydantic.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum ViolationKind {
     Missing,

@@ -1,4 +1,4 @@
-//! One spelling for all that a person takes for the same: letter case, accents and widths make no difference to a search.
+//! One spelling for text that people consider the same: letter case, accents and widths don't matter in a search.
 
 use caseless::Caseless;
 use icu_properties::{
@@ -7,11 +7,11 @@ use icu_properties::{
 };
 use unicode_normalization::{UnicodeNormalization, char::canonical_combining_class};
 
-/// The text as it is stored for search, and the word as it is looked for: case-folded (Unicode's full folding), without
-/// accents and invisible characters, in NFKC, with single blanks between words.
+/// The form of texts and search terms: case-folded (Unicode's full folding), without accents and invisible characters,
+/// in NFKC, with single spaces between words.
 ///
-/// Characters of Chinese, Japanese and Korean stand twice, so that two of them are long enough for an index of trigrams.
-/// That changes no answer: what is within a text is, doubled, within the doubled text, and nothing else is.
+/// Chinese, Japanese and Korean characters are doubled, so that two of them are long enough for a trigram index. That
+/// changes no result: a part of a text, doubled, is a part of the doubled text, and nothing else is.
 #[must_use]
 pub fn folded(text: &str) -> String {
     if text.is_ascii() {
@@ -36,15 +36,15 @@ fn spaced(text: String) -> String {
     text.split_whitespace().collect::<Vec<_>>().join(" ")
 }
 
-/// Accents over, under and through letters; not the signs that are letters of their own, as vowels of Indic scripts and
-/// the voicing of kana are. Invisible characters, and the stroke that only makes Arabic words longer.
+/// Accents over, under and through letters, but not marks that act as letters, such as vowels of Indic scripts and the
+/// voicing of kana. Invisible characters, and the stroke that only stretches Arabic words.
 fn is_dropped(c: char) -> bool {
     matches!(canonical_combining_class(c), 1 | 10..=36 | 200..)
         || c == '\u{640}'
         || CodePointSetData::new::<DefaultIgnorableCodePoint>().contains(c)
 }
 
-/// What a letter is searched as: those with a stroke or a tail of their own, which no normalization takes apart.
+/// The base of letters with a stroke or a tail, which no normalization decomposes.
 enum Letters {
     One(Option<char>),
     Two(Option<char>, Option<char>),

@@ -1,4 +1,4 @@
-//! The way to a collector: posts over HTTP/1.1 without TLS, by the client that is in the application already.
+//! Posts spans to a collector over HTTP/1.1 without TLS, with the client that the application already contains.
 
 use std::{io, sync::Arc, time::Duration};
 
@@ -12,12 +12,12 @@ use tokio::{runtime::Handle, time::timeout};
 
 use crate::foundation::config::Traces;
 
-/// For one post and its answer.
+/// The time limit of one request.
 const LIMIT: Duration = Duration::from_secs(5);
-/// A collector says little; what says more is none.
+/// The largest response; a collector's are small.
 const MOST: usize = 64 * 1024;
 
-/// Posts on the process's runtime, while the exporter waits on a thread of its own.
+/// Posts on the process's runtime, while the exporter waits on its own thread.
 #[derive(Clone, Debug)]
 pub struct Collector {
     client: Arc<Client<HttpConnector, Full<Bytes>>>,
@@ -26,7 +26,7 @@ pub struct Collector {
 
 impl Default for Collector {
     /// # Panics
-    /// Outside of a Tokio runtime.
+    /// Outside a Tokio runtime.
     fn default() -> Self {
         Self {
             client: Arc::new(Client::builder(TokioExecutor::new()).build_http()),
@@ -36,7 +36,7 @@ impl Default for Collector {
 }
 
 impl Collector {
-    /// Whether spans would be taken: posts none of them (OTLP/HTTP: an empty message is a valid one).
+    /// Whether the collector would accept spans: posts an empty message, which OTLP/HTTP allows.
     pub async fn probe(traces: &Traces) -> Result<(), HttpError> {
         let mut request = Request::post(traces.spans_url()).header("content-type", "application/x-protobuf");
         for (name, value) in &traces.headers {

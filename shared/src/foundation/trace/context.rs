@@ -38,13 +38,13 @@ impl Trace {
         (known && trace.id != 0 && trace.parent != 0).then_some(trace)
     }
 
-    /// The caller's trace, or a new one where there is none or it cannot be read.
+    /// The caller's trace, or a new one if there is none or it is invalid.
     #[must_use]
     pub fn of_header(header: Option<&str>) -> Self {
         header.and_then(Self::parse).unwrap_or_else(Self::generate)
     }
 
-    /// A trace of its own, not sampled.
+    /// A new trace, not sampled.
     #[must_use]
     pub fn generate() -> Self {
         let mut rng = rand::rng();
@@ -56,19 +56,19 @@ impl Trace {
         }
     }
 
-    /// The trace's id, shown as 32 hexadecimal digits: what all that one request caused has in common.
+    /// The trace's id in 32 hexadecimal digits, shared by everything that one request caused.
     #[must_use]
     pub fn id(&self) -> impl fmt::Display + use<> {
         let id = self.id;
         fmt::from_fn(move |f| write!(f, "{id:032x}"))
     }
 
-    /// Runs a future as part of this trace: jobs that it enqueues carry it.
+    /// Runs a future as part of this trace, which the jobs it enqueues carry on.
     pub async fn scope<F: Future>(self, future: F) -> F::Output {
         CURRENT.scope(self, future).await
     }
 
-    /// The trace that this task is part of.
+    /// This task's trace.
     #[must_use]
     pub fn current() -> Option<Self> {
         CURRENT.try_with(|trace| *trace).ok()
@@ -82,7 +82,7 @@ impl fmt::Display for Trace {
     }
 }
 
-/// What is left to a task of its own goes on as part of this task's trace.
+/// Makes a future that runs in another task part of this task's trace.
 pub fn carried<F: Future>(future: F) -> impl Future<Output = F::Output> {
     within(Trace::current(), future)
 }

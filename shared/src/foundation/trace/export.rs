@@ -1,5 +1,5 @@
-//! Spans to an OpenTelemetry collector, by OTLP over HTTP. Their queue is bounded, and whoever ends a span waits for
-//! nobody: what does not fit is dropped, what no collector takes is tried once, and both are counted.
+//! Exports spans to an OpenTelemetry collector, by OTLP over HTTP. The queue is bounded and never blocks: what doesn't
+//! fit is dropped, each export is tried once, and both losses are counted.
 
 use std::{
     fmt::Write,
@@ -23,10 +23,10 @@ use uuid::Uuid;
 use super::collector::Collector;
 use crate::foundation::{config::Config, metrics::head};
 
-/// For the spans that are left when the process stops.
+/// The time limit for the last spans at shutdown.
 const FAREWELL: Duration = Duration::from_secs(3);
 
-/// What makes spans, once [`start`] was called with a collector. A process has one, as it has one log.
+/// Creates spans, once [`start`] was called with a collector. Global, like the log.
 static TRACER: OnceLock<SdkTracer> = OnceLock::new();
 
 static ENDED: AtomicU64 = AtomicU64::new(0);
@@ -38,7 +38,7 @@ static FAILED: AtomicU64 = AtomicU64::new(0);
 #[error("cannot export traces (OTEL_EXPORTER_OTLP_ENDPOINT): {0}")]
 pub struct ExportError(#[from] ExporterBuildError);
 
-/// Sends what is left when it is dropped, within 3 s.
+/// Exports the remaining spans when dropped, within 3 s.
 #[derive(Debug)]
 #[must_use = "spans are exported until this is dropped"]
 pub struct Exporting(SdkTracerProvider);
@@ -51,11 +51,11 @@ impl Drop for Exporting {
     }
 }
 
-/// Exports spans as those of this program (`usher-api`, …), until what is answered is dropped; none where the settings
-/// name no collector. It comes before the database is opened, whose statements are spans too.
+/// Exports spans under this program's name (`usher-api`, …) until the returned value is dropped; none if the settings
+/// have no collector. Call it before opening the database, whose statements are spans too.
 ///
 /// # Panics
-/// Where there is a collector, outside of a Tokio runtime.
+/// Outside a Tokio runtime, if there is a collector.
 pub fn start(config: &Config, program: &str) -> Result<Option<Exporting>, ExportError> {
     let Some(traces) = &config.traces else {
         return Ok(None);
@@ -82,7 +82,7 @@ pub fn start(config: &Config, program: &str) -> Result<Option<Exporting>, Export
         .with_sampler(Sampler::ParentBased(Box::new(Sampler::TraceIdRatioBased(traces.ratio))))
         .with_resource(resource.build())
         .build();
-    // A second start in one process keeps the first's tracer.
+    // A second start in a process keeps the first tracer.
     drop(TRACER.set(provider.tracer("usher")));
     tracing::info!(endpoint = traces.endpoint, ratio = traces.ratio, "spans are exported");
     Ok(Some(Exporting(provider)))
@@ -96,7 +96,7 @@ pub(super) fn tracer() -> Option<&'static SdkTracer> {
     TRACER.get()
 }
 
-/// The lines for `/metrics`; none where nothing is exported.
+/// The text for `/metrics`; empty if nothing is exported.
 pub(crate) fn render(text: &mut String) {
     if !is_on() {
         return;
@@ -119,7 +119,7 @@ pub(crate) fn render(text: &mut String) {
     }
 }
 
-/// Counts what ends, so that what the queue drops can be told: it is what was neither exported nor failed.
+/// Counts ended spans: those neither exported nor failed were dropped by the queue.
 #[derive(Debug)]
 struct Counted(BatchSpanProcessor);
 
@@ -146,7 +146,7 @@ impl SpanProcessor for Counted {
     }
 }
 
-/// Counts what the collector took, and says so when it starts and when it stops failing.
+/// Counts exported spans, and logs when exports start and stop failing.
 #[derive(Debug)]
 struct Told<E> {
     otlp: E,
@@ -162,9 +162,9 @@ impl<E: SpanExporter> SpanExporter for Told<E> {
         let was_failing = self.is_failing.swap(outcome.is_err(), Ordering::Relaxed);
         match &outcome {
             Err(error) if !was_failing => {
-                tracing::warn!(%error, "the collector takes no spans: they are dropped until it does");
+                tracing::warn!(%error, "the collector accepts no spans, so they are dropped until it does");
             }
-            Ok(()) if was_failing => tracing::info!("the collector takes spans again"),
+            Ok(()) if was_failing => tracing::info!("the collector accepts spans again"),
             _ => {}
         }
         outcome

@@ -1,5 +1,5 @@
-//! The spans of the application, named and described as OpenTelemetry's semantic conventions have them. None of them holds what
-//! somebody sent: no path, no address, no parameter. Where nothing is exported a span is its trace and nothing more.
+//! The application's spans, which follow OpenTelemetry's semantic conventions. They contain nothing that a client sent:
+//! no path, no address, no parameter. If nothing is exported, a span is only its trace.
 
 use std::borrow::Cow;
 
@@ -18,15 +18,15 @@ use super::{
     export::{is_on, tracer},
 };
 
-/// Any other method is told as `_OTHER` (conventions for HTTP spans).
+/// Any other method is reported as `_OTHER` (conventions for HTTP spans).
 const METHODS: [&str; 9] = [
     "GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS", "TRACE", "CONNECT",
 ];
 
-/// What a path is called that belongs to no route.
+/// The route of a path that has none.
 pub const NO_ROUTE: &str = "none";
 
-/// Something that takes time, until it is dropped.
+/// A span, which ends when it is dropped.
 #[derive(Debug)]
 #[must_use = "a span ends when it is dropped"]
 pub struct Span {
@@ -35,8 +35,8 @@ pub struct Span {
 }
 
 impl Span {
-    /// A request being answered, until [`answered`](Self::answered), in the trace of its `traceparent` if it has a valid
-    /// one. Whether it is sampled was decided there then; probes of health never are.
+    /// A request, until [`answered`](Self::answered), in the trace of its `traceparent` if that is valid; whether it is
+    /// sampled was decided there. Health probes never are.
     pub fn request(method: &str, route: &str, secure: bool, traceparent: Option<&str>) -> Self {
         let parent = traceparent.and_then(Trace::parse);
         if route.starts_with("/health/") {
@@ -65,13 +65,13 @@ impl Span {
             span.set_attribute(KeyValue::new("http.route", route.to_owned()));
         }
         span.set_attribute(KeyValue::new("http.response.status_code", i64::from(status)));
-        // A client's mistake is no error of the server's.
+        // A client's error is not the server's.
         if status >= 500 {
             self.fail(status.to_string());
         }
     }
 
-    /// One attempt at a job, in the trace of what caused it; a job that the clock caused begins one.
+    /// One attempt of a job, in the trace of what caused it; a scheduled job starts a new trace.
     pub fn attempt(kind: &str, queue: &str, job: Uuid, attempt: i32, traceparent: Option<&str>) -> Self {
         let parent = traceparent.and_then(Trace::parse);
         let mut span = Self::start("process", SpanKind::Consumer, parent);
@@ -84,7 +84,7 @@ impl Span {
         span
     }
 
-    /// A mail on its way to the server.
+    /// A mail being sent to the server.
     pub fn mail(host: &str, port: u16) -> Self {
         let mut span = Self::start("send mail", SpanKind::Client, Trace::current());
         span.note(|| {
@@ -97,14 +97,14 @@ impl Span {
         span
     }
 
-    /// What several callers asked for and is done at once, in the trace of the first and with links to the others: a span
-    /// has one parent. Each gives what [`Trace::exported`] was to it; where nobody's is there is no span.
+    /// A batch of several callers' requests, in the trace of the first and with links to the others, because a span has
+    /// one parent. Each caller passes its [`Trace::exported`]; without any there is no span.
     pub fn batch(callers: impl IntoIterator<Item = Option<Trace>>) -> Option<Self> {
         let mut callers = callers.into_iter().flatten();
         let first = callers.next()?;
         let mut span = Self::silent(Some(first));
         let others: Vec<_> = callers.collect();
-        // One caller needs no span between.
+        // A single caller needs no extra span.
         if !others.is_empty() {
             span = Self::start("batch", SpanKind::Internal, Some(first));
             span.note(|| [KeyValue::new("usher.batch.size", count(others.len() + 1))]);
@@ -117,13 +117,13 @@ impl Span {
         Some(span)
     }
 
-    /// As what happens meanwhile sees it.
+    /// The trace for what happens within the span.
     #[must_use]
     pub const fn trace(&self) -> Trace {
         self.trace
     }
 
-    /// Marks it as failed, with one of a few reasons that the program has: an error's text can quote what somebody sent.
+    /// Marks it as failed, with one of a few fixed reasons, because an error's text may quote what a client sent.
     pub fn fail(&mut self, reason: impl Into<Cow<'static, str>>) {
         if let Some(span) = &mut self.exported {
             span.set_status(Status::error(""));
@@ -155,12 +155,12 @@ impl Span {
     }
 }
 
-/// What happens in the future is part of this span, where there is one, which ends with it.
+/// Runs a future as part of this span, if there is one, and then ends the span.
 pub async fn during<F: Future>(span: Option<Span>, future: F) -> F::Output {
     within(span.as_ref().map(Span::trace), future).await
 }
 
-/// None where nothing is exported.
+/// None if nothing is exported.
 pub(super) fn begin(span: SpanBuilder, parent: Option<Trace>) -> Option<Exported> {
     let parent = parent.map_or_else(Context::new, |parent| {
         Context::new().with_remote_span_context(parent.into())
@@ -169,8 +169,8 @@ pub(super) fn begin(span: SpanBuilder, parent: Option<Trace>) -> Option<Exported
 }
 
 impl Trace {
-    /// What a job's row carries, so that its attempts join this task's trace however late they run. Where spans are
-    /// exported it is the writing of the job (conventions for messaging: a producer), else the trace as it is.
+    /// The trace that a job's row stores, so that its attempts join this task's trace however late they run. If spans
+    /// are exported, it is a producer span (conventions for messaging), otherwise the current trace.
     pub(crate) fn for_job(kind: &str, queue: &str) -> Option<Self> {
         let trace = Self::current()?;
         if !(is_on() && trace.is_sampled()) {
@@ -182,7 +182,7 @@ impl Trace {
         begin(span, Some(trace)).map(|span| Self::from(span.span_context()))
     }
 
-    /// This task's trace, where its spans are exported.
+    /// This task's trace, if its spans are exported.
     #[must_use]
     pub fn exported() -> Option<Self> {
         is_on().then(Self::current).flatten().filter(|trace| trace.is_sampled())

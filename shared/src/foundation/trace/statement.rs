@@ -1,5 +1,5 @@
-//! Each statement as a span of the task that asked (conventions for database client spans). Statements have placeholders
-//! where values are; a database's error text can quote values, so it is left out.
+//! Each statement as a span of the calling task (conventions for database client spans). Statements have placeholders
+//! instead of values; a database's error text may quote values, so it is omitted.
 
 use std::time::{Duration, SystemTime};
 
@@ -11,14 +11,14 @@ use sea_orm::{DbBackend, DbErr, metric::Info};
 
 use super::{context::Trace, span::begin};
 
-/// Called after each statement of a traced connection, by the task that asked.
+/// Called after each statement of a traced connection, by the calling task.
 pub(crate) fn finished(info: &Info<'_>) {
     let Some(trace) = Trace::exported() else { return };
     let statement = info.statement;
     tell(trace, statement.db_backend, &statement.sql, info.elapsed, info.failed);
 }
 
-/// A call that is no statement, such as the commit, which the driver does not tell of.
+/// Times a call that the driver doesn't report, such as a commit.
 pub(crate) async fn timed<T>(
     sql: &'static str,
     backend: DbBackend,
@@ -64,7 +64,7 @@ fn tell(trace: Trace, backend: DbBackend, sql: &str, took: Duration, failed: boo
     span.end_with_timestamp(end);
 }
 
-/// The operation, and with it the first table that is named: `SELECT` and `SELECT users`.
+/// The operation, and the operation with the first table: `SELECT` and `SELECT users`.
 fn summary(sql: &str) -> (String, String) {
     let mut words = sql
         .split(|c: char| c.is_whitespace() || "();,".contains(c))
