@@ -140,7 +140,7 @@ async fn whatever_is_wrong_is_named(db: TestDb) {
     let (code, parts) = examine(usher, &folder).await;
     assert_eq!(code, 1);
     for (part, state, text) in [
-        ("secret key", "wrong", "text that somebody wrote"),
+        ("secret key", "wrong", "it is text, not random bytes"),
         ("staff", "warning", "1 of 1 have no second factor, 1 of them superusers"),
         ("workers", "wrong", "none is alive, and the oldest due job waits for"),
         ("dead jobs", "warning", "1 were given up"),

@@ -42,23 +42,14 @@ impl Actor {
 /// Kind and id, such as `api_key:7`: how jobs store who caused them.
 impl std::fmt::Display for Actor {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.write_str(kind_word(self.kind))?;
+        f.write_str(&self.kind.to_value())?;
         self.id.map_or(Ok(()), |id| write!(f, ":{id}"))
-    }
-}
-
-pub(super) fn kind_word(kind: ActorKind) -> &'static str {
-    match kind {
-        ActorKind::User => "user",
-        ActorKind::ApiKey => "api_key",
-        ActorKind::System => "system",
-        ActorKind::Anonymous => "anonymous",
     }
 }
 
 #[expect(clippy::trivially_copy_pass_by_ref, reason = "serde asks for a reference")]
 fn serialize_kind<S: Serializer>(kind: &ActorKind, to: S) -> Result<S::Ok, S::Error> {
-    to.serialize_str(kind_word(*kind))
+    to.serialize_str(&kind.to_value())
 }
 
 fn deserialize_kind<'a, D: Deserializer<'a>>(from: D) -> Result<ActorKind, D::Error> {

@@ -8,12 +8,11 @@
 use std::collections::HashMap;
 
 use sea_orm::{
-    ActiveValue::Set, ColumnTrait, ConnectionTrait, DatabaseConnection, DbErr, EntityTrait, PaginatorTrait,
+    ActiveEnum, ActiveValue::Set, ColumnTrait, ConnectionTrait, DatabaseConnection, DbErr, EntityTrait, PaginatorTrait,
     QueryFilter, QueryOrder, QuerySelect,
 };
 use serde_json::Value;
 
-use super::actor::kind_word;
 use crate::foundation::{
     crypto::{SecretKey, sha256},
     db,
@@ -32,7 +31,7 @@ pub(super) fn row_hash(row: &audit_log::Model) -> [u8; 32] {
     changes.sort_all_objects();
     let fields = serde_json::json!([
         row.at.timestamp_micros(),
-        kind_word(row.actor_kind),
+        row.actor_kind.to_value(),
         row.actor_id,
         row.actor_label,
         row.on_behalf_of,

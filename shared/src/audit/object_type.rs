@@ -1,7 +1,10 @@
 //! The names of object types in the audit log.
 
+use strum::{IntoStaticStr, VariantArray};
+
 /// The type of an object.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, VariantArray, IntoStaticStr)]
+#[strum(serialize_all = "snake_case", const_into_str)]
 pub enum ObjectType {
     User,
     Role,
@@ -21,20 +24,7 @@ pub enum ObjectType {
 impl ObjectType {
     #[must_use]
     pub const fn as_str(self) -> &'static str {
-        match self {
-            Self::User => "user",
-            Self::Role => "role",
-            Self::Session => "session",
-            Self::ApiKey => "api_key",
-            Self::Job => "job",
-            Self::Schedule => "schedule",
-            Self::Queue => "queue",
-            Self::Mail => "mail",
-            Self::SuppressedAddress => "suppressed_address",
-            Self::MailBreaker => "mail_breaker",
-            Self::AuditEntry => "audit_entry",
-            Self::Request => "request",
-        }
+        self.into_str()
     }
 
     /// What older rows call this type. The log is never altered, so a search for the name also looks for this one.
@@ -49,20 +39,7 @@ impl ObjectType {
         }
     }
 
-    const ALL: [Self; 12] = [
-        Self::User,
-        Self::Role,
-        Self::Session,
-        Self::ApiKey,
-        Self::Job,
-        Self::Schedule,
-        Self::Queue,
-        Self::Mail,
-        Self::SuppressedAddress,
-        Self::MailBreaker,
-        Self::AuditEntry,
-        Self::Request,
-    ];
+    const ALL: [Self; Self::VARIANTS.len()] = *Self::VARIANTS.first_chunk().expect("of this length");
 }
 
 /// Today's name of a type that some row names.

@@ -1,13 +1,12 @@
 //! Writing audit rows.
 
 use chrono::{DateTime, Utc};
-use sea_orm::{ActiveValue::NotSet, ConnectionTrait, DbBackend, DbErr, EntityTrait, IntoActiveModel, Statement};
+use sea_orm::{
+    ActiveEnum, ActiveValue::NotSet, ConnectionTrait, DbBackend, DbErr, EntityTrait, IntoActiveModel, Statement,
+};
 use serde_json::{Value, json};
 
-use super::{
-    actor::{Actor, kind_word},
-    chain,
-};
+use super::{actor::Actor, chain};
 use crate::foundation::{entity::audit_log, time::now};
 
 /// What was done to what.
@@ -80,7 +79,7 @@ fn as_json(row: audit_log::Model) -> Value {
         .map(|byte| format!("{byte:02x}"))
         .collect();
     json!({
-        "actor_kind": kind_word(row.actor_kind), "actor_id": row.actor_id, "actor_label": row.actor_label,
+        "actor_kind": row.actor_kind.to_value(), "actor_id": row.actor_id, "actor_label": row.actor_label,
         "on_behalf_of": row.on_behalf_of, "action": row.action, "object_type": row.object_type,
         "object_id": row.object_id, "object_label": row.object_label, "changes": row.changes, "reason": row.reason,
         "address": row.address, "request_id": row.request_id, "row_hash": hash,

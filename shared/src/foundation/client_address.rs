@@ -7,6 +7,7 @@ use std::{
 };
 
 use ipnet::IpNet;
+use strum::{IntoStaticStr, VariantArray};
 
 /// The proxies' header lines, as sent and in order. A line omitted because it is not text could be the one that counts.
 #[derive(Clone, Debug, Default)]
@@ -26,7 +27,8 @@ pub struct Client {
 }
 
 /// Which header could not be parsed.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, VariantArray, IntoStaticStr)]
+#[strum(serialize_all = "kebab-case", const_into_str)]
 pub enum Unread {
     XForwardedFor,
     Forwarded,
@@ -36,15 +38,11 @@ pub enum Unread {
 }
 
 impl Unread {
-    pub const ALL: [Self; 3] = [Self::XForwardedFor, Self::Forwarded, Self::Both];
+    pub const ALL: [Self; Self::VARIANTS.len()] = *Self::VARIANTS.first_chunk().expect("of this length");
 
     #[must_use]
     pub const fn as_str(self) -> &'static str {
-        match self {
-            Self::XForwardedFor => "x-forwarded-for",
-            Self::Forwarded => "forwarded",
-            Self::Both => "both",
-        }
+        self.into_str()
     }
 }
 

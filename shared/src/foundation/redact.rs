@@ -3,21 +3,14 @@
 
 use std::borrow::Cow;
 
+use strum::VariantArray;
+
 use crate::foundation::token::TokenKind;
 
 /// Replaces what was removed.
 const GAP: char = '…';
 /// From this many characters after the prefix on it is no hint but the token, or most of it.
 const TELLING: usize = 16;
-
-const KINDS: [TokenKind; 6] = [
-    TokenKind::ApiKey,
-    TokenKind::Access,
-    TokenKind::Refresh,
-    TokenKind::Mail,
-    TokenKind::AdminSession,
-    TokenKind::MfaChallenge,
-];
 
 /// The text with every token reduced to its prefix. Keeps hints, the beginning of a key that people recognize it by.
 #[must_use]
@@ -38,7 +31,7 @@ pub fn tokens(text: &str) -> Cow<'_, str> {
 
 /// Start and length of what follows the first token's prefix.
 fn next_token(text: &str) -> Option<(usize, usize)> {
-    let found = KINDS.iter().filter_map(|kind| {
+    let found = TokenKind::VARIANTS.iter().filter_map(|kind| {
         let prefix = kind.prefix();
         let starts = text.match_indices(prefix).filter_map(|(at, _)| {
             let secret = text[at + prefix.len()..].strip_prefix('_')?;
@@ -98,8 +91,8 @@ mod tests {
 
     #[test]
     fn tokens_of_every_kind_are_cut_wherever_they_stand() {
-        for kind in KINDS {
-            let token = Token::generate(kind);
+        for kind in TokenKind::VARIANTS {
+            let token = Token::generate(*kind);
             let token = token.as_str();
             for text in [
                 token.to_owned(),

@@ -3,6 +3,8 @@
 
 use std::fmt;
 
+use strum::{IntoStaticStr, VariantArray};
+
 use crate::foundation::crypto::{random, sha256};
 
 const BASE62: &[u8; 62] = b"0123456789ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz";
@@ -10,29 +12,29 @@ const RANDOM_CHARS: usize = 30;
 const CHECK_CHARS: usize = 6;
 
 /// What a token is for, shown by its prefix.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, VariantArray, IntoStaticStr)]
+#[strum(const_into_str)]
 pub enum TokenKind {
+    #[strum(serialize = "uak")]
     ApiKey,
+    #[strum(serialize = "uat")]
     Access,
+    #[strum(serialize = "urt")]
     Refresh,
     /// Sent by mail, single-use.
+    #[strum(serialize = "umt")]
     Mail,
+    #[strum(serialize = "uas")]
     AdminSession,
     /// Between password and second factor, single-use.
+    #[strum(serialize = "umf")]
     MfaChallenge,
 }
 
 impl TokenKind {
     #[must_use]
     pub const fn prefix(self) -> &'static str {
-        match self {
-            Self::ApiKey => "uak",
-            Self::Access => "uat",
-            Self::Refresh => "urt",
-            Self::Mail => "umt",
-            Self::AdminSession => "uas",
-            Self::MfaChallenge => "umf",
-        }
+        self.into_str()
     }
 }
 

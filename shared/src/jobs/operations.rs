@@ -1,14 +1,14 @@
 //! Operations on a job: retry, run now, cancel, delete. Each takes the caller's transaction, so that the audit row
 //! commits with it.
 
-use sea_orm::{ConnectionTrait, DbErr, EntityTrait, QuerySelect, TransactionTrait};
+use sea_orm::{ActiveEnum, ConnectionTrait, DbErr, EntityTrait, QuerySelect, TransactionTrait};
 use thiserror::Error;
 use uuid::Uuid;
 
 use super::{claims::READY, job_store::Tx, transport::WakeUp};
 use crate::foundation::{
     db::{self, ANSWER_LIMIT, Sql, columns},
-    entity::job,
+    entity::job::{self, JobState},
 };
 
 /// Why the job was left unchanged.
@@ -16,8 +16,8 @@ use crate::foundation::{
 pub enum OperationError {
     #[error("there is no such job")]
     NotFound,
-    #[error("the job is {0}, which doesn't allow this")]
-    WrongState(&'static str),
+    #[error("the job is {}, which doesn't allow this", .0.to_value())]
+    WrongState(JobState),
     #[error("another job with the same unique key is ready or running")]
     NotUnique,
     #[error("its mail was already sent, so nothing was done. Send a new mail instead")]
@@ -48,7 +48,9 @@ pub async fn retry(tx: &Tx, id: Uuid) -> Result<job::Model, OperationError> {
         Err(refused) => {
             point.rollback().await?;
             return Err(match refused {
-                OperationError::WrongState("dead" | "done" | "cancelled") => OperationError::MailSent,
+                OperationError::WrongState(JobState::Dead | JobState::Done | JobState::Cancelled) => {
+                    OperationError::MailSent
+                }
                 refused => refused,
             });
         }
@@ -74,7 +76,7 @@ pub async fn run_now(tx: &Tx, id: Uuid) -> Result<job::Model, OperationError> {
             tx.remember(WakeUp::of(&job));
             Ok(job)
         }
-        Err(OperationError::WrongState("ready")) => {
+        Err(OperationError::WrongState(JobState::Ready)) => {
             let job = job::Entity::find_by_id(id).one(&**tx).await?;
             Err(job.map_or(OperationError::NotFound, |job| OperationError::Paused(job.queue)))
         }
@@ -99,8 +101,8 @@ pub async fn cancel(tx: &Tx, id: Uuid) -> Result<job::Model, OperationError> {
 pub async fn delete(tx: &Tx, id: Uuid) -> Result<job::Model, OperationError> {
     let job = job::Entity::find_by_id(id).lock_exclusive().one(&**tx).await?;
     let job = job.ok_or(OperationError::NotFound)?;
-    if matches!(job.state, job::JobState::Ready | job::JobState::Running) {
-        return Err(OperationError::WrongState(word(job.state)));
+    if matches!(job.state, JobState::Ready | JobState::Running) {
+        return Err(OperationError::WrongState(job.state));
     }
     job::Entity::delete_by_id(id).exec(&**tx).await?;
     Ok(job)
@@ -118,20 +120,10 @@ async fn change_when(
     match job::Entity::find().from_raw_sql(statement).one(conn).await {
         Ok(Some(job)) => Ok(job),
         Ok(None) => Err(match job::Entity::find_by_id(id).one(conn).await? {
-            Some(job) => OperationError::WrongState(word(job.state)),
+            Some(job) => OperationError::WrongState(job.state),
             None => OperationError::NotFound,
         }),
         Err(error) if db::violated_unique(&error).is_some() => Err(OperationError::NotUnique),
         Err(error) => Err(error.into()),
-    }
-}
-
-fn word(state: job::JobState) -> &'static str {
-    match state {
-        job::JobState::Ready => "ready",
-        job::JobState::Running => "running",
-        job::JobState::Done => "done",
-        job::JobState::Dead => "dead",
-        job::JobState::Cancelled => "cancelled",
     }
 }

@@ -58,7 +58,10 @@ async fn only_finished_jobs_are_replayed(db: TestDb) {
     let job_store = job_store(&db).await;
     let id = add(&job_store, EnqueueOptions::default()).await.id();
     let tx = job_store.begin().await.unwrap();
-    assert!(matches!(retry(&tx, id).await, Err(OperationError::WrongState("ready"))));
+    assert!(matches!(
+        retry(&tx, id).await,
+        Err(OperationError::WrongState(JobState::Ready))
+    ));
     assert!(matches!(
         retry(&tx, Uuid::now_v7()).await,
         Err(OperationError::NotFound)

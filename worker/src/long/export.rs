@@ -41,7 +41,7 @@ where
         Format::Json => ("json", "application/json"),
     };
     let day = context.job.created_at.format("%Y-%m-%d");
-    let name = format!("{}-{day}.{ending}", order.what.word());
+    let name = format!("{}-{day}.{ending}", order.what.as_str());
     let mut file = Writer::create(db, job_id, Direction::Out, &name, media_type).await?;
     let mut pages = Pages::<E>::new(&order, &context).await?;
 

@@ -1,41 +1,35 @@
 //! What an API key may be allowed to do.
 
+use strum::{EnumString, IntoStaticStr, VariantArray};
+
 use crate::foundation::entity::api_key;
 
 /// A scope of an API key.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, EnumString, VariantArray, IntoStaticStr)]
+#[strum(const_into_str)]
 pub enum Scope {
+    #[strum(serialize = "users:read")]
     UsersRead,
+    #[strum(serialize = "users:write")]
     UsersWrite,
+    #[strum(serialize = "users:delete")]
     UsersDelete,
+    #[strum(serialize = "sessions:read")]
     SessionsRead,
+    #[strum(serialize = "sessions:write")]
     SessionsWrite,
+    #[strum(serialize = "audit:read")]
     AuditRead,
+    #[strum(serialize = "jobs:read")]
     JobsRead,
 }
 
 impl Scope {
-    pub const ALL: [Self; 7] = [
-        Self::UsersRead,
-        Self::UsersWrite,
-        Self::UsersDelete,
-        Self::SessionsRead,
-        Self::SessionsWrite,
-        Self::AuditRead,
-        Self::JobsRead,
-    ];
+    pub const ALL: [Self; Self::VARIANTS.len()] = *Self::VARIANTS.first_chunk().expect("of this length");
 
     #[must_use]
     pub const fn as_str(self) -> &'static str {
-        match self {
-            Self::UsersRead => "users:read",
-            Self::UsersWrite => "users:write",
-            Self::UsersDelete => "users:delete",
-            Self::SessionsRead => "sessions:read",
-            Self::SessionsWrite => "sessions:write",
-            Self::AuditRead => "audit:read",
-            Self::JobsRead => "jobs:read",
-        }
+        self.into_str()
     }
 
     /// The permissions that a person needs to grant it: everything a key can do with it.
@@ -62,7 +56,7 @@ impl Scope {
 
     #[must_use]
     pub fn parse(word: &str) -> Option<Self> {
-        Self::ALL.into_iter().find(|scope| scope.as_str() == word)
+        word.parse().ok()
     }
 }
 

@@ -1,6 +1,7 @@
 //! Ordering an export, which a job writes. The worker decides what is in the file.
 
 use serde::{Deserialize, Serialize};
+use strum::IntoStaticStr;
 
 use crate::{
     accounts::staff::bulk::order::{Objects, OrderError, Ordered, list},
@@ -9,7 +10,8 @@ use crate::{
 };
 
 /// What is exported.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, IntoStaticStr)]
+#[strum(serialize_all = "snake_case", const_into_str)]
 #[serde(rename_all = "snake_case")]
 pub enum Exported {
     Users,
@@ -21,13 +23,8 @@ pub enum Exported {
 impl Exported {
     /// The table's name.
     #[must_use]
-    pub const fn word(self) -> &'static str {
-        match self {
-            Self::Users => "users",
-            Self::Jobs => "jobs",
-            Self::Mails => "mails",
-            Self::AuditLog => "audit_log",
-        }
+    pub const fn as_str(self) -> &'static str {
+        self.into_str()
     }
 
     /// The permissions needed to order one: to export, and to view.
@@ -91,7 +88,7 @@ pub async fn order(
         action: "export",
         object_type: "job",
         object_id: Some(job_id.to_string()),
-        object_label: Some(what.word().to_owned()),
+        object_label: Some(what.as_str().to_owned()),
         changes: chosen.then(|| serde_json::json!({ "rows": [null, rows] })),
         reason: None,
     };

@@ -2,10 +2,13 @@
 
 use std::time::Duration;
 
+use strum::{IntoStaticStr, VariantArray};
+
 use super::quota::Quota;
 
 /// Something that is rate limited.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, VariantArray, IntoStaticStr)]
+#[strum(serialize_all = "kebab-case", const_into_str)]
 pub enum Policy {
     /// Requests with one API key, unless it has its own limit.
     Key,
@@ -34,38 +37,12 @@ pub enum Policy {
 }
 
 impl Policy {
-    pub const ALL: [Self; 12] = [
-        Self::Key,
-        Self::User,
-        Self::SignUp,
-        Self::SetPassword,
-        Self::LogIn,
-        Self::LogInFailures,
-        Self::CodeFailures,
-        Self::Anonymous,
-        Self::Refresh,
-        Self::Mail,
-        Self::MailRequests,
-        Self::MailedToken,
-    ];
+    pub const ALL: [Self; Self::VARIANTS.len()] = *Self::VARIANTS.first_chunk().expect("of this length");
 
     /// Its name in `RATE_LIMITS` and the `RateLimit` header.
     #[must_use]
     pub const fn name(self) -> &'static str {
-        match self {
-            Self::Key => "key",
-            Self::User => "user",
-            Self::SignUp => "sign-up",
-            Self::SetPassword => "set-password",
-            Self::LogIn => "log-in",
-            Self::LogInFailures => "log-in-failures",
-            Self::CodeFailures => "code-failures",
-            Self::Anonymous => "anonymous",
-            Self::Refresh => "refresh",
-            Self::Mail => "mail",
-            Self::MailRequests => "mail-requests",
-            Self::MailedToken => "mailed-token",
-        }
+        self.into_str()
     }
 
     const fn quota(self) -> Quota {

@@ -1,6 +1,7 @@
 //! What is wrong with a value.
 
 use serde_json::{Value, json};
+use strum::IntoStaticStr;
 
 /// What is wrong with one value. `kind` is stable (Pydantic's words); `message` tells a person what to do.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -44,7 +45,8 @@ impl Violation {
 }
 
 /// The kinds that clients match on; the words are those of FastAPI and Pydantic.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, IntoStaticStr)]
+#[strum(serialize_all = "snake_case", const_into_str)]
 pub enum ViolationKind {
     Missing,
     StringType,
@@ -71,28 +73,7 @@ pub enum ViolationKind {
 impl ViolationKind {
     #[must_use]
     pub const fn as_str(self) -> &'static str {
-        match self {
-            Self::Missing => "missing",
-            Self::StringType => "string_type",
-            Self::IntType => "int_type",
-            Self::IntFromFloat => "int_from_float",
-            Self::IntParsing => "int_parsing",
-            Self::BoolParsing => "bool_parsing",
-            Self::ValueError => "value_error",
-            Self::StringTooShort => "string_too_short",
-            Self::StringTooLong => "string_too_long",
-            Self::TooShort => "too_short",
-            Self::TooLong => "too_long",
-            Self::GreaterThanEqual => "greater_than_equal",
-            Self::LessThanEqual => "less_than_equal",
-            Self::JsonInvalid => "json_invalid",
-            Self::ModelAttributesType => "model_attributes_type",
-            Self::DatetimeParsing => "datetime_parsing",
-            Self::Enum => "enum",
-            Self::ExtraForbidden => "extra_forbidden",
-            Self::FrozenField => "frozen_field",
-            Self::ListType => "list_type",
-        }
+        self.into_str()
     }
 }
 

@@ -1,9 +1,11 @@
 //! The table itself.
 
+use strum::VariantArray;
+
 use crate::{accounts::api_keys::Scope, audit::ObjectType};
 
 /// An act on one object.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, VariantArray)]
 pub enum Act {
     AddUser,
     ChangeUser,
@@ -117,36 +119,7 @@ impl Rule {
 }
 
 impl Act {
-    pub const ALL: [Self; 28] = [
-        Self::AddUser,
-        Self::ChangeUser,
-        Self::LockUser,
-        Self::UnlockUser,
-        Self::DeactivateUser,
-        Self::ReactivateUser,
-        Self::ResendVerification,
-        Self::SendPasswordReset,
-        Self::SetRoles,
-        Self::RevokeSessions,
-        Self::ResetMfa,
-        Self::Impersonate,
-        Self::ClearFailures,
-        Self::DeleteUser,
-        Self::RestoreUser,
-        Self::EndSession,
-        Self::AddKey,
-        Self::ChangeKey,
-        Self::RotateKey,
-        Self::RevokeKey,
-        Self::AddRole,
-        Self::ChangeRole,
-        Self::DeleteRole,
-        Self::RetryJob,
-        Self::RunJobNow,
-        Self::CancelJob,
-        Self::DeleteJob,
-        Self::DeleteSuppression,
-    ];
+    pub const ALL: [Self; Self::VARIANTS.len()] = *Self::VARIANTS.first_chunk().expect("of this length");
 
     /// The table.
     #[must_use]
