@@ -4,7 +4,7 @@
 mod conditional;
 mod json_body;
 
-pub use crate::list::fuzzing::list_query;
+pub use crate::toolkit::list::fuzzing::list_query;
 pub use conditional::conditional;
 pub use json_body::json_body;
 

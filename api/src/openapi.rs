@@ -1,31 +1,27 @@
 //! The OpenAPI document: what the handlers declare, put together with every error they can answer.
 
-use std::{collections::BTreeMap, marker::PhantomData};
-
-use axum::http::StatusCode;
-use serde_json::json;
 use utoipa::{
-    IntoResponses, Modify, OpenApi, PartialSchema, ToSchema,
+    Modify, OpenApi, ToSchema,
     openapi::{
-        Components, ContentBuilder, Header, HeaderBuilder, Object, ObjectBuilder, Ref, RefOr, Response,
-        ResponseBuilder, Schema, Type,
-        example::ExampleBuilder,
-        path::Operation,
+        Components,
         security::{Flow, HttpAuthScheme, HttpBuilder, OAuth2, Password, Scopes, SecurityScheme},
         server::ServerBuilder,
     },
 };
+use utoipa_axum::router::OpenApiRouter;
 
 use crate::{
-    code::Code,
-    error::ApiError,
-    fields::FieldError,
-    idempotency,
-    problem::{self, ErrorOut, Face, ProblemOut, ValidationErrorOut},
+    api_keys,
+    auth::{self},
+    me, site,
+    state::AppState,
+    toolkit::{
+        idempotency,
+        openapi::DEFAULT_URL,
+        problem::{ErrorOut, ProblemOut, ValidationErrorOut},
+    },
+    users,
 };
-
-/// The addresses of an installation that nobody configured.
-pub(crate) const DEFAULT_URL: &str = "http://127.0.0.1:8000";
 
 const ABOUT: &str = "Accounts for your product: sign people up, look them up, and let Usher greet them by mail.
 
@@ -46,7 +42,7 @@ operator finds it in the logs.";
     ),
     modifiers(&Shared),
 )]
-pub(crate) struct Document;
+struct Document;
 
 /// What all operations share: the credential, the server, the shapes of errors.
 struct Shared;
@@ -70,7 +66,7 @@ impl Modify for Shared {
 }
 
 /// A user's access token, which Swagger UI's *Authorize* gets with email and password.
-pub(crate) fn password_grant(api_url: &str) -> SecurityScheme {
+fn password_grant(api_url: &str) -> SecurityScheme {
     let token_url = format!("{api_url}/oauth/token");
     let grant = Flow::Password(Password::with_refresh_url(&token_url, Scopes::new(), &token_url));
     let about = "A person's access token (`uat_…`), as `POST /auth/login` gives it, or `POST /oauth/token` by the \
@@ -85,202 +81,29 @@ fn add<T: ToSchema>(components: &mut Components) {
     components.schemas.extend(schemas);
 }
 
+/// The documented operations.
+pub(crate) fn operations() -> OpenApiRouter<AppState> {
+    OpenApiRouter::with_openapi(Document::openapi())
+        .merge(auth::router())
+        .merge(me::router())
+        .merge(users::router())
+        .merge(api_keys::router())
+        .merge(site::operations())
+}
+
 /// The document of this build, for an API on its default address.
 #[must_use]
 pub fn openapi() -> utoipa::openapi::OpenApi {
-    let mut document = crate::router::routes().into_openapi();
+    let mut document = operations().into_openapi();
     idempotency::describe(&mut document);
     document
 }
 
-/// The errors of one operation.
-pub(crate) trait ErrorList {
-    const CODES: &'static [&'static [Code]];
-
-    /// The fault in the example of a 422.
-    fn fault() -> FieldError {
-        FieldError::sample()
-    }
-}
-
-/// Whatever reads a body.
-pub(crate) const BODY_ERRORS: &[Code] = &[
-    Code::BodyNotText,
-    Code::BodyTooLarge,
-    Code::UnsupportedContentCoding,
-    Code::InvalidRequest,
-];
-/// Whatever reads a merge patch.
-pub(crate) const PATCH_ERRORS: &[Code] = &[
-    Code::BodyNotText,
-    Code::BodyTooLarge,
-    Code::UnsupportedContentCoding,
-    Code::UnsupportedMediaType,
-    Code::InvalidRequest,
-];
-/// Whatever takes an API key.
-pub(crate) const KEY_ERRORS: &[Code] = &[
-    Code::AuthenticationRequired,
-    Code::InvalidCredential,
-    Code::InsufficientScope,
-    Code::RateLimited,
-];
-/// Whatever takes a user's access token.
-pub(crate) const USER_ERRORS: &[Code] = &[
-    Code::AuthenticationRequired,
-    Code::InvalidCredential,
-    Code::UserTokenRequired,
-    Code::RateLimited,
-];
-/// Whatever takes a superuser's access token.
-pub(crate) const SUPERUSER_ERRORS: &[Code] = &[
-    Code::AuthenticationRequired,
-    Code::InvalidCredential,
-    Code::SuperuserRequired,
-    Code::UserTokenRequired,
-    Code::RateLimited,
-];
-/// Whatever needs the database.
-pub(crate) const ANY_ERRORS: &[Code] = &[Code::InternalError, Code::ServiceUnavailable, Code::TimedOut];
-
-/// The responses of an [`ErrorList`], as `responses(…, Errors<Create>)`.
-pub(crate) struct Errors<L>(PhantomData<L>);
-
-impl<L: ErrorList> IntoResponses for Errors<L> {
-    fn responses() -> BTreeMap<String, RefOr<Response>> {
-        let mut by_status: BTreeMap<u16, Vec<Code>> = BTreeMap::new();
-        for code in L::CODES.iter().copied().flatten() {
-            by_status.entry(code.status().as_u16()).or_default().push(*code);
-        }
-        by_status
-            .into_iter()
-            .map(|(status, codes)| (status.to_string(), response(&codes, L::fault).into()))
-            .collect()
-    }
-}
-
-/// Adds errors to an operation that has perhaps some of the same status.
-pub(crate) fn add_errors(operation: &mut Operation, codes: &[Code], fault: fn() -> FieldError) {
-    for code in codes {
-        let more = response(&[*code], fault);
-        let status = code.status().as_u16().to_string();
-        let there = operation
-            .responses
-            .responses
-            .entry(status)
-            .or_insert_with(|| response(&[*code], fault).into());
-        let RefOr::T(there) = there else { continue };
-        if !there.description.contains(&more.description) {
-            there.description = format!("{} · {}", there.description, more.description);
-        }
-        for (kind, content) in more.content {
-            if let (Some(RefOr::T(there)), RefOr::T(content)) = (there.content.get_mut(&kind), content) {
-                for (name, example) in content.examples {
-                    there.examples.entry(name).or_insert(example);
-                }
-            }
-        }
-    }
-}
-
-/// The response of one status, with an example of each code in both faces.
-fn response(codes: &[Code], fault: fn() -> FieldError) -> Response {
-    let status = codes[0].status();
-    let lines: Vec<String> = codes
-        .iter()
-        .map(|code| format!("{} (`{}`)", code.title(), code.as_str()))
-        .collect();
-    let schema = if status == StatusCode::UNPROCESSABLE_ENTITY {
-        ValidationErrorOut::name()
-    } else {
-        ErrorOut::name()
-    };
-    let content = |face: Face, schema: &str| {
-        let examples = codes.iter().map(|code| {
-            let body = problem::body(
-                &ApiError::sample(*code, fault),
-                face,
-                "0198b5a0-6f3a-7c52-9d8e-5b1f0e4c2a77",
-                DEFAULT_URL,
-            );
-            let body: serde_json::Value = serde_json::from_slice(&body).unwrap_or_default();
-            (
-                code.as_str(),
-                ExampleBuilder::new().summary(code.title()).value(Some(body)).build(),
-            )
-        });
-        ContentBuilder::new()
-            .schema(Some(Ref::from_schema_name(schema)))
-            .examples_from_iter(examples)
-            .build()
-    };
-    let mut response = ResponseBuilder::new()
-        .description(lines.join(" · "))
-        .content(problem::PLAIN, content(Face::Default, &schema))
-        .content(problem::STRICT, content(Face::Strict, &ProblemOut::name()));
-    for (name, header) in headers(status) {
-        response = response.header(name, header);
-    }
-    response.build()
-}
-
-fn headers(status: StatusCode) -> Vec<(&'static str, Header)> {
-    let header = |kind: Type, about: &str| {
-        HeaderBuilder::new()
-            .schema(Some(Object::with_type(kind)))
-            .description(Some(about))
-            .build()
-    };
-    match status {
-        StatusCode::UNAUTHORIZED | StatusCode::FORBIDDEN => {
-            vec![(
-                "WWW-Authenticate",
-                header(Type::String, "What to send instead (RFC 6750 §3)"),
-            )]
-        }
-        StatusCode::UNSUPPORTED_MEDIA_TYPE => vec![
-            (
-                "Accept-Encoding",
-                header(Type::String, "The codings that a body may come in"),
-            ),
-            (
-                "Accept-Patch",
-                header(Type::String, "The media types that a patch may have"),
-            ),
-        ],
-        StatusCode::TOO_MANY_REQUESTS => vec![
-            ("Retry-After", header(Type::Integer, "Seconds to wait")),
-            (
-                "RateLimit-Policy",
-                header(Type::String, "The limit: `q` requests in `w` seconds"),
-            ),
-            (
-                "RateLimit",
-                header(Type::String, "What is left: `r` requests; all again in `t` seconds"),
-            ),
-        ],
-        StatusCode::SERVICE_UNAVAILABLE => vec![("Retry-After", header(Type::Integer, "Seconds to wait"))],
-        _ => vec![],
-    }
-}
-
-impl PartialSchema for Code {
-    fn schema() -> RefOr<Schema> {
-        let list: Vec<String> = Self::ALL
-            .iter()
-            .map(|code| format!("- `{}`: {}", code.as_str(), code.title()))
-            .collect();
-        ObjectBuilder::new()
-            .schema_type(Type::String)
-            .enum_values(Some(Self::ALL.map(Self::as_str)))
-            .description(Some(format!("What went wrong, as a stable word:\n{}", list.join("\n"))))
-            .examples([json!(Self::EmailExists)])
-            .into()
-    }
-}
-
-impl ToSchema for Code {
-    fn name() -> std::borrow::Cow<'static, str> {
-        "ErrorCode".into()
-    }
+/// The document of an installation.
+pub(crate) fn openapi_at(api_url: &str) -> utoipa::openapi::OpenApi {
+    let mut document = openapi();
+    document.servers = Some(vec![ServerBuilder::new().url(api_url).build()]);
+    let components = document.components.get_or_insert_default();
+    components.add_security_scheme("accessToken", password_grant(api_url));
+    document
 }

@@ -2,11 +2,10 @@
 
 use axum::{
     Router,
-    extract::Request,
+    extract::{FromRef, Request},
     http::{HeaderName, HeaderValue, Method, Uri, header},
     middleware::{from_fn, from_fn_with_state},
     response::{IntoResponse, Response},
-    routing::get,
 };
 use tower::ServiceExt;
 use tower_http::{
@@ -14,67 +13,47 @@ use tower_http::{
     cors::{AllowOrigin, CorsLayer},
 };
 use usher_serve::settle_coding;
-use utoipa::OpenApi;
 use utoipa_axum::router::OpenApiRouter;
 
 use crate::{
-    api_keys, assets, auth, documents,
-    error::ApiError,
-    explanations,
-    guard::guard,
-    health, idempotency, index, mailed_links, me,
-    openapi::Document,
-    request::{note_route, observe},
-    set_password,
+    openapi::{openapi_at, operations},
+    site,
     state::AppState,
-    users,
+    toolkit::{
+        error::ApiError,
+        guard::guard,
+        idempotency,
+        observe::{note_route, observe},
+        state::Toolkit,
+    },
 };
 
 /// Answers below this many bytes are sent as they are: a packet more or less is not worth the work.
 const COMPRESS_ABOVE: u64 = 1024;
 
-/// The documented operations.
-pub(crate) fn routes() -> OpenApiRouter<AppState> {
-    OpenApiRouter::with_openapi(Document::openapi())
-        .merge(auth::router())
-        .merge(me::router())
-        .merge(users::router())
-        .merge(api_keys::router())
-        .merge(health::router())
-        .merge(explanations::router())
-}
-
 /// The whole API, to serve or to mount in another program.
 pub fn router(state: AppState) -> Router {
-    over(routes(), state)
+    over(operations(), state)
 }
 
 /// The layers around these operations, and the pages beside them.
 pub(crate) fn over(operations: OpenApiRouter<AppState>, state: AppState) -> Router {
     let (operations, _) = operations.split_for_parts();
-    let pages = Router::new()
-        .route("/", get(index::show))
-        .route("/docs", get(documents::swagger_ui))
-        .route("/redoc", get(documents::redoc))
-        .route("/openapi.json", get(documents::openapi_json))
-        .route("/favicon.ico", get(assets::favicon))
-        .route("/assets/{name}", get(assets::show))
-        .merge(set_password::router())
-        .merge(mailed_links::router());
+    let toolkit = Toolkit::from_ref(&state);
     let routes = operations
-        .route_layer(from_fn_with_state(state.clone(), idempotency::once))
-        .merge(pages)
+        .route_layer(from_fn_with_state(toolkit.clone(), idempotency::once))
+        .merge(site::pages(openapi_at))
         .fallback(async || ApiError::NotFound)
         .method_not_allowed_fallback(async || ApiError::MethodNotAllowed)
-        .with_state(state.clone());
+        .with_state(state);
     let mut router = answer_trailing_slashes(routes)
         .layer(CompressionLayer::new().compress_when(SizeAbove::new(COMPRESS_ABOVE)))
         .layer(from_fn(settle_coding))
-        .layer(from_fn_with_state(state.clone(), guard));
-    if !state.config.cors_origins.is_empty() {
-        router = router.layer(cors(&state.config.cors_origins));
+        .layer(from_fn_with_state(toolkit.clone(), guard));
+    if !toolkit.config.cors_origins.is_empty() {
+        router = router.layer(cors(&toolkit.config.cors_origins));
     }
-    router.layer(from_fn_with_state(state, observe))
+    router.layer(from_fn_with_state(toolkit, observe))
 }
 
 /// `/users/` is `/users`: answered, not redirected, because a redirected POST loses its body.

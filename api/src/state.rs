@@ -1,78 +1,47 @@
-//! What every handler of the API can use.
+//! What handlers can use: the toolkit's state, and what the resources need besides.
 
-use std::{
-    ops::Deref,
-    sync::{Arc, OnceLock},
-    time::Duration,
-};
+use std::{ops::Deref, sync::Arc};
 
-use sea_orm::DatabaseConnection;
+use axum::extract::FromRef;
 use usher_shared::{
     AppContext,
-    accounts::{
-        api_keys::KeyRing,
-        users::{Directory, UserBatchInserter},
-    },
-    foundation::{config::Config, metrics::ServiceMetrics, rate_limit::RateLimiter},
+    accounts::users::{Directory, UserBatchInserter},
     jobs::JobStore,
 };
 
-use crate::{documents::Prepared, key_use::KeyUse, openapi::openapi};
+use crate::toolkit::state::Toolkit;
 
-/// How long a handler may take.
-const TIME_LIMIT: Duration = Duration::from_secs(15);
-
-/// The API's state, cheap to clone.
+/// The API's state. Cheap to clone.
 #[derive(Clone)]
 pub struct AppState(Arc<Parts>);
 
 /// What [`AppState`] shares.
 pub struct Parts {
-    pub(crate) config: Arc<Config>,
-    pub(crate) db: DatabaseConnection,
+    toolkit: Toolkit,
     pub(crate) job_store: JobStore,
-    pub(crate) limiter: RateLimiter,
-    pub(crate) metrics: Arc<ServiceMetrics>,
-    pub(crate) keys: KeyRing,
     pub(crate) users: Directory,
     pub(crate) intake: UserBatchInserter,
-    pub(crate) key_use: KeyUse,
-    pub(crate) time_limit: Duration,
-    /// The path of `API_URL`, for links: empty, or such as `/api` behind a proxy.
-    pub(crate) root: String,
-    document: OnceLock<Prepared>,
-}
-
-impl Parts {
-    /// The OpenAPI document, made when first asked for.
-    pub(crate) fn document(&self) -> &Prepared {
-        self.document
-            .get_or_init(|| Prepared::new(openapi(), &self.config.api_url))
-    }
 }
 
 impl AppState {
-    /// The state over the parts of this house, with the handlers' time limit of 15 s.
     #[must_use]
     pub fn new(app: &AppContext) -> Self {
-        Self::with_time_limit(app, TIME_LIMIT)
+        Self::with(Toolkit::new(app), app)
     }
 
-    pub(crate) fn with_time_limit(app: &AppContext, time_limit: Duration) -> Self {
+    pub(crate) fn with(toolkit: Toolkit, app: &AppContext) -> Self {
         Self(Arc::new(Parts {
-            config: Arc::clone(&app.config),
-            db: app.db.clone(),
+            toolkit,
             job_store: app.job_store.clone(),
-            limiter: app.limiter.clone(),
-            metrics: app.metrics.service("api"),
-            keys: KeyRing::new(app.db.clone()),
             users: Directory::new(app.db.clone()),
             intake: UserBatchInserter::new(app.job_store.clone()),
-            key_use: KeyUse::default(),
-            time_limit,
-            root: root(&app.config.api_url),
-            document: OnceLock::new(),
         }))
+    }
+}
+
+impl FromRef<AppState> for Toolkit {
+    fn from_ref(state: &AppState) -> Self {
+        state.toolkit.clone()
     }
 }
 
@@ -84,9 +53,10 @@ impl Deref for AppState {
     }
 }
 
-fn root(api_url: &str) -> String {
-    let path = api_url
-        .split_once("://")
-        .and_then(|(_, rest)| rest.find('/').map(|at| &rest[at..]));
-    path.unwrap_or_default().trim_end_matches('/').to_owned()
+impl Deref for Parts {
+    type Target = Toolkit;
+
+    fn deref(&self) -> &Toolkit {
+        &self.toolkit
+    }
 }

@@ -10,22 +10,23 @@ use usher_shared::{accounts::api_keys, foundation::entity::api_key, jobs::Tx};
 use utoipa_axum::{router::OpenApiRouter, routes};
 
 use super::{
-    KeyNow, KeyPath, answer,
     input::{KeyPatchIn, RotateIn},
-    shape::{KeyOut, NewKeyOut},
+    shape::{KeyNow, KeyOut, KeyPath, NewKeyOut, answer},
 };
 use crate::{
-    caller::FreshSuperuser,
-    code::Code,
-    error::ApiError,
-    etag::{IfMatch, etag, may_change},
-    fields::FieldError,
-    json_body::{Body, OptionalBody},
-    openapi::{ANY_ERRORS, BODY_ERRORS, ErrorList, Errors, PATCH_ERRORS, SUPERUSER_ERRORS},
-    path_id::PathId,
-    request::Context,
-    secret::Secret,
     state::AppState,
+    toolkit::{
+        body::{Body, OptionalBody},
+        caller::FreshSuperuser,
+        code::Code,
+        error::ApiError,
+        etag::{IfMatch, etag, may_change},
+        fields::FieldError,
+        openapi::{ANY_ERRORS, BODY_ERRORS, ErrorList, Errors, PATCH_ERRORS, SUPERUSER_ERRORS},
+        path_id::PathId,
+        request::Context,
+        secret::Secret,
+    },
 };
 
 pub(super) fn router() -> OpenApiRouter<AppState> {

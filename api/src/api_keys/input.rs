@@ -12,19 +12,19 @@ use utoipa::{
     openapi::{Array, ArrayBuilder, Object, Type},
 };
 
-use crate::{
+use crate::toolkit::{
     fields::{Fields, FromFields},
     fixed::{Fixed, Sent},
     query::moment,
-    state::AppState,
-    visible_text,
+    schema,
+    state::Toolkit,
 };
 
 /// A key to make.
 #[derive(ToSchema)]
 #[schema(as = NewApiKey)]
 pub(super) struct NewKeyIn {
-    #[schema(schema_with = visible_text::key_name)]
+    #[schema(schema_with = schema::key_name)]
     name: Name,
     #[schema(schema_with = scopes_schema)]
     scopes: Vec<Scope>,
@@ -39,8 +39,8 @@ pub(super) struct NewKeyIn {
     expires_at: Option<DateTime<Utc>>,
 }
 
-impl FromFields<AppState> for NewKeyIn {
-    fn from_fields(fields: &mut Fields<'_>, _: &AppState) -> Option<Self> {
+impl FromFields for NewKeyIn {
+    fn from_fields(fields: &mut Fields<'_>, _: &Toolkit) -> Option<Self> {
         let name = fields.required("name", Name::parse);
         let scopes = fields.required("scopes", parse_scopes);
         let allowed_cidrs = fields.optional("allowed_cidrs", parse_networks);
@@ -72,7 +72,7 @@ impl From<NewKeyIn> for NewKey {
 #[derive(ToSchema)]
 #[schema(as = ApiKeyPatch)]
 pub(super) struct KeyPatchIn {
-    #[schema(schema_with = visible_text::key_name, required = false)]
+    #[schema(schema_with = schema::key_name, required = false)]
     name: Option<Name>,
     #[schema(schema_with = scopes_schema, required = false)]
     scopes: Option<Vec<Scope>>,
@@ -102,8 +102,8 @@ const FIXED: &[Fixed] = &[
     Fixed::new("previous_until", "POST /api-keys/{id}/rotate sets it"),
 ];
 
-impl FromFields<AppState> for KeyPatchIn {
-    fn from_fields(fields: &mut Fields<'_>, _: &AppState) -> Option<Self> {
+impl FromFields for KeyPatchIn {
+    fn from_fields(fields: &mut Fields<'_>, _: &Toolkit) -> Option<Self> {
         let name = fields.change("name", Name::parse);
         let scopes = fields.change("scopes", parse_scopes);
         let allowed_cidrs = fields.change_or_clear("allowed_cidrs", parse_networks);
@@ -141,8 +141,8 @@ pub(super) struct RotateIn {
     pub(super) grace_seconds: u32,
 }
 
-impl FromFields<AppState> for RotateIn {
-    fn from_fields(fields: &mut Fields<'_>, _: &AppState) -> Option<Self> {
+impl FromFields for RotateIn {
+    fn from_fields(fields: &mut Fields<'_>, _: &Toolkit) -> Option<Self> {
         let grace = fields.optional("grace_seconds", api_keys::parse_grace)?;
         let grace_seconds = grace.unwrap_or(api_keys::GRACE);
         Some(Self { grace_seconds })

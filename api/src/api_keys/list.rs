@@ -7,14 +7,17 @@ use utoipa_axum::{router::OpenApiRouter, routes};
 
 use super::shape::KeyOut;
 use crate::{
-    caller::Superuser,
-    code::Code,
-    error::ApiError,
-    fields::FieldError,
-    list::{ListIn, ListOut, ListQuery, Listed, limit_fault},
-    openapi::{ANY_ERRORS, ErrorList, Errors, SUPERUSER_ERRORS},
-    query::{FromQuery, Parameters, Query},
     state::AppState,
+    toolkit::{
+        caller::Superuser,
+        code::Code,
+        error::ApiError,
+        fields::FieldError,
+        list::{ListIn, ListOut, ListQuery, Listed, limit_fault},
+        openapi::{ANY_ERRORS, ErrorList, Errors, SUPERUSER_ERRORS},
+        query::{FromQuery, Parameters, Query},
+        state::Toolkit,
+    },
 };
 
 pub(super) fn router() -> OpenApiRouter<AppState> {
@@ -58,9 +61,9 @@ impl Listed for api_key::Entity {
 
 struct KeysQuery(ListQuery<api_key::Entity>);
 
-impl FromQuery<AppState> for KeysQuery {
-    fn from_query(parameters: &mut Parameters, state: &AppState) -> Option<Self> {
-        ListQuery::read(parameters, "-id", state).map(Self)
+impl FromQuery for KeysQuery {
+    fn from_query(parameters: &mut Parameters, toolkit: &Toolkit) -> Option<Self> {
+        ListQuery::read(parameters, "-id", toolkit).map(Self)
     }
 }
 

@@ -1,12 +1,17 @@
-//! What goes out about API keys: everything but the hashes.
+//! API keys as the API shows them: everything but the hashes.
 
+use axum::{
+    Json,
+    http::header,
+    response::{IntoResponse, Response},
+};
 use chrono::{DateTime, Utc};
 use sea_orm::{DbErr, QueryResult};
 use serde::Serialize;
 use usher_shared::foundation::{entity::api_key, time::now, token::Token};
-use utoipa::ToSchema;
+use utoipa::{IntoParams, IntoResponses, ToSchema};
 
-use crate::moment;
+use crate::toolkit::{etag::etag, moment};
 
 /// An API key; the secret itself is shown only when it is made.
 #[derive(Serialize, ToSchema)]
@@ -137,4 +142,24 @@ impl NewKeyOut {
             key: token.as_str().to_owned(),
         }
     }
+}
+
+/// A key in an address, for the documents.
+#[derive(IntoParams)]
+#[into_params(parameter_in = Path)]
+#[expect(dead_code, reason = "only describes what `PathId` reads")]
+pub(super) struct KeyPath {
+    /// The key's id.
+    #[param(example = 1)]
+    id: i64,
+}
+
+/// The key as it is now
+#[derive(IntoResponses)]
+#[response(status = 200, headers(("ETag" = String, description = "The version of the key")))]
+#[expect(dead_code, reason = "only describes what `answer` sends")]
+pub(super) struct KeyNow(KeyOut);
+
+pub(super) fn answer(key: api_key::Model) -> Response {
+    ([(header::ETAG, etag(key.version))], Json(KeyOut::from(key))).into_response()
 }

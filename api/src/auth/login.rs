@@ -7,7 +7,7 @@ use usher_shared::{
     audit,
     foundation::{
         entity::user,
-        rules::{Email, Violation},
+        rules::Email,
         time::now,
         token::{Token, TokenKind},
     },
@@ -16,17 +16,20 @@ use usher_shared::{
 use utoipa::ToSchema;
 use utoipa_axum::{router::OpenApiRouter, routes};
 
-use super::{TokensOut, anonymous, device, sign_in};
+use super::tokens::{TokensOut, device, sign_in};
 use crate::{
-    code::Code,
-    error::ApiError,
-    fields::{Fields, FromFields},
-    json_body::Body,
-    limits::{self, Limit},
-    openapi::{ANY_ERRORS, BODY_ERRORS, ErrorList, Errors},
-    request::{Context, RequestContext},
-    secret::Secret,
     state::AppState,
+    toolkit::{
+        body::Body,
+        code::Code,
+        error::ApiError,
+        fields::{Fields, FromFields, text},
+        limits::{self, Limit},
+        openapi::{ANY_ERRORS, BODY_ERRORS, ErrorList, Errors},
+        request::{Context, RequestContext},
+        secret::Secret,
+        state::Toolkit,
+    },
 };
 
 pub(super) fn router() -> OpenApiRouter<AppState> {
@@ -44,8 +47,8 @@ struct LoginIn {
     password: String,
 }
 
-impl FromFields<AppState> for LoginIn {
-    fn from_fields(fields: &mut Fields<'_>, _: &AppState) -> Option<Self> {
+impl FromFields for LoginIn {
+    fn from_fields(fields: &mut Fields<'_>, _: &Toolkit) -> Option<Self> {
         let email = fields.required("email", text);
         let password = fields.required("password", text);
         Some(Self {
@@ -53,11 +56,6 @@ impl FromFields<AppState> for LoginIn {
             password: password?,
         })
     }
-}
-
-/// Any text at all: what is wrong with it is not told by its shape.
-pub(crate) fn text(raw: &str) -> Result<String, Violation> {
-    Ok(raw.to_owned())
 }
 
 /// A code is owed besides the password.
@@ -189,7 +187,7 @@ pub(crate) async fn refused(
         reason: Some(reason.to_owned()),
         ..audit::Entry::default()
     };
-    Ok(audit::record(&state.db, &anonymous(context), entry).await?)
+    Ok(audit::record(&state.db, &context.anonymous(), entry).await?)
 }
 
 /// The token of the log-in, and a code.
@@ -207,8 +205,8 @@ struct MfaIn {
     recovery_code: Option<String>,
 }
 
-impl FromFields<AppState> for MfaIn {
-    fn from_fields(fields: &mut Fields<'_>, _: &AppState) -> Option<Self> {
+impl FromFields for MfaIn {
+    fn from_fields(fields: &mut Fields<'_>, _: &Toolkit) -> Option<Self> {
         let mfa_token = fields.required("mfa_token", text);
         let recovery_code = fields.optional("recovery_code", text);
         let code = match recovery_code {

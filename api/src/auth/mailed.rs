@@ -1,5 +1,5 @@
 //! What the links in mails do, each once: for front ends as JSON here, for browsers as the pages of
-//! [`crate::mailed_links`].
+//! [`crate::site::mailed_links`].
 
 use axum::{extract::State, http::StatusCode};
 use usher_shared::{
@@ -12,16 +12,19 @@ use usher_shared::{
 use utoipa::ToSchema;
 use utoipa_axum::{router::OpenApiRouter, routes};
 
-use super::{anonymous, login::text, password_reset::acceptable};
+use super::password_reset::acceptable;
 use crate::{
-    code::Code,
-    error::ApiError,
-    fields::{Fields, FromFields},
-    json_body::Body,
-    limits::Limit,
-    openapi::{ANY_ERRORS, BODY_ERRORS, ErrorList, Errors},
-    request::{Context, RequestContext},
     state::AppState,
+    toolkit::{
+        body::Body,
+        code::Code,
+        error::ApiError,
+        fields::{Fields, FromFields, text},
+        limits::Limit,
+        openapi::{ANY_ERRORS, BODY_ERRORS, ErrorList, Errors},
+        request::{Context, RequestContext},
+        state::Toolkit,
+    },
 };
 
 pub(super) fn router() -> OpenApiRouter<AppState> {
@@ -60,7 +63,7 @@ pub(crate) async fn run(
     token: &str,
 ) -> Result<user::Model, ApiError> {
     Limit::of_mailed_tokens(context.address).charge(state, context).await?;
-    let (tx, actor) = (state.job_store.begin().await?, anonymous(context));
+    let (tx, actor) = (state.job_store.begin().await?, context.anonymous());
     let user = match errand {
         Errand::VerifyEmail => users::verify_email(&tx, token, None, &actor).await?,
         Errand::ConfirmEmailChange => users::confirm_email_change(&tx, token, &actor).await?,
@@ -95,8 +98,8 @@ struct VerifyIn {
     password: Option<String>,
 }
 
-impl FromFields<AppState> for VerifyIn {
-    fn from_fields(fields: &mut Fields<'_>, _: &AppState) -> Option<Self> {
+impl FromFields for VerifyIn {
+    fn from_fields(fields: &mut Fields<'_>, _: &Toolkit) -> Option<Self> {
         let token = fields.required("token", text);
         let password = fields.optional("password", text);
         Some(Self {
@@ -114,8 +117,8 @@ struct TokenIn {
     token: String,
 }
 
-impl FromFields<AppState> for TokenIn {
-    fn from_fields(fields: &mut Fields<'_>, _: &AppState) -> Option<Self> {
+impl FromFields for TokenIn {
+    fn from_fields(fields: &mut Fields<'_>, _: &Toolkit) -> Option<Self> {
         let token = fields.required("token", text)?;
         Some(Self { token })
     }
@@ -150,7 +153,7 @@ async fn verify_with(state: &AppState, context: &RequestContext, token: &str, ra
     let password = acceptable(state, "password", raw, &user)?;
     let hash = password_hash::hash(&password).await.map_err(anyhow::Error::from)?;
     let tx = state.job_store.begin().await?;
-    let user = users::verify_email(&tx, token, Some(hash), &anonymous(context)).await?;
+    let user = users::verify_email(&tx, token, Some(hash), &context.anonymous()).await?;
     tx.commit().await?;
     state.limiter.forget_failures(&user.email_key, user.id).await;
     Ok(())

@@ -14,22 +14,22 @@ use utoipa::ToSchema;
 use utoipa_axum::{router::OpenApiRouter, routes};
 
 use super::{
-    TokensOut, device,
     login::{LoginOut, log_in},
     refresh::exchange,
+    tokens::{TokensOut, device},
 };
 use crate::{
-    code::Code,
-    error::ApiError,
-    form,
-    openapi::{ANY_ERRORS, ErrorList, Errors},
-    request::Context,
-    secret::Secret,
     state::AppState,
+    toolkit::{
+        code::Code,
+        error::ApiError,
+        form,
+        openapi::{ANY_ERRORS, ErrorList, Errors},
+        problem::NO_CACHE,
+        request::Context,
+        secret::Secret,
+    },
 };
-
-/// Where it is; its errors look as OAuth clients expect, also those of the layers around it.
-pub(crate) const TOKEN_PATH: &str = "/oauth/token";
 
 pub(super) fn router() -> OpenApiRouter<AppState> {
     OpenApiRouter::new().routes(routes!(token))
@@ -84,7 +84,7 @@ enum Refusal {
     Client,
     /// 400 `mfa_required`, with the token for the code.
     CodeOwed(String),
-    /// An error that every operation can have; [`crate::problem`] gives it the members of the RFC.
+    /// An error that every operation can have; [`crate::toolkit::problem`] gives it the members of the RFC.
     Other(ApiError),
 }
 
@@ -129,10 +129,6 @@ impl IntoResponse for Refusal {
         }
     }
 }
-
-/// For caches from before `Cache-Control`, which every answer of ours has (RFC 6749 §5.1).
-pub(crate) const NO_CACHE: [(header::HeaderName, HeaderValue); 1] =
-    [(header::PRAGMA, HeaderValue::from_static("no-cache"))];
 
 /// What is asked for; only for the documents.
 #[derive(ToSchema)]

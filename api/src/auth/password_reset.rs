@@ -13,19 +13,21 @@ use utoipa::ToSchema;
 use utoipa_axum::{router::OpenApiRouter, routes};
 
 use super::{
-    ACCEPTED, AcceptedOut, anonymous,
-    login::text,
+    accepted::{ACCEPTED, AcceptedOut},
     sign_up::{AddressIn, MailErrors, charge_mail},
 };
 use crate::{
-    code::Code,
-    error::ApiError,
-    fields::{Fields, FromFields, in_body},
-    json_body::Body,
-    limits::Limit,
-    openapi::{ANY_ERRORS, BODY_ERRORS, ErrorList, Errors},
-    request::Context,
     state::AppState,
+    toolkit::{
+        body::Body,
+        code::Code,
+        error::ApiError,
+        fields::{Fields, FromFields, in_body, text},
+        limits::Limit,
+        openapi::{ANY_ERRORS, BODY_ERRORS, ErrorList, Errors},
+        request::Context,
+        state::Toolkit,
+    },
 };
 
 pub(super) fn router() -> OpenApiRouter<AppState> {
@@ -49,7 +51,7 @@ async fn ask(
 ) -> Result<(StatusCode, Json<AcceptedOut>), ApiError> {
     charge_mail(&state, &context, &body.email).await?;
     let tx = state.job_store.begin().await?;
-    let (email, actor) = (body.email.as_str(), anonymous(&context));
+    let (email, actor) = (body.email.as_str(), context.anonymous());
     users::mailed(
         &tx,
         email,
@@ -73,8 +75,8 @@ struct ConfirmIn {
     password: String,
 }
 
-impl FromFields<AppState> for ConfirmIn {
-    fn from_fields(fields: &mut Fields<'_>, _: &AppState) -> Option<Self> {
+impl FromFields for ConfirmIn {
+    fn from_fields(fields: &mut Fields<'_>, _: &Toolkit) -> Option<Self> {
         let token = fields.required("token", text);
         let password = fields.required("password", text);
         Some(Self {
@@ -107,7 +109,7 @@ async fn confirm(
     let password = acceptable(&state, "password", &body.password, &user)?;
     let hash = password_hash::hash(&password).await.map_err(anyhow::Error::from)?;
     let tx = state.job_store.begin().await?;
-    let user = users::reset_password(&tx, &body.token, hash, &anonymous(&context)).await?;
+    let user = users::reset_password(&tx, &body.token, hash, &context.anonymous()).await?;
     tx.commit().await?;
     state.limiter.forget_failures(&user.email_key, user.id).await;
     Ok(StatusCode::NO_CONTENT)

@@ -12,19 +12,22 @@ use utoipa::ToSchema;
 use utoipa_axum::{router::OpenApiRouter, routes};
 
 use super::{
-    about,
-    login::{is_good, refused, text},
+    login::{is_good, refused},
+    session::about,
 };
 use crate::{
-    caller::CurrentUser,
-    code::Code,
-    error::ApiError,
-    fields::{Fields, FromFields},
-    json_body::Body,
-    limits,
-    openapi::{ANY_ERRORS, BODY_ERRORS, ErrorList, Errors, USER_ERRORS},
-    request::Context,
     state::AppState,
+    toolkit::{
+        body::Body,
+        caller::CurrentUser,
+        code::Code,
+        error::ApiError,
+        fields::{Fields, FromFields, text},
+        limits,
+        openapi::{ANY_ERRORS, BODY_ERRORS, ErrorList, Errors, USER_ERRORS},
+        request::Context,
+        state::Toolkit,
+    },
 };
 
 pub(super) fn router() -> OpenApiRouter<AppState> {
@@ -45,8 +48,8 @@ struct ReauthenticateIn {
     recovery_code: Option<String>,
 }
 
-impl FromFields<AppState> for ReauthenticateIn {
-    fn from_fields(fields: &mut Fields<'_>, _: &AppState) -> Option<Self> {
+impl FromFields for ReauthenticateIn {
+    fn from_fields(fields: &mut Fields<'_>, _: &Toolkit) -> Option<Self> {
         let password = fields.required("password", text);
         let code = fields.optional("code", text);
         let recovery_code = fields.optional("recovery_code", text);

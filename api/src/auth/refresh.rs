@@ -12,18 +12,21 @@ use usher_shared::{
 use utoipa::ToSchema;
 use utoipa_axum::{router::OpenApiRouter, routes};
 
-use super::{TokensOut, about, anonymous, login::text};
+use super::{session::about, tokens::TokensOut};
 use crate::{
-    caller::CurrentUser,
-    code::Code,
-    error::ApiError,
-    fields::{Fields, FromFields},
-    json_body::{Body, OptionalBody},
-    limits::Limit,
-    openapi::{ANY_ERRORS, BODY_ERRORS, ErrorList, Errors, USER_ERRORS},
-    request::{Context, RequestContext},
-    secret::Secret,
     state::AppState,
+    toolkit::{
+        body::{Body, OptionalBody},
+        caller::CurrentUser,
+        code::Code,
+        error::ApiError,
+        fields::{Fields, FromFields, text},
+        limits::Limit,
+        openapi::{ANY_ERRORS, BODY_ERRORS, ErrorList, Errors, USER_ERRORS},
+        request::{Context, RequestContext},
+        secret::Secret,
+        state::Toolkit,
+    },
 };
 
 pub(super) fn router() -> OpenApiRouter<AppState> {
@@ -38,8 +41,8 @@ struct RefreshIn {
     refresh_token: String,
 }
 
-impl FromFields<AppState> for RefreshIn {
-    fn from_fields(fields: &mut Fields<'_>, _: &AppState) -> Option<Self> {
+impl FromFields for RefreshIn {
+    fn from_fields(fields: &mut Fields<'_>, _: &Toolkit) -> Option<Self> {
         let refresh_token = fields.required("refresh_token", text)?;
         Some(Self { refresh_token })
     }
@@ -78,7 +81,7 @@ pub(super) async fn exchange(state: &AppState, context: &RequestContext, raw: &s
     Limit::of_refreshes(context.address).charge(state, context).await?;
     let token = Token::parse(TokenKind::Refresh, raw).ok_or(ApiError::InvalidCredential)?;
     let tx = state.job_store.begin().await?;
-    let refreshed = sessions::refresh(&tx, &state.config.secret_key, &token, &anonymous(context)).await?;
+    let refreshed = sessions::refresh(&tx, &state.config.secret_key, &token, &context.anonymous()).await?;
     tx.commit().await?;
     match refreshed {
         Refreshed::Pair(signed, pair) => {
@@ -117,8 +120,8 @@ impl Ending {
     }
 }
 
-impl FromFields<AppState> for LogoutIn {
-    fn from_fields(fields: &mut Fields<'_>, _: &AppState) -> Option<Self> {
+impl FromFields for LogoutIn {
+    fn from_fields(fields: &mut Fields<'_>, _: &Toolkit) -> Option<Self> {
         let sessions = fields.optional("sessions", Ending::parse)?;
         Some(Self { sessions })
     }

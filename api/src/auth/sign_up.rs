@@ -17,18 +17,20 @@ use usher_shared::{
 use utoipa::ToSchema;
 use utoipa_axum::{router::OpenApiRouter, routes};
 
-use super::{ACCEPTED, AcceptedOut, anonymous};
+use super::accepted::{ACCEPTED, AcceptedOut};
 use crate::{
-    code::Code,
-    error::ApiError,
-    fields::{Fields, FromFields},
-    json_body::Body,
-    limits::Limit,
-    openapi::{ANY_ERRORS, BODY_ERRORS, ErrorList, Errors},
-    request::{Context, RequestContext},
     state::AppState,
-    users::email_schema,
-    visible_text,
+    toolkit::{
+        body::Body,
+        code::Code,
+        error::ApiError,
+        fields::{Fields, FromFields},
+        limits::Limit,
+        openapi::{ANY_ERRORS, BODY_ERRORS, ErrorList, Errors},
+        request::{Context, RequestContext},
+        schema,
+        state::Toolkit,
+    },
 };
 
 pub(super) fn router() -> OpenApiRouter<AppState> {
@@ -39,9 +41,9 @@ pub(super) fn router() -> OpenApiRouter<AppState> {
 #[derive(ToSchema)]
 #[schema(as = SignUp)]
 struct SignUpIn {
-    #[schema(schema_with = visible_text::name)]
+    #[schema(schema_with = schema::name)]
     name: Name,
-    #[schema(schema_with = email_schema)]
+    #[schema(schema_with = schema::email)]
     email: Email,
     /// 12–128 characters of any kind, hard to guess, and neither name nor address.
     #[schema(example = "velvet-Otter-72-canyon", value_type = String, format = Password, min_length = 12, max_length = 128)]
@@ -51,8 +53,8 @@ struct SignUpIn {
     age: Option<Age>,
 }
 
-impl FromFields<AppState> for SignUpIn {
-    fn from_fields(fields: &mut Fields<'_>, state: &AppState) -> Option<Self> {
+impl FromFields for SignUpIn {
+    fn from_fields(fields: &mut Fields<'_>, state: &Toolkit) -> Option<Self> {
         let name = fields.required("name", Name::parse);
         let email = fields.required("email", |raw| Email::parse(raw, state.config.email_policy));
         let own: Vec<&str> = [name.as_ref().map(Name::as_str), email.as_ref().map(Email::as_str)]
@@ -96,7 +98,7 @@ async fn sign_up(
         email: body.email,
         age: body.age,
     };
-    users::sign_up(&state.job_store, &new, &body.password, &anonymous(&context)).await?;
+    users::sign_up(&state.job_store, &new, &body.password, &context.anonymous()).await?;
     Ok(ACCEPTED)
 }
 
@@ -133,12 +135,12 @@ impl ErrorList for SignUpErrors {
 #[derive(ToSchema)]
 #[schema(as = MailRequest)]
 pub(super) struct AddressIn {
-    #[schema(schema_with = email_schema)]
+    #[schema(schema_with = schema::email)]
     pub(super) email: Email,
 }
 
-impl FromFields<AppState> for AddressIn {
-    fn from_fields(fields: &mut Fields<'_>, state: &AppState) -> Option<Self> {
+impl FromFields for AddressIn {
+    fn from_fields(fields: &mut Fields<'_>, state: &Toolkit) -> Option<Self> {
         let email = fields.required("email", |raw| Email::parse(raw, state.config.email_policy))?;
         Some(Self { email })
     }
@@ -161,7 +163,7 @@ async fn resend(
 ) -> Result<(StatusCode, Json<AcceptedOut>), ApiError> {
     charge_mail(&state, &context, &body.email).await?;
     let tx = state.job_store.begin().await?;
-    let (email, actor) = (body.email.as_str(), anonymous(&context));
+    let (email, actor) = (body.email.as_str(), context.anonymous());
     users::mailed(
         &tx,
         email,

@@ -12,18 +12,23 @@ use usher_shared::jobs::enqueue;
 use utoipa::ToSchema;
 use utoipa_axum::{router::OpenApiRouter, routes};
 
-use super::article::{self, ArticleState, Column};
-use super::kinds::PublishArticle;
+use super::{
+    article::{self, ArticleState, Column},
+    kinds::PublishArticle,
+};
 use crate::{
-    caller::{ApiKey, UsersRead, UsersWrite},
-    code::Code,
-    error::ApiError,
-    fields::FieldError,
-    list::{ListIn, ListOut, ListQuery, Listed, limit_fault},
-    openapi::{ANY_ERRORS, ErrorList, Errors, KEY_ERRORS},
-    path_id::PathId,
-    query::{FromQuery, Parameters, Query},
     state::AppState,
+    toolkit::{
+        caller::{ApiKey, UsersRead, UsersWrite},
+        code::Code,
+        error::ApiError,
+        fields::FieldError,
+        list::{ListIn, ListOut, ListQuery, Listed, limit_fault},
+        openapi::{ANY_ERRORS, ErrorList, Errors, KEY_ERRORS},
+        path_id::PathId,
+        query::{FromQuery, Parameters, Query},
+        state::Toolkit,
+    },
 };
 
 pub(crate) fn router() -> OpenApiRouter<AppState> {
@@ -76,9 +81,9 @@ impl Listed for article::Entity {
 
 struct ArticlesQuery(ListQuery<article::Entity>);
 
-impl FromQuery<AppState> for ArticlesQuery {
-    fn from_query(parameters: &mut Parameters, state: &AppState) -> Option<Self> {
-        ListQuery::read(parameters, "-id", state).map(Self)
+impl FromQuery for ArticlesQuery {
+    fn from_query(parameters: &mut Parameters, toolkit: &Toolkit) -> Option<Self> {
+        ListQuery::read(parameters, "-id", toolkit).map(Self)
     }
 }
 

@@ -37,10 +37,7 @@ use usher_shared::{
 };
 use usher_testkit::{TestDb, on_both};
 
-use crate::{
-    AppState,
-    router::{over, routes},
-};
+use crate::{AppState, openapi::operations, router::over};
 use article::ArticleState;
 
 const DOCUMENT: &str = include_str!("../../../docs/adding-a-model.md");
@@ -94,7 +91,7 @@ async fn articles_are_listed_and_published(db: TestDb) {
     let (_, key) = api_keys::create(&app.db, "test", &scopes, None, None)
         .await
         .expect("a key");
-    let service = over(routes().merge(articles::router()), AppState::new(&app));
+    let service = over(operations().merge(articles::router()), AppState::new(&app));
     let send = async |method: Method, path: &str, key: Option<&str>| {
         let mut request = Request::builder().method(method).uri(path);
         if let Some(key) = key {

@@ -3,7 +3,7 @@
 
 use axum::http::{HeaderMap, HeaderValue, header};
 
-use crate::{caller, etag, idempotency};
+use crate::toolkit::{caller, etag, idempotency};
 
 /// The value of a header, as each of them.
 pub fn conditional(data: &[u8]) {

@@ -9,11 +9,13 @@ use futures::FutureExt;
 use serde_json::Value;
 use usher_shared::foundation::rules::{Age, Email, EmailPolicy, ExternalId, Name, Violation};
 
-use crate::{
+use crate::toolkit::{
+    body::{Body, MAX_DEPTH},
     error::ApiError,
     fields::{Fields, FromFields, Step},
-    json_body::{Body, MAX_DEPTH},
+    list::fuzzing::STATES,
     problem::{self, Face},
+    state::Toolkit,
 };
 
 /// A body of every kind of field.
@@ -26,8 +28,8 @@ struct Sample {
     scopes: Vec<String>,
 }
 
-impl FromFields<()> for Sample {
-    fn from_fields(fields: &mut Fields<'_>, (): &()) -> Option<Self> {
+impl FromFields for Sample {
+    fn from_fields(fields: &mut Fields<'_>, _: &Toolkit) -> Option<Self> {
         let name = fields.required("name", Name::parse);
         let email = fields.change("email", |raw| Email::parse(raw, EmailPolicy::default()));
         let age = fields.optional("age", Age::parse);
@@ -75,7 +77,7 @@ fn read(content_type: &[u8], body: &[u8]) -> Result<Sample, ApiError> {
     let request = Request::builder().header(header::CONTENT_TYPE, content_type);
     // What is no header value does not get through HTTP either.
     let request = request.body(Bytes::from(body.to_vec())).unwrap_or_default();
-    let read = Body::from_request(request, &()).now_or_never();
+    let read = Body::from_request(request, &STATES[0]).now_or_never();
     read.expect("the whole body is there").map(|Body(sample)| sample)
 }
 

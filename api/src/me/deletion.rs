@@ -8,13 +8,15 @@ use utoipa::ToSchema;
 use utoipa_axum::{router::OpenApiRouter, routes};
 
 use crate::{
-    caller::FreshUser,
-    code::Code,
-    error::ApiError,
-    moment,
-    openapi::{ANY_ERRORS, ErrorList, Errors, USER_ERRORS},
-    request::Context,
     state::AppState,
+    toolkit::{
+        caller::FreshUser,
+        code::Code,
+        error::ApiError,
+        moment,
+        openapi::{ANY_ERRORS, ErrorList, Errors, USER_ERRORS},
+        request::Context,
+    },
 };
 
 pub(super) fn router() -> OpenApiRouter<AppState> {

@@ -10,15 +10,18 @@ use utoipa_axum::{router::OpenApiRouter, routes};
 
 use crate::{
     auth::{ACCEPTED, AcceptedOut, charge_mail},
-    caller::FreshUser,
-    code::Code,
-    error::ApiError,
-    fields::{Fields, FromFields, in_body},
-    json_body::Body,
-    openapi::{ANY_ERRORS, BODY_ERRORS, ErrorList, Errors, USER_ERRORS},
-    request::Context,
     state::AppState,
-    users::email_schema,
+    toolkit::{
+        body::Body,
+        caller::FreshUser,
+        code::Code,
+        error::ApiError,
+        fields::{Fields, FromFields, in_body},
+        openapi::{ANY_ERRORS, BODY_ERRORS, ErrorList, Errors, USER_ERRORS},
+        request::Context,
+        schema,
+        state::Toolkit,
+    },
 };
 
 pub(super) fn router() -> OpenApiRouter<AppState> {
@@ -29,12 +32,12 @@ pub(super) fn router() -> OpenApiRouter<AppState> {
 #[derive(ToSchema)]
 #[schema(as = EmailChange)]
 struct EmailIn {
-    #[schema(schema_with = email_schema)]
+    #[schema(schema_with = schema::email)]
     new_email: Email,
 }
 
-impl FromFields<AppState> for EmailIn {
-    fn from_fields(fields: &mut Fields<'_>, state: &AppState) -> Option<Self> {
+impl FromFields for EmailIn {
+    fn from_fields(fields: &mut Fields<'_>, state: &Toolkit) -> Option<Self> {
         let new_email = fields.required("new_email", |raw| Email::parse(raw, state.config.email_policy))?;
         Some(Self { new_email })
     }

@@ -20,20 +20,23 @@ use utoipa::ToSchema;
 use utoipa_axum::{router::OpenApiRouter, routes};
 use uuid::Uuid;
 
-use super::sessions::id_of;
 use crate::{
-    auth::{about, text},
-    caller::{CurrentUser, FreshUser},
-    code::Code,
-    error::ApiError,
-    fields::{Fields, FromFields},
-    json_body::{Body, OptionalBody},
-    limits, moment,
-    openapi::{ANY_ERRORS, BODY_ERRORS, ErrorList, Errors, USER_ERRORS},
-    request::Context,
-    secret::Secret,
+    auth::about,
     state::AppState,
-    visible_text,
+    toolkit::{
+        body::{Body, OptionalBody},
+        caller::{CurrentUser, FreshUser},
+        code::Code,
+        error::ApiError,
+        fields::{Fields, FromFields, text},
+        limits, moment,
+        openapi::{ANY_ERRORS, BODY_ERRORS, ErrorList, Errors, USER_ERRORS},
+        path_id::uuid_of,
+        request::Context,
+        schema,
+        secret::Secret,
+        state::Toolkit,
+    },
 };
 
 /// As many devices as anybody has.
@@ -114,12 +117,12 @@ impl ErrorList for Show {
 #[derive(ToSchema)]
 #[schema(as = NewTotp)]
 struct EnrolIn {
-    #[schema(schema_with = visible_text::device_label, required = false)]
+    #[schema(schema_with = schema::device_label, required = false)]
     label: Option<Name>,
 }
 
-impl FromFields<AppState> for EnrolIn {
-    fn from_fields(fields: &mut Fields<'_>, _: &AppState) -> Option<Self> {
+impl FromFields for EnrolIn {
+    fn from_fields(fields: &mut Fields<'_>, _: &Toolkit) -> Option<Self> {
         let label = fields.optional("label", Name::parse)?;
         Some(Self { label })
     }
@@ -199,8 +202,8 @@ struct CodeIn {
     code: String,
 }
 
-impl FromFields<AppState> for CodeIn {
-    fn from_fields(fields: &mut Fields<'_>, _: &AppState) -> Option<Self> {
+impl FromFields for CodeIn {
+    fn from_fields(fields: &mut Fields<'_>, _: &Toolkit) -> Option<Self> {
         let code = fields.required("code", text)?;
         Some(Self { code })
     }
@@ -225,7 +228,7 @@ async fn verify(
     Body(body): Body<CodeIn>,
 ) -> Result<Json<FactorOut>, ApiError> {
     let (user, session) = (&current.0.user, &current.0.session);
-    let id = id_of(id).ok_or(ApiError::MfaFactorNotFound)?;
+    let id = uuid_of(id).ok_or(ApiError::MfaFactorNotFound)?;
     let tx = state.job_store.begin().await?;
     users::find_for_change(&tx, user.id).await?;
     let waiting = mfa::waiting(&*tx, user.id, session.id).await?;
@@ -280,7 +283,7 @@ async fn remove(
     id: Result<Path<String>, PathRejection>,
 ) -> Result<StatusCode, ApiError> {
     let (user, session) = (&current.0.user, &current.0.session);
-    let id = id_of(id).ok_or(ApiError::MfaFactorNotFound)?;
+    let id = uuid_of(id).ok_or(ApiError::MfaFactorNotFound)?;
     let tx = state.job_store.begin().await?;
     users::find_for_change(&tx, user.id).await?;
     if !mfa::cancel_enrolment(&*tx, user.id, session.id, id).await? {

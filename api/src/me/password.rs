@@ -9,16 +9,19 @@ use utoipa::ToSchema;
 use utoipa_axum::{router::OpenApiRouter, routes};
 
 use crate::{
-    auth::{acceptable, refused, text},
-    caller::CurrentUser,
-    code::Code,
-    error::ApiError,
-    fields::{Fields, FromFields},
-    json_body::Body,
-    limits,
-    openapi::{ANY_ERRORS, BODY_ERRORS, ErrorList, Errors, USER_ERRORS},
-    request::Context,
+    auth::{acceptable, refused},
     state::AppState,
+    toolkit::{
+        body::Body,
+        caller::CurrentUser,
+        code::Code,
+        error::ApiError,
+        fields::{Fields, FromFields, text},
+        limits,
+        openapi::{ANY_ERRORS, BODY_ERRORS, ErrorList, Errors, USER_ERRORS},
+        request::Context,
+        state::Toolkit,
+    },
 };
 
 pub(super) fn router() -> OpenApiRouter<AppState> {
@@ -36,8 +39,8 @@ struct PasswordIn {
     new_password: String,
 }
 
-impl FromFields<AppState> for PasswordIn {
-    fn from_fields(fields: &mut Fields<'_>, _: &AppState) -> Option<Self> {
+impl FromFields for PasswordIn {
+    fn from_fields(fields: &mut Fields<'_>, _: &Toolkit) -> Option<Self> {
         let current_password = fields.required("current_password", text);
         let new_password = fields.required("new_password", text);
         Some(Self {

@@ -20,20 +20,23 @@ use usher_shared::{
 use utoipa::ToSchema;
 use utoipa_axum::{router::OpenApiRouter, routes};
 
-use super::{FIXED, UserNow, UserPath, answer, email_schema, shown, tag_of};
+use super::shape::{FIXED, UserNow, UserPath, answer, shown, tag_of};
 use crate::{
-    caller::{Access, ApiKey, UsersDelete, UsersWrite},
-    code::Code,
-    error::ApiError,
-    etag::{IfMatch, may_change},
-    fields::{Fields, FromFields},
-    fixed::Sent,
-    json_body::Body,
-    openapi::{ANY_ERRORS, ErrorList, Errors, KEY_ERRORS, PATCH_ERRORS},
-    path_id::PathId,
-    request::Context,
     state::AppState,
-    visible_text,
+    toolkit::{
+        body::Body,
+        caller::{Access, ApiKey, UsersDelete, UsersWrite},
+        code::Code,
+        error::ApiError,
+        etag::{IfMatch, may_change},
+        fields::{Fields, FromFields},
+        fixed::Sent,
+        openapi::{ANY_ERRORS, ErrorList, Errors, KEY_ERRORS, PATCH_ERRORS},
+        path_id::PathId,
+        request::Context,
+        schema,
+        state::Toolkit,
+    },
 };
 
 pub(super) fn router() -> OpenApiRouter<AppState> {
@@ -44,9 +47,9 @@ pub(super) fn router() -> OpenApiRouter<AppState> {
 #[derive(ToSchema)]
 #[schema(as = UserPatch)]
 struct UpdateUserIn {
-    #[schema(schema_with = visible_text::name, required = false)]
+    #[schema(schema_with = schema::name, required = false)]
     name: Option<Name>,
-    #[schema(schema_with = email_schema, required = false)]
+    #[schema(schema_with = schema::email, required = false)]
     email: Option<Email>,
     /// In whole years; null takes it away.
     #[schema(example = 37, value_type = Option<i16>, minimum = 0, maximum = 150)]
@@ -55,8 +58,8 @@ struct UpdateUserIn {
     fixed: Sent,
 }
 
-impl FromFields<AppState> for UpdateUserIn {
-    fn from_fields(fields: &mut Fields<'_>, state: &AppState) -> Option<Self> {
+impl FromFields for UpdateUserIn {
+    fn from_fields(fields: &mut Fields<'_>, state: &Toolkit) -> Option<Self> {
         let name = fields.change("name", Name::parse);
         let email = fields.change("email", |raw| Email::parse(raw, state.config.email_policy));
         let age = fields.change_or_clear("age", Age::parse);
@@ -146,7 +149,7 @@ struct Delete;
 impl ErrorList for Delete {
     const CODES: &'static [&'static [Code]] = &[KEY_ERRORS, CHANGE_ERRORS, &[Code::InvalidRequest], ANY_ERRORS];
 
-    fn fault() -> crate::fields::FieldError {
+    fn fault() -> crate::toolkit::fields::FieldError {
         PathId::fault()
     }
 }

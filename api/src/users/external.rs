@@ -22,18 +22,25 @@ use usher_shared::{
 use utoipa::IntoParams;
 use utoipa_axum::{router::OpenApiRouter, routes};
 
-use super::{CreateUserIn, FIXED, UserDetailsOut, UserNow, answer, change::may_be_changed, tag_of};
+use super::{
+    change::may_be_changed,
+    input::CreateUserIn,
+    shape::{FIXED, UserDetailsOut, UserNow, answer, caching, location, shown, tag_of},
+};
 use crate::{
-    caller::{ApiKey, UsersSee, UsersWrite},
-    code::Code,
-    error::ApiError,
-    etag::{IfMatch, IfNoneMatch, is_known, may_create, may_replace},
-    fields::{FieldError, Fields, FromFields, Step},
-    fixed::Sent,
-    json_body::Body,
-    openapi::{ANY_ERRORS, BODY_ERRORS, ErrorList, Errors, KEY_ERRORS},
-    request::{Context, RequestContext},
     state::AppState,
+    toolkit::{
+        body::Body,
+        caller::{ApiKey, UsersSee, UsersWrite},
+        code::Code,
+        error::ApiError,
+        etag::{IfMatch, IfNoneMatch, is_known, may_create, may_replace},
+        fields::{FieldError, Fields, FromFields, Step},
+        fixed::Sent,
+        openapi::{ANY_ERRORS, BODY_ERRORS, ErrorList, Errors, KEY_ERRORS},
+        request::{Context, RequestContext},
+        state::Toolkit,
+    },
 };
 
 pub(super) fn router() -> OpenApiRouter<AppState> {
@@ -81,8 +88,8 @@ struct PutUserIn {
     fixed: Sent,
 }
 
-impl FromFields<AppState> for PutUserIn {
-    fn from_fields(fields: &mut Fields<'_>, state: &AppState) -> Option<Self> {
+impl FromFields for PutUserIn {
+    fn from_fields(fields: &mut Fields<'_>, state: &Toolkit) -> Option<Self> {
         let user = CreateUserIn::from_fields(fields, state)?;
         let fixed = Sent::read(fields, FIXED);
         Some(Self { user, fixed })
@@ -117,7 +124,7 @@ async fn show(
     let user = user.ok_or(ApiError::UserNotFound)?;
     let tag = tag_of(&user);
     if is_known(&headers, &tag) {
-        return Ok((StatusCode::NOT_MODIFIED, super::caching(tag)).into_response());
+        return Ok((StatusCode::NOT_MODIFIED, caching(tag)).into_response());
     }
     answer(user, &key)
 }
@@ -193,7 +200,7 @@ async fn try_put(
         }
         let user = may_be_changed(user, headers, key, Act::ChangeUser)?;
         may_replace(headers, &tag_of(&user))?;
-        fixed.must_be(|| super::shown(user.clone(), key))?;
+        fixed.must_be(|| shown(user.clone(), key))?;
         let edit = Edit {
             name: Some(new.name.clone()),
             email: Some(new.email.clone()),
@@ -208,7 +215,7 @@ async fn try_put(
     let user = users::create_external(&tx, new, id, &actor).await?;
     let user = user.ok_or(ApiError::StatusConflict)?;
     tx.commit().await?;
-    let location = super::location(state, &user)?;
+    let location = location(state, &user)?;
     let mut response = answer(user, key)?;
     *response.status_mut() = StatusCode::CREATED;
     response.headers_mut().insert(header::LOCATION, location);

@@ -13,16 +13,19 @@ use usher_shared::foundation::{
 use utoipa::IntoParams;
 use utoipa_axum::{router::OpenApiRouter, routes};
 
-use super::{Status, UserDetailsOut, UserMore, UserOut};
+use super::shape::{Status, UserDetailsOut, UserMore, UserOut};
 use crate::{
-    caller::{ApiKey, UsersRead},
-    code::Code,
-    error::ApiError,
-    fields::FieldError,
-    list::{Filter, ListIn, ListOut, ListQuery, Listed, limit_fault},
-    openapi::{ANY_ERRORS, ErrorList, Errors, KEY_ERRORS},
-    query::{FromQuery, Parameters, Query, boolean, moment},
     state::AppState,
+    toolkit::{
+        caller::{ApiKey, UsersRead},
+        code::Code,
+        error::ApiError,
+        fields::FieldError,
+        list::{Filter, ListIn, ListOut, ListQuery, Listed, limit_fault},
+        openapi::{ANY_ERRORS, ErrorList, Errors, KEY_ERRORS},
+        query::{FromQuery, Parameters, Query, boolean, moment},
+        state::Toolkit,
+    },
 };
 
 pub(super) fn router() -> OpenApiRouter<AppState> {
@@ -140,8 +143,8 @@ struct UsersQuery {
     list: ListQuery<user::Entity>,
 }
 
-impl FromQuery<AppState> for UsersQuery {
-    fn from_query(parameters: &mut Parameters, state: &AppState) -> Option<Self> {
+impl FromQuery for UsersQuery {
+    fn from_query(parameters: &mut Parameters, toolkit: &Toolkit) -> Option<Self> {
         let text = |text: &str| Ok(text.to_owned());
         let email = parameters.optional("email", text);
         let email_prefix = parameters.optional("email_prefix", text);
@@ -155,7 +158,7 @@ impl FromQuery<AppState> for UsersQuery {
             Some(Some(_)) => "email",
             _ => "-created_at",
         };
-        let list = ListQuery::read(parameters, sort, state);
+        let list = ListQuery::read(parameters, sort, toolkit);
         let filters = FiltersIn {
             email: email?,
             email_prefix: email_prefix?,
@@ -167,7 +170,7 @@ impl FromQuery<AppState> for UsersQuery {
             q: q?,
         };
         Some(Self {
-            filters: filters.into_filters(state.db.get_database_backend()),
+            filters: filters.into_filters(toolkit.db.get_database_backend()),
             list: list?,
         })
     }

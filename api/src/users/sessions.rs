@@ -18,15 +18,17 @@ use usher_shared::{
 use utoipa_axum::{router::OpenApiRouter, routes};
 
 use crate::{
-    caller::{ApiKey, SessionsRead, SessionsWrite},
-    code::Code,
-    error::ApiError,
-    fields::FieldError,
-    me::{SessionOut, SessionsOut, ended},
-    openapi::{ANY_ERRORS, ErrorList, Errors, KEY_ERRORS},
-    path_id::{PathId, uuid},
-    request::Context,
+    auth::{SessionOut, SessionsOut, ended},
     state::AppState,
+    toolkit::{
+        caller::{ApiKey, SessionsRead, SessionsWrite},
+        code::Code,
+        error::ApiError,
+        fields::FieldError,
+        openapi::{ANY_ERRORS, ErrorList, Errors, KEY_ERRORS},
+        path_id::{PathId, uuid},
+        request::Context,
+    },
 };
 
 pub(super) fn router() -> OpenApiRouter<AppState> {

@@ -17,22 +17,25 @@ use utoipa::ToSchema;
 use utoipa_axum::{router::OpenApiRouter, routes};
 
 use super::{
-    UserNow, UserPath, answer,
     change::{CHANGE_ERRORS, changeable},
+    shape::{UserNow, UserPath, answer},
 };
 use crate::{
-    caller::{ApiKey, UsersWrite},
-    code::Code,
-    error::ApiError,
-    etag::IfMatch,
-    fields::{Fields, FromFields},
-    json_body::OptionalBody,
-    openapi::{ANY_ERRORS, BODY_ERRORS, ErrorList, Errors, KEY_ERRORS},
-    path_id::PathId,
-    query::moment,
-    request::{Context, RequestContext},
     state::AppState,
-    visible_text,
+    toolkit::{
+        body::OptionalBody,
+        caller::{ApiKey, UsersWrite},
+        code::Code,
+        error::ApiError,
+        etag::IfMatch,
+        fields::{Fields, FromFields},
+        openapi::{ANY_ERRORS, BODY_ERRORS, ErrorList, Errors, KEY_ERRORS},
+        path_id::PathId,
+        query::moment,
+        request::{Context, RequestContext},
+        schema,
+        state::Toolkit,
+    },
 };
 
 pub(super) fn router() -> OpenApiRouter<AppState> {
@@ -47,15 +50,15 @@ pub(super) fn router() -> OpenApiRouter<AppState> {
 #[derive(ToSchema)]
 #[schema(as = UserLock)]
 struct LockIn {
-    #[schema(schema_with = visible_text::reason, required = false)]
+    #[schema(schema_with = schema::reason, required = false)]
     reason: Option<Reason>,
     /// When the lock ends by itself, in the future; without it the lock stays until it is taken away.
     #[schema(example = "2100-01-01T00:00:00Z", value_type = Option<DateTime<Utc>>)]
     until: Option<DateTime<Utc>>,
 }
 
-impl FromFields<AppState> for LockIn {
-    fn from_fields(fields: &mut Fields<'_>, _: &AppState) -> Option<Self> {
+impl FromFields for LockIn {
+    fn from_fields(fields: &mut Fields<'_>, _: &Toolkit) -> Option<Self> {
         let reason = fields.optional("reason", Reason::parse);
         let until = fields.optional("until", |text: &str| {
             let until = moment(text)?;
@@ -76,12 +79,12 @@ impl FromFields<AppState> for LockIn {
 #[derive(ToSchema)]
 #[schema(as = UserStatusChange)]
 struct ReasonIn {
-    #[schema(schema_with = visible_text::reason, required = false)]
+    #[schema(schema_with = schema::reason, required = false)]
     reason: Option<Reason>,
 }
 
-impl FromFields<AppState> for ReasonIn {
-    fn from_fields(fields: &mut Fields<'_>, _: &AppState) -> Option<Self> {
+impl FromFields for ReasonIn {
+    fn from_fields(fields: &mut Fields<'_>, _: &Toolkit) -> Option<Self> {
         let reason = fields.optional("reason", Reason::parse)?;
         Some(Self { reason })
     }

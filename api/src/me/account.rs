@@ -1,0 +1,203 @@
+//! `GET` and `PATCH /me`.
+
+use axum::{
+    Json,
+    extract::State,
+    http::HeaderMap,
+    response::{IntoResponse, Response},
+};
+use chrono::{DateTime, Utc};
+use serde::Serialize;
+use usher_shared::{
+    accounts::users::{self, Edit},
+    foundation::{
+        entity::user,
+        rules::{Age, Name},
+    },
+};
+use utoipa::ToSchema;
+use utoipa_axum::{router::OpenApiRouter, routes};
+
+use crate::{
+    state::AppState,
+    toolkit::{
+        body::Body,
+        caller::CurrentUser,
+        code::Code,
+        error::ApiError,
+        etag::{IfMatch, etag, may_change},
+        fields::{Fields, FromFields},
+        fixed::{Fixed, Sent},
+        moment,
+        openapi::{ANY_ERRORS, ErrorList, Errors, PATCH_ERRORS, USER_ERRORS},
+        request::Context,
+        schema,
+        state::Toolkit,
+    },
+};
+
+pub(super) fn router() -> OpenApiRouter<AppState> {
+    OpenApiRouter::new().routes(routes!(show, update))
+}
+
+/// The signed-in person's own account.
+#[derive(Serialize, ToSchema)]
+#[schema(as = Me)]
+struct MeOut {
+    #[schema(example = 1)]
+    id: i64,
+    #[schema(example = "Ada Lovelace")]
+    name: String,
+    #[schema(example = "ada@example.com")]
+    email: String,
+    /// In whole years.
+    #[schema(example = 36, minimum = 0, maximum = 150)]
+    age: Option<i16>,
+    /// Whether the email address has been proved to be the person's.
+    #[schema(example = true)]
+    verified: bool,
+    #[schema(example = "2026-11-22T12:00:00.123456Z")]
+    #[serde(serialize_with = "moment::fixed")]
+    created_at: DateTime<Utc>,
+    #[schema(example = "2026-11-22T12:00:00.123456Z")]
+    #[serde(serialize_with = "moment::fixed")]
+    updated_at: DateTime<Utc>,
+    #[schema(example = "2026-11-22T12:00:00.123456Z")]
+    #[serde(serialize_with = "moment::fixed_or_null")]
+    password_changed_at: Option<DateTime<Utc>>,
+    /// When the account will be deleted, if its owner has asked for that.
+    #[schema(example = json!(null))]
+    #[serde(serialize_with = "moment::fixed_or_null")]
+    delete_at: Option<DateTime<Utc>>,
+}
+
+impl From<user::Model> for MeOut {
+    fn from(user: user::Model) -> Self {
+        Self {
+            id: user.id,
+            name: user.name,
+            email: user.email,
+            age: user.age,
+            verified: user.email_verified_at.is_some(),
+            created_at: user.created_at,
+            updated_at: user.updated_at,
+            password_changed_at: user.password_changed_at,
+            delete_at: user.delete_at,
+        }
+    }
+}
+
+fn answer(user: user::Model) -> Response {
+    let tag = [(axum::http::header::ETAG, etag(user.version))];
+    (tag, Json(MeOut::from(user))).into_response()
+}
+
+/// Your account
+#[utoipa::path(
+    get, path = "/me", operation_id = "getMe", tag = "Me",
+    responses(
+        (
+            status = 200, description = "The signed-in person", body = MeOut,
+            headers(("ETag" = String, description = "The version of the account")),
+        ),
+        Errors<Show>,
+    ),
+    security(("accessToken" = [])),
+)]
+async fn show(current: CurrentUser) -> Response {
+    answer(current.0.user)
+}
+
+struct Show;
+impl ErrorList for Show {
+    const CODES: &'static [&'static [Code]] = &[USER_ERRORS, ANY_ERRORS];
+}
+
+/// What to change of one's own account; what is absent stays as it is (RFC 7396).
+#[derive(ToSchema)]
+#[schema(as = MePatch)]
+struct UpdateMeIn {
+    #[schema(schema_with = schema::name, required = false)]
+    name: Option<Name>,
+    /// In whole years; null takes it away.
+    #[schema(example = 37, value_type = Option<i16>, minimum = 0, maximum = 150)]
+    age: Option<Option<Age>>,
+    #[schema(ignore)]
+    fixed: Sent,
+}
+
+/// What of their account people change elsewhere, or not at all.
+const FIXED: &[Fixed] = &[
+    Fixed::new("id", "An id stays"),
+    Fixed::new("email", "Use POST /me/email-change"),
+    Fixed::new("verified", "An address is confirmed with the link that is mailed there"),
+    Fixed::new("status", "Services and staff change it"),
+    Fixed::new("external_id", "The service that created the account gave it"),
+    Fixed::new("created_at", "It stays"),
+    Fixed::moving("updated_at"),
+    Fixed::moving("password_changed_at"),
+    Fixed::new("password", "Use POST /me/password"),
+    Fixed::new(
+        "delete_at",
+        "Use DELETE /me, and POST /auth/keep-account to take it back",
+    ),
+];
+
+impl FromFields for UpdateMeIn {
+    fn from_fields(fields: &mut Fields<'_>, _: &Toolkit) -> Option<Self> {
+        let name = fields.change("name", Name::parse);
+        let age = fields.change_or_clear("age", Age::parse);
+        Some(Self {
+            name: name?,
+            age: age?,
+            fixed: Sent::read(fields, FIXED),
+        })
+    }
+}
+
+/// Change your account
+///
+/// Name and age. The email address moves with `POST /me/email-change`, the password with `POST /me/password`. You may send
+/// back the whole account that you have read; another value of a field that is not changed here is refused.
+#[utoipa::path(
+    patch, path = "/me", operation_id = "updateMe", tag = "Me",
+    params(IfMatch),
+    request_body(content(
+        (UpdateMeIn = "application/merge-patch+json"),
+        (UpdateMeIn = "application/json"),
+    )),
+    responses(
+        (
+            status = 200, description = "The account as it is now", body = MeOut,
+            headers(("ETag" = String, description = "The version of the account")),
+        ),
+        Errors<Update>,
+    ),
+    security(("accessToken" = [])),
+)]
+async fn update(
+    State(state): State<AppState>,
+    Context(context): Context,
+    current: CurrentUser,
+    headers: HeaderMap,
+    Body(body): Body<UpdateMeIn>,
+) -> Result<Response, ApiError> {
+    let tx = state.job_store.begin().await?;
+    let before = users::find_for_change(&tx, current.0.user.id).await?;
+    let before = before.ok_or(ApiError::InvalidCredential)?;
+    may_change(&headers, &etag(before.version))?;
+    body.fixed.must_be(|| MeOut::from(before.clone()))?;
+    let edit = Edit {
+        name: body.name,
+        age: body.age,
+        ..Edit::default()
+    };
+    let user = users::edit(&tx, before, edit, &current.actor(&context)).await?;
+    tx.commit().await?;
+    Ok(answer(user))
+}
+
+struct Update;
+impl ErrorList for Update {
+    const CODES: &'static [&'static [Code]] = &[PATCH_ERRORS, USER_ERRORS, &[Code::PreconditionFailed], ANY_ERRORS];
+}

@@ -1,0 +1,34 @@
+//! What belongs to no resource: the front page, the documents, health, the error codes, and the pages behind mailed
+//! links.
+
+mod assets;
+mod documents;
+mod explanations;
+mod health;
+mod index;
+mod mailed_links;
+mod set_password;
+
+use axum::{Router, routing::get};
+use utoipa::openapi::OpenApi;
+use utoipa_axum::router::OpenApiRouter;
+
+use crate::state::AppState;
+
+/// The documented operations.
+pub(crate) fn operations() -> OpenApiRouter<AppState> {
+    OpenApiRouter::new()
+        .merge(health::router())
+        .merge(explanations::router())
+}
+
+/// The pages, with the OpenAPI document for a given `API_URL`.
+pub(crate) fn pages(openapi_at: fn(&str) -> OpenApi) -> Router<AppState> {
+    Router::new()
+        .route("/", get(index::show))
+        .route("/favicon.ico", get(assets::favicon))
+        .route("/assets/{name}", get(assets::show))
+        .merge(documents::router(openapi_at))
+        .merge(set_password::router())
+        .merge(mailed_links::router())
+}

@@ -1,0 +1,50 @@
+//! The front page: where everything is.
+
+use askama::Template;
+use axum::{
+    Json,
+    extract::State,
+    http::HeaderMap,
+    response::{IntoResponse, Response},
+};
+use serde_json::json;
+
+use super::assets::address;
+use crate::{
+    state::AppState,
+    toolkit::html::{BY_ACCEPT, Page, wants_html},
+};
+
+#[derive(Template)]
+#[template(path = "index.html")]
+struct Index {
+    root: String,
+    style: String,
+    icon: String,
+    version: &'static str,
+}
+
+pub(crate) async fn show(State(state): State<AppState>, headers: HeaderMap) -> Response {
+    let (root, version) = (&state.root, env!("CARGO_PKG_VERSION"));
+    if wants_html(&headers) {
+        let (style, icon) = (address(root, "pages.css"), address(root, "icon.svg"));
+        return Page::new(Index {
+            root: root.clone(),
+            style,
+            icon,
+            version,
+        })
+        .into_response();
+    }
+    let at = |path: &str| format!("{}{path}", state.config.api_url);
+    let links = json!({
+        "name": "usher",
+        "version": version,
+        "docs": at("/docs"),
+        "reference": at("/redoc"),
+        "openapi": at("/openapi.json"),
+        "problems": at("/problems"),
+        "health": { "live": at("/health/live"), "ready": at("/health/ready") },
+    });
+    (BY_ACCEPT, Json(links)).into_response()
+}

@@ -1,0 +1,262 @@
+//! The pages that a mail's link leads to when its owner chooses a password, the first one (`/set-password`) or another
+//! (`/reset-password`), which also proves that the address is theirs. `/verify-email` comes here where it takes one.
+
+use askama::Template;
+use axum::{
+    Router,
+    extract::{FromRequest, Query, Request, State, rejection::QueryRejection},
+    http::{HeaderValue, StatusCode, header},
+    response::{IntoResponse, Response},
+    routing::get,
+};
+use serde::Deserialize;
+use usher_shared::{
+    accounts::{mail_tokens::RedeemError, password_hash, users},
+    foundation::{
+        entity::{mail_token::MailTokenPurpose, user},
+        rules::{Password, Violation},
+    },
+};
+
+use super::assets::address;
+use crate::{
+    state::AppState,
+    toolkit::{
+        error::ApiError,
+        form,
+        html::Page,
+        limits::Limit,
+        request::{Context, RequestContext},
+    },
+};
+
+pub(crate) fn router() -> Router<AppState> {
+    let page = |occasion: Occasion| {
+        get(move |state, link| show(state, link, occasion))
+            .post(move |state, context, form| set(state, context, form, occasion))
+    };
+    Router::new()
+        .route("/set-password", page(Occasion::First))
+        .route("/reset-password", page(Occasion::Reset))
+}
+
+/// Why somebody chooses a password.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Occasion {
+    /// The account has none yet.
+    First,
+    /// The one before is forgotten.
+    Reset,
+    /// The address is confirmed, and the account has no password, or one that may be somebody else's.
+    Verify,
+}
+
+impl Occasion {
+    const fn purpose(self) -> MailTokenPurpose {
+        match self {
+            Self::First => MailTokenPurpose::SetPassword,
+            Self::Reset => MailTokenPurpose::PasswordReset,
+            Self::Verify => MailTokenPurpose::VerifyEmail,
+        }
+    }
+
+    const fn path(self) -> &'static str {
+        match self {
+            Self::First => "set-password",
+            Self::Reset => "reset-password",
+            Self::Verify => "verify-email",
+        }
+    }
+}
+
+#[derive(Template)]
+#[template(path = "set_password.html")]
+struct SetPassword {
+    style: String,
+    icon: String,
+    product: String,
+    occasion: Occasion,
+    stage: Stage,
+}
+
+/// What the page says.
+enum Stage {
+    Form {
+        token: String,
+        email: String,
+        faults: Vec<String>,
+    },
+    Done,
+    Invalid,
+    Expired,
+    TooMany {
+        seconds: u64,
+    },
+}
+
+impl Stage {
+    fn page(self, state: &AppState, occasion: Occasion) -> Response {
+        let status = match &self {
+            Self::Done => StatusCode::OK,
+            Self::Form { faults, .. } if faults.is_empty() => StatusCode::OK,
+            Self::Form { .. } => StatusCode::UNPROCESSABLE_ENTITY,
+            Self::Invalid => StatusCode::BAD_REQUEST,
+            Self::Expired => StatusCode::GONE,
+            Self::TooMany { .. } => StatusCode::TOO_MANY_REQUESTS,
+        };
+        let retry_after = match &self {
+            Self::TooMany { seconds } => Some((header::RETRY_AFTER, HeaderValue::from(*seconds))),
+            _ => None,
+        };
+        let at = |name| address(&state.root, name);
+        let page = SetPassword {
+            style: at("pages.css"),
+            icon: at("icon.svg"),
+            product: state.config.product_name.clone(),
+            occasion,
+            stage: self,
+        };
+        let mut response = Page::new(page).status(status).into_response();
+        response.headers_mut().extend(retry_after);
+        response
+    }
+}
+
+#[derive(Deserialize)]
+pub(crate) struct Link {
+    #[serde(default)]
+    pub(crate) token: String,
+}
+
+/// Shows the form. It does not use the token up: mail programs open links to look at them.
+pub(crate) async fn show(
+    State(state): State<AppState>,
+    link: Result<Query<Link>, QueryRejection>,
+    occasion: Occasion,
+) -> Result<Response, ApiError> {
+    let token = link.map(|Query(link)| link.token).unwrap_or_default();
+    let stage = match owner(&state, &token, occasion).await? {
+        Ok(user) => Stage::Form {
+            token,
+            email: user.email,
+            faults: vec![],
+        },
+        Err(stage) => stage,
+    };
+    Ok(stage.page(&state, occasion))
+}
+
+/// Sets the password. What was typed is never sent back.
+pub(crate) async fn set(
+    State(state): State<AppState>,
+    Context(context): Context,
+    form: Form,
+    occasion: Occasion,
+) -> Result<Response, ApiError> {
+    let charged = Limit::of_passwords(context.address).charge(&state, &context).await;
+    if let Err(ApiError::RateLimited { retry_after }) = charged {
+        return Ok(Stage::TooMany { seconds: retry_after }.page(&state, occasion));
+    }
+    let user = match owner(&state, &form.token, occasion).await? {
+        Ok(user) => user,
+        Err(stage) => return Ok(stage.page(&state, occasion)),
+    };
+    let stage = match form.password(&state, &user) {
+        Err(faults) => {
+            let faults = faults.into_iter().map(|fault| fault.message).collect();
+            Stage::Form {
+                token: form.token,
+                email: user.email,
+                faults,
+            }
+        }
+        Ok(password) => {
+            let hash = password_hash::hash(&password).await.map_err(anyhow::Error::from)?;
+            keep(&state, &context, occasion, &form.token, hash).await?
+        }
+    };
+    Ok(stage.page(&state, occasion))
+}
+
+/// Stores the password and uses the token up, both or neither.
+async fn keep(
+    state: &AppState,
+    context: &RequestContext,
+    occasion: Occasion,
+    token: &str,
+    hash: String,
+) -> Result<Stage, ApiError> {
+    let (tx, actor) = (state.job_store.begin().await?, context.anonymous());
+    let kept = match occasion {
+        Occasion::First => users::set_first_password(&tx, token, hash, &actor).await,
+        Occasion::Reset => users::reset_password(&tx, token, hash, &actor).await,
+        Occasion::Verify => users::verify_email(&tx, token, Some(hash), &actor).await,
+    };
+    let user = match kept {
+        Ok(user) => user,
+        Err(error) => return refused(error),
+    };
+    tx.commit().await?;
+    state.limiter.forget_failures(&user.email_key, user.id).await;
+    Ok(Stage::Done)
+}
+
+/// Whose token it is, without using it up; or what to say instead.
+async fn owner(state: &AppState, token: &str, occasion: Occasion) -> Result<Result<user::Model, Stage>, ApiError> {
+    match users::holder(&state.db, token, occasion.purpose()).await {
+        Ok((_, user)) => Ok(Ok(user)),
+        Err(error) => refused(error).map(Err),
+    }
+}
+
+fn refused(error: RedeemError) -> Result<Stage, ApiError> {
+    match error {
+        RedeemError::Invalid => Ok(Stage::Invalid),
+        RedeemError::Expired => Ok(Stage::Expired),
+        RedeemError::Db(error) => Err(error.into()),
+    }
+}
+
+/// What the form sends. A missing field counts as an empty one.
+#[derive(Default)]
+pub(crate) struct Form {
+    pub(crate) token: String,
+    pub(crate) password: String,
+    repeated: Option<String>,
+}
+
+impl<S: Send + Sync> FromRequest<S> for Form {
+    type Rejection = ApiError;
+
+    async fn from_request(request: Request, _state: &S) -> Result<Self, ApiError> {
+        let mut form = Self::default();
+        for (name, value) in form::read(request).await? {
+            match &*name {
+                "token" => form.token = value,
+                "password" => form.password = value,
+                "password_again" => form.repeated = Some(value),
+                _ => {}
+            }
+        }
+        Ok(form)
+    }
+}
+
+impl Form {
+    fn password(&self, state: &AppState, user: &user::Model) -> Result<Password, Vec<Violation>> {
+        let mut faults = vec![];
+        if self
+            .repeated
+            .as_ref()
+            .is_some_and(|repeated| *repeated != self.password)
+        {
+            faults.push(Violation::value("The two passwords differ; type the same one twice"));
+        }
+        let own = state.config.known_words(&[&user.name, &user.email]);
+        match Password::parse(&self.password, &own) {
+            Ok(password) if faults.is_empty() => Ok(password),
+            Ok(_) => Err(faults),
+            Err(more) => Err(more.into_iter().chain(faults).collect()),
+        }
+    }
+}

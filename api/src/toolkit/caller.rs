@@ -1,0 +1,318 @@
+//! Who calls: the credential of a request, checked by extractors. If it is in a handler's signature, it was checked.
+
+use std::{marker::PhantomData, sync::Arc};
+
+use axum::{
+    extract::{FromRef, FromRequestParts},
+    http::{HeaderMap, header, request::Parts},
+};
+use sea_orm::{DatabaseTransaction, EntityTrait};
+use usher_shared::{
+    accounts::{
+        api_keys::{self, Scope},
+        mfa,
+        sessions::{self, Signed},
+        staff::policy::{Act, Holder, Refusal},
+        users,
+    },
+    audit::Actor,
+    foundation::{
+        config::StaffMfa,
+        db,
+        entity::{api_key, audit_log::ActorKind, session, user},
+        time::now,
+        token::{Token, TokenKind},
+    },
+};
+
+use super::{
+    error::ApiError,
+    limits::Limit,
+    request::{Context, RequestContext},
+    state::Toolkit,
+};
+
+/// Whoever calls. A bad credential is refused, never taken for none.
+#[derive(Clone)]
+pub(crate) enum Caller {
+    /// No credential at all.
+    Anonymous,
+    Key(Arc<api_key::Model>),
+    /// A person, by an access token.
+    User(Box<Signed>),
+}
+
+impl<S: Send + Sync> FromRequestParts<S> for Caller
+where
+    Toolkit: FromRef<S>,
+{
+    type Rejection = ApiError;
+
+    async fn from_request_parts(parts: &mut Parts, state: &S) -> Result<Self, ApiError> {
+        if let Some(checked) = parts.extensions.get::<Self>() {
+            return Ok(checked.clone());
+        }
+        let Some(token) = bearer(&parts.headers)? else {
+            return Ok(Self::Anonymous);
+        };
+        let (token, toolkit) = (token.to_owned(), Toolkit::from_ref(state));
+        let Context(context) = Context::from_request_parts(parts, state).await?;
+        if let Some(access) = Token::parse(TokenKind::Access, &token) {
+            return user(&toolkit, &context, &access).await.map(Self::User);
+        }
+        let key = toolkit.keys.authenticate(&token, context.address).await?;
+        let key = key.ok_or(ApiError::InvalidCredential)?;
+        context.caller.get_or_init(|| format!("api_key:{}", key.id));
+        Limit::of_key(&key).charge(&toolkit, &context).await?;
+        toolkit.key_use.note(&toolkit.db, &key);
+        Ok(Self::Key(key))
+    }
+}
+
+/// The person behind an access token. One statement, and a second one for the first request with a new token.
+async fn user(toolkit: &Toolkit, context: &RequestContext, access: &Token) -> Result<Box<Signed>, ApiError> {
+    let signed = sessions::load(&toolkit.db, access).await?;
+    let signed = signed.ok_or(ApiError::InvalidCredential)?;
+    context.caller.get_or_init(|| format!("user:{}", signed.user.id));
+    Limit::of_user(signed.user.id).charge(toolkit, context).await?;
+    sessions::note_use(&db::writing(&toolkit.db), &signed.session).await?;
+    Ok(Box::new(signed))
+}
+
+/// The token of `Authorization: Bearer …`; the scheme in any letter case (RFC 9110 §11.1).
+pub(crate) fn bearer(headers: &HeaderMap) -> Result<Option<&str>, ApiError> {
+    let mut values = headers.get_all(header::AUTHORIZATION).iter();
+    let Some(value) = values.next() else { return Ok(None) };
+    let text = value.to_str().map_err(|_| ApiError::InvalidCredential)?;
+    match text.trim().split_once(' ') {
+        Some((scheme, token)) if scheme.eq_ignore_ascii_case("bearer") && values.next().is_none() => {
+            Ok(Some(token.trim()))
+        }
+        _ => Err(ApiError::InvalidCredential),
+    }
+}
+
+/// The scopes of which a key needs one.
+pub(crate) trait Access: Send {
+    const ONE_OF: &'static [Scope];
+}
+
+/// May see a user: whole with `users:read`, in its four basic fields with `users:write` alone.
+pub(crate) struct UsersSee;
+impl Access for UsersSee {
+    const ONE_OF: &'static [Scope] = &[Scope::UsersRead, Scope::UsersWrite];
+}
+
+/// May see everything of every user.
+pub(crate) struct UsersRead;
+impl Access for UsersRead {
+    const ONE_OF: &'static [Scope] = &[Scope::UsersRead];
+}
+
+/// May create and change users.
+pub(crate) struct UsersWrite;
+impl Access for UsersWrite {
+    const ONE_OF: &'static [Scope] = &[Scope::UsersWrite];
+}
+
+/// May delete users.
+pub(crate) struct UsersDelete;
+impl Access for UsersDelete {
+    const ONE_OF: &'static [Scope] = &[Scope::UsersDelete];
+}
+
+/// May see who is signed in.
+pub(crate) struct SessionsRead;
+impl Access for SessionsRead {
+    const ONE_OF: &'static [Scope] = &[Scope::SessionsRead];
+}
+
+/// May end sessions.
+pub(crate) struct SessionsWrite;
+impl Access for SessionsWrite {
+    const ONE_OF: &'static [Scope] = &[Scope::SessionsWrite];
+}
+
+/// An API key that has one of the scopes of `A`.
+pub(crate) struct ApiKey<A> {
+    key: Arc<api_key::Model>,
+    access: PhantomData<A>,
+}
+
+impl<A: Access> ApiKey<A> {
+    pub(crate) fn of(key: Arc<api_key::Model>) -> Result<Self, ApiError> {
+        if A::ONE_OF.iter().any(|scope| api_keys::allows(&key, *scope)) {
+            Ok(Self {
+                key,
+                access: PhantomData,
+            })
+        } else {
+            Err(ApiError::InsufficientScope(A::ONE_OF))
+        }
+    }
+
+    /// Whether it has another scope as well.
+    pub(crate) fn allows(&self, scope: Scope) -> bool {
+        api_keys::allows(&self.key, scope)
+    }
+
+    /// Whether the table of acts lets it do this to this account.
+    pub(crate) fn may(&self, act: Act, user: &user::Model) -> Result<(), ApiError> {
+        match Holder::key(&self.key).refuses_to(act, user.into()) {
+            None => Ok(()),
+            Some(Refusal::Permission(_)) => Err(ApiError::InsufficientScope(A::ONE_OF)),
+            Some(_) => Err(ApiError::StaffProtected),
+        }
+    }
+
+    pub(crate) fn actor(&self, context: &RequestContext) -> Actor {
+        context.actor(ActorKind::ApiKey, Some(self.key.id), &self.key.name)
+    }
+}
+
+impl<S: Send + Sync, A: Access> FromRequestParts<S> for ApiKey<A>
+where
+    Toolkit: FromRef<S>,
+{
+    type Rejection = ApiError;
+
+    async fn from_request_parts(parts: &mut Parts, state: &S) -> Result<Self, ApiError> {
+        match Caller::from_request_parts(parts, state).await? {
+            Caller::Key(key) => Self::of(key),
+            Caller::User(_) => Err(ApiError::InsufficientScope(A::ONE_OF)),
+            Caller::Anonymous => Err(ApiError::AuthenticationRequired),
+        }
+    }
+}
+
+/// The person who is signed in.
+pub(crate) struct CurrentUser(pub(crate) Box<Signed>);
+
+impl CurrentUser {
+    pub(crate) fn actor(&self, context: &RequestContext) -> Actor {
+        user_actor(&self.0, context)
+    }
+
+    /// Holds the account until the transaction ends, if the session is still good: a body may come long after the headers
+    /// that were let through.
+    pub(crate) async fn hold(&self, tx: &DatabaseTransaction) -> Result<user::Model, ApiError> {
+        let user = users::find_for_change(tx, self.0.user.id).await?;
+        let session = session::Entity::find_by_id(self.0.session.id).one(tx).await?;
+        let is_live = session.is_some_and(|session| session.ended_at.is_none());
+        user.filter(|user| is_live && user.may_sign_in(now()))
+            .ok_or(ApiError::InvalidCredential)
+    }
+}
+
+impl<S: Send + Sync> FromRequestParts<S> for CurrentUser
+where
+    Toolkit: FromRef<S>,
+{
+    type Rejection = ApiError;
+
+    async fn from_request_parts(parts: &mut Parts, state: &S) -> Result<Self, ApiError> {
+        match Caller::from_request_parts(parts, state).await? {
+            Caller::User(signed) => Ok(Self(signed)),
+            Caller::Key(_) => Err(ApiError::UserTokenRequired),
+            Caller::Anonymous => Err(ApiError::AuthenticationRequired),
+        }
+    }
+}
+
+/// A superuser who is signed in as themselves, with the second factor where the installation asks it of staff.
+pub(crate) struct Superuser(CurrentUser);
+
+impl Superuser {
+    pub(crate) fn id(&self) -> i64 {
+        self.0.0.user.id
+    }
+
+    /// As [`CurrentUser::hold`].
+    pub(crate) async fn hold(&self, tx: &DatabaseTransaction) -> Result<(), ApiError> {
+        let user = self.0.hold(tx).await?;
+        if user.is_superuser {
+            Ok(())
+        } else {
+            Err(ApiError::SuperuserRequired)
+        }
+    }
+
+    pub(crate) fn actor(&self, context: &RequestContext) -> Actor {
+        self.0.actor(context)
+    }
+}
+
+/// [`Superuser`], who has shown the password within the last five minutes, and the second factor where there is one.
+pub(crate) struct FreshSuperuser(pub(crate) Superuser);
+
+impl<S: Send + Sync> FromRequestParts<S> for FreshSuperuser
+where
+    Toolkit: FromRef<S>,
+{
+    type Rejection = ApiError;
+
+    async fn from_request_parts(parts: &mut Parts, state: &S) -> Result<Self, ApiError> {
+        let Superuser(current) = Superuser::from_request_parts(parts, state).await?;
+        current.fresh(&Toolkit::from_ref(state)).await.map(Superuser).map(Self)
+    }
+}
+
+impl<S: Send + Sync> FromRequestParts<S> for Superuser
+where
+    Toolkit: FromRef<S>,
+{
+    type Rejection = ApiError;
+
+    async fn from_request_parts(parts: &mut Parts, state: &S) -> Result<Self, ApiError> {
+        let current = CurrentUser::from_request_parts(parts, state).await?;
+        let Signed { session, user } = &*current.0;
+        let is_proved = session.mfa_at.is_some() || Toolkit::from_ref(state).config.staff_mfa == StaffMfa::Optional;
+        if user.is_superuser && current.0.is_owner() && is_proved {
+            Ok(Self(current))
+        } else {
+            Err(ApiError::SuperuserRequired)
+        }
+    }
+}
+
+impl CurrentUser {
+    /// Lets through who has shown the password within the last five minutes, and the second factor where there is one.
+    async fn fresh(self, toolkit: &Toolkit) -> Result<Self, ApiError> {
+        // Who has shown both need not be asked which are owed.
+        let is_fresh =
+            self.0.is_fresh(true) || (self.0.is_fresh(false) && !mfa::has_factor(&toolkit.db, self.0.user.id).await?);
+        if is_fresh {
+            Ok(self)
+        } else {
+            Err(ApiError::ReauthenticationRequired)
+        }
+    }
+}
+
+/// The person who is signed in and has shown the password within the last five minutes, and the second factor where there
+/// is one.
+pub(crate) struct FreshUser(pub(crate) CurrentUser);
+
+impl<S: Send + Sync> FromRequestParts<S> for FreshUser
+where
+    Toolkit: FromRef<S>,
+{
+    type Rejection = ApiError;
+
+    async fn from_request_parts(parts: &mut Parts, state: &S) -> Result<Self, ApiError> {
+        let user = CurrentUser::from_request_parts(parts, state).await?;
+        user.fresh(&Toolkit::from_ref(state)).await.map(Self)
+    }
+}
+
+/// The person as an actor; a member of staff who has taken their place is named as such.
+fn user_actor(signed: &Signed, context: &RequestContext) -> Actor {
+    let user = &signed.user;
+    match signed.session.impersonator_id {
+        None => context.actor(ActorKind::User, Some(user.id), &user.name),
+        Some(staff) => Actor {
+            on_behalf_of: Some(user.id),
+            ..context.actor(ActorKind::User, Some(staff), &format!("staff, user {staff}"))
+        },
+    }
+}

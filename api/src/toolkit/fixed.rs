@@ -1,0 +1,88 @@
+//! Members of a resource that an operation does not change. A client may send back all that it has read; a value other than
+//! the one that is there is refused, because taken in silence it would look as if it had been stored.
+
+use chrono::DateTime;
+use serde::Serialize;
+use serde_json::{Map, Value};
+use usher_shared::foundation::rules::{Violation, ViolationKind};
+
+use super::{
+    error::ApiError,
+    fields::{Fields, FromJson, in_body},
+};
+
+/// One such member.
+pub(crate) struct Fixed {
+    name: &'static str,
+    /// Which operation changes it, as a sentence.
+    instead: &'static str,
+    /// Whether it is a time that moves by itself, so that what was read a moment ago is another one by now.
+    moves: bool,
+}
+
+impl Fixed {
+    pub(crate) const fn new(name: &'static str, instead: &'static str) -> Self {
+        let moves = false;
+        Self { name, instead, moves }
+    }
+
+    /// A time that Usher keeps, such as that of the last change.
+    pub(crate) const fn moving(name: &'static str) -> Self {
+        Self {
+            name,
+            instead: "Usher keeps this time itself",
+            moves: true,
+        }
+    }
+}
+
+/// What was sent of them.
+#[derive(Default)]
+pub(crate) struct Sent(Vec<(&'static Fixed, Value)>);
+
+impl Sent {
+    pub(crate) fn read(fields: &Fields<'_>, members: &'static [Fixed]) -> Self {
+        let sent = members.iter();
+        let sent = sent.filter_map(|member| Some((member, fields.raw(member.name)?.clone())));
+        Self(sent.collect())
+    }
+
+    /// Refuses what differs from the row as this caller sees it.
+    pub(crate) fn must_be<T: Serialize>(&self, row: impl FnOnce() -> T) -> Result<(), ApiError> {
+        if self.0.is_empty() {
+            return Ok(());
+        }
+        let Value::Object(row) = serde_json::to_value(row()).map_err(anyhow::Error::from)? else {
+            return Ok(());
+        };
+        let differs = |(member, sent): &&(&Fixed, Value)| !is_there(member, sent, &row);
+        let faults: Vec<_> = self.0.iter().filter(differs).map(|(member, _)| fault(member)).collect();
+        match faults.is_empty() {
+            true => Ok(()),
+            false => Err(ApiError::Invalid(faults)),
+        }
+    }
+}
+
+fn fault(member: &Fixed) -> crate::toolkit::fields::FieldError {
+    let Fixed { name, instead, .. } = member;
+    let message = format!("{name} is not changed here. {instead}, or send the value that is there");
+    in_body(name, Violation::new(ViolationKind::FrozenField, message))
+}
+
+fn is_there(member: &Fixed, sent: &Value, row: &Map<String, Value>) -> bool {
+    let Some(there) = row.get(member.name) else {
+        return false;
+    };
+    let moment = |value: &Value| DateTime::parse_from_rfc3339(value.as_str()?).ok();
+    match (moment(sent), moment(there)) {
+        (Some(sent), Some(there)) if member.moves => {
+            let born = row.get("created_at").and_then(moment);
+            sent <= there && born.is_none_or(|born| born <= sent)
+        }
+        (Some(sent), Some(there)) => sent == there,
+        // `7.0` is the whole number 7.
+        _ if there.is_i64() => i64::from_json(sent).ok() == there.as_i64(),
+        _ => sent == there,
+    }
+}

@@ -1,0 +1,77 @@
+//! What no handler has to think of: the time limit, panics, and the body of every error.
+
+use std::{any::Any, panic::AssertUnwindSafe, sync::Arc};
+
+use axum::{
+    extract::{Request, State},
+    middleware::Next,
+    response::{IntoResponse, Response},
+};
+use futures::FutureExt;
+use usher_shared::foundation::db::cut_before_commit;
+
+use super::{
+    error::ApiError,
+    problem::{self, Face},
+    request::Context,
+    state::Toolkit,
+};
+
+/// The longest path and query, in bytes.
+const MAX_ADDRESS: usize = 8 * 1024;
+/// Names and values of all headers, in bytes.
+const MAX_HEADERS: usize = 16 * 1024;
+
+/// Runs the handler within the limits and turns every failure into a problem.
+pub(crate) async fn guard(
+    State(toolkit): State<Toolkit>,
+    Context(context): Context,
+    request: Request,
+    next: Next,
+) -> Response {
+    let face = Face::of(&request);
+    let handler = AssertUnwindSafe(async {
+        match oversized(&request) {
+            Some(error) => error.into_response(),
+            None => next.run(request).await,
+        }
+    });
+    let mut response = match cut_before_commit(toolkit.time_limit, handler.catch_unwind()).await {
+        Ok(Ok(response)) => response,
+        Ok(Err(panic)) => ApiError::Internal(anyhow::anyhow!("panicked: {}", words(&*panic))).into_response(),
+        Err(cut) => ApiError::from(cut).into_response(),
+    };
+    if let Some(error) = response.extensions_mut().remove::<Arc<ApiError>>() {
+        if let Some(cause) = error.cause() {
+            tracing::error!(code = error.code().as_str(), cause, "the request failed");
+        }
+        problem::fill(&mut response, &error, face, &context.id, &toolkit.config.api_url);
+    }
+    response
+}
+
+/// What is longer than any request of ours, before anybody reads it.
+fn oversized(request: &Request) -> Option<ApiError> {
+    let address = request
+        .uri()
+        .path_and_query()
+        .map_or(0, |address| address.as_str().len());
+    let headers: usize = request
+        .headers()
+        .iter()
+        .map(|(name, value)| name.as_str().len() + value.len())
+        .sum();
+    if address > MAX_ADDRESS {
+        Some(ApiError::UriTooLong)
+    } else if headers > MAX_HEADERS {
+        Some(ApiError::HeadersTooLarge)
+    } else {
+        None
+    }
+}
+
+fn words(panic: &(dyn Any + Send)) -> &str {
+    let text = panic.downcast_ref::<&str>().copied();
+    text.or_else(|| panic.downcast_ref::<String>().map(String::as_str))
+        .unwrap_or("without a message")
+}

@@ -1,0 +1,95 @@
+//! What every list is asked.
+
+use sea_orm::EntityTrait;
+use serde_json::json;
+use usher_shared::foundation::rules::{Violation, ViolationKind};
+use utoipa::IntoParams;
+
+use super::{
+    cursor::Cursor,
+    order::{Listed, Order},
+};
+use crate::toolkit::{
+    fields::{FieldError, Step},
+    query::Parameters,
+    state::Toolkit,
+};
+
+/// Rows on a page unless the client says otherwise.
+const DEFAULT_LIMIT: u64 = 50;
+const MAX_LIMIT: u64 = 200;
+
+/// What every list is asked: how much, from where, in which order.
+pub(crate) struct ListQuery<E: EntityTrait> {
+    pub(super) limit: u64,
+    pub(super) order: Order<E>,
+    pub(super) cursor: Option<Cursor>,
+    pub(super) count: bool,
+    /// The other parameters, for the addresses of the pages before and after.
+    pub(super) others: Vec<(String, String)>,
+}
+
+impl<E: Listed> ListQuery<E> {
+    /// Reads `limit`, `sort`, `cursor` and `count`.
+    pub(crate) fn read(parameters: &mut Parameters, default_sort: &'static str, toolkit: &Toolkit) -> Option<Self> {
+        let limit = parameters.optional("limit", parse_limit);
+        let order = parameters.optional("sort", Order::parse);
+        let sort = match &order {
+            Some(Some(order)) => order.word.clone(),
+            _ => default_sort.to_owned(),
+        };
+        let cursor = parameters.optional("cursor", |text| {
+            Cursor::open::<E>(text, &sort, &toolkit.config.secret_key)
+        });
+        let count = parameters.optional("count", boolean);
+        Some(Self {
+            limit: limit?.unwrap_or(DEFAULT_LIMIT),
+            order: match order? {
+                Some(order) => order,
+                None => Order::parse(default_sort).ok()?,
+            },
+            cursor: cursor?,
+            count: count?.unwrap_or(false),
+            others: parameters.without("cursor"),
+        })
+    }
+}
+
+fn parse_limit(text: &str) -> Result<u64, Violation> {
+    let limit: i64 = text
+        .parse()
+        .map_err(|_| Violation::new(ViolationKind::IntParsing, "The limit must be a whole number"))?;
+    match u64::try_from(limit) {
+        Ok(limit @ 1..=MAX_LIMIT) => Ok(limit),
+        Ok(0) | Err(_) => {
+            Err(Violation::new(ViolationKind::GreaterThanEqual, "The limit must be 1 or more").with(json!({ "ge": 1 })))
+        }
+        Ok(_) => Err(
+            Violation::new(ViolationKind::LessThanEqual, "The limit must be 200 or less")
+                .with(json!({ "le": MAX_LIMIT })),
+        ),
+    }
+}
+
+/// The fault in the example of a list's 422.
+pub(crate) fn limit_fault() -> FieldError {
+    let violation = Violation::new(ViolationKind::LessThanEqual, "The limit must be 200 or less");
+    let violation = violation.with(json!({ "le": MAX_LIMIT }));
+    FieldError::new("query", Some(Step::Key("limit".into())), violation)
+}
+
+/// What every list takes besides its filters and `sort`.
+#[derive(IntoParams)]
+#[into_params(parameter_in = Query)]
+#[expect(dead_code, reason = "only describes what `ListQuery` reads")]
+pub(crate) struct ListIn {
+    /// Rows on a page.
+    #[param(minimum = 1, maximum = 200, default = 50, required = false)]
+    limit: u64,
+    /// `next_cursor` or `prev_cursor` of another page of the same list in the same order. One that was made up is 422.
+    #[param(required = false, min_length = 1)]
+    cursor: String,
+    /// Whether to count the list as well, up to 10,000.
+    #[param(default = false, required = false)]
+    count: bool,
+}

@@ -1,0 +1,67 @@
+//! The numeric `{id}` of an address.
+
+use std::borrow::Cow;
+
+use axum::{
+    extract::{FromRequestParts, Path, RawPathParams, rejection::PathRejection},
+    http::request::Parts,
+};
+use usher_shared::foundation::rules::{Violation, ViolationKind};
+use uuid::{Uuid, fmt::Hyphenated};
+
+use super::{
+    error::ApiError,
+    fields::{FieldError, Step},
+};
+
+/// The `{id}` in the path; none for a whole number that no row has, because it is beyond 64 bits or not written as the API
+/// writes it.
+pub struct PathId(pub Option<i64>);
+
+impl<S: Send + Sync> FromRequestParts<S> for PathId {
+    type Rejection = ApiError;
+
+    async fn from_request_parts(parts: &mut Parts, state: &S) -> Result<Self, ApiError> {
+        // A rejection here means that the text is not UTF-8, and so is no number either.
+        let params = RawPathParams::from_request_parts(parts, state)
+            .await
+            .map_err(|_| not_a_number())?;
+        let text = params
+            .iter()
+            .find(|(name, _)| *name == "id")
+            .map_or("", |(_, value)| value);
+        let number = text.trim();
+        let digits = number.strip_prefix(['+', '-']).unwrap_or(number);
+        if digits.is_empty() || !digits.bytes().all(|byte| byte.is_ascii_digit()) {
+            return Err(not_a_number());
+        }
+        // A row has one address: written in another way, such as 02 or +2, the number is that of none.
+        let id = text.parse().ok().filter(|id: &i64| id.to_string() == text);
+        Ok(Self(id))
+    }
+}
+
+impl PathId {
+    /// What is said of an id that is no whole number.
+    pub(crate) fn fault() -> FieldError {
+        let violation = Violation::new(
+            ViolationKind::IntParsing,
+            "The id in the address must be a whole number",
+        );
+        FieldError::new("path", Some(Step::Key(Cow::Borrowed("id"))), violation)
+    }
+}
+
+/// A UUID as the API writes it, in any letter case (RFC 9562 §4); in another form, such as in braces, it names nothing.
+pub(crate) fn uuid(text: &str) -> Option<Uuid> {
+    Uuid::try_parse(text).ok().filter(|_| text.len() == Hyphenated::LENGTH)
+}
+
+/// A UUID in the address; what is none names nothing.
+pub(crate) fn uuid_of(segment: Result<Path<String>, PathRejection>) -> Option<Uuid> {
+    segment.ok().and_then(|Path(text)| uuid(&text))
+}
+
+fn not_a_number() -> ApiError {
+    ApiError::Invalid(vec![PathId::fault()])
+}

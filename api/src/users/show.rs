@@ -1,0 +1,66 @@
+//! `GET /users/{id}`.
+
+use std::sync::Arc;
+
+use axum::{
+    extract::State,
+    http::{HeaderMap, StatusCode},
+    response::{IntoResponse, Response},
+};
+use utoipa_axum::{router::OpenApiRouter, routes};
+
+use super::shape::{UserNow, UserPath, answer, caching, tag_of};
+use crate::{
+    state::AppState,
+    toolkit::{
+        caller::{ApiKey, UsersSee},
+        code::Code,
+        error::ApiError,
+        etag::{IfNoneMatch, is_known},
+        fields::FieldError,
+        openapi::{ANY_ERRORS, ErrorList, Errors, KEY_ERRORS},
+        path_id::PathId,
+    },
+};
+
+pub(super) fn router() -> OpenApiRouter<AppState> {
+    OpenApiRouter::new().routes(routes!(show))
+}
+
+/// Look a user up
+///
+/// With `users:read` the whole user; with `users:write` alone the four basic fields, so that a service can read
+/// back what it created.
+#[utoipa::path(
+    get, path = "/users/{id}", operation_id = "getUser", tag = "Users",
+    params(UserPath, IfNoneMatch),
+    responses(
+        UserNow,
+        (status = 304, description = "Not changed since the version in `If-None-Match`"),
+        Errors<Show>,
+    ),
+    security(("apiKey" = ["users:read"])),
+)]
+async fn show(
+    State(state): State<AppState>,
+    key: ApiKey<UsersSee>,
+    PathId(id): PathId,
+    headers: HeaderMap,
+) -> Result<Response, ApiError> {
+    let id = id.ok_or(ApiError::UserNotFound)?;
+    let user = state.users.find(id).await?.ok_or(ApiError::UserNotFound)?;
+    let tag = tag_of(&user);
+    if is_known(&headers, &tag) {
+        return Ok((StatusCode::NOT_MODIFIED, caching(tag)).into_response());
+    }
+    answer(Arc::unwrap_or_clone(user), &key)
+}
+
+struct Show;
+impl ErrorList for Show {
+    const CODES: &'static [&'static [Code]] = &[KEY_ERRORS, &[Code::UserNotFound, Code::InvalidRequest], ANY_ERRORS];
+
+    fn fault() -> FieldError {
+        PathId::fault()
+    }
+}
