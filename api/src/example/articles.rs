@@ -12,10 +12,8 @@ use usher_shared::jobs::enqueue;
 use utoipa::ToSchema;
 use utoipa_axum::{router::OpenApiRouter, routes};
 
-use super::{
-    article::{self, ArticleState, Column},
-    kinds::PublishArticle,
-};
+use super::article::{self, ArticleState, Column};
+use super::kinds::PublishArticle;
 use crate::{
     state::AppState,
     toolkit::{
