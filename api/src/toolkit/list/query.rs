@@ -11,7 +11,7 @@ use super::{
 };
 use crate::toolkit::{
     fields::{FieldError, Step},
-    query::Parameters,
+    query::{Parameters, boolean},
     state::Toolkit,
 };
 
