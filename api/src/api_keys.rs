@@ -1,5 +1,4 @@
 //! Keys of other services. Superusers make and change them; a key can only look at itself.
-#![expect(unused_qualifications, reason = "utoipa writes them for the types in `params`")]
 
 mod change;
 mod create;
