@@ -1,7 +1,7 @@
 //! What everything else is built on: settings, the database and its entities, cryptography, field rules, time, metrics
 //! and traces. It knows nothing of jobs or accounts.
 
-pub mod batch;
+pub mod batcher;
 pub mod client_address;
 pub mod config;
 pub mod crypto;

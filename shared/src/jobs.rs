@@ -27,7 +27,7 @@ pub use due::{Due, QueueCursors};
 pub use enqueue::{
     EnqueueError, EnqueueOptions, Enqueued, MAX_PAYLOAD_BYTES, Origin, enqueue, enqueue_all, enqueue_with,
 };
-pub use finish::Finisher;
+pub use finish::Completer;
 pub use job::{Job, Priority};
 pub use job_store::{JobStore, Tx};
 pub use kinds::{

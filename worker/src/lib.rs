@@ -1,54 +1,27 @@
-//! The worker's room: jobs of the jobs table run here, by apalis, with the kinds that Usher itself brings.
-//! It can be used alone: register other kinds, and run them over the same ledger.
+//! The background worker: apalis runs the jobs of the jobs table, with the handlers that Usher brings.
+//! Another program can register kinds of its own beside them.
 
-mod attempt;
-mod backend;
-mod backoff;
-mod context;
-mod crew;
-mod driver;
-mod error;
 #[cfg(test)]
 mod example;
-mod health;
-mod held;
-mod keep;
-mod lane;
-mod letter;
-mod limited;
-mod long;
-mod mailer;
-mod mails;
-mod metrics;
+mod foundation;
+mod handlers;
+mod mail;
 mod options;
-mod pulse;
-mod registry;
-mod smtp;
-mod suspects;
-mod together;
-mod upkeep;
+mod runtime;
+mod texts;
 mod worker;
 
 use tokio_util::sync::CancellationToken;
 use usher_shared::AppContext;
 
-pub use backoff::Backoff;
-pub use context::JobContext;
-pub use error::JobError;
-pub use letter::{Letter, Link};
-pub use mailer::{Delivery, Mail, Mailer};
-pub use mails::Recipient;
+pub use foundation::{Backoff, JobError};
+pub use handlers::registry;
+pub use mail::{Delivery, Link, MailMessage, Mailer, Recipient};
 pub use options::{Options, USAGE};
-pub use registry::{Handler, Policy, Registry};
+pub use runtime::{Handler, JobContext, Policy, Registry};
 pub use worker::Worker;
 
-/// The kinds of job that Usher itself brings.
-#[must_use]
-pub fn registry() -> Registry {
-    long::register(mails::register(upkeep::register(Registry::new())))
-}
-
-/// Runs Usher's own jobs in a house that is open, until shutdown, with health and metrics on `METRICS_ADDR`. Errors are settings that cannot be used.
+/// Runs Usher's own jobs until shutdown, with health and metrics on `METRICS_ADDR`. Fails when a setting is unusable.
 pub async fn run(app: &AppContext, options: Options, shutdown: CancellationToken) -> anyhow::Result<()> {
-    Worker::new(registry(), options).run_told(app, shutdown).await
+    Worker::new(registry(), options).run_observed(app, shutdown).await
 }

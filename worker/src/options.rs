@@ -7,14 +7,13 @@ use std::{collections::BTreeMap, time::Duration};
 pub struct Options {
     /// The queues to work on; empty means those of all registered kinds.
     pub queues: Vec<String>,
-    /// Jobs that run at the same time, 1 or more; a job that lost its worker before runs beside them.
+    /// Concurrency limit, 1 or more. A job whose worker was lost runs beside it.
     pub concurrency: usize,
-    /// Queues with handlers of their own, and how many: so many jobs of each run at the same time, neither more nor held
-    /// up by others. All other queues share [`Options::concurrency`].
+    /// Queues with a concurrency limit of their own, independent of all others. The rest share [`Options::concurrency`].
     pub own: BTreeMap<String, usize>,
-    /// How long a job is left to a worker that gives no sign of life; it gives one every third of this. 3 s or more.
+    /// How long a job stays with a worker without a heartbeat; there is one every third of this. 3 s or more.
     pub lease: Duration,
-    /// How long running jobs may take to finish once the process is to stop.
+    /// How long running jobs may take to finish at shutdown.
     pub drain: Duration,
 }
 
@@ -30,25 +29,25 @@ impl Default for Options {
     }
 }
 
-/// What the command line of a worker says besides the settings of the application.
+/// Help for the flags of a worker, besides the application's settings.
 pub const USAGE: &str = "--queues mail:8,default (default: every queue with a registered kind; mail has 8 handlers of its own), \
      --concurrency 16";
 
 impl Options {
-    /// The flags that [`Self::from_args`] takes, each with what it means.
+    /// The flags that [`Self::from_args`] takes, each with its help.
     pub const FLAGS: [(&str, &str); 2] = [
         (
             "--queues",
-            "Queues to serve, between commas; `mail:8` has 8 handlers of its own",
+            "Queues to serve, separated by commas; `mail:8` gives mail 8 handlers of its own",
         ),
         (
             "--concurrency",
-            "Jobs that run at the same time, besides those of queues with handlers of their own",
+            "Concurrency limit of all queues without handlers of their own",
         ),
     ];
 
-    /// Takes `--queues` and `--concurrency` out of a command line; answers the other arguments as well.
-    /// The error is one line with an example.
+    /// Takes `--queues` and `--concurrency` out of a command line, and returns the other arguments as well. The error is one
+    /// line with an example.
     pub fn from_args(args: impl IntoIterator<Item = String>) -> anyhow::Result<(Self, Vec<String>)> {
         let (mut options, mut others) = (Self::default(), Vec::new());
         let mut args = args.into_iter();
@@ -71,7 +70,7 @@ impl Options {
         Ok((options, others))
     }
 
-    /// Reads queue names between commas, each with a number of handlers of its own or without: `mail:8,default`.
+    /// Parses queue names separated by commas, each with or without a number of handlers of its own: `mail:8,default`.
     pub fn serve_queues(&mut self, text: &str) -> anyhow::Result<()> {
         for part in text.split(',').map(str::trim) {
             let (name, own) = match part.split_once(':') {
@@ -81,7 +80,7 @@ impl Options {
             let own = own.map(|number| number.parse().ok().filter(|number| (1..=1_000).contains(number)));
             if name.is_empty() || own == Some(None) {
                 anyhow::bail!(
-                    "--queues {text:?} is no list of queues, each with 1 to 1000 handlers of its own or without, \
+                    "--queues {text:?} is not a list of queues; handlers of their own are 1 to 1000, \
                      for example --queues mail:8,default"
                 );
             }
@@ -98,6 +97,6 @@ impl Options {
 fn parse_concurrency(text: &str) -> anyhow::Result<usize> {
     match text.parse() {
         Ok(number @ 1..=1_000) => Ok(number),
-        _ => anyhow::bail!("--concurrency {text:?} is no number from 1 to 1000, for example --concurrency 16"),
+        _ => anyhow::bail!("--concurrency {text:?} is not a number from 1 to 1000, for example --concurrency 16"),
     }
 }

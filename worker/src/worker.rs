@@ -1,4 +1,4 @@
-//! A worker as a process: it waits for its database, tells its health, and runs until it is stopped.
+//! A worker as a process: it waits for its database, serves health and metrics, and runs until shutdown.
 
 use std::{net::SocketAddr, sync::Arc, time::Duration};
 
@@ -15,20 +15,19 @@ use usher_shared::{
 };
 
 use crate::{
-    Backoff, Mailer, Options, Registry,
-    crew::Crew,
-    health::{Health, Part},
-    keep::within,
-    metrics::Metrics,
+    foundation::{Backoff, time_limit::within},
+    mail::Mailer,
+    options::Options,
+    runtime::{Health, Metrics, Part, Registry, WorkerRuntime},
 };
 
-/// Between tries to reach the database at the start.
-const PATIENCE: Backoff = Backoff {
+/// Between tries to reach the database at startup.
+const START_PAUSE: Backoff = Backoff {
     first: Duration::from_millis(250),
     cap: Duration::from_secs(2),
 };
-/// For one of these tries; opening a connection takes 6 s at most. A network that forgets the connection meanwhile would
-/// let it wait for ever.
+/// For one of these tries; opening a connection takes 6 s at most. On a network that drops the connection it would
+/// never end.
 const START_LIMIT: Duration = Duration::from_secs(10);
 
 /// A worker: the kinds it knows and how it runs.
@@ -42,78 +41,75 @@ impl Worker {
     #[must_use]
     pub fn new(registry: Registry, options: Options) -> Self {
         Self {
-            metrics: Arc::new(Metrics::new(&registry)),
+            metrics: Arc::new(Metrics::new(registry.kinds())),
             registry,
             options,
         }
     }
 
-    /// Runs jobs until shutdown, then lets those that run finish and gives the others back.
+    /// Runs jobs until shutdown, then lets running jobs finish and gives the others back.
     pub async fn run(self, app: &AppContext, shutdown: CancellationToken) -> anyhow::Result<()> {
         let mailer = Mailer::new(&app.config)?;
-        let opened = patiently(&shutdown, "the worker's own connections", || Crew::own_connections(app)).await;
-        let declared = patiently(&shutdown, "the schedules", || {
+        let opened = retry_until_shutdown(&shutdown, "the worker's own connections", || {
+            WorkerRuntime::own_connections(app)
+        })
+        .await;
+        let declared = retry_until_shutdown(&shutdown, "the schedules", || {
             app.job_store.declare(self.registry.schedules())
         })
         .await;
         if let (Some(own), Some(())) = (opened, declared) {
             app.metrics.watch_pool("worker", &own);
-            Crew::new(app, own, self.registry, self.options, mailer, self.metrics)
-                .work(shutdown)
+            WorkerRuntime::new(app, own, self.registry, &self.options, mailer, self.metrics, shutdown)
+                .run()
                 .await;
         }
         Ok(())
     }
 
-    /// [`Worker::run`] in a process with other rooms: serves health and metrics on `METRICS_ADDR` as well.
-    pub async fn run_told(self, app: &AppContext, shutdown: CancellationToken) -> anyhow::Result<()> {
-        let (_opened, open) = watch::channel(Ok(app.clone()));
-        let _told = self.tell(app.config.metrics_addr, open).await?;
+    /// [`Worker::run`], with health and metrics on `METRICS_ADDR`.
+    pub async fn run_observed(self, app: &AppContext, shutdown: CancellationToken) -> anyhow::Result<()> {
+        let (_opened, opened) = watch::channel(Ok(app.clone()));
+        let _observed = self.observe(app.config.metrics_addr, opened).await?;
         self.run(app, shutdown).await
     }
 
-    /// Serves health and metrics until the guard is dropped, which is after the jobs: a worker that drains is alive and
-    /// says so.
-    async fn tell(
+    /// Serves health and metrics until the guard is dropped, which is after the jobs: a draining worker is still live.
+    async fn observe(
         &self,
         address: Option<SocketAddr>,
         app: watch::Receiver<Result<AppContext, Part>>,
     ) -> anyhow::Result<DropGuard> {
         let finished = CancellationToken::new();
         if let Some(address) = address {
-            let health = Health {
-                metrics: Arc::clone(&self.metrics),
-                backlog: Arc::default(),
-                queues: self.registry.queues().into(),
-                app,
-            };
+            let health = Health::new(Arc::clone(&self.metrics), self.registry.queues(), app);
             let listener = process::bind(address, "METRICS_ADDR").await?;
             tokio::spawn(health.serve(listener, finished.clone()));
         }
         Ok(finished.drop_guard())
     }
 
-    /// The whole process: serves health and metrics on `METRICS_ADDR`, waits for a database that is not there yet or
-    /// not migrated, and runs until shutdown. Only a setting that cannot be used is an error.
+    /// The whole process: serves health and metrics on `METRICS_ADDR`, waits for a database that is unreachable or not
+    /// migrated, and runs until shutdown. Fails only when a setting is unusable.
     pub async fn serve(self, config: Config, shutdown: CancellationToken) -> anyhow::Result<()> {
         Mailer::new(&config)?;
         let (opened, app) = watch::channel(Err(Part::Unreachable));
-        let _told = self.tell(config.metrics_addr, app).await?;
+        let _observed = self.observe(config.metrics_addr, app).await?;
         let open = || async {
-            let app = open_house(config.clone()).await;
+            let app = open_app(config.clone()).await;
             drop(opened.send_replace(app.as_ref().map(AppContext::clone).map_err(Part::from)));
             app
         };
-        let Some(app) = patiently(&shutdown, "the database", open).await else {
+        let Some(app) = retry_until_shutdown(&shutdown, "the database", open).await else {
             return Ok(());
         };
-        // In a box, for the compiler's sake: see `db::connect`.
+        // In a box, for the compiler: see `db::connect`.
         Box::pin(self.run(&app, shutdown)).await
     }
 }
 
-/// A house for a process that must go on by itself whatever becomes of its connections.
-async fn open_house(config: Config) -> Result<AppContext, OpenError> {
+/// The application for a process that must survive whatever happens to its connections.
+async fn open_app(config: Config) -> Result<AppContext, OpenError> {
     let options = PoolOptions {
         test_on_release: true,
         ..PoolOptions::default()
@@ -123,8 +119,12 @@ async fn open_house(config: Config) -> Result<AppContext, OpenError> {
     Ok(AppContext::with(config, db, false))
 }
 
-/// Tries until it works, and says once that it does not; none when the process is stopped meanwhile.
-async fn patiently<T, E, R>(shutdown: &CancellationToken, what: &str, mut attempt: impl FnMut() -> R) -> Option<T>
+/// Tries until it works, and logs the first failure; none at shutdown.
+async fn retry_until_shutdown<T, E, R>(
+    shutdown: &CancellationToken,
+    what: &str,
+    mut attempt: impl FnMut() -> R,
+) -> Option<T>
 where
     R: Future<Output = Result<T, E>>,
     E: Into<anyhow::Error>,
@@ -134,7 +134,7 @@ where
         match shutdown.run_until_cancelled(within(START_LIMIT, attempt())).await? {
             Ok(opened) => {
                 if failures > 0 {
-                    info!("{what} is there now");
+                    info!("{what} became available");
                 }
                 return Some(opened);
             }
@@ -144,7 +144,7 @@ where
                     warn!(error = %format_args!("{error:#}"), "waiting for {what}");
                 }
                 shutdown
-                    .run_until_cancelled(tokio::time::sleep(PATIENCE.after(failures)))
+                    .run_until_cancelled(tokio::time::sleep(START_PAUSE.after(failures)))
                     .await?;
             }
         }

@@ -9,27 +9,26 @@ use std::{
     time::Duration,
 };
 
-use futures::{FutureExt, future::join_all};
+use futures::future::join_all;
 use sea_orm::DbErr;
 use tokio::sync::Notify;
-use usher_shared::foundation::batch::Gather;
+use usher_shared::foundation::batcher::Batcher;
 use usher_testkit::run;
 
 /// Doubles each key but those above 1,000, which are not there; counts its statements.
-fn doubling(statements: &Arc<AtomicUsize>) -> Gather<i64, i64> {
+fn doubling(statements: &Arc<AtomicUsize>) -> Batcher<i64, Option<i64>> {
     let statements = Arc::clone(statements);
-    Gather::new(move |keys: Vec<i64>| {
+    Batcher::look_up(move |keys: Arc<[i64]>| {
         assert!(keys.len() <= 256, "{} keys in one statement", keys.len());
         statements.fetch_add(1, Ordering::SeqCst);
         async move {
             tokio::time::sleep(Duration::from_millis(2)).await;
             Ok(keys
-                .into_iter()
-                .filter(|key| *key <= 1_000)
-                .map(|key| (key, key * 2))
+                .iter()
+                .filter(|key| **key <= 1_000)
+                .map(|key| (*key, key * 2))
                 .collect())
         }
-        .boxed()
     })
 }
 
@@ -37,10 +36,10 @@ fn doubling(statements: &Arc<AtomicUsize>) -> Gather<i64, i64> {
 fn everybody_gets_the_answer_to_their_own_key_and_few_statements_are_made() {
     run(async {
         let statements = Arc::new(AtomicUsize::new(0));
-        let gather = doubling(&statements);
+        let batcher = doubling(&statements);
         let asked = (0..2_000).map(|number| {
-            let gather = gather.clone();
-            tokio::spawn(async move { (number % 1_500, gather.find(number % 1_500).await.unwrap()) })
+            let batcher = batcher.clone();
+            tokio::spawn(async move { (number % 1_500, batcher.ask(number % 1_500).await.unwrap()) })
         });
         for answer in join_all(asked).await {
             let (key, value) = answer.unwrap();
@@ -56,9 +55,9 @@ fn an_answer_is_never_older_than_its_question() {
     run(async {
         let now = Arc::new(AtomicUsize::new(0));
         let (reads, gate) = (Arc::new(AtomicUsize::new(0)), Arc::new(Notify::new()));
-        let gather = {
+        let batcher = {
             let (now, reads, gate) = (Arc::clone(&now), Arc::clone(&reads), Arc::clone(&gate));
-            Gather::new(move |_: Vec<u8>| {
+            Batcher::look_up(move |_: Arc<[u8]>| {
                 let (now, reads, gate) = (Arc::clone(&now), Arc::clone(&reads), Arc::clone(&gate));
                 async move {
                     let seen = now.load(Ordering::SeqCst);
@@ -66,12 +65,11 @@ fn an_answer_is_never_older_than_its_question() {
                     gate.notified().await;
                     Ok(HashMap::from([(1, seen)]))
                 }
-                .boxed()
             })
         };
         let ask = || {
-            let gather = gather.clone();
-            tokio::spawn(async move { gather.find(1).await.unwrap() })
+            let batcher = batcher.clone();
+            tokio::spawn(async move { batcher.ask(1).await.unwrap() })
         };
         // Both flights are under way and have read already when the value changes.
         let mut early = Vec::new();
@@ -98,22 +96,19 @@ fn an_answer_is_never_older_than_its_question() {
 #[test]
 fn a_failure_and_a_panic_reach_who_waits_and_nobody_after() {
     run(async {
-        let gather: Gather<u8, u8> = Gather::new(|keys: Vec<u8>| {
-            async move {
-                tokio::task::yield_now().await;
-                match keys[0] {
-                    1 => Err(DbErr::Custom("down".to_owned())),
-                    2 => panic!("broken"),
-                    _ => Ok(HashMap::from([(3, 4)])),
-                }
+        let batcher: Batcher<u8, Option<u8>> = Batcher::look_up(|keys: Arc<[u8]>| async move {
+            tokio::task::yield_now().await;
+            match keys[0] {
+                1 => Err(DbErr::Custom("down".to_owned())),
+                2 => panic!("broken"),
+                _ => Ok(HashMap::from([(3, 4)])),
             }
-            .boxed()
         });
-        assert!(gather.find(1).await.unwrap_err().to_string().contains("down"));
+        assert!(batcher.ask(1).await.unwrap_err().to_string().contains("down"));
         for _ in 0..5 {
-            assert!(gather.find(2).await.is_err());
+            assert!(batcher.ask(2).await.is_err());
         }
-        assert_eq!(gather.find(3).await.unwrap(), Some(4));
+        assert_eq!(batcher.ask(3).await.unwrap(), Some(4));
     });
 }
 
@@ -121,11 +116,34 @@ fn a_failure_and_a_panic_reach_who_waits_and_nobody_after() {
 fn callers_who_leave_do_not_hold_up_the_others() {
     run(async {
         let statements = Arc::new(AtomicUsize::new(0));
-        let gather = doubling(&statements);
+        let batcher = doubling(&statements);
         for round in 0..50 {
-            let leaver = tokio::time::timeout(Duration::from_micros(round * 20), gather.find(5));
-            let (_, stayed) = tokio::join!(leaver, gather.find(6));
+            let leaver = tokio::time::timeout(Duration::from_micros(round * 20), batcher.ask(5));
+            let (_, stayed) = tokio::join!(leaver, batcher.ask(6));
             assert_eq!(stayed.unwrap(), Some(12));
         }
+    });
+}
+
+#[test]
+fn an_item_that_cannot_be_answered_spoils_no_other() {
+    run(async {
+        let doubles = Batcher::new(
+            256,
+            1,
+            |_: &DbErr| true,
+            async |numbers: Arc<[i32]>| {
+                tokio::task::yield_now().await;
+                if numbers.contains(&3) {
+                    return Err(DbErr::Custom("three".to_owned()));
+                }
+                let double = |number: &i32| number.checked_mul(2).expect("a number that can be doubled");
+                Ok(numbers.iter().map(double).collect::<Vec<_>>())
+            },
+        );
+        // One that panics spoils no other either, and ends nothing.
+        let answers = join_all([i32::MAX, 0, 1, 2, 3, 4, 5].map(|number| doubles.ask(number))).await;
+        let answers: Vec<_> = answers.into_iter().map(Result::ok).collect();
+        assert_eq!(answers, [None, Some(0), Some(2), Some(4), None, Some(8), Some(10)]);
     });
 }

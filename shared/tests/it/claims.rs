@@ -12,7 +12,7 @@ use usher_shared::{
         },
         time::now,
     },
-    jobs::{Claim, CompleteError, EnqueueOptions, Failure, Finisher, JobStore},
+    jobs::{Claim, CompleteError, Completer, EnqueueOptions, Failure, JobStore},
 };
 use usher_testkit::{TestDb, on_both};
 use uuid::Uuid;
@@ -109,14 +109,14 @@ async fn completing_is_part_of_the_handlers_transaction_and_fenced(db: TestDb) {
 #[on_both]
 async fn many_jobs_are_completed_together_and_each_is_fenced(db: TestDb) {
     let job_store = job_store(&db).await;
-    let finisher = Finisher::new(job_store.clone());
+    let completer = Completer::new(job_store.clone());
     let mut claims = Vec::new();
     for _ in 0..50 {
         claims.push(Claim::of(&claimed(&job_store, "w", LEASE).await));
     }
     let stolen = claims[7];
     claims[7].token = Uuid::new_v4();
-    let answers = futures::future::join_all(claims.iter().map(|claim| finisher.complete(*claim))).await;
+    let answers = futures::future::join_all(claims.iter().map(|claim| completer.complete(*claim))).await;
     let lost: Vec<_> = (0..50)
         .filter(|n| matches!(answers[*n], Err(CompleteError::Lost)))
         .collect();

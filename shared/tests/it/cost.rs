@@ -8,7 +8,7 @@ use usher_shared::{
         db::{PoolOptions, connect},
         entity::job,
     },
-    jobs::{self, Claim, Finisher, JobStore, WakeUp},
+    jobs::{self, Claim, Completer, JobStore, WakeUp},
 };
 use usher_testkit::{TestDb, run};
 
@@ -56,8 +56,8 @@ fn claiming_and_completing_reads_no_more_than_the_jobs_meant() {
             .await
             .unwrap();
         assert_eq!(held.len(), 40);
-        let finisher = Finisher::new(job_store.clone());
-        let done = claimed.iter().map(|job| finisher.complete(Claim::of(job)));
+        let completer = Completer::new(job_store.clone());
+        let done = claimed.iter().map(|job| completer.complete(Claim::of(job)));
         futures::future::try_join_all(done).await.unwrap();
         let due = claim_due(&job_store, 40).await;
         assert_eq!(due.len(), 40);

@@ -8,7 +8,10 @@ use usher_shared::foundation::time::now;
 
 use super::article::{ArticleState, Column, Entity};
 use super::kinds::PublishArticle;
-use crate::{JobContext, JobError, Policy};
+use crate::{
+    foundation::JobError,
+    runtime::{JobContext, Policy},
+};
 
 pub(crate) const POLICY: Policy = Policy::DEFAULT;
 

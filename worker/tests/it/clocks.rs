@@ -12,8 +12,8 @@ use usher_shared::{
 use usher_testkit::{Folder, Running, TestDb, run};
 
 use crate::{
-    suspects::{Rough, rough_jobs},
-    yard::TestWorker,
+    quarantine::{Rough, rough_jobs},
+    test_worker::TestWorker,
 };
 
 /// How wrong its clock is, by the first line of its log.
@@ -40,42 +40,42 @@ fn ran_once_in_time(job: &job::Model) {
 fn a_worker_whose_clock_is_minutes_off_takes_no_lease_away_and_runs_nothing_early_or_late() {
     for offset in ["+10m", "-10m"] {
         run(async {
-            let yard = TestWorker::with(TestDb::postgres().await, &[], false).await;
-            yard.sql(
+            let test = TestWorker::with(TestDb::postgres().await, &[], false).await;
+            test.sql(
                 "INSERT INTO job_schedules (name, queue, kind, version, payload, priority, cron, time_zone, catch_up, \
                  enabled, next_run_at, row_version, created_at, updated_at) \
                  VALUES ('each_minute', 'default', 'rough', 1, '{\"do\": {\"sleep_ms\": 0}}', 5, '* * * * *', 'UTC', 'all', \
                  true, date_trunc('minute', now()), 1, now(), now())",
             )
             .await;
-            let (right, folder) = (rough_jobs(yard.url()), Folder::new());
+            let (right, folder) = (rough_jobs(test.url()), Folder::new());
             let wrong = right.clone().at_another_time(offset);
             let in_minutes = now() + TimeDelta::minutes(5);
-            let far = yard.enqueue_with(long(), EnqueueOptions::at(in_minutes)).await;
+            let far = test.enqueue_with(long(), EnqueueOptions::at(in_minutes)).await;
 
             let off = wrong.start(&folder).await;
-            let soon = yard
+            let soon = test
                 .enqueue_with(long(), EnqueueOptions::at(now() + TimeDelta::seconds(2)))
                 .await;
-            let held_by_wrong = yard.enqueue(long()).await;
-            yard.reaches(held_by_wrong, JobState::Running).await;
+            let held_by_wrong = test.enqueue(long()).await;
+            test.reaches(held_by_wrong, JobState::Running).await;
             assert!(error_of(&off) > TimeDelta::minutes(9), "its clock is right");
             let beside = right.start(&folder).await;
             for job in [held_by_wrong, soon] {
-                ran_once_in_time(&yard.reaches(job, JobState::Done).await);
+                ran_once_in_time(&test.reaches(job, JobState::Done).await);
             }
             assert_eq!(off.terminate().await, 0);
 
-            let held_by_right = yard.enqueue(long()).await;
-            yard.reaches(held_by_right, JobState::Running).await;
+            let held_by_right = test.enqueue(long()).await;
+            test.reaches(held_by_right, JobState::Running).await;
             let off = wrong.start(&folder).await;
-            ran_once_in_time(&yard.reaches(held_by_right, JobState::Done).await);
+            ran_once_in_time(&test.reaches(held_by_right, JobState::Done).await);
             assert_eq!((off.terminate().await, beside.terminate().await), (0, 0));
 
-            assert_eq!(yard.job(far).await.state, JobState::Ready, "it ran minutes early");
+            assert_eq!(test.job(far).await.state, JobState::Ready, "it ran minutes early");
             let sql = "SELECT last_run_at <= now() AND next_run_at BETWEEN now() - interval '1 minute' \
                        AND now() + interval '1 minute' AS kept FROM job_schedules WHERE name = 'each_minute'";
-            let row = yard
+            let row = test
                 .context
                 .db
                 .query_one_raw(Statement::from_string(DbBackend::Postgres, sql))

@@ -5,12 +5,12 @@ use usher_shared::foundation::entity::job::JobState;
 use usher_testkit::{SmtpSink, TestDb, run};
 use usher_worker::{Options, registry};
 
-use crate::yard::{PATIENCE, TestWorker};
+use crate::test_worker::{PATIENCE, TestWorker};
 
-async fn commits(yard: &TestWorker) -> i64 {
-    yard.sql("SELECT pg_stat_force_next_flush()").await;
+async fn commits(test: &TestWorker) -> i64 {
+    test.sql("SELECT pg_stat_force_next_flush()").await;
     let sql = "SELECT xact_commit FROM pg_stat_database WHERE datname = current_database()";
-    let row = yard
+    let row = test
         .context
         .db
         .query_one_raw(Statement::from_string(DbBackend::Postgres, sql))
@@ -25,14 +25,14 @@ fn mails_that_are_sent_at_the_same_time_are_written_together() {
         const MAILS: usize = 400;
         let smtp = SmtpSink::start().await;
         let url = smtp.url();
-        let yard = TestWorker::with(TestDb::postgres().await, &[("SMTP_URL", url.as_str())], true).await;
+        let test = TestWorker::with(TestDb::postgres().await, &[("SMTP_URL", url.as_str())], true).await;
         let mut jobs = Vec::new();
         for number in 0..MAILS {
-            let user = yard.sign_up("Ada Lovelace", &format!("ada{number}@example.org")).await;
-            jobs.push(yard.job_of(&user).await.id);
+            let user = test.sign_up("Ada Lovelace", &format!("ada{number}@example.org")).await;
+            jobs.push(test.job_of(&user).await.id);
         }
-        let before = commits(&yard).await;
-        let worker = yard.start_with(
+        let before = commits(&test).await;
+        let worker = test.start_with(
             registry(),
             Options {
                 concurrency: 64,
@@ -41,8 +41,8 @@ fn mails_that_are_sent_at_the_same_time_are_written_together() {
         );
         smtp.wait_for(MAILS, PATIENCE).await;
         worker.stop().await;
-        let spent = commits(&yard).await - before;
-        assert_eq!(yard.count(&jobs, JobState::Done).await, MAILS);
+        let spent = commits(&test).await - before;
+        assert_eq!(test.count(&jobs, JobState::Done).await, MAILS);
         let mails = i64::try_from(MAILS).unwrap();
         assert!(
             spent < 4 * mails,

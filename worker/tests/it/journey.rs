@@ -6,23 +6,23 @@ use usher_shared::{foundation::entity::job::JobState, jobs};
 use usher_testkit::{Redis, TestDb, eventually, on_both};
 use usher_worker::Registry;
 
-use crate::yard::{Notes, PATIENCE, Probe, QUICK, TestWorker};
+use crate::test_worker::{Notes, PATIENCE, Probe, QUICK, TestWorker};
 
 /// How long each of them waited, the shortest first.
-async fn thirty_jobs_run_once_each(yard: &TestWorker) -> Vec<Duration> {
+async fn thirty_jobs_run_once_each(test: &TestWorker) -> Vec<Duration> {
     let notes = Notes::default();
     let seen = notes.clone();
-    let worker = yard.start(Registry::new().register::<Probe>(QUICK, move |job: Probe, _| {
+    let worker = test.start(Registry::new().register::<Probe>(QUICK, move |job: Probe, _| {
         seen.add((job.number, Instant::now()));
         async { Ok(()) }
     }));
     let mut enqueued = Vec::new();
     for number in 0..30 {
-        enqueued.push((yard.enqueue(Probe { number }).await, Instant::now()));
+        enqueued.push((test.enqueue(Probe { number }).await, Instant::now()));
         tokio::time::sleep(Duration::from_millis(20)).await;
     }
     for (id, _) in &enqueued {
-        let job = yard.reaches(*id, JobState::Done).await;
+        let job = test.reaches(*id, JobState::Done).await;
         assert_eq!(
             (job.attempt, job.crashes, job.lease_token, job.last_error),
             (1, 0, None, None)
@@ -47,9 +47,9 @@ async fn thirty_jobs_run_once_each(yard: &TestWorker) -> Vec<Duration> {
 
 /// Where wake-ups do their work, most jobs of a round start within milliseconds; by the jobs table alone it takes a second. A
 /// busy machine has some rounds to show it.
-async fn most_start_by_their_hints(yard: &TestWorker) {
+async fn most_start_by_their_hints(test: &TestWorker) {
     eventually(PATIENCE * 3, "most start by their wake_ups", async || {
-        (thirty_jobs_run_once_each(yard).await[15] < Duration::from_millis(100)).then_some(())
+        (thirty_jobs_run_once_each(test).await[15] < Duration::from_millis(100)).then_some(())
     })
     .await;
 }
@@ -72,27 +72,27 @@ async fn without_a_queue_jobs_are_found_in_the_ledger(db: TestDb) {
 
 #[on_both]
 async fn a_job_of_a_rolled_back_transaction_never_was(db: TestDb) {
-    let yard = TestWorker::embedded(db).await;
+    let test = TestWorker::embedded(db).await;
     let notes = Notes::default();
     let seen = notes.clone();
-    let worker = yard.start(Registry::new().register::<Probe>(QUICK, move |job: Probe, _| {
+    let worker = test.start(Registry::new().register::<Probe>(QUICK, move |job: Probe, _| {
         seen.add(job.number);
         async { Ok(()) }
     }));
-    let tx = yard.context.job_store.begin().await.unwrap();
+    let tx = test.context.job_store.begin().await.unwrap();
     jobs::enqueue(&tx, Probe { number: 1 }).await.unwrap();
     drop(tx);
-    let kept = yard.enqueue(Probe { number: 2 }).await;
-    yard.reaches(kept, JobState::Done).await;
+    let kept = test.enqueue(Probe { number: 2 }).await;
+    test.reaches(kept, JobState::Done).await;
     worker.stop().await;
     assert_eq!(notes.all(), [2]);
 }
 
 #[on_both]
 async fn a_backlog_is_worked_off_in_batches_by_two_workers_without_a_double(db: TestDb) {
-    let yard = TestWorker::with(db, &[], false).await;
+    let test = TestWorker::with(db, &[], false).await;
     let notes = Notes::default();
-    let tx = yard.context.job_store.begin().await.unwrap();
+    let tx = test.context.job_store.begin().await.unwrap();
     for number in 0..300 {
         jobs::enqueue(&tx, Probe { number }).await.unwrap();
     }
@@ -102,7 +102,7 @@ async fn a_backlog_is_worked_off_in_batches_by_two_workers_without_a_double(db: 
         seen.add(job.number);
         async { Ok(()) }
     });
-    let workers = [yard.start(registry.clone()), yard.start(registry)];
+    let workers = [test.start(registry.clone()), test.start(registry)];
     eventually(PATIENCE, "300 jobs run", async || (notes.count() >= 300).then_some(())).await;
     for worker in workers {
         worker.stop().await;

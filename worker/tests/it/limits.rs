@@ -24,8 +24,8 @@ use usher_worker::{JobContext, Options, Registry};
 use uuid::Uuid;
 
 use crate::{
-    suspects::{Rough, rough_jobs},
-    yard::{Notes, PATIENCE, Probe, QUICK, TestWorker},
+    quarantine::{Rough, rough_jobs},
+    test_worker::{Notes, PATIENCE, Probe, QUICK, TestWorker},
 };
 
 /// A job of another queue.
@@ -39,8 +39,8 @@ impl Job for Errand {
 
 #[on_both]
 async fn three_workers_together_run_no_more_jobs_at_once_than_their_queue_allows(db: TestDb) {
-    let yard = TestWorker::embedded(db).await;
-    yard.sql("INSERT INTO job_queues (name, max_running) VALUES ('default', 2)")
+    let test = TestWorker::embedded(db).await;
+    test.sql("INSERT INTO job_queues (name, max_running) VALUES ('default', 2)")
         .await;
     let (running, most) = (Arc::new(AtomicUsize::new(0)), Arc::new(AtomicUsize::new(0)));
     let seen = (Arc::clone(&running), Arc::clone(&most));
@@ -54,13 +54,13 @@ async fn three_workers_together_run_no_more_jobs_at_once_than_their_queue_allows
         }
     };
     let registry = Registry::new().register::<Probe>(QUICK, probe);
-    let workers = [0; 3].map(|_| yard.start(registry.clone()));
+    let workers = [0; 3].map(|_| test.start(registry.clone()));
     let mut jobs = Vec::new();
     for number in 0..20 {
-        jobs.push(yard.enqueue(Probe { number }).await);
+        jobs.push(test.enqueue(Probe { number }).await);
     }
     for job in &jobs {
-        yard.reaches(*job, JobState::Done).await;
+        test.reaches(*job, JobState::Done).await;
     }
     for worker in workers {
         worker.stop().await;
@@ -70,7 +70,7 @@ async fn three_workers_together_run_no_more_jobs_at_once_than_their_queue_allows
 
 #[on_both]
 async fn a_queue_with_handlers_of_its_own_is_not_held_up_by_others_and_takes_no_more(db: TestDb) {
-    let yard = TestWorker::embedded(db).await;
+    let test = TestWorker::embedded(db).await;
     let (started, gate) = (Notes::default(), Arc::new(Semaphore::new(0)));
     let (noting, waiting) = (started.clone(), Arc::clone(&gate));
     let (pair, running, most) = (
@@ -102,10 +102,10 @@ async fn a_queue_with_handlers_of_its_own_is_not_held_up_by_others_and_takes_no_
         own: [("errands".to_owned(), 2)].into(),
         ..Options::default()
     };
-    let worker = yard.start_with(registry, options);
+    let worker = test.start_with(registry, options);
     let mut probes = Vec::new();
     for number in 0..6 {
-        probes.push(yard.enqueue(Probe { number }).await);
+        probes.push(test.enqueue(Probe { number }).await);
     }
     eventually(PATIENCE, "the others' handlers are busy", async || {
         (started.count() == 3).then_some(())
@@ -113,29 +113,29 @@ async fn a_queue_with_handlers_of_its_own_is_not_held_up_by_others_and_takes_no_
     .await;
     let mut errands = Vec::new();
     for _ in 0..8 {
-        errands.push(yard.enqueue(Errand {}).await);
+        errands.push(test.enqueue(Errand {}).await);
     }
     for errand in errands {
-        yard.reaches(errand, JobState::Done).await;
+        test.reaches(errand, JobState::Done).await;
     }
     assert_eq!((most.load(Ordering::SeqCst), started.count()), (2, 3));
     gate.add_permits(6);
     for probe in probes {
-        yard.reaches(probe, JobState::Done).await;
+        test.reaches(probe, JobState::Done).await;
     }
     worker.stop().await;
 }
 
 #[on_both]
 async fn processes_together_keep_to_the_limits_of_a_queue(db: TestDb) {
-    let (yard, folder) = (TestWorker::with(db, &[], false).await, Folder::new());
-    yard.sql("INSERT INTO job_queues (name, max_running) VALUES ('default', 2)")
+    let (test, folder) = (TestWorker::with(db, &[], false).await, Folder::new());
+    test.sql("INSERT INTO job_queues (name, max_running) VALUES ('default', 2)")
         .await;
-    let processes = three_processes(&yard, &folder).await;
+    let processes = three_processes(&test, &folder).await;
     let mut jobs = Vec::new();
     for _ in 0..24 {
         jobs.push(
-            yard.enqueue(Rough {
+            test.enqueue(Rough {
                 r#do: serde_json::json!({ "sleep_ms": 150 }),
             })
             .await,
@@ -144,33 +144,33 @@ async fn processes_together_keep_to_the_limits_of_a_queue(db: TestDb) {
     let ready_or_running = job::Column::State.is_in([JobState::Ready, JobState::Running]);
     while job::Entity::find()
         .filter(ready_or_running.clone())
-        .count(&yard.context.db)
+        .count(&test.context.db)
         .await
         .unwrap()
         > 0
     {
         let running = job::Entity::find().filter(job::Column::State.eq(JobState::Running));
-        let running = running.count(&yard.context.db).await.unwrap();
+        let running = running.count(&test.context.db).await.unwrap();
         assert!(running <= 2, "{running} at once");
         tokio::time::sleep(Duration::from_millis(5)).await;
     }
-    let done = all_done(&yard, &jobs).await;
+    let done = all_done(&test, &jobs).await;
     let workers: HashSet<_> = done.iter().map(|job| &job.worker).collect();
     assert!(workers.len() > 1, "only one process took part");
 
     // Two a second, of which two may come at once: eight take three seconds at least.
-    yard.sql("UPDATE job_queues SET max_running = NULL, starts_per_minute = 120")
+    test.sql("UPDATE job_queues SET max_running = NULL, starts_per_minute = 120")
         .await;
     let mut jobs = Vec::new();
     for _ in 0..8 {
         jobs.push(
-            yard.enqueue(Rough {
+            test.enqueue(Rough {
                 r#do: serde_json::json!({ "sleep_ms": 0 }),
             })
             .await,
         );
     }
-    let starts: Vec<_> = all_done(&yard, &jobs)
+    let starts: Vec<_> = all_done(&test, &jobs)
         .await
         .iter()
         .filter_map(|job| job.started_at)
@@ -183,24 +183,24 @@ async fn processes_together_keep_to_the_limits_of_a_queue(db: TestDb) {
 }
 
 /// Three workers in processes of their own that have told of themselves.
-async fn three_processes(yard: &TestWorker, folder: &Folder) -> [Running; 3] {
-    let program = rough_jobs(yard.url());
+async fn three_processes(test: &TestWorker, folder: &Folder) -> [Running; 3] {
+    let program = rough_jobs(test.url());
     let running = [
         program.start(folder).await,
         program.start(folder).await,
         program.start(folder).await,
     ];
     eventually(PATIENCE, "three workers are there", async || {
-        (worker::Entity::find().count(&yard.context.db).await.unwrap() == 3).then_some(())
+        (worker::Entity::find().count(&test.context.db).await.unwrap() == 3).then_some(())
     })
     .await;
     running
 }
 
-async fn all_done(yard: &TestWorker, jobs: &[Uuid]) -> Vec<job::Model> {
+async fn all_done(test: &TestWorker, jobs: &[Uuid]) -> Vec<job::Model> {
     let mut done = Vec::new();
     for job in jobs {
-        done.push(yard.reaches(*job, JobState::Done).await);
+        done.push(test.reaches(*job, JobState::Done).await);
     }
     done
 }

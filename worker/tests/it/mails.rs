@@ -31,49 +31,49 @@ use usher_testkit::{Smtp, TestDb, eventually, on_both};
 use usher_worker::registry;
 use uuid::Uuid;
 
-use crate::yard::{PATIENCE, TestWorker};
+use crate::test_worker::{PATIENCE, TestWorker};
 
 const FIREFOX: &str = "Mozilla/5.0 (X11; Linux x86_64; rv:140.0) Gecko/20100101 Firefox/140.0";
 
 #[on_both]
 async fn every_mail_says_what_it_is_about_in_text_and_in_html(db: TestDb) {
-    let yard = yard(db).await;
-    let worker = yard.start(registry());
-    let user = yard.sign_up("Ada Lovelace", "ada@example.org").await;
+    let test = test_worker(db).await;
+    let worker = test.start(registry());
+    let user = test.sign_up("Ada Lovelace", "ada@example.org").await;
     let user_id = user.id;
-    let welcome = yard.job_of(&user).await.id;
-    let (session_id, delete_at) = (a_session(&yard, user_id).await, now() + Duration::days(7));
-    let (key, _) = api_keys::create(&yard.context.db, "billing", &[], None, Some(user_id))
+    let welcome = test.job_of(&user).await.id;
+    let (session_id, delete_at) = (a_session(&test, user_id).await, now() + Duration::days(7));
+    let (key, _) = api_keys::create(&test.context.db, "billing", &[], None, Some(user_id))
         .await
         .unwrap();
-    yard.sql("UPDATE api_keys SET hint = 'uak_billing'").await;
+    test.sql("UPDATE api_keys SET hint = 'uak_billing'").await;
     let key_id = key.id;
     let (new_email, old_email) = ("ada@new.example".to_owned(), "ada@old.example".to_owned());
     use MailTokenPurpose as For;
     let mails = [
         (welcome, Some((For::SetPassword, 72 * 60))),
         (
-            yard.enqueue(VerifyEmail { user_id }).await,
+            test.enqueue(VerifyEmail { user_id }).await,
             Some((For::VerifyEmail, 72 * 60)),
         ),
-        (yard.enqueue(SomeoneTriedToSignUp { user_id }).await, None),
+        (test.enqueue(SomeoneTriedToSignUp { user_id }).await, None),
         (
-            yard.enqueue(PasswordReset { user_id }).await,
+            test.enqueue(PasswordReset { user_id }).await,
             Some((For::PasswordReset, 30)),
         ),
-        (yard.enqueue(PasswordChanged { user_id }).await, None),
+        (test.enqueue(PasswordChanged { user_id }).await, None),
         (
-            yard.enqueue(EmailChangeConfirm { user_id, new_email }).await,
+            test.enqueue(EmailChangeConfirm { user_id, new_email }).await,
             Some((For::EmailChangeConfirm, 24 * 60)),
         ),
         (
-            yard.enqueue(EmailChangeUndo { user_id, old_email }).await,
+            test.enqueue(EmailChangeUndo { user_id, old_email }).await,
             Some((For::EmailChangeUndo, 72 * 60)),
         ),
-        (yard.enqueue(NewSignIn { user_id, session_id }).await, None),
-        (yard.enqueue(SessionReuse { user_id, session_id }).await, None),
+        (test.enqueue(NewSignIn { user_id, session_id }).await, None),
+        (test.enqueue(SessionReuse { user_id, session_id }).await, None),
         (
-            yard.enqueue(MfaChanged {
+            test.enqueue(MfaChanged {
                 user_id,
                 change: MfaChange::Added,
             })
@@ -81,7 +81,7 @@ async fn every_mail_says_what_it_is_about_in_text_and_in_html(db: TestDb) {
             None,
         ),
         (
-            yard.enqueue(ApiKeyChanged {
+            test.enqueue(ApiKeyChanged {
                 user_id,
                 key_id,
                 change: KeyChange::Made,
@@ -90,20 +90,20 @@ async fn every_mail_says_what_it_is_about_in_text_and_in_html(db: TestDb) {
             None,
         ),
         (
-            yard.enqueue(DeletionScheduled { user_id, delete_at }).await,
+            test.enqueue(DeletionScheduled { user_id, delete_at }).await,
             Some((For::CancelDeletion, 7 * 24 * 60)),
         ),
     ];
     let mut different = Vec::new();
     for (id, token) in mails {
-        let job = yard.reaches(id, JobState::Done).await;
-        let mail = mail_of(&yard, id).await;
+        let job = test.reaches(id, JobState::Done).await;
+        let mail = mail_of(&test, id).await;
         assert_eq!(
             (mail.state, &mail.kind, mail.user_id),
             (MailState::Kept, &job.kind, Some(user_id))
         );
         let link = match token {
-            Some((purpose, minutes)) => Some(expect_token(&yard, &mail, purpose, minutes).await),
+            Some((purpose, minutes)) => Some(expect_token(&test, &mail, purpose, minutes).await),
             None => None,
         };
         let times = [job.created_at, delete_at]
@@ -113,10 +113,10 @@ async fn every_mail_says_what_it_is_about_in_text_and_in_html(db: TestDb) {
             different.push(mail.kind);
         }
     }
-    yard.sql("UPDATE users SET deleted_at = created_at").await;
-    let deleted = yard.enqueue(AddressOfDeletedAccount { user_id }).await;
-    yard.reaches(deleted, JobState::Done).await;
-    let mail = mail_of(&yard, deleted).await;
+    test.sql("UPDATE users SET deleted_at = created_at").await;
+    let deleted = test.enqueue(AddressOfDeletedAccount { user_id }).await;
+    test.reaches(deleted, JobState::Done).await;
+    let mail = mail_of(&test, deleted).await;
     if reads_differently(&mail, [user.created_at, user.created_at + users::RESTORABLE]) {
         different.push(mail.kind);
     }
@@ -128,39 +128,39 @@ async fn every_mail_says_what_it_is_about_in_text_and_in_html(db: TestDb) {
 async fn an_address_that_nobody_has_proved_is_sent_nothing_that_a_stranger_wrote(db: TestDb) {
     const LURE: &str = "Free prize at https://evil.example";
     let smtp = Smtp::start().await;
-    let yard = TestWorker::with(db, &[("SMTP_URL", &smtp.url())], true).await;
-    let user = yard.sign_up(LURE, "ada@example.org").await;
+    let test = TestWorker::with(db, &[("SMTP_URL", &smtp.url())], true).await;
+    let user = test.sign_up(LURE, "ada@example.org").await;
     let user_id = user.id;
-    let worker = yard.start(registry());
+    let worker = test.start(registry());
     let (new_email, old_email) = ("ada@new.example".to_owned(), "ada@old.example".to_owned());
     let delete_at = now() + Duration::days(7);
     for id in [
-        yard.job_of(&user).await.id,
-        yard.enqueue(VerifyEmail { user_id }).await,
-        yard.enqueue(SomeoneTriedToSignUp { user_id }).await,
-        yard.enqueue(PasswordReset { user_id }).await,
-        yard.enqueue(PasswordChanged { user_id }).await,
-        yard.enqueue(EmailChangeUndo { user_id, old_email }).await,
-        yard.enqueue(MfaChanged {
+        test.job_of(&user).await.id,
+        test.enqueue(VerifyEmail { user_id }).await,
+        test.enqueue(SomeoneTriedToSignUp { user_id }).await,
+        test.enqueue(PasswordReset { user_id }).await,
+        test.enqueue(PasswordChanged { user_id }).await,
+        test.enqueue(EmailChangeUndo { user_id, old_email }).await,
+        test.enqueue(MfaChanged {
             user_id,
             change: MfaChange::Added,
         })
         .await,
-        yard.enqueue(DeletionScheduled { user_id, delete_at }).await,
+        test.enqueue(DeletionScheduled { user_id, delete_at }).await,
     ] {
-        yard.reaches(id, JobState::Done).await;
+        test.reaches(id, JobState::Done).await;
     }
-    yard.sql("UPDATE users SET email_verified_at = created_at").await;
-    let confirm = yard.enqueue(EmailChangeConfirm { user_id, new_email }).await;
-    yard.reaches(confirm, JobState::Done).await;
+    test.sql("UPDATE users SET email_verified_at = created_at").await;
+    let confirm = test.enqueue(EmailChangeConfirm { user_id, new_email }).await;
+    test.reaches(confirm, JobState::Done).await;
     let strangers = smtp.mails();
     assert_eq!(strangers.len(), 9);
     for mail in &strangers {
         let whole = format!("{:?} {} {} {}", mail.header("To"), mail.subject, mail.text, mail.html);
         assert!(!whole.contains("prize") && !whole.contains("evil"), "{whole}");
     }
-    let proved = yard.enqueue(PasswordChanged { user_id }).await;
-    yard.reaches(proved, JobState::Done).await;
+    let proved = test.enqueue(PasswordChanged { user_id }).await;
+    test.reaches(proved, JobState::Done).await;
     worker.stop().await;
     let last = smtp.mails().pop().unwrap();
     assert!(
@@ -171,12 +171,12 @@ async fn an_address_that_nobody_has_proved_is_sent_nothing_that_a_stranger_wrote
 
 #[on_both]
 async fn of_two_requests_the_newer_one_is_mailed_and_the_link_of_a_mail_sent_again_stays(db: TestDb) {
-    let yard = TestWorker::embedded(db).await;
-    let user = yard.sign_up("Ada Lovelace", "ada@example.org").await;
-    yard.sql("DELETE FROM jobs").await;
+    let test = TestWorker::embedded(db).await;
+    let user = test.sign_up("Ada Lovelace", "ada@example.org").await;
+    test.sql("DELETE FROM jobs").await;
     let mut requests = Vec::new();
     for _ in 0..3 {
-        let tx = yard.context.job_store.begin().await.unwrap();
+        let tx = test.context.job_store.begin().await.unwrap();
         requests.push(
             users::send_password_reset(&tx, user.id, usher_shared::jobs::EnqueueOptions::default())
                 .await
@@ -185,15 +185,15 @@ async fn of_two_requests_the_newer_one_is_mailed_and_the_link_of_a_mail_sent_aga
         );
         tx.commit().await.unwrap();
     }
-    let workers = [yard.start(registry()), yard.start(registry())];
+    let workers = [test.start(registry()), test.start(registry())];
     for id in &requests {
-        yard.reaches(*id, JobState::Done).await;
+        test.reaches(*id, JobState::Done).await;
     }
-    let [mail] = <[mail::Model; 1]>::try_from(yard.mails().await).unwrap();
+    let [mail] = <[mail::Model; 1]>::try_from(test.mails().await).unwrap();
     assert_eq!(mail.job_id, requests.last().copied());
     let alive = async || {
         let alive = mail_token::Entity::find().filter(mail_token::Column::UsedAt.is_null());
-        alive.all(&yard.context.db).await.unwrap()
+        alive.all(&test.context.db).await.unwrap()
     };
     let hash = sha256(link_token(&mail).as_bytes());
     let [link] = <[mail_token::Model; 1]>::try_from(alive().await).unwrap();
@@ -202,23 +202,23 @@ async fn of_two_requests_the_newer_one_is_mailed_and_the_link_of_a_mail_sent_aga
         (hash.to_vec(), Some("ada@example.org"))
     );
     // The worker died before it could note that the mail was sent.
-    yard.sql("UPDATE mails SET state = 'reserved'").await;
+    test.sql("UPDATE mails SET state = 'reserved'").await;
     let replay = async |id| {
-        let tx = yard.context.job_store.begin().await.unwrap();
+        let tx = test.context.job_store.begin().await.unwrap();
         usher_shared::jobs::retry(&tx, id).await.unwrap();
         tx.commit().await.unwrap();
-        yard.reaches(id, JobState::Done).await;
+        test.reaches(id, JobState::Done).await;
     };
     replay(mail.job_id.unwrap()).await;
-    assert_eq!(link_token(&yard.mails().await[0]), link_token(&mail));
+    assert_eq!(link_token(&test.mails().await[0]), link_token(&mail));
     replay(requests[0]).await;
     assert_eq!(
-        (yard.mails().await.len(), alive().await.len()),
+        (test.mails().await.len(), alive().await.len()),
         (1, 1),
         "an older request does not come back"
     );
-    yard.sql("UPDATE mail_tokens SET used_at = created_at").await;
-    yard.sql("UPDATE mails SET state = 'reserved'").await;
+    test.sql("UPDATE mail_tokens SET used_at = created_at").await;
+    test.sql("UPDATE mails SET state = 'reserved'").await;
     replay(mail.job_id.unwrap()).await;
     assert_eq!(alive().await.len(), 0, "nor does one that was used");
     for worker in workers {
@@ -228,22 +228,22 @@ async fn of_two_requests_the_newer_one_is_mailed_and_the_link_of_a_mail_sent_aga
 
 #[on_both]
 async fn mails_about_an_address_go_to_that_address(db: TestDb) {
-    let yard = yard(db).await;
-    let user_id = yard.sign_up("Ada Lovelace", "ada@example.org").await.id;
-    let worker = yard.start(registry());
-    let confirm = yard
+    let test = test_worker(db).await;
+    let user_id = test.sign_up("Ada Lovelace", "ada@example.org").await.id;
+    let worker = test.start(registry());
+    let confirm = test
         .enqueue(EmailChangeConfirm {
             user_id,
             new_email: "ada@new.example".to_owned(),
         })
         .await;
-    let undo = yard
+    let undo = test
         .enqueue(EmailChangeUndo {
             user_id,
             old_email: "ada@old.example".to_owned(),
         })
         .await;
-    let same = yard
+    let same = test
         .enqueue(EmailChangeConfirm {
             user_id,
             new_email: "ada@example.org".to_owned(),
@@ -253,11 +253,11 @@ async fn mails_about_an_address_go_to_that_address(db: TestDb) {
         (confirm, "ada@new.example", MailTokenPurpose::EmailChangeConfirm),
         (undo, "ada@old.example", MailTokenPurpose::EmailChangeUndo),
     ] {
-        yard.reaches(id, JobState::Done).await;
-        assert_eq!(mail_of(&yard, id).await.to_address, address);
+        test.reaches(id, JobState::Done).await;
+        assert_eq!(mail_of(&test, id).await.to_address, address);
         let tokens = mail_token::Entity::find()
             .filter(mail_token::Column::Purpose.eq(purpose))
-            .all(&yard.context.db)
+            .all(&test.context.db)
             .await
             .unwrap();
         assert_eq!(
@@ -265,99 +265,99 @@ async fn mails_about_an_address_go_to_that_address(db: TestDb) {
             [Some(address)]
         );
     }
-    yard.reaches(same, JobState::Done).await;
+    test.reaches(same, JobState::Done).await;
     worker.stop().await;
     assert!(
-        yard.mails().await.iter().all(|mail| mail.job_id != Some(same)),
+        test.mails().await.iter().all(|mail| mail.job_id != Some(same)),
         "the change is done already"
     );
 }
 
 #[on_both]
 async fn no_mail_goes_out_that_is_no_longer_true(db: TestDb) {
-    let yard = yard(db).await;
-    let user = yard.sign_up("Ada Lovelace", "ada@example.org").await;
-    let gone = yard.sign_up("Bob Gone", "bob@example.org").await;
-    yard.sql("DELETE FROM jobs").await;
-    yard.sql(&format!(
+    let test = test_worker(db).await;
+    let user = test.sign_up("Ada Lovelace", "ada@example.org").await;
+    let gone = test.sign_up("Bob Gone", "bob@example.org").await;
+    test.sql("DELETE FROM jobs").await;
+    test.sql(&format!(
         "UPDATE users SET email_verified_at = created_at WHERE id = {}",
         user.id
     ))
     .await;
-    yard.sql(&format!(
+    test.sql(&format!(
         "UPDATE users SET deleted_at = created_at WHERE id = {}",
         gone.id
     ))
     .await;
-    let worker = yard.start(registry());
+    let worker = test.start(registry());
     let late = now() - Duration::minutes(1);
     for id in [
-        yard.enqueue(VerifyEmail { user_id: user.id }).await,
-        yard.enqueue(NewSignIn {
+        test.enqueue(VerifyEmail { user_id: user.id }).await,
+        test.enqueue(NewSignIn {
             user_id: user.id,
             session_id: Uuid::now_v7(),
         })
         .await,
-        yard.enqueue(DeletionScheduled {
+        test.enqueue(DeletionScheduled {
             user_id: user.id,
             delete_at: late,
         })
         .await,
-        yard.enqueue(PasswordReset { user_id: gone.id }).await,
+        test.enqueue(PasswordReset { user_id: gone.id }).await,
     ] {
-        yard.reaches(id, JobState::Done).await;
+        test.reaches(id, JobState::Done).await;
     }
     worker.stop().await;
-    assert!(yard.mails().await.is_empty());
+    assert!(test.mails().await.is_empty());
 }
 
 #[on_both]
 async fn the_digest_goes_to_superusers_and_only_when_there_is_news(db: TestDb) {
-    let yard = yard(db).await;
-    let user = yard.sign_up("Ada Lovelace", "ada@example.org").await;
-    yard.sign_up("Bob Reader", "bob@example.org").await;
-    yard.sql("DELETE FROM jobs").await;
-    yard.sql(&format!(
+    let test = test_worker(db).await;
+    let user = test.sign_up("Ada Lovelace", "ada@example.org").await;
+    test.sign_up("Bob Reader", "bob@example.org").await;
+    test.sql("DELETE FROM jobs").await;
+    test.sql(&format!(
         "UPDATE users SET is_staff = true, is_superuser = true WHERE id = {}",
         user.id
     ))
     .await;
-    let worker = yard.start(registry());
-    tick(&yard).await;
-    let digest = eventually(PATIENCE, "the digest is kept", async || yard.mails().await.pop()).await;
-    yard.reaches(digest.job_id.unwrap(), JobState::Done).await;
-    let digest = mail_of(&yard, digest.job_id.unwrap()).await;
+    let worker = test.start(registry());
+    tick(&test).await;
+    let digest = eventually(PATIENCE, "the digest is kept", async || test.mails().await.pop()).await;
+    test.reaches(digest.job_id.unwrap(), JobState::Done).await;
+    let digest = mail_of(&test, digest.job_id.unwrap()).await;
     assert_eq!(
-        (digest.to_address.as_str(), yard.mails().await.len()),
+        (digest.to_address.as_str(), test.mails().await.len()),
         ("ada@example.org", 1)
     );
     assert!(!reads_differently(&digest, []), "{}", seen().display());
 
-    yard.sql("UPDATE users SET created_at = '2026-01-01T00:00:00+00:00'")
+    test.sql("UPDATE users SET created_at = '2026-01-01T00:00:00+00:00'")
         .await;
-    yard.sql("DELETE FROM jobs").await;
-    tick(&yard).await;
+    test.sql("DELETE FROM jobs").await;
+    tick(&test).await;
     eventually(PATIENCE, "the next tick is over", async || {
-        let jobs = job::Entity::find().all(&yard.context.db).await.unwrap();
+        let jobs = job::Entity::find().all(&test.context.db).await.unwrap();
         (jobs.len() == 1 && jobs[0].state == JobState::Done).then_some(())
     })
     .await;
     worker.stop().await;
-    assert_eq!(yard.mails().await.len(), 1, "a quiet day");
+    assert_eq!(test.mails().await.len(), 1, "a quiet day");
 }
 
-async fn yard(db: TestDb) -> TestWorker {
+async fn test_worker(db: TestDb) -> TestWorker {
     TestWorker::with(db, &[("ADMIN_URL", "https://admin.example.org")], true).await
 }
 
-async fn mail_of(yard: &TestWorker, job_id: Uuid) -> mail::Model {
+async fn mail_of(test: &TestWorker, job_id: Uuid) -> mail::Model {
     let query = mail::Entity::find().filter(mail::Column::JobId.eq(job_id));
-    query.one(&yard.context.db).await.unwrap().unwrap()
+    query.one(&test.context.db).await.unwrap().unwrap()
 }
 
 /// The link's token is the one that was stored last for this purpose, by its hash, and lives as long as it should.
 async fn expect_token(
-    yard: &TestWorker,
+    test: &TestWorker,
     mail: &mail::Model,
     purpose: MailTokenPurpose,
     minutes: i64,
@@ -365,7 +365,7 @@ async fn expect_token(
     let query = mail_token::Entity::find().filter(mail_token::Column::Purpose.eq(purpose));
     let stored = query
         .order_by_desc(mail_token::Column::Id)
-        .one(&yard.context.db)
+        .one(&test.context.db)
         .await
         .unwrap()
         .unwrap();
@@ -424,7 +424,7 @@ fn reads_differently(mail: &mail::Model, times: impl IntoIterator<Item = DateTim
     actual != fs::read_to_string(file).unwrap_or_default()
 }
 
-async fn a_session(yard: &TestWorker, user_id: i64) -> Uuid {
+async fn a_session(test: &TestWorker, user_id: i64) -> Uuid {
     let (id, at) = (Uuid::now_v7(), now());
     let row = session::ActiveModel {
         id: Set(id),
@@ -439,19 +439,19 @@ async fn a_session(yard: &TestWorker, user_id: i64) -> Uuid {
         ..Default::default()
     };
     session::Entity::insert(row)
-        .exec_without_returning(&yard.context.db)
+        .exec_without_returning(&test.context.db)
         .await
         .unwrap();
     id
 }
 
 /// Lets the time of the digest come.
-async fn tick(yard: &TestWorker) {
+async fn tick(test: &TestWorker) {
     eventually(PATIENCE, "the schedule is declared", async || {
         let due = sea_orm::sea_query::Expr::value(now() - Duration::seconds(1));
         let update = job_schedule::Entity::update_many().col_expr(job_schedule::Column::NextRunAt, due);
         let update = update.filter(job_schedule::Column::Name.eq("staff_digest"));
-        (update.exec(&yard.context.db).await.unwrap().rows_affected == 1).then_some(())
+        (update.exec(&test.context.db).await.unwrap().rows_affected == 1).then_some(())
     })
     .await;
 }

@@ -19,7 +19,7 @@ use usher_worker::{JobContext, Options, Policy, Registry, registry};
 
 use crate::{
     processes::{get, worker},
-    yard::{Notes, PATIENCE, Probe, QUICK, TestWorker},
+    test_worker::{Notes, PATIENCE, Probe, QUICK, TestWorker},
 };
 
 fn probes() -> Registry {
@@ -31,11 +31,11 @@ fn a_worker_whose_connection_falls_silent_before_its_first_question_asks_again()
     run(async {
         let db = TestDb::postgres().await;
         let (network, url) = Proxy::instead_of(db.url());
-        let (yard, far) = (TestWorker::with(db, &[], false).await, TestWorker::at(&url).await);
+        let (test, far) = (TestWorker::with(db, &[], false).await, TestWorker::at(&url).await);
         network.strand();
         let working = far.start(probes());
-        let job = yard.enqueue(Probe { number: 1 }).await;
-        yard.reaches(job, JobState::Done).await;
+        let job = test.enqueue(Probe { number: 1 }).await;
+        test.reaches(job, JobState::Done).await;
         working.stop().await;
     });
 }
@@ -45,7 +45,7 @@ fn a_worker_whose_connections_fall_silent_over_and_over_opens_new_ones() {
     run(async {
         let db = TestDb::postgres().await;
         let (network, url) = Proxy::instead_of(db.url());
-        let (yard, far) = (TestWorker::with(db, &[], false).await, TestWorker::at(&url).await);
+        let (test, far) = (TestWorker::with(db, &[], false).await, TestWorker::at(&url).await);
         let policy = Policy {
             attempts: 100,
             timeout: Duration::from_secs(2),
@@ -65,7 +65,7 @@ fn a_worker_whose_connections_fall_silent_over_and_over_opens_new_ones() {
         let working = far.start_with(kinds, options);
         let mut jobs = Vec::new();
         for number in 0..120 {
-            jobs.push(yard.enqueue(Probe { number }).await);
+            jobs.push(test.enqueue(Probe { number }).await);
             if number % 10 == 0 {
                 // Some of its calls are under way, and will never be answered.
                 network.strand();
@@ -73,7 +73,7 @@ fn a_worker_whose_connections_fall_silent_over_and_over_opens_new_ones() {
             }
         }
         eventually(PATIENCE * 3, "all are done", async || {
-            (yard.count(&jobs, JobState::Done).await == jobs.len()).then_some(())
+            (test.count(&jobs, JobState::Done).await == jobs.len()).then_some(())
         })
         .await;
         working.stop().await;
@@ -85,7 +85,7 @@ fn a_handler_does_not_wait_for_a_silent_connection_until_its_time_limit() {
     run(async {
         let db = TestDb::postgres().await;
         let (network, url) = Proxy::instead_of(db.url());
-        let (yard, far) = (TestWorker::with(db, &[], false).await, TestWorker::at(&url).await);
+        let (test, far) = (TestWorker::with(db, &[], false).await, TestWorker::at(&url).await);
         let (within, gate) = (Notes::default(), Arc::new(tokio::sync::Semaphore::new(0)));
         let policy = Policy {
             timeout: Duration::from_secs(3600),
@@ -106,8 +106,8 @@ fn a_handler_does_not_wait_for_a_silent_connection_until_its_time_limit() {
         });
         let working = far.start(kinds);
         let jobs = [
-            yard.enqueue(Probe { number: 1 }).await,
-            yard.enqueue(Probe { number: 2 }).await,
+            test.enqueue(Probe { number: 1 }).await,
+            test.enqueue(Probe { number: 2 }).await,
         ];
         eventually(PATIENCE, "both are in the middle of their transaction", async || {
             (within.count() == 2).then_some(())
@@ -117,11 +117,11 @@ fn a_handler_does_not_wait_for_a_silent_connection_until_its_time_limit() {
         gate.add_permits(10);
         // PostgreSQL needs 30 s to find the first connection silent, and so does the handler.
         eventually(PATIENCE * 4, "both are done", async || {
-            (yard.count(&jobs, JobState::Done).await == 2).then_some(())
+            (test.count(&jobs, JobState::Done).await == 2).then_some(())
         })
         .await;
         for id in jobs {
-            let attempts = yard.attempts(id).await;
+            let attempts = test.attempts(id).await;
             assert!(!attempts.is_empty(), "it was not held up");
             assert!(
                 attempts
@@ -140,27 +140,27 @@ fn a_claim_whose_answer_got_lost_is_no_crash() {
         let (network, url) = Proxy::instead_of(db.url());
         let settings = [("REDIS_URL", redis.url())];
         let settings = settings.each_ref().map(|(name, value)| (*name, value.as_str()));
-        let (yard, far) = (
+        let (test, far) = (
             TestWorker::with(db, &settings, false).await,
             TestWorker::at_with(&url, &settings).await,
         );
         let working = far.start(probes());
         let job = loop {
             // A connection that has just been used is not tried before the claim.
-            let before = yard.enqueue(Probe { number: 1 }).await;
-            yard.reaches(before, JobState::Done).await;
+            let before = test.enqueue(Probe { number: 1 }).await;
+            test.reaches(before, JobState::Done).await;
             network.set(Flow::StallsAnswers);
-            let id = yard.enqueue(Probe { number: 2 }).await;
+            let id = test.enqueue(Probe { number: 2 }).await;
             tokio::time::sleep(Duration::from_millis(500)).await;
             network.cut();
             network.set(Flow::Passes);
-            if yard.job(id).await.state == JobState::Running {
-                break yard.reaches(id, JobState::Done).await;
+            if test.job(id).await.state == JobState::Running {
+                break test.reaches(id, JobState::Done).await;
             }
-            yard.reaches(id, JobState::Done).await;
+            test.reaches(id, JobState::Done).await;
         };
         assert_eq!((job.attempt, job.crashes, job.epoch), (1, 0, 1), "{job:?}");
-        assert!(yard.attempts(job.id).await.is_empty());
+        assert!(test.attempts(job.id).await.is_empty());
         working.stop().await;
     });
 }
@@ -170,7 +170,7 @@ fn a_worker_that_is_cut_off_stops_its_handler_and_another_one_runs_the_job() {
     run(async {
         let db = TestDb::postgres().await;
         let (network, url) = Proxy::instead_of(db.url());
-        let (yard, far) = (TestWorker::with(db, &[], false).await, TestWorker::at(&url).await);
+        let (test, far) = (TestWorker::with(db, &[], false).await, TestWorker::at(&url).await);
         let (started, ended) = (Notes::default(), Notes::default());
         let kinds = |place: &'static str| {
             let (started, ended) = (started.clone(), ended.clone());
@@ -189,18 +189,18 @@ fn a_worker_that_is_cut_off_stops_its_handler_and_another_one_runs_the_job() {
             ..Options::default()
         };
         let cut_off = far.start_with(kinds("far"), options.clone());
-        let id = yard.enqueue(Probe { number: 1 }).await;
+        let id = test.enqueue(Probe { number: 1 }).await;
         eventually(PATIENCE, "it runs", async || (started.count() == 1).then_some(())).await;
         network.set(Flow::Stalls);
-        let near = yard.start_with(kinds("near"), options);
-        let job = yard.reaches(id, JobState::Done).await;
+        let near = test.start_with(kinds("near"), options);
+        let job = test.reaches(id, JobState::Done).await;
         assert_eq!((started.all(), ended.all()), (vec!["far", "near"], vec!["near"]));
         assert_eq!((job.attempt, job.crashes), (2, 1));
         network.set(Flow::Passes);
         for worker in [near, cut_off] {
             worker.stop().await;
         }
-        assert_eq!(yard.job(id).await.finished_at, job.finished_at);
+        assert_eq!(test.job(id).await.finished_at, job.finished_at);
     });
 }
 
@@ -209,7 +209,7 @@ fn a_row_that_a_vanished_worker_has_locked_is_free_again() {
     run(async {
         let db = TestDb::postgres().await;
         let (network, url) = Proxy::instead_of(db.url());
-        let (yard, far) = (TestWorker::with(db, &[], false).await, TestWorker::at(&url).await);
+        let (test, far) = (TestWorker::with(db, &[], false).await, TestWorker::at(&url).await);
         let locked = Notes::default();
         let noting = locked.clone();
         let locks_and_hangs = Registry::new().register::<Probe>(QUICK, move |_, context: JobContext| {
@@ -227,7 +227,7 @@ fn a_row_that_a_vanished_worker_has_locked_is_free_again() {
             ..Options::default()
         };
         let vanished = far.start_with(locks_and_hangs, options.clone());
-        let id = yard.enqueue(Probe { number: 1 }).await;
+        let id = test.enqueue(Probe { number: 1 }).await;
         eventually(PATIENCE, "the row is locked", async || {
             (locked.count() == 1).then_some(())
         })
@@ -235,9 +235,9 @@ fn a_row_that_a_vanished_worker_has_locked_is_free_again() {
         // Its transaction is open, and neither its end nor that of the connection will ever reach the database.
         network.strand();
         network.set(Flow::Refuses);
-        let near = yard.start_with(probes(), options);
+        let near = test.start_with(probes(), options);
         eventually(PATIENCE * 3, "somebody else does the job", async || {
-            (yard.job(id).await.state == JobState::Done).then_some(())
+            (test.job(id).await.state == JobState::Done).then_some(())
         })
         .await;
         near.stop().await;
@@ -248,18 +248,18 @@ fn a_row_that_a_vanished_worker_has_locked_is_free_again() {
 #[on_both]
 async fn a_redis_that_answers_and_takes_nothing_holds_no_job_up(db: TestDb) {
     let redis = Redis::start().await;
-    let yard = TestWorker::with(db, &[("REDIS_URL", &redis.url())], false).await;
-    let working = yard.start(probes());
-    let first = yard.enqueue(Probe { number: 1 }).await;
-    yard.reaches(first, JobState::Done).await;
+    let test = TestWorker::with(db, &[("REDIS_URL", &redis.url())], false).await;
+    let working = test.start(probes());
+    let first = test.enqueue(Probe { number: 1 }).await;
+    test.reaches(first, JobState::Done).await;
     redis.configure("maxmemory", "1").await;
     for number in 2..5 {
-        let id = yard.enqueue(Probe { number }).await;
-        yard.reaches(id, JobState::Done).await;
+        let id = test.enqueue(Probe { number }).await;
+        test.reaches(id, JobState::Done).await;
     }
     redis.configure("maxmemory", "0").await;
-    let last = yard.enqueue(Probe { number: 5 }).await;
-    yard.reaches(last, JobState::Done).await;
+    let last = test.enqueue(Probe { number: 5 }).await;
+    test.reaches(last, JobState::Done).await;
     working.stop().await;
 }
 
@@ -267,8 +267,8 @@ async fn a_redis_that_answers_and_takes_nothing_holds_no_job_up(db: TestDb) {
 async fn a_redis_that_hangs_holds_no_job_up(db: TestDb) {
     let redis = Redis::start().await;
     let (network, url) = Proxy::instead_of(&redis.url());
-    let yard = TestWorker::with(db, &[("REDIS_URL", &url)], false).await;
-    let working = yard.start(probes());
+    let test = TestWorker::with(db, &[("REDIS_URL", &url)], false).await;
+    let working = test.start(probes());
     for flow in [
         Flow::Passes,
         Flow::Stalls,
@@ -277,12 +277,12 @@ async fn a_redis_that_hangs_holds_no_job_up(db: TestDb) {
         Flow::Passes,
     ] {
         network.set(flow);
-        let id = yard.enqueue(Probe { number: 1 }).await;
-        yard.reaches(id, JobState::Done).await;
+        let id = test.enqueue(Probe { number: 1 }).await;
+        test.reaches(id, JobState::Done).await;
     }
     network.strand();
-    let id = yard.enqueue(Probe { number: 2 }).await;
-    yard.reaches(id, JobState::Done).await;
+    let id = test.enqueue(Probe { number: 2 }).await;
+    test.reaches(id, JobState::Done).await;
     working.stop().await;
 }
 
@@ -290,29 +290,29 @@ async fn a_redis_that_hangs_holds_no_job_up(db: TestDb) {
 async fn a_late_failure_does_not_hide_that_another_worker_sent_the_mail(db: TestDb) {
     let sink = SmtpSink::start().await;
     let (network, url) = Proxy::instead_of(&sink.url());
-    let yard = TestWorker::with(db, &[("SMTP_URL", &url)], true).await;
+    let test = TestWorker::with(db, &[("SMTP_URL", &url)], true).await;
     sink.misbehave(Step::Recipient, Deed::Says("451 4.3.0 Later"));
     network.set(Flow::StallsAnswers);
-    let user = yard.sign_up("Ada Lovelace", "ada@example.org").await;
-    let working = yard.start(registry());
+    let user = test.sign_up("Ada Lovelace", "ada@example.org").await;
+    let working = test.start(registry());
     eventually(PATIENCE, "the mail is under way", async || {
         (sink.connections() == 1).then_some(())
     })
     .await;
     // Another worker takes the job over and sends the mail.
-    let id = yard.job_of(&user).await.id;
-    yard.sql("UPDATE mails SET state = 'sent', answer = '250 accepted'")
+    let id = test.job_of(&user).await.id;
+    test.sql("UPDATE mails SET state = 'sent', answer = '250 accepted'")
         .await;
-    yard.sql("UPDATE jobs SET state = 'done', lease_token = NULL, lease_until = NULL")
+    test.sql("UPDATE jobs SET state = 'done', lease_token = NULL, lease_until = NULL")
         .await;
     network.set(Flow::Passes);
     working.stop().await;
-    let [mail] = <[_; 1]>::try_from(yard.mails().await).unwrap();
+    let [mail] = <[_; 1]>::try_from(test.mails().await).unwrap();
     assert_eq!(
         (mail.state, mail.answer.as_deref()),
         (MailState::Sent, Some("250 accepted"))
     );
-    assert_eq!(yard.job(id).await.state, JobState::Done);
+    assert_eq!(test.job(id).await.state, JobState::Done);
 }
 
 #[test]
@@ -349,8 +349,8 @@ fn a_worker_waits_for_a_database_that_is_not_there_and_says_so_once() {
         );
 
         postgres.start_again().await;
-        let yard = TestWorker::at(&url).await;
-        yard.sign_up("Ada Lovelace", "ada@example.org").await;
+        let test = TestWorker::at(&url).await;
+        test.sign_up("Ada Lovelace", "ada@example.org").await;
         sink.wait_for(1, PATIENCE).await;
         assert_eq!(get(&address, "/health/ready").await.unwrap().0, 200);
         assert_eq!(running.terminate().await, 0);
@@ -369,7 +369,7 @@ async fn a_worker_works_without_the_redis_it_was_promised_says_so_once_and_takes
         .ready_at(&address)
         .start(&Folder::new())
         .await;
-    let yard = TestWorker::with(db, &[], false).await;
+    let test = TestWorker::with(db, &[], false).await;
     let health = async |redis: &str| {
         let expected = format!(r#"{{"status":"ready","database":"ok","redis":"{redis}"}}"#);
         eventually(PATIENCE, &expected, async || {
@@ -379,15 +379,15 @@ async fn a_worker_works_without_the_redis_it_was_promised_says_so_once_and_takes
     };
     health("unreachable").await;
     for round in 1..=3 {
-        yard.sign_up("Ada Lovelace", &format!("ada{round}@example.org")).await;
+        test.sign_up("Ada Lovelace", &format!("ada{round}@example.org")).await;
         sink.wait_for(round, PATIENCE).await;
     }
     let log = running.log();
-    assert_eq!(log.matches("polling the ledger until it does").count(), 1, "{log}");
+    assert_eq!(log.matches("polling the jobs table until it does").count(), 1, "{log}");
     redis.start_again().await;
     health("ok").await;
     eventually(PATIENCE, "it says that Redis is there", async || {
-        running.log().contains("the queue answers again").then_some(())
+        running.log().contains("Redis answers again").then_some(())
     })
     .await;
     assert_eq!(running.terminate().await, 0);

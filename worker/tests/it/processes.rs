@@ -13,7 +13,7 @@ use usher_shared::{
 };
 use usher_testkit::{Folder, Postgres, Program, Redis, Smtp, TestDb, eventually, free_port, on_both};
 
-use crate::yard::{PATIENCE, TestWorker};
+use crate::test_worker::{PATIENCE, TestWorker};
 
 pub fn worker(database: &str) -> Program {
     Program::at(env!("CARGO_BIN_EXE_usher-worker"))
@@ -35,9 +35,9 @@ pub async fn get(address: &str, path: &str) -> Option<(u16, String)> {
 #[on_both]
 async fn a_process_sends_mail_tells_its_health_and_stops_on_sigterm(db: TestDb) {
     let smtp = Smtp::start().await;
-    let yard = TestWorker::with(db, &[], false).await;
+    let test = TestWorker::with(db, &[], false).await;
     let (folder, address) = (Folder::new(), format!("127.0.0.1:{}", free_port()));
-    let running = worker(yard.url())
+    let running = worker(test.url())
         .env("SMTP_URL", smtp.url())
         .env("METRICS_ADDR", &address)
         .arg("--queues")
@@ -46,9 +46,9 @@ async fn a_process_sends_mail_tells_its_health_and_stops_on_sigterm(db: TestDb) 
         .ready_at(&address)
         .start(&folder)
         .await;
-    let user = yard.sign_up("Ada Lovelace", "ada.secret@example.org").await;
+    let user = test.sign_up("Ada Lovelace", "ada.secret@example.org").await;
     smtp.wait_for(1, PATIENCE).await;
-    yard.reaches(yard.job_of(&user).await.id, JobState::Done).await;
+    test.reaches(test.job_of(&user).await.id, JobState::Done).await;
     let (status, body) = get(&address, "/health/ready").await.unwrap();
     assert_eq!(
         (status, body.as_str()),
@@ -75,7 +75,7 @@ async fn a_process_sends_mail_tells_its_health_and_stops_on_sigterm(db: TestDb) 
     }
     let log = running.log();
     assert!(!log.contains("ada.secret"), "an address in the log: {log}");
-    let id = yard.job_of(&user).await.id.to_string();
+    let id = test.job_of(&user).await.id.to_string();
     let story: Vec<_> = log.lines().filter(|line| line.contains(&id)).collect();
     for (line, event) in story.iter().zip(["mail sent", "done"]) {
         assert!(line.contains(event) && line.contains("welcome_email"), "{story:?}");
@@ -86,13 +86,13 @@ async fn a_process_sends_mail_tells_its_health_and_stops_on_sigterm(db: TestDb) 
 
 #[on_both]
 async fn what_waits_is_told_by_every_worker(db: TestDb) {
-    let yard = TestWorker::with(db, &[], false).await;
-    yard.sign_up("Ada Lovelace", "ada@example.org").await;
+    let test = TestWorker::with(db, &[], false).await;
+    test.sign_up("Ada Lovelace", "ada@example.org").await;
     let later = usher_shared::foundation::time::now() + chrono::Duration::hours(1);
-    yard.enqueue_with(PasswordChanged { user_id: 1 }, EnqueueOptions::at(later))
+    test.enqueue_with(PasswordChanged { user_id: 1 }, EnqueueOptions::at(later))
         .await;
     let (folder, address) = (Folder::new(), format!("127.0.0.1:{}", free_port()));
-    let idle = worker(yard.url())
+    let idle = worker(test.url())
         .env("METRICS_ADDR", &address)
         .arg("--queues=default")
         .ready_at(&address)
@@ -117,21 +117,21 @@ async fn what_waits_is_told_by_every_worker(db: TestDb) {
 #[on_both]
 async fn a_killed_worker_loses_no_mail(db: TestDb) {
     let (smtp, redis, folder) = (Smtp::start().await, Redis::start().await, Folder::new());
-    let yard = TestWorker::with(db, &[("REDIS_URL", &redis.url())], false).await;
-    let program = worker(yard.url())
+    let test = TestWorker::with(db, &[("REDIS_URL", &redis.url())], false).await;
+    let program = worker(test.url())
         .env("REDIS_URL", redis.url())
         .env("SMTP_URL", smtp.url());
     let mut jobs = Vec::new();
     for number in 0..120 {
-        let user = yard.sign_up("Ada Lovelace", &format!("ada{number}@example.org")).await;
-        jobs.push(yard.job_of(&user).await.id);
+        let user = test.sign_up("Ada Lovelace", &format!("ada{number}@example.org")).await;
+        jobs.push(test.job_of(&user).await.id);
     }
     let first = program.start(&folder).await;
     smtp.wait_for(20, PATIENCE).await;
     first.kill();
     let second = program.start(&folder).await;
     for id in &jobs {
-        yard.reaches(*id, JobState::Done).await;
+        test.reaches(*id, JobState::Done).await;
     }
     assert_eq!(second.terminate().await, 0);
     let ids: HashSet<_> = smtp.mails().into_iter().map(|mail| mail.message_id).collect();
@@ -171,9 +171,9 @@ fn a_worker_waits_for_a_database_that_is_not_migrated_yet() {
             (ready().await?.0 == 200).then_some(())
         })
         .await;
-        let yard = TestWorker::with(db, &[], false).await;
-        let user = yard.sign_up("Ada Lovelace", "ada@example.org").await;
-        yard.reaches(yard.job_of(&user).await.id, JobState::Done).await;
+        let test = TestWorker::with(db, &[], false).await;
+        let user = test.sign_up("Ada Lovelace", "ada@example.org").await;
+        test.reaches(test.job_of(&user).await.id, JobState::Done).await;
         assert_eq!(running.terminate().await, 0);
     });
 }
@@ -201,8 +201,8 @@ fn a_worker_outlives_its_database_and_goes_on_when_it_is_back() {
             .await;
             assert_eq!(get(&address, "/health/live").await.unwrap().0, 200);
             postgres.start_again().await;
-            let yard = TestWorker::at(&url).await;
-            yard.sign_up("Ada Lovelace", &format!("ada{round}@example.org")).await;
+            let test = TestWorker::at(&url).await;
+            test.sign_up("Ada Lovelace", &format!("ada{round}@example.org")).await;
             smtp.wait_for(round, PATIENCE).await;
         }
         let log = running.log();

@@ -18,7 +18,7 @@ use usher_shared::{
 use usher_testkit::{Deed, SmtpSink, Step, TestDb, eventually, on_both, run};
 use usher_worker::registry;
 
-use crate::yard::{PATIENCE, TestWorker};
+use crate::test_worker::{PATIENCE, TestWorker};
 
 /// One misbehaviour and what is left after the first try.
 struct Case {
@@ -51,7 +51,7 @@ const UNKNOWN: Left = Left {
     mail: MailState::Unknown,
     ..LATER
 };
-/// Held back with all other mail; no attempt counts.
+/// Held with all other mail; no attempt counts.
 const HELD_BACK: Left = Left {
     attempt: 0,
     mail: MailState::Failed,
@@ -138,9 +138,9 @@ fn each_misbehaviour_of_a_mail_server_has_its_consequence() {
 fn a_server_without_the_tls_that_is_required_is_sent_nothing() {
     run(async {
         let sink = SmtpSink::start().await;
-        let (yard, id) = one_mail(&format!("{}?tls=required", sink.url())).await;
-        let working = yard.start(registry());
-        let left = left(&yard, id).await;
+        let (test, id) = one_mail(&format!("{}?tls=required", sink.url())).await;
+        let working = test.start(registry());
+        let left = left(&test, id).await;
         working.stop().await;
         assert_eq!(left, LATER);
         assert_eq!(sink.accepted(), []);
@@ -152,16 +152,16 @@ fn a_server_that_hangs_after_the_body_is_left_after_half_a_minute_and_the_mail_i
     run(async {
         let sink = SmtpSink::start().await;
         sink.misbehave(Step::Body, Deed::Hangs);
-        let (yard, id) = one_mail(&sink.url()).await;
-        let working = yard.start(registry());
+        let (test, id) = one_mail(&sink.url()).await;
+        let working = test.start(registry());
         tokio::time::sleep(Duration::from_secs(20)).await;
-        let held = yard.job(id).await;
+        let held = test.job(id).await;
         assert!(
             held.state == JobState::Running && held.lease_until.unwrap() > now(),
             "its lease is renewed: {held:?}"
         );
-        assert_eq!(left(&yard, id).await, UNKNOWN);
-        let mail = yard.mails().await.remove(0);
+        assert_eq!(left(&test, id).await, UNKNOWN);
+        let mail = test.mails().await.remove(0);
         assert!(
             mail.answer
                 .as_deref()
@@ -170,12 +170,12 @@ fn a_server_that_hangs_after_the_body_is_left_after_half_a_minute_and_the_mail_i
         );
 
         sink.behave();
-        let tx = yard.context.job_store.begin().await.unwrap();
+        let tx = test.context.job_store.begin().await.unwrap();
         jobs::run_now(&tx, id).await.unwrap();
         tx.commit().await.unwrap();
-        yard.reaches(id, JobState::Done).await;
+        test.reaches(id, JobState::Done).await;
         working.stop().await;
-        assert_eq!(yard.mails().await[0].state, MailState::Sent);
+        assert_eq!(test.mails().await[0].state, MailState::Sent);
         assert_eq!(sink.accepted().len(), 1);
     });
 }
@@ -184,31 +184,31 @@ fn a_server_that_hangs_after_the_body_is_left_after_half_a_minute_and_the_mail_i
 async fn an_address_beyond_ascii_waits_for_no_server_that_cannot_take_it_and_is_not_blamed(db: TestDb) {
     let sink = SmtpSink::start().await;
     sink.know_ascii_alone();
-    let yard = TestWorker::with(db, &[("SMTP_URL", &sink.url())], true).await;
+    let test = TestWorker::with(db, &[("SMTP_URL", &sink.url())], true).await;
     let [beyond, domain, ascii] = ["öde@example.org", "ada@bücher.example", "bob@example.org"];
     let mut jobs = vec![];
     for address in [beyond, domain, ascii] {
-        let user = yard.sign_up("Ada Lovelace", address).await;
-        jobs.push(yard.job_of(&user).await.id);
+        let user = test.sign_up("Ada Lovelace", address).await;
+        jobs.push(test.job_of(&user).await.id);
     }
-    let working = yard.start(registry());
-    let dead = yard.reaches(jobs[0], JobState::Dead).await;
+    let working = test.start(registry());
+    let dead = test.reaches(jobs[0], JobState::Dead).await;
     for id in &jobs[1..] {
-        yard.reaches(*id, JobState::Done).await;
+        test.reaches(*id, JobState::Done).await;
     }
     working.stop().await;
     assert!(
         dead.last_error.as_deref().is_some_and(|why| why.contains("SMTPUTF8")),
         "{dead:?}"
     );
-    let mails = yard.mails().await;
+    let mails = test.mails().await;
     let mail = mails.iter().find(|mail| mail.job_id == Some(dead.id)).unwrap();
     let answer = mail.answer.as_deref().unwrap();
     assert!(
         mail.state == MailState::Failed && answer.contains("not sent") && answer.contains("SMTPUTF8"),
         "{mail:?}"
     );
-    let conn = &yard.context.db;
+    let conn = &test.context.db;
     assert!(mail_suppression::Entity::find().all(conn).await.unwrap().is_empty());
     assert!(mail_breaker::Entity::find().all(conn).await.unwrap().is_empty());
     let mut sent: Vec<_> = sink.accepted().into_iter().map(|mail| mail.to).collect();
@@ -220,20 +220,20 @@ async fn an_address_beyond_ascii_waits_for_no_server_that_cannot_take_it_and_is_
 async fn a_mail_whose_acceptance_got_lost_comes_again_under_the_same_message_id(db: TestDb) {
     let sink = SmtpSink::start().await;
     sink.misbehave(Step::Accepted, Deed::Drops);
-    let yard = TestWorker::with(db, &[("SMTP_URL", &sink.url())], true).await;
-    let user = yard.sign_up("Ada Lovelace", "ada@example.org").await;
-    let id = yard.job_of(&user).await.id;
-    let working = yard.start(registry());
-    assert_eq!(left(&yard, id).await, UNKNOWN);
+    let test = TestWorker::with(db, &[("SMTP_URL", &sink.url())], true).await;
+    let user = test.sign_up("Ada Lovelace", "ada@example.org").await;
+    let id = test.job_of(&user).await.id;
+    let working = test.start(registry());
+    assert_eq!(left(&test, id).await, UNKNOWN);
     sink.behave();
-    let tx = yard.context.job_store.begin().await.unwrap();
+    let tx = test.context.job_store.begin().await.unwrap();
     jobs::run_now(&tx, id).await.unwrap();
     tx.commit().await.unwrap();
-    yard.reaches(id, JobState::Done).await;
+    test.reaches(id, JobState::Done).await;
     working.stop().await;
     let [first, second] = <[_; 2]>::try_from(sink.accepted()).unwrap();
     assert_eq!(first, second);
-    assert_eq!(yard.mails().await[0].state, MailState::Sent);
+    assert_eq!(test.mails().await[0].state, MailState::Sent);
 }
 
 #[on_both]
@@ -302,9 +302,9 @@ impl Case {
         } else {
             sink.url() + self.settings
         };
-        let (yard, id) = one_mail(&url).await;
-        let working = yard.start(registry());
-        let left = left(&yard, id).await;
+        let (test, id) = one_mail(&url).await;
+        let working = test.start(registry());
+        let left = left(&test, id).await;
         working.stop().await;
         assert_eq!(
             left,
@@ -312,9 +312,9 @@ impl Case {
             "{:?}: {:?}: {:?}",
             self.step,
             self.deed,
-            yard.job(id).await
+            test.job(id).await
         );
-        let mail = yard.mails().await.remove(0);
+        let mail = test.mails().await.remove(0);
         if let Deed::Says(line) = self.deed {
             let answer = mail.answer.as_deref().unwrap_or_default();
             assert!(
@@ -325,28 +325,28 @@ impl Case {
     }
 }
 
-/// A house with one mail to send there.
+/// A test worker with one mail to send there.
 async fn one_mail(smtp_url: &str) -> (TestWorker, uuid::Uuid) {
-    let yard = TestWorker::with(TestDb::sqlite().await, &[("SMTP_URL", smtp_url)], true).await;
-    let user = yard.sign_up("Ada Lovelace", "ada@example.org").await;
-    let id = yard.job_of(&user).await.id;
-    (yard, id)
+    let test = TestWorker::with(TestDb::sqlite().await, &[("SMTP_URL", smtp_url)], true).await;
+    let user = test.sign_up("Ada Lovelace", "ada@example.org").await;
+    let id = test.job_of(&user).await.id;
+    (test, id)
 }
 
 /// How things stand once the first try is over.
-async fn left(yard: &TestWorker, id: uuid::Uuid) -> Left {
+async fn left(test: &TestWorker, id: uuid::Uuid) -> Left {
     let job = eventually(PATIENCE * 2, "the try is over", async || {
-        let job = yard.job(id).await;
+        let job = test.job(id).await;
         (job.state == JobState::Dead || (job.state == JobState::Ready && job.epoch > 0)).then_some(job)
     })
     .await;
     assert!(job.state == JobState::Dead || job.run_at > now(), "{job:?}");
     assert!(job.last_error.is_some(), "{job:?}");
-    let db = &yard.context.db;
+    let db = &test.context.db;
     Left {
         job: job.state,
         attempt: job.attempt,
-        mail: yard.mails().await[0].state,
+        mail: test.mails().await[0].state,
         breaker: !mail_breaker::Entity::find().all(db).await.unwrap().is_empty(),
         dead_address: !mail_suppression::Entity::find().all(db).await.unwrap().is_empty(),
     }

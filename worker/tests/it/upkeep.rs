@@ -30,11 +30,11 @@ use usher_testkit::{TestDb, eventually, on_both};
 use usher_worker::registry;
 use uuid::Uuid;
 
-use crate::yard::{PATIENCE, TestWorker};
+use crate::test_worker::{PATIENCE, TestWorker};
 
 #[on_both]
 async fn usher_brings_its_schedules_once_and_keeps_what_staff_changed(db: TestDb) {
-    let yard = TestWorker::embedded(db).await;
+    let test = TestWorker::embedded(db).await;
     const NAMES: [&str; 5] = [
         "fill_search_texts",
         "prune",
@@ -42,8 +42,8 @@ async fn usher_brings_its_schedules_once_and_keeps_what_staff_changed(db: TestDb
         "purge_expired",
         "staff_digest",
     ];
-    let schedules = async || job_schedule::Entity::find().all(&yard.context.db).await.unwrap();
-    let worker = yard.start(registry());
+    let schedules = async || job_schedule::Entity::find().all(&test.context.db).await.unwrap();
+    let worker = test.start(registry());
     eventually(PATIENCE, "they are declared", async || {
         (schedules().await.len() == NAMES.len()).then_some(())
     })
@@ -52,12 +52,12 @@ async fn usher_brings_its_schedules_once_and_keeps_what_staff_changed(db: TestDb
     let changed = Expr::value("0 0 1 1 *");
     job_schedule::Entity::update_many()
         .col_expr(job_schedule::Column::Cron, changed)
-        .exec(&yard.context.db)
+        .exec(&test.context.db)
         .await
         .unwrap();
-    let worker = yard.start(registry());
-    let user = yard.sign_up("Ada Lovelace", "ada@example.org").await;
-    yard.reaches(yard.job_of(&user).await.id, JobState::Done).await;
+    let worker = test.start(registry());
+    let user = test.sign_up("Ada Lovelace", "ada@example.org").await;
+    test.reaches(test.job_of(&user).await.id, JobState::Done).await;
     worker.stop().await;
     let schedules = schedules().await;
     let mut names: Vec<_> = schedules.iter().map(|schedule| schedule.name.as_str()).collect();
@@ -68,16 +68,16 @@ async fn usher_brings_its_schedules_once_and_keeps_what_staff_changed(db: TestDb
 
 #[on_both]
 async fn a_schedule_that_is_due_runs_once_with_two_workers(db: TestDb) {
-    let yard = TestWorker::embedded(db).await;
-    let workers = [yard.start(registry()), yard.start(registry())];
-    let done = run_by_the_clock(&yard, "prune").await;
+    let test = TestWorker::embedded(db).await;
+    let workers = [test.start(registry()), test.start(registry())];
+    let done = run_by_the_clock(&test, "prune").await;
     assert_eq!(done.attempt, 1);
     for worker in workers {
         worker.stop().await;
     }
     let jobs = job::Entity::find()
         .filter(job::Column::Kind.eq("prune"))
-        .count(&yard.context.db)
+        .count(&test.context.db)
         .await
         .unwrap();
     assert_eq!(jobs, 1);
@@ -85,36 +85,36 @@ async fn a_schedule_that_is_due_runs_once_with_two_workers(db: TestDb) {
 
 #[on_both]
 async fn an_account_goes_at_the_time_its_owner_chose_and_not_before(db: TestDb) {
-    let yard = TestWorker::embedded(db).await;
+    let test = TestWorker::embedded(db).await;
     let (due, later, kept) = (
-        yard.sign_up("Ada Lovelace", "ada@example.org").await.id,
-        yard.sign_up("Bob Later", "bob@example.org").await.id,
-        yard.sign_up("Eve Kept", "eve@example.org").await.id,
+        test.sign_up("Ada Lovelace", "ada@example.org").await.id,
+        test.sign_up("Bob Later", "bob@example.org").await.id,
+        test.sign_up("Eve Kept", "eve@example.org").await.id,
     );
-    yard.sql("DELETE FROM jobs").await;
+    test.sql("DELETE FROM jobs").await;
     for (id, at) in [(due, now() - Duration::minutes(1)), (later, now() + Duration::days(1))] {
         let update = user::Entity::update_many().col_expr(user::Column::DeleteAt, Expr::value(at));
         update
             .filter(user::Column::Id.eq(id))
-            .exec(&yard.context.db)
+            .exec(&test.context.db)
             .await
             .unwrap();
     }
-    let worker = yard.start(registry());
+    let worker = test.start(registry());
     for user_id in [due, later, kept, 99_999] {
-        let job = yard.enqueue(DeleteAccount { user_id }).await;
-        yard.reaches(job, JobState::Done).await;
+        let job = test.enqueue(DeleteAccount { user_id }).await;
+        test.reaches(job, JobState::Done).await;
     }
     worker.stop().await;
     let deleted = user::Entity::find()
         .filter(user::Column::DeletedAt.is_not_null())
-        .all(&yard.context.db)
+        .all(&test.context.db)
         .await
         .unwrap();
     assert_eq!(deleted.iter().map(|user| user.id).collect::<Vec<_>>(), [due]);
     let noted = audit_log::Entity::find()
         .filter(audit_log::Column::Action.eq("delete"))
-        .count(&yard.context.db)
+        .count(&test.context.db)
         .await
         .unwrap();
     assert_eq!(noted, 1);
@@ -122,9 +122,9 @@ async fn an_account_goes_at_the_time_its_owner_chose_and_not_before(db: TestDb) 
 
 #[on_both]
 async fn what_expired_a_week_ago_is_gone(db: TestDb) {
-    let yard = TestWorker::embedded(db).await;
-    let user = yard.sign_up("Ada Lovelace", "ada@example.org").await;
-    let conn = &yard.context.db;
+    let test = TestWorker::embedded(db).await;
+    let user = test.sign_up("Ada Lovelace", "ada@example.org").await;
+    let conn = &test.context.db;
     for age in [Duration::days(8), Duration::days(2), -Duration::days(2)] {
         mail_tokens::issue(conn, user.id, MailTokenPurpose::SetPassword, -age)
             .await
@@ -134,8 +134,8 @@ async fn what_expired_a_week_ago_is_gone(db: TestDb) {
             .await
             .unwrap();
     }
-    let worker = yard.start(registry());
-    run_by_the_clock(&yard, "purge_expired").await;
+    let worker = test.start(registry());
+    run_by_the_clock(&test, "purge_expired").await;
     worker.stop().await;
     let tokens = mail_token::Entity::find()
         .filter(mail_token::Column::ExpiresAt.lt(now()))
@@ -148,18 +148,18 @@ async fn what_expired_a_week_ago_is_gone(db: TestDb) {
 
 #[on_both]
 async fn a_lock_that_has_ended_is_taken_off_and_no_other(db: TestDb) {
-    let yard = TestWorker::embedded(db).await;
-    let conn = &yard.context.db;
+    let test = TestWorker::embedded(db).await;
+    let conn = &test.context.db;
     let mut ids = vec![];
     for (name, until) in [
         ("Past", Some(now() - Duration::minutes(1))),
         ("Future", Some(now() + Duration::days(1))),
         ("Endless", None),
     ] {
-        let user = yard
+        let user = test
             .sign_up(name, &format!("{}@example.org", name.to_lowercase()))
             .await;
-        let tx = yard.context.job_store.begin().await.unwrap();
+        let tx = test.context.job_store.begin().await.unwrap();
         let locked = StatusChange::Locked { until };
         users::change_status(&tx, user.clone(), locked, Reason::parse("Spam").ok(), &Actor::system())
             .await
@@ -167,8 +167,8 @@ async fn a_lock_that_has_ended_is_taken_off_and_no_other(db: TestDb) {
         tx.commit().await.unwrap();
         ids.push(user.id);
     }
-    let worker = yard.start(registry());
-    run_by_the_clock(&yard, "purge_expired").await;
+    let worker = test.start(registry());
+    run_by_the_clock(&test, "purge_expired").await;
     worker.stop().await;
     let users = user::Entity::find()
         .order_by_asc(user::Column::Id)
@@ -200,37 +200,37 @@ async fn a_lock_that_has_ended_is_taken_off_and_no_other(db: TestDb) {
 
 #[on_both]
 async fn an_account_that_was_deleted_a_month_ago_is_gone_with_its_mails(db: TestDb) {
-    let yard = TestWorker::embedded(db).await;
-    let worker = yard.start(registry());
+    let test = TestWorker::embedded(db).await;
+    let worker = test.start(registry());
     let [old, fresh, kept] = [
-        yard.sign_up("Old", "old@example.org").await,
-        yard.sign_up("Fresh", "fresh@example.org").await,
-        yard.sign_up("Kept", "kept@example.org").await,
+        test.sign_up("Old", "old@example.org").await,
+        test.sign_up("Fresh", "fresh@example.org").await,
+        test.sign_up("Kept", "kept@example.org").await,
     ];
     for user in [&old, &fresh, &kept] {
-        yard.reaches(yard.job_of(user).await.id, JobState::Done).await;
+        test.reaches(test.job_of(user).await.id, JobState::Done).await;
     }
     for (user, days) in [(&old, 31), (&fresh, 29)] {
         let at = Expr::value(now() - Duration::days(days));
         user::Entity::update_many()
             .col_expr(user::Column::DeletedAt, at)
             .filter(user::Column::Id.eq(user.id))
-            .exec(&yard.context.db)
+            .exec(&test.context.db)
             .await
             .unwrap();
     }
-    run_by_the_clock(&yard, "purge_deleted_users").await;
+    run_by_the_clock(&test, "purge_deleted_users").await;
     worker.stop().await;
     let users = user::Entity::find()
         .order_by_asc(user::Column::Id)
-        .all(&yard.context.db)
+        .all(&test.context.db)
         .await
         .unwrap();
     assert_eq!(
         users.iter().map(|user| user.id).collect::<Vec<_>>(),
         [fresh.id, kept.id]
     );
-    let mut mails: Vec<_> = yard
+    let mut mails: Vec<_> = test
         .mails()
         .await
         .iter()
@@ -240,7 +240,7 @@ async fn an_account_that_was_deleted_a_month_ago_is_gone_with_its_mails(db: Test
     assert_eq!(mails, [Some(fresh.id), Some(kept.id)]);
     let purged = audit_log::Entity::find()
         .filter(audit_log::Column::Action.eq("purge"))
-        .all(&yard.context.db)
+        .all(&test.context.db)
         .await
         .unwrap();
     assert_eq!(
@@ -251,44 +251,44 @@ async fn an_account_that_was_deleted_a_month_ago_is_gone_with_its_mails(db: Test
 
 #[on_both]
 async fn an_account_that_a_table_holds_is_told_of_and_the_others_go(db: TestDb) {
-    let yard = TestWorker::embedded(db).await;
+    let test = TestWorker::embedded(db).await;
     for (table, rule) in [
         ("articles", ""),
         ("drafts", "ON DELETE RESTRICT"),
         ("notes", "ON DELETE CASCADE"),
         ("likes", "ON DELETE SET NULL"),
     ] {
-        yard.sql(&format!(
+        test.sql(&format!(
             "CREATE TABLE {table} (id bigint PRIMARY KEY, author_id bigint REFERENCES users (id) {rule})"
         ))
         .await;
     }
     // Held through what would go with the account.
-    yard.sql("CREATE TABLE \"Foot notes\" (id bigint PRIMARY KEY, note_id bigint REFERENCES notes)")
+    test.sql("CREATE TABLE \"Foot notes\" (id bigint PRIMARY KEY, note_id bigint REFERENCES notes)")
         .await;
     let mut ids = vec![];
     for name in ["article", "free", "draft", "note", "footnote", "like"] {
-        ids.push(yard.sign_up(name, &format!("{name}@example.org")).await.id);
+        ids.push(test.sign_up(name, &format!("{name}@example.org")).await.id);
     }
-    yard.sql(&format!("INSERT INTO articles VALUES (1, {})", ids[0])).await;
-    yard.sql(&format!("INSERT INTO drafts VALUES (1, {})", ids[2])).await;
-    yard.sql(&format!("INSERT INTO notes VALUES (1, {}), (2, {})", ids[3], ids[4]))
+    test.sql(&format!("INSERT INTO articles VALUES (1, {})", ids[0])).await;
+    test.sql(&format!("INSERT INTO drafts VALUES (1, {})", ids[2])).await;
+    test.sql(&format!("INSERT INTO notes VALUES (1, {}), (2, {})", ids[3], ids[4]))
         .await;
-    yard.sql("INSERT INTO \"Foot notes\" VALUES (1, 2)").await;
-    yard.sql(&format!("INSERT INTO likes VALUES (1, {})", ids[5])).await;
+    test.sql("INSERT INTO \"Foot notes\" VALUES (1, 2)").await;
+    test.sql(&format!("INSERT INTO likes VALUES (1, {})", ids[5])).await;
     let long_ago = Expr::value(now() - Duration::days(31));
     user::Entity::update_many()
         .col_expr(user::Column::DeletedAt, long_ago)
-        .exec(&yard.context.db)
+        .exec(&test.context.db)
         .await
         .unwrap();
-    yard.sql("DELETE FROM jobs").await;
-    let worker = yard.start(registry());
-    let done = run_by_the_clock(&yard, "purge_deleted_users").await;
+    test.sql("DELETE FROM jobs").await;
+    let worker = test.start(registry());
+    let done = run_by_the_clock(&test, "purge_deleted_users").await;
     worker.stop().await;
     let left = user::Entity::find()
         .order_by_asc(user::Column::Id)
-        .all(&yard.context.db)
+        .all(&test.context.db)
         .await
         .unwrap();
     assert_eq!(
@@ -311,7 +311,7 @@ async fn an_account_that_a_table_holds_is_told_of_and_the_others_go(db: TestDb) 
     assert_eq!(told, expected.map(|(id, column)| (json!(id), json!(column))));
     let purged = audit_log::Entity::find()
         .filter(audit_log::Column::Action.eq("purge"))
-        .count(&yard.context.db)
+        .count(&test.context.db)
         .await
         .unwrap();
     assert_eq!(purged, 3);
@@ -319,11 +319,11 @@ async fn an_account_that_a_table_holds_is_told_of_and_the_others_go(db: TestDb) 
 
 #[on_both]
 async fn what_a_table_points_to_is_passed_over_by_the_other_purges(db: TestDb) {
-    let yard = TestWorker::embedded(db).await;
-    let conn = &yard.context.db;
-    let user = yard.sign_up("Ada Lovelace", "ada@example.org").await;
+    let test = TestWorker::embedded(db).await;
+    let conn = &test.context.db;
+    let user = test.sign_up("Ada Lovelace", "ada@example.org").await;
     let (job, session) = (
-        yard.job_of(&user).await.id,
+        test.job_of(&user).await.id,
         session_that_expired(user.id, Duration::days(8)),
     );
     let kept = session.id.clone().unwrap();
@@ -338,11 +338,11 @@ async fn what_a_table_points_to_is_passed_over_by_the_other_purges(db: TestDb) {
     } else {
         "blob"
     };
-    yard.sql(&format!(
+    test.sql(&format!(
         "CREATE TABLE reports (job_id {uuid} REFERENCES jobs (id), session_id {uuid} REFERENCES sessions (id))"
     ))
     .await;
-    yard.sql("UPDATE jobs SET state = 'done', finished_at = '2020-01-01T00:00:00+00:00'")
+    test.sql("UPDATE jobs SET state = 'done', finished_at = '2020-01-01T00:00:00+00:00'")
         .await;
     let row = Statement::from_sql_and_values(
         conn.get_database_backend(),
@@ -350,15 +350,15 @@ async fn what_a_table_points_to_is_passed_over_by_the_other_purges(db: TestDb) {
         [job.into(), kept.into()],
     );
     conn.execute_raw(row).await.unwrap();
-    let other = yard.sign_up("Bob", "bob@example.org").await;
-    yard.sql(&format!(
+    let other = test.sign_up("Bob", "bob@example.org").await;
+    test.sql(&format!(
         "UPDATE jobs SET state = 'done', finished_at = '2020-01-01T00:00:00+00:00' WHERE user_id = {}",
         other.id
     ))
     .await;
-    let worker = yard.start(registry());
-    run_by_the_clock(&yard, "prune").await;
-    run_by_the_clock(&yard, "purge_expired").await;
+    let worker = test.start(registry());
+    run_by_the_clock(&test, "prune").await;
+    run_by_the_clock(&test, "purge_expired").await;
     worker.stop().await;
     let welcomes = job::Entity::find()
         .filter(job::Column::Kind.eq("welcome_email"))
@@ -371,8 +371,8 @@ async fn what_a_table_points_to_is_passed_over_by_the_other_purges(db: TestDb) {
 }
 
 /// Lets the schedule's time come, and waits for the job that it makes.
-async fn run_by_the_clock(yard: &TestWorker, name: &str) -> job::Model {
-    let db = &yard.context.db;
+async fn run_by_the_clock(test: &TestWorker, name: &str) -> job::Model {
+    let db = &test.context.db;
     eventually(PATIENCE, "the schedule is declared", async || {
         let due = Expr::value(now() - Duration::seconds(1));
         let update = job_schedule::Entity::update_many().col_expr(job_schedule::Column::NextRunAt, due);

@@ -3,12 +3,11 @@
 use std::{collections::HashMap, net::IpAddr, sync::Arc};
 
 use chrono::{DateTime, Utc};
-use futures::FutureExt;
 use ipnet::IpNet;
 use sea_orm::{ColumnTrait, DatabaseConnection, DbErr, EntityTrait, QueryFilter};
 
 use crate::foundation::{
-    batch::Gather,
+    batcher::Batcher,
     db,
     entity::api_key::{self, Column},
     time::now,
@@ -17,12 +16,12 @@ use crate::foundation::{
 
 /// Looks up presented keys. Cheap to clone.
 #[derive(Clone, Debug)]
-pub struct KeyRing(Gather<Vec<u8>, Arc<api_key::Model>>);
+pub struct KeyRing(Batcher<Vec<u8>, Option<Arc<api_key::Model>>>);
 
 impl KeyRing {
     #[must_use]
     pub fn new(db: DatabaseConnection) -> Self {
-        Self(Gather::new(move |hashes| find(db.clone(), hashes).boxed()))
+        Self(Batcher::look_up(move |hashes| find(db.clone(), hashes)))
     }
 
     /// The key that a caller presents, if it is valid now and from this address.
@@ -33,17 +32,21 @@ impl KeyRing {
         let Some(token) = Token::parse(TokenKind::ApiKey, raw) else {
             return Ok(None);
         };
-        let key = self.0.find(token.hash()).await?;
+        let key = self.0.ask(token.hash()).await?;
         Ok(key.filter(|key| is_good(key, address, now())))
     }
 }
 
 /// By the current secret; by the one before the last rotation only if that finds none, which is rare.
-async fn find(db: DatabaseConnection, hashes: Vec<Vec<u8>>) -> Result<HashMap<Vec<u8>, Arc<api_key::Model>>, DbErr> {
-    let keys = api_key::Entity::find().filter(db::any_of(&db, Column::TokenHash, hashes.clone()));
+async fn find(db: DatabaseConnection, hashes: Arc<[Vec<u8>]>) -> Result<HashMap<Vec<u8>, Arc<api_key::Model>>, DbErr> {
+    let keys = api_key::Entity::find().filter(db::any_of(&db, Column::TokenHash, hashes.to_vec()));
     let keys = keys.all(&db).await?.into_iter();
     let mut found: HashMap<_, _> = keys.map(|key| (key.token_hash.clone(), Arc::new(key))).collect();
-    let others: Vec<_> = hashes.into_iter().filter(|hash| !found.contains_key(hash)).collect();
+    let others: Vec<_> = hashes
+        .iter()
+        .filter(|hash| !found.contains_key(*hash))
+        .cloned()
+        .collect();
     if !others.is_empty() {
         let rotated = api_key::Entity::find().filter(db::any_of(&db, Column::PreviousHash, others));
         let rotated = rotated.filter(Column::PreviousUntil.gt(now())).all(&db).await?;

@@ -1,7 +1,8 @@
 //! Users created at the same time share a transaction: one commit for all of them, and each is written with its audit
 //! row and welcome job or not at all.
 
-use futures::FutureExt;
+use std::{sync::Arc, time::Duration};
+
 use sea_orm::{DbErr, RuntimeErr};
 
 use super::{
@@ -10,7 +11,12 @@ use super::{
 };
 use crate::{
     audit::Actor,
-    foundation::{batch::Batch, db::CommitGate, entity::user, trace::Trace},
+    foundation::{
+        batcher::Batcher,
+        db::{CommitGate, cut_before_commit},
+        entity::user,
+        trace::Trace,
+    },
     jobs::{Job, JobStore, Origin, Tx, WelcomeEmail, enqueue_all},
 };
 
@@ -18,10 +24,12 @@ use crate::{
 const MOST: usize = 64;
 /// Concurrent transactions; while one waits for the disk, others are prepared.
 const AT_ONCE: usize = 4;
+/// A transaction that takes longer has lost its database.
+const LIMIT: Duration = Duration::from_secs(10);
 
 /// Inserts new users in batches. Cheap to clone.
 #[derive(Clone, Debug)]
-pub struct UserBatchInserter(Batch<PendingUser, Result<user::Model, CreateUserError>>);
+pub struct UserBatchInserter(Batcher<PendingUser, Result<user::Model, CreateUserError>, Failure>);
 
 #[derive(Clone)]
 struct PendingUser {
@@ -35,8 +43,14 @@ struct PendingUser {
 impl UserBatchInserter {
     #[must_use]
     pub fn new(job_store: JobStore) -> Self {
-        Self(Batch::new(MOST, AT_ONCE, move |pending| {
-            admit(job_store.clone(), pending).boxed()
+        // A user who fails a batch fails alone.
+        let retries = |failure: &Failure| failure.before_commit;
+        Self(Batcher::new(MOST, AT_ONCE, retries, move |pending| {
+            let admitted = admit(job_store.clone(), pending);
+            async {
+                let admitted = cut_before_commit(LIMIT, admitted).await;
+                admitted.unwrap_or_else(|_| Err(no_answer().into()))
+            }
         }))
     }
 
@@ -51,26 +65,7 @@ impl UserBatchInserter {
             trace,
             gate: CommitGate::current(),
         };
-        let none = || Err(no_answer().into());
-        self.0.add(user).await.unwrap_or_else(none)
-    }
-}
-
-async fn admit(job_store: JobStore, pending: Vec<PendingUser>) -> Vec<Result<user::Model, CreateUserError>> {
-    match admit_all(&job_store, &pending).await {
-        Ok(answers) => answers,
-        Err(Failure {
-            before_commit: true, ..
-        }) if pending.len() > 1 => {
-            // Only the one that caused the failure fails.
-            let mut answers = Vec::new();
-            for user in pending {
-                let alone = admit_all(&job_store, &[user]).await;
-                answers.push(alone.map_or_else(|failure| Err(failure.error()), |mut one| one.remove(0)));
-            }
-            answers
-        }
-        Err(failure) => pending.iter().map(|_| Err(failure.error())).collect(),
+        self.0.ask(user).await?
     }
 }
 
@@ -81,35 +76,42 @@ fn no_answer() -> DbErr {
 }
 
 /// Why none of them was written or, if the commit failed, perhaps all of them.
+#[derive(Clone)]
 struct Failure {
     error: DbErr,
     before_commit: bool,
 }
 
-impl Failure {
-    fn error(&self) -> CreateUserError {
-        self.error.clone().into()
+impl From<DbErr> for Failure {
+    fn from(error: DbErr) -> Self {
+        Self {
+            error,
+            before_commit: false,
+        }
     }
 }
 
-async fn admit_all(
-    job_store: &JobStore,
-    pending: &[PendingUser],
+impl From<Failure> for CreateUserError {
+    fn from(failure: Failure) -> Self {
+        failure.error.into()
+    }
+}
+
+async fn admit(
+    job_store: JobStore,
+    pending: Arc<[PendingUser]>,
 ) -> Result<Vec<Result<user::Model, CreateUserError>>, Failure> {
     let early = |error| Failure {
         error,
         before_commit: true,
     };
     let tx = job_store.begin().await.map_err(early)?;
-    let users = write(&tx, pending).await.map_err(early)?;
+    let users = write(&tx, &pending).await.map_err(early)?;
     let mut gates = pending.iter().filter_map(|user| user.gate.as_ref());
     if !gates.all(CommitGate::pass) {
         return Err(early(no_answer()));
     }
-    tx.commit().await.map_err(|error| Failure {
-        error,
-        before_commit: false,
-    })?;
+    tx.commit().await?;
     let answers = users.into_iter().map(|user| user.ok_or(CreateUserError::EmailTaken));
     Ok(answers.collect())
 }

@@ -2,32 +2,31 @@
 
 use std::{collections::HashMap, sync::Arc};
 
-use futures::FutureExt;
 use sea_orm::{
     ColumnTrait, ConnectionTrait, DatabaseConnection, DatabaseTransaction, DbErr, EntityTrait, QueryFilter, QuerySelect,
 };
 
-use crate::foundation::{batch::Gather, db, entity::user, rules::ExternalId};
+use crate::foundation::{batcher::Batcher, db, entity::user, rules::ExternalId};
 
 /// Looks up accounts by id. Cheap to clone.
 #[derive(Clone, Debug)]
-pub struct Directory(Gather<i64, Arc<user::Model>>);
+pub struct Directory(Batcher<i64, Option<Arc<user::Model>>>);
 
 impl Directory {
     #[must_use]
     pub fn new(db: DatabaseConnection) -> Self {
-        Self(Gather::new(move |ids| find_all(db.clone(), ids).boxed()))
+        Self(Batcher::look_up(move |ids| find_all(db.clone(), ids)))
     }
 
     /// The account's current row, unless it was deleted. Costs one query, which concurrent callers share.
     pub async fn find(&self, id: i64) -> Result<Option<Arc<user::Model>>, DbErr> {
-        self.0.find(id).await
+        self.0.ask(id).await
     }
 }
 
-async fn find_all(db: DatabaseConnection, ids: Vec<i64>) -> Result<HashMap<i64, Arc<user::Model>>, DbErr> {
+async fn find_all(db: DatabaseConnection, ids: Arc<[i64]>) -> Result<HashMap<i64, Arc<user::Model>>, DbErr> {
     let users = user::Entity::find()
-        .filter(db::any_of(&db, user::Column::Id, ids))
+        .filter(db::any_of(&db, user::Column::Id, ids.to_vec()))
         .filter(user::Column::DeletedAt.is_null());
     let users = users.all(&db).await?;
     Ok(users.into_iter().map(|user| (user.id, Arc::new(user))).collect())

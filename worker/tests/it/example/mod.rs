@@ -16,7 +16,7 @@ use usher_shared::{
 use usher_testkit::{TestDb, on_both};
 use usher_worker::Registry;
 
-use crate::yard::TestWorker;
+use crate::test_worker::TestWorker;
 use payload::DeactivateUnused;
 
 const DOCUMENT: &str = include_str!("../../../../docs/adding-a-job.md");
@@ -76,12 +76,12 @@ fn the_document_holds_the_code_that_is_compiled_here() {
 
 #[on_both]
 async fn what_the_document_plans_waits_a_month(db: TestDb) {
-    let yard = TestWorker::embedded(db).await;
-    let user = yard.sign_up("Ada Lovelace", "ada@example.org").await;
-    let tx = yard.context.job_store.begin().await.unwrap();
+    let test = TestWorker::embedded(db).await;
+    let user = test.sign_up("Ada Lovelace", "ada@example.org").await;
+    let tx = test.context.job_store.begin().await.unwrap();
     plan(&tx, &user).await.unwrap();
     tx.commit().await.unwrap();
-    let jobs = yard.jobs_of_kind("deactivate_unused").await;
+    let jobs = test.jobs_of_kind("deactivate_unused").await;
     assert!(jobs.len() == 1 && jobs[0].state == JobState::Ready, "{jobs:?}");
     assert!(jobs[0].run_at > now() + TimeDelta::days(29), "{jobs:?}");
 }

@@ -1,0 +1,155 @@
+//! `import_users`: creates and changes users from a CSV file, in batches. A dry run previews it. Users are matched by email
+//! address, so that a file can be imported twice.
+
+mod batch;
+mod table;
+
+use std::{
+    collections::HashSet,
+    time::{Duration, Instant},
+};
+
+use anyhow::anyhow;
+use futures::TryStreamExt;
+use serde_json::json;
+use usher_shared::{
+    accounts::staff::{
+        bulk,
+        imports::{CHANGE_COLUMNS, ImportUsers, PERMISSION},
+        policy::Holder,
+    },
+    foundation::csv,
+    jobs::files::{self, Direction, Writer},
+};
+
+use crate::{foundation::JobError, runtime::JobContext};
+
+use super::permissions::still_may;
+use batch::{LineAction, judge, write_batch};
+use table::{Line, Table};
+
+/// Lines per query, and per transaction.
+const BATCH: usize = 100;
+/// After this long an import goes to the end of its queue.
+const TURN: Duration = Duration::from_secs(20);
+/// Max errors in the result; the file has them all.
+const REPORTED: usize = 50;
+
+/// Safe to run twice: lines that have an outcome are left alone.
+pub(super) async fn run(job: ImportUsers, context: JobContext) -> Result<(), JobError> {
+    let holder = may_go_on(&job, &context).await?;
+    let read = files::read(context.db.clone(), job.file_id);
+    let bytes: Vec<Vec<u8>> = read.try_collect().await?;
+    if bytes.is_empty() {
+        return refuse(
+            &context,
+            "the file is empty, or was removed with its dry run: upload it again",
+        )
+        .await;
+    }
+    let bytes = bytes.concat();
+    match Table::read(&bytes, context.config.email_policy) {
+        Ok(table) if job.dry_run => look(&job, &context, &holder, &table).await,
+        Ok(table) => import(&job, &context, &table).await,
+        Err(why) => refuse(&context, &why).await,
+    }
+}
+
+async fn may_go_on(job: &ImportUsers, context: &JobContext) -> Result<Holder, JobError> {
+    still_may(context, &job.actor, &[PERMISSION]).await
+}
+
+async fn refuse(context: &JobContext, why: &str) -> Result<(), JobError> {
+    let tx = context.begin().await?;
+    context.complete_with(tx, json!({ "refused": why })).await
+}
+
+/// Reports what the import would do with each line, and changes nothing.
+async fn look(job: &ImportUsers, context: &JobContext, holder: &Holder, table: &Table) -> Result<(), JobError> {
+    let (db, job_id) = (&context.db, context.job.id);
+    files::keep_only(db, job_id, None).await?;
+    let mut faults = Writer::create(db, job_id, Direction::Out, "faults.csv", "text/csv").await?;
+    let mut changes = Writer::create(db, job_id, Direction::Out, "changes.csv", "text/csv").await?;
+    let (mut fault_records, mut change_records) = (String::new(), String::new());
+    csv::write_head(&mut fault_records, ["line", "fault"]);
+    csv::write_head(&mut change_records, CHANGE_COLUMNS);
+    let (mut new, mut changed, mut unchanged, mut faulty) = (0, 0, 0, 0);
+    let (mut seen, mut told) = (HashSet::new(), Vec::new());
+    for (index, lines) in table.lines.chunks(BATCH).enumerate() {
+        for (line, action) in judge(db, holder, lines, job.blank, &mut seen).await? {
+            match action {
+                LineAction::New(_) => new += 1,
+                LineAction::Changed(change) => {
+                    changed += 1;
+                    let line = line.to_string();
+                    for (field, before, after) in &change.fields {
+                        let record = [
+                            line.as_str(),
+                            change.email.as_str(),
+                            *field,
+                            before.as_str(),
+                            after.as_str(),
+                        ];
+                        csv::write_record(&mut change_records, record);
+                    }
+                }
+                LineAction::Unchanged => unchanged += 1,
+                LineAction::Faulty(fault) => {
+                    faulty += 1;
+                    csv::write_record(&mut fault_records, [line.to_string().as_str(), &fault]);
+                    if told.len() < REPORTED {
+                        told.push(json!({ "line": line, "fault": fault }));
+                    }
+                }
+            }
+        }
+        for (file, records) in [(&mut faults, &mut fault_records), (&mut changes, &mut change_records)] {
+            file.write(records.as_bytes()).await?;
+            records.clear();
+        }
+        context
+            .progress(percent((index + 1) * BATCH, table.lines.len()))
+            .await?;
+    }
+    faults.write(fault_records.as_bytes()).await?;
+    changes.write(change_records.as_bytes()).await?;
+    let ((file, _), (changes, _)) = (faults.finish().await?, changes.finish().await?);
+    let result = json!({
+        "rows": table.lines.len(), "new": new, "changed": changed, "unchanged": unchanged, "faulty": faulty,
+        "faults": told, "file": file, "changes": changes, "ignored": table.ignored,
+    });
+    let tx = context.begin().await?;
+    context.complete_with(tx, result).await
+}
+
+async fn import(job: &ImportUsers, context: &JobContext, table: &Table) -> Result<(), JobError> {
+    let (job_id, began) = (context.job.id, Instant::now());
+    let written = usize::try_from(bulk::tally(&context.db, job_id).await?.settled()).unwrap_or(usize::MAX);
+    let (before, rest) = table.lines.split_at(written.min(table.lines.len()));
+    let mut seen: HashSet<String> = before.iter().filter_map(Line::key).collect();
+    let mut far = before.len();
+    for lines in rest.chunks(BATCH) {
+        let holder = may_go_on(job, context).await?;
+        write_batch(job, &holder, context, lines, &mut seen).await?;
+        far += lines.len();
+        context.progress(percent(far, table.lines.len())).await?;
+        if began.elapsed() > TURN && far < table.lines.len() {
+            let reason = anyhow!("{far} of {} lines; other jobs first", table.lines.len());
+            return Err(JobError::Snooze(Duration::ZERO, reason));
+        }
+    }
+    let tally = bulk::tally(&context.db, job_id).await?;
+    tracing::info!(
+        done = tally.done,
+        skipped = tally.skipped,
+        failed = tally.failed,
+        "imported"
+    );
+    let tx = context.begin().await?;
+    context.complete_with(tx, json!(tally)).await
+}
+
+fn percent(far: usize, all: usize) -> i16 {
+    let percent = (far.min(all) * 100).checked_div(all).unwrap_or(100);
+    i16::try_from(percent).unwrap_or(100)
+}

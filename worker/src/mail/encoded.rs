@@ -1,0 +1,118 @@
+//! A mail in the format of RFC 5322. lettre encodes every header, so no name or subject can add one.
+
+use anyhow::Context;
+use lettre::{
+    Address,
+    address::{AddressError, Envelope},
+    message::{
+        Mailbox, MultiPart,
+        header::{Header, HeaderName, HeaderValue},
+    },
+};
+use url::Host;
+use usher_shared::foundation::{
+    entity::job,
+    rules::{Email, EmailPolicy},
+    trace::Trace,
+};
+
+use super::message::Mail;
+
+pub(super) struct EncodedMail {
+    /// The Message-ID, with its angle brackets.
+    pub(super) id: String,
+    pub(super) to: Address,
+    pub(super) bytes: Vec<u8>,
+}
+
+impl EncodedMail {
+    /// The same job gives the same Message-ID, so that a mail sent twice can be recognized (RFC 5322 §3.6.4).
+    /// The error says what is wrong without the address.
+    pub(super) fn new(from: &Mailbox, job: &job::Model, mail: &Mail) -> anyhow::Result<Self> {
+        let to = address_of(&mail.to.address).context("the address cannot be used in mail")?;
+        let name = mail.to.name.as_deref();
+        let name = name.map(|name| name.split(char::is_control).collect::<Vec<_>>().join(" "));
+        let id = format!("<{}@{}>", job.id, from.email.domain());
+        let trace = Trace::current().unwrap_or_else(Trace::generate);
+        // Given, because lettre would parse it from the header by its own rule.
+        let envelope =
+            Envelope::new(Some(from.email.clone()), vec![to.clone()]).context("the mail has no recipient")?;
+        let message = lettre::Message::builder()
+            .envelope(envelope)
+            .from(from.clone())
+            .to(Mailbox::new(name, to.clone()))
+            .subject(&mail.subject)
+            .message_id(Some(id.clone()))
+            .date_now()
+            .header(AutoSubmitted)
+            .header(TraceParent(trace.to_string()))
+            .multipart(MultiPart::alternative_plain_html(mail.text.clone(), mail.html.clone()))
+            .context("the mail cannot be built")?;
+        Ok(Self {
+            id,
+            to,
+            bytes: message.formatted(),
+        })
+    }
+}
+
+/// Parses by the rule that accepted the address. lettre's own rejects non-ASCII characters that are no letters, such as
+/// the marks of Hindi words (RFC 6531 §3.3 allows them); it decides about addresses that our rule doesn't accept.
+fn address_of(text: &str) -> Result<Address, AddressError> {
+    let everywhere = EmailPolicy {
+        allow_special_domains: true,
+    };
+    let known = Email::parse(text, everywhere).ok();
+    match known.as_ref().and_then(|email| email.ascii().rsplit_once('@')) {
+        Some((local, domain)) => Ok(Address::new_dangerous(local, domain)),
+        None => Ok(with_ascii_domain(&text.parse()?)),
+    }
+}
+
+pub(super) fn with_ascii_domain(address: &Address) -> Address {
+    Address::new_dangerous(address.user(), ascii(address.domain()))
+}
+
+/// The domain as every mail server understands it (RFC 5891: A-labels).
+fn ascii(domain: &str) -> String {
+    match Host::parse(domain) {
+        Ok(Host::Domain(ascii)) => ascii,
+        _ => domain.to_owned(),
+    }
+}
+
+/// `Auto-Submitted: auto-generated` (RFC 3834 §5), against out-of-office replies.
+#[derive(Clone)]
+struct AutoSubmitted;
+
+impl Header for AutoSubmitted {
+    fn name() -> HeaderName {
+        HeaderName::new_from_ascii_str("Auto-Submitted")
+    }
+
+    fn parse(_: &str) -> Result<Self, Box<dyn std::error::Error + Send + Sync>> {
+        Ok(Self)
+    }
+
+    fn display(&self) -> HeaderValue {
+        HeaderValue::new(Self::name(), "auto-generated".to_owned())
+    }
+}
+
+/// `Traceparent` (W3C Trace Context): finds the request that caused the mail in the logs of every service.
+#[derive(Clone)]
+struct TraceParent(String);
+
+impl Header for TraceParent {
+    fn name() -> HeaderName {
+        HeaderName::new_from_ascii_str("Traceparent")
+    }
+
+    fn parse(text: &str) -> Result<Self, Box<dyn std::error::Error + Send + Sync>> {
+        Ok(Self(text.to_owned()))
+    }
+
+    fn display(&self) -> HeaderValue {
+        HeaderValue::new(Self::name(), self.0.clone())
+    }
+}
