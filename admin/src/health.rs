@@ -22,7 +22,7 @@ pub(crate) async fn ready(State(state): State<AppState>) -> Response {
             tracing::warn!(%error, "not ready");
             (
                 StatusCode::SERVICE_UNAVAILABLE,
-                "not ready: the database is away or not migrated\n",
+                "not ready: the database is unreachable or not migrated\n",
             )
                 .into_response()
         }

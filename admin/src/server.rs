@@ -107,12 +107,12 @@ pub fn paths(state: &AppState) -> Vec<String> {
 
 /// Serves until cancelled, then lets what runs finish.
 pub async fn serve(app: &AppContext, listener: TcpListener, stop: CancellationToken) {
-    tracing::info!(address = %app.config.admin_addr, "the admin is open");
+    tracing::info!(address = %app.config.admin_addr, "the admin is listening");
     let state = AppState::new(app);
     // A list without its index is slow, not wrong: that is no reason to stay closed.
     match missing_indexes(&state.db, &state.site).await {
         Ok(missing) => missing.iter().for_each(|missing| tracing::warn!("{missing}")),
-        Err(error) => tracing::warn!(%error, "the indexes of the admin's lists could not be read"),
+        Err(error) => tracing::warn!(%error, "could not read the indexes of the admin's lists"),
     }
     usher_serve::serve(router(state), listener, Patience::default(), stop).await;
 }

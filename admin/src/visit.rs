@@ -136,12 +136,9 @@ async fn note_refusal(state: &AppState, visit: &Visit, sign_in: &SignIn, method:
         AdminError::Forbidden(why) => ("access_refused", why.clone()),
         AdminError::StaleForm => (
             "access_refused",
-            "the form's token is missing, old or another visitor's".to_owned(),
+            "the form's token is missing, expired or another visitor's".to_owned(),
         ),
-        AdminError::TooMany(seconds) => (
-            "attempt_refused",
-            format!("too many attempts; {seconds} seconds to wait"),
-        ),
+        AdminError::TooMany(seconds) => ("attempt_refused", format!("too many attempts; retry in {seconds} s")),
         _ => return,
     };
     let signed = sign_in.signed();
@@ -162,7 +159,7 @@ async fn note_refusal(state: &AppState, visit: &Visit, sign_in: &SignIn, method:
         ..Entry::default()
     };
     if let Err(error) = audit::record_refusal(&state.limiter, &state.db, &whose, &actor, entry).await {
-        tracing::warn!(%error, "a refusal could not be written down");
+        tracing::warn!(%error, "could not record a refusal in the audit log");
     }
 }
 

@@ -39,7 +39,7 @@ async fn imported(javascript: bool) {
         })
         .await
     };
-    let checked = until("Nothing was changed yet").await;
+    let checked = until("Nothing has been changed yet").await;
     assert!(
         checked.contains("Import 2 lines") && checked.contains("Faulty lines"),
         "{checked}"
@@ -54,7 +54,7 @@ async fn imported(javascript: bool) {
     until("Import 2 lines").await;
     browser.click("main form.narrow [name=welcome]").await;
     browser.click("main form.narrow .primary").await;
-    let done = until("The import is done").await;
+    let done = until("Import complete").await;
     assert!(done.contains("2\nWritten") && done.contains("1\nFaulty"), "{done}");
 
     assert_eq!(staff.find("users", "grace@example.org").await.len(), 1);

@@ -151,7 +151,7 @@ async fn an_old_key_is_accepted_until_what_it_sealed_is_sealed_anew(db: TestDb) 
         code == 0 && text.contains("1 sealed anew, 0 were already, 0 that no key opens"),
         "{text}"
     );
-    assert!(text.contains("9 unused"), "{text}");
+    assert!(text.contains("9 left"), "{text}");
     let (code, text) = production.command_with(&["reseal", "--json"], MEANWHILE).await;
     assert!(
         code == 0 && text.contains("\"current\": 1") && text.contains("\"resealed\": 0"),

@@ -1,7 +1,7 @@
-// Niceties only: every page works without this file.
+// Progressive enhancement only: every page works without this file.
 "use strict";
 
-// "/" goes to the search box.
+// "/" focuses the search box.
 document.addEventListener("keydown", (event) => {
   const typing = event.target.closest("input, textarea, select, [contenteditable]");
   const search = document.querySelector("[data-search]");
@@ -13,7 +13,7 @@ document.addEventListener("keydown", (event) => {
   }
 });
 
-// Ctrl-K goes to the search across everything.
+// Ctrl-K focuses the global search.
 document.addEventListener("keydown", (event) => {
   const find = document.querySelector("[data-find]");
   if (find && (event.ctrlKey || event.metaKey) && event.key.toLowerCase() === "k") {
@@ -31,7 +31,7 @@ document.addEventListener("keydown", (event) => {
   dialog.showModal();
 });
 
-// A field that holds an object's id suggests objects by their names.
+// Fields that hold an object's id suggest objects by name.
 document.querySelectorAll("[data-suggest]").forEach((input, number) => {
   const list = document.createElement("datalist");
   list.id = `suggestions-${number}`;
@@ -55,7 +55,7 @@ document.querySelectorAll("[data-suggest]").forEach((input, number) => {
   });
 });
 
-// A box above the column ticks the whole page, and the number of ticked rows is said.
+// A checkbox in the column's header selects the whole page, and the number of selected rows is shown.
 const actions = document.querySelector("[data-actions]");
 const boxes = [...document.querySelectorAll('input[form="actions"]')];
 const head = document.querySelector("thead .tick");
@@ -65,7 +65,7 @@ if (actions && boxes.length && head) {
   const words = document.createElement("span");
   all.type = "checkbox";
   words.className = "unseen";
-  words.textContent = "Tick all on this page";
+  words.textContent = "Select all on this page";
   label.append(all, words);
   head.replaceChildren(label);
   const said = actions.querySelector("[data-ticked]");
@@ -73,7 +73,7 @@ if (actions && boxes.length && head) {
     const ticked = boxes.filter((box) => box.checked).length;
     all.checked = ticked === boxes.length;
     all.indeterminate = ticked > 0 && ticked < boxes.length;
-    said.textContent = ticked ? `${ticked} ticked` : "";
+    said.textContent = ticked ? `${ticked} selected` : "";
   };
   all.addEventListener("change", () => {
     boxes.forEach((box) => (box.checked = all.checked));
@@ -83,7 +83,7 @@ if (actions && boxes.length && head) {
   update();
 }
 
-// What changes by itself is fetched again while somebody looks, and nothing is being typed or pointed at.
+// Live pages are fetched again while the tab is visible and nothing in them has focus.
 const live = document.querySelector("[data-live]");
 if (live) {
   setInterval(async () => {
@@ -96,7 +96,7 @@ if (live) {
   }, Number(live.dataset.live) * 1000);
 }
 
-// A menu closes by Escape and by a click elsewhere.
+// Escape and a click outside close a menu.
 document.addEventListener("keydown", (event) => {
   if (event.key === "Escape") document.querySelectorAll("details.menu[open]").forEach((menu) => (menu.open = false));
 });
@@ -106,7 +106,7 @@ document.addEventListener("click", (event) => {
   });
 });
 
-// Leaving a form with unsaved changes asks first.
+// Leaving a form with unsaved changes asks for confirmation.
 const form = document.querySelector("[data-form]");
 if (form) {
   let changed = false;

@@ -97,43 +97,42 @@ impl AdminError {
     /// What happened, and what to do.
     pub fn words(&self) -> (&'static str, String) {
         match self {
-            Self::SignIn(_) => ("Sign in", "Sign in to see this page.".to_owned()),
-            Self::Reauthenticate(_) => ("Confirm it is you", "Show your password again first.".to_owned()),
+            Self::SignIn(_) => ("Sign in", "Sign in to view this page.".to_owned()),
+            Self::Reauthenticate(_) => ("Confirm it's you", "Confirm your password to continue.".to_owned()),
             Self::NotFound => (
-                "Nothing is here",
-                "The page or the object does not exist, or no longer does. Go back, or look for it in its list.".to_owned(),
+                "Page not found",
+                "This page doesn't exist, or what it showed was deleted. Go back, or look for it in its list.".to_owned(),
             ),
-            Self::Forbidden(why) => ("Not allowed", why.clone()),
+            Self::Forbidden(why) => ("Access denied", why.clone()),
             Self::StaleForm | Self::SignedInSince(_) => (
-                "The form has expired",
-                "This form was opened before you signed in or out, or was not sent by this site. Nothing was saved. \
-                 Go back, load the page again and send the form once more."
+                "This form has expired",
+                "You signed in or out after opening this form, or it wasn't sent from this site. Nothing was saved. \
+                 Go back, reload the page and submit the form again."
                     .to_owned(),
             ),
             Self::Again(_) | Self::AlreadySent => (
-                "This form was sent already",
-                "What it asked for was done the first time, and nothing was done now. To do it again, or something else, \
-                 load its page again and send that form."
+                "Form already submitted",
+                "Your first submission went through, so nothing was done this time. To submit it again, reload its page \
+                 and use the form there."
                     .to_owned(),
             ),
-            Self::BadRequest(what) => ("This cannot be done", what.clone()),
+            Self::BadRequest(what) => ("This can't be done", what.clone()),
             Self::UnsupportedBody => (
-                "This cannot be done",
-                "The form was not sent as a browser sends it. Send its fields as they are, without Content-Encoding.".to_owned(),
+                "This can't be done",
+                "The form wasn't sent the way a browser sends it. Send its fields as form data, without Content-Encoding.".to_owned(),
             ),
-            Self::MethodNotAllowed => ("This cannot be done", "This address takes no such request.".to_owned()),
-            Self::TooMany(seconds) => {
-                ("Too many attempts", format!("Wait {seconds} seconds, then try again."))
-            }
+            Self::MethodNotAllowed => ("This can't be done", "This address doesn't accept this kind of request.".to_owned()),
+            Self::TooMany(seconds) => ("Too many attempts", wait(*seconds)),
             Self::Unavailable(_) => (
-                "The database does not answer",
-                "Wait a few seconds and load the page again. If you were saving something, look whether it was saved \
-                 before you send it once more."
+                "The database isn't responding",
+                "Wait a few seconds and reload the page. If you were saving something, check whether it was saved before \
+                 you submit it again."
                     .to_owned(),
             ),
             Self::Internal(_) => (
                 "Something went wrong",
-                "The fault is ours and has been logged. Try again; if it stays, tell your operator the request id below."
+                "This is a problem on our side, and it has been logged. Try again. If it keeps happening, give your \
+                 administrator the request ID below."
                     .to_owned(),
             ),
         }
@@ -147,6 +146,11 @@ pub fn allowed(decision: Decision) -> Result<(), AdminError> {
     } else {
         Err(AdminError::too_many(decision))
     }
+}
+
+fn wait(seconds: u64) -> String {
+    let unit = if seconds == 1 { "second" } else { "seconds" };
+    format!("Wait {seconds} {unit}, then try again.")
 }
 
 impl From<DbErr> for AdminError {

@@ -209,7 +209,7 @@ async fn a_declared_model_has_every_page(db: TestDb) {
     );
     let (status, page) = site.post(&here, &[&fields[..], &[("version", "1")]].concat()).await;
     assert!(
-        status == StatusCode::CONFLICT && page.contains("Somebody saved this meanwhile"),
+        status == StatusCode::CONFLICT && page.contains("Someone else changed this"),
         "{status}"
     );
     let wrong = [

@@ -36,15 +36,17 @@ impl AdminModel for ApiKeys {
         .few()
         .section("People")
         .icon("keys")
-        .about("Keys of other services. A key is shown once, when it is made; only its SHA-256 is kept.")
+        .about(
+            "Credentials for other services. A key is shown once, when it's created; only its SHA-256 hash is stored.",
+        )
         .editable()
         .sensitive();
 
     const ACTIONS: &'static [Action] = &[
         Action::new("rotate", "Rotate", |acting, row| Box::pin(rotate(acting, row)))
             .about(
-                "The key gets a new secret, shown once. The old one works for a day longer, so that services can change \
-                 over without a gap.",
+                "The key gets a new secret, shown once. The old one keeps working for a day, so services can switch over \
+                 without downtime.",
             )
             .asks(&[Ask::Some {
                 name: AT_ONCE,
@@ -52,18 +54,18 @@ impl AdminModel for ApiKeys {
                 offered: |_, _, _| Box::pin(async { Ok(vec![at_once()]) }),
             }])
             .fresh()
-            .fits(|row| row.get("revoked_at").is_none(), "it is revoked"),
+            .fits(|row| row.get("revoked_at").is_none(), "already revoked"),
         Action::new("revoke", "Revoke", |acting, row| Box::pin(revoke(acting, row)))
             .done("revoked")
-            .about("Requests with this key are refused from now on. It cannot be undone: make a new key instead.")
+            .about("Requests with this key are rejected immediately. This can't be undone; create a new key instead.")
             .asks(&[Ask::Reason { required: false }])
-            .fits(|row| row.get("revoked_at").is_none(), "it is revoked already"),
+            .fits(|row| row.get("revoked_at").is_none(), "already revoked"),
     ];
 
     const TICKS: Option<&'static Ticks> = Some(&Ticks {
         name: "scope",
         title: "Scopes",
-        help: "What the key may do. You can give what you may do yourself.",
+        help: "What the key can do. You can only grant what you can do yourself.",
         columns: &[],
         offered: |_| vec![scopes()],
         may: |staff, scope| staff.holder().lacks(Scope::parse(scope)).is_none(),
@@ -75,7 +77,7 @@ impl AdminModel for ApiKeys {
     /// A key is as strong as whoever may change or rotate it; a revoked one stays as it is.
     fn locked_for(row: &Row, staff: &Staff, act: &str) -> Option<String> {
         if act == "change" && row.get("revoked_at").is_some() {
-            return Some("This key is revoked. Make a new one instead.".to_owned());
+            return Some("This key is revoked. Create a new one instead.".to_owned());
         }
         if act == "revoke" {
             return None;
@@ -85,7 +87,7 @@ impl AdminModel for ApiKeys {
             .holder()
             .lacks(scopes.iter().filter_map(|word| Scope::parse(word)))?;
         Some(format!(
-            "This key has the scope {scope}, which takes the permission {permission}. You don't hold it, so you can only \
+            "This key has the scope {scope}, which needs the permission {permission}. You don't have it, so you can only \
              revoke the key.",
             scope = scope.as_str()
         ))
@@ -101,7 +103,7 @@ impl AdminModel for ApiKeys {
             Id => Field::id(C.id).readonly(),
             Name => Field::text(C.name).link().form().search(Search::Words),
             Hint => Field::text(C.hint)
-                .label("Begins with")
+                .label("Starts with")
                 .list()
                 .readonly()
                 .search(Search::Prefix {
@@ -110,33 +112,33 @@ impl AdminModel for ApiKeys {
                 }),
             TokenHash => Field::secret(TokenHash),
             Scopes => Field::text(C.scopes).list().readonly(),
-            AllowedCidrs => Field::text(C.allowed_cidrs).label("Allowed from").form().help(
-                "Networks such as 10.0.0.0/8 or single addresses, with a space between; empty allows every address",
+            AllowedCidrs => Field::text(C.allowed_cidrs).label("Allowed IP addresses").form().help(
+                "Networks such as 10.0.0.0/8 or single addresses, separated by spaces. Leave empty to allow any address",
             ),
             RequestsPerMinute => Field::int(C.requests_per_minute)
                 .form()
-                .help("Empty: the limit of the house"),
+                .help("Leave empty for the default"),
             CreatedBy => Field::foreign_key::<Users>(C.created_by).list().filter().readonly(),
             Version => Field::row_version(C.version),
             CreatedAt => Field::time(C.created_at).list().sort_by(Id).readonly(),
-            ExpiresAt => Field::time(C.expires_at).list().form().help("UTC; empty never"),
+            ExpiresAt => Field::time(C.expires_at).list().form().help("UTC. Leave empty for no expiry"),
             LastUsedAt => Field::time(C.last_used_at).list().readonly(),
             RevokedAt => Field::time(C.revoked_at).list().filter().readonly(),
             PreviousHash => Field::secret(PreviousHash),
-            PreviousUntil => Field::time(C.previous_until).label("Old key good until").readonly(),
+            PreviousUntil => Field::time(C.previous_until).label("Previous key valid until").readonly(),
         }
     }
 
     fn banner(row: &Row) -> Option<String> {
         if let Some(at) = row.time("revoked_at") {
             return Some(format!(
-                "Revoked on {} UTC: requests with this key are refused.",
+                "Revoked on {} UTC. Requests with this key are rejected.",
                 short_time(at)
             ));
         }
         let end = row.time("expires_at").filter(|end| *end <= now())?;
         Some(format!(
-            "Expired on {} UTC: requests with this key are refused.",
+            "Expired on {} UTC. Requests with this key are rejected.",
             short_time(end)
         ))
     }
@@ -171,7 +173,7 @@ fn words(row: &Row) -> BTreeSet<String> {
 fn at_once() -> TickOption {
     TickOption {
         value: AT_ONCE.to_owned(),
-        label: "It has leaked: refuse it at once".to_owned(),
+        label: "It has leaked: reject it immediately".to_owned(),
         ..TickOption::default()
     }
 }
@@ -243,7 +245,7 @@ async fn create(saving: &Saving<'_>, draft: &mut Draft) -> Result<Option<String>
     let issued = api_keys::issue(saving.tx, new, Some(saving.staff.id()), saving.actor).await;
     let (key, token) = written(issued)?;
     saving.notice(format!(
-        "The key was made. Copy it now, it is not shown again: {}",
+        "API key created. Copy it now, it won't be shown again: {}",
         token.as_str()
     ));
     Ok(Some(key.id.to_string()))
@@ -291,7 +293,7 @@ async fn rotate(acting: &Acting<'_>, row: &Row) -> Result<Ran, DbErr> {
     let grace = TimeDelta::seconds(grace.into());
     let (_, token) = written(api_keys::rotate(saving.tx, before, grace, saving.actor).await)?;
     saving.notice(format!(
-        "The key has a new secret. Copy it now, it is not shown again: {}",
+        "API key rotated. Copy the new key now, it won't be shown again: {}",
         token.as_str()
     ));
     Ok(Ran::Recorded)
@@ -318,10 +320,10 @@ async fn held(
 ) -> Result<Result<api_key::Model, String>, DbErr> {
     let id = row.text("id").and_then(|id| id.parse().ok()).unwrap_or_default();
     let Some(key) = api_keys::find_for_change(saving.tx, id).await? else {
-        return Ok(Err("it is gone".to_owned()));
+        return Ok(Err("it no longer exists".to_owned()));
     };
     if key.revoked_at.is_some() {
-        return Ok(Err("it is revoked already".to_owned()));
+        return Ok(Err("already revoked".to_owned()));
     }
     let refusal = key_refusal(saving.staff.holder(), act, Some(&key), given);
     Ok(match refusal {

@@ -11,11 +11,12 @@ use usher_admin_engine::{AdminModel, Field, Meta, Ordering, Tone};
 impl AdminModel for AuditLog {
     type Entity = Entity;
 
-    const META: Meta = Meta::new("audit", "audit entry", "audit log")
+    const META: Meta = Meta::new("audit", "entry", "entries")
+        .heading("Audit log")
         .object_type_of(ObjectType::AuditEntry)
         .section("Record")
         .icon("audit")
-        .about("Who did what to what, from where. Rows are only ever added.");
+        .about("Who did what to what, from where. Append-only.");
 
     fn ordering() -> Ordering<Entity> {
         Ordering::descending(Column::At)
@@ -46,7 +47,7 @@ impl AdminModel for AuditLog {
                 .list()
                 .scanned_filter()
                 .readonly(),
-            ObjectLabel => Field::text(C.object_label).label("Object's name").list().readonly(),
+            ObjectLabel => Field::text(C.object_label).label("Object name").list().readonly(),
             Changes => Field::json(C.changes).readonly(),
             Reason => Field::text(C.reason).list().readonly(),
             Address => Field::text(C.address).label("IP address").list().readonly(),

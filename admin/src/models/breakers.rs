@@ -1,4 +1,4 @@
-//! Mail servers that refuse us: while one is listed, mail waits.
+//! Mail servers that reject our mail. While one is listed, its mail is held.
 
 use super::registered::Breakers;
 use usher_shared::{
@@ -11,12 +11,13 @@ use usher_admin_engine::{AdminModel, Deletion, Field, Meta, Ordering};
 impl AdminModel for Breakers {
     type Entity = Entity;
 
-    const META: Meta = Meta::new("breakers", "refusing mail server", "refusing mail servers")
+    const META: Meta = Meta::new("breakers", "mail server on hold", "mail servers on hold")
         .object_type_of(ObjectType::MailBreaker)
         .few()
         .section("Mail")
         .icon("workers")
-        .about("Mail waits while its server refuses us. Delete one to let it be tried at once.")
+        .about("Mail is held while a server rejects it. Delete an entry to retry now.")
+        .empty("All mail servers are accepting mail")
         .deletable();
 
     const DELETION: Option<&'static Deletion> = Some(&Deletion::rows(&[]));
@@ -29,9 +30,9 @@ impl AdminModel for Breakers {
         match column {
             Column::Server => Field::id(C.server).link(),
             Column::Reason => Field::long_text(C.reason).list().readonly(),
-            Column::Refusals => Field::int(C.refusals).list().readonly(),
+            Column::Refusals => Field::int(C.refusals).label("Rejections").list().readonly(),
             Column::OpenedAt => Field::time(C.opened_at).label("Since").list().readonly(),
-            Column::ProbeAt => Field::time(C.probe_at).label("Next try").list().readonly(),
+            Column::ProbeAt => Field::time(C.probe_at).label("Next attempt").list().readonly(),
         }
     }
 }

@@ -35,23 +35,23 @@ impl AdminModel for Jobs {
     const META: Meta = Meta::new("jobs", "job", "jobs")
         .section("Work")
         .icon("jobs")
-        .about("Work in the background. A job is a row of the ledger, committed with the change that caused it.")
+        .about("Background work. A job is stored in the same transaction as the change that caused it.")
         .link("Overview", "/admin/jobs/overview", "view")
         .deletable();
 
     const ACTIONS: &'static [Action] = &[
-        Action::new("retry", "Run again", |acting, row| Box::pin(retry(acting, row)))
-            .done("will run again")
+        Action::new("retry", "Retry", |acting, row| Box::pin(retry(acting, row)))
+            .done("queued for retry")
             .bulk(|acting, select| Box::pin(bulk_job::enqueue(acting, BulkAction::ReplayJobs, select)))
-            .fits(is_finished, "only finished jobs can run again"),
+            .fits(is_finished, "only finished jobs can be retried"),
         Action::new("run_now", "Run now", |acting, row| Box::pin(run_now(acting, row)))
             .done("will run now")
             .bulk(|acting, select| Box::pin(bulk_job::enqueue(acting, BulkAction::RunJobsNow, select)))
-            .fits(|row| is_in(row, &["ready"]), "only waiting jobs can be hurried"),
+            .fits(|row| is_in(row, &["ready"]), "only waiting jobs can be run now"),
         Action::new("cancel", "Cancel", |acting, row| Box::pin(cancel(acting, row)))
             .done("cancelled")
             .bulk(|acting, select| Box::pin(bulk_job::enqueue(acting, BulkAction::CancelJobs, select)))
-            .about("A waiting job ends. The worker of a running one is asked to stop.")
+            .about("Waiting jobs are cancelled immediately. The workers of running jobs are asked to stop.")
             .asks(&[Ask::Reason { required: false }])
             .fits(
                 |row| is_in(row, &["ready", "running"]),
@@ -60,7 +60,7 @@ impl AdminModel for Jobs {
     ];
 
     const DELETION: Option<&'static Deletion> = Some(&Deletion {
-        about: "The job and the story of its attempts are deleted for good. What it did stays done.",
+        about: "This permanently deletes the job and its attempts. What the job did isn't undone.",
         related: &[
             Related {
                 singular: "failed attempt",
@@ -72,8 +72,8 @@ impl AdminModel for Jobs {
                 fate: Fate::Goes,
             },
             Related {
-                singular: "mail",
-                plural: "mails",
+                singular: "email",
+                plural: "emails",
                 table: "mails",
                 column: "job_id",
                 named_by: "subject",
@@ -106,20 +106,20 @@ impl AdminModel for Jobs {
                 .filter()
                 .readonly()
                 .implies("ready", READY),
-            Priority => Field::int(C.priority).help("1 is first, 9 is last").readonly(),
+            Priority => Field::int(C.priority).help("1 runs first, 9 runs last").readonly(),
             RunAt => Field::time(C.run_at)
-                .label("Not before")
+                .label("Scheduled for")
                 .fieldset("Timeline")
                 .readonly(),
             NextDispatchAt => Field::time(C.next_dispatch_at)
-                .label("Next announcement")
+                .label("Next dispatch")
                 .fieldset("Timeline")
                 .readonly(),
             Epoch => Field::internal(Epoch),
             Attempt => Field::int(C.attempt).list().readonly(),
-            MaxAttempts => Field::int(C.max_attempts).label("Attempts at most").readonly(),
+            MaxAttempts => Field::int(C.max_attempts).label("Max attempts").readonly(),
             Crashes => Field::int(C.crashes).readonly(),
-            TimeoutSeconds => Field::int(C.timeout_seconds).label("Time limit (s)").readonly(),
+            TimeoutSeconds => Field::int(C.timeout_seconds).label("Timeout (s)").readonly(),
             ExpiresAt => Field::time(C.expires_at).fieldset("Timeline").readonly(),
             LeaseUntil => Field::time(C.lease_until)
                 .label("Leased until")
@@ -129,10 +129,10 @@ impl AdminModel for Jobs {
             Worker => Field::text(C.worker).readonly(),
             CancelRequested => Field::bool(C.cancel_requested).readonly(),
             UniqueKey => Field::text(C.unique_key).readonly(),
-            ParentId => Field::foreign_key::<Jobs>(C.parent_id).label("Part of").readonly(),
-            Waits => Field::bool(C.waits).label("Waits for its parts").readonly(),
+            ParentId => Field::foreign_key::<Jobs>(C.parent_id).label("Parent job").readonly(),
+            Waits => Field::bool(C.waits).label("Waiting for subjobs").readonly(),
             UserId => Field::foreign_key::<Users>(C.user_id).list().filter().readonly(),
-            Actor => Field::text(C.actor).label("Caused by").readonly(),
+            Actor => Field::text(C.actor).label("Triggered by").readonly(),
             TraceContext => Field::text(C.trace_context).label("Trace").readonly(),
             Progress => Field::int(C.progress).label("Progress (%)").readonly(),
             Result => Field::json(C.result).fieldset("Payload").readonly(),
@@ -153,7 +153,7 @@ impl AdminModel for Jobs {
             .time("lease_until")
             .filter(|until| is_in(row, &["running"]) && *until < now())?;
         Some(format!(
-            "Its worker has not reported since {} UTC. Another worker takes the job over.",
+            "The worker hasn't reported since {} UTC. Another worker will take over.",
             short_time(lease)
         ))
     }
@@ -200,7 +200,7 @@ async fn retry(acting: &Acting<'_>, row: &Row) -> Result<Ran, DbErr> {
     };
     if jobs::is_paused(&**acting.saving.tx, &job.queue).await? {
         acting.saving.remark(format!(
-            "the queue {} is paused, so its jobs wait until it is resumed",
+            "the queue {} is paused, so its jobs wait until you resume it",
             job.queue
         ));
     }
@@ -261,14 +261,14 @@ async fn panels(app: &AppContext, row: &Row, staff: &Staff) -> Result<Vec<Panel>
     let mut attempts = Panel {
         title: "Failed attempts".to_owned(),
         columns: headings(["Attempt", "Outcome", "When", "Error", "Worker"]),
-        empty: "None.",
+        empty: "No failed attempts.",
         wide: true,
         ..Panel::default()
     };
     let mut mail = Panel {
-        title: "Mail".to_owned(),
+        title: "Emails".to_owned(),
         columns: headings(["Subject", "State", "When"]),
-        empty: "This job has sent no mail.",
+        empty: "This job hasn't sent any email.",
         ..Panel::default()
     };
     for found in app.db.query_all_raw(statement).await? {
@@ -315,7 +315,7 @@ async fn progress(app: &AppContext, row: &Row, id: Uuid) -> Result<Option<Panel>
     let all = grouped(i64::try_from(tally.settled() + tally.left).unwrap_or(i64::MAX));
     Ok(Some(Panel {
         title: "Progress".to_owned(),
-        columns: headings(["Rows", "Done", "Left as they were", "Failed"]),
+        columns: headings(["Rows", "Done", "Skipped", "Failed"]),
         rows: vec![vec![
             Cell::text(format!("{} of {all}", count(tally.settled()).text)),
             count(tally.done),

@@ -1,10 +1,11 @@
-//! Mails in the admin: what was sent to whom, and what the mail server said. A body is shown only where mail is
-//! kept in the database, and without what its links carry: who has those is as good as the mail's reader. Superusers
-//! open them on a page of their own.
+//! Emails: what was sent to whom, and how the mail server responded. Content is shown only where email is kept in the
+//! database instead of sent, and without the tokens in its links, which would let the viewer act as the recipient.
+//! Superusers see them on a separate page.
 
 use super::registered::{Jobs, Mails, Users};
 use usher_shared::{
     AppContext,
+    audit::ObjectType,
     foundation::{
         entity::mail::{COLUMN as C, Column, Entity, MailState},
         redact,
@@ -16,10 +17,11 @@ use usher_admin_engine::{AdminModel, Answer, Field, Meta, Ordering, Panel, Row, 
 impl AdminModel for Mails {
     type Entity = Entity;
 
-    const META: Meta = Meta::new("mails", "mail", "mails")
+    const META: Meta = Meta::new("mails", "email", "emails")
+        .object_type_of(ObjectType::Mail)
         .section("Mail")
         .icon("mails")
-        .about("Every mail, written down before it is sent.");
+        .about("Every email sent or attempted.");
 
     fn ordering() -> Ordering<Entity> {
         Ordering::descending(Column::CreatedAt)
@@ -44,7 +46,7 @@ impl AdminModel for Mails {
             Subject => Field::text(C.subject).link().readonly(),
             State => Field::choice(C.state, tone).list().filter().readonly(),
             MessageId => Field::text(C.message_id).label("Message-ID").readonly(),
-            Answer => Field::text(C.answer).label("Server's answer").readonly(),
+            Answer => Field::text(C.answer).label("Server response").readonly(),
             TextBody => Field::internal(TextBody),
             HtmlBody => Field::internal(HtmlBody),
             CreatedAt => Field::time(C.created_at).list().sort_by(Id).filter().readonly(),
@@ -54,13 +56,13 @@ impl AdminModel for Mails {
 
     fn panels<'a>(app: &'a AppContext, row: &'a Row, staff: &'a Staff) -> Answer<'a, Vec<Panel>> {
         let body = Panel {
-            title: "Body".to_owned(),
+            title: "Content".to_owned(),
             wide: true,
             ..Panel::default()
         };
         let panel = if app.config.smtp_url.is_some() {
             Panel {
-                empty: "Mail goes out by SMTP here, so its body is not kept.",
+                empty: "Emails are sent over SMTP here, so their content isn't stored.",
                 ..body
             }
         } else {
@@ -69,11 +71,11 @@ impl AdminModel for Mails {
             let has_links = text.as_ref().is_some_and(|text| redact::links(text) != *text);
             let whole = row.text("id").filter(|_| has_links && staff.is_superuser());
             Panel {
-                empty: "No body was kept.",
-                frame: html.map(|id| (format!("/admin/mails/{id}/body"), "The mail as HTML")),
+                empty: "No content was stored.",
+                frame: html.map(|id| (format!("/admin/mails/{id}/body"), "HTML version")),
                 text: text.as_deref().map(redact::links),
                 pages: whole
-                    .map(|id| ("Show its links", format!("/admin/mails/{id}/links")))
+                    .map(|id| ("Show links", format!("/admin/mails/{id}/links")))
                     .into_iter()
                     .collect(),
                 ..body

@@ -20,16 +20,17 @@ impl AdminModel for Queues {
         .few()
         .section("Work")
         .icon("workers")
-        .about("Pauses and limits of queues, over all workers. A queue that isn't listed has none.")
+        .about("Pauses and limits. Queues that aren't listed have none.")
+        .empty("No queue has been paused or limited")
         .editable();
 
     const ACTIONS: &'static [Action] = &[
         Action::new("pause", "Pause", |acting, row| Box::pin(pause(acting, row, true)))
             .done("paused")
-            .fits(|row| row.get("paused_at").is_none(), "it is paused already"),
+            .fits(|row| row.get("paused_at").is_none(), "already paused"),
         Action::new("resume", "Resume", |acting, row| Box::pin(pause(acting, row, false)))
             .done("resumed")
-            .fits(|row| row.get("paused_at").is_some(), "it is not paused"),
+            .fits(|row| row.get("paused_at").is_some(), "not paused"),
     ];
 
     fn ordering() -> Ordering<Entity> {
@@ -43,19 +44,19 @@ impl AdminModel for Queues {
                 .label("Queue")
                 .link()
                 .chosen()
-                .help("As jobs name it, such as mail; it need not have any yet"),
+                .help("The name that jobs use, such as mail. The queue doesn't need to have jobs yet"),
             PausedAt => Field::time(C.paused_at).list().readonly().not_new(),
             PausedBy => Field::text(C.paused_by).list().readonly().not_new(),
             MaxRunning => Field::int(C.max_running)
                 .label("Concurrency limit")
                 .list()
                 .form()
-                .help("Jobs that run at once, over all workers. Leave empty for no limit"),
+                .help("Jobs that run at once, across all workers. Leave empty for no limit"),
             StartsPerMinute => Field::int(C.starts_per_minute)
                 .label("Rate limit")
                 .list()
                 .form()
-                .help("Jobs that start in a minute, over all workers. Leave empty for no limit"),
+                .help("Jobs started per minute, across all workers. Leave empty for no limit"),
             StartedThrough => Field::internal(StartedThrough),
             Version => Field::row_version(C.version),
         }
@@ -65,7 +66,7 @@ impl AdminModel for Queues {
         if before.is_none() && !jobs::is_queue_name(draft.typed(Column::Name)) {
             draft.refuse(
                 Column::Name,
-                "Use letters, digits and _ - . for the name of a queue, 100 at most",
+                "Use letters, digits, _, - and . in the name, 100 characters at most",
             );
         }
         for column in [Column::MaxRunning, Column::StartsPerMinute] {
@@ -74,7 +75,7 @@ impl AdminModel for Queues {
             {
                 draft.refuse(
                     column,
-                    "Enter a number from 1 to 1,000,000, or nothing for no limit. To stop a queue, pause it",
+                    "Enter a number from 1 to 1,000,000, or leave this empty for no limit. To stop a queue, pause it",
                 );
             }
         }
@@ -85,7 +86,7 @@ impl AdminModel for Queues {
     }
 
     fn taken(violated: &str) -> Option<(Column, &'static str)> {
-        let words = "This queue is listed already; open it to change its limits";
+        let words = "This queue is already listed. Open it to change its limits";
         violated.contains("job_queues").then_some((Column::Name, words))
     }
 }

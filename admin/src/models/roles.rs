@@ -32,7 +32,7 @@ impl AdminModel for Roles {
         .few()
         .section("People")
         .icon("roles")
-        .about("What members of staff may do. Who has a role is set on the page of the user.")
+        .about("What staff can do. Assign roles on a user's page.")
         .editable()
         .deletable()
         .sensitive();
@@ -50,7 +50,7 @@ impl AdminModel for Roles {
     const TICKS: Option<&'static Ticks> = Some(&Ticks {
         name: "permission",
         title: "Permissions",
-        help: "You can give what you hold yourself.",
+        help: "You can only grant permissions you have.",
         columns: &PERMISSION_COLUMNS,
         offered: |permissions| permissions,
         may: |staff, permission| staff.may(permission),
@@ -72,7 +72,7 @@ impl AdminModel for Roles {
                 .list()
                 .form()
                 .optional()
-                .help("What it is for"),
+                .help("What this role is for"),
             Version => Field::row_version(C.version),
             CreatedAt => Field::time(C.created_at).list().readonly().not_new(),
             UpdatedAt => Field::touched(C.updated_at).not_new(),
@@ -84,7 +84,7 @@ impl AdminModel for Roles {
             draft.set(Column::Name, name.as_str());
         }
         if draft.typed(Column::Description).chars().count() > 500 {
-            draft.refuse(Column::Description, "The description must have at most 500 characters");
+            draft.refuse(Column::Description, "Use at most 500 characters");
         }
     }
 
@@ -95,7 +95,7 @@ impl AdminModel for Roles {
     fn taken(violated: &str) -> Option<(Column, &'static str)> {
         violated
             .contains("name")
-            .then_some((Column::Name, "There is a role of this name already"))
+            .then_some((Column::Name, "A role with this name already exists"))
     }
 
     fn panels<'a>(app: &'a AppContext, row: &'a Row, staff: &'a Staff) -> Answer<'a, Vec<Panel>> {
@@ -118,7 +118,7 @@ async fn create(saving: &Saving<'_>, draft: &mut Draft) -> Result<Option<String>
 async fn change(saving: &Saving<'_>, row: &Row, draft: &mut Draft) -> Result<Changed, DbErr> {
     let before = Entity::find_by_id(id_of(row)).one(&**saving.tx).await?;
     let Some(before) = before else {
-        draft.refuse(Column::Name, "This role is gone");
+        draft.refuse(Column::Name, "This role no longer exists");
         return Ok(Changed::Refused);
     };
     let permissions = match &saving.ticked {
@@ -157,7 +157,7 @@ async fn panels(app: &AppContext, row: &Row, staff: &Staff) -> Result<Vec<Panel>
         .all(&app.db)
         .await?;
     Ok(vec![Panel {
-        title: "Who has it".to_owned(),
+        title: "Members".to_owned(),
         columns: headings(["User", "Name"]),
         rows: holders
             .into_iter()
@@ -168,7 +168,7 @@ async fn panels(app: &AppContext, row: &Row, staff: &Staff) -> Result<Vec<Panel>
                 ]
             })
             .collect(),
-        empty: "Nobody yet. Set roles on the page of a user.",
+        empty: "No members yet. Assign roles on a user's page.",
         href: Some(format!("/admin/users?role={}", id_of(row))),
         ..Panel::default()
     }])

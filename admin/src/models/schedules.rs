@@ -23,17 +23,17 @@ impl AdminModel for Schedules {
         .few()
         .section("Work")
         .icon("schedules")
-        .about("Jobs that come back by the clock. They come with the program; their times are yours.")
+        .about("Recurring jobs. Built in; you set the times.")
         .changeable();
 
     const ACTIONS: &'static [Action] = &[
-        Action::new("run_now", "Run now", |acting, row| Box::pin(run_now(acting, row))).done("started once more"),
+        Action::new("run_now", "Run now", |acting, row| Box::pin(run_now(acting, row))).done("started"),
         Action::new("enable", "Enable", |acting, row| Box::pin(enable(acting, row, true)))
             .done("enabled")
-            .fits(|row| !row.is_true("enabled"), "it is enabled already"),
+            .fits(|row| !row.is_true("enabled"), "already enabled"),
         Action::new("disable", "Disable", |acting, row| Box::pin(enable(acting, row, false)))
             .done("disabled")
-            .fits(|row| row.is_true("enabled"), "it is disabled already"),
+            .fits(|row| row.is_true("enabled"), "already disabled"),
     ];
 
     fn ordering() -> Ordering<Entity> {
@@ -53,14 +53,14 @@ impl AdminModel for Schedules {
             Cron => Field::text(C.cron)
                 .list()
                 .form()
-                .help("Five fields, such as 0 7 * * 1-5"),
+                .help("A cron pattern with five fields, such as 0 7 * * 1-5"),
             TimeZone => Field::text(C.time_zone).form().help("Such as UTC or Europe/Paris"),
             CatchUp => Field::choice(
                 C.catch_up,
                 |_: &usher_shared::foundation::entity::job_schedule::CatchUp| Tone::Quiet,
             )
             .form()
-            .help("What happens with times that nobody was there for"),
+            .help("What to do about runs missed while no worker was online"),
             Enabled => Field::bool(C.enabled).list().filter().readonly(),
             NextRunAt => Field::time(C.next_run_at).label("Next run").list().readonly(),
             LastRunAt => Field::time(C.last_run_at).label("Last run").list().readonly(),
@@ -103,7 +103,7 @@ impl AdminModel for Schedules {
         let times = times.iter().map(|at| at.format("%a %Y-%m-%d %H:%M %Z").to_string());
         let head = match shown(Column::Enabled).as_str() {
             "true" => "Next runs:",
-            _ => "Next runs, if it is enabled:",
+            _ => "Next runs once enabled:",
         };
         std::iter::once(head.to_owned()).chain(times).collect()
     }
@@ -116,13 +116,13 @@ fn id_of(row: &Row) -> i64 {
 async fn run_now(acting: &Acting<'_>, row: &Row) -> Result<Ran, DbErr> {
     let schedule = Entity::find_by_id(id_of(row)).one(&**acting.saving.tx).await?;
     let Some(schedule) = schedule else {
-        return Ok(Ran::Unfit("it is gone".into()));
+        return Ok(Ran::Unfit("it no longer exists".into()));
     };
     match jobs::run_schedule(acting.saving.tx, &schedule, acting.saving.actor.to_string()).await {
         Ok(_) => {
             if jobs::is_paused(&**acting.saving.tx, &schedule.queue).await? {
                 acting.saving.remark(format!(
-                    "the queue {} is paused, so the job waits until it is resumed",
+                    "the queue {} is paused, so the job waits until you resume it",
                     schedule.queue
                 ));
             }

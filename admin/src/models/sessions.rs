@@ -18,12 +18,12 @@ impl AdminModel for Sessions {
     const META: Meta = Meta::new("sessions", "session", "sessions")
         .section("People")
         .icon("sessions")
-        .about("Browsers and clients that are signed in, or were.");
+        .about("Browsers and clients that are or were signed in.");
 
     const ACTIONS: &'static [Action] = &[
         Action::new("revoke", "Revoke", |acting, row| Box::pin(revoke(acting, row)))
             .done("revoked")
-            .fits(|row| row.get("ended_at").is_none(), "it has ended already"),
+            .fits(|row| row.get("ended_at").is_none(), "already ended"),
     ];
 
     fn ordering() -> Ordering<Entity> {
@@ -36,9 +36,9 @@ impl AdminModel for Sessions {
             Id => Field::id(C.id).link(),
             UserId => Field::foreign_key::<Users>(C.user_id).list().filter().readonly(),
             Kind => Field::choice(C.kind, tone).list().readonly(),
-            MfaAt => Field::time(C.mfa_at).label("Second factor given").readonly(),
+            MfaAt => Field::time(C.mfa_at).label("2FA verified").readonly(),
             ReauthenticatedAt => Field::time(C.reauthenticated_at)
-                .label("Password last shown")
+                .label("Password last confirmed")
                 .readonly(),
             Address => Field::text(C.address).label("IP address").list().readonly(),
             UserAgent => Field::text(C.user_agent).label("Browser or client").list().readonly(),
@@ -49,10 +49,10 @@ impl AdminModel for Sessions {
                 .filter()
                 .readonly(),
             LastSeenAt => Field::time(C.last_seen_at).label("Last seen").list().readonly(),
-            ExpiresAt => Field::time(C.expires_at).label("Ends at the latest").readonly(),
+            ExpiresAt => Field::time(C.expires_at).label("Expires at").readonly(),
             EndedAt => Field::time(C.ended_at).by_clock(ENDED_AT).list().filter().readonly(),
-            EndReason => Field::text(C.end_reason).label("Why it ended").readonly(),
-            TokenExpiresAt => Field::time(C.token_expires_at).label("Token good until").readonly(),
+            EndReason => Field::text(C.end_reason).label("End reason").readonly(),
+            TokenExpiresAt => Field::time(C.token_expires_at).label("Token expires at").readonly(),
             TokenUsedAt => Field::time(C.token_used_at).label("Token first used").readonly(),
             RefreshedAt => Field::time(C.refreshed_at).readonly(),
             ImpersonatorId => Field::foreign_key::<Users>(C.impersonator_id)
@@ -91,7 +91,7 @@ fn tone(kind: &SessionKind) -> Tone {
 async fn revoke(acting: &Acting<'_>, row: &Row) -> Result<Ran, DbErr> {
     let user = row.text("user_id").and_then(|id| id.parse().ok());
     let (Some(user), Some(id)) = (user, row.text("id").and_then(|id| id.parse().ok())) else {
-        return Ok(Ran::Unfit("it is gone".into()));
+        return Ok(Ran::Unfit("it no longer exists".into()));
     };
     if let Some(refusal) = session_refusal(&**acting.saving.tx, acting.saving.staff.holder(), user).await? {
         return Ok(Ran::Unfit(refusal.to_string().into()));
@@ -100,6 +100,6 @@ async fn revoke(acting: &Acting<'_>, row: &Row) -> Result<Ran, DbErr> {
     Ok(if ended == 1 {
         Ran::Done
     } else {
-        Ran::Unfit("it has ended already".into())
+        Ran::Unfit("already ended".into())
     })
 }

@@ -1,4 +1,4 @@
-//! Addresses that mail is not sent to, because their server said that they do not exist.
+//! Addresses that no email is sent to, because their server said that they don't exist.
 
 use super::bulk_job;
 use super::registered::{Suppressions, Users};
@@ -14,10 +14,11 @@ impl AdminModel for Suppressions {
     type Entity = Entity;
 
     const META: Meta = Meta::new("suppressions", "suppressed address", "suppressed addresses")
+        .heading("Suppression list")
         .object_type_of(ObjectType::SuppressedAddress)
         .section("Mail")
         .icon("mails")
-        .about("Nothing is sent to these. Delete one to try its address again.")
+        .about("No email is sent to these addresses. Delete an entry to allow sending again.")
         .deletable();
 
     const DELETION: Option<&'static Deletion> = Some(
@@ -39,7 +40,7 @@ impl AdminModel for Suppressions {
                     key_column: Column::AddressKey,
                     key: usher_shared::foundation::rules::Email::key_of,
                 }),
-            Column::Answer => Field::text(C.answer).label("Server's answer").list().readonly(),
+            Column::Answer => Field::text(C.answer).label("Server response").list().readonly(),
             Column::UserId => Field::foreign_key::<Users>(C.user_id).list().readonly(),
             Column::CreatedAt => Field::time(C.created_at).label("Since").list().readonly(),
         }

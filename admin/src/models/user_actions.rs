@@ -1,5 +1,4 @@
-//! What staff can do to accounts. Rules that hold wherever an account is changed are in `usher_shared`; here is who
-//! may do it to whom.
+//! What staff can do to accounts. Rules that apply wherever an account is changed are in `usher_shared`.
 
 use std::collections::BTreeSet;
 
@@ -47,53 +46,52 @@ pub(super) const ACTIONS: &[Action] = &[
             },
         ))
     })
-    .about("Who is locked cannot sign in, and open sessions are refused until the lock ends.")
+    .about("Locked users can't sign in, and their sessions are rejected until the lock ends.")
     .asks(&[
         REASON,
         Ask::Until {
             name: "until",
             label: "Until",
-            help: "UTC. A lock without an end stays until somebody takes it away",
+            help: "UTC. Leave empty to lock until someone unlocks the account",
         },
     ])
-    .fits(|row| !is(row, "deactivated"), "a deactivated account is not locked"),
+    .fits(|row| !is(row, "deactivated"), "deactivated accounts can't be locked"),
     Action::new("unlock", "Unlock", |acting, row| {
         Box::pin(stand(acting, row, Act::UnlockUser, StatusChange::Unlocked))
     })
     .done("unlocked")
     .bulk(|acting, select| Box::pin(bulk(acting, select, BulkAction::UnlockUsers)))
-    .fits(|row| is(row, "locked"), "it is not locked"),
+    .fits(|row| is(row, "locked"), "not locked"),
     Action::new("deactivate", "Deactivate", |acting, row| {
         Box::pin(stand(acting, row, Act::DeactivateUser, StatusChange::Deactivated))
     })
     .done("deactivated")
     .bulk(|acting, select| Box::pin(bulk(acting, select, BulkAction::DeactivateUsers)))
-    .about("The account stays but nobody can sign in to it. Its sessions end.")
+    .about("The account is kept, but nobody can sign in to it. Its sessions end.")
     .asks(&[PERHAPS])
-    .fits(|row| !is(row, "deactivated"), "it is deactivated already"),
+    .fits(|row| !is(row, "deactivated"), "already deactivated"),
     Action::new("reactivate", "Reactivate", |acting, row| {
         Box::pin(stand(acting, row, Act::ReactivateUser, StatusChange::Reactivated))
     })
     .done("reactivated")
     .bulk(|acting, select| Box::pin(bulk(acting, select, BulkAction::ReactivateUsers)))
-    .fits(|row| is(row, "deactivated"), "it is not deactivated"),
+    .fits(|row| is(row, "deactivated"), "not deactivated"),
     Action::new("resend_verification", "Resend verification", |acting, row| {
         Box::pin(send_verification(acting, row))
     })
-    .done("will be asked to verify their address")
+    .done("will get a verification email")
     .bulk(|acting, select| Box::pin(bulk(acting, select, BulkAction::ResendVerification)))
     .fits(
         |row| row.get("email_verified_at").is_none(),
-        "the address is verified already",
+        "already verified",
     ),
     Action::new("send_password_reset", "Send password reset", |acting, row| {
         Box::pin(send_password_reset(acting, row))
     })
-    .done("will get a mail to set a new password")
+    .done("will get an email to set a new password")
     .bulk(|acting, select| Box::pin(bulk(acting, select, BulkAction::SendPasswordReset))),
     Action::new("set_roles", "Set roles", |acting, row| Box::pin(set_roles(acting, row)))
-        .done("given the roles chosen")
-        .about("Roles say what a member of staff may do here. It holds from their next request on.")
+        .about("Roles control what staff can do here. Changes apply from their next request.")
         .asks(&[
             Ask::Some {
                 name: "access",
@@ -108,59 +106,58 @@ pub(super) const ACTIONS: &[Action] = &[
     })
     .done("signed out everywhere")
     .grave()
-    .about("Every device has to sign in again."),
-    Action::new("reset_mfa", "Reset second factor", |acting, row| {
+    .about("They'll have to sign in again on every device."),
+    Action::new("reset_mfa", "Reset two-factor authentication", |acting, row| {
         Box::pin(reset_mfa(acting, row))
     })
-    .done("left without a second factor")
     .about(
-        "The second factors ticked are taken away; with the last one go the recovery codes. The owner is told by mail.",
+        "The selected authenticators are removed, and the recovery codes with the last one. We'll notify the user by email.",
     )
     .asks(&[
         Ask::Some {
             name: "factor",
-            label: "Second factors",
+            label: "Authenticators",
             offered: |app, _, row| Box::pin(offered_factors(app, row)),
         },
         REASON,
     ])
     .fresh()
-    .fits(|row| row.is_true("has_factor"), "it has no second factor"),
+    .fits(|row| row.is_true("has_factor"), "two-factor authentication isn't set up"),
     Action::new("impersonate", "Impersonate", |acting, row| {
         Box::pin(impersonate(acting, row))
     })
     .about(
-        "You get a token that opens the API as this user, for ten minutes. It cannot change their password, address, \
-         second factors or the account's end, and whatever is done with it is on record as yours.",
+        "You get a token that acts as this user in the API for ten minutes. It can't change their password, email address \
+         or two-factor authentication, or delete the account. Actions are logged under your name.",
     )
     .asks(&[REASON])
     .fresh()
     .single()
     .fits(
         |row| is(row, "active") && !row.is_true("is_staff") && !row.is_true("is_superuser"),
-        "nobody acts for staff, or for an account that cannot be signed in to",
+        "staff and accounts that can't sign in can't be impersonated",
     ),
-    Action::new("clear_failures", "Clear failed log-ins", |acting, row| {
+    Action::new("clear_failures", "Clear failed sign-ins", |acting, row| {
         Box::pin(clear_failures(acting, row))
     })
-    .done("free to try to log in again"),
+    .done("can try to sign in again"),
 ];
 
 pub(super) const DELETION: Deletion = Deletion {
-    about: "The account is hidden and closed, and can be restored until it is purged. Its sessions end; its address stays taken.",
+    about: "The account is hidden and closed. You can restore it until it's purged. Its sessions end; its email address stays reserved.",
     related: &[
         Related {
             singular: "session",
             plural: "sessions",
             table: "sessions",
             column: "user_id",
-            named_by: "COALESCE(user_agent, 'a session without a browser name')",
+            named_by: "COALESCE(user_agent, 'Unnamed client')",
             seen_with: "sessions.view",
             fate: Fate::Goes,
         },
         Related {
-            singular: "API key made by them",
-            plural: "API keys made by them",
+            singular: "API key they created",
+            plural: "API keys they created",
             table: "api_keys",
             column: "created_by",
             named_by: "name",
@@ -168,8 +165,8 @@ pub(super) const DELETION: Deletion = Deletion {
             fate: Fate::Stays,
         },
         Related {
-            singular: "mail",
-            plural: "mails",
+            singular: "email",
+            plural: "emails",
             table: "mails",
             column: "user_id",
             named_by: "subject",
@@ -185,7 +182,7 @@ pub(super) const DELETION: Deletion = Deletion {
     bulk: None,
 };
 
-/// Whoever is no superuser leaves colleagues out.
+/// Staff who aren't superusers leave colleagues out.
 async fn bulk(acting: &Acting<'_>, mut select: SelectStatement, what: BulkAction) -> Result<(Uuid, u64), DbErr> {
     if !acting.saving.staff.is_superuser() {
         select.and_where(user::Column::IsStaff.eq(false));
@@ -205,18 +202,17 @@ fn reason(acting: &Acting<'_>) -> Option<Reason> {
     acting.answers.reason.clone()
 }
 
-/// The account of this row, kept from changing until the save ends, if the table of acts lets this person do this to it;
-/// else why not.
+/// The row's account, locked until the save ends, if the table of acts allows this; otherwise the reason why not.
 pub(super) async fn held(saving: &Saving<'_>, row: &Row, act: Act) -> Result<Result<user::Model, String>, DbErr> {
     let user = user::Entity::find_by_id(id_of(row)).lock_exclusive();
     let Some(user) = user.one(&**saving.tx).await? else {
-        return Ok(Err("the account is gone".to_owned()));
+        return Ok(Err("the account no longer exists".to_owned()));
     };
     if user.deleted_at.is_some() != (act == Act::RestoreUser) {
         let why = if act == Act::RestoreUser {
-            "it is not deleted"
+            "not deleted"
         } else {
-            "the account was deleted"
+            "the account is deleted"
         };
         return Ok(Err(why.to_owned()));
     }
@@ -227,7 +223,7 @@ pub(super) async fn held(saving: &Saving<'_>, row: &Row, act: Act) -> Result<Res
     })
 }
 
-/// [`held`], or how the action ends without it.
+/// [`held`], or the outcome of the action without it.
 macro_rules! held {
     ($acting:expr, $row:expr, $act:expr) => {
         match held($acting.saving, $row, $act).await? {
@@ -264,7 +260,7 @@ async fn restore(acting: &Acting<'_>, row: &Row) -> Result<Ran, DbErr> {
     let user = held!(acting, row, Act::RestoreUser);
     match users::restore(acting.saving.tx, user.id, acting.saving.actor).await {
         Ok(true) => Ok(Ran::Recorded),
-        Ok(false) => Ok(Ran::Unfit("it is not deleted".into())),
+        Ok(false) => Ok(Ran::Unfit("not deleted".into())),
         Err(error) => changed(Err(error)),
     }
 }
@@ -293,7 +289,7 @@ async fn revoke_sessions(acting: &Acting<'_>, row: &Row) -> Result<Ran, DbErr> {
     let user = held!(acting, row, Act::RevokeSessions);
     let ended = sessions::end(&**acting.saving.tx, user.id, Which::All, "revoked by staff").await?;
     Ok(if ended == 0 {
-        Ran::Unfit("no session is open".into())
+        Ran::Unfit("no active sessions".into())
     } else {
         Ran::Done
     })
@@ -311,13 +307,13 @@ async fn impersonate(acting: &Acting<'_>, row: &Row) -> Result<Ran, DbErr> {
     let saving = acting.saving;
     let user = held!(acting, row, Act::Impersonate);
     let Some(reason) = reason(acting) else {
-        return Ok(Ran::Unfit("it takes a reason".into()));
+        return Ok(Ran::Unfit("enter a reason".into()));
     };
     let own = (saving.staff.id(), saving.staff.session_id());
     match impersonation::start(saving.tx, user.id, own, reason, saving.actor).await {
         Ok(token) => {
             saving.notice(format!(
-                "You act for this user now. Copy the token, it is not shown again: {}",
+                "You're now impersonating this user. Copy the token now, it won't be shown again: {}",
                 token.as_str()
             ));
             Ok(Ran::Recorded)
@@ -327,7 +323,7 @@ async fn impersonate(acting: &Acting<'_>, row: &Row) -> Result<Ran, DbErr> {
     }
 }
 
-/// The words for the two flags, beside the ids of roles.
+/// Values of the two flags; the others are role ids.
 const STAFF: &str = "staff";
 const SUPERUSER: &str = "superuser";
 
@@ -341,11 +337,11 @@ async fn offered_roles(app: &AppContext, staff: &Staff, row: &Row) -> Result<Vec
         fixed,
     };
     let mut options = vec![
-        flag(STAFF, "Staff", "May sign in here", row.is_true("is_staff"), false),
+        flag(STAFF, "Staff", "Can sign in here", row.is_true("is_staff"), false),
         flag(
             SUPERUSER,
             "Superuser",
-            "May do everything; only a superuser makes another",
+            "Can do everything. Only superusers can grant this",
             row.is_true("is_superuser"),
             !staff.is_superuser(),
         ),
@@ -363,7 +359,7 @@ async fn offered_roles(app: &AppContext, staff: &Staff, row: &Row) -> Result<Vec
     Ok(options)
 }
 
-/// Nobody gives what they do not hold.
+/// Staff can only grant what they have.
 fn may_give(staff: &Staff, permissions: &BTreeSet<String>) -> bool {
     permissions.iter().all(|permission| staff.may(permission))
 }
@@ -383,33 +379,32 @@ async fn set_roles(acting: &Acting<'_>, row: &Row) -> Result<Ran, DbErr> {
     let all = roles::all(tx).await?;
     for role_id in wanted.roles.symmetric_difference(&had) {
         let Some((role, permissions)) = all.iter().find(|(role, _)| role.id == *role_id) else {
-            return Ok(Ran::Unfit("one of the roles is gone; load the page again".into()));
+            return Ok(Ran::Unfit("one of the roles no longer exists; reload the page".into()));
         };
         if !may_give(staff, permissions) {
             return Ok(Ran::Unfit(
-                format!("the role {} gives more than you hold", role.name).into(),
+                format!("the role {} grants permissions you don't have", role.name).into(),
             ));
         }
     }
     if wanted.superuser != user.is_superuser && !staff.is_superuser() {
-        return Ok(Ran::Unfit("only a superuser makes or unmakes one".into()));
+        return Ok(Ran::Unfit("only superusers can add or remove superusers".into()));
     }
     if wanted.superuser && !wanted.staff {
-        return Ok(Ran::Unfit("a superuser is staff; tick both".into()));
+        return Ok(Ran::Unfit("superusers are staff; select both".into()));
     }
     if !wanted.roles.is_empty() && !wanted.staff {
-        return Ok(Ran::Unfit("roles are for staff; tick Staff too".into()));
+        return Ok(Ran::Unfit("roles are for staff; select Staff too".into()));
     }
     if user.is_superuser && !wanted.superuser && roles::is_last_superuser(tx, id).await? {
         return Ok(Ran::Unfit(Refusal::LastSuperuser.to_string().into()));
     }
     let reason = reason(acting).map(Reason::into_text);
-    Ok(
-        match roles::set_access(tx, user, &wanted, reason, saving.actor).await? {
-            true => Ran::Recorded,
-            false => Ran::Unfit("the roles are as chosen already".into()),
-        },
-    )
+    if !roles::set_access(tx, user, &wanted, reason, saving.actor).await? {
+        return Ok(Ran::Unfit("these roles are already set".into()));
+    }
+    saving.notice("Roles updated".to_owned());
+    Ok(Ran::Recorded)
 }
 
 async fn offered_factors(app: &AppContext, row: &Row) -> Result<Vec<TickOption>, DbErr> {
@@ -441,15 +436,12 @@ async fn reset_mfa(acting: &Acting<'_>, row: &Row) -> Result<Ran, DbErr> {
         removed += usize::from(usher_shared::accounts::mfa::remove(&**tx, id, factor).await?.is_some());
     }
     if removed == 0 {
-        return Ok(Ran::Unfit("no second factor was ticked, or there is none".into()));
+        return Ok(Ran::Unfit("select at least one authenticator".into()));
     }
     let told = MfaChanged {
         user_id: id,
         change: MfaChange::Removed,
     };
-    match enqueue_with(tx, told, EnqueueOptions::by(acting.saving.actor)).await {
-        Ok(_) => Ok(Ran::Done),
-        Err(EnqueueError::Db(error)) => Err(error),
-        Err(error) => Err(DbErr::Custom(error.to_string())),
-    }
+    acting.saving.notice("Authenticators removed".to_owned());
+    sent(enqueue_with(tx, told, EnqueueOptions::by(acting.saving.actor)).await)
 }

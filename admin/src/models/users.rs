@@ -1,5 +1,5 @@
-//! Users in the admin: found by email, name or id; edited by the rules that the API has; with their mails, jobs
-//! and sessions beside the form.
+//! Users: searched by email, name or id, edited by the same rules as in the API, with their emails, jobs and sessions
+//! beside the form.
 
 use super::registered::{ApiKeys, AuditLog, Jobs, Mails, Roles, Sessions, Users};
 use super::user_actions::{self, held};
@@ -25,7 +25,7 @@ use usher_shared::{
     },
 };
 
-/// The API's words for it.
+/// The same text as in the API.
 const TAKEN: &str = "Email already registered";
 
 impl AdminModel for Users {
@@ -34,7 +34,7 @@ impl AdminModel for Users {
     const META: Meta = Meta::new("users", "user", "users")
         .section("People")
         .icon("users")
-        .about("Everybody with an account; staff are users too.")
+        .about("Everyone with an account, including staff.")
         .link("Import", "/admin/users/import", "import")
         .editable()
         .deletable();
@@ -72,7 +72,7 @@ impl AdminModel for Users {
                 part: Part::Name,
             }),
             SearchText => Field::internal(SearchText),
-            Age => Field::int(C.age).list().form().help("0–150, or empty"),
+            Age => Field::int(C.age).list().form().help("0–150, or leave empty"),
             Status => Field::choice(C.status, tone)
                 .by_clock(STATUS)
                 .list()
@@ -85,7 +85,7 @@ impl AdminModel for Users {
                 .readonly()
                 .not_new()
                 .fieldset("Access")
-                .help("For staff; the user does not see it"),
+                .help("Visible to staff only"),
             ExternalId => Field::text(C.external_id)
                 .readonly()
                 .label("External ID")
@@ -94,7 +94,7 @@ impl AdminModel for Users {
             IsSuperuser => Field::bool(C.is_superuser).filter().readonly().fieldset("Access"),
             PasswordHash => Field::secret(PasswordHash),
             PasswordChangedAt => Field::time(C.password_changed_at)
-                .label("Password set")
+                .label("Password changed")
                 .readonly()
                 .fieldset("Record"),
             EmailVerifiedAt => Field::time(C.email_verified_at).filter().readonly().fieldset("Record"),
@@ -110,10 +110,10 @@ impl AdminModel for Users {
             UpdatedAt => Field::touched(C.updated_at).fieldset("Record"),
             DeletedAt => Field::time(C.deleted_at).filter().readonly().fieldset("Record"),
             DeleteAt => Field::time(C.delete_at)
-                .label("Ends at")
+                .label("Deletion scheduled for")
                 .readonly()
                 .fieldset("Record")
-                .help("The owner has asked for the end of the account"),
+                .help("The user asked to delete the account"),
         }
     }
 
@@ -122,7 +122,7 @@ impl AdminModel for Users {
     fn locked_for(row: &Row, staff: &Staff, act: &str) -> Option<String> {
         let act = Act::by_permission(&format!("{}.{act}", Self::META.name))?;
         if row.get("deleted_at").is_some() && act != Act::RestoreUser {
-            return Some("This account was deleted. Restore it to change it.".to_owned());
+            return Some("This account is deleted. Restore it to make changes.".to_owned());
         }
         let target = Target {
             id: user_actions::id_of(row),
@@ -131,7 +131,7 @@ impl AdminModel for Users {
         };
         let refusal = staff.holder().refuses_target(act, target)?;
         Some(match act {
-            // A page of its own says these.
+            // Shown as a sentence of its own.
             Act::ChangeUser | Act::DeleteUser => capitalised(&format!("{refusal}.")),
             _ => refusal.to_string(),
         })
@@ -145,13 +145,13 @@ impl AdminModel for Users {
         let time = |column: &str| row.time(column).map(short_time);
         match row.text("status").as_deref() {
             _ if row.get("deleted_at").is_some() => {
-                Some(format!("Deleted {} UTC.", time("deleted_at").unwrap_or_default()))
+                Some(format!("Deleted on {} UTC.", time("deleted_at").unwrap_or_default()))
             }
             Some("locked") => Some(match time("locked_until") {
                 Some(until) => format!("Locked until {until} UTC{because}"),
-                None => format!("Locked until somebody unlocks it{because}"),
+                None => format!("Locked until someone unlocks it{because}"),
             }),
-            Some("deactivated") => Some("Deactivated: nobody can sign in to this account.".to_owned()),
+            Some("deactivated") => Some("Deactivated. Nobody can sign in to this account.".to_owned()),
             _ => None,
         }
     }
@@ -177,7 +177,7 @@ impl AdminModel for Users {
                 mail::Column::UserId,
                 [mail::Column::Subject, mail::Column::State, mail::Column::CreatedAt],
             )
-            .empty("No mail yet."),
+            .empty("No emails yet."),
             Inline::of::<Jobs, _>(
                 job::Column::UserId,
                 [job::Column::Kind, job::Column::State, job::Column::CreatedAt],
@@ -192,12 +192,12 @@ impl AdminModel for Users {
                     session::Column::EndedAt,
                 ],
             )
-            .empty("Has not signed in yet."),
+            .empty("Hasn't signed in yet."),
             Inline::of::<ApiKeys, _>(
                 api_key::Column::CreatedBy,
                 [api_key::Column::Name, api_key::Column::CreatedAt],
             )
-            .title("API keys made"),
+            .title("API keys created"),
             Inline::of::<AuditLog, _>(
                 audit_log::Column::ObjectId,
                 [
@@ -207,13 +207,13 @@ impl AdminModel for Users {
                 ],
             )
             .only(audit_log::Column::ObjectType, Self::META.object_type())
-            .title("Audit")
-            .empty("Nothing was done yet."),
+            .title("Audit log")
+            .empty("No activity yet."),
         ]
     }
 }
 
-/// A lock ends by itself.
+/// A lock can expire.
 const STATUS: ByClock = ByClock {
     with: &["locked_until"],
     value: |row, at| {
@@ -236,12 +236,12 @@ fn tone(status: &UserStatus) -> Tone {
 
 fn parse_age(raw: &str) -> Result<Age, Violation> {
     let number = raw.trim().parse::<i64>();
-    let number = number.map_err(|_| Violation::new(ViolationKind::IntParsing, "The age must be a whole number"))?;
+    let number = number.map_err(|_| Violation::new(ViolationKind::IntParsing, "Enter a whole number"))?;
     Age::parse(number)
 }
 
-/// What the form wants changed of an account, or made of none, by the rules that the API has. What is as stored is left
-/// alone. None when the draft says what is wrong.
+/// What the form changes or creates, by the same rules as in the API. Fields that equal the stored value are left out.
+/// None when the draft has errors.
 fn wanted(draft: &mut Draft, before: Option<&Row>, config: &Config) -> Option<Edit> {
     let is_new = |draft: &Draft, column: Column| {
         let stored = before.map(|row| row.text(column.as_str()).unwrap_or_default());
@@ -290,7 +290,7 @@ async fn change(saving: &Saving<'_>, row: &Row, draft: &mut Draft) -> Result<Cha
     }
 }
 
-/// A user made by staff is made as the API makes one, so that the welcome mail goes out.
+/// Creates the user as the API does, so that the welcome email goes out.
 async fn create(saving: &Saving<'_>, draft: &mut Draft) -> Result<Option<String>, DbErr> {
     let Some(Edit {
         name: Some(name),

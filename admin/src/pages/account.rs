@@ -73,9 +73,7 @@ async fn draw(
     let factors = mfa::factors(db, id).await?;
     let device = |session: session::Model| Device {
         id: session.id,
-        name: session
-            .user_agent
-            .unwrap_or_else(|| "A client without a name".to_owned()),
+        name: session.user_agent.unwrap_or_else(|| "Unnamed client".to_owned()),
         kind: if session.kind == SessionKind::Admin {
             "Admin"
         } else {
@@ -126,11 +124,11 @@ pub(crate) async fn set_password(
         attempt.succeeded().await;
     }
     let wrong = if !is_right {
-        Err([Some("This is not your present password".to_owned()), None])
+        Err([Some("Wrong password. Enter your current password".to_owned()), None])
     } else if new != get("again") {
         Err([
             None,
-            Some("The two are not the same; type the new one again".to_owned()),
+            Some("The passwords don't match. Enter the new password again".to_owned()),
         ])
     } else {
         Password::parse(new, &state.config.known_words(&[&user.name, &user.email]))
@@ -155,7 +153,7 @@ pub(crate) async fn set_password(
     users::replace_password(&tx, &held, hash, Some(staff.session_id()), &actor)
         .await
         .map_err(anyhow::Error::from)?;
-    let words = "Your password was changed. You are signed out everywhere else.";
+    let words = "Password changed. You've been signed out everywhere else.";
     tx.finish(visit.say(words.to_owned(), "/admin/account")).await
 }
 
@@ -174,11 +172,12 @@ pub(crate) async fn remove_factor(
     mfa::remove(&**tx, staff.id(), id).await?.ok_or(AdminError::NotFound)?;
     let required = state.config.staff_mfa == StaffMfa::Required && staff.is_superuser();
     if required && !mfa::has_factor(&**tx, staff.id()).await? {
-        let words = "A second factor is required here, and this is your last. Add another one first.";
+        let words =
+            "Two-factor authentication is required, and this is your only authenticator. Add another one first.";
         return Ok(visit.say_warning(words.to_owned(), "/admin/account"));
     }
     note(&tx, &staff.actor(&visit), &signed.user, MfaChange::Removed).await?;
-    tx.finish(visit.say("The second factor was removed".to_owned(), "/admin/account"))
+    tx.finish(visit.say("Authenticator removed".to_owned(), "/admin/account"))
         .await
 }
 
@@ -193,7 +192,7 @@ pub(crate) async fn make_codes(
     staff.require_fresh(&visit, Some(&form))?;
     if !staff.has_factor() {
         return Err(AdminError::BadRequest(
-            "Recovery codes stand in for a second factor; add one first".to_owned(),
+            "Set up two-factor authentication first. Recovery codes are its backup.".to_owned(),
         ));
     }
     let tx = form.begin(&state).await?;
@@ -225,9 +224,9 @@ pub(crate) async fn revoke(
     };
     audit::record(&**tx, &staff.actor(&visit), entry).await?;
     let words = match ended {
-        0 => "No other session was open".to_owned(),
-        1 => "1 session was ended".to_owned(),
-        more => format!("{more} sessions were ended"),
+        0 => "No other session was active".to_owned(),
+        1 => "1 session signed out".to_owned(),
+        more => format!("{more} sessions signed out"),
     };
     tx.finish(visit.say(words, "/admin/account")).await
 }

@@ -144,10 +144,10 @@ async fn counts(db: &impl ConnectionTrait) -> Result<HashMap<&'static str, i64>,
 }
 
 fn groups(counts: &HashMap<&'static str, i64>) -> [(&'static str, Group); 4] {
-    let figure = |name: &str, label, href: Option<&str>, alarm: Tone| {
+    let figure = |name: &str, [one, many]: [&'static str; 2], href: Option<&str>, alarm: Tone| {
         let count = counts.get(name).copied().unwrap_or(0);
         Figure {
-            label,
+            label: if count == 1 { one } else { many },
             number: if count > COUNTED {
                 format!("{}+", grouped(COUNTED))
             } else {
@@ -165,7 +165,7 @@ fn groups(counts: &HashMap<&'static str, i64>) -> [(&'static str, Group); 4] {
     };
     let workers = counts.get("workers").copied().unwrap_or(0);
     let alive = Figure {
-        label: "alive",
+        label: "online",
         number: grouped(workers),
         href: None,
         tone: if workers == 0 { Tone::Warning.class() } else { "" },
@@ -178,12 +178,17 @@ fn groups(counts: &HashMap<&'static str, i64>) -> [(&'static str, Group); 4] {
                 "/admin/users",
                 "users",
                 vec![
-                    figure("users", "users", Some("/admin/users"), Tone::Quiet),
-                    figure("staff", "staff", Some("/admin/users?is_staff=true"), Tone::Quiet),
-                    figure("locked", "locked", Some("/admin/users?status=locked"), Tone::Warning),
+                    figure("users", ["user", "users"], Some("/admin/users"), Tone::Quiet),
+                    figure("staff", ["staff"; 2], Some("/admin/users?is_staff=true"), Tone::Quiet),
+                    figure(
+                        "locked",
+                        ["locked"; 2],
+                        Some("/admin/users?status=locked"),
+                        Tone::Warning,
+                    ),
                     figure(
                         "deactivated",
-                        "deactivated",
+                        ["deactivated"; 2],
                         Some("/admin/users?status=deactivated"),
                         Tone::Quiet,
                     ),
@@ -197,23 +202,28 @@ fn groups(counts: &HashMap<&'static str, i64>) -> [(&'static str, Group); 4] {
                 "/admin/jobs",
                 "jobs",
                 vec![
-                    figure("ready", "ready", Some("/admin/jobs?state=ready"), Tone::Quiet),
-                    figure("running", "running", Some("/admin/jobs?state=running"), Tone::Busy),
-                    figure("done", "done", Some("/admin/jobs?state=done"), Tone::Quiet),
-                    figure("dead", "dead", Some("/admin/jobs?state=dead"), Tone::Bad),
+                    figure("ready", ["ready"; 2], Some("/admin/jobs?state=ready"), Tone::Quiet),
+                    figure("running", ["running"; 2], Some("/admin/jobs?state=running"), Tone::Busy),
+                    figure("done", ["done"; 2], Some("/admin/jobs?state=done"), Tone::Quiet),
+                    figure("dead", ["dead"; 2], Some("/admin/jobs?state=dead"), Tone::Bad),
                 ],
             ),
         ),
         (
             "mails.view",
             group(
-                "Mails",
+                "Emails",
                 "/admin/mails",
                 "mails",
                 vec![
-                    figure("mails", "mails", Some("/admin/mails"), Tone::Quiet),
-                    figure("failed", "failed", Some("/admin/mails?state=failed"), Tone::Bad),
-                    figure("unknown", "unknown", Some("/admin/mails?state=unknown"), Tone::Warning),
+                    figure("mails", ["email", "emails"], Some("/admin/mails"), Tone::Quiet),
+                    figure("failed", ["failed"; 2], Some("/admin/mails?state=failed"), Tone::Bad),
+                    figure(
+                        "unknown",
+                        ["unknown"; 2],
+                        Some("/admin/mails?state=unknown"),
+                        Tone::Warning,
+                    ),
                 ],
             ),
         ),
@@ -224,13 +234,17 @@ fn groups(counts: &HashMap<&'static str, i64>) -> [(&'static str, Group); 4] {
 fn signups(series: &Series) -> Plot {
     Plot::new(
         "Sign-ups per day",
-        "sign-ups in 14 days",
+        ["sign-up in the last 14 days", "sign-ups in the last 14 days"],
         by_day(series, Counted::SignUps),
     )
 }
 
 fn log_ins(series: &Series) -> Plot {
-    Plot::new("Log-ins per day", "log-ins in 14 days", by_day(series, Counted::LogIns))
+    Plot::new(
+        "Sign-ins per day",
+        ["sign-in in the last 14 days", "sign-ins in the last 14 days"],
+        by_day(series, Counted::LogIns),
+    )
 }
 
 fn by_day(series: &Series, what: Counted) -> Vec<Point> {
@@ -251,7 +265,11 @@ fn jobs_done(series: &Series) -> Plot {
         label: hour.format("%Y-%m-%d %H:00 UTC").to_string(),
         value: series.number(Counted::JobsDone, hour),
     });
-    Plot::new("Jobs done per hour", "jobs in 24 hours", points.collect())
+    Plot::new(
+        "Jobs done per hour",
+        ["job in the last 24 hours", "jobs in the last 24 hours"],
+        points.collect(),
+    )
 }
 
 async fn recent(state: &AppState, staff: &Staff) -> Result<Vec<Recent>, DbErr> {

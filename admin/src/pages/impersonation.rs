@@ -18,8 +18,8 @@ pub(crate) async fn end(
     let tx = form.begin(&state).await?;
     let ended = impersonation::end(&**tx, staff.id(), &staff.actor(&visit)).await?;
     let words = match ended {
-        0 => "You were acting for nobody any more",
-        _ => "The impersonation has ended; its token is worth nothing now",
+        0 => "You weren't impersonating anyone",
+        _ => "Impersonation ended. Its token no longer works",
     };
     tx.finish(visit.say(words.to_owned(), &to)).await
 }

@@ -102,7 +102,7 @@ pub(crate) async fn change(
     staff.require(if pause { "queues.pause" } else { "queues.resume" })?;
     let queue = form.get("queue").unwrap_or_default();
     if !jobs::is_queue_name(queue) {
-        return Err(AdminError::BadRequest("Choose a queue from the overview".to_owned()));
+        return Err(AdminError::BadRequest("Choose a queue from the overview.".to_owned()));
     }
     let tx = form.begin(&state).await?;
     let actor = staff.actor(&visit);
@@ -116,11 +116,11 @@ pub(crate) async fn change(
     };
     audit::record(&**tx, &actor, entry).await?;
     let words = if pause {
-        "is paused: its jobs wait"
+        "paused. Its jobs wait until you resume it."
     } else {
-        "runs again"
+        "resumed"
     };
-    let said = visit.say(format!("The queue {queue} {words}"), "/admin/jobs/overview");
+    let said = visit.say(format!("Queue {queue} {words}"), "/admin/jobs/overview");
     let said = tx.finish(said).await?;
     state.overview.lock().await.clear();
     Ok(said)
@@ -131,7 +131,11 @@ fn queues(found: &Found, staff: &Staff) -> Vec<Queue> {
     let paused = |name: &str| {
         let row = found.queues.iter().find(|queue| queue.name == name)?;
         row.paused_at?;
-        Some(format!("by {}", row.paused_by.as_deref().unwrap_or("somebody")))
+        Some(
+            row.paused_by
+                .as_deref()
+                .map_or_else(String::new, |by| format!(" by {by}")),
+        )
     };
     let limits_href = |name: &str| {
         let is_listed = found.queues.iter().any(|queue| queue.name == name);
@@ -206,8 +210,8 @@ fn plots(found: &Found, range: Range) -> Vec<Plot> {
         (0..bars).map(bar).collect::<Vec<_>>()
     };
     vec![
-        Plot::new("Jobs done", "jobs", points(|(number, _)| *number)),
-        Plot::mean("From due to started, on average", "ms", points(|(_, waited)| *waited)),
+        Plot::new("Jobs done", ["job", "jobs"], points(|(number, _)| *number)),
+        Plot::mean("Average wait", ["ms"; 2], points(|(_, waited)| *waited)),
     ]
 }
 

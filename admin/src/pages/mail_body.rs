@@ -75,7 +75,7 @@ pub(crate) async fn links(
 ) -> Result<Response, AdminError> {
     staff.require("mails.view")?;
     if !staff.is_superuser() {
-        let words = "Links in mails open the accounts of their readers. Only superusers may see them.";
+        let words = "Links in emails give access to the recipient's account, so only superusers can view them.";
         return Err(AdminError::Forbidden(words.to_owned()));
     }
     staff.require_fresh(&visit, None)?;
@@ -94,8 +94,8 @@ pub(crate) async fn links(
         .filter(|word| word.starts_with("http") && redact::links(word) != **word);
     let mail_href = format!("/admin/mails/{}", mail.id);
     page::show(&MailLinks {
-        shell: Shell::new(&state, &visit, &staff, "Links of a mail")
-            .crumb("Mails", "/admin/mails")
+        shell: Shell::new(&state, &visit, &staff, "Email links")
+            .crumb("Emails", "/admin/mails")
             .crumb(mail.subject.clone(), mail_href.clone())
             .here("Links"),
         subject: mail.subject,

@@ -14,7 +14,7 @@ pub(crate) struct Point {
 /// A chart, laid out for `parts/plot.html`. Lengths are in the SVG's own units.
 pub(crate) struct Plot {
     pub(crate) title: &'static str,
-    /// What the bars count: `sign-ups`.
+    /// What the bars count, in the total's number: `sign-ups`.
     pub(crate) unit: &'static str,
     pub(crate) total: String,
     pub(crate) bars: Vec<Bar>,
@@ -51,7 +51,7 @@ const TICK_EVERY: f64 = 44.0;
 
 impl Plot {
     /// Bars that are means, whose sum says nothing.
-    pub(crate) fn mean(title: &'static str, unit: &'static str, points: Vec<Point>) -> Self {
+    pub(crate) fn mean(title: &'static str, units: [&'static str; 2], points: Vec<Point>) -> Self {
         let known: Vec<_> = points
             .iter()
             .map(|point| point.value)
@@ -60,18 +60,18 @@ impl Plot {
         let mean = known.iter().sum::<i64>() / i64::try_from(known.len().max(1)).unwrap_or(1);
         Self {
             total: grouped(mean),
-            ..Self::new(title, unit, points)
+            ..Self::new(title, units, points)
         }
     }
 
-    pub(crate) fn new(title: &'static str, unit: &'static str, points: Vec<Point>) -> Self {
+    pub(crate) fn new(title: &'static str, [one, many]: [&'static str; 2], points: Vec<Point>) -> Self {
         let most = points.iter().map(|point| point.value).max().unwrap_or(0);
         let top = round_up(most);
         let slot = (WIDTH - LEFT - RIGHT) / points.len().max(1) as f64;
         let y = |value: i64| BOTTOM - (BOTTOM - TOP) * value as f64 / top as f64;
         let every = (TICK_EVERY / slot).ceil().max(1.0) as usize;
         let last = points.len().saturating_sub(1);
-        let total = grouped(points.iter().map(|point| point.value).sum());
+        let total: i64 = points.iter().map(|point| point.value).sum();
         let bars = points.into_iter().enumerate().map(|(i, point)| Bar {
             x: round(LEFT + slot * i as f64 + slot * 0.14),
             y: round(y(point.value)),
@@ -85,8 +85,8 @@ impl Plot {
         });
         Self {
             title,
-            unit,
-            total,
+            unit: if total == 1 { one } else { many },
+            total: grouped(total),
             bars: bars.collect(),
             lines: [0, top / 2, top]
                 .map(|value| Line {

@@ -144,7 +144,7 @@ pub(crate) async fn check(
     staff.require_fresh_on(HERE)?;
     let upload = Upload::read(request, MAX_BYTES).await?;
     let Some(upload) = upload.filter(|upload| !upload.bytes.is_empty()) else {
-        let words = "Choose a file that has lines in it".to_owned();
+        let words = "Choose a file that isn't empty".to_owned();
         return page::show_with(
             StatusCode::UNPROCESSABLE_ENTITY,
             &form_page(&state, &visit, &staff, Some(words)),
@@ -196,9 +196,9 @@ pub(crate) async fn show(
     require(&staff)?;
     let (job, payload) = find(&state, &id).await?;
     let title = if payload.dry_run {
-        "Check of a file"
+        "Import preview"
     } else {
-        "Import of users"
+        "User import"
     };
     page::show(&JobPage {
         shell: Shell::new(&state, &visit, &staff, title)
@@ -231,7 +231,7 @@ async fn step(state: &AppState, job: &job::Model, payload: &ImportUsers) -> Resu
         }
         JobState::Cancelled => {
             return Ok(Step::Broken(
-                "It was cancelled. Lines that were imported stay.".to_owned(),
+                "The job was cancelled. Lines already imported are kept.".to_owned(),
             ));
         }
         JobState::Dead => {
@@ -254,17 +254,14 @@ async fn step(state: &AppState, job: &job::Model, payload: &ImportUsers) -> Resu
 }
 
 async fn checked_step(state: &AppState, id: Uuid, blank: Blank, checked: Checked) -> Result<Step, DbErr> {
-    let lines = |number: i64| if number == 1 { "line" } else { "lines" };
+    let users = |number: i64| if number == 1 { "user" } else { "users" };
     let useful = checked.new + checked.changed;
     let mut notes = vec![];
     if !checked.ignored.is_empty() {
-        notes.push(format!(
-            "Columns that are not imported: {}.",
-            checked.ignored.join(", ")
-        ));
+        notes.push(format!("Ignored columns: {}.", checked.ignored.join(", ")));
     }
     if blank == Blank::Clear {
-        notes.push("Blank cells clear what is there.".to_owned());
+        notes.push("Blank cells will clear existing values.".to_owned());
     }
     let changes = match checked.changes {
         Some(file) => first_changes(state, file).await?,
@@ -274,8 +271,8 @@ async fn checked_step(state: &AppState, id: Uuid, blank: Blank, checked: Checked
         counts: vec![
             count("New", checked.new, "good"),
             count("Changed", checked.changed, "busy"),
-            count("As they are", checked.unchanged, ""),
-            count("Faulty", checked.faulty, "bad"),
+            count("Unchanged", checked.unchanged, ""),
+            count("Errors", checked.faulty, "bad"),
         ],
         faults: checked
             .faults
@@ -286,7 +283,7 @@ async fn checked_step(state: &AppState, id: Uuid, blank: Blank, checked: Checked
         changes_href: (!changes.is_empty()).then(|| format!("{HERE}/{id}/changes.csv")),
         changes,
         notes,
-        button: (useful > 0).then(|| format!("Import {} {}", grouped(useful), lines(useful))),
+        button: (useful > 0).then(|| format!("Import {} {}", grouped(useful), users(useful))),
         action: format!("{HERE}/{id}"),
     })
 }
@@ -309,9 +306,9 @@ async fn imported(state: &AppState, id: Uuid) -> Result<Step, DbErr> {
     faults.sort_by_key(|(line, _)| line.parse::<u64>().unwrap_or(u64::MAX));
     Ok(Step::Imported {
         counts: vec![
-            count("Written", number(tally.done), "good"),
-            count("Left as they were", number(tally.skipped), ""),
-            count("Faulty", number(tally.failed), "bad"),
+            count("Imported", number(tally.done), "good"),
+            count("Unchanged", number(tally.skipped), ""),
+            count("Errors", number(tally.failed), "bad"),
         ],
         faults,
         faults_href: (tally.failed > 0).then(|| format!("{HERE}/{id}/faults.csv")),

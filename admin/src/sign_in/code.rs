@@ -19,7 +19,7 @@ use super::visitor::{SignIn, Visitor};
 use super::{login_page, saved_form};
 use crate::state::AppState;
 
-const SIGNED_OUT: &str = "You were signed out. Sign in, and you get your form back.";
+const SIGNED_OUT: &str = "You were signed out. Sign in to get your form back.";
 
 #[derive(Template)]
 #[template(path = "mfa.html")]
@@ -89,7 +89,7 @@ pub(crate) async fn answer(
             &visit,
             next,
             sealed,
-            Some("This page was open for too long. Enter the code here."),
+            Some("This page was open too long. Enter the code again."),
         );
     }
     match accept(&state, (&visit, &visitor), signed, Proof::SignsIn, &form).await? {
@@ -118,7 +118,7 @@ fn code_page(
     error: Option<&'static str>,
 ) -> CodePage {
     CodePage {
-        shell: Shell::outside(state, visit, "Second factor"),
+        shell: Shell::outside(state, visit, "Two-factor authentication"),
         next: next.to_owned(),
         kept: sealed.map(str::to_owned),
         error,

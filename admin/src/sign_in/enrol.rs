@@ -27,7 +27,7 @@ use super::{saved_form, session::Signed};
 use crate::state::AppState;
 
 const TOO_LATE: &str =
-    "This took longer than 15 minutes, so there is a new secret. Scan it, then enter the code it shows.";
+    "Setup took longer than 15 minutes, so there's a new secret. Scan it, then enter the code your app shows.";
 
 #[derive(Template)]
 #[template(path = "enrol.html")]
@@ -190,7 +190,7 @@ async fn enrol_page(
     let address = mfa::otpauth_address(conn, &config.secret_key, &config.product_name, &user.email, factor).await;
     let picture = totp::qr_code(&address.map_err(anyhow::Error::from)?);
     Ok(EnrolPage {
-        shell: Shell::outside(state, visit, "Set up a second factor"),
+        shell: Shell::outside(state, visit, "Set up two-factor authentication"),
         next: next.to_owned(),
         kept: sealed.map(str::to_owned),
         error,

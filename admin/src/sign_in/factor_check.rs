@@ -25,7 +25,7 @@ use crate::state::AppState;
 /// Codes tried for one account, right ones too. How many may be wrong is one rule with the API.
 const CODES: Quota = Quota::per_minute(5);
 
-pub(super) const WRONG_CODE: &str = "That code is wrong, has run out, or was used already. Wait for the next one.";
+pub(super) const WRONG_CODE: &str = "This code is wrong, expired or already used. Wait for the next one.";
 
 /// New codes on paper, shown once.
 #[derive(Template)]

@@ -13,12 +13,12 @@ use super::visitor::{SignIn, Visitor};
 use super::{code, enrol, login_page, next, reauth, saved_form};
 use crate::state::AppState;
 
-const SIGN_IN: &str = "You were signed out before this form was sent. Sign in, and you get it back.";
+const SIGN_IN: &str = "You were signed out before this form was submitted. Sign in to get it back.";
 const PASSWORDS: &str =
-    "You were signed out before this form was sent, and passwords aren't kept. Sign in, then try again.";
-const TOO_LARGE: &str = "You were signed out before this form was sent, and it was too large to keep. Sign in, go back in your \
-    browser, and send it again.";
-const FILE: &str = "You were signed out before the file was sent. Sign in, then choose the file again.";
+    "You were signed out before this form was submitted, and passwords aren't kept. Sign in, then try again.";
+const TOO_LARGE: &str = "You were signed out before this form was submitted, and it was too large to keep. Sign in, go back in \
+    your browser and submit it again.";
+const FILE: &str = "You were signed out before the file was uploaded. Sign in, then choose the file again.";
 
 /// Asks whoever sends a form without being signed in to do so, and keeps the form for them. `to` is where they are sent
 /// when there is nothing to keep.

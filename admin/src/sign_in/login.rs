@@ -26,7 +26,7 @@ use super::{code, device, enrol, saved_form};
 use super::{cookies::SESSION, login_page::login_page};
 use crate::state::AppState;
 
-const REFUSED: &str = "Email or password is wrong, or the account may not sign in here.";
+const REFUSED: &str = "Wrong email or password, or the account can't sign in here.";
 
 /// `GET /admin/login?next=`
 pub(crate) async fn form(
@@ -51,7 +51,7 @@ pub(crate) async fn sign_in(
     let [email, password, next] = ["email", "password", "next"].map(|name| form.get(name).unwrap_or_default());
     let sealed = form.get(SAVED_FORM);
     if !is_own {
-        let words = "This page was open for too long. Sign in here.";
+        let words = "This page was open too long. Sign in again.";
         let page = login_page(&state, &visit, [email, next], sealed, Some(words));
         return page::show_with(StatusCode::FORBIDDEN, &page);
     }

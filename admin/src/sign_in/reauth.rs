@@ -103,8 +103,8 @@ pub(crate) async fn answer(
     }
     let waiting = told("/admin/reauthenticate", &form);
     if !right {
-        attempts::refused(&state, &visit, Some(user), "password on asking again").await?;
-        let words = "The password or the code is wrong. Nothing was done yet.";
+        attempts::refused(&state, &visit, Some(user), "password on confirmation").await?;
+        let words = "Wrong password or code. Try again.";
         return page::show_with(
             StatusCode::UNAUTHORIZED,
             &draw(&state, &visit, &staff, &waiting, Some(words)),
@@ -124,7 +124,7 @@ pub(crate) fn ask(state: &AppState, visit: &Visit, staff: &Staff, waiting: &Wait
 }
 
 fn draw(state: &AppState, visit: &Visit, staff: &Staff, waiting: &Waiting, error: Option<&'static str>) -> ReauthPage {
-    let title = "Confirm it is you";
+    let title = "Confirm it's you";
     let kept = waiting.form.iter().flat_map(Fields::iter);
     ReauthPage {
         shell: Shell::new(state, visit, staff, title).here(title),

@@ -97,7 +97,7 @@ fn show(state: &AppState, visit: &Visit, status: StatusCode, to: String, form: V
         .iter()
         .filter(|(name, value)| length <= MAX_SHOWN && !name.starts_with('_') && !value.is_empty());
     let page = KeptPage {
-        shell: Shell::outside(state, visit, "Your form was kept"),
+        shell: Shell::outside(state, visit, "We kept your form"),
         typed: typed.cloned().collect(),
         to,
         form,

@@ -225,7 +225,7 @@ async fn a_lock_with_an_end_does_not_replace_one_without_that_was_not_seen(db: T
     assert!(
         boss.get(page.location())
             .await
-            .has("1 user deactivated; 1 left alone: it was changed since"),
+            .has("1 user deactivated; 1 skipped: it changed after"),
         "{}",
         page.body
     );
@@ -279,7 +279,7 @@ async fn staff_help_an_owner_back_in(db: TestDb) {
     assert!(
         act(&mut boss, "reset_mfa", ada.id, &[("reason", "lost")])
             .await
-            .contains("no second factor was ticked")
+            .contains("select at least one authenticator")
     );
     act(
         &mut boss,
@@ -306,13 +306,16 @@ async fn what_does_not_fit_is_not_offered(db: TestDb) {
     let ada = app.add_user("ada@example.org", "Ada").await;
     let mut boss = app.superuser().await;
     let path = format!("/admin/users/{}", ada.id);
-    assert!(!boss.get(&path).await.has("Reset second factor"), "there is none");
+    assert!(
+        !boss.get(&path).await.has("Reset two-factor authentication"),
+        "there is none"
+    );
     assert_eq!(
         act(&mut boss, "reset_mfa", ada.id, &[("reason", "x")]).await,
-        "0 users left without a second factor; 1 left alone: it has no second factor"
+        "Nothing was done: two-factor authentication isn&#39;t set up"
     );
     app.add_factor(ada.id).await;
-    assert!(boss.get(&path).await.has("Reset second factor"));
+    assert!(boss.get(&path).await.has("Reset two-factor authentication"));
     boss.get(&format!("{path}/delete")).await;
     boss.post(&format!("{path}/delete"), &[]).await;
     for path in [path.as_str(), "/admin/users?deleted_at__isnull=false"] {
@@ -365,7 +368,10 @@ async fn what_is_gone_has_a_history_and_no_page(db: TestDb) {
     assert_eq!(page.location(), format!("{path}/history"), "{}", page.body);
     let history = boss.get(page.location()).await;
     assert!(
-        history.status == StatusCode::OK && history.has("It was deleted") && history.has("tidy") && !history.has(&link),
+        history.status == StatusCode::OK
+            && history.has("This was deleted")
+            && history.has("tidy")
+            && !history.has(&link),
         "{}",
         history.body
     );
@@ -420,12 +426,12 @@ async fn what_goes_with_a_deletion_is_counted_and_named(db: TestDb) {
     let path = format!("/admin/users/{}/delete", sam.id);
     let page = boss.get(&path).await;
     assert!(
-        page.has("1 session will go with it") && !page.has("made by them"),
+        page.has("1 session will be removed too") && !page.has("they created"),
         "{}",
         page.body
     );
     app.signed_in("sam@example.org").await;
-    assert!(boss.get(&path).await.has("2 sessions will go with it"));
+    assert!(boss.get(&path).await.has("2 sessions will be removed too"));
 }
 
 #[on_both]
@@ -436,7 +442,7 @@ async fn a_deleted_account_is_hidden_and_comes_back(db: TestDb) {
     let path = format!("/admin/users/{}", ada.id);
     let page = boss.get(&format!("{path}/delete")).await;
     assert!(
-        page.has("Delete: ada@example.org") && page.has("can be restored"),
+        page.has("Delete: ada@example.org") && page.has("You can restore it"),
         "{}",
         page.body
     );
@@ -540,7 +546,7 @@ async fn what_is_ticked_and_what_matches_are_not_the_same(db: TestDb) {
             &[("action", "deactivate"), ("_list", "q=filler")],
         )
         .await;
-    assert!(boss.get(nothing.location()).await.has("Tick the users first"));
+    assert!(boss.get(nothing.location()).await.has("Select one or more users first"));
 }
 
 #[on_both]
@@ -576,7 +582,7 @@ async fn what_was_named_is_what_is_done(db: TestDb) {
     let page = confirm(&mut boss, "users", "deactivate", &asked, &[]).await;
     let said = boss.get(page.location()).await;
     assert!(
-        said.has("1 user deactivated; 1 left alone: it no longer matches the list"),
+        said.has("1 user deactivated; 1 skipped: it no longer matches the list"),
         "{}",
         said.body
     );
@@ -644,7 +650,7 @@ async fn more_than_can_be_named_are_counted_and_asked_about_again(db: TestDb) {
     let again = confirm(&mut boss, "jobs", "delete", &asked, &[("reason", "old")]).await;
     assert_eq!(again.status, StatusCode::CONFLICT, "{}", again.body);
     assert!(
-        again.has("Delete: 605 jobs") && again.has("it had 600 jobs then") && again.has("value=\"old\""),
+        again.has("Delete: 605 jobs") && again.has("it had 600 jobs before") && again.has("value=\"old\""),
         "{}",
         again.body
     );
@@ -662,7 +668,7 @@ async fn more_than_can_be_named_are_counted_and_asked_about_again(db: TestDb) {
     let page = confirm(&mut boss, "jobs", "delete", &again, &[("reason", "old")]).await;
     let ordered = boss.get(page.location()).await;
     assert!(
-        ordered.has("a job goes through 605 jobs"),
+        ordered.has("a job is processing 605 jobs"),
         "{} {}",
         page.location(),
         ordered.body
@@ -771,7 +777,7 @@ async fn more_than_five_hundred_become_a_job(db: TestDb) {
     );
     let page = boss.get(page.location()).await;
     assert!(
-        page.has("a job goes through 501 users") && page.has("0 of 501"),
+        page.has("a job is processing 501 users") && page.has("0 of 501"),
         "{}",
         page.body
     );
@@ -781,7 +787,7 @@ async fn more_than_five_hundred_become_a_job(db: TestDb) {
         let fields = [("action", action), ("_all", "yes"), ("_list", "q=bulk")];
         let page = boss.post("/admin/users/actions", &fields).await;
         assert!(
-            page.has("is done to 500 users at once at most") && page.input("_confirmed").is_none(),
+            page.has("works on up to 500 users at once") && page.input("_confirmed").is_none(),
             "{}",
             page.body
         );
@@ -825,9 +831,9 @@ async fn an_api_key_is_shown_once_and_revoked(db: TestDb) {
     );
     assert_eq!(page.location(), format!("/admin/api_keys/{}", key.id));
     let shown = boss.get(page.location()).await;
-    assert!(shown.has("uak_") && shown.has("not shown again"));
+    assert!(shown.has("uak_") && shown.has("won't be shown again"));
     let again = boss.get(page.location()).await;
-    assert!(!again.has("not shown again") && again.has(&key.hint) && !again.has("token_hash"));
+    assert!(!again.has("won't be shown again") && again.has(&key.hint) && !again.has("token_hash"));
     let id = key.id.to_string();
     let fields = [
         ("action", "revoke"),
@@ -991,7 +997,7 @@ async fn a_schedule_keeps_its_overdue_tick_and_shows_when_it_comes(db: TestDb) {
         (overdue, false),
         "off"
     );
-    assert!(boss.get(&path).await.has("Next runs, if it is enabled:"));
+    assert!(boss.get(&path).await.has("Next runs once enabled:"));
     turn(&mut boss, "enable").await;
     assert!(
         stored().await.next_run_at > now(),
@@ -1007,7 +1013,7 @@ async fn queues_are_paused_from_the_overview(db: TestDb) {
     app.take_statements();
     let page = boss.get("/admin/jobs/overview").await;
     assert!(
-        page.has("welcome_email") && page.has("None was seen in the last minute"),
+        page.has("welcome_email") && page.has("No worker has been seen in the last minute"),
         "{}",
         page.body
     );
@@ -1083,7 +1089,10 @@ async fn an_owner_changes_their_own_password(db: TestDb) {
     let mut elsewhere = app.superuser().await;
     assert!(boss.get("/admin/account").await.has("This browser"));
     let new = "quite another set of words";
-    for (present, again, said) in [("wrong", new, "not your present"), (PASSWORD, "else", "not the same")] {
+    for (present, again, said) in [
+        ("wrong", new, "Enter your current password"),
+        (PASSWORD, "else", "don't match"),
+    ] {
         let page = boss
             .post(
                 "/admin/account/password",

@@ -280,7 +280,7 @@ impl Visitor {
         self.send(Method::GET, path, None, &[]).await
     }
 
-    /// Posts fields with a form's token: the last page's, or another's where that was sent already.
+    /// Posts fields with a form's token: the last page's, or another's where that was already submitted.
     pub async fn post(&mut self, path: &str, fields: &[(&str, &str)]) -> Page {
         if self.is_sent {
             self.get("/admin/no-such-page").await;
@@ -400,8 +400,9 @@ impl Page {
             .map_or("", |value| value.to_str().expect("text"))
     }
 
+    /// Apostrophes count as in the template or as escaped.
     pub fn has(&self, text: &str) -> bool {
-        self.body.contains(text)
+        self.body.contains(text) || self.body.contains(&text.replace('\'', "&#39;"))
     }
 
     /// The value of the first input with this name.

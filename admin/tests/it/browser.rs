@@ -443,7 +443,12 @@ async fn a_day(javascript: bool) {
     browser.goto(&format!("{base}/admin/users/{}", ada.id)).await;
     browser.click(".head-tools details.menu summary").await;
     browser.click("button[value=resend_verification]").await;
-    assert!(browser.text(".message.good").await.contains("will be asked to verify"));
+    assert!(
+        browser
+            .text(".message.good")
+            .await
+            .contains("will get a verification email")
+    );
     // See the mail that it became.
     let mail = delivered(&app, ada.id).await;
     browser.goto(&format!("{base}/admin/users/{}", ada.id)).await;
@@ -453,7 +458,7 @@ async fn a_day(javascript: bool) {
     browser.goto(&format!("{base}/admin/jobs?state=dead")).await;
     browser.click("a.object").await;
     browser.click("button[value=retry]").await;
-    assert!(browser.text(".message.good").await.contains("1 job will run again"));
+    assert!(browser.text(".message.good").await.contains("1 job queued for retry"));
     // Delete an account, and take that back.
     browser.goto(&format!("{base}/admin/users/{}/delete", ada.id)).await;
     browser.click(".confirm-buttons .primary").await;
@@ -536,7 +541,7 @@ fn everything_works_without_javascript() {
         browser.click("a.object").await;
         browser.fill("#field-name", "Ada Lovelace").await;
         browser.click(".save .primary").await;
-        assert!(browser.page_text().await.contains("The user was saved"));
+        assert!(browser.page_text().await.contains("User saved"));
         assert!(
             browser.url().await.ends_with("/admin/users?q=ada"),
             "{}",

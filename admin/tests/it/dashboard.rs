@@ -49,7 +49,7 @@ async fn sign_ups_and_log_ins_are_counted_by_day_and_jobs_by_hour(db: TestDb) {
     .to_owned();
     assert_eq!(jobs, "3");
     let today = now().date_naive().to_string();
-    assert_eq!(bar(&page.body, "Log-ins per day", &today), "1", "one's own");
+    assert_eq!(bar(&page.body, "Sign-ins per day", &today), "1", "one's own");
 
     // What is over is not counted again, what is not is: the next page knows of today's, not of a row put into the past.
     let sql = format!("UPDATE users SET created_at = '{day}T01:00:00+00:00' WHERE email LIKE 'person0@%'");
@@ -60,12 +60,12 @@ async fn sign_ups_and_log_ins_are_counted_by_day_and_jobs_by_hour(db: TestDb) {
     assert_eq!(bar(&page.body, "Sign-ups per day", &day.to_string()), "3");
     let today = now().date_naive().to_string();
     assert_eq!(bar(&page.body, "Sign-ups per day", &today), "1");
-    let sign_ins = bar(&page.body, "Log-ins per day", &today);
+    let sign_ins = bar(&page.body, "Sign-ins per day", &today);
     assert!(
         ["1", "2"].contains(&sign_ins),
         "midnight may lie between the two: {sign_ins}"
     );
     let mut viewer = app.staff(&["users.view"]).await;
     let page = viewer.get("/admin/").await;
-    assert!(page.has("Sign-ups per day") && !page.has("Log-ins per day") && !page.has("Jobs done per hour"));
+    assert!(page.has("Sign-ups per day") && !page.has("Sign-ins per day") && !page.has("Jobs done per hour"));
 }

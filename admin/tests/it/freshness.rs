@@ -15,7 +15,7 @@ use crate::{
 };
 
 fn asks_again(page: &Page) -> bool {
-    page.status == StatusCode::UNAUTHORIZED && page.has("Confirm it is you")
+    page.status == StatusCode::UNAUTHORIZED && page.has("Confirm it's you")
 }
 
 async fn save(visitor: &mut Visitor, id: i64, email: &str, name: &str) -> Page {

@@ -148,7 +148,7 @@ async fn a_key_that_one_may_change_gets_no_scope_that_one_does_not_hold(db: Test
     let own = key(&app, &[Scope::UsersRead]).await;
     let page = save(&mut visitor, &own, &["users:read", "users:delete"], &[]).await;
     assert_eq!(page.status, StatusCode::UNPROCESSABLE_ENTITY);
-    assert!(page.has("not yours to give"), "{}", page.body);
+    assert!(page.has("You can't grant"), "{}", page.body);
     assert_eq!(stored(&app, own.id).await, own);
     let page = save(&mut visitor, &own, &["users:read"], &[("name", "renamed")]).await;
     assert_eq!(page.status, StatusCode::SEE_OTHER);

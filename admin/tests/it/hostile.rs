@@ -211,7 +211,7 @@ fn while_the_database_is_away_every_page_says_so() {
             let page = visitor.get(path).await;
             assert_eq!(page.status, StatusCode::SERVICE_UNAVAILABLE, "{path}: {}", page.body);
             assert_eq!(page.headers["retry-after"], "5");
-            assert!(page.has("The database does not answer"), "{path}: {}", page.body);
+            assert!(page.has("The database isn't responding"), "{path}: {}", page.body);
         }
         let page = visitor.post("/admin/users/1", &[("name", "Ada")]).await;
         assert_eq!(page.status, StatusCode::SERVICE_UNAVAILABLE);

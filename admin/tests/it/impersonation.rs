@@ -13,7 +13,7 @@ use usher_testkit::{TestDb, on_both};
 
 use crate::app::{Page, TestApp, Visitor, between};
 
-const BANNER: &str = "You act for";
+const BANNER: &str = "You're impersonating";
 
 /// Asks for it as the confirmed form does.
 async fn act_for(visitor: &mut Visitor, id: i64) -> Page {
@@ -32,7 +32,7 @@ async fn act_for(visitor: &mut Visitor, id: i64) -> Page {
 /// The token that the page after it shows.
 async fn token(visitor: &mut Visitor, page: &Page) -> Token {
     let page = visitor.get(page.location()).await;
-    let text = between(&page.body, "not shown again: ", "</p>");
+    let text = between(&page.body, "be shown again: ", "</p>");
     Token::parse(TokenKind::Access, text).unwrap_or_else(|| panic!("no token in {}", page.body))
 }
 
@@ -60,7 +60,7 @@ async fn staff_act_for_a_user_with_a_reason_in_view_and_on_record(db: TestDb) {
     assert_eq!(
         boss.post(actions, &without).await.status,
         StatusCode::UNPROCESSABLE_ENTITY,
-        "it takes a reason"
+        "enter a reason"
     );
     app.let_freshness_pass().await;
     assert_eq!(
@@ -95,7 +95,7 @@ async fn staff_act_for_a_user_with_a_reason_in_view_and_on_record(db: TestDb) {
             .await
             .get("/admin/roles/new")
             .await
-            .has("not shown again"),
+            .has("won't be shown again"),
         "the token is shown once"
     );
 
@@ -141,7 +141,7 @@ async fn nobody_acts_for_staff_for_many_or_without_the_permission(db: TestDb) {
         let page = act_for(&mut boss, refused).await;
         let page = boss.get(page.location()).await;
         assert!(
-            page.has("0 users") && page.has("nobody acts for staff"),
+            page.has("Nothing was done") && page.has("staff can't be impersonated"),
             "{}",
             page.body
         );

@@ -81,7 +81,7 @@ async fn a_file_is_kept_looked_at_and_then_imported(db: TestDb) {
     let at = page.location().to_owned();
     let waiting = boss.get(&at).await;
     assert!(
-        waiting.has("Nothing is changed yet") && waiting.has("data-live"),
+        waiting.has("Nothing has been changed yet") && waiting.has("data-live"),
         "{}",
         waiting.body
     );
@@ -110,12 +110,12 @@ async fn a_file_is_kept_looked_at_and_then_imported(db: TestDb) {
     end(&app, &dry, JobState::Done, result).await;
     let checked = boss.get(&at).await;
     assert!(
-        checked.has("Import 1 line</button>") && checked.has("no &#60;address&#62;"),
+        checked.has("Import 1 user</button>") && checked.has("no &#60;address&#62;"),
         "{}",
         checked.body
     );
     assert!(
-        checked.has("&#60;ada&#62;@example.org</td><td>age</td><td>36</td>") && checked.has("not imported: status"),
+        checked.has("&#60;ada&#62;@example.org</td><td>age</td><td>36</td>") && checked.has("Ignored columns: status"),
         "{}",
         checked.body
     );
@@ -169,7 +169,7 @@ async fn a_file_is_kept_looked_at_and_then_imported(db: TestDb) {
     let at = page.location().to_owned();
     let done = boss.get(&at).await;
     assert!(
-        done.has("The import is done") && done.has("<strong>1</strong>Written") && done.has("=no address"),
+        done.has("Import complete") && done.has("<strong>1</strong>Written") && done.has("=no address"),
         "{}",
         done.body
     );

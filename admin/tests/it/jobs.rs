@@ -73,7 +73,7 @@ async fn a_jobs_page_tells_its_story(db: TestDb) {
         "550 &#60;no&#62; such mailbox",
         "Gave up",
         "ada@example.org",
-        "Run again",
+        "Retry",
     ] {
         assert!(page.has(text), "{text}: {}", page.body);
     }
@@ -131,7 +131,7 @@ async fn a_finished_job_runs_again_with_an_audit_row(db: TestDb) {
         visitor
             .get(&format!("/admin/jobs/{id}"))
             .await
-            .has("1 job will run again")
+            .has("1 job queued for retry")
     );
     assert_eq!(state(&app, &dead).await, JobState::Ready);
     let entry = app.audit().await.pop().unwrap();
@@ -157,7 +157,7 @@ async fn ticked_jobs_run_again_and_the_unfit_are_left_alone(db: TestDb) {
     fields.extend(ids.iter().map(|id| ("id", id.as_str())));
     let asked = visitor.post("/admin/jobs/actions", &fields).await;
     assert!(
-        asked.has("Run again: 2 jobs") && asked.has("1 job will be left alone"),
+        asked.has("Retry: 2 jobs") && asked.has("1 job will be skipped"),
         "{}",
         asked.body
     );
@@ -171,14 +171,14 @@ async fn ticked_jobs_run_again_and_the_unfit_are_left_alone(db: TestDb) {
     assert_eq!(page.location(), "/admin/jobs?kind=welcome_email");
     let list = visitor.get(page.location()).await;
     assert!(
-        list.has("2 jobs will run again; 1 left alone: only finished jobs can run again"),
+        list.has("2 jobs queued for retry; 1 skipped: only finished jobs can be retried"),
         "{}",
         list.body
     );
     assert_eq!(state(&app, &jobs[2]).await, JobState::Running);
 
     let none = visitor.post("/admin/jobs/actions", &[("action", "retry")]).await;
-    assert!(visitor.get(none.location()).await.has("Tick the jobs"));
+    assert!(visitor.get(none.location()).await.has("Select one or more jobs"));
     let nothing = visitor
         .post("/admin/jobs/actions", &[("action", ""), ("id", &ids[0])])
         .await;
@@ -211,7 +211,7 @@ async fn of_dead_jobs_with_one_unique_key_one_runs_again(db: TestDb) {
     let page = visitor.post("/admin/jobs/actions", &fields).await;
     let said = visitor.get(page.location()).await;
     assert!(
-        said.has("2 jobs will run again; 4 left alone: another job with the same unique key"),
+        said.has("2 jobs queued for retry; 4 skipped: another job with the same unique key"),
         "{} {}",
         page.status,
         said.body
@@ -298,19 +298,19 @@ async fn what_is_started_in_a_paused_queue_is_said_to_wait(db: TestDb) {
             "jobs",
             "run_now",
             ready.id.to_string(),
-            "0 jobs will run now; 1 left alone: its queue mail is paused",
+            "Nothing was done: its queue mail is paused",
         ),
         (
             "jobs",
             "retry",
             dead.id.to_string(),
-            "1 job will run again; the queue mail is paused",
+            "1 job queued for retry; the queue mail is paused",
         ),
         (
             "schedules",
             "run_now",
             schedule.id.to_string(),
-            "1 schedule started once more; the queue mail is paused",
+            "1 schedule started; the queue mail is paused",
         ),
     ] {
         visitor.get(&format!("/admin/{model}/{id}")).await;
@@ -368,7 +368,7 @@ async fn limits_of_a_queue_are_set_and_taken_away(db: TestDb) {
         )
         .await;
     assert!(
-        taken.status == StatusCode::UNPROCESSABLE_ENTITY && taken.has("listed already"),
+        taken.status == StatusCode::UNPROCESSABLE_ENTITY && taken.has("already listed"),
         "{}",
         taken.body
     );
@@ -420,8 +420,8 @@ async fn running_again_takes_its_own_permission(db: TestDb) {
     let dead = job(&app, "dead@example.org", JobState::Dead).await;
     let id = dead.id.to_string();
     let mut viewer = app.staff(&["jobs.view"]).await;
-    assert!(!viewer.get(&format!("/admin/jobs/{id}")).await.has("Run again"));
-    assert!(!viewer.get("/admin/jobs").await.has("Run again"));
+    assert!(!viewer.get(&format!("/admin/jobs/{id}")).await.has("Retry"));
+    assert!(!viewer.get("/admin/jobs").await.has("Retry"));
     let page = viewer
         .post("/admin/jobs/actions", &[("action", "retry"), ("id", &id)])
         .await;

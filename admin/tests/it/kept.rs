@@ -190,7 +190,7 @@ async fn it_goes_through_the_second_factor_and_the_page_that_asks_again(db: Test
     );
     app.let_freshness_pass().await;
     let page = save_address(&mut boss, ada.id).await;
-    assert!(page.has("Confirm it is you"), "{}", page.body);
+    assert!(page.has("Confirm it's you"), "{}", page.body);
     // The session ends while the page asks for the password.
     end_sessions(&app).await;
     let mut fields = hidden(&page);

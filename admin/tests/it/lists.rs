@@ -88,7 +88,7 @@ async fn a_lock_that_has_ended_is_none_on_any_page(db: TestDb) {
         ("_confirmed", "yes"),
     ];
     visitor.post("/admin/users/actions", &unlock).await;
-    assert!(visitor.get(&format!("/admin/users/{id}")).await.has("it is not locked"));
+    assert!(visitor.get(&format!("/admin/users/{id}")).await.has("not locked"));
     assert!(visitor.get("/admin/").await.has("status=locked\"><strong>2</strong>"));
     let file = visitor.get("/admin/users/export.csv?status=locked").await;
     assert!(
@@ -258,9 +258,9 @@ async fn filters_narrow_and_are_kept_on_the_way_to_an_object_and_back(db: TestDb
     let saved = visitor.post(&format!("/admin/users/{}", locked.id), &fields).await;
     assert_eq!(saved.location(), "/admin/users?status=locked&o=name", "{}", saved.body);
     let again = visitor.get(saved.location()).await;
-    assert!(again.has("The user was saved") && again.has("Locked Out"));
+    assert!(again.has("User saved") && again.has("Locked Out"));
     assert!(
-        !visitor.get("/admin/users").await.has("The user was saved"),
+        !visitor.get("/admin/users").await.has("User saved"),
         "a message is said once"
     );
 }
@@ -544,7 +544,7 @@ async fn bad_addresses_lead_to_the_clean_list_with_a_message(db: TestDb) {
             "{query}"
         );
         assert!(
-            visitor.get("/admin/users").await.has("Here is the whole list"),
+            visitor.get("/admin/users").await.has("Showing the whole list"),
             "{query}"
         );
     }

@@ -87,7 +87,7 @@ async fn links_are_shown_to_superusers_alone_and_each_look_is_on_record(db: Test
     let page = boss.get(&links).await;
     assert_eq!(page.status, StatusCode::OK);
     assert!(
-        page.has(&format!("href=\"{}\"", link(&token))) && page.has("This view is in the audit log"),
+        page.has(&format!("href=\"{}\"", link(&token))) && page.has("This view was logged under your name"),
         "{}",
         page.body
     );

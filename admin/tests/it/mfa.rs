@@ -38,7 +38,7 @@ async fn enrolled(app: &TestApp) -> (Visitor, String) {
     let page = visitor
         .post("/admin/mfa/enrol", &[("code", &code), ("next", "/admin/users")])
         .await;
-    assert!(page.has("Keep your recovery codes"), "{}", page.body);
+    assert!(page.has("Save your recovery codes"), "{}", page.body);
     let page = visitor.post("/admin/mfa/saved", &[("next", "/admin/users")]).await;
     assert_eq!(page.location(), "/admin/users", "{}", page.body);
     (visitor, secret)
@@ -96,7 +96,7 @@ async fn enrolment_completes_the_sign_in_and_seals_the_secret(db: TestDb) {
         StatusCode::UNAUTHORIZED,
         "another factor takes the password again"
     );
-    assert!(page.has("Confirm it is you") && !page.has("<dt>Secret</dt>"));
+    assert!(page.has("Confirm it's you") && !page.has("<dt>Secret</dt>"));
 }
 
 #[on_both]
@@ -152,7 +152,7 @@ async fn a_recovery_code_stands_in_once_and_its_owner_is_told(db: TestDb) {
             "{sent}"
         );
     }
-    assert!(visitor.get("/admin/account").await.has("9 unused"));
+    assert!(visitor.get("/admin/account").await.has("9 left"));
     let kinds: Vec<_> = usher_shared::foundation::entity::job::Entity::find()
         .all(&app.context.db)
         .await
@@ -294,7 +294,7 @@ async fn a_waiting_factor_is_the_sessions_that_began_it(db: TestDb) {
     let page = owner
         .post("/admin/mfa/enrol", &[("code", &code(&last, 0)), ("next", "")])
         .await;
-    assert!(page.has("Keep your recovery codes"), "{}", page.body);
+    assert!(page.has("Save your recovery codes"), "{}", page.body);
     assert!(
         mfa_factor::Entity::find()
             .all(&app.context.db)

@@ -656,7 +656,7 @@ async fn a_form_that_was_refused_can_be_sent_again_and_one_that_was_taken_with_o
     let before = rows(&app).await;
     let (_, other) = form.send(&token, &[("permission", "users.add")]).await;
     assert!(
-        other.status == StatusCode::CONFLICT && other.has("sent already"),
+        other.status == StatusCode::CONFLICT && other.has("already submitted"),
         "{}: {}",
         other.status,
         other.body
@@ -695,7 +695,7 @@ async fn a_form_that_waited_for_the_password_is_done_once(db: TestDb) {
     let (mut visitor, made) = form.send(&token, &[]).await;
     assert_eq!(made.status, StatusCode::SEE_OTHER, "{}", made.body);
     let shown = visitor.get(made.location()).await;
-    let key = between(&shown.body, "not shown again: ", "<").to_owned();
+    let key = between(&shown.body, "be shown again: ", "<").to_owned();
     assert!(key.starts_with("uak_"), "{}", shown.body);
     let one = added(&before, &rows(&app).await);
     assert!(one.contains(&("api_keys", 1)), "{one:?}");
@@ -724,7 +724,7 @@ async fn nobody_else_learns_what_a_form_was_answered(db: TestDb) {
     let token = form.visitor.token();
     let (mut owner, made) = form.send(&token, &[]).await;
     let shown = owner.get(made.location()).await;
-    let key = between(&shown.body, "not shown again: ", "<").to_owned();
+    let key = between(&shown.body, "be shown again: ", "<").to_owned();
     let kept = spent_form_token::Entity::find()
         .one(&app.context.db)
         .await

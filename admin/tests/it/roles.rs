@@ -297,7 +297,7 @@ async fn a_role_that_somebody_has_is_not_deleted(db: TestDb) {
     let path = format!("/admin/roles/{}/delete", role.id);
     let page = boss.get(&path).await;
     assert!(
-        page.has("still used by 1 user, such as sam@example.org") && page.has("cannot be deleted"),
+        page.has("still used by 1 user, such as sam@example.org") && page.has("can't be deleted"),
         "{}",
         page.body
     );
@@ -306,7 +306,7 @@ async fn a_role_that_somebody_has_is_not_deleted(db: TestDb) {
     boss.get("/admin/users").await;
     set_roles(&mut boss, &sam.id.to_string(), &["staff"]).await;
     let page = boss.get(&path).await;
-    assert!(!page.has("cannot be deleted"));
+    assert!(!page.has("can't be deleted"));
     boss.post(&path, &[]).await;
     assert_eq!(roles(&app).await.len(), 0);
     assert_eq!(app.audit().await.pop().unwrap().action, "delete");
@@ -325,7 +325,7 @@ async fn what_is_sensitive_takes_the_password_again_and_keeps_the_form(db: TestD
     ];
     let page = boss.post("/admin/roles/new", &fields).await;
     assert_eq!(page.status, StatusCode::UNAUTHORIZED);
-    assert!(page.has("Confirm it is you") && page.has("value=\"kept &#60;b&#62;\""));
+    assert!(page.has("Confirm it's you") && page.has("value=\"kept &#60;b&#62;\""));
     assert_eq!(roles(&app).await.len(), 0);
     let all = |password| {
         [

@@ -265,7 +265,7 @@ async fn a_change_without_its_audit_row_does_not_happen(db: TestDb) {
     let page = save(&mut visitor, &ada, 1, &[("name", "Ada Lovelace")]).await;
     assert_eq!(page.status, StatusCode::INTERNAL_SERVER_ERROR);
     assert!(
-        page.has("Something went wrong") && page.has("Request id"),
+        page.has("Something went wrong") && page.has("Request ID"),
         "{}",
         page.body
     );

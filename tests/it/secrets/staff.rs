@@ -166,7 +166,7 @@ impl Browser {
     /// A secret that the next page shows this one time.
     async fn shown_once(&mut self, keeper: &mut Keeper<'_>, what: &str, path: &str) {
         self.get(keeper, path, 200).await;
-        let secret = self.between("not shown again: ", "</p>").to_owned();
+        let secret = self.between("be shown again: ", "</p>").to_owned();
         keeper.keep(what, &secret);
     }
 

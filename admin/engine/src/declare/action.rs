@@ -78,7 +78,7 @@ impl Action {
             fresh: false,
             single: false,
             fits: |_| true,
-            unfit: "it does not fit them",
+            unfit: "it doesn't apply to them",
             run,
             bulk: None,
         }

@@ -97,10 +97,10 @@ impl Ticks {
         let posted: BTreeSet<_> = form.all(self.name).map(str::to_owned).collect();
         if let Some(unknown) = posted.iter().find(|word| !offered.contains(word.as_str())) {
             let shown: String = unknown.chars().take(60).collect();
-            return Err(format!("There is no {shown}; tick what is offered"));
+            return Err(format!("Unknown option: {shown}. Choose from the options shown"));
         }
         if let Some(foreign) = posted.difference(stored).find(|word| !(self.may)(staff, word)) {
-            return Err(format!("{foreign} is not yours to give; ask somebody who holds it"));
+            return Err(format!("You can't grant {foreign} because you don't have it"));
         }
         let kept = stored
             .iter()

@@ -71,7 +71,7 @@ impl Deletion {
     /// Rows are deleted for good.
     pub const fn rows(related: &'static [Related]) -> Self {
         Self {
-            about: "It is deleted for good; nobody can bring it back.",
+            about: "This deletes it permanently and can't be undone.",
             related,
             run: delete_row,
             soft: None,
@@ -138,16 +138,16 @@ pub(crate) async fn preview(
             .map(|row| row.try_get::<Option<String>>("", "named"));
         let names: Vec<_> = names.collect::<Result<Vec<_>, _>>()?.into_iter().flatten().collect();
         let (fate, tone) = match related.fate {
-            Fate::Goes => ("will go with it", "bad"),
-            Fate::Stays => ("will stay without it", "quiet"),
-            Fate::Protects => ("in the way", "warning"),
+            Fate::Goes => ("will be removed too", "bad"),
+            Fate::Stays => ("will be kept, unlinked", "quiet"),
+            Fate::Protects => ("blocking deletion", "warning"),
         };
         if related.fate == Fate::Protects {
             let such_as = names
                 .first()
                 .map(|name| format!(", such as {name}"))
                 .unwrap_or_default();
-            refused = Some(format!("It is still used by {them}{such_as}. Change that first."));
+            refused = Some(format!("It's still used by {them}{such_as}. Remove it there first."));
         }
         all.push(Goes {
             words: format!("{} {fate}", capitalised(&them)),
@@ -163,7 +163,7 @@ pub(crate) async fn preview(
 fn run_deletion<'a>(acting: &'a Acting<'a>, row: &'a Row) -> Answer<'a, Ran> {
     Box::pin(async move {
         let Some(deletion) = acting.model.deletion else {
-            return Ok(Ran::Unfit("it cannot be deleted".into()));
+            return Ok(Ran::Unfit("it can't be deleted".into()));
         };
         let own = Expr::col(acting.model.id).is_in(row.get(acting.model.id).cloned());
         let chosen = Condition::all().add(own);
@@ -179,7 +179,7 @@ fn run_deletion<'a>(acting: &'a Acting<'a>, row: &'a Row) -> Answer<'a, Ran> {
 fn run_restoration<'a>(acting: &'a Acting<'a>, row: &'a Row) -> Answer<'a, Ran> {
     match acting.model.deletion.and_then(|deletion| deletion.soft) {
         Some(soft) => (soft.restore)(acting, row),
-        None => Box::pin(async { Ok(Ran::Unfit("it cannot be restored".into())) }),
+        None => Box::pin(async { Ok(Ran::Unfit("it can't be restored".into())) }),
     }
 }
 
@@ -187,7 +187,7 @@ fn delete_row<'a>(acting: &'a Acting<'a>, row: &'a Row) -> Answer<'a, Ran> {
     Box::pin(async move {
         let model = acting.model;
         let Some(id) = row.get(model.id) else {
-            return Ok(Ran::Unfit("it is gone".into()));
+            return Ok(Ran::Unfit("it no longer exists".into()));
         };
         let delete = Query::delete()
             .from_table(model.table)

@@ -50,6 +50,10 @@ pub struct Meta {
     pub singular: &'static str,
     /// Many objects, in headings: `users`.
     pub plural: &'static str,
+    /// The heading of the list, where it isn't the plural: `Audit log`.
+    heading: Option<&'static str>,
+    /// Title of the empty list, where it isn't "No users yet".
+    pub empty: Option<&'static str>,
     /// The heading in the navigation under which it stands.
     pub section: &'static str,
     /// An `id` in the sprite `templates/parts/icons.html`.
@@ -74,6 +78,8 @@ impl Meta {
             name,
             singular,
             plural,
+            heading: None,
+            empty: None,
             section: "",
             icon: "table",
             about: "",
@@ -99,6 +105,18 @@ impl Meta {
             Some(object_type) => object_type.as_str(),
             None => self.singular,
         }
+    }
+
+    /// A heading of its own for the list and the navigation.
+    pub const fn heading(self, heading: &'static str) -> Self {
+        let heading = Some(heading);
+        Self { heading, ..self }
+    }
+
+    /// What the empty list says instead of "No users yet".
+    pub const fn empty(self, empty: &'static str) -> Self {
+        let empty = Some(empty);
+        Self { empty, ..self }
     }
 
     pub const fn icon(self, icon: &'static str) -> Self {
@@ -165,8 +183,8 @@ impl Meta {
         format!("{} {noun}", grouped(count as i64))
     }
 
-    /// The plural as a heading.
+    /// The heading: the model's own, or the plural.
     pub fn title(&self) -> String {
-        capitalised(self.plural)
+        self.heading.map_or_else(|| capitalised(self.plural), str::to_owned)
     }
 }

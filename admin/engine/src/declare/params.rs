@@ -88,7 +88,7 @@ fn until(typed: &str) -> Result<Option<DateTime<Utc>>, &'static str> {
         _ => return Err("Enter a date and time, such as 2026-01-31T09:30"),
     };
     if at <= now() {
-        return Err("This time has passed; enter one to come, in UTC");
+        return Err("This time has passed. Enter a future time in UTC");
     }
     Ok(Some(at))
 }

@@ -54,7 +54,7 @@ impl Selection {
         }
         let fields = Fields::parse(form.get(BACK).unwrap_or_default().as_bytes());
         let query = ListQuery::parse(model, &fields)
-            .map_err(|_| AdminError::BadRequest("The list that was to be acted on cannot be read".to_owned()))?;
+            .map_err(|_| AdminError::BadRequest("The list couldn't be read. Go back and try again".to_owned()))?;
         query.require(model, staff)?;
         let searched = search::condition(db, model, &query.search).await?;
         let condition = query.condition(model).add(searched);

@@ -194,7 +194,7 @@ async fn act_on(acting: &Acting<'_>, action: &Action, seen: Option<&Seen>, row: 
         return Ok(Some(action.unfit.to_owned()));
     }
     if seen.is_some_and(|seen| seen.is_stale(model, row)) {
-        return Ok(Some("it was changed since the page was opened".to_owned()));
+        return Ok(Some("it changed after you opened the page".to_owned()));
     }
     match (action.run)(acting, row).await? {
         Ran::Unfit(why) => Ok(Some(why.into_owned())),
@@ -252,6 +252,11 @@ impl Tally {
                 visit.say_warning(done, to)
             };
         };
-        visit.say_warning(format!("{done}; {} left alone: {why}", self.left_alone.len()), to)
+        let words = match (self.done, self.left_alone.len()) {
+            (0, 1) => format!("Nothing was done: {why}"),
+            (0, all) => format!("Nothing was done; {all} skipped: {why}"),
+            (_, some) => format!("{done}; {some} skipped: {why}"),
+        };
+        visit.say_warning(words, to)
     }
 }

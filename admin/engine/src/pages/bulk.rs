@@ -38,7 +38,7 @@ pub(crate) fn say(
     jobs: Option<String>,
 ) -> Response {
     let count = model.meta.counted(usize::try_from(rows).unwrap_or(usize::MAX));
-    let words = format!("{}: a job goes through {count}", action.label);
+    let words = format!("{}: a job is processing {count}", action.label);
     visit.say(
         words,
         &jobs.map_or_else(|| model.href(), |jobs| format!("{jobs}/{job}")),
@@ -48,7 +48,7 @@ pub(crate) fn say(
 /// Why an action without a job of its own is not done to so many.
 pub(crate) fn too_many(model: &Model, action: &Action) -> String {
     format!(
-        "{} is done to {AT_ONCE} {} at once at most. Nothing was done: narrow the list first.",
+        "“{}” works on up to {AT_ONCE} {} at once. Nothing was done. Narrow the list and try again.",
         action.label, model.meta.plural
     )
 }

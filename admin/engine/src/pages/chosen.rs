@@ -30,13 +30,16 @@ impl Chosen<'_> {
 
     pub(crate) fn nothing_selected(&self) -> Response {
         let plural = self.model.meta.plural;
-        let words = format!("Tick the {plural} first, then choose what to do with them");
+        let words = format!("Select one or more {plural} first");
         self.visit.say_warning(words, &self.way_back())
     }
 
     pub(crate) fn one_at_a_time(&self) -> Response {
         let singular = self.model.meta.singular;
-        let words = format!("{} is done to one {singular} at a time", self.action.label);
+        let words = format!(
+            "“{}” works on one {singular} at a time. Select just one.",
+            self.action.label
+        );
         self.visit.say_warning(words, &self.way_back())
     }
 }

@@ -33,9 +33,7 @@ pub(crate) async fn choose(
     if form.get(DECLARED).is_some() {
         let tx = form.begin(&context).await?;
         Entity::delete_by_id(key).exec(&**tx).await?;
-        return tx
-            .finish(visit.say("The list has its usual columns again".to_owned(), &to))
-            .await;
+        return tx.finish(visit.say("Columns reset".to_owned(), &to)).await;
     }
     let wanted: Vec<_> = form.all(COLUMN).collect();
     // Of what was sent, only what there is to choose is kept.
@@ -57,6 +55,5 @@ pub(crate) async fn choose(
         .on_conflict(replaced)
         .exec_without_returning(&**tx)
         .await?;
-    tx.finish(visit.say("The list has the columns you chose".to_owned(), &to))
-        .await
+    tx.finish(visit.say("Columns updated".to_owned(), &to)).await
 }

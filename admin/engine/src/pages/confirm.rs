@@ -96,7 +96,7 @@ pub(crate) async fn again(chosen: &Chosen<'_>, before: &Selection) -> Result<Res
     let anew = Fields::of(chosen.form.iter().filter(|(name, _)| !of_selection.contains(name)));
     let named = usize::try_from(before.named().unwrap_or_default()).unwrap_or(usize::MAX);
     let changed = format!(
-        "The list has changed since you were asked: it had {} then. Nothing was done. Look again, and confirm what it has now.",
+        "The list changed while you were confirming: it had {} before. Nothing was done. Review it and confirm again.",
         chosen.model.meta.counted(named)
     );
     let chosen = Chosen { form: &anew, ..*chosen };
@@ -141,7 +141,7 @@ pub(crate) async fn page(chosen: &Chosen<'_>, status: StatusCode, again: Again<'
         Some(deletion) => preview(&context.db, staff, deletion, model, &selection.condition(model)).await?,
         None => (vec![], None),
     };
-    let refused = refused.map(|why| format!("This cannot be deleted. {why}"));
+    let refused = refused.map(|why| format!("This can't be deleted. {why}"));
     let too_many = beyond && action.enqueue(model).is_none();
     let mut questions = vec![];
     for ask in action.asks {
@@ -173,7 +173,7 @@ pub(crate) async fn page(chosen: &Chosen<'_>, status: StatusCode, again: Again<'
         named: if is_one { vec![] } else { named(model, &fit) },
         unfit: (!unfit.is_empty()).then(|| {
             let count = model.meta.counted(unfit.len());
-            format!("{count} will be left alone: {}", action.unfit)
+            format!("{count} will be skipped: {}", action.unfit)
         }),
         stale: matches!(again, Again::Stale(_)),
         changes,
@@ -269,7 +269,7 @@ async fn question(
         Ask::Reason { required } => Question {
             name: REASON,
             label: "Reason",
-            help: "Kept in the history, with your name".to_owned(),
+            help: "Saved in the history under your name".to_owned(),
             error: error(REASON),
             required: *required,
             input: Asked::Text(typed(REASON)),

@@ -71,7 +71,7 @@ async fn export(
     staff.require_fresh(&visit, None)?;
     let query = query.unwrap_or_default();
     let list = ListQuery::parse(model, &Fields::parse(query.as_bytes()))
-        .map_err(|_| AdminError::BadRequest("This list cannot be filtered by that".to_owned()))?;
+        .map_err(|_| AdminError::BadRequest("This list can't be filtered that way".to_owned()))?;
     list.require(model, &staff)?;
     let condition = list
         .condition(model)

@@ -30,6 +30,8 @@ struct ListPage {
     about: &'static str,
     link: Option<Link>,
     plural: &'static str,
+    /// The model's own words for an empty list.
+    empty: Option<&'static str>,
     count: String,
     new_href: Option<String>,
     singular: &'static str,
@@ -107,11 +109,11 @@ pub(crate) async fn show(
                 staff = staff.id(),
                 "a list was asked to filter by a secret column"
             );
-            let words = "This list cannot be filtered by that";
+            let words = "This list can't be filtered that way";
             return Err(AdminError::BadRequest(words.to_owned()));
         }
         Err(BadQuery::Unknown) => {
-            let words = "That address asked for something this list does not have. Here is the whole list.";
+            let words = "Unknown filter in the address. Showing the whole list.";
             return Ok(visit.say_warning(words.to_owned(), &model.href()));
         }
     };
@@ -199,6 +201,7 @@ impl ListPage {
             link: model.meta.link.filter(link),
             singular: model.meta.singular,
             plural: model.meta.plural,
+            empty: model.meta.empty,
             count: count.words(model.meta.singular, model.meta.plural),
             new_href: may(Operation::Add).then(|| format!("{}/new", model.href())),
             search: search::is_offered(model).then(|| SearchBox {

@@ -58,7 +58,7 @@ pub(crate) async fn create(
                 .await
         }
         Ok(save::Created { tx, id, said: None }) => {
-            let words = format!("The {} was added", model.meta.singular);
+            let words = format!("{} added", crate::text::capitalised(model.meta.singular));
             tx.finish(visit.say(words, &after_save(&context.site, &staff, model, &id, &form)))
                 .await
         }
@@ -105,12 +105,12 @@ pub(crate) async fn change(
     let drawing = Drawing::new(&context, &visit, &staff, model, &form);
     match save::change(&context, &visit, &staff, model, &key, &form).await? {
         Outcome::Saved(tx) => {
-            let words = format!("The {} was saved", model.meta.singular);
+            let words = format!("{} saved", crate::text::capitalised(model.meta.singular));
             tx.finish(visit.say(words, &after_save(&context.site, &staff, model, &id, &form)))
                 .await
         }
         Outcome::Unchanged => Ok(visit.say(
-            "Nothing was changed".to_owned(),
+            "No changes to save".to_owned(),
             &after_save(&context.site, &staff, model, &id, &form),
         )),
         Outcome::Invalid(draft, row) => page::show_with(

@@ -204,7 +204,7 @@ async fn refuse_dangling(
             continue;
         };
         if find(tx, to, &id).await?.is_none() {
-            draft.refuse_by_name(spec.name, format!("There is no {} with this id", to.meta.singular));
+            draft.refuse_by_name(spec.name, format!("No {} has this ID", to.meta.singular));
         }
     }
     Ok(())

@@ -82,7 +82,7 @@ async fn read<S: Send + Sync>(request: Request, state: &S) -> Result<(Fields, By
     let is_stranger = visit.staff.is_none();
     let body = if !is_stranger {
         let body = Bytes::from_request(request, state).await;
-        body.map_err(|_| AdminError::BadRequest("The form is too large: 1 MB at most".to_owned()))?
+        body.map_err(|_| AdminError::BadRequest("The form is too large. The limit is 1 MB.".to_owned()))?
     } else {
         of_stranger(request, &visit).await?
     };
@@ -91,7 +91,7 @@ async fn read<S: Send + Sync>(request: Request, state: &S) -> Result<(Fields, By
     let length: usize = typed.map(|(name, value)| name.len() + value.len()).sum();
     if is_stranger && length > STRANGERS_BYTES {
         return Err(AdminError::BadRequest(
-            "The form is too large: 16 kB at most".to_owned(),
+            "The form is too large. The limit is 16 kB.".to_owned(),
         ));
     }
     Ok((fields, body))
@@ -162,7 +162,7 @@ async fn of_stranger(request: Request, visit: &Visit) -> Result<Bytes, AdminErro
     );
     allowed(visit.app.limiter.check_here(&bucket, quota))?;
     let body = to_bytes(request.into_body(), STRANGERS_BYTES + KEPT_BYTES).await;
-    body.map_err(|_| AdminError::BadRequest("The form is too large: 16 kB at most".to_owned()))
+    body.map_err(|_| AdminError::BadRequest("The form is too large. The limit is 16 kB.".to_owned()))
 }
 
 /// What somebody who is not signed in may send, in bytes: an address, a password and where to go next.
@@ -187,7 +187,9 @@ fn content_type(request: &Request) -> &str {
 }
 
 fn strange() -> AdminError {
-    AdminError::BadRequest("The form was not sent as a browser sends it".to_owned())
+    AdminError::BadRequest(
+        "The form wasn't sent the way a browser sends it. Reload the page and submit it again.".to_owned(),
+    )
 }
 
 fn unread(error: multer::Error) -> AdminError {
@@ -196,7 +198,7 @@ fn unread(error: multer::Error) -> AdminError {
         multer::Error::FieldSizeExceeded { .. } | multer::Error::StreamSizeExceeded { .. }
     );
     if too_large {
-        return AdminError::BadRequest("The file is too large: split it, 16 MiB at most".to_owned());
+        return AdminError::BadRequest("The file is too large. Split it into files of up to 16 MiB.".to_owned());
     }
     strange()
 }

@@ -86,7 +86,7 @@ impl Staff {
             return Ok(());
         }
         Err(AdminError::Forbidden(format!(
-            "This takes the permission {permission}, which none of your roles gives. Ask a superuser for it."
+            "You need the permission {permission}. Ask a superuser for it."
         )))
     }
 

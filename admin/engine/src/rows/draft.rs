@@ -146,7 +146,7 @@ fn parse(spec: &Spec, typed: &str) -> Result<Value, String> {
                 Value::from("")
             })
         } else {
-            Err(format!("{} is needed", spec.label))
+            Err("Enter a value".to_owned())
         };
     }
     let value = spec.storage.parse(trimmed);
@@ -154,11 +154,11 @@ fn parse(spec: &Spec, typed: &str) -> Result<Value, String> {
         Kind::Text { long } => {
             let visible = if *long { text::visible_lines } else { text::visible };
             visible(&spec.label, trimmed).map_err(|violation| violation.message)?;
-            value.ok_or_else(|| "This text cannot be kept".to_owned())
+            value.ok_or_else(|| "Remove the characters that can't be stored".to_owned())
         }
-        Kind::Choice(_) if spec.choice(trimmed).is_none() => Err("Choose one of the values offered".to_owned()),
+        Kind::Choice(_) if spec.choice(trimmed).is_none() => Err("Choose one of the options".to_owned()),
         Kind::Int => value.ok_or_else(|| "Enter a whole number".to_owned()),
         Kind::Time => value.ok_or_else(|| "Enter a date and time, such as 2026-01-31T09:30".to_owned()),
-        _ => value.ok_or_else(|| "This value cannot be read".to_owned()),
+        _ => value.ok_or_else(|| "Enter a valid value".to_owned()),
     }
 }

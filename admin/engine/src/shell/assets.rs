@@ -63,7 +63,7 @@ pub(super) fn href(base: &str, name: &str) -> String {
 /// `GET {base}/assets/{file}`
 pub async fn serve_asset(Path(file): Path<String>, headers: HeaderMap) -> Response {
     let Some(asset) = ASSETS.iter().find(|asset| asset.file == file) else {
-        return (StatusCode::NOT_FOUND, "There is no such file. Load the page again.\n").into_response();
+        return (StatusCode::NOT_FOUND, "File not found. Reload the page.\n").into_response();
     };
     let kept = [
         (header::CONTENT_TYPE, asset.content_type),
