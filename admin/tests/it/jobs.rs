@@ -262,7 +262,7 @@ async fn a_job_whose_mail_is_out_does_not_run_again(db: TestDb) {
             .await;
         let page = visitor.get(page.location()).await;
         assert_eq!(
-            page.has("its mail was already sent, so nothing was done"),
+            page.has("its email was already sent. Send a new one"),
             said,
             "{sent:?}: {}",
             page.body

@@ -27,7 +27,7 @@ pub const LIFETIME: TimeDelta = TimeDelta::minutes(10);
 /// Why a user cannot be impersonated.
 #[derive(Debug, Error)]
 pub enum ImpersonationError {
-    #[error("staff cannot be impersonated")]
+    #[error("staff can't be impersonated")]
     Staff,
     #[error("the account is locked or deactivated")]
     ShutOut,

@@ -20,9 +20,9 @@ pub enum OperationError {
     WrongState(JobState),
     #[error("another job with the same unique key is ready or running")]
     NotUnique,
-    #[error("its mail was already sent, so nothing was done. Send a new mail instead")]
+    #[error("its email was already sent. Send a new one instead")]
     MailSent,
-    #[error("its queue {0} is paused, so nothing was done. Resume the queue first")]
+    #[error("its queue {0} is paused. Resume the queue first")]
     Paused(String),
     #[error(transparent)]
     Db(#[from] DbErr),

@@ -7,13 +7,13 @@ use thiserror::Error;
 pub enum Refusal {
     #[error("you need the permission {0}")]
     Permission(&'static str),
-    #[error("only superusers may change a superuser")]
+    #[error("only superusers can change a superuser")]
     Superuser,
-    #[error("only superusers may change other members of staff")]
+    #[error("only superusers can change other staff")]
     Staff,
-    #[error("staff cannot be impersonated")]
+    #[error("staff can't be impersonated")]
     NeverStaff,
-    #[error("you cannot do this to your own account; ask a colleague")]
+    #[error("you can't do this to your own account; ask a colleague")]
     Oneself,
     #[error("this is the last active superuser; create another one first")]
     LastSuperuser,
