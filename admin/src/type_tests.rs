@@ -1,5 +1,5 @@
-//! What the types of a declaration promise: a wrong one does not compile, or does not start. Each line here is a mistake
-//! that the compiler refuses, asked of it as a question.
+//! What the types of a declaration promise: a wrong one does not compile, or does not start. Each line here is a
+//! mistake that the compiler refuses, asked of it as a question.
 
 use std::marker::PhantomData;
 

@@ -2,7 +2,6 @@
 
 pub(crate) mod action;
 pub(crate) mod admin_model;
-pub(crate) mod by_clock;
 pub(crate) mod checklist;
 pub(crate) mod deletion;
 pub(crate) mod field;
@@ -18,4 +17,5 @@ mod relations;
 pub(crate) mod saving;
 pub(crate) mod site;
 pub(crate) mod spec;
+pub(crate) mod time_dependent;
 pub(crate) mod tone;

@@ -1,4 +1,4 @@
-//! What can go wrong for a person at the admin. A handler returns the error; the application's layer renders its page.
+//! Errors of pages. A handler returns one; the application's outermost layer renders its page.
 
 use std::{sync::Arc, time::Duration};
 
@@ -22,23 +22,23 @@ pub struct Waiting {
     pub lost: bool,
 }
 
-/// What a person can do about it decides the kind.
+/// An error, by what a person can do about it.
 #[derive(Clone, Debug)]
 pub enum AdminError {
-    /// Nobody is signed in, or only half: the page to go to.
+    /// Not signed in, or not completely: the page to go to.
     SignIn(String),
     NotFound,
-    /// The password must be shown again first.
+    /// The password must be confirmed first.
     Reauthenticate(Box<Waiting>),
-    /// The form was opened in an earlier session of the same person, who has signed in again since.
+    /// The form is from an earlier session of the same person, who has signed in again since.
     SignedInSince(Box<Fields>),
-    /// Why, as a sentence.
+    /// The reason, as a sentence.
     Forbidden(String),
     /// The form's token is missing, old or another visitor's.
     StaleForm,
-    /// The form was sent before: what was answered then.
+    /// The form was sent before; this was the answer.
     Again(Arc<StoredAnswer>),
-    /// The form was sent before, with other words in it or too long ago to answer the same.
+    /// The form was sent before with other contents, or too long ago to repeat the answer.
     AlreadySent,
     BadRequest(String),
     MethodNotAllowed,
@@ -139,7 +139,7 @@ impl AdminError {
     }
 }
 
-/// Lets a counted attempt through, or says how long to wait.
+/// Allows an attempt, or returns how long to wait.
 pub fn allowed(decision: Decision) -> Result<(), AdminError> {
     if decision.allowed {
         Ok(())

@@ -1,12 +1,12 @@
-//! Addresses of lists: what is read is written again so that it reads the same, asks about nothing secret, and becomes
-//! statements for both databases.
+//! Properties of list addresses, for tests and fuzz targets: parsing and writing agree, no secret column is asked for,
+//! and both databases get a statement.
 
 use sea_orm::DbBackend;
 
 use crate::declare::{model::Model, site::Site, spec::Kind};
-use crate::lists::keyset::{Cursor, Order};
-use crate::lists::query::{BadQuery, ListQuery};
+use crate::lists::keyset::{Cursor, SortOrder};
 use crate::lists::search;
+use crate::lists::{filter::BadQuery, query::ListQuery};
 use crate::request::sent::Fields;
 
 /// A model's number, then the query of its list's address.
@@ -37,7 +37,7 @@ fn judge(model: &Model, query: &ListQuery) {
     assert!(start.cursor.is_none() && start.filters == query.filters);
     for spec in &model.fields {
         for descending in [false, true] {
-            if let Some(order) = Order::of(model, spec.name, descending) {
+            if let Some(order) = SortOrder::of(model, spec.name, descending) {
                 assert_eq!(read(model, &query.with_order(&order)).order.text(), order.text());
             }
         }

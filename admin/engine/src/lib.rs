@@ -1,4 +1,51 @@
-//! The engine of the admin: lists, forms, saves, actions and histories for any declared model.
+//! The engine of the admin: lists, forms, actions, exports and histories for any declared model.
+//!
+//! A model is declared by implementing [`AdminModel`]: its names and operations, and for **every** column what the
+//! admin does with it, so that a new column does not compile until someone decides who sees it. A [`Site`] registers
+//! the models, and [`routes`] serves them:
+//!
+//! ```
+//! # mod ticket {
+//! #     use sea_orm::entity::prelude::*;
+//! #     #[sea_orm::model]
+//! #     #[derive(Clone, Debug, PartialEq, Eq, DeriveEntityModel)]
+//! #     #[sea_orm(table_name = "tickets")]
+//! #     pub struct Model {
+//! #         #[sea_orm(primary_key)]
+//! #         pub id: i64,
+//! #         pub subject: String,
+//! #         pub version: i32,
+//! #     }
+//! #     impl ActiveModelBehavior for ActiveModel {}
+//! # }
+//! use ticket::{COLUMN as C, Column, Entity};
+//! use usher_admin_engine::{AdminModel, Field, Meta, Ordering, Site};
+//!
+//! impl AdminModel for Entity {
+//!     type Entity = Self;
+//!
+//!     const META: Meta = Meta::new("tickets", "ticket", "tickets").section("Support").changeable();
+//!
+//!     fn ordering() -> Ordering<Self> {
+//!         Ordering::descending(Column::Id)
+//!     }
+//!
+//!     fn field(column: Column) -> Field<Self> {
+//!         match column {
+//!             Column::Id => Field::id(C.id),
+//!             Column::Subject => Field::text(C.subject).link().form(),
+//!             Column::Version => Field::row_version(C.version),
+//!         }
+//!     }
+//! }
+//!
+//! let site = Site::new("/admin").with::<Entity>();
+//! assert_eq!(site.model("tickets").expect("registered").href(), "/admin/tickets");
+//! ```
+//!
+//! The application around the engine brings an [`AdminContext`], and a layer that puts the [`Visit`] of each request
+//! into its extensions and renders the [`AdminError`] of its response. The engine knows neither how people sign in nor
+//! which models exist.
 
 mod context;
 mod declare;
@@ -15,23 +62,23 @@ mod text;
 
 pub use context::AdminContext;
 pub use declare::{
-    action::{Acting, Action, Enqueue, Ran},
+    action::{Action, ActionContext, Enqueue, Outcome},
     admin_model::{AdminModel, Column, Ordering},
-    by_clock::ByClock,
-    checklist::{TickGroup, TickOption, Ticks},
-    deletion::{Deletion, Fate, Related, Soft},
+    checklist::{CheckGroup, CheckOption, Checklist},
+    deletion::{Deletion, OnDelete, Related, SoftDelete},
     field::{Field, IdColumn, IntColumn, Search, TextColumn},
     indexes::{Missing, missing as missing_indexes},
     inline::Inline,
-    many_to_many::Across,
+    many_to_many::ManyToMany,
     meta::{Meta, Operation},
     model::Model,
     panel::{Panel, headings},
-    params::{Answers, Ask},
+    params::{Param, Params},
     permissions::COLUMNS as PERMISSION_COLUMNS,
-    saving::{Answer, Change, Changed, Saving},
+    saving::{Change, Changed, HookFuture, SaveContext},
     site::Site,
     spec::Spellings,
+    time_dependent::TimeDependent,
     tone::Tone,
 };
 pub use error::{AdminError, Waiting, allowed};
@@ -58,4 +105,4 @@ pub use shell::{
     page,
     theme::Theme,
 };
-pub use text::{capitalised, grouped, short_time};
+pub use text::{capitalized, grouped, short_time};

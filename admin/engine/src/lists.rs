@@ -3,6 +3,7 @@
 pub(crate) mod back;
 pub(crate) mod columns;
 pub(crate) mod count;
+pub(crate) mod filter;
 pub(crate) mod filters;
 pub(crate) mod keyset;
 pub(crate) mod period;

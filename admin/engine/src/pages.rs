@@ -16,4 +16,4 @@ pub(crate) mod object;
 pub(crate) mod object_export;
 mod object_page;
 mod save;
-mod seen;
+mod snapshot;

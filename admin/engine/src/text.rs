@@ -3,7 +3,7 @@
 use chrono::{DateTime, Utc};
 
 /// The text with its first letter in upper case.
-pub fn capitalised(text: &str) -> String {
+pub fn capitalized(text: &str) -> String {
     let mut chars = text.chars();
     chars
         .next()

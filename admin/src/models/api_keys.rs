@@ -21,8 +21,8 @@ use usher_shared::{
 };
 
 use usher_admin_engine::{
-    Acting, Action, AdminModel, Answer, Ask, Change, Changed, Draft, Field, Meta, Ordering, Ran, Row, Saving, Search,
-    Staff, TickGroup, TickOption, Ticks, capitalised, short_time,
+    Action, ActionContext, AdminModel, Change, Changed, CheckGroup, CheckOption, Checklist, Draft, Field, HookFuture,
+    Meta, Ordering, Outcome, Param, Row, SaveContext, Search, Staff, capitalized, short_time,
 };
 
 /// The box that ends a rotated key's old secret at once.
@@ -48,21 +48,21 @@ impl AdminModel for ApiKeys {
                 "The key gets a new secret, shown once. The old one keeps working for a day, so services can switch over \
                  without downtime.",
             )
-            .asks(&[Ask::Some {
+            .params(&[Param::Checklist {
                 name: AT_ONCE,
                 label: "Old secret",
                 offered: |_, _, _| Box::pin(async { Ok(vec![at_once()]) }),
             }])
-            .fresh()
+            .sensitive()
             .fits(|row| row.get("revoked_at").is_none(), "already revoked"),
         Action::new("revoke", "Revoke", |acting, row| Box::pin(revoke(acting, row)))
             .done("revoked")
             .about("Requests with this key are rejected immediately. This can't be undone; create a new key instead.")
-            .asks(&[Ask::Reason { required: false }])
+            .params(&[Param::Reason { required: false }])
             .fits(|row| row.get("revoked_at").is_none(), "already revoked"),
     ];
 
-    const TICKS: Option<&'static Ticks> = Some(&Ticks {
+    const CHECKLIST: Option<&'static Checklist> = Some(&Checklist {
         name: "scope",
         title: "Scopes",
         help: "What the key can do. You can only grant what you can do yourself.",
@@ -147,18 +147,18 @@ impl AdminModel for ApiKeys {
         wanted(draft, before, None);
     }
 
-    fn create<'a>(saving: &'a Saving<'a>, draft: &'a mut Draft) -> Answer<'a, Option<String>> {
+    fn create<'a>(saving: &'a SaveContext<'a>, draft: &'a mut Draft) -> HookFuture<'a, Option<String>> {
         Box::pin(create(saving, draft))
     }
 }
 
-fn scopes() -> TickGroup {
-    let option = |scope: Scope| TickOption {
+fn scopes() -> CheckGroup {
+    let option = |scope: Scope| CheckOption {
         value: scope.as_str().to_owned(),
         label: scope.as_str().to_owned(),
-        ..TickOption::default()
+        ..CheckOption::default()
     };
-    TickGroup {
+    CheckGroup {
         label: "Scopes".to_owned(),
         columns: vec![],
         others: Scope::ALL.into_iter().map(option).collect(),
@@ -170,17 +170,17 @@ fn words(row: &Row) -> BTreeSet<String> {
     scopes.split_whitespace().map(str::to_owned).collect()
 }
 
-fn at_once() -> TickOption {
-    TickOption {
+fn at_once() -> CheckOption {
+    CheckOption {
         value: AT_ONCE.to_owned(),
         label: "It has leaked: reject it immediately".to_owned(),
-        ..TickOption::default()
+        ..CheckOption::default()
     }
 }
 
-/// What the form wants, by the rules that the API has; what is as stored is left alone. None when the draft says what is
-/// wrong.
-fn wanted(draft: &mut Draft, before: Option<&Row>, ticked: Option<&BTreeSet<String>>) -> Option<KeyEdit> {
+/// What the form wants, by the rules that the API has; what is as stored is left alone. None when the draft says what
+/// is wrong.
+fn wanted(draft: &mut Draft, before: Option<&Row>, checked: Option<&BTreeSet<String>>) -> Option<KeyEdit> {
     let stored = |column: Column| before.and_then(|row| row.text(column.as_str())).unwrap_or_default();
     let mut edit = KeyEdit {
         name: draft.rule(Column::Name, Name::parse),
@@ -203,8 +203,8 @@ fn wanted(draft: &mut Draft, before: Option<&Row>, ticked: Option<&BTreeSet<Stri
         }
         end => Some(end),
     };
-    if let Some(ticked) = ticked {
-        match api_keys::parse_scopes(ticked.iter().map(String::as_str)) {
+    if let Some(checked) = checked {
+        match api_keys::parse_scopes(checked.iter().map(String::as_str)) {
             Ok(scopes) => edit.scopes = Some(scopes),
             Err(violation) => draft.refuse_by_name("scope", violation.message),
         }
@@ -219,20 +219,20 @@ fn end(draft: &Draft) -> Option<DateTime<Utc>> {
     }
 }
 
-async fn create(saving: &Saving<'_>, draft: &mut Draft) -> Result<Option<String>, DbErr> {
-    let ticked = saving.ticked.clone().unwrap_or_default();
+async fn create(saving: &SaveContext<'_>, draft: &mut Draft) -> Result<Option<String>, DbErr> {
+    let checked = saving.checked.clone().unwrap_or_default();
     let Some(KeyEdit {
         name: Some(name),
         scopes: Some(scopes),
         allowed,
         requests_per_minute,
         expires_at,
-    }) = wanted(draft, None, Some(&ticked))
+    }) = wanted(draft, None, Some(&checked))
     else {
         return Ok(None);
     };
     if let Some(refusal) = key_refusal(saving.staff.holder(), Act::AddKey, None, &scopes) {
-        draft.refuse_by_name("scope", capitalised(&refusal.to_string()));
+        draft.refuse_by_name("scope", capitalized(&refusal.to_string()));
         return Ok(None);
     }
     let new = NewKey {
@@ -251,15 +251,15 @@ async fn create(saving: &Saving<'_>, draft: &mut Draft) -> Result<Option<String>
     Ok(Some(key.id.to_string()))
 }
 
-async fn change(saving: &Saving<'_>, row: &Row, draft: &mut Draft) -> Result<Changed, DbErr> {
-    let Some(edit) = wanted(draft, Some(row), saving.ticked.as_ref()) else {
+async fn change(saving: &SaveContext<'_>, row: &Row, draft: &mut Draft) -> Result<Changed, DbErr> {
+    let Some(edit) = wanted(draft, Some(row), saving.checked.as_ref()) else {
         return Ok(Changed::Refused);
     };
     let given = edit.scopes.clone().unwrap_or_default();
     let before = match held(saving, row, Act::ChangeKey, &given).await? {
         Ok(before) => before,
         Err(why) => {
-            draft.refuse_by_name("scope", capitalised(&why));
+            draft.refuse_by_name("scope", capitalized(&why));
             return Ok(Changed::Refused);
         }
     };
@@ -279,13 +279,13 @@ fn written<T>(result: Result<T, EnqueueError>) -> Result<T, DbErr> {
     })
 }
 
-async fn rotate(acting: &Acting<'_>, row: &Row) -> Result<Ran, DbErr> {
+async fn rotate(acting: &ActionContext<'_>, row: &Row) -> Result<Outcome, DbErr> {
     let saving = acting.saving;
     let before = match held(saving, row, Act::RotateKey, &[]).await? {
         Ok(before) => before,
-        Err(why) => return Ok(Ran::Unfit(why.into())),
+        Err(why) => return Ok(Outcome::Skipped(why.into())),
     };
-    let grace = if acting.answers.ticked(AT_ONCE).is_empty() {
+    let grace = if acting.params.checked(AT_ONCE).is_empty() {
         api_keys::GRACE
     } else {
         0
@@ -296,24 +296,24 @@ async fn rotate(acting: &Acting<'_>, row: &Row) -> Result<Ran, DbErr> {
         "API key rotated. Copy the new key now, it won't be shown again: {}",
         token.as_str()
     ));
-    Ok(Ran::Recorded)
+    Ok(Outcome::Audited)
 }
 
-async fn revoke(acting: &Acting<'_>, row: &Row) -> Result<Ran, DbErr> {
+async fn revoke(acting: &ActionContext<'_>, row: &Row) -> Result<Outcome, DbErr> {
     let saving = acting.saving;
-    let reason = acting.answers.reason.clone().map(Reason::into_text);
+    let reason = acting.params.reason.clone().map(Reason::into_text);
     match held(saving, row, Act::RevokeKey, &[]).await? {
         Ok(before) => {
             written(api_keys::revoke(saving.tx, before, reason, saving.actor).await)?;
-            Ok(Ran::Recorded)
+            Ok(Outcome::Audited)
         }
-        Err(why) => Ok(Ran::Unfit(why.into())),
+        Err(why) => Ok(Outcome::Skipped(why.into())),
     }
 }
 
 /// The key of this row, kept from changing, if this person may do this to it and give it these scopes; else why not.
 async fn held(
-    saving: &Saving<'_>,
+    saving: &SaveContext<'_>,
     row: &Row,
     act: Act,
     given: &[Scope],

@@ -25,8 +25,8 @@ use uuid::Uuid;
 
 use super::mails;
 use usher_admin_engine::{
-    Acting, Action, AdminModel, Answer, Ask, Cell, Deletion, Fate, Field, Meta, Ordering, Panel, Ran, Related, Row,
-    Search, Staff, Tone, capitalised, grouped, headings, short_time,
+    Action, ActionContext, AdminModel, Cell, Deletion, Field, HookFuture, Meta, OnDelete, Ordering, Outcome, Panel,
+    Param, Related, Row, Search, Staff, Tone, capitalized, grouped, headings, short_time,
 };
 
 impl AdminModel for Jobs {
@@ -52,7 +52,7 @@ impl AdminModel for Jobs {
             .done("cancelled")
             .bulk(|acting, select| Box::pin(bulk_job::enqueue(acting, BulkAction::CancelJobs, select)))
             .about("Waiting jobs are cancelled immediately. The workers of running jobs are asked to stop.")
-            .asks(&[Ask::Reason { required: false }])
+            .params(&[Param::Reason { required: false }])
             .fits(
                 |row| is_in(row, &["ready", "running"]),
                 "only waiting and running jobs can be cancelled",
@@ -69,7 +69,7 @@ impl AdminModel for Jobs {
                 column: "job_id",
                 named_by: "error",
                 seen_with: "jobs.view",
-                fate: Fate::Goes,
+                on_delete: OnDelete::Cascade,
             },
             Related {
                 singular: "email",
@@ -78,7 +78,7 @@ impl AdminModel for Jobs {
                 column: "job_id",
                 named_by: "subject",
                 seen_with: "mails.view",
-                fate: Fate::Stays,
+                on_delete: OnDelete::Keep,
             },
         ],
         run: |acting, row| Box::pin(delete(acting, row)),
@@ -162,7 +162,7 @@ impl AdminModel for Jobs {
         is_in(row, &["ready", "running"])
     }
 
-    fn panels<'a>(app: &'a AppContext, row: &'a Row, staff: &'a Staff) -> Answer<'a, Vec<Panel>> {
+    fn panels<'a>(app: &'a AppContext, row: &'a Row, staff: &'a Staff) -> HookFuture<'a, Vec<Panel>> {
         Box::pin(panels(app, row, staff))
     }
 }
@@ -190,7 +190,7 @@ fn id_of(row: &Row) -> Uuid {
     row.text("id").and_then(|id| id.parse().ok()).unwrap_or_default()
 }
 
-async fn retry(acting: &Acting<'_>, row: &Row) -> Result<Ran, DbErr> {
+async fn retry(acting: &ActionContext<'_>, row: &Row) -> Result<Outcome, DbErr> {
     if let Some(refused) = refused(acting, row, Act::RetryJob).await? {
         return Ok(refused);
     }
@@ -204,24 +204,24 @@ async fn retry(acting: &Acting<'_>, row: &Row) -> Result<Ran, DbErr> {
             job.queue
         ));
     }
-    Ok(Ran::Done)
+    Ok(Outcome::Done)
 }
 
-async fn run_now(acting: &Acting<'_>, row: &Row) -> Result<Ran, DbErr> {
+async fn run_now(acting: &ActionContext<'_>, row: &Row) -> Result<Outcome, DbErr> {
     match refused(acting, row, Act::RunJobNow).await? {
         Some(refused) => Ok(refused),
         None => ran(jobs::run_now(acting.saving.tx, id_of(row)).await.map(drop)),
     }
 }
 
-async fn cancel(acting: &Acting<'_>, row: &Row) -> Result<Ran, DbErr> {
+async fn cancel(acting: &ActionContext<'_>, row: &Row) -> Result<Outcome, DbErr> {
     match refused(acting, row, Act::CancelJob).await? {
         Some(refused) => Ok(refused),
         None => ran(jobs::cancel(acting.saving.tx, id_of(row)).await.map(drop)),
     }
 }
 
-async fn delete(acting: &Acting<'_>, row: &Row) -> Result<Ran, DbErr> {
+async fn delete(acting: &ActionContext<'_>, row: &Row) -> Result<Outcome, DbErr> {
     match refused(acting, row, Act::DeleteJob).await? {
         Some(refused) => Ok(refused),
         None => ran(jobs::delete(acting.saving.tx, id_of(row)).await.map(drop)),
@@ -229,19 +229,19 @@ async fn delete(acting: &Acting<'_>, row: &Row) -> Result<Ran, DbErr> {
 }
 
 /// Why this person may not do this to this job, as the table of acts has it.
-async fn refused(acting: &Acting<'_>, row: &Row, act: Act) -> Result<Option<Ran>, DbErr> {
+async fn refused(acting: &ActionContext<'_>, row: &Row, act: Act) -> Result<Option<Outcome>, DbErr> {
     let Some(job) = jobs::find_for_change(acting.saving.tx, id_of(row)).await? else {
         return ran(Err(OperationError::NotFound)).map(Some);
     };
     let refusal = job_refusal(&**acting.saving.tx, acting.saving.staff.holder(), act, &job).await?;
-    Ok(refusal.map(|refusal| Ran::Unfit(refusal.to_string().into())))
+    Ok(refusal.map(|refusal| Outcome::Skipped(refusal.to_string().into())))
 }
 
-fn ran(result: Result<(), OperationError>) -> Result<Ran, DbErr> {
+fn ran(result: Result<(), OperationError>) -> Result<Outcome, DbErr> {
     match result {
-        Ok(()) => Ok(Ran::Done),
+        Ok(()) => Ok(Outcome::Done),
         Err(OperationError::Db(error)) => Err(error),
-        Err(refused) => Ok(Ran::Unfit(refused.to_string().into())),
+        Err(refused) => Ok(Outcome::Skipped(refused.to_string().into())),
     }
 }
 
@@ -280,7 +280,7 @@ async fn panels(app: &AppContext, row: &Row, staff: &Staff) -> Result<Vec<Panel>
             let outcome = AttemptOutcome::try_from_value(&word)
                 .map(attempt_tone)
                 .unwrap_or(Tone::Bad);
-            let badge = Cell::badge(capitalised(&word.replace('_', " ")), outcome.class());
+            let badge = Cell::badge(capitalized(&word.replace('_', " ")), outcome.class());
             attempts.rows.push(vec![
                 Cell::text(number.to_string()),
                 badge,
@@ -295,7 +295,7 @@ async fn panels(app: &AppContext, row: &Row, staff: &Staff) -> Result<Vec<Panel>
                 .unwrap_or(Tone::Quiet);
             mail.rows.push(vec![
                 Cell::link(text("title")?, format!("/admin/mails/{id}")),
-                Cell::badge(capitalised(&word), tone.class()),
+                Cell::badge(capitalized(&word), tone.class()),
                 at,
             ]);
         }

@@ -12,7 +12,7 @@ use usher_shared::{
     },
 };
 
-use usher_admin_engine::{AdminModel, Answer, Field, Meta, Ordering, Panel, Row, Search, Staff, Tone};
+use usher_admin_engine::{AdminModel, Field, HookFuture, Meta, Ordering, Panel, Row, Search, Staff, Tone};
 
 impl AdminModel for Mails {
     type Entity = Entity;
@@ -54,7 +54,7 @@ impl AdminModel for Mails {
         }
     }
 
-    fn panels<'a>(app: &'a AppContext, row: &'a Row, staff: &'a Staff) -> Answer<'a, Vec<Panel>> {
+    fn panels<'a>(app: &'a AppContext, row: &'a Row, staff: &'a Staff) -> HookFuture<'a, Vec<Panel>> {
         let body = Panel {
             title: "Content".to_owned(),
             wide: true,

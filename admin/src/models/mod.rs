@@ -48,7 +48,7 @@ mod tests {
     };
 
     use super::site;
-    use usher_admin_engine::Ask;
+    use usher_admin_engine::Param;
 
     const SECURITY: &str = include_str!("../../../SECURITY.md");
 
@@ -72,10 +72,10 @@ mod tests {
             let Some(act) = Act::by_permission(&permission) else {
                 continue;
             };
-            let (rule, asks) = (act.rule(), action.asks.iter());
-            let mut reason = asks.filter_map(|ask| match ask {
-                Ask::Reason { required: true } => Some(ReasonRule::Required),
-                Ask::Reason { required: false } => Some(ReasonRule::Optional),
+            let (rule, params) = (act.rule(), action.params.iter());
+            let mut reason = params.filter_map(|ask| match ask {
+                Param::Reason { required: true } => Some(ReasonRule::Required),
+                Param::Reason { required: false } => Some(ReasonRule::Optional),
                 _ => None,
             });
             assert_eq!(
@@ -83,7 +83,7 @@ mod tests {
                 rule.reason,
                 "{permission}"
             );
-            assert_eq!((action.fresh, action.name), (rule.fresh, rule.word), "{permission}");
+            assert_eq!((action.sensitive, action.name), (rule.fresh, rule.word), "{permission}");
             assert_eq!(model.meta.object_type(), rule.object.as_str(), "{permission}");
             met += 1;
         }

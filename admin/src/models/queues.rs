@@ -11,7 +11,9 @@ use usher_shared::{
     jobs,
 };
 
-use usher_admin_engine::{Acting, Action, AdminModel, Answer, Draft, Field, Meta, Ordering, Ran, Row, Saving};
+use usher_admin_engine::{
+    Action, ActionContext, AdminModel, Draft, Field, HookFuture, Meta, Ordering, Outcome, Row, SaveContext,
+};
 
 impl AdminModel for Queues {
     type Entity = Entity;
@@ -81,7 +83,7 @@ impl AdminModel for Queues {
         }
     }
 
-    fn create<'a>(saving: &'a Saving<'a>, draft: &'a mut Draft) -> Answer<'a, Option<String>> {
+    fn create<'a>(saving: &'a SaveContext<'a>, draft: &'a mut Draft) -> HookFuture<'a, Option<String>> {
         Box::pin(create(saving, draft))
     }
 
@@ -91,7 +93,7 @@ impl AdminModel for Queues {
     }
 }
 
-async fn create(saving: &Saving<'_>, draft: &mut Draft) -> Result<Option<String>, DbErr> {
+async fn create(saving: &SaveContext<'_>, draft: &mut Draft) -> Result<Option<String>, DbErr> {
     let limit = |column| match draft.get(column) {
         Some(Value::Int(limit)) => *limit,
         _ => None,
@@ -120,8 +122,8 @@ async fn create(saving: &Saving<'_>, draft: &mut Draft) -> Result<Option<String>
     Ok(Some(name))
 }
 
-async fn pause(acting: &Acting<'_>, row: &Row, paused: bool) -> Result<Ran, DbErr> {
+async fn pause(acting: &ActionContext<'_>, row: &Row, paused: bool) -> Result<Outcome, DbErr> {
     let by = paused.then(|| acting.saving.actor.label.clone());
     jobs::pause_queue(acting.saving.tx, &row.text("name").unwrap_or_default(), by).await?;
-    Ok(Ran::Done)
+    Ok(Outcome::Done)
 }

@@ -18,8 +18,8 @@ use usher_shared::{
 };
 
 use usher_admin_engine::{
-    AdminModel, Answer, Cell, Change, Changed, Deletion, Draft, Fate, Field, Meta, Ordering, PERMISSION_COLUMNS, Panel,
-    Related, Row, Saving, Search, Staff, Ticks, headings,
+    AdminModel, Cell, Change, Changed, Checklist, Deletion, Draft, Field, HookFuture, Meta, OnDelete, Ordering,
+    PERMISSION_COLUMNS, Panel, Related, Row, SaveContext, Search, Staff, headings,
 };
 
 /// Holders that the panel names.
@@ -44,10 +44,10 @@ impl AdminModel for Roles {
         column: "role_id",
         named_by: "(SELECT email FROM users WHERE users.id = user_roles.user_id)",
         seen_with: "users.view",
-        fate: Fate::Protects,
+        on_delete: OnDelete::Protect,
     }]));
 
-    const TICKS: Option<&'static Ticks> = Some(&Ticks {
+    const CHECKLIST: Option<&'static Checklist> = Some(&Checklist {
         name: "permission",
         title: "Permissions",
         help: "You can only grant permissions you have.",
@@ -88,7 +88,7 @@ impl AdminModel for Roles {
         }
     }
 
-    fn create<'a>(saving: &'a Saving<'a>, draft: &'a mut Draft) -> Answer<'a, Option<String>> {
+    fn create<'a>(saving: &'a SaveContext<'a>, draft: &'a mut Draft) -> HookFuture<'a, Option<String>> {
         Box::pin(create(saving, draft))
     }
 
@@ -98,7 +98,7 @@ impl AdminModel for Roles {
             .then_some((Column::Name, "A role with this name already exists"))
     }
 
-    fn panels<'a>(app: &'a AppContext, row: &'a Row, staff: &'a Staff) -> Answer<'a, Vec<Panel>> {
+    fn panels<'a>(app: &'a AppContext, row: &'a Row, staff: &'a Staff) -> HookFuture<'a, Vec<Panel>> {
         Box::pin(panels(app, row, staff))
     }
 }
@@ -107,22 +107,22 @@ fn id_of(row: &Row) -> i64 {
     row.text("id").and_then(|id| id.parse().ok()).unwrap_or_default()
 }
 
-async fn create(saving: &Saving<'_>, draft: &mut Draft) -> Result<Option<String>, DbErr> {
-    let Some(new) = wanted(draft, saving.ticked.clone().unwrap_or_default()) else {
+async fn create(saving: &SaveContext<'_>, draft: &mut Draft) -> Result<Option<String>, DbErr> {
+    let Some(new) = wanted(draft, saving.checked.clone().unwrap_or_default()) else {
         return Ok(None);
     };
     let role = roles::create(saving.tx, &new, saving.actor).await?;
     Ok(Some(role.id.to_string()))
 }
 
-async fn change(saving: &Saving<'_>, row: &Row, draft: &mut Draft) -> Result<Changed, DbErr> {
+async fn change(saving: &SaveContext<'_>, row: &Row, draft: &mut Draft) -> Result<Changed, DbErr> {
     let before = Entity::find_by_id(id_of(row)).one(&**saving.tx).await?;
     let Some(before) = before else {
         draft.refuse(Column::Name, "This role no longer exists");
         return Ok(Changed::Refused);
     };
-    let permissions = match &saving.ticked {
-        Some(ticked) => ticked.clone(),
+    let permissions = match &saving.checked {
+        Some(checked) => checked.clone(),
         None => roles::permissions(&**saving.tx, before.id).await?,
     };
     let Some(wanted) = wanted(draft, permissions) else {

@@ -11,7 +11,7 @@ use usher_shared::{
     jobs::{self, ScheduleError, check_pattern, next_occurrence, next_occurrences},
 };
 
-use usher_admin_engine::{Acting, Action, AdminModel, Draft, Field, Meta, Ordering, Ran, Row, Search, Tone};
+use usher_admin_engine::{Action, ActionContext, AdminModel, Draft, Field, Meta, Ordering, Outcome, Row, Search, Tone};
 
 /// Beside the pattern.
 const RUNS_SHOWN: usize = 5;
@@ -70,7 +70,8 @@ impl AdminModel for Schedules {
         }
     }
 
-    /// The next run is set anew only when it follows from something else than before: one that is overdue would be lost.
+    /// The next run is set anew only when it follows from something else than before: one that is overdue would be
+    /// lost.
     fn clean(draft: &mut Draft, before: Option<&Row>, _: &Config) {
         let is_new = |column: Column| {
             let stored = before.and_then(|row| row.text(column.as_str()));
@@ -113,10 +114,10 @@ fn id_of(row: &Row) -> i64 {
     row.text("id").and_then(|id| id.parse().ok()).unwrap_or_default()
 }
 
-async fn run_now(acting: &Acting<'_>, row: &Row) -> Result<Ran, DbErr> {
+async fn run_now(acting: &ActionContext<'_>, row: &Row) -> Result<Outcome, DbErr> {
     let schedule = Entity::find_by_id(id_of(row)).one(&**acting.saving.tx).await?;
     let Some(schedule) = schedule else {
-        return Ok(Ran::Unfit("it no longer exists".into()));
+        return Ok(Outcome::Skipped("it no longer exists".into()));
     };
     match jobs::run_schedule(acting.saving.tx, &schedule, acting.saving.actor.to_string()).await {
         Ok(_) => {
@@ -126,17 +127,17 @@ async fn run_now(acting: &Acting<'_>, row: &Row) -> Result<Ran, DbErr> {
                     schedule.queue
                 ));
             }
-            Ok(Ran::Done)
+            Ok(Outcome::Done)
         }
         Err(ScheduleError::Db(error)) => Err(error),
-        Err(error) => Ok(Ran::Unfit(error.to_string().into())),
+        Err(error) => Ok(Outcome::Skipped(error.to_string().into())),
     }
 }
 
-async fn enable(acting: &Acting<'_>, row: &Row, enabled: bool) -> Result<Ran, DbErr> {
+async fn enable(acting: &ActionContext<'_>, row: &Row, enabled: bool) -> Result<Outcome, DbErr> {
     match jobs::enable_schedule(acting.saving.tx, id_of(row), enabled).await {
-        Ok(()) => Ok(Ran::Done),
+        Ok(()) => Ok(Outcome::Done),
         Err(ScheduleError::Db(error)) => Err(error),
-        Err(error) => Ok(Ran::Unfit(error.to_string().into())),
+        Err(error) => Ok(Outcome::Skipped(error.to_string().into())),
     }
 }

@@ -10,7 +10,9 @@ use usher_shared::{
     foundation::entity::session::{COLUMN as C, Column, Entity, SessionKind},
 };
 
-use usher_admin_engine::{Acting, Action, AdminModel, ByClock, Field, Meta, Ordering, Ran, Row, Tone, nothing};
+use usher_admin_engine::{
+    Action, ActionContext, AdminModel, Field, Meta, Ordering, Outcome, Row, TimeDependent, Tone, nothing,
+};
 
 impl AdminModel for Sessions {
     type Entity = Entity;
@@ -50,7 +52,11 @@ impl AdminModel for Sessions {
                 .readonly(),
             LastSeenAt => Field::time(C.last_seen_at).label("Last seen").list().readonly(),
             ExpiresAt => Field::time(C.expires_at).label("Expires at").readonly(),
-            EndedAt => Field::time(C.ended_at).by_clock(ENDED_AT).list().filter().readonly(),
+            EndedAt => Field::time(C.ended_at)
+                .time_dependent(ENDED_AT)
+                .list()
+                .filter()
+                .readonly(),
             EndReason => Field::text(C.end_reason).label("End reason").readonly(),
             TokenExpiresAt => Field::time(C.token_expires_at).label("Token expires at").readonly(),
             TokenUsedAt => Field::time(C.token_used_at).label("Token first used").readonly(),
@@ -65,7 +71,7 @@ impl AdminModel for Sessions {
 }
 
 /// A session ends by itself when nobody uses it, and after its longest time.
-const ENDED_AT: ByClock = ByClock {
+const ENDED_AT: TimeDependent = TimeDependent {
     with: &["kind", "last_seen_at", "expires_at"],
     value: |row, at| {
         let ended = row.time("ended_at").or_else(|| {
@@ -88,18 +94,18 @@ fn tone(kind: &SessionKind) -> Tone {
     }
 }
 
-async fn revoke(acting: &Acting<'_>, row: &Row) -> Result<Ran, DbErr> {
+async fn revoke(acting: &ActionContext<'_>, row: &Row) -> Result<Outcome, DbErr> {
     let user = row.text("user_id").and_then(|id| id.parse().ok());
     let (Some(user), Some(id)) = (user, row.text("id").and_then(|id| id.parse().ok())) else {
-        return Ok(Ran::Unfit("it no longer exists".into()));
+        return Ok(Outcome::Skipped("it no longer exists".into()));
     };
     if let Some(refusal) = session_refusal(&**acting.saving.tx, acting.saving.staff.holder(), user).await? {
-        return Ok(Ran::Unfit(refusal.to_string().into()));
+        return Ok(Outcome::Skipped(refusal.to_string().into()));
     }
     let ended = sessions::end(&**acting.saving.tx, user, Which::One(id), "revoked by staff").await?;
     Ok(if ended == 1 {
-        Ran::Done
+        Outcome::Done
     } else {
-        Ran::Unfit("already ended".into())
+        Outcome::Skipped("already ended".into())
     })
 }

@@ -24,16 +24,19 @@ use usher_shared::{
 };
 use uuid::Uuid;
 
-use usher_admin_engine::{Acting, Action, Ask, Deletion, Fate, Ran, Related, Row, Saving, Soft, Staff, TickOption};
+use usher_admin_engine::{
+    Action, ActionContext, CheckOption, Deletion, OnDelete, Outcome, Param, Related, Row, SaveContext, SoftDelete,
+    Staff,
+};
 
 use super::bulk_job;
 
-const REASON: Ask = Ask::Reason { required: true };
-const PERHAPS: Ask = Ask::Reason { required: false };
+const REASON: Param = Param::Reason { required: true };
+const OPTIONAL_REASON: Param = Param::Reason { required: false };
 
 pub(super) const ACTIONS: &[Action] = &[
     Action::new("lock", "Lock", |acting, row| {
-        let until = acting.answers.time("until");
+        let until = acting.params.time("until");
         Box::pin(stand(acting, row, Act::LockUser, StatusChange::Locked { until }))
     })
     .done("locked")
@@ -42,14 +45,14 @@ pub(super) const ACTIONS: &[Action] = &[
             acting,
             select,
             BulkAction::LockUsers {
-                until: acting.answers.time("until"),
+                until: acting.params.time("until"),
             },
         ))
     })
     .about("Locked users can't sign in, and their sessions are rejected until the lock ends.")
-    .asks(&[
+    .params(&[
         REASON,
-        Ask::Until {
+        Param::Time {
             name: "until",
             label: "Until",
             help: "UTC. Leave empty to lock until someone unlocks the account",
@@ -68,7 +71,7 @@ pub(super) const ACTIONS: &[Action] = &[
     .done("deactivated")
     .bulk(|acting, select| Box::pin(bulk(acting, select, BulkAction::DeactivateUsers)))
     .about("The account is kept, but nobody can sign in to it. Its sessions end.")
-    .asks(&[PERHAPS])
+    .params(&[OPTIONAL_REASON])
     .fits(|row| !is(row, "deactivated"), "already deactivated"),
     Action::new("reactivate", "Reactivate", |acting, row| {
         Box::pin(stand(acting, row, Act::ReactivateUser, StatusChange::Reactivated))
@@ -92,20 +95,20 @@ pub(super) const ACTIONS: &[Action] = &[
     .bulk(|acting, select| Box::pin(bulk(acting, select, BulkAction::SendPasswordReset))),
     Action::new("set_roles", "Set roles", |acting, row| Box::pin(set_roles(acting, row)))
         .about("Roles control what staff can do here. Changes apply from their next request.")
-        .asks(&[
-            Ask::Some {
+        .params(&[
+            Param::Checklist {
                 name: "access",
                 label: "Access",
                 offered: |app, staff, row| Box::pin(offered_roles(app, staff, row)),
             },
-            PERHAPS,
+            OPTIONAL_REASON,
         ])
-        .fresh(),
+        .sensitive(),
     Action::new("revoke_sessions", "Revoke all sessions", |acting, row| {
         Box::pin(revoke_sessions(acting, row))
     })
     .done("signed out everywhere")
-    .grave()
+    .confirmed()
     .about("They'll have to sign in again on every device."),
     Action::new("reset_mfa", "Reset two-factor authentication", |acting, row| {
         Box::pin(reset_mfa(acting, row))
@@ -113,15 +116,15 @@ pub(super) const ACTIONS: &[Action] = &[
     .about(
         "The selected authenticators are removed, and the recovery codes with the last one. We'll notify the user by email.",
     )
-    .asks(&[
-        Ask::Some {
+    .params(&[
+        Param::Checklist {
             name: "factor",
             label: "Authenticators",
             offered: |app, _, row| Box::pin(offered_factors(app, row)),
         },
         REASON,
     ])
-    .fresh()
+    .sensitive()
     .fits(|row| row.is_true("has_factor"), "two-factor authentication isn't set up"),
     Action::new("impersonate", "Impersonate", |acting, row| {
         Box::pin(impersonate(acting, row))
@@ -130,8 +133,8 @@ pub(super) const ACTIONS: &[Action] = &[
         "You get a token that acts as this user in the API for ten minutes. It can't change their password, email address \
          or two-factor authentication, or delete the account. Actions are logged under your name.",
     )
-    .asks(&[REASON])
-    .fresh()
+    .params(&[REASON])
+    .sensitive()
     .single()
     .fits(
         |row| is(row, "active") && !row.is_true("is_staff") && !row.is_true("is_superuser"),
@@ -153,7 +156,7 @@ pub(super) const DELETION: Deletion = Deletion {
             column: "user_id",
             named_by: "COALESCE(user_agent, 'Unnamed client')",
             seen_with: "sessions.view",
-            fate: Fate::Goes,
+            on_delete: OnDelete::Cascade,
         },
         Related {
             singular: "API key they created",
@@ -162,7 +165,7 @@ pub(super) const DELETION: Deletion = Deletion {
             column: "created_by",
             named_by: "name",
             seen_with: "api_keys.view",
-            fate: Fate::Stays,
+            on_delete: OnDelete::Keep,
         },
         Related {
             singular: "email",
@@ -171,11 +174,11 @@ pub(super) const DELETION: Deletion = Deletion {
             column: "user_id",
             named_by: "subject",
             seen_with: "mails.view",
-            fate: Fate::Stays,
+            on_delete: OnDelete::Keep,
         },
     ],
     run: |acting, row| Box::pin(delete(acting, row)),
-    soft: Some(Soft {
+    soft: Some(SoftDelete {
         column: "deleted_at",
         restore: |acting, row| Box::pin(restore(acting, row)),
     }),
@@ -183,7 +186,7 @@ pub(super) const DELETION: Deletion = Deletion {
 };
 
 /// Staff who aren't superusers leave colleagues out.
-async fn bulk(acting: &Acting<'_>, mut select: SelectStatement, what: BulkAction) -> Result<(Uuid, u64), DbErr> {
+async fn bulk(acting: &ActionContext<'_>, mut select: SelectStatement, what: BulkAction) -> Result<(Uuid, u64), DbErr> {
     if !acting.saving.staff.is_superuser() {
         select.and_where(user::Column::IsStaff.eq(false));
     }
@@ -198,12 +201,12 @@ pub(super) fn id_of(row: &Row) -> i64 {
     row.text("id").and_then(|id| id.parse().ok()).unwrap_or_default()
 }
 
-fn reason(acting: &Acting<'_>) -> Option<Reason> {
-    acting.answers.reason.clone()
+fn reason(acting: &ActionContext<'_>) -> Option<Reason> {
+    acting.params.reason.clone()
 }
 
 /// The row's account, locked until the save ends, if the table of acts allows this; otherwise the reason why not.
-pub(super) async fn held(saving: &Saving<'_>, row: &Row, act: Act) -> Result<Result<user::Model, String>, DbErr> {
+pub(super) async fn held(saving: &SaveContext<'_>, row: &Row, act: Act) -> Result<Result<user::Model, String>, DbErr> {
     let user = user::Entity::find_by_id(id_of(row)).lock_exclusive();
     let Some(user) = user.one(&**saving.tx).await? else {
         return Ok(Err("the account no longer exists".to_owned()));
@@ -228,12 +231,12 @@ macro_rules! held {
     ($acting:expr, $row:expr, $act:expr) => {
         match held($acting.saving, $row, $act).await? {
             Ok(user) => user,
-            Err(why) => return Ok(Ran::Unfit(why.into())),
+            Err(why) => return Ok(Outcome::Skipped(why.into())),
         }
     };
 }
 
-async fn stand(acting: &Acting<'_>, row: &Row, act: Act, standing: StatusChange) -> Result<Ran, DbErr> {
+async fn stand(acting: &ActionContext<'_>, row: &Row, act: Act, standing: StatusChange) -> Result<Outcome, DbErr> {
     let user = held!(acting, row, act);
     let saving = acting.saving;
     changed(
@@ -243,71 +246,71 @@ async fn stand(acting: &Acting<'_>, row: &Row, act: Act, standing: StatusChange)
     )
 }
 
-fn changed(result: Result<(), ChangeError>) -> Result<Ran, DbErr> {
+fn changed(result: Result<(), ChangeError>) -> Result<Outcome, DbErr> {
     match result {
-        Ok(()) => Ok(Ran::Recorded),
+        Ok(()) => Ok(Outcome::Audited),
         Err(ChangeError::Db(error)) => Err(error),
-        Err(refused) => Ok(Ran::Unfit(refused.to_string().into())),
+        Err(refused) => Ok(Outcome::Skipped(refused.to_string().into())),
     }
 }
 
-async fn delete(acting: &Acting<'_>, row: &Row) -> Result<Ran, DbErr> {
+async fn delete(acting: &ActionContext<'_>, row: &Row) -> Result<Outcome, DbErr> {
     let user = held!(acting, row, Act::DeleteUser);
     changed(users::delete(acting.saving.tx, user, reason(acting), acting.saving.actor).await)
 }
 
-async fn restore(acting: &Acting<'_>, row: &Row) -> Result<Ran, DbErr> {
+async fn restore(acting: &ActionContext<'_>, row: &Row) -> Result<Outcome, DbErr> {
     let user = held!(acting, row, Act::RestoreUser);
     match users::restore(acting.saving.tx, user.id, acting.saving.actor).await {
-        Ok(true) => Ok(Ran::Recorded),
-        Ok(false) => Ok(Ran::Unfit("not deleted".into())),
+        Ok(true) => Ok(Outcome::Audited),
+        Ok(false) => Ok(Outcome::Skipped("not deleted".into())),
         Err(error) => changed(Err(error)),
     }
 }
 
-async fn send_verification(acting: &Acting<'_>, row: &Row) -> Result<Ran, DbErr> {
+async fn send_verification(acting: &ActionContext<'_>, row: &Row) -> Result<Outcome, DbErr> {
     let user = held!(acting, row, Act::ResendVerification);
     let options = EnqueueOptions::by(acting.saving.actor);
     sent(users::send_verification(acting.saving.tx, user.id, options).await)
 }
 
-async fn send_password_reset(acting: &Acting<'_>, row: &Row) -> Result<Ran, DbErr> {
+async fn send_password_reset(acting: &ActionContext<'_>, row: &Row) -> Result<Outcome, DbErr> {
     let user = held!(acting, row, Act::SendPasswordReset);
     let options = EnqueueOptions::by(acting.saving.actor);
     sent(users::send_password_reset(acting.saving.tx, user.id, options).await)
 }
 
-fn sent(enqueued: Result<Enqueued, EnqueueError>) -> Result<Ran, DbErr> {
+fn sent(enqueued: Result<Enqueued, EnqueueError>) -> Result<Outcome, DbErr> {
     match enqueued {
-        Ok(_) => Ok(Ran::Done),
+        Ok(_) => Ok(Outcome::Done),
         Err(EnqueueError::Db(error)) => Err(error),
         Err(error) => Err(DbErr::Custom(error.to_string())),
     }
 }
 
-async fn revoke_sessions(acting: &Acting<'_>, row: &Row) -> Result<Ran, DbErr> {
+async fn revoke_sessions(acting: &ActionContext<'_>, row: &Row) -> Result<Outcome, DbErr> {
     let user = held!(acting, row, Act::RevokeSessions);
     let ended = sessions::end(&**acting.saving.tx, user.id, Which::All, "revoked by staff").await?;
     Ok(if ended == 0 {
-        Ran::Unfit("no active sessions".into())
+        Outcome::Skipped("no active sessions".into())
     } else {
-        Ran::Done
+        Outcome::Done
     })
 }
 
-async fn clear_failures(acting: &Acting<'_>, row: &Row) -> Result<Ran, DbErr> {
+async fn clear_failures(acting: &ActionContext<'_>, row: &Row) -> Result<Outcome, DbErr> {
     let user = held!(acting, row, Act::ClearFailures);
     let limiter = &acting.app.limiter;
     limiter.forget_failures(&user.email_key, user.id).await;
     limiter.forget(&bucket::code_failures(user.id)).await;
-    Ok(Ran::Done)
+    Ok(Outcome::Done)
 }
 
-async fn impersonate(acting: &Acting<'_>, row: &Row) -> Result<Ran, DbErr> {
+async fn impersonate(acting: &ActionContext<'_>, row: &Row) -> Result<Outcome, DbErr> {
     let saving = acting.saving;
     let user = held!(acting, row, Act::Impersonate);
     let Some(reason) = reason(acting) else {
-        return Ok(Ran::Unfit("enter a reason".into()));
+        return Ok(Outcome::Skipped("enter a reason".into()));
     };
     let own = (saving.staff.id(), saving.staff.session_id());
     match impersonation::start(saving.tx, user.id, own, reason, saving.actor).await {
@@ -316,10 +319,10 @@ async fn impersonate(acting: &Acting<'_>, row: &Row) -> Result<Ran, DbErr> {
                 "You're now impersonating this user. Copy the token now, it won't be shown again: {}",
                 token.as_str()
             ));
-            Ok(Ran::Recorded)
+            Ok(Outcome::Audited)
         }
         Err(ImpersonationError::Db(error)) => Err(error),
-        Err(refused) => Ok(Ran::Unfit(refused.to_string().into())),
+        Err(refused) => Ok(Outcome::Skipped(refused.to_string().into())),
     }
 }
 
@@ -327,13 +330,13 @@ async fn impersonate(acting: &Acting<'_>, row: &Row) -> Result<Ran, DbErr> {
 const STAFF: &str = "staff";
 const SUPERUSER: &str = "superuser";
 
-async fn offered_roles(app: &AppContext, staff: &Staff, row: &Row) -> Result<Vec<TickOption>, DbErr> {
+async fn offered_roles(app: &AppContext, staff: &Staff, row: &Row) -> Result<Vec<CheckOption>, DbErr> {
     let has = roles::of_user(&app.db, id_of(row)).await?;
-    let flag = |value: &str, label: &str, help: &str, ticked, fixed| TickOption {
+    let flag = |value: &str, label: &str, help: &str, checked, fixed| CheckOption {
         value: value.to_owned(),
         label: label.to_owned(),
         help: help.to_owned(),
-        ticked,
+        checked,
         fixed,
     };
     let mut options = vec![
@@ -364,79 +367,81 @@ fn may_give(staff: &Staff, permissions: &BTreeSet<String>) -> bool {
     permissions.iter().all(|permission| staff.may(permission))
 }
 
-async fn set_roles(acting: &Acting<'_>, row: &Row) -> Result<Ran, DbErr> {
+async fn set_roles(acting: &ActionContext<'_>, row: &Row) -> Result<Outcome, DbErr> {
     let saving = acting.saving;
     let (staff, tx) = (saving.staff, &**saving.tx);
     let user = held!(acting, row, Act::SetRoles);
     let id = user.id;
     let had = roles::of_user(tx, id).await?;
-    let ticked = acting.answers.ticked("access");
+    let checked = acting.params.checked("access");
     let wanted = Access {
-        staff: ticked.contains(STAFF),
-        superuser: ticked.contains(SUPERUSER),
-        roles: ticked.iter().filter_map(|word| word.parse().ok()).collect(),
+        staff: checked.contains(STAFF),
+        superuser: checked.contains(SUPERUSER),
+        roles: checked.iter().filter_map(|word| word.parse().ok()).collect(),
     };
     let all = roles::all(tx).await?;
     for role_id in wanted.roles.symmetric_difference(&had) {
         let Some((role, permissions)) = all.iter().find(|(role, _)| role.id == *role_id) else {
-            return Ok(Ran::Unfit("one of the roles no longer exists; reload the page".into()));
+            return Ok(Outcome::Skipped(
+                "one of the roles no longer exists; reload the page".into(),
+            ));
         };
         if !may_give(staff, permissions) {
-            return Ok(Ran::Unfit(
+            return Ok(Outcome::Skipped(
                 format!("the role {} grants permissions you don't have", role.name).into(),
             ));
         }
     }
     if wanted.superuser != user.is_superuser && !staff.is_superuser() {
-        return Ok(Ran::Unfit("only superusers can add or remove superusers".into()));
+        return Ok(Outcome::Skipped("only superusers can add or remove superusers".into()));
     }
     if wanted.superuser && !wanted.staff {
-        return Ok(Ran::Unfit("superusers are staff; select both".into()));
+        return Ok(Outcome::Skipped("superusers are staff; select both".into()));
     }
     if !wanted.roles.is_empty() && !wanted.staff {
-        return Ok(Ran::Unfit("roles are for staff; select Staff too".into()));
+        return Ok(Outcome::Skipped("roles are for staff; select Staff too".into()));
     }
     if user.is_superuser && !wanted.superuser && roles::is_last_superuser(tx, id).await? {
-        return Ok(Ran::Unfit(Refusal::LastSuperuser.to_string().into()));
+        return Ok(Outcome::Skipped(Refusal::LastSuperuser.to_string().into()));
     }
     let reason = reason(acting).map(Reason::into_text);
     if !roles::set_access(tx, user, &wanted, reason, saving.actor).await? {
-        return Ok(Ran::Unfit("these roles are already set".into()));
+        return Ok(Outcome::Skipped("these roles are already set".into()));
     }
     saving.notice("Roles updated".to_owned());
-    Ok(Ran::Recorded)
+    Ok(Outcome::Audited)
 }
 
-async fn offered_factors(app: &AppContext, row: &Row) -> Result<Vec<TickOption>, DbErr> {
+async fn offered_factors(app: &AppContext, row: &Row) -> Result<Vec<CheckOption>, DbErr> {
     let factors = mfa_factor::Entity::find()
         .filter(mfa_factor::Column::UserId.eq(id_of(row)))
         .filter(mfa_factor::Column::ConfirmedAt.is_not_null())
         .all(&app.db)
         .await?;
-    let option = |factor: mfa_factor::Model| TickOption {
+    let option = |factor: mfa_factor::Model| CheckOption {
         value: factor.id.to_string(),
         label: factor.label,
         help: usher_admin_engine::short_time(factor.created_at),
-        ticked: true,
+        checked: true,
         fixed: false,
     };
     Ok(factors.into_iter().map(option).collect())
 }
 
-async fn reset_mfa(acting: &Acting<'_>, row: &Row) -> Result<Ran, DbErr> {
+async fn reset_mfa(acting: &ActionContext<'_>, row: &Row) -> Result<Outcome, DbErr> {
     let tx = acting.saving.tx;
     let id = held!(acting, row, Act::ResetMfa).id;
     let mut removed = 0;
     for factor in acting
-        .answers
-        .ticked("factor")
+        .params
+        .checked("factor")
         .iter()
         .filter_map(|word| word.parse().ok())
     {
         removed += usize::from(usher_shared::accounts::mfa::remove(&**tx, id, factor).await?.is_some());
     }
     if removed == 0 {
-        return Ok(Ran::Unfit("select at least one authenticator".into()));
+        return Ok(Outcome::Skipped("select at least one authenticator".into()));
     }
     let told = MfaChanged {
         user_id: id,

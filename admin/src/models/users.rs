@@ -5,8 +5,8 @@ use super::registered::{ApiKeys, AuditLog, Jobs, Mails, Roles, Sessions, Users};
 use super::user_actions::{self, held};
 use sea_orm::{ActiveEnum, DbErr, IdenStatic};
 use usher_admin_engine::{
-    Across, Action, AdminModel, Answer, ByClock, Change, Changed, Deletion, Draft, Field, Inline, Meta, Ordering, Row,
-    Saving, Search, Staff, Tone, capitalised, nothing, short_time,
+    Action, AdminModel, Change, Changed, Deletion, Draft, Field, HookFuture, Inline, ManyToMany, Meta, Ordering, Row,
+    SaveContext, Search, Staff, TimeDependent, Tone, capitalized, nothing, short_time,
 };
 use usher_shared::{
     accounts::{
@@ -74,7 +74,7 @@ impl AdminModel for Users {
             SearchText => Field::internal(SearchText),
             Age => Field::int(C.age).list().form().help("0–150, or leave empty"),
             Status => Field::choice(C.status, tone)
-                .by_clock(STATUS)
+                .time_dependent(STATUS)
                 .list()
                 .filter()
                 .readonly()
@@ -132,7 +132,7 @@ impl AdminModel for Users {
         let refusal = staff.holder().refuses_target(act, target)?;
         Some(match act {
             // Shown as a sentence of its own.
-            Act::ChangeUser | Act::DeleteUser => capitalised(&format!("{refusal}.")),
+            Act::ChangeUser | Act::DeleteUser => capitalized(&format!("{refusal}.")),
             _ => refusal.to_string(),
         })
     }
@@ -160,12 +160,12 @@ impl AdminModel for Users {
         wanted(draft, before, config);
     }
 
-    fn create<'a>(saving: &'a Saving<'a>, draft: &'a mut Draft) -> Answer<'a, Option<String>> {
+    fn create<'a>(saving: &'a SaveContext<'a>, draft: &'a mut Draft) -> HookFuture<'a, Option<String>> {
         Box::pin(create(saving, draft))
     }
 
-    fn across() -> Vec<Across> {
-        vec![Across::to::<Roles, _>(
+    fn many_to_many() -> Vec<ManyToMany> {
+        vec![ManyToMany::to::<Roles, _>(
             user_role::Column::UserId,
             user_role::Column::RoleId,
         )]
@@ -214,7 +214,7 @@ impl AdminModel for Users {
 }
 
 /// A lock can expire.
-const STATUS: ByClock = ByClock {
+const STATUS: TimeDependent = TimeDependent {
     with: &["locked_until"],
     value: |row, at| {
         let status = UserStatus::try_from_value(&row.text("status")?).ok()?;
@@ -266,7 +266,7 @@ fn wanted(draft: &mut Draft, before: Option<&Row>, config: &Config) -> Option<Ed
     valid.then_some(edit)
 }
 
-async fn change(saving: &Saving<'_>, row: &Row, draft: &mut Draft) -> Result<Changed, DbErr> {
+async fn change(saving: &SaveContext<'_>, row: &Row, draft: &mut Draft) -> Result<Changed, DbErr> {
     let Some(edit) = wanted(draft, Some(row), saving.config) else {
         return Ok(Changed::Refused);
     };
@@ -291,7 +291,7 @@ async fn change(saving: &Saving<'_>, row: &Row, draft: &mut Draft) -> Result<Cha
 }
 
 /// Creates the user as the API does, so that the welcome email goes out.
-async fn create(saving: &Saving<'_>, draft: &mut Draft) -> Result<Option<String>, DbErr> {
+async fn create(saving: &SaveContext<'_>, draft: &mut Draft) -> Result<Option<String>, DbErr> {
     let Some(Edit {
         name: Some(name),
         email: Some(email),

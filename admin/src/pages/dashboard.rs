@@ -20,7 +20,7 @@ use crate::pages::plot::{Plot, Point};
 use crate::pages::series::{self, Counted, Series};
 use crate::state::AppState;
 use usher_admin_engine::{
-    AdminError, Cell, EXACT_UP_TO, Operation, Shell, Staff, Tone, Visit, capitalised, grouped, page, short_time,
+    AdminError, Cell, EXACT_UP_TO, Operation, Shell, Staff, Tone, Visit, capitalized, grouped, page, short_time,
 };
 
 /// A number is counted up to here, then shown as "more".
@@ -296,7 +296,7 @@ async fn recent(state: &AppState, staff: &Staff) -> Result<Vec<Recent>, DbErr> {
                 ..Cell::time(row.at)
             },
             actor: row.actor_label,
-            action: capitalised(&row.action.replace('_', " ")),
+            action: capitalized(&row.action.replace('_', " ")),
             object,
         }
     });

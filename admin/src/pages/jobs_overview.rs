@@ -1,5 +1,5 @@
-//! How the jobs are doing: what waits in which queue, how fast work is done, who does it. It reads the jobs table, never
-//! Redis, and at most once in two seconds however many people look.
+//! How the jobs are doing: what waits in which queue, how fast work is done, who does it. It reads the jobs table,
+//! never Redis, and at most once in two seconds however many people look.
 
 use askama::Template;
 use axum::{
@@ -8,6 +8,7 @@ use axum::{
 };
 use chrono::{DateTime, TimeDelta, Utc};
 use serde::Deserialize;
+use strum::VariantArray;
 use usher_shared::{
     audit::{self, Entry, ObjectType},
     foundation::{entity::worker, time::now},
@@ -75,15 +76,13 @@ pub(crate) async fn show(
         queues: queues(&found, &staff),
         plots: plots(&found, range),
         workers: found.workers.iter().map(worker_cells).collect(),
-        ranges: Range::ALL
+        ranges: Range::VARIANTS
+            .iter()
             .map(|each| {
-                (
-                    each.as_str(),
-                    format!("/admin/jobs/overview?range={}", each.as_str()),
-                    each == range,
-                )
+                let href = format!("/admin/jobs/overview?range={}", each.as_str());
+                (each.as_str(), href, *each == range)
             })
-            .into(),
+            .collect(),
         here: format!("/admin/jobs/overview?range={}", range.as_str()),
         may_pause: staff.may("queues.pause"),
         may_resume: staff.may("queues.resume"),

@@ -1,5 +1,5 @@
-//! What waits in which queue, how fast work is done and who does it, as the overview of jobs shows it. It is read from the
-//! jobs table, and at most once in two seconds however many people look.
+//! What waits in which queue, how fast work is done and who does it, as the overview of jobs shows it. It is read from
+//! the jobs table, and at most once in two seconds however many people look.
 
 use std::{
     collections::HashMap,
@@ -12,7 +12,7 @@ use sea_orm::{
     ColumnTrait, ConnectionTrait, DatabaseConnection, DbBackend, DbErr, EntityTrait, QueryFilter, QueryOrder,
     Statement, Value,
 };
-use serde::Deserialize;
+use strum::{EnumString, IntoStaticStr, VariantArray};
 use tokio::sync::Mutex;
 use usher_shared::foundation::{
     entity::{job::READY, job_queue, worker},
@@ -30,8 +30,8 @@ const SEEN: TimeDelta = TimeDelta::seconds(60);
 pub(crate) type Cache = Arc<Mutex<HashMap<Range, (Instant, Arc<Found>)>>>;
 
 /// The time that the plots show.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash, Deserialize)]
-#[serde(rename_all = "lowercase")]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash, EnumString, IntoStaticStr, VariantArray)]
+#[strum(serialize_all = "snake_case", const_into_str)]
 pub(crate) enum Range {
     Hour,
     #[default]
@@ -53,22 +53,12 @@ pub(crate) struct Found {
 pub(super) type Counted = (String, String, [i64; 5], Option<DateTime<Utc>>);
 
 impl Range {
-    pub(super) const ALL: [Self; 3] = [Self::Hour, Self::Day, Self::Week];
-
     pub(super) fn parse(word: Option<&str>) -> Self {
-        match word {
-            Some("hour") => Self::Hour,
-            Some("week") => Self::Week,
-            _ => Self::Day,
-        }
+        word.and_then(|word| word.parse().ok()).unwrap_or_default()
     }
 
     pub(super) const fn as_str(self) -> &'static str {
-        match self {
-            Self::Hour => "hour",
-            Self::Day => "day",
-            Self::Week => "week",
-        }
+        self.into_str()
     }
 
     /// Bars, the time of each, and how many characters of `2026-11-22T10:18` name one.
@@ -102,8 +92,8 @@ impl Range {
     }
 }
 
-/// What was read a short while ago. Whoever comes while it is read waits for it and reads nothing. It is kept for longer
-/// where reading it took long, so that the overview never takes more than a small part of the database's time.
+/// What was read a short while ago. Whoever comes while it is read waits for it and reads nothing. It is kept for
+/// longer where reading it took long, so that the overview never takes more than a small part of the database's time.
 pub(super) async fn found(db: &DatabaseConnection, cache: &Cache, range: Range) -> Result<Arc<Found>, DbErr> {
     let mut kept = cache.lock().await;
     let began = Instant::now();

@@ -117,8 +117,8 @@ async fn count(
         .collect()
 }
 
-/// SQL for how many rows there are in each ten minutes (`2026-11-22T10:5`). PostgreSQL writes a time as text only once for
-/// each of these, because that takes longer than all else.
+/// SQL for how many rows there are in each ten minutes (`2026-11-22T10:5`). PostgreSQL writes a time as text only once
+/// for each of these, because that takes longer than all else.
 fn counted(backend: DbBackend, column: &str, rows: &str) -> String {
     let (start, text) = match backend {
         DbBackend::Postgres => (

@@ -1,5 +1,5 @@
-//! Browsers that an account signed in with, known by a signed cookie: guesses from elsewhere do not lock them out (OWASP,
-//! "Slow Down Online Guessing Attacks with Device Cookies"). It opens nothing.
+//! Browsers that an account signed in with, known by a signed cookie: guesses from elsewhere do not lock them out
+//! (OWASP, "Slow Down Online Guessing Attacks with Device Cookies"). It opens nothing.
 
 use axum::http::HeaderValue;
 use base64::{Engine, prelude::BASE64_URL_SAFE_NO_PAD};

@@ -80,7 +80,8 @@ pub(super) async fn accept(
     let (key, user) = (&state.config.secret_key, &signed.user);
     let bucket = format!("admin-code:{}", user.id);
     allowed(state.limiter.check(&bucket, CODES).await)?;
-    // Whoever is signed in is known; who has only shown the password is a stranger, or comes from where the account was.
+    // Whoever is signed in is known; who has only shown the password is a stranger, or comes from where the account
+    // was.
     let guesser = match &visitor.sign_in {
         SignIn::Complete(_) => Guesser::Known { user_id: user.id },
         _ => attempts::guesser(&state.db, key, (visit, visitor), &user.email_key, Some(user)).await?,

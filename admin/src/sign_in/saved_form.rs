@@ -1,6 +1,6 @@
-//! A form that was sent after its session had ended. It is kept, sealed, in the page that asks to sign in, and given back
-//! to the same person once they have. Nobody else can read it there: neither who looks at the page, nor another person who
-//! signs in on it.
+//! A form that was sent after its session had ended. It is kept, sealed, in the page that asks to sign in, and given
+//! back to the same person once they have. Nobody else can read it there: neither who looks at the page, nor another
+//! person who signs in on it.
 
 use askama::Template;
 use axum::{

@@ -132,8 +132,8 @@ fn in_bulk(act: Act) -> Option<BulkAction> {
     })
 }
 
-/// Whether it is done to an account or to what is an account's, which is what these tests walk; what is done to keys and
-/// roles is in `given.rs`.
+/// Whether it is done to an account or to what is an account's, which is what these tests walk; what is done to keys
+/// and roles is in `given.rs`.
 fn is_about_accounts(act: Act) -> bool {
     !matches!(
         act,

@@ -1,4 +1,5 @@
-//! What pages cost PostgreSQL: however much happened before, none reads more than it shows, what it counts and a constant.
+//! What pages cost PostgreSQL: however much happened before, none reads more than it shows, what it counts and a
+//! constant.
 
 use axum::http::StatusCode;
 use sea_orm::{ConnectionTrait, DbBackend, Statement};

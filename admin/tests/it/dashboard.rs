@@ -51,7 +51,8 @@ async fn sign_ups_and_log_ins_are_counted_by_day_and_jobs_by_hour(db: TestDb) {
     let today = now().date_naive().to_string();
     assert_eq!(bar(&page.body, "Sign-ins per day", &today), "1", "one's own");
 
-    // What is over is not counted again, what is not is: the next page knows of today's, not of a row put into the past.
+    // What is over is not counted again, what is not is: the next page knows of today's, not of a row put into the
+    // past.
     let sql = format!("UPDATE users SET created_at = '{day}T01:00:00+00:00' WHERE email LIKE 'person0@%'");
     app.context.db.execute_unprepared(&sql).await.unwrap();
     app.add_user("today@example.com", "Grace").await;

@@ -1,5 +1,5 @@
-//! Mails: their bodies are shown only where they are kept, in a cage, and without what their links carry. Superusers see
-//! the links on a page of their own, and each look is on record.
+//! Mails: their bodies are shown only where they are kept, in a cage, and without what their links carry. Superusers
+//! see the links on a page of their own, and each look is on record.
 
 use axum::http::{StatusCode, header};
 use sea_orm::{ActiveModelTrait, ActiveValue::Set};

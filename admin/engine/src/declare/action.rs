@@ -7,15 +7,15 @@ use sea_orm::sea_query::SelectStatement;
 use usher_shared::AppContext;
 use uuid::Uuid;
 
-use super::params::{Answers, Ask};
-use super::saving::{Answer, Saving};
+use super::params::{Param, Params};
+use super::saving::{HookFuture, SaveContext};
 use super::{deletion::DELETE, model::Model};
 use crate::rows::row::Row;
 
 /// Enqueues the job that runs an action on all objects of a select of ids; returns its id and the number of objects.
-pub type Enqueue = for<'a> fn(&'a Acting<'a>, SelectStatement) -> Answer<'a, (Uuid, u64)>;
+pub type Enqueue = for<'a> fn(&'a ActionContext<'a>, SelectStatement) -> HookFuture<'a, (Uuid, u64)>;
 
-/// An act on objects of one model.
+/// Something staff can do to objects of one model.
 #[derive(Debug)]
 pub struct Action {
     /// In the posted form, in the permission `jobs.retry` and in the audit log.
@@ -24,58 +24,58 @@ pub struct Action {
     pub label: &'static str,
     /// In the message afterwards: "3 jobs retried".
     pub done: &'static str,
-    /// What it means, on the page that asks whether it is meant.
+    /// What it does, on the confirmation page.
     pub about: &'static str,
-    pub asks: &'static [Ask],
-    /// Whether it is confirmed even for one object.
-    pub grave: bool,
-    /// Whether the password must have been shown within the last minutes.
-    pub fresh: bool,
-    /// Whether it is done to one object at a time.
+    pub params: &'static [Param],
+    /// Whether it is confirmed even on one object's own page.
+    pub confirms: bool,
+    /// Whether the password must have been confirmed in the last minutes.
+    pub sensitive: bool,
+    /// Whether it runs on one object at a time.
     single: bool,
-    /// Whether it fits an object, as far as its row tells.
+    /// Whether it applies to an object, judging by its row.
     pub fits: fn(&Row) -> bool,
-    /// Said of those that it does not fit.
+    /// Why it doesn't apply to the others.
     pub unfit: &'static str,
-    /// Does it to one object.
-    pub run: for<'a> fn(&'a Acting<'a>, &'a Row) -> Answer<'a, Ran>,
-    /// Orders a job that does it to more objects than are done at once.
+    /// Runs it on one object.
+    pub run: for<'a> fn(&'a ActionContext<'a>, &'a Row) -> HookFuture<'a, Outcome>,
+    /// Enqueues a job for more objects than run at once.
     pub bulk: Option<Enqueue>,
 }
 
-/// What became of one object.
+/// The result for one object.
 #[derive(Debug)]
-pub enum Ran {
+pub enum Outcome {
     Done,
-    /// Done, and already written down with more detail than the engine knows.
-    Recorded,
-    /// Left alone, and why.
-    Unfit(Cow<'static, str>),
+    /// Done, and the action wrote a more detailed audit entry itself.
+    Audited,
+    /// Skipped, and why.
+    Skipped(Cow<'static, str>),
 }
 
 /// What an action is given.
-pub struct Acting<'a> {
+pub struct ActionContext<'a> {
     pub app: &'a AppContext,
     pub model: &'a Model,
-    pub saving: &'a Saving<'a>,
-    pub answers: &'a Answers,
+    pub saving: &'a SaveContext<'a>,
+    pub params: &'a Params,
 }
 
 impl Action {
-    /// One that fits every object and takes no confirmation on an object's own page.
+    /// An action that applies to every object and needs no confirmation on an object's own page.
     pub const fn new(
         name: &'static str,
         label: &'static str,
-        run: for<'a> fn(&'a Acting<'a>, &'a Row) -> Answer<'a, Ran>,
+        run: for<'a> fn(&'a ActionContext<'a>, &'a Row) -> HookFuture<'a, Outcome>,
     ) -> Self {
         Self {
             name,
             label,
             done: "done",
             about: "",
-            asks: &[],
-            grave: false,
-            fresh: false,
+            params: &[],
+            confirms: false,
+            sensitive: false,
             single: false,
             fits: |_| true,
             unfit: "it doesn't apply to them",
@@ -92,27 +92,27 @@ impl Action {
         Self { about, ..self }
     }
 
-    pub const fn asks(self, asks: &'static [Ask]) -> Self {
+    pub const fn params(self, params: &'static [Param]) -> Self {
         Self {
-            asks,
-            grave: true,
+            params,
+            confirms: true,
             ..self
         }
     }
 
-    pub const fn grave(self) -> Self {
-        Self { grave: true, ..self }
+    pub const fn confirmed(self) -> Self {
+        Self { confirms: true, ..self }
     }
 
-    pub const fn fresh(self) -> Self {
+    pub const fn sensitive(self) -> Self {
         Self {
-            fresh: true,
-            grave: true,
+            sensitive: true,
+            confirms: true,
             ..self
         }
     }
 
-    /// Done to one object at a time, on its own page.
+    /// Runs on one object at a time, from its own page.
     pub const fn single(self) -> Self {
         Self { single: true, ..self }
     }
@@ -128,7 +128,7 @@ impl Action {
         }
     }
 
-    /// What orders the job, where there is one.
+    /// What enqueues the job, if there is one.
     pub(crate) fn enqueue(&self, model: &Model) -> Option<Enqueue> {
         let of_deletion = || model.deletion.filter(|_| self.name == DELETE)?.bulk;
         self.bulk.or_else(of_deletion)
@@ -138,15 +138,16 @@ impl Action {
         format!("{}.{}", model.meta.name, self.name)
     }
 
-    /// Whether it replaces what was seen, such as a set or an end, so that it is not done unseen.
+    /// Whether it replaces a value that the person has seen, such as a set of roles, so that a stale page must not do
+    /// it.
     pub(crate) fn replaces(&self) -> bool {
-        self.asks
+        self.params
             .iter()
-            .any(|ask| matches!(ask, Ask::Some { .. } | Ask::Until { .. }))
+            .any(|param| matches!(param, Param::Checklist { .. } | Param::Time { .. }))
     }
 
-    /// Whether it is done to one object at a time, as one that asks something that depends on the object always is.
+    /// Whether it runs on one object at a time. Actions whose parameters depend on the object always do.
     pub(crate) fn is_for_one(&self) -> bool {
-        self.single || self.asks.iter().any(|ask| matches!(ask, Ask::Some { .. }))
+        self.single || self.params.iter().any(|param| matches!(param, Param::Checklist { .. }))
     }
 }

@@ -4,98 +4,98 @@ use sea_orm::{DbErr, EntityName, EntityTrait, IdenStatic, Iterable, PrimaryKeyTo
 use usher_shared::{AppContext, foundation::config::Config};
 
 use super::meta::{Meta, Operation};
-use super::saving::{Answer, Change, Saving};
+use super::saving::{Change, HookFuture, SaveContext};
 use super::spec::{SearchBy, Spec};
 use super::{
-    action::Action, checklist::Ticks, deletion::Deletion, field::Field, inline::Inline, many_to_many::Across,
+    action::Action, checklist::Checklist, deletion::Deletion, field::Field, inline::Inline, many_to_many::ManyToMany,
     model::Model, panel::Panel,
 };
 use crate::request::staff::Staff;
 use crate::rows::{draft::Draft, row::Row};
 
-/// How the admin shows and changes one table. `field` classifies every column, so that a new column does not compile until
-/// somebody decides who sees it.
+/// How the admin shows and changes one table. `field` classifies every column, so that a new column does not compile
+/// until someone decides who sees it.
 ///
-/// It is implemented by the entity itself, or by a type of the declaring crate where the entity is of another one.
+/// Implement it for the entity, or for a type of your own if the entity belongs to another crate.
 pub trait AdminModel: 'static {
     type Entity: EntityTrait;
 
     const META: Meta;
 
-    /// Acts on objects; see [`Action`].
+    /// What staff can do to objects; see [`Action`].
     const ACTIONS: &'static [Action] = &[];
 
-    /// How objects are deleted, where [`Meta::deletable`] says that they can be.
+    /// How objects are deleted, if they are [deletable](Meta::deletable).
     const DELETION: Option<&'static Deletion> = None;
 
     /// A set of words that belongs to an object, such as the permissions of a role.
-    const TICKS: Option<&'static Ticks> = None;
+    const CHECKLIST: Option<&'static Checklist> = None;
 
     fn field(column: Column<Self>) -> Field<Self::Entity>;
 
-    /// The list's order when nobody chose one. The column's field must be sortable.
+    /// The list's default order. The column's field must be sortable.
     fn ordering() -> Ordering<Self::Entity>;
 
-    /// Why this person may not do this to this object, though they hold the permission: `change` by the form, or the
-    /// name of an action. `None` lets them.
+    /// Why this person may not do this to this object despite having the permission. `act` is `change` or the name of
+    /// an action. `None` allows it.
     fn locked_for(_row: &Row, _staff: &Staff, _act: &str) -> Option<String> {
         None
     }
 
-    /// What everybody who looks at this object should know first, such as why it is locked.
+    /// A notice on top of the object's page, such as why it is locked.
     fn banner(_row: &Row) -> Option<String> {
         None
     }
 
-    /// Whether the object changes by itself, so that its page is worth loading again.
+    /// Whether the object changes by itself, so that its page reloads.
     fn is_live(_row: &Row) -> bool {
         false
     }
 
-    /// What follows from the values in the form, beside a field: `shown` is what stands in a column's field.
+    /// Notes beside a column's field. `shown` gives what the form shows for a column.
     fn notes(_column: Column<Self>, _shown: &dyn Fn(Column<Self>) -> String) -> Vec<String> {
         vec![]
     }
 
-    /// Checks the typed values by the model's rules, and sets what follows from them.
-    /// `before` is none for a new object.
+    /// Validates the typed values, and sets values derived from them.
+    /// `before` is `None` for a new object.
     fn clean(_draft: &mut Draft, _before: Option<&Row>, _config: &Config) {}
 
-    /// What only the database can refuse, asked inside the transaction of the save.
-    fn guard<'a>(_saving: &'a Saving<'a>, _row: &'a Row, _draft: &'a mut Draft) -> Answer<'a, ()> {
+    /// Validation that needs the database, in the transaction of the save.
+    fn guard<'a>(_saving: &'a SaveContext<'a>, _row: &'a Row, _draft: &'a mut Draft) -> HookFuture<'a, ()> {
         Box::pin(async { Ok(()) })
     }
 
-    /// Makes an object where that means more than a row; answers its id, or refuses through the draft.
-    fn create<'a>(_saving: &'a Saving<'a>, _draft: &'a mut Draft) -> Answer<'a, Option<String>> {
+    /// Creates an object. Returns its id, or `None` with errors in the draft.
+    fn create<'a>(_saving: &'a SaveContext<'a>, _draft: &'a mut Draft) -> HookFuture<'a, Option<String>> {
         Box::pin(async { Err(DbErr::Custom(format!("{} cannot be added", Self::META.plural))) })
     }
 
-    /// Changes an object where that means more than a row, by the function of `shared` that the API calls, which also
-    /// writes the audit row. None lets the engine write the row.
+    /// Changes an object if that takes more than updating the row, such as a function that the API calls too and that
+    /// writes the audit entry. With `None` the engine updates the row.
     const CHANGE: Option<Change> = None;
 
-    /// The field and the words for a unique constraint that a save ran into, by the driver's text.
+    /// The field and the message for a violated unique constraint, from the driver's text.
     fn taken(_violated: &str) -> Option<(Column<Self>, &'static str)> {
         None
     }
 
-    /// Filters by what objects are tied to through a table of pairs.
-    fn across() -> Vec<Across> {
+    /// Filters by related objects in a join table.
+    fn many_to_many() -> Vec<ManyToMany> {
         vec![]
     }
 
-    /// What else actions ask of an object: a name, and SQL that is true or false of its row. Read with one object, and
-    /// with those that are acted on.
+    /// Facts that actions need: a name, and SQL that is true or false for a row. Read with single objects and with
+    /// those that actions run on.
     const FACTS: &'static [(&'static str, &'static str)] = &[];
 
-    /// Rows of other models that stand beside the form, because they hold this object's id.
+    /// Rows of other models that refer to this object, beside the form.
     fn inlines() -> Vec<Inline> {
         vec![]
     }
 
-    /// What else stands beside the form. At most one statement.
-    fn panels<'a>(_app: &'a AppContext, _row: &'a Row, _staff: &'a Staff) -> Answer<'a, Vec<Panel>> {
+    /// Other tables beside the form. At most one statement.
+    fn panels<'a>(_app: &'a AppContext, _row: &'a Row, _staff: &'a Staff) -> HookFuture<'a, Vec<Panel>> {
         Box::pin(async { Ok(vec![]) })
     }
 }
@@ -125,10 +125,10 @@ impl<E: EntityTrait> Ordering<E> {
     }
 }
 
-/// The declaration without its type.
+/// Erases the declaration's type.
 ///
 /// # Panics
-/// At the start, when a column is classified as another one, or the key has several columns.
+/// At startup, when a column is classified as another one, or the key has several columns.
 pub(super) fn erase<M: AdminModel>(base: &'static str) -> Model {
     let fields: Vec<Spec> = Column::<M>::iter().map(classified::<M>).collect();
     let key: Vec<_> = <M::Entity as EntityTrait>::PrimaryKey::iter()
@@ -156,8 +156,8 @@ pub(super) fn erase<M: AdminModel>(base: &'static str) -> Model {
         ordering: (ordering.column.as_str(), ordering.descending),
         actions: actions::<M>(),
         deletion: M::DELETION,
-        ticks: M::TICKS,
-        across: M::across(),
+        checklist: M::CHECKLIST,
+        many_to_many: M::many_to_many(),
         facts: M::FACTS,
         inlines: M::inlines(),
         locked_for: M::locked_for,
@@ -176,7 +176,7 @@ pub(super) fn erase<M: AdminModel>(base: &'static str) -> Model {
     }
 }
 
-/// The model's own actions, and those that every model with a deletion has.
+/// The model's own actions and the built-in ones.
 fn actions<M: AdminModel>() -> Vec<&'static Action> {
     assert_eq!(
         M::META.offers(Operation::Delete),

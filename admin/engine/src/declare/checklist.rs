@@ -1,76 +1,76 @@
-//! A set of words that belongs to an object and is kept in another table, such as the permissions of a role. The
-//! object's form shows it as a table of boxes.
+//! A set of options that belongs to an object and is stored in another table, such as the permissions of a role. The
+//! object's form shows it as a table of checkboxes.
 
 use std::collections::BTreeSet;
 
-use crate::{declare::saving::Answer, rows::row::Row};
+use crate::{declare::saving::HookFuture, rows::row::Row};
 use usher_shared::AppContext;
 
 use crate::request::{sent::Fields, staff::Staff};
 
-/// The declaration of such a set. The model's own `create` and `CHANGE` keep what is ticked.
+/// The declaration of such a set. The model's own `create` and `CHANGE` store what is checked.
 #[derive(Debug)]
-pub struct Ticks {
-    /// The boxes' name in the form.
+pub struct Checklist {
+    /// The checkboxes' name in the form.
     pub name: &'static str,
     pub title: &'static str,
     pub help: &'static str,
-    /// The headings of the columns in which options of one kind stand below each other.
+    /// The headings of the columns.
     pub columns: &'static [&'static str],
-    /// What there is to tick, given the table of all permissions.
-    pub offered: fn(Vec<TickGroup>) -> Vec<TickGroup>,
-    /// Whether this person may tick and untick it.
+    /// The options, given the table of all permissions.
+    pub offered: fn(Vec<CheckGroup>) -> Vec<CheckGroup>,
+    /// Whether this person may check and uncheck it.
     pub may: fn(&Staff, &str) -> bool,
-    pub load: for<'a> fn(&'a AppContext, &'a Row) -> Answer<'a, BTreeSet<String>>,
+    pub load: for<'a> fn(&'a AppContext, &'a Row) -> HookFuture<'a, BTreeSet<String>>,
 }
 
 /// One line of the table.
 #[derive(Clone, Debug)]
-pub struct TickGroup {
+pub struct CheckGroup {
     pub label: String,
-    /// One for each column; none where there is no such option.
-    pub columns: Vec<Option<TickOption>>,
-    /// Options of this line alone.
-    pub others: Vec<TickOption>,
+    /// One for each column, if there is such an option.
+    pub columns: Vec<Option<CheckOption>>,
+    /// Options without a column.
+    pub others: Vec<CheckOption>,
 }
 
 #[derive(Clone, Debug, Default)]
-pub struct TickOption {
+pub struct CheckOption {
     pub value: String,
     pub label: String,
     pub help: String,
-    pub ticked: bool,
-    /// Shown but not to be changed by this person.
+    pub checked: bool,
+    /// Shown, but this person can't change it.
     pub fixed: bool,
 }
 
 /// The table as the form draws it.
-pub struct TickTable {
+pub struct CheckTable {
     pub name: &'static str,
     pub title: &'static str,
     pub help: &'static str,
     pub columns: &'static [&'static str],
-    pub groups: Vec<TickGroup>,
+    pub groups: Vec<CheckGroup>,
     pub error: Option<String>,
 }
 
-impl Ticks {
+impl Checklist {
     pub fn table(
         &self,
-        permissions: Vec<TickGroup>,
+        permissions: Vec<CheckGroup>,
         staff: &Staff,
-        ticked: &BTreeSet<String>,
+        checked: &BTreeSet<String>,
         editable: bool,
         error: Option<&str>,
-    ) -> TickTable {
+    ) -> CheckTable {
         let mut groups = (self.offered)(permissions);
         for group in &mut groups {
             for option in group.columns.iter_mut().flatten().chain(&mut group.others) {
-                option.ticked = ticked.contains(&option.value);
+                option.checked = checked.contains(&option.value);
                 option.fixed = !editable || !(self.may)(staff, &option.value);
             }
         }
-        TickTable {
+        CheckTable {
             name: self.name,
             title: self.title,
             help: self.help,
@@ -80,11 +80,11 @@ impl Ticks {
         }
     }
 
-    /// What a form asks for, given what is stored: words that this person may not touch stay as they are. Refuses
-    /// words that are not offered, or not theirs to give.
+    /// What a form asks for, given what is stored: options that this person can't change stay as they are. Refuses
+    /// options that don't exist, or that this person may not give.
     pub fn wanted(
         &self,
-        permissions: Vec<TickGroup>,
+        permissions: Vec<CheckGroup>,
         staff: &Staff,
         form: &Fields,
         stored: &BTreeSet<String>,

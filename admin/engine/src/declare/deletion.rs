@@ -1,43 +1,43 @@
-//! Deleting objects: what goes with them, what forbids it, and the way back where there is one.
+//! Deleting objects: what is deleted with them, what prevents it, and restoring them.
 
 use sea_orm::{
     ConnectionTrait, DbErr, SqlErr,
     sea_query::{Alias, Condition, Expr, ExprTrait, Query},
 };
 
-use super::action::{Acting, Action, Enqueue, Ran};
-use super::{model::Model, params::Ask, saving::Answer};
+use super::action::{Action, ActionContext, Enqueue, Outcome};
+use super::{model::Model, params::Param, saving::HookFuture};
 use crate::lists::count::{Count, EXACT_UP_TO};
 use crate::request::staff::Staff;
 use crate::rows::row::Row;
-use crate::text::capitalised;
+use crate::text::capitalized;
 
-/// Names of the engine's own actions.
+/// Names of the built-in actions.
 pub const DELETE: &str = "delete";
 pub const RESTORE: &str = "restore";
 
-/// Related rows that are named.
+/// Related rows that the confirmation page names.
 const NAMED: usize = 5;
 
 /// How objects of a model are deleted.
 #[derive(Debug)]
 pub struct Deletion {
-    /// What it means, on the page that asks.
+    /// What it does, on the confirmation page.
     pub about: &'static str,
     pub related: &'static [Related],
-    pub run: for<'a> fn(&'a Acting<'a>, &'a Row) -> Answer<'a, Ran>,
-    /// Where a deleted object is only marked: the column, and how the mark is taken away.
-    pub soft: Option<Soft>,
-    /// Orders a job that deletes more objects than are deleted at once.
+    pub run: for<'a> fn(&'a ActionContext<'a>, &'a Row) -> HookFuture<'a, Outcome>,
+    /// Set if deleted rows are only marked.
+    pub soft: Option<SoftDelete>,
+    /// Enqueues a job for more objects than are deleted at once.
     pub bulk: Option<Enqueue>,
 }
 
-/// Deletion as a mark on the row.
+/// Deletion that marks the row and can be undone.
 #[derive(Clone, Copy, Debug)]
-pub struct Soft {
-    /// The time of deletion; deleted rows are not listed unless they are asked for.
+pub struct SoftDelete {
+    /// The column with the time of deletion. Lists leave out deleted rows unless a filter asks for them.
     pub column: &'static str,
-    pub restore: for<'a> fn(&'a Acting<'a>, &'a Row) -> Answer<'a, Ran>,
+    pub restore: for<'a> fn(&'a ActionContext<'a>, &'a Row) -> HookFuture<'a, Outcome>,
 }
 
 /// Rows of another table that point to the object.
@@ -49,22 +49,22 @@ pub struct Related {
     pub table: &'static str,
     /// The column that points to the object.
     pub column: &'static str,
-    /// SQL for what names a row.
+    /// SQL for a row's name.
     pub named_by: &'static str,
-    /// The permission to see them.
+    /// The permission to see their names.
     pub seen_with: &'static str,
-    pub fate: Fate,
+    pub on_delete: OnDelete,
 }
 
-/// What becomes of related rows.
+/// What happens to related rows.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Fate {
-    /// Deleted, or ended, with the object.
-    Goes,
-    /// Kept without it.
-    Stays,
-    /// They forbid the deletion.
-    Protects,
+pub enum OnDelete {
+    /// They are deleted, or ended, with the object.
+    Cascade,
+    /// They are kept without it.
+    Keep,
+    /// They prevent the deletion.
+    Protect,
 }
 
 impl Deletion {
@@ -88,28 +88,28 @@ impl Deletion {
 
     pub const ACTION: Action = Action::new(DELETE, "Delete", run_deletion)
         .done("deleted")
-        .asks(&[Ask::Reason { required: false }]);
+        .params(&[Param::Reason { required: false }]);
 
     pub const UNDO: Action = Action::new(RESTORE, "Restore", run_restoration).done("restored");
 }
 
-/// What the page of a deletion says about one kind of related rows.
-pub(crate) struct Goes {
+/// What the confirmation page says about one kind of related rows.
+pub(crate) struct Affected {
     pub(crate) words: String,
     pub(crate) names: Vec<String>,
     pub(crate) more: bool,
     pub(crate) tone: &'static str,
 }
 
-/// What goes with the chosen objects, and why they cannot be deleted, if they cannot. Related rows are named to who may
-/// see them. One statement for each kind of related rows.
+/// What happens to rows related to the chosen objects, and what prevents the deletion. Names are shown only to people
+/// who may see those rows. One statement for each kind of related rows.
 pub(crate) async fn preview(
     db: &impl ConnectionTrait,
     staff: &Staff,
     deletion: &Deletion,
     model: &Model,
     chosen: &Condition,
-) -> Result<(Vec<Goes>, Option<String>), DbErr> {
+) -> Result<(Vec<Affected>, Option<String>), DbErr> {
     let ids = Query::select()
         .column(model.id)
         .from(model.table)
@@ -137,20 +137,20 @@ pub(crate) async fn preview(
             .take(if staff.may(related.seen_with) { NAMED } else { 0 })
             .map(|row| row.try_get::<Option<String>>("", "named"));
         let names: Vec<_> = names.collect::<Result<Vec<_>, _>>()?.into_iter().flatten().collect();
-        let (fate, tone) = match related.fate {
-            Fate::Goes => ("will be removed too", "bad"),
-            Fate::Stays => ("will be kept, unlinked", "quiet"),
-            Fate::Protects => ("blocking deletion", "warning"),
+        let (on_delete, tone) = match related.on_delete {
+            OnDelete::Cascade => ("will be removed too", "bad"),
+            OnDelete::Keep => ("will be kept, unlinked", "quiet"),
+            OnDelete::Protect => ("blocking deletion", "warning"),
         };
-        if related.fate == Fate::Protects {
+        if related.on_delete == OnDelete::Protect {
             let such_as = names
                 .first()
                 .map(|name| format!(", such as {name}"))
                 .unwrap_or_default();
             refused = Some(format!("It's still used by {them}{such_as}. Remove it there first."));
         }
-        all.push(Goes {
-            words: format!("{} {fate}", capitalised(&them)),
+        all.push(Affected {
+            words: format!("{} {on_delete}", capitalized(&them)),
             more: !names.is_empty() && found.len() > names.len(),
             names,
             tone,
@@ -159,42 +159,42 @@ pub(crate) async fn preview(
     Ok((all, refused))
 }
 
-/// Deletes unless something forbids it, asked in the transaction of the deletion.
-fn run_deletion<'a>(acting: &'a Acting<'a>, row: &'a Row) -> Answer<'a, Ran> {
+/// Deletes unless related rows prevent it, checked in the same transaction.
+fn run_deletion<'a>(acting: &'a ActionContext<'a>, row: &'a Row) -> HookFuture<'a, Outcome> {
     Box::pin(async move {
         let Some(deletion) = acting.model.deletion else {
-            return Ok(Ran::Unfit("it can't be deleted".into()));
+            return Ok(Outcome::Skipped("it can't be deleted".into()));
         };
         let own = Expr::col(acting.model.id).is_in(row.get(acting.model.id).cloned());
         let chosen = Condition::all().add(own);
         let (tx, staff) = (&**acting.saving.tx, acting.saving.staff);
         let (_, refused) = preview(tx, staff, deletion, acting.model, &chosen).await?;
         match refused {
-            Some(why) => Ok(Ran::Unfit(why.into())),
+            Some(why) => Ok(Outcome::Skipped(why.into())),
             None => (deletion.run)(acting, row).await,
         }
     })
 }
 
-fn run_restoration<'a>(acting: &'a Acting<'a>, row: &'a Row) -> Answer<'a, Ran> {
+fn run_restoration<'a>(acting: &'a ActionContext<'a>, row: &'a Row) -> HookFuture<'a, Outcome> {
     match acting.model.deletion.and_then(|deletion| deletion.soft) {
         Some(soft) => (soft.restore)(acting, row),
-        None => Box::pin(async { Ok(Ran::Unfit("it can't be restored".into())) }),
+        None => Box::pin(async { Ok(Outcome::Skipped("it can't be restored".into())) }),
     }
 }
 
-fn delete_row<'a>(acting: &'a Acting<'a>, row: &'a Row) -> Answer<'a, Ran> {
+fn delete_row<'a>(acting: &'a ActionContext<'a>, row: &'a Row) -> HookFuture<'a, Outcome> {
     Box::pin(async move {
         let model = acting.model;
         let Some(id) = row.get(model.id) else {
-            return Ok(Ran::Unfit("it no longer exists".into()));
+            return Ok(Outcome::Skipped("it no longer exists".into()));
         };
         let delete = Query::delete()
             .from_table(model.table)
             .and_where(Expr::col(model.id).eq(id.clone()))
             .to_owned();
         match acting.saving.tx.execute(&delete).await {
-            Ok(_) => Ok(Ran::Done),
+            Ok(_) => Ok(Outcome::Done),
             Err(error) if matches!(error.sql_err(), Some(SqlErr::ForeignKeyConstraintViolation(_))) => {
                 Err(DbErr::Custom(format!(
                     "{} has rows that no declaration names: {error}",

@@ -11,9 +11,9 @@ use sea_orm::{
 use usher_shared::foundation::search::{Folded, Part};
 
 use super::spec::{Choice, Kind, SearchBy, Spec, Spellings, label_of};
-use super::{by_clock::ByClock, tone::Tone};
+use super::{time_dependent::TimeDependent, tone::Tone};
 use crate::rows::storage::{Storage, text_of};
-use crate::text::capitalised;
+use crate::text::capitalized;
 
 /// One column's classification. Build it with a constructor, then say where it appears.
 pub struct Field<E: EntityTrait> {
@@ -95,7 +95,7 @@ impl<E: EntityTrait> Field<E> {
                 beside: None,
                 sort: None,
                 search: None,
-                by_clock: None,
+                time_dependent: None,
                 help: "",
                 fieldset: "",
             },
@@ -128,7 +128,7 @@ impl<E: EntityTrait> Field<E> {
         let choices = C::iter().map(|each| {
             let value = text_of(&Into::<Value>::into(each.to_value())).unwrap_or_default();
             Choice {
-                label: capitalised(&value.replace('_', " ")),
+                label: capitalized(&value.replace('_', " ")),
                 value,
                 tone: tone(&each),
                 implies: None,
@@ -259,8 +259,8 @@ impl<E: EntityTrait> Field<E> {
     }
 
     /// The value changes with time, without being written.
-    pub fn by_clock(self, by_clock: ByClock) -> Self {
-        self.with(|spec| spec.by_clock = Some(by_clock))
+    pub fn time_dependent(self, time_dependent: TimeDependent) -> Self {
+        self.with(|spec| spec.time_dependent = Some(time_dependent))
     }
 
     /// A filter by a word finds the rows that hold any of its spellings, and those show the first one.

@@ -1,5 +1,5 @@
-//! What only the database can tell of a declaration: whether an index serves what lists are sorted, searched and
-//! filtered by. It is asked once, at the start; what is missing is said in the log.
+//! Whether the database has the indexes that a declaration needs for sorting, searching and filtering. Checked once, at
+//! startup; missing ones are logged.
 
 use std::fmt;
 
@@ -27,13 +27,13 @@ impl fmt::Display for Missing {
     }
 }
 
-/// An index: its table, and how it was made.
+/// An index: its table and its SQL definition.
 struct Index {
     table: String,
     definition: String,
 }
 
-/// What no index serves. Models that never have many rows need none.
+/// Declared uses without an index. Models with few rows need none.
 pub async fn missing(db: &impl ConnectionTrait, site: &Site) -> Result<Vec<Missing>, DbErr> {
     let indexes = read(db).await?;
     let is_postgres = db.get_database_backend() == DbBackend::Postgres;
@@ -49,7 +49,7 @@ pub async fn missing(db: &impl ConnectionTrait, site: &Site) -> Result<Vec<Missi
         .collect())
 }
 
-/// What is declared of each column, and whether it takes an index of words.
+/// The declared uses of each column, and whether they need a trigram index.
 fn uses(model: &Model, is_postgres: bool) -> Vec<(&Model, &'static str, &'static str, bool)> {
     let mut uses = vec![];
     for spec in &model.fields {
@@ -58,12 +58,12 @@ fn uses(model: &Model, is_postgres: bool) -> Vec<(&Model, &'static str, &'static
         }
         match &spec.search {
             Some(SearchBy::Prefix { key_column, .. }) => uses.push((model, *key_column, "search", false)),
-            // SQLite's index of words is a table.
+            // SQLite's full-text index is a table.
             Some(SearchBy::Folded { at, .. }) if is_postgres => uses.push((model, at.column, "search", true)),
             Some(SearchBy::Exact) => uses.push((model, spec.name, "search", false)),
             _ => {}
         }
-        // A filter by one of few values stops at the first page; one by any value must find its rows.
+        // A filter by one of a few values ends with the first page; one by any value must find its rows.
         let by_any = matches!(spec.kind, Kind::Text { .. } | Kind::Int | Kind::ForeignKey(_));
         if spec.filter && by_any && !spec.scanned {
             uses.push((model, spec.name, "a filter", false));

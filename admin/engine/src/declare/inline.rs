@@ -6,9 +6,9 @@ use sea_orm::ColumnTrait;
 #[derive(Clone, Debug)]
 pub struct Inline {
     pub(crate) model: &'static str,
-    /// What holds the id.
+    /// The column with the object's id.
     pub(crate) column: &'static str,
-    /// What else must hold, such as the type of the object.
+    /// A column that must hold this word, such as the type of the object.
     pub(crate) only: Option<(&'static str, &'static str)>,
     pub(crate) shown: Vec<&'static str>,
     pub(crate) title: Option<&'static str>,
@@ -27,7 +27,7 @@ impl Inline {
         Self { title, ..self }
     }
 
-    /// Said when there are no rows.
+    /// Shown when there are no rows.
     pub fn empty(self, empty: &'static str) -> Self {
         Self { empty, ..self }
     }

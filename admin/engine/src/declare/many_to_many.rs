@@ -1,5 +1,5 @@
-//! Filters across a table of pairs: the objects that belong together with one of another model, such as the users that
-//! have a role. However many pairs an object is in, a list holds it once.
+//! Filters by related objects in a join table, such as the users that have a role. A list shows each object once,
+//! however many pairs it is in.
 
 use sea_orm::{
     Value,
@@ -8,28 +8,28 @@ use sea_orm::{
 
 use crate::rows::storage::Storage;
 
-/// A filter by the objects on the other side of a table of pairs.
+/// A filter by the objects on the other side of a join table.
 #[derive(Clone, Debug)]
-pub struct Across {
+pub struct ManyToMany {
     /// In the address: `?role=3`.
     pub(crate) name: &'static str,
     pub(crate) label: String,
     /// The model of the other side.
     pub(crate) model: &'static str,
-    /// How the other side's ids are kept.
+    /// How the other side's ids are stored.
     pub(super) storage: Storage,
     pub(super) table: &'static str,
     pub(super) own: &'static str,
     pub(super) other: &'static str,
 }
 
-impl Across {
-    /// The other side's id that a text stands for.
+impl ManyToMany {
+    /// Parses an id of the other side.
     pub(crate) fn parse(&self, text: &str) -> Option<Value> {
         self.storage.parse(text)
     }
 
-    /// That an object belongs together with this one.
+    /// The condition that an object is related to this one.
     pub(crate) fn condition(&self, own_id: &'static str, id: &Value) -> SimpleExpr {
         let pairs = Query::select()
             .column(self.own)

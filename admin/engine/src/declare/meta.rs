@@ -1,11 +1,13 @@
-//! What a model is called, where it stands in the navigation, and what may be done with it.
+//! A model's names, its place in the navigation, and the operations on it.
 
+use strum::{IntoStaticStr, VariantArray};
 use usher_shared::audit::ObjectType;
 
-use crate::text::{capitalised, grouped};
+use crate::text::{capitalized, grouped};
 
 /// What staff may be allowed to do with a model's objects; each is a permission such as `users.view`.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, IntoStaticStr, VariantArray)]
+#[strum(serialize_all = "snake_case", const_into_str)]
 pub enum Operation {
     View,
     Add,
@@ -15,16 +17,8 @@ pub enum Operation {
 }
 
 impl Operation {
-    pub const ALL: [Self; 5] = [Self::View, Self::Add, Self::Change, Self::Delete, Self::Export];
-
     pub const fn as_str(self) -> &'static str {
-        match self {
-            Self::View => "view",
-            Self::Add => "add",
-            Self::Change => "change",
-            Self::Delete => "delete",
-            Self::Export => "export",
-        }
+        self.into_str()
     }
 
     const fn bit(self) -> u8 {
@@ -32,7 +26,7 @@ impl Operation {
     }
 }
 
-/// A page that belongs to a model and is none of the engine's.
+/// A page of the application that belongs to a model.
 #[derive(Clone, Copy, Debug)]
 pub struct Link {
     pub label: &'static str,
@@ -54,7 +48,7 @@ pub struct Meta {
     heading: Option<&'static str>,
     /// Title of the empty list, where it isn't "No users yet".
     pub empty: Option<&'static str>,
-    /// The heading in the navigation under which it stands.
+    /// Its heading in the navigation.
     pub section: &'static str,
     /// An `id` in the sprite `templates/parts/icons.html`.
     pub icon: &'static str,
@@ -62,12 +56,12 @@ pub struct Meta {
     pub about: &'static str,
     /// Another page about these objects.
     pub link: Option<Link>,
-    /// What there is at all, whoever asks: bits of [`Operation`].
+    /// The operations that exist, for anyone: bits of [`Operation`].
     operations: u8,
     object_type: Option<ObjectType>,
-    /// Whether who changes it must have shown the password within the last minutes.
-    pub fresh: bool,
-    /// Whether there are never more than a few thousand, so that reading all of them is nothing.
+    /// Whether changes need a password confirmation in the last minutes.
+    pub sensitive: bool,
+    /// Whether there are never more than a few thousand, so that reading all of them is cheap.
     pub few: bool,
 }
 
@@ -85,13 +79,13 @@ impl Meta {
             about: "",
             operations: Operation::View.bit() | Operation::Export.bit(),
             object_type: None,
-            fresh: false,
+            sensitive: false,
             few: false,
             link: None,
         }
     }
 
-    /// How the audit log calls an object, where that is not the singular itself.
+    /// The object's type in the audit log, if it isn't the singular.
     pub const fn object_type_of(self, object_type: ObjectType) -> Self {
         Self {
             object_type: Some(object_type),
@@ -99,7 +93,7 @@ impl Meta {
         }
     }
 
-    /// How the audit log calls an object: a stable word, whatever people read.
+    /// The object's type in the audit log: a stable word, independent of the names that people read.
     pub const fn object_type(&self) -> &'static str {
         match self.object_type {
             Some(object_type) => object_type.as_str(),
@@ -131,7 +125,7 @@ impl Meta {
         Self { about, ..self }
     }
 
-    /// Another page about these objects, for whoever holds the permission `{model}.{word}`.
+    /// Another page about these objects, for people with the permission `{model}.{word}`.
     pub const fn link(self, label: &'static str, href: &'static str, word: &'static str) -> Self {
         let link = Some(Link { label, href, word });
         Self { link, ..self }
@@ -141,7 +135,7 @@ impl Meta {
     pub const fn editable(self) -> Self {
         self.and(Operation::Add).and(Operation::Change)
     }
-    /// A model whose objects are changed but come from elsewhere.
+    /// A model whose objects can be changed, but are created elsewhere.
     pub const fn changeable(self) -> Self {
         self.and(Operation::Change)
     }
@@ -151,14 +145,17 @@ impl Meta {
         self.and(Operation::Delete)
     }
 
-    /// A model of which there are never more than a few thousand: its lists need no index.
+    /// A model with never more than a few thousand objects: its lists need no index.
     pub const fn few(self) -> Self {
         Self { few: true, ..self }
     }
 
-    /// Changes ask for the password again when it was not shown lately.
+    /// Changes ask for the password unless it was confirmed in the last minutes.
     pub const fn sensitive(self) -> Self {
-        Self { fresh: true, ..self }
+        Self {
+            sensitive: true,
+            ..self
+        }
     }
 
     const fn and(self, operation: Operation) -> Self {
@@ -168,7 +165,7 @@ impl Meta {
         }
     }
 
-    /// The permission that an operation takes.
+    /// The permission for an operation.
     pub fn permission(&self, operation: Operation) -> String {
         format!("{}.{}", self.name, operation.as_str())
     }
@@ -185,6 +182,6 @@ impl Meta {
 
     /// The heading: the model's own, or the plural.
     pub fn title(&self) -> String {
-        self.heading.map_or_else(|| capitalised(self.plural), str::to_owned)
+        self.heading.map_or_else(|| capitalized(self.plural), str::to_owned)
     }
 }

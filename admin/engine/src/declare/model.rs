@@ -7,17 +7,17 @@ use sea_orm::{
 use usher_shared::{AppContext, foundation::config::Config};
 
 use super::meta::{Meta, Operation};
-use super::saving::{Answer, Change, Saving};
+use super::saving::{Change, HookFuture, SaveContext};
 use super::spec::{Kind, Spec};
 use super::{
-    action::Action, checklist::Ticks, deletion::Deletion, inline::Inline, many_to_many::Across, panel::Panel,
+    action::Action, checklist::Checklist, deletion::Deletion, inline::Inline, many_to_many::ManyToMany, panel::Panel,
     tone::Tone,
 };
 use crate::request::staff::Staff;
 use crate::rows::cell::{Cell, Names};
 use crate::rows::{draft::Draft, row::Row};
 
-/// What stands beside the field of this column, by what the form shows of the others.
+/// Notes beside a column's field, from the values that the form shows.
 pub(crate) type Notes = fn(&str, &dyn Fn(&str) -> String) -> Vec<String>;
 
 /// An [`AdminModel`](super::admin_model::AdminModel) without its type.
@@ -27,15 +27,15 @@ pub struct Model {
     /// What the addresses of the site begin with.
     pub(crate) base: &'static str,
     pub(crate) table: &'static str,
-    /// The primary key's column; models with a compound key cannot be registered.
+    /// The primary key's column. Models with a compound key cannot be registered.
     pub(crate) id: &'static str,
     pub(crate) fields: Vec<Spec>,
     /// The default order: a column's name, and whether it descends.
     pub(crate) ordering: (&'static str, bool),
     pub actions: Vec<&'static Action>,
     pub(crate) deletion: Option<&'static Deletion>,
-    pub(crate) ticks: Option<&'static Ticks>,
-    pub(crate) across: Vec<Across>,
+    pub(crate) checklist: Option<&'static Checklist>,
+    pub(crate) many_to_many: Vec<ManyToMany>,
     pub(crate) facts: &'static [(&'static str, &'static str)],
     pub(crate) inlines: Vec<Inline>,
     pub(crate) locked_for: fn(&Row, &Staff, &str) -> Option<String>,
@@ -43,11 +43,11 @@ pub struct Model {
     pub(crate) is_live: fn(&Row) -> bool,
     pub(crate) notes: Notes,
     pub(crate) clean: fn(&mut Draft, Option<&Row>, &Config),
-    pub(crate) guard: for<'a> fn(&'a Saving<'a>, &'a Row, &'a mut Draft) -> Answer<'a, ()>,
-    pub(crate) create: for<'a> fn(&'a Saving<'a>, &'a mut Draft) -> Answer<'a, Option<String>>,
+    pub(crate) guard: for<'a> fn(&'a SaveContext<'a>, &'a Row, &'a mut Draft) -> HookFuture<'a, ()>,
+    pub(crate) create: for<'a> fn(&'a SaveContext<'a>, &'a mut Draft) -> HookFuture<'a, Option<String>>,
     pub(crate) change: Option<Change>,
     pub(crate) taken: fn(&str) -> Option<(&'static str, &'static str)>,
-    pub(crate) panels: for<'a> fn(&'a AppContext, &'a Row, &'a Staff) -> Answer<'a, Vec<Panel>>,
+    pub(crate) panels: for<'a> fn(&'a AppContext, &'a Row, &'a Staff) -> HookFuture<'a, Vec<Panel>>,
 }
 
 impl Model {
@@ -78,7 +78,7 @@ impl Model {
         self.fields.iter().find(|spec| matches!(spec.kind, Kind::RowVersion))
     }
 
-    /// How sentences call an object.
+    /// The object's name in sentences.
     pub(crate) fn label(&self, row: &Row) -> String {
         let name = self.name_field();
         row.text(name.name).map(|text| name.shown(text)).unwrap_or_default()
@@ -97,7 +97,7 @@ impl Model {
         format!("{}/{}", self.base, self.meta.name)
     }
 
-    /// The list, or the empty form for whoever may only add; none for whom the model is not there.
+    /// The list, or the empty form for people who may only add; none for people who may do neither.
     pub(crate) fn entrance(&self, staff: &Staff) -> Option<String> {
         let may = |operation| self.meta.offers(operation) && staff.may(&self.meta.permission(operation));
         if may(Operation::View) {
@@ -113,7 +113,7 @@ impl Model {
         Query::select().columns(columns).from(self.table).to_owned()
     }
 
-    /// The same with what else actions ask.
+    /// The same with the model's facts.
     pub(crate) fn select_whole(&self) -> SelectStatement {
         let mut select = self.select();
         for (name, sql) in self.facts {
@@ -131,12 +131,12 @@ impl Model {
         Ok(row)
     }
 
-    /// A value of a row. What is deleted is neither active nor anything else.
+    /// A value of a row. The state of a deleted row is "Deleted".
     pub(crate) fn cell(&self, spec: &Spec, row: &Row, names: &Names) -> Cell {
         self.deleted(spec, row).unwrap_or_else(|| Cell::of(spec, row, names))
     }
 
-    /// The same as the object's own page shows it.
+    /// The same in full, for the object's own page.
     pub(crate) fn whole_cell(&self, spec: &Spec, row: &Row, names: &Names) -> Cell {
         self.deleted(spec, row).unwrap_or_else(|| Cell::whole(spec, row, names))
     }

@@ -1,4 +1,4 @@
-//! What stands beside an object's form: short tables of what belongs to it.
+//! Short tables beside an object's form.
 
 use crate::rows::cell::Cell;
 
@@ -15,15 +15,15 @@ pub struct Panel {
     pub title: String,
     pub columns: Vec<String>,
     pub rows: Vec<Vec<Cell>>,
-    /// Said when there are no rows.
+    /// Shown when there are no rows.
     pub empty: &'static str,
     /// The whole list, where there is one.
     pub href: Option<String>,
-    /// A document shown in a frame of its own below the table, and its title.
+    /// A document in a frame below the table, and its title.
     pub frame: Option<(String, &'static str)>,
-    /// A text shown as it is below the table.
+    /// A preformatted text below the table.
     pub text: Option<String>,
-    /// A bar below the title, 0–100.
+    /// A progress bar below the title, 0–100.
     pub progress: Option<i16>,
     /// Links to other pages of its rows.
     pub pages: Vec<(&'static str, String)>,

@@ -1,11 +1,11 @@
-//! What an action asks before it runs, and what was answered.
+//! What an action asks before it runs, and what was entered.
 
 use std::collections::{BTreeMap, BTreeSet};
 
 use chrono::{DateTime, Utc};
 use usher_shared::foundation::{rules::Reason, time::now};
 
-use crate::declare::{checklist::TickOption, saving::Answer};
+use crate::declare::{checklist::CheckOption, saving::HookFuture};
 use crate::rows::{row::Row, storage::Storage};
 use usher_shared::AppContext;
 
@@ -14,68 +14,68 @@ use crate::request::{sent::Fields, staff::Staff};
 /// The field that holds the reason.
 pub const REASON: &str = "reason";
 
-/// One question of an action.
+/// A parameter of an action.
 #[derive(Debug)]
-pub enum Ask {
-    /// Kept in the audit log.
+pub enum Param {
+    /// Stored in the audit log.
     Reason { required: bool },
-    /// A time to come; may be left empty.
-    Until {
+    /// A time in the future; may be left empty.
+    Time {
         name: &'static str,
         label: &'static str,
         help: &'static str,
     },
-    /// Some of these; the options depend on the object, so the action takes one object at a time.
-    Some {
+    /// Some options. They depend on the object, so the action runs on one object at a time.
+    Checklist {
         name: &'static str,
         label: &'static str,
-        offered: for<'a> fn(&'a AppContext, &'a Staff, &'a Row) -> Answer<'a, Vec<TickOption>>,
+        offered: for<'a> fn(&'a AppContext, &'a Staff, &'a Row) -> HookFuture<'a, Vec<CheckOption>>,
     },
 }
 
-/// What was typed into the questions of one action, valid.
+/// The valid parameters that were entered for one run of an action.
 #[derive(Clone, Debug, Default)]
-pub struct Answers {
+pub struct Params {
     pub reason: Option<Reason>,
     times: BTreeMap<&'static str, DateTime<Utc>>,
-    ticked: BTreeMap<&'static str, BTreeSet<String>>,
+    checked: BTreeMap<&'static str, BTreeSet<String>>,
 }
 
-impl Answers {
-    /// Reads them, or says what is wrong with each: the field's name and the words beside it.
-    pub fn read(asks: &[Ask], form: &Fields) -> Result<Self, BTreeMap<&'static str, String>> {
-        let (mut answers, mut errors) = (Self::default(), BTreeMap::new());
-        for ask in asks {
-            match ask {
-                Ask::Reason { required } => {
+impl Params {
+    /// Reads them, or returns the errors: the field's name and the message beside it.
+    pub(crate) fn read(declared: &[Param], form: &Fields) -> Result<Self, BTreeMap<&'static str, String>> {
+        let (mut params, mut errors) = (Self::default(), BTreeMap::new());
+        for param in declared {
+            match param {
+                Param::Reason { required } => {
                     let typed = form.get(REASON).unwrap_or_default();
                     if typed.trim().is_empty() && !required {
                         continue;
                     }
                     match Reason::parse(typed) {
-                        Ok(reason) => answers.reason = Some(reason),
+                        Ok(reason) => params.reason = Some(reason),
                         Err(violation) => drop(errors.insert(REASON, violation.message)),
                     }
                 }
-                Ask::Until { name, .. } => match until(form.get(name).unwrap_or_default()) {
-                    Ok(Some(at)) => drop(answers.times.insert(name, at)),
+                Param::Time { name, .. } => match until(form.get(name).unwrap_or_default()) {
+                    Ok(Some(at)) => drop(params.times.insert(name, at)),
                     Ok(None) => {}
                     Err(words) => drop(errors.insert(name, words.to_owned())),
                 },
-                Ask::Some { name, .. } => {
-                    answers.ticked.insert(name, form.all(name).map(str::to_owned).collect());
+                Param::Checklist { name, .. } => {
+                    params.checked.insert(name, form.all(name).map(str::to_owned).collect());
                 }
             }
         }
-        if errors.is_empty() { Ok(answers) } else { Err(errors) }
+        if errors.is_empty() { Ok(params) } else { Err(errors) }
     }
 
     pub fn time(&self, name: &str) -> Option<DateTime<Utc>> {
         self.times.get(name).copied()
     }
 
-    pub fn ticked(&self, name: &str) -> BTreeSet<String> {
-        self.ticked.get(name).cloned().unwrap_or_default()
+    pub fn checked(&self, name: &str) -> BTreeSet<String> {
+        self.checked.get(name).cloned().unwrap_or_default()
     }
 }
 

@@ -1,43 +1,42 @@
-//! Every permission there is: what each registered model offers, and one for each of its actions.
+//! All permissions: the operations of each registered model, and its actions.
 
-use crate::declare::checklist::{TickGroup, TickOption};
+use strum::VariantArray;
+
+use crate::declare::checklist::{CheckGroup, CheckOption};
 use crate::declare::{meta::Operation, model::Model, site::Site};
 
-/// The headings of the columns that a table of permissions has.
+/// The columns of the table of permissions.
 pub const COLUMNS: [&str; 5] = ["View", "Add", "Change", "Delete", "Export"];
 
 impl Site {
-    /// The permissions as a table: a line for each model, a column for each operation, its actions behind.
-    pub fn permissions(&self) -> Vec<TickGroup> {
+    /// The permissions as a table: a line for each model, a column for each operation, then its actions.
+    pub fn permissions(&self) -> Vec<CheckGroup> {
         self.models.iter().map(group).collect()
     }
 }
 
-fn group(model: &Model) -> TickGroup {
-    let operations = Operation::ALL.map(|operation| {
-        model.meta.offers(operation).then(|| TickOption {
+fn group(model: &Model) -> CheckGroup {
+    let operations = Operation::VARIANTS.iter().map(|&operation| {
+        model.meta.offers(operation).then(|| CheckOption {
             value: model.meta.permission(operation),
             label: operation.as_str().to_owned(),
-            ..TickOption::default()
+            ..CheckOption::default()
         })
     });
-    let own = model
-        .actions
-        .iter()
-        .filter(|action| Operation::ALL.iter().all(|operation| operation.as_str() != action.name));
+    let is_own = |word: &str| Operation::VARIANTS.iter().all(|operation| operation.as_str() != word);
+    let own = model.actions.iter().filter(|action| is_own(action.name));
     let own = own.map(|action| (action.permission(model), action.label));
-    let is_own = |word: &str| Operation::ALL.iter().all(|operation| operation.as_str() != word);
     let page = model.meta.link.filter(|link| is_own(link.word));
     let page = page.map(|link| (format!("{}.{}", model.meta.name, link.word), link.label));
-    TickGroup {
+    CheckGroup {
         label: model.meta.title(),
-        columns: operations.into(),
+        columns: operations.collect(),
         others: own
             .chain(page)
-            .map(|(value, label)| TickOption {
+            .map(|(value, label)| CheckOption {
                 value,
                 label: label.to_owned(),
-                ..TickOption::default()
+                ..CheckOption::default()
             })
             .collect(),
     }

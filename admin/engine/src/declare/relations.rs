@@ -4,11 +4,11 @@ use sea_orm::{ColumnTrait, EntityName, EntityTrait, IdenStatic, Iterable, Primar
 
 use super::admin_model::{AdminModel, Column};
 use super::field::{Field, IdColumn};
-use super::{inline::Inline, many_to_many::Across, spec::Kind};
-use crate::{rows::storage::Storage, text::capitalised};
+use super::{inline::Inline, many_to_many::ManyToMany, spec::Kind};
+use crate::{rows::storage::Storage, text::capitalized};
 
 impl<E: EntityTrait> Field<E> {
-    /// The id of an object of another declared model, shown by that object's name.
+    /// The id of an object of another model, shown by that object's name.
     pub fn foreign_key<To: AdminModel>(column: impl IdColumn<E>) -> Self {
         Self::new(column.column(), Kind::ForeignKey(To::META.name))
     }
@@ -29,8 +29,8 @@ impl Inline {
     }
 }
 
-impl Across {
-    /// `own` and `other` are the two columns of the table of pairs: this model's id, and the id in `To`. An index must
+impl ManyToMany {
+    /// `own` and `other` are the two columns of the join table: this model's id, and the id in `To`. An index must
     /// begin with `other`.
     pub fn to<To: AdminModel, C: ColumnTrait>(own: C, other: C) -> Self {
         let key = <To::Entity as EntityTrait>::PrimaryKey::iter()
@@ -39,7 +39,7 @@ impl Across {
             .into_column();
         Self {
             name: To::META.singular,
-            label: capitalised(To::META.singular),
+            label: capitalized(To::META.singular),
             model: To::META.name,
             storage: Storage::of(key.def().get_column_type()),
             table: C::EntityName::default().table_name(),

@@ -1,4 +1,4 @@
-//! What a model's own hooks are given while a form is saved, and what they answer.
+//! What a model's hooks get while a form is saved, and what they return.
 
 use std::{
     collections::BTreeSet,
@@ -13,60 +13,60 @@ use crate::request::staff::Staff;
 use crate::rows::{draft::Draft, row::Row};
 
 /// See [`AdminModel::CHANGE`](super::admin_model::AdminModel::CHANGE).
-pub type Change = for<'a> fn(&'a Saving<'a>, &'a Row, &'a mut Draft) -> Answer<'a, Changed>;
+pub type Change = for<'a> fn(&'a SaveContext<'a>, &'a Row, &'a mut Draft) -> HookFuture<'a, Changed>;
 
-/// How a model's own change ended.
+/// The result of a model's own change.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Changed {
     Saved,
-    /// The form says what is stored.
+    /// The form equals what is stored.
     Unchanged,
-    /// The draft says what is wrong.
+    /// The draft has the errors.
     Refused,
 }
 
-/// What a hook answers once it has asked the database.
-pub type Answer<'a, T> = BoxFuture<'a, Result<T, DbErr>>;
+/// What a hook returns once it has asked the database.
+pub type HookFuture<'a, T> = BoxFuture<'a, Result<T, DbErr>>;
 
-/// What a hook needs while a save runs.
-pub struct Saving<'a> {
+/// The save that a hook runs in.
+pub struct SaveContext<'a> {
     pub tx: &'a Tx,
     pub config: &'a Config,
     pub actor: &'a Actor,
     pub staff: &'a Staff,
-    /// What is ticked of [`AdminModel::TICKS`]; none where that is as stored.
-    pub ticked: Option<BTreeSet<String>>,
-    /// What the hooks have to say.
-    pub said: Mutex<Said>,
+    /// The checked options of the model's checklist, if they differ from what is stored.
+    pub checked: Option<BTreeSet<String>>,
+    /// Messages of the hooks.
+    pub said: Mutex<Notices>,
 }
 
-/// What is said after a save.
+/// Messages after a save.
 #[derive(Debug, Default)]
-pub struct Said {
-    /// In the place of the usual words, such as a secret that is shown once.
+pub struct Notices {
+    /// Instead of the usual message, such as a secret that is shown once.
     notice: Option<String>,
-    /// Behind the usual words, each once.
+    /// After the usual message, each once.
     remarks: BTreeSet<String>,
 }
 
-impl<'a> Saving<'a> {
+impl<'a> SaveContext<'a> {
     pub(crate) fn new(tx: &'a Tx, config: &'a Config, actor: &'a Actor, staff: &'a Staff) -> Self {
         Self {
             tx,
             config,
             actor,
             staff,
-            ticked: None,
+            checked: None,
             said: Mutex::default(),
         }
     }
 
-    /// Says this after the save.
+    /// Shows this instead of the usual message.
     pub fn notice(&self, words: String) {
         self.lock().notice = Some(words);
     }
 
-    /// Says this behind the usual words, however many objects it is true of.
+    /// Adds this to the usual message, once for any number of objects.
     pub fn remark(&self, words: String) {
         self.lock().remarks.insert(words);
     }
@@ -79,7 +79,7 @@ impl<'a> Saving<'a> {
         std::mem::take(&mut self.lock().remarks).into_iter().collect()
     }
 
-    fn lock(&self) -> MutexGuard<'_, Said> {
+    fn lock(&self) -> MutexGuard<'_, Notices> {
         self.said.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }

@@ -6,8 +6,8 @@ use usher_shared::foundation::{
     search::{Folded, Part},
 };
 
-use super::{by_clock::ByClock, tone::Tone};
-use crate::{rows::storage::Storage, text::capitalised};
+use super::{time_dependent::TimeDependent, tone::Tone};
+use crate::{rows::storage::Storage, text::capitalized};
 
 /// What a column holds, as a person sees it.
 #[derive(Clone, Debug)]
@@ -26,9 +26,9 @@ pub enum Kind {
     ForeignKey(&'static str),
     /// Written by the program, never shown and never asked for.
     Internal,
-    /// Never read, shown, searched or filtered by; a try to do so is logged.
+    /// Never read, shown, searched or filtered by; attempts are logged.
     Secret,
-    /// Counts changes, so that a stale save is seen.
+    /// Counts changes, so that a stale save is noticed.
     RowVersion,
     /// The time of the last save.
     Touched,
@@ -40,11 +40,11 @@ pub struct Choice {
     pub value: String,
     pub label: String,
     pub tone: Tone,
-    /// SQL that is true of every row with this value, if the declaration has any.
+    /// SQL that is true of every row with this value, if declared.
     pub implies: Option<&'static str>,
 }
 
-/// Every text by which rows may hold what a word stands for.
+/// All spellings of a word that rows may hold.
 pub type Spellings = fn(&str) -> Vec<&str>;
 
 /// A [`Field`] without its entity's type: what the engine works with.
@@ -63,7 +63,7 @@ pub struct Spec {
     /// Asked for a new object, and only shown afterwards.
     pub chosen: bool,
     pub optional: bool,
-    /// Whether a change takes a fresh password.
+    /// Whether a change needs a recent password confirmation.
     pub sensitive: bool,
     pub filter: bool,
     /// Whether the filter does without an index.
@@ -72,13 +72,13 @@ pub struct Spec {
     pub address: bool,
     /// See [`Field::spelt`].
     pub spellings: Option<Spellings>,
-    /// What the filter says of another column.
+    /// What the filter requires of another column.
     pub beside: Option<(&'static str, &'static str)>,
     /// The column that the list is sorted by in its place.
     pub sort: Option<&'static str>,
     pub search: Option<SearchBy>,
-    /// What time makes of the stored value.
-    pub by_clock: Option<ByClock>,
+    /// How the value depends on time.
+    pub time_dependent: Option<TimeDependent>,
     pub help: &'static str,
     pub fieldset: &'static str,
 }
@@ -99,7 +99,7 @@ pub enum SearchBy {
 }
 
 impl Spec {
-    /// What a value means, where there are only some.
+    /// The declared choice with this value.
     pub fn choice(&self, value: &str) -> Option<&Choice> {
         match &self.kind {
             Kind::Choice(choices) => choices.iter().find(|choice| choice.value == value),
@@ -107,7 +107,7 @@ impl Spec {
         }
     }
 
-    /// The column's value as a person reads it.
+    /// The value as a person reads it.
     pub fn shown(&self, text: String) -> String {
         match self.address {
             true => Email::shown(&text).into_owned(),
@@ -115,7 +115,7 @@ impl Spec {
         }
     }
 
-    /// That the column is this value, however it is spelt.
+    /// A condition for this value in any spelling.
     pub fn equals(&self, value: &Value) -> SimpleExpr {
         let column = Expr::col(self.name);
         match (self.spellings, value) {
@@ -149,6 +149,6 @@ pub(super) fn label_of(column: &str) -> String {
     let words = words.strip_prefix("is_").unwrap_or(words);
     match words {
         "id" => "ID".to_owned(),
-        words => capitalised(&words.replace('_', " ")),
+        words => capitalized(&words.replace('_', " ")),
     }
 }

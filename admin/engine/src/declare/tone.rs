@@ -1,7 +1,10 @@
 //! Visual severity.
 
+use strum::IntoStaticStr;
+
 /// Visual severity of a value.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, IntoStaticStr)]
+#[strum(serialize_all = "snake_case", const_into_str)]
 pub enum Tone {
     Good,
     Busy,
@@ -11,14 +14,8 @@ pub enum Tone {
 }
 
 impl Tone {
-    /// The CSS class that paints it.
+    /// Its CSS class.
     pub const fn class(self) -> &'static str {
-        match self {
-            Self::Good => "good",
-            Self::Busy => "busy",
-            Self::Warning => "warning",
-            Self::Bad => "bad",
-            Self::Quiet => "quiet",
-        }
+        self.into_str()
     }
 }

@@ -10,7 +10,7 @@ pub(crate) const BACK: &str = "_list";
 /// The list's query that a form carries, when it is one.
 pub(crate) fn back_query(fields: &Fields) -> Option<String> {
     let query = fields.get(BACK).filter(|query| !query.is_empty())?;
-    // Written anew, so that nothing but parameters can be in it.
+    // Serialized again, so that it holds nothing but parameters.
     let pairs = form_urlencoded::parse(query.as_bytes());
     Some(
         form_urlencoded::Serializer::new(String::new())

@@ -9,12 +9,12 @@ pub(crate) struct Choosable {
     pub(crate) name: &'static str,
     pub(crate) label: String,
     pub(crate) shown: bool,
-    /// What names the object is always there.
+    /// The column that names the object is always shown.
     pub(crate) fixed: bool,
 }
 
 impl Model {
-    /// The list's columns for this person: what names the object first.
+    /// The list's columns for this person, the object's name first.
     pub(crate) fn columns(&self, staff: &Staff) -> Vec<&Spec> {
         let Some(chosen) = staff.columns(self.meta.name) else {
             return self.listed().collect();
@@ -25,7 +25,7 @@ impl Model {
         std::iter::once(name).chain(others).collect()
     }
 
-    /// What a list can show: whatever the page of an object shows, but for what fills more than a line.
+    /// What a list can show: what the object's page shows, except values longer than a line.
     pub(crate) fn choosable(&self) -> impl Iterator<Item = &Spec> {
         let fits = |kind: &Kind| {
             let broad = matches!(kind, Kind::Json | Kind::Bytes | Kind::Text { long: true });

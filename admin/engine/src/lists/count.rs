@@ -1,4 +1,4 @@
-//! How many rows a list has: exact up to a limit, then PostgreSQL's own estimate. Never an unbounded COUNT.
+//! The number of rows of a list: exact up to a limit, then PostgreSQL's estimate. Never an unbounded COUNT.
 
 use sea_orm::{
     ConnectionTrait, DbBackend, DbErr,
@@ -19,7 +19,8 @@ pub(crate) enum Count {
 }
 
 impl Count {
-    /// Counts the rows of a condition in one statement. One that is not narrowed leaves out next to nothing.
+    /// Counts the rows of a condition in one statement. Without `narrowed` the condition matches nearly the whole
+    /// table.
     pub(crate) async fn of(
         db: &impl ConnectionTrait,
         table: &'static str,

@@ -7,7 +7,8 @@ use sea_orm::{
 
 use crate::declare::spec::{Kind, Spec};
 use crate::declare::{meta::Operation, model::Model, site::Site};
-use crate::lists::query::{self, ListQuery, Test};
+use crate::lists::filter::{self, Test};
+use crate::lists::query::ListQuery;
 use crate::lists::{back::href, count::EXACT_UP_TO, period::Period, search};
 use crate::request::{sent::Fields, staff::Staff};
 use crate::rows::cell::Names;
@@ -21,9 +22,9 @@ pub(crate) struct FilterGroup {
     /// Whether it narrows the list now.
     pub(crate) used: bool,
     pub(crate) options: Vec<FilterOption>,
-    /// Where any text may be given.
+    /// A field for any text.
     pub(crate) free: Option<FreeFilter>,
-    /// Where two days may be given.
+    /// Fields for two days.
     pub(crate) range: Option<RangeFilter>,
 }
 
@@ -38,7 +39,7 @@ pub(crate) struct RangeFilter {
 pub(crate) struct FreeFilter {
     pub(crate) name: &'static str,
     pub(crate) typed: String,
-    /// Where suggestions come from.
+    /// The address of suggestions.
     pub(crate) source: Option<String>,
     /// The list's other parameters.
     pub(crate) kept: Vec<(String, String)>,
@@ -46,13 +47,13 @@ pub(crate) struct FreeFilter {
 
 pub(crate) struct FilterOption {
     pub(crate) label: String,
-    /// How many rows it would leave, where that was asked for.
+    /// How many rows it would leave, if requested.
     pub(crate) facet: Option<String>,
     pub(crate) href: String,
     pub(crate) current: bool,
 }
 
-/// What the drawing of a list's filters needs.
+/// What the filters of a list are drawn from.
 pub(crate) struct FilterGroups<'a> {
     pub(crate) model: &'a Model,
     pub(crate) query: &'a ListQuery,
@@ -67,7 +68,7 @@ impl FilterGroups<'_> {
             let model = site.model(name);
             model.is_some_and(|model| staff.may(&model.meta.permission(Operation::View)))
         };
-        let across = self.model.across.iter().filter(|across| may_see(across.model));
+        let across = self.model.many_to_many.iter().filter(|across| may_see(across.model));
         let tied = across.map(|across| self.objects(&across.label, across.name, across.model));
         filtered.map(|spec| self.column(spec)).chain(tied).collect()
     }
@@ -91,7 +92,7 @@ impl FilterGroups<'_> {
             free: None,
             range: None,
         };
-        let is = |text: &str| query::is(spec, text);
+        let is = |text: &str| filter::is(spec, text);
         let any = option("Any", None);
         let presence = |yes: &str, no: &str| {
             let either = [option(yes, Some(Test::Null(false))), option(no, Some(Test::Null(true)))];
@@ -127,7 +128,7 @@ impl FilterGroups<'_> {
         }
     }
 
-    /// From the years down to the period that is chosen, and its parts.
+    /// From the years down to the chosen period and its parts.
     fn periods(&self, current: Option<&Test>) -> impl Iterator<Item = Period> + use<> {
         let during = match current {
             Some(Test::During(period)) => Some(*period),
@@ -143,7 +144,7 @@ impl FilterGroups<'_> {
     fn objects(&self, label: &str, name: &'static str, model: &'static str) -> FilterGroup {
         let current = self.query.filter(name);
         let chosen = match current {
-            Some(Test::Is { text, .. } | Test::Tied { text, .. }) => Some(text.clone()),
+            Some(Test::Is { text, .. } | Test::Related { text, .. }) => Some(text.clone()),
             _ => None,
         };
         let title = chosen.and_then(|id| self.names.get(&(model, id)));
@@ -183,7 +184,7 @@ impl FilterGroups<'_> {
 
     fn free(&self, name: &'static str, source: Option<String>) -> FreeFilter {
         let typed = match self.query.filter(name) {
-            Some(Test::Is { text, .. } | Test::Tied { text, .. }) => text.clone(),
+            Some(Test::Is { text, .. } | Test::Related { text, .. }) => text.clone(),
             _ => String::new(),
         };
         FreeFilter {
@@ -195,7 +196,7 @@ impl FilterGroups<'_> {
     }
 }
 
-/// The list with the counts of its options, or without them; and whether it has them now.
+/// The list with or without the counts of its filters, and whether it has them now.
 pub(crate) fn counts_href(model: &Model, query: &ListQuery, shown: bool) -> (String, bool) {
     let here = query.unplaced();
     let facets = if shown { "" } else { "_facets=yes" };
@@ -203,7 +204,7 @@ pub(crate) fn counts_href(model: &Model, query: &ListQuery, shown: bool) -> (Str
     (href(model, &both.collect::<Vec<_>>().join("&")), shown)
 }
 
-/// Counts what each option would leave of the list, all of them in one statement.
+/// Counts the rows that each option would leave, all in one statement.
 pub(crate) async fn count(
     db: &impl ConnectionTrait,
     model: &Model,

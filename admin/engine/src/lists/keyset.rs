@@ -1,5 +1,5 @@
 //! Pages by key, never by OFFSET: a page starts where the last one ended, so the deepest page costs what the
-//! first does, and rows that come and go meanwhile neither repeat nor hide others.
+//! first does, and rows that come and go in between neither repeat nor hide others.
 
 use base64::{Engine, prelude::BASE64_URL_SAFE_NO_PAD};
 use sea_orm::{
@@ -24,7 +24,7 @@ pub(crate) enum Direction {
 /// One sortable column and the primary key behind it. Rows without a value come last either way, because
 /// the two databases would put them at different ends.
 #[derive(Clone, Debug)]
-pub(crate) struct Order {
+pub(crate) struct SortOrder {
     /// The column as the list shows it.
     pub(crate) shown: &'static str,
     /// The column that is sorted by.
@@ -36,8 +36,8 @@ pub(crate) struct Order {
     pub(crate) descending: bool,
 }
 
-impl Order {
-    /// None when the list cannot be sorted by this column.
+impl SortOrder {
+    /// `None` if the list can't be sorted by this column.
     pub(crate) fn of(model: &Model, shown: &str, descending: bool) -> Option<Self> {
         let spec = model.field(shown)?;
         let column = model.field(spec.sort?)?;
@@ -59,7 +59,7 @@ impl Order {
         })
     }
 
-    /// As the address says it: `-created_at`.
+    /// As written in the address: `-created_at`.
     pub(crate) fn text(&self) -> String {
         format!("{}{}", if self.descending { "-" } else { "" }, self.shown)
     }
@@ -69,7 +69,7 @@ impl Order {
     }
 }
 
-/// A row's place in an order.
+/// A row's position in a sort order.
 #[derive(Clone, Debug, PartialEq)]
 pub(crate) struct Cursor {
     order: String,
@@ -78,7 +78,7 @@ pub(crate) struct Cursor {
 }
 
 impl Cursor {
-    fn of(order: &Order, row: &Row) -> Option<Self> {
+    fn of(order: &SortOrder, row: &Row) -> Option<Self> {
         let id = row.get(order.id)?.clone();
         Some(Self {
             order: order.text(),
@@ -93,8 +93,8 @@ impl Cursor {
         BASE64_URL_SAFE_NO_PAD.encode(text)
     }
 
-    /// None when it is not a place in this order.
-    pub(crate) fn decode(order: &Order, encoded: &str) -> Option<Self> {
+    /// `None` if it is not a position in this order.
+    pub(crate) fn decode(order: &SortOrder, encoded: &str) -> Option<Self> {
         let bytes = BASE64_URL_SAFE_NO_PAD.decode(encoded).ok()?;
         let (written, value, id): (String, Option<String>, String) = serde_json::from_slice(&bytes).ok()?;
         let value = match value {
@@ -122,7 +122,7 @@ pub(crate) async fn page(
     db: &impl ConnectionTrait,
     model: &Model,
     condition: &Condition,
-    order: &Order,
+    order: &SortOrder,
     place: Option<&(Direction, Cursor)>,
 ) -> Result<Page, DbErr> {
     let backward = matches!(place, Some((Direction::Backward, _)));
@@ -164,9 +164,9 @@ pub(crate) async fn page(
     })
 }
 
-/// The ranges of the order that lie ahead, nearest first. Each is a plain index range: an OR over NULLs
+/// The ranges that lie ahead, nearest first. Each is a plain index range: an OR over NULLs
 /// and values would be walked from the start.
-fn parts(order: &Order, place: Option<&(Direction, Cursor)>) -> Vec<Condition> {
+fn parts(order: &SortOrder, place: Option<&(Direction, Cursor)>) -> Vec<Condition> {
     let column = || Expr::col(order.column);
     let nulls = || Condition::all().add(column().is_null());
     let values = || Condition::all().add(column().is_not_null());
@@ -186,8 +186,8 @@ fn parts(order: &Order, place: Option<&(Direction, Cursor)>) -> Vec<Condition> {
     }
 }
 
-/// What lies beyond a place among the rows that have a value, or among those that have none.
-fn beyond(order: &Order, direction: Direction, cursor: &Cursor) -> Condition {
+/// What lies beyond a position among the rows with a value, or among those without one.
+fn beyond(order: &SortOrder, direction: Direction, cursor: &Cursor) -> Condition {
     let id = || -> SimpleExpr { Expr::col(order.id) };
     let value = cursor
         .value

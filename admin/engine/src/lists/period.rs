@@ -33,7 +33,7 @@ impl Period {
         .to_string()
     }
 
-    /// As people call it.
+    /// Its name.
     pub(crate) fn label(self) -> String {
         match self {
             Self::Year(first) => first.format("%Y"),
@@ -54,7 +54,7 @@ impl Period {
         (start(first), start(next.unwrap_or(first)))
     }
 
-    /// The period that it is a part of.
+    /// The period that contains it.
     pub(crate) fn wider(self) -> Option<Self> {
         match self {
             Self::Year(_) => None,
@@ -63,7 +63,7 @@ impl Period {
         }
     }
 
-    /// Its parts that have begun, newest first; none of a day.
+    /// The parts that have begun, newest first; a day has none.
     pub(crate) fn parts(self, today: NaiveDate) -> Vec<Self> {
         let parts: Vec<Self> = match self {
             Self::Year(first) => (1..=12)
@@ -79,7 +79,7 @@ impl Period {
             .collect()
     }
 
-    /// The last years, where drilling down starts.
+    /// The last years, where the drill-down starts.
     pub(crate) fn years(today: NaiveDate) -> Vec<Self> {
         let year = |back: i32| NaiveDate::from_ymd_opt(today.year() - back, 1, 1).map(Self::Year);
         (0..4).filter_map(year).collect()

@@ -17,7 +17,7 @@ use crate::declare::spec::{Kind, SearchBy, Spec};
 use crate::lists::period::Period;
 use crate::rows::row::Row;
 
-/// More words than this only cost.
+/// More words are ignored.
 const MAX_TERMS: usize = 8;
 
 /// One word or quoted phrase, perhaps for one column.
@@ -27,11 +27,11 @@ struct Term {
     word: String,
 }
 
-/// Rows that are read, of a model that never has many.
+/// Row limit for models with few rows.
 const MOST_OF_FEW: u64 = 10_000;
 
-/// Rows that hold every term. One statement where the model has few rows and columns of words: no database folds letters
-/// as [`usher_shared::foundation::search::folded`] does, so that is done here.
+/// Rows that match every term. For models with few rows it takes one statement to read their words: no database folds
+/// letters as [`usher_shared::foundation::search::folded`] does, so that is done here.
 pub(crate) async fn condition(db: &impl ConnectionTrait, model: &Model, search: &str) -> Result<Condition, DbErr> {
     let terms = terms(search);
     let mut few = Few::default();
@@ -57,7 +57,7 @@ pub(crate) async fn condition(db: &impl ConnectionTrait, model: &Model, search: 
     Ok(of_terms(db.get_database_backend(), model, terms, &few))
 }
 
-/// The texts of each column of words, with the ids of their rows.
+/// The texts of each word-searched column, with the ids of their rows.
 #[derive(Default)]
 struct Few(HashMap<&'static str, Vec<(Value, String)>>);
 
@@ -102,7 +102,7 @@ impl Search<'_> {
         if let Some(spec) = named {
             return self.by_column(spec, &term.word).unwrap_or_else(nothing);
         }
-        // A colon that names no column is part of the word.
+        // A colon after something that is no column is part of the word.
         let word = term
             .column
             .iter()
@@ -121,7 +121,7 @@ impl Search<'_> {
         }
     }
 
-    /// The word anywhere in each folded text, which may be that of several columns.
+    /// The word anywhere in the folded text, which may combine several columns.
     fn in_whole_texts(&self, word: &str) -> Vec<Condition> {
         let mut texts: Vec<(Folded, Vec<&'static str>)> = vec![];
         for spec in &self.model.fields {
@@ -138,7 +138,7 @@ impl Search<'_> {
             .collect()
     }
 
-    /// The rows whose column matches the word; none when the word can never match it.
+    /// The rows whose column matches the word; `None` if it never can.
     fn by_column(&self, spec: &Spec, word: &str) -> Option<Condition> {
         Some(match &spec.search {
             Some(SearchBy::Prefix { key_column, key }) => starts_with(*key_column, &key(word)),
@@ -151,7 +151,7 @@ impl Search<'_> {
                 Condition::any().add(Expr::col(self.model.id).is_in(found))
             }
             Some(SearchBy::Folded { at, part }) => at.holds(self.backend, *part, word, &[spec.name]),
-            None if spec.by_clock.is_some() => (spec.by_clock?.rows)(Some(word), now()),
+            None if spec.time_dependent.is_some() => (spec.time_dependent?.rows)(Some(word), now()),
             Some(SearchBy::Exact) | None => Condition::any().add(spec.equals(&spec.storage.parse(word)?)),
         })
     }
@@ -175,7 +175,7 @@ fn by_time(spec: &Spec, word: &str) -> Option<Condition> {
     }))
 }
 
-/// No row at all.
+/// A condition without rows.
 pub fn nothing() -> Condition {
     Condition::any().add(Expr::val(1).eq(0))
 }

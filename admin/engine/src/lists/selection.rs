@@ -1,5 +1,5 @@
-//! Which objects an action is for: those that are ticked, or all that match a list's query. What the page that asks has
-//! named is what is done: it carries the ids along, or where they are too many their number and the newest of them.
+//! Which objects an action is for: the selected ones, or all that match a list's query. The confirmation page carries
+//! the ids along, or if there are too many, their number and the newest id, so that what it named is what is done.
 
 use sea_orm::{
     ConnectionTrait, DbErr, Value,
@@ -13,26 +13,26 @@ use crate::lists::{back::BACK, query::ListQuery, search};
 use crate::request::{sent::Fields, staff::Staff};
 use crate::rows::{row::Row, storage::text_of};
 
-/// Objects that are acted on while the browser waits; more become a job.
+/// The most objects that an action runs on while the browser waits; more become a job.
 pub(crate) const AT_ONCE: u64 = 500;
 
 /// The field that asks for all that match the list's query.
 pub(crate) const ALL: &str = "_all";
-/// The field that says what was named of them: nothing but the ids beside it, or `number id`, of the newest.
+/// The field that says what the confirmation page named: the ids beside it, or `number id` with the newest id.
 pub(crate) const NAMED: &str = "_named";
 /// The field of each id.
 pub(crate) const ID: &str = "id";
 
 pub(crate) enum Selection {
     Ids(Vec<Value>),
-    /// All that match a list's query, none of which was named yet.
+    /// All that match a list's query, before the confirmation page named them.
     Matching(Condition),
-    /// Of all that matched, those that were named.
+    /// Of all that matched, the ones that were named.
     Named {
         ids: Vec<Value>,
         condition: Condition,
     },
-    /// So many of all that matched, and none that is newer.
+    /// All that matched, if they were too many to name, and none that is newer.
     Counted {
         number: u64,
         condition: Condition,
@@ -40,7 +40,7 @@ pub(crate) enum Selection {
 }
 
 impl Selection {
-    /// None when nothing is ticked.
+    /// `None` when nothing is selected.
     pub(crate) async fn read(
         db: &impl ConnectionTrait,
         model: &Model,
@@ -83,12 +83,12 @@ impl Selection {
         }
     }
 
-    /// Whether all that match are meant and nobody has seen which they are.
+    /// Whether all that match are meant, and the confirmation page has not named them yet.
     pub(crate) const fn is_unnamed(&self) -> bool {
         matches!(self, Self::Matching(_))
     }
 
-    /// How many objects were named, where that is known.
+    /// How many objects were named, if known.
     pub(crate) fn named(&self) -> Option<u64> {
         match self {
             Self::Named { ids, .. } => Some(ids.len() as u64),
@@ -97,24 +97,24 @@ impl Selection {
         }
     }
 
-    /// The rows, and whether there are more of them than can be acted on at once.
+    /// The rows, and whether there are more than are acted on at once.
     pub(crate) async fn rows(&self, db: &impl ConnectionTrait, model: &Model) -> Result<(Vec<Row>, bool), DbErr> {
         self.read_rows(db, model, false).await
     }
 
-    /// The same, kept from changing until the transaction ends.
-    pub(crate) async fn held(&self, tx: &Tx, model: &Model) -> Result<(Vec<Row>, bool), DbErr> {
+    /// The same, locked until the transaction ends.
+    pub(crate) async fn locked(&self, tx: &Tx, model: &Model) -> Result<(Vec<Row>, bool), DbErr> {
         self.read_rows(&**tx, model, true).await
     }
 
-    async fn read_rows(&self, db: &impl ConnectionTrait, model: &Model, hold: bool) -> Result<(Vec<Row>, bool), DbErr> {
+    async fn read_rows(&self, db: &impl ConnectionTrait, model: &Model, lock: bool) -> Result<(Vec<Row>, bool), DbErr> {
         let mut select = model
             .select_whole()
             .cond_where(self.condition(model))
             .order_by(model.id, Order::Asc)
             .limit(AT_ONCE + 1)
             .to_owned();
-        if hold {
+        if lock {
             select.lock_exclusive();
         }
         let results = db.query_all(&select).await?;
@@ -125,7 +125,7 @@ impl Selection {
         Ok((rows, more))
     }
 
-    /// How many there are, and the id of the newest. All of them are counted: it is done to all of them.
+    /// How many there are, and the newest id. All are counted, because the action runs on all of them.
     pub(crate) async fn count(&self, db: &impl ConnectionTrait, model: &Model) -> Result<(i64, String), DbErr> {
         let chosen = || {
             Query::select()

@@ -13,15 +13,15 @@ use usher_shared::{
 
 use super::chosen::{CONFIRMED, Chosen, FROM, chosen, way_back};
 use super::confirm::{self, Again};
-use super::{bulk, seen::Seen};
+use super::{bulk, snapshot::Snapshot};
 use crate::context::AdminContext;
-use crate::declare::action::{Acting, Action, Ran};
+use crate::declare::action::{Action, ActionContext, Outcome};
 use crate::declare::deletion::{DELETE, Deletion};
-use crate::declare::{meta::Operation, model::Model, params::Answers, saving::Saving};
+use crate::declare::{meta::Operation, model::Model, params::Params, saving::SaveContext};
 use crate::error::AdminError;
 use crate::lists::back::{list_of, path_segment};
 use crate::lists::selection::{AT_ONCE, Selection};
-use crate::request::{form_token::FormTx, posted::Posted, staff::Staff, visit::Visit};
+use crate::request::{posted::Posted, staff::Staff, visit::Visit};
 use crate::rows::row::Row;
 
 /// `POST {models}/actions` with `action` and one `id` for each object. All of them or none: one transaction, with an
@@ -51,20 +51,20 @@ pub(crate) async fn run(
     let Some(selection) = Selection::read(&context.db, model, &staff, &form).await? else {
         return Ok(chosen.nothing_selected());
     };
-    let is_asked = action.grave || form.get(FROM).is_none();
+    let is_asked = action.confirms || form.get(FROM).is_none();
     if selection.is_unnamed() || is_asked && form.get(CONFIRMED).is_none() {
         return confirm::page(&chosen, StatusCode::OK, Again::No).await;
     }
-    // Whatever is done to a key or a role changes what somebody may do.
-    if action.fresh || model.meta.fresh {
+    // Any action on a sensitive model, such as a role, changes permissions.
+    if action.sensitive || model.meta.sensitive {
         staff.require_fresh(&visit, Some(&form))?;
     }
-    let answers = match Answers::read(action.asks, &form) {
-        Ok(answers) => answers,
+    let params = match Params::read(action.params, &form) {
+        Ok(params) => params,
         Err(errors) => return confirm::page(&chosen, StatusCode::UNPROCESSABLE_ENTITY, Again::Errors(errors)).await,
     };
     let tx = form.begin(&context).await?;
-    let (rows, more) = selection.held(&tx, model).await?;
+    let (rows, more) = selection.locked(&tx, model).await?;
     if rows.len() as u64 > selection.named().unwrap_or(AT_ONCE) {
         tx.rollback().await?;
         return confirm::again(&chosen, &selection).await;
@@ -72,7 +72,7 @@ pub(crate) async fn run(
     if action.is_for_one() && (rows.len() > 1 || more) {
         return Ok(chosen.one_at_a_time());
     }
-    let seen = Seen::read(&form);
+    let seen = Snapshot::read(&form);
     if let [row] = &rows[..]
         && !more
         && is_stale(&chosen, seen.as_ref(), row).await?
@@ -80,103 +80,100 @@ pub(crate) async fn run(
         tx.rollback().await?;
         return confirm::page(&chosen, StatusCode::CONFLICT, Again::Stale(seen.as_ref())).await;
     }
-    if more {
-        return enqueue(&chosen, tx, &selection, &answers).await;
+    if more && action.enqueue(model).is_none() {
+        return Ok(visit.say_warning(bulk::too_many(model, action), &chosen.way_back()));
     }
-    act(&chosen, tx, &selection, &answers, seen.as_ref(), &rows).await
+    let actor = staff.actor(&visit);
+    let saving = SaveContext::new(&tx, &context.config, &actor, &staff);
+    let acting = ActionContext {
+        app: &context,
+        model,
+        saving: &saving,
+        params: &params,
+    };
+    let response = if more {
+        enqueue(&chosen, &acting, &selection).await?
+    } else {
+        Some(act(&chosen, &acting, &selection, seen.as_ref(), &rows).await?)
+    };
+    match response {
+        Some(response) => tx.finish(response).await,
+        None => {
+            tx.rollback().await?;
+            confirm::again(&chosen, &selection).await
+        }
+    }
 }
 
-/// Whether the person would act on something else than they had seen.
-async fn is_stale(chosen: &Chosen<'_>, seen: Option<&Seen>, row: &Row) -> Result<bool, AdminError> {
+/// Whether the object changed since the person saw it.
+async fn is_stale(chosen: &Chosen<'_>, seen: Option<&Snapshot>, row: &Row) -> Result<bool, AdminError> {
     let Chosen { model, action, .. } = *chosen;
     let is_free = (action.fits)(row) && (model.locked_for)(row, chosen.staff, action.name).is_none();
     if !is_free || seen.is_none() && !action.replaces() {
         return Ok(false);
     }
-    let now = Seen::now(chosen.context, chosen.staff, model, action, &[row]).await?;
+    let now = Snapshot::now(chosen.context, chosen.staff, model, action, &[row]).await?;
     Ok(seen.is_none_or(|seen| seen.is_stale(model, row) || (action.replaces() && seen.differs(&now))))
 }
 
-/// Enqueues a job for more objects than are acted on while the browser waits.
+/// Enqueues a job for more objects than are acted on while the browser waits; `None` if more match than were named.
 async fn enqueue(
     chosen: &Chosen<'_>,
-    tx: FormTx,
+    acting: &ActionContext<'_>,
     selection: &Selection,
-    answers: &Answers,
-) -> Result<Response, AdminError> {
-    let Chosen {
-        context,
-        visit,
-        staff,
-        model,
-        action,
-        ..
-    } = *chosen;
-    let actor = staff.actor(visit);
-    let saving = Saving::new(&tx, &context.config, &actor, staff);
-    let acting = Acting {
-        app: context,
-        model,
-        saving: &saving,
-        answers,
-    };
-    let Some((job, rows)) = bulk::enqueue(&acting, action, selection).await? else {
-        return Ok(visit.say_warning(bulk::too_many(model, action), &chosen.way_back()));
+) -> Result<Option<Response>, AdminError> {
+    let Some((job, rows)) = bulk::enqueue(acting, chosen.action, selection).await? else {
+        return Ok(None);
     };
     if selection.named().is_some_and(|named| rows > named) {
-        tx.rollback().await?;
-        return confirm::again(chosen, selection).await;
+        return Ok(None);
     }
-    let jobs = context.site.model_of::<job::Entity>();
-    let jobs = jobs.filter(|jobs| staff.may(&jobs.meta.permission(Operation::View)));
-    let response = bulk::say(visit, model, action, job, rows, jobs.map(Model::href));
-    tx.finish(response).await
+    let jobs = chosen.context.site.model_of::<job::Entity>();
+    let jobs = jobs.filter(|jobs| chosen.staff.may(&jobs.meta.permission(Operation::View)));
+    let page = jobs.map(Model::href);
+    Ok(Some(bulk::say(
+        chosen.visit,
+        chosen.model,
+        chosen.action,
+        job,
+        rows,
+        page,
+    )))
 }
 
-/// Acts on the rows, in the form's transaction.
+/// Runs the action on the rows, in the form's transaction.
 async fn act(
     chosen: &Chosen<'_>,
-    tx: FormTx,
+    acting: &ActionContext<'_>,
     selection: &Selection,
-    answers: &Answers,
-    seen: Option<&Seen>,
+    seen: Option<&Snapshot>,
     rows: &[Row],
-) -> Result<Response, AdminError> {
+) -> Result<Response, DbErr> {
     let Chosen {
-        context,
         visit,
-        staff,
         model,
         action,
         form,
+        ..
     } = *chosen;
-    let actor = staff.actor(visit);
-    let saving = Saving::new(&tx, &context.config, &actor, staff);
-    let acting = Acting {
-        app: context,
-        model,
-        saving: &saving,
-        answers,
-    };
     let mut tally = Tally::default();
     for row in rows {
-        match act_on(&acting, action, seen, row).await? {
+        match act_on(acting, action, seen, row).await? {
             None => tally.done += 1,
             Some(why) => tally.left_alone.push(why),
         }
     }
     tally.changed(selection.named(), rows.len());
-    tally.remarks = saving.remarks();
-    let response = match saving.said() {
+    tally.remarks = acting.saving.remarks();
+    Ok(match acting.saving.said() {
         Some(words) => visit.say(words, &chosen.way_back()),
-        // What is deleted has no page to go back to, or one that only restores it.
+        // A deleted object has no page to go back to, or one that only restores it.
         None if action.name == DELETE && tally.done > 0 => tally.say_deleted(visit, model, rows, &list_of(model, form)),
         None => tally.say(visit, model, action, &chosen.way_back()),
-    };
-    tx.finish(response).await
+    })
 }
 
-/// How many were done, and why the others were not.
+/// How many were done, and why the others were skipped.
 #[derive(Default)]
 struct Tally {
     done: usize,
@@ -184,9 +181,14 @@ struct Tally {
     remarks: Vec<String>,
 }
 
-/// Does it to one row, with its audit row; answers why it was left alone, if it was.
-async fn act_on(acting: &Acting<'_>, action: &Action, seen: Option<&Seen>, row: &Row) -> Result<Option<String>, DbErr> {
-    let Acting { model, saving, .. } = *acting;
+/// Runs it on one row, with its audit entry. Returns why it was skipped, if it was.
+async fn act_on(
+    acting: &ActionContext<'_>,
+    action: &Action,
+    seen: Option<&Snapshot>,
+    row: &Row,
+) -> Result<Option<String>, DbErr> {
+    let ActionContext { model, saving, .. } = *acting;
     if let Some(why) = (model.locked_for)(row, saving.staff, action.name) {
         return Ok(Some(why));
     }
@@ -197,15 +199,15 @@ async fn act_on(acting: &Acting<'_>, action: &Action, seen: Option<&Seen>, row: 
         return Ok(Some("it changed after you opened the page".to_owned()));
     }
     match (action.run)(acting, row).await? {
-        Ran::Unfit(why) => Ok(Some(why.into_owned())),
-        Ran::Recorded => Ok(None),
-        Ran::Done => {
+        Outcome::Skipped(why) => Ok(Some(why.into_owned())),
+        Outcome::Audited => Ok(None),
+        Outcome::Done => {
             let entry = Entry {
                 action: action.name,
                 object_type: model.meta.object_type(),
                 object_id: row.text(model.id),
                 object_label: Some(model.label(row)),
-                reason: acting.answers.reason.clone().map(Reason::into_text),
+                reason: acting.params.reason.clone().map(Reason::into_text),
                 changes: None,
             };
             audit::record(&**saving.tx, saving.actor, entry).await?;
@@ -215,7 +217,7 @@ async fn act_on(acting: &Acting<'_>, action: &Action, seen: Option<&Seen>, row: 
 }
 
 impl Tally {
-    /// Counts those that were named and match the list no longer.
+    /// Counts the ones that were named but no longer match the list.
     fn changed(&mut self, named: Option<u64>, rows: usize) {
         let gone = named.map_or(0, |named| {
             usize::try_from(named).unwrap_or(usize::MAX).saturating_sub(rows)
@@ -224,7 +226,7 @@ impl Tally {
             .extend((0..gone).map(|_| "it no longer matches the list".to_owned()));
     }
 
-    /// One that can be restored is led to.
+    /// Links to an object that can be restored.
     fn say_deleted(&self, visit: &Visit, model: &Model, rows: &[Row], to: &str) -> Response {
         match rows {
             [row] if model.soft().is_some() => {

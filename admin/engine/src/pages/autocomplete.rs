@@ -1,4 +1,4 @@
-//! Finding objects by a few letters: for a field that holds one's id, and across all models at once.
+//! Finding objects by a few letters: for foreign key fields, and across all models.
 
 use askama::Template;
 use axum::{
@@ -22,15 +22,15 @@ use crate::shell::{frame::Shell, page};
 
 /// Suggestions at once.
 const SUGGESTED: u64 = 20;
-/// Hits of one model on the page of the search across models.
+/// Hits per model on the page of the search across models.
 const HITS: u64 = 6;
-/// As many are found in any order and then sorted; among more of them the newest are not far.
+/// Up to this many are found in any order and then sorted; with more, the newest are quickly found.
 const FEW: u64 = 1_000;
 /// Longer searches are cut.
 const MAX_CHARS: usize = 200;
 
-/// `GET /admin/{models}/autocomplete?q=`: `{"results": [{"id", "text"}], "more": bool}`. Staff who may not see the
-/// model are told nothing.
+/// `GET {models}/autocomplete?q=`: `{"results": [{"id", "text"}], "more": bool}`. Staff who may not see the
+/// model get nothing.
 pub(crate) async fn suggest(
     State(context): State<AdminContext>,
     staff: Staff,
@@ -63,7 +63,7 @@ struct Group {
     more_href: Option<String>,
 }
 
-/// `GET /admin/search?q=`: across every model that this person may see. One statement for each.
+/// `GET search?q=`: across every model that this person may see. One statement for each.
 pub(crate) async fn search(
     State(context): State<AdminContext>,
     visit: Visit,
@@ -110,8 +110,8 @@ fn typed(query: Option<String>) -> String {
     typed.trim().chars().take(MAX_CHARS).collect()
 }
 
-/// The newest objects that a search finds. Where few are, all of them are found before they are sorted: asked for the
-/// newest at once, PostgreSQL may look through every row from the newest on, for a word that nobody has.
+/// The newest objects that a search finds. If there are few, all of them are found before they are sorted: asked for
+/// the newest directly, PostgreSQL may scan every row from the newest on, for a word that none has.
 async fn find(db: &impl ConnectionTrait, model: &Model, typed: &str, limit: u64) -> Result<Vec<Row>, DbErr> {
     let nothing = Fields::default();
     let all = ListQuery::parse(model, &nothing).map_or_else(|_| Condition::all(), |query| query.condition(model));
@@ -123,7 +123,7 @@ async fn find(db: &impl ConnectionTrait, model: &Model, typed: &str, limit: u64)
     let ids = some.clone().clear_selects().column(model.id).to_owned();
     let mut select = match db.query_all(&ids).await?.len() as u64 {
         0 => return Ok(vec![]),
-        // Behind their limit: beside the table, as `id IN`, they would again be met on the way from the newest on.
+        // From a subquery with a limit: with `id IN` the planner would again scan from the newest on.
         1..=FEW => model.select().from_clear().from_subquery(some, model.table).to_owned(),
         _ => matching,
     };

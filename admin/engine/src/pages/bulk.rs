@@ -1,10 +1,10 @@
-//! Actions on more objects than a person should wait for: a job goes through them, one after the other.
+//! Actions on more objects than a person should wait for: a job processes them one by one.
 
 use axum::response::Response;
 use sea_orm::sea_query::{Expr, Query};
 use uuid::Uuid;
 
-use crate::declare::action::{Acting, Action};
+use crate::declare::action::{Action, ActionContext};
 use crate::declare::model::Model;
 use crate::error::AdminError;
 use crate::lists::selection::{AT_ONCE, Selection};
@@ -12,7 +12,7 @@ use crate::request::visit::Visit;
 
 /// Enqueues the job, in the transaction of `acting`; none where the action has no job.
 pub(crate) async fn enqueue(
-    acting: &Acting<'_>,
+    acting: &ActionContext<'_>,
     action: &Action,
     selection: &Selection,
 ) -> Result<Option<(Uuid, u64)>, AdminError> {
@@ -28,7 +28,7 @@ pub(crate) async fn enqueue(
     Ok(Some(enqueue(acting, select).await?))
 }
 
-/// Says that it is under way, on the job's page for those who may see it.
+/// Says that the job is running, on its page for people who may see it.
 pub(crate) fn say(
     visit: &Visit,
     model: &Model,
@@ -45,7 +45,7 @@ pub(crate) fn say(
     )
 }
 
-/// Why an action without a job of its own is not done to so many.
+/// Why an action without a job can't run on so many.
 pub(crate) fn too_many(model: &Model, action: &Action) -> String {
     format!(
         "“{}” works on up to {AT_ONCE} {} at once. Nothing was done. Narrow the list and try again.",

@@ -1,4 +1,4 @@
-//! The action that a form names, and where the form came from.
+//! The action that a form chooses, and where the form came from.
 
 use axum::response::Response;
 
@@ -8,7 +8,7 @@ use crate::error::AdminError;
 use crate::lists::back::{BACK, back_query, list_of, path_segment};
 use crate::request::{sent::Fields, staff::Staff, visit::Visit};
 
-/// The field that a confirmed form holds.
+/// The field of a confirmed form.
 pub(crate) const CONFIRMED: &str = "_confirmed";
 /// The object on whose page the action was chosen.
 pub(crate) const FROM: &str = "from_object";
@@ -44,7 +44,7 @@ impl Chosen<'_> {
     }
 }
 
-/// The action that a form names, if this person may do it.
+/// The action that a form chooses, if this person may run it.
 pub(crate) fn chosen<'a>(
     site: &'a Site,
     staff: &Staff,
@@ -66,7 +66,7 @@ pub(crate) fn chosen<'a>(
     Ok((model, action))
 }
 
-/// Where a form of actions came from: an object's page, which still knows its list, or the list.
+/// Where the form came from: an object's page with its way back, or the list.
 pub(crate) fn way_back(model: &Model, form: &Fields) -> String {
     match form.get(FROM) {
         Some(id) => {

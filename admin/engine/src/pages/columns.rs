@@ -13,12 +13,12 @@ use crate::error::AdminError;
 use crate::lists::back::list_of;
 use crate::request::{posted::Posted, staff::Staff, visit::Visit};
 
-/// The field that holds a chosen column.
+/// The field with a chosen column.
 const COLUMN: &str = "column";
-/// The field that asks for the declared columns again.
+/// The field that resets to the declared columns.
 const DECLARED: &str = "_declared";
 
-/// `POST /admin/{models}/columns` with one `column` for each; it holds for this person, wherever they sign in.
+/// `POST {models}/columns` with one `column` for each; it holds for this person, wherever they sign in.
 pub(crate) async fn choose(
     State(context): State<AdminContext>,
     visit: Visit,
@@ -36,7 +36,7 @@ pub(crate) async fn choose(
         return tx.finish(visit.say("Columns reset".to_owned(), &to)).await;
     }
     let wanted: Vec<_> = form.all(COLUMN).collect();
-    // Of what was sent, only what there is to choose is kept.
+    // Anything that can't be chosen is ignored.
     let chosen: Vec<_> = model
         .choosable()
         .map(|spec| spec.name)

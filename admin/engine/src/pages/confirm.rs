@@ -1,4 +1,4 @@
-//! The page between an action and its effect: what will be done to how many, and what the action asks.
+//! The confirmation page of an action: what will be done to how many objects, and the action's parameters.
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -11,20 +11,20 @@ use axum::{
 use sea_orm::{ConnectionTrait, DbErr};
 
 use crate::context::AdminContext;
-use crate::declare::deletion::{DELETE, Goes, preview};
-use crate::declare::params::{Ask, REASON};
-use crate::declare::{checklist::TickOption, model::Model};
+use crate::declare::deletion::{Affected, DELETE, preview};
+use crate::declare::params::{Param, REASON};
+use crate::declare::{checklist::CheckOption, model::Model};
 use crate::error::AdminError;
 use crate::lists::back::BACK;
 use crate::lists::selection::{ALL, ID, NAMED, Selection};
 use crate::pages::bulk;
 use crate::pages::chosen::{Chosen, FROM, chosen};
-use crate::pages::seen::{Change, SEEN, Seen};
+use crate::pages::snapshot::{Change, SEEN, Snapshot};
 use crate::request::{sent::Fields, staff::Staff, visit::Visit};
 use crate::rows::row::Row;
 use crate::shell::{frame::Shell, page};
 
-/// Objects that are named in words.
+/// Objects that the page names.
 const SHOWN: usize = 8;
 
 #[derive(Template)]
@@ -33,18 +33,18 @@ struct ConfirmPage {
     shell: Shell,
     heading: String,
     about: &'static str,
-    /// Those it will be done to.
+    /// The objects that it will run on.
     named: Vec<(String, String)>,
     /// "and 12 more".
     more: Option<String>,
-    /// Those it does not fit: how many, and why.
+    /// How many will be skipped, and why.
     unfit: Option<String>,
-    /// Whether somebody changed the object since it was opened, and what.
+    /// Whether someone changed the object since it was opened, and what.
     stale: bool,
     changes: Vec<Change>,
     questions: Vec<Question>,
-    preview: Vec<Goes>,
-    /// Why it is asked once more.
+    preview: Vec<Affected>,
+    /// Why it asks once more.
     changed: Option<String>,
     refused: Option<String>,
     label: &'static str,
@@ -66,7 +66,7 @@ struct Question {
 enum Asked {
     Text(String),
     Time(String),
-    Ticks(Vec<TickOption>),
+    Checklist(Vec<CheckOption>),
 }
 
 /// `GET {models}/actions?action=&id=`
@@ -90,7 +90,7 @@ pub(crate) async fn show(
     page(&chosen, StatusCode::OK, Again::No).await
 }
 
-/// Asks once more, because more match by now than were named; what was answered stays.
+/// Asks once more, because more objects match by now than were named. Typed values stay.
 pub(crate) async fn again(chosen: &Chosen<'_>, before: &Selection) -> Result<Response, AdminError> {
     let of_selection = [NAMED, ID];
     let anew = Fields::of(chosen.form.iter().filter(|(name, _)| !of_selection.contains(name)));
@@ -103,18 +103,18 @@ pub(crate) async fn again(chosen: &Chosen<'_>, before: &Selection) -> Result<Res
     page(&chosen, StatusCode::CONFLICT, Again::Matched(changed)).await
 }
 
-/// Why the page is drawn again.
+/// Why the page is shown again.
 pub(crate) enum Again<'a> {
     No,
-    /// What is wrong with the answers.
+    /// Errors of the parameters.
     Errors(BTreeMap<&'static str, String>),
-    /// Somebody changed the object since; what was seen of it, where the form says.
-    Stale(Option<&'a Seen>),
-    /// More match by now than were named, in words.
+    /// Someone changed the object since; what the person had seen, if known.
+    Stale(Option<&'a Snapshot>),
+    /// More match by now than were named; the message.
     Matched(String),
 }
 
-/// Draws it for what a form has chosen, with what stands against doing it so far.
+/// Draws it for the action and objects that a form has chosen.
 pub(crate) async fn page(chosen: &Chosen<'_>, status: StatusCode, again: Again<'_>) -> Result<Response, AdminError> {
     let Chosen {
         context,
@@ -144,15 +144,15 @@ pub(crate) async fn page(chosen: &Chosen<'_>, status: StatusCode, again: Again<'
     let refused = refused.map(|why| format!("This can't be deleted. {why}"));
     let too_many = beyond && action.enqueue(model).is_none();
     let mut questions = vec![];
-    for ask in action.asks {
-        questions.push(question(context, staff, ask, form, &again, fit.first().copied()).await?);
+    for param in action.params {
+        questions.push(question(context, staff, param, form, &again, fit.first().copied()).await?);
     }
-    let now = Seen::now(context, staff, model, action, &fit).await?;
+    let now = Snapshot::now(context, staff, model, action, &fit).await?;
     let changes = match (&again, &fit[..]) {
         (Again::Stale(Some(seen)), [row]) => seen.changes(&now, model, row, &options(&questions)),
         _ => vec![],
     };
-    // Who only mistyped an answer has still seen what they saw before.
+    // After a typing error the person has still seen what they saw before.
     let before = form.get(SEEN).filter(|_| matches!(again, Again::Errors(_)));
     kept.push((SEEN.to_owned(), before.map_or_else(|| now.text(), str::to_owned)));
     let is_one = fit.len() == 1 && !beyond;
@@ -202,7 +202,7 @@ fn named(model: &Model, rows: &[&Row]) -> Vec<(String, String)> {
         .collect()
 }
 
-/// How many the selection has, and the fields that say so: what is named here is what will be done.
+/// The number of selected objects, and the hidden fields that carry them: what is named here is what will be done.
 async fn kept(
     db: &impl ConnectionTrait,
     model: &Model,
@@ -242,19 +242,19 @@ async fn kept(
     Ok((number, kept))
 }
 
-/// What the questions offer to tick.
-fn options(questions: &[Question]) -> Vec<TickOption> {
-    let ticks = questions.iter().filter_map(|question| match &question.input {
-        Asked::Ticks(options) => Some(options.clone()),
+/// The options of all checklists.
+fn options(questions: &[Question]) -> Vec<CheckOption> {
+    let checklist = questions.iter().filter_map(|question| match &question.input {
+        Asked::Checklist(options) => Some(options.clone()),
         _ => None,
     });
-    ticks.flatten().collect()
+    checklist.flatten().collect()
 }
 
 async fn question(
     context: &AdminContext,
     staff: &Staff,
-    ask: &Ask,
+    param: &Param,
     form: &Fields,
     again: &Again<'_>,
     row: Option<&Row>,
@@ -265,8 +265,8 @@ async fn question(
     };
     let typed = |name: &str| form.get(name).unwrap_or_default().to_owned();
     let error = |name: &str| errors.and_then(|errors| errors.get(name).cloned());
-    Ok(match ask {
-        Ask::Reason { required } => Question {
+    Ok(match param {
+        Param::Reason { required } => Question {
             name: REASON,
             label: "Reason",
             help: "Saved in the history under your name".to_owned(),
@@ -274,7 +274,7 @@ async fn question(
             required: *required,
             input: Asked::Text(typed(REASON)),
         },
-        Ask::Until { name, label, help } => Question {
+        Param::Time { name, label, help } => Question {
             name,
             label,
             help: (*help).to_owned(),
@@ -282,16 +282,16 @@ async fn question(
             required: false,
             input: Asked::Time(typed(name)),
         },
-        Ask::Some { name, label, offered } => {
+        Param::Checklist { name, label, offered } => {
             let mut options = match row {
                 Some(row) => offered(context, staff, row).await?,
                 None => vec![],
             };
-            // What was ticked is kept, as any typed answer is.
+            // Checked options are kept, like typed values.
             if !matches!(again, Again::No) {
                 let again: BTreeSet<_> = form.all(name).collect();
                 for option in &mut options {
-                    option.ticked = again.contains(option.value.as_str());
+                    option.checked = again.contains(option.value.as_str());
                 }
             }
             Question {
@@ -300,7 +300,7 @@ async fn question(
                 help: String::new(),
                 error: error(name),
                 required: false,
-                input: Asked::Ticks(options),
+                input: Asked::Checklist(options),
             }
         }
     })

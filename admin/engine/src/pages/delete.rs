@@ -17,7 +17,7 @@ use crate::lists::back::{BACK, back_query};
 use crate::request::{posted::Posted, sent::Fields, staff::Staff, visit::Visit};
 use crate::rows::find::find;
 
-/// `GET /admin/{models}/{id}/delete`
+/// `GET {models}/{id}/delete`
 pub(crate) async fn show(
     State(context): State<AdminContext>,
     visit: Visit,
@@ -43,7 +43,7 @@ pub(crate) async fn show(
     confirm::page(&chosen, StatusCode::OK, Again::No).await
 }
 
-/// `POST /admin/{models}/{id}/delete`: the same as the action, for who comes straight.
+/// `POST {models}/{id}/delete`: the same as the action, for who comes straight.
 pub(crate) async fn run(
     context: State<AdminContext>,
     visit: Visit,
@@ -55,7 +55,7 @@ pub(crate) async fn run(
     act_on(context, visit, staff, name, &id, DELETE, &form).await
 }
 
-/// `POST /admin/{models}/{id}/restore`
+/// `POST {models}/{id}/restore`
 pub(crate) async fn restore(
     context: State<AdminContext>,
     visit: Visit,

@@ -34,7 +34,7 @@ enum Format {
     Json,
 }
 
-/// `GET /admin/{models}/export.csv`
+/// `GET {models}/export.csv`
 pub(crate) async fn as_csv(
     State(context): State<AdminContext>,
     visit: Visit,
@@ -45,7 +45,7 @@ pub(crate) async fn as_csv(
     export(context, visit, staff, &name, query, Format::Csv).await
 }
 
-/// `GET /admin/{models}/export.json`
+/// `GET {models}/export.json`
 pub(crate) async fn as_json(
     State(context): State<AdminContext>,
     visit: Visit,
@@ -56,7 +56,7 @@ pub(crate) async fn as_json(
     export(context, visit, staff, &name, query, Format::Json).await
 }
 
-/// Who takes data away has shown the password lately, and it is written down before the first row leaves.
+/// Exports need a recent password confirmation, and are audited before the first row is sent.
 async fn export(
     context: AdminContext,
     visit: Visit,
@@ -93,7 +93,7 @@ async fn export(
         (CONTENT_TYPE, media_type.to_owned()),
         (CONTENT_DISPOSITION, format!("attachment; filename=\"{file}\"")),
     ];
-    let body = Body::from_stream(stream::try_unfold(Place::Start, {
+    let body = Body::from_stream(stream::try_unfold(Position::Start, {
         let (context, model) = (context.clone(), model.meta.name);
         move |place| chunk(context.clone(), model, condition.clone(), format, place)
     }));
@@ -101,7 +101,7 @@ async fn export(
 }
 
 /// How far the file is written.
-enum Place {
+enum Position {
     Start,
     After(Value),
     End,
@@ -112,19 +112,19 @@ async fn chunk(
     model: &'static str,
     condition: Condition,
     format: Format,
-    place: Place,
-) -> Result<Option<(Bytes, Place)>, DbErr> {
+    place: Position,
+) -> Result<Option<(Bytes, Position)>, DbErr> {
     let Some(model) = context.site.model(model) else {
         return Ok(None);
     };
     let mut text = String::new();
     let after = match place {
-        Place::End => return Ok(None),
-        Place::Start => {
+        Position::End => return Ok(None),
+        Position::Start => {
             text.push_str(&opening(model, format));
             None
         }
-        Place::After(id) => Some(id),
+        Position::After(id) => Some(id),
     };
     let is_first = after.is_none();
     let rows = read(&context.db, model, condition, after).await?;
@@ -138,12 +138,12 @@ async fn chunk(
         }
     }
     let next = match rows.last().and_then(|row| row.get(model.id)) {
-        Some(id) if rows.len() as u64 == CHUNK => Place::After(id.clone()),
+        Some(id) if rows.len() as u64 == CHUNK => Position::After(id.clone()),
         _ => {
             if format == Format::Json {
                 text.push_str("\n]\n");
             }
-            Place::End
+            Position::End
         }
     };
     Ok(Some((Bytes::from(text), next)))
@@ -166,7 +166,7 @@ async fn read(
     results.iter().map(|result| Row::read(&model.fields, result)).collect()
 }
 
-/// What leaves the application: what staff see of an object, and nothing that is the program's own.
+/// The exported columns: what staff see of an object, and nothing internal.
 fn exported(model: &Model) -> impl Iterator<Item = &Spec> {
     let is_seen = |spec: &&Spec| {
         let own = matches!(spec.kind, Kind::Internal | Kind::Secret | Kind::Bytes);
@@ -196,7 +196,7 @@ fn csv_line(text: &mut String, model: &Model, row: &Row) {
     csv::write_record(text, fields.iter().map(String::as_str));
 }
 
-/// What leaves the application of one object.
+/// The export of one object.
 pub(super) fn json_object(model: &Model, row: &Row) -> Json {
     let value = |spec: &Spec| match row.get(spec.name) {
         None => Json::Null,

@@ -16,17 +16,17 @@ pub(crate) struct FormField {
     pub(crate) name: &'static str,
     pub(crate) label: String,
     pub(crate) help: &'static str,
-    /// What follows from what stands in the form.
+    /// Notes that depend on the form's values.
     pub(crate) notes: Vec<String>,
     pub(crate) error: Option<String>,
     pub(crate) required: bool,
-    /// Whether it holds text of several lines, which takes the form's whole width.
+    /// Whether it takes the form's whole width, as text of several lines does.
     pub(crate) long: bool,
     pub(crate) input: Input,
 }
 
 impl FormField {
-    /// The ids of what explains the field, for `aria-describedby`.
+    /// The ids of help and error, for `aria-describedby`.
     pub(crate) fn described_by(&self) -> String {
         let error = self.error.as_ref().map(|_| format!("error-{}", self.name));
         let help = (!self.help.is_empty()).then(|| format!("help-{}", self.name));
@@ -54,10 +54,10 @@ pub(crate) enum Input {
     Choice {
         options: Vec<ChoiceOption>,
     },
-    Tick {
-        ticked: bool,
+    Checkbox {
+        checked: bool,
     },
-    /// Not at all.
+    /// Read only.
     Shown(Cell),
 }
 
@@ -72,7 +72,7 @@ pub(crate) enum Filled<'a> {
     /// A new object, prefilled from the address.
     Blank(&'a Fields),
     Stored(&'a Row),
-    /// What was typed, beside what is stored.
+    /// What was typed, and what is stored.
     Typed(&'a Draft, Option<&'a Row>),
 }
 
@@ -140,7 +140,7 @@ pub(crate) fn fieldsets(model: &Model, filled: &Filled<'_>, names: &Names, edita
             }),
         }
     }
-    // What can be changed stands before what cannot.
+    // Editable fields come before read-only ones.
     let is_asked = |set: &Fieldset| {
         set.title.is_empty()
             || set
@@ -155,8 +155,8 @@ pub(crate) fn fieldsets(model: &Model, filled: &Filled<'_>, names: &Names, edita
 fn input(base: &'static str, spec: &Spec, value: String) -> Input {
     match &spec.kind {
         Kind::Text { long: true } => Input::Lines { value },
-        Kind::Bool => Input::Tick {
-            ticked: value == "true",
+        Kind::Bool => Input::Checkbox {
+            checked: value == "true",
         },
         Kind::Choice(choices) => {
             let option = |value: &str, label: &str, selected| ChoiceOption {

@@ -19,7 +19,7 @@ use crate::lists::back::path_segment;
 use crate::request::{sent::Fields, staff::Staff, visit::Visit};
 use crate::rows::{find::find, storage::text_of};
 use crate::shell::{frame::Shell, page};
-use crate::text::{capitalised, exact_time, short_time};
+use crate::text::{capitalized, exact_time, short_time};
 
 /// Entries on a page.
 const ENTRIES: u64 = 100;
@@ -32,7 +32,7 @@ struct HistoryPage {
     shell: Shell,
     label: String,
     entries: Vec<HistoryEntry>,
-    /// The object, or its list where it is gone.
+    /// The object, or its list if the object is gone.
     back_href: String,
     is_gone: bool,
     /// The page of older entries.
@@ -56,13 +56,13 @@ struct Change {
     after: String,
 }
 
-/// What it takes to see any of the audit log.
+/// The permission to see the audit log.
 fn permission(site: &Site) -> String {
     let audit = site.model_of::<audit_log::Entity>();
     audit.map_or_else(String::new, |audit| audit.meta.permission(Operation::View))
 }
 
-/// Whether this person sees the histories of objects.
+/// Whether this person may see histories.
 pub(super) fn may_see(site: &Site, staff: &Staff) -> bool {
     staff.may(&permission(site))
 }
@@ -77,7 +77,7 @@ pub(crate) async fn show(
 ) -> Result<Response, AdminError> {
     let model = context.site.model(&name).ok_or(AdminError::NotFound)?;
     staff.require(&model.meta.permission(Operation::View))?;
-    // A part of the audit log takes what the log takes.
+    // A history is part of the audit log.
     staff.require(&permission(&context.site))?;
     let row = find(&context.db, model, &id).await?;
     let (id, label) = match &row {
@@ -102,14 +102,14 @@ pub(crate) async fn show(
     })
 }
 
-/// The history of an object that is there no more; none where nothing was ever done to one of this id.
+/// The history of an object that no longer exists; not found if there never was one.
 pub(crate) async fn of_gone(context: &AdminContext, model: &Model, id: &str) -> Result<Response, AdminError> {
     let (id, _) = find_gone(context, model, id).await?.ok_or(AdminError::NotFound)?;
     let to = format!("{}/{}/history", model.href(), path_segment(&id));
     Ok(Redirect::to(&to).into_response())
 }
 
-/// Its id and what it was called last.
+/// Its id and its last name.
 async fn find_gone(context: &AdminContext, model: &Model, id: &str) -> Result<Option<(String, String)>, DbErr> {
     let parsed = model.id_field().storage.parse(id);
     // An object has one address: `01` is none.
@@ -125,7 +125,7 @@ async fn find_gone(context: &AdminContext, model: &Model, id: &str) -> Result<Op
     Ok(last.map(|last| (id.clone(), last.object_label.unwrap_or(id))))
 }
 
-/// Rows of this type, whatever they call it.
+/// Entries of this type, including its former names.
 fn of_type(word: &str) -> SimpleExpr {
     match &spellings(word)[..] {
         [only] => audit_log::Column::ObjectType.eq(*only),
@@ -133,7 +133,7 @@ fn of_type(word: &str) -> SimpleExpr {
     }
 }
 
-/// A page of entries, and the id of its last where there are older ones.
+/// A page of entries, and the id of the last one if there are older ones.
 async fn entries(
     context: &AdminContext,
     model: &Model,
@@ -156,7 +156,7 @@ async fn entries(
         at: short_time(row.at),
         exactly: exact_time(row.at),
         actor: row.actor_label,
-        action: capitalised(&row.action.replace('_', " ")),
+        action: capitalized(&row.action.replace('_', " ")),
         address: row.address,
         reason: row.reason,
         changes: changes(model, row.changes.as_ref()),
@@ -178,7 +178,7 @@ fn changes(model: &Model, json: Option<&Json>) -> Vec<Change> {
     fields.map(change).collect()
 }
 
-/// A value as the page of the object shows it, where it has a field there.
+/// A value as the object's page shows it.
 fn words(spec: Option<&Spec>, value: Option<&Json>) -> String {
     let text = match value {
         None | Some(Json::Null) => return String::new(),

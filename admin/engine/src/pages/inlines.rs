@@ -18,7 +18,7 @@ use crate::rows::{row::Row, storage::Storage};
 const ROWS: u64 = 5;
 
 impl Inline {
-    /// The rows that belong to the object of this id, in no order yet; none where no row can hold such an id.
+    /// The rows that belong to this object, unordered; `None` if no row can have such an id.
     pub(crate) fn select(&self, model: &Model, id: &str) -> Option<SelectStatement> {
         let own = model.field(self.column)?.storage.parse(id)?;
         let mut select = model.select();
@@ -36,7 +36,7 @@ impl Inline {
 }
 
 /// An inline with the rows of one of its pages.
-pub(crate) struct Filled<'a> {
+pub(crate) struct InlineRows<'a> {
     inline: &'a Inline,
     model: &'a Model,
     shown: Vec<&'a Spec>,
@@ -44,8 +44,8 @@ pub(crate) struct Filled<'a> {
     more: bool,
 }
 
-impl Filled<'_> {
-    /// The values whose names are wanted.
+impl InlineRows<'_> {
+    /// The values that may be foreign keys.
     pub(crate) fn values(&self) -> impl Iterator<Item = (&Spec, &Row)> {
         self.rows
             .iter()
@@ -92,7 +92,7 @@ impl Filled<'_> {
     }
 }
 
-/// Reads the rows of all inlines that this person may see, of the pages that the address asks for.
+/// Reads the rows of all inlines that this person may see, at the pages in the address.
 pub(crate) async fn fill<'a>(
     db: &impl ConnectionTrait,
     site: &'a Site,
@@ -100,12 +100,12 @@ pub(crate) async fn fill<'a>(
     id: &str,
     staff: &Staff,
     fields: &Fields,
-) -> Result<Vec<Filled<'a>>, DbErr> {
+) -> Result<Vec<InlineRows<'a>>, DbErr> {
     let seen = inlines.iter().filter_map(|inline| {
         let model = site.model(inline.model)?;
         let may_see = staff.may(&model.meta.permission(Operation::View));
         let shown = inline.shown.iter().filter_map(|column| model.field(column)).collect();
-        let filled = Filled {
+        let filled = InlineRows {
             inline,
             model,
             shown,
@@ -162,11 +162,11 @@ impl Slot {
     }
 }
 
-/// The columns that the union needs so that each part finds one of the right type for each of its own.
+/// The columns of the union, so that each part has one of the right type for each of its own.
 struct Slots(Vec<Slot>);
 
 impl Slots {
-    fn of(parts: &[Filled<'_>]) -> Self {
+    fn of(parts: &[InlineRows<'_>]) -> Self {
         let mut slots = vec![];
         for part in parts {
             for (slot, _) in Self::assigned(part) {
@@ -178,11 +178,12 @@ impl Slots {
         Self(slots)
     }
 
-    /// The slot of each column that a part reads: its id, what it shows, and what decides about that.
-    fn assigned<'a>(part: &Filled<'a>) -> Vec<(Slot, &'a Spec)> {
+    /// The slot of each column that a part reads: its id, its shown columns, and what those depend on.
+    fn assigned<'a>(part: &InlineRows<'a>) -> Vec<(Slot, &'a Spec)> {
         let mut assigned: Vec<(Slot, &Spec)> = vec![];
-        let by_clock = part.shown.iter().filter_map(|spec| spec.by_clock);
-        let deciding = by_clock.flat_map(|by_clock| by_clock.with.iter().filter_map(|name| part.model.field(name)));
+        let time_dependent = part.shown.iter().filter_map(|spec| spec.time_dependent);
+        let deciding = time_dependent
+            .flat_map(|time_dependent| time_dependent.with.iter().filter_map(|name| part.model.field(name)));
         let read = std::iter::once(part.model.id_field())
             .chain(part.shown.iter().copied())
             .chain(deciding);
@@ -200,8 +201,8 @@ impl Slots {
         assigned
     }
 
-    /// The select of one part: none where the id cannot be what the column holds.
-    fn select(&self, number: usize, part: &Filled<'_>, id: &str, fields: &Fields) -> Option<SelectStatement> {
+    /// The select of one part; `None` if the column can't hold such an id.
+    fn select(&self, number: usize, part: &InlineRows<'_>, id: &str, fields: &Fields) -> Option<SelectStatement> {
         let (inline, model) = (part.inline, part.model);
         let own = model.field(inline.column)?.storage.parse(id)?;
         let assigned = Self::assigned(part);

@@ -12,9 +12,10 @@ use crate::declare::spec::{Kind, Spec};
 use crate::declare::{deletion::RESTORE, model::Model};
 use crate::error::AdminError;
 use crate::lists::back::{BACK, href, path_segment};
+use crate::lists::filter::{BadQuery, Test};
 use crate::lists::filters::{self, FilterGroup, FilterGroups};
-use crate::lists::keyset::{self, Direction, Order};
-use crate::lists::query::{BadQuery, FACETS, ListQuery, Test};
+use crate::lists::keyset::{self, Direction, SortOrder};
+use crate::lists::query::{FACETS, ListQuery};
 use crate::lists::{columns::Choosable, count::Count, search};
 use crate::request::{sent::Fields, staff::Staff, visit::Visit};
 use crate::rows::cell::{Cell, Names};
@@ -43,7 +44,7 @@ struct ListPage {
     /// The list without search and filters, when there are any.
     clear_href: Option<String>,
     heads: Vec<Head>,
-    /// What this person may have as columns.
+    /// The columns that this person can choose.
     columns: Vec<Choosable>,
     columns_href: String,
     rows: Vec<ListRow>,
@@ -53,7 +54,7 @@ struct ListPage {
     all_matching: Option<String>,
     actions_href: String,
     list_query: String,
-    /// What the list's file is asked for with; none for who may not have it.
+    /// The query of the export; none without the permission.
     export_query: Option<String>,
     export_href: String,
     previous_href: Option<String>,
@@ -68,7 +69,7 @@ struct SearchBox {
 struct Head {
     label: String,
     class: &'static str,
-    /// The list sorted by this column, or the other way round.
+    /// The list sorted by this column, or reversed.
     href: Option<String>,
     /// `ascending`, `descending`, or none.
     sorted: &'static str,
@@ -152,7 +153,7 @@ pub(crate) async fn show(
     })
 }
 
-/// Rows may have gone since the link was drawn: the nearest page that has some.
+/// The nearest page with rows, if rows have gone since the link was drawn.
 fn nearest(model: &Model, query: &ListQuery, page: &keyset::Page) -> Option<String> {
     let (direction, cursor) = query.cursor.as_ref()?;
     let is_short = (page.rows.len() as u64) < keyset::PAGE;
@@ -239,13 +240,13 @@ fn object_href(model: &Model, row: &Row, here: &str) -> String {
 
 fn head(model: &Model, spec: &Spec, query: &ListQuery) -> Head {
     let current = query.order.shown == spec.name;
-    // The first click on a time shows the newest; on anything else, the first of the alphabet.
+    // The first click sorts times newest first, and everything else ascending.
     let descending = if current {
         !query.order.descending
     } else {
         matches!(spec.kind, Kind::Time | Kind::Id)
     };
-    let order = Order::of(model, spec.name, descending);
+    let order = SortOrder::of(model, spec.name, descending);
     Head {
         label: spec.label.clone(),
         class: class(spec),
@@ -258,7 +259,7 @@ fn head(model: &Model, spec: &Spec, query: &ListQuery) -> Head {
     }
 }
 
-/// How a column's values are set, in its head and its cells.
+/// The CSS class of a column's head and cells.
 fn class(spec: &Spec) -> &'static str {
     match spec.kind {
         Kind::Int => "number",

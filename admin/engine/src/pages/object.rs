@@ -6,7 +6,7 @@ use axum::{
     response::Response,
 };
 
-use super::save::{self, Outcome};
+use super::save::{self, SaveResult};
 use super::{history, object_page::Drawing};
 use crate::context::AdminContext;
 use crate::declare::{meta::Operation, model::Model, site::Site};
@@ -16,7 +16,7 @@ use crate::request::{posted::Posted, sent::Fields, staff::Staff, visit::Visit};
 use crate::rows::find::find;
 use crate::shell::page;
 
-/// `GET /admin/{models}/new`; fields can be prefilled by `?field=value`.
+/// `GET {models}/new`; fields can be prefilled by `?field=value`.
 pub(crate) async fn blank(
     State(context): State<AdminContext>,
     visit: Visit,
@@ -26,14 +26,14 @@ pub(crate) async fn blank(
 ) -> Result<Response, AdminError> {
     let model = permitted(&context, &staff, &name, Operation::Add)?;
     let fields = Fields::parse(query.unwrap_or_default().as_bytes());
-    if model.meta.fresh {
+    if model.meta.sensitive {
         staff.require_fresh(&visit, None)?;
     }
     let page = Drawing::new(&context, &visit, &staff, model, &fields).blank();
     page::show(&page)
 }
 
-/// `POST /admin/{models}/new`
+/// `POST {models}/new`
 pub(crate) async fn create(
     State(context): State<AdminContext>,
     visit: Visit,
@@ -42,7 +42,7 @@ pub(crate) async fn create(
     Posted(form): Posted,
 ) -> Result<Response, AdminError> {
     let model = permitted(&context, &staff, &name, Operation::Add)?;
-    if model.meta.fresh {
+    if model.meta.sensitive {
         staff.require_fresh(&visit, Some(&form))?;
     }
     match save::create(&context, &visit, &staff, model, &form).await? {
@@ -51,14 +51,14 @@ pub(crate) async fn create(
             id,
             said: Some(words),
         }) => {
-            // Where something is shown once, it is shown on the object's own page.
+            // What is shown only once is shown on the object's own page.
             let own = format!("{}/{}", model.href(), path_segment(&id));
             let may_see = staff.may(&model.meta.permission(Operation::View));
             tx.finish(visit.say(words, if may_see { own } else { context.site.home() }.as_str()))
                 .await
         }
         Ok(save::Created { tx, id, said: None }) => {
-            let words = format!("{} added", crate::text::capitalised(model.meta.singular));
+            let words = format!("{} added", crate::text::capitalized(model.meta.singular));
             tx.finish(visit.say(words, &after_save(&context.site, &staff, model, &id, &form)))
                 .await
         }
@@ -69,7 +69,7 @@ pub(crate) async fn create(
     }
 }
 
-/// `GET /admin/{models}/{id}`
+/// `GET {models}/{id}`
 pub(crate) async fn show(
     State(context): State<AdminContext>,
     visit: Visit,
@@ -89,7 +89,7 @@ pub(crate) async fn show(
     page::show(&drawing.stored(row).await?)
 }
 
-/// `POST /admin/{models}/{id}`
+/// `POST {models}/{id}`
 pub(crate) async fn change(
     State(context): State<AdminContext>,
     visit: Visit,
@@ -99,25 +99,25 @@ pub(crate) async fn change(
 ) -> Result<Response, AdminError> {
     let model = permitted(&context, &staff, &name, Operation::Change)?;
     let key = model.id_field().storage.parse_id(&id).ok_or(AdminError::NotFound)?;
-    if model.meta.fresh {
+    if model.meta.sensitive {
         staff.require_fresh(&visit, Some(&form))?;
     }
     let drawing = Drawing::new(&context, &visit, &staff, model, &form);
     match save::change(&context, &visit, &staff, model, &key, &form).await? {
-        Outcome::Saved(tx) => {
-            let words = format!("{} saved", crate::text::capitalised(model.meta.singular));
+        SaveResult::Saved(tx) => {
+            let words = format!("{} saved", crate::text::capitalized(model.meta.singular));
             tx.finish(visit.say(words, &after_save(&context.site, &staff, model, &id, &form)))
                 .await
         }
-        Outcome::Unchanged => Ok(visit.say(
+        SaveResult::Unchanged => Ok(visit.say(
             "No changes to save".to_owned(),
             &after_save(&context.site, &staff, model, &id, &form),
         )),
-        Outcome::Invalid(draft, row) => page::show_with(
+        SaveResult::Invalid(draft, row) => page::show_with(
             StatusCode::UNPROCESSABLE_ENTITY,
             &drawing.again(&draft, row, vec![]).await?,
         ),
-        Outcome::Stale(draft, row) => {
+        SaveResult::Stale(draft, row) => {
             let differences = save::differences(model, &draft, &row);
             let mut page = drawing.again(&draft, row, differences).await?;
             page.stale = true;
@@ -136,7 +136,8 @@ fn permitted<'a>(
     if !model.meta.offers(operation) {
         return Err(AdminError::NotFound);
     }
-    // Whoever cannot look at objects learns nothing of them by trying to change them. Adding takes no look.
+    // People who may not see objects learn nothing about them by trying to change them. Adding needs no view
+    // permission.
     if operation != Operation::Add {
         staff.require(&model.meta.permission(Operation::View))?;
     }
@@ -144,7 +145,7 @@ fn permitted<'a>(
     Ok(model)
 }
 
-/// The object again, or the list it was opened from, where the person may see it.
+/// The object again, or the list that it was opened from, if the person may see it.
 fn after_save(site: &Site, staff: &Staff, model: &Model, id: &str, form: &Fields) -> String {
     let back = back_query(form);
     if form.get("_save") == Some("another") {

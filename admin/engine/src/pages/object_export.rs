@@ -1,5 +1,5 @@
-//! One object as a file, with everything that belongs to it: what a person may ask for under article 15 of the GDPR,
-//! when the object is a person. Streamed, however much that is.
+//! One object as a file, with everything that belongs to it: for a user, what GDPR article 15 gives them access to.
+//! Streamed, so that size doesn't matter.
 
 use axum::{
     body::{Body, Bytes},
@@ -24,7 +24,7 @@ use crate::pages::export::{CHUNK, json_object};
 use crate::request::{staff::Staff, visit::Visit};
 use crate::rows::{find::find, row::Row};
 
-/// `GET /admin/{models}/{id}/export.json`: the object, then a list for each inline that this person may export.
+/// `GET {models}/{id}/export.json`: the object, then a list for each inline that this person may export.
 pub(crate) async fn export(
     State(context): State<AdminContext>,
     visit: Visit,
@@ -68,21 +68,21 @@ pub(crate) async fn export(
         id,
         parts,
     };
-    let body = Body::from_stream(stream::try_unfold(Place::Opening(opening), move |place| {
+    let body = Body::from_stream(stream::try_unfold(Position::Opening(opening), move |place| {
         let writing = writing.clone();
         async move { writing.next(place).await }
     }));
     Ok((headers, body).into_response())
 }
 
-/// A header's value takes no more than this.
+/// Replaces what a header's value can't hold.
 fn plain(file: &str) -> String {
     let is_plain = |c: char| c.is_ascii_alphanumeric() || "-_.@".contains(c);
     file.chars().map(|c| if is_plain(c) { c } else { '_' }).collect()
 }
 
 /// How far the file is written.
-enum Place {
+enum Position {
     Opening(String),
     /// In the list of this number, behind the row of this id.
     Part(usize, Option<Value>),
@@ -97,17 +97,17 @@ struct Writing {
 }
 
 impl Writing {
-    /// The next piece of the file, and where it goes on.
-    async fn next(&self, place: Place) -> Result<Option<(Bytes, Place)>, DbErr> {
+    /// The next chunk of the file, and the position after it.
+    async fn next(&self, place: Position) -> Result<Option<(Bytes, Position)>, DbErr> {
         let (number, after) = match place {
-            Place::Opening(text) => return Ok(Some((text.into(), Place::Part(0, None)))),
-            Place::Part(number, after) => (number, after),
-            Place::End => return Ok(None),
+            Position::Opening(text) => return Ok(Some((text.into(), Position::Part(0, None)))),
+            Position::Part(number, after) => (number, after),
+            Position::End => return Ok(None),
         };
         let part = self.parts.get(number);
         let Some((inline, model)) = part.and_then(|inline| Some((inline, self.context.site.model(inline.model)?)))
         else {
-            return Ok(Some(("\n}\n".into(), Place::End)));
+            return Ok(Some(("\n}\n".into(), Position::End)));
         };
         let is_first = after.is_none();
         let rows = self.rows(inline, model, after).await?;
@@ -122,10 +122,10 @@ impl Writing {
         }
         let last = rows.last().and_then(|row| row.get(model.id)).cloned();
         let next = match last.filter(|_| rows.len() as u64 == CHUNK) {
-            Some(last) => Place::Part(number, Some(last)),
+            Some(last) => Position::Part(number, Some(last)),
             None => {
                 text.push_str("\n]");
-                Place::Part(number + 1, None)
+                Position::Part(number + 1, None)
             }
         };
         Ok(Some((text.into(), next)))

@@ -4,11 +4,11 @@ use askama::Template;
 use sea_orm::DbErr;
 
 use super::form::{Fieldset, Filled, Input, fieldsets};
-use super::{chosen::FROM, save::Difference, seen::Seen};
+use super::{chosen::FROM, save::Difference, snapshot::Snapshot};
 use super::{history, inlines};
 use crate::context::AdminContext;
 use crate::declare::deletion::{DELETE, Deletion, RESTORE};
-use crate::declare::{action::Action, checklist::TickTable, meta::Operation, model::Model, panel::Panel};
+use crate::declare::{action::Action, checklist::CheckTable, meta::Operation, model::Model, panel::Panel};
 use crate::error::AdminError;
 use crate::lists::back::{BACK, back_query, path_segment};
 use crate::request::{sent::Fields, staff::Staff, visit::Visit};
@@ -22,7 +22,7 @@ use crate::shell::frame::Shell;
 pub(super) struct ObjectPage {
     shell: Shell,
     heading: String,
-    /// Its state, beside the heading.
+    /// State badges beside the heading.
     badges: Vec<Cell>,
     /// Where the form is sent.
     action: String,
@@ -32,13 +32,13 @@ pub(super) struct ObjectPage {
     differences: Vec<Difference>,
     pub(super) stale: bool,
     version: Option<(&'static str, String)>,
-    /// What the page shows, for the actions that ask nothing.
+    /// A snapshot of what the page shows, for actions without a confirmation page.
     seen: String,
     panels: Vec<Panel>,
     buttons: Vec<ActionButton>,
     delete_href: Option<String>,
     restore_href: Option<String>,
-    ticks: Option<TickTable>,
+    checklist: Option<CheckTable>,
     actions_href: String,
     id: String,
     history_href: Option<String>,
@@ -59,11 +59,11 @@ pub(super) struct ObjectPage {
 struct ActionButton {
     name: &'static str,
     label: &'static str,
-    /// The page that asks first, where one does.
+    /// The confirmation page, if there is one.
     href: Option<String>,
 }
 
-/// What every drawing of an object's page needs.
+/// What an object's page is drawn from.
 pub(super) struct Drawing<'a> {
     context: &'a AdminContext,
     visit: &'a Visit,
@@ -102,13 +102,13 @@ impl<'a> Drawing<'a> {
         ObjectPage {
             action: format!("{}/new", self.model.href()),
             fieldsets: fieldsets(self.model, filled, &Names::new(), true),
-            ticks: self.model.ticks.map(|ticks| {
-                let posted = self.fields.all(ticks.name).map(str::to_owned).collect();
+            checklist: self.model.checklist.map(|checklist| {
+                let posted = self.fields.all(checklist.name).map(str::to_owned).collect();
                 let error = match filled {
-                    Filled::Typed(draft, _) => draft.error(ticks.name),
+                    Filled::Typed(draft, _) => draft.error(checklist.name),
                     _ => None,
                 };
-                ticks.table(self.context.site.permissions(), self.staff, &posted, true, error)
+                checklist.table(self.context.site.permissions(), self.staff, &posted, true, error)
             }),
             errors,
             editable: true,
@@ -148,10 +148,10 @@ impl<'a> Drawing<'a> {
         let editable = self.may(Operation::Change) && locked.is_none();
         let inlines = inlines::fill(&context.db, &context.site, &model.inlines, &id, staff, fields).await?;
         let own = model.fields.iter().map(|spec| (spec, row));
-        let beside = inlines.iter().flat_map(inlines::Filled::values);
+        let beside = inlines.iter().flat_map(inlines::InlineRows::values);
         let references = own.chain(beside).filter_map(|(spec, row)| reference(spec, row));
         let names = names(&context.db, &context.site, staff, references.collect()).await?;
-        let ticks = self.ticks(filled, row, editable).await?;
+        let checklist = self.checklist(filled, row, editable).await?;
         let here = format!("{}/{}", model.href(), path_segment(&id));
         let mut panels = (model.panels)(context, row, staff).await?;
         panels.extend(inlines.iter().map(|inline| inline.panel(&here, &id, fields, &names)));
@@ -162,9 +162,9 @@ impl<'a> Drawing<'a> {
             version: model
                 .row_version()
                 .map(|spec| (spec.name, row.text(spec.name).unwrap_or_default())),
-            seen: Seen::shown(model, row).text(),
+            seen: Snapshot::shown(model, row).text(),
             panels,
-            ticks,
+            checklist,
             history_href: history::may_see(&context.site, staff).then(|| format!("{here}/history")),
             export_href: self.may(Operation::Export).then(|| format!("{here}/export.json")),
             badges: badges.filter(|cell| cell.tone.is_some()).collect(),
@@ -180,7 +180,7 @@ impl<'a> Drawing<'a> {
         self.model.meta.offers(operation) && self.staff.may(&self.model.meta.permission(operation))
     }
 
-    /// The page with what this person can do to the object, beyond changing it.
+    /// The page with the actions that this person may run on the object.
     fn acts(&self, row: &Row, id: &str, here: &str) -> ObjectPage {
         let (model, staff) = (self.model, self.staff);
         let is_free = |act: &str| (model.locked_for)(row, staff, act).is_none();
@@ -198,7 +198,7 @@ impl<'a> Drawing<'a> {
         let button = |action: &&Action| ActionButton {
             name: action.name,
             label: action.label,
-            href: action.grave.then(|| asking_href(action)),
+            href: action.confirms.then(|| asking_href(action)),
         };
         let (may_delete, is_deleted) = (self.may(Operation::Delete), model.is_deleted(row));
         let may_restore = may_delete && staff.may(&Deletion::UNDO.permission(model));
@@ -212,20 +212,26 @@ impl<'a> Drawing<'a> {
     }
 
     /// The model's checklist, as it is stored or as it was sent.
-    async fn ticks(&self, filled: &Filled<'_>, row: &Row, editable: bool) -> Result<Option<TickTable>, DbErr> {
-        let Some(ticks) = self.model.ticks else {
+    async fn checklist(&self, filled: &Filled<'_>, row: &Row, editable: bool) -> Result<Option<CheckTable>, DbErr> {
+        let Some(checklist) = self.model.checklist else {
             return Ok(None);
         };
-        let stored = (ticks.load)(self.context, row).await?;
-        let (ticked, error) = match filled {
+        let stored = (checklist.load)(self.context, row).await?;
+        let (checked, error) = match filled {
             Filled::Typed(draft, _) => (
-                self.fields.all(ticks.name).map(str::to_owned).collect(),
-                draft.error(ticks.name),
+                self.fields.all(checklist.name).map(str::to_owned).collect(),
+                draft.error(checklist.name),
             ),
             _ => (stored, None),
         };
         let permissions = self.context.site.permissions();
-        Ok(Some(ticks.table(permissions, self.staff, &ticked, editable, error)))
+        Ok(Some(checklist.table(
+            permissions,
+            self.staff,
+            &checked,
+            editable,
+            error,
+        )))
     }
 
     fn page(&self, heading: String) -> ObjectPage {
@@ -265,7 +271,7 @@ impl<'a> Drawing<'a> {
             buttons: vec![],
             delete_href: None,
             restore_href: None,
-            ticks: None,
+            checklist: None,
             actions_href: format!("{}/actions", model.href()),
             id: String::new(),
             history_href: None,
@@ -281,11 +287,15 @@ impl<'a> Drawing<'a> {
     }
 
     fn errors(&self, draft: &Draft) -> Vec<(&'static str, String, String)> {
-        let ticks = self.model.ticks.map(|ticks| ticks.title).unwrap_or_default();
+        let checklist = self
+            .model
+            .checklist
+            .map(|checklist| checklist.title)
+            .unwrap_or_default();
         let label = |name| {
             self.model
                 .field(name)
-                .map_or_else(|| ticks.to_owned(), |spec| spec.label.clone())
+                .map_or_else(|| checklist.to_owned(), |spec| spec.label.clone())
         };
         draft
             .errors()

@@ -13,7 +13,7 @@ use usher_shared::{
 };
 
 use crate::context::AdminContext;
-use crate::declare::saving::{Changed, Saving};
+use crate::declare::saving::{Changed, SaveContext};
 use crate::declare::{meta::Operation, model::Model, spec::Kind};
 use crate::error::AdminError;
 use crate::request::{form_token::FormTx, sent::Fields, staff::Staff, visit::Visit};
@@ -21,14 +21,14 @@ use crate::rows::cell::{Cell, Names};
 use crate::rows::draft::{Draft, shown};
 use crate::rows::{find::find, row::Row, storage::text_of};
 
-/// How a save of an existing object ended.
-pub(crate) enum Outcome {
+/// The result of saving an existing object.
+pub(crate) enum SaveResult {
     /// In this transaction, still to be committed.
     Saved(FormTx),
-    /// The form says what the row says.
+    /// The form equals the row.
     Unchanged,
     Invalid(Draft, Row),
-    /// Somebody saved the object since the form was drawn.
+    /// Someone saved the object since the form was opened.
     Stale(Draft, Row),
 }
 
@@ -36,7 +36,7 @@ pub(crate) enum Outcome {
 pub(crate) struct Created {
     pub(crate) tx: FormTx,
     pub(crate) id: String,
-    /// What its making has to say, such as a secret that is shown once.
+    /// A message such as a secret that is shown once.
     pub(crate) said: Option<String>,
 }
 
@@ -48,7 +48,7 @@ pub(crate) async fn change(
     model: &Model,
     id: &Value,
     form: &Fields,
-) -> Result<Outcome, AdminError> {
+) -> Result<SaveResult, AdminError> {
     let tx = form.begin(context).await?;
     let select = model
         .select()
@@ -64,20 +64,20 @@ pub(crate) async fn change(
     if let Some(version) = model.row_version()
         && form.get(version.name) != row.text(version.name).as_deref()
     {
-        return Ok(Outcome::Stale(draft, row));
+        return Ok(SaveResult::Stale(draft, row));
     }
     let actor = staff.actor(visit);
-    let mut saving = Saving::new(&tx, &context.config, &actor, staff);
+    let mut saving = SaveContext::new(&tx, &context.config, &actor, staff);
     (model.clean)(&mut draft, Some(&row), &context.config);
     refuse_dangling(context, &**tx, model, &mut draft).await?;
     if draft.errors().is_empty() {
         (model.guard)(&saving, &row, &mut draft).await?;
     }
     if draft.errors().is_empty() {
-        saving.ticked = newly_ticked(context, staff, model, form, &row, &mut draft).await?;
+        saving.checked = newly_checked(context, staff, model, form, &row, &mut draft).await?;
     }
     if !draft.errors().is_empty() {
-        return Ok(Outcome::Invalid(draft, row));
+        return Ok(SaveResult::Invalid(draft, row));
     }
     let changes = draft.changes(&row);
     let is_sensitive = |column: &str| model.field(column).is_some_and(|spec| spec.sensitive);
@@ -89,18 +89,18 @@ pub(crate) async fn change(
         None => write(&saving, model, id, &row, &changes).await,
     };
     match written {
-        Ok(Changed::Saved) => Ok(Outcome::Saved(tx)),
-        Ok(Changed::Unchanged) => Ok(Outcome::Unchanged),
-        Ok(Changed::Refused) => Ok(Outcome::Invalid(draft, row)),
+        Ok(Changed::Saved) => Ok(SaveResult::Saved(tx)),
+        Ok(Changed::Unchanged) => Ok(SaveResult::Unchanged),
+        Ok(Changed::Refused) => Ok(SaveResult::Invalid(draft, row)),
         Err(error) => {
             refuse_taken(model, &mut draft, error)?;
-            Ok(Outcome::Invalid(draft, row))
+            Ok(SaveResult::Invalid(draft, row))
         }
     }
 }
 
-/// What is ticked of the model's checklist, where that is not what is stored. The draft says what is wrong with it.
-async fn newly_ticked(
+/// The checked options of the model's checklist, if they differ from what is stored. Errors go to the draft.
+async fn newly_checked(
     context: &AdminContext,
     staff: &Staff,
     model: &Model,
@@ -108,14 +108,14 @@ async fn newly_ticked(
     row: &Row,
     draft: &mut Draft,
 ) -> Result<Option<BTreeSet<String>>, DbErr> {
-    let Some(ticks) = model.ticks else {
+    let Some(checklist) = model.checklist else {
         return Ok(None);
     };
-    let stored = (ticks.load)(context, row).await?;
-    match ticks.wanted(context.site.permissions(), staff, form, &stored) {
+    let stored = (checklist.load)(context, row).await?;
+    match checklist.wanted(context.site.permissions(), staff, form, &stored) {
         Ok(wanted) => Ok(Some(wanted).filter(|wanted| *wanted != stored)),
         Err(words) => {
-            draft.refuse_by_name(ticks.name, words);
+            draft.refuse_by_name(checklist.name, words);
             Ok(None)
         }
     }
@@ -123,7 +123,7 @@ async fn newly_ticked(
 
 /// Writes the changed columns, and the audit row.
 async fn write(
-    saving: &Saving<'_>,
+    saving: &SaveContext<'_>,
     model: &Model,
     id: &Value,
     row: &Row,
@@ -145,7 +145,7 @@ async fn write(
     Ok(Changed::Saved)
 }
 
-/// Makes an object through the model's own `create`; answers its id, or the draft with what is wrong.
+/// Creates an object through the model's own `create`. Returns it, or the draft with its errors.
 pub(crate) async fn create(
     context: &AdminContext,
     visit: &Visit,
@@ -159,12 +159,14 @@ pub(crate) async fn create(
         return Ok(Err(draft));
     }
     let nothing = BTreeSet::new();
-    let ticked = match model
-        .ticks
-        .map(|ticks| (ticks, ticks.wanted(context.site.permissions(), staff, form, &nothing)))
-    {
-        Some((ticks, Err(words))) => {
-            draft.refuse_by_name(ticks.name, words);
+    let checked = match model.checklist.map(|checklist| {
+        (
+            checklist,
+            checklist.wanted(context.site.permissions(), staff, form, &nothing),
+        )
+    }) {
+        Some((checklist, Err(words))) => {
+            draft.refuse_by_name(checklist.name, words);
             return Ok(Err(draft));
         }
         Some((_, Ok(wanted))) => Some(wanted),
@@ -172,8 +174,8 @@ pub(crate) async fn create(
     };
     let tx = form.begin(context).await?;
     let actor = staff.actor(visit);
-    let mut saving = Saving::new(&tx, &context.config, &actor, staff);
-    saving.ticked = ticked;
+    let mut saving = SaveContext::new(&tx, &context.config, &actor, staff);
+    saving.checked = checked;
     refuse_dangling(context, &**tx, model, &mut draft).await?;
     if !draft.errors().is_empty() {
         return Ok(Err(draft));
@@ -191,7 +193,7 @@ pub(crate) async fn create(
     }
 }
 
-/// Refuses ids of objects that are not there.
+/// Refuses ids of objects that don't exist.
 async fn refuse_dangling(
     context: &AdminContext,
     tx: &impl ConnectionTrait,
@@ -231,7 +233,7 @@ async fn update(
     tx.execute(&update).await.map(drop)
 }
 
-/// Turns a broken unique constraint into words beside the field; any other error stays one.
+/// Turns a violated unique constraint into an error beside the field; passes on other errors.
 fn refuse_taken(model: &Model, draft: &mut Draft, error: DbErr) -> Result<(), AdminError> {
     let Some(SqlErr::UniqueConstraintViolation(violated)) = error.sql_err() else {
         return Err(error.into());
@@ -243,7 +245,7 @@ fn refuse_taken(model: &Model, draft: &mut Draft, error: DbErr) -> Result<(), Ad
     Ok(())
 }
 
-/// `{"field": [before, after]}`. What is not shown to staff is left out.
+/// `{"field": [before, after]}`, without columns that staff never see.
 fn before_and_after(model: &Model, row: &Row, changes: &[(&'static str, Value)]) -> Json {
     let mut fields = Map::new();
     for (column, after) in changes {
@@ -264,7 +266,7 @@ pub(crate) struct Difference {
     pub(crate) typed: String,
 }
 
-/// Where the stored row and the typed values differ.
+/// The fields in which the stored row and the typed values differ.
 pub(crate) fn differences(model: &Model, draft: &Draft, row: &Row) -> Vec<Difference> {
     let editable = model.fields.iter().filter(|spec| spec.is_asked(false));
     let differ = editable.filter_map(|spec| {

@@ -17,10 +17,10 @@ pub const FIELD: &str = "csrf_token";
 const PURPOSE: &str = "admin csrf";
 const TAG: usize = 32;
 
-/// What a form's token is bound to. The two never read the same, whatever a visitor's cookie says.
+/// What a form's token is bound to. The two never have the same text, whatever a visitor's cookie holds.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Binding {
-    /// The cookie of somebody who has not signed in.
+    /// The cookie of a visitor who has not signed in.
     Visitor(String),
     Session {
         id: Uuid,
@@ -38,7 +38,7 @@ impl fmt::Display for Binding {
 }
 
 impl Binding {
-    /// What stands behind the tag, so that a form tells whose it was when its session is over; nothing of it is secret.
+    /// What follows the tag, so that a form still tells whose it was after its session has ended. None of it is secret.
     fn written(&self) -> Vec<u8> {
         match self {
             Self::Visitor(_) => vec![],
@@ -55,8 +55,8 @@ impl Binding {
     }
 }
 
-/// The tokens of one page's forms: each time it is shown it is another one. They are masked afresh, because compressed
-/// pages tell an eavesdropper about bytes that repeat (BREACH), and because a form is known by its token
+/// The tokens of one page's forms, a new one each time it is displayed. They are masked at random, because repeated
+/// bytes in compressed pages leak to an eavesdropper (BREACH), and because a form is identified by its token
 /// ([`crate::request::form_token`]).
 #[derive(Clone)]
 pub struct Tokens {
@@ -89,7 +89,7 @@ pub fn check(key: &SecretKey, binding: &Binding, token: &str) -> Result<(), Admi
     }
 }
 
-/// Whose session's page this token was made for, whether or not that session is still open.
+/// The account whose session this token was made for, whether or not that session is still active.
 pub fn author(key: &SecretKey, token: &str) -> Option<i64> {
     let (tag, written) = tag_of(token)?;
     let binding = Binding::read(&written)?;
@@ -100,7 +100,7 @@ pub fn author(key: &SecretKey, token: &str) -> Option<i64> {
         .then_some(user_id)
 }
 
-/// The tag without its mask, and what is written behind it.
+/// The unmasked tag, and what follows it.
 fn tag_of(token: &str) -> Option<([u8; TAG], Vec<u8>)> {
     let bytes = BASE64_URL_SAFE_NO_PAD.decode(token).ok()?;
     let (mask, rest) = bytes.split_first_chunk::<TAG>()?;
@@ -112,11 +112,11 @@ fn tag_of(token: &str) -> Option<([u8; TAG], Vec<u8>)> {
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Origin {
     Own,
-    /// An old browser, or no browser: the token alone decides.
+    /// An old browser or none: the token alone decides.
     Unsaid,
 }
 
-/// Refuses what the browser says comes from elsewhere.
+/// Rejects forms that the browser says come from another site.
 pub fn check_origin(headers: &HeaderMap, admin_url: &str) -> Result<Origin, AdminError> {
     let header = |name: &str| headers.get(name).and_then(|value| value.to_str().ok());
     let site = header("sec-fetch-site");

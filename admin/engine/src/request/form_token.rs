@@ -1,8 +1,9 @@
 //! Each form takes effect once. It is drawn with a token of its own, which is spent in the transaction of what the form
-//! changes. Sending it again, by a double click or by reloading, gives the first answer again, with or without a script.
+//! changes. Sending it again, by a double click or by reloading, gives the first answer again, with or without a
+//! script.
 //!
-//! The answer is sealed under a key derived from the token, and only the token's hash is stored: reading the database does
-//! not reveal a key or a code that was shown once.
+//! The answer is sealed under a key derived from the token, and only the token's hash is stored: reading the database
+//! does not reveal a key or a code that was shown once.
 
 use std::{
     ops::Deref,
@@ -34,16 +35,16 @@ use usher_shared::{
 use super::sent::{Fields, FormToken, Sent, StoredAnswer};
 use crate::error::AdminError;
 
-/// Longer than a session lasts, and with it the form.
+/// Longer than a session, and with it any form.
 const REMEMBERED: TimeDelta = TimeDelta::hours(13);
-/// For this long the answer is given again, with what it shows only once.
+/// How long the answer is repeated, including what it shows only once.
 const ANSWERED_AGAIN: TimeDelta = TimeDelta::minutes(10);
-/// Of an answer, in bytes; the largest is a form that was kept for somebody who has signed in again.
+/// In bytes. The largest answer is a form that was saved while its sender signed in again.
 const MAX_ANSWER: usize = 1024 * 1024;
 
 impl Fields {
-    /// Starts the transaction of what the form changes. What changes anything takes its transaction here, so that a form
-    /// that is sent twice does it once.
+    /// Starts the transaction of what the form changes. Every change takes its transaction here, so that a form that is
+    /// sent twice takes effect once.
     pub async fn begin(&self, app: &AppContext) -> Result<FormTx, AdminError> {
         match &self.token {
             Some(token) => token.begin(app).await,
@@ -53,7 +54,7 @@ impl Fields {
 }
 
 impl FormToken {
-    /// Of a form with these contents, sent to this address.
+    /// The token of a form with these contents, sent to this address.
     pub fn new(app: &AppContext, token: &str, (to, contents): (&str, &[u8]), cookie: Option<&str>) -> Self {
         let contents = [to.as_bytes(), b"\n", contents].concat();
         Self(Arc::new(Sent {
@@ -82,8 +83,8 @@ impl FormToken {
         self.0.finished.load(Ordering::Relaxed)
     }
 
-    /// The answer of the first time, as an error that handlers pass on; nothing where this is the first time.
-    /// `own` says that the token was made for the session at hand; else the same cookie must have come with it.
+    /// Returns the first answer, as an error that handlers pass on; `Ok` the first time.
+    /// `own`: the token was made for the current session. Otherwise the same cookie must have come with it.
     pub async fn refuse_again(&self, app: &AppContext, own: bool) -> Result<(), AdminError> {
         let Some(row) = Entity::find_by_id(self.hash()).one(&app.db).await? else {
             return Ok(());
@@ -102,8 +103,8 @@ impl FormToken {
         }
     }
 
-    /// Starts the transaction of what the form changes, and spends the token in it. Of two at once the second waits for
-    /// the end of the first.
+    /// Starts the transaction of what the form changes, and spends the token in it. Of two concurrent requests the
+    /// second waits for the first.
     pub async fn begin(&self, app: &AppContext) -> Result<FormTx, AdminError> {
         let (tx, at) = (app.job_store.begin().await?, now());
         let insert = Query::insert()
@@ -121,7 +122,7 @@ impl FormToken {
         }
         tx.rollback().await?;
         self.refuse_again(app, true).await?;
-        // Forgotten since, which takes hours.
+        // The row expired in between, which takes hours.
         Err(AdminError::AlreadySent)
     }
 }
@@ -143,12 +144,12 @@ impl Deref for FormTx {
 }
 
 impl FormTx {
-    /// Undoes it; the form can be sent again.
+    /// Rolls back; the form can be sent again.
     pub async fn rollback(self) -> Result<(), DbErr> {
         self.tx.rollback().await
     }
 
-    /// Commits, with what is answered to whoever sends the form again.
+    /// Commits, and stores the answer in case the form is sent again.
     pub async fn finish(self, response: Response) -> Result<Response, AdminError> {
         let Self { tx, token, app } = self;
         let (parts, body) = response.into_parts();

@@ -1,4 +1,4 @@
-//! A posted form. It can only be read after its CSRF token was checked, so no handler can forget to.
+//! A posted form. Reading it checks its CSRF token, so no handler can forget to.
 
 use axum::{
     body::{Bytes, to_bytes},
@@ -14,7 +14,7 @@ use super::sent::{Fields, SAVED_FORM};
 use super::visit::{Visit, new_visitor};
 use crate::error::{AdminError, allowed};
 
-/// The fields of a form that this visitor's own page sent.
+/// The fields of a form from a page made for this visitor.
 pub struct Posted(pub Fields);
 
 impl<S: Send + Sync> FromRequest<S> for Posted {
@@ -43,11 +43,11 @@ impl<S: Send + Sync> FromRequest<S> for Posted {
     }
 }
 
-/// The fields of a form on the way in or out, which another tab may have overtaken: the page it stands on was made for a
-/// visitor, and by now the browser has a session, or another one.
+/// The fields of a form that signs in or out. Another tab may have been faster: the page was made for a visitor, and by
+/// now the browser has a session, or another one.
 pub struct PostedOutside {
     pub fields: Fields,
-    /// Whether the form is surely this browser's own. The handler draws the page again where that matters.
+    /// Whether the form is certainly this browser's own. If that matters, the handler shows the page again.
     pub is_own: bool,
 }
 
@@ -65,7 +65,7 @@ impl<S: Send + Sync> FromRequest<S> for PostedOutside {
             || visitor.as_ref().is_some_and(is_for)
             || (visit.account_id.is_some() && csrf::author(key, token) == visit.account_id);
         let is_own = own || origin == Origin::Own;
-        // A form without a token is one of its own.
+        // A form without a token gets a new one.
         let token = Some(token).filter(|token| !token.is_empty()).map(str::to_owned);
         let form = visit.take_form(&token.unwrap_or_else(new_visitor), &body, own).await?;
         fields.token = Some(form);
@@ -101,18 +101,18 @@ fn token(fields: &Fields) -> &str {
     fields.get(csrf::FIELD).unwrap_or_default()
 }
 
-/// A file that a form of this visitor's own page sent.
+/// A file from a form on a page made for this visitor.
 #[derive(Debug)]
 pub struct Upload {
-    /// What belongs to the form beside the file.
+    /// The form's other fields.
     pub form: Fields,
     pub name: String,
     pub bytes: Vec<u8>,
 }
 
 impl Upload {
-    /// Reads the form's file. Whoever calls has asked for the permission: nobody else's megabytes are taken in.
-    /// None when no file was chosen. `limit` is the file's, in bytes.
+    /// Reads the form's file. Check the permission before calling it, so that nobody else's megabytes are read.
+    /// `None` when no file was chosen. `limit` is the file's size in bytes.
     pub async fn read(request: Request, limit: usize) -> Result<Option<Self>, AdminError> {
         let visit = visit(&request)?;
         csrf::check_origin(request.headers(), &visit.app.config.admin_url)?;
@@ -124,7 +124,7 @@ impl Upload {
             .whole_stream(limit as u64 + FORM_BYTES)
             .per_field(limit as u64);
         let constraints = Constraints::new().size_limit(sizes);
-        // Another file is another form, though it cannot be read before the token was.
+        // Another file is another form, but it can't be read before the token is checked.
         let length = request
             .headers()
             .get(CONTENT_LENGTH)
@@ -134,7 +134,7 @@ impl Upload {
         let mut parts = Multipart::with_constraints(body, boundary, constraints);
         let (mut form, mut file) = (Fields::default(), None);
         while let Some(part) = parts.next_field().await.map_err(unread)? {
-            // The token comes first, so that a forged form's file is not even read.
+            // The token comes first, so that the file of a forged form is never read.
             if part.name() == Some(csrf::FIELD) {
                 let token = part.text().await.map_err(unread)?;
                 form.token = Some(visit.check_form(&token, &visit.path, contents.as_bytes()).await?);
@@ -154,7 +154,7 @@ impl Upload {
     }
 }
 
-/// The form of somebody who is not signed in: counted before it is read, and short, so that nobody can have much work done.
+/// The form of a visitor who has not signed in: rate limited before it is read, and short, to bound the work.
 async fn of_stranger(request: Request, visit: &Visit) -> Result<Bytes, AdminError> {
     let (bucket, quota) = (
         bucket::anonymous(visit.address),
@@ -165,12 +165,12 @@ async fn of_stranger(request: Request, visit: &Visit) -> Result<Bytes, AdminErro
     body.map_err(|_| AdminError::BadRequest("The form is too large. The limit is 16 kB.".to_owned()))
 }
 
-/// What somebody who is not signed in may send, in bytes: an address, a password and where to go next.
+/// Size limit in bytes for visitors who have not signed in: an address, a password and where to go next.
 const STRANGERS_BYTES: usize = 16 * 1024;
-/// The form that was kept for them, sealed, comes beside that.
+/// Room for a sealed saved form beside that.
 const KEPT_BYTES: usize = 176 * 1024;
 
-/// What a form with a file has beside the file, in bytes.
+/// Size limit in bytes for the fields beside a file.
 const FORM_BYTES: u64 = 64 * 1024;
 
 fn visit(request: &Request) -> Result<Visit, AdminError> {

@@ -80,8 +80,8 @@ pub(super) struct Sent {
     pub(super) token: String,
     /// What was sent with it. The same form with other contents is not a repetition.
     pub(super) contents: [u8; 32],
-    /// The hash of the session cookie that came along. A two-factor code renews the session, so the second of two clicks
-    /// arrives with a cookie that no longer belongs to anyone.
+    /// The hash of the session cookie that came along. A two-factor code renews the session, so the second of two
+    /// clicks arrives with a cookie that no longer belongs to anyone.
     pub(super) cookie: Option<[u8; 32]>,
     pub(super) finished: AtomicBool,
 }

@@ -130,7 +130,8 @@ impl Visit {
 }
 
 impl Staff {
-    /// Lets through who [is fresh](Self::is_fresh). Otherwise asks for the password, and keeps what was about to be done.
+    /// Lets through who [is fresh](Self::is_fresh). Otherwise asks for the password, and keeps what was about to be
+    /// done.
     pub fn require_fresh(&self, visit: &Visit, form: Option<&Fields>) -> Result<(), AdminError> {
         if self.is_fresh() {
             return Ok(());

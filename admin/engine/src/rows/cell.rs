@@ -12,9 +12,9 @@ use crate::text::{exact_time, short_time};
 /// A value, ready to be shown; `parts/cell.html` draws it.
 #[derive(Clone, Debug, Default)]
 pub struct Cell {
-    /// What is read; empty when there is no value.
+    /// The visible text; empty when there is no value.
     pub text: String,
-    /// The whole value where `text` is shortened.
+    /// The full value if `text` is shortened.
     pub title: String,
     /// A CSS class: `number`, `time`, `code`, `yes`, `no`, `json` or none.
     pub class: &'static str,
@@ -95,7 +95,7 @@ impl Cell {
                 None => Self::text(text),
             },
             (Kind::ForeignKey(model), _) => {
-                // What has no name here is gone, or not this person's to see: its page would be refused.
+                // Without a name it is gone, or this person may not see it: its page would be refused.
                 let shown = match names.get(&(*model, text.clone())) {
                     Some(named) => Self::link(named.name.clone(), named.href.clone()),
                     None => Self::text(short_id(&text)),
@@ -116,7 +116,7 @@ impl Cell {
         }
     }
 
-    /// The same without its form's shortening, for the page of the object.
+    /// The same in full, for the object's own page.
     pub fn whole(spec: &Spec, row: &Row, names: &Names) -> Self {
         let cell = Self::of(spec, row, names);
         match (&spec.kind, row.get(spec.name)) {
@@ -130,7 +130,7 @@ impl Cell {
     }
 }
 
-/// The last block of a UUID: its first ones are a time, alike in neighbours.
+/// The last block of a UUID: the first ones are a time, similar in neighboring rows.
 fn short_id(text: &str) -> String {
     match text.rsplit_once('-') {
         Some((_, last)) if text.len() == 36 => format!("…{last}"),

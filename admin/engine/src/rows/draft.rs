@@ -1,4 +1,4 @@
-//! What a person typed into a form, on its way to be valid: the values so far, and what is wrong with them.
+//! What was typed into a form, while it is validated: the values so far, and their errors.
 
 use std::collections::BTreeMap;
 
@@ -42,7 +42,7 @@ impl Draft {
         draft
     }
 
-    /// What stands in the field.
+    /// The text in the field.
     pub fn typed(&self, column: impl IdenStatic) -> &str {
         self.typed.get(column.as_str()).map_or("", String::as_str)
     }
@@ -59,7 +59,7 @@ impl Draft {
         self.values.get(column).filter(|value| !is_null(value))
     }
 
-    /// The value as text; none for NULL.
+    /// The value as text; `None` for NULL.
     pub fn text(&self, column: impl IdenStatic) -> Option<String> {
         self.get(column).and_then(text_of)
     }
@@ -68,7 +68,7 @@ impl Draft {
         self.values.insert(column.as_str(), value.into());
     }
 
-    /// Puts what a rule made of the typed text in its place, or shows what the rule says beside the field.
+    /// Parses the typed text by a rule, or shows the rule's message beside the field.
     pub fn rule<T>(&mut self, column: impl IdenStatic, rule: impl FnOnce(&str) -> Result<T, Violation>) -> Option<T> {
         match rule(self.typed(column)) {
             Ok(parsed) => Some(parsed),
@@ -79,7 +79,7 @@ impl Draft {
         }
     }
 
-    /// Says what is wrong with a field. The first complaint about a field stays.
+    /// Adds an error to a field. The first one stays.
     pub fn refuse(&mut self, column: impl IdenStatic, words: impl Into<String>) {
         self.refuse_by_name(column.as_str(), words);
     }
@@ -128,7 +128,7 @@ pub(crate) fn shown(spec: &Spec, row: &Row) -> String {
 fn typed(spec: &Spec, posted: &Fields) -> String {
     let raw = posted.get(spec.name).unwrap_or_default();
     match spec.kind {
-        // An unticked box is not sent at all.
+        // An unchecked box is not sent at all.
         Kind::Bool => (!raw.is_empty() && raw != "false").to_string(),
         // A browser sends the line breaks of a textarea as CR LF.
         Kind::Text { long: true } => raw.replace("\r\n", "\n"),

@@ -14,7 +14,7 @@ use crate::rows::cell::{Named, Names};
 use crate::rows::row::Row;
 use crate::rows::storage::{Storage, text_of};
 
-/// The types that ids have, each with a column of its own in the union, and its SQL name.
+/// The types of ids, each with its own column in the union, and their SQL names.
 const IDS: [(Storage, &str); 3] = [
     (Storage::BigInt, "bigint"),
     (Storage::Uuid, "uuid"),
@@ -24,7 +24,7 @@ const IDS: [(Storage, &str); 3] = [
 /// An id of a model whose name is wanted.
 pub(crate) type Reference = (&'static str, Value);
 
-/// What a column of a row points at, where it is a foreign key.
+/// What a column of a row points to, if it is a foreign key.
 pub(crate) fn reference(spec: &Spec, row: &Row) -> Option<Reference> {
     match spec.kind {
         Kind::ForeignKey(model) => Some((model, row.get(spec.name)?.clone())),
@@ -32,7 +32,7 @@ pub(crate) fn reference(spec: &Spec, row: &Row) -> Option<Reference> {
     }
 }
 
-/// Looks up the names of these objects. Those of models that this person may not see stay numbers.
+/// Looks up the names of these objects, except for models that this person may not see.
 pub(crate) async fn names(
     db: &impl ConnectionTrait,
     site: &Site,

@@ -1,4 +1,4 @@
-//! Reading rows: what the columns are worth now, without the tokens in them.
+//! Reading rows: current values of time-dependent columns, tokens removed.
 
 use std::{borrow::Cow, collections::HashMap};
 
@@ -15,15 +15,15 @@ impl Row {
         Ok(Self::of(values.collect::<Result<_, DbErr>>()?, specs))
     }
 
-    /// A row whose values were read otherwise: what its columns are worth now.
+    /// A row from values that were read in another way, with current values of time-dependent columns.
     pub(crate) fn of<'a>(values: HashMap<&'static str, Value>, specs: impl IntoIterator<Item = &'a Spec>) -> Self {
         let stored = Self(values);
         let at = now();
-        let by_clock = specs.into_iter().filter_map(|spec| Some((spec, spec.by_clock?)));
-        let values: Vec<_> = by_clock
+        let time_dependent = specs.into_iter().filter_map(|spec| Some((spec, spec.time_dependent?)));
+        let values: Vec<_> = time_dependent
             .filter(|(spec, _)| stored.0.contains_key(spec.name))
-            .map(|(spec, by_clock)| {
-                let value = (by_clock.value)(&stored, at);
+            .map(|(spec, time_dependent)| {
+                let value = (time_dependent.value)(&stored, at);
                 (spec.name, value.unwrap_or_else(|| spec.storage.null()))
             })
             .collect();
@@ -33,8 +33,8 @@ impl Row {
     }
 }
 
-/// Whatever a program has written down is read without the tokens in it, such as in a job's payload or its error. What
-/// people type is theirs, and a column that is never shown is whole.
+/// Text written by programs, such as a job's payload or error, is read without the tokens in it. What people type is
+/// left alone, and so are columns that are never shown.
 fn without_tokens(spec: &Spec, value: Value) -> Value {
     if spec.is_asked(false) || matches!(spec.kind, Kind::Internal) {
         return value;

@@ -12,13 +12,13 @@ use super::storage::text_of;
 pub struct Row(pub(super) HashMap<&'static str, Value>);
 
 impl Row {
-    /// The same, with one more fact about it.
+    /// The same row with one more fact.
     pub(crate) fn and(mut self, name: &'static str, fact: bool) -> Self {
         self.0.insert(name, fact.into());
         self
     }
 
-    /// The column's value; none when it is NULL or not a column that is read.
+    /// The column's value; `None` when it is NULL or not read.
     pub fn get(&self, column: &str) -> Option<&Value> {
         self.0.get(column).filter(|value| !is_null(value))
     }

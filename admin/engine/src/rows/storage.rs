@@ -1,4 +1,4 @@
-//! How a column's values are kept, and how they are written as text: in forms, filters, addresses and cursors.
+//! How a column's values are stored, and how they are written as text: in forms, filters, addresses and cursors.
 
 use chrono::{DateTime, NaiveDateTime, Utc};
 use sea_orm::{ColumnType, DbErr, QueryResult, Value};
@@ -50,7 +50,7 @@ impl Storage {
         })
     }
 
-    /// The value that a text stands for; none when it stands for none.
+    /// Parses a text; `None` if it is not a value of this type.
     pub fn parse(self, text: &str) -> Option<Value> {
         match self {
             Self::SmallInt => text.parse::<i16>().ok().map(Value::from),
@@ -64,7 +64,7 @@ impl Storage {
         }
     }
 
-    /// The id that an address names; written in another way than ours it names nothing: an object has one address.
+    /// The id in an address. Other spellings of the same id are rejected: an object has one address.
     pub fn parse_id(self, text: &str) -> Option<Value> {
         let is_ours = |id: &Value| text_of(id).is_some_and(|ours| ours.eq_ignore_ascii_case(text));
         self.parse(text).filter(is_ours)
@@ -86,7 +86,7 @@ impl Storage {
     }
 }
 
-/// The text that [`Storage::parse`] reads back as this value; none for NULL and for what has no such text.
+/// The text that [`Storage::parse`] reads back as this value; `None` for NULL and types without one.
 pub fn text_of(value: &Value) -> Option<String> {
     match value {
         Value::SmallInt(Some(number)) => Some(number.to_string()),
@@ -109,6 +109,6 @@ fn parse_time(text: &str) -> Option<DateTime<Utc>> {
             .map(|at| at.and_utc())
     };
     let at = text.parse::<DateTime<Utc>>().ok().or_else(local)?;
-    // What both databases hold and every form can show.
+    // What both databases can store and every form can show.
     (0..=9999).contains(&chrono::Datelike::year(&at)).then_some(at)
 }

@@ -1,5 +1,5 @@
-//! Style, script and icon, in the binary. Their names carry a hash of what is in them, so a browser may keep
-//! them for ever; they are compressed once.
+//! Style sheet, script and icon, in the binary. Their names contain a hash of their contents, so browsers may cache
+//! them forever. They are compressed once.
 
 use std::{io::Write, sync::LazyLock};
 

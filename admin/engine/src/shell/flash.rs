@@ -1,4 +1,4 @@
-//! A message that one page leaves for the next, in a cookie that only this visitor's session can have made.
+//! A message from one page for the next, in a cookie sealed for this visitor's session.
 
 use base64::{Engine, prelude::BASE64_URL_SAFE_NO_PAD};
 use usher_shared::foundation::crypto::SecretKey;
@@ -7,7 +7,7 @@ use crate::request::csrf::Binding;
 
 const PURPOSE: &str = "admin flash";
 
-/// What is said, and how.
+/// A message.
 #[derive(Clone, Debug)]
 pub struct Message {
     /// A CSS class: `good`, `warning` or `bad`.
@@ -34,7 +34,7 @@ impl Message {
         }
     }
 
-    /// With a link behind the words; neither of the two holds a line's end.
+    /// With a link after the words; neither part contains a line break.
     pub fn link(self, href: &str, label: &str) -> Self {
         Self {
             link: Some((href.to_owned(), label.to_owned())),
@@ -49,7 +49,7 @@ impl Message {
         BASE64_URL_SAFE_NO_PAD.encode(key.seal(PURPOSE, plain.as_bytes()))
     }
 
-    /// None when the cookie was made by or for somebody else.
+    /// `None` when the cookie belongs to another session.
     pub fn open(key: &SecretKey, binding: &Binding, cookie: &str) -> Option<Self> {
         let plain = key.open(PURPOSE, &BASE64_URL_SAFE_NO_PAD.decode(cookie).ok()?)?;
         let plain = String::from_utf8(plain).ok()?;

@@ -10,20 +10,20 @@ pub struct Shell {
     pub title: String,
     /// What the addresses of this site begin with.
     pub base: &'static str,
-    /// Whose accounts these are.
+    /// The product's name.
     pub product: String,
     pub nav: Vec<NavItem>,
     pub crumbs: Vec<Crumb>,
     pub person: Option<Person>,
     pub message: Option<Message>,
-    /// For whom the person acts, on every page for as long as it lasts.
+    /// The impersonation in progress, shown on every page.
     pub acting_for: Option<ActingFor>,
-    /// Another one for each form that it is drawn into.
+    /// Displays as a new token for each form.
     pub csrf: csrf::Tokens,
     pub theme: Theme,
-    /// What stands in the search box of the header.
+    /// The text in the header's search box.
     pub searched: String,
-    /// Where the theme switch comes back to.
+    /// Where the theme switch returns to.
     pub path: String,
     pub css: String,
     pub script: String,
@@ -35,11 +35,11 @@ pub struct NavItem {
     pub href: String,
     pub icon: &'static str,
     pub current: bool,
-    /// The heading that begins above it, where it is the first under one.
+    /// The section's heading, for its first item.
     pub section: &'static str,
 }
 
-/// A step of the way here; the last one has no address.
+/// A breadcrumb; the last one has no address.
 pub struct Crumb {
     pub label: String,
     pub href: Option<String>,
@@ -60,7 +60,7 @@ pub struct Person {
 }
 
 impl Shell {
-    /// For a page of signed-in staff; the navigation holds what they may see.
+    /// For signed-in staff; the navigation has what they may see.
     pub fn new(context: &AdminContext, visit: &Visit, staff: &Staff, title: impl Into<String>) -> Self {
         let path = visit.path.split('?').next().unwrap_or_default();
         let dashboard = NavItem {
@@ -101,7 +101,7 @@ impl Shell {
         }
     }
 
-    /// For a page without navigation: signing in, and errors of people who have not.
+    /// Without navigation: for signing in, and errors before that.
     pub fn outside(context: &AdminContext, visit: &Visit, title: impl Into<String>) -> Self {
         Self {
             title: title.into(),
@@ -122,7 +122,7 @@ impl Shell {
         }
     }
 
-    /// Shows what was searched in the header's box.
+    /// Puts the search text into the header's search box.
     pub fn searched(self, typed: &str) -> Self {
         Self {
             searched: typed.to_owned(),

@@ -1,4 +1,4 @@
-//! Turning a template into an answer.
+//! Rendering a template as a response.
 
 use std::sync::Arc;
 

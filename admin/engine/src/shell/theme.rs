@@ -1,6 +1,9 @@
 //! Light, dark, or as the system is set.
 
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+use strum::{EnumString, IntoStaticStr};
+
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, EnumString, IntoStaticStr)]
+#[strum(serialize_all = "snake_case", const_into_str)]
 pub enum Theme {
     #[default]
     System,
@@ -9,20 +12,13 @@ pub enum Theme {
 }
 
 impl Theme {
+    /// Anything unknown is the system's theme.
     pub fn parse(text: &str) -> Self {
-        match text {
-            "light" => Self::Light,
-            "dark" => Self::Dark,
-            _ => Self::System,
-        }
+        text.parse().unwrap_or_default()
     }
 
     /// The value of `data-theme` and of the cookie.
     pub const fn as_str(self) -> &'static str {
-        match self {
-            Self::System => "system",
-            Self::Light => "light",
-            Self::Dark => "dark",
-        }
+        self.into_str()
     }
 }

@@ -1,5 +1,5 @@
-//! What somebody had seen of the objects that they act on: carried by the form, so that an act upon what has changed since
-//! is not done before they have seen that, too.
+//! What a person had seen of the objects that they act on, carried by the form: if something has changed since, they
+//! see that first.
 
 use std::collections::BTreeMap;
 
@@ -7,7 +7,7 @@ use sea_orm::DbErr;
 use serde::{Deserialize, Serialize};
 
 use crate::context::AdminContext;
-use crate::declare::{action::Action, checklist::TickOption, model::Model, params::Ask, spec::Kind};
+use crate::declare::{action::Action, checklist::CheckOption, model::Model, params::Param, spec::Kind};
 use crate::request::{sent::Fields, staff::Staff};
 use crate::rows::cell::{Cell, Names};
 use crate::rows::{draft::shown, row::Row};
@@ -15,28 +15,28 @@ use crate::rows::{draft::shown, row::Row};
 /// The field that carries it.
 pub(crate) const SEEN: &str = "_seen";
 
-/// As the form holds it. Whoever writes their own only deceives themselves.
+/// As the form holds it. It is not protected: forging it deceives only the forger.
 #[derive(Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
-pub(crate) struct Seen {
+pub(crate) struct Snapshot {
     /// The row version of each object, by its id.
     versions: BTreeMap<String, String>,
-    /// What the fields held, where there is one object.
+    /// The values of the fields, for a single object.
     #[serde(default)]
     fields: BTreeMap<String, String>,
-    /// What each question offered, and whether it was ticked.
+    /// The options of each checklist, and whether they were checked.
     #[serde(default)]
     asked: BTreeMap<String, BTreeMap<String, bool>>,
 }
 
-/// One thing that is not as it was seen.
+/// One difference to what was seen.
 pub(crate) struct Change {
     pub(crate) label: String,
     pub(crate) seen: String,
     pub(crate) stored: String,
 }
 
-impl Seen {
-    /// What a page shows of these rows, and of what it asks about the first.
+impl Snapshot {
+    /// What a page shows of these rows, and the options for the first.
     pub(crate) async fn now(
         context: &AdminContext,
         staff: &Staff,
@@ -47,11 +47,11 @@ impl Seen {
         let mut seen = Self::of(model, rows);
         if let [row] = rows {
             seen.fields = fields(model, row);
-            for ask in action.asks {
-                if let Ask::Some { name, offered, .. } = ask {
+            for ask in action.params {
+                if let Param::Checklist { name, offered, .. } = ask {
                     let options = offered(context, staff, row).await?;
-                    let ticked = options.into_iter().map(|option| (option.value, option.ticked));
-                    seen.asked.insert((*name).to_owned(), ticked.collect());
+                    let checked = options.into_iter().map(|option| (option.value, option.checked));
+                    seen.asked.insert((*name).to_owned(), checked.collect());
                 }
             }
         }
@@ -92,14 +92,14 @@ impl Seen {
         seen.is_some() && seen != version
     }
 
-    /// Whether the one object, or what was asked about it, is not as it was seen. A page without questions saw versions
+    /// Whether the object or its options differ from what was seen. A page without parameters has only seen versions.
     /// alone.
     pub(crate) fn differs(&self, now: &Self) -> bool {
         self.versions != now.versions || self.asked != now.asked
     }
 
-    /// What is not as it was seen.
-    pub(crate) fn changes(&self, now: &Self, model: &Model, row: &Row, options: &[TickOption]) -> Vec<Change> {
+    /// The differences to what was seen.
+    pub(crate) fn changes(&self, now: &Self, model: &Model, row: &Row, options: &[CheckOption]) -> Vec<Change> {
         let of_fields = now.fields.iter().filter(|(name, text)| {
             let seen = self.fields.get(*name);
             seen.is_some_and(|seen| seen != *text)
@@ -132,8 +132,8 @@ impl Seen {
     }
 }
 
-fn state_of(ticked: Option<&bool>) -> String {
-    match ticked {
+fn state_of(checked: Option<&bool>) -> String {
+    match checked {
         Some(true) => "Yes",
         Some(false) => "No",
         None => "–",
@@ -141,7 +141,7 @@ fn state_of(ticked: Option<&bool>) -> String {
     .to_owned()
 }
 
-/// What a page of the object shows and a save changes.
+/// The fields that a save can change.
 fn fields(model: &Model, row: &Row) -> BTreeMap<String, String> {
     let is_told = |kind: &Kind| {
         matches!(
