@@ -1,4 +1,4 @@
-//! What reads the addresses of lists, for the fuzz targets and a test.
+//! Entry points into the parsers of list queries, for the fuzz targets and a test.
 
 use std::sync::LazyLock;
 

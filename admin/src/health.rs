@@ -1,4 +1,4 @@
-//! For balancers and orchestrators: whether the process is up, and whether it can do its work.
+//! Liveness and readiness, for load balancers and orchestrators.
 
 use axum::{
     extract::State,
@@ -14,7 +14,7 @@ pub(crate) async fn live() -> &'static str {
     "live\n"
 }
 
-/// `GET /health/ready`: 200, or 503 with the reason while the database is away or not migrated.
+/// `GET /health/ready`: 200, or 503 with the reason while the database is unreachable or not migrated.
 pub(crate) async fn ready(State(state): State<AppState>) -> Response {
     match db::check_schema(&state.db).await {
         Ok(()) => "ready\n".into_response(),

@@ -1,4 +1,4 @@
-//! The staff admin of Usher: server-rendered, and whole without JavaScript.
+//! The staff admin of Usher: server-rendered, fully usable without JavaScript.
 
 mod error_page;
 #[cfg(test)]
@@ -12,6 +12,7 @@ mod routes;
 mod server;
 mod sign_in;
 mod state;
+mod texts;
 #[cfg(test)]
 mod type_tests;
 mod visit;

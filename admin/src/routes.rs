@@ -1,5 +1,5 @@
-//! The admin's addresses, each registered once with who may reach it at all. What is not said to be open is closed
-//! to everybody but signed-in staff, before its handler runs; the handler asks for the permission.
+//! The admin's routes. Every route that is not registered as open requires signed-in staff before its handler runs; the
+//! handler checks the permission.
 
 use axum::{
     Router,
@@ -13,7 +13,7 @@ use axum::{
 use crate::{sign_in::interrupted, state::AppState};
 use usher_admin_engine::{AdminError, Staff};
 
-/// A router that remembers its paths, so that a test can walk every one of them.
+/// A router that records its paths, so that a test can visit every one of them.
 pub(crate) struct Routes {
     state: AppState,
     router: Router<AppState>,
@@ -29,7 +29,7 @@ impl Routes {
         }
     }
 
-    /// A page for anybody, such as the log-in.
+    /// A page for everyone, such as sign-in.
     #[must_use]
     pub(crate) fn open(mut self, path: impl Into<String>, methods: MethodRouter<AppState>) -> Self {
         let path = path.into();
@@ -54,7 +54,7 @@ impl Routes {
     }
 }
 
-/// Lets signed-in staff through. Whoever is not is sent to sign in, and what they have posted is kept for them.
+/// Lets signed-in staff through. Other visitors are sent to sign in, and a form they submitted is kept for them.
 async fn admit(State(state): State<AppState>, request: Request, next: Next) -> Response {
     let (mut parts, body) = request.into_parts();
     match Staff::from_request_parts(&mut parts, &state).await {

@@ -1,4 +1,4 @@
-//! The admin's addresses, what every answer carries, and the server.
+//! The admin's router, the headers of every response, and the server.
 
 use std::time::Instant;
 
@@ -30,10 +30,10 @@ use crate::sign_in::{code, enrol, login, reauth};
 use crate::state::AppState;
 use crate::{health, visit};
 
-/// A form is far smaller.
+/// Forms are far smaller.
 const MAX_BODY_BYTES: usize = 1024 * 1024;
 
-/// Everything comes from this server, and nothing may be inline: what somebody manages to store cannot run.
+/// Everything is loaded from this server and nothing is inline, so stored content cannot run as a script.
 pub(crate) const POLICY: &str = "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self' data:; connect-src 'self'; \
      frame-src 'self'; form-action 'self'; frame-ancestors 'none'; base-uri 'none'";
 
@@ -109,7 +109,7 @@ pub fn paths(state: &AppState) -> Vec<String> {
 pub async fn serve(app: &AppContext, listener: TcpListener, stop: CancellationToken) {
     tracing::info!(address = %app.config.admin_addr, "the admin is listening");
     let state = AppState::new(app);
-    // A list without its index is slow, not wrong: that is no reason to stay closed.
+    // A list without its index is slow but correct, so the admin starts anyway.
     match missing_indexes(&state.db, &state.site).await {
         Ok(missing) => missing.iter().for_each(|missing| tracing::warn!("{missing}")),
         Err(error) => tracing::warn!(%error, "could not read the indexes of the admin's lists"),
@@ -132,7 +132,7 @@ pub async fn run(app: &AppContext, stop: CancellationToken) -> Result<(), BindEr
     Ok(())
 }
 
-/// Counts and traces the request by its route, as the router has it.
+/// Counts and traces the request by its route pattern.
 async fn measure(State(state): State<AppState>, request: Request, next: Next) -> Response {
     let (started, _in_flight) = (Instant::now(), state.metrics.enter());
     let route = request.extensions().get::<MatchedPath>().cloned();
@@ -152,7 +152,7 @@ async fn measure(State(state): State<AppState>, request: Request, next: Next) ->
     response
 }
 
-/// Headers of every answer; one that a handler set itself stays.
+/// Default headers of every response; a handler's own values win.
 async fn harden(State(state): State<AppState>, request: Request, next: Next) -> Response {
     let mut response = next.run(request).await;
     let defaults = [
@@ -184,7 +184,7 @@ async fn to_dashboard() -> Redirect {
     Redirect::to("/admin/")
 }
 
-/// An address with one slash too many leads to the one without.
+/// Redirects an address with a trailing slash to the one without.
 async fn nothing(uri: Uri) -> Response {
     match uri.path().strip_suffix('/') {
         Some(path) if path.starts_with("/admin/") && !path.ends_with('/') => Redirect::to(path).into_response(),

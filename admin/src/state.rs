@@ -37,7 +37,7 @@ impl AppState {
         }
     }
 
-    /// Whether browsers reach the admin by HTTPS, so that cookies can be confined to it.
+    /// Whether browsers reach the admin by HTTPS, so that cookies can be `Secure`.
     pub(crate) fn is_https(&self) -> bool {
         is_https(&self.config)
     }

@@ -10,7 +10,7 @@ use usher_admin_engine::{AdminModel, IdColumn, IntColumn, TextColumn};
 
 use crate::models::registered::Users;
 
-/// Whether each of two types has a trait, as the compiler sees it.
+/// Whether each of two types implements a trait.
 macro_rules! have {
     ($one:ty, $other:ty: $($bound:tt)+) => {{
         trait Otherwise {
@@ -25,7 +25,7 @@ macro_rules! have {
     }};
 }
 
-/// The first has it, the second does not.
+/// The first implements it, the second does not.
 const FIRST_ALONE: [bool; 2] = [true, false];
 
 #[test]
@@ -49,7 +49,7 @@ fn a_column_of_another_table_is_none_of_this_one() {
 
 #[test]
 fn a_foreign_key_leads_to_a_declared_model() {
-    // Tokens of mails are nobody's to look at.
+    // Nobody may see the tokens of mails.
     assert_eq!(have!(Users, mail_token::Entity: AdminModel), FIRST_ALONE);
 }
 

@@ -77,7 +77,7 @@ pub(crate) async fn receive(State(state): State<AppState>, request: Request, nex
     if let Some(cookie) = new_visitor {
         headers.append(SET_COOKIE, VISITOR.set(&cookie, state.is_https()));
     }
-    // A message is said once: by the page that drew it, not by a redirect on the way.
+    // A flash message is cleared by the page that shows it, not by a redirect on the way.
     if had_flash && !response.status().is_redirection() {
         response.headers_mut().append(SET_COOKIE, FLASH.clear(state.is_https()));
     }
@@ -118,9 +118,9 @@ fn visit(state: &AppState, request: &Parts, sign_in: &SignIn) -> Visit {
     }
 }
 
-/// Where the visitor goes to sign in, or on with it.
+/// Where the visitor goes to start or complete the sign-in.
 fn sign_in_href(method: &Method, path: &str, sign_in: &SignIn) -> String {
-    // Only a page can be gone back to; a form would be sent empty.
+    // Only a page can be returned to; a form would be submitted empty.
     let next = next::query(if *method == Method::GET { path } else { HOME });
     match sign_in {
         SignIn::OwesCode(_) => format!("/admin/mfa?{next}"),
@@ -129,8 +129,8 @@ fn sign_in_href(method: &Method, path: &str, sign_in: &SignIn) -> String {
     }
 }
 
-/// Leaves a trace of what somebody was refused: a page or an act that is not theirs, a log-in that was tried too often.
-/// The page is answered whether that can be written or not.
+/// Records refusals in the audit log: a page or action without permission, too many sign-in attempts. The page is shown
+/// even if recording fails.
 async fn note_refusal(state: &AppState, visit: &Visit, sign_in: &SignIn, method: &Method, error: &AdminError) {
     let (action, why) = match error {
         AdminError::Forbidden(why) => ("access_refused", why.clone()),
@@ -149,7 +149,7 @@ async fn note_refusal(state: &AppState, visit: &Visit, sign_in: &SignIn, method:
         ),
         None => (bucket::network(visit.address).to_string(), attempts::anonymous(visit)),
     };
-    // What stands behind the question mark was typed, and people type what is nobody's business.
+    // The query holds what people typed, which may be private.
     let path = visit.path.split('?').next().unwrap_or_default();
     let entry = Entry {
         action,
@@ -201,7 +201,7 @@ fn address(state: &AppState, request: &Parts) -> IpAddr {
     state.metrics.note_client(client)
 }
 
-/// The caller's id where it is a plain word, else a new one.
+/// The caller's request id if it is a plain word, otherwise a new one.
 fn request_id(headers: &HeaderMap) -> String {
     let is_plain = |id: &&str| {
         (1..=128).contains(&id.len())

@@ -1,6 +1,7 @@
-//! API keys in the admin: what another service may do, until when, from where. The key itself is shown once.
+//! API keys: what another service may do, until when and from which addresses. The key itself is shown once.
 
 use super::registered::{ApiKeys, Users};
+use crate::texts;
 use std::collections::BTreeSet;
 
 use chrono::{DateTime, TimeDelta, Utc};
@@ -25,7 +26,7 @@ use usher_admin_engine::{
     Meta, Ordering, Outcome, Param, Row, SaveContext, Search, Staff, capitalized, short_time,
 };
 
-/// The box that ends a rotated key's old secret at once.
+/// The checkbox that revokes a rotated key's old secret immediately.
 const AT_ONCE: &str = "at_once";
 
 impl AdminModel for ApiKeys {
@@ -36,30 +37,25 @@ impl AdminModel for ApiKeys {
         .few()
         .section("People")
         .icon("keys")
-        .about(
-            "Credentials for other services. A key is shown once, when it's created; only its SHA-256 hash is stored.",
-        )
+        .about(texts::api_keys::ABOUT)
         .editable()
         .sensitive();
 
     const ACTIONS: &'static [Action] = &[
         Action::new("rotate", "Rotate", |acting, row| Box::pin(rotate(acting, row)))
-            .about(
-                "The key gets a new secret, shown once. The old one keeps working for a day, so services can switch over \
-                 without downtime.",
-            )
+            .about(texts::api_keys::ROTATE_ABOUT)
             .params(&[Param::Checklist {
                 name: AT_ONCE,
                 label: "Old secret",
                 offered: |_, _, _| Box::pin(async { Ok(vec![at_once()]) }),
             }])
             .sensitive()
-            .fits(|row| row.get("revoked_at").is_none(), "already revoked"),
+            .fits(|row| row.get("revoked_at").is_none(), texts::api_keys::ALREADY_REVOKED),
         Action::new("revoke", "Revoke", |acting, row| Box::pin(revoke(acting, row)))
             .done("revoked")
-            .about("Requests with this key are rejected immediately. This can't be undone; create a new key instead.")
+            .about(texts::api_keys::REVOKE_ABOUT)
             .params(&[Param::Reason { required: false }])
-            .fits(|row| row.get("revoked_at").is_none(), "already revoked"),
+            .fits(|row| row.get("revoked_at").is_none(), texts::api_keys::ALREADY_REVOKED),
     ];
 
     const CHECKLIST: Option<&'static Checklist> = Some(&Checklist {
@@ -74,7 +70,7 @@ impl AdminModel for ApiKeys {
 
     const CHANGE: Option<Change> = Some(|saving, row, draft| Box::pin(change(saving, row, draft)));
 
-    /// A key is as strong as whoever may change or rotate it; a revoked one stays as it is.
+    /// Changing or rotating a key takes every permission its scopes need. A revoked key cannot be changed.
     fn locked_for(row: &Row, staff: &Staff, act: &str) -> Option<String> {
         if act == "change" && row.get("revoked_at").is_some() {
             return Some("This key is revoked. Create a new one instead.".to_owned());
@@ -112,20 +108,26 @@ impl AdminModel for ApiKeys {
                 }),
             TokenHash => Field::secret(TokenHash),
             Scopes => Field::text(C.scopes).list().readonly(),
-            AllowedCidrs => Field::text(C.allowed_cidrs).label("Allowed IP addresses").form().help(
-                "Networks such as 10.0.0.0/8 or single addresses, separated by spaces. Leave empty to allow any address",
-            ),
+            AllowedCidrs => Field::text(C.allowed_cidrs)
+                .label("Allowed IP addresses")
+                .form()
+                .help(texts::api_keys::NETWORKS_HELP),
             RequestsPerMinute => Field::int(C.requests_per_minute)
                 .form()
                 .help("Leave empty for the default"),
             CreatedBy => Field::foreign_key::<Users>(C.created_by).list().filter().readonly(),
             Version => Field::row_version(C.version),
             CreatedAt => Field::time(C.created_at).list().sort_by(Id).readonly(),
-            ExpiresAt => Field::time(C.expires_at).list().form().help("UTC. Leave empty for no expiry"),
+            ExpiresAt => Field::time(C.expires_at)
+                .list()
+                .form()
+                .help("UTC. Leave empty for no expiry"),
             LastUsedAt => Field::time(C.last_used_at).list().readonly(),
             RevokedAt => Field::time(C.revoked_at).list().filter().readonly(),
             PreviousHash => Field::secret(PreviousHash),
-            PreviousUntil => Field::time(C.previous_until).label("Previous key valid until").readonly(),
+            PreviousUntil => Field::time(C.previous_until)
+                .label("Previous key valid until")
+                .readonly(),
         }
     }
 
@@ -311,7 +313,7 @@ async fn revoke(acting: &ActionContext<'_>, row: &Row) -> Result<Outcome, DbErr>
     }
 }
 
-/// The key of this row, kept from changing, if this person may do this to it and give it these scopes; else why not.
+/// The row's key, locked, if this person may do this to it and grant these scopes; otherwise the reason why not.
 async fn held(
     saving: &SaveContext<'_>,
     row: &Row,
@@ -320,10 +322,10 @@ async fn held(
 ) -> Result<Result<api_key::Model, String>, DbErr> {
     let id = row.text("id").and_then(|id| id.parse().ok()).unwrap_or_default();
     let Some(key) = api_keys::find_for_change(saving.tx, id).await? else {
-        return Ok(Err("it no longer exists".to_owned()));
+        return Ok(Err(texts::refusals::GONE.to_owned()));
     };
     if key.revoked_at.is_some() {
-        return Ok(Err("already revoked".to_owned()));
+        return Ok(Err(texts::api_keys::ALREADY_REVOKED.to_owned()));
     }
     let refusal = key_refusal(saving.staff.holder(), act, Some(&key), given);
     Ok(match refusal {

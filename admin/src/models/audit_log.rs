@@ -1,4 +1,4 @@
-//! The audit log in the admin: to be read, never to be changed.
+//! The audit log, read-only.
 
 use super::registered::{AuditLog, Users};
 use usher_shared::{

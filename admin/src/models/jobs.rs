@@ -1,7 +1,8 @@
-//! Jobs in the admin: the jobs table as it stands, and running a finished job again.
+//! Jobs: the jobs table, with actions to retry, hurry, cancel and delete.
 
 use super::bulk_job;
 use super::registered::{Jobs, Users};
+use crate::texts;
 use sea_orm::{ActiveEnum, ConnectionTrait, DbErr, Statement};
 use usher_shared::{
     AppContext,
@@ -35,7 +36,7 @@ impl AdminModel for Jobs {
     const META: Meta = Meta::new("jobs", "job", "jobs")
         .section("Work")
         .icon("jobs")
-        .about("Background work. A job is stored in the same transaction as the change that caused it.")
+        .about(texts::jobs::ABOUT)
         .link("Overview", "/admin/jobs/overview", "view")
         .deletable();
 
@@ -51,7 +52,7 @@ impl AdminModel for Jobs {
         Action::new("cancel", "Cancel", |acting, row| Box::pin(cancel(acting, row)))
             .done("cancelled")
             .bulk(|acting, select| Box::pin(bulk_job::enqueue(acting, BulkAction::CancelJobs, select)))
-            .about("Waiting jobs are cancelled immediately. The workers of running jobs are asked to stop.")
+            .about(texts::jobs::CANCEL_ABOUT)
             .params(&[Param::Reason { required: false }])
             .fits(
                 |row| is_in(row, &["ready", "running"]),
@@ -60,7 +61,7 @@ impl AdminModel for Jobs {
     ];
 
     const DELETION: Option<&'static Deletion> = Some(&Deletion {
-        about: "This permanently deletes the job and its attempts. What the job did isn't undone.",
+        about: texts::jobs::DELETE_ABOUT,
         related: &[
             Related {
                 singular: "failed attempt",
@@ -199,10 +200,7 @@ async fn retry(acting: &ActionContext<'_>, row: &Row) -> Result<Outcome, DbErr> 
         Err(refused) => return ran(Err(refused)),
     };
     if jobs::is_paused(&**acting.saving.tx, &job.queue).await? {
-        acting.saving.remark(format!(
-            "the queue {} is paused, so its jobs wait until you resume it",
-            job.queue
-        ));
+        acting.saving.remark(texts::queues::paused(&job.queue, "its jobs wait"));
     }
     Ok(Outcome::Done)
 }
@@ -266,7 +264,7 @@ async fn panels(app: &AppContext, row: &Row, staff: &Staff) -> Result<Vec<Panel>
         ..Panel::default()
     };
     let mut mail = Panel {
-        title: "Emails".to_owned(),
+        title: texts::emails::TITLE.to_owned(),
         columns: headings(["Subject", "State", "When"]),
         empty: "This job hasn't sent any email.",
         ..Panel::default()
@@ -305,7 +303,7 @@ async fn panels(app: &AppContext, row: &Row, staff: &Staff) -> Result<Vec<Panel>
     Ok(rows.into_iter().chain([attempts]).chain(mails).collect())
 }
 
-/// How far a job over many rows is.
+/// Progress of a bulk job.
 async fn progress(app: &AppContext, row: &Row, id: Uuid) -> Result<Option<Panel>, DbErr> {
     if row.text("kind").as_deref() != Some(BulkJob::KIND) {
         return Ok(None);

@@ -3,6 +3,7 @@
 //! Superusers see them on a separate page.
 
 use super::registered::{Jobs, Mails, Users};
+use crate::texts;
 use usher_shared::{
     AppContext,
     audit::ObjectType,
@@ -46,7 +47,7 @@ impl AdminModel for Mails {
             Subject => Field::text(C.subject).link().readonly(),
             State => Field::choice(C.state, tone).list().filter().readonly(),
             MessageId => Field::text(C.message_id).label("Message-ID").readonly(),
-            Answer => Field::text(C.answer).label("Server response").readonly(),
+            Answer => Field::text(C.answer).label(texts::emails::SERVER_RESPONSE).readonly(),
             TextBody => Field::internal(TextBody),
             HtmlBody => Field::internal(HtmlBody),
             CreatedAt => Field::time(C.created_at).list().sort_by(Id).filter().readonly(),

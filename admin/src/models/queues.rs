@@ -1,6 +1,7 @@
-//! Queues in the admin: pauses and limits. The overview of jobs shows all queues, those without a row here as well.
+//! Pauses and limits of queues. The jobs overview also shows queues without a row here.
 
 use super::registered::Queues;
+use crate::texts;
 use sea_orm::{ActiveValue::Set, DbErr, EntityTrait, Value};
 use usher_shared::{
     audit::{self, Entry},
@@ -66,19 +67,13 @@ impl AdminModel for Queues {
 
     fn clean(draft: &mut Draft, before: Option<&Row>, _: &Config) {
         if before.is_none() && !jobs::is_queue_name(draft.typed(Column::Name)) {
-            draft.refuse(
-                Column::Name,
-                "Use letters, digits, _, - and . in the name, 100 characters at most",
-            );
+            draft.refuse(Column::Name, texts::queues::NAME_RULE);
         }
         for column in [Column::MaxRunning, Column::StartsPerMinute] {
             if let Some(Value::Int(Some(limit))) = draft.get(column)
                 && !(1..=1_000_000).contains(limit)
             {
-                draft.refuse(
-                    column,
-                    "Enter a number from 1 to 1,000,000, or leave this empty for no limit. To stop a queue, pause it",
-                );
+                draft.refuse(column, texts::queues::LIMIT_RANGE);
             }
         }
     }
@@ -88,7 +83,7 @@ impl AdminModel for Queues {
     }
 
     fn taken(violated: &str) -> Option<(Column, &'static str)> {
-        let words = "This queue is already listed. Open it to change its limits";
+        let words = texts::queues::ALREADY_LISTED;
         violated.contains("job_queues").then_some((Column::Name, words))
     }
 }

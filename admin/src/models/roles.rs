@@ -1,4 +1,4 @@
-//! Roles in the admin: a name, and a table of what its holders may do.
+//! Roles: a name and a set of permissions.
 
 use super::registered::Roles;
 use std::collections::BTreeSet;
@@ -22,7 +22,7 @@ use usher_admin_engine::{
     PERMISSION_COLUMNS, Panel, Related, Row, SaveContext, Search, Staff, headings,
 };
 
-/// Holders that the panel names.
+/// Members listed in the panel.
 const HOLDERS: u64 = 20;
 
 impl AdminModel for Roles {

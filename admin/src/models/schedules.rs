@@ -1,6 +1,7 @@
-//! Schedules in the admin: when they come, whether they do, and running one at once.
+//! Schedules: when they run, whether they are enabled, and an action to run one now.
 
 use super::registered::Schedules;
+use crate::texts;
 use sea_orm::{DbErr, EntityTrait, IdenStatic};
 use usher_shared::{
     foundation::{
@@ -13,7 +14,7 @@ use usher_shared::{
 
 use usher_admin_engine::{Action, ActionContext, AdminModel, Draft, Field, Meta, Ordering, Outcome, Row, Search, Tone};
 
-/// Beside the pattern.
+/// Upcoming runs listed beside the pattern.
 const RUNS_SHOWN: usize = 5;
 
 impl AdminModel for Schedules {
@@ -117,15 +118,14 @@ fn id_of(row: &Row) -> i64 {
 async fn run_now(acting: &ActionContext<'_>, row: &Row) -> Result<Outcome, DbErr> {
     let schedule = Entity::find_by_id(id_of(row)).one(&**acting.saving.tx).await?;
     let Some(schedule) = schedule else {
-        return Ok(Outcome::Skipped("it no longer exists".into()));
+        return Ok(Outcome::Skipped(texts::refusals::GONE.into()));
     };
     match jobs::run_schedule(acting.saving.tx, &schedule, acting.saving.actor.to_string()).await {
         Ok(_) => {
             if jobs::is_paused(&**acting.saving.tx, &schedule.queue).await? {
-                acting.saving.remark(format!(
-                    "the queue {} is paused, so the job waits until you resume it",
-                    schedule.queue
-                ));
+                acting
+                    .saving
+                    .remark(texts::queues::paused(&schedule.queue, "the job waits"));
             }
             Ok(Outcome::Done)
         }

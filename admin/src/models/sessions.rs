@@ -1,6 +1,7 @@
-//! Sessions in the admin: who is signed in, from where, and the way to end it.
+//! Sessions: who is signed in and from where, with an action to revoke them.
 
 use super::registered::{Sessions, Users};
+use crate::texts;
 use sea_orm::{ActiveEnum, DbErr};
 use usher_shared::{
     accounts::{
@@ -70,7 +71,7 @@ impl AdminModel for Sessions {
     }
 }
 
-/// A session ends by itself when nobody uses it, and after its longest time.
+/// A session expires when it is idle, and after its maximum lifetime.
 const ENDED_AT: TimeDependent = TimeDependent {
     with: &["kind", "last_seen_at", "expires_at"],
     value: |row, at| {
@@ -97,7 +98,7 @@ fn tone(kind: &SessionKind) -> Tone {
 async fn revoke(acting: &ActionContext<'_>, row: &Row) -> Result<Outcome, DbErr> {
     let user = row.text("user_id").and_then(|id| id.parse().ok());
     let (Some(user), Some(id)) = (user, row.text("id").and_then(|id| id.parse().ok())) else {
-        return Ok(Outcome::Skipped("it no longer exists".into()));
+        return Ok(Outcome::Skipped(texts::refusals::GONE.into()));
     };
     if let Some(refusal) = session_refusal(&**acting.saving.tx, acting.saving.staff.holder(), user).await? {
         return Ok(Outcome::Skipped(refusal.to_string().into()));

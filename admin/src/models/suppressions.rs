@@ -2,6 +2,7 @@
 
 use super::bulk_job;
 use super::registered::{Suppressions, Users};
+use crate::texts;
 use usher_shared::{
     accounts::staff::bulk::BulkAction,
     audit::ObjectType,
@@ -40,7 +41,10 @@ impl AdminModel for Suppressions {
                     key_column: Column::AddressKey,
                     key: usher_shared::foundation::rules::Email::key_of,
                 }),
-            Column::Answer => Field::text(C.answer).label("Server response").list().readonly(),
+            Column::Answer => Field::text(C.answer)
+                .label(texts::emails::SERVER_RESPONSE)
+                .list()
+                .readonly(),
             Column::UserId => Field::foreign_key::<Users>(C.user_id).list().readonly(),
             Column::CreatedAt => Field::time(C.created_at).label("Since").list().readonly(),
         }

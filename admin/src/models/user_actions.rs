@@ -1,5 +1,6 @@
 //! What staff can do to accounts. Rules that apply wherever an account is changed are in `usher_shared`.
 
+use crate::texts;
 use std::collections::BTreeSet;
 
 use sea_orm::{ColumnTrait, DbErr, EntityTrait, QueryFilter, QuerySelect, sea_query::SelectStatement};
@@ -49,7 +50,7 @@ pub(super) const ACTIONS: &[Action] = &[
             },
         ))
     })
-    .about("Locked users can't sign in, and their sessions are rejected until the lock ends.")
+    .about(texts::users::LOCK_ABOUT)
     .params(&[
         REASON,
         Param::Time {
@@ -84,17 +85,14 @@ pub(super) const ACTIONS: &[Action] = &[
     })
     .done("will get a verification email")
     .bulk(|acting, select| Box::pin(bulk(acting, select, BulkAction::ResendVerification)))
-    .fits(
-        |row| row.get("email_verified_at").is_none(),
-        "already verified",
-    ),
+    .fits(|row| row.get("email_verified_at").is_none(), "already verified"),
     Action::new("send_password_reset", "Send password reset", |acting, row| {
         Box::pin(send_password_reset(acting, row))
     })
     .done("will get an email to set a new password")
     .bulk(|acting, select| Box::pin(bulk(acting, select, BulkAction::SendPasswordReset))),
     Action::new("set_roles", "Set roles", |acting, row| Box::pin(set_roles(acting, row)))
-        .about("Roles control what staff can do here. Changes apply from their next request.")
+        .about(texts::users::SET_ROLES_ABOUT)
         .params(&[
             Param::Checklist {
                 name: "access",
@@ -113,9 +111,7 @@ pub(super) const ACTIONS: &[Action] = &[
     Action::new("reset_mfa", "Reset two-factor authentication", |acting, row| {
         Box::pin(reset_mfa(acting, row))
     })
-    .about(
-        "The selected authenticators are removed, and the recovery codes with the last one. We'll notify the user by email.",
-    )
+    .about(texts::users::RESET_MFA_ABOUT)
     .params(&[
         Param::Checklist {
             name: "factor",
@@ -125,20 +121,20 @@ pub(super) const ACTIONS: &[Action] = &[
         REASON,
     ])
     .sensitive()
-    .fits(|row| row.is_true("has_factor"), "two-factor authentication isn't set up"),
+    .fits(
+        |row| row.is_true("has_factor"),
+        "two-factor authentication isn't set up",
+    ),
     Action::new("impersonate", "Impersonate", |acting, row| {
         Box::pin(impersonate(acting, row))
     })
-    .about(
-        "You get a token that acts as this user in the API for ten minutes. It can't change their password, email address \
-         or two-factor authentication, or delete the account. Actions are logged under your name.",
-    )
+    .about(texts::users::IMPERSONATE_ABOUT)
     .params(&[REASON])
     .sensitive()
     .single()
     .fits(
         |row| is(row, "active") && !row.is_true("is_staff") && !row.is_true("is_superuser"),
-        "staff and accounts that can't sign in can't be impersonated",
+        texts::users::NOT_IMPERSONATED,
     ),
     Action::new("clear_failures", "Clear failed sign-ins", |acting, row| {
         Box::pin(clear_failures(acting, row))
@@ -147,7 +143,7 @@ pub(super) const ACTIONS: &[Action] = &[
 ];
 
 pub(super) const DELETION: Deletion = Deletion {
-    about: "The account is hidden and closed. You can restore it until it's purged. Its sessions end; its email address stays reserved.",
+    about: texts::users::DELETE_ABOUT,
     related: &[
         Related {
             singular: "session",

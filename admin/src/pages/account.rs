@@ -1,4 +1,4 @@
-//! One's own account: password, second factors, recovery codes, and where one is signed in.
+//! The person's own account: password, second factors, recovery codes and sessions.
 
 use askama::Template;
 use axum::{
@@ -26,6 +26,7 @@ use uuid::Uuid;
 use crate::sign_in::factor_check::{codes_page, note};
 use crate::sign_in::visitor::SignedIn;
 use crate::state::AppState;
+use crate::texts;
 use usher_admin_engine::{AdminError, Cell, Posted, Shell, Staff, Visit, page, short_time};
 
 #[derive(Template)]
@@ -37,9 +38,9 @@ struct AccountPage {
     factors: Vec<Factor>,
     codes_left: u64,
     sessions: Vec<Device>,
-    /// Whether a new password takes the second factor first.
+    /// Whether the person must confirm their identity before changing the password.
     confirm_first: bool,
-    /// What is wrong with the passwords typed: of the present one, of the new one.
+    /// Errors of the current and the new password.
     wrong: [Option<String>; 2],
 }
 
@@ -73,7 +74,9 @@ async fn draw(
     let factors = mfa::factors(db, id).await?;
     let device = |session: session::Model| Device {
         id: session.id,
-        name: session.user_agent.unwrap_or_else(|| "Unnamed client".to_owned()),
+        name: session
+            .user_agent
+            .unwrap_or_else(|| texts::account::UNNAMED_CLIENT.to_owned()),
         kind: if session.kind == SessionKind::Admin {
             "Admin"
         } else {
@@ -84,7 +87,7 @@ async fn draw(
         here: session.id == staff.session_id(),
     };
     Ok(AccountPage {
-        shell: Shell::new(state, visit, staff, "Your account").here("Your account"),
+        shell: Shell::new(state, visit, staff, texts::account::TITLE).here(texts::account::TITLE),
         name: staff.name().to_owned(),
         email: staff.email().to_owned(),
         factors: factors
@@ -102,7 +105,7 @@ async fn draw(
     })
 }
 
-/// `POST /admin/account/password`: takes the present one; every other session ends.
+/// `POST /admin/account/password`: requires the current one and ends every other session.
 pub(crate) async fn set_password(
     State(state): State<AppState>,
     visit: Visit,
@@ -124,12 +127,9 @@ pub(crate) async fn set_password(
         attempt.succeeded().await;
     }
     let wrong = if !is_right {
-        Err([Some("Wrong password. Enter your current password".to_owned()), None])
+        Err([Some(texts::account::WRONG_PASSWORD.to_owned()), None])
     } else if new != get("again") {
-        Err([
-            None,
-            Some("The passwords don't match. Enter the new password again".to_owned()),
-        ])
+        Err([None, Some(texts::account::PASSWORDS_DIFFER.to_owned())])
     } else {
         Password::parse(new, &state.config.known_words(&[&user.name, &user.email]))
             .map_err(|reasons| [None, reasons.into_iter().next().map(|reason| reason.message)])
@@ -147,13 +147,13 @@ pub(crate) async fn set_password(
     let tx = form.begin(&state).await?;
     let actor = staff.actor(&visit);
     let held = users::find_for_change(&tx, user.id).await?;
-    // Another password that was set meanwhile is not overwritten by somebody who knew the one before.
+    // Someone who only knows the old password must not overwrite one that was set at the same time.
     let held = held.filter(|held| held.password_hash == user.password_hash);
     let held = held.ok_or(AdminError::StaleForm)?;
     users::replace_password(&tx, &held, hash, Some(staff.session_id()), &actor)
         .await
         .map_err(anyhow::Error::from)?;
-    let words = "Password changed. You've been signed out everywhere else.";
+    let words = texts::account::PASSWORD_CHANGED;
     tx.finish(visit.say(words.to_owned(), "/admin/account")).await
 }
 
@@ -172,16 +172,15 @@ pub(crate) async fn remove_factor(
     mfa::remove(&**tx, staff.id(), id).await?.ok_or(AdminError::NotFound)?;
     let required = state.config.staff_mfa == StaffMfa::Required && staff.is_superuser();
     if required && !mfa::has_factor(&**tx, staff.id()).await? {
-        let words =
-            "Two-factor authentication is required, and this is your only authenticator. Add another one first.";
+        let words = texts::account::LAST_FACTOR;
         return Ok(visit.say_warning(words.to_owned(), "/admin/account"));
     }
     note(&tx, &staff.actor(&visit), &signed.user, MfaChange::Removed).await?;
-    tx.finish(visit.say("Authenticator removed".to_owned(), "/admin/account"))
+    tx.finish(visit.say(texts::account::FACTOR_REMOVED.to_owned(), "/admin/account"))
         .await
 }
 
-/// `POST /admin/account/recovery-codes`: new ones in the place of all before, shown once.
+/// `POST /admin/account/recovery-codes`: replaces all earlier ones; shown once.
 pub(crate) async fn make_codes(
     State(state): State<AppState>,
     visit: Visit,
@@ -191,9 +190,7 @@ pub(crate) async fn make_codes(
 ) -> Result<Response, AdminError> {
     staff.require_fresh(&visit, Some(&form))?;
     if !staff.has_factor() {
-        return Err(AdminError::BadRequest(
-            "Set up two-factor authentication first. Recovery codes are its backup.".to_owned(),
-        ));
+        return Err(AdminError::BadRequest(texts::account::NO_FACTOR.to_owned()));
     }
     let tx = form.begin(&state).await?;
     let codes = mfa::make_recovery_codes(&**tx, &state.config.secret_key, staff.id()).await?;
@@ -224,7 +221,7 @@ pub(crate) async fn revoke(
     };
     audit::record(&**tx, &staff.actor(&visit), entry).await?;
     let words = match ended {
-        0 => "No other session was active".to_owned(),
+        0 => texts::account::NO_SESSIONS.to_owned(),
         1 => "1 session signed out".to_owned(),
         more => format!("{more} sessions signed out"),
     };

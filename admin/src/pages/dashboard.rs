@@ -1,4 +1,4 @@
-//! The first page: how many, what needs attention, what was done last. Four statements, none of them unbounded.
+//! The first page: totals, what needs attention, recent activity. Four statements, none of them unbounded.
 
 use askama::Template;
 use axum::{extract::State, response::Response};
@@ -19,13 +19,14 @@ use usher_shared::{
 use crate::pages::plot::{Plot, Point};
 use crate::pages::series::{self, Counted, Series};
 use crate::state::AppState;
+use crate::texts;
 use usher_admin_engine::{
     AdminError, Cell, EXACT_UP_TO, Operation, Shell, Staff, Tone, Visit, capitalized, grouped, page, short_time,
 };
 
 /// A number is counted up to here, then shown as "more".
 const COUNTED: i64 = EXACT_UP_TO;
-/// A worker that was not seen for longer is taken for dead.
+/// A worker that was not seen for longer counts as offline.
 const WORKER_SEEN: TimeDelta = TimeDelta::seconds(60);
 const RECENT: u64 = 10;
 
@@ -52,7 +53,7 @@ struct Figure {
     label: &'static str,
     number: String,
     href: Option<String>,
-    /// A CSS class where the number asks for attention.
+    /// A CSS class if the number needs attention.
     tone: &'static str,
 }
 
@@ -96,7 +97,7 @@ pub(crate) async fn show(State(state): State<AppState>, visit: Visit, staff: Sta
 /// A name, a table and which of its rows are counted.
 type Counting = (&'static str, &'static str, Condition);
 
-/// Counted are the rows that the lists show, up to [`COUNTED`] of each.
+/// The same rows as in the lists, up to [`COUNTED`] of each.
 fn countings() -> [Counting; 12] {
     let at = now();
     let all = |sql: &str| Expr::cust(sql.to_owned()).into_condition();
@@ -212,7 +213,7 @@ fn groups(counts: &HashMap<&'static str, i64>) -> [(&'static str, Group); 4] {
         (
             "mails.view",
             group(
-                "Emails",
+                texts::emails::TITLE,
                 "/admin/mails",
                 "mails",
                 vec![

@@ -1,9 +1,9 @@
-//! The end of acting for a user. It begins as an action on the user's page.
+//! Ending an impersonation. It starts as an action on the user's page.
 
 use axum::{extract::State, response::Response};
 use usher_shared::accounts::impersonation;
 
-use crate::{sign_in::next::HOME, state::AppState};
+use crate::{sign_in::next::HOME, state::AppState, texts};
 use usher_admin_engine::{AdminError, Posted, Staff, Visit};
 
 /// `POST /admin/impersonation/end`
@@ -18,8 +18,8 @@ pub(crate) async fn end(
     let tx = form.begin(&state).await?;
     let ended = impersonation::end(&**tx, staff.id(), &staff.actor(&visit)).await?;
     let words = match ended {
-        0 => "You weren't impersonating anyone",
-        _ => "Impersonation ended. Its token no longer works",
+        0 => texts::impersonation::NONE,
+        _ => texts::impersonation::ENDED,
     };
     tx.finish(visit.say(words.to_owned(), &to)).await
 }

@@ -36,7 +36,7 @@ struct OverviewPage {
 struct Queue {
     name: String,
     paused: Option<String>,
-    /// Where its limits are set, for whom that is open.
+    /// Where its limits are set, for staff who may set them.
     limits_href: Option<String>,
     kinds: Vec<Kind>,
 }

@@ -1,5 +1,5 @@
-//! What a mail says that was kept in the database: its HTML, without what its links carry, as a document for a frame of
-//! its own, in which nothing runs and nothing is loaded; and its links, which open somebody's account, for superusers.
+//! The content of an email that was kept in the database: its HTML without the tokens in its links, for a sandboxed
+//! frame that runs and loads nothing; and, for superusers, its links, which give access to the recipient's account.
 
 use askama::Template;
 use axum::{
@@ -15,6 +15,7 @@ use usher_shared::{
 use uuid::Uuid;
 
 use crate::state::AppState;
+use crate::texts;
 use usher_admin_engine::{AdminError, Shell, Staff, Visit, page};
 
 /// `sandbox` makes it a foreign origin without scripts and forms; its links open a page of their own. Mails
@@ -22,7 +23,7 @@ use usher_admin_engine::{AdminError, Shell, Staff, Visit, page};
 const POLICY: &str = "default-src 'none'; style-src 'unsafe-inline'; img-src data:; base-uri 'none'; \
      form-action 'none'; frame-ancestors 'self'; sandbox allow-popups allow-popups-to-escape-sandbox";
 
-/// The mail's own HTML, unescaped: the frame it is shown in is its cage.
+/// The email's own HTML, unescaped: the frame is sandboxed.
 #[derive(Template)]
 #[template(path = "mail_body.html")]
 struct MailBody {
@@ -66,7 +67,7 @@ pub(crate) async fn show(
     Ok((headers, page::show(&MailBody { html })?).into_response())
 }
 
-/// `GET /admin/mails/{id}/links`: each look is on record, because it is as good as the mailbox.
+/// `GET /admin/mails/{id}/links`: each view is recorded, because the links give access to the account.
 pub(crate) async fn links(
     State(state): State<AppState>,
     visit: Visit,
@@ -75,7 +76,7 @@ pub(crate) async fn links(
 ) -> Result<Response, AdminError> {
     staff.require("mails.view")?;
     if !staff.is_superuser() {
-        let words = "Links in emails give access to the recipient's account, so only superusers can view them.";
+        let words = texts::emails::LINKS_FORBIDDEN;
         return Err(AdminError::Forbidden(words.to_owned()));
     }
     staff.require_fresh(&visit, None)?;
@@ -94,8 +95,8 @@ pub(crate) async fn links(
         .filter(|word| word.starts_with("http") && redact::links(word) != **word);
     let mail_href = format!("/admin/mails/{}", mail.id);
     page::show(&MailLinks {
-        shell: Shell::new(&state, &visit, &staff, "Email links")
-            .crumb("Emails", "/admin/mails")
+        shell: Shell::new(&state, &visit, &staff, texts::emails::LINKS_TITLE)
+            .crumb(texts::emails::TITLE, "/admin/mails")
             .crumb(mail.subject.clone(), mail_href.clone())
             .here("Links"),
         subject: mail.subject,
@@ -106,7 +107,7 @@ pub(crate) async fn links(
     })
 }
 
-/// The mail, where mails are kept instead of sent.
+/// The email, if emails are kept instead of sent.
 async fn kept(state: &AppState, id: &str) -> Result<mail::Model, AdminError> {
     let id: Uuid = id.parse().map_err(|_| AdminError::NotFound)?;
     let mail = mail::Entity::find_by_id(id).one(&state.db).await?;

@@ -1,12 +1,12 @@
-//! Bar charts as SVG that a template writes: no script, and a table for people who cannot see them.
+//! Bar charts as SVG from a template: no script, and a table for screen readers.
 
 use usher_admin_engine::grouped;
 
-/// One bar: what it stands for, and how much.
+/// One bar.
 pub(crate) struct Point {
     /// Under the bar, where there is room.
     pub(crate) tick: String,
-    /// The whole name, in the table and when pointed at.
+    /// The full label, in the table and on hover.
     pub(crate) label: String,
     pub(crate) value: i64,
 }
@@ -50,7 +50,7 @@ const RIGHT: f64 = 12.0;
 const TICK_EVERY: f64 = 44.0;
 
 impl Plot {
-    /// Bars that are means, whose sum says nothing.
+    /// Bars that are averages, whose sum is meaningless.
     pub(crate) fn mean(title: &'static str, units: [&'static str; 2], points: Vec<Point>) -> Self {
         let known: Vec<_> = points
             .iter()

@@ -19,17 +19,17 @@ use usher_shared::foundation::{
     time::now,
 };
 
-/// What is shown may be as old as this,
+/// Figures may be as old as this,
 const KEPT: Duration = Duration::from_secs(2);
 /// or as this many times as long as it took to read.
 const KEPT_TIMES: u32 = 20;
-/// A worker that was not seen for longer is taken for dead.
+/// A worker that was not seen for longer counts as offline.
 const SEEN: TimeDelta = TimeDelta::seconds(60);
 
-/// What was read lately, by the range of its plots.
+/// Cached figures, by the range of the plots.
 pub(crate) type Cache = Arc<Mutex<HashMap<Range, (Instant, Arc<Found>)>>>;
 
-/// The time that the plots show.
+/// The time range of the plots.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash, EnumString, IntoStaticStr, VariantArray)]
 #[strum(serialize_all = "snake_case", const_into_str)]
 pub(crate) enum Range {
@@ -39,7 +39,7 @@ pub(crate) enum Range {
     Week,
 }
 
-/// What the database said.
+/// The figures as read from the database.
 #[derive(Debug)]
 pub(crate) struct Found {
     pub(super) kinds: Vec<Counted>,

@@ -1,5 +1,5 @@
-//! What happened by day and by hour: sign-ups, log-ins, jobs done. Ten minutes that are over are counted once and kept,
-//! so that the dashboard counts the last ones alone, however much there was before.
+//! Sign-ups, sign-ins and finished jobs by day and hour. Each past interval of ten minutes is counted once and cached,
+//! so that the dashboard only counts the latest ones.
 
 use std::{collections::BTreeMap, sync::Arc};
 
@@ -12,11 +12,11 @@ use usher_shared::foundation::time::{first_id, now};
 pub(crate) const DAYS: u64 = 14;
 /// Hours that are shown.
 pub(crate) const HOURS: i64 = 24;
-/// What is committed later than this after its own time is not counted any more.
+/// Rows that are committed later than this after their own timestamp are not counted.
 const LATE: TimeDelta = TimeDelta::minutes(5);
-/// How much older an id may be than the time beside it.
+/// How much older an id may be than the timestamp beside it.
 const CLOCKS: TimeDelta = TimeDelta::seconds(1);
-/// What is counted at once. Texts of times of the same ten minutes begin with the same [`CHARACTERS`].
+/// The interval. Timestamps of one interval share their first [`CHARACTERS`] characters.
 const BUCKET: TimeDelta = TimeDelta::minutes(10);
 const CHARACTERS: usize = "2026-11-22T10:5".len();
 
@@ -27,15 +27,15 @@ pub(crate) enum Counted {
     JobsDone,
 }
 
-/// Numbers by what is counted and its ten minutes, written as the databases write them.
+/// Counts by kind and interval, the latter as the database writes it.
 #[derive(Clone, Debug, Default)]
 pub(crate) struct Series {
     numbers: BTreeMap<(Counted, String), i64>,
-    /// From here on the numbers may still grow; none before the first count.
+    /// Counts from here on may still grow; none before the first read.
     open: Option<DateTime<Utc>>,
 }
 
-/// The numbers that a process of the admin has counted so far.
+/// The cached counts of this process.
 #[derive(Clone, Debug, Default)]
 pub(crate) struct Cache(Arc<Mutex<Series>>);
 
@@ -45,7 +45,7 @@ impl Cache {
         let mut kept = self.0.lock().await;
         let open = kept.open.unwrap_or_default();
         let found = count(db, open.max(first_day()), open.max(first_hour())).await?;
-        // An id may be a little younger than its row: what is over stays as it was counted.
+        // An id may be slightly younger than its row; past intervals keep their count.
         let still_open = text(open, CHARACTERS);
         let found = found.into_iter().filter(|(_, bucket, _)| *bucket >= still_open);
         kept.numbers
@@ -58,7 +58,7 @@ impl Cache {
 }
 
 impl Series {
-    /// What was counted in the day, or for jobs in the hour, that begins at this time.
+    /// The count of the day (for jobs, the hour) that begins at this time.
     pub(crate) fn number(&self, what: Counted, start: DateTime<Utc>) -> i64 {
         let prefix = text(start, what.unit().len());
         self.numbers
@@ -70,7 +70,7 @@ impl Series {
 }
 
 impl Counted {
-    /// What is shown as one number, by example.
+    /// The prefix of timestamps that make up one bar, by example.
     fn unit(self) -> &'static str {
         match self {
             Self::SignUps | Self::LogIns => "2026-11-22",
@@ -86,7 +86,7 @@ async fn count(
 ) -> Result<Vec<(Counted, String, i64)>, DbErr> {
     let parts = [
         ("sign_ups", "created_at", "users WHERE created_at >= $1"),
-        // Found by their ids, which hold the time; whoever acts for a user has not logged in as them.
+        // Found by their ids, which contain the time. Impersonations are not sign-ins.
         (
             "log_ins",
             "created_at",
@@ -146,7 +146,7 @@ fn start_of_hour(at: DateTime<Utc>) -> DateTime<Utc> {
     at.duration_trunc(TimeDelta::hours(1)).unwrap_or(at)
 }
 
-/// The beginning of a time's text.
+/// The first characters of a timestamp.
 fn text(at: DateTime<Utc>, characters: usize) -> String {
     let mut text = at.format("%Y-%m-%dT%H:%M").to_string();
     text.truncate(characters);

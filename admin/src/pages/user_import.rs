@@ -1,5 +1,5 @@
-//! Users from a CSV file in three steps, each a page: the file, what would become of each line, what became of it. The
-//! worker does both; nothing is held between the steps but the file and its jobs.
+//! Importing users from a CSV file in three pages: upload, preview, result. The worker does the preview and the import;
+//! only the file and its jobs are stored between the steps.
 
 use askama::Template;
 use axum::{
@@ -31,12 +31,13 @@ use usher_shared::{
 use uuid::Uuid;
 
 use crate::state::AppState;
+use crate::texts;
 use usher_admin_engine::{AdminError, Posted, Shell, Staff, Upload, Visit, grouped, page};
 
 const HERE: &str = "/admin/users/import";
-/// Faulty lines that the page names; the file has them all.
+/// Errors listed on the page; the download has them all.
 const NAMED: u64 = 50;
-/// Lines of the file that are in memory at once.
+/// Lines in memory at once.
 const CHUNK: u64 = 1_000;
 
 #[derive(Template)]
@@ -51,7 +52,7 @@ struct FormPage {
 struct JobPage {
     shell: Shell,
     title: &'static str,
-    /// What staff with the permission for jobs are led to.
+    /// The job's page, for staff who may view jobs.
     job_href: Option<String>,
     step: Step,
 }
@@ -60,9 +61,9 @@ struct JobPage {
 enum Step {
     /// Percent done.
     Underway { percent: i16, dry_run: bool },
-    /// The file cannot be used at all.
+    /// The file cannot be imported at all.
     Refused(String),
-    /// The job ended without an answer.
+    /// The job ended without a result.
     Broken(String),
     Checked {
         counts: Vec<Count>,
@@ -71,9 +72,9 @@ enum Step {
         /// Line, address, field, old and new value of the first ones.
         changes: Vec<[String; 5]>,
         changes_href: Option<String>,
-        /// Columns that are not imported, and what blank cells mean.
+        /// Ignored columns, and the meaning of blank cells.
         notes: Vec<String>,
-        /// The button's words; none when there is nothing to import.
+        /// The button's label; none if there is nothing to import.
         button: Option<String>,
         action: String,
     },
@@ -100,7 +101,7 @@ struct Checked {
     faulty: i64,
     faults: Vec<Fault>,
     file: Uuid,
-    /// None in what an older release has left.
+    /// None in results of an older release.
     changes: Option<Uuid>,
     #[serde(default)]
     ignored: Vec<String>,
@@ -133,7 +134,7 @@ fn form_page(state: &AppState, visit: &Visit, staff: &Staff, error: Option<Strin
     }
 }
 
-/// `POST /admin/users/import`: keeps the file and orders a dry run of it.
+/// `POST /admin/users/import`: stores the file and enqueues a dry run.
 pub(crate) async fn check(
     State(state): State<AppState>,
     visit: Visit,
@@ -144,7 +145,7 @@ pub(crate) async fn check(
     staff.require_fresh_on(HERE)?;
     let upload = Upload::read(request, MAX_BYTES).await?;
     let Some(upload) = upload.filter(|upload| !upload.bytes.is_empty()) else {
-        let words = "Choose a file that isn't empty".to_owned();
+        let words = texts::user_import::EMPTY_FILE.to_owned();
         return page::show_with(
             StatusCode::UNPROCESSABLE_ENTITY,
             &form_page(&state, &visit, &staff, Some(words)),
@@ -160,7 +161,7 @@ pub(crate) async fn check(
     tx.finish(Redirect::to(&format!("{HERE}/{job}")).into_response()).await
 }
 
-/// `POST /admin/users/import/{id}`: imports what the dry run has looked at.
+/// `POST /admin/users/import/{id}`: imports the file of a dry run.
 pub(crate) async fn run(
     State(state): State<AppState>,
     visit: Visit,
@@ -186,7 +187,7 @@ fn refused(error: ImportError) -> AdminError {
     }
 }
 
-/// `GET /admin/users/import/{id}`: how far a dry run or an import is, and what it said.
+/// `GET /admin/users/import/{id}`: progress and result of a dry run or an import.
 pub(crate) async fn show(
     State(state): State<AppState>,
     visit: Visit,
@@ -196,9 +197,9 @@ pub(crate) async fn show(
     require(&staff)?;
     let (job, payload) = find(&state, &id).await?;
     let title = if payload.dry_run {
-        "Import preview"
+        texts::user_import::PREVIEW_TITLE
     } else {
-        "User import"
+        texts::user_import::TITLE
     };
     page::show(&JobPage {
         shell: Shell::new(&state, &visit, &staff, title)
@@ -230,9 +231,7 @@ async fn step(state: &AppState, job: &job::Model, payload: &ImportUsers) -> Resu
             });
         }
         JobState::Cancelled => {
-            return Ok(Step::Broken(
-                "The job was cancelled. Lines already imported are kept.".to_owned(),
-            ));
+            return Ok(Step::Broken(texts::user_import::CANCELLED.to_owned()));
         }
         JobState::Dead => {
             let why = job.last_error.clone().unwrap_or_default();
@@ -249,7 +248,7 @@ async fn step(state: &AppState, job: &job::Model, payload: &ImportUsers) -> Resu
     }
     Ok(match serde_json::from_value::<Checked>(result) {
         Ok(checked) => checked_step(state, job.id, payload.blank, checked).await?,
-        Err(_) => Step::Broken("The job left no result. Upload the file again.".to_owned()),
+        Err(_) => Step::Broken(texts::user_import::NO_RESULT.to_owned()),
     })
 }
 
@@ -261,7 +260,7 @@ async fn checked_step(state: &AppState, id: Uuid, blank: Blank, checked: Checked
         notes.push(format!("Ignored columns: {}.", checked.ignored.join(", ")));
     }
     if blank == Blank::Clear {
-        notes.push("Blank cells will clear existing values.".to_owned());
+        notes.push(texts::user_import::BLANK_CLEARS.to_owned());
     }
     let changes = match checked.changes {
         Some(file) => first_changes(state, file).await?,
@@ -271,8 +270,8 @@ async fn checked_step(state: &AppState, id: Uuid, blank: Blank, checked: Checked
         counts: vec![
             count("New", checked.new, "good"),
             count("Changed", checked.changed, "busy"),
-            count("Unchanged", checked.unchanged, ""),
-            count("Errors", checked.faulty, "bad"),
+            count(texts::user_import::UNCHANGED, checked.unchanged, ""),
+            count(texts::user_import::ERRORS, checked.faulty, "bad"),
         ],
         faults: checked
             .faults
@@ -288,11 +287,11 @@ async fn checked_step(state: &AppState, id: Uuid, blank: Blank, checked: Checked
     })
 }
 
-/// What the dry run has written into its file of changes, up to [`NAMED`] of them.
+/// The first [`NAMED`] records of the dry run's file of changes.
 async fn first_changes(state: &AppState, file: Uuid) -> Result<Vec<[String; 5]>, DbErr> {
     let mut pieces = Box::pin(files::read(state.db.clone(), file));
     let piece = pieces.next().await.transpose()?.unwrap_or_default();
-    // The first piece may end within a record, far behind those that are shown.
+    // The first chunk may end within a record, far beyond those shown.
     let text = String::from_utf8_lossy(&piece);
     let records = csv::Records::of(&text).skip(1).map_while(Result::ok);
     let changes = records.filter_map(|(_, fields)| fields.try_into().ok());
@@ -307,8 +306,8 @@ async fn imported(state: &AppState, id: Uuid) -> Result<Step, DbErr> {
     Ok(Step::Imported {
         counts: vec![
             count("Imported", number(tally.done), "good"),
-            count("Unchanged", number(tally.skipped), ""),
-            count("Errors", number(tally.failed), "bad"),
+            count(texts::user_import::UNCHANGED, number(tally.skipped), ""),
+            count(texts::user_import::ERRORS, number(tally.failed), "bad"),
         ],
         faults,
         faults_href: (tally.failed > 0).then(|| format!("{HERE}/{id}/faults.csv")),
@@ -323,7 +322,7 @@ fn count(label: &'static str, number: i64, tone: &'static str) -> Count {
     }
 }
 
-/// Lines that were not imported, and why, in the order of their numbers as words.
+/// Lines that were not imported, and why, ordered by line number as text.
 async fn failed(state: &AppState, id: Uuid, after: Option<&str>, limit: u64) -> Result<Vec<(String, String)>, DbErr> {
     use sea_orm::QueryOrder;
     let mut failed = job_item::Entity::find()
@@ -340,7 +339,7 @@ async fn failed(state: &AppState, id: Uuid, after: Option<&str>, limit: u64) -> 
     Ok(rows.collect())
 }
 
-/// `GET /admin/users/import/{id}/changes.csv`: each value that would change, as it is and as it would be.
+/// `GET /admin/users/import/{id}/changes.csv`: each value that would change, before and after.
 pub(crate) async fn changes(
     State(state): State<AppState>,
     staff: Staff,
@@ -360,7 +359,7 @@ fn attached(name: &str) -> [(HeaderName, String); 2] {
     ]
 }
 
-/// `GET /admin/users/import/{id}/faults.csv`: every faulty line, and what is wrong with it.
+/// `GET /admin/users/import/{id}/faults.csv`: every line with an error.
 pub(crate) async fn faults(
     State(state): State<AppState>,
     staff: Staff,

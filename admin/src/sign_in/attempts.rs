@@ -17,7 +17,7 @@ use usher_shared::{
 use super::visitor::Visitor;
 use crate::state::AppState;
 
-/// Writes down a completed sign-in.
+/// Records a completed sign-in.
 pub(crate) async fn signed_in(tx: &Tx, visit: &Visit, user: &user::Model) -> Result<(), DbErr> {
     user::Entity::update_many()
         .col_expr(user::Column::LastLoginAt, Expr::value(now()))
@@ -27,7 +27,7 @@ pub(crate) async fn signed_in(tx: &Tx, visit: &Visit, user: &user::Model) -> Res
     record(&**tx, &visit.actor(user.id, &user.email), "login", Some(user), None).await
 }
 
-/// Writes down a failed one. What was typed is not kept: people type passwords into the wrong field.
+/// Records a failed sign-in, without the input: people type passwords into the wrong field.
 pub(crate) async fn refused(
     state: &AppState,
     visit: &Visit,
@@ -45,8 +45,8 @@ pub(crate) async fn refused(
     .await
 }
 
-/// Who tries to sign in: somebody in a browser or at an address that the account signed in with, or a stranger. As many
-/// statements where there is no account.
+/// Who is trying to sign in: a browser or address that the account signed in with before, or a stranger. Runs the same
+/// number of statements when there is no account.
 pub(crate) async fn guesser<'a>(
     conn: &impl ConnectionTrait,
     key: &SecretKey,

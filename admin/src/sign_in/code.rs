@@ -13,25 +13,24 @@ use usher_shared::{
     foundation::{config::StaffMfa, entity::user},
 };
 
-use super::factor_check::{Accepted, Proof, WRONG_CODE, accept};
+use super::factor_check::{Accepted, Proof, accept};
 use super::next::{self, Next, own_address};
 use super::visitor::{SignIn, Visitor};
 use super::{login_page, saved_form};
 use crate::state::AppState;
-
-const SIGNED_OUT: &str = "You were signed out. Sign in to get your form back.";
+use crate::texts;
 
 #[derive(Template)]
 #[template(path = "mfa.html")]
 struct CodePage {
     shell: Shell,
     next: String,
-    /// A form that was sent too late, sealed.
+    /// A form that was submitted too late, sealed.
     kept: Option<String>,
     error: Option<&'static str>,
 }
 
-/// Whether the password alone does not complete this person's sign-in.
+/// Whether this person needs a second factor to complete the sign-in.
 pub(crate) async fn is_owed(state: &AppState, conn: &impl ConnectionTrait, user: &user::Model) -> Result<bool, DbErr> {
     let required = state.config.staff_mfa == StaffMfa::Required && user.is_superuser;
     Ok(required || mfa::has_factor(conn, user.id).await?)
@@ -52,7 +51,7 @@ pub(crate) async fn form(
     }
 }
 
-/// The page that asks for the code, in the place of another.
+/// The code page, shown instead of another.
 pub(crate) fn ask(
     state: &AppState,
     visit: &Visit,
@@ -73,35 +72,29 @@ pub(crate) async fn answer(
     let (next, sealed) = (form.get("next").unwrap_or_default(), form.get(SAVED_FORM));
     let signed = match &visitor.sign_in {
         SignIn::OwesCode(signed) => signed,
-        // Another tab was faster.
+        // Signed in from another tab.
         SignIn::Complete(signed) => return Ok(saved_form::arrived(&state, &visit, signed.user.id, next, sealed)),
         SignIn::OwesFactor(_) => {
             return Ok(Redirect::to(&format!("/admin/mfa/enrol?{}", next::query(next))).into_response());
         }
         SignIn::Nobody => match sealed {
-            Some(sealed) => return login_page::ask(&state, &visit, sealed, SIGNED_OUT),
+            Some(sealed) => return login_page::ask(&state, &visit, sealed, texts::two_factor::SIGNED_OUT),
             None => return Ok(Redirect::to(&format!("/admin/login?{}", next::query(next))).into_response()),
         },
     };
     if !is_own {
-        return ask(
-            &state,
-            &visit,
-            next,
-            sealed,
-            Some("This page was open too long. Enter the code again."),
-        );
+        return ask(&state, &visit, next, sealed, Some(texts::two_factor::TOO_OLD));
     }
     match accept(&state, (&visit, &visitor), signed, Proof::SignsIn, &form).await? {
         Some(Accepted { cookies, tx, .. }) => {
             let page = saved_form::arrived(&state, &visit, signed.user.id, next, sealed);
             tx.finish((cookies, page).into_response()).await
         }
-        None => ask(&state, &visit, next, sealed, Some(WRONG_CODE)),
+        None => ask(&state, &visit, next, sealed, Some(texts::two_factor::WRONG_CODE)),
     }
 }
 
-/// `POST /admin/mfa/saved`: on from the page of the codes on paper.
+/// `POST /admin/mfa/saved`: continues after the recovery codes page.
 pub(crate) async fn saved(State(state): State<AppState>, visit: Visit, Posted(form): Posted) -> Response {
     let next = form.get("next").unwrap_or_default();
     match &visit.staff {
@@ -118,7 +111,7 @@ fn code_page(
     error: Option<&'static str>,
 ) -> CodePage {
     CodePage {
-        shell: Shell::outside(state, visit, "Two-factor authentication"),
+        shell: Shell::outside(state, visit, texts::two_factor::TITLE),
         next: next.to_owned(),
         kept: sealed.map(str::to_owned),
         error,

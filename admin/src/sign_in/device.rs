@@ -1,5 +1,5 @@
 //! Browsers that an account signed in with, known by a signed cookie: guesses from elsewhere do not lock them out
-//! (OWASP, "Slow Down Online Guessing Attacks with Device Cookies"). It opens nothing.
+//! (OWASP, "Slow Down Online Guessing Attacks with Device Cookies"). The cookie grants no access.
 
 use axum::http::HeaderValue;
 use base64::{Engine, prelude::BASE64_URL_SAFE_NO_PAD};
@@ -10,7 +10,7 @@ use crate::state::AppState;
 
 const PURPOSE: &str = "admin device";
 
-/// `Set-Cookie` for the browser of somebody who has wholly signed in.
+/// `Set-Cookie` for the browser of a person who has completed the sign-in.
 pub(crate) fn cookie(state: &AppState, user: &user::Model) -> HeaderValue {
     let tag = state.config.secret_key.sign(PURPOSE, &message(user));
     DEVICE.set(&BASE64_URL_SAFE_NO_PAD.encode(tag), state.is_https())
@@ -22,7 +22,7 @@ pub(crate) fn is_known(key: &SecretKey, cookie: &str, user: &user::Model) -> boo
     tag.is_ok_and(|tag| key.verify(PURPOSE, &message(user), &tag))
 }
 
-/// With another password the browsers of whoever knew the one before are strange again.
+/// Changing the password makes all browsers unknown again.
 fn message(user: &user::Model) -> Vec<u8> {
     let since = user.password_changed_at.map_or(0, |at| at.timestamp_micros());
     format!("{}:{since}", user.id).into_bytes()

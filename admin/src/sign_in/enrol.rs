@@ -1,4 +1,4 @@
-//! The page where an account gets a second factor.
+//! The page that sets up a second factor.
 
 use std::sync::Arc;
 
@@ -20,14 +20,12 @@ use usher_shared::{
 };
 use uuid::Uuid;
 
-use super::factor_check::{Accepted, Proof, WRONG_CODE, accept, codes_page};
+use super::factor_check::{Accepted, Proof, accept, codes_page};
 use super::next::{self, Next};
 use super::visitor::{SignIn, Visitor};
 use super::{saved_form, session::Signed};
 use crate::state::AppState;
-
-const TOO_LATE: &str =
-    "Setup took longer than 15 minutes, so there's a new secret. Scan it, then enter the code your app shows.";
+use crate::texts;
 
 #[derive(Template)]
 #[template(path = "enrol.html")]
@@ -42,7 +40,7 @@ struct EnrolPage {
     picture: Option<String>,
 }
 
-/// The page where an account gets its first factor, in the place of another.
+/// The setup page for the first factor, shown instead of another.
 pub(crate) async fn ask(
     state: &AppState,
     conn: &impl ConnectionTrait,
@@ -56,7 +54,7 @@ pub(crate) async fn ask(
     page::show_with(StatusCode::UNAUTHORIZED, &page)
 }
 
-/// `GET /admin/mfa/enrol`: shows the secret of a factor that waits to be confirmed.
+/// `GET /admin/mfa/enrol`: shows the secret of a factor that isn't confirmed yet.
 pub(crate) async fn form(
     State(state): State<AppState>,
     visit: Visit,
@@ -73,7 +71,7 @@ pub(crate) async fn form(
     page::show(&enrol_page(&state, &state.db, &visit, &signed.user, &factor, (&next, None), None).await?)
 }
 
-/// `POST /admin/mfa/enrol`: the first right code confirms the factor.
+/// `POST /admin/mfa/enrol`: the first correct code confirms the factor.
 pub(crate) async fn enrol(
     State(state): State<AppState>,
     visit: Visit,
@@ -90,7 +88,7 @@ pub(crate) async fn enrol(
     let (next, sealed) = (form.get("next").unwrap_or_default(), form.get(SAVED_FORM));
     let db = &state.db;
     let Some(factor) = mfa::waiting(db, signed.user.id, signed.id).await? else {
-        // The other click has confirmed it.
+        // A second click; the first one confirmed it.
         visit.answered_elsewhere().await?;
         let factor = begin(&state, db, &signed.user, signed.id).await?;
         let page = enrol_page(
@@ -100,7 +98,7 @@ pub(crate) async fn enrol(
             &signed.user,
             &factor,
             (next, sealed),
-            Some(TOO_LATE),
+            Some(texts::two_factor::SET_UP_TOO_LATE),
         )
         .await?;
         return page::show_with(StatusCode::UNAUTHORIZED, &page);
@@ -122,7 +120,7 @@ pub(crate) async fn enrol(
                 &signed.user,
                 &factor,
                 (next, sealed),
-                Some(WRONG_CODE),
+                Some(texts::two_factor::WRONG_CODE),
             )
             .await?;
             page::show_with(StatusCode::UNAUTHORIZED, &page)
@@ -130,8 +128,8 @@ pub(crate) async fn enrol(
     }
 }
 
-/// Who may enrol: those who must, as long as the password that they have just shown is good for it, and signed-in staff
-/// who want a factor, or another one.
+/// Who may set up a factor: visitors who need one to finish signing in, while their password confirmation is recent,
+/// and signed-in staff.
 fn enrolling(visitor: &Visitor) -> Option<Arc<Signed>> {
     match &visitor.sign_in {
         SignIn::OwesFactor(signed) => {
@@ -144,7 +142,7 @@ fn enrolling(visitor: &Visitor) -> Option<Arc<Signed>> {
     }
 }
 
-/// Where everybody else goes: to the code, or to the password once more.
+/// Where other visitors are sent: to the code page, or back to sign-in.
 fn not_enrolling(visitor: &Visitor, next: &str) -> String {
     let page = match &visitor.sign_in {
         SignIn::OwesFactor(_) => "login",
@@ -153,7 +151,7 @@ fn not_enrolling(visitor: &Visitor, next: &str) -> String {
     format!("/admin/{page}?{}", next::query(next))
 }
 
-/// The factor that this session is about to confirm; the same one however often the page is loaded.
+/// The factor that this session is setting up; reloading the page keeps it.
 async fn waiting_factor(
     state: &AppState,
     conn: &impl ConnectionTrait,
@@ -190,7 +188,7 @@ async fn enrol_page(
     let address = mfa::otpauth_address(conn, &config.secret_key, &config.product_name, &user.email, factor).await;
     let picture = totp::qr_code(&address.map_err(anyhow::Error::from)?);
     Ok(EnrolPage {
-        shell: Shell::outside(state, visit, "Set up two-factor authentication"),
+        shell: Shell::outside(state, visit, texts::two_factor::SET_UP_TITLE),
         next: next.to_owned(),
         kept: sealed.map(str::to_owned),
         error,

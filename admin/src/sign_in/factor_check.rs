@@ -22,12 +22,10 @@ use super::{attempts, device};
 use super::{cookies::SESSION, next::own_address};
 use crate::state::AppState;
 
-/// Codes tried for one account, right ones too. How many may be wrong is one rule with the API.
+/// Attempts per account, including correct codes. The limit on wrong codes is shared with the API.
 const CODES: Quota = Quota::per_minute(5);
 
-pub(super) const WRONG_CODE: &str = "This code is wrong, expired or already used. Wait for the next one.";
-
-/// New codes on paper, shown once.
+/// New recovery codes, shown once.
 #[derive(Template)]
 #[template(path = "codes.html")]
 pub(crate) struct CodesPage {
@@ -52,24 +50,24 @@ pub(crate) fn codes_page(
     }
 }
 
-/// What a typed code is good for.
+/// What a code proves.
 pub(super) enum Proof<'a> {
-    /// A code of a confirmed factor, or one of the codes on paper.
+    /// A code of a confirmed factor, or a recovery code.
     SignsIn,
     /// The first code of this factor.
     Confirms(&'a mfa_factor::Model),
 }
 
-/// What a right code leads to.
+/// The outcome of a correct code.
 pub(super) struct Accepted {
     pub(super) cookies: AppendHeaders<[(HeaderName, HeaderValue); 2]>,
-    /// New codes on paper, to be shown once.
+    /// New recovery codes, to be shown once.
     pub(super) codes: Vec<String>,
-    /// All of it, still to be committed.
+    /// The transaction, not committed yet.
     pub(super) tx: FormTx,
 }
 
-/// Checks a code; a right one confirms the factor where that is still to be done, and completes the sign-in.
+/// Checks a code. A correct one confirms a new factor and completes the sign-in.
 pub(super) async fn accept(
     state: &AppState,
     (visit, visitor): (&Visit, &Visitor),
@@ -139,7 +137,7 @@ pub(super) async fn accept(
     }))
 }
 
-/// Writes down a change of somebody's second factor, and tells the owner by mail.
+/// Records a change of second factors in the audit log and notifies the user by email.
 pub(crate) async fn note(tx: &Tx, actor: &Actor, user: &user::Model, change: MfaChange) -> Result<(), AdminError> {
     let action = match change {
         MfaChange::Added => "second_factor_added",

@@ -12,16 +12,10 @@ use usher_shared::foundation::rate_limit::{Policy, bucket};
 use super::visitor::{SignIn, Visitor};
 use super::{code, enrol, login_page, next, reauth, saved_form};
 use crate::state::AppState;
+use crate::texts;
 
-const SIGN_IN: &str = "You were signed out before this form was submitted. Sign in to get it back.";
-const PASSWORDS: &str =
-    "You were signed out before this form was submitted, and passwords aren't kept. Sign in, then try again.";
-const TOO_LARGE: &str = "You were signed out before this form was submitted, and it was too large to keep. Sign in, go back in \
-    your browser and submit it again.";
-const FILE: &str = "You were signed out before the file was uploaded. Sign in, then choose the file again.";
-
-/// Asks whoever sends a form without being signed in to do so, and keeps the form for them. `to` is where they are sent
-/// when there is nothing to keep.
+/// Asks a visitor who submits a form without being signed in to sign in, and keeps the form for them. `to` is where
+/// they go when there is nothing to keep.
 pub(crate) async fn ask(state: &AppState, request: Request, to: &str) -> Result<Response, AdminError> {
     let elsewhere = || AdminError::SignIn(to.to_owned());
     let visit = request.extensions().get::<Visit>().cloned().ok_or_else(elsewhere)?;
@@ -32,20 +26,27 @@ pub(crate) async fn ask(state: &AppState, request: Request, to: &str) -> Result<
         .get(CONTENT_TYPE)
         .and_then(|value| value.to_str().ok());
     if media_type.is_some_and(|media_type| media_type.starts_with("multipart/form-data")) {
-        return Ok(visit.say_warning(FILE.to_owned(), &format!("/admin/login?{}", next::query(&visit.path))));
+        return Ok(visit.say_warning(
+            texts::sign_in::FILE_NOT_KEPT.to_owned(),
+            &format!("/admin/login?{}", next::query(&visit.path)),
+        ));
     }
     let quota = state.config.rate_limits.quota(Policy::Anonymous);
     allowed(state.limiter.check_here(&bucket::anonymous(visit.address), quota))?;
     let Ok(body) = Bytes::from_request(request, state).await else {
-        return Ok(visit.say_warning(TOO_LARGE.to_owned(), to));
+        return Ok(visit.say_warning(texts::sign_in::FORM_TOO_LARGE.to_owned(), to));
     };
     let fields = Fields::parse(&body);
     let author = csrf::author(&state.config.secret_key, fields.get(csrf::FIELD).unwrap_or_default());
     let user_id = author.ok_or_else(elsewhere)?;
     let waiting = reauth::told(&visit.path, &fields);
-    let words = if waiting.lost { PASSWORDS } else { SIGN_IN };
+    let words = if waiting.lost {
+        texts::sign_in::PASSWORDS_NOT_KEPT
+    } else {
+        texts::sign_in::FORM_KEPT
+    };
     let Some(sealed) = saved_form::seal(state, user_id, waiting) else {
-        return Ok(visit.say_warning(TOO_LARGE.to_owned(), to));
+        return Ok(visit.say_warning(texts::sign_in::FORM_TOO_LARGE.to_owned(), to));
     };
     match &visitor.sign_in {
         SignIn::Nobody => login_page::ask(state, &visit, &sealed, words),

@@ -1,4 +1,4 @@
-//! Signing in with email and password, and signing out. Every failure reads and takes the same.
+//! Signing in with email and password, and signing out. Every failure has the same message and timing.
 
 use axum::{
     extract::{Query, State},
@@ -25,8 +25,7 @@ use super::visitor::{SignIn, Visitor};
 use super::{code, device, enrol, saved_form};
 use super::{cookies::SESSION, login_page::login_page};
 use crate::state::AppState;
-
-const REFUSED: &str = "Wrong email or password, or the account can't sign in here.";
+use crate::texts;
 
 /// `GET /admin/login?next=`
 pub(crate) async fn form(
@@ -51,7 +50,7 @@ pub(crate) async fn sign_in(
     let [email, password, next] = ["email", "password", "next"].map(|name| form.get(name).unwrap_or_default());
     let sealed = form.get(SAVED_FORM);
     if !is_own {
-        let words = "This page was open too long. Sign in again.";
+        let words = texts::sign_in::TOO_OLD;
         let page = login_page(&state, &visit, [email, next], sealed, Some(words));
         return page::show_with(StatusCode::FORBIDDEN, &page);
     }
@@ -79,14 +78,14 @@ pub(crate) async fn sign_in(
         refused(&state, &visit, user.as_ref(), "password").await?;
         return page::show_with(
             StatusCode::UNAUTHORIZED,
-            &login_page(&state, &visit, [email, next], sealed, Some(REFUSED)),
+            &login_page(&state, &visit, [email, next], sealed, Some(texts::sign_in::REFUSED)),
         );
     };
     attempt.succeeded().await;
     let better = password_hash::rehash(password, staff.password_hash.as_deref().unwrap_or_default()).await;
 
     let tx = form.begin(&state).await?;
-    // Held until the session is there: a new password that is set meanwhile must end it, too.
+    // Locked until the session exists: a password that is changed at the same time must end it, too.
     let held = users::find_for_change(&tx, staff.id).await?;
     if !held.is_some_and(|held| held.password_hash == staff.password_hash && held.is_staff && held.may_sign_in(now())) {
         return Err(AdminError::StaleForm);
@@ -112,7 +111,7 @@ pub(crate) async fn sign_in(
     tx.finish((cookies, page).into_response()).await
 }
 
-/// Ends a session of this browser, and what its person had open in somebody else's name.
+/// Ends a session of this browser, and any impersonation its person had started.
 async fn leave(tx: &Tx, visit: &Visit, signed: &Signed, reason: &str) -> Result<(), DbErr> {
     session::end(&**tx, signed.id, reason).await?;
     impersonation::end(&**tx, signed.user.id, &visit.actor(signed.user.id, &signed.user.email))
@@ -120,7 +119,7 @@ async fn leave(tx: &Tx, visit: &Visit, signed: &Signed, reason: &str) -> Result<
         .map(drop)
 }
 
-/// `POST /admin/logout`. The second of two clicks comes in a session that has ended, and leads to the same page.
+/// `POST /admin/logout`. A second click arrives after the session ended and leads to the same page.
 pub(crate) async fn sign_out(
     State(state): State<AppState>,
     visit: Visit,
@@ -148,7 +147,7 @@ pub(crate) async fn sign_out(
     tx.finish(signed_out).await
 }
 
-/// Whether a second factor is still owed; if not, the sign-in is complete and written down.
+/// Whether a second factor is still needed; if not, the sign-in is complete and recorded.
 async fn signed_in_unless_factor(state: &AppState, tx: &Tx, visit: &Visit, user: &user::Model) -> Result<bool, DbErr> {
     let owed = code::is_owed(state, &**tx, user).await?;
     if !owed {

@@ -12,12 +12,12 @@ pub(crate) struct LoginPage {
     shell: Shell,
     email: String,
     next: String,
-    /// A form that was sent too late, sealed.
+    /// A form that was submitted too late, sealed.
     kept: Option<String>,
     error: Option<&'static str>,
 }
 
-/// The page that asks to sign in, in the place of the one that a form was sent to.
+/// The sign-in page, shown instead of the one a form was submitted to.
 pub(crate) fn ask(state: &AppState, visit: &Visit, sealed: &str, words: &'static str) -> Result<Response, AdminError> {
     let page = login_page(state, visit, ["", ""], Some(sealed), Some(words));
     page::show_with(StatusCode::UNAUTHORIZED, &page)

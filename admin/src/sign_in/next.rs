@@ -1,4 +1,4 @@
-//! Where to go on after signing in.
+//! Where to go after signing in.
 
 use serde::Deserialize;
 
@@ -12,7 +12,7 @@ pub(crate) struct Next {
     pub(crate) next: String,
 }
 
-/// The address when it leads to a page of the admin, else the dashboard: nobody is sent elsewhere.
+/// The address if it is a page of the admin, otherwise the dashboard: no open redirects.
 pub(crate) fn own_address(next: &str) -> String {
     const HERE: &str = "http://admin.invalid";
     let here = url::Url::parse(HERE).ok();
@@ -28,7 +28,7 @@ pub(crate) fn own_address(next: &str) -> String {
     }
 }
 
-/// `next=…`, to be carried on.
+/// `next=…` for a query.
 pub(crate) fn query(next: &str) -> String {
     url::form_urlencoded::Serializer::new(String::new())
         .append_pair("next", next)

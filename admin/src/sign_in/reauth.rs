@@ -1,5 +1,5 @@
-//! Showing the password again before something that a stolen session must not be able to do. A form that comes too
-//! late is kept in the page that asks, and sent on once the answer is right.
+//! Confirming the password before sensitive actions, so that a stolen session cannot take them. A form that was
+//! submitted too late is kept in the confirmation page and sent on after a correct answer.
 
 use askama::Template;
 use axum::{
@@ -16,8 +16,9 @@ use usher_shared::{
 use super::next::{Next, own_address};
 use super::{attempts, visitor::SignedIn};
 use crate::state::AppState;
+use crate::texts;
 
-/// Names of the page's own fields, which no form of the engine has.
+/// Names of this page's fields, which no form of the engine uses.
 const PASSWORD: &str = "_password";
 const CODE: &str = "_code";
 const OWN: [&str; 5] = [PASSWORD, CODE, NEXT, METHOD, csrf::FIELD];
@@ -35,7 +36,7 @@ struct ReauthPage {
     error: Option<&'static str>,
 }
 
-/// What a posted form was to do, without the passwords and codes in it.
+/// A submitted form without its passwords and codes.
 pub(crate) fn told(path: &str, form: &Fields) -> Waiting {
     let get = |name| form.get(name).unwrap_or_default();
     let kept = Fields::of(form.iter().filter(|(name, _)| !OWN.contains(name)));
@@ -73,7 +74,7 @@ pub(crate) async fn form(
     page::show(&draw(&state, &visit, &staff, &waiting, None))
 }
 
-/// `POST /admin/reauthenticate`. A right answer to a waiting form sends the browser back with it (307).
+/// `POST /admin/reauthenticate`. After a correct answer, a waiting form is resubmitted by a redirect (307).
 pub(crate) async fn answer(
     State(state): State<AppState>,
     visit: Visit,
@@ -83,7 +84,7 @@ pub(crate) async fn answer(
 ) -> Result<Response, AdminError> {
     let get = |name| form.get(name).unwrap_or_default();
     let user = &signed.user;
-    // A session is known to its account: what strangers guess elsewhere does not count here.
+    // Signed in, so guesses by strangers elsewhere don't count here.
     let (limits, guesser) = (&state.config.rate_limits, Guesser::Known { user_id: user.id });
     let attempt = state.limiter.try_password(limits, guesser).await;
     let attempt = attempt.map_err(AdminError::too_many)?;
@@ -104,7 +105,7 @@ pub(crate) async fn answer(
     let waiting = told("/admin/reauthenticate", &form);
     if !right {
         attempts::refused(&state, &visit, Some(user), "password on confirmation").await?;
-        let words = "Wrong password or code. Try again.";
+        let words = texts::sign_in::WRONG_CONFIRMATION;
         return page::show_with(
             StatusCode::UNAUTHORIZED,
             &draw(&state, &visit, &staff, &waiting, Some(words)),
@@ -117,14 +118,14 @@ pub(crate) async fn answer(
     })
 }
 
-/// The page that asks, in the place of the one that was asked for.
+/// The confirmation page, shown instead of the requested one.
 pub(crate) fn ask(state: &AppState, visit: &Visit, staff: &Staff, waiting: &Waiting) -> Response {
     let page = draw(state, visit, staff, waiting, None);
     page::show_with(StatusCode::UNAUTHORIZED, &page).unwrap_or_else(IntoResponse::into_response)
 }
 
 fn draw(state: &AppState, visit: &Visit, staff: &Staff, waiting: &Waiting, error: Option<&'static str>) -> ReauthPage {
-    let title = "Confirm it's you";
+    let title = texts::sign_in::CONFIRM_TITLE;
     let kept = waiting.form.iter().flat_map(Fields::iter);
     ReauthPage {
         shell: Shell::new(state, visit, staff, title).here(title),

@@ -15,13 +15,14 @@ use usher_shared::foundation::time::now;
 
 use super::next::own_address;
 use crate::state::AppState;
+use crate::texts;
 
 const PURPOSE: &str = "admin form of an ended session";
-/// As long as a session.
+/// The same as a session's.
 const LIFETIME: TimeDelta = TimeDelta::hours(12);
-/// What the log-in form, which holds it sealed, has room for.
+/// The most that fits, sealed, into the sign-in form.
 const MAX_BYTES: usize = 128 * 1024;
-/// What is also shown to be read.
+/// Larger forms are kept but not displayed.
 const MAX_SHOWN: usize = 16 * 1024;
 
 #[derive(Serialize, Deserialize)]
@@ -38,17 +39,17 @@ struct KeptPage {
     shell: Shell,
     to: String,
     form: Vec<(String, String)>,
-    /// What a person typed, without the page's own fields.
+    /// What the person entered, without the page's own fields.
     typed: Vec<(String, String)>,
 }
 
-/// Where somebody goes who has just signed in: to the form that was kept for them, or on.
+/// Where a person goes after sign-in: to the form that was kept for them, or to `next`.
 pub(crate) fn arrived(state: &AppState, visit: &Visit, user_id: i64, next: &str, sealed: Option<&str>) -> Response {
     let kept = give_back(state, visit, user_id, sealed);
     kept.unwrap_or_else(|| Redirect::to(&own_address(next)).into_response())
 }
 
-/// None when it is too large.
+/// None if it is too large.
 pub(super) fn seal(state: &AppState, user_id: i64, waiting: Waiting) -> Option<String> {
     let fields = waiting.form.unwrap_or_default();
     let kept = Kept {
@@ -63,7 +64,7 @@ pub(super) fn seal(state: &AppState, user_id: i64, waiting: Waiting) -> Option<S
     Some(BASE64_URL_SAFE_NO_PAD.encode(state.config.secret_key.seal(PURPOSE, &plain)))
 }
 
-/// The page that gives a kept form back, where this person sent one; none where there is nothing to give back.
+/// The page that gives a kept form back to the person who submitted it, if there is one.
 fn give_back(state: &AppState, visit: &Visit, user_id: i64, sealed: Option<&str>) -> Option<Response> {
     let sealed = BASE64_URL_SAFE_NO_PAD.decode(sealed?).ok()?;
     let plain = state.config.secret_key.open(PURPOSE, &sealed)?;
@@ -77,7 +78,7 @@ fn give_back(state: &AppState, visit: &Visit, user_id: i64, sealed: Option<&str>
     Some(show(state, visit, StatusCode::OK, kept.to, kept.form))
 }
 
-/// The same page for a form that was made before the person signed in again, in another tab.
+/// The same page for a form that was opened before the person signed in again in another tab.
 pub(crate) fn ask_again(state: &AppState, visit: &Visit, waiting: &Waiting) -> Response {
     match &waiting.form {
         Some(form) => show(
@@ -97,7 +98,7 @@ fn show(state: &AppState, visit: &Visit, status: StatusCode, to: String, form: V
         .iter()
         .filter(|(name, value)| length <= MAX_SHOWN && !name.starts_with('_') && !value.is_empty());
     let page = KeptPage {
-        shell: Shell::outside(state, visit, "We kept your form"),
+        shell: Shell::outside(state, visit, texts::sign_in::KEPT_TITLE),
         typed: typed.cloned().collect(),
         to,
         form,

@@ -1,7 +1,7 @@
 //! Sessions of staff: a random token in a cookie, its SHA-256 in the database.
 //!
 //! A session ends after an hour without a request and after twelve hours whatever happens, as NIST
-//! SP 800-63B section 4.2.3 has it for AAL2.
+//! SP 800-63B section 4.2.3 requires for AAL2.
 
 use std::collections::HashMap;
 

@@ -52,7 +52,7 @@ impl<S: Send + Sync> FromRequestParts<S> for Visitor {
     }
 }
 
-/// The session of somebody who is fully signed in.
+/// The session, if the visitor is fully signed in.
 pub(crate) struct SignedIn(pub(crate) Arc<Signed>);
 
 impl<S: Send + Sync> FromRequestParts<S> for SignedIn {
