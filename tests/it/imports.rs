@@ -41,7 +41,7 @@ async fn imported(javascript: bool) {
     };
     let checked = until("Nothing has been changed yet").await;
     assert!(
-        checked.contains("Import 2 lines") && checked.contains("Faulty lines"),
+        checked.contains("Import 2 users") && checked.contains("Errors"),
         "{checked}"
     );
     let look = browser.url().await;
@@ -51,11 +51,11 @@ async fn imported(javascript: bool) {
         "a look changes nothing"
     );
     browser.goto(&look).await;
-    until("Import 2 lines").await;
+    until("Import 2 users").await;
     browser.click("main form.narrow [name=welcome]").await;
     browser.click("main form.narrow .primary").await;
     let done = until("Import complete").await;
-    assert!(done.contains("2\nWritten") && done.contains("1\nFaulty"), "{done}");
+    assert!(done.contains("2\nImported") && done.contains("1\nErrors"), "{done}");
 
     assert_eq!(staff.find("users", "grace@example.org").await.len(), 1);
     let mail = eventually(LIMIT, "the welcome mail is in the admin", async || {

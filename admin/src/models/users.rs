@@ -99,7 +99,11 @@ impl AdminModel for Users {
                 .fieldset("Record"),
             EmailVerifiedAt => Field::time(C.email_verified_at).filter().readonly().fieldset("Record"),
             WelcomedAt => Field::time(C.welcomed_at).readonly().fieldset("Record"),
-            LastLoginAt => Field::time(C.last_login_at).list().readonly().fieldset("Record"),
+            LastLoginAt => Field::time(C.last_login_at)
+                .label("Last sign-in")
+                .list()
+                .readonly()
+                .fieldset("Record"),
             Version => Field::row_version(C.version),
             CreatedAt => Field::time(C.created_at)
                 .list()

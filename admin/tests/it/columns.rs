@@ -26,7 +26,7 @@ async fn columns_are_chosen_per_person_and_kept(db: TestDb) {
     app.add_user("ada@example.org", "Ada").await;
     let mut boss = app.superuser().await;
     let usual = heads(&boss.get("/admin/users").await);
-    assert_eq!(usual, ["Email", "Name", "Age", "Status", "Last login", "Created"]);
+    assert_eq!(usual, ["Email", "Name", "Age", "Status", "Last sign-in", "Created"]);
     let chosen = [
         ("column", "name"),
         ("column", "email_verified_at"),

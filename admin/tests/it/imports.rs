@@ -81,7 +81,7 @@ async fn a_file_is_kept_looked_at_and_then_imported(db: TestDb) {
     let at = page.location().to_owned();
     let waiting = boss.get(&at).await;
     assert!(
-        waiting.has("Nothing has been changed yet") && waiting.has("data-live"),
+        waiting.has("This doesn't change anything yet") && waiting.has("data-live"),
         "{}",
         waiting.body
     );
