@@ -1,5 +1,5 @@
 //! Properties of what reads requests, for the fuzz targets: each takes any bytes and panics when one does not hold.
-//! Here rather than there, because the parsers are nobody's but the API's.
+//! They live here because the parsers are private to the API.
 
 mod conditional;
 mod json_body;

@@ -15,6 +15,7 @@ mod site;
 #[cfg(test)]
 mod slow_handlers;
 mod state;
+mod texts;
 mod toolkit;
 mod users;
 

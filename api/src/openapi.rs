@@ -23,7 +23,7 @@ use crate::{
     users,
 };
 
-const ABOUT: &str = "Accounts for your product: sign people up, look them up, and let Usher greet them by mail.
+const ABOUT: &str = "Accounts for your product: create users, look them up, and let Usher email them.
 
 **To try it here**, press *Authorize*: paste an API key (`uak_…`), as the first start printed it or as
 `usher key create` makes it, or sign in with email and password for the operations under *Me*. Every error has a stable `code`, explained at the address in its `type`; send
@@ -34,11 +34,11 @@ operator finds it in the logs.";
 #[openapi(
     info(title = "Usher", description = ABOUT, license(name = "MIT OR Apache-2.0", identifier = "MIT OR Apache-2.0")),
     tags(
-        (name = "Sign-in", description = "Accounts that people make themselves, and how they get in"),
-        (name = "Me", description = "What signed-in people see and change of their own account"),
+        (name = "Sign-in", description = "Sign-up, log-in, tokens and passwords"),
+        (name = "Me", description = "The account of the signed-in user"),
         (name = "Users", description = "People with an account"),
-        (name = "API keys", description = "Keys of other services, made by superusers"),
-        (name = "Service", description = "Is it up, which version, and what do its errors mean"),
+        (name = "API keys", description = "Keys for other services, created by superusers"),
+        (name = "Service", description = "Health, version and error codes"),
     ),
     modifiers(&Shared),
 )]

@@ -110,7 +110,7 @@ fn the_links_of_all_mails_lead_where_they_say() {
             202
         );
         let page = ada.click("email_change_confirm", new, &[]).await;
-        assert!(page.contains("Your account has this address now"), "{page}");
+        assert!(page.contains("Email address updated"), "{page}");
 
         assert_eq!(ada.send(Method::DELETE, "/me", &access, json!({})).await.0, 202);
         let page = ada.click("deletion_scheduled", new, &[]).await;

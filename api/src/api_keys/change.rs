@@ -37,9 +37,9 @@ pub(super) fn router() -> OpenApiRouter<AppState> {
 
 /// Change an API key
 ///
-/// A JSON merge patch, or the whole key as it was read: another value of a field that is not changed here is refused.
-/// Scopes, addresses, limit and end hold from the key's next request on. A revoked key stays as it is (409). Needs a
-/// password within the last five minutes, as whatever makes or changes keys: `POST /auth/reauthenticate`.
+/// A JSON merge patch, or the whole key as it was read: a different value in a field that this operation doesn't change
+/// is rejected. Scopes, addresses, limit and end apply from the key's next request. A revoked key can't be changed
+/// (409). Needs a password confirmed within the last five minutes: `POST /auth/reauthenticate`.
 #[utoipa::path(
     patch, path = "/api-keys/{id}", operation_id = "updateApiKey", tag = "API keys",
     params(KeyPath, IfMatch),
@@ -69,9 +69,9 @@ async fn update(
 
 /// Replace the secret of an API key
 ///
-/// The answer holds the new secret, this once. The old one works for `grace_seconds` longer, a day unless you say
-/// otherwise, so that services can change over without a gap; send 0 when it has leaked. Needs a password within the last
-/// five minutes: `POST /auth/reauthenticate`.
+/// The answer has the new secret, this once. The old one works for `grace_seconds` longer, a day by default, so that
+/// services can switch without a gap; send 0 if it has leaked. Needs a password confirmed within the last five minutes:
+/// `POST /auth/reauthenticate`.
 #[utoipa::path(
     post, path = "/api-keys/{id}/rotate", operation_id = "rotateApiKey", tag = "API keys",
     params(KeyPath, IfMatch),
@@ -105,8 +105,8 @@ async fn rotate(
 
 /// Revoke an API key
 ///
-/// From the next request on the key opens nothing. It stays in the list for the record. Needs a password within the last
-/// five minutes: `POST /auth/reauthenticate`.
+/// The key is rejected immediately and stays in the list. Needs a password confirmed within the last five minutes:
+/// `POST /auth/reauthenticate`.
 #[utoipa::path(
     delete, path = "/api-keys/{id}", operation_id = "revokeApiKey", tag = "API keys",
     params(KeyPath, IfMatch),
@@ -130,10 +130,8 @@ async fn revoke(
 
 /// The key, held for the change.
 async fn find(tx: &Tx, id: Option<i64>, headers: &HeaderMap) -> Result<api_key::Model, ApiError> {
-    let id = id.ok_or(ApiError::ApiKeyNotFound)?;
-    let key = api_keys::find_for_change(tx, id)
-        .await?
-        .ok_or(ApiError::ApiKeyNotFound)?;
+    let id = id.ok_or(Code::ApiKeyNotFound)?;
+    let key = api_keys::find_for_change(tx, id).await?.ok_or(Code::ApiKeyNotFound)?;
     may_change(headers, &etag(key.version))?;
     Ok(key)
 }
@@ -141,11 +139,11 @@ async fn find(tx: &Tx, id: Option<i64>, headers: &HeaderMap) -> Result<api_key::
 fn living(key: api_key::Model) -> Result<api_key::Model, ApiError> {
     match key.revoked_at {
         None => Ok(key),
-        Some(_) => Err(ApiError::ApiKeyRevoked),
+        Some(_) => Err(Code::ApiKeyRevoked.into()),
     }
 }
 
-/// Whatever changes a key that is there.
+/// Errors of operations that change an existing key.
 const CHANGE_ERRORS: &[Code] = &[
     Code::ReauthenticationRequired,
     Code::ApiKeyNotFound,

@@ -29,8 +29,9 @@ pub(super) fn router() -> OpenApiRouter<AppState> {
 
 /// Make an API key
 ///
-/// The answer holds the key itself, this once: only its hash is stored. For superusers; a key cannot make keys. Needs a
-/// password within the last five minutes, and a code where the account has a second factor: `POST /auth/reauthenticate`.
+/// The answer has the key itself, this once: only its hash is stored. For superusers; a key can't create keys. Needs a
+/// password confirmed within the last five minutes, and a code if the account has a second factor: `POST
+/// /auth/reauthenticate`.
 #[utoipa::path(
     post, path = "/api-keys", operation_id = "createApiKey", tag = "API keys",
     request_body(content = NewKeyIn, content_type = "application/json"),

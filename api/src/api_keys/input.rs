@@ -89,14 +89,14 @@ pub(super) struct KeyPatchIn {
     pub(super) fixed: Sent,
 }
 
-/// What of a key nobody changes by sending the key.
+/// Fields of a key that a patch can't change.
 const FIXED: &[Fixed] = &[
-    Fixed::new("id", "An id stays"),
+    Fixed::new("id", "Ids never change"),
     Fixed::new("hint", "POST /api-keys/{id}/rotate makes another secret"),
     Fixed::new("key", "POST /api-keys/{id}/rotate makes another secret"),
     Fixed::new("state", "DELETE /api-keys/{id} revokes a key, and expires_at ends it"),
-    Fixed::new("created_by", "It stays"),
-    Fixed::new("created_at", "It stays"),
+    Fixed::new("created_by", "It never changes"),
+    Fixed::new("created_at", "It never changes"),
     Fixed::moving("last_used_at"),
     Fixed::new("revoked_at", "DELETE /api-keys/{id} revokes a key"),
     Fixed::new("previous_until", "POST /api-keys/{id}/rotate sets it"),

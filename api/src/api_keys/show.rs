@@ -36,9 +36,9 @@ pub(super) fn router() -> OpenApiRouter<AppState> {
     security(("accessToken" = [])),
 )]
 async fn show(State(state): State<AppState>, _superuser: Superuser, PathId(id): PathId) -> Result<Response, ApiError> {
-    let id = id.ok_or(ApiError::ApiKeyNotFound)?;
+    let id = id.ok_or(Code::ApiKeyNotFound)?;
     let key = api_key::Entity::find_by_id(id).one(&state.db).await?;
-    key.map(answer).ok_or(ApiError::ApiKeyNotFound)
+    key.map(answer).ok_or(Code::ApiKeyNotFound.into())
 }
 
 struct Show;
@@ -80,8 +80,8 @@ impl FromRequestParts<AppState> for OwnKey {
     async fn from_request_parts(parts: &mut Parts, state: &AppState) -> Result<Self, ApiError> {
         match Caller::from_request_parts(parts, state).await? {
             Caller::Key(key) => Ok(Self(key)),
-            Caller::User(_) => Err(ApiError::ApiKeyNotFound),
-            Caller::Anonymous => Err(ApiError::AuthenticationRequired),
+            Caller::User(_) => Err(Code::ApiKeyNotFound.into()),
+            Caller::Anonymous => Err(Code::AuthenticationRequired.into()),
         }
     }
 }

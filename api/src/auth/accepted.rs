@@ -4,18 +4,20 @@ use axum::{Json, http::StatusCode};
 use serde::Serialize;
 use utoipa::ToSchema;
 
-/// What is done about an address, which is the same whether somebody here has it or not.
+use crate::texts::MAIL_ON_ITS_WAY;
+
+/// What happens with an address, the same whether it has an account or not.
 #[derive(Serialize, ToSchema)]
 #[schema(as = Accepted)]
 pub(crate) struct AcceptedOut {
-    #[schema(example = "If the address is one we can write to, a mail is on its way")]
+    #[schema(example = json!(MAIL_ON_ITS_WAY))]
     detail: &'static str,
 }
 
-/// The answer to whoever asks for a mail.
+/// The answer to every request for a mail.
 pub(crate) const ACCEPTED: (StatusCode, Json<AcceptedOut>) = (
     StatusCode::ACCEPTED,
     Json(AcceptedOut {
-        detail: "If the address is one we can write to, a mail is on its way",
+        detail: MAIL_ON_ITS_WAY,
     }),
 );

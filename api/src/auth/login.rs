@@ -58,13 +58,13 @@ impl FromFields for LoginIn {
     }
 }
 
-/// A code is owed besides the password.
+/// The password was right; a code is needed too.
 #[derive(Serialize, ToSchema)]
 #[schema(as = MfaRequired)]
 pub(crate) struct MfaRequiredOut {
     #[schema(example = true)]
     mfa_required: bool,
-    /// Send it with a code to `POST /auth/mfa`. It lasts five minutes and five codes.
+    /// Send it with a code to `POST /auth/mfa`. It is valid for five minutes and five codes.
     #[schema(example = "umf_0aB1cD2eF3gH4iJ5kL6mN7oP8qR9sT_0aB1cD")]
     pub(super) mfa_token: String,
     /// Seconds until it runs out.
@@ -75,7 +75,7 @@ pub(crate) struct MfaRequiredOut {
     methods: [&'static str; 2],
 }
 
-/// Tokens, or what is still owed.
+/// Tokens, or the request for a code.
 #[derive(Serialize, ToSchema)]
 #[serde(untagged)]
 #[schema(as = LoginAnswer)]
@@ -86,9 +86,9 @@ pub(crate) enum LoginOut {
 
 /// Log in
 ///
-/// With a second factor the answer has `mfa_required` and a token for `POST /auth/mfa` instead of the session's
-/// tokens. An unknown account and a wrong password are the same in body and in time. Five a minute from one address,
-/// twenty failures an hour for one account.
+/// With a second factor the answer has `mfa_required` and a token for `POST /auth/mfa` instead of the session's tokens.
+/// An unknown account and a wrong password get the same answer in the same time. Five a minute from one address, twenty
+/// failures an hour for one account.
 #[utoipa::path(
     post, path = "/auth/login", operation_id = "login", tag = "Sign-in",
     request_body(content = LoginIn, content_type = "application/json"),
@@ -121,7 +121,7 @@ impl ErrorList for Login {
     ];
 }
 
-/// Email and password against the account, whoever asks in whichever format.
+/// Checks email and password, for JSON and for OAuth.
 pub(super) async fn log_in(
     state: &AppState,
     context: &RequestContext,
@@ -140,18 +140,18 @@ pub(super) async fn log_in(
     let matches = password_hash::verify(raw_password, stored).await;
     let Some(user) = user.as_ref().filter(|user| matches && user.may_sign_in(now())) else {
         refused(state, context, user.as_ref(), "wrong password").await?;
-        return Err(ApiError::LoginFailed);
+        return Err(Code::LoginFailed.into());
     };
     attempt.succeeded().await;
     if user.email_verified_at.is_none() {
-        return Err(ApiError::EmailNotVerified);
+        return Err(Code::EmailNotVerified.into());
     }
     let better = password_hash::rehash(raw_password, user.password_hash.as_deref().unwrap_or_default()).await;
     let tx = state.job_store.begin().await?;
-    // Held until the session is there: a new password that is set meanwhile must end it, too.
+    // Locked until the session exists: a password set at the same time must end it, too.
     let held = users::find_for_change(&tx, user.id).await?;
     if !held.is_some_and(|now_| now_.password_hash == user.password_hash && now_.may_sign_in(now())) {
-        return Err(ApiError::LoginFailed);
+        return Err(Code::LoginFailed.into());
     }
     if let Some(hash) = better {
         users::keep_rehashed(&*tx, user, hash).await?;
@@ -171,7 +171,7 @@ pub(super) async fn log_in(
     Ok(answer)
 }
 
-/// Writes a failed attempt down. What was typed is not kept: people type passwords into the wrong field.
+/// Records a failed attempt, without what was typed: people type passwords into the wrong field.
 pub(crate) async fn refused(
     state: &AppState,
     context: &RequestContext,
@@ -223,8 +223,8 @@ impl FromFields for MfaIn {
 
 /// Complete a log-in with the second factor
 ///
-/// Takes a code of the authenticator app, or a recovery code. Each works once. After five codes the token is worth
-/// nothing: log in again.
+/// Takes a code of the authenticator app or a recovery code. Each works once. After five codes the token expires: log
+/// in again.
 #[utoipa::path(
     post, path = "/auth/mfa", operation_id = "completeLogin", tag = "Sign-in",
     request_body(content = MfaIn, content_type = "application/json"),
@@ -237,24 +237,22 @@ async fn answer(
     headers: HeaderMap,
     Body(body): Body<MfaIn>,
 ) -> Result<Secret<TokensOut>, ApiError> {
-    let token = Token::parse(TokenKind::MfaChallenge, &body.mfa_token).ok_or(ApiError::TokenInvalid)?;
+    let token = Token::parse(TokenKind::MfaChallenge, &body.mfa_token).ok_or(Code::TokenInvalid)?;
     let challenge = mfa::try_challenge(&state.db, &token).await?;
-    let challenge = challenge.ok_or(ApiError::TokenInvalid)?;
+    let challenge = challenge.ok_or(Code::TokenInvalid)?;
     let tx = state.job_store.begin().await?;
     let user = users::find_for_change(&tx, challenge.user_id).await?;
-    let user = user
-        .filter(|user| user.may_sign_in(now()))
-        .ok_or(ApiError::TokenInvalid)?;
+    let user = user.filter(|user| user.may_sign_in(now())).ok_or(Code::TokenInvalid)?;
     let guesser = limits::guesser(&*tx, &context, &user.email_key, Some(user.id)).await?;
     let attempt = limits::try_code(&state, guesser, user.id).await?;
     if !is_good(&state, &tx, &user, body.code.as_deref(), body.recovery_code.as_deref()).await? {
         tx.rollback().await?;
         refused(&state, &context, Some(&user), "wrong code").await?;
-        return Err(ApiError::MfaCodeInvalid);
+        return Err(Code::MfaCodeInvalid.into());
     }
     attempt.succeeded().await;
     if !mfa::pass(&*tx, challenge.id).await? {
-        return Err(ApiError::TokenInvalid);
+        return Err(Code::TokenInvalid.into());
     }
     let tokens = sign_in(&tx, &user, device(&context, &headers), true, &context).await?;
     tx.commit().await?;
@@ -275,7 +273,7 @@ impl ErrorList for Answer {
     ];
 }
 
-/// Uses the code up, if it is good; a recovery code with a mail about it.
+/// Uses up a valid code; a recovery code also sends an email.
 pub(super) async fn is_good(
     state: &AppState,
     tx: &Tx,

@@ -1,5 +1,4 @@
-//! What the links in mails do, each once: for front ends as JSON here, for browsers as the pages of
-//! [`crate::site::mailed_links`].
+//! What mailed links do: for front ends as JSON here, for browsers as the pages of [`crate::site`].
 
 use axum::{extract::State, http::StatusCode};
 use usher_shared::{
@@ -55,7 +54,7 @@ impl Errand {
     }
 }
 
-/// Does what the link is for, and uses its token up.
+/// Does what the link is for and uses up its token.
 pub(crate) async fn run(
     state: &AppState,
     context: &RequestContext,
@@ -79,20 +78,20 @@ impl From<EmailChangeError> for ApiError {
     fn from(error: EmailChangeError) -> Self {
         match error {
             EmailChangeError::Token(error) => error.into(),
-            EmailChangeError::EmailTaken => Self::EmailExists,
+            EmailChangeError::EmailTaken => Code::EmailExists.into(),
             EmailChangeError::Db(error) => error.into(),
             EmailChangeError::Enqueue(error) => error.into(),
         }
     }
 }
 
-/// The token of the mail, and a password for an account that has none or somebody else's.
+/// The token of the email, and a password for an account that has none, or one that someone else chose.
 #[derive(ToSchema)]
 #[schema(as = EmailVerification)]
 struct VerifyIn {
     #[schema(example = "umt_0aB1cD2eF3gH4iJ5kL6mN7oP8qR9sT_0aB1cD")]
     token: String,
-    /// 12–128 characters of any kind, hard to guess, and neither name nor address. Replaces the one that was chosen at
+    /// 12–128 characters of any kind, hard to guess, and not your name or email address. Replaces the one that was chosen at
     /// sign-up.
     #[schema(example = json!(null), value_type = Option<String>, format = Password, min_length = 12, max_length = 128)]
     password: Option<String>,
@@ -126,9 +125,9 @@ impl FromFields for TokenIn {
 
 /// Confirm an email address
 ///
-/// With the token of the link in the mail. From then on the account can log in. Where people with different passwords
-/// have signed up with the address, none of them is valid: send the one to use, or its owner gets a mail with a link to
-/// choose it.
+/// With the token of the mailed link. After that the account can log in. If people with different passwords signed up
+/// with this address, none of the passwords is valid: send the one to use, or the owner gets an email with a link to
+/// set one.
 #[utoipa::path(
     post, path = "/auth/verify-email", operation_id = "verifyEmail", tag = "Sign-in",
     request_body(content = VerifyIn, content_type = "application/json"),
@@ -161,8 +160,8 @@ async fn verify_with(state: &AppState, context: &RequestContext, token: &str, ra
 
 /// Move the account to the new email address
 ///
-/// With the token that was mailed there. The old mailbox gets a link that undoes it, for 72 hours. An account that never
-/// confirmed the address loses it.
+/// With the token that was mailed there. The old mailbox gets a link that undoes it, for 72 hours. An account that
+/// never confirmed the address loses it.
 #[utoipa::path(
     post, path = "/auth/email-change/confirm", operation_id = "confirmEmailChange", tag = "Sign-in",
     request_body(content = TokenIn, content_type = "application/json"),
@@ -180,8 +179,8 @@ async fn confirm_email_change(
 
 /// Move the account back to the old email address
 ///
-/// With the token that was mailed there. Whoever moved the account away may know its password: all sessions end, the
-/// password opens nothing any more, and the old mailbox gets a link to choose another.
+/// With the token that was mailed there. The person who moved the account may know its password: all sessions end, the
+/// password stops working, and the old mailbox gets a link to set a new one.
 #[utoipa::path(
     post, path = "/auth/email-change/undo", operation_id = "undoEmailChange", tag = "Sign-in",
     request_body(content = TokenIn, content_type = "application/json"),

@@ -91,7 +91,7 @@ enum Refusal {
 impl From<ApiError> for Refusal {
     fn from(error: ApiError) -> Self {
         match error {
-            ApiError::LoginFailed | ApiError::EmailNotVerified | ApiError::InvalidCredential => {
+            ApiError::Coded(Code::LoginFailed | Code::EmailNotVerified | Code::InvalidCredential) => {
                 Self::Said("invalid_grant", error.code().detail())
             }
             ApiError::Invalid(_) => Self::Said("invalid_request", "The form did not come whole"),
@@ -155,8 +155,8 @@ struct TokenIn {
 /// Get tokens as an OAuth client
 ///
 /// RFC 6749 with the grants `password` and `refresh_token`, for clients that speak nothing else. No clients are
-/// registered, so a `client_id` is not needed, and a client's secret is refused. Errors have the form of RFC 6749 §5.2. With
-/// a second factor the error is `mfa_required`, and its `mfa_token` goes to `POST /auth/mfa`.
+/// registered: `client_id` is not needed, and a client secret is rejected. Errors follow RFC 6749 §5.2. With a second
+/// factor the error is `mfa_required`; send its `mfa_token` to `POST /auth/mfa`.
 #[utoipa::path(
     post, path = "/oauth/token", operation_id = "oauthToken", tag = "Sign-in",
     request_body(content = TokenIn, content_type = "application/x-www-form-urlencoded"),
@@ -222,7 +222,7 @@ impl ErrorList for Token {
     ];
 }
 
-/// Refuses a client that says who it is (RFC 6749 §5.2): none is registered, so nobody can prove it. A public client may
+/// Rejects client credentials (RFC 6749 §5.2): no client is registered, so they can't be right. A public client may
 /// name itself in the form, and Swagger UI sends an empty name and secret.
 fn check_client(headers: &HeaderMap, secret: Option<&str>) -> Result<(), Refusal> {
     let mut lines = headers.get_all(header::AUTHORIZATION).iter();

@@ -36,8 +36,8 @@ pub(super) fn router() -> OpenApiRouter<AppState> {
 
 /// Ask for a new password
 ///
-/// Always 202 for a valid address. Where it has an account, a mail with a link goes there that works once and for half
-/// an hour; the link mailed before ends. Three, then one an hour to one mailbox.
+/// Always 202 for a valid address. If it has an account, we email it a link that works once and for half an hour; an
+/// earlier link ends. Three, then one an hour to one mailbox.
 #[utoipa::path(
     post, path = "/auth/password-reset", operation_id = "askPasswordReset", tag = "Sign-in",
     request_body(content = AddressIn, content_type = "application/json"),
@@ -70,7 +70,7 @@ async fn ask(
 struct ConfirmIn {
     #[schema(example = "umt_0aB1cD2eF3gH4iJ5kL6mN7oP8qR9sT_0aB1cD")]
     token: String,
-    /// 12–128 characters of any kind, hard to guess, and neither name nor address.
+    /// 12–128 characters of any kind, hard to guess, and not your name or email address.
     #[schema(example = "velvet-Otter-72-canyon", format = Password, min_length = 12, max_length = 128)]
     password: String,
 }
@@ -88,9 +88,8 @@ impl FromFields for ConfirmIn {
 
 /// Set a new password
 ///
-/// All sessions end and every other link that was mailed opens nothing any more. Whoever was kept from logging in by too
-/// many wrong passwords can do so again. Logging in still asks for the second
-/// factor. A password that is refused leaves the token as it was.
+/// All sessions end and all other mailed links stop working. An account blocked by too many wrong passwords can log in
+/// again. Logging in still asks for the second factor. A rejected password leaves the token usable.
 #[utoipa::path(
     post, path = "/auth/password-reset/confirm", operation_id = "resetPassword", tag = "Sign-in",
     request_body(content = ConfirmIn, content_type = "application/json"),
@@ -124,7 +123,7 @@ impl ErrorList for Confirm {
     ];
 }
 
-/// The password in this field, if this person may take it.
+/// The password in this field, if this user may have it.
 pub(crate) fn acceptable(
     state: &AppState,
     field: &'static str,

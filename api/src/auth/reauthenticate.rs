@@ -1,5 +1,5 @@
-//! `POST /auth/reauthenticate`: the password once more, and the code where there is a second factor. It lasts five
-//! minutes and opens what a borrowed device must not.
+//! `POST /auth/reauthenticate`: the password again, and a code if there is a second factor. It lasts five minutes and
+//! allows what a borrowed device must not do.
 
 use axum::{Json, extract::State};
 use serde::Serialize;
@@ -72,8 +72,9 @@ struct ReauthenticatedOut {
 
 /// Confirm the password
 ///
-/// Opens for five minutes what needs it: another email address, second factors, deletion, API keys. Just after a log-in it is
-/// open anyway. Staff who act for a user confirm nothing (403). Wrong passwords count as failed log-ins of the account.
+/// For five minutes, allows operations that need it: changing the email address, second factors, deletion, API keys.
+/// Right after a log-in they are allowed anyway. Staff who impersonate a user can't do this (403). Wrong passwords
+/// count as failed log-ins of the account.
 #[utoipa::path(
     post, path = "/auth/reauthenticate", operation_id = "reauthenticate", tag = "Sign-in",
     request_body(content = ReauthenticateIn, content_type = "application/json"),
@@ -87,16 +88,16 @@ async fn reauthenticate(
     Body(body): Body<ReauthenticateIn>,
 ) -> Result<Json<ReauthenticatedOut>, ApiError> {
     let (user, session) = (&current.0.user, &current.0.session);
-    // Who acts for the user confirms nothing, and learns nothing about the password.
+    // Staff who impersonate the user can't confirm, and learn nothing about the password.
     if !current.0.is_owner() {
-        return Err(ApiError::PasswordWrong);
+        return Err(Code::PasswordWrong.into());
     }
     // A session is known to its account: what strangers guess elsewhere does not count here.
     let guesser = Guesser::Known { user_id: user.id };
     let attempt = limits::try_password(&state, guesser).await?;
     if !password_hash::verify(&body.password, user.password_hash.as_deref()).await {
         refused(&state, &context, Some(user), "wrong password").await?;
-        return Err(ApiError::PasswordWrong);
+        return Err(Code::PasswordWrong.into());
     }
     attempt.succeeded().await;
     let tx = state.job_store.begin().await?;
@@ -107,7 +108,7 @@ async fn reauthenticate(
         if !is_good(&state, &tx, user, body.code.as_deref(), body.recovery_code.as_deref()).await? {
             tx.rollback().await?;
             refused(&state, &context, Some(user), "wrong code").await?;
-            return Err(ApiError::MfaCodeInvalid);
+            return Err(Code::MfaCodeInvalid.into());
         }
         attempt.succeeded().await;
     }

@@ -50,9 +50,9 @@ impl FromFields for RefreshIn {
 
 /// Get the next tokens
 ///
-/// Replaces both tokens. The same refresh token always gets the same pair, so that several tabs may refresh at once and
-/// a lost answer can be asked for again: until the new access token is used, and for ten seconds in any case. After
-/// that a refresh token that comes back is a copy: its session ends, and the owner gets a mail.
+/// Replaces both tokens. The same refresh token always gets the same pair, so that several tabs can refresh at once and
+/// a lost answer can be requested again: until the new access token is used, and for at least ten seconds. After that,
+/// a refresh token that comes back is a stolen copy: its session ends and the owner gets an email.
 #[utoipa::path(
     post, path = "/auth/refresh", operation_id = "refresh", tag = "Sign-in",
     request_body(content = RefreshIn, content_type = "application/json"),
@@ -76,10 +76,10 @@ impl ErrorList for Refresh {
     ];
 }
 
-/// The next tokens for this refresh token, whoever asks in whichever format.
+/// The next tokens for this refresh token, as JSON or for OAuth.
 pub(super) async fn exchange(state: &AppState, context: &RequestContext, raw: &str) -> Result<TokensOut, ApiError> {
     Limit::of_refreshes(context.address).charge(state, context).await?;
-    let token = Token::parse(TokenKind::Refresh, raw).ok_or(ApiError::InvalidCredential)?;
+    let token = Token::parse(TokenKind::Refresh, raw).ok_or(Code::InvalidCredential)?;
     let tx = state.job_store.begin().await?;
     let refreshed = sessions::refresh(&tx, &state.config.secret_key, &token, &context.anonymous()).await?;
     tx.commit().await?;
@@ -88,7 +88,7 @@ pub(super) async fn exchange(state: &AppState, context: &RequestContext, raw: &s
             context.caller.get_or_init(|| format!("user:{}", signed.user.id));
             Ok(TokensOut::of(signed.session, &pair))
         }
-        Refreshed::Refused | Refreshed::Reused => Err(ApiError::InvalidCredential),
+        Refreshed::Refused | Refreshed::Reused => Err(Code::InvalidCredential.into()),
     }
 }
 
@@ -129,7 +129,7 @@ impl FromFields for LogoutIn {
 
 /// Log out
 ///
-/// The tokens of the ended sessions open nothing from the next request on.
+/// The tokens of the ended sessions are rejected immediately.
 #[utoipa::path(
     post, path = "/auth/logout", operation_id = "logout", tag = "Sign-in",
     request_body(content = Option<LogoutIn>, content_type = "application/json"),
@@ -149,7 +149,7 @@ async fn logout(
         Ending::All => Which::All,
     };
     let tx = usher_shared::foundation::db::begin(&state.db).await?;
-    // Whom the owner sends away has not left by themselves: see `sessions::is_known_address`.
+    // Sessions that the owner ended count differently from log-outs: see `sessions::is_known_address`.
     let reason = match which {
         Which::One(_) => "logged out",
         Which::Others(_) | Which::All => "ended by the user",

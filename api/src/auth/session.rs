@@ -14,14 +14,14 @@ use uuid::Uuid;
 
 use crate::toolkit::moment;
 
-/// One device that is signed in.
+/// A signed-in device.
 #[derive(Serialize, ToSchema)]
 #[schema(as = Session)]
 pub(crate) struct SessionOut {
     #[schema(example = "0198b5a0-6f3a-7c52-9d8e-5b1f0e4c2a77")]
     id: Uuid,
     kind: Kind,
-    /// Whether it is the one that asks.
+    /// Whether this request uses it.
     #[schema(example = true)]
     current: bool,
     /// Where it was started from.
@@ -40,13 +40,13 @@ pub(crate) struct SessionOut {
     #[schema(example = "2026-11-22T12:00:00.123456Z")]
     #[serde(serialize_with = "moment::fixed")]
     last_seen_at: DateTime<Utc>,
-    /// When it ends whatever happens; a session that nobody uses ends earlier.
+    /// When it ends at the latest; unused sessions end earlier.
     #[schema(example = "2026-12-22T12:00:00.123456Z")]
     #[serde(serialize_with = "moment::fixed")]
     expires_at: DateTime<Utc>,
 }
 
-/// Where the session is used: the API, or the admin of the staff.
+/// Where the session is used: the API or the admin.
 #[derive(Serialize, ToSchema)]
 #[serde(rename_all = "snake_case")]
 #[schema(as = SessionKind)]
@@ -73,14 +73,14 @@ impl SessionOut {
         }
     }
 
-    /// The session that asks.
+    /// The session of the request.
     pub(crate) fn current(session: session::Model) -> Self {
         let id = session.id;
         Self::of(session, Some(id))
     }
 }
 
-/// All sessions of one person.
+/// All sessions of a user.
 #[derive(Serialize, ToSchema)]
 #[schema(as = Sessions)]
 pub(crate) struct SessionsOut {
@@ -88,7 +88,7 @@ pub(crate) struct SessionsOut {
     pub(crate) data: Vec<SessionOut>,
 }
 
-/// The audit row of a session that somebody ends.
+/// The audit entry of an ended session.
 pub(crate) fn ended(id: Uuid, owner: &str) -> Entry<'static> {
     Entry {
         action: "end_session",
@@ -99,7 +99,7 @@ pub(crate) fn ended(id: Uuid, owner: &str) -> Entry<'static> {
     }
 }
 
-/// An audit row about this account.
+/// An audit entry about this account.
 pub(crate) fn about<'a>(user: &user::Model, action: &'a str) -> Entry<'a> {
     Entry {
         action,

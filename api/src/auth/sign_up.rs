@@ -45,7 +45,7 @@ struct SignUpIn {
     name: Name,
     #[schema(schema_with = schema::email)]
     email: Email,
-    /// 12–128 characters of any kind, hard to guess, and neither name nor address.
+    /// 12–128 characters of any kind, hard to guess, and not your name or email address.
     #[schema(example = "velvet-Otter-72-canyon", value_type = String, format = Password, min_length = 12, max_length = 128)]
     password: Password,
     /// In whole years.
@@ -74,11 +74,10 @@ impl FromFields for SignUpIn {
 
 /// Sign up
 ///
-/// Always 202 for a valid body. A new account gets a mail whose link confirms the address, and can log in after that.
-/// Where the address has an account that was confirmed or deleted, its owner gets a mail about it and nothing changes.
-/// Who signs up again with another password before the address is confirmed is somebody else, perhaps: neither password
-/// opens the account then, and whoever opens the mailed link chooses one. Needs open sign-up; ten an hour from one
-/// address.
+/// Always 202 for a valid body. A new account gets an email whose link confirms the address; then it can log in. If the
+/// address has a confirmed or deleted account, its owner gets an email about it and nothing changes. Signing up again
+/// with another password before the address is confirmed might be someone else: neither password works then, and the
+/// person who opens the mailed link sets one. Needs open sign-up; ten an hour from one address.
 #[utoipa::path(
     post, path = "/auth/sign-up", operation_id = "signUp", tag = "Sign-in",
     request_body(content = SignUpIn, content_type = "application/json"),
@@ -112,7 +111,7 @@ impl From<SignUpError> for ApiError {
     }
 }
 
-/// Refuses before anything of the body is read where nobody can sign up.
+/// Rejects before the body is read where sign-up is closed.
 struct OpenSignUp;
 
 impl FromRequestParts<AppState> for OpenSignUp {
@@ -121,7 +120,7 @@ impl FromRequestParts<AppState> for OpenSignUp {
     async fn from_request_parts(_: &mut Parts, state: &AppState) -> Result<Self, ApiError> {
         match state.config.sign_up {
             SignUp::Open => Ok(Self),
-            SignUp::Closed => Err(ApiError::SignUpClosed),
+            SignUp::Closed => Err(Code::SignUpClosed.into()),
         }
     }
 }
@@ -148,8 +147,8 @@ impl FromFields for AddressIn {
 
 /// Ask for the confirming mail again
 ///
-/// Always 202 for a valid address. An account whose address is not confirmed yet gets the mail, and the link mailed
-/// before ends. Three, then one an hour to one mailbox.
+/// Always 202 for a valid address. An account with an unconfirmed address gets the email, and an earlier link ends.
+/// Three, then one an hour to one mailbox.
 #[utoipa::path(
     post, path = "/auth/verify-email/resend", operation_id = "resendVerification", tag = "Sign-in",
     request_body(content = AddressIn, content_type = "application/json"),
@@ -181,9 +180,9 @@ impl ErrorList for MailErrors {
     const CODES: &'static [&'static [Code]] = &[BODY_ERRORS, &[Code::RateLimited], ANY_ERRORS];
 }
 
-/// Counts a mail that somebody asks for, whether it will be sent or not.
+/// Counts a request for an email, whether it will be sent or not.
 pub(crate) async fn charge_mail(state: &AppState, context: &RequestContext, email: &Email) -> Result<(), ApiError> {
-    // The address first: who asks too often must not use up what others may ask for.
+    // The client's address first: a client that asks too often must not use up the mailbox's limit.
     Limit::of_mail_requests(context.address).charge(state, context).await?;
     Limit::of_mails(email.key()).charge(state, context).await
 }

@@ -137,7 +137,7 @@ async fn publish(
 ) -> Result<Response, ApiError> {
     let tx = state.job_store.begin().await?;
     let article = article::Entity::find_by_id(id.unwrap_or_default()).one(&*tx).await?;
-    let article = article.ok_or(ApiError::NotFound)?;
+    let article = article.ok_or(Code::NotFound)?;
     if article.state == ArticleState::Draft {
         let job = PublishArticle { article_id: article.id };
         enqueue(&tx, job).await?;

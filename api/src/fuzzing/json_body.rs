@@ -11,6 +11,7 @@ use usher_shared::foundation::rules::{Age, Email, EmailPolicy, ExternalId, Name,
 
 use crate::toolkit::{
     body::{Body, MAX_DEPTH},
+    code::Code,
     error::ApiError,
     fields::{Fields, FromFields, Step},
     list::fuzzing::STATES,
@@ -112,7 +113,7 @@ fn judge_refused(error: &ApiError, body: &[u8]) {
     let refused = matches!(error, ApiError::Invalid(_));
     assert_eq!(refused, !error.faults().is_empty(), "{error:?}");
     assert!(
-        refused || matches!(error, ApiError::BodyNotText | ApiError::BodyTooLarge),
+        refused || matches!(error, ApiError::Coded(Code::BodyNotText | Code::BodyTooLarge)),
         "{error:?}"
     );
     for face in [Face::Default, Face::Strict] {

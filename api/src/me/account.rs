@@ -53,7 +53,7 @@ struct MeOut {
     /// In whole years.
     #[schema(example = 36, minimum = 0, maximum = 150)]
     age: Option<i16>,
-    /// Whether the email address has been proved to be the person's.
+    /// Whether the email address is confirmed.
     #[schema(example = true)]
     verified: bool,
     #[schema(example = "2026-11-22T12:00:00.123456Z")]
@@ -126,21 +126,18 @@ struct UpdateMeIn {
     fixed: Sent,
 }
 
-/// What of their account people change elsewhere, or not at all.
+/// Fields that people change elsewhere, or not at all.
 const FIXED: &[Fixed] = &[
-    Fixed::new("id", "An id stays"),
+    Fixed::new("id", "Ids never change"),
     Fixed::new("email", "Use POST /me/email-change"),
-    Fixed::new("verified", "An address is confirmed with the link that is mailed there"),
-    Fixed::new("status", "Services and staff change it"),
+    Fixed::new("verified", "You confirm an address with a mailed link"),
+    Fixed::new("status", "Only services and staff can change it"),
     Fixed::new("external_id", "The service that created the account gave it"),
-    Fixed::new("created_at", "It stays"),
+    Fixed::new("created_at", "It never changes"),
     Fixed::moving("updated_at"),
     Fixed::moving("password_changed_at"),
     Fixed::new("password", "Use POST /me/password"),
-    Fixed::new(
-        "delete_at",
-        "Use DELETE /me, and POST /auth/keep-account to take it back",
-    ),
+    Fixed::new("delete_at", "Use DELETE /me, or POST /auth/keep-account to undo it"),
 ];
 
 impl FromFields for UpdateMeIn {
@@ -184,7 +181,7 @@ async fn update(
 ) -> Result<Response, ApiError> {
     let tx = state.job_store.begin().await?;
     let before = users::find_for_change(&tx, current.0.user.id).await?;
-    let before = before.ok_or(ApiError::InvalidCredential)?;
+    let before = before.ok_or(Code::InvalidCredential)?;
     may_change(&headers, &etag(before.version))?;
     body.fixed.must_be(|| MeOut::from(before.clone()))?;
     let edit = Edit {

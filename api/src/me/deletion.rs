@@ -35,8 +35,8 @@ struct DeletionOut {
 
 /// Delete your account
 ///
-/// In seven days; a mail says so and has a link that keeps the account. Asking again changes nothing. Needs a password
-/// within the last five minutes: `POST /auth/reauthenticate`. Staff accounts are deleted in the admin.
+/// In seven days; you get an email with a link that keeps the account. Asking again changes nothing. Needs a password
+/// confirmed within the last five minutes: `POST /auth/reauthenticate`. Staff accounts are deleted in the admin.
 #[utoipa::path(
     delete, path = "/me", operation_id = "deleteMe", tag = "Me",
     responses((status = 202, description = "When the account will be deleted", body = DeletionOut), Errors<Delete>),
@@ -49,9 +49,9 @@ async fn delete(
 ) -> Result<(StatusCode, Json<DeletionOut>), ApiError> {
     let tx = state.job_store.begin().await?;
     let user = users::find_for_change(&tx, current.0.user.id).await?;
-    let user = user.ok_or(ApiError::InvalidCredential)?;
+    let user = user.ok_or(Code::InvalidCredential)?;
     if user.is_staff || user.is_superuser {
-        return Err(ApiError::StaffProtected);
+        return Err(Code::StaffProtected.into());
     }
     let user = users::schedule_deletion(&tx, user, &current.actor(&context)).await?;
     tx.commit().await?;

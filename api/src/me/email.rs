@@ -45,9 +45,10 @@ impl FromFields for EmailIn {
 
 /// Move to another email address
 ///
-/// Nothing changes until the link in the mail to the new address is opened; a newer request ends the link of the one
-/// before. Then the old address gets a link that undoes it, for 72 hours. The same address in other letters can be
-/// asked for, too: mail goes to the address as you write it. Needs a password within the last five minutes: `POST /auth/reauthenticate`.
+/// Nothing changes until the link in the email to the new address is opened; a newer request ends the earlier link.
+/// Then the old address gets a link that undoes the change, for 72 hours. You can also change only the letter case: we
+/// write to the address as you type it. Needs a password confirmed within the last five minutes: `POST
+/// /auth/reauthenticate`.
 #[utoipa::path(
     post, path = "/me/email-change", operation_id = "changeEmail", tag = "Me",
     request_body(content = EmailIn, content_type = "application/json"),
@@ -62,7 +63,7 @@ async fn change(
 ) -> Result<(StatusCode, Json<AcceptedOut>), ApiError> {
     let user = &current.0.user;
     if body.new_email.as_str() == user.email {
-        let fault = Violation::value("This is your email address already");
+        let fault = Violation::value("This is already your email address");
         return Err(ApiError::Invalid(vec![in_body("new_email", fault)]));
     }
     charge_mail(&state, &context, &body.new_email).await?;

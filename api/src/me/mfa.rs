@@ -39,7 +39,7 @@ use crate::{
     },
 };
 
-/// As many devices as anybody has.
+/// The most second factors of one account.
 const MAX_FACTORS: usize = 5;
 
 pub(super) fn router() -> OpenApiRouter<AppState> {
@@ -148,10 +148,10 @@ struct SecretOut {
 
 /// Add an authenticator app
 ///
-/// Answers the secret and a QR code, this once. The app counts once its first code was sent to
-/// `POST /me/mfa/totp/{id}/verify` within 15 minutes, in the same session; one that waited for that before is forgotten. It
-/// ends with the session and with the password. Needs a password within the last five minutes, and a code where the account
-/// has a second factor already: `POST /auth/reauthenticate`.
+/// Returns the secret and a QR code, this once. The app counts after its first code was sent to `POST
+/// /me/mfa/totp/{id}/verify` within 15 minutes in the same session; an earlier unconfirmed app is dropped. It is also
+/// dropped when the session ends or the password changes. Needs a password confirmed within the last five minutes, and
+/// a code if the account already has a second factor: `POST /auth/reauthenticate`.
 #[utoipa::path(
     post, path = "/me/mfa/totp", operation_id = "addTotp", tag = "Me",
     request_body(content = Option<EnrolIn>, content_type = "application/json"),
@@ -167,7 +167,7 @@ async fn enrol(
     let tx = state.job_store.begin().await?;
     users::find_for_change(&tx, user.id).await?;
     if mfa::factors(&*tx, user.id).await?.len() >= MAX_FACTORS {
-        return Err(ApiError::TooManyFactors);
+        return Err(Code::TooManyFactors.into());
     }
     let label = body.label.as_ref().map_or(mfa::DEFAULT_LABEL, Name::as_str);
     let factor = mfa::enrol(&*tx, key, user.id, session.id, label).await?;
@@ -228,16 +228,16 @@ async fn verify(
     Body(body): Body<CodeIn>,
 ) -> Result<Json<FactorOut>, ApiError> {
     let (user, session) = (&current.0.user, &current.0.session);
-    let id = uuid_of(id).ok_or(ApiError::MfaFactorNotFound)?;
+    let id = uuid_of(id).ok_or(Code::MfaFactorNotFound)?;
     let tx = state.job_store.begin().await?;
     users::find_for_change(&tx, user.id).await?;
     let waiting = mfa::waiting(&*tx, user.id, session.id).await?;
     let waiting = waiting
         .filter(|factor| factor.id == id)
-        .ok_or(ApiError::MfaFactorNotFound)?;
+        .ok_or(Code::MfaFactorNotFound)?;
     let attempt = limits::try_code(&state, Guesser::Known { user_id: user.id }, user.id).await?;
     if !mfa::confirm(&*tx, &state.config.secret_key, &waiting, &body.code).await? {
-        return Err(ApiError::MfaCodeInvalid);
+        return Err(Code::MfaCodeInvalid.into());
     }
     attempt.succeeded().await;
     sessions::note_factor(&*tx, session.id).await?;
@@ -268,8 +268,8 @@ impl ErrorList for Verify {
 
 /// Remove an authenticator app
 ///
-/// With the last one the recovery codes go as well, and the password alone logs in. Needs a password within the last
-/// five minutes: `POST /auth/reauthenticate`.
+/// Removing the last one also removes the recovery codes, and the password alone logs in. Needs a password confirmed
+/// within the last five minutes: `POST /auth/reauthenticate`.
 #[utoipa::path(
     delete, path = "/me/mfa/{id}", operation_id = "removeFactor", tag = "Me",
     params(("id" = Uuid, Path, description = "The factor's id", example = "0198b5a0-6f3a-7c52-9d8e-5b1f0e4c2a77")),
@@ -283,12 +283,12 @@ async fn remove(
     id: Result<Path<String>, PathRejection>,
 ) -> Result<StatusCode, ApiError> {
     let (user, session) = (&current.0.user, &current.0.session);
-    let id = uuid_of(id).ok_or(ApiError::MfaFactorNotFound)?;
+    let id = uuid_of(id).ok_or(Code::MfaFactorNotFound)?;
     let tx = state.job_store.begin().await?;
     users::find_for_change(&tx, user.id).await?;
     if !mfa::cancel_enrolment(&*tx, user.id, session.id, id).await? {
         let gone = mfa::remove(&*tx, user.id, id).await?;
-        gone.ok_or(ApiError::MfaFactorNotFound)?;
+        gone.ok_or(Code::MfaFactorNotFound)?;
         audit::record(&*tx, &current.actor(&context), about(user, "second_factor_removed")).await?;
         let (user_id, change) = (user.id, MfaChange::Removed);
         enqueue(&tx, MfaChanged { user_id, change }).await?;
@@ -306,7 +306,7 @@ impl ErrorList for Remove {
     ];
 }
 
-/// Ten codes on paper, shown this once.
+/// Ten recovery codes, shown only once.
 #[derive(Serialize, ToSchema)]
 #[schema(as = RecoveryCodes)]
 struct RecoveryCodesOut {
@@ -317,8 +317,8 @@ struct RecoveryCodesOut {
 
 /// Make recovery codes
 ///
-/// Ten new codes, shown this once; the ones before them no longer work. Needs a second factor, and a password within
-/// the last five minutes: `POST /auth/reauthenticate`.
+/// Ten new codes, shown only once; older ones stop working. Needs a second factor, and a password confirmed within the
+/// last five minutes: `POST /auth/reauthenticate`.
 #[utoipa::path(
     post, path = "/me/mfa/recovery-codes", operation_id = "makeRecoveryCodes", tag = "Me",
     responses((status = 201, description = "The codes", body = RecoveryCodesOut), Errors<MakeCodes>),
@@ -333,7 +333,7 @@ async fn make_codes(
     let tx = state.job_store.begin().await?;
     users::find_for_change(&tx, user.id).await?;
     if !mfa::has_factor(&*tx, user.id).await? {
-        return Err(ApiError::MfaNotEnabled);
+        return Err(Code::MfaNotEnabled.into());
     }
     let codes = mfa::make_recovery_codes(&*tx, &state.config.secret_key, user.id).await?;
     audit::record(&*tx, &current.actor(&context), about(user, "recovery_codes_made")).await?;

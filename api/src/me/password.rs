@@ -34,7 +34,7 @@ pub(super) fn router() -> OpenApiRouter<AppState> {
 struct PasswordIn {
     #[schema(example = "velvet-Otter-72-canyon", format = Password)]
     current_password: String,
-    /// 12–128 characters of any kind, hard to guess, and neither name nor address.
+    /// 12–128 characters of any kind, hard to guess, and not your name or email address.
     #[schema(example = "amber-Walrus-44-piano", format = Password, min_length = 12, max_length = 128)]
     new_password: String,
 }
@@ -52,8 +52,8 @@ impl FromFields for PasswordIn {
 
 /// Change your password
 ///
-/// All other sessions end, and so does every link that was mailed. A mail tells you that it happened. Where the account has
-/// a second factor it needs a code within the last five minutes as well: `POST /auth/reauthenticate`.
+/// All other sessions end and all mailed links stop working. You get an email about it. If the account has a second
+/// factor, it needs a code within the last five minutes as well: `POST /auth/reauthenticate`.
 #[utoipa::path(
     post, path = "/me/password", operation_id = "changePassword", tag = "Me",
     request_body(content = PasswordIn, content_type = "application/json"),
@@ -67,27 +67,27 @@ async fn change(
     Body(body): Body<PasswordIn>,
 ) -> Result<StatusCode, ApiError> {
     let (user, session) = (&current.0.user, &current.0.session);
-    // Who acts for the user does not change it, even with the user's password, and learns nothing about it.
+    // Staff who impersonate the user can't change the password, even if they know it, and learn nothing about it.
     if !current.0.is_owner() {
-        return Err(ApiError::PasswordWrong);
+        return Err(Code::PasswordWrong.into());
     }
     if !current.0.is_fresh(true) && mfa::has_factor(&state.db, user.id).await? {
-        return Err(ApiError::ReauthenticationRequired);
+        return Err(Code::ReauthenticationRequired.into());
     }
     let new = acceptable(&state, "new_password", &body.new_password, user)?;
     let attempt = limits::try_password(&state, Guesser::Known { user_id: user.id }).await?;
     let matches = password_hash::verify(&body.current_password, user.password_hash.as_deref()).await;
     if !matches {
         refused(&state, &context, Some(user), "wrong password").await?;
-        return Err(ApiError::PasswordWrong);
+        return Err(Code::PasswordWrong.into());
     }
     attempt.succeeded().await;
     let hash = password_hash::hash(&new).await.map_err(anyhow::Error::from)?;
     let tx = state.job_store.begin().await?;
     let held = users::find_for_change(&tx, user.id).await?;
-    // Another password that was set meanwhile is not overwritten by somebody who knew the one before.
+    // A password set at the same time is not overwritten by someone who knew the old one.
     let held = held.filter(|held| held.password_hash == user.password_hash);
-    let held = held.ok_or(ApiError::InvalidCredential)?;
+    let held = held.ok_or(Code::InvalidCredential)?;
     users::replace_password(&tx, &held, hash, Some(session.id), &current.actor(&context)).await?;
     tx.commit().await?;
     Ok(StatusCode::NO_CONTENT)

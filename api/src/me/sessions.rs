@@ -34,7 +34,7 @@ pub(super) fn router() -> OpenApiRouter<AppState> {
 /// Your sessions
 #[utoipa::path(
     get, path = "/me/sessions", operation_id = "listMySessions", tag = "Me",
-    responses((status = 200, description = "Every device that is signed in", body = SessionsOut), Errors<List>),
+    responses((status = 200, description = "All signed-in devices", body = SessionsOut), Errors<List>),
     security(("accessToken" = [])),
 )]
 async fn list(State(state): State<AppState>, current: CurrentUser) -> Result<Json<SessionsOut>, ApiError> {
@@ -83,10 +83,10 @@ async fn end(
     current: CurrentUser,
     id: Result<Path<String>, PathRejection>,
 ) -> Result<StatusCode, ApiError> {
-    let id = uuid_of(id).ok_or(ApiError::SessionNotFound)?;
+    let id = uuid_of(id).ok_or(Code::SessionNotFound)?;
     let tx = db::begin(&state.db).await?;
     if sessions::end(&tx, current.0.user.id, Which::One(id), "ended by the user").await? == 0 {
-        return Err(ApiError::SessionNotFound);
+        return Err(Code::SessionNotFound.into());
     }
     audit::record(&tx, &current.actor(&context), ended(id, &current.0.user.email)).await?;
     tx.commit().await?;

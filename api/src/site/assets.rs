@@ -13,7 +13,7 @@ use serde::Deserialize;
 use usher_serve::accepts;
 use usher_shared::foundation::crypto::sha256;
 
-use crate::toolkit::{error::ApiError, etag::is_known};
+use crate::toolkit::{code::Code, error::ApiError, etag::is_known};
 
 /// One file.
 struct Asset {
@@ -98,10 +98,7 @@ pub(crate) async fn show(
     version: Result<Query<Version>, QueryRejection>,
     headers: HeaderMap,
 ) -> Result<Response, ApiError> {
-    let asset = ASSETS
-        .iter()
-        .find(|asset| asset.name == name)
-        .ok_or(ApiError::NotFound)?;
+    let asset = ASSETS.iter().find(|asset| asset.name == name).ok_or(Code::NotFound)?;
     let is_this_version = version.is_ok_and(|Query(version)| version.v.as_ref() == Some(&asset.hash));
     let caching = if is_this_version {
         "public, max-age=31536000, immutable"

@@ -95,7 +95,7 @@ impl Explanations {
     security(()),
 )]
 async fn list(State(state): State<AppState>, headers: HeaderMap) -> Response {
-    let explanations = Code::ALL.into_iter().map(ExplanationOut::from).collect();
+    let explanations = Code::ALL.iter().copied().map(ExplanationOut::from).collect();
     if wants_html(&headers) {
         Explanations::new(&state, "Error codes", explanations).into_response()
     } else {
@@ -126,7 +126,7 @@ async fn show(
     let code = code
         .ok()
         .and_then(|Path(word)| Code::parse(&word))
-        .ok_or(ApiError::NotFound)?;
+        .ok_or(Code::NotFound)?;
     Ok(if wants_html(&headers) {
         Explanations::new(&state, code.title(), vec![code.into()]).into_response()
     } else {

@@ -20,7 +20,7 @@ pub(crate) fn router() -> OpenApiRouter<AppState> {
         .routes(routes!(version))
 }
 
-/// The process is up.
+/// The process is running.
 #[derive(Serialize, ToSchema)]
 #[schema(as = Live)]
 struct LiveOut {
@@ -28,25 +28,25 @@ struct LiveOut {
     status: &'static str,
 }
 
-/// Is it up?
+/// Liveness
 ///
 /// Answers as long as the process runs, whatever the database does.
 #[utoipa::path(
     get, path = "/health/live", operation_id = "isLive", tag = "Service",
-    responses((status = 200, description = "The process is up", body = LiveOut)),
+    responses((status = 200, description = "The process is running", body = LiveOut)),
     security(()),
 )]
 async fn live() -> Json<LiveOut> {
     Json(LiveOut { status: "live" })
 }
 
-/// Whether it can work, and the parts that it needs or uses.
+/// Whether the API is ready, with the state of what it depends on.
 #[derive(Serialize, ToSchema)]
 #[schema(as = Ready)]
 struct ReadyOut {
     status: Readiness,
     database: Part,
-    /// The queue and the shared rate limits. Without it everything still works, jobs start up to a second later.
+    /// Wake-ups of jobs and shared rate limits. Without Redis everything still works; jobs start up to a second later.
     redis: Part,
 }
 
@@ -69,15 +69,15 @@ enum Part {
     Off,
 }
 
-/// Can it work?
+/// Readiness
 ///
 /// For load balancers: 200 while the database is reachable and migrated. Redis is reported, not required.
 #[utoipa::path(
     get, path = "/health/ready", operation_id = "isReady", tag = "Service",
     responses(
-        (status = 200, description = "It can work", body = ReadyOut,
+        (status = 200, description = "Ready", body = ReadyOut,
             example = json!({"status": "ready", "database": "ok", "redis": "off"})),
-        (status = 503, description = "It cannot work now", body = ReadyOut,
+        (status = 503, description = "Not ready", body = ReadyOut,
             example = json!({"status": "not_ready", "database": "unreachable", "redis": "off"})),
     ),
     security(()),
@@ -130,7 +130,7 @@ struct VersionOut {
     version: &'static str,
 }
 
-/// Which version is it?
+/// Version
 #[utoipa::path(
     get, path = "/version", operation_id = "getVersion", tag = "Service",
     responses((status = 200, description = "The program's version", body = VersionOut)),

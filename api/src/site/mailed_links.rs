@@ -22,7 +22,8 @@ use super::{
 use crate::{
     auth::{Errand, run},
     state::AppState,
-    toolkit::{error::ApiError, form, html::Page, request::Context},
+    texts::{self, Notice, link_page},
+    toolkit::{code::Code, error::ApiError, form, html::Page, request::Context},
 };
 
 pub(crate) fn router() -> Router<AppState> {
@@ -50,61 +51,13 @@ struct MailedLink {
     button: Option<Button>,
 }
 
-/// What is still to be clicked.
+/// The button still to be clicked.
 struct Button {
     action: &'static str,
     token: String,
     label: &'static str,
-    /// For whoever was signed up by somebody else.
+    /// Shown to people whose address someone else signed up.
     may_choose_password: bool,
-}
-
-/// The words of one errand.
-struct Words {
-    action: &'static str,
-    question: &'static str,
-    about: &'static str,
-    button: &'static str,
-    done: &'static str,
-    then: &'static str,
-}
-
-const fn words(errand: Errand) -> Words {
-    match errand {
-        Errand::VerifyEmail => Words {
-            action: "verify-email",
-            question: "Confirm your email address",
-            about: "One click, and you can sign in with it.",
-            button: "Confirm this address",
-            done: "Your email address is confirmed",
-            then: "You can close this page and sign in.",
-        },
-        Errand::ConfirmEmailChange => Words {
-            action: "confirm-email-change",
-            question: "Use this email address",
-            about: "It becomes the address of your account, and you sign in with it from then on.",
-            button: "Use this address",
-            done: "Your account has this address now",
-            then: "The old address got a mail about it. You can close this page.",
-        },
-        Errand::UndoEmailChange => Words {
-            action: "undo-email-change",
-            question: "Take your account back",
-            about: "The account comes back to this address, all devices are signed out, and the password opens nothing any \
-                more: a mail brings you a link to choose another.",
-            button: "Undo the change",
-            done: "Your account is back",
-            then: "All devices are signed out. A mail is on its way with a link to choose a new password.",
-        },
-        Errand::KeepAccount => Words {
-            action: "keep-account",
-            question: "Keep your account",
-            about: "The account will not be deleted.",
-            button: "Keep my account",
-            done: "Your account stays",
-            then: "If it was not you who asked to delete it, sign in and change your password.",
-        },
-    }
 }
 
 /// One click, where the account has the password of the one sign-up; else the form to choose one.
@@ -143,14 +96,14 @@ async fn show(
         Ok((row, _)) => row,
         Err(error) => return refused(&state, error.into()),
     };
-    let words = words(errand);
+    let words = link_page(errand);
     let button = Button {
         action: words.action,
         token,
         label: words.button,
         may_choose_password: errand == Errand::VerifyEmail,
     };
-    let page = page(&state, words.question, words.about, row.email, Some(button));
+    let page = page(&state, words.question, row.email, Some(button));
     Ok(Page::new(page).into_response())
 }
 
@@ -162,8 +115,7 @@ async fn act(
 ) -> Result<Response, ApiError> {
     match run(&state, &context, errand, &token).await {
         Ok(user) => {
-            let words = words(errand);
-            let page = page(&state, words.done, words.then, Some(user.email), None);
+            let page = page(&state, link_page(errand).done, Some(user.email), None);
             Ok(Page::new(page).into_response())
         }
         Err(error) => refused(&state, error),
@@ -172,31 +124,14 @@ async fn act(
 
 /// Why the link does nothing, for a person; what is no matter of the link stays an error.
 fn refused(state: &AppState, error: ApiError) -> Result<Response, ApiError> {
-    let (status, title, text) = match &error {
-        ApiError::TokenInvalid => (
-            StatusCode::BAD_REQUEST,
-            "This link is not valid",
-            "It was used before, replaced by a newer one, or not copied whole. Open the newest mail and copy its whole \
-             link, or ask for another.",
-        ),
-        ApiError::TokenExpired => (
-            StatusCode::GONE,
-            "This link has expired",
-            "Links work for a limited time, so that an old mail cannot change your account. Ask for a new one.",
-        ),
-        ApiError::EmailExists => (
-            StatusCode::CONFLICT,
-            "This address has an account already",
-            "One address is one account's. Sign in to the other one, or use another address.",
-        ),
-        ApiError::RateLimited { .. } => (
-            StatusCode::TOO_MANY_REQUESTS,
-            "Too many attempts",
-            "Wait a minute and open the link from your mail again. It still works.",
-        ),
+    let (status, notice) = match &error {
+        ApiError::Coded(Code::TokenInvalid) => (StatusCode::BAD_REQUEST, texts::LINK_INVALID),
+        ApiError::Coded(Code::TokenExpired) => (StatusCode::GONE, texts::LINK_EXPIRED),
+        ApiError::Coded(Code::EmailExists) => (StatusCode::CONFLICT, texts::ADDRESS_TAKEN),
+        ApiError::RateLimited { .. } => (StatusCode::TOO_MANY_REQUESTS, texts::TOO_MANY_ATTEMPTS),
         _ => return Err(error),
     };
-    let mut response = Page::new(page(state, title, text, None, None))
+    let mut response = Page::new(page(state, notice, None, None))
         .status(status)
         .into_response();
     if let ApiError::RateLimited { retry_after } = error {
@@ -206,21 +141,15 @@ fn refused(state: &AppState, error: ApiError) -> Result<Response, ApiError> {
     Ok(response)
 }
 
-fn page(
-    state: &AppState,
-    title: &'static str,
-    text: &'static str,
-    email: Option<String>,
-    button: Option<Button>,
-) -> MailedLink {
+fn page(state: &AppState, notice: Notice, email: Option<String>, button: Option<Button>) -> MailedLink {
     let at = |name| address(&state.root, name);
     MailedLink {
         style: at("pages.css"),
         icon: at("icon.svg"),
         product: state.config.product_name.clone(),
-        title,
+        title: notice.title,
         email,
-        text,
+        text: notice.text,
         button,
     }
 }

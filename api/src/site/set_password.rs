@@ -1,5 +1,5 @@
-//! The pages that a mail's link leads to when its owner chooses a password, the first one (`/set-password`) or another
-//! (`/reset-password`), which also proves that the address is theirs. `/verify-email` comes here where it takes one.
+//! The pages behind mailed links that set a password, the first one (`/set-password`) or a new one (`/reset-password`),
+//! which also proves the address. `/verify-email` comes here when it needs one.
 
 use askama::Template;
 use axum::{
@@ -21,6 +21,7 @@ use usher_shared::{
 use super::assets::address;
 use crate::{
     state::AppState,
+    texts::{self, Notice},
     toolkit::{
         error::ApiError,
         form,
@@ -40,14 +41,14 @@ pub(crate) fn router() -> Router<AppState> {
         .route("/reset-password", page(Occasion::Reset))
 }
 
-/// Why somebody chooses a password.
+/// Why a password is set.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Occasion {
     /// The account has none yet.
     First,
     /// The one before is forgotten.
     Reset,
-    /// The address is confirmed, and the account has no password, or one that may be somebody else's.
+    /// The address is confirmed, and the account has no password, or one that someone else may have chosen.
     Verify,
 }
 
@@ -86,28 +87,32 @@ enum Stage {
         email: String,
         faults: Vec<String>,
     },
-    Done,
-    Invalid,
-    Expired,
-    TooMany {
-        seconds: u64,
+    Told {
+        status: StatusCode,
+        notice: Notice,
+        retry_after: Option<u64>,
     },
 }
 
 impl Stage {
+    fn told(status: StatusCode, notice: Notice) -> Self {
+        let retry_after = None;
+        Self::Told {
+            status,
+            notice,
+            retry_after,
+        }
+    }
+
     fn page(self, state: &AppState, occasion: Occasion) -> Response {
-        let status = match &self {
-            Self::Done => StatusCode::OK,
-            Self::Form { faults, .. } if faults.is_empty() => StatusCode::OK,
-            Self::Form { .. } => StatusCode::UNPROCESSABLE_ENTITY,
-            Self::Invalid => StatusCode::BAD_REQUEST,
-            Self::Expired => StatusCode::GONE,
-            Self::TooMany { .. } => StatusCode::TOO_MANY_REQUESTS,
+        let (status, retry_after) = match &self {
+            Self::Form { faults, .. } if faults.is_empty() => (StatusCode::OK, None),
+            Self::Form { .. } => (StatusCode::UNPROCESSABLE_ENTITY, None),
+            Self::Told {
+                status, retry_after, ..
+            } => (*status, *retry_after),
         };
-        let retry_after = match &self {
-            Self::TooMany { seconds } => Some((header::RETRY_AFTER, HeaderValue::from(*seconds))),
-            _ => None,
-        };
+        let retry_after = retry_after.map(|seconds| (header::RETRY_AFTER, HeaderValue::from(seconds)));
         let at = |name| address(&state.root, name);
         let page = SetPassword {
             style: at("pages.css"),
@@ -155,7 +160,12 @@ pub(crate) async fn set(
 ) -> Result<Response, ApiError> {
     let charged = Limit::of_passwords(context.address).charge(&state, &context).await;
     if let Err(ApiError::RateLimited { retry_after }) = charged {
-        return Ok(Stage::TooMany { seconds: retry_after }.page(&state, occasion));
+        let stage = Stage::Told {
+            status: StatusCode::TOO_MANY_REQUESTS,
+            notice: texts::TOO_MANY_ATTEMPTS,
+            retry_after: Some(retry_after),
+        };
+        return Ok(stage.page(&state, occasion));
     }
     let user = match owner(&state, &form.token, occasion).await? {
         Ok(user) => user,
@@ -194,25 +204,33 @@ async fn keep(
     };
     let user = match kept {
         Ok(user) => user,
-        Err(error) => return refused(error),
+        Err(error) => return refused(error, occasion),
     };
     tx.commit().await?;
     state.limiter.forget_failures(&user.email_key, user.id).await;
-    Ok(Stage::Done)
+    let notice = match occasion {
+        Occasion::Reset => texts::PASSWORD_RESET,
+        Occasion::First | Occasion::Verify => texts::PASSWORD_SET,
+    };
+    Ok(Stage::told(StatusCode::OK, notice))
 }
 
 /// Whose token it is, without using it up; or what to say instead.
 async fn owner(state: &AppState, token: &str, occasion: Occasion) -> Result<Result<user::Model, Stage>, ApiError> {
     match users::holder(&state.db, token, occasion.purpose()).await {
         Ok((_, user)) => Ok(Ok(user)),
-        Err(error) => refused(error).map(Err),
+        Err(error) => refused(error, occasion).map(Err),
     }
 }
 
-fn refused(error: RedeemError) -> Result<Stage, ApiError> {
+fn refused(error: RedeemError, occasion: Occasion) -> Result<Stage, ApiError> {
+    let (invalid, expired) = match occasion {
+        Occasion::First => (texts::INVITATION_INVALID, texts::INVITATION_EXPIRED),
+        Occasion::Reset | Occasion::Verify => (texts::LINK_INVALID, texts::LINK_EXPIRED),
+    };
     match error {
-        RedeemError::Invalid => Ok(Stage::Invalid),
-        RedeemError::Expired => Ok(Stage::Expired),
+        RedeemError::Invalid => Ok(Stage::told(StatusCode::BAD_REQUEST, invalid)),
+        RedeemError::Expired => Ok(Stage::told(StatusCode::GONE, expired)),
         RedeemError::Db(error) => Err(error.into()),
     }
 }
@@ -250,7 +268,7 @@ impl Form {
             .as_ref()
             .is_some_and(|repeated| *repeated != self.password)
         {
-            faults.push(Violation::value("The two passwords differ; type the same one twice"));
+            faults.push(Violation::value("Both passwords must match"));
         }
         let own = state.config.known_words(&[&user.name, &user.email]);
         match Password::parse(&self.password, &own) {

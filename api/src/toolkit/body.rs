@@ -14,6 +14,7 @@ use usher_serve::is_plain;
 use usher_shared::foundation::rules::{Violation, ViolationKind};
 
 use super::{
+    code::Code,
     error::ApiError,
     fields::{FieldError, Fields, FromFields, Step},
     limits::admit_stranger,
@@ -76,22 +77,22 @@ fn check<T: FromFields>(value: &Value, toolkit: &Toolkit) -> Result<T, ApiError>
     T::from_fields(&mut fields, toolkit).ok_or_else(|| ApiError::Invalid(fields.into_faults()))
 }
 
-/// All bytes of the body, 256 KiB at most and in no coding: what would come out of one cannot be told before. Who has shown no
-/// credential is counted first, so that nobody can have the work of reading for nothing.
+/// All bytes of the body, up to 256 KiB and uncompressed: the size of what comes out of compression can't be known
+/// beforehand. Requests without a credential are counted first, so that reading is never free.
 pub(crate) async fn read(request: Request) -> Result<Bytes, ApiError> {
     if let Some(context) = request.extensions().get::<Arc<RequestContext>>() {
         admit_stranger(context)?;
     }
     if !is_plain(request.headers()) {
-        return Err(ApiError::UnsupportedContentCoding);
+        return Err(Code::UnsupportedContentCoding.into());
     }
     let body = request.into_body();
     if body.size_hint().lower() > MAX_BODY as u64 {
-        return Err(ApiError::BodyTooLarge);
+        return Err(Code::BodyTooLarge.into());
     }
     match Limited::new(body, MAX_BODY).collect().await {
         Ok(collected) => Ok(collected.to_bytes()),
-        Err(error) if error.is::<LengthLimitError>() => Err(ApiError::BodyTooLarge),
+        Err(error) if error.is::<LengthLimitError>() => Err(Code::BodyTooLarge.into()),
         // The client broke off or its chunks are malformed; it will hardly read the answer.
         Err(_) => Err(fault(
             ViolationKind::JsonInvalid,
@@ -122,7 +123,7 @@ fn parse(bytes: &[u8], is_json: bool) -> Result<Value, ApiError> {
         let message = "Send a JSON object with the header Content-Type: application/json";
         return Err(fault(ViolationKind::ModelAttributesType, message));
     }
-    let text = std::str::from_utf8(bytes).map_err(|_| ApiError::BodyNotText)?;
+    let text = std::str::from_utf8(bytes).map_err(|_| Code::BodyNotText)?;
     match excess(bytes) {
         Some((at, Excess::Depth)) => return Err(not_json(text, at, &format!("nested deeper than {MAX_DEPTH} levels"))),
         Some((at, Excess::Values)) => return Err(not_json(text, at, &format!("more than {MAX_VALUES} values"))),

@@ -3,7 +3,7 @@
 use axum::http::{HeaderMap, HeaderName, HeaderValue, header};
 use utoipa::IntoParams;
 
-use super::{error::ApiError, fields::FieldError};
+use super::{code::Code, error::ApiError, fields::FieldError};
 
 /// `If-Match`, for the documents.
 #[derive(IntoParams)]
@@ -44,7 +44,7 @@ pub(crate) fn is_known(headers: &HeaderMap, tag: &HeaderValue) -> bool {
 /// Refuses to replace what `If-None-Match` names; `*` says that nothing may be there yet.
 pub(crate) fn may_replace(headers: &HeaderMap, tag: &HeaderValue) -> Result<(), ApiError> {
     match given(headers, header::IF_NONE_MATCH)? {
-        Some(tags) if tags.iter().any(|known| is_same(known, tag)) => Err(ApiError::PreconditionFailed),
+        Some(tags) if tags.iter().any(|known| is_same(known, tag)) => Err(Code::PreconditionFailed.into()),
         _ => Ok(()),
     }
 }
@@ -68,7 +68,7 @@ pub(crate) fn may_change(headers: &HeaderMap, tag: &HeaderValue) -> Result<(), A
 
 fn matches(headers: &HeaderMap, is_there: impl Fn(&str) -> bool) -> Result<(), ApiError> {
     match given(headers, header::IF_MATCH)? {
-        Some(tags) if !tags.iter().any(|tag| is_there(tag)) => Err(ApiError::PreconditionFailed),
+        Some(tags) if !tags.iter().any(|tag| is_there(tag)) => Err(Code::PreconditionFailed.into()),
         _ => Ok(()),
     }
 }
@@ -112,7 +112,7 @@ fn malformed(name: HeaderName) -> ApiError {
     } else {
         "If-None-Match"
     };
-    let message = "Send the ETag as it came, in its quotes, such as \"1\"; or * for any version";
+    let message = "Send the ETag exactly as received, with its quotes, such as \"1\"; or * for any version";
     ApiError::Invalid(vec![FieldError::in_header(name, message)])
 }
 

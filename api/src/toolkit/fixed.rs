@@ -30,7 +30,7 @@ impl Fixed {
     pub(crate) const fn moving(name: &'static str) -> Self {
         Self {
             name,
-            instead: "Usher keeps this time itself",
+            instead: "Usher sets this time",
             moves: true,
         }
     }
@@ -66,7 +66,7 @@ impl Sent {
 
 fn fault(member: &Fixed) -> crate::toolkit::fields::FieldError {
     let Fixed { name, instead, .. } = member;
-    let message = format!("{name} is not changed here. {instead}, or send the value that is there");
+    let message = format!("{name} can't be changed here. {instead}, or send the current value");
     in_body(name, Violation::new(ViolationKind::FrozenField, message))
 }
 

@@ -1,4 +1,4 @@
-//! What no handler has to think of: the time limit, panics, and the body of every error.
+//! Around every handler: the time limit, panics, and the body of every error.
 
 use std::{any::Any, panic::AssertUnwindSafe, sync::Arc};
 
@@ -11,6 +11,7 @@ use futures::FutureExt;
 use usher_shared::foundation::db::cut_before_commit;
 
 use super::{
+    code::Code,
     error::ApiError,
     problem::{self, Face},
     request::Context,
@@ -32,7 +33,7 @@ pub(crate) async fn guard(
     let face = Face::of(&request);
     let handler = AssertUnwindSafe(async {
         match oversized(&request) {
-            Some(error) => error.into_response(),
+            Some(code) => ApiError::from(code).into_response(),
             None => next.run(request).await,
         }
     });
@@ -50,8 +51,8 @@ pub(crate) async fn guard(
     response
 }
 
-/// What is longer than any request of ours, before anybody reads it.
-fn oversized(request: &Request) -> Option<ApiError> {
+/// Rejects requests that are too long before anything reads them.
+fn oversized(request: &Request) -> Option<Code> {
     let address = request
         .uri()
         .path_and_query()
@@ -62,9 +63,9 @@ fn oversized(request: &Request) -> Option<ApiError> {
         .map(|(name, value)| name.as_str().len() + value.len())
         .sum();
     if address > MAX_ADDRESS {
-        Some(ApiError::UriTooLong)
+        Some(Code::UriTooLong)
     } else if headers > MAX_HEADERS {
-        Some(ApiError::HeadersTooLarge)
+        Some(Code::HeadersTooLarge)
     } else {
         None
     }

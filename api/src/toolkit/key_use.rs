@@ -1,4 +1,4 @@
-//! When each API key was last used, written at most once a minute a key and never while a caller waits.
+//! When each API key was last used, written at most once a minute per key and never while a caller waits.
 
 use std::{
     collections::HashMap,
@@ -17,7 +17,7 @@ const EVERY: Duration = Duration::from_secs(60);
 pub(crate) struct KeyUse(Arc<Mutex<HashMap<i64, Instant>>>);
 
 impl KeyUse {
-    /// Notes that the key is in use. The write is nobody's to wait for, and may get lost in a stop.
+    /// Notes that the key is in use, in the background; the write may get lost at shutdown.
     pub(crate) fn note(&self, db: &DatabaseConnection, key: &api_key::Model) {
         if !self.is_due(key.id) {
             return;

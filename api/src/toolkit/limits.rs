@@ -63,7 +63,7 @@ impl Limit {
         Self::new(Policy::Refresh, format!("refresh:{}", network(address)))
     }
 
-    /// Of the mailbox with this address, whether somebody here has it or not.
+    /// Of this mailbox, whether it has an account or not.
     pub(crate) fn of_mails(email_key: &str) -> Self {
         Self::new(Policy::Mail, format!("mail:{}", digest(email_key)))
     }
@@ -95,8 +95,7 @@ impl Limit {
     }
 }
 
-/// Counts a request of somebody who has shown no credential by the time that its body is to be read, once. Known callers
-/// have limits of their own.
+/// Counts an unauthenticated request when its body is about to be read, once. Known callers have limits of their own.
 pub(crate) fn admit_stranger(context: &RequestContext) -> Result<(), ApiError> {
     let (toolkit, policy) = (&context.toolkit, Policy::Anonymous);
     if context.caller.get().is_some() || context.is_admitted.set(()).is_err() || !toolkit.limiter.enabled() {
@@ -129,8 +128,8 @@ pub(crate) async fn try_code(toolkit: &Toolkit, guesser: Guesser<'_>, user_id: i
     attempt.map_err(refused)
 }
 
-/// Who tries to log in: somebody whom the account knows by the address, or a stranger. As many statements where there is no
-/// account.
+/// Who tries to log in: a client at an address that the account knows, or a stranger. Runs as many statements if there
+/// is no account.
 pub(crate) async fn guesser<'a>(
     conn: &impl ConnectionTrait,
     context: &RequestContext,

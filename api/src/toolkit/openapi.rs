@@ -19,7 +19,7 @@ use super::{
     problem::{self, ErrorOut, Face, ProblemOut, ValidationErrorOut},
 };
 
-/// The addresses of an installation that nobody configured.
+/// The API's default address.
 pub(crate) const DEFAULT_URL: &str = "http://127.0.0.1:8000";
 
 /// The errors of one operation.
@@ -201,7 +201,7 @@ impl PartialSchema for Code {
             .collect();
         ObjectBuilder::new()
             .schema_type(Type::String)
-            .enum_values(Some(Self::ALL.map(Self::as_str)))
+            .enum_values(Some(Self::ALL.iter().map(|code| code.as_str())))
             .description(Some(format!("What went wrong, as a stable word:\n{}", list.join("\n"))))
             .examples([json!(Self::EmailExists)])
             .into()

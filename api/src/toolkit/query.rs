@@ -98,7 +98,7 @@ impl Parameters {
         unknown.retain(|name| !self.known.contains(&&**name));
         unknown.dedup();
         for name in unknown {
-            let message = format!("There is no such parameter here; known are {}", self.known.join(", "));
+            let message = format!("Unknown parameter; use {}", self.known.join(", "));
             self.refuse(name.into(), Violation::new(ViolationKind::ExtraForbidden, message));
         }
     }
@@ -125,7 +125,7 @@ pub(crate) fn boolean(text: &str) -> Result<bool, Violation> {
 
 /// A moment in RFC 3339, in whole microseconds as rows have them.
 pub(crate) fn moment(text: &str) -> Result<DateTime<Utc>, Violation> {
-    // In an address a + that nobody encoded is a space.
+    // In a URL, an unencoded + is a space.
     let read = DateTime::parse_from_rfc3339(&text.replace(' ', "+")).ok();
     let read = read.map(|at| at.to_utc().trunc_subsecs(6)).filter(storable);
     read.ok_or_else(|| {

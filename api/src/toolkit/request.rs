@@ -43,7 +43,7 @@ pub(crate) struct RequestContext {
 impl RequestContext {
     pub(super) fn of(request: &Request, toolkit: &Toolkit) -> Self {
         let peer = request.extensions().get::<ConnectInfo<SocketAddr>>();
-        // Without `serve` (another program's server) the peer may be unknown; it is then nobody's proxy.
+        // Without `serve` (another program's server) the peer may be unknown; it is then no trusted proxy.
         let peer = peer.map_or(IpAddr::V4(Ipv4Addr::UNSPECIFIED), |ConnectInfo(peer)| peer.ip());
         let lines = |name| {
             request

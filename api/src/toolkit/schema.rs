@@ -4,7 +4,7 @@ use serde_json::json;
 use usher_shared::foundation::rules::{Name, Reason, SPECIAL_DOMAINS};
 use utoipa::openapi::schema::{KnownFormat, Object, SchemaFormat, SchemaType, Type};
 
-/// The name of somebody.
+/// A user's name.
 pub(crate) fn name() -> Object {
     trimmed("", Name::MAX_CHARS, "Ada Lovelace")
 }

@@ -1,4 +1,4 @@
-//! Answers that hold a secret, such as tokens: shown once, stored by nobody.
+//! Answers that hold a secret, such as tokens: shown once and never stored.
 
 use axum::{
     Json,

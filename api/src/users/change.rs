@@ -43,7 +43,7 @@ pub(super) fn router() -> OpenApiRouter<AppState> {
     OpenApiRouter::new().routes(routes!(update, delete))
 }
 
-/// What to change of a user; what is absent stays as it is (RFC 7396).
+/// Changes to a user; absent fields stay as they are (RFC 7396).
 #[derive(ToSchema)]
 #[schema(as = UserPatch)]
 struct UpdateUserIn {
@@ -74,11 +74,11 @@ impl FromFields for UpdateUserIn {
 
 /// Change a user
 ///
-/// A JSON merge patch: a field that is absent stays as it is, null takes a value away. You may send back the whole user
-/// that you have read; another value of a field that is not changed here is refused, and the fault names the operation that
-/// changes it. Another email address counts as unverified: sessions and mailed links end, the new
-/// address gets a link that confirms it and asks for a password, and the old one a link that undoes the change. Send the
-/// `ETag` that you have seen as `If-Match`, and a change that somebody made meanwhile is not overwritten.
+/// A JSON merge patch: absent fields stay as they are, null removes a value. You can send back the whole user as you
+/// read it; a different value in a field that this operation doesn't change is rejected, and the error names the
+/// operation that changes it. A new email address counts as unverified: sessions and mailed links end, the new address
+/// gets a link that confirms it and asks for a password, and the old one a link that undoes the change. Send the `ETag`
+/// you have seen as `If-Match`, so that you don't overwrite someone else's change.
 #[utoipa::path(
     patch, path = "/users/{id}", operation_id = "updateUser", tag = "Users",
     params(UserPath, IfMatch),
@@ -123,8 +123,8 @@ impl ErrorList for Update {
 
 /// Delete a user
 ///
-/// At once the user is gone for the API: sessions end, and links that were mailed open nothing. After 30 days the
-/// data is removed for good; until then the email address stays taken.
+/// The user is gone for the API immediately: sessions end and mailed links stop working. After 30 days the data is
+/// removed for good; until then the email address stays taken.
 #[utoipa::path(
     delete, path = "/users/{id}", operation_id = "deleteUser", tag = "Users",
     params(UserPath, IfMatch),
@@ -154,7 +154,7 @@ impl ErrorList for Delete {
     }
 }
 
-/// Whatever changes a user that is there.
+/// Errors of operations that change an existing user.
 pub(super) const CHANGE_ERRORS: &[Code] = &[Code::UserNotFound, Code::StaffProtected, Code::PreconditionFailed];
 
 /// The user, held for the change, if the table of acts lets this key do it.
@@ -165,12 +165,13 @@ pub(super) async fn changeable<A: Access>(
     key: &ApiKey<A>,
     act: Act,
 ) -> Result<user::Model, ApiError> {
-    let id = id.ok_or(ApiError::UserNotFound)?;
-    let user = users::find_for_change(tx, id).await?.ok_or(ApiError::UserNotFound)?;
+    let id = id.ok_or(Code::UserNotFound)?;
+    let user = users::find_for_change(tx, id).await?.ok_or(Code::UserNotFound)?;
     may_be_changed(user, headers, key, act)
 }
 
-/// Staff are out of reach of keys: who could change a superuser's address could become one by a mailed link.
+/// API keys can't change staff: a key that can change a superuser's address could take over the account by a mailed
+/// link.
 pub(super) fn may_be_changed<A: Access>(
     user: user::Model,
     headers: &HeaderMap,
@@ -185,8 +186,8 @@ pub(super) fn may_be_changed<A: Access>(
 impl From<ChangeError> for ApiError {
     fn from(error: ChangeError) -> Self {
         match error {
-            ChangeError::EmailTaken => Self::EmailExists,
-            ChangeError::Status => Self::StatusConflict,
+            ChangeError::EmailTaken => Code::EmailExists.into(),
+            ChangeError::Status => Code::StatusConflict.into(),
             ChangeError::Db(error) => error.into(),
         }
     }

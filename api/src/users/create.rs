@@ -37,9 +37,9 @@ pub(super) fn router() -> OpenApiRouter<AppState> {
 
 /// Sign a person up
 ///
-/// Creates the user and, in the same transaction, the job that mails them a welcome with a link to choose a
-/// password. Needs `users:write`, or no credential at all where the installation has open sign-up; then ten
-/// sign-ups an hour are allowed from one address.
+/// Creates the user and, in the same transaction, the job that sends a welcome email with a link to set a password.
+/// Needs `users:write`, or no credential where the installation has open sign-up; then the limit is ten sign-ups an
+/// hour from one address.
 #[utoipa::path(
     post, path = "/users", operation_id = "createUser", tag = "Users",
     request_body(content = CreateUserIn, content_type = "application/json"),
@@ -80,7 +80,7 @@ impl ErrorList for Create {
     const CODES: &'static [&'static [Code]] = &[BODY_ERRORS, KEY_ERRORS, &[Code::EmailExists], ANY_ERRORS];
 }
 
-/// Who may create users: a key with `users:write`, or anybody where sign-up is open.
+/// Who may create users: a key with `users:write`, or anyone where sign-up is open.
 enum Creator {
     Key(ApiKey<UsersWrite>),
     Anybody,
@@ -94,7 +94,7 @@ impl FromRequestParts<AppState> for Creator {
             Caller::Key(key) => ApiKey::of(key).map(Self::Key),
             Caller::User(_) => Err(ApiError::InsufficientScope(UsersWrite::ONE_OF)),
             Caller::Anonymous if state.config.sign_up == SignUp::Open => Ok(Self::Anybody),
-            Caller::Anonymous => Err(ApiError::AuthenticationRequired),
+            Caller::Anonymous => Err(Code::AuthenticationRequired.into()),
         }
     }
 }
@@ -119,7 +119,7 @@ impl Creator {
 impl From<CreateUserError> for ApiError {
     fn from(error: CreateUserError) -> Self {
         match error {
-            CreateUserError::EmailTaken => Self::EmailExists,
+            CreateUserError::EmailTaken => Code::EmailExists.into(),
             CreateUserError::Db(error) => error.into(),
             CreateUserError::Enqueue(error) => error.into(),
         }

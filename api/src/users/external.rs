@@ -121,7 +121,7 @@ async fn show(
 ) -> Result<Response, ApiError> {
     let there = user::Entity::find().filter(Column::ExternalId.eq(id.as_str()));
     let user = there.filter(Column::DeletedAt.is_null()).one(&state.db).await?;
-    let user = user.ok_or(ApiError::UserNotFound)?;
+    let user = user.ok_or(Code::UserNotFound)?;
     let tag = tag_of(&user);
     if is_known(&headers, &tag) {
         return Ok((StatusCode::NOT_MODIFIED, caching(tag)).into_response());
@@ -140,9 +140,9 @@ impl ErrorList for Show {
 
 /// Create or replace a user by another system's id
 ///
-/// Creates the user as `POST /users` does when nobody has the id, else sets name, email and age to what is sent, as
-/// `PATCH /users/{id}` does: an age that is absent is taken away. Two at once make one user. Send `If-None-Match: *` to create only, `If-Match` to
-/// replace only. A deleted user keeps the id for 30 days (409).
+/// Creates the user as `POST /users` does if no user has the id; otherwise sets name, email and age as `PATCH
+/// /users/{id}` does, and an absent age is removed. Two requests at once create one user. Send `If-None-Match: *` to
+/// create only, `If-Match` to replace only. A deleted user keeps the id for 30 days (409).
 #[utoipa::path(
     put, path = "/users/by-external-id/{id}", operation_id = "putUserByExternalId", tag = "Users",
     params(ExternalIdPath, IfMatch, IfNoneMatch),
@@ -173,10 +173,10 @@ async fn put(
         email: user.email,
         age: user.age,
     };
-    // Somebody else may have put the same user between the look and the insert. Which of the two unique indexes tells
-    // first is the database's choice; a second look finds theirs.
+    // Another request may have put the same user between the read and the insert. The database decides which of the two
+    // unique indexes reports first; a second try finds the other request's user.
     match try_put(&state, &context, &key, &id, &headers, &new, &fixed).await {
-        Err(ApiError::EmailExists | ApiError::StatusConflict) => {
+        Err(ApiError::Coded(Code::EmailExists | Code::StatusConflict)) => {
             try_put(&state, &context, &key, &id, &headers, &new, &fixed).await
         }
         done => done,
@@ -196,7 +196,7 @@ async fn try_put(
     let actor = key.actor(context);
     if let Some(user) = users::find_external_for_change(&tx, id).await? {
         if user.deleted_at.is_some() {
-            return Err(ApiError::StatusConflict);
+            return Err(Code::StatusConflict.into());
         }
         let user = may_be_changed(user, headers, key, Act::ChangeUser)?;
         may_replace(headers, &tag_of(&user))?;
@@ -213,7 +213,7 @@ async fn try_put(
     may_create(headers)?;
     fixed.must_be(|| json!({"external_id": id.as_str(), "status": "active", "verified": false}))?;
     let user = users::create_external(&tx, new, id, &actor).await?;
-    let user = user.ok_or(ApiError::StatusConflict)?;
+    let user = user.ok_or(Code::StatusConflict)?;
     tx.commit().await?;
     let location = location(state, &user)?;
     let mut response = answer(user, key)?;

@@ -122,7 +122,7 @@ struct FiltersIn {
     external_id: Option<String>,
     #[param(inline)]
     status: Option<Status>,
-    /// Whether the email address has been proved to be the person's.
+    /// Whether the email address is confirmed.
     verified: Option<bool>,
     /// Created at this time or later.
     #[param(example = "2026-01-01T00:00:00Z")]
@@ -204,9 +204,9 @@ impl FiltersIn {
             let status = user::UserStatus::from(status);
             let is = status.of_rows("users", now());
             match status {
-                // Nearly everybody is, so no index is kept of them.
+                // Nearly all users are, so there is no index of them.
                 user::UserStatus::Active => Filter::plain(is),
-                // The others' index is in the order of `created_at`, and holds nobody who was deleted.
+                // The others have an index in the order of `created_at`, without deleted users.
                 _ => Filter::range(Column::CreatedAt, is.add(Column::DeletedAt.is_null())),
             }
         });

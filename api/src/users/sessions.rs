@@ -39,7 +39,7 @@ pub(super) fn router() -> OpenApiRouter<AppState> {
 #[utoipa::path(
     get, path = "/users/{id}/sessions", operation_id = "listUserSessions", tag = "Users",
     params(("id" = i64, Path, description = "The user's id", example = 1)),
-    responses((status = 200, description = "Every device that is signed in", body = SessionsOut), Errors<List>),
+    responses((status = 200, description = "All signed-in devices", body = SessionsOut), Errors<List>),
     security(("apiKey" = ["sessions:read"])),
 )]
 async fn list(
@@ -47,9 +47,9 @@ async fn list(
     _key: ApiKey<SessionsRead>,
     PathId(id): PathId,
 ) -> Result<Json<SessionsOut>, ApiError> {
-    let id = id.ok_or(ApiError::UserNotFound)?;
+    let id = id.ok_or(Code::UserNotFound)?;
     let there = user::Entity::find_by_id(id).filter(user::Column::DeletedAt.is_null());
-    there.one(&state.db).await?.ok_or(ApiError::UserNotFound)?;
+    there.one(&state.db).await?.ok_or(Code::UserNotFound)?;
     let rows = sessions::list(&state.db, id).await?;
     let data = rows.into_iter().map(|row| SessionOut::of(row, None)).collect();
     Ok(Json(SessionsOut { data }))
@@ -66,7 +66,7 @@ impl ErrorList for List {
 
 /// End a user's session
 ///
-/// Its tokens open nothing from the next request on.
+/// Its tokens are rejected immediately.
 #[utoipa::path(
     delete, path = "/users/{id}/sessions/{sid}", operation_id = "endUserSession", tag = "Users",
     params(
@@ -83,14 +83,14 @@ async fn end(
     PathId(id): PathId,
     ids: Result<Path<(String, String)>, PathRejection>,
 ) -> Result<StatusCode, ApiError> {
-    let id = id.ok_or(ApiError::UserNotFound)?;
+    let id = id.ok_or(Code::UserNotFound)?;
     let session = ids.ok().and_then(|Path((_, session))| uuid(&session));
-    let session = session.ok_or(ApiError::SessionNotFound)?;
+    let session = session.ok_or(Code::SessionNotFound)?;
     let tx = db::begin(&state.db).await?;
-    let user = users::find_for_change(&tx, id).await?.ok_or(ApiError::UserNotFound)?;
+    let user = users::find_for_change(&tx, id).await?.ok_or(Code::UserNotFound)?;
     key.may(Act::EndSession, &user)?;
     if sessions::end(&tx, id, Which::One(session), "ended by a service").await? == 0 {
-        return Err(ApiError::SessionNotFound);
+        return Err(Code::SessionNotFound.into());
     }
     audit::record(&tx, &key.actor(&context), ended(session, &user.email)).await?;
     tx.commit().await?;

@@ -52,7 +52,7 @@ pub(super) struct UserMore {
     #[schema(example = 36, minimum = 0, maximum = 150)]
     pub(super) age: Option<i16>,
     pub(super) status: Status,
-    /// Whether the email address has been proved to be the person's.
+    /// Whether the email address is confirmed.
     #[schema(example = false)]
     pub(super) verified: bool,
     /// The id that another system knows the person by.
@@ -186,18 +186,15 @@ pub(super) fn shown<A: Access>(user: user::Model, key: &ApiKey<A>) -> UserDetail
     }
 }
 
-/// What of a user no key changes by sending the user.
+/// Fields of a user that a patch can't change.
 pub(super) const FIXED: &[Fixed] = &[
-    Fixed::new("id", "An id stays"),
-    Fixed::new("created_at", "It stays"),
+    Fixed::new("id", "Ids never change"),
+    Fixed::new("created_at", "It never changes"),
     Fixed::new(
         "status",
         "Use POST /users/{id}/lock, /unlock, /deactivate or /reactivate",
     ),
-    Fixed::new(
-        "verified",
-        "The owner confirms the address with the link that is mailed there",
-    ),
+    Fixed::new("verified", "The owner confirms the address with a mailed link"),
     Fixed::new(
         "external_id",
         "A user gets it when PUT /users/by-external-id/{id} creates them, and keeps it",
@@ -205,7 +202,7 @@ pub(super) const FIXED: &[Fixed] = &[
     Fixed::moving("updated_at"),
     Fixed::new(
         "password",
-        "The owner chooses it, with the link of POST /auth/password-reset",
+        "The owner sets it with the link from POST /auth/password-reset",
     ),
 ];
 

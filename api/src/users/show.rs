@@ -47,8 +47,8 @@ async fn show(
     PathId(id): PathId,
     headers: HeaderMap,
 ) -> Result<Response, ApiError> {
-    let id = id.ok_or(ApiError::UserNotFound)?;
-    let user = state.users.find(id).await?.ok_or(ApiError::UserNotFound)?;
+    let id = id.ok_or(Code::UserNotFound)?;
+    let user = state.users.find(id).await?.ok_or(Code::UserNotFound)?;
     let tag = tag_of(&user);
     if is_known(&headers, &tag) {
         return Ok((StatusCode::NOT_MODIFIED, caching(tag)).into_response());

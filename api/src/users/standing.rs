@@ -92,7 +92,7 @@ impl FromFields for ReasonIn {
 
 /// Lock a user
 ///
-/// Signing in and every session are refused until the lock ends; the sessions go on after it. Locking a locked user
+/// Sign-in and all sessions are refused until the lock ends; the sessions continue after that. Locking a locked user
 /// replaces reason and end.
 #[utoipa::path(
     post, path = "/users/{id}/lock", operation_id = "lockUser", tag = "Users",
@@ -145,7 +145,7 @@ async fn unlock(
 
 /// Deactivate a user
 ///
-/// All sessions end, links that were mailed open nothing, and signing in is refused until the user is reactivated.
+/// All sessions end, mailed links stop working, and sign-in is refused until the user is reactivated.
 #[utoipa::path(
     post, path = "/users/{id}/deactivate", operation_id = "deactivateUser", tag = "Users",
     params(UserPath, IfMatch),

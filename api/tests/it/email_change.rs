@@ -190,7 +190,7 @@ async fn an_address_that_is_taken_is_told_to_its_owner_alone(db: TestDb) {
         .elsewhere()
         .submit("/confirm-email-change", &[("token", &token)])
         .await;
-    assert!(page.status == StatusCode::CONFLICT && page.text().contains("has an account already"));
+    assert!(page.status == StatusCode::CONFLICT && page.text().contains("already has an account"));
     app.elsewhere()
         .post("/auth/email-change/confirm", &json!({"token": token}))
         .await

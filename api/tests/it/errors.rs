@@ -202,7 +202,7 @@ async fn every_code_is_explained_at_its_address(db: TestDb) {
     let client = app.anonymous();
     let list = client.get("/problems").await.json();
     assert_eq!(list.as_array().unwrap().len(), Code::ALL.len());
-    for code in Code::ALL {
+    for code in Code::ALL.iter().copied() {
         let one = client.get(&code.path()).await.json();
         assert_eq!(
             (&one["code"], &one["status"]),

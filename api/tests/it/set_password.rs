@@ -94,12 +94,12 @@ async fn a_weak_password_is_refused_with_every_reason_and_not_shown(db: TestDb) 
         (
             "short<1",
             "short<2",
-            &["at least 12 characters", "two passwords differ"][..],
+            &["at least 12 characters", "Both passwords must match"][..],
         ),
         ("password1234", "password1234", &["easy to guess"]),
         ("ada@example.com", "ada@example.com", &["your own name or email"]),
         ("", "", &["at least 12 characters"]),
-        (GOOD, "something else", &["two passwords differ"]),
+        (GOOD, "something else", &["Both passwords must match"]),
     ] {
         let answer = submit(
             &app.anonymous(),

@@ -22,6 +22,7 @@ use usher_shared::foundation::{
 use crate::toolkit::{
     body,
     caller::Caller,
+    code::Code,
     error::ApiError,
     limits::admit_stranger,
     problem::{self, Face},
@@ -34,7 +35,7 @@ use super::{
     reservation::{self, Answer, Reservation, Reserved},
 };
 
-/// A longer path is known by its hash: an index has no room for more.
+/// Longer paths are stored as a hash: an index entry has no room for more.
 const MAX_PATH: usize = 200;
 
 /// The layer. Requests without the header pass untouched, and so do operations that go without it.
@@ -63,11 +64,11 @@ async fn answer(
 ) -> Result<Response, ApiError> {
     let key = key_of(request.headers())?;
     let (mut parts, body) = request.into_parts();
-    // Before anything is looked up: nobody gets an answer that was another's.
+    // Before the lookup: a caller never gets another caller's answer.
     match Caller::from_request_parts(&mut parts, &toolkit).await {
         Ok(caller) => drop(parts.extensions.insert(caller)),
         // For the handler to refuse: one that takes a password does not mind an old token.
-        Err(ApiError::InvalidCredential) => {}
+        Err(ApiError::Coded(Code::InvalidCredential)) => {}
         Err(error) => return Err(error),
     }
     admit_stranger(&context)?;
@@ -89,7 +90,7 @@ async fn answer(
             }
         }
         Reserved::Answered(answer) => Ok(replay(answer)),
-        Reserved::Running => Err(ApiError::IdempotencyInProgress),
+        Reserved::Running => Err(Code::IdempotencyInProgress.into()),
         Reserved::OfAnother => Err(ApiError::key_reused()),
     }
 }
@@ -134,9 +135,9 @@ async fn run(
     Response::from_parts(parts, Body::from(body))
 }
 
-/// Whether the answer is kept: of what was done, and of what met the state of things, which may change. What is wrong with a
-/// request itself is found again when it comes again, and what depends on the moment or on the credential is not kept
-/// either: nobody fills the table with refusals.
+/// Whether the answer is stored: successes, and errors that depend on stored data, which may change. An invalid request
+/// fails again the same way, and what depends on the time or the credential is not stored either, so that refusals
+/// can't fill the table.
 fn is_final(status: StatusCode) -> bool {
     let met_the_state = [
         StatusCode::NOT_FOUND,
@@ -147,7 +148,7 @@ fn is_final(status: StatusCode) -> bool {
     status.is_success() || status.is_redirection() || met_the_state.contains(&status)
 }
 
-/// Whether the handler marked its answer as one that nobody may store (RFC 9111 §5.2.2.5): it holds a secret.
+/// Whether the handler marked its answer `no-store` (RFC 9111 §5.2.2.5): it holds a secret.
 fn says_no_store(headers: &HeaderMap) -> bool {
     let mut values = headers.get_all(header::CACHE_CONTROL).iter();
     values.any(|value| value.to_str().is_ok_and(|value| value.contains("no-store")))
@@ -157,7 +158,7 @@ fn replay(answer: Answer) -> Response {
     let Answer { status, headers, body } = answer;
     let mut response = match body {
         Some(body) => (status, Body::from(body)).into_response(),
-        None => ApiError::AnswerNotKept.into_response(),
+        None => ApiError::from(Code::AnswerNotKept).into_response(),
     };
     response.headers_mut().extend(headers);
     let replayed = HeaderValue::from_static("true");

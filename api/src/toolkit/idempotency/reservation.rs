@@ -1,7 +1,8 @@
 //! The rows behind idempotency keys: reserved before the operation runs, settled with its answer after it has committed.
 //!
-//! Whoever dies in between leaves a reservation without an answer. After [`TAKEOVER`] the next repetition takes it over
-//! and runs the operation again, which then meets its own effect: a unique index, or a patch that changes nothing.
+//! A process that dies in between leaves a reservation without an answer. After [`TAKEOVER`] the next repetition takes
+//! it over and runs the operation again, which then meets its own effect: a unique index, or a patch that changes
+//! nothing.
 
 use axum::http::{HeaderMap, HeaderName, HeaderValue, StatusCode, header};
 use chrono::{DateTime, TimeDelta, Utc};
@@ -177,7 +178,7 @@ impl Reservation {
         }
     }
 
-    /// Not one that somebody has taken over since.
+    /// Not one that another request has taken over.
     fn is_ours(&self) -> SimpleExpr {
         Column::Caller
             .eq(&*self.scope)

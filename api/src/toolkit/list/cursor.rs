@@ -1,4 +1,4 @@
-//! A place in a list, signed so that nobody can make one up.
+//! A place in a list, signed so that clients can't forge one.
 
 use base64::{Engine, prelude::BASE64_URL_SAFE_NO_PAD};
 use sea_orm::{ColumnTrait, ColumnType, EntityTrait, Value};

@@ -83,7 +83,7 @@ pub fn list_query(data: &[u8]) {
         "{uri}"
     );
 
-    // Neither another house's, nor another list's, nor another order's, nor a changed one.
+    // Not another installation's, nor another list's, nor another order's, nor a changed one.
     assert!(read(&with(&sealed), theirs).is_none());
     assert!(Cursor::open::<api_key::Entity>(&sealed, &order.word, key).is_err());
     assert!(Cursor::open::<user::Entity>(&sealed, &format!("{},id", order.word), key).is_err());
