@@ -1,9 +1,6 @@
-//! What people read on the pages behind mailed links and in answers about mail. Each sentence stands here once.
+//! What people read on the pages behind mailed links. Each sentence stands here once.
 
 use crate::auth::Errand;
-
-/// The answer to every request for an email, whether the address has an account or not.
-pub(crate) const MAIL_ON_ITS_WAY: &str = "If the address can receive mail, an email is on its way";
 
 /// A page that says how it went.
 #[derive(Clone, Copy)]

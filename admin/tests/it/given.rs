@@ -184,7 +184,7 @@ async fn the_form_of_a_key_has_the_apis_rules(db: TestDb) {
         ("requests_per_minute", "0", "1 or more"),
         ("requests_per_minute", "1000001", "1000000 or less"),
         ("expires_at", "2001-01-01T00:00", "end in the future"),
-        ("name", " ", "at least 1 character"),
+        ("name", " ", "Enter a name"),
     ] {
         let page = save(&mut boss, &key, &["users:read"], &[(field, value)]).await;
         assert!(

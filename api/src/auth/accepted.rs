@@ -4,7 +4,7 @@ use axum::{Json, http::StatusCode};
 use serde::Serialize;
 use utoipa::ToSchema;
 
-use crate::texts::MAIL_ON_ITS_WAY;
+const MAIL_ON_ITS_WAY: &str = "If the address can receive mail, an email is on its way";
 
 /// What happens with an address, the same whether it has an account or not.
 #[derive(Serialize, ToSchema)]

@@ -168,7 +168,7 @@ async fn a_dry_run_says_what_would_become_of_each_line_and_changes_nothing(db: T
     );
     let fault = faults[0]["fault"].as_str().unwrap();
     assert!(
-        fault.contains("email") && fault.contains("The age must be 150 or less"),
+        fault.contains("email") && fault.contains("Enter an age of 150 or less"),
         "{fault}"
     );
     assert!(text(&test, &result).await.starts_with("\u{feff}line,fault\r\n4,"));

@@ -53,7 +53,7 @@ impl Email {
     pub fn parse(raw: &str, policy: EmailPolicy) -> Result<Self, Violation> {
         let raw = raw.trim_matches(|c: char| c.is_whitespace() && c != '\n' && c != '\r');
         // Of one kind with every other fault of an address, as in Pydantic.
-        length("The email address", raw, 1, Self::MAX_BYTES).map_err(|fault| Violation::value(fault.message))?;
+        length("an email address", raw, 1, Self::MAX_BYTES).map_err(|fault| Violation::value(fault.message))?;
         let Some((local, domain)) = raw.rsplit_once('@') else {
             return Err(Violation::value(
                 "The email address must have an @, as in ada@example.org",

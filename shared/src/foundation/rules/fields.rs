@@ -16,7 +16,7 @@ impl Name {
 
     pub fn parse(raw: &str) -> Result<Self, Violation> {
         let name = raw.trim();
-        length("The name", name, 1, Self::MAX_CHARS)?;
+        length("a name", name, 1, Self::MAX_CHARS)?;
         text::visible("The name", name)?;
         Ok(Self(name.to_owned()))
     }
@@ -43,7 +43,7 @@ impl Reason {
 
     pub fn parse(raw: &str) -> Result<Self, Violation> {
         let reason = raw.trim();
-        length("The reason", reason, 1, Self::MAX_CHARS)?;
+        length("a reason", reason, 1, Self::MAX_CHARS)?;
         text::visible("The reason", reason)?;
         Ok(Self(reason.to_owned()))
     }
@@ -62,7 +62,7 @@ impl ExternalId {
     pub const MAX_CHARS: usize = 255;
 
     pub fn parse(raw: &str) -> Result<Self, Violation> {
-        length("The external id", raw, 1, Self::MAX_CHARS)?;
+        length("an external id", raw, 1, Self::MAX_CHARS)?;
         text::visible("The external id", raw)?;
         Ok(Self(raw.to_owned()))
     }
@@ -83,13 +83,13 @@ impl Age {
     pub fn parse(raw: i64) -> Result<Self, Violation> {
         if raw < 0 {
             return Err(
-                Violation::new(ViolationKind::GreaterThanEqual, "The age must be 0 or more").with(json!({"ge": 0})),
+                Violation::new(ViolationKind::GreaterThanEqual, "Enter an age of 0 or more").with(json!({"ge": 0})),
             );
         }
         match i16::try_from(raw) {
             Ok(age) if age <= Self::MAX => Ok(Self(age)),
             _ => Err(
-                Violation::new(ViolationKind::LessThanEqual, "The age must be 150 or less")
+                Violation::new(ViolationKind::LessThanEqual, "Enter an age of 150 or less")
                     .with(json!({"le": Self::MAX})),
             ),
         }

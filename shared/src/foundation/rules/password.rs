@@ -36,7 +36,7 @@ impl Password {
     /// The work is bounded: less than a millisecond, whatever is sent.
     pub fn parse(raw: &str, own: &[&str]) -> Result<Self, Vec<Violation>> {
         let normal = Self::normal(raw).unwrap_or_else(|| raw.to_owned());
-        let mut reasons: Vec<Violation> = length("The password", &normal, Self::MIN_CHARS, Self::MAX_CHARS)
+        let mut reasons: Vec<Violation> = length("a password", &normal, Self::MIN_CHARS, Self::MAX_CHARS)
             .err()
             .into_iter()
             .collect();

@@ -81,21 +81,16 @@ impl ViolationKind {
 pub(crate) fn length(what: &str, text: &str, min: usize, max: usize) -> Result<(), Violation> {
     let chars = text.chars().count();
     if chars < min {
-        let wanted = if min == 1 {
-            "1 character".to_owned()
-        } else {
-            format!("{min} characters")
+        let message = match min {
+            1 => format!("Enter {what}"),
+            _ => format!("Enter {what} of at least {min} characters"),
         };
-        return Err(Violation::new(
-            ViolationKind::StringTooShort,
-            format!("{what} must have at least {wanted}"),
-        )
-        .with(json!({"min_length": min})));
+        return Err(Violation::new(ViolationKind::StringTooShort, message).with(json!({"min_length": min})));
     }
     if chars > max {
         return Err(Violation::new(
             ViolationKind::StringTooLong,
-            format!("{what} must have at most {max} characters"),
+            format!("Enter {what} of at most {max} characters"),
         )
         .with(json!({"max_length": max})));
     }
