@@ -1,5 +1,4 @@
-//! The schema of PostgreSQL and SQLite, step by step.
-//! It stands alone: no entity is imported, so an old step never changes its meaning.
+//! The schema of PostgreSQL and SQLite, step by step. It imports no entity, so an old step never changes its meaning.
 
 mod dialect;
 mod m20261122_000001_accounts;

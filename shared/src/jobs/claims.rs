@@ -78,9 +78,9 @@ impl JobStore {
     pub async fn claim(&self, wake_ups: &[WakeUp], worker: &str, lease: Duration) -> Result<Vec<job::Model>, DbErr> {
         let sql = self.sql();
         let free = format!(
-            "SELECT id FROM jobs WHERE {hinted} AND {ready} AND crashes = 0 AND {claimable} ORDER BY id {skip}",
+            "SELECT id FROM jobs WHERE {in_epoch} AND {ready} AND crashes = 0 AND {claimable} ORDER BY id {skip}",
             ready = Sql::is("ready"),
-            hinted = sql.hinted("$4"),
+            in_epoch = sql.in_epoch("$4"),
             claimable = claimable(sql, &unlimited("jobs")),
             skip = sql.skip_locked(),
         );
@@ -194,7 +194,7 @@ pub(super) const READY: &str = "state = 'ready', epoch = epoch + 1";
 
 impl Sql {
     /// Jobs whose epoch is still that of their wake-up; the parameter is made by [`Self::wake_ups`].
-    pub fn hinted(self, parameter: &str) -> String {
+    pub fn in_epoch(self, parameter: &str) -> String {
         if self.postgres() {
             Self::pairs_by_id("epoch", "integer", parameter)
         } else {

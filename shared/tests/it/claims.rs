@@ -1,4 +1,4 @@
-//! One job, one owner; whoever lost the lease changes nothing.
+//! One job, one owner; a worker that lost the lease changes nothing.
 
 use std::{collections::HashSet, time::Duration};
 

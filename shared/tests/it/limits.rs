@@ -40,7 +40,7 @@ async fn no_more_jobs_run_at_once_than_a_queue_allows_however_many_workers_claim
     let claimed: usize = futures::future::join_all(claims).await.into_iter().sum();
     assert_eq!(claimed, 3);
     assert_eq!(claim(&job_store, 5, LEASE).await, 0);
-    // A worker that died is not counted for ever.
+    // A dead worker is not counted forever.
     job_store
         .db()
         .execute_unprepared("UPDATE jobs SET lease_until = '2026-01-01T00:00:00+00:00' WHERE state = 'running'")

@@ -47,7 +47,7 @@ impl NewKey {
     }
 }
 
-/// Changes to a key; what is none stays as it is.
+/// Changes to a key; none leaves a value unchanged.
 #[derive(Clone, Debug, Default)]
 pub struct KeyEdit {
     pub name: Option<Name>,

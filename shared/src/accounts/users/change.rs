@@ -21,7 +21,7 @@ use crate::{
     jobs::Tx,
 };
 
-/// Changes to an account; what is none stays as it is.
+/// Changes to an account; none leaves a value unchanged.
 #[derive(Clone, Debug, Default)]
 pub struct Edit {
     pub name: Option<Name>,

@@ -1,5 +1,5 @@
-//! The requests of one service: how many, which answers, how long. A request costs one look-up among the routes that were
-//! asked for before, and a few atomic additions; nothing is allocated after a route's first request.
+//! The requests of one service: how many, with which status, how long. A request costs one lookup among the routes
+//! requested before, and a few atomic additions; nothing is allocated after a route's first request.
 
 use std::{
     collections::HashMap,
@@ -15,21 +15,21 @@ use std::{
 use super::{histogram::Histogram, text::head};
 use crate::foundation::client_address::{Client, Unread};
 
-/// Upper bounds in seconds: from an answer out of memory to the API's time limit of 15 s.
+/// Upper bounds in seconds: from a response from memory to the API's time limit of 15 s.
 const BOUNDS: [f64; 13] = [
     0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 15.0,
 ];
 /// Any other method is counted as `other`.
 const METHODS: [&str; 7] = ["GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS"];
-/// The answers that the services give, ascending; any other is counted as `other`.
+/// The status codes that the services send, ascending; any other is counted as `other`.
 const STATUSES: [u16; 29] = [
     200, 201, 202, 204, 301, 302, 303, 304, 307, 308, 400, 401, 403, 404, 405, 406, 408, 409, 410, 412, 413, 414, 415,
     422, 428, 429, 431, 500, 503,
 ];
-/// Above this the routes of somebody's own router are counted together.
+/// From this number on, further routes are counted together.
 const MAX_ROUTES: usize = 1_000;
 
-/// What one service counted since the process started.
+/// What one service has counted since the process started.
 #[derive(Debug)]
 pub struct ServiceMetrics {
     name: &'static str,
@@ -40,7 +40,7 @@ pub struct ServiceMetrics {
     routes: RwLock<HashMap<String, Arc<Route>>>,
 }
 
-/// One route; each method is there from its first request on.
+/// One route; each method exists from its first request on.
 type Route = [OnceLock<Box<Counts>>; METHODS.len() + 1];
 
 #[derive(Debug)]
@@ -50,7 +50,7 @@ struct Counts {
     took: Histogram,
 }
 
-/// A request that is being answered, until this is dropped: a client that goes away is in flight no longer.
+/// A request in flight until this is dropped, which also happens when a client goes away.
 #[derive(Debug)]
 #[must_use = "the request is in flight until this is dropped"]
 pub struct InFlight<'a>(&'a AtomicU64);
@@ -76,7 +76,7 @@ impl ServiceMetrics {
         self.name
     }
 
-    /// A request has come.
+    /// Counts a request as in flight.
     pub fn enter(&self) -> InFlight<'_> {
         self.in_flight.fetch_add(1, Ordering::Relaxed);
         InFlight(&self.in_flight)
@@ -97,8 +97,8 @@ impl ServiceMetrics {
         client.address
     }
 
-    /// A request was answered. The route is the router's, such as `/users/{id}`: a path as it was sent can hold
-    /// anything, and would be a label of its own.
+    /// Counts a response. The route is the router's, such as `/users/{id}`: a path as sent can contain anything, and
+    /// would be a label of its own.
     pub fn answered(&self, method: &str, route: &str, status: u16, took: Duration) {
         let method_at = METHODS.iter().position(|known| *known == method);
         let counts = |route: &Route| {
@@ -114,12 +114,12 @@ impl ServiceMetrics {
         counts(routes.entry(route.to_owned()).or_default());
     }
 
-    /// A password or a code was wrong.
+    /// Counts a wrong password or code.
     pub fn log_in_failed(&self) {
         self.log_in_failures.fetch_add(1, Ordering::Relaxed);
     }
 
-    /// Calls with the labels and counts of every route and method that was asked for, by name.
+    /// Calls `tell` with the labels and counts of every requested route and method, sorted by route.
     fn each(&self, mut tell: impl FnMut(&str, &Counts)) {
         let routes = self.routes.read().unwrap_or_else(PoisonError::into_inner);
         let mut routes: Vec<_> = routes.iter().collect();

@@ -10,14 +10,14 @@ use super::{
     violation::{Violation, length},
 };
 
-/// What an installation lets through beyond the rules.
+/// What an installation accepts beyond the rules.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct EmailPolicy {
     /// Accept `.test`, `.local` and the like (`EMAIL_ALLOW_SPECIAL_DOMAINS`).
     pub allow_special_domains: bool,
 }
 
-/// An address that mail can reach.
+/// An address that mail can be sent to.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Email {
     address: String,
@@ -25,7 +25,7 @@ pub struct Email {
     key: String,
 }
 
-/// Domains that no mail ever reaches: the special-use registry of RFC 6761 and its successors.
+/// Domains that no mail can be sent to: the special-use registry of RFC 6761 and its successors.
 pub const SPECIAL_DOMAINS: [&str; 11] = [
     "arpa",
     "alt",
@@ -47,12 +47,12 @@ impl Email {
     /// RFC 5321 §4.5.3.1.1: 64 octets; RFC 5321 §4.5.3.1.3 leaves 254 for the whole address.
     const MAX_LOCAL_BYTES: usize = 64;
     const MAX_BYTES: usize = 254;
-    /// Folding can make letters longer.
+    /// Folding can make text longer.
     const MAX_KEY_BYTES: usize = 4 * Self::MAX_BYTES;
 
     pub fn parse(raw: &str, policy: EmailPolicy) -> Result<Self, Violation> {
         let raw = raw.trim_matches(|c: char| c.is_whitespace() && c != '\n' && c != '\r');
-        // Of one kind with every other fault of an address, as in Pydantic.
+        // The same kind as every other fault of an address, as in Pydantic.
         length("an email address", raw, 1, Self::MAX_BYTES).map_err(|fault| Violation::value(fault.message))?;
         let Some((local, domain)) = raw.rsplit_once('@') else {
             return Err(Violation::value(
@@ -82,7 +82,7 @@ impl Email {
         &self.ascii
     }
 
-    /// What is unique and looked up: the address, case-folded.
+    /// The unique key for lookups: the address, case-folded.
     #[must_use]
     pub fn key(&self) -> &str {
         &self.key
@@ -98,7 +98,7 @@ impl Email {
             return address.into();
         }
         let (unicode, _) = idna::domain_to_unicode(domain);
-        // Not every domain comes back from Unicode as it went there.
+        // Not every domain converts to Unicode and back unchanged.
         if !idna::domain_to_ascii(&unicode).is_ok_and(|back| back.eq_ignore_ascii_case(domain)) {
             return address.into();
         }
@@ -108,7 +108,7 @@ impl Email {
         }
     }
 
-    /// What an address in Unicode, or the beginning of one, is compared by: letter case makes no difference.
+    /// How an address in Unicode, or the beginning of one, is compared: letter case doesn't matter.
     #[must_use]
     pub fn shown_key(address: &str) -> String {
         match address.rsplit_once('@') {
@@ -120,11 +120,11 @@ impl Email {
         }
     }
 
-    /// The key under which this text would be looked up, whether or not it is a valid address.
+    /// The key of this text, whether or not it is a valid address.
     #[must_use]
     pub fn key_of(raw: &str) -> String {
         let raw = raw.trim();
-        // Longer than any key: nobody has it, and folding whatever a stranger sends would take long.
+        // Longer than any key, so it doesn't exist, and folding arbitrary input would take long.
         if let Some((beginning, _)) = raw
             .split_at_checked(raw.floor_char_boundary(Self::MAX_KEY_BYTES))
             .filter(|(_, rest)| !rest.is_empty())
@@ -161,7 +161,7 @@ fn check_local(local: &str) -> Result<(), Violation> {
             || if c.is_ascii() {
                 c.is_ascii_alphanumeric() || ATEXT.contains(c)
             } else {
-                // RFC 6531 lets any letter through; what cannot be seen only serves deception.
+                // RFC 6531 allows any letter; invisible ones only serve deception.
                 text::has_shape(c)
             }
     };

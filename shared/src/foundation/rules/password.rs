@@ -1,5 +1,5 @@
-//! Which passwords are good enough: long, not common, not made of what everybody knows of the person or the product.
-//! No composition rules and no expiry (NIST SP 800-63B §5.1.1.2).
+//! Which passwords are good enough: long, not common, and not made of what is known about the person or the product. No
+//! composition rules and no expiry (NIST SP 800-63B §5.1.1.2).
 
 mod guesses;
 mod keyboard;
@@ -11,7 +11,7 @@ use unicode_normalization::UnicodeNormalization;
 
 use super::violation::{Violation, length};
 
-/// A password that its owner may take. It is never shown.
+/// An acceptable password. It is never shown.
 #[derive(Clone)]
 pub struct Password(String);
 
@@ -21,19 +21,19 @@ impl fmt::Debug for Password {
     }
 }
 
-/// The power of ten of the guesses that a password has to withstand.
+/// How many guesses a password must withstand, as a power of ten.
 const LEAST_GUESSES: f32 = 8.0;
 
 impl Password {
     pub const MIN_CHARS: usize = 12;
     pub const MAX_CHARS: usize = 128;
-    /// As typed: composed characters can be sent in many parts, which become one.
+    /// The limit for the raw text: composed characters can be sent in many parts, which become one.
     pub(crate) const MAX_BYTES: usize = 2_048;
 
-    /// Any Unicode, 12–128 characters in its [normal form](Self::normal). `own` are the person's name, email and the like,
-    /// which it may not be made of; nor of the product's name, common words, dates and paths over the keyboard.
+    /// Any Unicode, 12–128 characters in its [normal form](Self::normal). It must not be made of `own`, the person's
+    /// name, email and the like, nor of the product's name, common words, dates and keyboard patterns.
     ///
-    /// The work is bounded: less than a millisecond, whatever is sent.
+    /// Takes less than a millisecond for any input.
     pub fn parse(raw: &str, own: &[&str]) -> Result<Self, Vec<Violation>> {
         let normal = Self::normal(raw).unwrap_or_else(|| raw.to_owned());
         let mut reasons: Vec<Violation> = length("a password", &normal, Self::MIN_CHARS, Self::MAX_CHARS)
@@ -60,9 +60,9 @@ impl Password {
         }
     }
 
-    /// The password as it is hashed, in NFKC: the same keys give other characters on other systems, such as decomposed
-    /// letters on macOS and wide ones with some Japanese keyboards. NIST SP 800-63B §5.1.1.2 asks for NFKC or NFKD, and
-    /// RFC 8265's OpaqueString for the NFC that NFKC implies. None when it is longer than any password.
+    /// The password as it is hashed, in NFKC: the same keys produce different characters on different systems, such as
+    /// decomposed letters on macOS and wide ones with some Japanese keyboards. NIST SP 800-63B §5.1.1.2 recommends NFKC
+    /// or NFKD, and RFC 8265's OpaqueString the NFC that NFKC implies. None if it is longer than any password.
     pub(crate) fn normal(raw: &str) -> Option<String> {
         (raw.len() <= Self::MAX_BYTES).then(|| raw.nfkc().collect())
     }

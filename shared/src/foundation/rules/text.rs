@@ -1,5 +1,5 @@
-//! Text that people see: something visible, and nothing that hides, or turns what stands beside it.
-//! The base is PRECIS's FreeformClass (RFC 8264 §4.3), on which nicknames stand (RFC 8266).
+//! Text that people see: something visible, and nothing that hides or reverses the text around it. Based on PRECIS's
+//! FreeformClass (RFC 8264 §4.3), as nicknames are (RFC 8266).
 
 use icu_properties::{
     CodePointMapData, CodePointSetData,
@@ -14,12 +14,12 @@ use super::violation::Violation;
 
 const ZWNJ: char = '\u{200c}';
 const ZWJ: char = '\u{200d}';
-/// The black flag that letters of a region follow, as in Scotland's.
+/// The black flag before a region's letters, as in Scotland's flag.
 const FLAG: char = '\u{1f3f4}';
 const LAST_TAG: char = '\u{e007f}';
-/// The Braille cell without dots: a sign by its category, blank to the eye.
+/// The Braille cell without dots: a symbol by its category, but blank.
 const BLANK_CELL: char = '\u{2800}';
-/// The combining class of the sign that joins consonants of Indic scripts.
+/// The combining class of the mark that joins consonants in Indic scripts.
 const VIRAMA: u8 = 9;
 
 /// What is wrong with a text.
@@ -30,12 +30,12 @@ enum Fault {
     Blank,
 }
 
-/// One line that people see. `what` begins the sentence that says what is wrong, as in "The name".
+/// A single line of visible text. `what` begins the sentence that says what is wrong, such as "The name".
 pub fn visible(what: &str, text: &str) -> Result<(), Violation> {
     told(what, fault(text, false))
 }
 
-/// As [`visible`], of text that may have several lines.
+/// [`visible`] for text of several lines.
 pub fn visible_lines(what: &str, text: &str) -> Result<(), Violation> {
     told(what, fault(text, true))
 }
@@ -56,7 +56,7 @@ fn told(what: &str, fault: Option<Fault>) -> Result<(), Violation> {
 }
 
 fn fault(text: &str, lines: bool) -> Option<Fault> {
-    // Nearly all that is typed.
+    // The most frequent case.
     if text.bytes().all(|byte| matches!(byte, 0x20..=0x7e)) {
         return text.trim().is_empty().then_some(Fault::Blank);
     }
@@ -81,7 +81,7 @@ fn fault(text: &str, lines: bool) -> Option<Fault> {
     (!is_visible).then_some(Fault::Blank)
 }
 
-/// Whether the character is seen where it stands, as itself or as a mark on the one before.
+/// Whether the character is visible, by itself or as a mark on the one before.
 pub(super) fn has_shape(c: char) -> bool {
     let category = category(c);
     let is_none = matches!(
@@ -97,18 +97,18 @@ pub(super) fn has_shape(c: char) -> bool {
     !is_none && !is_hidden(c, category) && c != BLANK_CELL
 }
 
-/// Whether the character has no shape of its own. Most of them have no place in a text; some belong to what is before.
+/// Whether the character is invisible. Most of these don't belong in text; some modify what precedes them.
 fn is_hidden(c: char, category: Category) -> bool {
     CodePointSetData::new::<DefaultIgnorableCodePoint>().contains(c)
         || (category == Category::Format && matches!(c, '\u{fff9}'..='\u{fffb}'))
 }
 
-/// What a character follows.
+/// What precedes a character.
 #[derive(Default)]
 struct Before {
-    /// The character right before.
+    /// The previous character.
     last: Option<char>,
-    /// The one that the marks since then belong to.
+    /// The base character of the marks since then.
     base: Option<char>,
 }
 
@@ -120,7 +120,7 @@ impl Before {
         self.last = Some(c);
     }
 
-    /// Whether a character without a shape changes how what is before it looks, so that it belongs there.
+    /// Whether an invisible character changes the look of what precedes it, so that it belongs there.
     fn lets(&self, c: char, next: Option<char>) -> bool {
         let (Some(last), Some(base)) = (self.last, self.base) else {
             return false;
@@ -129,13 +129,13 @@ impl Before {
             ZWNJ | ZWJ if is_joiner(last) => false,
             ZWNJ | ZWJ if canonical_combining_class(last) == VIRAMA => true,
             ZWJ if is_emoji(base) => next.is_some_and(is_emoji),
-            // Between letters of a script whose letters change beside others: RFC 5892 §A, and for Persian also after
-            // letters that join nothing, where people type it all the same.
+            // Between letters of a script with contextual forms: RFC 5892 §A, and for Persian also after letters that
+            // don't join, where people type it as well.
             ZWNJ | ZWJ if joins(base) => next.map_or(c == ZWJ && connects(base), |next| {
                 joins(next) || (c == ZWJ && connects(base))
             }),
             ZWNJ | ZWJ => false,
-            // A selector that picks one of the shapes of a sign or of a letter without case.
+            // A variation selector after a symbol or a letter without case.
             '\u{fe00}'..='\u{fe0f}' | '\u{e0100}'..='\u{e01ef}' | '\u{180b}'..='\u{180d}' | '\u{180f}' => {
                 has_shapes(last)
             }
@@ -192,7 +192,7 @@ fn has_shapes(c: char) -> bool {
     )
 }
 
-/// Letters and marks that look otherwise beside others: Arabic, Syriac, Indic and the like.
+/// Letters and marks with contextual forms: Arabic, Syriac, Indic and the like.
 fn joins(c: char) -> bool {
     use Category::{ModifierLetter, OtherLetter};
     let (category, script) = (category(c), CodePointMapData::<Script>::new().get(c));
@@ -218,7 +218,7 @@ fn joins(c: char) -> bool {
         .contains(&script)
 }
 
-/// Letters that connect to the next one, and show it even where none follows.
+/// Letters that join the next one, and show it even if none follows.
 fn connects(c: char) -> bool {
     matches!(
         CodePointMapData::<JoiningType>::new().get(c),

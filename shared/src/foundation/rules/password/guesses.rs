@@ -1,9 +1,9 @@
-//! How many guesses a password takes from somebody who knows what people choose: common passwords, words and names, what
-//! concerns the person and the product, dates, paths over the keyboard, and any of it twice.
+//! How many guesses a password takes for an attacker who knows what people choose: common passwords, words and names,
+//! what is known about the person and the product, dates, keyboard patterns, and any of these repeated.
 //!
-//! The text is cut into parts in the way that costs least, and the costs add up, because they are powers of ten. It is
-//! zxcvbn's idea (Wheeler 2016) without its search through every reading of digits and symbols, which took a second for
-//! some passwords of 27 characters: here the work is bounded by the length's square, and the length is bounded.
+//! The text is split into the cheapest parts, and the costs, which are powers of ten, add up. This is zxcvbn's idea
+//! (Wheeler 2016) without its search through every reading of digits and symbols, which took a second for some
+//! passwords of 27 characters: here the work is quadratic in the length, and the length is limited.
 
 use unicode_normalization::{UnicodeNormalization, char::is_combining_mark};
 
@@ -12,31 +12,31 @@ use super::{
     words::{self, leet},
 };
 
-/// One letter or digit that is part of nothing known.
+/// One letter or digit that matches nothing.
 const ANY: f32 = 1.0;
-/// The same symbol once more: people put one between all words.
+/// The same symbol again: people put one between all words.
 const SYMBOL_AGAIN: f32 = 0.2;
 /// Seasons, months and days.
 const CALENDAR: f32 = 1.0;
 const YEAR: f32 = 1.5;
 /// A day and a month in four digits.
 const DATE: f32 = 2.6;
-/// What everybody knows of the person or the product.
+/// What is known about the person or the product.
 const OWN: f32 = 0.3;
 /// Three or more characters in the order of the alphabet, or every second.
 const SEQUENCE: f32 = 1.0;
-/// Keys side by side, and each turn of their path.
+/// Adjacent keys, and each turn of their path.
 const PATH: f32 = 1.2;
 const TURN: f32 = 0.5;
-/// Three or more characters that stand somewhere before.
+/// Three or more characters that occur earlier.
 const COPY: f32 = 1.0;
 /// A word backwards.
 const BACKWARDS: f32 = 0.3;
 
-/// Common to all installations.
+/// The same in all installations.
 const PRODUCT: [&str; 1] = ["usher"];
 
-/// In the languages of whose speakers many sign up; without accents.
+/// In languages that many users speak; without accents.
 const CALENDAR_WORDS: &str = "spring summer autumn fall winter january february march april may june july august \
     september october november december monday tuesday wednesday thursday friday saturday sunday \
     fruhling sommer herbst januar februar marz mai juni juli oktober dezember montag dienstag mittwoch donnerstag freitag \
@@ -46,7 +46,7 @@ const CALENDAR_WORDS: &str = "spring summer autumn fall winter january february 
     domingo estate autunno inverno gennaio febbraio aprile maggio giugno luglio settembre ottobre dicembre lunedi martedi \
     mercoledi giovedi venerdi domenica";
 
-/// The power of ten of the guesses. `own` are words that the guesser tries first.
+/// The number of guesses as a power of ten. `own` are words that an attacker tries first.
 pub(super) fn magnitude(password: &str, own: &[&str]) -> f32 {
     let own = own_words(own.iter().chain(&PRODUCT));
     let text: Vec<char> = plain(password).collect();
@@ -62,7 +62,7 @@ fn plain(text: &str) -> impl Iterator<Item = char> {
     letters.flat_map(char::to_lowercase)
 }
 
-/// The parts of names and addresses, and each as one word.
+/// The parts of names and addresses, and each of these as one word.
 fn own_words<'a>(own: impl Iterator<Item = &'a &'a str>) -> Vec<Vec<char>> {
     let mut words = Vec::new();
     for text in own {
@@ -77,7 +77,7 @@ fn own_words<'a>(own: impl Iterator<Item = &'a &'a str>) -> Vec<Vec<char>> {
     words
 }
 
-/// The least cost of parts that make the text up.
+/// The lowest cost of a split of the text.
 fn cheapest(text: &[char], own: &[Vec<char>]) -> f32 {
     let folded: Vec<char> = text.iter().copied().map(leet).collect();
     let (backwards, copied) = (backwards(&folded), copied(&folded));
@@ -129,7 +129,7 @@ fn single(text: &[char], at: usize) -> f32 {
     }
 }
 
-/// The words that stand backwards at each place.
+/// The reversed words at each position.
 fn backwards(folded: &[char]) -> Vec<Vec<(usize, f32)>> {
     let mut found = vec![Vec::new(); folded.len()];
     for end in 1..=folded.len() {
@@ -140,10 +140,10 @@ fn backwards(folded: &[char]) -> Vec<Vec<(usize, f32)>> {
     found
 }
 
-/// How many characters from each place on stand somewhere before it, too; the two may overlap, as in `aaaa`.
+/// How many characters from each position on also occur earlier; the two may overlap, as in `aaaa`.
 fn copied(folded: &[char]) -> Vec<usize> {
     let mut longest = vec![0; folded.len()];
-    // The common beginning of the texts from two places on, for one place and all before it.
+    // The length of the common prefix of the texts at two positions, for one position and all before it.
     let mut after = vec![0_usize; folded.len() + 1];
     for at in (0..folded.len()).rev() {
         let mut here = vec![0_usize; folded.len() + 1];
@@ -158,7 +158,7 @@ fn copied(folded: &[char]) -> Vec<usize> {
     longest
 }
 
-/// How many characters follow each other as in `abc`, `321` or `2468`.
+/// How many characters form a sequence such as `abc`, `321` or `2468`.
 fn sequence(text: &[char]) -> usize {
     let step = |pair: &[char]| i64::from(u32::from(pair[1])) - i64::from(u32::from(pair[0]));
     let mut steps = text.windows(2).map(step);

@@ -1,4 +1,4 @@
-//! Keys that lie side by side.
+//! Adjacent keys.
 
 const GRIDS: [[&str; 4]; 3] = [
     ["1234567890-=", "qwertyuiop[]", "asdfghjkl;'", "zxcvbnm,./"],
@@ -6,8 +6,8 @@ const GRIDS: [[&str; 4]; 3] = [
     ["1234567890-=", "йцукенгшщзхъ", "фывапролджэ", "ячсмитьбю."],
 ];
 
-/// How far one path over the keyboard goes from the beginning of the text, and how often it turns until there: one entry
-/// for each length from three keys on.
+/// The keyboard paths at the beginning of the text, and how often they turn: one entry for each length from three keys
+/// on.
 pub(super) fn paths(text: &[char], mut found: impl FnMut(usize, u8)) {
     for grid in &GRIDS {
         let (mut before, mut direction, mut turns): (Option<(i8, i8)>, _, _) = (None, None, 0_u8);

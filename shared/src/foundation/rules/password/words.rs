@@ -1,12 +1,12 @@
-//! Passwords, words and names that many people use: 93,000 of the lists of zxcvbn (MIT, see `words.LICENSE`), among them
-//! its 30,000 most common passwords. One line each, sorted by how [`leet`] folds it; the letter behind it is its cost.
+//! Common passwords, words and names: 93,000 from zxcvbn's lists (MIT, see `words.LICENSE`), including its 30,000 most
+//! common passwords. One line each, sorted by its [`leet`] form; the letter after it is its cost.
 
 const WORDS: &str = include_str!("words.txt");
 
 /// The cost of `A`, in tenths of a power of ten.
 const CHEAPEST: u8 = 20;
 
-/// Digits and symbols as the letters that people write them for; letters that look alike are one.
+/// Replaces digits and symbols by the letters they stand for; letters that look alike become one.
 pub(super) fn leet(c: char) -> char {
     match c {
         'l' | '1' | '!' | '|' => 'i',
@@ -23,10 +23,10 @@ pub(super) fn leet(c: char) -> char {
     }
 }
 
-/// Every word that the folded text begins with: its length and the power of ten that its rank is.
+/// Every word that the folded text begins with: its length and its rank as a power of ten.
 ///
-/// One character after the other narrows the lines down, so that it costs two binary searches for each character of the
-/// longest word found, however long the text is.
+/// Each character narrows down the lines, so this costs two binary searches for each character of the longest word
+/// found, however long the text is.
 pub(super) fn at_start(folded: impl Iterator<Item = char>, mut found: impl FnMut(usize, f32)) {
     let (mut from, mut to) = (0, WORDS.len());
     for (depth, c) in folded.enumerate() {
@@ -43,7 +43,7 @@ pub(super) fn at_start(folded: impl Iterator<Item = char>, mut found: impl FnMut
     }
 }
 
-/// The first line between these two whose character at this depth is not below. All of them have the characters before.
+/// The first line between these two whose character at this depth is not lower. They all share the characters before.
 fn first_not_below(mut from: usize, mut to: usize, depth: usize, least: u32) -> usize {
     let text = WORDS.as_bytes();
     while from < to {
