@@ -60,7 +60,7 @@ async fn a_user_and_the_welcome_job_commit_together(db: TestDb) {
 #[on_both]
 async fn the_same_address_many_times_at_once_makes_one_user_and_one_job(db: TestDb) {
     let job_store = job_store(&db).await;
-    let wishes = (0..30).map(|n| {
+    let calls = (0..30).map(|n| {
         let job_store = job_store.clone();
         async move {
             create(
@@ -74,7 +74,7 @@ async fn the_same_address_many_times_at_once_makes_one_user_and_one_job(db: Test
             .await
         }
     });
-    let answers = futures::future::join_all(wishes).await;
+    let answers = futures::future::join_all(calls).await;
     assert_eq!(answers.iter().filter(|answer| answer.is_ok()).count(), 1);
     assert!(
         answers

@@ -244,7 +244,7 @@ async fn staff_who_are_no_superusers_leave_staff_alone_and_former_staff_change_n
 }
 
 #[on_both]
-async fn jobs_are_cancelled_and_replayed_by_their_ids(db: TestDb) {
+async fn jobs_are_cancelled_and_retried_by_their_ids(db: TestDb) {
     let job_store = job_store(&db).await;
     let actor = boss(&job_store, "boss").await;
     let id = add(&job_store, EnqueueOptions::default()).await.id();

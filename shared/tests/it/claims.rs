@@ -127,7 +127,7 @@ async fn many_jobs_are_completed_together_and_each_is_fenced(db: TestDb) {
 }
 
 #[on_both]
-async fn a_retried_job_waits_and_old_hints_claim_nothing(db: TestDb) {
+async fn a_retried_job_waits_and_old_wake_ups_claim_nothing(db: TestDb) {
     let job_store = job_store(&db).await;
     let id = add(&job_store, EnqueueOptions::default()).await.id();
     let old = wake_up(&job_store, id).await;
@@ -179,7 +179,7 @@ async fn a_retry_is_not_due_before_its_time(db: TestDb) {
 }
 
 #[on_both]
-async fn a_buried_job_is_dead_with_its_reason(db: TestDb) {
+async fn a_discarded_job_is_dead_with_its_reason(db: TestDb) {
     let job_store = job_store(&db).await;
     let job = claimed(&job_store, "w", LEASE).await;
     let gave_up = Failure {

@@ -34,7 +34,7 @@ async fn the_highest_priority_comes_first(db: TestDb) {
 }
 
 #[on_both]
-async fn a_fresh_job_is_left_to_its_hint_and_found_without_it(db: TestDb) {
+async fn a_fresh_job_is_left_to_its_wake_up_and_found_without_it(db: TestDb) {
     let job_store = job_store(&db).await;
     // Of a transaction that took its time, the job's own second may be over at its commit.
     let place = &mut QueueCursors::default();

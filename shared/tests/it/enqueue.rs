@@ -15,7 +15,7 @@ use usher_testkit::{TestDb, on_both};
 use crate::fixtures::{LEASE, Note, add, claim_due, job_store, note, queues, read, wake_up};
 
 #[on_both]
-async fn a_committed_job_is_ready_and_its_hint_waits(db: TestDb) {
+async fn a_committed_job_is_ready_and_its_wake_up_waits(db: TestDb) {
     let job_store = job_store(&db).await;
     let options = EnqueueOptions::default()
         .priority(Priority::High)
@@ -86,8 +86,8 @@ async fn a_unique_key_is_met_while_its_job_is_ready_or_running(db: TestDb) {
 #[on_both]
 async fn the_same_unique_key_many_times_at_once_makes_one_job(db: TestDb) {
     let job_store = job_store(&db).await;
-    let wishes = (0..24).map(|_| add(&job_store, EnqueueOptions::default().unique("once")));
-    let answers = futures::future::join_all(wishes).await;
+    let calls = (0..24).map(|_| add(&job_store, EnqueueOptions::default().unique("once")));
+    let answers = futures::future::join_all(calls).await;
     assert_eq!(
         answers
             .iter()

@@ -15,7 +15,7 @@ use uuid::Uuid;
 use crate::fixtures::{LEASE, add, claimed, job_store, queues, read};
 
 #[on_both]
-async fn a_dead_job_is_replayed_from_its_first_attempt(db: TestDb) {
+async fn a_dead_job_is_retried_from_its_first_attempt(db: TestDb) {
     let job_store = job_store(&db).await;
     let job = claimed(&job_store, "w", LEASE).await;
     let _ = job_store
@@ -54,7 +54,7 @@ async fn a_dead_job_is_replayed_from_its_first_attempt(db: TestDb) {
 }
 
 #[on_both]
-async fn only_finished_jobs_are_replayed(db: TestDb) {
+async fn only_finished_jobs_are_retried(db: TestDb) {
     let job_store = job_store(&db).await;
     let id = add(&job_store, EnqueueOptions::default()).await.id();
     let tx = job_store.begin().await.unwrap();
@@ -69,7 +69,7 @@ async fn only_finished_jobs_are_replayed(db: TestDb) {
 }
 
 #[on_both]
-async fn a_replay_that_would_double_a_unique_job_is_refused(db: TestDb) {
+async fn a_retry_that_would_double_a_unique_job_is_refused(db: TestDb) {
     let job_store = job_store(&db).await;
     let first = add(&job_store, EnqueueOptions::default().unique("k")).await.id();
     let tx = job_store.begin().await.unwrap();

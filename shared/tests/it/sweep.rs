@@ -94,8 +94,14 @@ async fn a_job_waits_until_all_its_children_have_ended(db: TestDb) {
         children.push(child.id());
     }
     tx.commit().await.unwrap();
-    let hint_of_last = wake_up(&job_store, last).await;
-    assert!(job_store.claim(&[hint_of_last], "w", LEASE).await.unwrap().is_empty());
+    let wake_up_of_last = wake_up(&job_store, last).await;
+    assert!(
+        job_store
+            .claim(&[wake_up_of_last], "w", LEASE)
+            .await
+            .unwrap()
+            .is_empty()
+    );
     for child in children {
         assert_eq!(job_store.sweep().await.unwrap().released, 0);
         let wake_up = wake_up(&job_store, child).await;

@@ -53,7 +53,7 @@ async fn hints_arrive_whole_and_by_priority() {
 }
 
 #[tokio::test]
-async fn redis_holds_a_bounded_number_of_hints() {
+async fn redis_holds_a_bounded_number_of_wake_ups() {
     let redis = Redis::start().await;
     let client = redis::Client::open(redis.url()).unwrap();
     let transport = jobs::connect(Some(&client), false);

@@ -74,19 +74,19 @@ pub async fn edit(tx: &Tx, before: user::Model, edit: Edit, actor: &Actor) -> Re
 pub async fn change_status(
     tx: &DatabaseTransaction,
     before: user::Model,
-    standing: StatusChange,
+    change: StatusChange,
     reason: Option<Reason>,
     actor: &Actor,
 ) -> Result<user::Model, ChangeError> {
     let reason = reason.map(Reason::into_text);
-    let (action, status) = match (standing, before.status_at(now())) {
+    let (action, status) = match (change, before.status_at(now())) {
         (StatusChange::Locked { .. }, UserStatus::Active | UserStatus::Locked) => ("lock", UserStatus::Locked),
         (StatusChange::Unlocked, UserStatus::Active | UserStatus::Locked) => ("unlock", UserStatus::Active),
         (StatusChange::Deactivated, _) => ("deactivate", UserStatus::Deactivated),
         (StatusChange::Reactivated, UserStatus::Active | UserStatus::Deactivated) => ("reactivate", UserStatus::Active),
         _ => return Err(ChangeError::Status),
     };
-    let (until, lock_reason) = match standing {
+    let (until, lock_reason) = match change {
         StatusChange::Locked { until } => (until, reason.clone()),
         _ => (None, None),
     };
@@ -94,7 +94,7 @@ pub async fn change_status(
     row.status = Set(status);
     row.locked_until = Set(until);
     row.lock_reason = Set(lock_reason);
-    if standing == StatusChange::Deactivated {
+    if change == StatusChange::Deactivated {
         sessions::end(tx, before.id, Which::All, "user_deactivated").await?;
         mail_tokens::spend_all(tx, before.id).await?;
     }

@@ -121,10 +121,10 @@ impl<'a> OrderingActor<'a> {
 
     async fn act(&self, tx: &Tx, object_id: &str) -> Result<(), Refused> {
         match self.order.what {
-            BulkAction::LockUsers { until } => self.stand(tx, object_id, StatusChange::Locked { until }).await,
-            BulkAction::UnlockUsers => self.stand(tx, object_id, StatusChange::Unlocked).await,
-            BulkAction::DeactivateUsers => self.stand(tx, object_id, StatusChange::Deactivated).await,
-            BulkAction::ReactivateUsers => self.stand(tx, object_id, StatusChange::Reactivated).await,
+            BulkAction::LockUsers { until } => self.change_status(tx, object_id, StatusChange::Locked { until }).await,
+            BulkAction::UnlockUsers => self.change_status(tx, object_id, StatusChange::Unlocked).await,
+            BulkAction::DeactivateUsers => self.change_status(tx, object_id, StatusChange::Deactivated).await,
+            BulkAction::ReactivateUsers => self.change_status(tx, object_id, StatusChange::Reactivated).await,
             BulkAction::ResendVerification | BulkAction::SendPasswordReset => self.mail(tx, object_id).await,
             BulkAction::ReplayJobs | BulkAction::RunJobsNow | BulkAction::CancelJobs | BulkAction::DeleteJobs => {
                 self.job(tx, object_id).await
@@ -138,7 +138,7 @@ impl<'a> OrderingActor<'a> {
         }
     }
 
-    async fn stand(&self, tx: &Tx, object_id: &str, standing: StatusChange) -> Result<(), Refused> {
+    async fn change_status(&self, tx: &Tx, object_id: &str, change: StatusChange) -> Result<(), Refused> {
         let user = self.user(tx, object_id).await?;
         let reason = self
             .order
@@ -146,11 +146,11 @@ impl<'a> OrderingActor<'a> {
             .as_deref()
             .and_then(|reason| Reason::parse(reason).ok());
         let is_endless = user.status == UserStatus::Locked && user.locked_until.is_none();
-        if is_endless && matches!(standing, StatusChange::Locked { until: Some(_) }) {
+        if is_endless && matches!(change, StatusChange::Locked { until: Some(_) }) {
             return Err(Refused::Skip("it is locked without an end"));
         }
         let version = user.version;
-        match users::change_status(tx, user, standing, reason, &self.order.actor).await {
+        match users::change_status(tx, user, change, reason, &self.order.actor).await {
             Ok(after) if after.version == version => Err(Refused::Skip("it is so already")),
             Ok(_) => Ok(()),
             Err(ChangeError::Db(error)) => Err(error.into()),
