@@ -11,7 +11,7 @@ use uuid::Uuid;
 
 use crate::{
     accounts::users,
-    audit::{self, Actor, Entry},
+    audit::{self, Actor, Entry, ObjectType},
     foundation::{
         entity::session::{self, Column, SessionKind},
         rules::Reason,
@@ -82,12 +82,8 @@ pub async fn start(
     };
     session::Entity::insert(row).exec_without_returning(&**tx).await?;
     let entry = Entry {
-        action: "impersonate",
-        object_type: "user",
-        object_id: Some(user.id.to_string()),
-        object_label: Some(user.email),
         reason: Some(reason.into_text()),
-        ..Entry::default()
+        ..Entry::about(ObjectType::User, user.id, user.email, "impersonate")
     };
     audit::record(&**tx, &for_user(actor, user.id), entry).await?;
     Ok(token)

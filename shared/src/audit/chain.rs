@@ -14,7 +14,7 @@ use sea_orm::{
 use serde_json::Value;
 
 use crate::foundation::{
-    crypto::{SecretKey, sha256},
+    crypto::{SecretKey, hex, sha256},
     db,
     entity::{audit_log, audit_seal, audit_unsealed},
     time::now,
@@ -140,7 +140,8 @@ pub async fn verify(db: &DatabaseConnection, key: &SecretKey, mut progress: impl
             verdict.fault(format!("seals {} to {} are missing", number + 1, seal.id - 1));
         } else if !key.verify(PURPOSE, &link(&head, &ids, &hashes), &seal.chain_hash) {
             verdict.fault(format!(
-                "seal {} is not valid: a row under it was changed, or its key is neither SECRET_KEY nor in SECRET_KEY_OLD",
+                "seal {} is not valid: a row under it was changed, or its key is neither SECRET_KEY nor in \
+                 SECRET_KEY_OLD",
                 seal.id
             ));
         }
@@ -168,7 +169,7 @@ pub async fn verify(db: &DatabaseConnection, key: &SecretKey, mut progress: impl
     if there > verdict.rows {
         verdict.fault(format!("{} rows were added outside the chain", there - verdict.rows));
     }
-    verdict.head = head.iter().map(|byte| format!("{byte:02x}")).collect();
+    verdict.head = hex(&head);
     Ok(verdict)
 }
 

@@ -1,13 +1,11 @@
 //! Writing audit rows.
 
 use chrono::{DateTime, Utc};
-use sea_orm::{
-    ActiveEnum, ActiveValue::NotSet, ConnectionTrait, DbBackend, DbErr, EntityTrait, IntoActiveModel, Statement,
-};
+use sea_orm::{ActiveEnum, ActiveValue::NotSet, ConnectionTrait, DbErr, EntityTrait, IntoActiveModel};
 use serde_json::{Value, json};
 
-use super::{actor::Actor, chain};
-use crate::foundation::{entity::audit_log, time::now};
+use super::{actor::Actor, chain, object_type::ObjectType};
+use crate::foundation::{crypto::hex, db::Sql, entity::audit_log, time::now};
 
 /// What was done to what.
 #[derive(Clone, Debug, Default)]
@@ -21,6 +19,20 @@ pub struct Entry<'a> {
     /// `{"field": [before, after]}`; secrets must be masked by the caller.
     pub changes: Option<Value>,
     pub reason: Option<String>,
+}
+
+impl<'a> Entry<'a> {
+    /// An entry about one object, so far without changes and reason.
+    #[must_use]
+    pub fn about(object: ObjectType, id: impl ToString, label: impl Into<String>, action: &'a str) -> Self {
+        Self {
+            action,
+            object_type: object.as_str(),
+            object_id: Some(id.to_string()),
+            object_label: Some(label.into()),
+            ..Self::default()
+        }
+    }
 }
 
 /// Adds a row. Call it in the transaction that makes the change.
@@ -45,14 +57,9 @@ pub async fn record_all<'a>(
     if rows.is_empty() {
         return Ok(());
     }
-    let backend = conn.get_database_backend();
-    let sql = if backend == DbBackend::Postgres {
-        RECORD_POSTGRES
-    } else {
-        RECORD_SQLITE
-    };
+    let sql = Sql(conn.get_database_backend());
     let values = [Value::from(rows).into(), at.into()];
-    let statement = Statement::from_sql_and_values(backend, sql, values);
+    let statement = sql.statement(sql.pick(RECORD_POSTGRES, RECORD_SQLITE), values);
     conn.execute_raw(statement).await.map(drop)
 }
 
@@ -72,12 +79,7 @@ const RECORD_SQLITE: &str = "\
     unhex(value->>'row_hash') FROM json_each($1)";
 
 fn as_json(row: audit_log::Model) -> Value {
-    let hash: String = row
-        .row_hash
-        .iter()
-        .flatten()
-        .map(|byte| format!("{byte:02x}"))
-        .collect();
+    let hash = hex(row.row_hash.as_deref().unwrap_or_default());
     json!({
         "actor_kind": row.actor_kind.to_value(), "actor_id": row.actor_id, "actor_label": row.actor_label,
         "on_behalf_of": row.on_behalf_of, "action": row.action, "object_type": row.object_type,

@@ -186,6 +186,12 @@ pub fn sha256(bytes: &[u8]) -> [u8; 32] {
         .unwrap_or([0; 32])
 }
 
+/// Lower-case hexadecimal digits.
+#[must_use]
+pub fn hex(bytes: &[u8]) -> String {
+    bytes.iter().map(|byte| format!("{byte:02x}")).collect()
+}
+
 /// Whether two byte strings are equal, in time that doesn't depend on where they differ.
 #[must_use]
 pub fn same(a: &[u8], b: &[u8]) -> bool {

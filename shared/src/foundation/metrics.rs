@@ -1,5 +1,6 @@
-//! What this process counts and measures, in Prometheus' text format. Services count here, and whatever serves `/metrics`
-//! renders it; nothing here knows HTTP. Labels are bounded: names that the program has, never what a client sent.
+//! What this process counts and measures, in Prometheus' text format. Services count here, and whatever serves
+//! `/metrics` renders it; nothing here knows HTTP. Labels are bounded: names that the program has, never what a client
+//! sent.
 
 mod counters;
 mod histogram;

@@ -1,4 +1,5 @@
-//! Rate limits. They are shared through Redis where there is one; while it doesn't answer, each process counts for itself.
+//! Rate limits. They are shared through Redis where there is one; while it doesn't answer, each process counts for
+//! itself.
 
 mod attempt;
 pub mod bucket;

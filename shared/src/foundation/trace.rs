@@ -1,5 +1,5 @@
-//! Which request caused what: W3C Trace Context, from the request through its jobs to their mails. The context belongs to
-//! the task instead of being passed as an argument, so that no enqueue can forget it.
+//! Which request caused what: W3C Trace Context, from the request through its jobs to their mails. The context belongs
+//! to the task instead of being passed as an argument, so that no enqueue can forget it.
 
 mod collector;
 mod context;

@@ -141,7 +141,8 @@ impl JobStore {
         }
         let sql = self.sql();
         let query = format!(
-            "UPDATE jobs SET lease_until = {} WHERE {} AND worker = $3 AND {} RETURNING id, lease_token, cancel_requested",
+            "UPDATE jobs SET lease_until = {} WHERE {} AND worker = $3 AND {} \
+             RETURNING id, lease_token, cancel_requested",
             sql.after("$2"),
             sql.id_in("$1"),
             Sql::is("running"),

@@ -167,8 +167,9 @@ impl JobStore {
         // A limited sub-select runs once per head; an EXISTS could become a join that reads every ready row. The order
         // is the index's: without it PostgreSQL may scan the table for a ready row, past all that are done.
         let query = format!(
-            "SELECT queue, priority FROM ({pairs}) heads WHERE {among} AND (SELECT true FROM jobs WHERE state = 'ready' \
-             AND crashes = 0 AND NOT waits AND jobs.queue = heads.queue AND jobs.priority = heads.priority \
+            "SELECT queue, priority FROM ({pairs}) heads WHERE {among} \
+             AND (SELECT true FROM jobs WHERE state = 'ready' AND crashes = 0 AND NOT waits \
+             AND jobs.queue = heads.queue AND jobs.priority = heads.priority \
              AND next_dispatch_at <= {horizon} AND run_at <= {now} ORDER BY next_dispatch_at LIMIT 1)",
             pairs = sql.heads("$1"),
             horizon = sql.horizon(due),

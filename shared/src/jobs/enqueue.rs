@@ -89,8 +89,8 @@ impl EnqueueOptions {
         self
     }
 
-    /// Runs once every job that was enqueued as [`EnqueueOptions::child_of`] this one has ended, however it ended. Enqueue
-    /// the children in the same transaction; without any it runs at once.
+    /// Runs once every job that was enqueued as [`EnqueueOptions::child_of`] this one has ended, however it ended.
+    /// Enqueue the children in the same transaction; without any it runs at once.
     #[must_use]
     pub fn after_children(mut self) -> Self {
         self.waits = true;

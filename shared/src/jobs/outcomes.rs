@@ -135,8 +135,9 @@ impl JobStore {
     pub async fn snooze(&self, job: &job::Model, reason: &str, after: Duration) -> Result<(), CompleteError> {
         let sql = self.sql();
         let query = format!(
-            "UPDATE jobs SET {READY}, crashes = 0, attempt = attempt - 1, last_error = $3, run_at = {after}, next_dispatch_at = {after}, \
-             lease_until = NULL, lease_token = NULL WHERE id = $1 AND lease_token = $2 AND state = 'running'",
+            "UPDATE jobs SET {READY}, crashes = 0, attempt = attempt - 1, last_error = $3, run_at = {after}, \
+             next_dispatch_at = {after}, lease_until = NULL, lease_token = NULL \
+             WHERE id = $1 AND lease_token = $2 AND state = 'running'",
             after = sql.after("$4")
         );
         let claim = Claim::of(job);

@@ -52,8 +52,8 @@ impl JobStore {
             ("dead", keep.dead_days),
         ] {
             let query = format!(
-                "DELETE FROM jobs WHERE id IN (SELECT id FROM jobs WHERE state = '{state}' AND finished_at < {} AND {jobs} \
-                 ORDER BY finished_at LIMIT {BATCH} {})",
+                "DELETE FROM jobs WHERE id IN (SELECT id FROM jobs WHERE state = '{state}' AND finished_at < {} \
+                 AND {jobs} ORDER BY finished_at LIMIT {BATCH} {})",
                 sql.after("$1"),
                 sql.skip_locked()
             );

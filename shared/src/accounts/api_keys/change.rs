@@ -224,13 +224,10 @@ async fn write(
 }
 
 fn entry<'a>(action: &'a str, key: &api_key::Model, changes: Value) -> Entry<'a> {
+    let label = format!("{} ({}…)", key.name, key.hint);
     Entry {
-        action,
-        object_type: ObjectType::ApiKey.as_str(),
-        object_id: Some(key.id.to_string()),
-        object_label: Some(format!("{} ({}…)", key.name, key.hint)),
         changes: Some(changes),
-        reason: None,
+        ..Entry::about(ObjectType::ApiKey, key.id, label, action)
     }
 }
 

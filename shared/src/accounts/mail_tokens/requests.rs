@@ -14,6 +14,7 @@ use sea_orm::{
 };
 use uuid::Uuid;
 
+use super::tokens::spend;
 use crate::{
     foundation::{
         crypto::SecretKey,
@@ -56,13 +57,7 @@ pub async fn request<J: Job>(
         return Ok(enqueued);
     };
     if purpose != MailTokenPurpose::EmailChangeUndo {
-        mail_token::Entity::update_many()
-            .col_expr(Column::UsedAt, Expr::value(now()))
-            .filter(Column::UserId.eq(user_id))
-            .filter(Column::Purpose.eq(purpose))
-            .filter(Column::UsedAt.is_null())
-            .exec(&**tx)
-            .await?;
+        spend(&**tx, Column::UserId.eq(user_id).and(Column::Purpose.eq(purpose))).await?;
     }
     let backend = tx.get_database_backend();
     let cast = |parameter: &str, kind: &str| match backend {
@@ -176,12 +171,6 @@ async fn end_older(conn: &impl ConnectionTrait, user_id: i64, purpose: MailToken
         .into_tuple::<Uuid>()
         .one(conn)
         .await?;
-    mail_token::Entity::update_many()
-        .col_expr(Column::UsedAt, Expr::value(now()))
-        .filter(of_purpose())
-        .filter(Column::Id.ne(newest.unwrap_or_default()))
-        .filter(Column::UsedAt.is_null())
-        .exec(conn)
-        .await
-        .map(drop)
+    let older = of_purpose().and(Column::Id.ne(newest.unwrap_or_default()));
+    spend(conn, older).await.map(drop)
 }

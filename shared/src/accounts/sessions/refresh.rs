@@ -11,7 +11,7 @@ use super::{
     pair::Pair,
 };
 use crate::{
-    audit::{self, Actor, Entry},
+    audit::{self, Actor, Entry, ObjectType},
     foundation::{
         crypto::SecretKey,
         entity::{
@@ -108,21 +108,8 @@ async fn rotate(tx: &Tx, signed: &Signed, shown: &Token, pair: &Pair) -> Result<
 async fn end_reused(tx: &Tx, signed: &Signed, actor: &Actor) -> Result<(), EnqueueError> {
     let (user, session_id) = (&signed.user, signed.session.id);
     end(&**tx, user.id, Which::One(session_id), "refresh token reused").await?;
-    let entry = Entry {
-        action: "refresh_token_reused",
-        object_type: "session",
-        object_id: Some(session_id.to_string()),
-        object_label: Some(user.email.clone()),
-        ..Entry::default()
-    };
+    let entry = Entry::about(ObjectType::Session, session_id, &user.email, "refresh_token_reused");
     audit::record(&**tx, actor, entry).await?;
-    enqueue(
-        tx,
-        SessionReuse {
-            user_id: user.id,
-            session_id,
-        },
-    )
-    .await
-    .map(drop)
+    let user_id = user.id;
+    enqueue(tx, SessionReuse { user_id, session_id }).await.map(drop)
 }

@@ -5,7 +5,7 @@ use strum::IntoStaticStr;
 
 use crate::{
     accounts::staff::bulk::order::{Objects, OrderError, Ordered, list},
-    audit::{self, Actor, Entry},
+    audit::{self, Actor, Entry, ObjectType},
     jobs::{EnqueueOptions, Job, LONG_QUEUE, Priority, Tx, enqueue_with},
 };
 
@@ -85,12 +85,8 @@ pub async fn order(
         None => 0,
     };
     let entry = Entry {
-        action: "export",
-        object_type: "job",
-        object_id: Some(job_id.to_string()),
-        object_label: Some(what.as_str().to_owned()),
         changes: chosen.then(|| serde_json::json!({ "rows": [null, rows] })),
-        reason: None,
+        ..Entry::about(ObjectType::Job, job_id, what.as_str(), "export")
     };
     audit::record(&**tx, actor, entry).await?;
     Ok(Ordered { job_id, rows })

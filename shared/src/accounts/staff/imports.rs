@@ -7,7 +7,7 @@ use uuid::Uuid;
 
 use crate::{
     accounts::staff::bulk::order::OrderError,
-    audit::{self, Actor, Entry},
+    audit::{self, Actor, Entry, ObjectType},
     foundation::entity::job::{self, JobState},
     jobs::{
         EnqueueError, EnqueueOptions, Job, LONG_QUEUE, Priority, Tx, enqueue_with,
@@ -120,13 +120,6 @@ pub async fn run(tx: &Tx, checked: Uuid, welcome: bool, actor: &Actor) -> Result
     // One at a time per file: a second click finds the first one's job.
     let options = EnqueueOptions::by(actor).unique(job.file_id.to_string());
     let job_id = enqueue_with(tx, job, options).await?.id();
-    let entry = Entry {
-        action: "import",
-        object_type: "job",
-        object_id: Some(job_id.to_string()),
-        object_label: Some("users".to_owned()),
-        ..Entry::default()
-    };
-    audit::record(&**tx, actor, entry).await?;
+    audit::record(&**tx, actor, Entry::about(ObjectType::Job, job_id, "users", "import")).await?;
     Ok(job_id)
 }

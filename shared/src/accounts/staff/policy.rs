@@ -1,5 +1,5 @@
-//! Who may do what to what: one table of acts on an account, a session, an API key, a role or a job, and what each takes.
-//! Forms, actions, bulk actions, retried jobs, imports and the API ask it; none of them has a rule of its own.
+//! Who may do what to what: one table of acts on an account, a session, an API key, a role or a job, and what each
+//! takes. Forms, actions, bulk actions, retried jobs, imports and the API ask it; none of them has a rule of its own.
 
 mod allow;
 mod holder;

@@ -137,12 +137,8 @@ fn listed(permissions: &BTreeSet<String>) -> String {
 
 fn entry<'a>(action: &'a str, role: &role::Model, changes: serde_json::Value) -> Entry<'a> {
     Entry {
-        action,
-        object_type: ObjectType::Role.as_str(),
-        object_id: Some(role.id.to_string()),
-        object_label: Some(role.name.clone()),
         changes: Some(changes),
-        reason: None,
+        ..Entry::about(ObjectType::Role, role.id, &role.name, action)
     }
 }
 
@@ -221,12 +217,9 @@ pub async fn set_access(
         "roles": [names(&had.roles, &roles), names(&wanted.roles, &roles)],
     });
     let entry = Entry {
-        action: "set_roles",
-        object_type: "user",
-        object_id: Some(before.id.to_string()),
-        object_label: Some(before.email.clone()),
         changes: Some(changes),
         reason,
+        ..Entry::about(ObjectType::User, before.id, &before.email, "set_roles")
     };
     let version = before.version + 1;
     let mut row = before.into_active_model();

@@ -3,14 +3,14 @@
 use std::collections::HashMap;
 
 use chrono::{DateTime, Utc};
-use sea_orm::{ConnectionTrait, DbBackend, DbErr, FromQueryResult, Statement};
+use sea_orm::{ConnectionTrait, DbErr, FromQueryResult};
 use serde_json::{Value, json};
 use thiserror::Error;
 
 use crate::{
-    audit::{self, Actor, Entry},
+    audit::{self, Actor, Entry, ObjectType},
     foundation::{
-        db::{self, columns},
+        db::{self, Sql, columns},
         entity::user,
         rules::{Age, Email, ExternalId, Name},
         search,
@@ -98,14 +98,9 @@ pub(super) async fn insert_all(
     drafts: &[Draft<'_>],
 ) -> Result<HashMap<String, user::Model>, DbErr> {
     let rows: Value = drafts.iter().map(Draft::row).collect();
-    let backend = conn.get_database_backend();
-    let insert = if backend == DbBackend::Postgres {
-        POSTGRES
-    } else {
-        SQLITE
-    };
-    let sql = format!("{insert} RETURNING {}", columns::<user::Entity>());
-    let statement = Statement::from_sql_and_values(backend, sql, [rows.into(), at.into()]);
+    let sql = Sql(conn.get_database_backend());
+    let insert = format!("{} RETURNING {}", sql.pick(POSTGRES, SQLITE), columns::<user::Entity>());
+    let statement = sql.statement(&insert, [rows.into(), at.into()]);
     let mut users = HashMap::new();
     for row in conn.query_all_raw(statement).await? {
         let user = user::Model::from_query_result(&row, "")?;
@@ -116,17 +111,18 @@ pub(super) async fn insert_all(
 
 // The rows are one parameter, so that the statement is the same for any number of rows.
 const POSTGRES: &str = "\
-    INSERT INTO users (email, email_key, name, search_text, age, external_id, password_hash, password_changed_at, email_verified_at, \
-    is_staff, is_superuser, status, version, created_at, updated_at) \
-    SELECT r->>'email', r->>'email_key', r->>'name', r->>'search_text', (r->>'age')::smallint, r->>'external_id', r->>'password_hash', \
-    CASE WHEN r->>'password_hash' IS NOT NULL THEN $2 END, CASE WHEN (r->>'verified')::boolean THEN $2 END, \
+    INSERT INTO users (email, email_key, name, search_text, age, external_id, password_hash, password_changed_at, \
+    email_verified_at, is_staff, is_superuser, status, version, created_at, updated_at) \
+    SELECT r->>'email', r->>'email_key', r->>'name', r->>'search_text', (r->>'age')::smallint, r->>'external_id', \
+    r->>'password_hash', CASE WHEN r->>'password_hash' IS NOT NULL THEN $2 END, \
+    CASE WHEN (r->>'verified')::boolean THEN $2 END, \
     (r->>'is_staff')::boolean, (r->>'is_superuser')::boolean, 'active', 1, $2, $2 \
     FROM jsonb_array_elements($1) r ON CONFLICT (email_key) DO NOTHING";
 const SQLITE: &str = "\
-    INSERT INTO users (email, email_key, name, search_text, age, external_id, password_hash, password_changed_at, email_verified_at, \
-    is_staff, is_superuser, status, version, created_at, updated_at) \
-    SELECT value->>'email', value->>'email_key', value->>'name', value->>'search_text', value->>'age', value->>'external_id', \
-    value->>'password_hash', CASE WHEN value->>'password_hash' IS NOT NULL THEN $2 END, \
+    INSERT INTO users (email, email_key, name, search_text, age, external_id, password_hash, password_changed_at, \
+    email_verified_at, is_staff, is_superuser, status, version, created_at, updated_at) \
+    SELECT value->>'email', value->>'email_key', value->>'name', value->>'search_text', value->>'age', \
+    value->>'external_id', value->>'password_hash', CASE WHEN value->>'password_hash' IS NOT NULL THEN $2 END, \
     CASE WHEN value->>'verified' THEN $2 END, value->>'is_staff', value->>'is_superuser', 'active', 1, $2, $2 \
     FROM json_each($1) WHERE true ON CONFLICT (email_key) DO NOTHING";
 
@@ -231,10 +227,6 @@ pub async fn create_staff(
 /// The audit entry of a new user.
 fn entry(user: &user::Model) -> Entry<'static> {
     Entry {
-        action: "create",
-        object_type: "user",
-        object_id: Some(user.id.to_string()),
-        object_label: Some(user.email.clone()),
         changes: Some(audit::made([
             ("name", user.name.clone().into()),
             ("email", user.email.clone().into()),
@@ -243,6 +235,6 @@ fn entry(user: &user::Model) -> Entry<'static> {
             ("is_staff", user.is_staff.then_some(true).into()),
             ("is_superuser", user.is_superuser.then_some(true).into()),
         ])),
-        reason: None,
+        ..Entry::about(ObjectType::User, user.id, &user.email, "create")
     }
 }

@@ -15,7 +15,7 @@ use crate::{
         mfa,
         sessions::{self, Which},
     },
-    audit::{self, Actor, Entry},
+    audit::{self, Actor, Entry, ObjectType},
     foundation::{
         entity::{audit_log::ActorKind, mail_token::MailTokenPurpose, user},
         rules::Email,
@@ -54,13 +54,7 @@ pub async fn ask_email_change(tx: &Tx, user: &user::Model, email: &Email, actor:
     let options = EnqueueOptions::by(actor);
     let purpose = MailTokenPurpose::EmailChangeConfirm;
     mail_tokens::request(tx, user_id, purpose, Some(email.as_str()), mail, options).await?;
-    let entry = Entry {
-        action: "ask_email_change",
-        object_type: "user",
-        object_id: Some(user_id.to_string()),
-        object_label: Some(user.email.clone()),
-        ..Entry::default()
-    };
+    let entry = Entry::about(ObjectType::User, user_id, &user.email, "ask_email_change");
     Ok(audit::record(&**tx, actor, entry).await?)
 }
 

@@ -7,7 +7,7 @@ use sea_orm::{
 use serde_json::{Value, json};
 
 use crate::foundation::{
-    db,
+    db::{self, Sql},
     entity::user::{self, Column},
     rules::Email,
     search,
@@ -71,13 +71,8 @@ async fn fill(db: &DatabaseConnection, rows: &[(i64, String, String)]) -> Result
         json!({ "id": id, "name": name, "email": email, "shown": shown, "changed": shown != *email, "text": text })
     });
     let texts = Value::from_iter(texts);
-    let backend = db.get_database_backend();
-    let sql = if backend == DbBackend::Postgres {
-        POSTGRES
-    } else {
-        SQLITE
-    };
-    let statement = Statement::from_sql_and_values(backend, sql, [texts.into()]);
+    let sql = Sql(db.get_database_backend());
+    let statement = sql.statement(sql.pick(POSTGRES, SQLITE), [texts.into()]);
     Ok(db::writing(db).execute_raw(statement).await?.rows_affected())
 }
 
@@ -99,4 +94,5 @@ const SQLITE: &str = "\
         AND users.name = r.value->>'name' AND users.email = r.value->>'email'";
 const NEWEST: &str = "\
     INSERT INTO users_search (rowid, search_text) SELECT id, search_text FROM users \
-    WHERE id > (SELECT coalesce(max(id), 0) FROM users_search_docsize) AND search_text IS NOT NULL ORDER BY id LIMIT $1";
+    WHERE id > (SELECT coalesce(max(id), 0) FROM users_search_docsize) AND search_text IS NOT NULL \
+    ORDER BY id LIMIT $1";

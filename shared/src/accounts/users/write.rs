@@ -9,7 +9,7 @@ use thiserror::Error;
 
 use super::search_text;
 use crate::{
-    audit::{self, Actor, Entry},
+    audit::{self, Actor, Entry, ObjectType},
     foundation::{
         db,
         entity::user::{self, Column},
@@ -47,12 +47,9 @@ pub(super) async fn write(
     row.version = Set(before.version + 1);
     row.updated_at = Set(now());
     let entry = Entry {
-        action,
-        object_type: "user",
-        object_id: Some(before.id.to_string()),
-        object_label: Some(before.email.clone()),
         changes: Some(changes),
         reason,
+        ..Entry::about(ObjectType::User, before.id, &before.email, action)
     };
     let after = row
         .update(tx)

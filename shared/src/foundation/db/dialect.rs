@@ -14,12 +14,13 @@ impl Sql {
         self.0 == DbBackend::Postgres
     }
 
+    /// What this database understands.
+    pub fn pick(self, postgres: &'static str, sqlite: &'static str) -> &'static str {
+        if self.postgres() { postgres } else { sqlite }
+    }
+
     pub fn now(self) -> &'static str {
-        if self.postgres() {
-            "now()"
-        } else {
-            "strftime('%Y-%m-%dT%H:%M:%f+00:00', 'now')"
-        }
+        self.pick("now()", "strftime('%Y-%m-%dT%H:%M:%f+00:00', 'now')")
     }
 
     /// The time this many seconds from now; the parameter is a float.
@@ -90,12 +91,12 @@ impl Sql {
 
     /// Skips rows locked by others; SQLite has one writer and doesn't need it.
     pub fn skip_locked(self) -> &'static str {
-        if self.postgres() { "FOR UPDATE SKIP LOCKED" } else { "" }
+        self.pick("FOR UPDATE SKIP LOCKED", "")
     }
 
     /// Locks rows until the transaction ends; on SQLite a writing transaction locks the whole database.
     pub fn lock(self) -> &'static str {
-        if self.postgres() { "FOR UPDATE" } else { "" }
+        self.pick("FOR UPDATE", "")
     }
 
     pub fn statement(self, sql: &str, values: impl IntoIterator<Item = Value>) -> Statement {

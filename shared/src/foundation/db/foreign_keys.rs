@@ -1,6 +1,8 @@
 //! Foreign keys from the catalog. A product's tables may refer to ours, and block the deletion of rows.
 
-use sea_orm::{ConnectionTrait, DbBackend, DbErr, Statement};
+use sea_orm::{ConnectionTrait, DbErr};
+
+use super::dialect::Sql;
 
 /// A foreign key; its names are quoted as SQL needs it.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -30,13 +32,8 @@ const MOST_BETWEEN: usize = 4;
 
 impl ForeignKeys {
     pub async fn read(db: &impl ConnectionTrait) -> Result<Self, DbErr> {
-        let backend = db.get_database_backend();
-        let sql = if backend == DbBackend::Postgres {
-            POSTGRES
-        } else {
-            SQLITE
-        };
-        let rows = db.query_all_raw(Statement::from_string(backend, sql)).await?;
+        let sql = Sql(db.get_database_backend());
+        let rows = db.query_all_raw(sql.statement(sql.pick(POSTGRES, SQLITE), [])).await?;
         let key = |row: &sea_orm::QueryResult| {
             let on_delete: String = row.try_get("", "on_delete")?;
             Ok(ForeignKey {
@@ -72,7 +69,7 @@ impl ForeignKeys {
                 match key.on_delete {
                     OnDelete::Refused => {
                         let sql = format!("SELECT 1 AS held FROM {} WHERE {pointing} LIMIT 1", key.table);
-                        let look = Statement::from_sql_and_values(db.get_database_backend(), sql, [id.into()]);
+                        let look = Sql(db.get_database_backend()).statement(&sql, [id.into()]);
                         if db.query_one_raw(look).await?.is_some() {
                             return Ok(Some(key.clone()));
                         }
@@ -125,7 +122,8 @@ fn plain(name: &str) -> String {
 
 // A table's name is written as SQL needs it: with quotes and schema where necessary.
 const POSTGRES: &str = "\
-    SELECT c.conrelid::regclass::text AS child, c.confrelid::regclass::text AS parent, c.confdeltype::text AS on_delete, \
+    SELECT c.conrelid::regclass::text AS child, c.confrelid::regclass::text AS parent, \
+        c.confdeltype::text AS on_delete, \
         (SELECT string_agg(quote_ident(a.attname), ', ' ORDER BY k.n) \
          FROM unnest(c.conkey) WITH ORDINALITY AS k (attnum, n) \
          JOIN pg_attribute a ON a.attrelid = c.conrelid AND a.attnum = k.attnum) AS columns, \
@@ -136,11 +134,13 @@ const POSTGRES: &str = "\
 
 // A key without a column refers to the primary key.
 const SQLITE: &str = "\
-    SELECT child, parent, on_delete, group_concat(own, ', ') AS columns, group_concat(other, ', ') AS of_columns FROM ( \
+    SELECT child, parent, on_delete, group_concat(own, ', ') AS columns, group_concat(other, ', ') AS of_columns \
+    FROM ( \
         SELECT '\"' || replace(t.name, '\"', '\"\"') || '\"' AS child, \
             '\"' || replace(f.\"table\", '\"', '\"\"') || '\"' AS parent, f.id AS id, f.on_delete AS on_delete, \
             '\"' || replace(f.\"from\", '\"', '\"\"') || '\"' AS own, \
-            '\"' || replace(coalesce(f.\"to\", (SELECT p.name FROM pragma_table_info(f.\"table\") p WHERE p.pk = f.seq + 1)), \
+            '\"' || replace(coalesce(f.\"to\", \
+                (SELECT p.name FROM pragma_table_info(f.\"table\") p WHERE p.pk = f.seq + 1)), \
                 '\"', '\"\"') || '\"' AS other \
         FROM sqlite_master t, pragma_foreign_key_list(t.name) f WHERE t.type = 'table' ORDER BY t.name, f.id, f.seq) \
     GROUP BY child, id ORDER BY 1, 4";

@@ -91,7 +91,7 @@ impl ServiceMetrics {
         {
             tracing::warn!(
                 header = unread.as_str(),
-                "a trusted proxy sent a header that names no readable client address; such requests share the proxy's rate limits"
+                "a trusted proxy's header has no readable client address; such requests share the proxy's rate limits"
             );
         }
         client.address

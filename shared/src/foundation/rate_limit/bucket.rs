@@ -2,7 +2,7 @@
 
 use std::net::IpAddr;
 
-use crate::foundation::crypto::sha256;
+use crate::foundation::crypto::{hex, sha256};
 
 /// Sign-ins from one address, at the API and the admin.
 #[must_use]
@@ -44,8 +44,7 @@ pub fn code_failures(user_id: i64) -> String {
 /// A short name for an email address that doesn't reveal it.
 #[must_use]
 pub fn digest(email_key: &str) -> String {
-    let hash = sha256(email_key.as_bytes());
-    hash[..16].iter().map(|byte| format!("{byte:02x}")).collect()
+    hex(&sha256(email_key.as_bytes())[..16])
 }
 
 /// An IPv6 address counts as its /64 network, the least that a client has.

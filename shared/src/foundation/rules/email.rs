@@ -1,5 +1,5 @@
-//! Which addresses mail can reach. The local part stays as typed; the domain is lower-cased and IDNA-normalised: shown in
-//! Unicode, and compared and sent to in ASCII.
+//! Which addresses mail can reach. The local part stays as typed; the domain is lower-cased and IDNA-normalised: shown
+//! in Unicode, and compared and sent to in ASCII.
 
 use std::borrow::Cow;
 

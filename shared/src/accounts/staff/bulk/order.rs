@@ -12,7 +12,7 @@ use uuid::Uuid;
 
 use crate::{
     accounts::staff::policy::{Act, Holder, ReasonRule, Refusal},
-    audit::{self, Actor, Entry},
+    audit::{self, Actor, Entry, ObjectType},
     foundation::{
         entity::{audit_log::ActorKind, job_item},
         rules::Reason,
@@ -147,13 +147,11 @@ pub async fn order(
     let options = EnqueueOptions::by(actor);
     let job_id = enqueue_with(tx, job, options).await?.id();
     let rows = list(tx, job_id, objects).await?;
+    let label = format!("{} {rows} {}", rule.word, what.objects());
     let entry = Entry {
-        action: "bulk",
-        object_type: "job",
-        object_id: Some(job_id.to_string()),
-        object_label: Some(format!("{} {rows} {}", rule.word, what.objects())),
         changes: Some(json!({ "rows": [null, rows] })),
         reason,
+        ..Entry::about(ObjectType::Job, job_id, label, "bulk")
     };
     audit::record(&**tx, actor, entry).await?;
     Ok(Ordered { job_id, rows })
