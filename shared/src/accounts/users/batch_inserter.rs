@@ -46,10 +46,10 @@ impl UserBatchInserter {
         // A user who fails a batch fails alone.
         let retries = |failure: &Failure| failure.before_commit;
         Self(Batcher::new(MOST, AT_ONCE, retries, move |pending| {
-            let admitted = admit(job_store.clone(), pending);
+            let inserted = insert_together(job_store.clone(), pending);
             async {
-                let admitted = cut_before_commit(LIMIT, admitted).await;
-                admitted.unwrap_or_else(|_| Err(no_answer().into()))
+                let inserted = cut_before_commit(LIMIT, inserted).await;
+                inserted.unwrap_or_else(|_| Err(no_answer().into()))
             }
         }))
     }
@@ -97,7 +97,7 @@ impl From<Failure> for CreateUserError {
     }
 }
 
-async fn admit(
+async fn insert_together(
     job_store: JobStore,
     pending: Arc<[PendingUser]>,
 ) -> Result<Vec<Result<user::Model, CreateUserError>>, Failure> {
