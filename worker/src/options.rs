@@ -9,7 +9,8 @@ pub struct Options {
     pub queues: Vec<String>,
     /// Concurrency limit, 1 or more. A job whose worker was lost runs beside it.
     pub concurrency: usize,
-    /// Queues with a concurrency limit of their own, independent of all others. The rest share [`Options::concurrency`].
+    /// Queues with a concurrency limit of their own, independent of all others. The rest share
+    /// [`Options::concurrency`].
     pub own: BTreeMap<String, usize>,
     /// How long a job stays with a worker without a heartbeat; there is one every third of this. 3 s or more.
     pub lease: Duration,
@@ -30,8 +31,8 @@ impl Default for Options {
 }
 
 /// Help for the flags of a worker, besides the application's settings.
-pub const USAGE: &str = "--queues mail:8,default (default: every queue with a registered kind; mail has 8 handlers of its own), \
-     --concurrency 16";
+pub const USAGE: &str = "--queues mail:8,default (default: every queue with a registered kind; mail has 8 \
+     handlers of its own), --concurrency 16";
 
 impl Options {
     /// The flags that [`Self::from_args`] takes, each with its help.
@@ -46,8 +47,8 @@ impl Options {
         ),
     ];
 
-    /// Takes `--queues` and `--concurrency` out of a command line, and returns the other arguments as well. The error is one
-    /// line with an example.
+    /// Takes `--queues` and `--concurrency` out of a command line, and returns the other arguments as well. The error
+    /// is one line with an example.
     pub fn from_args(args: impl IntoIterator<Item = String>) -> anyhow::Result<(Self, Vec<String>)> {
         let (mut options, mut others) = (Self::default(), Vec::new());
         let mut args = args.into_iter();

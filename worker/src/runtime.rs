@@ -1,4 +1,5 @@
-//! Runs jobs: fetches them from the jobs table, runs their handlers and writes how they ended. Knows no handler by name.
+//! Runs jobs: fetches them from the jobs table, runs their handlers and writes how they ended. Knows no handler by
+//! name.
 //!
 //! apalis calls the handlers: its worker bounds how many run at the same time and waits for them at shutdown, and its
 //! monitor restarts it. Four things that it offers are done here instead:
@@ -6,7 +7,7 @@
 //!   jobs table and retried by the kind's policy; to `timeout` and `catch_panic` they are errors of a task.
 //! - Retries: the job goes back to the table; `retry` would keep its handler and its lease for the whole pause.
 //! - Traces and metrics: jobs in quarantine run beside apalis, and need them too; the series are also bounded by kind.
-//! - Polling: its storages poll at an interval and lose wake-ups; here a channel hands it jobs that are claimed already.
+//! - Polling: its storages poll at an interval and lose wake-ups; here a channel hands it claimed jobs.
 
 mod backlog;
 mod claimer;

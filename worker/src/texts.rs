@@ -177,8 +177,8 @@ const fn about_mfa(subject: &'static str, lines: &'static [&'static str]) -> Wor
 }
 
 // API keys.
-const UNEXPECTED_KEY: &str = "If you weren't expecting this, ask a colleague or look at the key's history. If no one you work with did it, set \
-     a new password at {app} and revoke the key right away.";
+const UNEXPECTED_KEY: &str = "If you weren't expecting this, ask a colleague or look at the key's history. If no one \
+     you work with did it, set a new password at {app} and revoke the key right away.";
 pub(crate) const API_KEY_CREATED: Words = Words {
     subject: "An API key was created",
     lines: &[

@@ -1,5 +1,5 @@
-//! Jobs over many rows. They commit in small steps, report progress, continue after a crash, and from time to time go to
-//! the end of their queue.
+//! Jobs over many rows. They commit in small steps, report progress, continue after a crash, and from time to time go
+//! to the end of their queue.
 
 mod bulk_action;
 mod export;

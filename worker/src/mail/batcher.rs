@@ -1,5 +1,5 @@
-//! What mails need of the database, done for many at once: load the account, check that the mail may be sent, record that
-//! it was. Two commits for all mails in progress instead of three for each.
+//! What mails need of the database, done for many at once: load the account, check that the mail may be sent, record
+//! that it was. Two commits for all mails in progress instead of three for each.
 
 use std::{
     collections::{HashMap, HashSet},

@@ -1,5 +1,5 @@
-//! When the mail server refuses us, every mail would fail the same way. Then the breaker opens: mail jobs are on hold, and
-//! after a growing pause one mail is tried as a probe. It is a row of `mail_breakers`, shared by all workers.
+//! When the mail server refuses us, every mail would fail the same way. Then the breaker opens: mail jobs are on hold,
+//! and after a growing pause one mail is tried as a probe. It is a row of `mail_breakers`, shared by all workers.
 
 use std::{
     sync::{Mutex, PoisonError},
@@ -107,8 +107,8 @@ impl Breaker {
         Ok(())
     }
 
-    /// The server refused us before it saw a mail, or the content of two different mails in a row: opens, or extends the
-    /// pause. Returns what the job does; none if the refusal may be about this mail alone.
+    /// The server refused us before it saw a mail, or the content of two different mails in a row: opens, or extends
+    /// the pause. Returns what the job does; none if the refusal may be about this mail alone.
     pub(super) async fn refused(
         &self,
         db: &DatabaseConnection,

@@ -93,8 +93,8 @@ impl Mailer {
         })
     }
 
-    /// Checks that the mail server would take mail: connects, encrypts and logs in, and sends nothing. None when mail is
-    /// kept in the database.
+    /// Checks that the mail server would take mail: connects, encrypts and logs in, and sends nothing. None when mail
+    /// is kept in the database.
     pub async fn probe(&self) -> Option<anyhow::Result<String>> {
         let relay = self.smtp.as_ref()?;
         let answer = relay.smtp.probe().await;
@@ -153,7 +153,8 @@ async fn leave_alone(sending: &Sending<'_>, dead: &mail_suppression::Model) -> R
     let why = format!("not sent: on {since} its server answered {}", dead.answer);
     note_failure(sending.db, sending.job.id, MailState::Failed, &why).await?;
     let why = format!(
-        "the address is on the suppression list since {since}: remove it there if it works again, then replay the job"
+        "the address has been on the suppression list since {since}: remove it there if it works again, then retry \
+         the job"
     );
     Ok(JobError::give_up(why))
 }
@@ -210,8 +211,8 @@ impl Delivery {
     }
 }
 
-/// Records a failure, unless the mail was sent: a worker that lost its lease may be late with the failure of a mail that
-/// another one has sent.
+/// Records a failure, unless the mail was sent: a worker that lost its lease may be late with the failure of a mail
+/// that another one has sent.
 async fn note_failure(db: &DatabaseConnection, job_id: Uuid, state: MailState, answer: &str) -> Result<(), DbErr> {
     mail::Entity::update_many()
         .col_expr(mail::Column::State, Expr::value(state))

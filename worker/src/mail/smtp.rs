@@ -89,7 +89,8 @@ pub(super) struct Smtp {
 }
 
 impl Smtp {
-    /// Parses `smtp://` (with `?tls=required` or `?tls=opportunistic`) and `smtps://` URLs as lettre does. Does not connect.
+    /// Parses `smtp://` (with `?tls=required` or `?tls=opportunistic`) and `smtps://` URLs as lettre does. Does not
+    /// connect.
     pub(super) fn new(url: &str) -> anyhow::Result<Self> {
         let url = Url::parse(url)?;
         let tls = url.query_pairs().find(|(key, _)| key == "tls").map(|(_, value)| value);
@@ -256,8 +257,8 @@ impl Smtp {
     }
 }
 
-/// lettre writes a mail and the dot that ends it separately. With Nagle's algorithm the dot would wait for the server to
-/// acknowledge the mail, which it delays by 40 ms because it expects more (RFC 1122 §4.2.3.4).
+/// lettre writes a mail and the dot that ends it separately. With Nagle's algorithm the dot would wait for the server
+/// to acknowledge the mail, which it delays by 40 ms because it expects more (RFC 1122 §4.2.3.4).
 async fn connect_without_delay(server: (&str, u16)) -> std::io::Result<TcpStream> {
     let stream = TcpStream::connect(server).await?;
     stream.set_nodelay(true)?;
@@ -278,8 +279,8 @@ fn supports(connection: &AsyncSmtpConnection, from: &Address, to: &Address) -> R
     Err(Failure {
         step,
         answer: format!(
-            "not sent: {whose} has non-ASCII characters before the @, which needs a mail server with SMTPUTF8 (RFC 6531), \
-             and ours does not support it"
+            "not sent: {whose} has non-ASCII characters before the @, which needs a mail server with SMTPUTF8 (RFC \
+             6531), and ours does not support it"
         ),
         code: None,
     })

@@ -36,9 +36,9 @@ pub(super) enum Verdict {
 }
 
 impl Verdict {
-    /// Judges by the reply code (RFC 5321 §4.2), the step it answers, and the enhanced status code, which is more precise
-    /// (RFC 3463 §3, RFC 5248 and its registry). Only such a code proves that a mailbox is gone: a bare refusal is as
-    /// often about policy, relaying or a command that the server does not understand.
+    /// Judges by the reply code (RFC 5321 §4.2), the step it answers, and the enhanced status code, which is more
+    /// precise (RFC 3463 §3, RFC 5248 and its registry). Only such a code proves that a mailbox is gone: a bare refusal
+    /// is as often about policy, relaying or a command that the server does not understand.
     pub(super) fn of(failure: &Failure) -> Self {
         match (failure.code, failure.step) {
             (None, Step::Unsaid) => return Self::Unsendable,

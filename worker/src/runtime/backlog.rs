@@ -92,7 +92,7 @@ async fn enqueued(db: &DatabaseConnection) -> Result<String, DbErr> {
         .order_by(job::Column::Kind, sea_orm::Order::Asc)
         .to_owned();
     let mut text = String::from(
-        "# HELP usher_jobs_enqueued_last_minute Jobs that any service enqueued in the last minute, counted up to 100000\n\
+        "# HELP usher_jobs_enqueued_last_minute Jobs enqueued in the last minute, counted up to 100000\n\
          # TYPE usher_jobs_enqueued_last_minute gauge\n",
     );
     for row in db.query_all(&query).await? {

@@ -1,5 +1,5 @@
-//! Fetches jobs: claims in batches what wake-ups name and what is due in the jobs table, and hands it to apalis. Holds no
-//! more than the handlers can start soon, so that other workers can take the rest.
+//! Fetches jobs: claims in batches what wake-ups name and what is due in the jobs table, and hands it to apalis. Holds
+//! no more than the handlers can start soon, so that other workers can take the rest.
 
 use std::{
     sync::Arc,
@@ -34,8 +34,9 @@ pub(super) struct Fetcher {
     pub(super) turns: Mutex<Turns>,
 }
 
-/// Whether to follow wake-ups or to poll the jobs table. The table is polled each second, whenever no wake-ups come, and
-/// for as long as it has more due jobs than fit in one claim: it knows their order, and wake-ups only get in the way.
+/// Whether to follow wake-ups or to poll the jobs table. The table is polled each second, whenever no wake-ups come,
+/// and for as long as it has more due jobs than fit in one claim: it knows their order, and wake-ups only get in the
+/// way.
 pub(super) struct Turns {
     /// When the jobs table is polled at the latest.
     look_at: Instant,
@@ -133,7 +134,8 @@ impl Fetcher {
             }
             Err(error) => {
                 if turns.redis_down.replace(Instant::now()).is_none() {
-                    warn!(error = %format_args!("{error:#}"), "Redis does not answer: polling the jobs table until it does");
+                    let error = format!("{error:#}");
+                    warn!(%error, "Redis does not answer: polling the jobs table until it does");
                 }
                 Vec::new()
             }

@@ -79,7 +79,7 @@ impl JobRunner {
     async fn attempt(&self, job: &LeasedJob) -> Outcome {
         let Some(kind) = self.registry.find(&job.kind) else {
             let error = format!(
-                "this worker has no handler for {:?}: update the worker, then replay the job",
+                "this worker has no handler for {:?}: update the worker, then retry the job",
                 job.kind
             );
             return Outcome::GivenUp(failure(AttemptOutcome::GaveUp, error));
@@ -93,7 +93,9 @@ impl JobRunner {
             biased;
             stop = job.stopped() => match stop {
                 Stop::LeaseLost => Outcome::Lost,
-                Stop::CancelRequested => Outcome::Cancelled(failure(AttemptOutcome::Cancelled, "cancelled while it ran")),
+                Stop::CancelRequested => {
+                    Outcome::Cancelled(failure(AttemptOutcome::Cancelled, "cancelled while it ran"))
+                }
                 Stop::Draining => Outcome::GivenBack,
             },
             answer = tokio::time::timeout(limit, handler) => match answer {
@@ -104,7 +106,8 @@ impl JobRunner {
                     Outcome::failed(AttemptOutcome::Panicked, format!("the handler panicked: {}", panic_text(&*panic)))
                 }
                 Err(_) => {
-                    Outcome::failed(AttemptOutcome::TimedOut, format!("still running after its time limit of {limit:?}"))
+                    let error = format!("still running after its time limit of {limit:?}");
+                    Outcome::failed(AttemptOutcome::TimedOut, error)
                 }
             },
         }
@@ -141,7 +144,8 @@ impl JobRunner {
             }
             failures += 1;
             if job.is_lost() {
-                error!(error = %format_args!("{error:#}"), failures, "the lease ran out before the outcome was written");
+                let error = format!("{error:#}");
+                error!(%error, failures, "the lease ran out before the outcome was written");
                 return Ended::Otherwise;
             }
             tokio::time::sleep(SETTLE_PAUSE.after(failures)).await;

@@ -142,8 +142,8 @@ impl LeaseTable {
         self.leases().keys().copied().collect()
     }
 
-    /// Applies the answer of a heartbeat that was sent at `asked_at` to renew `ids`: leases that it doesn't confirm with
-    /// our token are lost. Returns how many are.
+    /// Applies the answer of a heartbeat that was sent at `asked_at` to renew `ids`: leases that it doesn't confirm
+    /// with our token are lost. Returns how many are.
     pub(super) fn renewed(&self, ids: &[Uuid], answer: &[Renewed], asked_at: Instant, duration: Duration) -> usize {
         let until = asked_at + duration;
         let answer: HashMap<_, _> = answer

@@ -1,5 +1,5 @@
-//! Runs the jobs of some queues: a fetcher brings them in, apalis runs them. Most workers have one queue runner; a queue
-//! with handlers of its own has another.
+//! Runs the jobs of some queues: a fetcher brings them in, apalis runs them. Most workers have one queue runner; a
+//! queue with handlers of its own has another.
 
 use std::{
     convert::Infallible,
@@ -110,8 +110,8 @@ impl QueueRunner {
         }
     }
 
-    /// Runs apalis until shutdown. Its monitor restarts a worker that fails, but returns when one ends without an error;
-    /// then it is started anew.
+    /// Runs apalis until shutdown. Its monitor restarts a worker that fails, but returns when one ends without an
+    /// error; then it is started anew.
     fn handle(
         &self,
         worker: &str,

@@ -161,7 +161,7 @@ impl Registry {
 fn read<J: Job>(job: &job::Model) -> Result<J, JobError> {
     if job.version > J::VERSION {
         return Err(JobError::give_up(format!(
-            "payload version {} of {} is newer than this worker knows ({}): update the worker, then replay the job",
+            "payload version {} of {} is newer than this worker knows ({}): update the worker, then retry the job",
             job.version,
             J::KIND,
             J::VERSION

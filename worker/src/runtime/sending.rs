@@ -40,9 +40,9 @@ impl JobContext {
         MailMessage::of(words, &self.config)
     }
 
-    /// A link to a page of the app, with a token that works once, for this long. Only the token's hash is stored, and only
-    /// with the mail: the link works once [`JobContext::deliver`] has begun to send it. When a newer request replaced the
-    /// one for this link, or it ended, the mail is not sent. `email` is the address that it is mailed to.
+    /// A link to a page of the app, with a token that works once, for this long. Only the token's hash is stored, and
+    /// only with the mail: the link works once [`JobContext::deliver`] has begun to send it. When a newer request
+    /// replaced the one for this link, or it ended, the mail is not sent. `email` is the address that it is mailed to.
     pub fn link(
         &self,
         page: &str,

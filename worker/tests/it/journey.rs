@@ -45,8 +45,8 @@ async fn thirty_jobs_run_once_each(test: &TestWorker) -> Vec<Duration> {
     latencies
 }
 
-/// Where wake-ups do their work, most jobs of a round start within milliseconds; by the jobs table alone it takes a second. A
-/// busy machine has some rounds to show it.
+/// Where wake-ups do their work, most jobs of a round start within milliseconds; by the jobs table alone it takes a
+/// second. A busy machine has some rounds to show it.
 async fn most_start_by_their_hints(test: &TestWorker) {
     eventually(PATIENCE * 3, "most start by their wake_ups", async || {
         (thirty_jobs_run_once_each(test).await[15] < Duration::from_millis(100)).then_some(())

@@ -130,7 +130,7 @@ async fn an_address_that_does_not_exist_is_not_tried_again_until_it_is_cleared(d
     assert!(
         job.last_error
             .as_deref()
-            .is_some_and(|error| error.contains("clear it")),
+            .is_some_and(|error| error.contains("suppression list")),
         "{job:?}"
     );
     let row = test

@@ -203,15 +203,15 @@ async fn of_two_requests_the_newer_one_is_mailed_and_the_link_of_a_mail_sent_aga
     );
     // The worker died before it could note that the mail was sent.
     test.sql("UPDATE mails SET state = 'reserved'").await;
-    let replay = async |id| {
+    let retry = async |id| {
         let tx = test.context.job_store.begin().await.unwrap();
         usher_shared::jobs::retry(&tx, id).await.unwrap();
         tx.commit().await.unwrap();
         test.reaches(id, JobState::Done).await;
     };
-    replay(mail.job_id.unwrap()).await;
+    retry(mail.job_id.unwrap()).await;
     assert_eq!(link_token(&test.mails().await[0]), link_token(&mail));
-    replay(requests[0]).await;
+    retry(requests[0]).await;
     assert_eq!(
         (test.mails().await.len(), alive().await.len()),
         (1, 1),
@@ -219,7 +219,7 @@ async fn of_two_requests_the_newer_one_is_mailed_and_the_link_of_a_mail_sent_aga
     );
     test.sql("UPDATE mail_tokens SET used_at = created_at").await;
     test.sql("UPDATE mails SET state = 'reserved'").await;
-    replay(mail.job_id.unwrap()).await;
+    retry(mail.job_id.unwrap()).await;
     assert_eq!(alive().await.len(), 0, "nor does one that was used");
     for worker in workers {
         worker.stop().await;

@@ -1,5 +1,5 @@
-//! The worker from outside: real databases, Redis and an SMTP server; jobs go in by the jobs table, and what comes out is
-//! read from the tables and the mailbox.
+//! The worker from outside: real databases, Redis and an SMTP server; jobs go in by the jobs table, and what comes out
+//! is read from the tables and the mailbox.
 
 mod clocks;
 mod cost;

@@ -1,5 +1,5 @@
-//! `import_users`: creates and changes users from a CSV file, in batches. A dry run previews it. Users are matched by email
-//! address, so that a file can be imported twice.
+//! `import_users`: creates and changes users from a CSV file, in batches. A dry run previews it. Users are matched by
+//! email address, so that a file can be imported twice.
 
 mod batch;
 mod table;
@@ -11,7 +11,8 @@ use std::{
 
 use anyhow::anyhow;
 use futures::TryStreamExt;
-use serde_json::json;
+use sea_orm::{ConnectionTrait, DbErr};
+use serde_json::{Value, json};
 use usher_shared::{
     accounts::staff::{
         bulk,
@@ -49,7 +50,7 @@ pub(super) async fn run(job: ImportUsers, context: JobContext) -> Result<(), Job
     }
     let bytes = bytes.concat();
     match Table::read(&bytes, context.config.email_policy) {
-        Ok(table) if job.dry_run => look(&job, &context, &holder, &table).await,
+        Ok(table) if job.dry_run => preview(&job, &context, &holder, &table).await,
         Ok(table) => import(&job, &context, &table).await,
         Err(why) => refuse(&context, &why).await,
     }
@@ -65,61 +66,85 @@ async fn refuse(context: &JobContext, why: &str) -> Result<(), JobError> {
 }
 
 /// Reports what the import would do with each line, and changes nothing.
-async fn look(job: &ImportUsers, context: &JobContext, holder: &Holder, table: &Table) -> Result<(), JobError> {
-    let (db, job_id) = (&context.db, context.job.id);
+async fn preview(job: &ImportUsers, context: &JobContext, holder: &Holder, table: &Table) -> Result<(), JobError> {
+    let (db, job_id, all) = (&context.db, context.job.id, table.lines.len());
     files::keep_only(db, job_id, None).await?;
     let mut faults = Writer::create(db, job_id, Direction::Out, "faults.csv", "text/csv").await?;
     let mut changes = Writer::create(db, job_id, Direction::Out, "changes.csv", "text/csv").await?;
-    let (mut fault_records, mut change_records) = (String::new(), String::new());
-    csv::write_head(&mut fault_records, ["line", "fault"]);
-    csv::write_head(&mut change_records, CHANGE_COLUMNS);
-    let (mut new, mut changed, mut unchanged, mut faulty) = (0, 0, 0, 0);
-    let (mut seen, mut told) = (HashSet::new(), Vec::new());
+    let (mut preview, mut seen) = (Preview::default(), HashSet::new());
+    csv::write_head(&mut preview.fault_records, ["line", "fault"]);
+    csv::write_head(&mut preview.change_records, CHANGE_COLUMNS);
     for (index, lines) in table.lines.chunks(BATCH).enumerate() {
         for (line, action) in judge(db, holder, lines, job.blank, &mut seen).await? {
-            match action {
-                LineAction::New(_) => new += 1,
-                LineAction::Changed(change) => {
-                    changed += 1;
-                    let line = line.to_string();
-                    for (field, before, after) in &change.fields {
-                        let record = [
-                            line.as_str(),
-                            change.email.as_str(),
-                            *field,
-                            before.as_str(),
-                            after.as_str(),
-                        ];
-                        csv::write_record(&mut change_records, record);
-                    }
-                }
-                LineAction::Unchanged => unchanged += 1,
-                LineAction::Faulty(fault) => {
-                    faulty += 1;
-                    csv::write_record(&mut fault_records, [line.to_string().as_str(), &fault]);
-                    if told.len() < REPORTED {
-                        told.push(json!({ "line": line, "fault": fault }));
-                    }
-                }
-            }
+            preview.add(line, action);
         }
-        for (file, records) in [(&mut faults, &mut fault_records), (&mut changes, &mut change_records)] {
-            file.write(records.as_bytes()).await?;
-            records.clear();
-        }
-        context
-            .progress(percent((index + 1) * BATCH, table.lines.len()))
-            .await?;
+        preview.write(&mut faults, &mut changes).await?;
+        context.progress(percent((index + 1) * BATCH, all)).await?;
     }
-    faults.write(fault_records.as_bytes()).await?;
-    changes.write(change_records.as_bytes()).await?;
+    preview.write(&mut faults, &mut changes).await?;
     let ((file, _), (changes, _)) = (faults.finish().await?, changes.finish().await?);
+    let Preview {
+        new,
+        changed,
+        unchanged,
+        faulty,
+        reported,
+        ..
+    } = preview;
     let result = json!({
-        "rows": table.lines.len(), "new": new, "changed": changed, "unchanged": unchanged, "faulty": faulty,
-        "faults": told, "file": file, "changes": changes, "ignored": table.ignored,
+        "rows": all, "new": new, "changed": changed, "unchanged": unchanged, "faulty": faulty,
+        "faults": reported, "file": file, "changes": changes, "ignored": table.ignored,
     });
     let tx = context.begin().await?;
     context.complete_with(tx, result).await
+}
+
+/// What a dry run found so far, and the records that are not in its files yet.
+#[derive(Default)]
+struct Preview {
+    new: usize,
+    changed: usize,
+    unchanged: usize,
+    faulty: usize,
+    reported: Vec<Value>,
+    fault_records: String,
+    change_records: String,
+}
+
+impl Preview {
+    fn add(&mut self, line: usize, action: LineAction) {
+        match action {
+            LineAction::New(_) => self.new += 1,
+            LineAction::Changed(change) => {
+                self.changed += 1;
+                let line = line.to_string();
+                for (field, before, after) in &change.fields {
+                    let record = [line.as_str(), &change.email, field, before, after];
+                    csv::write_record(&mut self.change_records, record);
+                }
+            }
+            LineAction::Unchanged => self.unchanged += 1,
+            LineAction::Faulty(fault) => {
+                self.faulty += 1;
+                csv::write_record(&mut self.fault_records, [line.to_string().as_str(), &fault]);
+                if self.reported.len() < REPORTED {
+                    self.reported.push(json!({ "line": line, "fault": fault }));
+                }
+            }
+        }
+    }
+
+    async fn write<'a, C: ConnectionTrait>(
+        &mut self,
+        faults: &mut Writer<'a, C>,
+        changes: &mut Writer<'a, C>,
+    ) -> Result<(), DbErr> {
+        for (file, records) in [(faults, &mut self.fault_records), (changes, &mut self.change_records)] {
+            file.write(records.as_bytes()).await?;
+            records.clear();
+        }
+        Ok(())
+    }
 }
 
 async fn import(job: &ImportUsers, context: &JobContext, table: &Table) -> Result<(), JobError> {

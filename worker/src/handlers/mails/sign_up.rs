@@ -1,5 +1,5 @@
-//! `verify_email`, `someone_tried_to_sign_up` and `address_of_deleted_account`: answers to a sign-up that only the owner of
-//! the mailbox sees.
+//! `verify_email`, `someone_tried_to_sign_up` and `address_of_deleted_account`: answers to a sign-up that only the
+//! owner of the mailbox sees.
 
 use chrono::Duration;
 use usher_shared::{

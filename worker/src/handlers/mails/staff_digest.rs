@@ -92,8 +92,8 @@ struct News {
 impl News {
     async fn read(db: &impl ConnectionTrait) -> Result<Self, DbErr> {
         let since = now() - chrono::Duration::days(1);
-        // Ids are UUIDv7, so those of the last day are found by the primary key. They tell when a mail was recorded, which
-        // may be long before it was sent.
+        // Ids are UUIDv7, so those of the last day are found by the primary key. They tell when a mail was recorded,
+        // which may be long before it was sent.
         let mails = |state, since| {
             let of_state = mail::Entity::find().filter(mail::Column::State.eq(state));
             of_state.filter(mail::Column::Id.gte(first_id(since)))

@@ -8,8 +8,8 @@ use crate::{foundation::JobError, runtime::JobContext, texts};
 /// How long the link works.
 const LINK_LIFETIME: Duration = Duration::hours(72);
 
-/// Safe to run twice: a user who is gone, was welcomed already or has a password gets no mail. The mail contains nothing
-/// that was typed into the account, not even the name: its creator may have given someone else's address.
+/// Safe to run twice: a user who is gone, was welcomed already or has a password gets no mail. The mail contains
+/// nothing that was typed into the account, not even the name: its creator may have given someone else's address.
 pub(super) async fn send(job: WelcomeEmail, context: JobContext) -> Result<(), JobError> {
     let Some(user) = context.account(job.user_id).await? else {
         return Ok(());

@@ -69,8 +69,8 @@ pub(crate) async fn purge(_: PurgeDeletedUsers, context: JobContext) -> Result<(
     context.complete_with(tx, result).await
 }
 
-/// Removes an account with its roles, sessions, factors and tokens, and its mails, which contain the address. False if it
-/// was restored just now.
+/// Removes an account with its roles, sessions, factors and tokens, and its mails, which contain the address. False if
+/// it was restored just now.
 async fn purge_one(context: &JobContext, id: i64) -> Result<bool, DbErr> {
     let tx = context.begin().await?;
     let mails = mail::Entity::delete_many().filter(mail::Column::UserId.eq(id));

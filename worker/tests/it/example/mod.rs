@@ -1,5 +1,5 @@
-//! `docs/adding-a-job.md`, done: the files beside this one are the document's own code, compiled and run. A document that
-//! says anything else fails here. What differs are imports, because this is not the place that the document names.
+//! `docs/adding-a-job.md`, done: the files beside this one are the document's own code, compiled and run. A document
+//! that says anything else fails here. What differs are imports, because this is not the place that the document names.
 
 mod deactivate_unused;
 mod deactivated;
