@@ -277,7 +277,7 @@ async fn change(saving: &SaveContext<'_>, row: &Row, draft: &mut Draft) -> Resul
     let before = match held(saving, row, Act::ChangeUser).await? {
         Ok(before) => before,
         Err(why) => {
-            draft.refuse(Column::Email, why);
+            draft.refuse(Column::Email, capitalized(&why));
             return Ok(Changed::Refused);
         }
     };

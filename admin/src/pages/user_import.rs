@@ -32,7 +32,7 @@ use uuid::Uuid;
 
 use crate::state::AppState;
 use crate::texts;
-use usher_admin_engine::{AdminError, Posted, Shell, Staff, Upload, Visit, grouped, page};
+use usher_admin_engine::{AdminError, Posted, Shell, Staff, Upload, Visit, capitalized, grouped, page};
 
 const HERE: &str = "/admin/users/import";
 /// Errors listed on the page; the download has them all.
@@ -183,7 +183,7 @@ pub(crate) async fn run(
 fn refused(error: ImportError) -> AdminError {
     match error {
         ImportError::Order(error) => anyhow::Error::from(error).into(),
-        refused => AdminError::BadRequest(refused.to_string()),
+        refused => AdminError::BadRequest(capitalized(&format!("{refused}."))),
     }
 }
 

@@ -87,7 +87,7 @@ async fn a_file_is_kept_looked_at_and_then_imported(db: TestDb) {
     );
     let early = boss.post(&at, &[]).await;
     assert!(
-        early.status == StatusCode::BAD_REQUEST && early.has("check the file first"),
+        early.status == StatusCode::BAD_REQUEST && early.has("Preview the file first"),
         "{}",
         early.body
     );

@@ -66,7 +66,7 @@ impl Job for ImportUsers {
 pub enum ImportError {
     #[error("the file has {0} bytes, more than {MAX_BYTES}: split it")]
     TooLarge(usize),
-    #[error("check the file first: there is no finished dry run of it")]
+    #[error("preview the file first, and wait until the preview is finished")]
     NotChecked,
     #[error(transparent)]
     Order(#[from] OrderError),
