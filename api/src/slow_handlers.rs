@@ -14,11 +14,8 @@ use sea_orm::{ConnectionTrait, DatabaseConnection, DbBackend, EntityTrait, Pagin
 use serde_json::{Value, json};
 use tower::ServiceExt;
 use usher_shared::{
-    AppContext,
     accounts::api_keys::{self, Scope},
     foundation::{
-        config::{Config, Mode, Source},
-        crypto::SecretKey,
         db,
         entity::user,
     },
@@ -70,10 +67,7 @@ async fn deeds(db: &DatabaseConnection) -> i64 {
 }
 
 async fn state(db: &TestDb, limit: Duration) -> AppState {
-    let secret = SecretKey::generate_base64();
-    let settings = Source::of([("DATABASE_URL", db.url()), ("SECRET_KEY", &secret)]);
-    let config = Config::read(Mode::Room, &settings).expect("good settings");
-    let app = AppContext::with(config, db.connect().await, true);
+    let app = db.app(&[]).await;
     AppState::with(Toolkit::with_time_limit(&app, limit), &app)
 }
 

@@ -13,13 +13,7 @@ use axum::{
 use http_body_util::BodyExt;
 use std::net::SocketAddr;
 use tower::ServiceExt;
-use usher_shared::{
-    AppContext,
-    foundation::{
-        config::{Config, Mode, Source},
-        crypto::SecretKey,
-    },
-};
+use usher_shared::AppContext;
 use usher_testkit::TestDb;
 
 pub use admin::admin_requests;
@@ -67,8 +61,5 @@ async fn answer(router: &Router, request: Request<Vec<u8>>) -> (Parts, Bytes) {
 
 /// A house over a new SQLite.
 async fn app(db: &TestDb, settings: &[(&str, &str)]) -> AppContext {
-    let secret = SecretKey::generate_base64();
-    let base = Source::of([("DATABASE_URL", db.url()), ("SECRET_KEY", &secret), ("SIGN_UP", "open")]);
-    let config = Config::read(Mode::Room, &base.and(Source::of(settings.iter().copied()))).expect("good settings");
-    AppContext::with(config, db.connect().await, true)
+    db.app(&[&[("SIGN_UP", "open")], settings].concat()).await
 }

@@ -3,6 +3,7 @@
 //! and is gone when its test process ends, however that ends.
 
 mod access;
+mod app;
 mod browser;
 mod collector;
 mod database;
@@ -18,6 +19,7 @@ mod smtp_sink;
 mod watcher;
 
 pub use access::{WAY_BACK, access_left, plant_access};
+pub use app::{Statements, config, create_tables, email, hash, new_user, sign_up, superuser};
 pub use browser::{Browser, ColorScheme};
 pub use collector::{Collector, Span};
 pub use database::TestDb;

@@ -1,9 +1,6 @@
 //! The admin under test and its visitors: the visitor is the identity.
 
-use std::{
-    collections::BTreeMap,
-    sync::{Arc, Mutex},
-};
+use std::collections::BTreeMap;
 
 use axum::{
     Router,
@@ -21,24 +18,18 @@ use usher_shared::{
     AppContext,
     accounts::{
         mfa::{self, totp},
-        password_hash,
         staff::roles,
-        users::{self, NewUser},
     },
-    audit::Actor,
     foundation::{
-        config::{Config, Mode, Source},
-        crypto::SecretKey,
         db::{PoolOptions, connect},
         entity::{
             audit_log::{self, ActorKind},
             mfa_factor, role, role_permission, session, user, user_role,
         },
-        rules::{Email, EmailPolicy, Name, Password},
         time::now,
     },
 };
-use usher_testkit::TestDb;
+use usher_testkit::{Statements, TestDb, config, sign_up, superuser};
 use uuid::Uuid;
 
 use crate::mfa::code;
@@ -52,7 +43,7 @@ pub struct TestApp {
     pub context: AppContext,
     pub admin: user::Model,
     router: Router,
-    statements: Arc<Mutex<Vec<String>>>,
+    statements: Statements,
     #[expect(dead_code, reason = "the database is dropped with it")]
     db: TestDb,
 }
@@ -64,26 +55,11 @@ impl TestApp {
 
     /// With settings by their names. Rate limits are off and a second factor is optional unless they say otherwise.
     pub async fn with(db: TestDb, settings: &[(&str, &str)]) -> Self {
-        let secret = SecretKey::generate_base64();
-        let base = [
-            ("DATABASE_URL", db.url()),
-            ("SECRET_KEY", &secret),
-            ("RATE_LIMITS", "off"),
-            ("STAFF_MFA", "optional"),
-        ];
-        let source = Source::of(base).and(Source::of(settings.iter().copied()));
-        let config = Config::read(Mode::Room, &source).expect("good settings");
-        let statements = Arc::<Mutex<Vec<String>>>::default();
+        let settings = [&[("RATE_LIMITS", "off"), ("STAFF_MFA", "optional")], settings].concat();
         let mut connection = db.connect().await;
-        let log = Arc::clone(&statements);
-        connection.set_metric_callback(move |info| {
-            log.lock().expect("a lock").push(info.statement.sql.clone());
-        });
-        let context = AppContext::with(config, connection, true);
-        let (name, email) = (Name::parse("Ines Oduya").expect("a name"), email(ADMIN));
-        let admin = users::create_superuser(&context.db, &name, &email, hash().await)
-            .await
-            .expect("a superuser");
+        let statements = Statements::of(&mut connection);
+        let context = AppContext::with(config(db.url(), &settings), connection, true);
+        let admin = superuser(&context.db, "Ines Oduya", ADMIN, &hash().await).await;
         Self {
             router: router(AppState::new(&context)),
             context,
@@ -145,14 +121,7 @@ impl TestApp {
 
     /// A user whose password is [`PASSWORD`].
     pub async fn add_user(&self, email_text: &str, name: &str) -> user::Model {
-        let tx = self.context.job_store.begin().await.expect("a transaction");
-        let new = NewUser {
-            name: Name::parse(name).expect("a name"),
-            email: email(email_text),
-            age: None,
-        };
-        let user = users::create(&tx, &new, &Actor::system()).await.expect("a user");
-        tx.commit().await.expect("a commit");
+        let user = sign_up(&self.context.job_store, name, email_text).await;
         let row = user::ActiveModel {
             password_hash: Set(Some(hash().await)),
             ..user.into_active_model()
@@ -261,7 +230,7 @@ impl TestApp {
 
     /// The statements since the last call.
     pub fn take_statements(&self) -> Vec<String> {
-        std::mem::take(&mut *self.statements.lock().expect("a lock"))
+        self.statements.take()
     }
 }
 
@@ -496,18 +465,10 @@ fn attribute(tag: &str, name: &str) -> Option<String> {
     )
 }
 
-fn email(text: &str) -> Email {
-    Email::parse(text, EmailPolicy::default()).expect("an address")
-}
-
 /// Hashed once: Argon2 is slow by design.
 async fn hash() -> String {
     static HASH: OnceCell<String> = OnceCell::const_new();
-    let hashed = async || {
-        password_hash::hash(&Password::parse(PASSWORD, &[]).expect("a password"))
-            .await
-            .expect("a hash")
-    };
+    let hashed = || usher_testkit::hash(PASSWORD);
     HASH.get_or_init(hashed).await.clone()
 }
 

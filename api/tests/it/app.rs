@@ -1,9 +1,6 @@
 //! The API under test and its clients: the client is the identity.
 
-use std::{
-    net::SocketAddr,
-    sync::{Arc, Mutex},
-};
+use std::net::SocketAddr;
 
 use axum::{
     Router,
@@ -20,13 +17,9 @@ use usher_api::{AppState, router};
 use usher_shared::{
     AppContext,
     accounts::api_keys::{self, Scope},
-    foundation::{
-        config::{Config, Mode, Source},
-        crypto::SecretKey,
-        entity::{api_key, job, user},
-    },
+    foundation::entity::{api_key, job, user},
 };
-use usher_testkit::TestDb;
+use usher_testkit::{Statements, TestDb, config};
 
 /// Where clients come from unless they say otherwise.
 const PEER: &str = "203.0.113.7:50000";
@@ -35,7 +28,7 @@ const PEER: &str = "203.0.113.7:50000";
 pub struct TestApp {
     pub context: AppContext,
     pub router: Router,
-    statements: Arc<Mutex<Vec<String>>>,
+    statements: Statements,
     #[expect(dead_code, reason = "the database is dropped with it")]
     db: TestDb,
 }
@@ -48,15 +41,9 @@ impl TestApp {
 
     /// With settings by their names.
     pub async fn with(db: TestDb, settings: &[(&str, &str)]) -> Self {
-        let secret = SecretKey::generate_base64();
-        let base = Source::of([("DATABASE_URL", db.url()), ("SECRET_KEY", &secret)]);
-        let config = Config::read(Mode::Room, &base.and(Source::of(settings.iter().copied()))).expect("good settings");
-        let statements = Arc::<Mutex<Vec<String>>>::default();
-        let (mut connection, log) = (db.connect().await, Arc::clone(&statements));
-        connection.set_metric_callback(move |info| {
-            log.lock().expect("a lock").push(info.statement.sql.clone());
-        });
-        let context = AppContext::with(config, connection, true);
+        let mut connection = db.connect().await;
+        let statements = Statements::of(&mut connection);
+        let context = AppContext::with(config(db.url(), settings), connection, true);
         Self {
             router: router(AppState::new(&context)),
             context,
@@ -67,7 +54,7 @@ impl TestApp {
 
     /// The statements since the last call.
     pub fn take_statements(&self) -> Vec<String> {
-        std::mem::take(&mut *self.statements.lock().expect("a lock"))
+        self.statements.take()
     }
 
     pub fn anonymous(&self) -> Client {

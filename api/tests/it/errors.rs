@@ -12,13 +12,9 @@ use usher_api::{AppState, Code, router};
 use usher_migrations::{Migrator, MigratorTrait};
 use usher_shared::{
     AppContext,
-    foundation::{
-        config::{Config, Mode, Source},
-        crypto::SecretKey,
-        db::{PoolOptions, connect},
-    },
+    foundation::db::{PoolOptions, connect},
 };
-use usher_testkit::{Postgres, TestDb, eventually, on_both, run};
+use usher_testkit::{Postgres, TestDb, config, eventually, on_both, run};
 
 use crate::app::{Answer, Client, TestApp};
 
@@ -221,9 +217,7 @@ async fn every_code_is_explained_at_its_address(db: TestDb) {
 fn a_database_that_is_away_is_503_until_it_is_back() {
     run(async {
         let mut postgres = Postgres::start().await;
-        let (secret, url) = (SecretKey::generate_base64(), postgres.url("postgres"));
-        let settings = [("DATABASE_URL", &*url), ("SECRET_KEY", &*secret), ("SIGN_UP", "open")];
-        let config = Config::read(Mode::Room, &Source::of(settings)).unwrap();
+        let config = config(&postgres.url("postgres"), &[("SIGN_UP", "open")]);
         let db = connect(&config.database_url, &PoolOptions::default()).await.unwrap();
         Migrator::up(&db, None).await.unwrap();
         let client = Client::of(router(AppState::new(&AppContext::with(config, db, true))));

@@ -3,14 +3,8 @@
 
 use tokio::{net::TcpListener, process::Command};
 use tokio_util::sync::CancellationToken;
-use usher_shared::{
-    accounts::{
-        api_keys::{self, Scope},
-        password_hash, users,
-    },
-    foundation::rules::{Email, EmailPolicy, Name, Password},
-};
-use usher_testkit::TestDb;
+use usher_shared::accounts::api_keys::{self, Scope};
+use usher_testkit::{TestDb, hash, superuser};
 
 use crate::{app::TestApp, clients};
 
@@ -32,12 +26,7 @@ async fn every_answer_is_one_that_the_document_allows() {
     let app = TestApp::with(TestDb::postgres().await, &settings).await;
     // The document's examples name the ids 1; the callers' own rows come after them.
     app.all_scopes().await.sign_up("one@example.com").await;
-    let email = Email::parse(EMAIL, EmailPolicy::default()).expect("an address");
-    let name = Name::parse("Root").expect("a name");
-    let hash = password_hash::hash(&Password::parse(PASSWORD, &[]).expect("a password")).await;
-    users::create_superuser(&app.context.db, &name, &email, hash.expect("a hash"))
-        .await
-        .expect("a superuser");
+    superuser(&app.context.db, "Root", EMAIL, &hash(PASSWORD).await).await;
     let (_, key) = api_keys::create(&app.context.db, "fuzz", &Scope::ALL, None, None)
         .await
         .expect("a key");

@@ -231,7 +231,7 @@ async fn a_body_of_too_many_values_is_not_built(db: TestDb) {
     for wide in [
         body(10_000),
         format!(r#"{{"x": [{}[]]}}"#, "[],".repeat(10_000)),
-        "[".to_owned() + &"{},".repeat(10_000),
+        format!("[{}", "{},".repeat(10_000)),
     ] {
         let faults = client.post_text("/users", &wide).await.faults();
         assert_eq!(faults[0].0, "json_invalid");

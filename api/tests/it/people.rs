@@ -7,13 +7,14 @@ use sea_orm::{ActiveEnum, ActiveModelTrait, ActiveValue::Set, ConnectionTrait, E
 use serde_json::{Value, json};
 use totp_rs::{Algorithm, Builder, Secret};
 use usher_shared::{
-    accounts::{mail_tokens, mfa, password_hash, users},
+    accounts::{mail_tokens, mfa, users},
     foundation::{
         entity::{audit_log, job, mail_token::MailTokenPurpose, user},
-        rules::{Email, EmailPolicy, Name, Password},
+        rules::Email,
         time::now,
     },
 };
+use usher_testkit::{hash, superuser};
 use uuid::Uuid;
 
 use crate::app::{Answer, Client, TestApp};
@@ -33,14 +34,7 @@ pub struct Person {
 impl TestApp {
     /// A user with [`PASSWORD`] and a confirmed address.
     pub async fn member(&self, email: &str) -> user::Model {
-        let email = Email::parse(email, EmailPolicy::default()).expect("an address");
-        let name = Name::parse("Ada Lovelace").expect("a name");
-        let hash = password_hash::hash(&Password::parse(PASSWORD, &[]).expect("a password"))
-            .await
-            .expect("a hash");
-        let made = users::create_superuser(&self.context.db, &name, &email, hash)
-            .await
-            .expect("a user");
+        let made = superuser(&self.context.db, "Ada Lovelace", email, &hash(PASSWORD).await).await;
         let mut row = made.into_active_model();
         row.is_staff = Set(false);
         row.is_superuser = Set(false);

@@ -10,12 +10,8 @@ use axum::{
 use tokio::runtime::{Builder, Runtime};
 use url::form_urlencoded::Serializer;
 use usher_admin::{AppState, router};
-use usher_shared::{
-    AppContext,
-    accounts::{password_hash, users},
-    foundation::rules::{Email, EmailPolicy, Name, Password},
-};
-use usher_testkit::TestDb;
+use usher_shared::AppContext;
+use usher_testkit::{TestDb, hash, superuser};
 
 use super::{answer, app, default, request};
 
@@ -117,14 +113,8 @@ impl Admin {
 
 /// A superuser to sign in as, and somebody to look at.
 async fn people(app: &AppContext) {
-    let email = |text| Email::parse(text, EmailPolicy::default()).expect("an address");
-    let hash = password_hash::hash(&Password::parse(PASSWORD, &[]).expect("a password"))
-        .await
-        .expect("a hash");
+    let hash = hash(PASSWORD).await;
     for (name, address) in [("Ines Oduya", EMAIL), ("Ada Lovelace", "ada@example.com")] {
-        let name = Name::parse(name).expect("a name");
-        users::create_superuser(&app.db, &name, &email(address), hash.clone())
-            .await
-            .expect("a user");
+        superuser(&app.db, name, address, &hash).await;
     }
 }

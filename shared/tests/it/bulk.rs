@@ -4,10 +4,7 @@ use sea_orm::{
     ActiveValue::Set, ColumnTrait, DbErr, EntityTrait, ExprTrait, PaginatorTrait, QueryFilter, QuerySelect, QueryTrait,
 };
 use usher_shared::{
-    accounts::{
-        staff::bulk::{BulkAction, BulkError, BulkJob, Objects, Ordered, OrderingActor, left, order, tally},
-        users::{self, NewUser},
-    },
+    accounts::staff::bulk::{BulkAction, BulkError, BulkJob, Objects, Ordered, OrderingActor, left, order, tally},
     audit::Actor,
     foundation::{
         entity::{
@@ -18,12 +15,12 @@ use usher_shared::{
             user::{self, UserStatus},
             user_role,
         },
-        rules::{Email, EmailPolicy, Name, Reason},
+        rules::Reason,
         time::now,
     },
     jobs::{EnqueueOptions, Job, JobStore, VerifyEmail},
 };
-use usher_testkit::{TestDb, on_both};
+use usher_testkit::{TestDb, on_both, sign_up, superuser};
 use uuid::Uuid;
 
 use crate::fixtures::{add, job_store, read};
@@ -31,26 +28,13 @@ use crate::fixtures::{add, job_store, read};
 async fn people(job_store: &JobStore, names: &[&str]) -> Vec<i64> {
     let mut ids = Vec::new();
     for name in names {
-        let tx = job_store.begin().await.unwrap();
-        let new = NewUser {
-            name: Name::parse(name).unwrap(),
-            email: Email::parse(&format!("{name}@example.org"), EmailPolicy::default()).unwrap(),
-            age: None,
-        };
-        ids.push(users::create(&tx, &new, &Actor::system()).await.unwrap().id);
-        tx.commit().await.unwrap();
+        ids.push(sign_up(job_store, name, &format!("{name}@example.org")).await.id);
     }
     ids
 }
 
 async fn boss(job_store: &JobStore, name: &str) -> Actor {
-    let (name, email) = (
-        Name::parse(name).unwrap(),
-        Email::parse(&format!("{name}@example.org"), EmailPolicy::default()).unwrap(),
-    );
-    let person = users::create_superuser(job_store.db(), &name, &email, String::new())
-        .await
-        .unwrap();
+    let person = superuser(job_store.db(), name, &format!("{name}@example.org"), "").await;
     Actor::new(ActorKind::User, Some(person.id), person.name)
 }
 

@@ -4,30 +4,23 @@ use std::sync::LazyLock;
 
 use sea_orm::{ColumnTrait, ConnectionTrait, EntityTrait, PaginatorTrait, QueryFilter};
 use usher_shared::{
-    accounts::{
-        sessions::{self, Device, Pair, Refreshed, Signed, Which},
-        users,
-    },
+    accounts::sessions::{self, Device, Pair, Refreshed, Signed, Which},
     audit::Actor,
     foundation::{
         crypto::SecretKey,
         entity::{audit_log, job, session, spent_refresh_token, user},
-        rules::{Email, EmailPolicy, Name},
         token::Token,
     },
     jobs::JobStore,
 };
-use usher_testkit::{TestDb, on_both};
+use usher_testkit::{TestDb, on_both, superuser};
 
 use crate::fixtures::job_store;
 
 static KEY: LazyLock<SecretKey> = LazyLock::new(|| SecretKey::from_base64(&SecretKey::generate_base64()).unwrap());
 
 pub async fn a_user(job_store: &JobStore) -> user::Model {
-    let email = Email::parse("ada@example.org", EmailPolicy::default()).unwrap();
-    users::create_superuser(job_store.db(), &Name::parse("Ada").unwrap(), &email, "x".to_owned())
-        .await
-        .unwrap()
+    superuser(job_store.db(), "Ada", "ada@example.org", "x").await
 }
 
 async fn a_session(job_store: &JobStore) -> (session::Model, Pair) {

@@ -134,11 +134,11 @@ async fn redis(app: &AppContext) -> Part {
 async fn metrics(State(health): State<Health>) -> impl IntoResponse {
     let opened = health.app.borrow().clone();
     let of_app = match opened {
-        Ok(app) => app.render_metrics() + &health.backlog.render(&app.db, &health.queues).await,
+        Ok(app) => app.render_metrics() + &*health.backlog.render(&app.db, &health.queues).await,
         Err(_) => String::new(),
     };
     (
         [(header::CONTENT_TYPE, METRICS_TYPE)],
-        health.metrics.render() + &of_app,
+        health.metrics.render() + &*of_app,
     )
 }

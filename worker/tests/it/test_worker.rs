@@ -11,21 +11,16 @@ use tokio::task::JoinHandle;
 use tokio_util::sync::CancellationToken;
 use usher_shared::{
     AppContext,
-    accounts::users::{self, NewUser},
-    audit::Actor,
     foundation::{
-        config::{Config, Mode, Source},
-        crypto::SecretKey,
         db::{self, PoolOptions},
         entity::{
             job::{self, JobState},
             job_attempt, mail, user,
         },
-        rules::{Email, EmailPolicy, Name},
     },
     jobs::{self, Job, WelcomeEmail},
 };
-use usher_testkit::TestDb;
+use usher_testkit::{TestDb, config};
 use usher_worker::{Backoff, Options, Policy, Registry, Worker};
 use uuid::Uuid;
 
@@ -139,21 +134,7 @@ impl TestWorker {
 
     /// A user and the job that welcomes them, as a sign-up leaves them.
     pub async fn sign_up(&self, name: &str, email: &str) -> user::Model {
-        let new = NewUser {
-            name: Name::parse(name).unwrap(),
-            email: Email::parse(
-                email,
-                EmailPolicy {
-                    allow_special_domains: true,
-                },
-            )
-            .unwrap(),
-            age: None,
-        };
-        let tx = self.context.job_store.begin().await.unwrap();
-        let user = users::create(&tx, &new, &Actor::system()).await.unwrap();
-        tx.commit().await.unwrap();
-        user
+        usher_testkit::sign_up(&self.context.job_store, name, email).await
     }
 
     pub async fn job(&self, id: Uuid) -> job::Model {
@@ -231,13 +212,7 @@ impl TestWorker {
 }
 
 async fn context(url: &str, settings: &[(&str, &str)], one_process: bool) -> AppContext {
-    let key = SecretKey::generate_base64();
-    let source = Source::of([
-        ("DATABASE_URL", url),
-        ("SECRET_KEY", &key),
-        ("APP_URL", "https://app.example.org"),
-    ]);
-    let config = Config::read(Mode::Room, &source.and(Source::of(settings.iter().copied()))).unwrap();
+    let config = config(url, &[&[("APP_URL", "https://app.example.org")], settings].concat());
     let options = PoolOptions {
         test_on_release: true,
         ..PoolOptions::default()
