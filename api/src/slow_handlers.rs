@@ -15,10 +15,7 @@ use serde_json::{Value, json};
 use tower::ServiceExt;
 use usher_shared::{
     accounts::api_keys::{self, Scope},
-    foundation::{
-        db,
-        entity::user,
-    },
+    foundation::{db, entity::user},
 };
 use usher_testkit::{TestDb, on_both};
 
