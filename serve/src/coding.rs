@@ -1,5 +1,5 @@
-//! Which coding an answer is sent in. An answer is never refused for its coding: the operation has had its effect by then,
-//! so who accepts none of ours gets the answer as it is, as RFC 9110 §12.5.3 lets a server do.
+//! The content coding of responses. No response is refused for its coding, because the operation has already taken effect:
+//! a client that accepts none of ours gets it uncompressed, as RFC 9110 §12.5.3 allows.
 
 use axum::{
     extract::Request,
@@ -13,13 +13,13 @@ use axum::{
 
 use crate::lists::{elements, quality};
 
-/// The codings that answers are compressed with.
+/// The codings of compressed responses.
 const CODINGS: [&str; 2] = ["br", "gzip"];
 
-/// The layer around compression: `Accept-Encoding` becomes the codings of ours that the client wants, or none.
+/// Middleware around compression: reduces `Accept-Encoding` to those of our codings that the client wants.
 pub async fn settle_coding(mut request: Request, next: Next) -> Response {
     let headers = request.headers_mut();
-    // Without a quality or a wildcard nothing can be refused.
+    // Without a quality or a wildcard, nothing is excluded.
     let is_plain = headers
         .get_all(ACCEPT_ENCODING)
         .iter()
@@ -41,18 +41,18 @@ pub async fn settle_coding(mut request: Request, next: Next) -> Response {
     next.run(request).await
 }
 
-/// How much the client wants a coding; `*` stands for each that is not named.
+/// The client's quality for a coding; `*` covers those that are not named.
 fn wanted(headers: &HeaderMap, coding: &str) -> Option<f32> {
     quality(headers, ACCEPT_ENCODING, coding).or_else(|| quality(headers, ACCEPT_ENCODING, "*"))
 }
 
-/// Whether the client takes answers in this coding.
+/// Whether the client accepts responses in this coding.
 #[must_use]
 pub fn accepts(headers: &HeaderMap, coding: &str) -> bool {
     wanted(headers, coding).is_some_and(|quality| quality > 0.0)
 }
 
-/// Whether the body of a request is as it is, in no coding that would have to be undone first (RFC 9110 §8.4).
+/// Whether a request's body has no content coding (RFC 9110 §8.4).
 #[must_use]
 pub fn is_plain(headers: &HeaderMap) -> bool {
     let legible = headers

@@ -1,5 +1,5 @@
-//! Which host a request is for must be said once and clearly: a proxy and a server that read it differently can be played
-//! off against each other (RFC 9112 §3.2, §11.2).
+//! A request must name its host once and unambiguously: a proxy and a server that read it differently can be exploited
+//! (RFC 9112 §3.2, §11.2).
 
 use axum::{
     extract::Request,
@@ -7,19 +7,19 @@ use axum::{
     response::{IntoResponse, Response},
 };
 
-/// What is wrong with how a request says its host.
+/// What is wrong with the host of a request.
 pub(crate) fn fault(request: &Request) -> Option<&'static str> {
     let mut lines = request.headers().get_all(header::HOST).iter();
     match (lines.next(), lines.next()) {
         (Some(_), Some(_)) => Some("Send one Host header"),
         (Some(host), None) if !is_host(host) => Some("The Host header is not valid"),
-        // HTTP/1.0 has none, and HTTP/2 says it as `:authority`.
+        // HTTP/1.0 has none, and HTTP/2 sends it as `:authority`.
         (None, _) if request.version() == Version::HTTP_11 => Some("Send a Host header"),
         _ => None,
     }
 }
 
-/// A host and perhaps a port, without user information (RFC 9110 §7.2), and without a comma, which may join two hosts.
+/// A host with an optional port, without user information (RFC 9110 §7.2), and without a comma, which may join two hosts.
 fn is_host(value: &HeaderValue) -> bool {
     let authority = value.to_str().ok().and_then(|text| text.parse::<Authority>().ok());
     authority.is_some_and(|authority| {
@@ -33,7 +33,7 @@ fn is_host(value: &HeaderValue) -> bool {
     })
 }
 
-/// The connection is not used again: what follows on it may be meant for somebody else.
+/// Closes the connection: what follows on it may belong to another client's request.
 pub(crate) fn refuse(words: &'static str) -> Response {
     let headers = [
         (header::CONNECTION, "close"),

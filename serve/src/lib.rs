@@ -1,94 +1,13 @@
-//! Serves an axum router on a listener until it is asked to stop. `axum::serve` waits for the head of a request as long
-//! as the client likes, so that a few thousand slow clients hold every connection; here they have a limit.
+//! Serves an axum router until it is told to stop. `axum::serve` waits for the head of a request as long as the client
+//! likes, so a few thousand slow clients can hold every connection; here they have a limit.
 
 mod coding;
 mod host;
 mod lists;
 mod metrics;
-
-use std::time::Duration;
-
-use axum::{
-    Router,
-    body::Body,
-    extract::{ConnectInfo, Request},
-    serve::{Listener, ListenerExt},
-};
-use hyper::{body::Incoming, server::conn::http1, service::service_fn};
-use hyper_util::{
-    rt::{TokioIo, TokioTimer},
-    server::graceful::GracefulShutdown,
-};
-use tokio::net::TcpListener;
-use tokio_util::sync::CancellationToken;
-use tower::ServiceExt;
+mod server;
 
 pub use coding::{accepts, is_plain, settle_coding};
 pub use lists::{elements, quality};
 pub use metrics::{METRICS_TYPE, serve_metrics};
-
-/// How long the other side may take.
-#[derive(Clone, Copy, Debug)]
-pub struct Patience {
-    /// From the end of one request, or from the connection, to the end of the next one's head. A connection that is idle
-    /// for as long is closed too.
-    pub head: Duration,
-    /// For requests in flight, once the stop was asked for.
-    pub drain: Duration,
-}
-
-impl Default for Patience {
-    fn default() -> Self {
-        Self {
-            head: Duration::from_secs(15),
-            drain: Duration::from_secs(25),
-        }
-    }
-}
-
-/// Serves until `stop` is cancelled, then takes no more connections and lets what runs finish.
-///
-/// Handlers find the client as `ConnectInfo<SocketAddr>`.
-pub async fn serve(router: Router, listener: TcpListener, patience: Patience, stop: CancellationToken) {
-    let router = router.with_state::<()>(());
-    let mut http = http1::Builder::new();
-    http.timer(TokioTimer::new()).header_read_timeout(patience.head);
-    let mut listener = listener.tap_io(|connection| {
-        // Answers are small: waiting to fill a packet only makes them late.
-        if let Err(error) = connection.set_nodelay(true) {
-            tracing::debug!(%error, "cannot set TCP_NODELAY");
-        }
-    });
-    let connections = GracefulShutdown::new();
-    loop {
-        let (stream, peer) = tokio::select! {
-            accepted = listener.accept() => accepted,
-            () = stop.cancelled() => break,
-        };
-        let router = router.clone();
-        let service = service_fn(move |request: hyper::Request<Incoming>| {
-            let mut request: Request = request.map(Body::new);
-            request.extensions_mut().insert(ConnectInfo(peer));
-            let router = router.clone();
-            async move {
-                match host::fault(&request) {
-                    Some(words) => Ok(host::refuse(words)),
-                    None => router.oneshot(request).await,
-                }
-            }
-        });
-        let connection = connections.watch(http.serve_connection(TokioIo::new(stream), service));
-        tokio::spawn(async move {
-            if let Err(error) = connection.await {
-                tracing::debug!(%error, "a connection broke off");
-            }
-        });
-    }
-    drop(listener);
-    if tokio::time::timeout(patience.drain, connections.shutdown())
-        .await
-        .is_err()
-    {
-        tracing::warn!("stopped while requests were still running");
-    }
-}
+pub use server::{Patience, serve};
