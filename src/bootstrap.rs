@@ -16,24 +16,28 @@ use usher_shared::{
     },
 };
 
-/// What to do about a password or key that nobody gave.
+/// What to do about a password or key that is not set.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Missing {
     Generate,
     Skip,
 }
 
-/// What was made. Secrets are here only when they were made up, to be shown once.
+/// The accounts that were created. Secrets are present only if they were generated, to be shown once.
 #[derive(Debug, Default)]
-pub struct Made {
+pub struct FirstAccountsCreated {
     pub email: Option<String>,
     pub password: Option<String>,
     pub key: Option<Token>,
 }
 
-/// Makes the first accounts where there are none; otherwise does nothing.
-pub async fn first_accounts(db: &DatabaseConnection, first: &FirstAccounts, missing: Missing) -> Result<Made> {
-    let mut made = Made::default();
+/// Creates the first accounts of an empty database.
+pub async fn first_accounts(
+    db: &DatabaseConnection,
+    first: &FirstAccounts,
+    missing: Missing,
+) -> Result<FirstAccountsCreated> {
+    let mut made = FirstAccountsCreated::default();
     let generate = missing == Missing::Generate;
     let secret = match &first.password {
         None if generate => Some(readable_secret()),
@@ -43,7 +47,7 @@ pub async fn first_accounts(db: &DatabaseConnection, first: &FirstAccounts, miss
         Some(secret) => Some(acceptable(secret, &[])?),
         None => first.password.clone(),
     };
-    // Hashing is slow on purpose; it stays outside the transaction.
+    // Hashing is deliberately slow, so it stays outside the transaction.
     let hash = match chosen {
         Some(password) if is_empty_of_users(db).await? => Some(password_hash::hash(&password).await?),
         _ => None,
@@ -72,7 +76,7 @@ async fn is_empty_of_users(db: &DatabaseConnection) -> Result<bool> {
     Ok(user::Entity::find().limit(1).count(db).await? == 0)
 }
 
-/// Four groups of five characters that nobody confuses: about 97 bits.
+/// Four groups of five characters that are hard to confuse: about 97 bits.
 pub fn readable_secret() -> String {
     const LETTERS: &[u8; 29] = b"abcdefghjkmnpqrstuvwxyz346789";
     let fair = std::iter::repeat_with(crypto::random::<32>)
@@ -89,7 +93,7 @@ pub fn readable_secret() -> String {
         .join("-")
 }
 
-/// Checks a password by the application's rules, with all reasons in one error. `own` are words that it may not be made of.
+/// Checks a password, with all reasons in one error. `own` are words that it must not be made of.
 pub fn acceptable(raw: &str, own: &[&str]) -> Result<Password> {
     Password::parse(raw, own)
         .map_err(|violations| anyhow::anyhow!(violations.into_iter().map(|v| v.message).collect::<Vec<_>>().join("; ")))

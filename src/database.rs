@@ -1,4 +1,4 @@
-//! The database as the commands use it.
+//! The database as commands use it.
 
 use std::sync::Arc;
 
@@ -12,12 +12,12 @@ use usher_shared::{
     jobs::{JobStore, PollOnly},
 };
 
-/// The jobs table, for commands that leave work behind: workers find it there.
+/// The job store, for commands that enqueue jobs; workers find them by polling.
 pub fn job_store(db: &DatabaseConnection) -> JobStore {
     JobStore::new(db.clone(), Arc::new(PollOnly))
 }
 
-/// Two connections to a database whose schema is up to date.
+/// Connects to a database whose schema must be up to date.
 pub async fn open(config: &Config) -> Result<DatabaseConnection> {
     let options = PoolOptions {
         max_connections: 2,

@@ -1,17 +1,17 @@
-//! The front door: everything in one process, and the commands that operators need.
+//! The `usher` program: all services in one process, each service alone, and the commands for operators.
 
+mod api_keys;
 mod bootstrap;
 mod cli;
 mod database;
 mod doctor;
-mod keys;
 mod migrate;
+mod output;
 mod reseal;
-mod room;
-mod say;
 mod seed;
 mod staff;
 mod up;
+mod welcome;
 
 use std::process::ExitCode;
 

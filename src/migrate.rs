@@ -1,4 +1,4 @@
-//! `usher migrate`: the schema up, down, its state, or everything anew.
+//! `usher migrate`: upgrade, roll back, show or rebuild the schema.
 
 use anyhow::{Error, Result, ensure};
 use clap::Subcommand;
@@ -11,40 +11,41 @@ use usher_shared::foundation::{
 
 use crate::{
     bootstrap::{self, Missing},
-    say,
+    output,
 };
 
 #[derive(Debug, clap::Args)]
 pub struct Args {
-    /// Without a word: up
+    /// Without a command: up
     #[command(subcommand)]
     step: Option<Step>,
 }
 
 #[derive(Debug, Subcommand)]
 enum Step {
-    /// Apply what is pending; on an empty database also make the first accounts that the settings give
+    /// Apply pending migrations; on an empty database also create the first accounts that the settings name
     Up,
-    /// Take back the newest migrations
+    /// Roll back the newest migrations
     Down {
         /// How many
         #[arg(long, default_value_t = 1)]
         steps: u32,
     },
-    /// List every migration and whether it is applied
+    /// List migrations and whether they are applied
     Status {
+        /// Print JSON
         #[arg(long)]
         json: bool,
     },
-    /// Delete everything and build the schema anew
+    /// Delete all data and rebuild the schema
     Fresh {
-        /// Yes, delete everything
+        /// Confirm that all data is deleted
         #[arg(long)]
         yes: bool,
     },
 }
 
-/// Any number that is always the same: two migrations at once wait for each other.
+/// An arbitrary constant, on which concurrent migrations wait for each other.
 const LOCK: i64 = 0x7573_6865;
 
 pub async fn run(config: &Config, args: &Args) -> Result<()> {
@@ -60,7 +61,7 @@ pub async fn run(config: &Config, args: &Args) -> Result<()> {
     match args.step.as_ref().unwrap_or(&Step::Up) {
         Step::Up => {
             let applied = up(&db).await?;
-            say::line(match applied {
+            output::line(match applied {
                 0 if is_newer(&db).await? => "The schema is newer than this program, which works with it.".to_owned(),
                 0 => "The schema is up to date.".to_owned(),
                 1 => "Applied 1 migration.".to_owned(),
@@ -68,30 +69,30 @@ pub async fn run(config: &Config, args: &Args) -> Result<()> {
             });
             let made = bootstrap::first_accounts(&db, &config.first, Missing::Skip).await?;
             if let Some(email) = made.email {
-                say::line(format_args!("Made the first superuser, {email}."));
+                output::line(format_args!("Created the first superuser, {email}."));
             }
             Ok(())
         }
         Step::Down { steps } => {
             locked(&db, async { Ok(Migrator::down(&db, Some(*steps)).await?) }).await?;
-            say::line("Done; `usher migrate status` shows where the schema is.");
+            output::line("Rolled back; `usher migrate status` shows the schema.");
             Ok(())
         }
         Step::Status { json } => status(&db, *json).await,
         Step::Fresh { yes } => {
             ensure!(
                 *yes,
-                "this deletes every user, job and audit row of the database; add --yes if you mean it"
+                "this deletes every user, job and audit log entry in the database; add --yes to confirm"
             );
             locked(&db, async { Ok(Migrator::fresh(&db).await?) }).await?;
-            say::line("Deleted everything and built the schema anew.");
+            output::line("Deleted all data and rebuilt the schema.");
             Ok(())
         }
     }
 }
 
-/// Applies what is pending and returns how many migrations that were. A schema with steps of a later release is left as
-/// it is: steps only add, so that the release before runs on.
+/// Applies pending migrations and returns their number. A schema of a later release is left alone: migrations only add,
+/// so the previous release keeps working.
 pub async fn up(db: &DatabaseConnection) -> Result<usize> {
     locked(db, async {
         if db::check_schema(db).await.is_ok() {
@@ -106,7 +107,7 @@ pub async fn up(db: &DatabaseConnection) -> Result<usize> {
     .await
 }
 
-/// What is missing where the role may not build the schema, or PostgreSQL lacks an extension of its own.
+/// Says what to do if the role must not change the schema, or PostgreSQL lacks one of its own extensions.
 fn explained(error: DbErr) -> Error {
     let code = match &error {
         DbErr::Exec(RuntimeErr::SqlxError(error)) => error.as_database_error().and_then(|error| error.code()),
@@ -114,18 +115,20 @@ fn explained(error: DbErr) -> Error {
     };
     let missing = match code.as_deref() {
         // `insufficient_privilege`
-        Some("42501") => "the role may not build the schema; let it own the database: ALTER DATABASE … OWNER TO …",
+        Some("42501") => {
+            "the role must not change the schema; make it the database's owner: ALTER DATABASE … OWNER TO …"
+        }
         // `feature_not_supported`, before PostgreSQL 15 `undefined_file`
         Some("0A000" | "58P01") => {
-            "PostgreSQL's own extensions are not installed; many systems call them postgresql-contrib"
+            "PostgreSQL's own extensions are not installed; many systems package them as postgresql-contrib"
         }
         _ => return error.into(),
     };
     Error::new(error).context(missing)
 }
 
-/// One migration at a time: the lock lives in a transaction, so that it works behind a pooler and ends with the process.
-/// That transaction is silent for as long as a step takes, which for an index of a large table is minutes.
+/// One migration at a time: the lock belongs to a transaction, so it works behind a pooler and ends with the process.
+/// The transaction is idle while a migration runs, which for an index of a large table takes minutes.
 async fn locked<T>(db: &DatabaseConnection, work: impl Future<Output = Result<T>>) -> Result<T> {
     if db.get_database_backend() != DbBackend::Postgres {
         return work.await;
@@ -143,7 +146,7 @@ async fn locked<T>(db: &DatabaseConnection, work: impl Future<Output = Result<T>
     done
 }
 
-/// The steps that the database has and this program does not know, oldest first.
+/// Migrations that the database has and this program doesn't know, oldest first.
 async fn unknown(db: &DatabaseConnection) -> Result<Vec<String>> {
     let own: Vec<_> = Migrator::migrations();
     let applied = Migrator::get_migration_models(db).await?;
@@ -157,7 +160,7 @@ async fn is_newer(db: &DatabaseConnection) -> Result<bool> {
     Ok(!unknown(db).await?.is_empty())
 }
 
-/// Name and state of every step that either the program or the database knows.
+/// Name and state of every migration that the program or the database knows.
 async fn steps(db: &DatabaseConnection) -> Result<Vec<(String, &'static str)>> {
     Migrator::install(db).await?;
     let applied = Migrator::get_migration_models(db).await?;
@@ -174,11 +177,11 @@ async fn status(db: &DatabaseConnection, json: bool) -> Result<()> {
     if json {
         let rows = steps.iter();
         let rows = rows.map(|(name, status)| serde_json::json!({"name": name, "status": status}));
-        say::json(&rows.collect());
+        output::json(&rows.collect());
     } else {
         let mut rows = vec![vec!["MIGRATION".to_owned(), "STATUS".to_owned()]];
         rows.extend(steps.into_iter().map(|(name, status)| vec![name, status.to_owned()]));
-        say::table(&rows);
+        output::table(&rows);
     }
     Ok(())
 }

@@ -3,23 +3,24 @@
 use anyhow::{Result, bail};
 use usher_shared::{accounts::mfa, foundation::config::Config};
 
-use crate::{database, say};
+use crate::{database, output};
 
 #[derive(Debug, clap::Args)]
 pub struct Args {
+    /// Print JSON
     #[arg(long)]
     json: bool,
 }
 
 pub async fn run(config: &Config, args: &Args) -> Result<()> {
     if !config.has_secret_key {
-        bail!("SECRET_KEY is not set: it is the key to seal with, and SECRET_KEY_OLD those to open with");
+        bail!("SECRET_KEY is not set: it encrypts, and SECRET_KEY_OLD decrypts what older keys encrypted");
     }
     let db = database::open(config).await?;
     let found = mfa::reseal(&db, &config.secret_key).await?;
     let oldest = found.oldest_code.map(|at| at.format("%Y-%m-%d %H:%M UTC").to_string());
     if args.json {
-        say::json(&serde_json::json!({
+        output::json(&serde_json::json!({
             "resealed": found.resealed,
             "current": found.current,
             "lost": found.lost,
@@ -27,21 +28,21 @@ pub async fn run(config: &Config, args: &Args) -> Result<()> {
             "oldest_recovery_code": found.oldest_code,
         }));
     } else {
-        say::line(format_args!(
-            "second factors  {} sealed anew, {} were already, {} that no key opens",
+        output::line(format_args!(
+            "two-factor secrets  {} re-encrypted, {} already current, {} that no key opens",
             found.resealed, found.current, found.lost
         ));
-        say::line(match oldest {
+        output::line(match oldest {
             Some(oldest) => format!(
-                "recovery codes  {} unused, the oldest from {oldest}: those from before the change need the key that made them",
+                "recovery codes      {} unused, the oldest from {oldest}: codes older than the new key need the key that made them",
                 found.recovery_codes
             ),
-            None => "recovery codes  none unused".to_owned(),
+            None => "recovery codes      none unused".to_owned(),
         });
     }
     if found.lost > 0 {
         bail!(
-            "{} second factors are sealed with a key that is neither SECRET_KEY nor in SECRET_KEY_OLD",
+            "no key in SECRET_KEY or SECRET_KEY_OLD opens {} of the two-factor secrets",
             found.lost
         );
     }

@@ -1,4 +1,4 @@
-//! `usher seed`: a database full of people who look real, for trying things at size.
+//! `usher seed`: realistic users in bulk, for trying things at scale.
 
 mod people;
 
@@ -30,23 +30,24 @@ use usher_shared::{
 };
 use uuid::{Builder, Uuid};
 
-use crate::{database, say};
+use crate::{database, output};
 
 #[derive(Debug, clap::Args)]
 pub struct Args {
-    /// How many users to add; each comes with a job, a mail and an audit row, some with sessions
+    /// How many users to add; each comes with a job, an email and an audit log entry, some with sessions
     #[arg(long, default_value_t = 1_000, value_parser = clap::value_parser!(u64).range(1..=100_000_000))]
     users: u64,
-    /// The same number gives the same people
+    /// The same number generates the same people
     #[arg(long, default_value_t = 1)]
     random_seed: u64,
+    /// Print JSON
     #[arg(long)]
     json: bool,
 }
 
-/// Users in one transaction. A row has up to 24 values, and SQLite takes 32,766 in a statement.
+/// Users per transaction. A row has up to 24 values, and SQLite accepts 32,766 per statement.
 const BATCH: u64 = 1_000;
-/// The first of them signed up so long ago, the last just now.
+/// Sign-ups are spread over this time, up to now.
 const HISTORY: Duration = Duration::days(730);
 
 pub async fn run(config: &Config, args: &Args) -> Result<()> {
@@ -65,7 +66,7 @@ pub async fn run(config: &Config, args: &Args) -> Result<()> {
         made: 0,
         each: HISTORY / i32::try_from(args.users)?,
     };
-    let bar = say::progress(args.users, "users");
+    let bar = output::progress(args.users, "users");
     let mut made = 0;
     while made < args.users {
         let count = BATCH.min(args.users - made);
@@ -78,12 +79,12 @@ pub async fn run(config: &Config, args: &Args) -> Result<()> {
     seeder.refresh_statistics().await?;
     let seconds = began.elapsed().as_secs_f64();
     if args.json {
-        say::json(&json!({"users": made, "seconds": seconds}));
+        output::json(&json!({"users": made, "seconds": seconds}));
     } else {
         #[expect(clippy::cast_precision_loss, reason = "a rate for people")]
         let rate = made as f64 / seconds;
-        say::line(format_args!(
-            "Added {made} users with jobs, mails, sessions and audit rows in {seconds:.1} s ({rate:.0}/s)."
+        output::line(format_args!(
+            "Added {made} users with jobs, emails, sessions and audit log entries in {seconds:.1} s ({rate:.0}/s)."
         ));
     }
     Ok(())
@@ -92,7 +93,7 @@ pub async fn run(config: &Config, args: &Args) -> Result<()> {
 fn explained(error: Error, made: u64) -> Error {
     if error.downcast_ref().is_some_and(db::is_disk_full) {
         error.context(format!(
-            "the database's disk is full after {made} users, which stay; make room and seed the rest"
+            "the database's disk is full after {made} users, which are kept; free some space and seed the rest"
         ))
     } else {
         error
@@ -103,7 +104,7 @@ struct Seeder {
     db: DatabaseConnection,
     random: SmallRng,
     now: DateTime<Utc>,
-    /// The id that the next user is expected to get; it makes the address unique.
+    /// The id that the next user should get; it makes the address unique.
     next: i64,
     made: i32,
     /// The time between two sign-ups.
@@ -117,7 +118,7 @@ impl Seeder {
         let users = user::Entity::insert_many(rows).exec_with_returning(&tx).await?;
         ensure!(
             users.len() as u64 == count,
-            "the database took {} of {count} users",
+            "the database stored {} of {count} users",
             users.len()
         );
         let (mut jobs, mut mails, mut sessions, mut audit) = (Vec::new(), Vec::new(), Vec::new(), Vec::new());
@@ -250,7 +251,7 @@ impl Seeder {
             id: Set(self.id_at(from)),
             user_id: Set(user.id),
             kind: Set(SessionKind::Api),
-            // Nobody holds the token behind it.
+            // The hash of no token.
             token_hash: Set(crypto::random::<32>().to_vec()),
             address: Set(Some(format!("198.51.100.{}", self.random.random_range(1..255)))),
             user_agent: Set(Some(people::browser(&mut self.random).to_owned())),
@@ -261,7 +262,7 @@ impl Seeder {
         }
     }
 
-    /// When the next one signed up: later than the one before, as their ids are higher.
+    /// When the next user signed up: ids and sign-up times rise together.
     fn sign_up(&mut self) -> DateTime<Utc> {
         let since =
             self.each * self.made + Duration::milliseconds(self.random.random_range(0..=self.each.num_milliseconds()));
@@ -269,13 +270,13 @@ impl Seeder {
         self.now - HISTORY + since
     }
 
-    /// The id of what was made then. A generator of UUIDs would never go back in time, and logins are not in its order.
+    /// A UUID of that time. A generator of UUIDs never goes back in time, but sign-ins are not in order.
     fn id_at(&mut self, at: DateTime<Utc>) -> Uuid {
         let millis = u64::try_from(at.timestamp_millis()).unwrap_or_default();
         Builder::from_unix_timestamp_millis(millis, &self.random.random()).into_uuid()
     }
 
-    /// The planner and the estimates of long lists live on these.
+    /// The query planner and the estimated counts of long lists depend on them.
     async fn refresh_statistics(&self) -> Result<()> {
         self.db.execute_unprepared("ANALYZE").await?;
         Ok(())

@@ -1,4 +1,4 @@
-//! `usher staff`: accounts of staff, for whoever has the database.
+//! `usher staff`: staff accounts, managed by anyone who can reach the database.
 
 use std::io::{self, BufRead};
 
@@ -21,32 +21,33 @@ use usher_shared::{
 
 use crate::{
     bootstrap::{acceptable, readable_secret},
-    database, say,
+    database, output,
 };
 
 #[derive(Debug, Subcommand)]
 pub enum Command {
-    /// Make an account of staff and print its password once
+    /// Create a staff account and print its password once
     Create {
         email: String,
         #[arg(long, default_value = "Staff")]
         name: String,
-        /// May do everything; others get their rights by roles
+        /// Grant every permission; others get theirs from roles
         #[arg(long)]
         superuser: bool,
-        /// Read the password from standard input instead of making one up
+        /// Read the password from standard input instead of generating one
         #[arg(long)]
         password_stdin: bool,
     },
-    /// List the staff
+    /// List staff accounts
     List {
+        /// Print JSON
         #[arg(long)]
         json: bool,
     },
-    /// Set a new password, print it once, and end the account's sessions and mailed links
+    /// Set a new password, print it once, and end the account's sessions and emailed links
     SetPassword {
         email: String,
-        /// Read the password from standard input instead of making one up
+        /// Read the password from standard input instead of generating one
         #[arg(long)]
         password_stdin: bool,
     },
@@ -76,14 +77,14 @@ pub async fn run(config: &Config, command: Command) -> Result<()> {
             let user = match made {
                 Err(CreateUserError::EmailTaken) => {
                     anyhow::bail!(
-                        "{} has an account already; `usher staff set-password` sets its password",
+                        "{} already has an account; `usher staff set-password` sets its password",
                         email.as_str()
                     )
                 }
                 user => user?,
             };
             tx.commit().await?;
-            tell("Made the account of", &user, shown.then_some(&raw));
+            print_account("Created the account of", &user, shown.then_some(&raw));
         }
         Command::List { json } => {
             let staff = user::Entity::find()
@@ -92,12 +93,12 @@ pub async fn run(config: &Config, command: Command) -> Result<()> {
                 .all(&db)
                 .await?;
             if json {
-                say::json(&staff.iter().map(as_json).collect());
+                output::json(&staff.iter().map(as_json).collect());
             } else {
-                let heading = ["ID", "EMAIL", "NAME", "RIGHTS", "LAST LOG-IN"]
+                let heading = ["ID", "EMAIL", "NAME", "RIGHTS", "LAST SIGN-IN"]
                     .map(str::to_owned)
                     .to_vec();
-                say::table(
+                output::table(
                     &std::iter::once(heading)
                         .chain(staff.iter().map(as_row))
                         .collect::<Vec<_>>(),
@@ -115,13 +116,13 @@ pub async fn run(config: &Config, command: Command) -> Result<()> {
             let held = held.with_context(|| format!("the account with the address {email} was deleted"))?;
             users::replace_password(&tx, &held, hash, None, &Actor::system()).await?;
             tx.commit().await?;
-            tell("Set the password of", &user, shown.then_some(&raw));
+            print_account("Set the password of", &user, shown.then_some(&raw));
         }
     }
     Ok(())
 }
 
-/// The password to set, and whether it was made up, so that it must be shown.
+/// The password to set, and whether it was generated and must be shown.
 fn choose(from_stdin: bool) -> Result<(String, bool)> {
     if !from_stdin {
         return Ok((readable_secret(), true));
@@ -134,15 +135,15 @@ fn choose(from_stdin: bool) -> Result<(String, bool)> {
     Ok((line.trim_end_matches(['\n', '\r']).to_owned(), false))
 }
 
-fn tell(what: &str, user: &user::Model, raw: Option<&String>) {
-    say::line(format_args!("{what} {}.", user.email));
+fn print_account(what: &str, user: &user::Model, raw: Option<&String>) {
+    output::line(format_args!("{what} {}.", user.email));
     if let Some(raw) = raw {
-        say::line(format_args!("Password, shown only this once: {raw}"));
+        output::line(format_args!("Password, shown only once: {raw}"));
     }
 }
 
 fn rights(user: &user::Model) -> &'static str {
-    if user.is_superuser { "superuser" } else { "by roles" }
+    if user.is_superuser { "superuser" } else { "by role" }
 }
 
 fn as_row(user: &user::Model) -> Vec<String> {

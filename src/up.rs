@@ -1,4 +1,4 @@
-//! `usher up`: the whole house in one process. It migrates first, and greets an empty database with its first accounts.
+//! `usher up`: every service in one process. It migrates first, and creates the first accounts of an empty database.
 
 use anyhow::{Context, Result};
 use tokio::task::JoinSet;
@@ -12,8 +12,8 @@ use usher_shared::{
 };
 
 use crate::{
-    bootstrap::{self, Made, Missing},
-    migrate, say,
+    bootstrap::{self, Missing},
+    migrate, welcome,
 };
 
 pub async fn run(config: Config) -> Result<()> {
@@ -29,91 +29,35 @@ pub async fn run(config: Config) -> Result<()> {
         },
     )
     .await?;
-    migrate::up(&db)
-        .await
-        .context("the schema cannot be brought up to date")?;
-    let made = bootstrap::first_accounts(&db, &config.first, Missing::Generate).await?;
+    migrate::up(&db).await.context("the schema cannot be upgraded")?;
+    let accounts = bootstrap::first_accounts(&db, &config.first, Missing::Generate).await?;
     let app = AppContext::with(config, db, true);
-    greet(&app, &made);
+    welcome::print(&app, &accounts);
 
     let shutdown = process::shutdown_signal();
-    let mut rooms = JoinSet::new();
-    let (part, stop) = (app.clone(), shutdown.clone());
-    rooms.spawn(async move {
-        usher_api::serve(&part, api, stop).await;
+    let mut services = JoinSet::new();
+    let (context, stop) = (app.clone(), shutdown.clone());
+    services.spawn(async move {
+        usher_api::serve(&context, api, stop).await;
         Ok(())
     });
-    let (part, stop) = (app.clone(), shutdown.clone());
-    rooms.spawn(async move {
-        usher_admin::serve(&part, admin, stop).await;
+    let (context, stop) = (app.clone(), shutdown.clone());
+    services.spawn(async move {
+        usher_admin::serve(&context, admin, stop).await;
         Ok(())
     });
-    let (part, stop) = (app.clone(), shutdown.clone());
-    rooms.spawn(async move {
-        usher_worker::run(&part, usher_worker::Options::default(), stop)
+    let (context, stop) = (app.clone(), shutdown.clone());
+    services.spawn(async move {
+        usher_worker::run(&context, usher_worker::Options::default(), stop)
             .await
-            .context("the worker ended")
+            .context("the worker failed")
     });
 
     let mut outcome = Ok(());
-    while let Some(ended) = rooms.join_next().await {
-        // One room that ends takes the application down: half a house helps nobody.
+    while let Some(ended) = services.join_next().await {
+        // If one service ends, all do: the supervisor restarts the process.
         shutdown.cancel();
-        outcome = outcome.and(ended.context("a room panicked").and_then(|ended| ended));
+        outcome = outcome.and(ended.context("a service panicked").and_then(|ended| ended));
     }
     outcome
-}
-
-fn greet(app: &AppContext, made: &Made) {
-    let config = &app.config;
-    let on_sqlite = config
-        .database_url
-        .strip_prefix("sqlite://")
-        .map(|path| path.split('?').next().unwrap_or(path));
-    let database = on_sqlite.map_or_else(|| "PostgreSQL".to_owned(), |path| format!("SQLite in {path}"));
-    let queue = app.job_store.transport().name();
-    let mail = if config.smtp_url.is_some() {
-        "mail goes out by SMTP"
-    } else {
-        "mail is kept in the admin under Mails"
-    };
-    say::line(format_args!("\nUsher is running: {database}, queue {queue}, {mail}.\n"));
-    say::line(format_args!(
-        "  API    {}    documents under /docs and /redoc",
-        config.api_url
-    ));
-    say::line(format_args!("  Admin  {}/admin/\n", config.admin_url));
-    if made.email.is_some() || made.key.is_some() {
-        say::line("First accounts, shown only this once:");
-    }
-    if let Some(email) = &made.email {
-        let password = made
-            .password
-            .as_deref()
-            .unwrap_or("the password of USHER_SUPERUSER_PASSWORD");
-        say::line(format_args!("  Admin log-in  {email}  {password}"));
-    }
-    if let Some(key) = &made.key {
-        say::line(format_args!("  API key       {}", key.as_str()));
-    }
-    let key = made.key.as_ref().map_or("$USHER_API_KEY", |key| key.as_str());
-    say::line("\nTry:");
-    say::line(format_args!(
-        "  curl -i {}/users -H \"Authorization: Bearer {key}\" -H \"Content-Type: application/json\" \
-         -d '{{\"name\": \"Ada Lovelace\", \"email\": \"ada@example.org\", \"age\": 36}}'",
-        config.api_url
-    ));
-    if made.key.is_none() {
-        say::line(format_args!(
-            "\nNew keys and passwords:\n  usher key create --name me --database-url {url}\n  \
-             usher staff set-password {email} --database-url {url}",
-            url = if on_sqlite.is_some() {
-                &config.database_url
-            } else {
-                "\"$DATABASE_URL\""
-            },
-            email = config.first.email.as_str(),
-        ));
-    }
-    say::line("\nCtrl-C stops.\n");
 }

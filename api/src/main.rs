@@ -2,28 +2,31 @@
 
 use std::process::ExitCode;
 
+use clap::Parser;
 use mimalloc::MiMalloc;
 use usher_shared::{
-    AppContext,
     foundation::{
-        config::{Config, Mode},
-        log, process, trace,
+        config::{self, Config, Mode},
+        process,
     },
+    run_service,
 };
 
 /// A list takes a quarter less time with it than with the C library's, and an idle process is about as large.
 #[global_allocator]
 static ALLOCATOR: MiMalloc = MiMalloc;
 
+/// Usher's public API.
+#[derive(Parser)]
+#[command(name = "usher-api", version)]
+struct Cli {}
+
 #[tokio::main]
 async fn main() -> ExitCode {
-    process::run_room("usher-api", &[], start()).await
+    process::run("usher-api", start()).await
 }
 
 async fn start() -> anyhow::Result<()> {
-    let config = Config::for_process(Mode::Room)?;
-    log::init(config.log_format);
-    let _traces = trace::start(&config, "usher-api")?;
-    let app = AppContext::open(config, false).await?;
-    Ok(usher_api::run(&app, process::shutdown_signal()).await?)
+    let (Cli {}, source) = config::command_line();
+    run_service(Config::read(Mode::Service, &source)?, "usher-api", usher_api::run).await
 }

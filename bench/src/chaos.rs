@@ -5,6 +5,7 @@ mod diary;
 mod faults;
 mod intent;
 mod killer;
+mod measured;
 mod recovery;
 mod scene;
 mod storm;
@@ -17,15 +18,13 @@ use std::time::Duration;
 use anyhow::{Context, Result};
 use clap::ValueEnum;
 
-use crate::{
-    sample::quantile,
-    table::{Figure, Goal},
-};
+use crate::table::Figure;
 
+use measured::Measured;
 use scene::Crew;
+use storm::Storm;
 
 pub use scene::On;
-use storm::Storm;
 
 #[derive(clap::Args)]
 pub struct Args {
@@ -101,85 +100,6 @@ enum Part {
     Killer,
     /// A million jobs that are not due, and an idle worker
     Crowd,
-}
-
-/// One figure, and the most it may be.
-pub struct Measured {
-    on: On,
-    what: &'static str,
-    value: f64,
-    unit: &'static str,
-    at_most: Option<f64>,
-    about: String,
-}
-
-#[expect(clippy::cast_precision_loss, reason = "figures for people")]
-impl Measured {
-    fn note(on: On, what: &'static str, value: impl TryInto<u64>, about: String) -> Self {
-        let value = value.try_into().unwrap_or(u64::MAX) as f64;
-        Self {
-            on,
-            what,
-            value,
-            unit: "",
-            at_most: None,
-            about,
-        }
-    }
-
-    fn at_most(on: On, what: &'static str, value: usize, limit: usize) -> Self {
-        Self {
-            at_most: Some(limit as f64),
-            ..Self::note(on, what, value, String::new())
-        }
-    }
-
-    fn none(on: On, what: &'static str, value: usize) -> Self {
-        Self::at_most(on, what, value, 0)
-    }
-
-    /// The times' quantile `q` in milliseconds.
-    fn time(on: On, what: &'static str, times: &mut [Duration], q: f64, limit: Duration, about: String) -> Self {
-        let value = quantile(times, q);
-        let at_most = Some(limit.as_millis() as f64);
-        Self {
-            on,
-            what,
-            value,
-            unit: "ms",
-            at_most,
-            about,
-        }
-    }
-
-    fn size(on: On, what: &'static str, mebibytes: f64, limit: f64, about: String) -> Self {
-        Self {
-            on,
-            what,
-            value: mebibytes,
-            unit: "MiB",
-            at_most: Some(limit),
-            about,
-        }
-    }
-
-    fn share(on: On, what: &'static str, percent: f64, limit: f64) -> Self {
-        Self {
-            unit: "%",
-            ..Self::size(on, what, percent, limit, String::new())
-        }
-    }
-
-    fn figure(&self) -> Figure {
-        Figure {
-            on: self.on.name().to_owned(),
-            what: self.what.into(),
-            value: self.value,
-            unit: self.unit,
-            beside: self.about.clone(),
-            goal: self.at_most.map(Goal::AtMost),
-        }
-    }
 }
 
 pub async fn figures(args: &Args) -> Result<Vec<Figure>> {

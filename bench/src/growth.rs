@@ -6,7 +6,7 @@ mod system;
 use std::time::Instant;
 
 use anyhow::{Context, Result, bail, ensure};
-use reqwest::{Method, StatusCode};
+use reqwest::Method;
 use sea_orm::{ConnectionTrait, DatabaseConnection, DbBackend, Statement};
 use serde_json::{Value, json};
 use usher_shared::foundation::db::{PoolOptions, connect};
@@ -19,7 +19,7 @@ use crate::{
     table::Figure,
 };
 
-use system::AppContext;
+use system::System;
 
 #[derive(clap::Args)]
 pub struct Args {
@@ -106,7 +106,7 @@ fn growth(fewer: u64, users: u64, few: &Cost, many: &Cost) -> Figure {
 }
 
 async fn measure(url: &str, users: u64, is_new: bool, requests: u64) -> Result<Vec<Cost>> {
-    let context = AppContext::open(url, if is_new { users } else { 0 }).await?;
+    let context = System::open(url, if is_new { users } else { 0 }).await?;
     let mut counts = Counts::start(url, requests).await?;
     for (what, path) in api_reads(&context).await? {
         let mut nth = 0..;
@@ -153,7 +153,7 @@ async fn measure(url: &str, users: u64, is_new: bool, requests: u64) -> Result<V
 }
 
 /// What the API answers without a change, by its name.
-async fn api_reads(context: &AppContext) -> Result<Vec<(&'static str, String)>> {
+async fn api_reads(context: &System) -> Result<Vec<(&'static str, String)>> {
     let deepest = context.deepest_cursor().await?;
     let reads = [
         ("get by id", "/users/{id}"),
@@ -265,9 +265,3 @@ const LEGIBLE: usize = 160;
 const COUNTED: &str = "SELECT query, calls, shared_blks_hit + shared_blks_read AS pages FROM pg_stat_statements \
     WHERE dbid = (SELECT oid FROM pg_database WHERE datname = current_database()) \
     AND query NOT LIKE '%pg_stat_statements%' ORDER BY pages DESC";
-
-/// An answer that is the one asked for.
-fn expect(status: StatusCode, path: &str) -> Result<()> {
-    ensure!(status.is_success(), "{path}: {status}");
-    Ok(())
-}

@@ -171,7 +171,7 @@ impl Bench {
             ("REDIS_URL", redis.unwrap_or_default()),
             ("SMTP_URL", smtp),
         ]);
-        let config = Config::read(Mode::Room, &source)?;
+        let config = Config::read(Mode::Service, &source)?;
         let db =
             usher_shared::foundation::db::connect(url, &usher_shared::foundation::db::PoolOptions::default()).await?;
         Migrator::up(&db, None).await?;

@@ -29,20 +29,20 @@ pub async fn figures() -> Result<Vec<Figure>> {
     Ok(figures)
 }
 
-/// Three rooms, each a process of its own.
-struct Rooms {
+/// Three services, each a process of its own.
+struct Services {
     on: &'static str,
     /// Program and arguments of API, admin and worker.
     start: [(&'static str, &'static [&'static str]); 3],
 }
 
 /// As the image and `docker-compose.yml` start them: they share the pages of one program.
-const ONE_PROGRAM: Rooms = Rooms {
+const ONE_PROGRAM: Services = Services {
     on: "PostgreSQL + Redis, one program",
     start: [("usher", &["api"]), ("usher", &["admin"]), ("usher", &["worker"])],
 };
 /// Each with a program that knows nothing of the others.
-const PROGRAMS: Rooms = Rooms {
+const PROGRAMS: Services = Services {
     on: "PostgreSQL + Redis, three programs",
     start: [("usher-api", &[]), ("usher-admin", &[]), ("usher-worker", &[])],
 };
@@ -87,7 +87,7 @@ async fn embedded() -> Result<Vec<Figure>> {
 }
 
 /// API, admin and worker as processes of their own, on PostgreSQL with Redis.
-async fn three_processes(rooms: &Rooms) -> Result<Vec<Figure>> {
+async fn three_processes(services: &Services) -> Result<Vec<Figure>> {
     let (folder, secret_key) = (Folder::new(), SecretKey::generate_base64());
     let (postgres, redis) = (Postgres::start_durable().await, Redis::start().await);
     usher_testkit::administer(&postgres.url("postgres"), "CREATE DATABASE bench").await?;
@@ -105,14 +105,14 @@ async fn three_processes(rooms: &Rooms) -> Result<Vec<Figure>> {
     let (code, text) = migrate.finish(&folder, SETTLED * 6).await;
     ensure!(code == 0, "usher migrate up: {text}");
     let started = Instant::now();
-    let [one, other, third] = rooms.start.map(program);
+    let [one, other, third] = services.start.map(program);
     let third = third.env("METRICS_ADDR", &worker);
     let (one, other, third) = (one.ready_at(&api), other.ready_at(&admin), third.ready_at(&worker));
     let (api, admin, worker) = tokio::join!(one.start(&folder), other.start(&folder), third.start(&folder));
     let took = started.elapsed().as_secs_f64() * 1_000.0;
     tokio::time::sleep(SETTLED).await;
     let mut figures = vec![figure(
-        rooms.on,
+        services.on,
         "three processes, start to answers",
         took,
         "ms",
@@ -126,7 +126,13 @@ async fn three_processes(rooms: &Rooms) -> Result<Vec<Figure>> {
     let sum = each.iter().map(|(_, memory)| memory).sum();
     figures.push(Figure {
         beside,
-        ..figure(rooms.on, "memory idle, three processes (PSS)", sum, "MiB", Some(IDLE))
+        ..figure(
+            services.on,
+            "memory idle, three processes (PSS)",
+            sum,
+            "MiB",
+            Some(IDLE),
+        )
     });
     Ok(figures)
 }

@@ -15,7 +15,7 @@ mod m20261129_000050_search;
 mod m20261129_000060_form_tokens;
 mod m20261129_000080_lock_ends;
 
-pub use sea_orm_migration::{MigratorTrait, cli};
+pub use sea_orm_migration::MigratorTrait;
 
 /// Every migration, oldest first.
 #[derive(Debug)]

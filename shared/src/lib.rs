@@ -5,6 +5,7 @@
 //! [`accounts`]. [`AppContext`] opens them together.
 
 mod context;
+mod service;
 
 pub mod accounts;
 pub mod audit;
@@ -12,3 +13,4 @@ pub mod foundation;
 pub mod jobs;
 
 pub use context::{AppContext, OpenError};
+pub use service::run_service;

@@ -1,28 +1,30 @@
-//! What lies outside the database: the secret key, and the folder of an embedded database.
+//! Outside the database: the secret key, and the folder of an SQLite database.
 
 use std::{fs, os::unix::fs::PermissionsExt, path::Path};
 
 use usher_shared::foundation::config::Config;
 
-use super::State;
+use super::finding::State;
 
 pub(super) fn secret_key(config: &Config) -> State {
     if !config.has_secret_key {
-        return State::Warning("not set: the rooms need it, commands only to check what it has sealed".to_owned());
+        return State::Warning(
+            "not set: api, admin and worker need it, and so does the check of the audit log".to_owned(),
+        );
     }
     if let Some(weakness) = config.secret_key.weakness() {
-        return State::Wrong(format!("{weakness}: make one with openssl rand -base64 48"));
+        return State::Wrong(format!("{weakness}: create one with openssl rand -base64 48"));
     }
     State::Ok(match config.secret_key.is_being_replaced() {
-        true => "random; SECRET_KEY_OLD is accepted as well".to_owned(),
+        true => "random; keys in SECRET_KEY_OLD are accepted too".to_owned(),
         false => "random".to_owned(),
     })
 }
 
-/// Whether nobody else can read the database's file and what lies beside it.
+/// Whether other users of this machine can read the database file and those beside it.
 pub(super) fn folder(config: &Config) -> State {
     let Some(file) = config.database_url.strip_prefix("sqlite://") else {
-        return State::Ok("none is needed: the rooms keep nothing on disk".to_owned());
+        return State::Ok("not needed: nothing is kept on disk".to_owned());
     };
     let file = Path::new(file.split('?').next().unwrap_or(file));
     let folder = match file.parent() {
@@ -35,11 +37,11 @@ pub(super) fn folder(config: &Config) -> State {
     };
     match open(folder) {
         Err(error) => State::Wrong(format!("{}: {error}", folder.display())),
-        Ok((false, _)) => State::Ok(format!("{} is its owner's alone", folder.display())),
+        Ok((false, _)) => State::Ok(format!("only its owner can read {}", folder.display())),
         Ok((true, mode)) => match open(file) {
-            Ok((false, _)) => State::Ok(format!("{} is its owner's alone", file.display())),
+            Ok((false, _)) => State::Ok(format!("only its owner can read {}", file.display())),
             _ => State::Warning(format!(
-                "{} has the mode {mode:o}: everybody on this machine may read the database; chmod 700",
+                "{} has mode {mode:o}: other users of this machine can read the database; chmod 700",
                 folder.display()
             )),
         },

@@ -1,4 +1,4 @@
-//! Redis, the mail server and the collector of traces, as the rooms would use them.
+//! Redis, the mail server and the trace collector, reached as the services reach them.
 
 use usher_shared::{
     foundation::{config::Config, trace::Collector},
@@ -6,11 +6,11 @@ use usher_shared::{
 };
 use usher_worker::Mailer;
 
-use super::State;
+use super::finding::State;
 
 pub(super) async fn redis(config: &Config) -> State {
     let Some(url) = &config.redis_url else {
-        return State::Ok("not set: one process uses its own memory, separate workers poll the ledger".to_owned());
+        return State::Ok("not set: `usher up` uses its own memory, separate workers poll the job store".to_owned());
     };
     let client = match redis::Client::open(url.as_str()) {
         Ok(client) => client,
@@ -20,7 +20,7 @@ pub(super) async fn redis(config: &Config) -> State {
     answer.map(|()| "answers".to_owned()).into()
 }
 
-/// Greets, encrypts and logs in as a worker does; nothing is sent.
+/// Connects, encrypts and authenticates as a worker does; sends nothing.
 pub(super) async fn mail(config: &Config) -> State {
     let mailer = match Mailer::new(config) {
         Ok(mailer) => mailer,
@@ -32,14 +32,14 @@ pub(super) async fn mail(config: &Config) -> State {
     }
 }
 
-/// Posts no spans, as a room posts some.
+/// Posts an empty list of spans.
 pub(super) async fn traces(config: &Config) -> State {
     let Some(traces) = &config.traces else {
-        return State::Ok("not set: none are kept".to_owned());
+        return State::Ok("not set: no traces are made".to_owned());
     };
     let taken = Collector::probe(traces).await;
     taken
-        .map(|()| format!("{} takes them", traces.endpoint))
-        .map_err(|error| format!("{} takes none: {error}", traces.endpoint))
+        .map(|()| format!("{} accepts traces", traces.endpoint))
+        .map_err(|error| format!("{} accepts no traces: {error}", traces.endpoint))
         .into()
 }

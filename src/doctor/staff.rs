@@ -1,4 +1,4 @@
-//! Accounts that may do much.
+//! Staff accounts.
 
 use sea_orm::{
     ColumnTrait, DatabaseConnection, DbErr, EntityTrait, PaginatorTrait, QueryFilter, QuerySelect, QueryTrait,
@@ -12,30 +12,35 @@ use usher_shared::foundation::{
     time::now,
 };
 
-use super::State;
+use super::finding::State;
 
-/// How many of the staff sign in with a password alone.
+/// How many staff accounts sign in with a password alone.
 pub(super) async fn second_factors(db: &DatabaseConnection, config: &Config) -> State {
     let (all, without, superusers) = match count(db).await {
         Ok(counts) => counts,
         Err(error) => return State::Wrong(error.to_string()),
     };
     if all == 0 {
-        return State::Warning("nobody may use the admin: usher staff create".to_owned());
+        return State::Warning("nobody can sign in to the admin: run usher staff create".to_owned());
     }
     if without == 0 {
-        return State::Ok(format!("{all}, all with a second factor"));
+        return State::Ok(format!("{all}, all with two-factor authentication"));
     }
     let what_follows = match config.staff_mfa {
-        StaffMfa::Required => "superusers must enrol at their next sign-in",
-        StaffMfa::Optional => "STAFF_MFA=required makes superusers enrol",
+        StaffMfa::Required => "superusers must set it up at their next sign-in",
+        StaffMfa::Optional => "STAFF_MFA=required makes superusers set it up",
+    };
+    let lack = if without == 1 { "lacks" } else { "lack" };
+    let of_them = match superusers {
+        1 => "1 is a superuser".to_owned(),
+        _ => format!("{superusers} are superusers"),
     };
     State::Warning(format!(
-        "{without} of {all} have no second factor, {superusers} of them superusers; {what_follows}"
+        "{without} of {all} {lack} two-factor authentication, {of_them}; {what_follows}"
     ))
 }
 
-/// All staff, those without a second factor, and the superusers among these.
+/// All staff, those without two-factor authentication, and the superusers among the latter.
 async fn count(db: &DatabaseConnection) -> Result<(u64, u64, u64), DbErr> {
     let staff = || {
         user::Entity::find()

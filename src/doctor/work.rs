@@ -1,4 +1,4 @@
-//! Whether the work is done: workers, waiting and dead jobs, and mail that is held back.
+//! Workers, waiting and dead jobs, and mail servers on hold.
 
 use chrono::{DateTime, Utc};
 use sea_orm::{ColumnTrait, DatabaseConnection, DbErr, EntityTrait, PaginatorTrait, QueryFilter, QuerySelect};
@@ -10,14 +10,14 @@ use usher_shared::foundation::{
     },
 };
 
-use super::State;
+use super::finding::State;
 
-/// A worker says every 5 s that it is there.
+/// Workers send a heartbeat every 5 s.
 const SILENT: chrono::Duration = chrono::Duration::seconds(20);
-/// A job that has been due for longer waits for something to be repaired.
+/// A job that is due for longer than this waits for an operator.
 const LATE: chrono::Duration = chrono::Duration::minutes(5);
 
-/// Who works, and how long the oldest due job has waited.
+/// How many workers are online, and how long the oldest due job has waited.
 pub(super) async fn workers(db: &DatabaseConnection) -> State {
     let (alive, at, oldest) = match look(db).await {
         Ok(seen) => seen,
@@ -27,18 +27,18 @@ pub(super) async fn workers(db: &DatabaseConnection) -> State {
         (at - since).max(chrono::Duration::zero())
     });
     let waiting = match oldest {
-        Some(_) => format!("the oldest due job waits for {} s", waits.num_seconds()),
+        Some(_) => format!("the oldest due job has waited {} s", waits.num_seconds()),
         None => "no job is due".to_owned(),
     };
     match (alive, waits > LATE) {
-        (0, _) if oldest.is_some() => State::Wrong(format!("none is alive, and {waiting}: start usher-worker")),
-        (0, _) => State::Warning(format!("none is alive; {waiting}")),
-        (_, true) => State::Wrong(format!("{alive} alive, but {waiting}: see the jobs in the admin")),
-        _ => State::Ok(format!("{alive} alive, {waiting}")),
+        (0, _) if oldest.is_some() => State::Wrong(format!("none online, and {waiting}: start usher-worker")),
+        (0, _) => State::Warning(format!("none online; {waiting}")),
+        (_, true) => State::Wrong(format!("{alive} online, but {waiting}: see the jobs in the admin")),
+        _ => State::Ok(format!("{alive} online, {waiting}")),
     }
 }
 
-/// Workers alive, the database's time, and since when the oldest job is due in a queue that nobody paused.
+/// Workers online, the database's time, and when the oldest waiting job became due in a queue that is not paused.
 async fn look(db: &DatabaseConnection) -> Result<(u64, DateTime<Utc>, Option<DateTime<Utc>>), DbErr> {
     let at = db::clock(db).await?;
     let alive = worker::Entity::find().filter(worker::Column::SeenAt.gt(at - SILENT));
@@ -66,16 +66,14 @@ pub(super) async fn dead(db: &DatabaseConnection) -> State {
     match dead.count(db).await {
         Err(error) => State::Wrong(error.to_string()),
         Ok(0) => State::Ok("none".to_owned()),
-        Ok(dead) => State::Warning(format!(
-            "{dead} were given up: replay or delete them in the admin, under Jobs"
-        )),
+        Ok(dead) => State::Warning(format!("{dead}: retry or delete in the admin, under Jobs")),
     }
 }
 
 pub(super) async fn breakers(db: &DatabaseConnection) -> State {
     match mail_breaker::Entity::find().all(db).await {
         Err(error) => State::Wrong(error.to_string()),
-        Ok(open) if open.is_empty() => State::Ok("closed: no mail is held back".to_owned()),
+        Ok(open) if open.is_empty() => State::Ok("all mail servers are accepting mail".to_owned()),
         Ok(open) => {
             let each = open.iter().map(|open| {
                 let since = open.opened_at.format("%Y-%m-%d %H:%M UTC");

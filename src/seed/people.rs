@@ -1,4 +1,4 @@
-//! Names, domains and browsers from which seeded people are drawn.
+//! Names, domains and browsers of seeded people.
 
 use rand::{Rng, seq::IndexedRandom};
 
@@ -163,7 +163,7 @@ pub(super) fn browser(random: &mut impl Rng) -> &'static str {
     draw(&BROWSERS, random)
 }
 
-/// The ASCII letters of a name, for an address.
+/// A name in ASCII letters, for an email address.
 pub(super) fn plain(name: &str) -> String {
     let plain = name.chars().map(|c| match c {
         'á' | 'ã' => 'a',

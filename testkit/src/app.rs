@@ -32,7 +32,7 @@ use crate::TestDb;
 pub fn config(url: &str, settings: &[(&str, &str)]) -> Config {
     let secret = SecretKey::generate_base64();
     let base = Source::of([("DATABASE_URL", url), ("SECRET_KEY", &secret)]);
-    Config::read(Mode::Room, &base.and(Source::of(settings.iter().copied()))).expect("good settings")
+    Config::read(Mode::Service, &base.and(Source::of(settings.iter().copied()))).expect("good settings")
 }
 
 impl TestDb {

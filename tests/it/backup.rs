@@ -1,4 +1,4 @@
-//! A copy that was made under load is a house: restored into a new database, everything in it goes on.
+//! A copy that was made under load is complete: restored into a new database, everything goes on.
 
 use std::{
     process::Command,
@@ -14,7 +14,7 @@ use sea_orm::{ConnectionTrait, DatabaseConnection, Statement};
 use serde_json::json;
 use usher_testkit::{Folder, TestDb, eventually, on_both};
 
-use crate::rooms::Production;
+use crate::services::Production;
 
 const PATIENCE: Duration = Duration::from_secs(60);
 
@@ -79,7 +79,7 @@ async fn a_copy_made_under_load_goes_on_where_it_was_made(db: TestDb) {
         TestDb::empty_sqlite()
     };
     let (production, folder) = (Production::start(db, None).await, Folder::new());
-    let rooms = tokio::join!(production.start_api(), production.start_worker());
+    let services = tokio::join!(production.start_api(), production.start_worker());
     let stop = Arc::new(AtomicBool::new(false));
     let load = tokio::spawn(sign_ups(
         production.api.clone(),
@@ -99,7 +99,7 @@ async fn a_copy_made_under_load_goes_on_where_it_was_made(db: TestDb) {
     .await;
     stop.store(true, Ordering::Relaxed);
     let made = load.await.expect("nobody was turned away while it was copied");
-    assert_eq!((rooms.0.terminate().await, rooms.1.terminate().await), (0, 0));
+    assert_eq!((services.0.terminate().await, services.1.terminate().await), (0, 0));
 
     // Nothing is half there: each user of the copy has the job that welcomes them.
     let production = production.on(restored);

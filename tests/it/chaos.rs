@@ -1,4 +1,4 @@
-//! Nothing is lost while everything fails: the short form of `bench/chaos`, and the whole house killed over and over.
+//! Nothing is lost while everything fails: the short form of `bench/chaos`, and the whole application killed over and over.
 
 use std::{
     sync::{Arc, Mutex},
@@ -59,7 +59,7 @@ fn no_job_is_lost_or_has_its_effect_twice_on_sqlite() {
 }
 
 #[test]
-fn what_the_whole_house_in_one_process_acknowledged_survives_its_kills() {
+fn what_the_whole_application_in_one_process_acknowledged_survives_its_kills() {
     run(async {
         let (folder, api) = (Folder::new(), format!("127.0.0.1:{}", free_port()));
         let usher = Program::named("usher")
@@ -88,7 +88,7 @@ fn what_the_whole_house_in_one_process_acknowledged_survives_its_kills() {
             .expect("the file opens");
         let number = async |sql: &str| -> i64 {
             let row = db.query_one_raw(Statement::from_string(db.get_database_backend(), sql));
-            let row = row.await.expect("the ledger answers").expect("one row");
+            let row = row.await.expect("the job store answers").expect("one row");
             row.try_get("", "n").expect("a number")
         };
         const WELCOMES: &str = "SELECT count(*) AS n FROM jobs WHERE kind = 'welcome_email'";

@@ -23,12 +23,12 @@ async fn a_worker_seals_the_audit_log_and_doctor_sees_who_tampers_with_it(db: Te
     assert_eq!(make_key.finish(&folder, LIMIT).await.0, 0);
     let doctor = usher(&db).arg("doctor");
     let (code, text) = doctor.finish(&folder, LIMIT).await;
-    assert!(code == 0 && text.contains("1 rows, 0 of them sealed"), "{text}");
+    assert!(code == 0 && text.contains("1 entry, 0 sealed"), "{text}");
 
     let _worker = usher(&db).arg("worker").start(&folder).await;
     eventually(LIMIT, "a sealed audit log", async || {
         let (code, text) = doctor.finish(&folder, LIMIT).await;
-        (code == 0 && text.contains("1 rows, 1 of them sealed")).then_some(())
+        (code == 0 && text.contains("1 entry, 1 sealed")).then_some(())
     })
     .await;
 
@@ -59,13 +59,13 @@ async fn examine(usher: Program, folder: &Folder) -> (i32, BTreeMap<String, (Str
 }
 
 #[on_both]
-async fn a_house_in_order_is_told_part_by_part(db: TestDb) {
+async fn a_healthy_installation_is_reported_part_by_part(db: TestDb) {
     let (folder, redis, smtp) = (Folder::new(), Redis::start().await, Smtp::start().await);
     let usher = || usher(&db).env("REDIS_URL", redis.url()).env("SMTP_URL", smtp.url());
     let _worker = usher().arg("worker").start(&folder).await;
     let (code, parts) = eventually(LIMIT, "the worker is in the list", async || {
         let (code, parts) = examine(usher(), &folder).await;
-        (parts["workers"].1 == "1 alive, no job is due").then_some((code, parts))
+        (parts["workers"].1 == "1 online, no job is due").then_some((code, parts))
     })
     .await;
     assert_eq!(code, 0, "{parts:?}");
@@ -141,9 +141,13 @@ async fn whatever_is_wrong_is_named(db: TestDb) {
     assert_eq!(code, 1);
     for (part, state, text) in [
         ("secret key", "wrong", "it is text, not random bytes"),
-        ("staff", "warning", "1 of 1 have no second factor, 1 of them superusers"),
-        ("workers", "wrong", "none is alive, and the oldest due job waits for"),
-        ("dead jobs", "warning", "1 were given up"),
+        (
+            "staff",
+            "warning",
+            "1 of 1 lacks two-factor authentication, 1 is a superuser",
+        ),
+        ("workers", "wrong", "none online, and the oldest due job has waited"),
+        ("dead jobs", "warning", "1: retry or delete"),
         (
             "breaker",
             "wrong",
@@ -171,7 +175,7 @@ fn a_machine_whose_clock_is_wrong_is_named() {
                 (1, vec!["clock"]),
                 "{parts:?}"
             );
-            let (seconds, advice) = parts["clock"].1.split_once(" s apart").expect("seconds");
+            let (seconds, advice) = parts["clock"].1.split_once(" s from").expect("seconds");
             assert!(advice.contains("set both by NTP"), "{advice}");
             let apart: f64 = seconds.parse().expect("a number");
             assert!((apart - databases_is_ahead_by).abs() < 60.0, "{offset}: {apart}");
@@ -212,7 +216,7 @@ async fn a_foreign_key_without_a_decision_is_named(db: TestDb) {
     );
     let (state, text) = &parts["purge"];
     assert!(
-        state == "warning" && text.contains("held by articles.author_id"),
+        state == "warning" && text.contains("referenced by articles.author_id"),
         "{text}"
     );
 }

@@ -103,7 +103,7 @@ fn commands_work_on_the_database_of_up_as_up_does() {
             ("key list", "first key"),
             ("migrate status", "Applied"),
             ("migrate", "up to date"),
-            ("reseal", "0 sealed anew"),
+            ("reseal", "0 re-encrypted"),
         ] {
             let (code, text) = finish(words).await;
             assert!(code == 0 && text.contains(says), "{words}: {text}");

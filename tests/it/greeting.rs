@@ -20,7 +20,7 @@ impl Greeting {
             let found = log.lines().map(str::trim).find(|line| line.starts_with(start));
             found.unwrap_or_else(|| panic!("no line `{start}…` is printed:\n{log}"))
         };
-        let log_in: Vec<&str> = line("Admin log-in").split_whitespace().collect();
+        let log_in: Vec<&str> = line("Admin sign-in").split_whitespace().collect();
         let key = line("API key").split_whitespace().last().expect("a key");
         Self {
             email: log_in[2].to_owned(),

@@ -1,4 +1,4 @@
-//! The whole house from outside, as real processes: the journey from sign-up over the welcome mail to
+//! The whole application from outside, as real processes: the journey from sign-up over the welcome mail to
 //! the admin, on embedded parts and on PostgreSQL, Redis and SMTP; and how a process refuses to start.
 
 mod backup;
@@ -14,9 +14,9 @@ mod metrics;
 mod pooler;
 mod production;
 mod quick_start;
-mod rooms;
 mod rotation;
 mod secrets;
+mod services;
 mod staff;
 mod startup;
 mod traces;

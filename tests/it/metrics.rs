@@ -11,7 +11,7 @@ use usher_testkit::{Folder, Program, Running, TestDb, eventually, free_port, on_
 
 use crate::{
     greeting::Greeting,
-    rooms::{EMAIL, PASSWORD, Production},
+    services::{EMAIL, PASSWORD, Production},
 };
 
 const PATIENCE: Duration = Duration::from_secs(30);
@@ -71,7 +71,7 @@ fn served(room: &str, method: &str, route: &str, status: &str) -> String {
 #[on_both]
 async fn each_process_tells_what_it_served(db: TestDb) {
     let production = Production::start(db, None).await;
-    let rooms = tokio::join!(
+    let services = tokio::join!(
         production.start_api(),
         production.start_admin(),
         production.start_worker()
@@ -158,8 +158,8 @@ async fn each_process_tells_what_it_served(db: TestDb) {
         (pools && scrape.values.get("usher_mails_total{outcome=\"sent\"}") == Some(&1.0)).then_some(())
     })
     .await;
-    for room in [rooms.0, rooms.1, rooms.2] {
-        assert_eq!(room.terminate().await, 0);
+    for service in [services.0, services.1, services.2] {
+        assert_eq!(service.terminate().await, 0);
     }
 }
 
@@ -230,7 +230,7 @@ fn alerts_and_dashboard_speak_of_metrics_that_there_are() {
         let (folder, addresses) = (Folder::new(), [(); 3].map(|()| format!("127.0.0.1:{}", free_port())));
         let (_running, greeting) = up(&folder, &addresses).await;
         assert_eq!(greeting.curl.send().await.status(), 201);
-        let scrape = eventually(PATIENCE, "the ledger is told", async || {
+        let scrape = eventually(PATIENCE, "the job store is told", async || {
             let scrape = Scrape::of(&addresses[2]).await;
             scrape
                 .text

@@ -1,4 +1,4 @@
-//! Two of each room and four workers at once over one PostgreSQL and one Redis. With `USHER_TEST_POOLER=1` they go through
+//! Two of each service and four workers at once over one PostgreSQL and one Redis. With `USHER_TEST_POOLER=1` they go through
 //! a pooler in transaction mode, as all tests on PostgreSQL then do.
 
 use std::{collections::HashSet, time::Duration};
@@ -11,7 +11,7 @@ use usher_shared::foundation::db::{PoolOptions, connect};
 use usher_testkit::{Pooler, Redis, TestDb, eventually, run};
 
 use crate::{
-    rooms::{EMAIL, PASSWORD, Production},
+    services::{EMAIL, PASSWORD, Production},
     staff::Staff,
 };
 
@@ -25,12 +25,12 @@ fn two_apis_two_admins_and_four_workers_lose_and_double_nothing() {
     run(async {
         let (db, redis) = tokio::join!(TestDb::empty_postgres(), Redis::start());
         let production = Production::start(db, Some(&redis)).await;
-        let rooms = [("usher-api", "API_ADDR"); 2]
+        let services = [("usher-api", "API_ADDR"); 2]
             .into_iter()
             .chain([("usher-admin", "ADMIN_ADDR"); 2])
             .chain([("usher-worker", "METRICS_ADDR"); 4]);
-        let rooms = join_all(rooms.map(|(name, address)| production.start_another(name, address))).await;
-        let addresses: Vec<_> = rooms.iter().map(|(address, _)| address.clone()).collect();
+        let services = join_all(services.map(|(name, address)| production.start_another(name, address))).await;
+        let addresses: Vec<_> = services.iter().map(|(address, _)| address.clone()).collect();
         let db = production.db.connect().await;
 
         let (mut most, load) = (0, load(&production.key, &addresses[..2], &addresses[2..4]));
@@ -70,13 +70,13 @@ fn two_apis_two_admins_and_four_workers_lose_and_double_nothing() {
         if Pooler::is_wanted() {
             assert!(most <= i64::from(Pooler::CONNECTIONS), "{most} connections at once");
         }
-        for (_, room) in rooms {
-            let log = room.log();
-            assert_eq!(room.terminate().await, 0);
+        for (_, service) in services {
+            let log = service.log();
+            assert_eq!(service.terminate().await, 0);
             let complaints = log
                 .lines()
                 .filter(|line| line.contains("ERROR") || line.contains("WARN"));
-            // Rate limits are off in these tests, of which each room warns.
+            // Rate limits are off in these tests, of which each service warns.
             let complaints: Vec<_> = complaints.filter(|line| !line.contains("RATE_LIMITS")).collect();
             assert_eq!(complaints, Vec::<&str>::new());
         }

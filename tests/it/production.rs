@@ -1,4 +1,4 @@
-//! The rooms as three processes, with PostgreSQL, Redis and SMTP, and without Redis.
+//! The services as three processes, with PostgreSQL, Redis and SMTP, and without Redis.
 
 use std::{collections::HashSet, time::Duration};
 
@@ -6,7 +6,7 @@ use sea_orm::{ConnectionTrait, DatabaseConnection, Statement};
 use usher_testkit::{Mail, Redis, TestDb, eventually, on_both, run};
 
 use crate::{
-    rooms::{EMAIL, PASSWORD, Production},
+    services::{EMAIL, PASSWORD, Production},
     staff::Staff,
 };
 
@@ -17,7 +17,7 @@ async fn jobs(db: &DatabaseConnection, state: &str) -> usize {
         .query_one_raw(Statement::from_string(db.get_database_backend(), sql))
         .await;
     let count: i64 = row
-        .expect("the ledger answers")
+        .expect("the job store answers")
         .expect("one row")
         .try_get("", "n")
         .expect("a number");
@@ -77,14 +77,14 @@ fn three_processes_take_a_sign_up_to_the_mailbox_and_to_staff() {
         assert!(mails.len() == 1 && mails[0].contains("Sent"), "{mails:?}");
         staff.expect_clean_pages().await;
 
-        for room in [api, admin, worker] {
-            assert_eq!(room.terminate().await, 0);
+        for service in [api, admin, worker] {
+            assert_eq!(service.terminate().await, 0);
         }
     });
 }
 
 #[on_both]
-async fn without_redis_the_worker_polls_the_ledger(db: TestDb) {
+async fn without_redis_the_worker_polls_the_job_store(db: TestDb) {
     let production = Production::start(db, None).await;
     let (_api, _worker) = tokio::join!(production.start_api(), production.start_worker());
     let people = people(32);

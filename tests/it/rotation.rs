@@ -6,8 +6,8 @@ use serde_json::{Value, json};
 use usher_testkit::{Running, TestDb, eventually, on_both};
 
 use crate::{
-    rooms::{EMAIL, PASSWORD, Production},
     secrets::code,
+    services::{EMAIL, PASSWORD, Production},
 };
 
 const OLD: &str = "TEvWqXHb0rmFg5a2yUsiyIRkE8pdZhnf60WQJbsEMhctlqsxEhzz7q4ybsI2u6Oa";
@@ -148,7 +148,7 @@ async fn an_old_key_is_accepted_until_what_it_sealed_is_sealed_anew(db: TestDb) 
 
     let (code, text) = production.command_with(&["reseal"], MEANWHILE).await;
     assert!(
-        code == 0 && text.contains("1 sealed anew, 0 were already, 0 that no key opens"),
+        code == 0 && text.contains("1 re-encrypted, 0 already current, 0 that no key opens"),
         "{text}"
     );
     assert!(text.contains("9 left"), "{text}");

@@ -11,7 +11,7 @@ use serde_json::{Value, json};
 use totp_rs::{Algorithm, Builder, Secret};
 use usher_testkit::{Collector, Redis, Smtp, TestDb, eventually, run};
 
-use crate::rooms::{EMAIL, PASSWORD, Production, SECRET_KEY};
+use crate::services::{EMAIL, PASSWORD, Production, SECRET_KEY};
 
 const PATIENCE: Duration = Duration::from_secs(30);
 const ADDRESS: &str = "ada.marker@example.org";
@@ -150,7 +150,7 @@ fn no_secret_reaches_logs_metrics_traces_redis_or_tables() {
         let collector = Collector::start().await;
         let settings = servers.settings(&production, &collector);
         let production = production.with(settings);
-        let rooms = tokio::join!(
+        let services = tokio::join!(
             production.start_api(),
             production.start_admin(),
             production.start_worker()
@@ -171,7 +171,7 @@ fn no_secret_reaches_logs_metrics_traces_redis_or_tables() {
         })
         .await;
 
-        let traces = eventually(PATIENCE, "spans of all three rooms", async || {
+        let traces = eventually(PATIENCE, "spans of all three services", async || {
             let heard = collector.heard();
             let last = ["POST /auth/logout", "POST /admin/{model}/actions", "send mail"];
             last.iter().all(|span| heard.contains(span)).then_some(heard)
@@ -181,9 +181,9 @@ fn no_secret_reaches_logs_metrics_traces_redis_or_tables() {
         let db = production.db.connect().await;
         let mut places = BTreeMap::from([
             ("the traces".to_owned(), traces),
-            ("the API's log".to_owned(), rooms.0.log()),
-            ("the admin's log".to_owned(), rooms.1.log()),
-            ("the worker's log".to_owned(), rooms.2.log()),
+            ("the API's log".to_owned(), services.0.log()),
+            ("the admin's log".to_owned(), services.1.log()),
+            ("the worker's log".to_owned(), services.2.log()),
             ("the worker's metrics".to_owned(), metrics(&production.worker).await),
             ("the API's metrics".to_owned(), metrics(&production.api_metrics).await),
             (

@@ -3,13 +3,13 @@
 use std::time::Duration;
 
 use sea_orm::ConnectionTrait;
-use usher_shared::foundation::config::{SETTINGS, flag_name};
+use usher_shared::foundation::config::settings;
 use usher_testkit::{Folder, Program, TestDb, eventually, free_port, run};
 
 const SECRET_KEY: &str = "b25seSBmb3IgdGVzdHMsIG5ldmVyIGluIHByb2R1Y3Rpb24=";
-const ROOMS: [&str; 3] = ["usher-api", "usher-admin", "usher-worker"];
+const SERVICES: [&str; 3] = ["usher-api", "usher-admin", "usher-worker"];
 
-fn room(name: &str, database_url: &str) -> Program {
+fn service(name: &str, database_url: &str) -> Program {
     let program = Program::named(name)
         .env("SECRET_KEY", SECRET_KEY)
         .env("DATABASE_URL", database_url);
@@ -36,9 +36,9 @@ async fn refuses(program: &Program, words: &[&str]) -> String {
 }
 
 #[test]
-fn a_room_without_a_database_url_names_it_with_an_example() {
+fn a_service_without_a_database_url_names_it_with_an_example() {
     run(async {
-        for name in ROOMS {
+        for name in SERVICES {
             refuses(
                 &Program::named(name).env("SECRET_KEY", SECRET_KEY),
                 &["DATABASE_URL", "postgres://"],
@@ -49,31 +49,31 @@ fn a_room_without_a_database_url_names_it_with_an_example() {
 }
 
 #[test]
-fn a_room_refuses_an_address_that_is_no_database() {
+fn a_service_refuses_an_address_that_is_no_database() {
     run(async {
-        for name in ROOMS {
-            refuses(&room(name, "mysql://localhost/usher"), &["DATABASE_URL", "mysql"]).await;
+        for name in SERVICES {
+            refuses(&service(name, "mysql://localhost/usher"), &["DATABASE_URL", "mysql"]).await;
         }
     });
 }
 
 #[test]
-fn a_room_says_that_its_database_cannot_be_reached_and_not_its_password() {
+fn a_service_says_that_its_database_cannot_be_reached_and_not_its_password() {
     run(async {
         let nobody = format!("postgres://usher:hidden-secret@127.0.0.1:{}/usher", free_port());
         for name in ["usher-api", "usher-admin"] {
-            let text = refuses(&room(name, &nobody), &["DATABASE_URL", "127.0.0.1"]).await;
+            let text = refuses(&service(name, &nobody), &["DATABASE_URL", "127.0.0.1"]).await;
             assert!(!text.contains("hidden-secret"), "{text}");
         }
     });
 }
 
 #[test]
-fn a_room_refuses_a_database_that_is_not_migrated() {
+fn a_service_refuses_a_database_that_is_not_migrated() {
     run(async {
         let db = TestDb::empty_postgres().await;
         for name in ["usher-api", "usher-admin"] {
-            refuses(&room(name, db.url()), &["usher migrate up"]).await;
+            refuses(&service(name, db.url()), &["usher migrate up"]).await;
         }
     });
 }
@@ -91,17 +91,46 @@ fn a_schema_that_the_role_may_not_build_says_what_to_do() {
 }
 
 #[test]
-fn a_room_tells_its_flags_and_its_version() {
+fn flags_override_the_environment_and_unknown_ones_are_named() {
     run(async {
-        for name in ROOMS {
+        let limit = Duration::from_secs(20);
+        for name in SERVICES {
+            let flag = service(name, "mysql://localhost/usher").arg("--database-url=sqlite://");
+            refuses(&flag, &["DATABASE_URL", "must name a file"]).await;
+            let blank = service(name, "mysql://localhost/usher").arg("--database-url=");
+            refuses(&blank, &["DATABASE_URL is not set"]).await;
+            for wrong in ["--databse-url=x", "--api-addr", "up"] {
+                let (code, text) = service(name, "sqlite://x.db")
+                    .arg(wrong)
+                    .finish(&Folder::new(), limit)
+                    .await;
+                assert!(
+                    code == 2 && text.contains(wrong.split('=').next().unwrap()),
+                    "{code}: {text}"
+                );
+            }
+        }
+        let before = Program::named("usher")
+            .arg("--database-url=sqlite://")
+            .arg("migrate")
+            .arg("status");
+        refuses(&before, &["DATABASE_URL", "must name a file"]).await;
+    });
+}
+
+#[test]
+fn a_service_tells_its_flags_and_its_version() {
+    run(async {
+        for name in SERVICES {
             let patience = Duration::from_secs(20);
             let (code, help) = Program::named(name)
                 .arg("--help")
                 .finish(&Folder::new(), patience)
                 .await;
             assert_eq!(code, 0, "{help}");
-            let flags = SETTINGS.iter().map(|setting| format!("--{} ", flag_name(setting.name)));
-            let missing: Vec<_> = flags.filter(|flag| !help.contains(flag)).collect();
+            let all = settings();
+            let flags = all.get_arguments().filter_map(|arg| arg.get_long());
+            let missing: Vec<_> = flags.filter(|flag| !help.contains(&format!("--{flag} "))).collect();
             assert!(missing.is_empty(), "{missing:?} in {help}");
             assert_eq!(help.contains("--concurrency"), name == "usher-worker", "{help}");
             let (code, version) = Program::named(name)
@@ -124,7 +153,7 @@ fn a_worker_waits_for_its_database_and_says_so() {
             Folder::new(),
             format!("127.0.0.1:{}", free_port()),
         );
-        let worker = room("usher-worker", db.url()).env("METRICS_ADDR", &address);
+        let worker = service("usher-worker", db.url()).env("METRICS_ADDR", &address);
         let mut waiting = worker.start(&folder).await;
         eventually(Duration::from_secs(10), "it says what it waits for", async || {
             waiting.log().contains("usher migrate up").then_some(())
@@ -141,10 +170,10 @@ fn a_worker_waits_for_its_database_and_says_so() {
 }
 
 #[test]
-fn a_room_refuses_a_secret_key_that_is_too_short() {
+fn a_service_refuses_a_secret_key_that_is_too_short() {
     run(async {
         let db = TestDb::postgres().await;
-        for name in ROOMS {
+        for name in SERVICES {
             let program = Program::named(name)
                 .env("DATABASE_URL", db.url())
                 .env("SECRET_KEY", "c2hvcnQ=");
@@ -154,7 +183,7 @@ fn a_room_refuses_a_secret_key_that_is_too_short() {
 }
 
 #[test]
-fn a_room_says_that_its_port_is_taken() {
+fn a_service_says_that_its_port_is_taken() {
     run(async {
         let db = TestDb::postgres().await;
         let taken = std::net::TcpListener::bind("127.0.0.1:0").expect("a port");

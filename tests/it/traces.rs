@@ -8,7 +8,7 @@ use serde_json::{Value, json};
 use usher_testkit::{Collector, Redis, Span, TestDb, eventually, on_both, run};
 
 use crate::{
-    rooms::{EMAIL, PASSWORD, Production},
+    services::{EMAIL, PASSWORD, Production},
     staff::Staff,
 };
 
@@ -68,7 +68,7 @@ async fn one_trace_goes_from_the_request_through_its_statements_and_its_job_to_t
         &[("OTEL_EXPORTER_OTLP_HEADERS", "x-tenant=usher%20tests")],
     )
     .await;
-    let rooms = tokio::join!(production.start_api(), production.start_worker());
+    let services = tokio::join!(production.start_api(), production.start_worker());
     assert_eq!(create(&production, ADDRESS, SAMPLED).await.status(), 201);
     production.smtp.wait_for(1, Duration::from_secs(30)).await;
 
@@ -130,7 +130,7 @@ async fn one_trace_goes_from_the_request_through_its_statements_and_its_job_to_t
             .all(|span| span.attributes.values().all(|value| !value.contains("ada.traced")))
     );
     assert_eq!(collector.headers()["x-tenant"], "usher tests");
-    drop(rooms);
+    drop(services);
 }
 
 #[test]

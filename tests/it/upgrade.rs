@@ -9,7 +9,7 @@ use serde_json::Value;
 use usher_testkit::{TestDb, eventually, on_both};
 
 use crate::{
-    rooms::{EMAIL, PASSWORD, Production},
+    services::{EMAIL, PASSWORD, Production},
     staff::Staff,
 };
 
@@ -83,7 +83,7 @@ async fn journey(production: &Production, from: usize) {
 #[on_both]
 async fn programs_run_on_beside_a_schema_that_is_newer_than_they_are(db: TestDb) {
     let production = Production::start(db, None).await;
-    let rooms = tokio::join!(
+    let services = tokio::join!(
         production.start_api(),
         production.start_admin(),
         production.start_worker()
@@ -95,14 +95,17 @@ async fn programs_run_on_beside_a_schema_that_is_newer_than_they_are(db: TestDb)
     production.create(&before).await;
     tokio::join!(production.create(&meanwhile), expand(&schema));
     production.smtp.wait_for(176, PATIENCE).await;
-    for room in [&production.api, &production.admin, &production.worker] {
-        assert!(is_ready(room).await, "{room} takes requests beside a newer schema");
+    for service in [&production.api, &production.admin, &production.worker] {
+        assert!(
+            is_ready(service).await,
+            "{service} takes requests beside a newer schema"
+        );
     }
     journey(&production, 200).await;
 
     // A process of the old release that starts only now, such as one that crashed, is as good.
-    for room in [rooms.0, rooms.1, rooms.2] {
-        assert_eq!(room.terminate().await, 0);
+    for service in [services.0, services.1, services.2] {
+        assert_eq!(service.terminate().await, 0);
     }
     let _rooms = tokio::join!(
         production.start_api(),
@@ -111,7 +114,7 @@ async fn programs_run_on_beside_a_schema_that_is_newer_than_they_are(db: TestDb)
     );
     journey(&production, 201).await;
 
-    // Its commands, too: whoever goes back a release runs them.
+    // Its commands, too: an operator who rolls back a release runs them.
     let said = production.command(&["migrate", "up"]).await;
     assert!(said.contains("newer than this program"), "{said}");
     let said = production.command(&["migrate", "status", "--json"]).await;

@@ -49,7 +49,7 @@ async fn run(job: Rough, _: JobContext) -> Result<(), JobError> {
 
 #[tokio::main]
 async fn main() -> anyhow::Result<()> {
-    let config = Config::read(Mode::Room, &Source::environment())?;
+    let config = Config::read(Mode::Service, &Source::environment())?;
     log::init(config.log_format);
     let options = Options {
         lease: Duration::from_secs(3),

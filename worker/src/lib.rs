@@ -12,16 +12,28 @@ mod texts;
 mod worker;
 
 use tokio_util::sync::CancellationToken;
-use usher_shared::AppContext;
+use usher_shared::{
+    AppContext,
+    foundation::{config::Config, log, process, trace},
+};
 
 pub use foundation::{Backoff, JobError};
 pub use handlers::registry;
 pub use mail::{Delivery, Link, MailMessage, Mailer, Recipient};
-pub use options::{Options, USAGE};
+pub use options::{Args, Options};
 pub use runtime::{Handler, JobContext, Policy, Registry};
 pub use worker::Worker;
 
 /// Runs Usher's own jobs until shutdown, with health and metrics on `METRICS_ADDR`. Fails when a setting is unusable.
 pub async fn run(app: &AppContext, options: Options, shutdown: CancellationToken) -> anyhow::Result<()> {
     Worker::new(registry(), options).run_observed(app, shutdown).await
+}
+
+/// Runs Usher's own jobs as a process of its own, until SIGTERM.
+pub async fn run_process(config: Config, options: Options) -> anyhow::Result<()> {
+    log::init(config.log_format);
+    let _traces = trace::start(&config, "usher-worker")?;
+    Worker::new(registry(), options)
+        .serve(config, process::shutdown_signal())
+        .await
 }

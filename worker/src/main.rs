@@ -2,28 +2,32 @@
 
 use std::process::ExitCode;
 
+use clap::Parser;
 use mimalloc::MiMalloc;
 use usher_shared::foundation::{
-    config::{Config, Mode, Source},
-    log, process, trace,
+    config::{self, Config, Mode},
+    process,
 };
-use usher_worker::{Options, Worker, registry};
+use usher_worker::Args;
 
 /// With it a list of users takes a quarter less time than with the C library's; an idle process is about as large.
 #[global_allocator]
 static ALLOCATOR: MiMalloc = MiMalloc;
 
+/// Usher's background worker.
+#[derive(Parser)]
+#[command(name = "usher-worker", version)]
+struct Cli {
+    #[command(flatten)]
+    args: Args,
+}
+
 #[tokio::main]
 async fn main() -> ExitCode {
-    process::run_room("usher-worker", &Options::FLAGS, work()).await
+    process::run("usher-worker", work()).await
 }
 
 async fn work() -> anyhow::Result<()> {
-    let (options, settings) = Options::from_args(std::env::args().skip(1))?;
-    let config = Config::read(Mode::Room, &Source::environment().and(Source::flags(settings)?))?;
-    log::init(config.log_format);
-    let _traces = trace::start(&config, "usher-worker")?;
-    Worker::new(registry(), options)
-        .serve(config, process::shutdown_signal())
-        .await
+    let (Cli { args }, source) = config::command_line();
+    usher_worker::run_process(Config::read(Mode::Service, &source)?, args.into()).await
 }

@@ -1,4 +1,4 @@
-//! How one worker process runs.
+//! How one worker process runs, and its command line.
 
 use std::{collections::BTreeMap, time::Duration};
 
@@ -9,8 +9,7 @@ pub struct Options {
     pub queues: Vec<String>,
     /// Concurrency limit, 1 or more. A job whose worker was lost runs beside it.
     pub concurrency: usize,
-    /// Queues with a concurrency limit of their own, independent of all others. The rest share
-    /// [`Options::concurrency`].
+    /// Queues with a concurrency limit of their own, independent of all others. The rest share [`Options::concurrency`].
     pub own: BTreeMap<String, usize>,
     /// How long a job stays with a worker without a heartbeat; there is one every third of this. 3 s or more.
     pub lease: Duration,
@@ -30,74 +29,44 @@ impl Default for Options {
     }
 }
 
-/// Help for the flags of a worker, besides the application's settings.
-pub const USAGE: &str = "--queues mail:8,default (default: every queue with a registered kind; mail has 8 \
-     handlers of its own), --concurrency 16";
+/// The command line of a worker, besides the settings.
+#[derive(Debug, clap::Args)]
+pub struct Args {
+    /// Queues to serve, separated by commas; `mail:8` gives mail 8 handlers of its own
+    /// [default: every queue of a registered kind]
+    #[arg(long, value_delimiter = ',', value_name = "mail:8,default", value_parser = parse_queue)]
+    queues: Vec<(String, Option<usize>)>,
+    /// Concurrency limit of all queues without handlers of their own
+    #[arg(long, default_value_t = 16, value_parser = clap::value_parser!(u16).range(1..=1000))]
+    concurrency: u16,
+}
 
-impl Options {
-    /// The flags that [`Self::from_args`] takes, each with its help.
-    pub const FLAGS: [(&str, &str); 2] = [
-        (
-            "--queues",
-            "Queues to serve, separated by commas; `mail:8` gives mail 8 handlers of its own",
-        ),
-        (
-            "--concurrency",
-            "Concurrency limit of all queues without handlers of their own",
-        ),
-    ];
-
-    /// Takes `--queues` and `--concurrency` out of a command line, and returns the other arguments as well. The error
-    /// is one line with an example.
-    pub fn from_args(args: impl IntoIterator<Item = String>) -> anyhow::Result<(Self, Vec<String>)> {
-        let (mut options, mut others) = (Self::default(), Vec::new());
-        let mut args = args.into_iter();
-        while let Some(arg) = args.next() {
-            let (flag, given) = match arg.split_once('=') {
-                Some((flag, value)) => (flag.to_owned(), Some(value.to_owned())),
-                None => (arg.clone(), None),
-            };
-            if !matches!(flag.as_str(), "--queues" | "--concurrency") {
-                others.push(arg);
-                continue;
-            }
-            let value = given.or_else(|| args.next()).unwrap_or_default();
-            if flag == "--queues" {
-                options.serve_queues(&value)?;
-            } else {
-                options.concurrency = parse_concurrency(&value)?;
-            }
+impl From<Args> for Options {
+    fn from(args: Args) -> Self {
+        let own = args
+            .queues
+            .iter()
+            .filter_map(|(name, own)| Some((name.clone(), (*own)?)));
+        Self {
+            concurrency: usize::from(args.concurrency),
+            own: own.collect(),
+            queues: args.queues.into_iter().map(|(name, _)| name).collect(),
+            ..Self::default()
         }
-        Ok((options, others))
-    }
-
-    /// Parses queue names separated by commas, each with or without a number of handlers of its own: `mail:8,default`.
-    pub fn serve_queues(&mut self, text: &str) -> anyhow::Result<()> {
-        for part in text.split(',').map(str::trim) {
-            let (name, own) = match part.split_once(':') {
-                Some((name, number)) => (name, Some(number)),
-                None => (part, None),
-            };
-            let own = own.map(|number| number.parse().ok().filter(|number| (1..=1_000).contains(number)));
-            if name.is_empty() || own == Some(None) {
-                anyhow::bail!(
-                    "--queues {text:?} is not a list of queues; handlers of their own are 1 to 1000, \
-                     for example --queues mail:8,default"
-                );
-            }
-            self.queues.push(name.to_owned());
-            if let Some(Some(handlers)) = own {
-                self.own.insert(name.to_owned(), handlers);
-            }
-        }
-        Ok(())
     }
 }
 
-/// 1 to 1,000 jobs at the same time.
-fn parse_concurrency(text: &str) -> anyhow::Result<usize> {
-    match text.parse() {
-        Ok(number @ 1..=1_000) => Ok(number),
-        _ => anyhow::bail!("--concurrency {text:?} is not a number from 1 to 1000, for example --concurrency 16"),
+/// A queue's name, with a number of handlers of its own or without.
+fn parse_queue(text: &str) -> Result<(String, Option<usize>), String> {
+    let (name, own) = match text.trim().split_once(':') {
+        Some((name, number)) => (
+            name,
+            Some(number.parse().ok().filter(|number| (1..=1_000).contains(number))),
+        ),
+        None => (text.trim(), None),
+    };
+    if name.is_empty() || own == Some(None) {
+        return Err("name a queue, alone or with 1 to 1000 handlers of its own, for example mail:8".to_owned());
     }
+    Ok((name.to_owned(), own.flatten()))
 }

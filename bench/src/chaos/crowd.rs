@@ -9,7 +9,7 @@ use usher_shared::foundation::crypto::SecretKey;
 use usher_testkit::{Folder, Program, Redis};
 
 use super::{
-    Measured,
+    measured::Measured,
     scene::{Crew, On, Scene},
 };
 use crate::sample::{cpu_ticks_of, memory_of};

@@ -12,7 +12,7 @@ use usher_shared::{
 use uuid::Uuid;
 
 use super::{
-    Measured,
+    measured::Measured,
     recovery::add,
     scene::{Crew, On, Scene},
     worker::{Chaos, Deed},
@@ -77,5 +77,5 @@ async fn ended(context: &AppContext) -> Result<u64> {
 
 async fn find(context: &AppContext, id: Uuid) -> Result<job::Model> {
     let found = job::Entity::find_by_id(id).one(&context.db).await?;
-    found.with_context(|| format!("{id} is in the ledger"))
+    found.with_context(|| format!("{id} is in the job store"))
 }

@@ -14,7 +14,8 @@ use usher_testkit::{Flow, Proxy};
 use uuid::Uuid;
 
 use super::{
-    Measured, diary,
+    diary,
+    measured::Measured,
     scene::{Crew, On, Scene},
     worker::{Chaos, Deed},
 };
@@ -223,5 +224,5 @@ pub async fn started(diary: &Path, job: Uuid, count: usize) -> Result<DateTime<U
 }
 
 async fn jobs_left(context: &AppContext) -> Result<u64> {
-    super::storm::left(context).await.context("the ledger answers")
+    super::storm::left(context).await.context("the job store answers")
 }

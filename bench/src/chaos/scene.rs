@@ -93,7 +93,7 @@ impl Scene {
             .await?;
         let mut scene = Self {
             crew,
-            context: AppContext::with(Config::read(Mode::Room, &settings)?, db, false),
+            context: AppContext::with(Config::read(Mode::Service, &settings)?, db, false),
             diary: folder.path().join("diary"),
             posts: Vec::new(),
             postgres,
@@ -177,7 +177,7 @@ impl Post {
         let Some(running) = self.running.take() else {
             return Ok(());
         };
-        // Whoever is told to stop before main() has begun ends by the signal. The first line comes after that.
+        // A process told to stop before main() has begun is ended by the signal. The first line comes after that.
         let first_line = async || (!running.log().is_empty()).then_some(());
         eventually(Duration::from_secs(60), "a worker says its first line", first_line).await;
         match running.terminate().await {

@@ -22,9 +22,9 @@ use usher_shared::{
 };
 
 use super::{
-    Measured,
     faults::Fault,
     intent,
+    measured::Measured,
     recovery::{add, started},
     scene::{Crew, On, Scene},
     verdict::Verdict,
@@ -114,7 +114,7 @@ impl Storm {
             Measured::none(on, "database effects amiss", verdict.effects_amiss),
             Measured::none(on, "done mails that never arrived", verdict.mails_missing),
             Measured::none(on, "mails that no job explains", verdict.mails_foreign),
-            Measured::none(on, "starts the ledger does not explain", verdict.runs_unexplained),
+            Measured::none(on, "starts the job store does not explain", verdict.runs_unexplained),
             Measured::at_most(on, "mails that came again", verdict.mails_repeated, in_hand),
             Measured::at_most(on, "starts repeated", verdict.runs_repeated, in_hand),
             Measured::note(

@@ -22,7 +22,8 @@ use usher_shared::{
 };
 
 use super::{
-    Measured, diary,
+    diary,
+    measured::Measured,
     scene::{Crew, On, Scene},
     storm,
     worker::{Chaos, Deed},

@@ -65,7 +65,7 @@ const STUBBORN: Policy = Policy {
 
 /// Runs until SIGTERM; the application's settings come from the environment.
 pub async fn run(args: Args) -> Result<()> {
-    let config = Config::read(Mode::Room, &Source::environment())?;
+    let config = Config::read(Mode::Service, &Source::environment())?;
     log::init(config.log_format);
     let options = Options {
         lease: Duration::from_secs(args.lease),

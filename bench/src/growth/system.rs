@@ -2,21 +2,20 @@
 
 use std::time::Duration;
 
-use anyhow::{Context, Result};
-use reqwest::{Client, Method};
+use anyhow::{Context, Result, ensure};
+use reqwest::{Client, Method, StatusCode};
 use sea_orm::{ConnectionTrait, DatabaseConnection, DbBackend, Statement};
 use serde_json::{Value, json};
 use usher_testkit::{Running, eventually, free_port};
 use uuid::Uuid;
 
-use super::expect;
 use crate::programs::Programs;
 
 /// Its name keeps it out of what is counted.
 const UNDONE: &str = "SELECT 1 AS beside_pg_stat_statements FROM jobs WHERE state IN ('ready', 'running') \
     AND kind = 'welcome_email' LIMIT 1";
 
-pub struct AppContext {
+pub struct System {
     programs: Programs,
     api: String,
     pub admin: String,
@@ -26,7 +25,7 @@ pub struct AppContext {
     _running: [Running; 2],
 }
 
-impl AppContext {
+impl System {
     /// Migrates, seeds this many users, and starts API and admin.
     pub async fn open(url: &str, users: u64) -> Result<Self> {
         let [api, admin, worker] = [(); 3].map(|()| format!("127.0.0.1:{}", free_port()));
@@ -45,7 +44,7 @@ impl AppContext {
         })
     }
 
-    /// The API's answer to whoever holds the key.
+    /// The API's answer to the key's holder.
     pub async fn ask(&self, method: Method, path: &str, body: &Value) -> Result<Value> {
         let request = self
             .client
@@ -89,4 +88,10 @@ impl AppContext {
         let end = get(format!("/users?created_before={until}&limit=50")).await?;
         Ok(end["next_cursor"].as_str().context("no deep page")?.to_owned())
     }
+}
+
+/// Fails on any answer but success.
+fn expect(status: StatusCode, path: &str) -> Result<()> {
+    ensure!(status.is_success(), "{path}: {status}");
+    Ok(())
 }

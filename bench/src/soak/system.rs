@@ -1,4 +1,4 @@
-//! All rooms as processes of their own, two of those that clients and jobs depend on: one of the two is killed now and
+//! All services as processes of their own, two of those that clients and jobs depend on: one of the two is killed now and
 //! then, the other lives through everything.
 
 use std::{collections::HashMap, time::Duration};

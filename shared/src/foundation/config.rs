@@ -1,13 +1,14 @@
-//! Every setting of the application, read once at the start from the environment and from flags of the same name.
-//! Whatever is missing or malformed ends the start with one line that says what to write instead.
+//! Every setting, read once at startup from the environment and from flags of the same name.
+//! A setting that is missing or malformed ends the start with one line that says what to write instead.
 
 mod parse;
+mod settings;
 mod source;
 mod traces;
 
 use std::{
     fmt, fs,
-    io::Write,
+    io::{self, Write},
     net::SocketAddr,
     os::unix::fs::{DirBuilderExt, OpenOptionsExt},
     path::{Path, PathBuf},
@@ -20,36 +21,37 @@ use crate::foundation::{
     crypto::SecretKey,
     rate_limit::RateLimits,
     rules::{Email, EmailPolicy, Password},
-    token::{Token, TokenKind},
+    token::Token,
 };
 
-pub use source::{SETTINGS, Setting, Source, flag_name};
+pub use settings::settings;
+pub use source::{Source, command_line};
 pub use traces::Traces;
 
 /// What kind of process reads the settings; it decides which of them have a default.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Mode {
-    /// Everything in one process on embedded parts: SQLite and the secret key live in `data/`.
+    /// API, admin and worker in one process. Without other settings SQLite and the secret key live in `data/`.
     Up,
-    /// One room as a process of its own.
-    Room,
-    /// A management command. It works on the database of [`Mode::Up`] where none is named.
+    /// One service as a process of its own.
+    Service,
+    /// A management command. It uses the database of [`Mode::Up`] if none is set.
     Command,
 }
 
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, clap::ValueEnum)]
 pub enum SignUp {
     Open,
     Closed,
 }
 
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, clap::ValueEnum)]
 pub enum StaffMfa {
     Optional,
     Required,
 }
 
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, clap::ValueEnum)]
 pub enum LogFormat {
     Text,
     Json,
@@ -59,12 +61,25 @@ pub enum LogFormat {
 #[derive(Debug, Error)]
 #[error("{name} {problem}, for example {name}={example}")]
 pub struct ConfigError {
-    pub name: &'static str,
+    pub name: String,
     pub problem: String,
-    pub example: &'static str,
+    pub example: String,
 }
 
-/// The settings of one process. Some are secrets, so none is shown.
+impl ConfigError {
+    fn of(name: &str, problem: impl Into<String>) -> Self {
+        let all = settings();
+        let setting = all.get_arguments().find(|arg| arg.get_env() == Some(name.as_ref()));
+        let example = setting.and_then(|arg| arg.get_value_names()?.first());
+        Self {
+            name: name.to_owned(),
+            problem: problem.into(),
+            example: example.map(ToString::to_string).unwrap_or_default(),
+        }
+    }
+}
+
+/// The settings of one process. Some are secrets, so `Debug` shows none.
 #[derive(Clone)]
 pub struct Config {
     pub database_url: String,
@@ -76,13 +91,13 @@ pub struct Config {
     pub api_url: String,
     pub admin_url: String,
     pub app_url: String,
-    /// What people know the product by: in mails, on pages and in their authenticator apps.
+    /// The product's name in emails, on pages and in authenticator apps.
     pub product_name: String,
-    /// None keeps mail in the database.
+    /// If none is set, mail is kept in the database.
     pub smtp_url: Option<String>,
     pub mail_from: String,
     pub secret_key: SecretKey,
-    /// Whether the key was given or kept; a command without one has a key of the moment, worth nothing.
+    /// Whether the key was set or found in `data/`. A command without one gets a random key, which opens nothing.
     pub has_secret_key: bool,
     pub sign_up: SignUp,
     pub staff_mfa: StaffMfa,
@@ -91,7 +106,7 @@ pub struct Config {
     pub email_policy: EmailPolicy,
     pub cors_origins: Vec<String>,
     pub log_format: LogFormat,
-    /// Where spans go; none where none are kept.
+    /// Where spans go, if they are exported.
     pub traces: Option<Traces>,
     pub first: FirstAccounts,
 }
@@ -102,7 +117,7 @@ impl fmt::Debug for Config {
     }
 }
 
-/// The superuser and the API key of an empty database; what is not given is made up and shown once.
+/// The superuser and the API key of an empty database. `usher up` generates what is not set and shows it once.
 #[derive(Clone, Debug)]
 pub struct FirstAccounts {
     pub email: Email,
@@ -112,101 +127,67 @@ pub struct FirstAccounts {
 
 const DEFAULT_PRODUCT_NAME: &str = "Usher";
 
-/// Where `usher up` keeps what nobody configured.
+/// Where `usher up` keeps its database and secret key.
 pub const DATA_FOLDER: &str = "data";
 
 impl Config {
-    /// Reads the environment of this process, overridden by the flags on its command line.
-    pub fn for_process(mode: Mode) -> Result<Self, ConfigError> {
-        Self::read(mode, &Source::process()?)
-    }
-
-    /// Reads settings from a source, in which an empty value counts as none.
+    /// Checks the values of a source and fills in the defaults.
     pub fn read(mode: Mode, source: &Source) -> Result<Self, ConfigError> {
-        let api_addr = source
-            .parse("API_ADDR", parse::address)?
-            .unwrap_or(SocketAddr::from(([127, 0, 0, 1], 8000)));
-        let admin_addr = source
-            .parse("ADMIN_ADDR", parse::address)?
-            .unwrap_or(SocketAddr::from(([127, 0, 0, 1], 8001)));
-        let api_url = source
-            .parse("API_URL", parse::web_url)?
-            .unwrap_or_else(|| parse::url_of(api_addr));
-        let named_database = source.parse("DATABASE_URL", parse::database_url)?;
-        // A command that is told of no database is about the one of `up`, as `up` would run it.
-        let up = mode == Mode::Up || (mode == Mode::Command && named_database.is_none());
-        let (secret_key, has_secret_key) = secret_key(mode, source)?;
-        let mail_from = source.parse("MAIL_FROM", parse::mailbox)?;
-        let product_name = match source.parse("PRODUCT_NAME", parse::product_name)? {
-            Some(name) => name,
-            None => mail_from
-                .as_deref()
-                .and_then(parse::mailbox_name)
-                .unwrap_or_else(|| DEFAULT_PRODUCT_NAME.to_owned()),
+        let given = source.parse()?;
+        // A command without a database is about the one of `usher up`, so it has its defaults too.
+        let up = mode == Mode::Up || (mode == Mode::Command && given.database_url.is_none());
+        let product_name = given
+            .product_name
+            .or_else(|| given.mail_from.as_deref().and_then(parse::mailbox_name))
+            .unwrap_or_else(|| DEFAULT_PRODUCT_NAME.to_owned());
+        let first = FirstAccounts {
+            email: Email::parse(given.usher_superuser_email.as_str(), given.email_policy)
+                .map_err(|violation| ConfigError::of("USHER_SUPERUSER_EMAIL", violation.message))?,
+            password: given
+                .usher_superuser_password
+                .map(|text| parse::password(&text, &product_name))
+                .transpose()
+                .map_err(|problem| ConfigError::of("USHER_SUPERUSER_PASSWORD", problem))?,
+            api_key: given.usher_api_key,
         };
-        let email_policy = EmailPolicy {
-            allow_special_domains: source
-                .parse("EMAIL_ALLOW_SPECIAL_DOMAINS", parse::switch)?
-                .unwrap_or(false),
-        };
-        let password = source.parse("USHER_SUPERUSER_PASSWORD", |text| parse::password(text, &product_name))?;
+        let has_secret_key = given.secret_key.is_some() || mode != Mode::Command || secret_key_file().exists();
+        let secret_key = given.secret_key.map_or_else(|| default_secret_key(mode), Ok)?;
+        let api_url = given.api_url.unwrap_or_else(|| parse::url_of(given.api_addr));
         Ok(Self {
-            database_url: match (named_database, mode) {
-                (Some(url), _) => url,
-                (None, Mode::Up) => embedded_database()?,
-                (None, Mode::Command) => known_embedded_database()?,
-                (None, Mode::Room) => return Err(source.missing("DATABASE_URL")),
-            },
-            redis_url: source.parse("REDIS_URL", parse::redis_url)?,
-            metrics_addr: source.parse("METRICS_ADDR", parse::address)?,
-            admin_url: source
-                .parse("ADMIN_URL", parse::web_url)?
-                .unwrap_or_else(|| parse::url_of(admin_addr)),
-            app_url: source
-                .parse("APP_URL", parse::web_url)?
-                .unwrap_or_else(|| api_url.clone()),
-            smtp_url: source.parse("SMTP_URL", parse::smtp_url)?,
-            product_name,
-            mail_from: mail_from.unwrap_or_else(|| "usher@localhost".to_owned()),
-            secret_key,
-            has_secret_key,
-            sign_up: source
-                .parse("SIGN_UP", parse::sign_up)?
-                .unwrap_or(if up { SignUp::Open } else { SignUp::Closed }),
-            staff_mfa: source.parse("STAFF_MFA", parse::staff_mfa)?.unwrap_or(if up {
-                StaffMfa::Optional
-            } else {
-                StaffMfa::Required
-            }),
-            trusted_proxies: source.parse("TRUSTED_PROXIES", parse::networks)?.unwrap_or_default(),
-            rate_limits: source.parse("RATE_LIMITS", RateLimits::parse)?.unwrap_or_default(),
-            cors_origins: source.parse("CORS_ORIGINS", parse::origins)?.unwrap_or_default(),
-            log_format: source
-                .parse("LOG_FORMAT", parse::log_format)?
-                .unwrap_or_else(parse::default_log_format),
-            traces: Traces::read(source)?,
-            first: FirstAccounts {
-                email: source
-                    .parse("USHER_SUPERUSER_EMAIL", |text| {
-                        Email::parse(text, email_policy).map_err(|v| v.message)
-                    })?
-                    .map_or_else(default_superuser, Ok)?,
-                password,
-                api_key: source.parse("USHER_API_KEY", |text| {
-                    Token::parse(TokenKind::ApiKey, text).ok_or_else(|| "is not a key with a right checksum".to_owned())
-                })?,
-            },
-            api_addr,
-            admin_addr,
+            database_url: given.database_url.map_or_else(|| default_database(mode), Ok)?,
+            redis_url: given.redis_url,
+            api_addr: given.api_addr,
+            admin_addr: given.admin_addr,
+            metrics_addr: given.metrics_addr,
+            admin_url: given.admin_url.unwrap_or_else(|| parse::url_of(given.admin_addr)),
+            app_url: given.app_url.unwrap_or_else(|| api_url.clone()),
             api_url,
-            email_policy,
+            product_name,
+            smtp_url: given.smtp_url,
+            mail_from: given.mail_from.unwrap_or_else(|| "usher@localhost".to_owned()),
+            secret_key: secret_key.accepting(given.secret_key_old.unwrap_or_default()),
+            has_secret_key,
+            sign_up: given.sign_up.unwrap_or(if up { SignUp::Open } else { SignUp::Closed }),
+            staff_mfa: given
+                .staff_mfa
+                .unwrap_or(if up { StaffMfa::Optional } else { StaffMfa::Required }),
+            trusted_proxies: given.trusted_proxies.unwrap_or_default(),
+            rate_limits: given.rate_limits.unwrap_or_default(),
+            email_policy: given.email_policy,
+            cors_origins: given.cors_origins.unwrap_or_default(),
+            log_format: given.log_format.unwrap_or_else(parse::default_log_format),
+            traces: given.otel_exporter_otlp_endpoint.map(|endpoint| Traces {
+                endpoint,
+                headers: given.otel_exporter_otlp_headers.unwrap_or_default(),
+                service: given.otel_service_name,
+                ratio: given.otel_traces_sampler_arg,
+            }),
+            first,
         })
     }
-}
 
-impl Config {
-    /// What everybody knows of this person and of the installation, which no password may be made of (NIST SP 800-63B
-    /// §5.1.1.2: context-specific words).
+    /// Words that a password must not be made of: those given about the person, and what everyone knows of this
+    /// installation (NIST SP 800-63B §5.1.1.2, context-specific words).
     #[must_use]
     pub fn known_words<'a>(&'a self, person: &[&'a str]) -> Vec<&'a str> {
         let urls = [&self.api_url, &self.admin_url, &self.app_url];
@@ -216,93 +197,58 @@ impl Config {
     }
 }
 
-/// The key and those that it replaces; false behind it when it was made up for a command that signs and seals nothing.
-fn secret_key(mode: Mode, source: &Source) -> Result<(SecretKey, bool), ConfigError> {
-    let (newest, is_kept) = match source.parse("SECRET_KEY", parse::secret_key)? {
-        Some(key) => (key, true),
-        None if mode == Mode::Room => return Err(source.missing("SECRET_KEY")),
-        None if mode == Mode::Up || secret_key_file().exists() => (embedded_secret_key()?, true),
-        None => {
-            let made_up = SecretKey::from_base64(&SecretKey::generate_base64());
-            (made_up.map_err(own_key_error)?, false)
-        }
-    };
-    let older = source.parse("SECRET_KEY_OLD", parse::secret_keys)?.unwrap_or_default();
-    Ok((newest.accepting(older), is_kept))
-}
-
-fn default_superuser() -> Result<Email, ConfigError> {
-    Email::parse("admin@example.com", EmailPolicy::default()).map_err(|violation| ConfigError {
-        name: "USHER_SUPERUSER_EMAIL",
-        problem: violation.message,
-        example: "admin@example.com",
-    })
-}
-
-fn embedded_database() -> Result<String, ConfigError> {
-    data_folder()?;
-    Ok(embedded_database_url())
-}
-
-fn embedded_database_url() -> String {
-    format!("sqlite://{DATA_FOLDER}/usher.db")
-}
-
-/// The database of `up`, for a command: made by `up` alone, so that nobody who forgot to name another works on an empty one.
-fn known_embedded_database() -> Result<String, ConfigError> {
-    if Path::new(DATA_FOLDER).join("usher.db").exists() {
-        return Ok(embedded_database_url());
+fn default_secret_key(mode: Mode) -> Result<SecretKey, ConfigError> {
+    match mode {
+        Mode::Service => Err(ConfigError::of("SECRET_KEY", "is not set")),
+        Mode::Command if !secret_key_file().exists() => SecretKey::from_base64(&SecretKey::generate_base64())
+            .map_err(|problem| ConfigError::of("SECRET_KEY", problem)),
+        Mode::Up | Mode::Command => embedded_secret_key(),
     }
-    Err(ConfigError {
-        name: "DATABASE_URL",
-        problem: format!("is not set, and `usher up` has made no database in {DATA_FOLDER}/ here"),
-        example: parse::DATABASE_URL_EXAMPLE,
-    })
+}
+
+/// Only `usher up` creates its database: a command that was not told which one to use must not work on an empty one.
+fn default_database(mode: Mode) -> Result<String, ConfigError> {
+    match mode {
+        Mode::Service => return Err(ConfigError::of("DATABASE_URL", "is not set")),
+        Mode::Up => data_folder()?,
+        Mode::Command if Path::new(DATA_FOLDER).join("usher.db").exists() => {}
+        Mode::Command => {
+            let problem = format!("is not set, and there is no database of `usher up` in {DATA_FOLDER}/");
+            return Err(ConfigError::of("DATABASE_URL", problem));
+        }
+    }
+    Ok(format!("sqlite://{DATA_FOLDER}/usher.db"))
 }
 
 fn secret_key_file() -> PathBuf {
     Path::new(DATA_FOLDER).join("secret.key")
 }
 
-/// The key in `data/secret.key`, made once and readable by its owner only.
+/// The key in `data/secret.key`, created on first use and readable by its owner only.
 fn embedded_secret_key() -> Result<SecretKey, ConfigError> {
     data_folder()?;
     let path = secret_key_file();
-    let unusable = |error: String| ConfigError {
-        name: "SECRET_KEY",
-        problem: format!("is not set and {} cannot be used: {error}", path.display()),
-        example: parse::SECRET_KEY_EXAMPLE,
+    let read = || -> Result<String, io::Error> {
+        if !path.exists() {
+            let mut options = fs::OpenOptions::new();
+            let mut file = options.write(true).create_new(true).mode(0o600).open(&path)?;
+            writeln!(file, "{}", SecretKey::generate_base64())?;
+        }
+        fs::read_to_string(&path)
     };
-    if !path.exists() {
-        let mut file = fs::OpenOptions::new()
-            .write(true)
-            .create_new(true)
-            .mode(0o600)
-            .open(&path)
-            .map_err(|error| unusable(error.to_string()))?;
-        writeln!(file, "{}", SecretKey::generate_base64()).map_err(|error| unusable(error.to_string()))?;
-    }
-    let text = fs::read_to_string(&path).map_err(|error| unusable(error.to_string()))?;
-    SecretKey::from_base64(&text).map_err(|problem| unusable(format!("it {problem}")))
-}
-
-fn data_folder() -> Result<(), ConfigError> {
-    // Mails with links that open accounts lie in there.
-    fs::DirBuilder::new()
-        .recursive(true)
-        .mode(0o700)
-        .create(DATA_FOLDER)
-        .map_err(|error| ConfigError {
-            name: "DATABASE_URL",
-            problem: format!("is not set and the folder {DATA_FOLDER}/ cannot be made: {error}"),
-            example: parse::DATABASE_URL_EXAMPLE,
+    let key = read().map_err(|error| error.to_string());
+    key.and_then(|text| SecretKey::from_base64(&text).map_err(|problem| format!("it {problem}")))
+        .map_err(|error| {
+            let problem = format!("is not set and {} cannot be used: {error}", path.display());
+            ConfigError::of("SECRET_KEY", problem)
         })
 }
 
-fn own_key_error(problem: &'static str) -> ConfigError {
-    ConfigError {
-        name: "SECRET_KEY",
-        problem: problem.to_owned(),
-        example: parse::SECRET_KEY_EXAMPLE,
-    }
+/// Only its owner may enter: emails in the database hold links that open accounts.
+fn data_folder() -> Result<(), ConfigError> {
+    let made = fs::DirBuilder::new().recursive(true).mode(0o700).create(DATA_FOLDER);
+    made.map_err(|error| {
+        let problem = format!("is not set and the folder {DATA_FOLDER}/ cannot be created: {error}");
+        ConfigError::of("DATABASE_URL", problem)
+    })
 }

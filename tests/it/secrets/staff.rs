@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use reqwest::{Client, Method, RequestBuilder, redirect::Policy};
 
 use super::{Keeper, code};
-use crate::rooms::{EMAIL, PASSWORD};
+use crate::services::{EMAIL, PASSWORD};
 
 /// A browser's cookies, and the page it shows.
 struct Browser {

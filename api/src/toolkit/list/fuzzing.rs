@@ -135,7 +135,7 @@ pub(crate) static STATES: LazyLock<[Toolkit; 2]> = LazyLock::new(|| {
     [1, 2].map(|_| {
         let secret = SecretKey::generate_base64();
         let settings = Source::of([("DATABASE_URL", "sqlite://none"), ("SECRET_KEY", &*secret)]);
-        let config = Config::read(Mode::Room, &settings).expect("good settings");
+        let config = Config::read(Mode::Service, &settings).expect("good settings");
         Toolkit::new(&AppContext::with(config, DatabaseConnection::default(), true))
     })
 });

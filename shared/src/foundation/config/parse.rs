@@ -1,17 +1,17 @@
-//! How the text of each setting is read. An error completes the sentence "NAME …".
+//! The parser of each setting. An error completes the sentence "NAME …".
 
 use std::{io::IsTerminal, net::SocketAddr};
 
 use ipnet::IpNet;
 use url::Url;
 
-use super::{LogFormat, SignUp, StaffMfa};
+use super::LogFormat;
 use crate::foundation::{
     crypto::SecretKey,
-    rules::{Password, Violation, text},
+    rules::{Email, EmailPolicy, Password, Violation, text},
+    token::{Token, TokenKind},
 };
 
-pub(super) const DATABASE_URL_EXAMPLE: &str = "postgres://usher:secret@localhost:5432/usher or sqlite://data/usher.db";
 pub(super) const SECRET_KEY_EXAMPLE: &str = "\"$(openssl rand -base64 48)\"";
 
 pub(super) type Read<T> = Result<T, String>;
@@ -45,16 +45,15 @@ pub(super) fn database_url(text: &str) -> Read<String> {
 pub(super) fn redis_url(text: &str) -> Read<String> {
     match redis::Client::open(text) {
         Ok(_) => Ok(text.to_owned()),
-        Err(_) => Err("is not a URL of a Redis server".to_owned()),
+        Err(_) => Err("is not the URL of a Redis server".to_owned()),
     }
 }
 
 pub(super) fn smtp_url(text: &str) -> Read<String> {
     match Url::parse(text) {
-        Ok(url) if !matches!(url.scheme(), "smtp" | "smtps") => Err(format!(
-            "has the scheme {}; mail goes by smtp:// or smtps://",
-            url.scheme()
-        )),
+        Ok(url) if !matches!(url.scheme(), "smtp" | "smtps") => {
+            Err(format!("has the scheme {}; use smtp:// or smtps://", url.scheme()))
+        }
         Ok(url) if url.host_str().is_none_or(str::is_empty) => Err("names no host".to_owned()),
         Ok(_) => Ok(text.to_owned()),
         Err(error) => Err(format!("is not a URL ({error})")),
@@ -66,13 +65,13 @@ pub(super) fn web_url(text: &str) -> Read<String> {
         Ok(url) if !matches!(url.scheme(), "http" | "https") || url.host_str().is_none() => {
             Err("is not an http:// or https:// address".to_owned())
         }
-        Ok(url) if url.query().is_some() || url.fragment().is_some() => Err("must end before any ? or #".to_owned()),
+        Ok(url) if url.query().is_some() || url.fragment().is_some() => Err("must not contain ? or #".to_owned()),
         Ok(_) => Ok(text.trim_end_matches('/').to_owned()),
         Err(error) => Err(format!("is not an address ({error})")),
     }
 }
 
-/// The address people on this machine would type.
+/// The address to type on this machine.
 pub(super) fn url_of(addr: SocketAddr) -> String {
     if addr.ip().is_unspecified() {
         format!("http://localhost:{}", addr.port())
@@ -104,16 +103,16 @@ pub(super) fn mailbox_name(text: &str) -> Option<String> {
     product_name(&name).ok()
 }
 
-/// Short enough for a subject and an authenticator app.
+/// Short enough for a subject line and an authenticator app.
 pub(super) fn product_name(text: &str) -> Read<String> {
     const MAX: usize = 64;
     let name = text.trim();
     if name.chars().any(char::is_control) {
-        Err("holds a control character".to_owned())
+        Err("contains a control character".to_owned())
     } else if text::visible("The name", name).is_err() {
-        Err("holds a character that cannot be shown".to_owned())
+        Err("contains a character that cannot be displayed".to_owned())
     } else if !name.chars().any(char::is_alphanumeric) {
-        Err("has neither a letter nor a digit".to_owned())
+        Err("has no letter or digit".to_owned())
     } else if name.chars().count() > MAX {
         Err(format!("has more than {MAX} characters"))
     } else {
@@ -131,36 +130,13 @@ pub(super) fn secret_keys(text: &str) -> Read<Vec<SecretKey>> {
     keys.collect()
 }
 
-pub(super) fn switch(text: &str) -> Read<bool> {
-    match text.to_ascii_lowercase().as_str() {
-        "on" | "true" | "yes" | "1" => Ok(true),
-        "off" | "false" | "no" | "0" => Ok(false),
-        _ => Err(format!("is {text:?}, neither on nor off")),
-    }
-}
-
-pub(super) fn sign_up(text: &str) -> Read<SignUp> {
-    match text {
-        "open" => Ok(SignUp::Open),
-        "closed" => Ok(SignUp::Closed),
-        _ => Err(format!("is {text:?}, neither open nor closed")),
-    }
-}
-
-pub(super) fn staff_mfa(text: &str) -> Read<StaffMfa> {
-    match text {
-        "optional" => Ok(StaffMfa::Optional),
-        "required" => Ok(StaffMfa::Required),
-        _ => Err(format!("is {text:?}, neither optional nor required")),
-    }
-}
-
-pub(super) fn log_format(text: &str) -> Read<LogFormat> {
-    match text {
-        "text" => Ok(LogFormat::Text),
-        "json" => Ok(LogFormat::Json),
-        _ => Err(format!("is {text:?}, neither text nor json")),
-    }
+pub(super) fn email_policy(text: &str) -> Read<EmailPolicy> {
+    let allow_special_domains = match text.to_ascii_lowercase().as_str() {
+        "on" | "true" | "yes" | "1" => true,
+        "off" | "false" | "no" | "0" => false,
+        _ => return Err(format!("is {text:?}, neither on nor off")),
+    };
+    Ok(EmailPolicy { allow_special_domains })
 }
 
 pub(super) fn default_log_format() -> LogFormat {
@@ -182,10 +158,22 @@ pub(super) fn origins(text: &str) -> Read<Vec<String>> {
         .map(|word| match Url::parse(word) {
             Ok(url) if url.origin().is_tuple() && url.origin().ascii_serialization() == word => Ok(word.to_owned()),
             _ => Err(format!(
-                "has {word:?}, which is not an origin (scheme, host, port and nothing behind)"
+                "has {word:?}, which is not an origin (scheme, host and port, nothing else)"
             )),
         })
         .collect()
+}
+
+/// Of any domain: the policy is another setting.
+pub(super) fn email(text: &str) -> Read<Email> {
+    let any = EmailPolicy {
+        allow_special_domains: true,
+    };
+    Email::parse(text, any).map_err(|violation| violation.message)
+}
+
+pub(super) fn api_key(text: &str) -> Read<Token> {
+    Token::parse(TokenKind::ApiKey, text).ok_or_else(|| "is not a key with a valid checksum".to_owned())
 }
 
 pub(super) fn password(text: &str, product_name: &str) -> Read<Password> {

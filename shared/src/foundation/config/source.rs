@@ -1,123 +1,20 @@
-//! Where settings come from: flags before the environment.
+//! Where the values of settings come from: flags, then the environment.
 
-use std::{collections::HashMap, fmt};
+use std::{collections::HashMap, error::Error, fmt};
 
-use super::{ConfigError, parse};
+use clap::{
+    ArgMatches, Command, FromArgMatches, Parser,
+    builder::ValueParser,
+    error::{ContextKind, ContextValue, ErrorKind},
+    parser::ValueSource,
+};
 
-/// A setting's name, what it means, and a value to copy.
-#[derive(Clone, Copy, Debug)]
-pub struct Setting {
-    pub name: &'static str,
-    pub about: &'static str,
-    pub example: &'static str,
-}
+use super::{
+    ConfigError,
+    settings::{Settings, settings},
+};
 
-const fn setting(name: &'static str, about: &'static str, example: &'static str) -> Setting {
-    Setting { name, about, example }
-}
-
-/// Every setting there is.
-pub const SETTINGS: [Setting; 27] = [
-    setting("DATABASE_URL", "PostgreSQL or SQLite", parse::DATABASE_URL_EXAMPLE),
-    setting(
-        "REDIS_URL",
-        "The queue and shared rate limits",
-        "redis://localhost:6379",
-    ),
-    setting("API_ADDR", "Where the public API listens", "127.0.0.1:8000"),
-    setting("ADMIN_ADDR", "Where the admin listens", "127.0.0.1:8001"),
-    setting(
-        "METRICS_ADDR",
-        "Where metrics and the worker's health are served",
-        "127.0.0.1:9000",
-    ),
-    setting("API_URL", "The API's public address", "https://api.example.org"),
-    setting("ADMIN_URL", "The admin's public address", "https://admin.example.org"),
-    setting("APP_URL", "Where links in mails lead", "https://app.example.org"),
-    setting(
-        "PRODUCT_NAME",
-        "What people know the product by, in mails and authenticator apps",
-        "Acme",
-    ),
-    setting(
-        "SMTP_URL",
-        "The mail server; without it mail is kept in the database",
-        "smtp://user:secret@mail.example.org:587?tls=required",
-    ),
-    setting("MAIL_FROM", "The sender of mails", "\"Usher <usher@example.org>\""),
-    setting("SECRET_KEY", "32 bytes or more, base64", parse::SECRET_KEY_EXAMPLE),
-    setting(
-        "SECRET_KEY_OLD",
-        "Keys accepted beside SECRET_KEY while it is replaced, separated by commas",
-        parse::SECRET_KEY_EXAMPLE,
-    ),
-    setting(
-        "SIGN_UP",
-        "Whether users can be made without a credential: open or closed",
-        "closed",
-    ),
-    setting(
-        "STAFF_MFA",
-        "Whether staff need a second factor: optional or required",
-        "required",
-    ),
-    setting(
-        "TRUSTED_PROXIES",
-        "CIDRs whose forwarding header is believed",
-        "10.0.0.0/8,192.168.0.0/16",
-    ),
-    setting(
-        "RATE_LIMITS",
-        "on, off, or quotas that differ from the built-in ones",
-        "log-in=20/min,key=6000/min",
-    ),
-    setting(
-        "EMAIL_ALLOW_SPECIAL_DOMAINS",
-        "Accept .test, .local and the like: on or off",
-        "off",
-    ),
-    setting(
-        "CORS_ORIGINS",
-        "Origins whose pages may call the API",
-        "https://app.example.org,https://www.example.org",
-    ),
-    setting("LOG_FORMAT", "text or json", "json"),
-    setting(
-        "OTEL_EXPORTER_OTLP_ENDPOINT",
-        "Where traces go, by OTLP over HTTP; without it none are kept",
-        "http://localhost:4318",
-    ),
-    setting(
-        "OTEL_EXPORTER_OTLP_HEADERS",
-        "Headers for the collector, separated by commas",
-        "x-tenant=usher",
-    ),
-    setting("OTEL_SERVICE_NAME", "This process in traces", "usher-api"),
-    setting(
-        "OTEL_TRACES_SAMPLER_ARG",
-        "Which part of the traces that begin here is kept, 0 to 1",
-        "0.1",
-    ),
-    setting("USHER_SUPERUSER_EMAIL", "The first superuser", "admin@example.com"),
-    setting(
-        "USHER_SUPERUSER_PASSWORD",
-        "The first superuser's password",
-        "\"four uncommon words together\"",
-    ),
-    setting(
-        "USHER_API_KEY",
-        "The first API key",
-        "uak_<30 characters>_<checksum>, as `usher key create` prints it",
-    ),
-];
-
-/// The flag that overrides a setting: `DATABASE_URL` is `--database-url`.
-#[must_use]
-pub fn flag_name(setting: &str) -> String {
-    setting.to_ascii_lowercase().replace('_', "-")
-}
-
-/// Values by the setting's name.
+/// Values by setting name, as text. A blank value counts as not set.
 #[derive(Clone, Default)]
 pub struct Source(HashMap<String, String>);
 
@@ -127,63 +24,36 @@ impl fmt::Debug for Source {
     }
 }
 
-impl Source {
-    /// The environment, overridden by `--flag value` and `--flag=value` of the command line.
-    pub fn process() -> Result<Self, ConfigError> {
-        Ok(Self::environment().and(Self::flags(std::env::args().skip(1))?))
-    }
+/// Reads the command line of a program: its own arguments, and every setting as a flag that overrides the environment.
+/// Exits on `--help`, `--version` and arguments that don't exist.
+#[must_use]
+pub fn command_line<T: Parser>() -> (T, Source) {
+    let matches = with_settings(T::command()).get_matches();
+    let own = T::from_arg_matches(&matches).unwrap_or_else(|error| error.exit());
+    (own, Source::from_matches(&matches))
+}
 
+/// Values are checked later by [`Source::parse`], because a blank one counts as not set, which clap cannot express.
+fn with_settings(command: Command) -> Command {
+    let all = settings();
+    let flags = all.get_arguments().map(|arg| {
+        let text = arg.clone().value_parser(ValueParser::string());
+        text.global(true).hide_short_help(true).hide_possible_values(true)
+    });
+    command.args(flags)
+}
+
+impl Source {
     #[must_use]
     pub fn environment() -> Self {
-        #[expect(clippy::disallowed_methods, reason = "the one place that reads the environment")]
-        let read = |setting: &Setting| {
-            std::env::var(setting.name)
-                .ok()
-                .map(|value| (setting.name.to_owned(), value))
-        };
-        Self(SETTINGS.iter().filter_map(read).collect())
+        Self::from_matches(&with_settings(Command::new("usher")).get_matches_from(["usher"]))
     }
 
-    /// Reads flags; what is no setting is an error that names the ones there are.
-    pub fn flags(args: impl IntoIterator<Item = String>) -> Result<Self, ConfigError> {
-        let mut values = HashMap::new();
-        let mut args = args.into_iter();
-        while let Some(arg) = args.next() {
-            let (flag, given) = match arg.split_once('=') {
-                Some((flag, value)) => (flag, Some(value.to_owned())),
-                None => (arg.as_str(), None),
-            };
-            let setting = SETTINGS
-                .iter()
-                .find(|s| flag.strip_prefix("--").is_some_and(|flag| flag == flag_name(s.name)));
-            let Some(setting) = setting else {
-                return Err(ConfigError {
-                    name: "DATABASE_URL",
-                    problem: format!("and the other settings are the only flags here; {flag} is none of them"),
-                    example: parse::DATABASE_URL_EXAMPLE,
-                });
-            };
-            let Some(value) = given.or_else(|| args.next()) else {
-                return Err(ConfigError {
-                    name: setting.name,
-                    problem: format!("is missing after {flag}"),
-                    example: setting.example,
-                });
-            };
-            values.insert(setting.name.to_owned(), value);
-        }
-        Ok(Self(values))
-    }
-
-    /// A source with these values, for programs and tests that have their own.
+    /// The values given by the caller, for programs and tests that have their own.
     #[must_use]
     pub fn of<'a>(values: impl IntoIterator<Item = (&'a str, &'a str)>) -> Self {
-        Self(
-            values
-                .into_iter()
-                .map(|(name, value)| (name.to_owned(), value.to_owned()))
-                .collect(),
-        )
+        let owned = |(name, value): (&str, &str)| (name.to_owned(), value.to_owned());
+        Self(values.into_iter().map(owned).collect())
     }
 
     /// This source overridden by another.
@@ -193,31 +63,57 @@ impl Source {
         self
     }
 
-    pub(super) fn parse<T>(
-        &self,
-        name: &'static str,
-        read: impl FnOnce(&str) -> Result<T, String>,
-    ) -> Result<Option<T>, ConfigError> {
-        match self
-            .0
-            .get(name)
-            .map(|value| value.trim())
-            .filter(|value| !value.is_empty())
-        {
-            Some(value) => read(value).map(Some).map_err(|problem| error(name, problem)),
-            None => Ok(None),
+    fn from_matches(matches: &ArgMatches) -> Self {
+        // A flag in front of a subcommand holds for the subcommand too.
+        let mut innermost = matches;
+        while let Some((_, inner)) = innermost.subcommand() {
+            innermost = inner;
         }
+        let value = |arg: &clap::Arg| {
+            let id = arg.get_id().as_str();
+            let is_given = innermost.value_source(id)? != ValueSource::DefaultValue;
+            let value = innermost.get_one::<String>(id).filter(|_| is_given)?;
+            Some((name_of(arg), value.clone()))
+        };
+        Self(settings().get_arguments().filter_map(value).collect())
     }
 
-    pub(super) fn missing(&self, name: &'static str) -> ConfigError {
-        error(name, "is not set".to_owned())
+    pub(super) fn parse(&self) -> Result<Settings, ConfigError> {
+        let command = settings().mut_args(|arg| arg.env(None::<&str>));
+        let given = |arg: &clap::Arg| {
+            let value = self.0.get(&name_of(arg)).map(|value| value.trim())?;
+            (!value.is_empty()).then(|| format!("--{}={value}", arg.get_long().unwrap_or_default()))
+        };
+        let flags: Vec<_> = settings().get_arguments().filter_map(given).collect();
+        let matches = command.try_get_matches_from(flags);
+        matches
+            .and_then(|matches| Settings::from_arg_matches(&matches))
+            .map_err(|error| explained(&error))
     }
 }
 
-fn error(name: &'static str, problem: String) -> ConfigError {
-    let example = SETTINGS
-        .iter()
-        .find(|setting| setting.name == name)
-        .map_or("", |setting| setting.example);
-    ConfigError { name, problem, example }
+fn name_of(arg: &clap::Arg) -> String {
+    let name = arg.get_env().unwrap_or_default();
+    name.to_string_lossy().into_owned()
+}
+
+/// clap's error as one line, without the value, which may be a secret.
+fn explained(error: &clap::Error) -> ConfigError {
+    let text = |kind| match error.get(kind) {
+        Some(ContextValue::String(text)) => text.clone(),
+        Some(ContextValue::Strings(texts)) => texts.join(" or "),
+        _ => String::new(),
+    };
+    let flag = text(ContextKind::InvalidArg);
+    let name = flag.split([' ', '=']).next().unwrap_or_default();
+    let name = name.trim_start_matches('-').replace('-', "_").to_uppercase();
+    let problem = match (error.kind(), error.source()) {
+        (_, Some(cause)) => cause.to_string(),
+        (ErrorKind::InvalidValue, None) => {
+            let value = text(ContextKind::InvalidValue);
+            format!("is {value:?}, not {}", text(ContextKind::ValidValue))
+        }
+        (kind, None) => format!("cannot be read: {kind}"),
+    };
+    ConfigError::of(&name, problem)
 }

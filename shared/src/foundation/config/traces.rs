@@ -1,4 +1,4 @@
-//! Where spans go and how many, by OpenTelemetry's own names of settings (OTLP Exporter Configuration, SDK Environment
+//! Where spans go and how many, by OpenTelemetry's names of settings (OTLP Exporter Configuration, SDK Environment
 //! Variables).
 
 use std::collections::HashMap;
@@ -6,39 +6,24 @@ use std::collections::HashMap;
 use percent_encoding::percent_decode_str;
 use url::Url;
 
-use super::{
-    ConfigError, Source,
-    parse::{Read, web_url},
-};
+use super::parse::{Read, web_url};
+
+pub(super) type Headers = HashMap<String, String>;
 
 /// A collector, and which traces it is sent.
 #[derive(Clone)]
 pub struct Traces {
-    /// The start of its address, without a slash at the end.
+    /// The base URL, without a trailing slash.
     pub endpoint: String,
-    /// Sent with every post; they may hold a credential.
-    pub headers: HashMap<String, String>,
-    /// What the process is called instead of its program's name.
+    /// Sent with every request; they may contain a credential.
+    pub headers: Headers,
+    /// The process's name in traces; its program's name if none is set.
     pub service: Option<String>,
-    /// The part of the traces that begin here, from 0 to 1; those that come from elsewhere were decided there.
+    /// The share of traces that begin here and are kept, 0 to 1. A caller's own decision is followed.
     pub ratio: f64,
 }
 
 impl Traces {
-    /// None where no collector is named.
-    pub(super) fn read(source: &Source) -> Result<Option<Self>, ConfigError> {
-        let endpoint = source.parse("OTEL_EXPORTER_OTLP_ENDPOINT", collector)?;
-        let headers = source.parse("OTEL_EXPORTER_OTLP_HEADERS", headers)?;
-        let service = source.parse("OTEL_SERVICE_NAME", service)?;
-        let ratio = source.parse("OTEL_TRACES_SAMPLER_ARG", ratio)?;
-        Ok(endpoint.map(|endpoint| Self {
-            endpoint,
-            headers: headers.unwrap_or_default(),
-            service,
-            ratio: ratio.unwrap_or(1.0),
-        }))
-    }
-
     /// Where spans are posted.
     #[must_use]
     pub fn spans_url(&self) -> String {
@@ -46,23 +31,22 @@ impl Traces {
     }
 }
 
-/// TLS to others is a matter of the collector beside us.
-fn collector(text: &str) -> Read<String> {
+/// No TLS: the collector is a neighbor that speaks TLS to others.
+pub(super) fn collector(text: &str) -> Read<String> {
     let endpoint = web_url(text)?;
     match Url::parse(&endpoint) {
-        Ok(url) if url.scheme() == "https" => Err(
-            "has the scheme https; traces go by http:// to a collector nearby, which may speak TLS to others"
-                .to_owned(),
-        ),
+        Ok(url) if url.scheme() == "https" => {
+            Err("has the scheme https; use http:// to a local collector, which can speak TLS to others".to_owned())
+        }
         Ok(url) if !url.username().is_empty() || url.password().is_some() => {
-            Err("has a user or a password; a credential goes into OTEL_EXPORTER_OTLP_HEADERS".to_owned())
+            Err("has a user or a password; put credentials in OTEL_EXPORTER_OTLP_HEADERS".to_owned())
         }
         _ => Ok(endpoint),
     }
 }
 
 /// `name=value` pairs, percent-encoded.
-fn headers(text: &str) -> Read<HashMap<String, String>> {
+pub(super) fn headers(text: &str) -> Read<Headers> {
     let pair = |pair: &str| {
         let (name, value) = pair.split_once('=')?;
         let value = percent_decode_str(value.trim()).decode_utf8().ok()?;
@@ -73,17 +57,17 @@ fn headers(text: &str) -> Read<HashMap<String, String>> {
         usable.then(|| (name.to_owned(), value.into_owned()))
     };
     let read = text.split(',').map(pair).collect::<Option<_>>();
-    read.ok_or_else(|| "is no list of name=value, separated by commas".to_owned())
+    read.ok_or_else(|| "is not a list of name=value, separated by commas".to_owned())
 }
 
-fn service(text: &str) -> Read<String> {
+pub(super) fn service(text: &str) -> Read<String> {
     let usable = text.len() <= 255 && !text.chars().any(char::is_control);
     usable
         .then(|| text.to_owned())
         .ok_or_else(|| "is longer than 255 bytes or has control characters".to_owned())
 }
 
-fn ratio(text: &str) -> Read<f64> {
+pub(super) fn ratio(text: &str) -> Read<f64> {
     let ratio = text.parse().ok().filter(|ratio| (0.0..=1.0).contains(ratio));
     ratio.ok_or_else(|| format!("is {text:?}, not a number from 0 to 1"))
 }

@@ -1,4 +1,4 @@
-//! The rooms as processes of their own, over one database, with Redis or without, and a mail server.
+//! The services as processes of their own, over one database, with Redis or without, and a mail server.
 
 use std::time::Duration;
 
@@ -53,13 +53,13 @@ impl Production {
         production
     }
 
-    /// The rooms with these settings as well, whichever they are started with.
+    /// The services with these settings as well, whichever they are started with.
     pub fn with(mut self, settings: Vec<(&'static str, String)>) -> Self {
         self.settings = settings;
         self
     }
 
-    /// The same rooms over another database.
+    /// The same services over another database.
     pub fn on(self, db: TestDb) -> Self {
         Self { db, ..self }
     }
@@ -131,7 +131,7 @@ impl Production {
         worker.start(&self.folder).await
     }
 
-    /// One more process of a room, at an address of its own that this variable names.
+    /// One more process of a service, at an address of its own that this variable names.
     pub async fn start_another(&self, name: &str, variable: &str) -> (String, Running) {
         let address = format!("127.0.0.1:{}", free_port());
         let program = self.program(name).env(variable, &address).ready_at(&address);

@@ -1,4 +1,4 @@
-//! What commands print for people and scripts.
+//! Lines, tables, JSON and progress bars on the terminal.
 
 use std::{
     fmt::Display,
@@ -8,17 +8,17 @@ use std::{
 use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
 use serde_json::Value;
 
-/// One line on standard output. A reader that has gone away is no error.
+/// Prints a line. A closed pipe is not an error.
 pub fn line(text: impl Display) {
     drop(writeln!(io::stdout(), "{text}"));
 }
 
-/// One JSON document on standard output.
+/// Prints a JSON document.
 pub fn json(value: &Value) {
     line(format_args!("{value:#}"));
 }
 
-/// Columns with two spaces between them, the first row as heading.
+/// Prints columns; the first row is the heading.
 pub fn table(rows: &[Vec<String>]) {
     let columns = rows.first().map_or(0, Vec::len);
     let width = |column: usize| rows.iter().map(|row| row[column].chars().count()).max().unwrap_or(0);
@@ -33,7 +33,7 @@ pub fn table(rows: &[Vec<String>]) {
     }
 }
 
-/// A bar with rate and time left on a terminal; nothing elsewhere.
+/// A progress bar with rate and time left, on a terminal only.
 pub fn progress(total: u64, what: &str) -> ProgressBar {
     let target = if io::stderr().is_terminal() {
         ProgressDrawTarget::stderr()

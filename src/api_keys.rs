@@ -1,4 +1,4 @@
-//! `usher key`: keys of other services.
+//! `usher key`: API keys.
 
 use anyhow::{Context, Result, anyhow, bail};
 use clap::Subcommand;
@@ -9,29 +9,31 @@ use usher_shared::{
     foundation::{config::Config, entity::api_key, rules::Name, time::now},
 };
 
-use crate::{database, say};
+use crate::{database, output};
 
 #[derive(Debug, Subcommand)]
 pub enum Command {
-    /// Make a key and print it once
+    /// Create a key and print it once
     Create {
-        /// What it is for
+        /// What the key is for
         #[arg(long)]
         name: String,
-        /// What it may do, separated by commas, or `all`
+        /// Scopes, separated by commas, or `all`
         #[arg(long, value_delimiter = ',', default_value = "users:read,users:write")]
         scopes: Vec<String>,
+        /// Print JSON
         #[arg(long)]
         json: bool,
     },
-    /// List the keys
+    /// List API keys
     List {
+        /// Print JSON
         #[arg(long)]
         json: bool,
     },
-    /// Revoke a key; it holds from the next request on
+    /// Revoke a key; it is rejected immediately
     Revoke {
-        /// Its id, as `usher key list` shows it
+        /// The key's id, as shown by `usher key list`
         id: i64,
     },
 }
@@ -47,11 +49,11 @@ pub async fn run(config: &Config, command: Command) -> Result<()> {
             let (key, token) = api_keys::issue(&tx, new, None, &Actor::system()).await?;
             tx.commit().await?;
             if json {
-                say::json(
+                output::json(
                     &serde_json::json!({"id": key.id, "name": key.name, "scopes": key.scopes, "key": token.as_str()}),
                 );
             } else {
-                say::line(token.as_str());
+                output::line(token.as_str());
             }
             Ok(())
         }
@@ -61,10 +63,10 @@ pub async fn run(config: &Config, command: Command) -> Result<()> {
                 .all(&db)
                 .await?;
             if json {
-                say::json(&keys.iter().map(as_json).collect());
+                output::json(&keys.iter().map(as_json).collect());
             } else {
                 let heading = ["ID", "KEY", "NAME", "SCOPES", "STATE"].map(str::to_owned).to_vec();
-                say::table(
+                output::table(
                     &std::iter::once(heading)
                         .chain(keys.iter().map(as_row))
                         .collect::<Vec<_>>(),
@@ -77,11 +79,11 @@ pub async fn run(config: &Config, command: Command) -> Result<()> {
             let key = api_keys::find_for_change(&tx, id).await?;
             let key = key.with_context(|| format!("there is no key {id}; `usher key list` shows them"))?;
             if key.revoked_at.is_some() {
-                bail!("key {id} is revoked already");
+                bail!("key {id} is already revoked");
             }
             api_keys::revoke(&tx, key, None, &Actor::system()).await?;
             tx.commit().await?;
-            say::line(format_args!("Key {id} is revoked."));
+            output::line(format_args!("Revoked key {id}."));
             Ok(())
         }
     }
@@ -94,9 +96,7 @@ fn parse_scopes(words: &[String]) -> Result<Vec<Scope>> {
     let known = Scope::ALL.map(Scope::as_str).join(", ");
     words
         .iter()
-        .map(|word| {
-            Scope::parse(word.trim()).with_context(|| format!("{word:?} is no scope; there are {known}, or all"))
-        })
+        .map(|word| Scope::parse(word.trim()).with_context(|| format!("{word:?} is not a scope; use {known}, or all")))
         .collect()
 }
 
