@@ -14,7 +14,7 @@ pub fn print(app: &AppContext, accounts: &FirstAccountsCreated) {
     let queue = app.job_store.transport().name();
     let mail = match config.smtp_url {
         Some(_) => "mail is sent by SMTP",
-        None => "mail is kept in the admin under Mails",
+        None => "mail is kept in the admin under Emails",
     };
     output::line(format_args!("\nUsher is running: {database}, queue {queue}, {mail}.\n"));
     output::line(format_args!(
