@@ -25,10 +25,10 @@ use crate::{
 
 const ABOUT: &str = "Accounts for your product: create users, look them up, and let Usher email them.
 
-**To try it here**, press *Authorize*: paste an API key (`uak_…`), as the first start printed it or as
-`usher key create` makes it, or sign in with email and password for the operations under *Me*. Every error has a stable `code`, explained at the address in its `type`; send
-`Accept: application/problem+json` for errors in strict RFC 9457. Every answer carries `X-Request-Id`, under which the
-operator finds it in the logs.";
+**To try it here**, press *Authorize*: paste an API key (`uak_…`) from the first start or from `usher key create`, or
+sign in with email and password for the operations under *Me*. Every error has a stable `code`, explained at the URL in
+its `type`; send `Accept: application/problem+json` for errors in strict RFC 9457. Every answer has an `X-Request-Id`,
+under which the operator finds it in the logs.";
 
 #[derive(OpenApi)]
 #[openapi(

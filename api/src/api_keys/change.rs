@@ -21,8 +21,7 @@ use crate::{
         code::Code,
         error::ApiError,
         etag::{IfMatch, etag, may_change},
-        fields::FieldError,
-        openapi::{ANY_ERRORS, BODY_ERRORS, ErrorList, Errors, PATCH_ERRORS, SUPERUSER_ERRORS},
+        openapi::{ANY_ERRORS, BODY_ERRORS, Errors, PATCH_ERRORS, SUPERUSER_ERRORS, error_list},
         path_id::PathId,
         request::Context,
         secret::Secret,
@@ -150,33 +149,30 @@ const CHANGE_ERRORS: &[Code] = &[
     Code::PreconditionFailed,
 ];
 
-struct Change;
-impl ErrorList for Change {
-    const CODES: &'static [&'static [Code]] = &[
+error_list!(
+    Change,
+    [
         PATCH_ERRORS,
         SUPERUSER_ERRORS,
         CHANGE_ERRORS,
         &[Code::ApiKeyRevoked],
-        ANY_ERRORS,
-    ];
-}
+        ANY_ERRORS
+    ]
+);
 
-struct Rotate;
-impl ErrorList for Rotate {
-    const CODES: &'static [&'static [Code]] = &[
+error_list!(
+    Rotate,
+    [
         BODY_ERRORS,
         SUPERUSER_ERRORS,
         CHANGE_ERRORS,
         &[Code::ApiKeyRevoked, Code::AnswerNotKept],
-        ANY_ERRORS,
-    ];
-}
+        ANY_ERRORS
+    ]
+);
 
-struct Revoke;
-impl ErrorList for Revoke {
-    const CODES: &'static [&'static [Code]] = &[SUPERUSER_ERRORS, CHANGE_ERRORS, &[Code::InvalidRequest], ANY_ERRORS];
-
-    fn fault() -> FieldError {
-        PathId::fault()
-    }
-}
+error_list!(
+    Revoke,
+    [SUPERUSER_ERRORS, CHANGE_ERRORS, &[Code::InvalidRequest], ANY_ERRORS],
+    PathId::fault
+);

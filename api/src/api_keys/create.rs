@@ -17,7 +17,7 @@ use crate::{
         code::Code,
         error::ApiError,
         etag::etag,
-        openapi::{ANY_ERRORS, BODY_ERRORS, ErrorList, Errors, SUPERUSER_ERRORS},
+        openapi::{ANY_ERRORS, BODY_ERRORS, Errors, SUPERUSER_ERRORS, error_list},
         request::Context,
         secret::Secret,
     },
@@ -64,12 +64,12 @@ async fn create(
     Ok((StatusCode::CREATED, headers, Secret(NewKeyOut::new(key, &token))).into_response())
 }
 
-struct Create;
-impl ErrorList for Create {
-    const CODES: &'static [&'static [Code]] = &[
+error_list!(
+    Create,
+    [
         BODY_ERRORS,
         SUPERUSER_ERRORS,
         &[Code::ReauthenticationRequired, Code::AnswerNotKept],
-        ANY_ERRORS,
-    ];
-}
+        ANY_ERRORS
+    ]
+);

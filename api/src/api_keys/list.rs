@@ -12,9 +12,8 @@ use crate::{
         caller::Superuser,
         code::Code,
         error::ApiError,
-        fields::FieldError,
         list::{ListIn, ListOut, ListQuery, Listed, limit_fault},
-        openapi::{ANY_ERRORS, ErrorList, Errors, SUPERUSER_ERRORS},
+        openapi::{ANY_ERRORS, Errors, SUPERUSER_ERRORS, error_list},
         query::{FromQuery, Parameters, Query},
         state::Toolkit,
     },
@@ -94,11 +93,8 @@ async fn list(
     list.answer(page, &state, |key| key)
 }
 
-struct List;
-impl ErrorList for List {
-    const CODES: &'static [&'static [Code]] = &[SUPERUSER_ERRORS, &[Code::InvalidRequest], ANY_ERRORS];
-
-    fn fault() -> FieldError {
-        limit_fault()
-    }
-}
+error_list!(
+    List,
+    [SUPERUSER_ERRORS, &[Code::InvalidRequest], ANY_ERRORS],
+    limit_fault
+);

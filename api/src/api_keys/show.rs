@@ -18,8 +18,7 @@ use crate::{
         caller::{Caller, Superuser},
         code::Code,
         error::ApiError,
-        fields::FieldError,
-        openapi::{ANY_ERRORS, ErrorList, Errors, KEY_ERRORS, SUPERUSER_ERRORS},
+        openapi::{ANY_ERRORS, Errors, KEY_ERRORS, SUPERUSER_ERRORS, error_list},
         path_id::PathId,
     },
 };
@@ -41,18 +40,15 @@ async fn show(State(state): State<AppState>, _superuser: Superuser, PathId(id): 
     key.map(answer).ok_or(Code::ApiKeyNotFound.into())
 }
 
-struct Show;
-impl ErrorList for Show {
-    const CODES: &'static [&'static [Code]] = &[
+error_list!(
+    Show,
+    [
         SUPERUSER_ERRORS,
         &[Code::ApiKeyNotFound, Code::InvalidRequest],
-        ANY_ERRORS,
-    ];
-
-    fn fault() -> FieldError {
-        PathId::fault()
-    }
-}
+        ANY_ERRORS
+    ],
+    PathId::fault
+);
 
 /// The key that calls
 ///
@@ -66,10 +62,7 @@ async fn current(OwnKey(key): OwnKey) -> Response {
     answer(Arc::unwrap_or_clone(key))
 }
 
-struct Current;
-impl ErrorList for Current {
-    const CODES: &'static [&'static [Code]] = &[KEY_ERRORS, &[Code::ApiKeyNotFound], ANY_ERRORS];
-}
+error_list!(Current, [KEY_ERRORS, &[Code::ApiKeyNotFound], ANY_ERRORS]);
 
 /// The key of the request, whatever its scopes.
 struct OwnKey(Arc<api_key::Model>);

@@ -25,7 +25,7 @@ use crate::{
         error::ApiError,
         fields::{Fields, FromFields, text},
         limits::{self, Limit},
-        openapi::{ANY_ERRORS, BODY_ERRORS, ErrorList, Errors},
+        openapi::{ANY_ERRORS, BODY_ERRORS, Errors, error_list},
         request::{Context, RequestContext},
         secret::Secret,
         state::Toolkit,
@@ -92,7 +92,10 @@ pub(crate) enum LoginOut {
 #[utoipa::path(
     post, path = "/auth/login", operation_id = "login", tag = "Sign-in",
     request_body(content = LoginIn, content_type = "application/json"),
-    responses((status = 200, description = "The session's tokens, or what is still owed", body = LoginOut), Errors<Login>),
+    responses(
+        (status = 200, description = "The session's tokens, or the request for a code", body = LoginOut),
+        Errors<Login>,
+    ),
     security(()),
 )]
 async fn login(
@@ -107,19 +110,19 @@ async fn login(
         .map(Secret)
 }
 
-struct Login;
-impl ErrorList for Login {
-    const CODES: &'static [&'static [Code]] = &[
+error_list!(
+    Login,
+    [
         BODY_ERRORS,
         &[
             Code::LoginFailed,
             Code::EmailNotVerified,
             Code::AnswerNotKept,
-            Code::RateLimited,
+            Code::RateLimited
         ],
-        ANY_ERRORS,
-    ];
-}
+        ANY_ERRORS
+    ]
+);
 
 /// Checks email and password, for JSON and for OAuth.
 pub(super) async fn log_in(
@@ -259,19 +262,19 @@ async fn answer(
     Ok(Secret(tokens))
 }
 
-struct Answer;
-impl ErrorList for Answer {
-    const CODES: &'static [&'static [Code]] = &[
+error_list!(
+    Answer,
+    [
         BODY_ERRORS,
         &[
             Code::TokenInvalid,
             Code::MfaCodeInvalid,
             Code::AnswerNotKept,
-            Code::RateLimited,
+            Code::RateLimited
         ],
-        ANY_ERRORS,
-    ];
-}
+        ANY_ERRORS
+    ]
+);
 
 /// Uses up a valid code; a recovery code also sends an email.
 pub(super) async fn is_good(

@@ -20,7 +20,7 @@ use crate::{
         error::ApiError,
         fields::{Fields, FromFields, text},
         limits::Limit,
-        openapi::{ANY_ERRORS, BODY_ERRORS, ErrorList, Errors},
+        openapi::{ANY_ERRORS, BODY_ERRORS, Errors, error_list},
         request::{Context, RequestContext},
         state::Toolkit,
     },
@@ -214,25 +214,25 @@ async fn keep_account(
     Ok(StatusCode::NO_CONTENT)
 }
 
-struct Once;
-impl ErrorList for Once {
-    const CODES: &'static [&'static [Code]] = &[
+error_list!(
+    Once,
+    [
         BODY_ERRORS,
         &[Code::TokenInvalid, Code::TokenExpired, Code::RateLimited],
-        ANY_ERRORS,
-    ];
-}
+        ANY_ERRORS
+    ]
+);
 
-struct Moved;
-impl ErrorList for Moved {
-    const CODES: &'static [&'static [Code]] = &[
+error_list!(
+    Moved,
+    [
         BODY_ERRORS,
         &[
             Code::TokenInvalid,
             Code::TokenExpired,
             Code::EmailExists,
-            Code::RateLimited,
+            Code::RateLimited
         ],
-        ANY_ERRORS,
-    ];
-}
+        ANY_ERRORS
+    ]
+);

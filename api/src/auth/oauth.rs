@@ -24,7 +24,7 @@ use crate::{
         code::Code,
         error::ApiError,
         form,
-        openapi::{ANY_ERRORS, ErrorList, Errors},
+        openapi::{ANY_ERRORS, Errors, error_list},
         problem::NO_CACHE,
         request::Context,
         secret::Secret,
@@ -68,7 +68,7 @@ struct OAuthErrorOut {
     /// `invalid_request`, `invalid_client`, `invalid_grant`, `invalid_scope`, `unsupported_grant_type`, or `mfa_required`.
     #[schema(example = "invalid_grant")]
     error: &'static str,
-    #[schema(example = "Email or password is wrong, or the account may not sign in")]
+    #[schema(example = json!(Code::LoginFailed.detail()))]
     error_description: &'static str,
     /// With `mfa_required`: what `POST /auth/mfa` takes.
     #[serde(skip_serializing_if = "Option::is_none")]
@@ -166,7 +166,7 @@ struct TokenIn {
             status = 400, description = "Refused", body = OAuthErrorOut, content_type = "application/json",
             examples(("invalid_grant" = (value = json!({
                 "error": "invalid_grant",
-                "error_description": "Email or password is wrong, or the account may not sign in",
+                "error_description": Code::LoginFailed.detail(),
             })))),
         ),
         (
@@ -214,13 +214,13 @@ async fn token(
     Ok((NO_CACHE, Secret(OAuthTokensOut::from(tokens))).into_response())
 }
 
-struct Token;
-impl ErrorList for Token {
-    const CODES: &'static [&'static [Code]] = &[
+error_list!(
+    Token,
+    [
         &[Code::BodyTooLarge, Code::UnsupportedContentCoding, Code::RateLimited],
-        ANY_ERRORS,
-    ];
-}
+        ANY_ERRORS
+    ]
+);
 
 /// Rejects client credentials (RFC 6749 §5.2): no client is registered, so they can't be right. A public client may
 /// name itself in the form, and Swagger UI sends an empty name and secret.

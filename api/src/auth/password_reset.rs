@@ -24,7 +24,7 @@ use crate::{
         error::ApiError,
         fields::{Fields, FromFields, in_body, text},
         limits::Limit,
-        openapi::{ANY_ERRORS, BODY_ERRORS, ErrorList, Errors},
+        openapi::{ANY_ERRORS, BODY_ERRORS, Errors, error_list},
         request::Context,
         state::Toolkit,
     },
@@ -114,14 +114,14 @@ async fn confirm(
     Ok(StatusCode::NO_CONTENT)
 }
 
-struct Confirm;
-impl ErrorList for Confirm {
-    const CODES: &'static [&'static [Code]] = &[
+error_list!(
+    Confirm,
+    [
         BODY_ERRORS,
         &[Code::TokenInvalid, Code::TokenExpired, Code::RateLimited],
-        ANY_ERRORS,
-    ];
-}
+        ANY_ERRORS
+    ]
+);
 
 /// The password in this field, if this user may have it.
 pub(crate) fn acceptable(

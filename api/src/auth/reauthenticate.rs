@@ -24,7 +24,7 @@ use crate::{
         error::ApiError,
         fields::{Fields, FromFields, text},
         limits,
-        openapi::{ANY_ERRORS, BODY_ERRORS, ErrorList, Errors, USER_ERRORS},
+        openapi::{ANY_ERRORS, BODY_ERRORS, Errors, USER_ERRORS, error_list},
         request::Context,
         state::Toolkit,
     },
@@ -119,12 +119,12 @@ async fn reauthenticate(
     Ok(Json(ReauthenticatedOut { expires_in }))
 }
 
-struct Again;
-impl ErrorList for Again {
-    const CODES: &'static [&'static [Code]] = &[
+error_list!(
+    Again,
+    [
         BODY_ERRORS,
         USER_ERRORS,
         &[Code::PasswordWrong, Code::MfaCodeInvalid],
-        ANY_ERRORS,
-    ];
-}
+        ANY_ERRORS
+    ]
+);

@@ -22,7 +22,7 @@ use crate::{
         error::ApiError,
         fields::{Fields, FromFields, text},
         limits::Limit,
-        openapi::{ANY_ERRORS, BODY_ERRORS, ErrorList, Errors, USER_ERRORS},
+        openapi::{ANY_ERRORS, BODY_ERRORS, Errors, USER_ERRORS, error_list},
         request::{Context, RequestContext},
         secret::Secret,
         state::Toolkit,
@@ -67,14 +67,14 @@ async fn refresh(
     exchange(&state, &context, &body.refresh_token).await.map(Secret)
 }
 
-struct Refresh;
-impl ErrorList for Refresh {
-    const CODES: &'static [&'static [Code]] = &[
+error_list!(
+    Refresh,
+    [
         BODY_ERRORS,
         &[Code::InvalidCredential, Code::AnswerNotKept, Code::RateLimited],
-        ANY_ERRORS,
-    ];
-}
+        ANY_ERRORS
+    ]
+);
 
 /// The next tokens for this refresh token, as JSON or for OAuth.
 pub(super) async fn exchange(state: &AppState, context: &RequestContext, raw: &str) -> Result<TokensOut, ApiError> {
@@ -160,7 +160,4 @@ async fn logout(
     Ok(StatusCode::NO_CONTENT)
 }
 
-struct Logout;
-impl ErrorList for Logout {
-    const CODES: &'static [&'static [Code]] = &[BODY_ERRORS, USER_ERRORS, ANY_ERRORS];
-}
+error_list!(Logout, [BODY_ERRORS, USER_ERRORS, ANY_ERRORS]);

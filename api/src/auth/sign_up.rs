@@ -26,7 +26,7 @@ use crate::{
         error::ApiError,
         fields::{Fields, FromFields},
         limits::Limit,
-        openapi::{ANY_ERRORS, BODY_ERRORS, ErrorList, Errors},
+        openapi::{ANY_ERRORS, BODY_ERRORS, Errors, error_list},
         request::{Context, RequestContext},
         schema,
         state::Toolkit,
@@ -125,10 +125,10 @@ impl FromRequestParts<AppState> for OpenSignUp {
     }
 }
 
-struct SignUpErrors;
-impl ErrorList for SignUpErrors {
-    const CODES: &'static [&'static [Code]] = &[BODY_ERRORS, &[Code::SignUpClosed, Code::RateLimited], ANY_ERRORS];
-}
+error_list!(
+    SignUpErrors,
+    [BODY_ERRORS, &[Code::SignUpClosed, Code::RateLimited], ANY_ERRORS]
+);
 
 /// An address to write to.
 #[derive(ToSchema)]
@@ -175,10 +175,7 @@ async fn resend(
     Ok(ACCEPTED)
 }
 
-pub(super) struct MailErrors;
-impl ErrorList for MailErrors {
-    const CODES: &'static [&'static [Code]] = &[BODY_ERRORS, &[Code::RateLimited], ANY_ERRORS];
-}
+error_list!(pub(super) MailErrors, [BODY_ERRORS, &[Code::RateLimited], ANY_ERRORS]);
 
 /// Counts a request for an email, whether it will be sent or not.
 pub(crate) async fn charge_mail(state: &AppState, context: &RequestContext, email: &Email) -> Result<(), ApiError> {

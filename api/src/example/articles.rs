@@ -20,9 +20,8 @@ use crate::{
         caller::{ApiKey, UsersRead, UsersWrite},
         code::Code,
         error::ApiError,
-        fields::FieldError,
         list::{ListIn, ListOut, ListQuery, Listed, limit_fault},
-        openapi::{ANY_ERRORS, ErrorList, Errors, KEY_ERRORS},
+        openapi::{ANY_ERRORS, Errors, KEY_ERRORS, error_list},
         path_id::PathId,
         query::{FromQuery, Parameters, Query},
         state::Toolkit,
@@ -112,14 +111,7 @@ async fn list(
     query.0.answer(page, &state, |article| article)
 }
 
-struct List;
-impl ErrorList for List {
-    const CODES: &'static [&'static [Code]] = &[KEY_ERRORS, &[Code::InvalidRequest], ANY_ERRORS];
-
-    fn fault() -> FieldError {
-        limit_fault()
-    }
-}
+error_list!(List, [KEY_ERRORS, &[Code::InvalidRequest], ANY_ERRORS], limit_fault);
 
 /// Publish an article
 ///
@@ -146,7 +138,4 @@ async fn publish(
     Ok(StatusCode::ACCEPTED.into_response())
 }
 
-struct Publish;
-impl ErrorList for Publish {
-    const CODES: &'static [&'static [Code]] = &[KEY_ERRORS, &[Code::NotFound], ANY_ERRORS];
-}
+error_list!(Publish, [KEY_ERRORS, &[Code::NotFound], ANY_ERRORS]);

@@ -29,7 +29,7 @@ use crate::{
         fields::{Fields, FromFields},
         fixed::{Fixed, Sent},
         moment,
-        openapi::{ANY_ERRORS, ErrorList, Errors, PATCH_ERRORS, USER_ERRORS},
+        openapi::{ANY_ERRORS, Errors, PATCH_ERRORS, USER_ERRORS, error_list},
         request::Context,
         schema,
         state::Toolkit,
@@ -108,10 +108,7 @@ async fn show(current: CurrentUser) -> Response {
     answer(current.0.user)
 }
 
-struct Show;
-impl ErrorList for Show {
-    const CODES: &'static [&'static [Code]] = &[USER_ERRORS, ANY_ERRORS];
-}
+error_list!(Show, [USER_ERRORS, ANY_ERRORS]);
 
 /// What to change of one's own account; what is absent stays as it is (RFC 7396).
 #[derive(ToSchema)]
@@ -154,8 +151,9 @@ impl FromFields for UpdateMeIn {
 
 /// Change your account
 ///
-/// Name and age. The email address moves with `POST /me/email-change`, the password with `POST /me/password`. You may send
-/// back the whole account that you have read; another value of a field that is not changed here is refused.
+/// Name and age. Change the email address with `POST /me/email-change`, the password with `POST /me/password`. You can
+/// send back the whole account as you read it; a different value in a field that this operation doesn't change is
+/// rejected.
 #[utoipa::path(
     patch, path = "/me", operation_id = "updateMe", tag = "Me",
     params(IfMatch),
@@ -194,7 +192,7 @@ async fn update(
     Ok(answer(user))
 }
 
-struct Update;
-impl ErrorList for Update {
-    const CODES: &'static [&'static [Code]] = &[PATCH_ERRORS, USER_ERRORS, &[Code::PreconditionFailed], ANY_ERRORS];
-}
+error_list!(
+    Update,
+    [PATCH_ERRORS, USER_ERRORS, &[Code::PreconditionFailed], ANY_ERRORS]
+);

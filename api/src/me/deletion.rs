@@ -14,7 +14,7 @@ use crate::{
         code::Code,
         error::ApiError,
         moment,
-        openapi::{ANY_ERRORS, ErrorList, Errors, USER_ERRORS},
+        openapi::{ANY_ERRORS, Errors, USER_ERRORS, error_list},
         request::Context,
     },
 };
@@ -59,11 +59,11 @@ async fn delete(
     Ok((StatusCode::ACCEPTED, Json(DeletionOut { delete_at })))
 }
 
-struct Delete;
-impl ErrorList for Delete {
-    const CODES: &'static [&'static [Code]] = &[
+error_list!(
+    Delete,
+    [
         USER_ERRORS,
         &[Code::ReauthenticationRequired, Code::StaffProtected],
-        ANY_ERRORS,
-    ];
-}
+        ANY_ERRORS
+    ]
+);

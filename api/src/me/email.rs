@@ -17,7 +17,7 @@ use crate::{
         code::Code,
         error::ApiError,
         fields::{Fields, FromFields, in_body},
-        openapi::{ANY_ERRORS, BODY_ERRORS, ErrorList, Errors, USER_ERRORS},
+        openapi::{ANY_ERRORS, BODY_ERRORS, Errors, USER_ERRORS, error_list},
         request::Context,
         schema,
         state::Toolkit,
@@ -74,8 +74,7 @@ async fn change(
     Ok(ACCEPTED)
 }
 
-struct Change;
-impl ErrorList for Change {
-    const CODES: &'static [&'static [Code]] =
-        &[BODY_ERRORS, USER_ERRORS, &[Code::ReauthenticationRequired], ANY_ERRORS];
-}
+error_list!(
+    Change,
+    [BODY_ERRORS, USER_ERRORS, &[Code::ReauthenticationRequired], ANY_ERRORS]
+);

@@ -30,7 +30,7 @@ use crate::{
         error::ApiError,
         fields::{Fields, FromFields, text},
         limits, moment,
-        openapi::{ANY_ERRORS, BODY_ERRORS, ErrorList, Errors, USER_ERRORS},
+        openapi::{ANY_ERRORS, BODY_ERRORS, Errors, USER_ERRORS, error_list},
         path_id::uuid_of,
         request::Context,
         schema,
@@ -94,7 +94,10 @@ impl From<mfa_factor::Model> for FactorOut {
 /// Your second factors
 #[utoipa::path(
     get, path = "/me/mfa", operation_id = "getMyMfa", tag = "Me",
-    responses((status = 200, description = "Authenticator apps, and how many recovery codes are left", body = MfaOut), Errors<Show>),
+    responses(
+        (status = 200, description = "Authenticator apps, and how many recovery codes are left", body = MfaOut),
+        Errors<Show>,
+    ),
     security(("accessToken" = [])),
 )]
 async fn show(State(state): State<AppState>, current: CurrentUser) -> Result<Json<MfaOut>, ApiError> {
@@ -108,10 +111,7 @@ async fn show(State(state): State<AppState>, current: CurrentUser) -> Result<Jso
     }))
 }
 
-struct Show;
-impl ErrorList for Show {
-    const CODES: &'static [&'static [Code]] = &[USER_ERRORS, ANY_ERRORS];
-}
+error_list!(Show, [USER_ERRORS, ANY_ERRORS]);
 
 /// What to call it.
 #[derive(ToSchema)]
@@ -183,15 +183,15 @@ async fn enrol(
     Ok((StatusCode::CREATED, Secret(shown)))
 }
 
-struct Enrol;
-impl ErrorList for Enrol {
-    const CODES: &'static [&'static [Code]] = &[
+error_list!(
+    Enrol,
+    [
         BODY_ERRORS,
         USER_ERRORS,
         &[Code::ReauthenticationRequired, Code::TooManyFactors],
-        ANY_ERRORS,
-    ];
-}
+        ANY_ERRORS
+    ]
+);
 
 /// A code of the app.
 #[derive(ToSchema)]
@@ -211,8 +211,8 @@ impl FromFields for CodeIn {
 
 /// Confirm an authenticator app
 ///
-/// With its first code, in the session that added it. From then on log-ins ask for one. Make recovery codes next. Needs a
-/// password within the last five minutes: `POST /auth/reauthenticate`.
+/// Send its first code in the session that added it. From then on log-ins ask for a code. Create recovery codes next.
+/// Needs a password confirmed within the last five minutes: `POST /auth/reauthenticate`.
 #[utoipa::path(
     post, path = "/me/mfa/totp/{id}/verify", operation_id = "confirmTotp", tag = "Me",
     params(("id" = Uuid, Path, description = "The factor's id", example = "0198b5a0-6f3a-7c52-9d8e-5b1f0e4c2a77")),
@@ -252,19 +252,19 @@ async fn verify(
     }))
 }
 
-struct Verify;
-impl ErrorList for Verify {
-    const CODES: &'static [&'static [Code]] = &[
+error_list!(
+    Verify,
+    [
         BODY_ERRORS,
         USER_ERRORS,
         &[
             Code::ReauthenticationRequired,
             Code::MfaFactorNotFound,
-            Code::MfaCodeInvalid,
+            Code::MfaCodeInvalid
         ],
         ANY_ERRORS,
-    ];
-}
+    ]
+);
 
 /// Remove an authenticator app
 ///
@@ -297,21 +297,28 @@ async fn remove(
     Ok(StatusCode::NO_CONTENT)
 }
 
-struct Remove;
-impl ErrorList for Remove {
-    const CODES: &'static [&'static [Code]] = &[
+error_list!(
+    Remove,
+    [
         USER_ERRORS,
         &[Code::ReauthenticationRequired, Code::MfaFactorNotFound],
-        ANY_ERRORS,
-    ];
-}
+        ANY_ERRORS
+    ]
+);
 
 /// Ten recovery codes, shown only once.
 #[derive(Serialize, ToSchema)]
 #[schema(as = RecoveryCodes)]
 struct RecoveryCodesOut {
     /// Each logs in once in the place of an authenticator app.
-    #[schema(example = json!(["k3m9-x0qa-7v2d", "9b5s-eh64-42ek", "ybut-39jk-dat7", "v5a8-zy2v-puau", "a87b-bpws-zwwx", "d4wn-cqej-979h", "a4zy-vwzk-vb2y", "bmrx-bwtj-8ffn", "bfg7-9bav-u343", "gpaj-kphr-c6q8"]), min_items = 10, max_items = 10)]
+    #[schema(
+        example = json!([
+            "k3m9-x0qa-7v2d", "9b5s-eh64-42ek", "ybut-39jk-dat7", "v5a8-zy2v-puau", "a87b-bpws-zwwx",
+            "d4wn-cqej-979h", "a4zy-vwzk-vb2y", "bmrx-bwtj-8ffn", "bfg7-9bav-u343", "gpaj-kphr-c6q8",
+        ]),
+        min_items = 10,
+        max_items = 10
+    )]
     codes: Vec<String>,
 }
 
@@ -343,11 +350,11 @@ async fn make_codes(
     Ok((StatusCode::CREATED, Secret(RecoveryCodesOut { codes })))
 }
 
-struct MakeCodes;
-impl ErrorList for MakeCodes {
-    const CODES: &'static [&'static [Code]] = &[
+error_list!(
+    MakeCodes,
+    [
         USER_ERRORS,
         &[Code::ReauthenticationRequired, Code::MfaNotEnabled],
-        ANY_ERRORS,
-    ];
-}
+        ANY_ERRORS
+    ]
+);

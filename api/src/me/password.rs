@@ -18,7 +18,7 @@ use crate::{
         error::ApiError,
         fields::{Fields, FromFields, text},
         limits,
-        openapi::{ANY_ERRORS, BODY_ERRORS, ErrorList, Errors, USER_ERRORS},
+        openapi::{ANY_ERRORS, BODY_ERRORS, Errors, USER_ERRORS, error_list},
         request::Context,
         state::Toolkit,
     },
@@ -93,12 +93,12 @@ async fn change(
     Ok(StatusCode::NO_CONTENT)
 }
 
-struct Change;
-impl ErrorList for Change {
-    const CODES: &'static [&'static [Code]] = &[
+error_list!(
+    Change,
+    [
         BODY_ERRORS,
         USER_ERRORS,
         &[Code::PasswordWrong, Code::ReauthenticationRequired],
-        ANY_ERRORS,
-    ];
-}
+        ANY_ERRORS
+    ]
+);

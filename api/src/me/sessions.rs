@@ -19,7 +19,7 @@ use crate::{
         caller::CurrentUser,
         code::Code,
         error::ApiError,
-        openapi::{ANY_ERRORS, ErrorList, Errors, USER_ERRORS},
+        openapi::{ANY_ERRORS, Errors, USER_ERRORS, error_list},
         path_id::uuid_of,
         request::Context,
     },
@@ -44,10 +44,7 @@ async fn list(State(state): State<AppState>, current: CurrentUser) -> Result<Jso
     Ok(Json(SessionsOut { data }))
 }
 
-struct List;
-impl ErrorList for List {
-    const CODES: &'static [&'static [Code]] = &[USER_ERRORS, ANY_ERRORS];
-}
+error_list!(List, [USER_ERRORS, ANY_ERRORS]);
 
 /// Sign out everywhere else
 ///
@@ -93,7 +90,4 @@ async fn end(
     Ok(StatusCode::NO_CONTENT)
 }
 
-struct End;
-impl ErrorList for End {
-    const CODES: &'static [&'static [Code]] = &[USER_ERRORS, &[Code::SessionNotFound], ANY_ERRORS];
-}
+error_list!(End, [USER_ERRORS, &[Code::SessionNotFound], ANY_ERRORS]);

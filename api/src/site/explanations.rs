@@ -18,7 +18,7 @@ use crate::{
         code::Code,
         error::ApiError,
         html::{BY_ACCEPT, Page, wants_html},
-        openapi::{ErrorList, Errors},
+        openapi::{Errors, error_list},
     },
 };
 
@@ -134,7 +134,4 @@ async fn show(
     })
 }
 
-struct Show;
-impl ErrorList for Show {
-    const CODES: &'static [&'static [Code]] = &[&[Code::NotFound]];
-}
+error_list!(Show, [&[Code::NotFound]]);

@@ -194,8 +194,8 @@ impl CurrentUser {
         user_actor(&self.0, context)
     }
 
-    /// Holds the account until the transaction ends, if the session is still good: a body may come long after the headers
-    /// that were let through.
+    /// Locks the account until the transaction ends, if the session is still valid: a body may arrive long after the
+    /// headers that were checked.
     pub(crate) async fn hold(&self, tx: &DatabaseTransaction) -> Result<user::Model, ApiError> {
         let user = users::find_for_change(tx, self.0.user.id).await?;
         let session = session::Entity::find_by_id(self.0.session.id).one(tx).await?;

@@ -1,5 +1,5 @@
-//! Members of a resource that an operation does not change. A client may send back all that it has read; a value other than
-//! the one that is there is refused, because taken in silence it would look as if it had been stored.
+//! Fields of a resource that an operation does not change. A client may send back all that it has read; a value other
+//! than the current one is rejected, because ignoring it would look as if it had been stored.
 
 use chrono::DateTime;
 use serde::Serialize;

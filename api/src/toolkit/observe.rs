@@ -62,8 +62,8 @@ pub(crate) async fn observe(State(toolkit): State<Toolkit>, mut request: Request
     response
 }
 
-/// Leaves a trace of what was tried too often on the way in: log-ins, codes, tokens. Other calls are refused to clients that
-/// are busy, and counted by the metrics.
+/// Records in the audit log what was tried too often on the way in: log-ins, codes, tokens. Other refusals are only
+/// counted by the metrics.
 async fn note_refusal(toolkit: &Toolkit, context: &RequestContext, method: &Method) {
     let route = context.route();
     if !["/auth/", "/oauth/"].iter().any(|part| route.contains(part)) {

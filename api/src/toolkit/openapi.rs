@@ -32,6 +32,22 @@ pub(crate) trait ErrorList {
     }
 }
 
+/// `error_list!(Show, [KEY_ERRORS, &[Code::UserNotFound], ANY_ERRORS], PathId::fault)` declares an [`ErrorList`].
+macro_rules! error_list {
+    ($vis:vis $name:ident, [$($codes:expr),+ $(,)?] $(, $fault:path)?) => {
+        $vis struct $name;
+
+        impl $crate::toolkit::openapi::ErrorList for $name {
+            const CODES: &'static [&'static [$crate::toolkit::code::Code]] = &[$($codes),+];
+
+            $(fn fault() -> $crate::toolkit::fields::FieldError {
+                $fault()
+            })?
+        }
+    };
+}
+pub(crate) use error_list;
+
 /// Whatever reads a body.
 pub(crate) const BODY_ERRORS: &[Code] = &[
     Code::BodyNotText,

@@ -14,8 +14,8 @@ use super::{
     fields::{FieldError, Step},
 };
 
-/// The `{id}` in the path; none for a whole number that no row has, because it is beyond 64 bits or not written as the API
-/// writes it.
+/// The `{id}` in the path; none for a number that no row can have, because it exceeds 64 bits or isn't written the way
+/// the API writes it.
 pub struct PathId(pub Option<i64>);
 
 impl<S: Send + Sync> FromRequestParts<S> for PathId {

@@ -31,7 +31,7 @@ use crate::{
         etag::{IfMatch, may_change},
         fields::{Fields, FromFields},
         fixed::Sent,
-        openapi::{ANY_ERRORS, ErrorList, Errors, KEY_ERRORS, PATCH_ERRORS},
+        openapi::{ANY_ERRORS, Errors, KEY_ERRORS, PATCH_ERRORS, error_list},
         path_id::PathId,
         request::Context,
         schema,
@@ -110,16 +110,16 @@ async fn update(
     answer(user, &key)
 }
 
-struct Update;
-impl ErrorList for Update {
-    const CODES: &'static [&'static [Code]] = &[
+error_list!(
+    Update,
+    [
         PATCH_ERRORS,
         KEY_ERRORS,
         CHANGE_ERRORS,
         &[Code::EmailExists],
-        ANY_ERRORS,
-    ];
-}
+        ANY_ERRORS
+    ]
+);
 
 /// Delete a user
 ///
@@ -145,14 +145,11 @@ async fn delete(
     Ok(StatusCode::NO_CONTENT)
 }
 
-struct Delete;
-impl ErrorList for Delete {
-    const CODES: &'static [&'static [Code]] = &[KEY_ERRORS, CHANGE_ERRORS, &[Code::InvalidRequest], ANY_ERRORS];
-
-    fn fault() -> crate::toolkit::fields::FieldError {
-        PathId::fault()
-    }
-}
+error_list!(
+    Delete,
+    [KEY_ERRORS, CHANGE_ERRORS, &[Code::InvalidRequest], ANY_ERRORS],
+    PathId::fault
+);
 
 /// Errors of operations that change an existing user.
 pub(super) const CHANGE_ERRORS: &[Code] = &[Code::UserNotFound, Code::StaffProtected, Code::PreconditionFailed];

@@ -37,7 +37,7 @@ use crate::{
         etag::{IfMatch, IfNoneMatch, is_known, may_create, may_replace},
         fields::{FieldError, Fields, FromFields, Step},
         fixed::Sent,
-        openapi::{ANY_ERRORS, BODY_ERRORS, ErrorList, Errors, KEY_ERRORS},
+        openapi::{ANY_ERRORS, BODY_ERRORS, Errors, KEY_ERRORS, error_list},
         request::{Context, RequestContext},
         state::Toolkit,
     },
@@ -59,9 +59,9 @@ impl<S: Send + Sync> FromRequestParts<S> for PathExternalId {
             .as_ref()
             .ok()
             .and_then(|params| params.iter().find(|(name, _)| *name == "id"));
-        let text = text.ok_or_else(|| Violation::value("The id in the address must be UTF-8"));
-        text.and_then(|(_, text)| ExternalId::parse(text))
-            .map(Self)
+        let (_, text) = text.ok_or_else(|| ApiError::Invalid(vec![not_utf8()]))?;
+        let id = ExternalId::parse(text);
+        id.map(Self)
             .map_err(|violation| ApiError::Invalid(vec![fault(violation)]))
     }
 }
@@ -71,8 +71,8 @@ impl<S: Send + Sync> FromRequestParts<S> for PathExternalId {
 #[into_params(parameter_in = Path)]
 #[expect(dead_code, reason = "only describes what `PathExternalId` reads")]
 struct ExternalIdPath {
-    /// The other system's id. Something in it can be seen, and nothing hides or turns text: no control, bidirectional,
-    /// private-use or unassigned characters; joiners and selectors only where a script or an emoji needs them.
+    /// The other system's id. At least one visible character; no control, bidirectional, private-use or unassigned
+    /// characters; joiners and selectors only where a script or an emoji needs them.
     #[param(
         example = "crm-4711",
         min_length = 1,
@@ -82,7 +82,7 @@ struct ExternalIdPath {
     id: String,
 }
 
-/// The user to have under that id. As for `POST /users`, but nothing of a user is ignored: the address says whose it is.
+/// The user with that id. As for `POST /users`, but fields that can't be set are checked: the URL says whose it is.
 struct PutUserIn {
     user: CreateUserIn,
     fixed: Sent,
@@ -94,6 +94,10 @@ impl FromFields for PutUserIn {
         let fixed = Sent::read(fields, FIXED);
         Some(Self { user, fixed })
     }
+}
+
+fn not_utf8() -> FieldError {
+    fault(Violation::value("The id in the address must be UTF-8"))
 }
 
 fn fault(violation: Violation) -> FieldError {
@@ -129,14 +133,11 @@ async fn show(
     answer(user, &key)
 }
 
-struct Show;
-impl ErrorList for Show {
-    const CODES: &'static [&'static [Code]] = &[KEY_ERRORS, &[Code::UserNotFound, Code::InvalidRequest], ANY_ERRORS];
-
-    fn fault() -> FieldError {
-        fault(Violation::value("The id in the address must be UTF-8"))
-    }
-}
+error_list!(
+    Show,
+    [KEY_ERRORS, &[Code::UserNotFound, Code::InvalidRequest], ANY_ERRORS],
+    not_utf8
+);
 
 /// Create or replace a user by another system's id
 ///
@@ -222,17 +223,17 @@ async fn try_put(
     Ok(response)
 }
 
-struct Put;
-impl ErrorList for Put {
-    const CODES: &'static [&'static [Code]] = &[
+error_list!(
+    Put,
+    [
         BODY_ERRORS,
         KEY_ERRORS,
         &[
             Code::EmailExists,
             Code::StatusConflict,
             Code::StaffProtected,
-            Code::PreconditionFailed,
+            Code::PreconditionFailed
         ],
         ANY_ERRORS,
-    ];
-}
+    ]
+);

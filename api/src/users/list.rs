@@ -20,9 +20,8 @@ use crate::{
         caller::{ApiKey, UsersRead},
         code::Code,
         error::ApiError,
-        fields::FieldError,
         list::{Filter, ListIn, ListOut, ListQuery, Listed, limit_fault},
-        openapi::{ANY_ERRORS, ErrorList, Errors, KEY_ERRORS},
+        openapi::{ANY_ERRORS, Errors, KEY_ERRORS, error_list},
         query::{FromQuery, Parameters, Query, boolean, moment},
         state::Toolkit,
     },
@@ -290,11 +289,4 @@ async fn list(
     query.list.answer(page, &state, |row| row.user)
 }
 
-struct List;
-impl ErrorList for List {
-    const CODES: &'static [&'static [Code]] = &[KEY_ERRORS, &[Code::InvalidRequest], ANY_ERRORS];
-
-    fn fault() -> FieldError {
-        limit_fault()
-    }
-}
+error_list!(List, [KEY_ERRORS, &[Code::InvalidRequest], ANY_ERRORS], limit_fault);

@@ -24,8 +24,7 @@ use crate::{
         caller::{ApiKey, SessionsRead, SessionsWrite},
         code::Code,
         error::ApiError,
-        fields::FieldError,
-        openapi::{ANY_ERRORS, ErrorList, Errors, KEY_ERRORS},
+        openapi::{ANY_ERRORS, Errors, KEY_ERRORS, error_list},
         path_id::{PathId, uuid},
         request::Context,
     },
@@ -55,14 +54,11 @@ async fn list(
     Ok(Json(SessionsOut { data }))
 }
 
-struct List;
-impl ErrorList for List {
-    const CODES: &'static [&'static [Code]] = &[KEY_ERRORS, &[Code::UserNotFound, Code::InvalidRequest], ANY_ERRORS];
-
-    fn fault() -> FieldError {
-        PathId::fault()
-    }
-}
+error_list!(
+    List,
+    [KEY_ERRORS, &[Code::UserNotFound, Code::InvalidRequest], ANY_ERRORS],
+    PathId::fault
+);
 
 /// End a user's session
 ///
@@ -97,20 +93,17 @@ async fn end(
     Ok(StatusCode::NO_CONTENT)
 }
 
-struct End;
-impl ErrorList for End {
-    const CODES: &'static [&'static [Code]] = &[
+error_list!(
+    End,
+    [
         KEY_ERRORS,
         &[
             Code::UserNotFound,
             Code::SessionNotFound,
             Code::StaffProtected,
-            Code::InvalidRequest,
+            Code::InvalidRequest
         ],
         ANY_ERRORS,
-    ];
-
-    fn fault() -> FieldError {
-        PathId::fault()
-    }
-}
+    ],
+    PathId::fault
+);

@@ -17,8 +17,7 @@ use crate::{
         code::Code,
         error::ApiError,
         etag::{IfNoneMatch, is_known},
-        fields::FieldError,
-        openapi::{ANY_ERRORS, ErrorList, Errors, KEY_ERRORS},
+        openapi::{ANY_ERRORS, Errors, KEY_ERRORS, error_list},
         path_id::PathId,
     },
 };
@@ -56,11 +55,8 @@ async fn show(
     answer(Arc::unwrap_or_clone(user), &key)
 }
 
-struct Show;
-impl ErrorList for Show {
-    const CODES: &'static [&'static [Code]] = &[KEY_ERRORS, &[Code::UserNotFound, Code::InvalidRequest], ANY_ERRORS];
-
-    fn fault() -> FieldError {
-        PathId::fault()
-    }
-}
+error_list!(
+    Show,
+    [KEY_ERRORS, &[Code::UserNotFound, Code::InvalidRequest], ANY_ERRORS],
+    PathId::fault
+);

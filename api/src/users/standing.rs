@@ -29,7 +29,7 @@ use crate::{
         error::ApiError,
         etag::IfMatch,
         fields::{Fields, FromFields},
-        openapi::{ANY_ERRORS, BODY_ERRORS, ErrorList, Errors, KEY_ERRORS},
+        openapi::{ANY_ERRORS, BODY_ERRORS, Errors, KEY_ERRORS, error_list},
         path_id::PathId,
         query::moment,
         request::{Context, RequestContext},
@@ -225,13 +225,13 @@ async fn set(
     answer(user, key)
 }
 
-struct SetStanding;
-impl ErrorList for SetStanding {
-    const CODES: &'static [&'static [Code]] = &[
+error_list!(
+    SetStanding,
+    [
         BODY_ERRORS,
         KEY_ERRORS,
         CHANGE_ERRORS,
         &[Code::StatusConflict],
-        ANY_ERRORS,
-    ];
-}
+        ANY_ERRORS
+    ]
+);
