@@ -18,22 +18,12 @@ use axum::{
     http::{Method, Request, StatusCode, header},
 };
 use http_body_util::BodyExt;
-use sea_orm::{ActiveModelTrait, ActiveValue::Set, ConnectionTrait, DbBackend, EntityTrait};
+use sea_orm::{ActiveModelTrait, ActiveValue::Set, EntityTrait};
 use serde_json::Value;
 use tower::ServiceExt;
 use usher_shared::{
-    AppContext,
-    accounts::{
-        api_keys::{self, Scope},
-        users,
-    },
-    foundation::{
-        config::{Config, Mode, Source},
-        crypto::SecretKey,
-        entity::job,
-        rules::{Email, EmailPolicy, Name},
-        time::now,
-    },
+    accounts::api_keys::{self, Scope},
+    foundation::{entity::job, time::now},
 };
 use usher_testkit::{TestDb, create_tables, on_both, superuser};
 
