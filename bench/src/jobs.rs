@@ -114,8 +114,8 @@ const INSERT: &str =
     "INSERT INTO jobs (id, queue, kind, version, payload, priority, run_at, next_dispatch_at, created_at)
 VALUES (gen_random_uuid(), 'limit', 'noop', 1, '{\"number\": 1}', 5, now(), now(), now());\n";
 
-/// An id as the jobs table gives them, by time, for rows that PostgreSQL makes: random ones would spread the oldest jobs over
-/// all pages of the table, and measure that.
+/// An id as the jobs table gives them, by time, for rows that PostgreSQL makes: random ones would spread the oldest
+/// jobs over all pages of the table, and measure that.
 const UUID_V7: &str = "(lpad(to_hex((extract(epoch FROM clock_timestamp()) * 1000)::bigint), 12, '0') \
                        || '7' || substr(md5(random()::text), 1, 3) || '8' || substr(md5(random()::text), 1, 15))::uuid";
 

@@ -1,5 +1,5 @@
-//! The services' programs over one database that is made ready as an operator would: migrated, with people in it, and with
-//! a superuser and a key to ask with.
+//! The services' programs over one database that is made ready as an operator would: migrated, with people in it, and
+//! with a superuser and a key to ask with.
 
 use std::time::Duration;
 

@@ -1,5 +1,5 @@
-//! Hours of everything at once: people sign up, clients read, staff look, while processes are killed and servers restart.
-//! What was accepted must be there in the end, once; and who lives through it must not have grown.
+//! Hours of everything at once: people sign up, clients read, staff look, while processes are killed and servers
+//! restart. What was accepted must be there in the end, once; and who lives through it must not have grown.
 
 mod crowd;
 mod system;

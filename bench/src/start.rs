@@ -1,4 +1,5 @@
-//! What it costs to be there: the time from the start of a process to its first answers, and its memory when nobody asks.
+//! What it costs to be there: the time from the start of a process to its first answers, and its memory when nobody
+//! asks.
 
 use std::{
     fs,

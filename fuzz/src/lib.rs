@@ -1,5 +1,6 @@
 //! Properties of what reads a stranger's text. Each takes any bytes and panics when one does not hold; `targets` hands
-//! them what libFuzzer makes up, `tests` the seeds. Those of the services' private parsers are in the services, as `fuzzing`.
+//! them what libFuzzer makes up, `tests` the seeds. Those of the services' private parsers are in the services, as
+//! `fuzzing`.
 
 mod codes;
 mod csv;

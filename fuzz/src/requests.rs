@@ -1,5 +1,5 @@
-//! Whole requests to the real API and the real admin, each over a SQLite of its own: nothing that can be sent is answered
-//! with a 5xx, and every error has the form that clients are promised.
+//! Whole requests to the real API and the real admin, each over a SQLite of its own: nothing that can be sent is
+//! answered with a 5xx, and every error has the form that clients are promised.
 
 mod admin;
 mod api;

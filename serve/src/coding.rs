@@ -1,5 +1,5 @@
-//! The content coding of responses. No response is refused for its coding, because the operation has already taken effect:
-//! a client that accepts none of ours gets it uncompressed, as RFC 9110 §12.5.3 allows.
+//! The content coding of responses. No response is refused for its coding, because the operation has already taken
+//! effect: a client that accepts none of ours gets it uncompressed, as RFC 9110 §12.5.3 allows.
 
 use axum::{
     extract::Request,

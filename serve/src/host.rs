@@ -19,7 +19,8 @@ pub(crate) fn fault(request: &Request) -> Option<&'static str> {
     }
 }
 
-/// A host with an optional port, without user information (RFC 9110 §7.2), and without a comma, which may join two hosts.
+/// A host with an optional port, without user information (RFC 9110 §7.2), and without a comma, which may join two
+/// hosts.
 fn is_host(value: &HeaderValue) -> bool {
     let authority = value.to_str().ok().and_then(|text| text.parse::<Authority>().ok());
     authority.is_some_and(|authority| {

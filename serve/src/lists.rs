@@ -1,5 +1,5 @@
-//! Headers that are lists, read as RFC 9110 §5.6.1 writes them: over several lines, with empty elements, and with commas
-//! inside quoted texts.
+//! Headers that are lists, read as RFC 9110 §5.6.1 writes them: over several lines, with empty elements, and with
+//! commas inside quoted texts.
 
 use axum::http::{HeaderMap, HeaderName};
 

@@ -38,8 +38,8 @@ impl Default for Patience {
     }
 }
 
-/// Serves until `stop` is cancelled, then accepts no more connections and lets running requests finish. Handlers find the
-/// client's address as `ConnectInfo<SocketAddr>`.
+/// Serves until `stop` is cancelled, then accepts no more connections and lets running requests finish. Handlers find
+/// the client's address as `ConnectInfo<SocketAddr>`.
 pub async fn serve(router: Router, listener: TcpListener, patience: Patience, stop: CancellationToken) {
     let router = router.with_state::<()>(());
     let mut http = http1::Builder::new();

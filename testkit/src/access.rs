@@ -29,11 +29,12 @@ const LINKS: [MailTokenPurpose; 5] = [
     MailTokenPurpose::CancelDeletion,
 ];
 
-/// What [`access_left`] says of a link that leads back to an older address, which is never closed by whoever came later.
+/// What [`access_left`] says of a link that leads back to an older address, which is never closed by whoever came
+/// later.
 pub const WAY_BACK: &str = "link email_change_undo";
 
-/// Plants a session at the API and one at the admin, a log-in that owes its code, an enrolment that waits for one, and a
-/// link of each kind.
+/// Plants a session at the API and one at the admin, a log-in that owes its code, an enrolment that waits for one, and
+/// a link of each kind.
 pub async fn plant_access(db: &DatabaseConnection, key: &SecretKey, user: &user::Model) {
     let device = Device::default();
     sessions::start(db, user.id, device, false).await.expect("a session");

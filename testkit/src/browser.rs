@@ -1,6 +1,6 @@
-//! A real Chromium behind chromedriver, driven by `thirtyfour`. It resolves no host but 127.0.0.1, and tells what a page
-//! asked for and complained about. Here stands what tests add: every call panics with its reason, elements are waited
-//! for, and a click on what leads to another page returns when that page is loaded.
+//! A real Chromium behind chromedriver, driven by `thirtyfour`. It resolves no host but 127.0.0.1, and tells what a
+//! page asked for and complained about. Here stands what tests add: every call panics with its reason, elements are
+//! waited for, and a click on what leads to another page returns when that page is loaded.
 
 use std::{fmt::Display, fs, path::Path, process::Command, time::Duration};
 

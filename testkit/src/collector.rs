@@ -1,5 +1,5 @@
-//! A collector of spans (OpenTelemetry Protocol over HTTP, in protobuf) in this process that keeps all that it is sent, and
-//! that can be told to refuse or to hang.
+//! A collector of spans (OpenTelemetry Protocol over HTTP, in protobuf) in this process that keeps all that it is sent,
+//! and that can be told to refuse or to hang.
 
 use std::{
     collections::BTreeMap,

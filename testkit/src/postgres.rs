@@ -42,8 +42,8 @@ impl Postgres {
         }
     }
 
-    /// The same database as the product is to reach it: through the [`Pooler`] of this process when `USHER_TEST_POOLER` is
-    /// set, and else at the server itself.
+    /// The same database as the product is to reach it: through the [`Pooler`] of this process when `USHER_TEST_POOLER`
+    /// is set, and else at the server itself.
     pub async fn product_url(name: &str) -> String {
         static POOLER: OnceCell<Pooler> = OnceCell::const_new();
         let direct = Self::shared_url(name).await;
@@ -56,7 +56,8 @@ impl Postgres {
         pooler.url(name)
     }
 
-    /// Starts a new server in a temporary folder; takes about a second. Its data is worth nothing: it runs without fsync.
+    /// Starts a new server in a temporary folder; takes about a second. Its data is worth nothing: it runs without
+    /// fsync.
     pub async fn start() -> Self {
         Self::start_with(CARELESS).await
     }
@@ -66,7 +67,8 @@ impl Postgres {
         Self::start_with(DURABLE).await
     }
 
-    /// The same, and it counts what each statement costs (`pg_stat_statements`), which makes all of them a little slower.
+    /// The same, and it counts what each statement costs (`pg_stat_statements`), which makes all of them a little
+    /// slower.
     pub async fn start_counting() -> Self {
         Self::start_with(COUNTING).await
     }

@@ -1,5 +1,5 @@
-//! A fast SMTP server (RFC 5321) in this process that keeps the Message-ID of every mail it accepts, and that can be told
-//! to misbehave at any step. [`crate::Smtp`] is the one that reads whole mails.
+//! A fast SMTP server (RFC 5321) in this process that keeps the Message-ID of every mail it accepts, and that can be
+//! told to misbehave at any step. [`crate::Smtp`] is the one that reads whole mails.
 
 use std::{
     io,

@@ -1,4 +1,5 @@
-//! Nothing is lost while everything fails: the short form of `bench/chaos`, and the whole application killed over and over.
+//! Nothing is lost while everything fails: the short form of `bench/chaos`, and the whole application killed over and
+//! over.
 
 use std::{
     sync::{Arc, Mutex},

@@ -1,5 +1,5 @@
-//! Two of each service and four workers at once over one PostgreSQL and one Redis. With `USHER_TEST_POOLER=1` they go through
-//! a pooler in transaction mode, as all tests on PostgreSQL then do.
+//! Two of each service and four workers at once over one PostgreSQL and one Redis. With `USHER_TEST_POOLER=1` they go
+//! through a pooler in transaction mode, as all tests on PostgreSQL then do.
 
 use std::{collections::HashSet, time::Duration};
 

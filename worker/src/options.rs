@@ -9,7 +9,8 @@ pub struct Options {
     pub queues: Vec<String>,
     /// Concurrency limit, 1 or more. A job whose worker was lost runs beside it.
     pub concurrency: usize,
-    /// Queues with a concurrency limit of their own, independent of all others. The rest share [`Options::concurrency`].
+    /// Queues with a concurrency limit of their own, independent of all others. The rest share
+    /// [`Options::concurrency`].
     pub own: BTreeMap<String, usize>,
     /// How long a job stays with a worker without a heartbeat; there is one every third of this. 3 s or more.
     pub lease: Duration,

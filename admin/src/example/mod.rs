@@ -11,19 +11,12 @@ use axum::{
     http::{Method, Request, StatusCode, header},
 };
 use http_body_util::BodyExt;
-use sea_orm::{ActiveModelTrait, ActiveValue::Set, ConnectionTrait, DbBackend, EntityTrait};
+use sea_orm::{ActiveModelTrait, ActiveValue::Set, ConnectionTrait, EntityTrait};
 use tower::ServiceExt;
-use usher_shared::{
-    AppContext,
-    accounts::users,
-    foundation::{
-        config::{Config, Mode, Source},
-        crypto::SecretKey,
-        entity::session::{self, SessionKind},
-        rules::{Email, EmailPolicy, Name},
-        time::now,
-        token::{Token, TokenKind},
-    },
+use usher_shared::foundation::{
+    entity::session::{self, SessionKind},
+    time::now,
+    token::{Token, TokenKind},
 };
 use usher_testkit::{TestDb, create_tables, on_both, superuser};
 use uuid::Uuid;

@@ -91,8 +91,8 @@ impl From<EmailChangeError> for ApiError {
 struct VerifyIn {
     #[schema(example = "umt_0aB1cD2eF3gH4iJ5kL6mN7oP8qR9sT_0aB1cD")]
     token: String,
-    /// 12–128 characters of any kind, hard to guess, and not your name or email address. Replaces the one that was chosen at
-    /// sign-up.
+    /// 12–128 characters of any kind, hard to guess, and not your name or email address. Replaces the one that was
+    /// chosen at sign-up.
     #[schema(example = json!(null), value_type = Option<String>, format = Password, min_length = 12, max_length = 128)]
     password: Option<String>,
 }

@@ -65,7 +65,8 @@ impl From<TokensOut> for OAuthTokensOut {
 #[derive(Serialize, ToSchema)]
 #[schema(as = OAuthError)]
 struct OAuthErrorOut {
-    /// `invalid_request`, `invalid_client`, `invalid_grant`, `invalid_scope`, `unsupported_grant_type`, or `mfa_required`.
+    /// `invalid_request`, `invalid_client`, `invalid_grant`, `invalid_scope`, `unsupported_grant_type`, or
+    /// `mfa_required`.
     #[schema(example = "invalid_grant")]
     error: &'static str,
     #[schema(example = json!(Code::LoginFailed.detail()))]

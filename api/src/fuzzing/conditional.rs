@@ -1,5 +1,5 @@
-//! Headers of conditions, repetitions and credentials: lists of tags are read as RFC 9110 writes them, and a key is kept
-//! as it came or refused.
+//! Headers of conditions, repetitions and credentials: lists of tags are read as RFC 9110 writes them, and a key is
+//! kept as it came or refused.
 
 use axum::http::{HeaderMap, HeaderValue, header};
 

@@ -101,8 +101,8 @@ pub(crate) async fn read(request: Request) -> Result<Bytes, ApiError> {
     }
 }
 
-/// Whether the body says that it is JSON: `application/json` or `application/*+json`, whatever parameters follow. A patch
-/// must be of one of the kinds that are understood, because another means other changes (RFC 5789 §2.2).
+/// Whether the body says that it is JSON: `application/json` or `application/*+json`, whatever parameters follow. A
+/// patch must be of one of the kinds that are understood, because another means other changes (RFC 5789 §2.2).
 fn is_json(request: &Request) -> Result<bool, ApiError> {
     let Some(named) = media_type(request.headers()) else {
         return Ok(false);

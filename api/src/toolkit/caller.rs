@@ -290,8 +290,8 @@ impl CurrentUser {
     }
 }
 
-/// The person who is signed in and has shown the password within the last five minutes, and the second factor where there
-/// is one.
+/// The person who is signed in and has shown the password within the last five minutes, and the second factor where
+/// there is one.
 pub(crate) struct FreshUser(pub(crate) CurrentUser);
 
 impl<S: Send + Sync> FromRequestParts<S> for FreshUser

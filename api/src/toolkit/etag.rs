@@ -35,8 +35,8 @@ pub(crate) fn etag(version: i32) -> HeaderValue {
     HeaderValue::from_str(&format!("\"{version}\"")).expect("digits in quotes are a header value")
 }
 
-/// Whether `If-None-Match` says that the client has this tag already. A list that is none says nothing: the answer is then
-/// sent whole.
+/// Whether `If-None-Match` says that the client has this tag already. A list that is none says nothing: the answer is
+/// then sent whole.
 pub(crate) fn is_known(headers: &HeaderMap, tag: &HeaderValue) -> bool {
     matches!(given(headers, header::IF_NONE_MATCH), Ok(Some(tags)) if tags.iter().any(|known| is_same(known, tag)))
 }
@@ -85,8 +85,8 @@ fn given(headers: &HeaderMap, name: HeaderName) -> Result<Option<Vec<String>>, A
     read.map(Some).ok_or_else(|| malformed(name))
 }
 
-/// `*`, or the tags of a list of them, whose empty elements count for nothing (RFC 9110 §5.6.1.2, §8.8.3); none if it is
-/// neither.
+/// `*`, or the tags of a list of them, whose empty elements count for nothing (RFC 9110 §5.6.1.2, §8.8.3); none if it
+/// is neither.
 pub(crate) fn tags(list: &str) -> Option<Vec<&str>> {
     let is_empty = |c: char| matches!(c, ',' | ' ' | '\t');
     let mut rest = list.trim_matches(is_empty);

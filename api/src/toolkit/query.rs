@@ -1,5 +1,5 @@
-//! Reads the query of an address parameter by parameter and collects **every** fault, as [`crate::toolkit::fields`] does for
-//! bodies.
+//! Reads the query of an address parameter by parameter and collects **every** fault, as [`crate::toolkit::fields`]
+//! does for bodies.
 
 use std::borrow::Cow;
 

@@ -1,4 +1,5 @@
-//! Nobody gets where they do not belong, on any operation: the document says what each one takes, and all else is tried.
+//! Nobody gets where they do not belong, on any operation: the document says what each one takes, and all else is
+//! tried.
 
 use axum::{
     body::Body,

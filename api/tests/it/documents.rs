@@ -10,7 +10,8 @@ use crate::app::TestApp;
 
 const SNAPSHOT: &str = "../docs/openapi.json";
 
-/// To accept a change on purpose: `UPDATE_SNAPSHOTS=1 cargo test -p usher-api the_openapi_document` and commit the file.
+/// To accept a change on purpose: `UPDATE_SNAPSHOTS=1 cargo test -p usher-api the_openapi_document` and commit the
+/// file.
 #[test]
 fn the_openapi_document_is_the_one_in_docs() {
     let path = Path::new(env!("CARGO_MANIFEST_DIR")).join(SNAPSHOT);
@@ -35,8 +36,8 @@ fn the_openapi_document_is_the_one_in_docs() {
     );
 }
 
-/// Patterns mean the same to every reader: to Go (RE2), and to JavaScript with its `u` flag, which knows no escape but those
-/// that mean something.
+/// Patterns mean the same to every reader: to Go (RE2), and to JavaScript with its `u` flag, which knows no escape but
+/// those that mean something.
 #[test]
 fn every_pattern_is_one_that_all_engines_know() {
     fn patterns(value: &Value, found: &mut Vec<String>) {

@@ -316,8 +316,8 @@ async fn a_token_for_an_address_that_was_left_is_worth_nothing(db: TestDb) {
     assert!(app.stored(user.id).await.email_verified_at.is_none());
 }
 
-/// The same statements in the same order, and the same hash: nothing is left that could take longer. That a hash is made
-/// at all shows in the least of five times, which no busy machine makes shorter.
+/// The same statements in the same order, and the same hash: nothing is left that could take longer. That a hash is
+/// made at all shows in the least of five times, which no busy machine makes shorter.
 #[test]
 fn account_enumeration_in_time_learns_nothing() {
     run(async {

@@ -59,10 +59,7 @@ pub async fn among_others(on: On) -> Result<Vec<Measured>> {
     let about = format!("{:?} after {} crashes; {starts} restarts", dead.state, dead.crashes);
     let wrong = dead.state != JobState::Dead || dead.crashes != 3;
     Ok(vec![
-        Measured {
-            about,
-            ..Measured::none(on, "a job that kills: not dead after three", usize::from(wrong))
-        },
+        Measured::none(on, "a job that kills: not dead after three", usize::from(wrong)).about(about),
         Measured::none(on, "jobs beside it that are not done", OTHERS - done),
         Measured::at_most(on, "crashes of a job beside it, max", crashes, 1),
     ])

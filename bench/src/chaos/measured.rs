@@ -20,6 +20,11 @@ pub struct Measured {
 
 #[expect(clippy::cast_precision_loss, reason = "figures for people")]
 impl Measured {
+    /// The same with what else there is to say.
+    pub fn about(self, about: String) -> Self {
+        Self { about, ..self }
+    }
+
     pub fn note(on: On, what: &'static str, value: impl TryInto<u64>, about: String) -> Self {
         let value = value.try_into().unwrap_or(u64::MAX) as f64;
         Self {

@@ -101,7 +101,8 @@ impl Away {
         }
     }
 
-    /// How late the first job may be. Nobody can tell a silent connection from a slow answer before a call's time limit.
+    /// How late the first job may be. Nobody can tell a silent connection from a slow answer before a call's time
+    /// limit.
     fn goal(self) -> Duration {
         match self {
             Self::DatabaseStranded => Duration::from_secs(10),

@@ -1,4 +1,5 @@
-//! Who uses the application: people who sign up and try again until they are told that it worked, clients who read, and staff.
+//! Who uses the application: people who sign up and try again until they are told that it worked, clients who read, and
+//! staff.
 
 use std::{
     collections::BTreeMap,

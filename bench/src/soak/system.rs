@@ -1,5 +1,5 @@
-//! All services as processes of their own, two of those that clients and jobs depend on: one of the two is killed now and
-//! then, the other lives through everything.
+//! All services as processes of their own, two of those that clients and jobs depend on: one of the two is killed now
+//! and then, the other lives through everything.
 
 use std::{collections::HashMap, time::Duration};
 

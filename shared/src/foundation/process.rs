@@ -44,8 +44,8 @@ fn one_line(error: &dyn Error) -> String {
     line.split_whitespace().collect::<Vec<_>>().join(" ")
 }
 
-/// Cancelled by the first SIGTERM or Ctrl-C; a second one ends the process at once. Both are handled from the moment this
-/// returns.
+/// Cancelled by the first SIGTERM or Ctrl-C; a second one ends the process at once. Both are handled from the moment
+/// this returns.
 ///
 /// # Panics
 /// Outside a tokio runtime.

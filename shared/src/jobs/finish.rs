@@ -48,8 +48,8 @@ async fn complete(job_store: JobStore, claims: Arc<[Claim]>) -> Result<Vec<bool>
 }
 
 impl JobStore {
-    /// Writes down the success of many jobs in one statement; answers those whose claim still held. Effects of the others
-    /// must not be written.
+    /// Writes down the success of many jobs in one statement; answers those whose claim still held. Effects of the
+    /// others must not be written.
     pub async fn complete_many(&self, conn: &impl ConnectionTrait, claims: &[Claim]) -> Result<HashSet<Uuid>, DbErr> {
         let sql = self.sql();
         let query = format!(

@@ -12,20 +12,9 @@ mod publish_article;
 
 use std::time::Duration;
 
-use sea_orm::{ActiveModelTrait, ActiveValue::Set, ConnectionTrait, DbBackend, EntityTrait};
+use sea_orm::{ActiveModelTrait, ActiveValue::Set, ConnectionTrait, EntityTrait};
 use tokio_util::sync::CancellationToken;
-use usher_shared::{
-    AppContext,
-    accounts::users::{self, NewUser},
-    audit::Actor,
-    foundation::{
-        config::{Config, Mode, Source},
-        crypto::SecretKey,
-        rules::{Email, EmailPolicy, Name},
-        time::now,
-    },
-    jobs::enqueue,
-};
+use usher_shared::{foundation::time::now, jobs::enqueue};
 use usher_testkit::{TestDb, create_tables, on_both, sign_up};
 
 use crate::{Options, Registry, Worker};

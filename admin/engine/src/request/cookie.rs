@@ -1,6 +1,6 @@
 //! Cookies of the admin: HttpOnly, SameSite=Lax, and behind HTTPS Secure with the `__Host-` prefix, so that no
-//! neighboring host can set one (RFC 6265bis section 4.1.3.2). A cookie jar from a library would need the same names, ages
-//! and prefixes on top, for about fifteen lines less and two more crates.
+//! neighboring host can set one (RFC 6265bis section 4.1.3.2). A cookie jar from a library would need the same names,
+//! ages and prefixes on top, for about fifteen lines less and two more crates.
 
 use axum::http::{HeaderMap, HeaderValue, header::COOKIE};
 use usher_shared::foundation::config::Config;

@@ -1,4 +1,5 @@
-//! The rows behind idempotency keys: reserved before the operation runs, settled with its answer after it has committed.
+//! The rows behind idempotency keys: reserved before the operation runs, settled with its answer after it has
+//! committed.
 //!
 //! A process that dies in between leaves a reservation without an answer. After [`TAKEOVER`] the next repetition takes
 //! it over and runs the operation again, which then meets its own effect: a unique index, or a patch that changes

@@ -204,7 +204,8 @@ impl<E: Listed> Order<E> {
     }
 
     /// What lies ahead of a place, nearest first. A missing value counts as greater than all others, on both databases.
-    /// Where the first column may miss, those rows are a range of their own: with an OR no index would be read in order.
+    /// Where the first column may miss, those rows are a range of their own: with an OR no index would be read in
+    /// order.
     fn parts(&self, from: Option<&Place>, backward: bool) -> Vec<Condition> {
         let Some(first) = self.keys.first().filter(|key| key.is_nullable()) else {
             let beyond = from.map(|Place(values)| beyond(&self.keys, values, backward));
