@@ -1,6 +1,8 @@
 //! Every setting, read once at startup from the environment and from flags of the same name.
 //! A setting that is missing or malformed ends the start with one line that says what to write instead.
 
+mod choices;
+mod error;
 mod parse;
 mod settings;
 mod source;
@@ -15,7 +17,6 @@ use std::{
 };
 
 use ipnet::IpNet;
-use thiserror::Error;
 
 use crate::foundation::{
     crypto::SecretKey,
@@ -24,60 +25,11 @@ use crate::foundation::{
     token::Token,
 };
 
+pub use choices::{LogFormat, Mode, SignUp, StaffMfa};
+pub use error::ConfigError;
 pub use settings::settings;
 pub use source::{Source, command_line};
 pub use traces::Traces;
-
-/// What kind of process reads the settings; it decides which of them have a default.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Mode {
-    /// API, admin and worker in one process. Without other settings SQLite and the secret key live in `data/`.
-    Up,
-    /// One service as a process of its own.
-    Service,
-    /// A management command. It uses the database of [`Mode::Up`] if none is set.
-    Command,
-}
-
-#[derive(Clone, Copy, Debug, PartialEq, Eq, clap::ValueEnum)]
-pub enum SignUp {
-    Open,
-    Closed,
-}
-
-#[derive(Clone, Copy, Debug, PartialEq, Eq, clap::ValueEnum)]
-pub enum StaffMfa {
-    Optional,
-    Required,
-}
-
-#[derive(Clone, Copy, Debug, PartialEq, Eq, clap::ValueEnum)]
-pub enum LogFormat {
-    Text,
-    Json,
-}
-
-/// A setting cannot be used. The text is one line and never repeats a secret.
-#[derive(Debug, Error)]
-#[error("{name} {problem}, for example {name}={example}")]
-pub struct ConfigError {
-    pub name: String,
-    pub problem: String,
-    pub example: String,
-}
-
-impl ConfigError {
-    fn of(name: &str, problem: impl Into<String>) -> Self {
-        let all = settings();
-        let setting = all.get_arguments().find(|arg| arg.get_env() == Some(name.as_ref()));
-        let example = setting.and_then(|arg| arg.get_value_names()?.first());
-        Self {
-            name: name.to_owned(),
-            problem: problem.into(),
-            example: example.map(ToString::to_string).unwrap_or_default(),
-        }
-    }
-}
 
 /// The settings of one process. Some are secrets, so `Debug` shows none.
 #[derive(Clone)]

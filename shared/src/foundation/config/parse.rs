@@ -5,7 +5,7 @@ use std::{io::IsTerminal, net::SocketAddr};
 use ipnet::IpNet;
 use url::Url;
 
-use super::LogFormat;
+use super::choices::LogFormat;
 use crate::foundation::{
     crypto::SecretKey,
     rules::{Email, EmailPolicy, Password, Violation, text},

@@ -6,7 +6,10 @@ use std::net::SocketAddr;
 use clap::{Args, Command};
 use ipnet::IpNet;
 
-use super::{LogFormat, SignUp, StaffMfa, parse, traces};
+use super::{
+    choices::{LogFormat, SignUp, StaffMfa},
+    parse, traces,
+};
 use crate::foundation::{
     crypto::SecretKey,
     rate_limit::RateLimits,

@@ -10,7 +10,7 @@ use clap::{
 };
 
 use super::{
-    ConfigError,
+    error::ConfigError,
     settings::{Settings, settings},
 };
 
