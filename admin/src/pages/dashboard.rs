@@ -144,17 +144,44 @@ async fn counts(db: &impl ConnectionTrait) -> Result<HashMap<&'static str, i64>,
         .collect()
 }
 
+/// A figure by the name under which it is counted: its word for one and for many, the list it opens, and its tone above zero.
+type Shown = (&'static str, [&'static str; 2], &'static str, Tone);
+
+const USERS: [Shown; 4] = [
+    ("users", ["user", "users"], "/admin/users", Tone::Quiet),
+    ("staff", ["staff"; 2], "/admin/users?is_staff=true", Tone::Quiet),
+    ("locked", ["locked"; 2], "/admin/users?status=locked", Tone::Warning),
+    (
+        "deactivated",
+        ["deactivated"; 2],
+        "/admin/users?status=deactivated",
+        Tone::Quiet,
+    ),
+];
+const JOBS: [Shown; 4] = [
+    ("ready", ["ready"; 2], "/admin/jobs?state=ready", Tone::Quiet),
+    ("running", ["running"; 2], "/admin/jobs?state=running", Tone::Busy),
+    ("done", ["done"; 2], "/admin/jobs?state=done", Tone::Quiet),
+    ("dead", ["dead"; 2], "/admin/jobs?state=dead", Tone::Bad),
+];
+const MAILS: [Shown; 3] = [
+    ("mails", ["email", "emails"], "/admin/mails", Tone::Quiet),
+    ("failed", ["failed"; 2], "/admin/mails?state=failed", Tone::Bad),
+    ("unknown", ["unknown"; 2], "/admin/mails?state=unknown", Tone::Warning),
+];
+
+/// Groups of figures, each with the permission it takes.
 fn groups(counts: &HashMap<&'static str, i64>) -> [(&'static str, Group); 4] {
-    let figure = |name: &str, [one, many]: [&'static str; 2], href: Option<&str>, alarm: Tone| {
+    let figure = |(name, [one, many], href, alarm): &Shown| {
         let count = counts.get(name).copied().unwrap_or(0);
         Figure {
-            label: if count == 1 { one } else { many },
+            label: if count == 1 { *one } else { *many },
             number: if count > COUNTED {
                 format!("{}+", grouped(COUNTED))
             } else {
                 grouped(count)
             },
-            href: href.map(str::to_owned),
+            href: Some((*href).to_owned()),
             tone: if count > 0 { alarm.class() } else { "" },
         }
     };
@@ -164,71 +191,22 @@ fn groups(counts: &HashMap<&'static str, i64>) -> [(&'static str, Group); 4] {
         icon,
         figures,
     };
+    let all = |shown: &[Shown]| shown.iter().map(figure).collect();
     let workers = counts.get("workers").copied().unwrap_or(0);
-    let alive = Figure {
+    let online = Figure {
         label: "online",
         number: grouped(workers),
         href: None,
         tone: if workers == 0 { Tone::Warning.class() } else { "" },
     };
     [
-        (
-            "users.view",
-            group(
-                "Users",
-                "/admin/users",
-                "users",
-                vec![
-                    figure("users", ["user", "users"], Some("/admin/users"), Tone::Quiet),
-                    figure("staff", ["staff"; 2], Some("/admin/users?is_staff=true"), Tone::Quiet),
-                    figure(
-                        "locked",
-                        ["locked"; 2],
-                        Some("/admin/users?status=locked"),
-                        Tone::Warning,
-                    ),
-                    figure(
-                        "deactivated",
-                        ["deactivated"; 2],
-                        Some("/admin/users?status=deactivated"),
-                        Tone::Quiet,
-                    ),
-                ],
-            ),
-        ),
-        (
-            "jobs.view",
-            group(
-                "Jobs",
-                "/admin/jobs",
-                "jobs",
-                vec![
-                    figure("ready", ["ready"; 2], Some("/admin/jobs?state=ready"), Tone::Quiet),
-                    figure("running", ["running"; 2], Some("/admin/jobs?state=running"), Tone::Busy),
-                    figure("done", ["done"; 2], Some("/admin/jobs?state=done"), Tone::Quiet),
-                    figure("dead", ["dead"; 2], Some("/admin/jobs?state=dead"), Tone::Bad),
-                ],
-            ),
-        ),
+        ("users.view", group("Users", "/admin/users", "users", all(&USERS))),
+        ("jobs.view", group("Jobs", "/admin/jobs", "jobs", all(&JOBS))),
         (
             "mails.view",
-            group(
-                texts::emails::TITLE,
-                "/admin/mails",
-                "mails",
-                vec![
-                    figure("mails", ["email", "emails"], Some("/admin/mails"), Tone::Quiet),
-                    figure("failed", ["failed"; 2], Some("/admin/mails?state=failed"), Tone::Bad),
-                    figure(
-                        "unknown",
-                        ["unknown"; 2],
-                        Some("/admin/mails?state=unknown"),
-                        Tone::Warning,
-                    ),
-                ],
-            ),
+            group(texts::emails::TITLE, "/admin/mails", "mails", all(&MAILS)),
         ),
-        ("jobs.view", group("Workers", "/admin/jobs", "workers", vec![alive])),
+        ("jobs.view", group("Workers", "/admin/jobs", "workers", vec![online])),
     ]
 }
 

@@ -13,15 +13,18 @@ mod kinds {
 use std::net::SocketAddr;
 
 use axum::{
+    Router,
     body::Body,
     extract::ConnectInfo,
     http::{Method, Request, StatusCode, header},
 };
+use chrono::{DateTime, TimeDelta, Utc};
 use http_body_util::BodyExt;
 use sea_orm::{ActiveModelTrait, ActiveValue::Set, EntityTrait};
 use serde_json::Value;
 use tower::ServiceExt;
 use usher_shared::{
+    AppContext,
     accounts::api_keys::{self, Scope},
     foundation::{entity::job, time::now},
 };
@@ -45,72 +48,36 @@ fn the_document_holds_the_code_that_is_compiled_here() {
     assert!(DOCUMENT.contains(&block), "the document must hold:\n{block}");
 }
 
-#[on_both]
-async fn articles_are_listed_and_published(db: TestDb) {
-    let app = db.app(&[]).await;
-    create_tables(&app.db, SQL).await;
-    let author = superuser(&app.db, "Ines Oduya", "ines@example.org", "none").await;
-    for title in ["On engines", "On machines", "On tables"] {
+/// The API with the document's resource, and the key of a client.
+struct Site {
+    app: AppContext,
+    service: Router,
+    author_id: i64,
+    key: String,
+}
+
+impl Site {
+    async fn open(db: &TestDb) -> Self {
+        let app = db.app(&[]).await;
+        create_tables(&app.db, SQL).await;
+        let author = superuser(&app.db, "Ines Oduya", "ines@example.org", "none").await;
+        let scopes = [Scope::UsersRead, Scope::UsersWrite];
+        let (_, key) = api_keys::create(&app.db, "test", &scopes, None, None)
+            .await
+            .expect("a key");
+        Self {
+            service: over(operations().merge(articles::router()), AppState::new(&app)),
+            author_id: author.id,
+            key: key.as_str().to_owned(),
+            app,
+        }
+    }
+
+    async fn write(&self, title: &str, published_at: Option<DateTime<Utc>>) {
         let at = now();
         let row = article::ActiveModel {
             title: Set(title.to_owned()),
-            author_id: Set(author.id),
-            state: Set(ArticleState::Draft),
-            version: Set(1),
-            created_at: Set(at),
-            updated_at: Set(at),
-            ..Default::default()
-        };
-        row.insert(&app.db).await.expect("an article");
-    }
-    let scopes = [Scope::UsersRead, Scope::UsersWrite];
-    let (_, key) = api_keys::create(&app.db, "test", &scopes, None, None)
-        .await
-        .expect("a key");
-    let service = over(operations().merge(articles::router()), AppState::new(&app));
-    let send = async |method: Method, path: &str, key: Option<&str>| {
-        let mut request = Request::builder().method(method).uri(path);
-        if let Some(key) = key {
-            request = request.header(header::AUTHORIZATION, format!("Bearer {key}"));
-        }
-        let mut request = request.body(Body::empty()).expect("a request");
-        request
-            .extensions_mut()
-            .insert(ConnectInfo(SocketAddr::from(([203, 0, 113, 7], 50_000))));
-        let answer = service.clone().oneshot(request).await.expect("an answer");
-        let status = answer.status();
-        let bytes = answer.into_body().collect().await.expect("a body").to_bytes();
-        (status, serde_json::from_slice::<Value>(&bytes).unwrap_or_default())
-    };
-    let key = Some(key.as_str());
-    let (status, page) = send(Method::GET, "/articles?limit=2", key).await;
-    assert_eq!(
-        (status, &page["data"][0]["title"], &page["has_more"]),
-        (StatusCode::OK, &"On tables".into(), &true.into()),
-        "{page}"
-    );
-    let next = format!(
-        "/articles?limit=2&cursor={}",
-        page["next_cursor"].as_str().expect("a cursor")
-    );
-    let (_, page) = send(Method::GET, &next, key).await;
-    assert_eq!(
-        (&page["data"][0]["title"], &page["has_more"]),
-        (&"On engines".into(), &false.into()),
-        "{page}"
-    );
-    // Two have the same time, and three have none: each is met once, whichever way and however small the pages.
-    let at = now();
-    for (title, published_at) in [
-        ("first", None),
-        ("second", Some(at)),
-        ("third", Some(at)),
-        ("fourth", Some(at - chrono::TimeDelta::days(1))),
-        ("fifth", None),
-    ] {
-        let row = article::ActiveModel {
-            title: Set(title.to_owned()),
-            author_id: Set(author.id),
+            author_id: Set(self.author_id),
             state: Set(ArticleState::Draft),
             published_at: Set(published_at),
             version: Set(1),
@@ -118,71 +85,112 @@ async fn articles_are_listed_and_published(db: TestDb) {
             updated_at: Set(at),
             ..Default::default()
         };
-        row.insert(&app.db).await.expect("an article");
+        row.insert(&self.app.db).await.expect("an article");
+    }
+
+    async fn send(&self, method: Method, path: &str, has_key: bool) -> (StatusCode, Value) {
+        let mut request = Request::builder().method(method).uri(path);
+        if has_key {
+            request = request.header(header::AUTHORIZATION, format!("Bearer {}", self.key));
+        }
+        let mut request = request.body(Body::empty()).expect("a request");
+        let peer = SocketAddr::from(([203, 0, 113, 7], 50_000));
+        request.extensions_mut().insert(ConnectInfo(peer));
+        let answer = self.service.clone().oneshot(request).await.expect("an answer");
+        let status = answer.status();
+        let bytes = answer.into_body().collect().await.expect("a body").to_bytes();
+        (status, serde_json::from_slice(&bytes).unwrap_or_default())
+    }
+
+    async fn page(&self, query: &str) -> Value {
+        let (status, page) = self.send(Method::GET, &format!("/articles?{query}"), true).await;
+        assert_eq!(status, StatusCode::OK, "{page}");
+        page
+    }
+}
+
+fn ids(page: &Value) -> Vec<i64> {
+    let rows = page["data"].as_array().expect("rows").iter();
+    rows.map(|row| row["id"].as_i64().expect("an id")).collect()
+}
+
+#[on_both]
+async fn articles_are_listed_page_by_page(db: TestDb) {
+    let site = Site::open(&db).await;
+    for title in ["On engines", "On machines", "On tables"] {
+        site.write(title, None).await;
+    }
+    let page = site.page("limit=2").await;
+    let (title, more) = (&page["data"][0]["title"], &page["has_more"]);
+    assert_eq!((title, more), (&"On tables".into(), &true.into()), "{page}");
+    let cursor = page["next_cursor"].as_str().expect("a cursor");
+    let page = site.page(&format!("limit=2&cursor={cursor}")).await;
+    let (title, more) = (&page["data"][0]["title"], &page["has_more"]);
+    assert_eq!((title, more), (&"On engines".into(), &false.into()), "{page}");
+    let (status, problem) = site.send(Method::GET, "/articles?limit=0&x=1", true).await;
+    let faults = problem["detail"].as_array().expect("faults").len();
+    assert_eq!((status, faults), (StatusCode::UNPROCESSABLE_ENTITY, 2));
+}
+
+/// Two have the same time, and five have none: each is met once, whichever way and however small the pages.
+#[on_both]
+async fn a_list_by_a_column_that_may_be_empty_meets_each_row_once(db: TestDb) {
+    let site = Site::open(&db).await;
+    let at = now();
+    let times = [
+        None,
+        None,
+        None,
+        None,
+        Some(at),
+        Some(at),
+        Some(at - TimeDelta::days(1)),
+        None,
+    ];
+    for (number, published_at) in times.into_iter().enumerate() {
+        site.write(&format!("article {number}"), published_at).await;
     }
     let upwards = [7, 5, 6, 1, 2, 3, 4, 8];
-    for (sort, expected) in [
-        ("published_at", upwards),
-        ("-published_at", {
-            let mut down = upwards;
-            down.reverse();
-            down
-        }),
-    ] {
+    let mut downwards = upwards;
+    downwards.reverse();
+    for (sort, expected) in [("published_at", upwards), ("-published_at", downwards)] {
         for limit in [1, 2, 3, 7, 8] {
-            let (mut met, mut at, mut back) = (vec![], format!("/articles?sort={sort}&limit={limit}"), None);
+            let page_of = async |cursor: &str| site.page(&format!("sort={sort}&limit={limit}{cursor}")).await;
+            let (mut met, mut at, mut back) = (vec![], String::new(), None);
             loop {
-                let (status, page) = send(Method::GET, &at, key).await;
-                assert_eq!(status, StatusCode::OK, "{page}");
-                met.extend(
-                    page["data"]
-                        .as_array()
-                        .expect("rows")
-                        .iter()
-                        .map(|row| row["id"].as_i64().expect("an id")),
-                );
+                let page = page_of(&at).await;
+                met.extend(ids(&page));
                 back = page["prev_cursor"].as_str().map(str::to_owned).or(back);
                 let Some(next) = page["next_cursor"].as_str() else {
                     break;
                 };
-                at = format!("/articles?sort={sort}&limit={limit}&cursor={next}");
+                at = format!("&cursor={next}");
             }
             assert_eq!(met, expected, "{sort} by {limit}");
             let last = (expected.len() - 1) / limit * limit;
             let mut before = vec![];
             while let Some(cursor) = back {
-                let (_, page) = send(
-                    Method::GET,
-                    &format!("/articles?sort={sort}&limit={limit}&cursor={cursor}"),
-                    key,
-                )
-                .await;
-                let rows = page["data"]
-                    .as_array()
-                    .expect("rows")
-                    .iter()
-                    .map(|row| row["id"].as_i64().expect("an id"));
-                before.splice(0..0, rows.collect::<Vec<_>>());
+                let page = page_of(&format!("&cursor={cursor}")).await;
+                before.splice(0..0, ids(&page));
                 back = page["prev_cursor"].as_str().map(str::to_owned);
             }
             assert_eq!(before, expected[..last], "{sort} by {limit}, back");
         }
     }
-    let (status, problem) = send(Method::GET, "/articles?limit=0&x=1", key).await;
-    assert_eq!(
-        (status, problem["detail"].as_array().expect("faults").len()),
-        (StatusCode::UNPROCESSABLE_ENTITY, 2)
-    );
-    for (path, key, expected) in [
-        ("/articles/1/publish", key, StatusCode::ACCEPTED),
-        ("/articles/9/publish", key, StatusCode::NOT_FOUND),
-        ("/articles/1/publish", None, StatusCode::UNAUTHORIZED),
+}
+
+#[on_both]
+async fn an_article_is_published_by_a_job(db: TestDb) {
+    let site = Site::open(&db).await;
+    site.write("On engines", None).await;
+    for (path, has_key, expected) in [
+        ("/articles/1/publish", true, StatusCode::ACCEPTED),
+        ("/articles/9/publish", true, StatusCode::NOT_FOUND),
+        ("/articles/1/publish", false, StatusCode::UNAUTHORIZED),
     ] {
-        assert_eq!(send(Method::POST, path, key).await.0, expected, "{path}");
+        assert_eq!(site.send(Method::POST, path, has_key).await.0, expected, "{path}");
     }
-    let jobs = job::Entity::find().all(&app.db).await.expect("a query");
-    assert_eq!(
-        jobs.iter().map(|job| job.kind.as_str()).collect::<Vec<_>>(),
-        ["publish_article"]
-    );
+    let jobs = job::Entity::find().all(&site.app.db).await.expect("a query");
+    let kinds: Vec<_> = jobs.iter().map(|job| job.kind.as_str()).collect();
+    assert_eq!(kinds, ["publish_article"]);
 }
