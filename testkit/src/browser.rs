@@ -1,16 +1,14 @@
-//! A real Chromium behind chromedriver, driven by `thirtyfour`. It resolves no host but 127.0.0.1, and tells what a
-//! page asked for and complained about. Here stands what tests add: every call panics with its reason, elements are
-//! waited for, and a click on what leads to another page returns when that page is loaded.
+//! A real Chromium behind chromedriver, spoken to in W3C WebDriver over HTTP. It resolves no host
+//! but 127.0.0.1, and tells what a page asked for and complained about.
+//!
+//! The `thirtyfour` crate would do the talking, but it turns on `preserve_order` of serde_json for everything that is
+//! built with it: tests would see members in another order than clients do.
 
-use std::{fmt::Display, fs, path::Path, process::Command, time::Duration};
+use std::{fs, path::Path, process::Command, time::Duration};
 
 use base64::{Engine, prelude::BASE64_STANDARD};
+use reqwest::Method;
 use serde_json::{Value, json};
-use thirtyfour::{
-    BrowserLogEntry, By, Capabilities, WebDriver, WebElement,
-    error::{WebDriverErrorInner, WebDriverResult},
-    extensions::query::ElementQueryable,
-};
 
 use crate::{
     process::{Folder, Process, Signal},
@@ -35,6 +33,9 @@ const LEADS_ELSEWHERE: &str = "
 /// The folder for downloads, in the browser's own.
 const DOWNLOADS: &str = "downloads";
 
+/// The key under which WebDriver gives an element's reference (W3C WebDriver, section 12.1).
+const ELEMENT: &str = "element-6066-11e4-a52e-4f735466cecf";
+
 /// What `prefers-color-scheme` answers.
 #[derive(Clone, Copy, Debug)]
 pub enum ColorScheme {
@@ -44,18 +45,13 @@ pub enum ColorScheme {
     Dark,
 }
 
-/// One browser window with an empty profile. Every call panics with the browser's reason when it is refused.
+/// One browser window with an empty profile. Every call panics with the page's address when the
+/// browser refuses it.
 pub struct Browser {
-    driver: WebDriver,
+    client: reqwest::Client,
+    session: String,
     _chromedriver: Process,
     folder: Folder,
-}
-
-/// The session ends with its chromedriver.
-impl Drop for Browser {
-    fn drop(&mut self) {
-        drop(self.driver.clone().leak());
-    }
 }
 
 impl Browser {
@@ -79,11 +75,23 @@ impl Browser {
             client.get(format!("{server}/status")).send().await.ok()
         })
         .await;
-        let driver = WebDriver::builder(server, capabilities(&folder))
-            .client(client)
-            .connect();
+
+        let wanted = json!({"capabilities": {"alwaysMatch": capabilities(&folder)}});
+        let answer = client
+            .post(format!("{server}/session"))
+            .json(&wanted)
+            .send()
+            .await
+            .expect("chromedriver answers");
+        let answer: Value = answer.json().await.expect("JSON");
+        let id = answer["value"]["sessionId"]
+            .as_str()
+            .unwrap_or_else(|| panic!("no browser: {answer}"));
+        let session = format!("{server}/session/{id}");
+
         let browser = Self {
-            driver: ok("a session", driver.await),
+            client,
+            session,
             _chromedriver: chromedriver,
             folder,
         };
@@ -100,22 +108,22 @@ impl Browser {
 
     /// Opens an address and waits until it is loaded.
     pub async fn goto(&self, url: &str) {
-        ok(url, self.driver.goto(url).await);
+        self.post("url", json!({ "url": url })).await;
     }
 
     /// The address in the address bar.
     pub async fn url(&self) -> String {
-        ok("the address", self.driver.current_url().await).into()
+        text(self.get("url").await)
     }
 
     /// The page's title.
     pub async fn title(&self) -> String {
-        ok("the title", self.driver.title().await)
+        text(self.get("title").await)
     }
 
     /// The page's HTML as it stands now.
     pub async fn html(&self) -> String {
-        ok("the source", self.driver.source().await)
+        text(self.get("source").await)
     }
 
     /// What a person reads on the page.
@@ -125,14 +133,18 @@ impl Browser {
 
     /// The visible text of the first element that `css` finds; waits for it.
     pub async fn text(&self, css: &str) -> String {
-        self.of_element(css, async |element| element.text().await).await
+        self.of_element(css, "text")
+            .await
+            .as_str()
+            .unwrap_or_default()
+            .to_owned()
     }
 
     /// The visible texts of all that `css` finds now.
     pub async fn texts(&self, css: &str) -> Vec<String> {
         let mut texts = vec![];
         for element in self.find_all(css).await {
-            texts.push(ok(css, element.text().await));
+            texts.push(text(self.get(&format!("element/{element}/text")).await));
         }
         texts
     }
@@ -144,22 +156,27 @@ impl Browser {
 
     /// An attribute of the first element that `css` finds.
     pub async fn attribute(&self, css: &str, name: &str) -> Option<String> {
-        self.of_element(css, async |element| element.attr(name).await).await
+        let value = self.of_element(css, &format!("attribute/{name}")).await;
+        value.as_str().map(str::to_owned)
     }
 
     /// Clicks the first element that `css` finds. Where that leads to another page, waits until it is loaded.
     pub async fn click(&self, css: &str) {
-        self.click_element(&self.find(css).await).await;
+        let element = self.find(css).await;
+        self.click_element(&element).await;
     }
 
     /// Clicks the first link with exactly this text, and waits for the page it leads to.
     pub async fn follow(&self, link: &str) {
-        self.click_element(&self.link(link).await).await;
+        let found = self.post("element", json!({"using": "link text", "value": link})).await;
+        self.click_element(&text(found[ELEMENT].clone())).await;
     }
 
     /// Clicks a link to a file, and gives what was saved.
     pub async fn download(&self, link: &str) -> String {
-        ok(link, self.link(link).await.click().await);
+        let found = self.post("element", json!({"using": "link text", "value": link})).await;
+        let element = text(found[ELEMENT].clone());
+        self.post(&format!("element/{element}/click"), json!({})).await;
         let folder = self.folder.join(DOWNLOADS);
         eventually(ARRIVES_WITHIN, "the file is saved", async || {
             let file = fs::read_dir(&folder).ok()?.next()?.ok()?.path();
@@ -175,36 +192,42 @@ impl Browser {
         let page = self.find("html").await;
         by().await;
         let loaded = async || {
-            page.tag_name().await.err()?;
-            let state = self.driver.execute("return document.readyState", vec![]).await.ok()?;
-            (state.json() == "complete").then_some(())
+            let left = self.try_ask(Method::GET, &format!("element/{page}/name"), None).await;
+            left.err()?;
+            let body = json!({"script": "return document.readyState", "args": []});
+            let state = self.try_ask(Method::POST, "execute/sync", Some(body)).await;
+            (state.ok()? == "complete").then_some(())
         };
         eventually(ARRIVES_WITHIN, "the next page is loaded", loaded).await;
     }
 
     /// Empties a field and types into it.
     pub async fn fill(&self, css: &str, value: &str) {
-        let field = self.find(css).await;
-        ok(css, field.clear().await);
-        ok(css, field.send_keys(value).await);
+        let element = self.find(css).await;
+        self.post(&format!("element/{element}/clear"), json!({})).await;
+        self.post(&format!("element/{element}/value"), json!({ "text": value }))
+            .await;
     }
 
     /// Chooses a file of this machine in a file field.
     pub async fn choose_file(&self, css: &str, file: impl AsRef<Path>) {
+        let element = self.find(css).await;
         let path = file.as_ref().to_str().expect("a path in UTF-8");
-        ok(css, self.find(css).await.send_keys(path).await);
+        self.post(&format!("element/{element}/value"), json!({ "text": path }))
+            .await;
     }
 
     /// Types into what has the focus; WebDriver's code points for keys are understood, such as
     /// `\u{e007}` for Enter and `\u{e00c}` for Escape.
     pub async fn press(&self, keys: &str) {
-        let active = ok("the focus", self.driver.active_element().await);
-        ok(keys, active.send_keys(keys).await);
+        let active = text(self.get("element/active").await[ELEMENT].clone());
+        self.post(&format!("element/{active}/value"), json!({ "text": keys }))
+            .await;
     }
 
     /// The value of a JavaScript function's body, as in `return document.title`.
     pub async fn script(&self, body: &str) -> Value {
-        ok(body, self.driver.execute(body, vec![]).await).json().clone()
+        self.post("execute/sync", json!({"script": body, "args": []})).await
     }
 
     /// Turns JavaScript off or on, from the next page on.
@@ -241,17 +264,18 @@ impl Browser {
     /// The complaints of the pages since the last call: script errors, broken rules of the
     /// Content-Security-Policy, answers of 400 and above.
     pub async fn console_errors(&self) -> Vec<String> {
-        let entries = self.log("browser").await.into_iter();
+        let entries = self.log("browser").await;
         entries
-            .filter(|entry| entry.level == "SEVERE")
-            .map(|entry| entry.message)
+            .iter()
+            .filter(|entry| entry["level"] == "SEVERE")
+            .map(|entry| text(entry["message"].clone()))
             .collect()
     }
 
     /// The addresses outside of 127.0.0.1 that pages asked for since the last call.
     pub async fn foreign_requests(&self) -> Vec<String> {
         let asked = self.log("performance").await.into_iter().filter_map(|entry| {
-            let event: Value = serde_json::from_str(&entry.message).ok()?;
+            let event: Value = serde_json::from_str(entry["message"].as_str()?).ok()?;
             let sent = event["message"]["method"] == "Network.requestWillBeSent";
             sent.then(|| text(event["message"]["params"]["request"]["url"].clone()))
         });
@@ -260,69 +284,105 @@ impl Browser {
 
     /// Something of the first element that `css` finds. A page that is just being left takes its elements with it;
     /// then the one of the next page is asked.
-    async fn of_element<T>(&self, css: &str, what: impl AsyncFn(WebElement) -> WebDriverResult<T>) -> T {
+    async fn of_element(&self, css: &str, what: &str) -> Value {
         let end = tokio::time::Instant::now() + APPEARS_WITHIN;
         loop {
-            match what(self.find(css).await).await {
-                Err(error)
-                    if matches!(*error, WebDriverErrorInner::StaleElementReference(_))
-                        && tokio::time::Instant::now() < end => {}
-                answer => return ok(css, answer),
+            let element = self.find(css).await;
+            match self
+                .try_ask(Method::GET, &format!("element/{element}/{what}"), None)
+                .await
+            {
+                Ok(value) => return value,
+                Err(message) if message.contains("stale element") && tokio::time::Instant::now() < end => {}
+                Err(message) => panic!("the browser refuses {what} of `{css}`: {message}"),
             }
         }
     }
 
     /// WebDriver waits for a page only if it has begun to load when the click returns, which a busy browser may not
     /// have done.
-    async fn click_element(&self, element: &WebElement) {
-        let clicked = async || ok("a click", element.click().await);
-        let argument = ok("an element", element.to_json());
-        if ok("a link", self.driver.execute(LEADS_ELSEWHERE, vec![argument]).await).json() == true {
-            self.leave(clicked).await;
+    async fn click_element(&self, element: &str) {
+        let clicked = async || {
+            self.post(&format!("element/{element}/click"), json!({})).await;
+        };
+        let body = json!({"script": LEADS_ELSEWHERE, "args": [{ ELEMENT: element }]});
+        if self.post("execute/sync", body).await == true {
+            self.leave(async || clicked().await).await;
         } else {
             clicked().await;
         }
     }
 
-    async fn find(&self, css: &str) -> WebElement {
-        let query = self
-            .driver
-            .query(By::Css(css))
-            .wait(APPEARS_WITHIN, Duration::from_millis(50));
-        match query.first().await {
-            Ok(element) => element,
-            Err(error) => panic!(
-                "no `{css}` on {}: {error}; the page:\n{}",
-                self.url().await,
-                self.html().await
-            ),
+    async fn find(&self, css: &str) -> String {
+        let end = tokio::time::Instant::now() + APPEARS_WITHIN;
+        loop {
+            if let Some(first) = self.find_all(css).await.into_iter().next() {
+                return first;
+            }
+            if tokio::time::Instant::now() > end {
+                panic!("no `{css}` on {}; the page:\n{}", self.url().await, self.html().await);
+            }
+            tokio::time::sleep(Duration::from_millis(50)).await;
         }
     }
 
-    async fn find_all(&self, css: &str) -> Vec<WebElement> {
-        ok(css, self.driver.find_all(By::Css(css)).await)
+    async fn find_all(&self, css: &str) -> Vec<String> {
+        let found = self
+            .post("elements", json!({"using": "css selector", "value": css}))
+            .await;
+        found
+            .as_array()
+            .into_iter()
+            .flatten()
+            .map(|element| text(element[ELEMENT].clone()))
+            .collect()
     }
 
-    async fn link(&self, text: &str) -> WebElement {
-        ok(text, self.driver.find(By::LinkText(text)).await)
-    }
-
-    async fn log(&self, kind: &str) -> Vec<BrowserLogEntry> {
-        ok(kind, self.driver.get_log(kind).await)
+    async fn log(&self, kind: &str) -> Vec<Value> {
+        match self.post("se/log", json!({ "type": kind })).await {
+            Value::Array(entries) => entries,
+            other => panic!("the {kind} log is no list: {other}"),
+        }
     }
 
     async fn devtools(&self, command: &str, params: Value) -> Value {
-        ok(command, self.driver.cdp().send_raw(command, params).await)
+        self.post("goog/cdp/execute", json!({"cmd": command, "params": params}))
+            .await
+    }
+
+    async fn get(&self, path: &str) -> Value {
+        self.ask(Method::GET, path, None).await
+    }
+
+    async fn post(&self, path: &str, body: Value) -> Value {
+        self.ask(Method::POST, path, Some(body)).await
+    }
+
+    async fn ask(&self, method: Method, path: &str, body: Option<Value>) -> Value {
+        let asked = self.try_ask(method, path, body.clone()).await;
+        asked.unwrap_or_else(|message| panic!("the browser refuses {path} with {body:?}: {message}"))
+    }
+
+    async fn try_ask(&self, method: Method, path: &str, body: Option<Value>) -> Result<Value, String> {
+        let mut request = self.client.request(method, format!("{}/{path}", self.session));
+        if let Some(body) = &body {
+            request = request.json(body);
+        }
+        let answer = request
+            .send()
+            .await
+            .unwrap_or_else(|error| panic!("the browser does not answer {path}: {error}"));
+        let refused = !answer.status().is_success();
+        let mut answer: Value = answer.json().await.expect("WebDriver answers JSON");
+        if refused {
+            return Err(answer["value"]["message"].to_string());
+        }
+        Ok(answer["value"].take())
     }
 }
 
-#[track_caller]
-fn ok<T>(asked: &str, answer: Result<T, impl Display>) -> T {
-    answer.unwrap_or_else(|error| panic!("the browser refuses {asked}: {error}"))
-}
-
-fn capabilities(folder: &Folder) -> Capabilities {
-    let wanted = json!({
+fn capabilities(folder: &Folder) -> Value {
+    json!({
         "browserName": "chrome",
         "goog:loggingPrefs": {"browser": "ALL", "performance": "ALL"},
         "goog:chromeOptions": {"prefs": {"download.default_directory": folder.join(DOWNLOADS)}, "args": [
@@ -335,8 +395,7 @@ fn capabilities(folder: &Folder) -> Capabilities {
             "--host-resolver-rules=MAP * ~NOTFOUND, EXCLUDE 127.0.0.1",
             format!("--user-data-dir={}", folder.join("profile")),
         ]},
-    });
-    serde_json::from_value(wanted).expect("capabilities")
+    })
 }
 
 fn is_foreign(url: &str) -> bool {

@@ -293,7 +293,7 @@ fn a_collector_that_is_away_refuses_or_hangs_costs_no_answer_and_is_told() {
         assert!(count("usher_spans_ended_total ").await >= count("usher_spans_exported_total ").await);
         let log = api.log();
         assert!(
-            log.contains("takes no spans") && log.contains("takes spans again"),
+            log.contains("accepts no spans") && log.contains("accepts spans again"),
             "{log}"
         );
         collector.answers(0);

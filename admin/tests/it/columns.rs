@@ -17,7 +17,7 @@ fn heads(page: &Page) -> Vec<String> {
             .collect();
         text.concat()
     };
-    heads.map(text).filter(|head| head != "Tick").collect()
+    heads.map(text).filter(|head| head != "Select").collect()
 }
 
 #[on_both]

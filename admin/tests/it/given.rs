@@ -153,7 +153,7 @@ async fn a_key_that_one_may_change_gets_no_scope_that_one_does_not_hold(db: Test
     let page = save(&mut visitor, &own, &["users:read"], &[("name", "renamed")]).await;
     assert_eq!(page.status, StatusCode::SEE_OTHER);
     let page = act(&mut visitor, "rotate", own.id, &[]).await;
-    assert!(page.has("new secret") && page.has("uak_"), "{}", page.body);
+    assert!(page.has("API key rotated") && page.has("uak_"), "{}", page.body);
     let rotated = stored(&app, own.id).await;
     assert_eq!(
         (rotated.name.as_str(), rotated.previous_hash),

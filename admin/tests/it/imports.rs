@@ -169,7 +169,7 @@ async fn a_file_is_kept_looked_at_and_then_imported(db: TestDb) {
     let at = page.location().to_owned();
     let done = boss.get(&at).await;
     assert!(
-        done.has("Import complete") && done.has("<strong>1</strong>Written") && done.has("=no address"),
+        done.has("Import complete") && done.has("<strong>1</strong>Imported") && done.has("=no address"),
         "{}",
         done.body
     );

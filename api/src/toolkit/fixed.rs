@@ -66,7 +66,7 @@ impl Sent {
 
 fn fault(member: &Fixed) -> crate::toolkit::fields::FieldError {
     let Fixed { name, instead, .. } = member;
-    let message = format!("{name} can't be changed here. {instead}, or send the current value");
+    let message = format!("{name} can't be changed here. {instead}. Leave it out, or send its current value");
     in_body(name, Violation::new(ViolationKind::FrozenField, message))
 }
 

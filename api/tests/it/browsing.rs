@@ -94,7 +94,7 @@ fn redoc_and_the_front_page_draw_themselves() {
         assert!(browser.page_text().await.contains("Sign a person up"));
         nothing_foreign_or_broken(&browser, "/redoc").await;
         browser.goto(&url).await;
-        browser.follow("Error codes\nWhat each means and what to do").await;
+        browser.follow("Error codes\nWhat each one means and what to do").await;
         assert!(browser.page_text().await.contains("email_exists"));
         nothing_foreign_or_broken(&browser, "/problems").await;
         stop.cancel();
