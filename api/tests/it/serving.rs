@@ -25,6 +25,12 @@ async fn what_runs_is_finished_before_it_stops(db: TestDb) {
     let (context, stopping) = (app.context.clone(), stop.clone());
     let serving = tokio::spawn(async move { usher_api::serve(&context, listener, stopping).await });
 
+    // The router takes its time to build; from its first answer on it listens to the stop.
+    let mut first = TcpStream::connect(address).await.unwrap();
+    let probe = b"GET /health/live HTTP/1.1\r\nHost: usher\r\nConnection: close\r\n\r\n";
+    first.write_all(probe).await.unwrap();
+    assert!(read_answer(&mut first).await.starts_with("HTTP/1.1 200"));
+
     let body = r#"{"name": "Ada", "email": "ada@example.com"}"#;
     let head = format!(
         "POST /users HTTP/1.1\r\nHost: usher\r\nConnection: close\r\nContent-Type: application/json\r\nContent-Length: {}\r\n\r\n",
