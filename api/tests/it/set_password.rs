@@ -202,7 +202,7 @@ async fn guessing_is_slowed_down(db: TestDb) {
     }
     let refused = submit(&app.anonymous(), &[("token", &token), ("password", GOOD)]).await;
     assert_eq!(refused.status, StatusCode::TOO_MANY_REQUESTS);
-    assert!(refused.text().contains("Please wait"), "{}", refused.text());
+    assert!(refused.text().contains("Wait a few minutes"), "{}", refused.text());
     assert_ne!(refused.header("retry-after"), "");
     assert_eq!(
         submit(
