@@ -175,7 +175,7 @@ fn groups(counts: &HashMap<&'static str, i64>) -> [(&'static str, Group); 4] {
     let figure = |(name, [one, many], href, alarm): &Shown| {
         let count = counts.get(name).copied().unwrap_or(0);
         Figure {
-            label: if count == 1 { *one } else { *many },
+            label: if count == 1 { one } else { many },
             number: if count > COUNTED {
                 format!("{}+", grouped(COUNTED))
             } else {
