@@ -19,6 +19,11 @@ pub(crate) const PASSWORD_RESET: Notice = Notice {
 };
 pub(crate) const LINK_INVALID: Notice = Notice {
     title: "This link is not valid",
+    text: "It was already used, replaced by a newer one, or not copied completely. Open the newest email and copy its \
+        whole link, or request another.",
+};
+pub(crate) const PASSWORD_LINK_INVALID: Notice = Notice {
+    title: LINK_INVALID.title,
     text: "It was already used, replaced by a newer one, or not copied completely. If you have set your password already, \
         sign in with it. Otherwise open the newest email and copy its whole link, or request another.",
 };

@@ -7,15 +7,14 @@ use axum::{
     http::header,
     response::{IntoResponse, Response},
 };
-use sea_orm::EntityTrait;
+use sea_orm::{DbErr, EntityTrait};
 use usher_shared::{
-    audit::{self, Entry},
+    audit::{self, Actor, Entry, ObjectType},
     foundation::{entity::mail, redact},
 };
 use uuid::Uuid;
 
-use crate::state::AppState;
-use crate::texts;
+use crate::{state::AppState, texts};
 use usher_admin_engine::{AdminError, Shell, Staff, Visit, page};
 
 /// `sandbox` makes it a foreign origin without scripts and forms; its links open a page of their own. Mails
@@ -50,16 +49,9 @@ pub(crate) async fn show(
 ) -> Result<Response, AdminError> {
     staff.require("mails.view")?;
     let mail = kept(&state, &id).await?;
-    let html = mail.html_body.ok_or(AdminError::NotFound)?;
-    let entry = Entry {
-        action: "view_body",
-        object_type: "mail",
-        object_id: Some(mail.id.to_string()),
-        object_label: Some(format!("{} to {}", mail.subject, mail.to_address)),
-        ..Entry::default()
-    };
-    audit::record(&state.db, &staff.actor(&visit), entry).await?;
-    let html = redact::links(&html);
+    let html = mail.html_body.as_deref().ok_or(AdminError::NotFound)?;
+    record(&state, &staff.actor(&visit), &mail, "view_body").await?;
+    let html = redact::links(html);
     let headers = [
         (header::CONTENT_SECURITY_POLICY, POLICY),
         (header::X_FRAME_OPTIONS, "SAMEORIGIN"),
@@ -81,15 +73,8 @@ pub(crate) async fn links(
     }
     staff.require_fresh(&visit, None)?;
     let mail = kept(&state, &id).await?;
-    let text = mail.text_body.ok_or(AdminError::NotFound)?;
-    let entry = Entry {
-        action: "view_links",
-        object_type: "mail",
-        object_id: Some(mail.id.to_string()),
-        object_label: Some(format!("{} to {}", mail.subject, mail.to_address)),
-        ..Entry::default()
-    };
-    audit::record(&state.db, &staff.actor(&visit), entry).await?;
+    let text = mail.text_body.clone().ok_or(AdminError::NotFound)?;
+    record(&state, &staff.actor(&visit), &mail, "view_links").await?;
     let links = text
         .split_whitespace()
         .filter(|word| word.starts_with("http") && redact::links(word) != **word);
@@ -105,6 +90,12 @@ pub(crate) async fn links(
         mail_href,
         text,
     })
+}
+
+/// Notes who looked at the email. Committed before anything of it is shown.
+async fn record(state: &AppState, actor: &Actor, mail: &mail::Model, action: &str) -> Result<(), DbErr> {
+    let label = format!("{} to {}", mail.subject, mail.to_address);
+    audit::record(&state.db, actor, Entry::about(ObjectType::Mail, mail.id, label, action)).await
 }
 
 /// The email, if emails are kept instead of sent.

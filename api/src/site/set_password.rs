@@ -226,7 +226,7 @@ async fn owner(state: &AppState, token: &str, occasion: Occasion) -> Result<Resu
 fn refused(error: RedeemError, occasion: Occasion) -> Result<Stage, ApiError> {
     let (invalid, expired) = match occasion {
         Occasion::First => (texts::INVITATION_INVALID, texts::INVITATION_EXPIRED),
-        Occasion::Reset | Occasion::Verify => (texts::LINK_INVALID, texts::LINK_EXPIRED),
+        Occasion::Reset | Occasion::Verify => (texts::PASSWORD_LINK_INVALID, texts::LINK_EXPIRED),
     };
     match error {
         RedeemError::Invalid => Ok(Stage::told(StatusCode::BAD_REQUEST, invalid)),

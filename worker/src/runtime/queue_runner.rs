@@ -171,7 +171,12 @@ async fn run_until(monitor: Monitor, shutdown: CancellationToken) -> anyhow::Res
     let context = monitor.context();
     let mut running = pin!(monitor.run());
     tokio::select! {
-        ended = &mut running => bail!("the monitor ended before shutdown: {ended:?}"),
+        ended = &mut running => {
+            // Each time: what supervises this logs only the first of a row of failures, and no round ends well before
+            // shutdown.
+            tracing::error!(?ended, "apalis stopped by itself and is started again");
+            bail!("the monitor ended before shutdown: {ended:?}")
+        }
         () = shutdown.cancelled() => {
             drop(context.shutdown());
             drop(running.await);

@@ -45,7 +45,9 @@ pub(crate) async fn export(
     };
     audit::record(&context.db, &staff.actor(&visit), entry).await?;
     let id = row.text(model.id).unwrap_or_default();
-    let file = format!("{}-{id}-{}.json", model.meta.singular, now().format("%Y%m%d-%H%M%S"));
+    // Not the name on pages, which is for people and may change.
+    let word = model.meta.object_type();
+    let file = format!("{word}-{id}-{}.json", now().format("%Y%m%d-%H%M%S"));
     let headers = [
         (CONTENT_TYPE, "application/json".to_owned()),
         (
@@ -62,7 +64,7 @@ pub(crate) async fn export(
             .all(|operation| staff.may(&model.meta.permission(*operation)))
     };
     let parts: Vec<Inline> = model.inlines.iter().filter(may).cloned().collect();
-    let opening = format!("{{\n{:?}: {}", model.meta.singular, json_object(model, &row));
+    let opening = format!("{{\n{word:?}: {}", json_object(model, &row));
     let writing = Writing {
         context: context.clone(),
         id,

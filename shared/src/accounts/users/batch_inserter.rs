@@ -13,7 +13,7 @@ use crate::{
     audit::Actor,
     foundation::{
         batcher::Batcher,
-        db::{CommitGate, cut_before_commit},
+        db::{CommitGate, cut_before_commit, is_outage},
         entity::user,
         trace::Trace,
     },
@@ -44,7 +44,7 @@ impl UserBatchInserter {
     #[must_use]
     pub fn new(job_store: JobStore) -> Self {
         // A user who fails a batch fails alone.
-        let retries = |failure: &Failure| failure.before_commit;
+        let retries = |failure: &Failure| failure.retry_alone;
         Self(Batcher::new(MOST, AT_ONCE, retries, move |pending| {
             let inserted = insert_together(job_store.clone(), pending);
             async {
@@ -79,14 +79,16 @@ fn no_answer() -> DbErr {
 #[derive(Clone)]
 struct Failure {
     error: DbErr,
-    before_commit: bool,
+    /// None was written, and one of them may be the reason: not the commit, and not a database that is away, which 64
+    /// tries would each wait for.
+    retry_alone: bool,
 }
 
 impl From<DbErr> for Failure {
     fn from(error: DbErr) -> Self {
         Self {
             error,
-            before_commit: false,
+            retry_alone: false,
         }
     }
 }
@@ -102,14 +104,18 @@ async fn insert_together(
     pending: Arc<[PendingUser]>,
 ) -> Result<Vec<Result<user::Model, CreateUserError>>, Failure> {
     let early = |error| Failure {
+        retry_alone: !is_outage(&error),
         error,
-        before_commit: true,
     };
     let tx = job_store.begin().await.map_err(early)?;
     let users = write(&tx, &pending).await.map_err(early)?;
     let mut gates = pending.iter().filter_map(|user| user.gate.as_ref());
     if !gates.all(CommitGate::pass) {
-        return Err(early(no_answer()));
+        // The others still have time.
+        return Err(Failure {
+            error: no_answer(),
+            retry_alone: true,
+        });
     }
     tx.commit().await?;
     let answers = users.into_iter().map(|user| user.ok_or(CreateUserError::EmailTaken));

@@ -40,7 +40,8 @@ fn with_settings(command: Command) -> Command {
         let text = arg.clone().value_parser(ValueParser::string());
         text.global(true).hide_short_help(true).hide_possible_values(true)
     });
-    command.args(flags)
+    // The last of a repeated flag holds.
+    command.args(flags).args_override_self(true)
 }
 
 impl Source {
