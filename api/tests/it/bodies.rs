@@ -179,8 +179,8 @@ async fn a_member_that_is_changed_elsewhere_is_refused_and_its_operation_named(d
                 ("verified", json!(true), "link"),
                 ("external_id", json!("crm-1"), "by-external-id"),
                 ("created_at", json!("2020-01-01T00:00:00Z"), "never changes"),
-                ("updated_at", json!("2020-01-01T00:00:00Z"), "itself"),
-                ("updated_at", json!("2100-01-01T00:00:00Z"), "itself"),
+                ("updated_at", json!("2020-01-01T00:00:00Z"), "Usher sets this time"),
+                ("updated_at", json!("2100-01-01T00:00:00Z"), "Usher sets this time"),
                 ("password", json!("velvet-Otter-72-canyon"), "/auth/password-reset"),
             ][..],
         ),
@@ -197,7 +197,11 @@ async fn a_member_that_is_changed_elsewhere_is_refused_and_its_operation_named(d
                 ("delete_at", json!("2100-01-01T00:00:00Z"), "DELETE /me"),
                 ("created_at", Value::Null, "never changes"),
                 ("external_id", json!("x"), "service"),
-                ("password_changed_at", json!("2100-01-01T00:00:00Z"), "itself"),
+                (
+                    "password_changed_at",
+                    json!("2100-01-01T00:00:00Z"),
+                    "Usher sets this time",
+                ),
             ][..],
         ),
         (
@@ -211,7 +215,7 @@ async fn a_member_that_is_changed_elsewhere_is_refused_and_its_operation_named(d
                 ("hint", json!("uak_x"), "rotate"),
                 ("created_by", json!(99), "never changes"),
                 ("revoked_at", json!("2020-01-01T00:00:00Z"), "DELETE"),
-                ("last_used_at", json!("2100-01-01T00:00:00Z"), "itself"),
+                ("last_used_at", json!("2100-01-01T00:00:00Z"), "Usher sets this time"),
             ][..],
         ),
     ] {
