@@ -31,7 +31,7 @@ pub(crate) mod two_factor {
 /// The page of the own account.
 pub(crate) mod account {
     pub(crate) const TITLE: &str = "Your account";
-    pub(crate) const UNNAMED_CLIENT: &str = "Unnamed client";
+    pub(crate) const UNKNOWN_DEVICE: &str = "Unknown device";
     pub(crate) const WRONG_PASSWORD: &str = "Wrong password. Enter your current password";
     pub(crate) const PASSWORDS_DIFFER: &str = "The passwords don't match. Enter the new password again";
     pub(crate) const PASSWORD_CHANGED: &str = "Password changed. You've been signed out everywhere else.";
@@ -50,11 +50,11 @@ pub(crate) mod impersonation {
 
 /// Actions on users.
 pub(crate) mod users {
-    pub(crate) const RESET_MFA_ABOUT: &str = "The selected authenticators are removed, and the recovery codes with the last one. We'll notify the user \
+    pub(crate) const RESET_MFA_ABOUT: &str = "The selected authenticators are removed. Recovery codes go with the last one. We'll notify the user \
          by email.";
     pub(crate) const IMPERSONATE_ABOUT: &str = "You get a token that acts as this user in the API for ten minutes. It can't change their password, email \
          address or two-factor authentication, or delete the account. Actions are logged under your name.";
-    pub(crate) const DELETE_ABOUT: &str = "The account is hidden and closed. You can restore it until it's purged. Its sessions end; its email \
+    pub(crate) const DELETE_ABOUT: &str = "The account is hidden and can't sign in. You can restore it until it's purged. Its sessions end; its email \
          address stays reserved.";
     pub(crate) const SET_ROLES_ABOUT: &str =
         "Roles control what staff can do here. Changes apply from their next request.";
@@ -91,7 +91,7 @@ pub(crate) mod user_import {
 /// Jobs.
 pub(crate) mod jobs {
     pub(crate) const DELETE_ABOUT: &str =
-        "This permanently deletes the job and its attempts. What the job did isn't undone.";
+        "This permanently deletes the job and its attempts. It doesn't undo what the job did.";
     pub(crate) const CANCEL_ABOUT: &str =
         "Waiting jobs are cancelled immediately. The workers of running jobs are asked to stop.";
     pub(crate) const ABOUT: &str =

@@ -43,7 +43,7 @@ pub(crate) const INVITATION_EXPIRED: Notice = Notice {
 };
 pub(crate) const ADDRESS_TAKEN: Notice = Notice {
     title: "This address already has an account",
-    text: "An address can have one account. Sign in to that account, or use another address.",
+    text: "An address can belong to only one account. Sign in to that account, or use another address.",
 };
 pub(crate) const TOO_MANY_ATTEMPTS: Notice = Notice {
     title: "Too many attempts",
@@ -76,7 +76,7 @@ pub(crate) const fn link_page(errand: Errand) -> LinkPage {
             action: "confirm-email-change",
             question: Notice {
                 title: "Use this email address",
-                text: "It becomes the address of your account, and you sign in with it from then on.",
+                text: "This becomes your account's address, and you'll sign in with it.",
             },
             button: "Use this address",
             done: Notice {
@@ -87,8 +87,8 @@ pub(crate) const fn link_page(errand: Errand) -> LinkPage {
         Errand::UndoEmailChange => LinkPage {
             action: "undo-email-change",
             question: Notice {
-                title: "Take your account back",
-                text: "Your account returns to this address, all devices are signed out, and your password stops working; \
+                title: "Recover your account",
+                text: "This becomes your account's address again, all devices are signed out, and your password stops working; \
                     we'll email you a link to set a new one.",
             },
             button: "Undo the change",
@@ -105,7 +105,7 @@ pub(crate) const fn link_page(errand: Errand) -> LinkPage {
             },
             button: "Keep my account",
             done: Notice {
-                title: "Your account stays",
+                title: "Your account won't be deleted",
                 text: "If you didn't ask to delete it, sign in and change your password.",
             },
         },

@@ -58,7 +58,7 @@ pub(crate) const VERIFY_EMAIL_AND_SET_PASSWORD: Words = Words {
 pub(crate) const SOMEONE_TRIED_TO_SIGN_UP: Words = Words {
     subject: "You already have an account",
     lines: &[
-        "Someone tried to sign up for {product} with this address. It already has an account, so nothing was changed.",
+        "Someone tried to sign up for {product} with this address. You already have an account, so nothing was changed.",
         "If it was you, sign in at {app} as usual. If you forgot your password, you can set a new one there.",
     ],
     why: "You're receiving this email because this address has an account at {product}. If it wasn't you, you can \
@@ -69,7 +69,7 @@ pub(crate) const ADDRESS_OF_DELETED_ACCOUNT: Words = Words {
     lines: &[
         "Someone just used this address to sign up for {product} or to request a link. Its account was deleted, so \
          nothing was changed.",
-        "To restore the account with everything in it, contact the people who run {product} before the second date \
+        "To restore the account with everything in it, contact {product} support before the deadline \
          below. After that, you can sign up with this address again.",
     ],
     why: "You're receiving this email because this address had an account at {product}. If it wasn't you, you can \
@@ -177,12 +177,12 @@ const fn about_mfa(subject: &'static str, lines: &'static [&'static str]) -> Wor
 }
 
 // API keys.
-const UNEXPECTED_KEY: &str = "If you weren't expecting this, ask a colleague or look at the key's history. If no one \
-     you work with did it, set a new password at {app} and revoke the key right away.";
+const UNEXPECTED_KEY: &str = "If you weren't expecting this, ask a colleague or look at the key's history. If no one on \
+     your team did this, set a new password at {app} and revoke the key right away.";
 pub(crate) const API_KEY_CREATED: Words = Words {
     subject: "An API key was created",
     lines: &[
-        "An API key was created with your account. It works without your password.",
+        "An API key was created with your account. Anyone who has it can use it without your password.",
         UNEXPECTED_KEY,
     ],
     why: ABOUT_SECURITY,

@@ -150,7 +150,7 @@ pub(super) const DELETION: Deletion = Deletion {
             plural: "sessions",
             table: "sessions",
             column: "user_id",
-            named_by: "COALESCE(user_agent, 'Unnamed client')",
+            named_by: "COALESCE(user_agent, 'Unknown device')",
             seen_with: "sessions.view",
             on_delete: OnDelete::Cascade,
         },

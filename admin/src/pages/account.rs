@@ -76,7 +76,7 @@ async fn draw(
         id: session.id,
         name: session
             .user_agent
-            .unwrap_or_else(|| texts::account::UNNAMED_CLIENT.to_owned()),
+            .unwrap_or_else(|| texts::account::UNKNOWN_DEVICE.to_owned()),
         kind: if session.kind == SessionKind::Admin {
             "Admin"
         } else {
