@@ -230,35 +230,33 @@ fn a_setting_that_cannot_be_used_ends_the_start_with_one_line() {
     usher_testkit::run(async {
         let taken = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
         let taken = taken.local_addr().unwrap().to_string();
-        let cases = [
-            (vec![("DATABASE_URL", "mysql://x/y")], vec![], "DATABASE_URL"),
-            (vec![("SMTP_URL", "http://mail.example.org")], vec![], "SMTP_URL"),
-            (
-                vec![("SMTP_URL", "smtp://mail.example.org?tls=perhaps")],
-                vec![],
-                "SMTP_URL",
-            ),
-            (vec![("MAIL_FROM", "<@>")], vec![], "MAIL_FROM"),
-            (vec![("METRICS_ADDR", taken.as_str())], vec![], "METRICS_ADDR"),
-            (vec![], vec!["--concurrency", "0"], "--concurrency"),
-            (vec![], vec!["--queues", ","], "--queues"),
-            (vec![], vec!["--queues", "mail:0"], "--queues"),
-        ];
-        for (settings, arguments, word) in cases {
-            let mut program = worker("sqlite:///nowhere/usher.db");
-            for (name, value) in settings {
-                program = program.env(name, value);
-            }
-            for argument in arguments {
-                program = program.arg(argument);
-            }
+        for (name, value) in [
+            ("DATABASE_URL", "mysql://x/y"),
+            ("SMTP_URL", "http://mail.example.org"),
+            ("SMTP_URL", "smtp://mail.example.org?tls=perhaps"),
+            ("MAIL_FROM", "<@>"),
+            ("METRICS_ADDR", taken.as_str()),
+        ] {
+            let program = worker("sqlite:///nowhere/usher.db").env(name, value);
             let (code, log) = program.finish(&Folder::new(), Duration::from_secs(10)).await;
             let lines: Vec<_> = log.lines().filter(|line| !line.starts_with('{')).collect();
-            assert_eq!((code, lines.len()), (1, 1), "{word}: {log}");
+            assert_eq!((code, lines.len()), (1, 1), "{name}: {log}");
             assert!(
-                lines[0].contains(word) && lines[0].contains("for example") || word == "METRICS_ADDR",
+                lines[0].contains(name) && lines[0].contains("for example") || name == "METRICS_ADDR",
                 "{log}"
             );
+        }
+    });
+}
+
+#[test]
+fn a_flag_that_cannot_be_used_ends_the_start_and_is_named() {
+    usher_testkit::run(async {
+        for (flag, value) in [("--concurrency", "0"), ("--queues", ","), ("--queues", "mail:0")] {
+            let program = worker("sqlite:///nowhere/usher.db").arg(flag).arg(value);
+            let (code, log) = program.finish(&Folder::new(), Duration::from_secs(10)).await;
+            assert_eq!(code, 2, "{flag} {value}: {log}");
+            assert!(log.contains(flag) && log.contains("--help"), "{log}");
         }
     });
 }
