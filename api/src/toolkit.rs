@@ -27,3 +27,4 @@ pub(crate) mod request;
 pub(crate) mod schema;
 pub(crate) mod secret;
 pub(crate) mod state;
+pub(crate) mod values;

@@ -21,7 +21,7 @@ use crate::{
         code::Code,
         error::ApiError,
         etag::{IfMatch, etag, may_change},
-        openapi::{ANY_ERRORS, BODY_ERRORS, Errors, PATCH_ERRORS, SUPERUSER_ERRORS, error_list},
+        openapi::{BODY_ERRORS, Errors, PATCH_ERRORS, SUPERUSER_ERRORS, error_list},
         path_id::PathId,
         request::Context,
         secret::Secret,
@@ -95,7 +95,7 @@ async fn rotate(
     let tx = state.job_store.begin().await?;
     superuser.hold(&tx).await?;
     let before = living(find(&tx, id, &headers).await?)?;
-    let grace = TimeDelta::seconds(body.grace_seconds.into());
+    let grace = TimeDelta::seconds(body.grace_seconds.0.into());
     let (key, token) = api_keys::rotate(&tx, before, grace, &superuser.actor(&context)).await?;
     tx.commit().await?;
     let tag = [(header::ETAG, etag(key.version))];
@@ -149,30 +149,17 @@ const CHANGE_ERRORS: &[Code] = &[
     Code::PreconditionFailed,
 ];
 
-error_list!(
-    Change,
-    [
-        PATCH_ERRORS,
-        SUPERUSER_ERRORS,
-        CHANGE_ERRORS,
-        &[Code::ApiKeyRevoked],
-        ANY_ERRORS
-    ]
-);
+error_list!(Change, [PATCH_ERRORS, SUPERUSER_ERRORS, CHANGE_ERRORS], [ApiKeyRevoked]);
 
 error_list!(
     Rotate,
-    [
-        BODY_ERRORS,
-        SUPERUSER_ERRORS,
-        CHANGE_ERRORS,
-        &[Code::ApiKeyRevoked, Code::AnswerNotKept],
-        ANY_ERRORS
-    ]
+    [BODY_ERRORS, SUPERUSER_ERRORS, CHANGE_ERRORS],
+    [ApiKeyRevoked, AnswerNotKept]
 );
 
 error_list!(
     Revoke,
-    [SUPERUSER_ERRORS, CHANGE_ERRORS, &[Code::InvalidRequest], ANY_ERRORS],
+    [SUPERUSER_ERRORS, CHANGE_ERRORS],
+    [InvalidRequest],
     PathId::fault
 );

@@ -14,10 +14,9 @@ use crate::{
     toolkit::{
         body::Body,
         caller::FreshSuperuser,
-        code::Code,
         error::ApiError,
         etag::etag,
-        openapi::{ANY_ERRORS, BODY_ERRORS, Errors, SUPERUSER_ERRORS, error_list},
+        openapi::{BODY_ERRORS, Errors, SUPERUSER_ERRORS, error_list},
         request::Context,
         secret::Secret,
     },
@@ -66,10 +65,6 @@ async fn create(
 
 error_list!(
     Create,
-    [
-        BODY_ERRORS,
-        SUPERUSER_ERRORS,
-        &[Code::ReauthenticationRequired, Code::AnswerNotKept],
-        ANY_ERRORS
-    ]
+    [BODY_ERRORS, SUPERUSER_ERRORS],
+    [ReauthenticationRequired, AnswerNotKept]
 );

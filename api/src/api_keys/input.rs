@@ -2,58 +2,35 @@
 
 use chrono::{DateTime, Utc};
 use ipnet::IpNet;
-use serde_json::json;
+use serde_json::{Value, json};
+use usher_api_macros::FromFields;
 use usher_shared::{
     accounts::api_keys::{self, KeyEdit, NewKey, Scope},
-    foundation::rules::{Name, Violation},
+    foundation::rules::Name,
 };
-use utoipa::{
-    ToSchema,
-    openapi::{Array, ArrayBuilder, Object, Type},
-};
+use utoipa::openapi::{ArrayBuilder, Schema};
 
 use crate::toolkit::{
-    fields::{Fields, FromFields},
+    fields::{Field, Fields, Patch, Violations, integer, string, strings},
     fixed::{Fixed, Sent},
     query::moment,
-    schema,
-    state::Toolkit,
+    schema::{nullable, text, time, whole, with_example},
 };
 
 /// A key to make.
-#[derive(ToSchema)]
+#[derive(FromFields)]
 #[schema(as = NewApiKey)]
 pub(super) struct NewKeyIn {
-    #[schema(schema_with = schema::key_name)]
+    /// What it is for.
+    #[schema(example = "billing")]
     name: Name,
-    #[schema(schema_with = scopes_schema)]
     scopes: Vec<Scope>,
     /// Networks (CIDR) or single addresses from which alone the key works, 32 at most; none or empty for everywhere.
-    #[schema(example = json!(["192.0.2.0/24", "2001:db8::/32"]), value_type = Option<Vec<String>>, max_items = 32)]
     allowed_cidrs: Option<Vec<IpNet>>,
     /// Instead of the installation's default.
-    #[schema(example = 1200, value_type = Option<i32>, minimum = 1, maximum = 1_000_000)]
-    requests_per_minute: Option<i32>,
+    requests_per_minute: Option<KeyLimit>,
     /// When it ends, in the future; without it the key works until it is revoked.
-    #[schema(example = "2100-01-01T00:00:00Z")]
-    expires_at: Option<DateTime<Utc>>,
-}
-
-impl FromFields for NewKeyIn {
-    fn from_fields(fields: &mut Fields<'_>, _: &Toolkit) -> Option<Self> {
-        let name = fields.required("name", Name::parse);
-        let scopes = fields.required("scopes", parse_scopes);
-        let allowed_cidrs = fields.optional("allowed_cidrs", parse_networks);
-        let requests_per_minute = fields.optional("requests_per_minute", api_keys::parse_limit);
-        let expires_at = fields.optional("expires_at", parse_end);
-        Some(Self {
-            name: name?,
-            scopes: scopes?,
-            allowed_cidrs: allowed_cidrs?,
-            requests_per_minute: requests_per_minute?,
-            expires_at: expires_at?,
-        })
-    }
+    expires_at: Option<KeyEnd>,
 }
 
 impl From<NewKeyIn> for NewKey {
@@ -62,30 +39,29 @@ impl From<NewKeyIn> for NewKey {
             name: body.name,
             scopes: body.scopes,
             allowed: body.allowed_cidrs.unwrap_or_default(),
-            requests_per_minute: body.requests_per_minute,
-            expires_at: body.expires_at,
+            requests_per_minute: body.requests_per_minute.map(|KeyLimit(limit)| limit),
+            expires_at: body.expires_at.map(|KeyEnd(end)| end),
         }
     }
 }
 
 /// What to change of a key; what is absent stays as it is (RFC 7396).
-#[derive(ToSchema)]
+#[derive(FromFields)]
 #[schema(as = ApiKeyPatch)]
 pub(super) struct KeyPatchIn {
-    #[schema(schema_with = schema::key_name, required = false)]
-    name: Option<Name>,
-    #[schema(schema_with = scopes_schema, required = false)]
-    scopes: Option<Vec<Scope>>,
+    /// What it is for.
+    #[schema(example = "billing")]
+    name: Patch<Name>,
+    scopes: Patch<Vec<Scope>>,
     /// Null or empty for everywhere.
-    #[schema(example = json!(["192.0.2.0/24"]), value_type = Option<Vec<String>>, max_items = 32)]
-    allowed_cidrs: Option<Option<Vec<IpNet>>>,
+    #[schema(example = json!(["192.0.2.0/24"]))]
+    allowed_cidrs: Patch<Option<Vec<IpNet>>>,
     /// Null for the installation's default.
-    #[schema(example = 600, value_type = Option<i32>, minimum = 1, maximum = 1_000_000)]
-    requests_per_minute: Option<Option<i32>>,
+    #[schema(example = 600)]
+    requests_per_minute: Patch<Option<KeyLimit>>,
     /// In the future; null for never.
-    #[schema(example = "2100-01-01T00:00:00Z", value_type = Option<DateTime<Utc>>)]
-    expires_at: Option<Option<DateTime<Utc>>>,
-    #[schema(ignore)]
+    expires_at: Patch<Option<KeyEnd>>,
+    #[schema(fixed = FIXED)]
     pub(super) fixed: Sent,
 }
 
@@ -102,74 +78,98 @@ const FIXED: &[Fixed] = &[
     Fixed::new("previous_until", "POST /api-keys/{id}/rotate sets it"),
 ];
 
-impl FromFields for KeyPatchIn {
-    fn from_fields(fields: &mut Fields<'_>, _: &Toolkit) -> Option<Self> {
-        let name = fields.change("name", Name::parse);
-        let scopes = fields.change("scopes", parse_scopes);
-        let allowed_cidrs = fields.change_or_clear("allowed_cidrs", parse_networks);
-        let requests_per_minute = fields.change_or_clear("requests_per_minute", api_keys::parse_limit);
-        let expires_at = fields.change_or_clear("expires_at", parse_end);
-        Some(Self {
-            name: name?,
-            scopes: scopes?,
-            allowed_cidrs: allowed_cidrs?,
-            requests_per_minute: requests_per_minute?,
-            expires_at: expires_at?,
-            fixed: Sent::read(fields, FIXED),
-        })
-    }
-}
-
 impl From<KeyPatchIn> for KeyEdit {
     fn from(body: KeyPatchIn) -> Self {
         Self {
-            name: body.name,
-            scopes: body.scopes,
-            allowed: body.allowed_cidrs.map(Option::unwrap_or_default),
-            requests_per_minute: body.requests_per_minute,
-            expires_at: body.expires_at,
+            name: body.name.0,
+            scopes: body.scopes.0,
+            allowed: body.allowed_cidrs.0.map(Option::unwrap_or_default),
+            requests_per_minute: (body.requests_per_minute.0).map(|limit| limit.map(|KeyLimit(limit)| limit)),
+            expires_at: body.expires_at.0.map(|end| end.map(|KeyEnd(end)| end)),
         }
     }
 }
 
 /// How to rotate.
-#[derive(ToSchema)]
+#[derive(FromFields)]
 #[schema(as = ApiKeyRotation)]
 pub(super) struct RotateIn {
     /// How long the old secret still works: up to a week, a day unless you say otherwise.
-    #[schema(example = 3600, value_type = Option<u32>, minimum = 0, maximum = 604_800, default = 86_400)]
-    pub(super) grace_seconds: u32,
+    pub(super) grace_seconds: Grace,
 }
 
-impl FromFields for RotateIn {
-    fn from_fields(fields: &mut Fields<'_>, _: &Toolkit) -> Option<Self> {
-        let grace = fields.optional("grace_seconds", api_keys::parse_grace)?;
-        let grace_seconds = grace.unwrap_or(api_keys::GRACE);
-        Some(Self { grace_seconds })
+impl Field for Vec<Scope> {
+    fn read(value: &Value, _: &Fields<'_>) -> Result<Self, Violations> {
+        Ok(api_keys::parse_scopes(strings(value)?)?)
+    }
+
+    fn schema() -> Schema {
+        ArrayBuilder::new()
+            .items(text().enum_values(Some(Scope::ALL.map(Scope::as_str))))
+            .min_items(Some(1))
+            .description(Some(
+                "What the key may do. At least one; one that is named twice counts once.",
+            ))
+            .examples([json!(["users:read", "users:write"])])
+            .into()
     }
 }
 
-fn scopes_schema() -> Array {
-    let mut scope = Object::with_type(Type::String);
-    scope.enum_values = Some(Scope::ALL.iter().map(|scope| scope.as_str().into()).collect());
-    ArrayBuilder::new()
-        .items(scope)
-        .min_items(Some(1))
-        .description(Some(
-            "What the key may do. At least one; one that is named twice counts once.",
-        ))
-        .examples([json!(["users:read", "users:write"])])
-        .build()
+impl Field for Vec<IpNet> {
+    fn read(value: &Value, _: &Fields<'_>) -> Result<Self, Violations> {
+        Ok(api_keys::parse_networks(strings(value)?)?)
+    }
+
+    fn schema() -> Schema {
+        let networks = ArrayBuilder::new().items(text());
+        let networks = networks.max_items(Some(api_keys::MAX_NETWORKS));
+        with_example(networks, json!(["192.0.2.0/24", "2001:db8::/32"]))
+    }
 }
 
-fn parse_scopes(words: Vec<&str>) -> Result<Vec<Scope>, Violation> {
-    api_keys::parse_scopes(words)
+/// Requests per minute.
+struct KeyLimit(i32);
+
+impl Field for KeyLimit {
+    fn read(value: &Value, _: &Fields<'_>) -> Result<Self, Violations> {
+        Ok(Self(api_keys::parse_limit(integer(value)?)?))
+    }
+
+    fn schema() -> Schema {
+        with_example(whole(1, 1_000_000), json!(1200))
+    }
 }
 
-fn parse_networks(texts: Vec<&str>) -> Result<Vec<IpNet>, Violation> {
-    api_keys::parse_networks(texts)
+/// When a key ends.
+struct KeyEnd(DateTime<Utc>);
+
+impl Field for KeyEnd {
+    fn read(value: &Value, _: &Fields<'_>) -> Result<Self, Violations> {
+        Ok(Self(api_keys::check_end(moment(string(value)?)?)?))
+    }
+
+    fn schema() -> Schema {
+        time()
+    }
 }
 
-fn parse_end(text: &str) -> Result<DateTime<Utc>, Violation> {
-    api_keys::check_end(moment(text)?)
+/// Seconds; null stands for the default, and so does an absent field.
+pub(super) struct Grace(pub(super) u32);
+
+impl Field for Grace {
+    fn absent() -> Option<Self> {
+        Some(Self(api_keys::GRACE))
+    }
+
+    fn read(value: &Value, _: &Fields<'_>) -> Result<Self, Violations> {
+        match value {
+            Value::Null => Ok(Self(api_keys::GRACE)),
+            value => Ok(Self(api_keys::parse_grace(integer(value)?)?)),
+        }
+    }
+
+    fn schema() -> Schema {
+        let seconds = whole(0, api_keys::MAX_GRACE).default(Some(json!(api_keys::GRACE)));
+        nullable(with_example(seconds, json!(3600)))
+    }
 }

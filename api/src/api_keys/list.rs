@@ -10,10 +10,9 @@ use crate::{
     state::AppState,
     toolkit::{
         caller::Superuser,
-        code::Code,
         error::ApiError,
         list::{ListIn, ListOut, ListQuery, Listed, limit_fault},
-        openapi::{ANY_ERRORS, Errors, SUPERUSER_ERRORS, error_list},
+        openapi::{Errors, SUPERUSER_ERRORS, error_list},
         query::{FromQuery, Parameters, Query},
         state::Toolkit,
     },
@@ -93,8 +92,4 @@ async fn list(
     list.answer(page, &state, |key| key)
 }
 
-error_list!(
-    List,
-    [SUPERUSER_ERRORS, &[Code::InvalidRequest], ANY_ERRORS],
-    limit_fault
-);
+error_list!(List, [SUPERUSER_ERRORS], [InvalidRequest], limit_fault);

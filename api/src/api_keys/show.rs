@@ -18,7 +18,7 @@ use crate::{
         caller::{Caller, Superuser},
         code::Code,
         error::ApiError,
-        openapi::{ANY_ERRORS, Errors, KEY_ERRORS, SUPERUSER_ERRORS, error_list},
+        openapi::{Errors, KEY_ERRORS, SUPERUSER_ERRORS, error_list},
         path_id::PathId,
     },
 };
@@ -42,11 +42,8 @@ async fn show(State(state): State<AppState>, _superuser: Superuser, PathId(id): 
 
 error_list!(
     Show,
-    [
-        SUPERUSER_ERRORS,
-        &[Code::ApiKeyNotFound, Code::InvalidRequest],
-        ANY_ERRORS
-    ],
+    [SUPERUSER_ERRORS],
+    [ApiKeyNotFound, InvalidRequest],
     PathId::fault
 );
 
@@ -62,7 +59,7 @@ async fn current(OwnKey(key): OwnKey) -> Response {
     answer(Arc::unwrap_or_clone(key))
 }
 
-error_list!(Current, [KEY_ERRORS, &[Code::ApiKeyNotFound], ANY_ERRORS]);
+error_list!(Current, [KEY_ERRORS], [ApiKeyNotFound]);
 
 /// The key of the request, whatever its scopes.
 struct OwnKey(Arc<api_key::Model>);

@@ -2,6 +2,7 @@
 
 use axum::{extract::State, http::HeaderMap};
 use serde::Serialize;
+use usher_api_macros::FromFields;
 use usher_shared::{
     accounts::{mfa, password_hash, sessions::Device, users},
     audit,
@@ -23,12 +24,12 @@ use crate::{
         body::Body,
         code::Code,
         error::ApiError,
-        fields::{Fields, FromFields, text},
+        fields::{self, Fields},
         limits::{self, Limit},
-        openapi::{ANY_ERRORS, BODY_ERRORS, Errors, error_list},
+        openapi::{BODY_ERRORS, Errors, error_list},
         request::{Context, RequestContext},
         secret::Secret,
-        state::Toolkit,
+        values::CurrentPassword,
     },
 };
 
@@ -37,25 +38,13 @@ pub(super) fn router() -> OpenApiRouter<AppState> {
 }
 
 /// Email and password.
-#[derive(ToSchema)]
+#[derive(FromFields)]
 #[schema(as = Login)]
 struct LoginIn {
     /// In any letter case.
     #[schema(example = "ada@example.com")]
     email: String,
-    #[schema(example = "velvet-Otter-72-canyon", format = Password)]
-    password: String,
-}
-
-impl FromFields for LoginIn {
-    fn from_fields(fields: &mut Fields<'_>, _: &Toolkit) -> Option<Self> {
-        let email = fields.required("email", text);
-        let password = fields.required("password", text);
-        Some(Self {
-            email: email?,
-            password: password?,
-        })
-    }
+    password: CurrentPassword,
 }
 
 /// The password was right; a code is needed too.
@@ -105,23 +94,15 @@ async fn login(
     Body(body): Body<LoginIn>,
 ) -> Result<Secret<LoginOut>, ApiError> {
     let device = device(&context, &headers);
-    log_in(&state, &context, device, &body.email, &body.password)
+    log_in(&state, &context, device, &body.email, &body.password.0)
         .await
         .map(Secret)
 }
 
 error_list!(
     Login,
-    [
-        BODY_ERRORS,
-        &[
-            Code::LoginFailed,
-            Code::EmailNotVerified,
-            Code::AnswerNotKept,
-            Code::RateLimited
-        ],
-        ANY_ERRORS
-    ]
+    [BODY_ERRORS],
+    [LoginFailed, EmailNotVerified, AnswerNotKept, RateLimited]
 );
 
 /// Checks email and password, for JSON and for OAuth.
@@ -208,12 +189,13 @@ struct MfaIn {
     recovery_code: Option<String>,
 }
 
-impl FromFields for MfaIn {
-    fn from_fields(fields: &mut Fields<'_>, _: &Toolkit) -> Option<Self> {
-        let mfa_token = fields.required("mfa_token", text);
-        let recovery_code = fields.optional("recovery_code", text);
+/// Without a recovery code the app's code is required.
+impl fields::FromFields for MfaIn {
+    fn from_fields(fields: &mut Fields<'_>) -> Option<Self> {
+        let mfa_token = fields.read("mfa_token");
+        let recovery_code: Option<Option<String>> = fields.read("recovery_code");
         let code = match recovery_code {
-            Some(None) => fields.required("code", text).map(Some),
+            Some(None) => fields.read("code").map(Some),
             _ => Some(None),
         };
         Some(Self {
@@ -264,16 +246,8 @@ async fn answer(
 
 error_list!(
     Answer,
-    [
-        BODY_ERRORS,
-        &[
-            Code::TokenInvalid,
-            Code::MfaCodeInvalid,
-            Code::AnswerNotKept,
-            Code::RateLimited
-        ],
-        ANY_ERRORS
-    ]
+    [BODY_ERRORS],
+    [TokenInvalid, MfaCodeInvalid, AnswerNotKept, RateLimited]
 );
 
 /// Uses up a valid code; a recovery code also sends an email.

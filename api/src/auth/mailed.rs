@@ -1,6 +1,8 @@
 //! What mailed links do: for front ends as JSON here, for browsers as the pages of [`crate::site`].
 
 use axum::{extract::State, http::StatusCode};
+use serde_json::json;
+use usher_api_macros::FromFields;
 use usher_shared::{
     accounts::{
         password_hash,
@@ -8,7 +10,6 @@ use usher_shared::{
     },
     foundation::entity::{mail_token::MailTokenPurpose, user},
 };
-use utoipa::ToSchema;
 use utoipa_axum::{router::OpenApiRouter, routes};
 
 use super::password_reset::acceptable;
@@ -18,11 +19,10 @@ use crate::{
         body::Body,
         code::Code,
         error::ApiError,
-        fields::{Fields, FromFields, text},
         limits::Limit,
-        openapi::{ANY_ERRORS, BODY_ERRORS, Errors, error_list},
+        openapi::{BODY_ERRORS, Errors, error_list},
         request::{Context, RequestContext},
-        state::Toolkit,
+        values::NewPassword,
     },
 };
 
@@ -86,41 +86,22 @@ impl From<EmailChangeError> for ApiError {
 }
 
 /// The token of the email, and a password for an account that has none, or one that someone else chose.
-#[derive(ToSchema)]
+#[derive(FromFields)]
 #[schema(as = EmailVerification)]
 struct VerifyIn {
     #[schema(example = "umt_0aB1cD2eF3gH4iJ5kL6mN7oP8qR9sT_0aB1cD")]
     token: String,
-    /// 12–128 characters of any kind, hard to guess, and not your name or email address. Replaces the one that was
-    /// chosen at sign-up.
-    #[schema(example = json!(null), value_type = Option<String>, format = Password, min_length = 12, max_length = 128)]
-    password: Option<String>,
-}
-
-impl FromFields for VerifyIn {
-    fn from_fields(fields: &mut Fields<'_>, _: &Toolkit) -> Option<Self> {
-        let token = fields.required("token", text);
-        let password = fields.optional("password", text);
-        Some(Self {
-            token: token?,
-            password: password?,
-        })
-    }
+    /// Replaces the one that was chosen at sign-up.
+    #[schema(example = json!(null))]
+    password: Option<NewPassword>,
 }
 
 /// A token from a mail.
-#[derive(ToSchema)]
+#[derive(FromFields)]
 #[schema(as = MailedToken)]
 struct TokenIn {
     #[schema(example = "umt_0aB1cD2eF3gH4iJ5kL6mN7oP8qR9sT_0aB1cD")]
     token: String,
-}
-
-impl FromFields for TokenIn {
-    fn from_fields(fields: &mut Fields<'_>, _: &Toolkit) -> Option<Self> {
-        let token = fields.required("token", text)?;
-        Some(Self { token })
-    }
 }
 
 /// Confirm an email address
@@ -146,7 +127,12 @@ async fn verify_email(
     Ok(StatusCode::NO_CONTENT)
 }
 
-async fn verify_with(state: &AppState, context: &RequestContext, token: &str, raw: &str) -> Result<(), ApiError> {
+async fn verify_with(
+    state: &AppState,
+    context: &RequestContext,
+    token: &str,
+    raw: &NewPassword,
+) -> Result<(), ApiError> {
     Limit::of_mailed_tokens(context.address).charge(state, context).await?;
     let (_, user) = users::holder(&state.db, token, MailTokenPurpose::VerifyEmail).await?;
     let password = acceptable(state, "password", raw, &user)?;
@@ -214,25 +200,10 @@ async fn keep_account(
     Ok(StatusCode::NO_CONTENT)
 }
 
-error_list!(
-    Once,
-    [
-        BODY_ERRORS,
-        &[Code::TokenInvalid, Code::TokenExpired, Code::RateLimited],
-        ANY_ERRORS
-    ]
-);
+error_list!(Once, [BODY_ERRORS], [TokenInvalid, TokenExpired, RateLimited]);
 
 error_list!(
     Moved,
-    [
-        BODY_ERRORS,
-        &[
-            Code::TokenInvalid,
-            Code::TokenExpired,
-            Code::EmailExists,
-            Code::RateLimited
-        ],
-        ANY_ERRORS
-    ]
+    [BODY_ERRORS],
+    [TokenInvalid, TokenExpired, EmailExists, RateLimited]
 );

@@ -24,7 +24,7 @@ use crate::{
         code::Code,
         error::ApiError,
         form,
-        openapi::{ANY_ERRORS, Errors, error_list},
+        openapi::{Errors, error_list},
         problem::NO_CACHE,
         request::Context,
         secret::Secret,
@@ -215,13 +215,7 @@ async fn token(
     Ok((NO_CACHE, Secret(OAuthTokensOut::from(tokens))).into_response())
 }
 
-error_list!(
-    Token,
-    [
-        &[Code::BodyTooLarge, Code::UnsupportedContentCoding, Code::RateLimited],
-        ANY_ERRORS
-    ]
-);
+error_list!(Token, [], [BodyTooLarge, UnsupportedContentCoding, RateLimited]);
 
 /// Rejects client credentials (RFC 6749 §5.2): no client is registered, so they can't be right. A public client may
 /// name itself in the form, and Swagger UI sends an empty name and secret.

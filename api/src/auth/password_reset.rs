@@ -1,6 +1,7 @@
 //! `POST /auth/password-reset` and `/confirm`: a forgotten password is replaced by a mailed link.
 
 use axum::{Json, extract::State, http::StatusCode};
+use usher_api_macros::FromFields;
 use usher_shared::{
     accounts::{password_hash, users},
     foundation::{
@@ -9,7 +10,6 @@ use usher_shared::{
     },
     jobs::PasswordReset,
 };
-use utoipa::ToSchema;
 use utoipa_axum::{router::OpenApiRouter, routes};
 
 use super::{
@@ -20,13 +20,12 @@ use crate::{
     state::AppState,
     toolkit::{
         body::Body,
-        code::Code,
         error::ApiError,
-        fields::{Fields, FromFields, in_body, text},
+        fields::in_body,
         limits::Limit,
-        openapi::{ANY_ERRORS, BODY_ERRORS, Errors, error_list},
+        openapi::{BODY_ERRORS, Errors, error_list},
         request::Context,
-        state::Toolkit,
+        values::NewPassword,
     },
 };
 
@@ -65,25 +64,12 @@ async fn ask(
 }
 
 /// The mailed token, and the new password.
-#[derive(ToSchema)]
+#[derive(FromFields)]
 #[schema(as = PasswordReset)]
 struct ConfirmIn {
     #[schema(example = "umt_0aB1cD2eF3gH4iJ5kL6mN7oP8qR9sT_0aB1cD")]
     token: String,
-    /// 12–128 characters of any kind, hard to guess, and not your name or email address.
-    #[schema(example = "velvet-Otter-72-canyon", format = Password, min_length = 12, max_length = 128)]
-    password: String,
-}
-
-impl FromFields for ConfirmIn {
-    fn from_fields(fields: &mut Fields<'_>, _: &Toolkit) -> Option<Self> {
-        let token = fields.required("token", text);
-        let password = fields.required("password", text);
-        Some(Self {
-            token: token?,
-            password: password?,
-        })
-    }
+    password: NewPassword,
 }
 
 /// Set a new password
@@ -114,24 +100,17 @@ async fn confirm(
     Ok(StatusCode::NO_CONTENT)
 }
 
-error_list!(
-    Confirm,
-    [
-        BODY_ERRORS,
-        &[Code::TokenInvalid, Code::TokenExpired, Code::RateLimited],
-        ANY_ERRORS
-    ]
-);
+error_list!(Confirm, [BODY_ERRORS], [TokenInvalid, TokenExpired, RateLimited]);
 
 /// The password in this field, if this user may have it.
 pub(crate) fn acceptable(
     state: &AppState,
     field: &'static str,
-    raw: &str,
+    raw: &NewPassword,
     user: &user::Model,
 ) -> Result<Password, ApiError> {
     let own = state.config.known_words(&[&user.name, &user.email]);
-    Password::parse(raw, &own).map_err(|violations| {
+    Password::parse(&raw.0, &own).map_err(|violations| {
         let faults = violations.into_iter().map(|violation| in_body(field, violation));
         ApiError::Invalid(faults.collect())
     })

@@ -3,6 +3,8 @@
 
 use axum::{Json, extract::State};
 use serde::Serialize;
+use serde_json::json;
+use usher_api_macros::FromFields;
 use usher_shared::{
     accounts::{mfa, password_hash, sessions, users},
     audit,
@@ -22,11 +24,10 @@ use crate::{
         caller::CurrentUser,
         code::Code,
         error::ApiError,
-        fields::{Fields, FromFields, text},
         limits,
-        openapi::{ANY_ERRORS, BODY_ERRORS, Errors, USER_ERRORS, error_list},
+        openapi::{BODY_ERRORS, Errors, USER_ERRORS, error_list},
         request::Context,
-        state::Toolkit,
+        values::CurrentPassword,
     },
 };
 
@@ -35,30 +36,16 @@ pub(super) fn router() -> OpenApiRouter<AppState> {
 }
 
 /// What only the owner has.
-#[derive(ToSchema)]
+#[derive(FromFields)]
 #[schema(as = Reauthentication)]
 struct ReauthenticateIn {
-    #[schema(example = "velvet-Otter-72-canyon", format = Password)]
-    password: String,
+    password: CurrentPassword,
     /// Six digits of the authenticator app, where the account has one.
     #[schema(example = json!(null))]
     code: Option<String>,
     /// One of the account's recovery codes, in the place of `code`.
     #[schema(example = json!(null))]
     recovery_code: Option<String>,
-}
-
-impl FromFields for ReauthenticateIn {
-    fn from_fields(fields: &mut Fields<'_>, _: &Toolkit) -> Option<Self> {
-        let password = fields.required("password", text);
-        let code = fields.optional("code", text);
-        let recovery_code = fields.optional("recovery_code", text);
-        Some(Self {
-            password: password?,
-            code: code?,
-            recovery_code: recovery_code?,
-        })
-    }
 }
 
 /// How long it lasts.
@@ -95,7 +82,7 @@ async fn reauthenticate(
     // A session is known to its account: what strangers guess elsewhere does not count here.
     let guesser = Guesser::Known { user_id: user.id };
     let attempt = limits::try_password(&state, guesser).await?;
-    if !password_hash::verify(&body.password, user.password_hash.as_deref()).await {
+    if !password_hash::verify(&body.password.0, user.password_hash.as_deref()).await {
         refused(&state, &context, Some(user), "wrong password").await?;
         return Err(Code::PasswordWrong.into());
     }
@@ -119,12 +106,4 @@ async fn reauthenticate(
     Ok(Json(ReauthenticatedOut { expires_in }))
 }
 
-error_list!(
-    Again,
-    [
-        BODY_ERRORS,
-        USER_ERRORS,
-        &[Code::PasswordWrong, Code::MfaCodeInvalid],
-        ANY_ERRORS
-    ]
-);
+error_list!(Again, [BODY_ERRORS, USER_ERRORS], [PasswordWrong, MfaCodeInvalid]);

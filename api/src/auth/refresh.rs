@@ -1,6 +1,8 @@
 //! `POST /auth/refresh` and `POST /auth/logout`.
 
 use axum::{extract::State, http::StatusCode};
+use serde_json::{Value, json};
+use usher_api_macros::FromFields;
 use usher_shared::{
     accounts::sessions::{self, Refreshed, Which},
     audit,
@@ -9,7 +11,7 @@ use usher_shared::{
         token::{Token, TokenKind},
     },
 };
-use utoipa::ToSchema;
+use utoipa::openapi::Schema;
 use utoipa_axum::{router::OpenApiRouter, routes};
 
 use super::{session::about, tokens::TokensOut};
@@ -20,12 +22,12 @@ use crate::{
         caller::CurrentUser,
         code::Code,
         error::ApiError,
-        fields::{Fields, FromFields, text},
+        fields::{Field, Fields, Violations, string},
         limits::Limit,
-        openapi::{ANY_ERRORS, BODY_ERRORS, Errors, USER_ERRORS, error_list},
+        openapi::{BODY_ERRORS, Errors, USER_ERRORS, error_list},
         request::{Context, RequestContext},
+        schema,
         secret::Secret,
-        state::Toolkit,
     },
 };
 
@@ -34,18 +36,11 @@ pub(super) fn router() -> OpenApiRouter<AppState> {
 }
 
 /// The refresh token.
-#[derive(ToSchema)]
+#[derive(FromFields)]
 #[schema(as = Refresh)]
 struct RefreshIn {
     #[schema(example = "urt_0aB1cD2eF3gH4iJ5kL6mN7oP8qR9sT_0aB1cD")]
     refresh_token: String,
-}
-
-impl FromFields for RefreshIn {
-    fn from_fields(fields: &mut Fields<'_>, _: &Toolkit) -> Option<Self> {
-        let refresh_token = fields.required("refresh_token", text)?;
-        Some(Self { refresh_token })
-    }
 }
 
 /// Get the next tokens
@@ -67,14 +62,7 @@ async fn refresh(
     exchange(&state, &context, &body.refresh_token).await.map(Secret)
 }
 
-error_list!(
-    Refresh,
-    [
-        BODY_ERRORS,
-        &[Code::InvalidCredential, Code::AnswerNotKept, Code::RateLimited],
-        ANY_ERRORS
-    ]
-);
+error_list!(Refresh, [BODY_ERRORS], [InvalidCredential, AnswerNotKept, RateLimited]);
 
 /// The next tokens for this refresh token, as JSON or for OAuth.
 pub(super) async fn exchange(state: &AppState, context: &RequestContext, raw: &str) -> Result<TokensOut, ApiError> {
@@ -93,37 +81,33 @@ pub(super) async fn exchange(state: &AppState, context: &RequestContext, raw: &s
 }
 
 /// Which sessions to end.
-#[derive(ToSchema)]
+#[derive(FromFields)]
 #[schema(as = Logout)]
 struct LogoutIn {
     /// The session of this access token, all others, or all; `current` when it is left out.
-    #[schema(inline, example = "current")]
     sessions: Option<Ending>,
 }
 
-#[derive(Clone, Copy, ToSchema)]
-#[schema(rename_all = "snake_case")]
+#[derive(Clone, Copy)]
 enum Ending {
     Current,
     Others,
     All,
 }
 
-impl Ending {
-    fn parse(word: &str) -> Result<Self, Violation> {
-        match word {
+impl Field for Ending {
+    fn read(value: &Value, _: &Fields<'_>) -> Result<Self, Violations> {
+        match string(value)? {
             "current" => Ok(Self::Current),
             "others" => Ok(Self::Others),
             "all" => Ok(Self::All),
-            _ => Err(Violation::new(ViolationKind::Enum, "Send current, others or all")),
+            _ => Err(Violation::new(ViolationKind::Enum, "Send current, others or all").into()),
         }
     }
-}
 
-impl FromFields for LogoutIn {
-    fn from_fields(fields: &mut Fields<'_>, _: &Toolkit) -> Option<Self> {
-        let sessions = fields.optional("sessions", Ending::parse)?;
-        Some(Self { sessions })
+    fn schema() -> Schema {
+        let words = schema::text().enum_values(Some(["current", "others", "all"]));
+        schema::with_example(words, json!("current"))
     }
 }
 
@@ -160,4 +144,4 @@ async fn logout(
     Ok(StatusCode::NO_CONTENT)
 }
 
-error_list!(Logout, [BODY_ERRORS, USER_ERRORS, ANY_ERRORS]);
+error_list!(Logout, [BODY_ERRORS, USER_ERRORS], []);

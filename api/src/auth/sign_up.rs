@@ -6,6 +6,7 @@ use axum::{
     extract::{FromRequestParts, State},
     http::{StatusCode, request::Parts},
 };
+use usher_api_macros::FromFields;
 use usher_shared::{
     accounts::users::{self, NewUser, SignUpError},
     foundation::{
@@ -14,7 +15,6 @@ use usher_shared::{
     },
     jobs::VerifyEmail,
 };
-use utoipa::ToSchema;
 use utoipa_axum::{router::OpenApiRouter, routes};
 
 use super::accepted::{ACCEPTED, AcceptedOut};
@@ -24,12 +24,9 @@ use crate::{
         body::Body,
         code::Code,
         error::ApiError,
-        fields::{Fields, FromFields},
         limits::Limit,
-        openapi::{ANY_ERRORS, BODY_ERRORS, Errors, error_list},
+        openapi::{BODY_ERRORS, Errors, error_list},
         request::{Context, RequestContext},
-        schema,
-        state::Toolkit,
     },
 };
 
@@ -38,38 +35,13 @@ pub(super) fn router() -> OpenApiRouter<AppState> {
 }
 
 /// A person who signs up.
-#[derive(ToSchema)]
+#[derive(FromFields)]
 #[schema(as = SignUp)]
 struct SignUpIn {
-    #[schema(schema_with = schema::name)]
     name: Name,
-    #[schema(schema_with = schema::email)]
     email: Email,
-    /// 12–128 characters of any kind, hard to guess, and not your name or email address.
-    #[schema(example = "velvet-Otter-72-canyon", value_type = String, format = Password, min_length = 12, max_length = 128)]
     password: Password,
-    /// In whole years.
-    #[schema(example = 36, value_type = Option<i16>, minimum = 0, maximum = 150)]
     age: Option<Age>,
-}
-
-impl FromFields for SignUpIn {
-    fn from_fields(fields: &mut Fields<'_>, state: &Toolkit) -> Option<Self> {
-        let name = fields.required("name", Name::parse);
-        let email = fields.required("email", |raw| Email::parse(raw, state.config.email_policy));
-        let own: Vec<&str> = [name.as_ref().map(Name::as_str), email.as_ref().map(Email::as_str)]
-            .into_iter()
-            .flatten()
-            .collect();
-        let password = fields.required_all("password", |raw| Password::parse(raw, &state.config.known_words(&own)));
-        let age = fields.optional("age", Age::parse);
-        Some(Self {
-            name: name?,
-            email: email?,
-            password: password?,
-            age: age?,
-        })
-    }
 }
 
 /// Sign up
@@ -125,24 +97,13 @@ impl FromRequestParts<AppState> for OpenSignUp {
     }
 }
 
-error_list!(
-    SignUpErrors,
-    [BODY_ERRORS, &[Code::SignUpClosed, Code::RateLimited], ANY_ERRORS]
-);
+error_list!(SignUpErrors, [BODY_ERRORS], [SignUpClosed, RateLimited]);
 
 /// An address to write to.
-#[derive(ToSchema)]
+#[derive(FromFields)]
 #[schema(as = MailRequest)]
 pub(super) struct AddressIn {
-    #[schema(schema_with = schema::email)]
     pub(super) email: Email,
-}
-
-impl FromFields for AddressIn {
-    fn from_fields(fields: &mut Fields<'_>, state: &Toolkit) -> Option<Self> {
-        let email = fields.required("email", |raw| Email::parse(raw, state.config.email_policy))?;
-        Some(Self { email })
-    }
 }
 
 /// Ask for the confirming mail again
@@ -175,7 +136,7 @@ async fn resend(
     Ok(ACCEPTED)
 }
 
-error_list!(pub(super) MailErrors, [BODY_ERRORS, &[Code::RateLimited], ANY_ERRORS]);
+error_list!(pub(super) MailErrors, [BODY_ERRORS], [RateLimited]);
 
 /// Counts a request for an email, whether it will be sent or not.
 pub(crate) async fn charge_mail(state: &AppState, context: &RequestContext, email: &Email) -> Result<(), ApiError> {

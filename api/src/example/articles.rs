@@ -21,7 +21,7 @@ use crate::{
         code::Code,
         error::ApiError,
         list::{ListIn, ListOut, ListQuery, Listed, limit_fault},
-        openapi::{ANY_ERRORS, Errors, KEY_ERRORS, error_list},
+        openapi::{Errors, KEY_ERRORS, error_list},
         path_id::PathId,
         query::{FromQuery, Parameters, Query},
         state::Toolkit,
@@ -111,7 +111,7 @@ async fn list(
     query.0.answer(page, &state, |article| article)
 }
 
-error_list!(List, [KEY_ERRORS, &[Code::InvalidRequest], ANY_ERRORS], limit_fault);
+error_list!(List, [KEY_ERRORS], [InvalidRequest], limit_fault);
 
 /// Publish an article
 ///
@@ -138,4 +138,4 @@ async fn publish(
     Ok(StatusCode::ACCEPTED.into_response())
 }
 
-error_list!(Publish, [KEY_ERRORS, &[Code::NotFound], ANY_ERRORS]);
+error_list!(Publish, [KEY_ERRORS], [NotFound]);

@@ -7,51 +7,59 @@ use axum::{
 };
 use futures::FutureExt;
 use serde_json::Value;
-use usher_shared::foundation::rules::{Age, Email, EmailPolicy, ExternalId, Name, Violation};
+use usher_api_macros::FromFields;
+use usher_shared::foundation::rules::{Age, Email, ExternalId, Name, Violation};
+use utoipa::openapi::Schema;
 
 use crate::toolkit::{
     body::{Body, MAX_DEPTH},
     code::Code,
     error::ApiError,
-    fields::{Fields, FromFields, Step},
+    fields::{Field, Fields, Patch, Step, Violations, string, strings},
     list::fuzzing::STATES,
     problem::{self, Face},
-    state::Toolkit,
+    schema::text,
 };
 
 /// A body of every kind of field.
-#[derive(Debug, PartialEq)]
+#[derive(Debug, PartialEq, FromFields)]
+#[schema(as = Sample)]
 struct Sample {
     name: Name,
-    email: Option<Email>,
+    email: Patch<Email>,
     age: Option<Age>,
-    external_id: Option<Option<ExternalId>>,
-    scopes: Vec<String>,
+    external_id: Patch<Option<ExternalId>>,
+    scopes: Words,
 }
 
-impl FromFields for Sample {
-    fn from_fields(fields: &mut Fields<'_>, _: &Toolkit) -> Option<Self> {
-        let name = fields.required("name", Name::parse);
-        let email = fields.change("email", |raw| Email::parse(raw, EmailPolicy::default()));
-        let age = fields.optional("age", Age::parse);
-        let external_id = fields.change_or_clear("external_id", ExternalId::parse);
-        let scopes = fields.required_all("scopes", |scopes: Vec<&str>| {
-            let known = |scope: &&str| !scope.is_empty();
-            let unknown = scopes.iter().filter(|scope| !known(scope));
-            let faults: Vec<_> = unknown.map(|_| Violation::value("An empty scope")).collect();
-            if faults.is_empty() {
-                Ok(scopes.into_iter().map(str::to_owned).collect())
-            } else {
-                Err(faults)
-            }
-        });
-        Some(Self {
-            name: name?,
-            email: email?,
-            age: age?,
-            external_id: external_id?,
-            scopes: scopes?,
-        })
+impl Field for ExternalId {
+    fn read(value: &Value, _: &Fields<'_>) -> Result<Self, Violations> {
+        Ok(Self::parse(string(value)?)?)
+    }
+
+    fn schema() -> Schema {
+        text().into()
+    }
+}
+
+/// A list whose every element can be at fault.
+#[derive(Debug, PartialEq)]
+struct Words(Vec<String>);
+
+impl Field for Words {
+    fn read(value: &Value, _: &Fields<'_>) -> Result<Self, Violations> {
+        let words = strings(value)?;
+        let empty = words.iter().filter(|word| word.is_empty());
+        let faults: Vec<_> = empty.map(|_| Violation::value("An empty word")).collect();
+        if faults.is_empty() {
+            Ok(Self(words.into_iter().map(str::to_owned).collect()))
+        } else {
+            Err(faults.into())
+        }
+    }
+
+    fn schema() -> Schema {
+        text().into()
     }
 }
 
@@ -92,11 +100,12 @@ fn judge_taken(sample: &Sample, content_type: &[u8], body: &[u8]) {
     let value: Value = serde_json::from_slice(body).expect("JSON");
     assert!(depth(&value) <= MAX_DEPTH, "{} levels", depth(&value));
     assert_eq!(value["name"].as_str().map(str::trim), Some(sample.name.as_str()));
-    assert_eq!(sample.email.is_some(), value.get("email").is_some());
+    assert_eq!(sample.email.0.is_some(), value.get("email").is_some());
     assert_eq!(sample.age.map(|age| f64::from(age.years())), value["age"].as_f64());
     let external_id = value.get("external_id").map(|id| id.as_str().map(str::to_owned));
     let kept = sample
         .external_id
+        .0
         .as_ref()
         .map(|id| id.as_ref().map(|id| id.as_str().to_owned()));
     assert_eq!(kept, external_id, "absent is not null");

@@ -8,6 +8,7 @@ use axum::{
 };
 use chrono::{DateTime, Utc};
 use serde::Serialize;
+use usher_api_macros::FromFields;
 use usher_shared::{
     accounts::users::{self, Edit},
     foundation::{
@@ -26,13 +27,11 @@ use crate::{
         code::Code,
         error::ApiError,
         etag::{IfMatch, etag, may_change},
-        fields::{Fields, FromFields},
+        fields::Patch,
         fixed::{Fixed, Sent},
         moment,
-        openapi::{ANY_ERRORS, Errors, PATCH_ERRORS, USER_ERRORS, error_list},
+        openapi::{Errors, PATCH_ERRORS, USER_ERRORS, error_list},
         request::Context,
-        schema,
-        state::Toolkit,
     },
 };
 
@@ -108,18 +107,17 @@ async fn show(current: CurrentUser) -> Response {
     answer(current.0.user)
 }
 
-error_list!(Show, [USER_ERRORS, ANY_ERRORS]);
+error_list!(Show, [USER_ERRORS], []);
 
 /// What to change of one's own account; what is absent stays as it is (RFC 7396).
-#[derive(ToSchema)]
+#[derive(FromFields)]
 #[schema(as = MePatch)]
 struct UpdateMeIn {
-    #[schema(schema_with = schema::name, required = false)]
-    name: Option<Name>,
-    /// In whole years; null takes it away.
-    #[schema(example = 37, value_type = Option<i16>, minimum = 0, maximum = 150)]
-    age: Option<Option<Age>>,
-    #[schema(ignore)]
+    name: Patch<Name>,
+    /// Null takes it away.
+    #[schema(example = 37)]
+    age: Patch<Option<Age>>,
+    #[schema(fixed = FIXED)]
     fixed: Sent,
 }
 
@@ -136,18 +134,6 @@ const FIXED: &[Fixed] = &[
     Fixed::new("password", "Use POST /me/password"),
     Fixed::new("delete_at", "Use DELETE /me, or POST /auth/keep-account to undo it"),
 ];
-
-impl FromFields for UpdateMeIn {
-    fn from_fields(fields: &mut Fields<'_>, _: &Toolkit) -> Option<Self> {
-        let name = fields.change("name", Name::parse);
-        let age = fields.change_or_clear("age", Age::parse);
-        Some(Self {
-            name: name?,
-            age: age?,
-            fixed: Sent::read(fields, FIXED),
-        })
-    }
-}
 
 /// Change your account
 ///
@@ -183,8 +169,8 @@ async fn update(
     may_change(&headers, &etag(before.version))?;
     body.fixed.must_be(|| MeOut::from(before.clone()))?;
     let edit = Edit {
-        name: body.name,
-        age: body.age,
+        name: body.name.0,
+        age: body.age.0,
         ..Edit::default()
     };
     let user = users::edit(&tx, before, edit, &current.actor(&context)).await?;
@@ -192,7 +178,4 @@ async fn update(
     Ok(answer(user))
 }
 
-error_list!(
-    Update,
-    [PATCH_ERRORS, USER_ERRORS, &[Code::PreconditionFailed], ANY_ERRORS]
-);
+error_list!(Update, [PATCH_ERRORS, USER_ERRORS], [PreconditionFailed]);

@@ -14,7 +14,7 @@ use crate::{
         code::Code,
         error::ApiError,
         moment,
-        openapi::{ANY_ERRORS, Errors, USER_ERRORS, error_list},
+        openapi::{Errors, USER_ERRORS, error_list},
         request::Context,
     },
 };
@@ -59,11 +59,4 @@ async fn delete(
     Ok((StatusCode::ACCEPTED, Json(DeletionOut { delete_at })))
 }
 
-error_list!(
-    Delete,
-    [
-        USER_ERRORS,
-        &[Code::ReauthenticationRequired, Code::StaffProtected],
-        ANY_ERRORS
-    ]
-);
+error_list!(Delete, [USER_ERRORS], [ReauthenticationRequired, StaffProtected]);

@@ -1,11 +1,11 @@
 //! `POST /me/email-change`.
 
 use axum::{Json, extract::State, http::StatusCode};
+use usher_api_macros::FromFields;
 use usher_shared::{
     accounts::users,
     foundation::rules::{Email, Violation},
 };
-use utoipa::ToSchema;
 use utoipa_axum::{router::OpenApiRouter, routes};
 
 use crate::{
@@ -14,13 +14,10 @@ use crate::{
     toolkit::{
         body::Body,
         caller::FreshUser,
-        code::Code,
         error::ApiError,
-        fields::{Fields, FromFields, in_body},
-        openapi::{ANY_ERRORS, BODY_ERRORS, Errors, USER_ERRORS, error_list},
+        fields::in_body,
+        openapi::{BODY_ERRORS, Errors, USER_ERRORS, error_list},
         request::Context,
-        schema,
-        state::Toolkit,
     },
 };
 
@@ -29,18 +26,10 @@ pub(super) fn router() -> OpenApiRouter<AppState> {
 }
 
 /// The wanted address.
-#[derive(ToSchema)]
+#[derive(FromFields)]
 #[schema(as = EmailChange)]
 struct EmailIn {
-    #[schema(schema_with = schema::email)]
     new_email: Email,
-}
-
-impl FromFields for EmailIn {
-    fn from_fields(fields: &mut Fields<'_>, state: &Toolkit) -> Option<Self> {
-        let new_email = fields.required("new_email", |raw| Email::parse(raw, state.config.email_policy))?;
-        Some(Self { new_email })
-    }
 }
 
 /// Move to another email address
@@ -74,7 +63,4 @@ async fn change(
     Ok(ACCEPTED)
 }
 
-error_list!(
-    Change,
-    [BODY_ERRORS, USER_ERRORS, &[Code::ReauthenticationRequired], ANY_ERRORS]
-);
+error_list!(Change, [BODY_ERRORS, USER_ERRORS], [ReauthenticationRequired]);

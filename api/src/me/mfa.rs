@@ -7,6 +7,7 @@ use axum::{
 };
 use chrono::{DateTime, Utc};
 use serde::Serialize;
+use usher_api_macros::FromFields;
 use usher_shared::{
     accounts::{
         mfa::{self, totp},
@@ -28,14 +29,11 @@ use crate::{
         caller::{CurrentUser, FreshUser},
         code::Code,
         error::ApiError,
-        fields::{Fields, FromFields, text},
         limits, moment,
-        openapi::{ANY_ERRORS, BODY_ERRORS, Errors, USER_ERRORS, error_list},
+        openapi::{BODY_ERRORS, Errors, USER_ERRORS, error_list},
         path_id::uuid_of,
         request::Context,
-        schema,
         secret::Secret,
-        state::Toolkit,
     },
 };
 
@@ -111,21 +109,15 @@ async fn show(State(state): State<AppState>, current: CurrentUser) -> Result<Jso
     }))
 }
 
-error_list!(Show, [USER_ERRORS, ANY_ERRORS]);
+error_list!(Show, [USER_ERRORS], []);
 
 /// What to call it.
-#[derive(ToSchema)]
+#[derive(FromFields)]
 #[schema(as = NewTotp)]
 struct EnrolIn {
-    #[schema(schema_with = schema::device_label, required = false)]
+    /// By which you tell your devices apart; a second one of the same label gets a number.
+    #[schema(example = "Phone")]
     label: Option<Name>,
-}
-
-impl FromFields for EnrolIn {
-    fn from_fields(fields: &mut Fields<'_>, _: &Toolkit) -> Option<Self> {
-        let label = fields.optional("label", Name::parse)?;
-        Some(Self { label })
-    }
 }
 
 /// A secret for an authenticator app, shown this once.
@@ -185,28 +177,17 @@ async fn enrol(
 
 error_list!(
     Enrol,
-    [
-        BODY_ERRORS,
-        USER_ERRORS,
-        &[Code::ReauthenticationRequired, Code::TooManyFactors],
-        ANY_ERRORS
-    ]
+    [BODY_ERRORS, USER_ERRORS],
+    [ReauthenticationRequired, TooManyFactors]
 );
 
 /// A code of the app.
-#[derive(ToSchema)]
+#[derive(FromFields)]
 #[schema(as = TotpCode)]
 struct CodeIn {
     /// Six digits.
     #[schema(example = "123456")]
     code: String,
-}
-
-impl FromFields for CodeIn {
-    fn from_fields(fields: &mut Fields<'_>, _: &Toolkit) -> Option<Self> {
-        let code = fields.required("code", text)?;
-        Some(Self { code })
-    }
 }
 
 /// Confirm an authenticator app
@@ -254,16 +235,8 @@ async fn verify(
 
 error_list!(
     Verify,
-    [
-        BODY_ERRORS,
-        USER_ERRORS,
-        &[
-            Code::ReauthenticationRequired,
-            Code::MfaFactorNotFound,
-            Code::MfaCodeInvalid
-        ],
-        ANY_ERRORS,
-    ]
+    [BODY_ERRORS, USER_ERRORS],
+    [ReauthenticationRequired, MfaFactorNotFound, MfaCodeInvalid]
 );
 
 /// Remove an authenticator app
@@ -297,14 +270,7 @@ async fn remove(
     Ok(StatusCode::NO_CONTENT)
 }
 
-error_list!(
-    Remove,
-    [
-        USER_ERRORS,
-        &[Code::ReauthenticationRequired, Code::MfaFactorNotFound],
-        ANY_ERRORS
-    ]
-);
+error_list!(Remove, [USER_ERRORS], [ReauthenticationRequired, MfaFactorNotFound]);
 
 /// Ten recovery codes, shown only once.
 #[derive(Serialize, ToSchema)]
@@ -350,11 +316,4 @@ async fn make_codes(
     Ok((StatusCode::CREATED, Secret(RecoveryCodesOut { codes })))
 }
 
-error_list!(
-    MakeCodes,
-    [
-        USER_ERRORS,
-        &[Code::ReauthenticationRequired, Code::MfaNotEnabled],
-        ANY_ERRORS
-    ]
-);
+error_list!(MakeCodes, [USER_ERRORS], [ReauthenticationRequired, MfaNotEnabled]);

@@ -1,11 +1,11 @@
 //! `POST /me/password`.
 
 use axum::{extract::State, http::StatusCode};
+use usher_api_macros::FromFields;
 use usher_shared::{
     accounts::{mfa, password_hash, users},
     foundation::rate_limit::Guesser,
 };
-use utoipa::ToSchema;
 use utoipa_axum::{router::OpenApiRouter, routes};
 
 use crate::{
@@ -16,11 +16,10 @@ use crate::{
         caller::CurrentUser,
         code::Code,
         error::ApiError,
-        fields::{Fields, FromFields, text},
         limits,
-        openapi::{ANY_ERRORS, BODY_ERRORS, Errors, USER_ERRORS, error_list},
+        openapi::{BODY_ERRORS, Errors, USER_ERRORS, error_list},
         request::Context,
-        state::Toolkit,
+        values::{CurrentPassword, NewPassword},
     },
 };
 
@@ -29,25 +28,12 @@ pub(super) fn router() -> OpenApiRouter<AppState> {
 }
 
 /// The old password and the new one.
-#[derive(ToSchema)]
+#[derive(FromFields)]
 #[schema(as = PasswordChange)]
 struct PasswordIn {
-    #[schema(example = "velvet-Otter-72-canyon", format = Password)]
-    current_password: String,
-    /// 12–128 characters of any kind, hard to guess, and not your name or email address.
-    #[schema(example = "amber-Walrus-44-piano", format = Password, min_length = 12, max_length = 128)]
-    new_password: String,
-}
-
-impl FromFields for PasswordIn {
-    fn from_fields(fields: &mut Fields<'_>, _: &Toolkit) -> Option<Self> {
-        let current_password = fields.required("current_password", text);
-        let new_password = fields.required("new_password", text);
-        Some(Self {
-            current_password: current_password?,
-            new_password: new_password?,
-        })
-    }
+    current_password: CurrentPassword,
+    #[schema(example = "amber-Walrus-44-piano")]
+    new_password: NewPassword,
 }
 
 /// Change your password
@@ -76,7 +62,7 @@ async fn change(
     }
     let new = acceptable(&state, "new_password", &body.new_password, user)?;
     let attempt = limits::try_password(&state, Guesser::Known { user_id: user.id }).await?;
-    let matches = password_hash::verify(&body.current_password, user.password_hash.as_deref()).await;
+    let matches = password_hash::verify(&body.current_password.0, user.password_hash.as_deref()).await;
     if !matches {
         refused(&state, &context, Some(user), "wrong password").await?;
         return Err(Code::PasswordWrong.into());
@@ -95,10 +81,6 @@ async fn change(
 
 error_list!(
     Change,
-    [
-        BODY_ERRORS,
-        USER_ERRORS,
-        &[Code::PasswordWrong, Code::ReauthenticationRequired],
-        ANY_ERRORS
-    ]
+    [BODY_ERRORS, USER_ERRORS],
+    [PasswordWrong, ReauthenticationRequired]
 );

@@ -19,7 +19,7 @@ use crate::{
         caller::CurrentUser,
         code::Code,
         error::ApiError,
-        openapi::{ANY_ERRORS, Errors, USER_ERRORS, error_list},
+        openapi::{Errors, USER_ERRORS, error_list},
         path_id::uuid_of,
         request::Context,
     },
@@ -44,7 +44,7 @@ async fn list(State(state): State<AppState>, current: CurrentUser) -> Result<Jso
     Ok(Json(SessionsOut { data }))
 }
 
-error_list!(List, [USER_ERRORS, ANY_ERRORS]);
+error_list!(List, [USER_ERRORS], []);
 
 /// Sign out everywhere else
 ///
@@ -90,4 +90,4 @@ async fn end(
     Ok(StatusCode::NO_CONTENT)
 }
 
-error_list!(End, [USER_ERRORS, &[Code::SessionNotFound], ANY_ERRORS]);
+error_list!(End, [USER_ERRORS], [SessionNotFound]);

@@ -73,8 +73,8 @@ fn check<T: FromFields>(value: &Value, toolkit: &Toolkit) -> Result<T, ApiError>
     let Value::Object(object) = value else {
         return Err(fault(ViolationKind::ModelAttributesType, "Send a JSON object"));
     };
-    let mut fields = Fields::new(object);
-    T::from_fields(&mut fields, toolkit).ok_or_else(|| ApiError::Invalid(fields.into_faults()))
+    let mut fields = Fields::new(object, toolkit);
+    T::from_fields(&mut fields).ok_or_else(|| ApiError::Invalid(fields.into_faults()))
 }
 
 /// All bytes of the body, up to 256 KiB and uncompressed: the size of what comes out of compression can't be known

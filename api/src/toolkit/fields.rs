@@ -6,9 +6,9 @@ use std::{borrow::Cow, collections::HashMap};
 use serde::{Serialize, Serializer, ser::SerializeMap};
 use serde_json::{Map, Value};
 use usher_shared::foundation::rules::{Violation, ViolationKind};
-use utoipa::ToSchema;
+use utoipa::{ToSchema, openapi::Schema};
 
-use super::state::Toolkit;
+use super::{schema, state::Toolkit};
 
 /// One step of the way to a value.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, ToSchema)]
@@ -84,22 +84,90 @@ impl Serialize for FieldError {
     }
 }
 
-/// What a request body is read into.
+/// What a request body is read into. Derived with [`usher_api_macros::FromFields`], its fields are [`Field`]s.
 pub trait FromFields: Sized {
     /// None when a fault was found; `fields` has noted it.
-    fn from_fields(fields: &mut Fields<'_>, toolkit: &Toolkit) -> Option<Self>;
+    fn from_fields(fields: &mut Fields<'_>) -> Option<Self>;
+}
+
+/// A type that a field of a body can have: how a value is read, and what the document says of it.
+pub trait Field: Sized {
+    /// What an absent field stands for; None where the field is required.
+    fn absent() -> Option<Self> {
+        None
+    }
+
+    /// Reads the value strictly: `"5"` and `true` are no numbers, and null is no text.
+    fn read(value: &Value, fields: &Fields<'_>) -> Result<Self, Violations>;
+
+    /// A value or a list of values; [`schema::BodySchema`] adds what the field itself says.
+    fn schema() -> Schema;
+}
+
+/// Null stands for none, and so does an absent field.
+impl<T: Field> Field for Option<T> {
+    fn absent() -> Option<Self> {
+        Some(None)
+    }
+
+    fn read(value: &Value, fields: &Fields<'_>) -> Result<Self, Violations> {
+        match value {
+            Value::Null => Ok(None),
+            value => T::read(value, fields).map(Some),
+        }
+    }
+
+    fn schema() -> Schema {
+        schema::nullable(T::schema())
+    }
+}
+
+/// A field of a merge patch, which changes nothing where it is absent. `Patch<Option<T>>` is for values that null takes
+/// away.
+#[derive(Debug, PartialEq)]
+pub(crate) struct Patch<T>(pub(crate) Option<T>);
+
+impl<T: Field> Field for Patch<T> {
+    fn absent() -> Option<Self> {
+        Some(Self(None))
+    }
+
+    fn read(value: &Value, fields: &Fields<'_>) -> Result<Self, Violations> {
+        T::read(value, fields).map(Some).map(Self)
+    }
+
+    fn schema() -> Schema {
+        T::schema()
+    }
+}
+
+/// Everything that is wrong with one value.
+pub struct Violations(Vec<Violation>);
+
+impl From<Violation> for Violations {
+    fn from(violation: Violation) -> Self {
+        Self(vec![violation])
+    }
+}
+
+impl From<Vec<Violation>> for Violations {
+    fn from(violations: Vec<Violation>) -> Self {
+        Self(violations)
+    }
 }
 
 /// The fields of one object, and the faults found so far. Ask in declaration order: faults are listed so.
 pub struct Fields<'v> {
     object: &'v Map<String, Value>,
+    pub(crate) toolkit: &'v Toolkit,
     faults: Vec<FieldError>,
 }
 
 impl<'v> Fields<'v> {
-    pub(crate) fn new(object: &'v Map<String, Value>) -> Self {
+    pub(crate) fn new(object: &'v Map<String, Value>, toolkit: &'v Toolkit) -> Self {
         Self {
             object,
+            toolkit,
             faults: Vec::new(),
         }
     }
@@ -113,89 +181,26 @@ impl<'v> Fields<'v> {
         self.object.get(name)
     }
 
-    /// A field that must be there.
-    pub fn required<T: FromJson<'v>, U>(
-        &mut self,
-        name: &'static str,
-        rule: impl FnOnce(T) -> Result<U, Violation>,
-    ) -> Option<U> {
-        let read = match self.object.get(name) {
-            None => Err(Violation::new(
-                ViolationKind::Missing,
-                format!("The field {name} is required"),
-            )),
-            Some(value) => T::from_json(value).and_then(rule),
+    /// A field as its type reads it. None when it is at fault, which is noted.
+    pub fn read<T: Field>(&mut self, name: &'static str) -> Option<T> {
+        let read = match self.raw(name) {
+            Some(value) => T::read(value, self),
+            None => T::absent().ok_or_else(|| {
+                let message = format!("The field {name} is required");
+                Violation::new(ViolationKind::Missing, message).into()
+            }),
         };
-        self.note(name, read)
-    }
-
-    /// A field that must be there, with a rule that tells every fault of it.
-    pub fn required_all<T: FromJson<'v>, U>(
-        &mut self,
-        name: &'static str,
-        rule: impl FnOnce(T) -> Result<U, Vec<Violation>>,
-    ) -> Option<U> {
-        let raw = self.required(name, |raw: T| Ok(raw))?;
-        match rule(raw) {
-            Ok(read) => Some(read),
-            Err(violations) => {
-                self.faults
-                    .extend(violations.into_iter().map(|violation| in_body(name, violation)));
-                None
-            }
-        }
-    }
-
-    /// A field that may be absent or null, both of which give `Some(None)`.
-    pub fn optional<T: FromJson<'v>, U>(
-        &mut self,
-        name: &'static str,
-        rule: impl FnOnce(T) -> Result<U, Violation>,
-    ) -> Option<Option<U>> {
-        let read = match self.object.get(name) {
-            None | Some(Value::Null) => Ok(None),
-            Some(value) => T::from_json(value).and_then(rule).map(Some),
-        };
-        self.note(name, read)
-    }
-
-    /// A field of a merge patch that may be absent, and not null: its column always has a value.
-    pub fn change<T: FromJson<'v>, U>(
-        &mut self,
-        name: &'static str,
-        rule: impl FnOnce(T) -> Result<U, Violation>,
-    ) -> Option<Option<U>> {
-        let Some(value) = self.object.get(name) else {
-            return Some(None);
-        };
-        let read = T::from_json(value).and_then(rule);
-        self.note(name, read).map(Some)
-    }
-
-    /// A field of a merge patch that may be absent, which changes nothing, or null, which takes the value away.
-    pub fn change_or_clear<T: FromJson<'v>, U>(
-        &mut self,
-        name: &'static str,
-        rule: impl FnOnce(T) -> Result<U, Violation>,
-    ) -> Option<Option<Option<U>>> {
-        if self.object.contains_key(name) {
-            self.optional(name, rule).map(Some)
-        } else {
-            Some(None)
-        }
-    }
-
-    fn note<U>(&mut self, name: &'static str, read: Result<U, Violation>) -> Option<U> {
-        read.map_err(|violation| {
-            self.faults.push(in_body(name, violation));
+        read.map_err(|Violations(all)| {
+            let faults = all.into_iter().map(|violation| in_body(name, violation));
+            self.faults.extend(faults);
         })
         .ok()
     }
-}
 
-/// Any text at all.
-pub(crate) fn text(raw: &str) -> Result<String, Violation> {
-    Ok(raw.to_owned())
+    /// Another field of the same body, where it is there and without fault.
+    pub(crate) fn peek<T: Field>(&self, name: &str) -> Option<T> {
+        T::read(self.raw(name)?, self).ok()
+    }
 }
 
 /// A fault of this field of the body.
@@ -203,49 +208,38 @@ pub(crate) fn in_body(name: &'static str, violation: Violation) -> FieldError {
     FieldError::new("body", Some(Step::Key(Cow::Borrowed(name))), violation)
 }
 
-/// A JSON type, read strictly: `"5"` and `true` are no numbers, and null is no text.
-pub trait FromJson<'v>: Sized {
-    fn from_json(value: &'v Value) -> Result<Self, Violation>;
+pub(crate) fn string(value: &Value) -> Result<&str, Violation> {
+    value
+        .as_str()
+        .ok_or_else(|| Violation::new(ViolationKind::StringType, "Send a string"))
 }
 
-impl<'v> FromJson<'v> for &'v str {
-    fn from_json(value: &'v Value) -> Result<Self, Violation> {
-        value
-            .as_str()
-            .ok_or_else(|| Violation::new(ViolationKind::StringType, "Send a string"))
-    }
+pub(crate) fn strings(value: &Value) -> Result<Vec<&str>, Violation> {
+    let list = value
+        .as_array()
+        .ok_or_else(|| Violation::new(ViolationKind::ListType, "Send a list of strings"))?;
+    let elements = list.iter().enumerate();
+    elements
+        .map(|(number, value)| string(value).map_err(|fault| fault.of_element(number)))
+        .collect()
 }
 
-impl<'v> FromJson<'v> for Vec<&'v str> {
-    fn from_json(value: &'v Value) -> Result<Self, Violation> {
-        let list = value
-            .as_array()
-            .ok_or_else(|| Violation::new(ViolationKind::ListType, "Send a list of strings"))?;
-        let elements = list.iter().enumerate();
-        elements
-            .map(|(number, value)| <&str>::from_json(value).map_err(|fault| fault.of_element(number)))
-            .collect()
-    }
-}
-
-impl FromJson<'_> for i64 {
-    /// `36.0` is the whole number 36 (JSON Schema 2020-12 §6.1.1); what exceeds 64 bits becomes the nearest limit,
-    /// for the rule to refuse.
-    fn from_json(value: &Value) -> Result<Self, Violation> {
-        let Value::Number(number) = value else {
-            return Err(Violation::new(
-                ViolationKind::IntType,
-                "Send a whole number, without quotes",
-            ));
-        };
-        match (number.as_i64(), number.as_f64()) {
-            (Some(whole), _) => Ok(whole),
-            #[expect(clippy::cast_possible_truncation, reason = "`as` saturates, which is what is wanted")]
-            (None, Some(float)) if float.fract() == 0.0 => Ok(float as Self),
-            _ => Err(Violation::new(
-                ViolationKind::IntFromFloat,
-                "Send a whole number, without a fraction",
-            )),
-        }
+/// `36.0` is the whole number 36 (JSON Schema 2020-12 §6.1.1); what exceeds 64 bits becomes the nearest limit, for the
+/// rule to refuse.
+pub(crate) fn integer(value: &Value) -> Result<i64, Violation> {
+    let Value::Number(number) = value else {
+        return Err(Violation::new(
+            ViolationKind::IntType,
+            "Send a whole number, without quotes",
+        ));
+    };
+    match (number.as_i64(), number.as_f64()) {
+        (Some(whole), _) => Ok(whole),
+        #[expect(clippy::cast_possible_truncation, reason = "`as` saturates, which is what is wanted")]
+        (None, Some(float)) if float.fract() == 0.0 => Ok(float as i64),
+        _ => Err(Violation::new(
+            ViolationKind::IntFromFloat,
+            "Send a whole number, without a fraction",
+        )),
     }
 }

@@ -8,7 +8,7 @@ use usher_shared::foundation::rules::{Violation, ViolationKind};
 
 use super::{
     error::ApiError,
-    fields::{Fields, FromJson, in_body},
+    fields::{FieldError, Fields, in_body, integer},
 };
 
 /// One such member.
@@ -64,7 +64,7 @@ impl Sent {
     }
 }
 
-fn fault(member: &Fixed) -> crate::toolkit::fields::FieldError {
+fn fault(member: &Fixed) -> FieldError {
     let Fixed { name, instead, .. } = member;
     let message = format!("{name} can't be changed here. {instead}. Leave it out, or send its current value");
     in_body(name, Violation::new(ViolationKind::FrozenField, message))
@@ -82,7 +82,7 @@ fn is_there(member: &Fixed, sent: &Value, row: &Map<String, Value>) -> bool {
         }
         (Some(sent), Some(there)) => sent == there,
         // `7.0` is the whole number 7.
-        _ if there.is_i64() => i64::from_json(sent).ok() == there.as_i64(),
+        _ if there.is_i64() => integer(sent).ok() == there.as_i64(),
         _ => sent == there,
     }
 }

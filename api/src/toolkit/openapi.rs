@@ -32,13 +32,18 @@ pub(crate) trait ErrorList {
     }
 }
 
-/// `error_list!(Show, [KEY_ERRORS, &[Code::UserNotFound], ANY_ERRORS], PathId::fault)` declares an [`ErrorList`].
+/// `error_list!(Show, [KEY_ERRORS], [UserNotFound], PathId::fault)` declares the [`ErrorList`] of an operation that needs
+/// the database: lists that it shares with others, its own codes, and the fault of its 422 where that is not of a body.
 macro_rules! error_list {
-    ($vis:vis $name:ident, [$($codes:expr),+ $(,)?] $(, $fault:path)?) => {
+    ($vis:vis $name:ident, [$($shared:expr),*], [$($code:ident),*] $(, $fault:path)?) => {
         $vis struct $name;
 
         impl $crate::toolkit::openapi::ErrorList for $name {
-            const CODES: &'static [&'static [$crate::toolkit::code::Code]] = &[$($codes),+];
+            const CODES: &'static [&'static [$crate::toolkit::code::Code]] = &[
+                $($shared,)*
+                &[$($crate::toolkit::code::Code::$code),*],
+                $crate::toolkit::openapi::ANY_ERRORS,
+            ];
 
             $(fn fault() -> $crate::toolkit::fields::FieldError {
                 $fault()

@@ -1,44 +1,94 @@
-//! How the document tells of text that people see; the rule is `usher_shared::foundation::rules::text`.
+//! What the document says of a body and its fields.
 
-use serde_json::json;
-use usher_shared::foundation::rules::{Name, Reason, SPECIAL_DOMAINS};
-use utoipa::openapi::schema::{KnownFormat, Object, SchemaFormat, SchemaType, Type};
+use serde_json::{Value, json};
+use utoipa::openapi::{
+    RefOr, Schema,
+    schema::{KnownFormat, Object, ObjectBuilder, SchemaFormat, SchemaType, Type},
+};
 
-/// A user's name.
-pub(crate) fn name() -> Object {
-    trimmed("", Name::MAX_CHARS, "Ada Lovelace")
+use super::fields::Field;
+
+/// The schema of a body, to which its fields are added in their order.
+pub(crate) struct BodySchema(Object);
+
+impl BodySchema {
+    pub(crate) fn new(about: &str) -> Self {
+        let mut body = Object::with_type(Type::Object);
+        body.description = Some(about.to_owned());
+        Self(body)
+    }
+
+    /// Says of this field what its type says, with a comment before and another example.
+    pub(crate) fn field<T: Field>(mut self, name: &str, about: &str, example: Option<Value>) -> Self {
+        let mut field = T::schema();
+        let (_, description, shown) = parts(&mut field);
+        let about = [Some(about).filter(|about| !about.is_empty()), description.as_deref()];
+        let about: Vec<&str> = about.into_iter().flatten().collect();
+        *description = Some(about.join(" ")).filter(|about| !about.is_empty());
+        *shown = example.or(shown.take());
+        if T::absent().is_none() {
+            self.0.required.push(name.to_owned());
+        }
+        self.0.properties.insert(name.to_owned(), field.into());
+        self
+    }
 }
 
-/// The name of a key.
-pub(crate) fn key_name() -> Object {
-    trimmed("What it is for. ", Name::MAX_CHARS, "billing")
+impl From<BodySchema> for RefOr<Schema> {
+    fn from(BodySchema(body): BodySchema) -> Self {
+        Schema::Object(body).into()
+    }
 }
 
-/// The name of a device; null for none.
-pub(crate) fn device_label() -> Object {
-    let about = "By which you tell your devices apart; a second one of the same label gets a number. ";
-    optional(trimmed(about, Name::MAX_CHARS, "Phone"))
-}
-
-/// JSON Schema says of an email only that it is one; that special-use domains are refused needs a `not`, for which
-/// utoipa has no builder.
-pub(crate) fn email() -> Object {
-    let refused = format!(r"\.({})$", SPECIAL_DOMAINS.join("|"));
-    let mut schema = Object::with_type(Type::String);
-    schema.format = Some(SchemaFormat::KnownFormat(KnownFormat::Email));
-    schema.max_length = Some(254);
-    let about = "An address that mail reaches, so none of a special-use domain such as `.test` or `.local` unless the \
-        installation allows them. The domain is lower-cased; addresses that differ in letter case only are the same.";
-    schema.description = Some(about.to_owned());
-    schema.example = Some(json!("ada@example.com"));
-    schema.extensions = Some([("not", json!({ "pattern": refused }))].into_iter().collect());
+/// The same, or null.
+pub(crate) fn nullable(mut schema: Schema) -> Schema {
+    if let Schema::Object(Object {
+        enum_values: Some(values),
+        ..
+    }) = &mut schema
+    {
+        values.push(Value::Null);
+    }
+    let (kind, ..) = parts(&mut schema);
+    if let SchemaType::Type(one) = kind {
+        *kind = SchemaType::from_iter([one.clone(), Type::Null]);
+    }
     schema
 }
 
-/// Why something is done; null for no reason.
-pub(crate) fn reason() -> Object {
-    let about = "For staff and the audit log; the user does not see it. ";
-    optional(trimmed(about, Reason::MAX_CHARS, "Chargeback of order 4711"))
+pub(crate) fn with_example(schema: impl Into<Schema>, example: Value) -> Schema {
+    let mut schema = schema.into();
+    let (.., shown) = parts(&mut schema);
+    *shown = Some(example);
+    schema
+}
+
+/// The type, the description and the example.
+fn parts(schema: &mut Schema) -> (&mut SchemaType, &mut Option<String>, &mut Option<Value>) {
+    match schema {
+        Schema::Object(value) => (&mut value.schema_type, &mut value.description, &mut value.example),
+        Schema::Array(list) => (&mut list.schema_type, &mut list.description, &mut list.example),
+        _ => unreachable!("a field holds a value or a list"),
+    }
+}
+
+pub(crate) fn text() -> ObjectBuilder {
+    ObjectBuilder::new().schema_type(Type::String)
+}
+
+/// A whole number within these bounds.
+pub(crate) fn whole(minimum: u32, maximum: u32) -> ObjectBuilder {
+    ObjectBuilder::new()
+        .schema_type(Type::Integer)
+        .format(Some(SchemaFormat::KnownFormat(KnownFormat::Int32)))
+        .minimum(Some(minimum))
+        .maximum(Some(maximum))
+}
+
+/// A time in RFC 3339.
+pub(crate) fn time() -> Schema {
+    let schema = text().format(Some(SchemaFormat::KnownFormat(KnownFormat::DateTime)));
+    with_example(schema, json!("2100-01-01T00:00:00Z"))
 }
 
 const RULE: &str = "At least one visible character; no control, bidirectional, private-use or unassigned characters; joiners \
@@ -48,17 +98,11 @@ const RULE: &str = "At least one visible character; no control, bidirectional, p
 const FIRST: &str = r"[^\s\x00-\x1f\x7f-\x9f]";
 const ANY: &str = r"[^\x00-\x1f\x7f-\x9f]";
 
-/// The pattern counts the characters: a `maxLength` would count the white space around them, too.
-fn trimmed(about: &str, max: usize, example: &str) -> Object {
-    let mut schema = Object::with_type(Type::String);
-    schema.min_length = Some(1);
-    schema.pattern = Some(format!(r"^\s*{FIRST}{ANY}{{0,{}}}\s*$", max - 1));
-    schema.description = Some(format!("{about}1–{max} characters after trimming. {RULE}"));
-    schema.example = Some(json!(example));
-    schema
-}
-
-fn optional(mut text: Object) -> Object {
-    text.schema_type = SchemaType::from_iter([Type::String, Type::Null]);
-    text
+/// Text that people see; the rule is `usher_shared::foundation::rules::text`. The pattern counts the characters: a
+/// `maxLength` would count the white space around them, too.
+pub(crate) fn trimmed(about: &str, max: usize) -> ObjectBuilder {
+    text()
+        .min_length(Some(1))
+        .pattern(Some(format!(r"^\s*{FIRST}{ANY}{{0,{}}}\s*$", max - 1)))
+        .description(Some(format!("{about}1–{max} characters after trimming. {RULE}")))
 }

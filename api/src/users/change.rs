@@ -6,6 +6,7 @@ use axum::{
     response::Response,
 };
 use sea_orm::DatabaseTransaction;
+use usher_api_macros::FromFields;
 use usher_shared::{
     accounts::{
         staff::policy::Act,
@@ -17,7 +18,6 @@ use usher_shared::{
         rules::{Age, Email, Name},
     },
 };
-use utoipa::ToSchema;
 use utoipa_axum::{router::OpenApiRouter, routes};
 
 use super::shape::{FIXED, UserNow, UserPath, answer, shown, tag_of};
@@ -29,13 +29,11 @@ use crate::{
         code::Code,
         error::ApiError,
         etag::{IfMatch, may_change},
-        fields::{Fields, FromFields},
+        fields::Patch,
         fixed::Sent,
-        openapi::{ANY_ERRORS, Errors, KEY_ERRORS, PATCH_ERRORS, error_list},
+        openapi::{Errors, KEY_ERRORS, PATCH_ERRORS, error_list},
         path_id::PathId,
         request::Context,
-        schema,
-        state::Toolkit,
     },
 };
 
@@ -44,32 +42,16 @@ pub(super) fn router() -> OpenApiRouter<AppState> {
 }
 
 /// Changes to a user; absent fields stay as they are (RFC 7396).
-#[derive(ToSchema)]
+#[derive(FromFields)]
 #[schema(as = UserPatch)]
 struct UpdateUserIn {
-    #[schema(schema_with = schema::name, required = false)]
-    name: Option<Name>,
-    #[schema(schema_with = schema::email, required = false)]
-    email: Option<Email>,
-    /// In whole years; null takes it away.
-    #[schema(example = 37, value_type = Option<i16>, minimum = 0, maximum = 150)]
-    age: Option<Option<Age>>,
-    #[schema(ignore)]
+    name: Patch<Name>,
+    email: Patch<Email>,
+    /// Null takes it away.
+    #[schema(example = 37)]
+    age: Patch<Option<Age>>,
+    #[schema(fixed = FIXED)]
     fixed: Sent,
-}
-
-impl FromFields for UpdateUserIn {
-    fn from_fields(fields: &mut Fields<'_>, state: &Toolkit) -> Option<Self> {
-        let name = fields.change("name", Name::parse);
-        let email = fields.change("email", |raw| Email::parse(raw, state.config.email_policy));
-        let age = fields.change_or_clear("age", Age::parse);
-        Some(Self {
-            name: name?,
-            email: email?,
-            age: age?,
-            fixed: Sent::read(fields, FIXED),
-        })
-    }
 }
 
 /// Change a user
@@ -101,25 +83,16 @@ async fn update(
     let before = changeable(&tx, id, &headers, &key, Act::ChangeUser).await?;
     body.fixed.must_be(|| shown(before.clone(), &key))?;
     let edit = Edit {
-        name: body.name,
-        email: body.email,
-        age: body.age,
+        name: body.name.0,
+        email: body.email.0,
+        age: body.age.0,
     };
     let user = users::edit(&tx, before, edit, &key.actor(&context)).await?;
     tx.commit().await?;
     answer(user, &key)
 }
 
-error_list!(
-    Update,
-    [
-        PATCH_ERRORS,
-        KEY_ERRORS,
-        CHANGE_ERRORS,
-        &[Code::EmailExists],
-        ANY_ERRORS
-    ]
-);
+error_list!(Update, [PATCH_ERRORS, KEY_ERRORS, CHANGE_ERRORS], [EmailExists]);
 
 /// Delete a user
 ///
@@ -145,11 +118,7 @@ async fn delete(
     Ok(StatusCode::NO_CONTENT)
 }
 
-error_list!(
-    Delete,
-    [KEY_ERRORS, CHANGE_ERRORS, &[Code::InvalidRequest], ANY_ERRORS],
-    PathId::fault
-);
+error_list!(Delete, [KEY_ERRORS, CHANGE_ERRORS], [InvalidRequest], PathId::fault);
 
 /// Errors of operations that change an existing user.
 pub(super) const CHANGE_ERRORS: &[Code] = &[Code::UserNotFound, Code::StaffProtected, Code::PreconditionFailed];

@@ -26,7 +26,7 @@ use crate::{
         error::ApiError,
         etag::etag,
         limits::Limit,
-        openapi::{ANY_ERRORS, BODY_ERRORS, Errors, KEY_ERRORS, error_list},
+        openapi::{BODY_ERRORS, Errors, KEY_ERRORS, error_list},
         request::{Context, RequestContext},
     },
 };
@@ -75,7 +75,7 @@ async fn create(
     Ok((StatusCode::CREATED, headers, Json(UserOut::from(user))).into_response())
 }
 
-error_list!(Create, [BODY_ERRORS, KEY_ERRORS, &[Code::EmailExists], ANY_ERRORS]);
+error_list!(Create, [BODY_ERRORS, KEY_ERRORS], [EmailExists]);
 
 /// Who may create users: a key with `users:write`, or anyone where sign-up is open.
 enum Creator {

@@ -37,9 +37,8 @@ use crate::{
         etag::{IfMatch, IfNoneMatch, is_known, may_create, may_replace},
         fields::{FieldError, Fields, FromFields, Step},
         fixed::Sent,
-        openapi::{ANY_ERRORS, BODY_ERRORS, Errors, KEY_ERRORS, error_list},
+        openapi::{BODY_ERRORS, Errors, KEY_ERRORS, error_list},
         request::{Context, RequestContext},
-        state::Toolkit,
     },
 };
 
@@ -89,8 +88,8 @@ struct PutUserIn {
 }
 
 impl FromFields for PutUserIn {
-    fn from_fields(fields: &mut Fields<'_>, state: &Toolkit) -> Option<Self> {
-        let user = CreateUserIn::from_fields(fields, state)?;
+    fn from_fields(fields: &mut Fields<'_>) -> Option<Self> {
+        let user = CreateUserIn::from_fields(fields)?;
         let fixed = Sent::read(fields, FIXED);
         Some(Self { user, fixed })
     }
@@ -133,11 +132,7 @@ async fn show(
     answer(user, &key)
 }
 
-error_list!(
-    Show,
-    [KEY_ERRORS, &[Code::UserNotFound, Code::InvalidRequest], ANY_ERRORS],
-    not_utf8
-);
+error_list!(Show, [KEY_ERRORS], [UserNotFound, InvalidRequest], not_utf8);
 
 /// Create or replace a user by another system's id
 ///
@@ -225,15 +220,6 @@ async fn try_put(
 
 error_list!(
     Put,
-    [
-        BODY_ERRORS,
-        KEY_ERRORS,
-        &[
-            Code::EmailExists,
-            Code::StatusConflict,
-            Code::StaffProtected,
-            Code::PreconditionFailed
-        ],
-        ANY_ERRORS,
-    ]
+    [BODY_ERRORS, KEY_ERRORS],
+    [EmailExists, StatusConflict, StaffProtected, PreconditionFailed]
 );

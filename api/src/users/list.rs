@@ -18,10 +18,9 @@ use crate::{
     state::AppState,
     toolkit::{
         caller::{ApiKey, UsersRead},
-        code::Code,
         error::ApiError,
         list::{Filter, ListIn, ListOut, ListQuery, Listed, limit_fault},
-        openapi::{ANY_ERRORS, Errors, KEY_ERRORS, error_list},
+        openapi::{Errors, KEY_ERRORS, error_list},
         query::{FromQuery, Parameters, Query, boolean, moment},
         state::Toolkit,
     },
@@ -289,4 +288,4 @@ async fn list(
     query.list.answer(page, &state, |row| row.user)
 }
 
-error_list!(List, [KEY_ERRORS, &[Code::InvalidRequest], ANY_ERRORS], limit_fault);
+error_list!(List, [KEY_ERRORS], [InvalidRequest], limit_fault);

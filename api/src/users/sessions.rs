@@ -24,7 +24,7 @@ use crate::{
         caller::{ApiKey, SessionsRead, SessionsWrite},
         code::Code,
         error::ApiError,
-        openapi::{ANY_ERRORS, Errors, KEY_ERRORS, error_list},
+        openapi::{Errors, KEY_ERRORS, error_list},
         path_id::{PathId, uuid},
         request::Context,
     },
@@ -54,11 +54,7 @@ async fn list(
     Ok(Json(SessionsOut { data }))
 }
 
-error_list!(
-    List,
-    [KEY_ERRORS, &[Code::UserNotFound, Code::InvalidRequest], ANY_ERRORS],
-    PathId::fault
-);
+error_list!(List, [KEY_ERRORS], [UserNotFound, InvalidRequest], PathId::fault);
 
 /// End a user's session
 ///
@@ -95,15 +91,7 @@ async fn end(
 
 error_list!(
     End,
-    [
-        KEY_ERRORS,
-        &[
-            Code::UserNotFound,
-            Code::SessionNotFound,
-            Code::StaffProtected,
-            Code::InvalidRequest
-        ],
-        ANY_ERRORS,
-    ],
+    [KEY_ERRORS],
+    [UserNotFound, SessionNotFound, StaffProtected, InvalidRequest],
     PathId::fault
 );

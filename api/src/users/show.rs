@@ -17,7 +17,7 @@ use crate::{
         code::Code,
         error::ApiError,
         etag::{IfNoneMatch, is_known},
-        openapi::{ANY_ERRORS, Errors, KEY_ERRORS, error_list},
+        openapi::{Errors, KEY_ERRORS, error_list},
         path_id::PathId,
     },
 };
@@ -55,8 +55,4 @@ async fn show(
     answer(Arc::unwrap_or_clone(user), &key)
 }
 
-error_list!(
-    Show,
-    [KEY_ERRORS, &[Code::UserNotFound, Code::InvalidRequest], ANY_ERRORS],
-    PathId::fault
-);
+error_list!(Show, [KEY_ERRORS], [UserNotFound, InvalidRequest], PathId::fault);

@@ -2,6 +2,8 @@
 
 use axum::{extract::State, http::HeaderMap, response::Response};
 use chrono::{DateTime, Utc};
+use serde_json::Value;
+use usher_api_macros::FromFields;
 use usher_shared::{
     accounts::{
         staff::policy::Act,
@@ -13,7 +15,7 @@ use usher_shared::{
         time::now,
     },
 };
-use utoipa::ToSchema;
+use utoipa::openapi::Schema;
 use utoipa_axum::{router::OpenApiRouter, routes};
 
 use super::{
@@ -25,16 +27,14 @@ use crate::{
     toolkit::{
         body::OptionalBody,
         caller::{ApiKey, UsersWrite},
-        code::Code,
         error::ApiError,
         etag::IfMatch,
-        fields::{Fields, FromFields},
-        openapi::{ANY_ERRORS, BODY_ERRORS, Errors, KEY_ERRORS, error_list},
+        fields::{Field, Fields, Violations, string},
+        openapi::{BODY_ERRORS, Errors, KEY_ERRORS, error_list},
         path_id::PathId,
         query::moment,
         request::{Context, RequestContext},
         schema,
-        state::Toolkit,
     },
 };
 
@@ -47,47 +47,36 @@ pub(super) fn router() -> OpenApiRouter<AppState> {
 }
 
 /// Why, and until when.
-#[derive(ToSchema)]
+#[derive(FromFields)]
 #[schema(as = UserLock)]
 struct LockIn {
-    #[schema(schema_with = schema::reason, required = false)]
     reason: Option<Reason>,
     /// When the lock ends by itself, in the future; without it the lock stays until it is taken away.
-    #[schema(example = "2100-01-01T00:00:00Z", value_type = Option<DateTime<Utc>>)]
-    until: Option<DateTime<Utc>>,
+    until: Option<LockEnd>,
 }
 
-impl FromFields for LockIn {
-    fn from_fields(fields: &mut Fields<'_>, _: &Toolkit) -> Option<Self> {
-        let reason = fields.optional("reason", Reason::parse);
-        let until = fields.optional("until", |text: &str| {
-            let until = moment(text)?;
-            if until > now() {
-                Ok(until)
-            } else {
-                Err(Violation::value("The lock must end in the future"))
-            }
-        });
-        Some(Self {
-            reason: reason?,
-            until: until?,
-        })
+struct LockEnd(DateTime<Utc>);
+
+impl Field for LockEnd {
+    fn read(value: &Value, _: &Fields<'_>) -> Result<Self, Violations> {
+        let until = moment(string(value)?)?;
+        if until > now() {
+            Ok(Self(until))
+        } else {
+            Err(Violation::value("The lock must end in the future").into())
+        }
+    }
+
+    fn schema() -> Schema {
+        schema::time()
     }
 }
 
 /// Why.
-#[derive(ToSchema)]
+#[derive(FromFields)]
 #[schema(as = UserStatusChange)]
 struct ReasonIn {
-    #[schema(schema_with = schema::reason, required = false)]
     reason: Option<Reason>,
-}
-
-impl FromFields for ReasonIn {
-    fn from_fields(fields: &mut Fields<'_>, _: &Toolkit) -> Option<Self> {
-        let reason = fields.optional("reason", Reason::parse)?;
-        Some(Self { reason })
-    }
 }
 
 /// Lock a user
@@ -109,7 +98,9 @@ async fn lock(
     headers: HeaderMap,
     OptionalBody(body): OptionalBody<LockIn>,
 ) -> Result<Response, ApiError> {
-    let standing = StatusChange::Locked { until: body.until };
+    let standing = StatusChange::Locked {
+        until: body.until.map(|LockEnd(until)| until),
+    };
     set(&state, &context, &key, id, &headers, standing, body.reason).await
 }
 
@@ -225,13 +216,4 @@ async fn set(
     answer(user, key)
 }
 
-error_list!(
-    SetStanding,
-    [
-        BODY_ERRORS,
-        KEY_ERRORS,
-        CHANGE_ERRORS,
-        &[Code::StatusConflict],
-        ANY_ERRORS
-    ]
-);
+error_list!(SetStanding, [BODY_ERRORS, KEY_ERRORS, CHANGE_ERRORS], [StatusConflict]);
