@@ -18,7 +18,7 @@ use crate::state::AppState;
 pub(crate) use accepted::{ACCEPTED, AcceptedOut};
 pub(crate) use login::refused;
 pub(crate) use mailed::{Errand, run};
-pub(crate) use password_reset::acceptable;
+pub(crate) use password_reset::{Occasion, acceptable, set_by_link};
 pub(crate) use session::{SessionOut, SessionsOut, about, ended};
 pub(crate) use sign_up::charge_mail;
 

@@ -1,6 +1,6 @@
 //! What handlers can use: the toolkit's state, and what the resources need besides.
 
-use std::{ops::Deref, sync::Arc};
+use std::ops::Deref;
 
 use axum::extract::FromRef;
 use usher_shared::{
@@ -13,10 +13,7 @@ use crate::toolkit::state::Toolkit;
 
 /// The API's state. Cheap to clone.
 #[derive(Clone)]
-pub struct AppState(Arc<Parts>);
-
-/// What [`AppState`] shares.
-pub struct Parts {
+pub struct AppState {
     toolkit: Toolkit,
     pub(crate) job_store: JobStore,
     pub(crate) users: Directory,
@@ -30,12 +27,12 @@ impl AppState {
     }
 
     pub(crate) fn with(toolkit: Toolkit, app: &AppContext) -> Self {
-        Self(Arc::new(Parts {
+        Self {
             toolkit,
             job_store: app.job_store.clone(),
             users: Directory::new(app.db.clone()),
             intake: UserBatchInserter::new(app.job_store.clone()),
-        }))
+        }
     }
 }
 
@@ -46,14 +43,6 @@ impl FromRef<AppState> for Toolkit {
 }
 
 impl Deref for AppState {
-    type Target = Parts;
-
-    fn deref(&self) -> &Parts {
-        &self.0
-    }
-}
-
-impl Deref for Parts {
     type Target = Toolkit;
 
     fn deref(&self) -> &Toolkit {

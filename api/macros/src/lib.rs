@@ -89,19 +89,14 @@ fn option(attributes: &[Attribute], wanted: &str) -> Result<Option<Expr>, Error>
 
 /// The lines of the doc comment.
 fn comment(attributes: &[Attribute]) -> String {
-    let lines = attributes.iter().filter_map(|attribute| match &attribute.meta {
-        Meta::NameValue(line) if line.path.is_ident("doc") => text(&line.value),
-        _ => None,
-    });
-    lines.collect::<Vec<_>>().join("\n")
-}
-
-fn text(value: &Expr) -> Option<String> {
-    match value {
-        Expr::Lit(literal) => match &literal.lit {
-            Lit::Str(text) => Some(text.value().trim().to_owned()),
-            _ => None,
-        },
-        _ => None,
+    let mut lines = vec![];
+    for attribute in attributes.iter().filter(|attribute| attribute.path().is_ident("doc")) {
+        if let Meta::NameValue(line) = &attribute.meta
+            && let Expr::Lit(literal) = &line.value
+            && let Lit::Str(text) = &literal.lit
+        {
+            lines.push(text.value().trim().to_owned());
+        }
     }
+    lines.join("\n")
 }

@@ -1,12 +1,12 @@
 //! `PATCH` and `DELETE /api-keys/{id}`, and `POST /api-keys/{id}/rotate`.
 
 use axum::{
-    extract::State,
+    extract::{FromRequestParts, State},
     http::{HeaderMap, StatusCode, header},
     response::{IntoResponse, Response},
 };
 use chrono::TimeDelta;
-use usher_shared::{accounts::api_keys, foundation::entity::api_key, jobs::Tx};
+use usher_shared::{accounts::api_keys, audit::Actor, foundation::entity::api_key, jobs::Tx};
 use utoipa_axum::{router::OpenApiRouter, routes};
 
 use super::{
@@ -49,19 +49,11 @@ pub(super) fn router() -> OpenApiRouter<AppState> {
     responses(KeyNow, Errors<Change>),
     security(("accessToken" = [])),
 )]
-async fn update(
-    State(state): State<AppState>,
-    Context(context): Context,
-    FreshSuperuser(superuser): FreshSuperuser,
-    PathId(id): PathId,
-    headers: HeaderMap,
-    Body(body): Body<KeyPatchIn>,
-) -> Result<Response, ApiError> {
-    let tx = state.job_store.begin().await?;
-    superuser.hold(&tx).await?;
-    let before = living(find(&tx, id, &headers).await?)?;
+async fn update(request: ChangeRequest, Body(body): Body<KeyPatchIn>) -> Result<Response, ApiError> {
+    let (tx, before) = request.begin().await?;
+    let before = living(before)?;
     body.fixed.must_be(|| KeyOut::from(before.clone()))?;
-    let key = api_keys::edit(&tx, before, body.into(), &superuser.actor(&context)).await?;
+    let key = api_keys::edit(&tx, before, body.into(), &request.actor()).await?;
     tx.commit().await?;
     Ok(answer(key))
 }
@@ -84,19 +76,11 @@ async fn update(
     ),
     security(("accessToken" = [])),
 )]
-async fn rotate(
-    State(state): State<AppState>,
-    Context(context): Context,
-    FreshSuperuser(superuser): FreshSuperuser,
-    PathId(id): PathId,
-    headers: HeaderMap,
-    OptionalBody(body): OptionalBody<RotateIn>,
-) -> Result<Response, ApiError> {
-    let tx = state.job_store.begin().await?;
-    superuser.hold(&tx).await?;
-    let before = living(find(&tx, id, &headers).await?)?;
+async fn rotate(request: ChangeRequest, OptionalBody(body): OptionalBody<RotateIn>) -> Result<Response, ApiError> {
+    let (tx, before) = request.begin().await?;
+    let before = living(before)?;
     let grace = TimeDelta::seconds(body.grace_seconds.0.into());
-    let (key, token) = api_keys::rotate(&tx, before, grace, &superuser.actor(&context)).await?;
+    let (key, token) = api_keys::rotate(&tx, before, grace, &request.actor()).await?;
     tx.commit().await?;
     let tag = [(header::ETAG, etag(key.version))];
     Ok((tag, Secret(NewKeyOut::new(key, &token))).into_response())
@@ -112,27 +96,39 @@ async fn rotate(
     responses((status = 204, description = "The key is revoked"), Errors<Revoke>),
     security(("accessToken" = [])),
 )]
-async fn revoke(
-    State(state): State<AppState>,
-    Context(context): Context,
-    FreshSuperuser(superuser): FreshSuperuser,
-    PathId(id): PathId,
-    headers: HeaderMap,
-) -> Result<StatusCode, ApiError> {
-    let tx = state.job_store.begin().await?;
-    superuser.hold(&tx).await?;
-    let before = find(&tx, id, &headers).await?;
-    api_keys::revoke(&tx, before, None, &superuser.actor(&context)).await?;
+async fn revoke(request: ChangeRequest) -> Result<StatusCode, ApiError> {
+    let (tx, before) = request.begin().await?;
+    api_keys::revoke(&tx, before, None, &request.actor()).await?;
     tx.commit().await?;
     Ok(StatusCode::NO_CONTENT)
 }
 
-/// The key, held for the change.
-async fn find(tx: &Tx, id: Option<i64>, headers: &HeaderMap) -> Result<api_key::Model, ApiError> {
-    let id = id.ok_or(Code::ApiKeyNotFound)?;
-    let key = api_keys::find_for_change(tx, id).await?.ok_or(Code::ApiKeyNotFound)?;
-    may_change(headers, &etag(key.version))?;
-    Ok(key)
+/// Which key is to change, and who asks.
+#[derive(FromRequestParts)]
+#[from_request(state(AppState))]
+struct ChangeRequest {
+    #[from_request(via(State))]
+    state: AppState,
+    context: Context,
+    superuser: FreshSuperuser,
+    id: PathId,
+    headers: HeaderMap,
+}
+
+impl ChangeRequest {
+    /// The key, held for the change.
+    async fn begin(&self) -> Result<(Tx, api_key::Model), ApiError> {
+        let tx = self.state.job_store.begin().await?;
+        self.superuser.0.hold(&tx).await?;
+        let id = self.id.0.ok_or(Code::ApiKeyNotFound)?;
+        let key = api_keys::find_for_change(&tx, id).await?.ok_or(Code::ApiKeyNotFound)?;
+        may_change(&self.headers, &etag(key.version))?;
+        Ok((tx, key))
+    }
+
+    fn actor(&self) -> Actor {
+        self.superuser.0.actor(&self.context.0)
+    }
 }
 
 fn living(key: api_key::Model) -> Result<api_key::Model, ApiError> {

@@ -13,8 +13,7 @@ use crate::{
         error::ApiError,
         list::{ListIn, ListOut, ListQuery, Listed, limit_fault},
         openapi::{Errors, SUPERUSER_ERRORS, error_list},
-        query::{FromQuery, Parameters, Query},
-        state::Toolkit,
+        query::Query,
     },
 };
 
@@ -57,14 +56,6 @@ impl Listed for api_key::Entity {
     }
 }
 
-struct KeysQuery(ListQuery<api_key::Entity>);
-
-impl FromQuery for KeysQuery {
-    fn from_query(parameters: &mut Parameters, toolkit: &Toolkit) -> Option<Self> {
-        ListQuery::read(parameters, "-id", toolkit).map(Self)
-    }
-}
-
 /// List API keys
 ///
 /// Newest first unless `sort` says otherwise; revoked and expired ones as well. The keys themselves are not shown.
@@ -86,7 +77,7 @@ impl FromQuery for KeysQuery {
 async fn list(
     State(state): State<AppState>,
     _superuser: Superuser,
-    Query(KeysQuery(list)): Query<KeysQuery>,
+    Query(list): Query<ListQuery<api_key::Entity>>,
 ) -> Result<Response, ApiError> {
     let page = list.page(&state.db, &[]).await?;
     list.answer(page, &state, |key| key)

@@ -4,15 +4,12 @@ use axum::{extract::State, http::StatusCode};
 use serde_json::json;
 use usher_api_macros::FromFields;
 use usher_shared::{
-    accounts::{
-        password_hash,
-        users::{self, EmailChangeError},
-    },
+    accounts::users::{self, EmailChangeError},
     foundation::entity::{mail_token::MailTokenPurpose, user},
 };
 use utoipa_axum::{router::OpenApiRouter, routes};
 
-use super::password_reset::acceptable;
+use super::password_reset::{Occasion, choose_by_link};
 use crate::{
     state::AppState,
     toolkit::{
@@ -121,27 +118,19 @@ async fn verify_email(
     Body(body): Body<VerifyIn>,
 ) -> Result<StatusCode, ApiError> {
     match &body.password {
-        None => drop(run(&state, &context, Errand::VerifyEmail, &body.token).await?),
-        Some(password) => verify_with(&state, &context, &body.token, password).await?,
+        None => follow(&state, &context, Errand::VerifyEmail, &body.token).await,
+        Some(password) => choose_by_link(&state, &context, Occasion::Verify, &body.token, password).await,
     }
-    Ok(StatusCode::NO_CONTENT)
 }
 
-async fn verify_with(
+async fn follow(
     state: &AppState,
     context: &RequestContext,
+    errand: Errand,
     token: &str,
-    raw: &NewPassword,
-) -> Result<(), ApiError> {
-    Limit::of_mailed_tokens(context.address).charge(state, context).await?;
-    let (_, user) = users::holder(&state.db, token, MailTokenPurpose::VerifyEmail).await?;
-    let password = acceptable(state, "password", raw, &user)?;
-    let hash = password_hash::hash(&password).await.map_err(anyhow::Error::from)?;
-    let tx = state.job_store.begin().await?;
-    let user = users::verify_email(&tx, token, Some(hash), &context.anonymous()).await?;
-    tx.commit().await?;
-    state.limiter.forget_failures(&user.email_key, user.id).await;
-    Ok(())
+) -> Result<StatusCode, ApiError> {
+    run(state, context, errand, token).await?;
+    Ok(StatusCode::NO_CONTENT)
 }
 
 /// Move the account to the new email address
@@ -159,8 +148,7 @@ async fn confirm_email_change(
     Context(context): Context,
     Body(body): Body<TokenIn>,
 ) -> Result<StatusCode, ApiError> {
-    run(&state, &context, Errand::ConfirmEmailChange, &body.token).await?;
-    Ok(StatusCode::NO_CONTENT)
+    follow(&state, &context, Errand::ConfirmEmailChange, &body.token).await
 }
 
 /// Move the account back to the old email address
@@ -178,8 +166,7 @@ async fn undo_email_change(
     Context(context): Context,
     Body(body): Body<TokenIn>,
 ) -> Result<StatusCode, ApiError> {
-    run(&state, &context, Errand::UndoEmailChange, &body.token).await?;
-    Ok(StatusCode::NO_CONTENT)
+    follow(&state, &context, Errand::UndoEmailChange, &body.token).await
 }
 
 /// Keep the account after all
@@ -196,8 +183,7 @@ async fn keep_account(
     Context(context): Context,
     Body(body): Body<TokenIn>,
 ) -> Result<StatusCode, ApiError> {
-    run(&state, &context, Errand::KeepAccount, &body.token).await?;
-    Ok(StatusCode::NO_CONTENT)
+    follow(&state, &context, Errand::KeepAccount, &body.token).await
 }
 
 error_list!(Once, [BODY_ERRORS], [TokenInvalid, TokenExpired, RateLimited]);

@@ -24,7 +24,7 @@ use crate::{
         fields::in_body,
         limits::Limit,
         openapi::{BODY_ERRORS, Errors, error_list},
-        request::Context,
+        request::{Context, RequestContext},
         values::NewPassword,
     },
 };
@@ -50,13 +50,13 @@ async fn ask(
 ) -> Result<(StatusCode, Json<AcceptedOut>), ApiError> {
     charge_mail(&state, &context, &body.email).await?;
     let tx = state.job_store.begin().await?;
-    let (email, actor) = (body.email.as_str(), context.anonymous());
+    let mail = |user_id| PasswordReset { user_id };
     users::mailed(
         &tx,
-        email,
+        body.email.as_str(),
         "ask_password_reset",
-        |user_id| PasswordReset { user_id },
-        &actor,
+        mail,
+        &context.anonymous(),
     )
     .await?;
     tx.commit().await?;
@@ -87,20 +87,75 @@ async fn confirm(
     Context(context): Context,
     Body(body): Body<ConfirmIn>,
 ) -> Result<StatusCode, ApiError> {
-    Limit::of_mailed_tokens(context.address)
-        .charge(&state, &context)
-        .await?;
-    let (_, user) = users::holder(&state.db, &body.token, MailTokenPurpose::PasswordReset).await?;
-    let password = acceptable(&state, "password", &body.password, &user)?;
-    let hash = password_hash::hash(&password).await.map_err(anyhow::Error::from)?;
-    let tx = state.job_store.begin().await?;
-    let user = users::reset_password(&tx, &body.token, hash, &context.anonymous()).await?;
-    tx.commit().await?;
-    state.limiter.forget_failures(&user.email_key, user.id).await;
-    Ok(StatusCode::NO_CONTENT)
+    choose_by_link(&state, &context, Occasion::Reset, &body.token, &body.password).await
 }
 
 error_list!(Confirm, [BODY_ERRORS], [TokenInvalid, TokenExpired, RateLimited]);
+
+/// Why a password is set by a mailed link.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Occasion {
+    /// The account has none yet.
+    First,
+    /// The one before is forgotten.
+    Reset,
+    /// The address is confirmed, and the account has no password, or one that someone else may have chosen.
+    Verify,
+}
+
+impl Occasion {
+    pub(crate) const fn purpose(self) -> MailTokenPurpose {
+        match self {
+            Self::First => MailTokenPurpose::SetPassword,
+            Self::Reset => MailTokenPurpose::PasswordReset,
+            Self::Verify => MailTokenPurpose::VerifyEmail,
+        }
+    }
+
+    /// The page behind the link.
+    pub(crate) const fn path(self) -> &'static str {
+        match self {
+            Self::First => "set-password",
+            Self::Reset => "reset-password",
+            Self::Verify => "verify-email",
+        }
+    }
+}
+
+/// Sets the password that came with the token of a mailed link, if the token's owner may have it.
+pub(super) async fn choose_by_link(
+    state: &AppState,
+    context: &RequestContext,
+    occasion: Occasion,
+    token: &str,
+    raw: &NewPassword,
+) -> Result<StatusCode, ApiError> {
+    Limit::of_mailed_tokens(context.address).charge(state, context).await?;
+    let (_, user) = users::holder(&state.db, token, occasion.purpose()).await?;
+    let password = acceptable(state, "password", raw, &user)?;
+    set_by_link(state, context, occasion, token, &password).await?;
+    Ok(StatusCode::NO_CONTENT)
+}
+
+/// Stores the password and uses the token up, both or neither.
+pub(crate) async fn set_by_link(
+    state: &AppState,
+    context: &RequestContext,
+    occasion: Occasion,
+    token: &str,
+    password: &Password,
+) -> Result<(), ApiError> {
+    let hash = password_hash::hash(password).await.map_err(anyhow::Error::from)?;
+    let (tx, actor) = (state.job_store.begin().await?, context.anonymous());
+    let user = match occasion {
+        Occasion::First => users::set_first_password(&tx, token, hash, &actor).await?,
+        Occasion::Reset => users::reset_password(&tx, token, hash, &actor).await?,
+        Occasion::Verify => users::verify_email(&tx, token, Some(hash), &actor).await?,
+    };
+    tx.commit().await?;
+    state.limiter.forget_failures(&user.email_key, user.id).await;
+    Ok(())
+}
 
 /// The password in this field, if this user may have it.
 pub(crate) fn acceptable(

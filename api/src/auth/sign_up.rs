@@ -123,15 +123,8 @@ async fn resend(
 ) -> Result<(StatusCode, Json<AcceptedOut>), ApiError> {
     charge_mail(&state, &context, &body.email).await?;
     let tx = state.job_store.begin().await?;
-    let (email, actor) = (body.email.as_str(), context.anonymous());
-    users::mailed(
-        &tx,
-        email,
-        "ask_verify_email",
-        |user_id| VerifyEmail { user_id },
-        &actor,
-    )
-    .await?;
+    let mail = |user_id| VerifyEmail { user_id };
+    users::mailed(&tx, body.email.as_str(), "ask_verify_email", mail, &context.anonymous()).await?;
     tx.commit().await?;
     Ok(ACCEPTED)
 }

@@ -23,8 +23,7 @@ use crate::{
         list::{ListIn, ListOut, ListQuery, Listed, limit_fault},
         openapi::{Errors, KEY_ERRORS, error_list},
         path_id::PathId,
-        query::{FromQuery, Parameters, Query},
-        state::Toolkit,
+        query::Query,
     },
 };
 
@@ -76,14 +75,6 @@ impl Listed for article::Entity {
     }
 }
 
-struct ArticlesQuery(ListQuery<article::Entity>);
-
-impl FromQuery for ArticlesQuery {
-    fn from_query(parameters: &mut Parameters, toolkit: &Toolkit) -> Option<Self> {
-        ListQuery::read(parameters, "-id", toolkit).map(Self)
-    }
-}
-
 /// List articles
 ///
 /// Newest first.
@@ -105,10 +96,10 @@ impl FromQuery for ArticlesQuery {
 async fn list(
     State(state): State<AppState>,
     _key: ApiKey<UsersRead>,
-    Query(query): Query<ArticlesQuery>,
+    Query(query): Query<ListQuery<article::Entity>>,
 ) -> Result<Response, ApiError> {
-    let page = query.0.page(&state.db, &[]).await?;
-    query.0.answer(page, &state, |article| article)
+    let page = query.page(&state.db, &[]).await?;
+    query.answer(page, &state, |article| article)
 }
 
 error_list!(List, [KEY_ERRORS], [InvalidRequest], limit_fault);

@@ -27,13 +27,13 @@ struct Asset {
 }
 
 impl Asset {
-    fn new(name: &'static str, content_type: &'static str, bytes: &'static [u8], gzip: bool) -> Self {
+    fn new(name: &'static str, content_type: &'static str, bytes: &'static [u8]) -> Self {
         let hash = sha256(bytes)[..8].iter().map(|byte| format!("{byte:02x}")).collect();
         Self {
             name,
             content_type,
             bytes: Bytes::from_static(bytes),
-            gzip,
+            gzip: bytes.starts_with(&GZIP),
             hash,
         }
     }
@@ -41,40 +41,26 @@ impl Asset {
 
 const CSS: &str = "text/css; charset=utf-8";
 const JS: &str = "text/javascript; charset=utf-8";
+const SVG: &str = "image/svg+xml";
+/// How compressed files begin (RFC 1952 §2.3.1).
+const GZIP: [u8; 2] = [0x1f, 0x8b];
 
 static ASSETS: LazyLock<[Asset; 7]> = LazyLock::new(|| {
     [
-        Asset::new("pages.css", CSS, include_bytes!("../../assets/pages.css"), false),
-        Asset::new(
-            "documents.css",
-            CSS,
-            include_bytes!("../../assets/documents.css"),
-            false,
-        ),
-        Asset::new("documents.js", JS, include_bytes!("../../assets/documents.js"), false),
-        Asset::new(
-            "icon.svg",
-            "image/svg+xml",
-            include_bytes!("../../assets/icon.svg"),
-            false,
-        ),
-        Asset::new(
-            "swagger-ui.css",
-            CSS,
-            include_bytes!("../../assets/swagger-ui.css.gz"),
-            true,
-        ),
+        Asset::new("pages.css", CSS, include_bytes!("../../assets/pages.css")),
+        Asset::new("documents.css", CSS, include_bytes!("../../assets/documents.css")),
+        Asset::new("documents.js", JS, include_bytes!("../../assets/documents.js")),
+        Asset::new("icon.svg", SVG, include_bytes!("../../assets/icon.svg")),
+        Asset::new("swagger-ui.css", CSS, include_bytes!("../../assets/swagger-ui.css.gz")),
         Asset::new(
             "swagger-ui-bundle.js",
             JS,
             include_bytes!("../../assets/swagger-ui-bundle.js.gz"),
-            true,
         ),
         Asset::new(
             "redoc.standalone.js",
             JS,
             include_bytes!("../../assets/redoc.standalone.js.gz"),
-            true,
         ),
     ]
 });

@@ -88,14 +88,12 @@ async fn ready(State(state): State<AppState>) -> (StatusCode, Json<ReadyOut>) {
         Part::Ok => (StatusCode::OK, Readiness::Ready),
         _ => (StatusCode::SERVICE_UNAVAILABLE, Readiness::NotReady),
     };
-    (
-        code,
-        Json(ReadyOut {
-            status,
-            database,
-            redis,
-        }),
-    )
+    let answer = ReadyOut {
+        status,
+        database,
+        redis,
+    };
+    (code, Json(answer))
 }
 
 async fn database(state: &AppState) -> Part {

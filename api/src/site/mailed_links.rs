@@ -5,7 +5,7 @@
 use askama::Template;
 use axum::{
     Router,
-    extract::{FromRequest, Query, Request, State, rejection::QueryRejection},
+    extract::{Query, State, rejection::QueryRejection},
     http::{HeaderValue, StatusCode, header},
     response::{IntoResponse, Response},
     routing::get,
@@ -17,13 +17,13 @@ use usher_shared::{
 
 use super::{
     assets::address,
-    set_password::{self, Link, Occasion},
+    set_password::{self, Form, Link},
 };
 use crate::{
-    auth::{Errand, run},
+    auth::{Errand, Occasion, run},
     state::AppState,
     texts::{self, Notice, link_page},
-    toolkit::{code::Code, error::ApiError, form, html::Page, request::Context},
+    toolkit::{code::Code, error::ApiError, html::Page, request::Context},
 };
 
 pub(crate) fn router() -> Router<AppState> {
@@ -73,13 +73,13 @@ async fn show_verification(
     show(state, link, Errand::VerifyEmail).await
 }
 
-async fn verify(state: State<AppState>, context: Context, form: set_password::Form) -> Result<Response, ApiError> {
+async fn verify(state: State<AppState>, context: Context, form: Form) -> Result<Response, ApiError> {
     let found = users::holder(&state.db, &form.token, MailTokenPurpose::VerifyEmail).await;
     let takes_password = found.is_ok_and(|(_, user)| takes_password(&user));
     if takes_password || !form.password.is_empty() {
         return set_password::set(state, context, form, Occasion::Verify).await;
     }
-    act(state, context, Form(form.token), Errand::VerifyEmail).await
+    act(state, context, form, Errand::VerifyEmail).await
 }
 
 fn takes_password(user: &user::Model) -> bool {
@@ -110,10 +110,10 @@ async fn show(
 async fn act(
     State(state): State<AppState>,
     Context(context): Context,
-    Form(token): Form,
+    form: Form,
     errand: Errand,
 ) -> Result<Response, ApiError> {
-    match run(&state, &context, errand, &token).await {
+    match run(&state, &context, errand, &form.token).await {
         Ok(user) => {
             let page = page(&state, link_page(errand).done, Some(user.email), None);
             Ok(Page::new(page).into_response())
@@ -151,18 +151,5 @@ fn page(state: &AppState, notice: Notice, email: Option<String>, button: Option<
         email,
         text: notice.text,
         button,
-    }
-}
-
-/// The token that the button sends; a missing one counts as empty.
-struct Form(String);
-
-impl<S: Send + Sync> FromRequest<S> for Form {
-    type Rejection = ApiError;
-
-    async fn from_request(request: Request, _: &S) -> Result<Self, ApiError> {
-        let mut fields = form::read(request).await?.into_iter();
-        let token = fields.find(|(name, _)| name == "token");
-        Ok(Self(token.map(|(_, value)| value).unwrap_or_default()))
     }
 }

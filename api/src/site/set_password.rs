@@ -11,24 +11,19 @@ use axum::{
 };
 use serde::Deserialize;
 use usher_shared::{
-    accounts::{mail_tokens::RedeemError, password_hash, users},
+    accounts::users,
     foundation::{
-        entity::{mail_token::MailTokenPurpose, user},
+        entity::user,
         rules::{Password, Violation},
     },
 };
 
 use super::assets::address;
 use crate::{
+    auth::{Occasion, set_by_link},
     state::AppState,
     texts::{self, Notice},
-    toolkit::{
-        error::ApiError,
-        form,
-        html::Page,
-        limits::Limit,
-        request::{Context, RequestContext},
-    },
+    toolkit::{code::Code, error::ApiError, form, html::Page, limits::Limit, request::Context},
 };
 
 pub(crate) fn router() -> Router<AppState> {
@@ -39,35 +34,6 @@ pub(crate) fn router() -> Router<AppState> {
     Router::new()
         .route("/set-password", page(Occasion::First))
         .route("/reset-password", page(Occasion::Reset))
-}
-
-/// Why a password is set.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum Occasion {
-    /// The account has none yet.
-    First,
-    /// The one before is forgotten.
-    Reset,
-    /// The address is confirmed, and the account has no password, or one that someone else may have chosen.
-    Verify,
-}
-
-impl Occasion {
-    const fn purpose(self) -> MailTokenPurpose {
-        match self {
-            Self::First => MailTokenPurpose::SetPassword,
-            Self::Reset => MailTokenPurpose::PasswordReset,
-            Self::Verify => MailTokenPurpose::VerifyEmail,
-        }
-    }
-
-    const fn path(self) -> &'static str {
-        match self {
-            Self::First => "set-password",
-            Self::Reset => "reset-password",
-            Self::Verify => "verify-email",
-        }
-    }
 }
 
 #[derive(Template)]
@@ -158,14 +124,8 @@ pub(crate) async fn set(
     form: Form,
     occasion: Occasion,
 ) -> Result<Response, ApiError> {
-    let charged = Limit::of_passwords(context.address).charge(&state, &context).await;
-    if let Err(ApiError::RateLimited { retry_after }) = charged {
-        let stage = Stage::Told {
-            status: StatusCode::TOO_MANY_REQUESTS,
-            notice: texts::TOO_MANY_ATTEMPTS,
-            retry_after: Some(retry_after),
-        };
-        return Ok(stage.page(&state, occasion));
+    if let Err(error) = Limit::of_passwords(context.address).charge(&state, &context).await {
+        return Ok(refused(error, occasion)?.page(&state, occasion));
     }
     let user = match owner(&state, &form.token, occasion).await? {
         Ok(user) => user,
@@ -180,58 +140,43 @@ pub(crate) async fn set(
                 faults,
             }
         }
-        Ok(password) => {
-            let hash = password_hash::hash(&password).await.map_err(anyhow::Error::from)?;
-            keep(&state, &context, occasion, &form.token, hash).await?
-        }
+        Ok(password) => match set_by_link(&state, &context, occasion, &form.token, &password).await {
+            Ok(()) => Stage::told(StatusCode::OK, done(occasion)),
+            Err(error) => refused(error, occasion)?,
+        },
     };
     Ok(stage.page(&state, occasion))
-}
-
-/// Stores the password and uses the token up, both or neither.
-async fn keep(
-    state: &AppState,
-    context: &RequestContext,
-    occasion: Occasion,
-    token: &str,
-    hash: String,
-) -> Result<Stage, ApiError> {
-    let (tx, actor) = (state.job_store.begin().await?, context.anonymous());
-    let kept = match occasion {
-        Occasion::First => users::set_first_password(&tx, token, hash, &actor).await,
-        Occasion::Reset => users::reset_password(&tx, token, hash, &actor).await,
-        Occasion::Verify => users::verify_email(&tx, token, Some(hash), &actor).await,
-    };
-    let user = match kept {
-        Ok(user) => user,
-        Err(error) => return refused(error, occasion),
-    };
-    tx.commit().await?;
-    state.limiter.forget_failures(&user.email_key, user.id).await;
-    let notice = match occasion {
-        Occasion::Reset => texts::PASSWORD_RESET,
-        Occasion::First | Occasion::Verify => texts::PASSWORD_SET,
-    };
-    Ok(Stage::told(StatusCode::OK, notice))
 }
 
 /// Whose token it is, without using it up; or what to say instead.
 async fn owner(state: &AppState, token: &str, occasion: Occasion) -> Result<Result<user::Model, Stage>, ApiError> {
     match users::holder(&state.db, token, occasion.purpose()).await {
         Ok((_, user)) => Ok(Ok(user)),
-        Err(error) => refused(error, occasion).map(Err),
+        Err(error) => refused(error.into(), occasion).map(Err),
     }
 }
 
-fn refused(error: RedeemError, occasion: Occasion) -> Result<Stage, ApiError> {
+fn done(occasion: Occasion) -> Notice {
+    match occasion {
+        Occasion::Reset => texts::PASSWORD_RESET,
+        Occasion::First | Occasion::Verify => texts::PASSWORD_SET,
+    }
+}
+
+fn refused(error: ApiError, occasion: Occasion) -> Result<Stage, ApiError> {
     let (invalid, expired) = match occasion {
         Occasion::First => (texts::INVITATION_INVALID, texts::INVITATION_EXPIRED),
         Occasion::Reset | Occasion::Verify => (texts::PASSWORD_LINK_INVALID, texts::LINK_EXPIRED),
     };
     match error {
-        RedeemError::Invalid => Ok(Stage::told(StatusCode::BAD_REQUEST, invalid)),
-        RedeemError::Expired => Ok(Stage::told(StatusCode::GONE, expired)),
-        RedeemError::Db(error) => Err(error.into()),
+        ApiError::Coded(Code::TokenInvalid) => Ok(Stage::told(StatusCode::BAD_REQUEST, invalid)),
+        ApiError::Coded(Code::TokenExpired) => Ok(Stage::told(StatusCode::GONE, expired)),
+        ApiError::RateLimited { retry_after } => Ok(Stage::Told {
+            status: StatusCode::TOO_MANY_REQUESTS,
+            notice: texts::TOO_MANY_ATTEMPTS,
+            retry_after: Some(retry_after),
+        }),
+        error => Err(error),
     }
 }
 

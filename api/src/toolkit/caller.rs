@@ -190,8 +190,16 @@ where
 pub(crate) struct CurrentUser(pub(crate) Box<Signed>);
 
 impl CurrentUser {
+    /// The person as an actor; a member of staff who has taken their place is named as such.
     pub(crate) fn actor(&self, context: &RequestContext) -> Actor {
-        user_actor(&self.0, context)
+        let Signed { session, user } = &*self.0;
+        match session.impersonator_id {
+            None => context.actor(ActorKind::User, Some(user.id), &user.name),
+            Some(staff) => Actor {
+                on_behalf_of: Some(user.id),
+                ..context.actor(ActorKind::User, Some(staff), &format!("staff, user {staff}"))
+            },
+        }
     }
 
     /// Locks the account until the transaction ends, if the session is still valid: a body may arrive long after the
@@ -303,17 +311,5 @@ where
     async fn from_request_parts(parts: &mut Parts, state: &S) -> Result<Self, ApiError> {
         let user = CurrentUser::from_request_parts(parts, state).await?;
         user.fresh(&Toolkit::from_ref(state)).await.map(Self)
-    }
-}
-
-/// The person as an actor; a member of staff who has taken their place is named as such.
-fn user_actor(signed: &Signed, context: &RequestContext) -> Actor {
-    let user = &signed.user;
-    match signed.session.impersonator_id {
-        None => context.actor(ActorKind::User, Some(user.id), &user.name),
-        Some(staff) => Actor {
-            on_behalf_of: Some(user.id),
-            ..context.actor(ActorKind::User, Some(staff), &format!("staff, user {staff}"))
-        },
     }
 }

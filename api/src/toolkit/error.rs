@@ -1,7 +1,7 @@
 //! What the API answers when it does not answer as asked. An [`ApiError`] says what a client can do
 //! about it; the [`crate::toolkit::guard`] gives it its body, because only there the request is known.
 
-use std::sync::Arc;
+use std::sync::{Arc, LazyLock};
 
 use axum::{
     http::{HeaderName, HeaderValue, header},
@@ -27,8 +27,6 @@ pub enum ApiError {
     InsufficientScope(&'static [Scope]),
     /// 429, with the seconds to wait.
     RateLimited { retry_after: u64 },
-    /// 422: the `Idempotency-Key` came with another request.
-    IdempotencyKeyReused([FieldError; 1]),
     /// 415: a kind of body that the operation does not support, and the header that says which it does.
     UnsupportedMediaType(HeaderName, &'static str),
     /// 503: a part that is needed does not answer.
@@ -36,6 +34,12 @@ pub enum ApiError {
     /// 500. The cause is logged, never shown.
     Internal(anyhow::Error),
 }
+
+/// What is said of an `Idempotency-Key` that came with another request.
+static KEY_REUSED: LazyLock<[FieldError; 1]> = LazyLock::new(|| {
+    let message = "This Idempotency-Key was used for another request; use a new one for each operation";
+    [FieldError::in_header("Idempotency-Key", message)]
+});
 
 impl ApiError {
     #[must_use]
@@ -45,7 +49,6 @@ impl ApiError {
             Self::Invalid(_) => Code::InvalidRequest,
             Self::InsufficientScope(_) => Code::InsufficientScope,
             Self::RateLimited { .. } => Code::RateLimited,
-            Self::IdempotencyKeyReused(_) => Code::IdempotencyKeyReused,
             Self::UnsupportedMediaType(..) => Code::UnsupportedMediaType,
             Self::Unavailable(_) => Code::ServiceUnavailable,
             Self::Internal(_) => Code::InternalError,
@@ -56,22 +59,15 @@ impl ApiError {
     pub(crate) fn sample(code: Code, fault: fn() -> FieldError) -> Self {
         match code {
             Code::InvalidRequest => Self::Invalid(vec![fault()]),
-            Code::IdempotencyKeyReused => Self::key_reused(),
             _ => Self::Coded(code),
         }
-    }
-
-    /// The `Idempotency-Key` came with another request.
-    pub(crate) fn key_reused() -> Self {
-        let message = "This Idempotency-Key was used for another request; use a new one for each operation";
-        Self::IdempotencyKeyReused([FieldError::in_header("Idempotency-Key", message)])
     }
 
     /// The faults of the request, where it has some.
     pub(crate) fn faults(&self) -> &[FieldError] {
         match self {
             Self::Invalid(faults) => faults,
-            Self::IdempotencyKeyReused(fault) => fault,
+            Self::Coded(Code::IdempotencyKeyReused) => &*KEY_REUSED,
             _ => &[],
         }
     }

@@ -174,44 +174,31 @@ fn response(codes: &[Code], fault: fn() -> FieldError) -> Response {
     response.build()
 }
 
-fn headers(status: StatusCode) -> Vec<(&'static str, Header)> {
-    let header = |kind: Type, about: &str| {
-        HeaderBuilder::new()
-            .schema(Some(Object::with_type(kind)))
-            .description(Some(about))
-            .build()
-    };
-    match status {
+fn headers(status: StatusCode) -> impl Iterator<Item = (&'static str, Header)> {
+    let headers: &[(&str, &str)] = match status {
         StatusCode::UNAUTHORIZED | StatusCode::FORBIDDEN => {
-            vec![(
-                "WWW-Authenticate",
-                header(Type::String, "What to send instead (RFC 6750 §3)"),
-            )]
+            &[("WWW-Authenticate", "What to send instead (RFC 6750 §3)")]
         }
-        StatusCode::UNSUPPORTED_MEDIA_TYPE => vec![
-            (
-                "Accept-Encoding",
-                header(Type::String, "The codings that a body may come in"),
-            ),
-            (
-                "Accept-Patch",
-                header(Type::String, "The media types that a patch may have"),
-            ),
+        StatusCode::UNSUPPORTED_MEDIA_TYPE => &[
+            ("Accept-Encoding", "The codings that a body may come in"),
+            ("Accept-Patch", "The media types that a patch may have"),
         ],
-        StatusCode::TOO_MANY_REQUESTS => vec![
-            ("Retry-After", header(Type::Integer, "Seconds to wait")),
-            (
-                "RateLimit-Policy",
-                header(Type::String, "The limit: `q` requests in `w` seconds"),
-            ),
-            (
-                "RateLimit",
-                header(Type::String, "What is left: `r` requests; all again in `t` seconds"),
-            ),
+        StatusCode::TOO_MANY_REQUESTS => &[
+            ("Retry-After", "Seconds to wait"),
+            ("RateLimit-Policy", "The limit: `q` requests in `w` seconds"),
+            ("RateLimit", "What is left: `r` requests; all again in `t` seconds"),
         ],
-        StatusCode::SERVICE_UNAVAILABLE => vec![("Retry-After", header(Type::Integer, "Seconds to wait"))],
-        _ => vec![],
-    }
+        StatusCode::SERVICE_UNAVAILABLE => &[("Retry-After", "Seconds to wait")],
+        _ => &[],
+    };
+    headers.iter().map(|(name, about)| {
+        let kind = match *name {
+            "Retry-After" => Type::Integer,
+            _ => Type::String,
+        };
+        let header = HeaderBuilder::new().schema(Some(Object::with_type(kind)));
+        (*name, header.description(Some(*about)).build())
+    })
 }
 
 impl PartialSchema for Code {

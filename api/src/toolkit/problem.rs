@@ -192,49 +192,35 @@ fn plain(step: &Step) -> String {
 /// The error as bytes of JSON.
 pub(crate) fn body(error: &ApiError, face: Face, request_id: &str, api_url: &str) -> Vec<u8> {
     let code = error.code();
-    let (r#type, title, status) = (
-        format!("{api_url}{}", code.path()),
-        code.title(),
-        code.status().as_u16(),
-    );
+    let plain = ErrorOut {
+        detail: code.detail(),
+        r#type: format!("{api_url}{}", code.path()),
+        title: code.title(),
+        status: code.status().as_u16(),
+        code,
+        request_id,
+    };
     let bytes = match (face, error.faults()) {
-        (Face::Strict, faults) => {
-            let (detail, errors) = (code.detail(), faults.iter().map(Fault::from).collect());
-            serde_json::to_vec(&ProblemOut {
-                r#type,
-                title,
-                status,
-                detail,
-                code,
-                request_id,
-                errors,
-            })
-        }
-        (Face::OAuth, _) => serde_json::to_vec(&OAuthProblemOut {
-            error: oauth_word(code),
-            error_description: code.detail(),
-            problem: ErrorOut {
-                detail: code.detail(),
-                r#type,
-                title,
-                status,
-                code,
-                request_id,
-            },
-        }),
-        (Face::Default, []) => serde_json::to_vec(&ErrorOut {
-            detail: code.detail(),
-            r#type,
-            title,
-            status,
+        (Face::Strict, faults) => serde_json::to_vec(&ProblemOut {
+            r#type: plain.r#type,
+            title: plain.title,
+            status: plain.status,
+            detail: plain.detail,
             code,
             request_id,
+            errors: faults.iter().map(Fault::from).collect(),
         }),
+        (Face::OAuth, _) => serde_json::to_vec(&OAuthProblemOut {
+            error: oauth_word(code),
+            error_description: plain.detail,
+            problem: plain,
+        }),
+        (Face::Default, []) => serde_json::to_vec(&plain),
         (Face::Default, detail) => serde_json::to_vec(&ValidationErrorOut {
             detail,
-            r#type,
-            title,
-            status,
+            r#type: plain.r#type,
+            title: plain.title,
+            status: plain.status,
             code,
             request_id,
         }),

@@ -21,9 +21,9 @@ use super::{
 pub(crate) struct Query<T>(pub(crate) T);
 
 /// What a query is read into.
-pub(crate) trait FromQuery: Sized {
-    /// None when a fault was found; `parameters` has noted it.
-    fn from_query(parameters: &mut Parameters, toolkit: &Toolkit) -> Option<Self>;
+pub(crate) trait FromQuery {
+    /// The whole is refused for any fault that `parameters` has noted.
+    fn from_query(parameters: &mut Parameters, toolkit: &Toolkit) -> Self;
 }
 
 impl<S: Send + Sync, T: FromQuery> FromRequestParts<S> for Query<T>
@@ -36,9 +36,9 @@ where
         let mut parameters = Parameters::new(parts.uri.query().unwrap_or_default());
         let read = T::from_query(&mut parameters, &Toolkit::from_ref(state));
         parameters.refuse_unknown();
-        match read {
-            Some(query) if parameters.faults.is_empty() => Ok(Self(query)),
-            _ => Err(ApiError::Invalid(parameters.faults)),
+        match parameters.faults.is_empty() {
+            true => Ok(Self(read)),
+            false => Err(ApiError::Invalid(parameters.faults)),
         }
     }
 }
@@ -62,23 +62,17 @@ impl Parameters {
         }
     }
 
-    /// A parameter that may be absent; of two with one name the last wins.
+    /// A parameter that may be absent; of two with one name the last wins. None as well when it is at fault, which is
+    /// noted.
     pub(crate) fn optional<U>(
         &mut self,
         name: &'static str,
         rule: impl FnOnce(&str) -> Result<U, Violation>,
-    ) -> Option<Option<U>> {
+    ) -> Option<U> {
         self.known.push(name);
-        let Some((_, value)) = self.pairs.iter().rev().find(|(given, _)| given == name) else {
-            return Some(None);
-        };
-        match legible(value).and_then(rule) {
-            Ok(read) => Some(Some(read)),
-            Err(violation) => {
-                self.refuse(name.into(), violation);
-                None
-            }
-        }
+        let (_, value) = self.pairs.iter().rev().find(|(given, _)| given == name)?;
+        let read = legible(value).and_then(rule);
+        read.map_err(|violation| self.refuse(name.into(), violation)).ok()
     }
 
     pub(crate) fn refuse(&mut self, name: Cow<'static, str>, violation: Violation) {

@@ -5,7 +5,7 @@ use std::borrow::Cow;
 use axum::{
     extract::{FromRequestParts, RawPathParams, State},
     http::{HeaderMap, StatusCode, header, request::Parts},
-    response::{IntoResponse, Response},
+    response::Response,
 };
 use sea_orm::{ColumnTrait, EntityTrait, QueryFilter};
 use serde_json::json;
@@ -25,7 +25,7 @@ use utoipa_axum::{router::OpenApiRouter, routes};
 use super::{
     change::may_be_changed,
     input::CreateUserIn,
-    shape::{FIXED, UserDetailsOut, UserNow, answer, caching, location, shown, tag_of},
+    shape::{FIXED, UserDetailsOut, UserNow, answer, answer_if_new, location, shown, tag_of},
 };
 use crate::{
     state::AppState,
@@ -34,11 +34,11 @@ use crate::{
         caller::{ApiKey, UsersSee, UsersWrite},
         code::Code,
         error::ApiError,
-        etag::{IfMatch, IfNoneMatch, is_known, may_create, may_replace},
+        etag::{IfMatch, IfNoneMatch, may_create, may_replace},
         fields::{FieldError, Fields, FromFields, Step},
         fixed::Sent,
         openapi::{BODY_ERRORS, Errors, KEY_ERRORS, error_list},
-        request::{Context, RequestContext},
+        request::Context,
     },
 };
 
@@ -125,11 +125,7 @@ async fn show(
     let there = user::Entity::find().filter(Column::ExternalId.eq(id.as_str()));
     let user = there.filter(Column::DeletedAt.is_null()).one(&state.db).await?;
     let user = user.ok_or(Code::UserNotFound)?;
-    let tag = tag_of(&user);
-    if is_known(&headers, &tag) {
-        return Ok((StatusCode::NOT_MODIFIED, caching(tag)).into_response());
-    }
-    answer(user, &key)
+    answer_if_new(&headers, user, &key)
 }
 
 error_list!(Show, [KEY_ERRORS], [UserNotFound, InvalidRequest], not_utf8);
@@ -156,14 +152,8 @@ error_list!(Show, [KEY_ERRORS], [UserNotFound, InvalidRequest], not_utf8);
     ),
     security(("apiKey" = ["users:write"])),
 )]
-async fn put(
-    State(state): State<AppState>,
-    Context(context): Context,
-    key: ApiKey<UsersWrite>,
-    PathExternalId(id): PathExternalId,
-    headers: HeaderMap,
-    Body(PutUserIn { user, fixed }): Body<PutUserIn>,
-) -> Result<Response, ApiError> {
+async fn put(request: PutRequest, Body(body): Body<PutUserIn>) -> Result<Response, ApiError> {
+    let PutUserIn { user, fixed } = body;
     let new = NewUser {
         name: user.name,
         email: user.email,
@@ -171,51 +161,58 @@ async fn put(
     };
     // Another request may have put the same user between the read and the insert. The database decides which of the two
     // unique indexes reports first; a second try finds the other request's user.
-    match try_put(&state, &context, &key, &id, &headers, &new, &fixed).await {
-        Err(ApiError::Coded(Code::EmailExists | Code::StatusConflict)) => {
-            try_put(&state, &context, &key, &id, &headers, &new, &fixed).await
-        }
+    match request.put(&new, &fixed).await {
+        Err(ApiError::Coded(Code::EmailExists | Code::StatusConflict)) => request.put(&new, &fixed).await,
         done => done,
     }
 }
 
-async fn try_put(
-    state: &AppState,
-    context: &RequestContext,
-    key: &ApiKey<UsersWrite>,
-    id: &ExternalId,
-    headers: &HeaderMap,
-    new: &NewUser,
-    fixed: &Sent,
-) -> Result<Response, ApiError> {
-    let tx = state.job_store.begin().await?;
-    let actor = key.actor(context);
-    if let Some(user) = users::find_external_for_change(&tx, id).await? {
-        if user.deleted_at.is_some() {
-            return Err(Code::StatusConflict.into());
+/// Which user is put, and who asks.
+#[derive(FromRequestParts)]
+#[from_request(state(AppState))]
+struct PutRequest {
+    #[from_request(via(State))]
+    state: AppState,
+    context: Context,
+    key: ApiKey<UsersWrite>,
+    id: PathExternalId,
+    headers: HeaderMap,
+}
+
+impl PutRequest {
+    async fn put(&self, new: &NewUser, fixed: &Sent) -> Result<Response, ApiError> {
+        let Self {
+            state, key, headers, ..
+        } = self;
+        let (id, actor) = (&self.id.0, key.actor(&self.context.0));
+        let tx = state.job_store.begin().await?;
+        if let Some(user) = users::find_external_for_change(&tx, id).await? {
+            if user.deleted_at.is_some() {
+                return Err(Code::StatusConflict.into());
+            }
+            let user = may_be_changed(user, headers, key, Act::ChangeUser)?;
+            may_replace(headers, &tag_of(&user))?;
+            fixed.must_be(|| shown(user.clone(), key))?;
+            let edit = Edit {
+                name: Some(new.name.clone()),
+                email: Some(new.email.clone()),
+                age: Some(new.age),
+            };
+            let user = users::edit(&tx, user, edit, &actor).await?;
+            tx.commit().await?;
+            return answer(user, key);
         }
-        let user = may_be_changed(user, headers, key, Act::ChangeUser)?;
-        may_replace(headers, &tag_of(&user))?;
-        fixed.must_be(|| shown(user.clone(), key))?;
-        let edit = Edit {
-            name: Some(new.name.clone()),
-            email: Some(new.email.clone()),
-            age: Some(new.age),
-        };
-        let user = users::edit(&tx, user, edit, &actor).await?;
+        may_create(headers)?;
+        fixed.must_be(|| json!({"external_id": id.as_str(), "status": "active", "verified": false}))?;
+        let user = users::create_external(&tx, new, id, &actor).await?;
+        let user = user.ok_or(Code::StatusConflict)?;
         tx.commit().await?;
-        return answer(user, key);
+        let location = location(state, &user)?;
+        let mut response = answer(user, key)?;
+        *response.status_mut() = StatusCode::CREATED;
+        response.headers_mut().insert(header::LOCATION, location);
+        Ok(response)
     }
-    may_create(headers)?;
-    fixed.must_be(|| json!({"external_id": id.as_str(), "status": "active", "verified": false}))?;
-    let user = users::create_external(&tx, new, id, &actor).await?;
-    let user = user.ok_or(Code::StatusConflict)?;
-    tx.commit().await?;
-    let location = location(state, &user)?;
-    let mut response = answer(user, key)?;
-    *response.status_mut() = StatusCode::CREATED;
-    response.headers_mut().insert(header::LOCATION, location);
-    Ok(response)
 }
 
 error_list!(

@@ -5,7 +5,7 @@ use chrono::{DateTime, Utc};
 use sea_orm::{ColumnTrait, Condition, DbBackend, DbErr, QueryResult, Value, sea_query::IntoCondition};
 use serde_json::json;
 use usher_shared::foundation::{
-    entity::user::{self, Column},
+    entity::user::{self, Column, UserStatus},
     rules::{Email, Violation, ViolationKind},
     search::{self, Part},
     time::now,
@@ -42,6 +42,7 @@ impl Listed for user::Entity {
         ("email", Column::EmailKey),
     ];
     const ID: Column = Column::Id;
+    const DEFAULT_SORT: &'static str = "-created_at";
     const SHARED: &'static [&'static str] = &["name"];
 
     type Row = UserRow;
@@ -77,7 +78,7 @@ impl Listed for user::Entity {
                 more: Some(UserMore {
                     age: row.try_get_by_index(5)?,
                     status: row
-                        .try_get_by_index::<user::UserStatus>(6)?
+                        .try_get_by_index::<UserStatus>(6)?
                         .at(now(), row.try_get_by_index(10)?)
                         .into(),
                     verified: verified_at.is_some(),
@@ -118,8 +119,8 @@ struct FiltersIn {
     /// The id that another system knows the person by: one user or none.
     #[param(example = "crm-4711", pattern = r"^[^\x00-\x1f\x7f-\x9f�]*$")]
     external_id: Option<String>,
-    #[param(inline)]
-    status: Option<Status>,
+    #[param(inline, value_type = Option<Status>)]
+    status: Option<UserStatus>,
     /// Whether the email address is confirmed.
     verified: Option<bool>,
     /// Created at this time or later.
@@ -142,35 +143,26 @@ struct UsersQuery {
 }
 
 impl FromQuery for UsersQuery {
-    fn from_query(parameters: &mut Parameters, toolkit: &Toolkit) -> Option<Self> {
+    fn from_query(parameters: &mut Parameters, toolkit: &Toolkit) -> Self {
         let text = |text: &str| Ok(text.to_owned());
-        let email = parameters.optional("email", text);
-        let email_prefix = parameters.optional("email_prefix", text);
-        let external_id = parameters.optional("external_id", text);
-        let status = parameters.optional("status", Status::parse);
-        let verified = parameters.optional("verified", boolean);
-        let created_after = parameters.optional("created_after", moment);
-        let created_before = parameters.optional("created_before", moment);
-        let q = parameters.optional("q", text);
-        let sort = match &email_prefix {
-            Some(Some(_)) => "email",
-            _ => "-created_at",
-        };
-        let list = ListQuery::read(parameters, sort, toolkit);
         let filters = FiltersIn {
-            email: email?,
-            email_prefix: email_prefix?,
-            external_id: external_id?,
-            status: status?,
-            verified: verified?,
-            created_after: created_after?,
-            created_before: created_before?,
-            q: q?,
+            email: parameters.optional("email", text),
+            email_prefix: parameters.optional("email_prefix", text),
+            external_id: parameters.optional("external_id", text),
+            status: parameters.optional("status", parse_status),
+            verified: parameters.optional("verified", boolean),
+            created_after: parameters.optional("created_after", moment),
+            created_before: parameters.optional("created_before", moment),
+            q: parameters.optional("q", text),
         };
-        Some(Self {
+        let sort = match &filters.email_prefix {
+            Some(_) => "email",
+            None => user::Entity::DEFAULT_SORT,
+        };
+        Self {
             filters: filters.into_filters(toolkit.db.get_database_backend()),
-            list: list?,
-        })
+            list: ListQuery::read(parameters, sort, toolkit),
+        }
     }
 }
 
@@ -199,11 +191,10 @@ impl FiltersIn {
             }
         });
         let status = self.status.map(|status| {
-            let status = user::UserStatus::from(status);
             let is = status.of_rows("users", now());
             match status {
                 // Nearly all users are, so there is no index of them.
-                user::UserStatus::Active => Filter::plain(is),
+                UserStatus::Active => Filter::plain(is),
                 // The others have an index in the order of `created_at`, without deleted users.
                 _ => Filter::range(Column::CreatedAt, is.add(Column::DeletedAt.is_null())),
             }
@@ -229,27 +220,15 @@ impl FiltersIn {
     }
 }
 
-impl Status {
-    fn parse(word: &str) -> Result<Self, Violation> {
-        match word {
-            "active" => Ok(Self::Active),
-            "locked" => Ok(Self::Locked),
-            "deactivated" => Ok(Self::Deactivated),
-            _ => {
-                let expected = "active, locked, deactivated";
-                let violation = Violation::new(ViolationKind::Enum, format!("The status must be one of {expected}"));
-                Err(violation.with(json!({ "expected": expected })))
-            }
-        }
-    }
-}
-
-impl From<Status> for user::UserStatus {
-    fn from(status: Status) -> Self {
-        match status {
-            Status::Active => Self::Active,
-            Status::Locked => Self::Locked,
-            Status::Deactivated => Self::Deactivated,
+fn parse_status(word: &str) -> Result<UserStatus, Violation> {
+    match word {
+        "active" => Ok(UserStatus::Active),
+        "locked" => Ok(UserStatus::Locked),
+        "deactivated" => Ok(UserStatus::Deactivated),
+        _ => {
+            let expected = "active, locked, deactivated";
+            let violation = Violation::new(ViolationKind::Enum, format!("The status must be one of {expected}"));
+            Err(violation.with(json!({ "expected": expected })))
         }
     }
 }

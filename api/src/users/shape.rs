@@ -4,7 +4,7 @@ use std::borrow::Cow;
 
 use axum::{
     Json,
-    http::{HeaderName, HeaderValue, header},
+    http::{HeaderMap, HeaderName, HeaderValue, StatusCode, header},
     response::{IntoResponse, Response},
 };
 use chrono::{DateTime, Utc};
@@ -23,7 +23,7 @@ use crate::{
     toolkit::{
         caller::{Access, ApiKey},
         error::ApiError,
-        etag::etag,
+        etag::{etag, is_known},
         fixed::Fixed,
         moment,
     },
@@ -164,7 +164,7 @@ pub(super) fn tag_of(user: &user::Model) -> HeaderValue {
 }
 
 /// The body depends on the key's scopes, so a cache may keep it for that key alone.
-pub(super) fn caching(tag: HeaderValue) -> [(HeaderName, HeaderValue); 3] {
+fn caching(tag: HeaderValue) -> [(HeaderName, HeaderValue); 3] {
     [
         (header::CACHE_CONTROL, HeaderValue::from_static("private, no-cache")),
         (header::VARY, header::AUTHORIZATION.into()),
@@ -176,6 +176,19 @@ pub(super) fn caching(tag: HeaderValue) -> [(HeaderName, HeaderValue); 3] {
 pub(super) fn answer<A: Access>(user: user::Model, key: &ApiKey<A>) -> Result<Response, ApiError> {
     let caching = caching(tag_of(&user));
     Ok((caching, Json(shown(user, key))).into_response())
+}
+
+/// The same, where the client has not seen this version yet.
+pub(super) fn answer_if_new<A: Access>(
+    headers: &HeaderMap,
+    user: user::Model,
+    key: &ApiKey<A>,
+) -> Result<Response, ApiError> {
+    let tag = tag_of(&user);
+    match is_known(headers, &tag) {
+        true => Ok((StatusCode::NOT_MODIFIED, caching(tag)).into_response()),
+        false => answer(user, key),
+    }
 }
 
 pub(super) fn shown<A: Access>(user: user::Model, key: &ApiKey<A>) -> UserDetailsOut {

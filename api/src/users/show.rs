@@ -2,21 +2,17 @@
 
 use std::sync::Arc;
 
-use axum::{
-    extract::State,
-    http::{HeaderMap, StatusCode},
-    response::{IntoResponse, Response},
-};
+use axum::{extract::State, http::HeaderMap, response::Response};
 use utoipa_axum::{router::OpenApiRouter, routes};
 
-use super::shape::{UserNow, UserPath, answer, caching, tag_of};
+use super::shape::{UserNow, UserPath, answer_if_new};
 use crate::{
     state::AppState,
     toolkit::{
         caller::{ApiKey, UsersSee},
         code::Code,
         error::ApiError,
-        etag::{IfNoneMatch, is_known},
+        etag::IfNoneMatch,
         openapi::{Errors, KEY_ERRORS, error_list},
         path_id::PathId,
     },
@@ -48,11 +44,7 @@ async fn show(
 ) -> Result<Response, ApiError> {
     let id = id.ok_or(Code::UserNotFound)?;
     let user = state.users.find(id).await?.ok_or(Code::UserNotFound)?;
-    let tag = tag_of(&user);
-    if is_known(&headers, &tag) {
-        return Ok((StatusCode::NOT_MODIFIED, caching(tag)).into_response());
-    }
-    answer(Arc::unwrap_or_clone(user), &key)
+    answer_if_new(&headers, Arc::unwrap_or_clone(user), &key)
 }
 
 error_list!(Show, [KEY_ERRORS], [UserNotFound, InvalidRequest], PathId::fault);

@@ -1,6 +1,10 @@
 //! `POST /users/{id}/lock`, `/unlock`, `/deactivate` and `/reactivate`: who may sign in.
 
-use axum::{extract::State, http::HeaderMap, response::Response};
+use axum::{
+    extract::{FromRequestParts, State},
+    http::HeaderMap,
+    response::Response,
+};
 use chrono::{DateTime, Utc};
 use serde_json::Value;
 use usher_api_macros::FromFields;
@@ -33,7 +37,7 @@ use crate::{
         openapi::{BODY_ERRORS, Errors, KEY_ERRORS, error_list},
         path_id::PathId,
         query::moment,
-        request::{Context, RequestContext},
+        request::Context,
         schema,
     },
 };
@@ -90,18 +94,9 @@ struct ReasonIn {
     responses(UserNow, Errors<SetStanding>),
     security(("apiKey" = ["users:write"])),
 )]
-async fn lock(
-    State(state): State<AppState>,
-    Context(context): Context,
-    key: ApiKey<UsersWrite>,
-    PathId(id): PathId,
-    headers: HeaderMap,
-    OptionalBody(body): OptionalBody<LockIn>,
-) -> Result<Response, ApiError> {
-    let standing = StatusChange::Locked {
-        until: body.until.map(|LockEnd(until)| until),
-    };
-    set(&state, &context, &key, id, &headers, standing, body.reason).await
+async fn lock(request: ChangeRequest, OptionalBody(body): OptionalBody<LockIn>) -> Result<Response, ApiError> {
+    let until = body.until.map(|LockEnd(until)| until);
+    request.set(StatusChange::Locked { until }, body.reason).await
 }
 
 /// Unlock a user
@@ -114,24 +109,8 @@ async fn lock(
     responses(UserNow, Errors<SetStanding>),
     security(("apiKey" = ["users:write"])),
 )]
-async fn unlock(
-    State(state): State<AppState>,
-    Context(context): Context,
-    key: ApiKey<UsersWrite>,
-    PathId(id): PathId,
-    headers: HeaderMap,
-    OptionalBody(body): OptionalBody<ReasonIn>,
-) -> Result<Response, ApiError> {
-    set(
-        &state,
-        &context,
-        &key,
-        id,
-        &headers,
-        StatusChange::Unlocked,
-        body.reason,
-    )
-    .await
+async fn unlock(request: ChangeRequest, OptionalBody(body): OptionalBody<ReasonIn>) -> Result<Response, ApiError> {
+    request.set(StatusChange::Unlocked, body.reason).await
 }
 
 /// Deactivate a user
@@ -144,24 +123,8 @@ async fn unlock(
     responses(UserNow, Errors<SetStanding>),
     security(("apiKey" = ["users:write"])),
 )]
-async fn deactivate(
-    State(state): State<AppState>,
-    Context(context): Context,
-    key: ApiKey<UsersWrite>,
-    PathId(id): PathId,
-    headers: HeaderMap,
-    OptionalBody(body): OptionalBody<ReasonIn>,
-) -> Result<Response, ApiError> {
-    set(
-        &state,
-        &context,
-        &key,
-        id,
-        &headers,
-        StatusChange::Deactivated,
-        body.reason,
-    )
-    .await
+async fn deactivate(request: ChangeRequest, OptionalBody(body): OptionalBody<ReasonIn>) -> Result<Response, ApiError> {
+    request.set(StatusChange::Deactivated, body.reason).await
 }
 
 /// Reactivate a user
@@ -174,46 +137,37 @@ async fn deactivate(
     responses(UserNow, Errors<SetStanding>),
     security(("apiKey" = ["users:write"])),
 )]
-async fn reactivate(
-    State(state): State<AppState>,
-    Context(context): Context,
-    key: ApiKey<UsersWrite>,
-    PathId(id): PathId,
-    headers: HeaderMap,
-    OptionalBody(body): OptionalBody<ReasonIn>,
-) -> Result<Response, ApiError> {
-    set(
-        &state,
-        &context,
-        &key,
-        id,
-        &headers,
-        StatusChange::Reactivated,
-        body.reason,
-    )
-    .await
+async fn reactivate(request: ChangeRequest, OptionalBody(body): OptionalBody<ReasonIn>) -> Result<Response, ApiError> {
+    request.set(StatusChange::Reactivated, body.reason).await
 }
 
-async fn set(
-    state: &AppState,
-    context: &RequestContext,
-    key: &ApiKey<UsersWrite>,
-    id: Option<i64>,
-    headers: &HeaderMap,
-    standing: StatusChange,
-    reason: Option<Reason>,
-) -> Result<Response, ApiError> {
-    let tx = db::begin(&state.db).await?;
-    let act = match standing {
-        StatusChange::Locked { .. } => Act::LockUser,
-        StatusChange::Unlocked => Act::UnlockUser,
-        StatusChange::Deactivated => Act::DeactivateUser,
-        StatusChange::Reactivated => Act::ReactivateUser,
-    };
-    let before = changeable(&tx, id, headers, key, act).await?;
-    let user = users::change_status(&tx, before, standing, reason, &key.actor(context)).await?;
-    tx.commit().await?;
-    answer(user, key)
+/// Whose standing is to change, and who asks.
+#[derive(FromRequestParts)]
+#[from_request(state(AppState))]
+struct ChangeRequest {
+    #[from_request(via(State))]
+    state: AppState,
+    context: Context,
+    key: ApiKey<UsersWrite>,
+    id: PathId,
+    headers: HeaderMap,
+}
+
+impl ChangeRequest {
+    async fn set(self, standing: StatusChange, reason: Option<Reason>) -> Result<Response, ApiError> {
+        let tx = db::begin(&self.state.db).await?;
+        let act = match standing {
+            StatusChange::Locked { .. } => Act::LockUser,
+            StatusChange::Unlocked => Act::UnlockUser,
+            StatusChange::Deactivated => Act::DeactivateUser,
+            StatusChange::Reactivated => Act::ReactivateUser,
+        };
+        let before = changeable(&tx, self.id.0, &self.headers, &self.key, act).await?;
+        let actor = self.key.actor(&self.context.0);
+        let user = users::change_status(&tx, before, standing, reason, &actor).await?;
+        tx.commit().await?;
+        answer(user, &self.key)
+    }
 }
 
 error_list!(SetStanding, [BODY_ERRORS, KEY_ERRORS, CHANGE_ERRORS], [StatusConflict]);

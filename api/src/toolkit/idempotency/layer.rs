@@ -91,7 +91,7 @@ async fn answer(
         }
         Reserved::Answered(answer) => Ok(replay(answer)),
         Reserved::Running => Err(Code::IdempotencyInProgress.into()),
-        Reserved::OfAnother => Err(ApiError::key_reused()),
+        Reserved::OfAnother => Err(Code::IdempotencyKeyReused.into()),
     }
 }
 

@@ -36,15 +36,13 @@ struct Asked {
 }
 
 impl FromQuery for Asked {
-    fn from_query(parameters: &mut Parameters, toolkit: &Toolkit) -> Option<Self> {
-        let verified = parameters.optional("verified", boolean);
+    fn from_query(parameters: &mut Parameters, toolkit: &Toolkit) -> Self {
+        parameters.optional("verified", boolean);
         let before = parameters.optional("created_before", moment);
-        let list = ListQuery::read(parameters, "-created_at", toolkit);
-        verified?;
-        Some(Self {
-            list: list?,
-            before: before?.map(|at| at.to_rfc3339()),
-        })
+        Self {
+            list: ListQuery::from_query(parameters, toolkit),
+            before: before.map(|at| at.to_rfc3339()),
+        }
     }
 }
 

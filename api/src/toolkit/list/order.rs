@@ -12,6 +12,8 @@ pub(crate) trait Listed: EntityTrait {
     /// value in a column that may be NULL come last, or first the other way round.
     const SORTS: &'static [(&'static str, Self::Column)];
     const ID: Self::Column;
+    /// The order unless the client asks for another.
+    const DEFAULT_SORT: &'static str = "-id";
     /// Those of them that many rows can share. Behind one nothing is sorted: all of these would have to be read.
     const SHARED: &'static [&'static str] = &[];
 

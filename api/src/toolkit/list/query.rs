@@ -11,7 +11,7 @@ use super::{
 };
 use crate::toolkit::{
     fields::{FieldError, Step},
-    query::{Parameters, boolean},
+    query::{FromQuery, Parameters, boolean},
     state::Toolkit,
 };
 
@@ -31,27 +31,27 @@ pub(crate) struct ListQuery<E: EntityTrait> {
 
 impl<E: Listed> ListQuery<E> {
     /// Reads `limit`, `sort`, `cursor` and `count`.
-    pub(crate) fn read(parameters: &mut Parameters, default_sort: &'static str, toolkit: &Toolkit) -> Option<Self> {
+    pub(crate) fn read(parameters: &mut Parameters, default_sort: &'static str, toolkit: &Toolkit) -> Self {
         let limit = parameters.optional("limit", parse_limit);
         let order = parameters.optional("sort", Order::parse);
-        let sort = match &order {
-            Some(Some(order)) => order.word.clone(),
-            _ => default_sort.to_owned(),
-        };
+        let order = order.unwrap_or_else(|| Order::parse(default_sort).expect("the default is an order of the list"));
         let cursor = parameters.optional("cursor", |text| {
-            Cursor::open::<E>(text, &sort, &toolkit.config.secret_key)
+            Cursor::open::<E>(text, &order.word, &toolkit.config.secret_key)
         });
         let count = parameters.optional("count", boolean);
-        Some(Self {
-            limit: limit?.unwrap_or(DEFAULT_LIMIT),
-            order: match order? {
-                Some(order) => order,
-                None => Order::parse(default_sort).ok()?,
-            },
-            cursor: cursor?,
-            count: count?.unwrap_or(false),
+        Self {
+            limit: limit.unwrap_or(DEFAULT_LIMIT),
+            order,
+            cursor,
+            count: count.unwrap_or(false),
             others: parameters.without("cursor"),
-        })
+        }
+    }
+}
+
+impl<E: Listed> FromQuery for ListQuery<E> {
+    fn from_query(parameters: &mut Parameters, toolkit: &Toolkit) -> Self {
+        Self::read(parameters, E::DEFAULT_SORT, toolkit)
     }
 }
 
