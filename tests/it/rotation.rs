@@ -151,7 +151,7 @@ async fn an_old_key_is_accepted_until_what_it_sealed_is_sealed_anew(db: TestDb) 
         code == 0 && text.contains("1 re-encrypted, 0 already current, 0 that no key opens"),
         "{text}"
     );
-    assert!(text.contains("9 left"), "{text}");
+    assert!(text.contains("9 unused"), "{text}");
     let (code, text) = production.command_with(&["reseal", "--json"], MEANWHILE).await;
     assert!(
         code == 0 && text.contains("\"current\": 1") && text.contains("\"resealed\": 0"),
@@ -159,7 +159,7 @@ async fn an_old_key_is_accepted_until_what_it_sealed_is_sealed_anew(db: TestDb) 
     );
     let (code, text) = production.command_with(&["doctor"], MEANWHILE).await;
     assert!(
-        code == 0 && text.contains("SECRET_KEY_OLD is accepted as well"),
+        code == 0 && text.contains("SECRET_KEY_OLD are accepted too"),
         "{text}"
     );
     assert_eq!((api.terminate().await, worker.terminate().await), (0, 0));
