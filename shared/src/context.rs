@@ -62,11 +62,15 @@ impl AppContext {
         if !config.rate_limits.enabled {
             tracing::warn!("RATE_LIMITS=off: nothing slows down guessing; use it for load tests only");
         }
+        let limiter = RateLimiter::new(config.rate_limits.enabled, redis.as_ref());
         let metrics = Metrics::default();
         metrics.watch_pool("house", &db);
+        let refusals = limiter.refusals().clone();
+        metrics.register("usher_rate_limit_refusals", "Calls refused by a rate limit", refusals);
+        trace::count_spans(&metrics);
         Self {
             metrics,
-            limiter: RateLimiter::new(config.rate_limits.enabled, redis.as_ref()),
+            limiter,
             job_store: JobStore::new(db.clone(), transport),
             db,
             config: Arc::new(config),
@@ -76,8 +80,6 @@ impl AppContext {
     /// The text of `/metrics` for this process, whichever services it runs.
     #[must_use]
     pub fn render_metrics(&self) -> String {
-        let mut text = self.metrics.render(&[self.limiter.refusals()]);
-        trace::render(&mut text);
-        text
+        self.metrics.render()
     }
 }

@@ -2,16 +2,12 @@
 //! `/metrics` renders it; nothing here knows HTTP. Labels are bounded: names that the program has, never what a client
 //! sent.
 
-mod counters;
-mod histogram;
+mod labels;
 mod pools;
 mod process;
 mod registry;
 mod service;
-mod text;
 
-pub use counters::Counters;
-pub use histogram::Histogram;
-pub use registry::Metrics;
+pub use labels::{Counters, Durations, Labels};
+pub use registry::{Metrics, text_of};
 pub use service::{InFlight, ServiceMetrics};
-pub use text::head;

@@ -10,6 +10,6 @@ mod statement;
 pub use collector::Collector;
 pub use context::{Trace, carried};
 pub use export::{ExportError, Exporting, start};
-pub(crate) use export::{is_on, render};
+pub(crate) use export::{count_spans, is_on};
 pub use span::{NO_ROUTE, Span, during};
 pub(crate) use statement::{finished, timed};

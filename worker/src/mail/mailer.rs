@@ -57,9 +57,15 @@ pub(crate) struct Sending<'a> {
     pub(crate) job: &'a job::Model,
     pub(crate) batcher: &'a MailBatcher,
     /// Counts mails by outcome.
-    pub(crate) outcomes: &'a Counters,
+    pub(crate) outcomes: &'a Counters<1>,
     /// The tokens in the mail's links.
     pub(crate) tokens: Vec<mail_token::ActiveModel>,
+}
+
+impl Sending<'_> {
+    fn count(&self, outcome: &'static str) {
+        self.outcomes.get_or_create(&[("outcome", outcome.into())]).inc();
+    }
 }
 
 /// A mail that was sent, or kept; not yet recorded. See [`Delivery::record`].
@@ -128,7 +134,7 @@ impl Mailer {
         };
         if let Some(relay) = &self.smtp {
             if let Some(dead) = dead {
-                sending.outcomes.count("dead_address");
+                sending.count("dead_address");
                 return Err(leave_alone(&sending, &dead).await?);
             }
             let pass = match breaker {
@@ -140,7 +146,7 @@ impl Mailer {
                 .await?;
             gone.answer = Some(answer);
         } else {
-            sending.outcomes.count("kept");
+            sending.count("kept");
             (gone.text_body, gone.html_body) = (Some(mail.text), Some(mail.html));
         }
         Ok(Delivery { gone: Some(gone) })
@@ -174,14 +180,14 @@ impl Relay {
         let failure = match self.smtp.send(&from.email, &encoded.to, &encoded.bytes).await {
             Ok(answer) => {
                 tracing::info!(message_id = encoded.id, "mail sent");
-                sending.outcomes.count("sent");
+                sending.count("sent");
                 self.breaker.accepted(db, pass).await?;
                 return Ok(answer);
             }
             Err(failure) => failure,
         };
         let verdict = Verdict::of(&failure);
-        sending.outcomes.count(verdict.into());
+        sending.count(verdict.into());
         note_failure(db, job.id, verdict.state(), &failure.answer).await?;
         match verdict {
             Verdict::Later | Verdict::Unknown | Verdict::Unsendable => self.breaker.unanswered(db, pass).await?,

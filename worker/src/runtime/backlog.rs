@@ -1,8 +1,15 @@
 //! The backlog according to the jobs table; every worker reports the same.
 
-use std::{fmt::Write, time::Duration};
+use std::{sync::atomic::AtomicU64, time::Duration};
 
 use chrono::{DateTime, Utc};
+use prometheus_client::{
+    metrics::{
+        family::Family,
+        gauge::{ConstGauge, Gauge},
+    },
+    registry::Registry,
+};
 use sea_orm::{
     ColumnTrait, ConnectionTrait, DatabaseConnection, DbErr, EntityTrait, PaginatorTrait, QueryFilter, QuerySelect,
     QueryTrait,
@@ -15,6 +22,7 @@ use usher_shared::{
             job::{self, JobState},
             mail_breaker,
         },
+        metrics::{Labels, text_of},
         time::{first_id, now},
     },
     jobs::Priority,
@@ -54,29 +62,33 @@ impl Backlog {
 }
 
 async fn read(db: &DatabaseConnection, queues: &[String]) -> Result<String, DbErr> {
-    let mut depth = String::from(
-        "# HELP usher_queue_ready Jobs that are due, counted up to 100000\n# TYPE usher_queue_ready gauge\n",
-    );
-    let mut oldest = String::from(
-        "# HELP usher_queue_oldest_seconds How long the oldest of them has been due\n\
-         # TYPE usher_queue_oldest_seconds gauge\n",
-    );
+    let ready = Family::<Labels<1>, Gauge>::default();
+    let oldest = Family::<Labels<1>, Gauge<f64, AtomicU64>>::default();
     for queue in queues {
-        let (ready, since) = due(db, queue).await?;
+        let (jobs, since) = due(db, queue).await?;
+        let labels = [("queue", queue.clone().into())];
+        ready.get_or_create(&labels).set(jobs);
         let waits = since.map_or(0.0, |since| (now() - since).as_seconds_f64().max(0.0));
-        let _ = writeln!(depth, "usher_queue_ready{{queue=\"{queue}\"}} {ready}");
-        let _ = writeln!(oldest, "usher_queue_oldest_seconds{{queue=\"{queue}\"}} {waits}");
+        oldest.get_or_create(&labels).set(waits);
     }
-    let open = mail_breaker::Entity::find().count(db).await?;
     let enqueued = enqueued(db).await?;
-    Ok(format!(
-        "{depth}{oldest}{enqueued}# HELP usher_mail_breakers_open Mail servers on hold\n\
-         # TYPE usher_mail_breakers_open gauge\nusher_mail_breakers_open {open}\n"
-    ))
+    let open = mail_breaker::Entity::find().count(db).await?;
+    let mut registry = Registry::default();
+    registry.register("usher_queue_ready", "Jobs that are due, counted up to 100000", ready);
+    let help = "How long the oldest of them has been due";
+    registry.register("usher_queue_oldest_seconds", help, oldest);
+    let help = "Jobs enqueued in the last minute, counted up to 100000";
+    registry.register("usher_jobs_enqueued_last_minute", help, enqueued);
+    registry.register(
+        "usher_mail_breakers_open",
+        "Mail servers on hold",
+        ConstGauge::new(open),
+    );
+    Ok(text_of(&registry))
 }
 
 /// Jobs enqueued in the last minute by any service: their ids are UUIDv7, so they are the end of the table.
-async fn enqueued(db: &DatabaseConnection) -> Result<String, DbErr> {
+async fn enqueued(db: &DatabaseConnection) -> Result<Family<Labels<1>, Gauge>, DbErr> {
     let first = first_id(now() - chrono::Duration::minutes(1));
     let last = job::Entity::find()
         .select_only()
@@ -91,20 +103,12 @@ async fn enqueued(db: &DatabaseConnection) -> Result<String, DbErr> {
         .group_by_col(job::Column::Kind)
         .order_by(job::Column::Kind, sea_orm::Order::Asc)
         .to_owned();
-    let mut text = String::from(
-        "# HELP usher_jobs_enqueued_last_minute Jobs enqueued in the last minute, counted up to 100000\n\
-         # TYPE usher_jobs_enqueued_last_minute gauge\n",
-    );
+    let enqueued = Family::<Labels<1>, Gauge>::default();
     for row in db.query_all(&query).await? {
         let (kind, jobs): (String, i64) = (row.try_get("", "kind")?, row.try_get("", "jobs")?);
-        // Kinds are words; anything else in the column must not break the text.
-        let kind: String = kind
-            .chars()
-            .filter(|char| char.is_ascii_alphanumeric() || *char == '_')
-            .collect();
-        let _ = writeln!(text, "usher_jobs_enqueued_last_minute{{kind=\"{kind}\"}} {jobs}");
+        enqueued.get_or_create(&[("kind", kind.into())]).set(jobs);
     }
-    Ok(text)
+    Ok(enqueued)
 }
 
 /// How many jobs of a queue are due, and since when the oldest is.

@@ -1,24 +1,23 @@
-//! Counters and histograms of this process by kind of job, and the backlog in the jobs table, for Prometheus.
+//! Counters and histograms of this process by kind of job, for Prometheus.
 
-use std::{
-    collections::BTreeMap,
-    fmt::Write,
-    sync::atomic::{AtomicU64, Ordering},
-    time::Duration,
+use std::{collections::BTreeMap, time::Duration};
+
+use prometheus_client::{
+    metrics::{counter::Counter, family::Family, gauge::Gauge, histogram::Histogram},
+    registry::Registry,
 };
-
-use usher_shared::foundation::metrics::{Counters, Histogram, head};
+use usher_shared::foundation::metrics::{Counters, Durations, Labels, text_of};
 
 /// Upper bounds in seconds: from an immediate wake-up to the longest jobs.
 const BOUNDS: [f64; 10] = [0.001, 0.005, 0.025, 0.1, 0.5, 1.0, 5.0, 30.0, 120.0, 600.0];
 
 /// The counts of one kind since the process started.
 struct Counts {
-    started: AtomicU64,
-    done: AtomicU64,
-    failed: AtomicU64,
-    dead: AtomicU64,
-    running: AtomicU64,
+    started: Counter,
+    done: Counter,
+    failed: Counter,
+    dead: Counter,
+    running: Gauge,
     latency: Histogram,
     run: Histogram,
 }
@@ -35,55 +34,74 @@ pub(super) enum Ended {
 
 /// Counts for each registered kind, and for all others together, so that labels are bounded.
 pub(crate) struct Metrics {
+    registry: Registry,
     kinds: BTreeMap<&'static str, Counts>,
     unknown: Counts,
     /// Mails by outcome.
-    pub(super) mails: Counters,
-}
-
-impl Default for Counts {
-    fn default() -> Self {
-        let count = || AtomicU64::new(0);
-        Self {
-            started: count(),
-            done: count(),
-            failed: count(),
-            dead: count(),
-            running: count(),
-            latency: Histogram::new(&BOUNDS),
-            run: Histogram::new(&BOUNDS),
-        }
-    }
+    pub(super) mails: Counters<1>,
 }
 
 impl Metrics {
     pub(crate) fn new(kinds: impl Iterator<Item = &'static str>) -> Self {
+        let mut registry = Registry::default();
+        let mut counters = |name: &str, help: &str| {
+            let counters = Counters::default();
+            registry.register(name, help, counters.clone());
+            counters
+        };
+        let started = counters("usher_jobs_started", "Runs started");
+        let done = counters("usher_jobs_done", "Runs that succeeded");
+        let failed = counters("usher_jobs_failed", "Runs that failed, retried or not");
+        let dead = counters("usher_jobs_dead", "Jobs that failed for good");
+        let mails = counters("usher_mails", "Emails tried, by outcome");
+        let running = Family::<Labels<1>, Gauge>::default();
+        registry.register("usher_jobs_running", "Runs in progress", running.clone());
+        let mut durations = |name: &str, help: &str| {
+            let durations = Durations::new_with_constructor(|| Histogram::new(BOUNDS));
+            registry.register(name, help, durations.clone());
+            durations
+        };
+        let help = "Time from when a job was due until it started";
+        let latency = durations("usher_job_latency_seconds", help);
+        let run = durations("usher_job_run_seconds", "Duration of runs");
+        let counts = |kind: &'static str| {
+            let labels = [("kind", kind.into())];
+            Counts {
+                started: started.get_or_create_owned(&labels),
+                done: done.get_or_create_owned(&labels),
+                failed: failed.get_or_create_owned(&labels),
+                dead: dead.get_or_create_owned(&labels),
+                running: running.get_or_create_owned(&labels),
+                latency: latency.get_or_create_owned(&labels),
+                run: run.get_or_create_owned(&labels),
+            }
+        };
         Self {
-            kinds: kinds.map(|kind| (kind, Counts::default())).collect(),
-            unknown: Counts::default(),
-            mails: Counters::new("usher_mails_total", "Emails tried, by outcome", "outcome"),
+            kinds: kinds.map(|kind| (kind, counts(kind))).collect(),
+            unknown: counts("unknown"),
+            registry,
+            mails,
         }
     }
 
     /// Counts the start of a run, this long after the job was due.
     pub(super) fn started(&self, kind: &str, latency: Duration) {
         let counts = self.of(kind);
-        counts.latency.observe(latency);
-        counts.started.fetch_add(1, Ordering::Relaxed);
-        counts.running.fetch_add(1, Ordering::Relaxed);
+        counts.latency.observe(latency.as_secs_f64());
+        counts.started.inc();
+        counts.running.inc();
     }
 
     pub(super) fn ended(&self, kind: &str, how: Ended, took: Duration) {
         let counts = self.of(kind);
-        let count = |counter: &AtomicU64| counter.fetch_add(1, Ordering::Relaxed);
-        counts.running.fetch_sub(1, Ordering::Relaxed);
-        counts.run.observe(took);
+        counts.running.dec();
+        counts.run.observe(took.as_secs_f64());
         match how {
-            Ended::Done => count(&counts.done),
-            Ended::Retried => count(&counts.failed),
+            Ended::Done => counts.done.inc(),
+            Ended::Retried => counts.failed.inc(),
             Ended::Dead => {
-                count(&counts.failed);
-                count(&counts.dead)
+                counts.failed.inc();
+                counts.dead.inc()
             }
             Ended::Otherwise => 0,
         };
@@ -95,64 +113,6 @@ impl Metrics {
 
     /// The text that `/metrics` serves.
     pub(super) fn render(&self) -> String {
-        let mut text = String::new();
-        for (name, form, help, read) in COUNTERS {
-            head(&mut text, name, form, help);
-            for (kind, counts) in self.all() {
-                let value = read(counts).load(Ordering::Relaxed);
-                let _ = writeln!(text, "{name}{{kind=\"{kind}\"}} {value}");
-            }
-        }
-        for (name, help, read) in HISTOGRAMS {
-            head(&mut text, name, "histogram", help);
-            for (kind, counts) in self.all() {
-                read(counts).render(&mut text, name, &format!("kind=\"{kind}\""));
-            }
-        }
-        self.mails.render(&mut text);
-        text
-    }
-
-    fn all(&self) -> impl Iterator<Item = (&'static str, &Counts)> {
-        let known = self.kinds.iter().map(|(kind, counts)| (*kind, counts));
-        known.chain([("unknown", &self.unknown)])
+        text_of(&self.registry)
     }
 }
-
-type Counter = fn(&Counts) -> &AtomicU64;
-type Read = fn(&Counts) -> &Histogram;
-
-/// Name, type, help.
-const COUNTERS: [(&str, &str, &str, Counter); 5] = [
-    ("usher_jobs_started_total", "counter", "Runs started", |counts| {
-        &counts.started
-    }),
-    ("usher_jobs_done_total", "counter", "Runs that succeeded", |counts| {
-        &counts.done
-    }),
-    (
-        "usher_jobs_failed_total",
-        "counter",
-        "Runs that failed, retried or not",
-        |counts| &counts.failed,
-    ),
-    (
-        "usher_jobs_dead_total",
-        "counter",
-        "Jobs that failed for good",
-        |counts| &counts.dead,
-    ),
-    ("usher_jobs_running", "gauge", "Runs in progress", |counts| {
-        &counts.running
-    }),
-];
-
-/// Name, help.
-const HISTOGRAMS: [(&str, &str, Read); 2] = [
-    (
-        "usher_job_latency_seconds",
-        "Time from when a job was due until it started",
-        |counts| &counts.latency,
-    ),
-    ("usher_job_run_seconds", "Duration of runs", |counts| &counts.run),
-];

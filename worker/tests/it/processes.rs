@@ -67,7 +67,7 @@ async fn a_process_sends_mail_tells_its_health_and_stops_on_sigterm(db: TestDb) 
         "usher_job_latency_seconds_count{kind=\"welcome_email\"} 1\n",
         "usher_job_run_seconds_bucket{kind=\"welcome_email\",le=\"30\"} 1\n",
         "usher_queue_ready{queue=\"mail\"} 0\n",
-        "usher_queue_oldest_seconds{queue=\"default\"} 0\n",
+        "usher_queue_oldest_seconds{queue=\"default\"} 0.0\n",
         "usher_mail_breakers_open 0\n",
         "usher_jobs_enqueued_last_minute{kind=\"welcome_email\"} 1\n",
     ] {

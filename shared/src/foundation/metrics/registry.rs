@@ -2,64 +2,76 @@
 
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
+use prometheus_client::{
+    encoding::prometheus_text::encode,
+    metrics::info::Info,
+    registry::{Metric, Registry},
+};
 use sea_orm::DatabaseConnection;
 
 use super::{
-    counters::Counters,
-    pools::{self, Pool},
-    process,
-    service::{self, ServiceMetrics},
+    pools::Pools,
+    process::Process,
+    service::{Requests, ServiceMetrics},
 };
 
-/// The counters of one process, shared by its services. Cheap to clone.
+/// The metrics of one process, shared by its services. Cheap to clone.
 #[derive(Clone, Debug)]
-pub struct Metrics(Arc<Parts>);
-
-#[derive(Debug, Default)]
-struct Parts {
-    services: Mutex<Vec<Arc<ServiceMetrics>>>,
-    pools: Mutex<Vec<Pool>>,
+pub struct Metrics {
+    registry: Arc<Mutex<Registry>>,
+    requests: Requests,
+    pools: Pools,
 }
 
 impl Default for Metrics {
     fn default() -> Self {
-        process::note_start();
-        Self(Arc::default())
+        let mut registry = Registry::default();
+        let (requests, pools) = (Requests::new(&mut registry), Pools::new(&mut registry));
+        let version = Info::new([("version", env!("CARGO_PKG_VERSION"))]);
+        registry.register("usher_build", "Which program this is", version);
+        registry.register_collector(Box::new(Process::started_now()));
+        Self {
+            registry: Arc::new(Mutex::new(registry)),
+            requests,
+            pools,
+        }
     }
 }
 
 impl Metrics {
-    /// The metrics of the service with this name, such as `api`; the same each time.
+    /// The metrics of the service with this name, such as `api`; they count together each time.
     #[must_use]
     pub fn service(&self, name: &'static str) -> Arc<ServiceMetrics> {
-        let mut services = lock(&self.0.services);
-        if let Some(service) = services.iter().find(|service| service.name() == name) {
-            return Arc::clone(service);
-        }
-        let service = Arc::new(ServiceMetrics::new(name));
-        services.push(Arc::clone(&service));
-        service
+        Arc::new(ServiceMetrics::new(name, self.requests.clone()))
     }
 
     /// Reports this pool's connections from now on.
     pub fn watch_pool(&self, name: &'static str, db: &DatabaseConnection) {
-        lock(&self.0.pools).push(Pool::new(name, db));
+        self.pools.watch(name, db);
     }
 
-    /// The text for `/metrics`, followed by these counters.
+    /// Reports another metric from now on. A counter's name gets `_total` appended.
+    pub fn register(&self, name: &str, help: &str, metric: impl Metric) {
+        self.registry().register(name, help, metric);
+    }
+
+    /// The text for `/metrics`.
     #[must_use]
-    pub fn render(&self, counters: &[&Counters]) -> String {
-        let mut text = String::new();
-        service::render(&mut text, &lock(&self.0.services));
-        pools::render(&mut text, &lock(&self.0.pools));
-        for counters in counters {
-            counters.render(&mut text);
-        }
-        process::render(&mut text);
-        text
+    pub fn render(&self) -> String {
+        self.pools.measure();
+        text_of(&self.registry())
+    }
+
+    fn registry(&self) -> MutexGuard<'_, Registry> {
+        self.registry.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 
-fn lock<T>(parts: &Mutex<T>) -> MutexGuard<'_, T> {
-    parts.lock().unwrap_or_else(PoisonError::into_inner)
+/// What `/metrics` says of a registry.
+#[must_use]
+pub fn text_of(registry: &Registry) -> String {
+    let mut text = String::new();
+    // Writing to a string doesn't fail.
+    let _ = encode(&mut text, registry);
+    text
 }

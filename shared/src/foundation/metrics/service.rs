@@ -1,84 +1,114 @@
-//! The requests of one service: how many, with which status, how long. A request costs one lookup among the routes
-//! requested before, and a few atomic additions; nothing is allocated after a route's first request.
+//! The requests of one service: how many, with which status, how long. A request costs two lookups among the labels
+//! counted before, and a few atomic additions.
 
 use std::{
-    collections::HashMap,
-    fmt::Write,
     net::IpAddr,
-    sync::{
-        Arc, OnceLock, PoisonError, RwLock,
-        atomic::{AtomicU64, Ordering},
-    },
+    sync::atomic::{AtomicUsize, Ordering},
     time::Duration,
 };
 
-use super::{histogram::Histogram, text::head};
+use prometheus_client::{
+    metrics::{counter::Counter, family::Family, gauge::Gauge, histogram::Histogram},
+    registry::Registry,
+};
+
+use super::labels::{Counters, Durations, Labels};
 use crate::foundation::client_address::{Client, Unread};
 
 /// Upper bounds in seconds: from a response from memory to the API's time limit of 15 s.
 const BOUNDS: [f64; 13] = [
     0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 15.0,
 ];
-/// Any other method is counted as `other`.
+/// Any other method is counted as [`OTHER`].
 const METHODS: [&str; 7] = ["GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS"];
-/// The status codes that the services send, ascending; any other is counted as `other`.
+/// The status codes that the services send; any other is counted as [`OTHER`].
 const STATUSES: [u16; 29] = [
     200, 201, 202, 204, 301, 302, 303, 304, 307, 308, 400, 401, 403, 404, 405, 406, 408, 409, 410, 412, 413, 414, 415,
     422, 428, 429, 431, 500, 503,
 ];
+const OTHER: &str = "other";
 /// From this number on, further routes are counted together.
 const MAX_ROUTES: usize = 1_000;
+
+/// The metrics of all services, which differ in the label `room`.
+#[derive(Clone, Debug)]
+pub(super) struct Requests {
+    answered: Counters<4>,
+    took: Durations<3>,
+    in_flight: Family<Labels<1>, Gauge>,
+    log_in_failures: Counters<1>,
+    unread_addresses: Counters<2>,
+}
+
+impl Requests {
+    pub(super) fn new(registry: &mut Registry) -> Self {
+        let requests = Self {
+            answered: Family::default(),
+            took: Family::new_with_constructor(|| Histogram::new(BOUNDS)),
+            in_flight: Family::default(),
+            log_in_failures: Family::default(),
+            unread_addresses: Family::default(),
+        };
+        registry.register("usher_http_requests", "Requests answered", requests.answered.clone());
+        let help = "From a request's head to its answer's head";
+        registry.register("usher_http_request_seconds", help, requests.took.clone());
+        let help = "Requests now being answered";
+        registry.register("usher_http_in_flight", help, requests.in_flight.clone());
+        let help = "Passwords and codes that were wrong";
+        registry.register("usher_log_in_failures", help, requests.log_in_failures.clone());
+        let help = "Requests of trusted proxies whose client could not be understood";
+        let unread = requests.unread_addresses.clone();
+        registry.register("usher_client_addresses_unread", help, unread);
+        requests
+    }
+}
 
 /// What one service has counted since the process started.
 #[derive(Debug)]
 pub struct ServiceMetrics {
     name: &'static str,
-    in_flight: AtomicU64,
-    log_in_failures: AtomicU64,
-    /// One for each of [`Unread::ALL`].
-    unread_addresses: [AtomicU64; Unread::ALL.len()],
-    routes: RwLock<HashMap<String, Arc<Route>>>,
-}
-
-/// One route; each method exists from its first request on.
-type Route = [OnceLock<Box<Counts>>; METHODS.len() + 1];
-
-#[derive(Debug)]
-struct Counts {
-    /// One for each of [`STATUSES`], and one for any other.
-    statuses: [AtomicU64; STATUSES.len() + 1],
-    took: Histogram,
+    in_flight: Gauge,
+    log_in_failures: Counter,
+    /// Routes and methods seen.
+    routes: AtomicUsize,
+    requests: Requests,
 }
 
 /// A request in flight until this is dropped, which also happens when a client goes away.
 #[derive(Debug)]
 #[must_use = "the request is in flight until this is dropped"]
-pub struct InFlight<'a>(&'a AtomicU64);
+pub struct InFlight<'a>(&'a Gauge);
 
 impl Drop for InFlight<'_> {
     fn drop(&mut self) {
-        self.0.fetch_sub(1, Ordering::Relaxed);
+        self.0.dec();
     }
 }
 
 impl ServiceMetrics {
-    pub(super) fn new(name: &'static str) -> Self {
-        Self {
+    pub(super) fn new(name: &'static str, requests: Requests) -> Self {
+        let room = [("room", name.into())];
+        let service = Self {
             name,
-            in_flight: AtomicU64::new(0),
-            log_in_failures: AtomicU64::new(0),
-            unread_addresses: Default::default(),
-            routes: RwLock::default(),
+            in_flight: requests.in_flight.get_or_create_owned(&room),
+            log_in_failures: requests.log_in_failures.get_or_create_owned(&room),
+            routes: AtomicUsize::new(0),
+            requests,
+        };
+        for unread in Unread::ALL {
+            service.unread(unread);
         }
+        service
     }
 
-    pub(super) fn name(&self) -> &'static str {
-        self.name
+    fn unread(&self, unread: Unread) -> Counter {
+        let labels = [("room", self.name.into()), ("header", unread.as_str().into())];
+        self.requests.unread_addresses.get_or_create_owned(&labels)
     }
 
     /// Counts a request as in flight.
     pub fn enter(&self) -> InFlight<'_> {
-        self.in_flight.fetch_add(1, Ordering::Relaxed);
+        self.in_flight.inc();
         InFlight(&self.in_flight)
     }
 
@@ -86,8 +116,7 @@ impl ServiceMetrics {
     #[must_use]
     pub fn note_client(&self, client: Client) -> IpAddr {
         if let Some(unread) = client.unread
-            && let Some(at) = Unread::ALL.iter().position(|each| *each == unread)
-            && self.unread_addresses[at].fetch_add(1, Ordering::Relaxed) == 0
+            && self.unread(unread).inc() == 0
         {
             tracing::warn!(
                 header = unread.as_str(),
@@ -100,128 +129,56 @@ impl ServiceMetrics {
     /// Counts a response. The route is the router's, such as `/users/{id}`: a path as sent can contain anything, and
     /// would be a label of its own.
     pub fn answered(&self, method: &str, route: &str, status: u16, took: Duration) {
-        let method_at = METHODS.iter().position(|known| *known == method);
-        let counts = |route: &Route| {
-            let counts = route[method_at.unwrap_or(METHODS.len())].get_or_init(Box::default);
-            counts.statuses[index(status)].fetch_add(1, Ordering::Relaxed);
-            counts.took.observe(took);
-        };
-        if let Some(known) = self.routes.read().unwrap_or_else(PoisonError::into_inner).get(route) {
-            return counts(known);
+        let Requests {
+            answered, took: times, ..
+        } = &self.requests;
+        let method = METHODS.into_iter().find(|known| *known == method);
+        let mut labels: Labels<3> = [
+            ("room", self.name.into()),
+            ("method", method.unwrap_or(OTHER).into()),
+            ("route", route.to_owned().into()),
+        ];
+        let is_new = times.get(&labels).is_none();
+        if is_new && self.routes.fetch_add(1, Ordering::Relaxed) >= MAX_ROUTES {
+            labels[2].1 = OTHER.into();
         }
-        let mut routes = self.routes.write().unwrap_or_else(PoisonError::into_inner);
-        let route = if routes.len() < MAX_ROUTES { route } else { "other" };
-        counts(routes.entry(route.to_owned()).or_default());
+        times.get_or_create(&labels).observe(took.as_secs_f64());
+        let status = match STATUSES.contains(&status) {
+            true => status.to_string().into(),
+            false => OTHER.into(),
+        };
+        let [room, method, route] = labels;
+        answered.get_or_create(&[room, method, route, ("status", status)]).inc();
     }
 
     /// Counts a wrong password or code.
     pub fn log_in_failed(&self) {
-        self.log_in_failures.fetch_add(1, Ordering::Relaxed);
-    }
-
-    /// Calls `tell` with the labels and counts of every requested route and method, sorted by route.
-    fn each(&self, mut tell: impl FnMut(&str, &Counts)) {
-        let routes = self.routes.read().unwrap_or_else(PoisonError::into_inner);
-        let mut routes: Vec<_> = routes.iter().collect();
-        routes.sort_unstable_by_key(|(route, _)| *route);
-        for (route, methods) in routes {
-            for (at, counts) in methods.iter().enumerate() {
-                let method = METHODS.get(at).unwrap_or(&"other");
-                if let Some(counts) = counts.get() {
-                    tell(
-                        &format!("room=\"{}\",method=\"{method}\",route=\"{route}\"", self.name),
-                        counts,
-                    );
-                }
-            }
-        }
-    }
-}
-
-impl Default for Counts {
-    fn default() -> Self {
-        Self {
-            statuses: std::array::from_fn(|_| AtomicU64::new(0)),
-            took: Histogram::new(&BOUNDS),
-        }
-    }
-}
-
-fn index(status: u16) -> usize {
-    STATUSES.binary_search(&status).unwrap_or(STATUSES.len())
-}
-
-pub(super) fn render(text: &mut String, services: &[Arc<ServiceMetrics>]) {
-    if services.is_empty() {
-        return;
-    }
-    let name = "usher_http_requests_total";
-    head(text, name, "counter", "Requests answered");
-    for service in services {
-        service.each(|labels, counts| {
-            for (at, count) in counts.statuses.iter().enumerate() {
-                let count = count.load(Ordering::Relaxed);
-                let status = STATUSES.get(at);
-                let status = status.map_or_else(|| "other".to_owned(), ToString::to_string);
-                if count > 0 {
-                    let _ = writeln!(text, "{name}{{{labels},status=\"{status}\"}} {count}");
-                }
-            }
-        });
-    }
-    let name = "usher_http_request_seconds";
-    head(text, name, "histogram", "From a request's head to its answer's head");
-    for service in services {
-        service.each(|labels, counts| counts.took.render(text, name, labels));
-    }
-    let mut of_each = |name: &str, form: &str, help: &str, read: fn(&ServiceMetrics) -> &AtomicU64| {
-        head(text, name, form, help);
-        for service in services {
-            let value = read(service).load(Ordering::Relaxed);
-            let _ = writeln!(text, "{name}{{room=\"{}\"}} {value}", service.name);
-        }
-    };
-    of_each(
-        "usher_http_in_flight",
-        "gauge",
-        "Requests now being answered",
-        |service| &service.in_flight,
-    );
-    of_each(
-        "usher_log_in_failures_total",
-        "counter",
-        "Passwords and codes that were wrong",
-        |service| &service.log_in_failures,
-    );
-    let name = "usher_client_addresses_unread_total";
-    let help = "Requests of trusted proxies whose client could not be understood";
-    head(text, name, "counter", help);
-    for service in services {
-        for (header, count) in Unread::ALL.iter().zip(&service.unread_addresses) {
-            let (service, header, count) = (service.name, header.as_str(), count.load(Ordering::Relaxed));
-            let _ = writeln!(text, "{name}{{room=\"{service}\",header=\"{header}\"}} {count}");
-        }
+        self.log_in_failures.inc();
     }
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::foundation::metrics::Metrics;
 
     #[test]
     fn what_nobody_expected_is_counted_together() {
-        let service = ServiceMetrics::new("api");
+        let metrics = Metrics::default();
+        let service = metrics.service("api");
         for (method, status) in [("BREW", 418), ("GET", 503), ("GET", 200), ("GET", 599)] {
             service.answered(method, "/pots/{id}", status, Duration::from_millis(3));
         }
-        let mut text = String::new();
-        render(&mut text, &[Arc::new(service)]);
+        let text = metrics.render();
         for line in [
             "usher_http_requests_total{room=\"api\",method=\"other\",route=\"/pots/{id}\",status=\"other\"} 1",
             "usher_http_requests_total{room=\"api\",method=\"GET\",route=\"/pots/{id}\",status=\"503\"} 1",
             "usher_http_requests_total{room=\"api\",method=\"GET\",route=\"/pots/{id}\",status=\"200\"} 1",
             "usher_http_requests_total{room=\"api\",method=\"GET\",route=\"/pots/{id}\",status=\"other\"} 1",
             "usher_http_request_seconds_count{room=\"api\",method=\"GET\",route=\"/pots/{id}\"} 3",
+            "usher_http_request_seconds_bucket{room=\"api\",method=\"GET\",route=\"/pots/{id}\",le=\"0.0025\"} 0",
+            "usher_http_request_seconds_bucket{room=\"api\",method=\"GET\",route=\"/pots/{id}\",le=\"0.005\"} 3",
+            "usher_http_request_seconds_bucket{room=\"api\",method=\"GET\",route=\"/pots/{id}\",le=\"15\"} 3",
         ] {
             assert!(text.lines().any(|each| each == line), "{line} is not in\n{text}");
         }
@@ -229,10 +186,22 @@ mod tests {
 
     #[test]
     fn routes_without_end_are_counted_together() {
-        let service = ServiceMetrics::new("api");
+        let metrics = Metrics::default();
+        let service = metrics.service("api");
         for number in 0..MAX_ROUTES + 10 {
             service.answered("GET", &format!("/{number}"), 200, Duration::ZERO);
         }
-        assert_eq!(service.routes.read().unwrap().len(), MAX_ROUTES + 1);
+        let counted = metrics.render().matches("usher_http_request_seconds_count{").count();
+        assert_eq!(counted, MAX_ROUTES + 1);
+    }
+
+    #[test]
+    fn a_service_asked_for_twice_counts_together() {
+        let metrics = Metrics::default();
+        for _ in 0..2 {
+            metrics.service("api").log_in_failed();
+        }
+        let line = "usher_log_in_failures_total{room=\"api\"} 2\n";
+        assert!(metrics.render().contains(line), "{}", metrics.render());
     }
 }

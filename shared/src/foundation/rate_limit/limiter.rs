@@ -29,7 +29,7 @@ pub struct RateLimiter {
     enabled: bool,
     redis: Option<ConnectionManager>,
     local: Arc<Local>,
-    refusals: Arc<Counters>,
+    refusals: Counters<1>,
 }
 
 /// What to do with a bucket.
@@ -65,17 +65,13 @@ impl RateLimiter {
             enabled,
             redis: redis.and_then(|client| connection_manager(client).ok()),
             local: Arc::default(),
-            refusals: Arc::new(Counters::new(
-                "usher_rate_limit_refusals_total",
-                "Calls refused by a rate limit",
-                "limit",
-            )),
+            refusals: Counters::default(),
         }
     }
 
     /// How many calls this process refused, by the bucket's name before the colon.
     #[must_use]
-    pub fn refusals(&self) -> &Counters {
+    pub fn refusals(&self) -> &Counters<1> {
         &self.refusals
     }
 
@@ -156,7 +152,8 @@ impl RateLimiter {
     fn judge(&self, bucket: &str, quota: Quota, ahead: f64) -> Decision {
         let decision = decide(ahead, quota);
         if !decision.allowed {
-            self.refusals.count(bucket.split(':').next().unwrap_or_default());
+            let limit = bucket.split(':').next().unwrap_or_default().to_owned();
+            self.refusals.get_or_create(&[("limit", limit.into())]).inc();
         }
         decision
     }

@@ -2,10 +2,9 @@
 //! fit is dropped, each export is tried once, and both losses are counted.
 
 use std::{
-    fmt::Write,
     sync::{
-        OnceLock,
-        atomic::{AtomicBool, AtomicU64, Ordering},
+        LazyLock, OnceLock,
+        atomic::{AtomicBool, Ordering},
     },
     time::Duration,
 };
@@ -17,11 +16,12 @@ use opentelemetry_sdk::{
     error::OTelSdkResult,
     trace::{BatchSpanProcessor, Sampler, SdkTracer, SdkTracerProvider, Span, SpanData, SpanExporter, SpanProcessor},
 };
+use prometheus_client::metrics::counter::Counter;
 use thiserror::Error;
 use uuid::Uuid;
 
 use super::collector::Collector;
-use crate::foundation::{config::Config, metrics::head};
+use crate::foundation::{config::Config, metrics::Metrics};
 
 /// The time limit for the last spans at shutdown.
 const FAREWELL: Duration = Duration::from_secs(3);
@@ -29,9 +29,9 @@ const FAREWELL: Duration = Duration::from_secs(3);
 /// Creates spans, once [`start`] was called with a collector. Global, like the log.
 static TRACER: OnceLock<SdkTracer> = OnceLock::new();
 
-static ENDED: AtomicU64 = AtomicU64::new(0);
-static EXPORTED: AtomicU64 = AtomicU64::new(0);
-static FAILED: AtomicU64 = AtomicU64::new(0);
+static ENDED: LazyLock<Counter> = LazyLock::new(Counter::default);
+static EXPORTED: LazyLock<Counter> = LazyLock::new(Counter::default);
+static FAILED: LazyLock<Counter> = LazyLock::new(Counter::default);
 
 /// The collector's settings cannot be used.
 #[derive(Debug, Error)]
@@ -96,26 +96,20 @@ pub(super) fn tracer() -> Option<&'static SdkTracer> {
     TRACER.get()
 }
 
-/// The text for `/metrics`; empty if nothing is exported.
-pub(crate) fn render(text: &mut String) {
-    if !is_on() {
-        return;
-    }
-    for (name, help, count) in [
-        ("usher_spans_ended_total", "Spans that ended.", &ENDED),
-        (
-            "usher_spans_exported_total",
-            "Spans that the collector took.",
-            &EXPORTED,
-        ),
-        (
-            "usher_spans_failed_total",
-            "Spans that the collector did not take.",
-            &FAILED,
-        ),
-    ] {
-        head(text, name, "counter", help);
-        let _ = writeln!(text, "{name} {}", count.load(Ordering::Relaxed));
+/// Reports in the metrics what becomes of spans, if they are exported.
+pub(crate) fn count_spans(metrics: &Metrics) {
+    if is_on() {
+        metrics.register("usher_spans_ended", "Spans that ended", ENDED.clone());
+        metrics.register(
+            "usher_spans_exported",
+            "Spans that the collector took",
+            EXPORTED.clone(),
+        );
+        metrics.register(
+            "usher_spans_failed",
+            "Spans that the collector did not take",
+            FAILED.clone(),
+        );
     }
 }
 
@@ -129,7 +123,7 @@ impl SpanProcessor for Counted {
     }
 
     fn on_end(&self, span: SpanData) {
-        ENDED.fetch_add(1, Ordering::Relaxed);
+        ENDED.inc();
         self.0.on_end(span);
     }
 
@@ -158,7 +152,7 @@ impl<E: SpanExporter> SpanExporter for Told<E> {
         let spans = u64::try_from(batch.len()).unwrap_or(u64::MAX);
         let outcome = self.otlp.export(batch).await;
         let counter = if outcome.is_ok() { &EXPORTED } else { &FAILED };
-        counter.fetch_add(spans, Ordering::Relaxed);
+        counter.inc_by(spans);
         let was_failing = self.is_failing.swap(outcome.is_err(), Ordering::Relaxed);
         match &outcome {
             Err(error) if !was_failing => {
