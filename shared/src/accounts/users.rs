@@ -25,3 +25,4 @@ pub use proof::holder;
 pub use search_text::fill_search_texts;
 pub use sign_up::{NOBODY, SignUpError, mailed, sign_up, verify_email};
 pub use write::ChangeError;
+pub(in crate::accounts) use write::{plain, store};

@@ -51,14 +51,14 @@ pub(super) fn row_hash(row: &audit_log::Model) -> [u8; 32] {
 /// of them may return 0.
 pub async fn seal(db: &DatabaseConnection, key: &SecretKey) -> Result<usize, DbErr> {
     // Most calls find nothing and need no transaction.
-    let waiting = waiting(db).await?;
+    let waiting = unsealed(db, i64::MIN).await?;
     if waiting.is_empty() {
         return Ok(0);
     }
     let tx = db::begin(db).await?;
     let last = last_seal(&tx).await?;
     let (number, head) = last.map_or((0, Vec::new()), |seal| (seal.id, seal.chain_hash));
-    let hashes = current_hashes(&tx, &waiting).await?;
+    let hashes = hashes(&rows(&tx, &waiting).await?);
     let seal = audit_seal::ActiveModel {
         id: Set(number + 1),
         audit_ids: Set(waiting.clone().into()),
@@ -135,10 +135,9 @@ pub async fn verify(db: &DatabaseConnection, key: &SecretKey, mut progress: impl
         let rows = rows(db, &ids).await?;
         verdict.look(&ids, &rows);
         verdict.sealed += ids.len() as u64;
-        let hashes = rows.iter().map(|(id, row)| (*id, row_hash(row))).collect();
         if seal.id != number + 1 {
             verdict.fault(format!("seals {} to {} are missing", number + 1, seal.id - 1));
-        } else if !key.verify(PURPOSE, &link(&head, &ids, &hashes), &seal.chain_hash) {
+        } else if !key.verify(PURPOSE, &link(&head, &ids, &hashes(&rows)), &seal.chain_hash) {
             verdict.fault(format!(
                 "seal {} is not valid: a row under it was changed, or its key is neither SECRET_KEY nor in \
                  SECRET_KEY_OLD",
@@ -150,15 +149,7 @@ pub async fn verify(db: &DatabaseConnection, key: &SecretKey, mut progress: impl
     }
     let mut after = i64::MIN;
     loop {
-        let waiting: Vec<i64> = audit_unsealed::Entity::find()
-            .filter(audit_unsealed::Column::AuditId.gt(after))
-            .order_by_asc(audit_unsealed::Column::AuditId)
-            .limit(BATCH)
-            .select_only()
-            .column(audit_unsealed::Column::AuditId)
-            .into_tuple()
-            .all(db)
-            .await?;
+        let waiting = unsealed(db, after).await?;
         let Some(last) = waiting.last() else { break };
         after = *last;
         let rows = rows(db, &waiting).await?;
@@ -173,8 +164,10 @@ pub async fn verify(db: &DatabaseConnection, key: &SecretKey, mut progress: impl
     Ok(verdict)
 }
 
-async fn waiting(db: &DatabaseConnection) -> Result<Vec<i64>, DbErr> {
+/// The next unsealed rows.
+async fn unsealed(db: &DatabaseConnection, after: i64) -> Result<Vec<i64>, DbErr> {
     audit_unsealed::Entity::find()
+        .filter(audit_unsealed::Column::AuditId.gt(after))
         .order_by_asc(audit_unsealed::Column::AuditId)
         .limit(BATCH)
         .select_only()
@@ -199,9 +192,8 @@ async fn rows(conn: &impl ConnectionTrait, ids: &[i64]) -> Result<HashMap<i64, a
     Ok(rows.into_iter().map(|row| (row.id, row)).collect())
 }
 
-async fn current_hashes(conn: &impl ConnectionTrait, ids: &[i64]) -> Result<HashMap<i64, [u8; 32]>, DbErr> {
-    let rows = rows(conn, ids).await?;
-    Ok(rows.iter().map(|(id, row)| (*id, row_hash(row))).collect())
+fn hashes(rows: &HashMap<i64, audit_log::Model>) -> HashMap<i64, [u8; 32]> {
+    rows.iter().map(|(id, row)| (*id, row_hash(row))).collect()
 }
 
 /// What a seal signs: the previous link and, for each row, its id and hash; a missing row counts as zeros.

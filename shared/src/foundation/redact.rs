@@ -1,87 +1,36 @@
 //! Removes secrets from text that people read: tokens anywhere, and the query and fragment of links. A mark shows where
 //! something was removed.
 
-use std::borrow::Cow;
+use std::{borrow::Cow, sync::LazyLock};
 
+use regex::Regex;
 use strum::VariantArray;
 
 use crate::foundation::token::TokenKind;
 
-/// Replaces what was removed.
-const GAP: char = '…';
-/// From this many characters after the prefix on it is no hint but the token, or most of it.
-const TELLING: usize = 16;
+/// A token, after its prefix. From 16 characters on it is no hint but the token, or most of it.
+static TOKEN: LazyLock<Regex> = LazyLock::new(|| {
+    let prefixes: Vec<_> = TokenKind::VARIANTS.iter().map(|kind| kind.prefix()).collect();
+    pattern(&format!("((?:{})_)[A-Za-z0-9_]{{16,}}", prefixes.join("|")))
+});
+/// What follows `?` or `#` in a web address. The scheme may be in any letter case (RFC 3986 §3.1).
+static QUERY: LazyLock<Regex> = LazyLock::new(|| pattern(r#"((?i:https?)://[^\s"'<>?\#]*[?\#])[^\s"'<>]*"#));
+
+fn pattern(text: &str) -> Regex {
+    Regex::new(text).expect("a constant pattern")
+}
 
 /// The text with every token reduced to its prefix. Keeps hints, the beginning of a key that people recognize it by.
 #[must_use]
 pub fn tokens(text: &str) -> Cow<'_, str> {
-    let mut cut = String::new();
-    let mut rest = text;
-    while let Some((start, length)) = next_token(rest) {
-        cut.push_str(&rest[..start]);
-        cut.push(GAP);
-        rest = &rest[start + length..];
-    }
-    if cut.is_empty() && rest.len() == text.len() {
-        return Cow::Borrowed(text);
-    }
-    cut.push_str(rest);
-    Cow::Owned(cut)
-}
-
-/// Start and length of what follows the first token's prefix.
-fn next_token(text: &str) -> Option<(usize, usize)> {
-    let found = TokenKind::VARIANTS.iter().filter_map(|kind| {
-        let prefix = kind.prefix();
-        let starts = text.match_indices(prefix).filter_map(|(at, _)| {
-            let secret = text[at + prefix.len()..].strip_prefix('_')?;
-            let length = secret
-                .bytes()
-                .take_while(|byte| byte.is_ascii_alphanumeric() || *byte == b'_')
-                .count();
-            (length >= TELLING).then_some((at + prefix.len() + 1, length))
-        });
-        starts.min()
-    });
-    found.min()
+    TOKEN.replace_all(text, "${1}…")
 }
 
 /// The text without tokens, and without what follows `?` or `#` in web addresses, which is where mailed links have
 /// their secrets. Also works on HTML.
 #[must_use]
 pub fn links(text: &str) -> String {
-    let mut cut = String::with_capacity(text.len());
-    let mut rest = text;
-    while let Some(start) = next_address(rest) {
-        let (before, from) = rest.split_at(start);
-        cut.push_str(before);
-        let end = from
-            .find(|letter: char| letter.is_whitespace() || matches!(letter, '"' | '\'' | '<' | '>'))
-            .unwrap_or(from.len());
-        let (address, after) = from.split_at(end);
-        match address.find(['?', '#']) {
-            Some(at) => {
-                cut.push_str(&address[..=at]);
-                cut.push(GAP);
-            }
-            None => cut.push_str(address),
-        }
-        rest = after;
-    }
-    cut.push_str(rest);
-    tokens(&cut).into_owned()
-}
-
-/// In any letter case (RFC 3986 §3.1).
-fn next_address(text: &str) -> Option<usize> {
-    text.match_indices("://").find_map(|(at, _)| {
-        let before = &text.as_bytes()[..at];
-        let ends = |scheme: &[u8]| {
-            let start = before.len().checked_sub(scheme.len())?;
-            before[start..].eq_ignore_ascii_case(scheme).then_some(start)
-        };
-        ends(b"https").or_else(|| ends(b"http"))
-    })
+    tokens(&QUERY.replace_all(text, "${1}…")).into_owned()
 }
 
 #[cfg(test)]

@@ -174,8 +174,8 @@ impl JobStore {
         }
         let sql = self.sql();
         let query = format!(
-            "UPDATE jobs SET {READY}, attempt = attempt - 1, next_dispatch_at = {now}, lease_until = NULL, \
-             lease_token = NULL WHERE {held} AND state = 'running' RETURNING {row}",
+            "UPDATE jobs SET {READY}, attempt = attempt - 1, next_dispatch_at = {now}, {NO_LEASE} \
+             WHERE {held} AND state = 'running' RETURNING {row}",
             row = columns::<job::Entity>(),
             now = sql.now(),
             held = sql.held("$1"),
@@ -192,6 +192,7 @@ impl JobStore {
 
 /// Back to ready; the job's older wake-ups no longer match.
 pub(super) const READY: &str = "state = 'ready', epoch = epoch + 1";
+pub(super) const NO_LEASE: &str = "lease_until = NULL, lease_token = NULL";
 
 impl Sql {
     /// Jobs whose epoch is still that of their wake-up; the parameter is made by [`Self::wake_ups`].

@@ -5,7 +5,11 @@ use std::{collections::HashSet, sync::Arc, time::Duration};
 use sea_orm::{ConnectionTrait, DbErr};
 use uuid::Uuid;
 
-use super::{claims::Claim, job_store::JobStore, outcomes::CompleteError};
+use super::{
+    claims::{Claim, NO_LEASE},
+    job_store::JobStore,
+    outcomes::CompleteError,
+};
 use crate::foundation::{
     batcher::Batcher,
     db::{self, Sql},
@@ -53,8 +57,8 @@ impl JobStore {
     pub async fn complete_many(&self, conn: &impl ConnectionTrait, claims: &[Claim]) -> Result<HashSet<Uuid>, DbErr> {
         let sql = self.sql();
         let query = format!(
-            "UPDATE jobs SET state = 'done', finished_at = {now}, last_error = NULL, lease_until = NULL, \
-             lease_token = NULL WHERE {held} AND {running} RETURNING id",
+            "UPDATE jobs SET state = 'done', finished_at = {now}, last_error = NULL, {NO_LEASE} \
+             WHERE {held} AND {running} RETURNING id",
             now = sql.now(),
             held = sql.held("$1"),
             running = Sql::is("running"),

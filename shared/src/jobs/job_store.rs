@@ -6,7 +6,7 @@ use std::{
     time::Duration,
 };
 
-use sea_orm::{DatabaseConnection, DbErr};
+use sea_orm::{ConnectionTrait, DatabaseConnection, DbErr};
 
 use super::transport::{Transport, WakeUp};
 use crate::foundation::db::{self, ANSWER_LIMIT, InTime, Sql, WriteTransaction};
@@ -45,6 +45,13 @@ impl JobStore {
             transport: Arc::clone(&self.transport),
             wake_ups: Mutex::default(),
         })
+    }
+
+    /// Whether there are such rows. Most calls find none, and so lock nothing.
+    pub(super) async fn has_any(&self, table: &str, which: &str) -> Result<bool, DbErr> {
+        let query = format!("SELECT 1 FROM {table} WHERE {which} LIMIT 1");
+        let row = self.db.query_one_raw(self.sql().statement(&query, [])).await?;
+        Ok(row.is_some())
     }
 
     pub(super) fn sql(&self) -> Sql {

@@ -7,7 +7,7 @@ use sea_orm::{ActiveValue::Set, ConnectionTrait, DbErr, EntityTrait, Value};
 use thiserror::Error;
 
 use super::{
-    claims::{Claim, READY},
+    claims::{Claim, NO_LEASE, READY},
     job_store::JobStore,
 };
 use crate::foundation::{
@@ -47,60 +47,35 @@ impl JobStore {
         claim: Claim,
         result: Option<serde_json::Value>,
     ) -> Result<(), CompleteError> {
-        let sql = self.sql();
-        let query = format!(
-            "UPDATE jobs SET state = 'done', finished_at = {}, result = $3, last_error = NULL, lease_until = NULL, \
-             lease_token = NULL WHERE id = $1 AND lease_token = $2 AND state = 'running'",
-            sql.now()
-        );
-        fenced(
-            conn,
-            sql.statement(&query, [claim.id.into(), claim.token.into(), result.into()]),
-        )
-        .await
+        let now = self.sql().now();
+        let change = format!("state = 'done', finished_at = {now}, result = $3, last_error = NULL, {NO_LEASE}");
+        self.change(conn, claim, &change, [result.into()]).await
     }
 
     /// Records the progress of a running job, in percent.
     pub async fn progress(&self, claim: Claim, percent: i16) -> Result<(), CompleteError> {
-        let query = "UPDATE jobs SET progress = $3 WHERE id = $1 AND lease_token = $2 AND state = 'running'";
-        let values = [claim.id.into(), claim.token.into(), percent.clamp(0, 100).into()];
-        fenced(&db::writing(&self.db), self.sql().statement(query, values)).await
+        let conn = db::writing(&self.db);
+        self.change(&conn, claim, "progress = $3", [percent.clamp(0, 100).into()])
+            .await
     }
 
     /// Lets the job run again later; the attempt counts and is kept with its error.
     pub async fn retry(&self, job: &job::Model, failure: &Failure, after: Duration) -> Result<(), CompleteError> {
-        self.fail(
-            job,
-            failure,
-            &format!(
-                "{READY}, crashes = 0, run_at = {after}, next_dispatch_at = {after}",
-                after = self.sql().after("$4")
-            ),
-            Some(after),
-        )
-        .await
+        let again = self.sql().after("$4");
+        let change = format!("{READY}, crashes = 0, run_at = {again}, next_dispatch_at = {again}");
+        self.fail(job, failure, &change, Some(after)).await
     }
 
     /// Ends the job as dead, unless staff retry it.
     pub async fn discard(&self, job: &job::Model, failure: &Failure) -> Result<(), CompleteError> {
-        self.fail(
-            job,
-            failure,
-            &format!("state = 'dead', finished_at = {}", self.sql().now()),
-            None,
-        )
-        .await
+        let change = format!("state = 'dead', finished_at = {}", self.sql().now());
+        self.fail(job, failure, &change, None).await
     }
 
     /// Ends the job because staff asked for it.
     pub async fn cancelled(&self, job: &job::Model, failure: &Failure) -> Result<(), CompleteError> {
-        self.fail(
-            job,
-            failure,
-            &format!("state = 'cancelled', finished_at = {}", self.sql().now()),
-            None,
-        )
-        .await
+        let change = format!("state = 'cancelled', finished_at = {}", self.sql().now());
+        self.fail(job, failure, &change, None).await
     }
 
     async fn fail(
@@ -110,22 +85,17 @@ impl JobStore {
         change: &str,
         after: Option<Duration>,
     ) -> Result<(), CompleteError> {
-        let sql = self.sql();
-        let claim = Claim::of(job);
         let error: String = failure
             .error
             .chars()
             .filter(|c| *c != '\0')
             .take(MAX_ERROR_CHARS)
             .collect();
-        let query = format!(
-            "UPDATE jobs SET {change}, last_error = $3, lease_until = NULL, lease_token = NULL \
-             WHERE id = $1 AND lease_token = $2 AND state = 'running'"
-        );
-        let mut values: Vec<Value> = vec![claim.id.into(), claim.token.into(), error.clone().into()];
-        values.extend(after.map(|after| Value::from(after.as_secs_f64())));
+        let change = format!("{change}, last_error = $3, {NO_LEASE}");
+        let after = after.map(|after| Value::from(after.as_secs_f64()));
+        let values = [Value::from(error.clone())].into_iter().chain(after);
         let tx = db::begin(&self.db).await?;
-        fenced(&tx, sql.statement(&query, values)).await?;
+        self.change(&tx, Claim::of(job), &change, values).await?;
         record_attempt(&tx, job, failure.outcome, error).await?;
         tx.commit().await?;
         Ok(())
@@ -133,28 +103,31 @@ impl JobStore {
 
     /// Postpones the job without counting the attempt.
     pub async fn snooze(&self, job: &job::Model, reason: &str, after: Duration) -> Result<(), CompleteError> {
-        let sql = self.sql();
-        let query = format!(
-            "UPDATE jobs SET {READY}, crashes = 0, attempt = attempt - 1, last_error = $3, run_at = {after}, \
-             next_dispatch_at = {after}, lease_until = NULL, lease_token = NULL \
-             WHERE id = $1 AND lease_token = $2 AND state = 'running'",
-            after = sql.after("$4")
+        let again = self.sql().after("$4");
+        let change = format!(
+            "{READY}, crashes = 0, attempt = attempt - 1, last_error = $3, run_at = {again}, next_dispatch_at = {again}, \
+             {NO_LEASE}"
         );
-        let claim = Claim::of(job);
-        let values = [
-            claim.id.into(),
-            claim.token.into(),
-            reason.into(),
-            after.as_secs_f64().into(),
-        ];
-        fenced(&db::writing(&self.db), sql.statement(&query, values)).await
+        let values = [reason.into(), after.as_secs_f64().into()];
+        self.change(&db::writing(&self.db), Claim::of(job), &change, values)
+            .await
     }
-}
 
-async fn fenced(conn: &impl ConnectionTrait, statement: sea_orm::Statement) -> Result<(), CompleteError> {
-    match conn.execute_raw(statement).await?.rows_affected() {
-        0 => Err(CompleteError::Lost),
-        _ => Ok(()),
+    /// Changes a running job whose lease is still the claim's, with these values as `$3` and `$4`.
+    async fn change(
+        &self,
+        conn: &impl ConnectionTrait,
+        claim: Claim,
+        change: &str,
+        values: impl IntoIterator<Item = Value>,
+    ) -> Result<(), CompleteError> {
+        let query = format!("UPDATE jobs SET {change} WHERE id = $1 AND lease_token = $2 AND state = 'running'");
+        let held = [claim.id.into(), claim.token.into()];
+        let statement = self.sql().statement(&query, held.into_iter().chain(values));
+        match conn.execute_raw(statement).await?.rows_affected() {
+            0 => Err(CompleteError::Lost),
+            _ => Ok(()),
+        }
     }
 }
 

@@ -103,25 +103,24 @@ pub fn next_occurrences(
             Err(ScheduleError::Never(_)) if !times.is_empty() => break,
             Err(error) => return Err(error),
         };
-        let zone: Tz = time_zone
-            .parse()
-            .map_err(|_| ScheduleError::TimeZone(time_zone.to_owned()))?;
-        times.push(last.with_timezone(&zone));
+        times.push(last.with_timezone(&zone_of(time_zone)?));
     }
     Ok(times)
 }
 
 /// The pattern's first time after `after` in that zone. Five fields, or six with seconds in front.
 pub fn next_occurrence(cron: &str, time_zone: &str, after: DateTime<Utc>) -> Result<DateTime<Utc>, ScheduleError> {
-    let zone: Tz = time_zone
-        .parse()
-        .map_err(|_| ScheduleError::TimeZone(time_zone.to_owned()))?;
+    let zone = zone_of(time_zone)?;
     let pattern: Cron = cron
         .parse()
         .map_err(|error: croner::errors::CronError| ScheduleError::Pattern(cron.to_owned(), error.to_string()))?;
     let next = pattern.find_next_occurrence(&after.with_timezone(&zone), false);
     next.map(|at| at.with_timezone(&Utc))
         .map_err(|_| ScheduleError::Never(cron.to_owned()))
+}
+
+fn zone_of(name: &str) -> Result<Tz, ScheduleError> {
+    name.parse().map_err(|_| ScheduleError::TimeZone(name.to_owned()))
 }
 
 impl JobStore {
@@ -159,7 +158,8 @@ impl JobStore {
     /// Writes the jobs of every due schedule, and returns how many.
     pub async fn tick(&self) -> Result<usize, ScheduleError> {
         let mut written = 0;
-        while self.any_schedule_due().await? {
+        let due = format!("enabled AND next_run_at <= {}", self.sql().now());
+        while self.has_any("job_schedules", &due).await? {
             let tx = self.begin().await?;
             let Some(schedule) = lock_due(&tx).await? else {
                 // Another worker is on it.
@@ -170,29 +170,11 @@ impl JobStore {
         }
         Ok(written)
     }
-
-    async fn any_schedule_due(&self) -> Result<bool, DbErr> {
-        let sql = self.sql();
-        let query = format!(
-            "SELECT 1 FROM job_schedules WHERE enabled AND next_run_at <= {} LIMIT 1",
-            sql.now()
-        );
-        Ok(self.db.query_one_raw(sql.statement(&query, [])).await?.is_some())
-    }
 }
 
 /// Runs a schedule's job once, independent of its times. Returns the job's id.
 pub async fn run_schedule(tx: &Tx, schedule: &job_schedule::Model, actor: String) -> Result<Uuid, ScheduleError> {
-    let row = Row {
-        id: Uuid::now_v7(),
-        queue: &schedule.queue,
-        kind: &schedule.kind,
-        version: schedule.version,
-        payload: schedule.payload.clone(),
-        priority: schedule.priority,
-        user_id: None,
-        options: EnqueueOptions::default().actor(actor),
-    };
+    let row = job_of(schedule, EnqueueOptions::default().actor(actor));
     tx.execute_raw(row.insert(tx, "(id)")).await?;
     row.announce(tx);
     Ok(row.id)
@@ -219,6 +201,19 @@ pub async fn enable_schedule(tx: &Tx, id: i64, enabled: bool) -> Result<(), Sche
     row.updated_at = Set(now());
     row.update(&**tx).await?;
     Ok(())
+}
+
+fn job_of(schedule: &job_schedule::Model, options: EnqueueOptions) -> Row<'_> {
+    Row {
+        id: Uuid::now_v7(),
+        queue: &schedule.queue,
+        kind: &schedule.kind,
+        version: schedule.version,
+        payload: schedule.payload.clone(),
+        priority: schedule.priority,
+        user_id: None,
+        options,
+    }
 }
 
 async fn lock_due(tx: &Tx) -> Result<Option<job_schedule::Model>, DbErr> {
@@ -284,18 +279,8 @@ async fn write(tx: &Tx, schedule: &job_schedule::Model, tick: DateTime<Utc>) -> 
         schedule.name,
         tick.to_rfc3339_opts(SecondsFormat::AutoSi, true)
     );
-    let row = Row {
-        id: Uuid::now_v7(),
-        queue: &schedule.queue,
-        kind: &schedule.kind,
-        version: schedule.version,
-        payload: schedule.payload.clone(),
-        priority: schedule.priority,
-        user_id: None,
-        options: EnqueueOptions::default()
-            .actor(format!("schedule:{}", schedule.id))
-            .unique(key),
-    };
+    let options = EnqueueOptions::default().actor(format!("schedule:{}", schedule.id));
+    let row = job_of(schedule, options.unique(key));
     let inserted = tx.execute_raw(row.insert(tx, UNIQUE)).await?.rows_affected();
     if inserted == 1 {
         row.announce(tx);

@@ -3,7 +3,7 @@
 
 use sea_orm::{ConnectionTrait, DbErr, EntityTrait};
 
-use super::{job_store::JobStore, outcomes::record_attempt, transport::WakeUp};
+use super::{claims::NO_LEASE, job_store::JobStore, outcomes::record_attempt, transport::WakeUp};
 use crate::foundation::{
     db::{self, columns},
     entity::{
@@ -43,12 +43,11 @@ impl JobStore {
     async fn recover(&self, swept: &mut Swept) -> Result<(), DbErr> {
         let sql = self.sql();
         let lost = format!("state = 'running' AND lease_until < {}", sql.now());
-        let any = format!("SELECT 1 FROM jobs WHERE {lost} LIMIT 1");
-        if self.db.query_one_raw(sql.statement(&any, [])).await?.is_none() {
+        if !self.has_any("jobs", &lost).await? {
             return Ok(());
         }
         let query = format!(
-            "UPDATE jobs SET crashes = crashes + 1, lease_until = NULL, lease_token = NULL, \
+            "UPDATE jobs SET crashes = crashes + 1, {NO_LEASE}, \
              last_error = 'the worker was lost while it ran this job', epoch = epoch + 1, next_dispatch_at = {now}, \
              state = CASE WHEN cancel_requested THEN 'cancelled' WHEN crashes + 1 >= $1 THEN 'dead' ELSE 'ready' END, \
              finished_at = CASE WHEN cancel_requested OR crashes + 1 >= $1 THEN {now} END \
@@ -79,8 +78,7 @@ impl JobStore {
         let sql = self.sql();
         let free = "state = 'ready' AND waits AND NOT EXISTS (SELECT 1 FROM jobs child \
                     WHERE child.parent_id = jobs.id AND child.state IN ('ready', 'running'))";
-        let any = format!("SELECT 1 FROM jobs WHERE {free} LIMIT 1");
-        if self.db.query_one_raw(sql.statement(&any, [])).await?.is_none() {
+        if !self.has_any("jobs", free).await? {
             return Ok(0);
         }
         let query = format!(
@@ -104,8 +102,7 @@ impl JobStore {
             "state = 'ready' AND expires_at IS NOT NULL AND expires_at <= {}",
             sql.now()
         );
-        let any = format!("SELECT 1 FROM jobs WHERE {expired} LIMIT 1");
-        if self.db.query_one_raw(sql.statement(&any, [])).await?.is_none() {
+        if !self.has_any("jobs", &expired).await? {
             return Ok(0);
         }
         let query = format!(

@@ -6,7 +6,7 @@ use lettre::{
     address::{AddressError, Envelope},
     message::{
         Mailbox, MultiPart,
-        header::{Header, HeaderName, HeaderValue},
+        header::{HeaderName, HeaderValue},
     },
 };
 use url::Host;
@@ -44,8 +44,10 @@ impl EncodedMail {
             .subject(&mail.subject)
             .message_id(Some(id.clone()))
             .date_now()
-            .header(AutoSubmitted)
-            .header(TraceParent(trace.to_string()))
+            // RFC 3834 §5, against out-of-office replies.
+            .raw_header(header("Auto-Submitted", "auto-generated"))
+            // W3C Trace Context: finds the request that caused the mail in the logs of every service.
+            .raw_header(header("Traceparent", &trace.to_string()))
             .multipart(MultiPart::alternative_plain_html(mail.text.clone(), mail.html.clone()))
             .context("the mail cannot be built")?;
         Ok(Self {
@@ -81,38 +83,6 @@ fn ascii(domain: &str) -> String {
     }
 }
 
-/// `Auto-Submitted: auto-generated` (RFC 3834 §5), against out-of-office replies.
-#[derive(Clone)]
-struct AutoSubmitted;
-
-impl Header for AutoSubmitted {
-    fn name() -> HeaderName {
-        HeaderName::new_from_ascii_str("Auto-Submitted")
-    }
-
-    fn parse(_: &str) -> Result<Self, Box<dyn std::error::Error + Send + Sync>> {
-        Ok(Self)
-    }
-
-    fn display(&self) -> HeaderValue {
-        HeaderValue::new(Self::name(), "auto-generated".to_owned())
-    }
-}
-
-/// `Traceparent` (W3C Trace Context): finds the request that caused the mail in the logs of every service.
-#[derive(Clone)]
-struct TraceParent(String);
-
-impl Header for TraceParent {
-    fn name() -> HeaderName {
-        HeaderName::new_from_ascii_str("Traceparent")
-    }
-
-    fn parse(text: &str) -> Result<Self, Box<dyn std::error::Error + Send + Sync>> {
-        Ok(Self(text.to_owned()))
-    }
-
-    fn display(&self) -> HeaderValue {
-        HeaderValue::new(Self::name(), self.0.clone())
-    }
+fn header(name: &'static str, value: &str) -> HeaderValue {
+    HeaderValue::new(HeaderName::new_from_ascii_str(name), value.to_owned())
 }

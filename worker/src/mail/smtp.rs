@@ -7,7 +7,7 @@ use std::{
     time::{Duration, Instant},
 };
 
-use anyhow::{Context, anyhow, bail};
+use anyhow::{Context, bail};
 use lettre::{
     Address,
     transport::smtp::{
@@ -136,20 +136,12 @@ impl Smtp {
     }
 
     async fn transmit_pooled(&self, from: &Address, to: &Address, message: &[u8]) -> Result<String, Failure> {
-        let failed = |step, error: anyhow::Error| Failure {
-            step,
-            answer: format!("{error:#}"),
-            code: None,
-        };
         let Ok(_slot) = self.slots.acquire().await else {
-            return Err(failed(Step::Connect, anyhow!("the mail pool is closed")));
+            return Err(Failure::unanswered(Step::Connect, "the mail pool is closed"));
         };
         let mut connection = match self.take_idle().await {
             Some(connection) => connection,
-            None => match timeout(CONNECT_LIMIT, self.connect()).await {
-                Ok(connection) => connection?,
-                Err(_) => return Err(failed(Step::Connect, anyhow!("no connection within {CONNECT_LIMIT:?}"))),
-            },
+            None => self.connect_in_time().await?,
         };
         if let Err(failure) = supports(&connection, from, to) {
             self.give_back(connection);
@@ -171,22 +163,13 @@ impl Smtp {
                 }
                 Err(failure)
             }
-            Err(_) => Err(failed(step, anyhow!("no answer within {SEND_LIMIT:?}"))),
+            Err(_) => Err(Failure::unanswered(step, format!("no answer within {SEND_LIMIT:?}"))),
         }
     }
 
     /// Connects, encrypts and logs in as for a mail, and quits. Returns what was done.
     pub(super) async fn probe(&self) -> Result<String, Failure> {
-        let mut connection = match timeout(CONNECT_LIMIT, self.connect()).await {
-            Ok(connection) => connection?,
-            Err(_) => {
-                return Err(Failure {
-                    step: Step::Connect,
-                    answer: format!("no connection within {CONNECT_LIMIT:?}"),
-                    code: None,
-                });
-            }
-        };
+        let mut connection = self.connect_in_time().await?;
         let encrypted = match self.tls {
             Tls::Wrapped | Tls::Required => "encrypted",
             Tls::IfOffered if connection.is_encrypted() => "encrypted",
@@ -201,6 +184,11 @@ impl Smtp {
         Ok(format!("{} greets, {encrypted}, {logged_in}", self.place()))
     }
 
+    async fn connect_in_time(&self) -> Result<AsyncSmtpConnection, Failure> {
+        let late = |_| Failure::unanswered(Step::Connect, format!("no connection within {CONNECT_LIMIT:?}"));
+        timeout(CONNECT_LIMIT, self.connect()).await.map_err(late)?
+    }
+
     async fn connect(&self) -> Result<AsyncSmtpConnection, Failure> {
         let failed = |error| Failure::of(Step::Connect, &error);
         let parameters = || TlsParameters::new(self.host.clone()).map_err(failed);
@@ -210,11 +198,8 @@ impl Smtp {
             let wrapped = AsyncSmtpConnection::connect_tokio1(server, Some(CONNECT_LIMIT), hello, tls, None);
             wrapped.await.map_err(failed)?
         } else {
-            let stream = connect_without_delay(server).await.map_err(|error| Failure {
-                step: Step::Connect,
-                answer: error.to_string(),
-                code: None,
-            })?;
+            let refused = |error: std::io::Error| Failure::unanswered(Step::Connect, error.to_string());
+            let stream = connect_without_delay(server).await.map_err(refused)?;
             let plain = AsyncSmtpConnection::connect_with_transport(Box::new(stream), &self.hello);
             plain.await.map_err(failed)?
         };
@@ -276,14 +261,11 @@ fn supports(connection: &AsyncSmtpConnection, from: &Address, to: &Address) -> R
         (false, _) => (Step::Sender, "MAIL_FROM"),
         (true, false) => (Step::Unsaid, "the address"),
     };
-    Err(Failure {
-        step,
-        answer: format!(
-            "not sent: {whose} has non-ASCII characters before the @, which needs a mail server with SMTPUTF8 (RFC \
-             6531), and ours does not support it"
-        ),
-        code: None,
-    })
+    let answer = format!(
+        "not sent: {whose} has non-ASCII characters before the @, which needs a mail server with SMTPUTF8 (RFC 6531), \
+         and ours does not support it"
+    );
+    Err(Failure::unanswered(step, answer))
 }
 
 fn is_ascii(address: &Address) -> bool {
@@ -315,6 +297,14 @@ async fn transmit(
 }
 
 impl Failure {
+    fn unanswered(step: Step, answer: impl Into<String>) -> Self {
+        Self {
+            step,
+            answer: answer.into(),
+            code: None,
+        }
+    }
+
     fn of(step: Step, error: &Error) -> Self {
         let code = error.status().and_then(|code| code.to_string().parse().ok());
         let text = std::error::Error::source(error).map_or_else(|| error.to_string(), ToString::to_string);

@@ -233,16 +233,10 @@ fn entry<'a>(action: &'a str, key: &api_key::Model, changes: Value) -> Entry<'a>
 
 /// As stored; none for everywhere.
 fn cidrs(allowed: &[IpNet]) -> Option<String> {
-    (!allowed.is_empty()).then(|| words(allowed.iter().map(IpNet::to_string)))
+    (!allowed.is_empty()).then(|| words(allowed.iter()))
 }
 
-fn words<W: AsRef<str>>(words: impl Iterator<Item = W>) -> String {
-    let mut text = String::new();
-    for word in words {
-        if !text.is_empty() {
-            text.push(' ');
-        }
-        text.push_str(word.as_ref());
-    }
-    text
+/// Separated by one space.
+fn words(words: impl Iterator<Item: ToString>) -> String {
+    words.map(|word| word.to_string()).collect::<Vec<_>>().join(" ")
 }

@@ -8,8 +8,7 @@ use chrono::{DateTime, TimeDelta, Utc};
 use sea_orm::{
     ActiveEnum,
     ActiveValue::Set,
-    ColumnTrait, ConnectionTrait, DbBackend, DbErr, EntityTrait, QueryFilter, QueryOrder, QuerySelect, QueryTrait,
-    Statement,
+    ColumnTrait, ConnectionTrait, DbErr, EntityTrait, QueryFilter, QueryOrder, QuerySelect, QueryTrait,
     sea_query::{Expr, ExprTrait, OnConflict, Query},
 };
 use uuid::Uuid;
@@ -18,6 +17,7 @@ use super::tokens::spend;
 use crate::{
     foundation::{
         crypto::SecretKey,
+        db::Sql,
         entity::{
             mail_token::{self, Column, MailTokenPurpose},
             user,
@@ -59,21 +59,8 @@ pub async fn request<J: Job>(
     if purpose != MailTokenPurpose::EmailChangeUndo {
         spend(&**tx, Column::UserId.eq(user_id).and(Column::Purpose.eq(purpose))).await?;
     }
-    let backend = tx.get_database_backend();
-    let cast = |parameter: &str, kind: &str| match backend {
-        DbBackend::Postgres => format!("CAST({parameter} AS {kind})"),
-        _ => parameter.to_owned(),
-    };
-    let sql = format!(
-        "INSERT INTO mail_tokens (id, user_id, purpose, email, token_hash, created_at, expires_at) \
-         SELECT {}, users.id, {}, {}, {}, {}, {} FROM users WHERE users.id = $7",
-        cast("$1", "uuid"),
-        cast("$2", "text"),
-        cast("$3", "text"),
-        cast("$4", "bytea"),
-        cast("$5", "timestamptz"),
-        cast("$6", "timestamptz"),
-    );
+    let insert = "INSERT INTO mail_tokens (id, user_id, purpose, email, token_hash, created_at, expires_at) \
+                  SELECT $1, users.id, $2, $3, $4, $5, $6 FROM users WHERE users.id = $7";
     let at = now();
     let values: [sea_orm::Value; 7] = [
         id.into(),
@@ -85,7 +72,7 @@ pub async fn request<J: Job>(
         (at + WAITS).into(),
         user_id.into(),
     ];
-    tx.execute_raw(Statement::from_sql_and_values(backend, sql, values))
+    tx.execute_raw(Sql(tx.get_database_backend()).statement(insert, values))
         .await?;
     Ok(enqueued)
 }

@@ -70,15 +70,8 @@ fn repeats(job: &job::Model) -> Vec<&'static str> {
     match job.kind.as_str() {
         PasswordReset::KIND => vec![Act::SendPasswordReset.rule().permission],
         VerifyEmail::KIND => vec![Act::ResendVerification.rule().permission],
-        BulkJob::KIND => read::<BulkJob>(job)
-            .map(|order| order.what.act().rule().permission)
-            .into_iter()
-            .collect(),
-        ExportJob::KIND => read::<ExportJob>(job)
-            .map(|order| order.what.permissions())
-            .into_iter()
-            .flatten()
-            .collect(),
+        BulkJob::KIND => read(job).map_or_else(Vec::new, |order: BulkJob| vec![order.what.act().rule().permission]),
+        ExportJob::KIND => read(job).map_or_else(Vec::new, |order: ExportJob| order.what.permissions().to_vec()),
         ImportUsers::KIND => vec![imports::PERMISSION],
         _ => vec![],
     }

@@ -11,6 +11,7 @@ use sea_orm::{
 use serde_json::json;
 
 use crate::{
+    accounts::users,
     audit::{self, Actor, Entry, ObjectType},
     foundation::{
         entity::{
@@ -216,18 +217,11 @@ pub async fn set_access(
         "is_superuser": [had.superuser, wanted.superuser],
         "roles": [names(&had.roles, &roles), names(&wanted.roles, &roles)],
     });
-    let entry = Entry {
-        changes: Some(changes),
-        reason,
-        ..Entry::about(ObjectType::User, before.id, &before.email, "set_roles")
+    let row = user::ActiveModel {
+        is_staff: Set(wanted.staff),
+        is_superuser: Set(wanted.superuser),
+        ..before.clone().into()
     };
-    let version = before.version + 1;
-    let mut row = before.into_active_model();
-    row.is_staff = Set(wanted.staff);
-    row.is_superuser = Set(wanted.superuser);
-    row.version = Set(version);
-    row.updated_at = Set(now());
-    row.update(tx).await?;
-    audit::record(tx, actor, entry).await?;
-    Ok(true)
+    let stored = users::store(tx, &before, row, "set_roles", changes, reason, actor).await;
+    stored.map(|_| true).map_err(users::plain)
 }

@@ -127,7 +127,10 @@ const SQLITE: &str = "\
     FROM json_each($1) WHERE true ON CONFLICT (email_key) DO NOTHING";
 
 /// Writes the accounts, each with its audit row, in two statements. Returns them in the order of the drafts, none for
-/// those whose address is taken. Self sign-up writes other audit rows, so it calls [`insert_all`].
+/// those whose address is taken.
+///
+/// Self sign-up calls [`insert_all`] instead: a first and a repeated sign-up must cost the same statements in the same
+/// order, so its audit row is written at the end, whether or not there is a new account.
 pub(super) async fn create_all<'a>(
     conn: &impl ConnectionTrait,
     drafts: impl IntoIterator<Item = (Draft<'a>, &'a Actor)>,

@@ -5,6 +5,7 @@ use sea_orm::{
     ActiveValue::{Set, Unchanged},
     DatabaseTransaction, DbErr,
 };
+use serde_json::Value;
 use thiserror::Error;
 
 use super::search_text;
@@ -42,7 +43,20 @@ pub(super) async fn write(
     let Some(changes) = audit::changes::<user::Entity>(&before, &mut row, &hidden) else {
         return Ok(before);
     };
-    search_text::refresh(&mut row, &before);
+    store(tx, &before, row, action, changes, reason, actor).await
+}
+
+/// Writes a change of the account, even if its row only gets a new version: other tables may have changed with it.
+pub(in crate::accounts) async fn store(
+    tx: &DatabaseTransaction,
+    before: &user::Model,
+    mut row: user::ActiveModel,
+    action: &str,
+    changes: Value,
+    reason: Option<String>,
+    actor: &Actor,
+) -> Result<user::Model, ChangeError> {
+    search_text::refresh(&mut row, before);
     row.id = Unchanged(before.id);
     row.version = Set(before.version + 1);
     row.updated_at = Set(now());
@@ -63,7 +77,7 @@ pub(super) async fn write(
 }
 
 /// The database's error behind a change that affects neither status nor address.
-pub(super) fn plain(error: ChangeError) -> DbErr {
+pub(in crate::accounts) fn plain(error: ChangeError) -> DbErr {
     match error {
         ChangeError::Db(error) => error,
         other => DbErr::Custom(other.to_string()),

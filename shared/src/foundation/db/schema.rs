@@ -28,30 +28,19 @@ pub async fn check_schema(db: &DatabaseConnection) -> Result<(), SchemaError> {
         DbBackend::Sqlite => "SELECT 1 FROM sqlite_master WHERE type = 'table' AND name = 'seaql_migrations'",
         _ => "SELECT 1 WHERE to_regclass('seaql_migrations') IS NOT NULL",
     };
-    if db
-        .query_one_raw(Statement::from_string(backend, table))
-        .await?
-        .is_none()
-    {
+    let finds = async |query: &str| {
+        let found = db.query_one_raw(Statement::from_string(backend, query)).await?;
+        Ok::<_, DbErr>(found.is_some())
+    };
+    if !finds(table).await? {
         return Err(SchemaError::Missing);
     }
     let newest = format!("SELECT 1 FROM seaql_migrations WHERE version = '{SCHEMA}'");
-    if db
-        .query_one_raw(Statement::from_string(backend, newest))
-        .await?
-        .is_some()
-    {
+    if finds(&newest).await? {
         return Ok(());
     }
-    let any = db
-        .query_one_raw(Statement::from_string(
-            backend,
-            "SELECT 1 FROM seaql_migrations LIMIT 1",
-        ))
-        .await?;
-    Err(if any.is_some() {
-        SchemaError::Old
-    } else {
-        SchemaError::Missing
+    Err(match finds("SELECT 1 FROM seaql_migrations LIMIT 1").await? {
+        true => SchemaError::Old,
+        false => SchemaError::Missing,
     })
 }

@@ -4,8 +4,8 @@
 use icu_properties::{
     CodePointMapData, CodePointSetData,
     props::{
-        DefaultIgnorableCodePoint, EmojiModifier, ExtendedPictographic, GeneralCategory as Category, JoiningType,
-        Script,
+        DefaultIgnorableCodePoint, EmojiModifier, ExtendedPictographic, GeneralCategory as Category,
+        GeneralCategoryGroup as Group, JoiningType, Script,
     },
 };
 use unicode_normalization::char::canonical_combining_class;
@@ -84,17 +84,10 @@ fn fault(text: &str, lines: bool) -> Option<Fault> {
 /// Whether the character is visible, by itself or as a mark on the one before.
 pub(super) fn has_shape(c: char) -> bool {
     let category = category(c);
-    let is_none = matches!(
-        category,
-        Category::Control
-            | Category::LineSeparator
-            | Category::ParagraphSeparator
-            | Category::SpaceSeparator
-            | Category::PrivateUse
-            | Category::Unassigned
-            | Category::Surrogate
-    );
-    !is_none && !is_hidden(c, category) && c != BLANK_CELL
+    let blank = Group::Separator
+        .union(Group::Other)
+        .intersection(Group::Format.complement());
+    !blank.contains(category) && !is_hidden(c, category) && c != BLANK_CELL
 }
 
 /// Whether the character is invisible. Most of these don't belong in text; some modify what precedes them.
@@ -152,10 +145,7 @@ fn category(c: char) -> Category {
 }
 
 fn is_mark(c: char) -> bool {
-    matches!(
-        category(c),
-        Category::NonspacingMark | Category::SpacingMark | Category::EnclosingMark
-    )
+    Group::Mark.contains(category(c))
 }
 
 fn is_joiner(c: char) -> bool {
@@ -171,25 +161,8 @@ fn is_emoji(c: char) -> bool {
 }
 
 fn has_shapes(c: char) -> bool {
-    use Category::*;
-    matches!(
-        category(c),
-        OtherLetter
-            | DecimalNumber
-            | LetterNumber
-            | OtherNumber
-            | MathSymbol
-            | CurrencySymbol
-            | ModifierSymbol
-            | OtherSymbol
-            | DashPunctuation
-            | OpenPunctuation
-            | ClosePunctuation
-            | ConnectorPunctuation
-            | InitialPunctuation
-            | FinalPunctuation
-            | OtherPunctuation
-    )
+    let symbols = Group::Number.union(Group::Symbol).union(Group::Punctuation);
+    symbols.union(Group::OtherLetter).contains(category(c))
 }
 
 /// Letters and marks with contextual forms: Arabic, Syriac, Indic and the like.

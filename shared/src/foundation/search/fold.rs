@@ -19,7 +19,7 @@ pub fn folded(text: &str) -> String {
     }
     let plain = text.nfkd().default_case_fold().nfkd().filter(|c| !is_dropped(*c));
     let mut folded = String::with_capacity(text.len());
-    for c in plain.flat_map(Letters::of).nfc() {
+    for c in plain.flat_map(letters).nfc() {
         folded.push(c);
         if is_doubled(c) {
             folded.push(c);
@@ -45,45 +45,27 @@ fn is_dropped(c: char) -> bool {
 }
 
 /// The base of letters with a stroke or a tail, which no normalization decomposes.
-enum Letters {
-    One(Option<char>),
-    Two(Option<char>, Option<char>),
-}
-
-impl Letters {
-    fn of(c: char) -> Self {
-        let one = match c {
-            'æ' => return Self::Two(Some('a'), Some('e')),
-            'œ' => return Self::Two(Some('o'), Some('e')),
-            'þ' => return Self::Two(Some('t'), Some('h')),
-            'ı' | 'ɨ' => 'i',
-            'ø' => 'o',
-            'đ' | 'ð' | 'ɗ' => 'd',
-            'ł' => 'l',
-            'ħ' => 'h',
-            'ŧ' => 't',
-            'ŋ' => 'n',
-            'ƀ' | 'ɓ' => 'b',
-            'ƙ' => 'k',
-            'ƴ' => 'y',
-            'ʉ' => 'u',
-            '‘' | '’' | 'ʻ' | 'ʼ' | '′' | '`' => '\'',
-            '‐'..='―' | '−' => '-',
-            other => other,
-        };
-        Self::One(Some(one))
-    }
-}
-
-impl Iterator for Letters {
-    type Item = char;
-
-    fn next(&mut self) -> Option<char> {
-        match self {
-            Self::One(c) => c.take(),
-            Self::Two(first, second) => first.take().or_else(|| second.take()),
-        }
-    }
+fn letters(c: char) -> impl Iterator<Item = char> {
+    let (first, second) = match c {
+        'æ' => ('a', Some('e')),
+        'œ' => ('o', Some('e')),
+        'þ' => ('t', Some('h')),
+        'ı' | 'ɨ' => ('i', None),
+        'ø' => ('o', None),
+        'đ' | 'ð' | 'ɗ' => ('d', None),
+        'ł' => ('l', None),
+        'ħ' => ('h', None),
+        'ŧ' => ('t', None),
+        'ŋ' => ('n', None),
+        'ƀ' | 'ɓ' => ('b', None),
+        'ƙ' => ('k', None),
+        'ƴ' => ('y', None),
+        'ʉ' => ('u', None),
+        '‘' | '’' | 'ʻ' | 'ʼ' | '′' | '`' => ('\'', None),
+        '‐'..='―' | '−' => ('-', None),
+        other => (other, None),
+    };
+    std::iter::once(first).chain(second)
 }
 
 fn is_doubled(c: char) -> bool {

@@ -32,7 +32,14 @@ pub async fn session_refusal(
     holder: &Holder,
     user_id: i64,
 ) -> Result<Option<Refusal>, DbErr> {
-    refusal_about(conn, holder, Act::EndSession, user_id).await
+    if let Some(refusal) = holder.refuses(Act::EndSession) {
+        return Ok(Some(refusal));
+    }
+    if holder.is_superuser() {
+        return Ok(None);
+    }
+    let owner = owner(conn, user_id).await?;
+    Ok(owner.and_then(|owner| holder.refuses_to(Act::EndSession, owner)))
 }
 
 /// Why this may not be done to this key, or with these scopes: whoever creates, changes or rotates a key could use it,
@@ -50,22 +57,6 @@ pub fn key_refusal(holder: &Holder, act: Act, key: Option<&api_key::Model>, scop
         .flat_map(|key| key.scopes.split(' ').filter_map(Scope::parse));
     let (scope, permission) = holder.lacks(had.chain(scopes.iter().copied()))?;
     Some(Refusal::Scope(scope.as_str(), permission))
-}
-
-async fn refusal_about(
-    conn: &impl ConnectionTrait,
-    holder: &Holder,
-    act: Act,
-    user_id: i64,
-) -> Result<Option<Refusal>, DbErr> {
-    if let Some(refusal) = holder.refuses(act) {
-        return Ok(Some(refusal));
-    }
-    if holder.is_superuser() {
-        return Ok(None);
-    }
-    let owner = owner(conn, user_id).await?;
-    Ok(owner.and_then(|owner| holder.refuses_to(act, owner)))
 }
 
 /// The account with this id, deleted or not.
