@@ -176,11 +176,9 @@ async fn processes_together_keep_to_the_limits_of_a_queue(db: TestDb) {
         .filter_map(|job| job.started_at)
         .collect();
     let took = *starts.iter().max().unwrap() - *starts.iter().min().unwrap();
-    // On SQLite a start is recorded by a later statement, with a later clock, than the one that counted it.
-    assert!(
-        took > chrono::TimeDelta::milliseconds(2_900),
-        "eight starts within {took}"
-    );
+    // On SQLite a start is recorded by a later statement, with a later clock, than the one that counted it. Were each
+    // process to count for itself, it would be half a second.
+    assert!(took > chrono::TimeDelta::seconds(2), "eight starts within {took}");
     for process in processes {
         assert_eq!(process.terminate().await, 0);
     }
