@@ -105,7 +105,7 @@ pub(crate) const fn link_page(errand: Errand) -> LinkPage {
             },
             button: "Keep my account",
             done: Notice {
-                title: "Your account won't be deleted",
+                title: "Your account will not be deleted",
                 text: "If you didn't ask to delete it, sign in and change your password.",
             },
         },

@@ -114,7 +114,7 @@ fn the_links_of_all_mails_lead_where_they_say() {
 
         assert_eq!(ada.send(Method::DELETE, "/me", &access, json!({})).await.0, 202);
         let page = ada.click("deletion_scheduled", new, &[]).await;
-        assert!(page.contains("Your account won't be deleted"), "{page}");
+        assert!(page.contains("Your account will not be deleted"), "{page}");
 
         let page = ada.click("email_change_undo", old, &[]).await;
         assert!(page.contains("Your account is back"), "{page}");

@@ -48,7 +48,7 @@ async fn an_account_goes_after_a_week_unless_its_owner_keeps_it(db: TestDb) {
     let token = app.mailed(ada.id, MailTokenPurpose::CancelDeletion, &ada.email).await;
     let page = app.elsewhere().submit("/keep-account", &[("token", &token)]).await;
     assert!(
-        page.status == StatusCode::OK && page.text().contains("Your account won't be deleted"),
+        page.status == StatusCode::OK && page.text().contains("Your account will not be deleted"),
         "{}",
         page.text()
     );
