@@ -65,12 +65,7 @@ pub async fn run(config: &Config, command: Command) -> Result<()> {
             if json {
                 output::json(&keys.iter().map(as_json).collect());
             } else {
-                let heading = ["ID", "KEY", "NAME", "SCOPES", "STATE"].map(str::to_owned).to_vec();
-                output::table(
-                    &std::iter::once(heading)
-                        .chain(keys.iter().map(as_row))
-                        .collect::<Vec<_>>(),
-                );
+                output::table(["ID", "KEY", "NAME", "SCOPES", "STATE"], keys.iter().map(as_row));
             }
             Ok(())
         }
@@ -108,8 +103,8 @@ fn state(key: &api_key::Model) -> &'static str {
     }
 }
 
-fn as_row(key: &api_key::Model) -> Vec<String> {
-    vec![
+fn as_row(key: &api_key::Model) -> [String; 5] {
+    [
         key.id.to_string(),
         format!("{}…", key.hint),
         key.name.clone(),

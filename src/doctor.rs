@@ -13,7 +13,7 @@ use usher_shared::foundation::{
     db::{self, PoolOptions},
 };
 
-use self::finding::{Finding, State};
+use self::finding::Findings;
 
 #[derive(Debug, clap::Args)]
 pub struct Args {
@@ -23,36 +23,35 @@ pub struct Args {
 }
 
 pub async fn run(config: Config, args: &Args) -> Result<()> {
-    let mut findings = Vec::new();
-    let mut find = |part, state| findings.push(Finding { part, state });
-    find("settings", State::Ok("readable".to_owned()));
-    find("secret key", files::secret_key(&config));
-    find("folder", files::folder(&config));
+    let mut findings = Findings::default();
+    findings.add("settings", "readable".to_owned());
+    findings.add("secret key", files::secret_key(&config));
+    findings.add("folder", files::folder(&config));
     let two = PoolOptions {
         max_connections: 2,
         ..PoolOptions::default()
     };
     match db::connect(&config.database_url, &two).await {
-        Err(error) => find("database", State::Wrong(error.to_string())),
+        Err(error) => findings.add("database", Err::<String, _>(error)),
         Ok(db) => {
-            find("database", database::version(&db).await);
-            find("clock", database::clock(&db).await);
+            findings.add("database", database::version(&db).await);
+            findings.add("clock", database::clock(&db).await);
             let schema = db::check_schema(&db).await;
             let up_to_date = schema.is_ok();
-            find("schema", schema.map(|()| "up to date".to_owned()).into());
+            findings.add("schema", schema.map(|()| "up to date".to_owned()));
             if up_to_date {
-                find("audit log", database::audit_log(&db, &config).await);
-                find("staff", staff::second_factors(&db, &config).await);
-                find("foreign keys", database::foreign_keys(&db).await);
-                find("purge", database::purge(&db).await);
-                find("workers", work::workers(&db).await);
-                find("dead jobs", work::dead(&db).await);
-                find("breaker", work::breakers(&db).await);
+                findings.add("audit log", database::audit_log(&db, &config).await);
+                findings.add("staff", staff::second_factors(&db, &config).await);
+                findings.add("foreign keys", database::foreign_keys(&db).await);
+                findings.add("purge", database::purge(&db).await);
+                findings.add("workers", work::workers(&db).await);
+                findings.add("dead jobs", work::dead(&db).await);
+                findings.add("breaker", work::breakers(&db).await);
             }
         }
     }
-    find("redis", services::redis(&config).await);
-    find("mail", services::mail(&config).await);
-    find("traces", services::traces(&config).await);
-    finding::report(&findings, args.json)
+    findings.add("redis", services::redis(&config).await);
+    findings.add("mail", services::mail(&config).await);
+    findings.add("traces", services::traces(&config).await);
+    findings.report(args.json)
 }

@@ -49,15 +49,12 @@ enum Step {
 const LOCK: i64 = 0x7573_6865;
 
 pub async fn run(config: &Config, args: &Args) -> Result<()> {
-    let db = db::connect(
-        &config.database_url,
-        &PoolOptions {
-            max_connections: 4,
-            create: true,
-            ..PoolOptions::default()
-        },
-    )
-    .await?;
+    let options = PoolOptions {
+        max_connections: 4,
+        create: true,
+        ..PoolOptions::default()
+    };
+    let db = db::connect(&config.database_url, &options).await?;
     match args.step.as_ref().unwrap_or(&Step::Up) {
         Step::Up => {
             let applied = up(&db).await?;
@@ -179,9 +176,8 @@ async fn status(db: &DatabaseConnection, json: bool) -> Result<()> {
         let rows = rows.map(|(name, status)| serde_json::json!({"name": name, "status": status}));
         output::json(&rows.collect());
     } else {
-        let mut rows = vec![vec!["MIGRATION".to_owned(), "STATUS".to_owned()]];
-        rows.extend(steps.into_iter().map(|(name, status)| vec![name, status.to_owned()]));
-        output::table(&rows);
+        let rows = steps.into_iter().map(|(name, status)| [name, status.to_owned()]);
+        output::table(["MIGRATION", "STATUS"], rows);
     }
     Ok(())
 }

@@ -177,10 +177,8 @@ impl Seeder {
             status: Set(status),
             locked_until: Set((status == UserStatus::Locked).then(|| self.now + Duration::days(14))),
             lock_reason: Set((status == UserStatus::Locked).then(|| "Reported by other users".to_owned())),
-            external_id: Set(None),
             is_staff: Set(false),
             is_superuser: Set(false),
-            password_hash: Set(None),
             password_changed_at: Set(verified),
             email_verified_at: Set(verified),
             welcomed_at: Set(Some(created_at + Duration::seconds(1))),
@@ -188,7 +186,6 @@ impl Seeder {
             version: Set(1),
             created_at: Set(created_at),
             updated_at: Set(created_at),
-            deleted_at: Set(None),
             ..Default::default()
         }
     }

@@ -95,13 +95,9 @@ pub async fn run(config: &Config, command: Command) -> Result<()> {
             if json {
                 output::json(&staff.iter().map(as_json).collect());
             } else {
-                let heading = ["ID", "EMAIL", "NAME", "RIGHTS", "LAST SIGN-IN"]
-                    .map(str::to_owned)
-                    .to_vec();
                 output::table(
-                    &std::iter::once(heading)
-                        .chain(staff.iter().map(as_row))
-                        .collect::<Vec<_>>(),
+                    ["ID", "EMAIL", "NAME", "RIGHTS", "LAST SIGN-IN"],
+                    staff.iter().map(as_row),
                 );
             }
         }
@@ -146,11 +142,11 @@ fn rights(user: &user::Model) -> &'static str {
     if user.is_superuser { "superuser" } else { "by role" }
 }
 
-fn as_row(user: &user::Model) -> Vec<String> {
+fn as_row(user: &user::Model) -> [String; 5] {
     let last = user
         .last_login_at
         .map_or_else(|| "never".to_owned(), |at| at.format("%Y-%m-%d %H:%M").to_string());
-    vec![
+    [
         user.id.to_string(),
         user.email.clone(),
         user.name.clone(),

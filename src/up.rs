@@ -21,14 +21,11 @@ pub async fn run(config: Config) -> Result<()> {
     let _traces = trace::start(&config, "usher")?;
     let api = process::bind(config.api_addr, "API_ADDR").await?;
     let admin = process::bind(config.admin_addr, "ADMIN_ADDR").await?;
-    let db = db::connect(
-        &config.database_url,
-        &PoolOptions {
-            create: true,
-            ..PoolOptions::default()
-        },
-    )
-    .await?;
+    let options = PoolOptions {
+        create: true,
+        ..PoolOptions::default()
+    };
+    let db = db::connect(&config.database_url, &options).await?;
     migrate::up(&db).await.context("the schema cannot be upgraded")?;
     let accounts = bootstrap::first_accounts(&db, &config.first, Missing::Generate).await?;
     let app = AppContext::with(config, db, true);

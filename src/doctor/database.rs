@@ -21,19 +21,16 @@ use crate::output;
 /// machine's. Codes are accepted within 30 s of their time.
 const CLOCKS_AGREE: chrono::Duration = chrono::Duration::seconds(5);
 
-pub(super) async fn version(db: &DatabaseConnection) -> State {
+pub(super) async fn version(db: &DatabaseConnection) -> Result<String, DbErr> {
     let backend = db.get_database_backend();
     let (name, query) = match backend {
         DbBackend::Sqlite => ("SQLite", "SELECT sqlite_version() AS version"),
         _ => ("PostgreSQL", "SELECT current_setting('server_version') AS version"),
     };
-    let told = async {
-        let row = db.query_one_raw(Statement::from_string(backend, query)).await?;
-        let version: Option<String> = row.and_then(|row| row.try_get("", "version").ok());
-        takes_writes(db).await?;
-        Ok::<_, DbErr>(format!("{name} {}, accepts writes", version.unwrap_or_default()))
-    };
-    told.await.into()
+    let row = db.query_one_raw(Statement::from_string(backend, query)).await?;
+    let version: Option<String> = row.and_then(|row| row.try_get("", "version").ok());
+    takes_writes(db).await?;
+    Ok(format!("{name} {}, accepts writes", version.unwrap_or_default()))
 }
 
 /// A standby and a read-only file answer queries but accept no writes.
@@ -54,50 +51,40 @@ async fn takes_writes(db: &DatabaseConnection) -> Result<(), DbErr> {
     tx.rollback().await
 }
 
-pub(super) async fn clock(db: &DatabaseConnection) -> State {
+pub(super) async fn clock(db: &DatabaseConnection) -> Result<State, DbErr> {
     let before = now();
-    let theirs = match db::clock(db).await {
-        Ok(theirs) => theirs,
-        Err(error) => return State::Wrong(error.to_string()),
-    };
+    let theirs = db::clock(db).await?;
     let took = now() - before;
     let apart = theirs - (before + took / 2);
     let seconds = apart.as_seconds_f64();
     let apart_by = format!("{seconds:+.1} s from the database's");
-    if apart.abs() <= CLOCKS_AGREE + took {
+    Ok(if apart.abs() <= CLOCKS_AGREE + took {
         State::Ok(apart_by)
     } else {
         State::Wrong(format!("{apart_by}: set both by NTP"))
-    }
+    })
 }
 
 /// Whether the audit log was changed outside of Usher.
-pub(super) async fn audit_log(db: &DatabaseConnection, config: &Config) -> State {
-    let rows = match entity::audit_log::Entity::find().count(db).await {
-        Ok(rows) => rows,
-        Err(error) => return State::Wrong(error.to_string()),
-    };
+pub(super) async fn audit_log(db: &DatabaseConnection, config: &Config) -> Result<State, DbErr> {
+    let rows = entity::audit_log::Entity::find().count(db).await?;
     if rows > 0 && !config.has_secret_key {
-        return State::Warning(format!("{}, not checked: SECRET_KEY is not set", entries(rows)));
+        let words = format!("{}, not checked: SECRET_KEY is not set", entries(rows));
+        return Ok(State::Warning(words));
     }
     let bar = output::progress(rows, "audit log");
     let verdict = audit::verify(db, &config.secret_key, |done| bar.set_position(done)).await;
     bar.finish_and_clear();
-    match verdict {
-        Err(error) => State::Wrong(error.to_string()),
-        Ok(verdict) if !verdict.faults.is_empty() => State::Wrong(verdict.faults.join("; ")),
-        Ok(verdict) => {
-            let head = match verdict.head.as_str() {
-                "" => "none yet",
-                head => head,
-            };
-            State::Ok(format!(
-                "{}, {} sealed, head {head}",
-                entries(verdict.rows),
-                verdict.sealed
-            ))
-        }
+    let verdict = verdict?;
+    if !verdict.faults.is_empty() {
+        return Ok(State::Wrong(verdict.faults.join("; ")));
     }
+    let head = match verdict.head.as_str() {
+        "" => "none yet",
+        head => head,
+    };
+    let (rows, sealed) = (entries(verdict.rows), verdict.sealed);
+    Ok(State::Ok(format!("{rows}, {sealed} sealed, head {head}")))
 }
 
 fn entries(rows: u64) -> String {
@@ -122,41 +109,35 @@ const REMOVED_FROM: [&str; 10] = [
 ];
 
 /// Whether a product's foreign key would block a deletion, because it has no ON DELETE rule.
-pub(super) async fn foreign_keys(db: &DatabaseConnection) -> State {
-    let keys = match ForeignKeys::read(db).await {
-        Ok(keys) => keys,
-        Err(error) => return State::Wrong(error.to_string()),
-    };
+pub(super) async fn foreign_keys(db: &DatabaseConnection) -> Result<State, DbErr> {
+    let keys = ForeignKeys::read(db).await?;
     let undecided: Vec<_> = keys.refusing(&REMOVED_FROM).map(ToString::to_string).collect();
-    if undecided.is_empty() {
+    Ok(if undecided.is_empty() {
         State::Ok("each has an ON DELETE rule".to_owned())
     } else {
         let names = undecided.join(", ");
         State::Warning(format!(
             "{names}: without ON DELETE CASCADE or SET NULL, rows that they reference cannot be deleted"
         ))
-    }
+    })
 }
 
 /// A daily job removes deleted accounts after 30 days.
 const OVERDUE: chrono::Duration = chrono::Duration::days(32);
 
 /// Whether accounts deleted long ago are gone, and what blocks the oldest.
-pub(super) async fn purge(db: &DatabaseConnection) -> State {
-    let look = async {
-        let overdue = user::Entity::find().filter(user::Column::DeletedAt.lt(now() - OVERDUE));
-        let count = overdue.clone().count(db).await?;
-        let Some(first) = overdue.order_by_asc(user::Column::Id).one(db).await? else {
-            return Ok(State::Ok("no deleted account is overdue for removal".to_owned()));
-        };
-        let held = ForeignKeys::read(db).await?.holding(db, "users", first.id).await?;
-        let why = held.map_or_else(
-            || "see the job purge_deleted_users in the admin".to_owned(),
-            |key| format!("user {} is referenced by {key}", first.id),
-        );
-        Ok::<_, DbErr>(State::Warning(format!(
-            "deleted accounts still here after 30 days: {count}; {why}"
-        )))
+pub(super) async fn purge(db: &DatabaseConnection) -> Result<State, DbErr> {
+    let overdue = user::Entity::find().filter(user::Column::DeletedAt.lt(now() - OVERDUE));
+    let count = overdue.clone().count(db).await?;
+    let Some(first) = overdue.order_by_asc(user::Column::Id).one(db).await? else {
+        return Ok(State::Ok("no deleted account is overdue for removal".to_owned()));
     };
-    look.await.unwrap_or_else(|error| State::Wrong(error.to_string()))
+    let held = ForeignKeys::read(db).await?.holding(db, "users", first.id).await?;
+    let why = held.map_or_else(
+        || "see the job purge_deleted_users in the admin".to_owned(),
+        |key| format!("user {} is referenced by {key}", first.id),
+    );
+    Ok(State::Warning(format!(
+        "deleted accounts still here after 30 days: {count}; {why}"
+    )))
 }

@@ -1,6 +1,9 @@
 //! What the checks find, and how it is printed.
 
+use std::fmt::Display;
+
 use anyhow::{Result, bail};
+use serde_json::json;
 
 use crate::output;
 
@@ -11,52 +14,53 @@ pub enum State {
     Wrong(String),
 }
 
-/// A part of the installation and its state.
-pub struct Finding {
-    pub part: &'static str,
-    pub state: State,
-}
-
 /// For checks that never warn.
-impl<E: std::fmt::Display> From<Result<String, E>> for State {
-    fn from(result: Result<String, E>) -> Self {
-        match result {
-            Ok(text) => Self::Ok(text),
-            Err(error) => Self::Wrong(error.to_string()),
-        }
+impl From<String> for State {
+    fn from(text: String) -> Self {
+        Self::Ok(text)
     }
 }
 
-/// Prints the findings. Fails if a part is wrong.
-pub fn report(findings: &[Finding], json: bool) -> Result<()> {
-    let wrong = findings
-        .iter()
-        .filter(|finding| matches!(finding.state, State::Wrong(_)));
-    let wrong = wrong.count();
-    if json {
-        let rows: Vec<_> = findings.iter().map(as_json).collect();
-        output::json(&serde_json::json!({"ok": wrong == 0, "parts": rows}));
-    } else {
-        for Finding { part, state } in findings {
-            match state {
-                State::Ok(text) => output::line(format_args!("ok     {part:<12} {text}")),
-                State::Warning(text) => output::line(format_args!("warn   {part:<12} {text}")),
-                State::Wrong(text) => output::line(format_args!("WRONG  {part:<12} {text}")),
+/// For checks that can fail.
+impl<T: Into<Self>, E: Display> From<Result<T, E>> for State {
+    fn from(result: Result<T, E>) -> Self {
+        result.map_or_else(|error| Self::Wrong(error.to_string()), Into::into)
+    }
+}
+
+/// Each part of the installation and its state.
+#[derive(Default)]
+pub struct Findings(Vec<(&'static str, State)>);
+
+impl Findings {
+    pub fn add(&mut self, part: &'static str, state: impl Into<State>) {
+        self.0.push((part, state.into()));
+    }
+
+    /// Prints the findings. Fails if a part is wrong.
+    pub fn report(&self, json: bool) -> Result<()> {
+        let wrong = self.0.iter().filter(|(_, state)| matches!(state, State::Wrong(_)));
+        let wrong = wrong.count();
+        let mut parts = vec![];
+        for (part, state) in &self.0 {
+            let (word, mark, text) = match state {
+                State::Ok(text) => ("ok", "ok", text),
+                State::Warning(text) => ("warning", "warn", text),
+                State::Wrong(text) => ("wrong", "WRONG", text),
+            };
+            if json {
+                parts.push(json!({"part": part, "ok": word != "wrong", "state": word, "text": text}));
+            } else {
+                output::line(format_args!("{mark:<6} {part:<12} {text}"));
             }
         }
+        if json {
+            output::json(&json!({"ok": wrong == 0, "parts": parts}));
+        }
+        if wrong > 0 {
+            let need = if wrong == 1 { "needs" } else { "need" };
+            bail!("{wrong} of {} parts {need} attention", self.0.len());
+        }
+        Ok(())
     }
-    if wrong > 0 {
-        let need = if wrong == 1 { "needs" } else { "need" };
-        bail!("{wrong} of {} parts {need} attention", findings.len());
-    }
-    Ok(())
-}
-
-fn as_json(Finding { part, state }: &Finding) -> serde_json::Value {
-    let (word, text) = match state {
-        State::Ok(text) => ("ok", text),
-        State::Warning(text) => ("warning", text),
-        State::Wrong(text) => ("wrong", text),
-    };
-    serde_json::json!({"part": part, "ok": word != "wrong", "state": word, "text": text})
 }

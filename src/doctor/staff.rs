@@ -15,16 +15,14 @@ use usher_shared::foundation::{
 use super::finding::State;
 
 /// How many staff accounts sign in with a password alone.
-pub(super) async fn second_factors(db: &DatabaseConnection, config: &Config) -> State {
-    let (all, without, superusers) = match count(db).await {
-        Ok(counts) => counts,
-        Err(error) => return State::Wrong(error.to_string()),
-    };
+pub(super) async fn second_factors(db: &DatabaseConnection, config: &Config) -> Result<State, DbErr> {
+    let (all, without, superusers) = count(db).await?;
     if all == 0 {
-        return State::Warning("nobody can sign in to the admin: run usher staff create".to_owned());
+        let words = "nobody can sign in to the admin: run usher staff create";
+        return Ok(State::Warning(words.to_owned()));
     }
     if without == 0 {
-        return State::Ok(format!("{all}, all with two-factor authentication"));
+        return Ok(State::Ok(format!("{all}, all with two-factor authentication")));
     }
     let what_follows = match config.staff_mfa {
         StaffMfa::Required => "superusers must set it up at their next sign-in",
@@ -35,9 +33,9 @@ pub(super) async fn second_factors(db: &DatabaseConnection, config: &Config) -> 
         1 => "1 is a superuser".to_owned(),
         _ => format!("{superusers} are superusers"),
     };
-    State::Warning(format!(
+    Ok(State::Warning(format!(
         "{without} of {all} {lack} two-factor authentication, {of_them}; {what_follows}"
-    ))
+    )))
 }
 
 /// All staff, those without two-factor authentication, and the superusers among the latter.

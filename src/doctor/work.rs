@@ -18,11 +18,8 @@ const SILENT: chrono::Duration = chrono::Duration::seconds(20);
 const LATE: chrono::Duration = chrono::Duration::minutes(5);
 
 /// How many workers are online, and how long the oldest due job has waited.
-pub(super) async fn workers(db: &DatabaseConnection) -> State {
-    let (alive, at, oldest) = match look(db).await {
-        Ok(seen) => seen,
-        Err(error) => return State::Wrong(error.to_string()),
-    };
+pub(super) async fn workers(db: &DatabaseConnection) -> Result<State, DbErr> {
+    let (alive, at, oldest) = look(db).await?;
     let waits = oldest.map_or(chrono::Duration::zero(), |since| {
         (at - since).max(chrono::Duration::zero())
     });
@@ -30,12 +27,12 @@ pub(super) async fn workers(db: &DatabaseConnection) -> State {
         Some(_) => format!("the oldest due job has waited {} s", waits.num_seconds()),
         None => "no job is due".to_owned(),
     };
-    match (alive, waits > LATE) {
+    Ok(match (alive, waits > LATE) {
         (0, _) if oldest.is_some() => State::Wrong(format!("none online, and {waiting}: start usher-worker")),
         (0, _) => State::Warning(format!("none online; {waiting}")),
         (_, true) => State::Wrong(format!("{alive} online, but {waiting}: see the jobs in the admin")),
         _ => State::Ok(format!("{alive} online, {waiting}")),
-    }
+    })
 }
 
 /// Workers online, the database's time, and when the oldest waiting job became due in a queue that is not paused.
@@ -61,25 +58,22 @@ async fn look(db: &DatabaseConnection) -> Result<(u64, DateTime<Utc>, Option<Dat
     Ok((alive.count(db).await?, at, oldest.flatten()))
 }
 
-pub(super) async fn dead(db: &DatabaseConnection) -> State {
+pub(super) async fn dead(db: &DatabaseConnection) -> Result<State, DbErr> {
     let dead = job::Entity::find().filter(job::Column::State.eq(JobState::Dead));
-    match dead.count(db).await {
-        Err(error) => State::Wrong(error.to_string()),
-        Ok(0) => State::Ok("none".to_owned()),
-        Ok(dead) => State::Warning(format!("{dead}: retry or delete in the admin, under Jobs")),
-    }
+    Ok(match dead.count(db).await? {
+        0 => State::Ok("none".to_owned()),
+        dead => State::Warning(format!("{dead}: retry or delete in the admin, under Jobs")),
+    })
 }
 
-pub(super) async fn breakers(db: &DatabaseConnection) -> State {
-    match mail_breaker::Entity::find().all(db).await {
-        Err(error) => State::Wrong(error.to_string()),
-        Ok(open) if open.is_empty() => State::Ok("all mail servers are accepting mail".to_owned()),
-        Ok(open) => {
-            let each = open.iter().map(|open| {
-                let since = open.opened_at.format("%Y-%m-%d %H:%M UTC");
-                format!("{} since {since}: {}", open.server, open.reason)
-            });
-            State::Wrong(each.collect::<Vec<_>>().join("; "))
-        }
+pub(super) async fn breakers(db: &DatabaseConnection) -> Result<State, DbErr> {
+    let open = mail_breaker::Entity::find().all(db).await?;
+    if open.is_empty() {
+        return Ok(State::Ok("all mail servers are accepting mail".to_owned()));
     }
+    let each = open.iter().map(|open| {
+        let since = open.opened_at.format("%Y-%m-%d %H:%M UTC");
+        format!("{} since {since}: {}", open.server, open.reason)
+    });
+    Ok(State::Wrong(each.collect::<Vec<_>>().join("; ")))
 }

@@ -1,140 +1,21 @@
 //! Names, domains and browsers of seeded people.
 
+use std::sync::LazyLock;
+
 use rand::{Rng, seq::IndexedRandom};
 
-const FIRST: [&str; 64] = [
-    "Ada",
-    "Aisha",
-    "Alan",
-    "Alice",
-    "Amara",
-    "Ana",
-    "Anders",
-    "Anna",
-    "Arjun",
-    "Astrid",
-    "Barbara",
-    "Björn",
-    "Carlos",
-    "Chen",
-    "Chiara",
-    "Chloé",
-    "Claude",
-    "Daniel",
-    "Dmitri",
-    "Edsger",
-    "Elif",
-    "Elena",
-    "Emeka",
-    "Emma",
-    "Fatima",
-    "Frances",
-    "Giulia",
-    "Grace",
-    "Hana",
-    "Haruto",
-    "Hedy",
-    "Hiroshi",
-    "Ingrid",
-    "Ivan",
-    "James",
-    "Jean",
-    "João",
-    "José",
-    "Katherine",
-    "Kenji",
-    "Kofi",
-    "Lars",
-    "Leila",
-    "Linus",
-    "Lucía",
-    "Margaret",
-    "Maria",
-    "Mateo",
-    "Mei",
-    "Mohammed",
-    "Niamh",
-    "Noor",
-    "Olga",
-    "Omar",
-    "Priya",
-    "Radia",
-    "Rosa",
-    "Sofia",
-    "Søren",
-    "Tim",
-    "Wanjiru",
-    "Yuki",
-    "Zeynep",
-    "Zoë",
-];
+const FIRST: &str = "\
+    Ada Aisha Alan Alice Amara Ana Anders Anna Arjun Astrid Barbara Björn Carlos Chen Chiara Chloé Claude Daniel \
+    Dmitri Edsger Elif Elena Emeka Emma Fatima Frances Giulia Grace Hana Haruto Hedy Hiroshi Ingrid Ivan James Jean \
+    João José Katherine Kenji Kofi Lars Leila Linus Lucía Margaret Maria Mateo Mei Mohammed Niamh Noor Olga Omar \
+    Priya Radia Rosa Sofia Søren Tim Wanjiru Yuki Zeynep Zoë";
 
-const LAST: [&str; 64] = [
-    "Abebe",
-    "Allen",
-    "Andersson",
-    "Bernard",
-    "Borg",
-    "Brown",
-    "Castillo",
-    "Chen",
-    "Costa",
-    "Diallo",
-    "Dijkstra",
-    "Dubois",
-    "Eriksen",
-    "Fernández",
-    "Ferrari",
-    "García",
-    "Goldberg",
-    "Gupta",
-    "Hamilton",
-    "Hansen",
-    "Hopper",
-    "Horvat",
-    "Ivanova",
-    "Jackson",
-    "Johnson",
-    "Jónsson",
-    "Kaya",
-    "Khan",
-    "Kim",
-    "Kovács",
-    "Lamarr",
-    "Lee",
-    "Lovelace",
-    "Mbeki",
-    "Meyer",
-    "Müller",
-    "Murphy",
-    "Nakamura",
-    "Nguyen",
-    "Novák",
-    "Nowak",
-    "O'Brien",
-    "Okafor",
-    "Olsen",
-    "Papadopoulos",
-    "Park",
-    "Patel",
-    "Perlman",
-    "Petrov",
-    "Ritchie",
-    "Rossi",
-    "Santos",
-    "Sato",
-    "Schmidt",
-    "Silva",
-    "Singh",
-    "Smith",
-    "Tanaka",
-    "Torvalds",
-    "Turing",
-    "Virtanen",
-    "Wang",
-    "Yılmaz",
-    "Zhang",
-];
+const LAST: &str = "\
+    Abebe Allen Andersson Bernard Borg Brown Castillo Chen Costa Diallo Dijkstra Dubois Eriksen Fernández Ferrari \
+    García Goldberg Gupta Hamilton Hansen Hopper Horvat Ivanova Jackson Johnson Jónsson Kaya Khan Kim Kovács Lamarr \
+    Lee Lovelace Mbeki Meyer Müller Murphy Nakamura Nguyen Novák Nowak O'Brien Okafor Olsen Papadopoulos Park Patel \
+    Perlman Petrov Ritchie Rossi Santos Sato Schmidt Silva Singh Smith Tanaka Torvalds Turing Virtanen Wang Yılmaz \
+    Zhang";
 
 const DOMAINS: [&str; 5] = [
     "example.com",
@@ -152,7 +33,9 @@ const BROWSERS: [&str; 4] = [
 ];
 
 pub(super) fn name(random: &mut impl Rng) -> (&'static str, &'static str) {
-    (draw(&FIRST, random), draw(&LAST, random))
+    static ALL: LazyLock<[Vec<&str>; 2]> = LazyLock::new(|| [FIRST, LAST].map(|names| names.split(' ').collect()));
+    let [first, last] = &*ALL;
+    (draw(first, random), draw(last, random))
 }
 
 pub(super) fn domain(random: &mut impl Rng) -> &'static str {
