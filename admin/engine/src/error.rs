@@ -1,6 +1,6 @@
 //! Errors of pages. A handler returns one; the application's outermost layer renders its page.
 
-use std::{sync::Arc, time::Duration};
+use std::{borrow::Cow, sync::Arc, time::Duration};
 
 use axum::{
     http::StatusCode,
@@ -51,6 +51,8 @@ pub enum AdminError {
     Internal(Arc<anyhow::Error>),
 }
 
+/// The title where something can't be done.
+const IMPOSSIBLE: &str = "This can't be done";
 /// Seconds after which a retry may find that the database is back.
 const OUTAGE: u64 = 5;
 
@@ -79,63 +81,71 @@ impl AdminError {
     }
 
     pub fn status(&self) -> StatusCode {
-        match self {
-            Self::SignIn(_) => StatusCode::SEE_OTHER,
-            Self::NotFound => StatusCode::NOT_FOUND,
-            Self::Reauthenticate(_) => StatusCode::UNAUTHORIZED,
-            Self::Forbidden(_) | Self::StaleForm | Self::SignedInSince(_) => StatusCode::FORBIDDEN,
-            Self::Again(_) | Self::AlreadySent => StatusCode::CONFLICT,
-            Self::BadRequest(_) => StatusCode::BAD_REQUEST,
-            Self::MethodNotAllowed => StatusCode::METHOD_NOT_ALLOWED,
-            Self::UnsupportedBody => StatusCode::UNSUPPORTED_MEDIA_TYPE,
-            Self::TooMany(_) => StatusCode::TOO_MANY_REQUESTS,
-            Self::Unavailable(_) => StatusCode::SERVICE_UNAVAILABLE,
-            Self::Internal(_) => StatusCode::INTERNAL_SERVER_ERROR,
-        }
+        self.described().0
     }
 
     /// What happened, and what to do.
     pub fn words(&self) -> (&'static str, String) {
-        match self {
-            Self::SignIn(_) => ("Sign in", "Sign in to view this page.".to_owned()),
-            Self::Reauthenticate(_) => ("Confirm it's you", "Confirm your password to continue.".to_owned()),
-            Self::NotFound => (
-                "Page not found",
-                "This page doesn't exist, or what it showed was deleted. Go back, or look for it in its list.".to_owned(),
+        let (_, title, words) = self.described();
+        (title, words.into_owned())
+    }
+
+    /// The status, the title of the page, and what to do.
+    fn described(&self) -> (StatusCode, &'static str, Cow<'static, str>) {
+        let (status, title, words) = match self {
+            Self::SignIn(_) => (StatusCode::SEE_OTHER, "Sign in", "Sign in to view this page."),
+            Self::Reauthenticate(_) => (
+                StatusCode::UNAUTHORIZED,
+                "Confirm it's you",
+                "Confirm your password to continue.",
             ),
-            Self::Forbidden(why) => ("Access denied", why.clone()),
+            Self::NotFound => (
+                StatusCode::NOT_FOUND,
+                "Page not found",
+                "This page doesn't exist, or what it showed was deleted. Go back, or look for it in its list.",
+            ),
+            Self::Forbidden(why) => return (StatusCode::FORBIDDEN, "Access denied", why.clone().into()),
             Self::StaleForm | Self::SignedInSince(_) => (
+                StatusCode::FORBIDDEN,
                 "This form has expired",
                 "You signed in or out after opening this form, or it wasn't sent from this site. Nothing was saved. \
-                 Go back, reload the page and submit the form again."
-                    .to_owned(),
+                 Go back, reload the page and submit the form again.",
             ),
             Self::Again(_) | Self::AlreadySent => (
+                StatusCode::CONFLICT,
                 "Form already submitted",
                 "Your first submission went through, so nothing was done this time. To submit it again, reload its page \
-                 and use the form there."
-                    .to_owned(),
+                 and use the form there.",
             ),
-            Self::BadRequest(what) => ("This can't be done", what.clone()),
+            Self::BadRequest(what) => return (StatusCode::BAD_REQUEST, IMPOSSIBLE, what.clone().into()),
             Self::UnsupportedBody => (
-                "This can't be done",
-                "The form wasn't sent the way a browser sends it. Send its fields as form data, without Content-Encoding.".to_owned(),
+                StatusCode::UNSUPPORTED_MEDIA_TYPE,
+                IMPOSSIBLE,
+                "The form wasn't sent the way a browser sends it. Send its fields as form data, without Content-Encoding.",
             ),
-            Self::MethodNotAllowed => ("This can't be done", "This address doesn't accept this kind of request.".to_owned()),
-            Self::TooMany(seconds) => ("Too many attempts", wait(*seconds)),
+            Self::MethodNotAllowed => (
+                StatusCode::METHOD_NOT_ALLOWED,
+                IMPOSSIBLE,
+                "This address doesn't accept this kind of request.",
+            ),
+            Self::TooMany(seconds) => {
+                let words = wait(*seconds).into();
+                return (StatusCode::TOO_MANY_REQUESTS, "Too many attempts", words);
+            }
             Self::Unavailable(_) => (
+                StatusCode::SERVICE_UNAVAILABLE,
                 "The database isn't responding",
                 "Wait a few seconds and reload the page. If you were saving something, check whether it was saved before \
-                 you submit it again."
-                    .to_owned(),
+                 you submit it again.",
             ),
             Self::Internal(_) => (
+                StatusCode::INTERNAL_SERVER_ERROR,
                 "Something went wrong",
                 "This is a problem on our side, and it has been logged. Try again. If it keeps happening, give your \
-                 administrator the request ID below."
-                    .to_owned(),
+                 administrator the request ID below.",
             ),
-        }
+        };
+        (status, title, words.into())
     }
 }
 

@@ -50,7 +50,7 @@
 mod context;
 mod declare;
 mod error;
-#[doc(hidden)]
+#[cfg(any(fuzzing, feature = "fuzzing"))]
 pub mod fuzzing;
 mod lists;
 mod pages;
@@ -64,7 +64,7 @@ pub use context::AdminContext;
 pub use declare::{
     action::{Action, ActionContext, Enqueue, Outcome},
     admin_model::{AdminModel, Column, Ordering},
-    checklist::{CheckGroup, CheckOption, Checklist},
+    checklist::{CheckGroup, CheckOption, Checklist, Offered},
     deletion::{Deletion, OnDelete, Related, SoftDelete},
     field::{Field, IdColumn, IntColumn, Search, TextColumn},
     indexes::{Missing, missing as missing_indexes},
@@ -82,7 +82,10 @@ pub use declare::{
     tone::Tone,
 };
 pub use error::{AdminError, Waiting, allowed};
-pub use lists::{count::EXACT_UP_TO, search::nothing};
+pub use lists::{
+    count::{count_up_to_limit, up_to_limit},
+    search::nothing,
+};
 pub use request::{
     cookie::{Cookie, FLASH, is_https},
     csrf,
@@ -105,4 +108,4 @@ pub use shell::{
     page,
     theme::Theme,
 };
-pub use text::{capitalized, grouped, short_time};
+pub use text::{capitalized, grouped, readable, short_time};

@@ -12,6 +12,7 @@ mod form;
 pub(crate) mod history;
 mod inlines;
 pub(crate) mod list;
+mod model_request;
 pub(crate) mod object;
 pub(crate) mod object_export;
 mod object_page;

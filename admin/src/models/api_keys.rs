@@ -23,7 +23,7 @@ use usher_shared::{
 
 use usher_admin_engine::{
     Action, ActionContext, AdminModel, Change, Changed, CheckGroup, CheckOption, Checklist, Draft, Field, HookFuture,
-    Meta, Ordering, Outcome, Param, Row, SaveContext, Search, Staff, capitalized, short_time,
+    Meta, Offered, Ordering, Outcome, Param, Row, SaveContext, Search, Staff, capitalized, short_time,
 };
 
 /// The checkbox that revokes a rotated key's old secret immediately.
@@ -63,7 +63,7 @@ impl AdminModel for ApiKeys {
         title: "Scopes",
         help: "What the key can do. You can only grant what you can do yourself.",
         columns: &[],
-        offered: |_| vec![scopes()],
+        offered: Offered::These(|| vec![scopes()]),
         may: |staff, scope| staff.holder().lacks(Scope::parse(scope)).is_none(),
         load: |_, row| Box::pin(async move { Ok(words(row)) }),
     });
@@ -320,7 +320,7 @@ async fn held(
     act: Act,
     given: &[Scope],
 ) -> Result<Result<api_key::Model, String>, DbErr> {
-    let id = row.text("id").and_then(|id| id.parse().ok()).unwrap_or_default();
+    let id = row.parse("id").unwrap_or_default();
     let Some(key) = api_keys::find_for_change(saving.tx, id).await? else {
         return Ok(Err(texts::refusals::GONE.to_owned()));
     };

@@ -27,7 +27,7 @@ use uuid::Uuid;
 use super::mails;
 use usher_admin_engine::{
     Action, ActionContext, AdminModel, Cell, Deletion, Field, HookFuture, Meta, OnDelete, Ordering, Outcome, Panel,
-    Param, Related, Row, Search, Staff, Tone, capitalized, grouped, headings, short_time,
+    Param, Related, Row, Search, Staff, Tone, grouped, headings, readable, short_time,
 };
 
 impl AdminModel for Jobs {
@@ -188,7 +188,7 @@ fn is_finished(row: &Row) -> bool {
 }
 
 fn id_of(row: &Row) -> Uuid {
-    row.text("id").and_then(|id| id.parse().ok()).unwrap_or_default()
+    row.parse("id").unwrap_or_default()
 }
 
 async fn retry(acting: &ActionContext<'_>, row: &Row) -> Result<Outcome, DbErr> {
@@ -252,7 +252,7 @@ const BESIDE: &str = "
     ORDER BY at DESC LIMIT 100";
 
 async fn panels(app: &AppContext, row: &Row, staff: &Staff) -> Result<Vec<Panel>, DbErr> {
-    let Some(id) = row.text("id").and_then(|id| id.parse::<Uuid>().ok()) else {
+    let Some(id) = row.parse::<Uuid>("id") else {
         return Ok(vec![]);
     };
     let statement = Statement::from_sql_and_values(app.db.get_database_backend(), BESIDE, [id.into()]);
@@ -278,7 +278,7 @@ async fn panels(app: &AppContext, row: &Row, staff: &Staff) -> Result<Vec<Panel>
             let outcome = AttemptOutcome::try_from_value(&word)
                 .map(attempt_tone)
                 .unwrap_or(Tone::Bad);
-            let badge = Cell::badge(capitalized(&word.replace('_', " ")), outcome.class());
+            let badge = Cell::badge(readable(&word), outcome.class());
             attempts.rows.push(vec![
                 Cell::text(number.to_string()),
                 badge,
@@ -293,7 +293,7 @@ async fn panels(app: &AppContext, row: &Row, staff: &Staff) -> Result<Vec<Panel>
                 .unwrap_or(Tone::Quiet);
             mail.rows.push(vec![
                 Cell::link(text("title")?, format!("/admin/mails/{id}")),
-                Cell::badge(capitalized(&word), tone.class()),
+                Cell::badge(readable(&word), tone.class()),
                 at,
             ]);
         }

@@ -4,7 +4,7 @@ use super::registered::Queues;
 use crate::texts;
 use sea_orm::{ActiveValue::Set, DbErr, EntityTrait, Value};
 use usher_shared::{
-    audit::{self, Entry},
+    audit::{self, Entry, ObjectType},
     foundation::{
         config::Config,
         entity::job_queue::{ActiveModel, COLUMN as C, Column, Entity},
@@ -103,15 +103,11 @@ async fn create(saving: &SaveContext<'_>, draft: &mut Draft) -> Result<Option<St
     };
     Entity::insert(row).exec_without_returning(&**saving.tx).await?;
     let entry = Entry {
-        action: "create",
-        object_type: Queues::META.object_type(),
-        object_id: Some(name.clone()),
-        object_label: Some(name.clone()),
         changes: Some(serde_json::json!({
             "max_running": [null, max_running],
             "starts_per_minute": [null, starts_per_minute],
         })),
-        reason: None,
+        ..Entry::about(ObjectType::Queue, &name, &name, "create")
     };
     audit::record(&**saving.tx, saving.actor, entry).await?;
     Ok(Some(name))

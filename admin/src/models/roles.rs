@@ -18,8 +18,8 @@ use usher_shared::{
 };
 
 use usher_admin_engine::{
-    AdminModel, Cell, Change, Changed, Checklist, Deletion, Draft, Field, HookFuture, Meta, OnDelete, Ordering,
-    PERMISSION_COLUMNS, Panel, Related, Row, SaveContext, Search, Staff, headings,
+    AdminModel, Cell, Change, Changed, Checklist, Deletion, Draft, Field, HookFuture, Meta, Offered, OnDelete,
+    Ordering, PERMISSION_COLUMNS, Panel, Related, Row, SaveContext, Search, Staff, headings,
 };
 
 /// Members listed in the panel.
@@ -52,7 +52,7 @@ impl AdminModel for Roles {
         title: "Permissions",
         help: "You can only grant permissions you have.",
         columns: &PERMISSION_COLUMNS,
-        offered: |permissions| permissions,
+        offered: Offered::Permissions,
         may: |staff, permission| staff.may(permission),
         load: |app, row| Box::pin(roles::permissions(&app.db, id_of(row))),
     });
@@ -104,7 +104,7 @@ impl AdminModel for Roles {
 }
 
 fn id_of(row: &Row) -> i64 {
-    row.text("id").and_then(|id| id.parse().ok()).unwrap_or_default()
+    row.parse("id").unwrap_or_default()
 }
 
 async fn create(saving: &SaveContext<'_>, draft: &mut Draft) -> Result<Option<String>, DbErr> {

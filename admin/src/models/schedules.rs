@@ -112,7 +112,7 @@ impl AdminModel for Schedules {
 }
 
 fn id_of(row: &Row) -> i64 {
-    row.text("id").and_then(|id| id.parse().ok()).unwrap_or_default()
+    row.parse("id").unwrap_or_default()
 }
 
 async fn run_now(acting: &ActionContext<'_>, row: &Row) -> Result<Outcome, DbErr> {

@@ -96,8 +96,7 @@ fn tone(kind: &SessionKind) -> Tone {
 }
 
 async fn revoke(acting: &ActionContext<'_>, row: &Row) -> Result<Outcome, DbErr> {
-    let user = row.text("user_id").and_then(|id| id.parse().ok());
-    let (Some(user), Some(id)) = (user, row.text("id").and_then(|id| id.parse().ok())) else {
+    let (Some(user), Some(id)) = (row.parse("user_id"), row.parse("id")) else {
         return Ok(Outcome::Skipped(texts::refusals::GONE.into()));
     };
     if let Some(refusal) = session_refusal(&**acting.saving.tx, acting.saving.staff.holder(), user).await? {

@@ -194,7 +194,7 @@ fn is(row: &Row, status: &str) -> bool {
 }
 
 pub(super) fn id_of(row: &Row) -> i64 {
-    row.text("id").and_then(|id| id.parse().ok()).unwrap_or_default()
+    row.parse("id").unwrap_or_default()
 }
 
 fn reason(acting: &ActionContext<'_>) -> Option<Reason> {
@@ -207,13 +207,10 @@ pub(super) async fn held(saving: &SaveContext<'_>, row: &Row, act: Act) -> Resul
     let Some(user) = user.one(&**saving.tx).await? else {
         return Ok(Err("the account no longer exists".to_owned()));
     };
-    if user.deleted_at.is_some() != (act == Act::RestoreUser) {
-        let why = if act == Act::RestoreUser {
-            "not deleted"
-        } else {
-            "the account is deleted"
-        };
-        return Ok(Err(why.to_owned()));
+    match (user.deleted_at, act) {
+        (None, Act::RestoreUser) => return Ok(Err("not deleted".to_owned())),
+        (Some(_), act) if act != Act::RestoreUser => return Ok(Err("the account is deleted".to_owned())),
+        _ => {}
     }
     let refusal = user_refusal(&**saving.tx, saving.staff.holder(), act, &user).await?;
     Ok(match refusal {

@@ -8,21 +8,21 @@ use axum::{
 };
 use usher_shared::{
     accounts::{
-        mfa,
+        mfa, password_hash,
         sessions::{self, Which},
         users,
     },
-    audit::{self, Entry},
+    audit::{self, Entry, ObjectType},
     foundation::{
         config::StaffMfa,
         entity::session::{self, SessionKind},
-        rate_limit::Guesser,
         rules::Password,
     },
     jobs::MfaChange,
 };
 use uuid::Uuid;
 
+use crate::sign_in::attempts;
 use crate::sign_in::factor_check::{codes_page, note};
 use crate::sign_in::visitor::SignedIn;
 use crate::state::AppState;
@@ -119,14 +119,7 @@ pub(crate) async fn set_password(
     let get = |name| form.get(name).unwrap_or_default();
     let (present, new) = (get("present"), get("new"));
     let user = &signed.user;
-    let guesser = Guesser::Known { user_id: user.id };
-    let attempt = state.limiter.try_password(&state.config.rate_limits, guesser).await;
-    let attempt = attempt.map_err(AdminError::too_many)?;
-    let is_right = usher_shared::accounts::password_hash::verify(present, user.password_hash.as_deref()).await;
-    if is_right {
-        attempt.succeeded().await;
-    }
-    let wrong = if !is_right {
+    let wrong = if !attempts::is_own_password(&state, user, present).await? {
         Err([Some(texts::account::WRONG_PASSWORD.to_owned()), None])
     } else if new != get("again") {
         Err([None, Some(texts::account::PASSWORDS_DIFFER.to_owned())])
@@ -141,9 +134,7 @@ pub(crate) async fn set_password(
             return page::show_with(StatusCode::UNPROCESSABLE_ENTITY, &page);
         }
     };
-    let hash = usher_shared::accounts::password_hash::hash(&password)
-        .await
-        .map_err(anyhow::Error::from)?;
+    let hash = password_hash::hash(&password).await.map_err(anyhow::Error::from)?;
     let tx = form.begin(&state).await?;
     let actor = staff.actor(&visit);
     let held = users::find_for_change(&tx, user.id).await?;
@@ -154,7 +145,7 @@ pub(crate) async fn set_password(
         .await
         .map_err(anyhow::Error::from)?;
     let words = texts::account::PASSWORD_CHANGED;
-    tx.finish(visit.say(words.to_owned(), "/admin/account")).await
+    tx.finish(visit.say(words, "/admin/account")).await
 }
 
 /// `POST /admin/account/factors/{id}/remove`
@@ -173,10 +164,10 @@ pub(crate) async fn remove_factor(
     let required = state.config.staff_mfa == StaffMfa::Required && staff.is_superuser();
     if required && !mfa::has_factor(&**tx, staff.id()).await? {
         let words = texts::account::LAST_FACTOR;
-        return Ok(visit.say_warning(words.to_owned(), "/admin/account"));
+        return Ok(visit.say_warning(words, "/admin/account"));
     }
     note(&tx, &staff.actor(&visit), &signed.user, MfaChange::Removed).await?;
-    tx.finish(visit.say(texts::account::FACTOR_REMOVED.to_owned(), "/admin/account"))
+    tx.finish(visit.say(texts::account::FACTOR_REMOVED, "/admin/account"))
         .await
 }
 
@@ -212,13 +203,7 @@ pub(crate) async fn revoke(
     };
     let tx = form.begin(&state).await?;
     let ended = sessions::end(&**tx, staff.id(), which, "revoked by its owner").await?;
-    let entry = Entry {
-        action: "revoke_sessions",
-        object_type: "user",
-        object_id: Some(staff.id().to_string()),
-        object_label: Some(staff.email().to_owned()),
-        ..Entry::default()
-    };
+    let entry = Entry::about(ObjectType::User, staff.id(), staff.email(), "revoke_sessions");
     audit::record(&**tx, &staff.actor(&visit), entry).await?;
     let words = match ended {
         0 => texts::account::NO_SESSIONS.to_owned(),

@@ -5,7 +5,7 @@ use axum::{extract::State, response::Response};
 use chrono::{DateTime, Days, TimeDelta, Utc};
 use sea_orm::{
     Condition, ConnectionTrait, DbErr, EntityTrait, QueryOrder, QuerySelect,
-    sea_query::{Expr, ExprTrait, Func, IntoCondition, Query},
+    sea_query::{Expr, ExprTrait, IntoCondition, Query},
 };
 use std::collections::HashMap;
 use usher_shared::{
@@ -17,17 +17,15 @@ use usher_shared::{
 };
 
 use crate::pages::plot::{Plot, Point};
+use crate::pages::queue_figures::SEEN;
 use crate::pages::series::{self, Counted, Series};
 use crate::state::AppState;
 use crate::texts;
 use usher_admin_engine::{
-    AdminError, Cell, EXACT_UP_TO, Operation, Shell, Staff, Tone, Visit, capitalized, grouped, page, short_time,
+    AdminError, Cell, Operation, Shell, Staff, Tone, Visit, count_up_to_limit, grouped, page, readable, short_time,
+    up_to_limit,
 };
 
-/// A number is counted up to here, then shown as "more".
-const COUNTED: i64 = EXACT_UP_TO;
-/// A worker that was not seen for longer counts as offline.
-const WORKER_SEEN: TimeDelta = TimeDelta::seconds(60);
 const RECENT: u64 = 10;
 
 #[derive(Template)]
@@ -97,13 +95,13 @@ pub(crate) async fn show(State(state): State<AppState>, visit: Visit, staff: Sta
 /// A name, a table and which of its rows are counted.
 type Counting = (&'static str, &'static str, Condition);
 
-/// The same rows as in the lists, up to [`COUNTED`] of each.
+/// The same rows as in the lists, up to a limit of each.
 fn countings() -> [Counting; 12] {
     let at = now();
     let all = |sql: &str| Expr::cust(sql.to_owned()).into_condition();
     let kept = || all("deleted_at IS NULL");
     let status = |status: UserStatus| kept().add(status.of_rows("users", at));
-    let worker_seen = Expr::col("seen_at").gt(at - WORKER_SEEN).into_condition();
+    let worker_seen = Expr::col("seen_at").gt(at - SEEN).into_condition();
     [
         ("users", "users", kept()),
         ("locked", "users", status(UserStatus::Locked)),
@@ -124,17 +122,7 @@ async fn counts(db: &impl ConnectionTrait) -> Result<HashMap<&'static str, i64>,
     let countings = countings();
     let mut select = Query::select();
     for (name, table, which) in &countings {
-        let some = Query::select()
-            .expr(Expr::val(1))
-            .from(*table)
-            .cond_where(which.clone())
-            .limit(COUNTED as u64 + 1)
-            .to_owned();
-        let counted = Query::select()
-            .expr(Func::count(Expr::cust("*")))
-            .from_subquery(some, "some")
-            .to_owned();
-        select.expr_as(Expr::SubQuery(None, Box::new(counted.into())), *name);
+        select.expr_as(count_up_to_limit(table, which.clone()), *name);
     }
     let row = db.query_one(&select).await?;
     let row = row.ok_or_else(|| DbErr::Custom("a SELECT without FROM has one row".to_owned()))?;
@@ -176,11 +164,7 @@ fn groups(counts: &HashMap<&'static str, i64>) -> [(&'static str, Group); 4] {
         let count = counts.get(name).copied().unwrap_or(0);
         Figure {
             label: if count == 1 { one } else { many },
-            number: if count > COUNTED {
-                format!("{}+", grouped(COUNTED))
-            } else {
-                grouped(count)
-            },
+            number: up_to_limit(count),
             href: Some((*href).to_owned()),
             tone: if count > 0 { alarm.class() } else { "" },
         }
@@ -264,7 +248,7 @@ async fn recent(state: &AppState, staff: &Staff) -> Result<Vec<Recent>, DbErr> {
             .find(|model| model.meta.object_type() == present_word(&row.object_type));
         let label = row.object_label.clone().or_else(|| row.object_id.clone());
         let object = label.map(|label| match (model, &row.object_id) {
-            (Some(model), Some(id)) if staff.may(&model.meta.permission(Operation::View)) => {
+            (Some(model), Some(id)) if model.allows(staff, Operation::View) => {
                 Cell::link(label, format!("{}/{id}", model.href()))
             }
             _ => Cell::text(label),
@@ -275,7 +259,7 @@ async fn recent(state: &AppState, staff: &Staff) -> Result<Vec<Recent>, DbErr> {
                 ..Cell::time(row.at)
             },
             actor: row.actor_label,
-            action: capitalized(&row.action.replace('_', " ")),
+            action: readable(&row.action),
             object,
         }
     });

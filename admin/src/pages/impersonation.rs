@@ -21,5 +21,5 @@ pub(crate) async fn end(
         0 => texts::impersonation::NONE,
         _ => texts::impersonation::ENDED,
     };
-    tx.finish(visit.say(words.to_owned(), &to)).await
+    tx.finish(visit.say(words, &to)).await
 }

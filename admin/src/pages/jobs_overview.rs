@@ -106,13 +106,8 @@ pub(crate) async fn change(
     let tx = form.begin(&state).await?;
     let actor = staff.actor(&visit);
     jobs::pause_queue(&tx, queue, pause.then(|| actor.label.clone())).await?;
-    let entry = Entry {
-        action: if pause { "pause" } else { "resume" },
-        object_type: ObjectType::Queue.as_str(),
-        object_id: Some(queue.to_owned()),
-        object_label: Some(queue.to_owned()),
-        ..Entry::default()
-    };
+    let action = if pause { "pause" } else { "resume" };
+    let entry = Entry::about(ObjectType::Queue, queue, queue, action);
     audit::record(&**tx, &actor, entry).await?;
     let words = if pause {
         "paused. Its jobs wait until you resume it."

@@ -5,10 +5,7 @@ use askama::Template;
 use axum::{
     body::Body,
     extract::{Path, Request, State},
-    http::{
-        HeaderName, StatusCode,
-        header::{CONTENT_DISPOSITION, CONTENT_TYPE},
-    },
+    http::{HeaderName, StatusCode},
     response::{IntoResponse, Redirect, Response},
 };
 use futures::{StreamExt, stream};
@@ -353,10 +350,7 @@ pub(crate) async fn changes(
 }
 
 fn attached(name: &str) -> [(HeaderName, String); 2] {
-    [
-        (CONTENT_TYPE, "text/csv; charset=utf-8".to_owned()),
-        (CONTENT_DISPOSITION, format!("attachment; filename=\"{name}\"")),
-    ]
+    page::attachment("text/csv; charset=utf-8", name)
 }
 
 /// `GET /admin/users/import/{id}/faults.csv`: every line with an error.

@@ -1,10 +1,10 @@
 //! Attempts to sign in, as the rate limits and the audit log see them.
 
 use sea_orm::{ColumnTrait, ConnectionTrait, DbErr, EntityTrait, QueryFilter, sea_query::Expr};
-use usher_admin_engine::Visit;
+use usher_admin_engine::{AdminError, Visit};
 use usher_shared::{
-    accounts::{sessions, users},
-    audit::{self, Actor, Entry},
+    accounts::{password_hash, sessions, users},
+    audit::{self, Actor, Entry, ObjectType},
     foundation::{
         crypto::SecretKey,
         entity::{audit_log::ActorKind, user},
@@ -35,14 +35,8 @@ pub(crate) async fn refused(
     step: &str,
 ) -> Result<(), DbErr> {
     state.metrics.log_in_failed();
-    record(
-        &state.db,
-        &anonymous(visit),
-        "login_failed",
-        user,
-        Some(format!("wrong {step}")),
-    )
-    .await
+    let reason = Some(format!("wrong {step}"));
+    record(&state.db, &anonymous(visit), "login_failed", user, reason).await
 }
 
 /// Who is trying to sign in: a browser or address that the account signed in with before, or a stranger. Runs the same
@@ -74,6 +68,18 @@ pub(crate) fn anonymous(visit: &Visit) -> Actor {
     }
 }
 
+/// Checks the password of somebody who has signed in, so guesses by strangers elsewhere don't count here.
+pub(crate) async fn is_own_password(state: &AppState, user: &user::Model, password: &str) -> Result<bool, AdminError> {
+    let guesser = Guesser::Known { user_id: user.id };
+    let attempt = state.limiter.try_password(&state.config.rate_limits, guesser).await;
+    let attempt = attempt.map_err(AdminError::too_many)?;
+    let is_right = password_hash::verify(password, user.password_hash.as_deref()).await;
+    if is_right {
+        attempt.succeeded().await;
+    }
+    Ok(is_right)
+}
+
 pub(crate) async fn record(
     conn: &impl ConnectionTrait,
     actor: &Actor,
@@ -81,13 +87,13 @@ pub(crate) async fn record(
     user: Option<&user::Model>,
     reason: Option<String>,
 ) -> Result<(), DbErr> {
-    let entry = Entry {
-        action,
-        object_type: "user",
-        object_id: user.map(|user| user.id.to_string()),
-        object_label: user.map(|user| user.email.clone()),
-        changes: None,
-        reason,
+    let entry = match user {
+        Some(user) => Entry::about(ObjectType::User, user.id, &user.email, action),
+        None => Entry {
+            action,
+            object_type: ObjectType::User.as_str(),
+            ..Entry::default()
+        },
     };
-    audit::record(conn, actor, entry).await
+    audit::record(conn, actor, Entry { reason, ..entry }).await
 }

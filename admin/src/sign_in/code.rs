@@ -4,7 +4,7 @@ use askama::Template;
 use axum::{
     extract::{Query, State},
     http::StatusCode,
-    response::{IntoResponse, Redirect, Response},
+    response::{IntoResponse, Response},
 };
 use sea_orm::{ConnectionTrait, DbErr};
 use usher_admin_engine::{AdminError, Posted, PostedOutside, SAVED_FORM, Shell, Visit, page};
@@ -14,7 +14,7 @@ use usher_shared::{
 };
 
 use super::factor_check::{Accepted, Proof, accept};
-use super::next::{self, Next, own_address};
+use super::next::{self, Next};
 use super::visitor::{SignIn, Visitor};
 use super::{login_page, saved_form};
 use crate::state::AppState;
@@ -45,9 +45,9 @@ pub(crate) async fn form(
 ) -> Result<Response, AdminError> {
     match &visitor.sign_in {
         SignIn::OwesCode(_) => page::show(&code_page(&state, &visit, &next, None, None)),
-        SignIn::OwesFactor(_) => Ok(Redirect::to(&format!("/admin/mfa/enrol?{}", next::query(&next))).into_response()),
-        SignIn::Complete(_) => Ok(Redirect::to(&own_address(&next)).into_response()),
-        SignIn::Nobody => Ok(Redirect::to(&format!("/admin/login?{}", next::query(&next))).into_response()),
+        SignIn::OwesFactor(_) => Ok(next::redirect("/admin/mfa/enrol", &next)),
+        SignIn::Complete(_) => Ok(next::arrive(&next)),
+        SignIn::Nobody => Ok(next::redirect("/admin/login", &next)),
     }
 }
 
@@ -74,12 +74,10 @@ pub(crate) async fn answer(
         SignIn::OwesCode(signed) => signed,
         // Signed in from another tab.
         SignIn::Complete(signed) => return Ok(saved_form::arrived(&state, &visit, signed.user.id, next, sealed)),
-        SignIn::OwesFactor(_) => {
-            return Ok(Redirect::to(&format!("/admin/mfa/enrol?{}", next::query(next))).into_response());
-        }
+        SignIn::OwesFactor(_) => return Ok(next::redirect("/admin/mfa/enrol", next)),
         SignIn::Nobody => match sealed {
             Some(sealed) => return login_page::ask(&state, &visit, sealed, texts::two_factor::SIGNED_OUT),
-            None => return Ok(Redirect::to(&format!("/admin/login?{}", next::query(next))).into_response()),
+            None => return Ok(next::redirect("/admin/login", next)),
         },
     };
     if !is_own {
@@ -99,7 +97,7 @@ pub(crate) async fn saved(State(state): State<AppState>, visit: Visit, Posted(fo
     let next = form.get("next").unwrap_or_default();
     match &visit.staff {
         Some(staff) => saved_form::arrived(&state, &visit, staff.id(), next, form.get(SAVED_FORM)),
-        None => Redirect::to(&own_address(next)).into_response(),
+        None => next::arrive(next),
     }
 }
 

@@ -6,10 +6,10 @@ use askama::Template;
 use axum::{
     extract::{Query, State},
     http::StatusCode,
-    response::{IntoResponse, Redirect, Response},
+    response::{IntoResponse, Response},
 };
 use base64::{Engine, prelude::BASE64_STANDARD};
-use sea_orm::{ConnectionTrait, DbErr};
+use sea_orm::{ConnectionTrait, DatabaseConnection, DbErr};
 use usher_admin_engine::{AdminError, Posted, SAVED_FORM, Shell, Visit, page};
 use usher_shared::{
     accounts::mfa::{self, totp},
@@ -49,8 +49,14 @@ pub(crate) async fn ask(
     next: &str,
     sealed: Option<&str>,
 ) -> Result<Response, AdminError> {
-    let factor = waiting_factor(state, conn, user, session_id).await?;
-    let page = enrol_page(state, conn, visit, user, &factor, (next, sealed), None).await?;
+    let enrolment = Enrolment {
+        state,
+        conn,
+        visit,
+        user,
+    };
+    let factor = enrolment.factor(session_id).await?;
+    let page = enrolment.page(&factor, (next, sealed), None).await?;
     page::show_with(StatusCode::UNAUTHORIZED, &page)
 }
 
@@ -62,13 +68,14 @@ pub(crate) async fn form(
     Query(Next { next }): Query<Next>,
 ) -> Result<Response, AdminError> {
     let Some(signed) = enrolling(&visitor) else {
-        return Ok(Redirect::to(&not_enrolling(&visitor, &next)).into_response());
+        return Ok(not_enrolling(&visitor, &next));
     };
     if let Some(staff) = &visit.staff {
         staff.require_fresh(&visit, None)?;
     }
-    let factor = waiting_factor(&state, &state.db, &signed.user, signed.id).await?;
-    page::show(&enrol_page(&state, &state.db, &visit, &signed.user, &factor, (&next, None), None).await?)
+    let enrolment = Enrolment::of(&state, &visit, &signed);
+    let factor = enrolment.factor(signed.id).await?;
+    page::show(&enrolment.page(&factor, (&next, None), None).await?)
 }
 
 /// `POST /admin/mfa/enrol`: the first correct code confirms the factor.
@@ -79,28 +86,18 @@ pub(crate) async fn enrol(
     Posted(form): Posted,
 ) -> Result<Response, AdminError> {
     let Some(signed) = enrolling(&visitor) else {
-        let next = form.get("next").unwrap_or_default();
-        return Ok(Redirect::to(&not_enrolling(&visitor, next)).into_response());
+        return Ok(not_enrolling(&visitor, form.get("next").unwrap_or_default()));
     };
     if let Some(staff) = &visit.staff {
         staff.require_fresh(&visit, Some(&form))?;
     }
     let (next, sealed) = (form.get("next").unwrap_or_default(), form.get(SAVED_FORM));
-    let db = &state.db;
-    let Some(factor) = mfa::waiting(db, signed.user.id, signed.id).await? else {
+    let enrolment = Enrolment::of(&state, &visit, &signed);
+    let Some(factor) = mfa::waiting(&state.db, signed.user.id, signed.id).await? else {
         // A second click; the first one confirmed it.
         visit.answered_elsewhere().await?;
-        let factor = begin(&state, db, &signed.user, signed.id).await?;
-        let page = enrol_page(
-            &state,
-            db,
-            &visit,
-            &signed.user,
-            &factor,
-            (next, sealed),
-            Some(texts::two_factor::SET_UP_TOO_LATE),
-        )
-        .await?;
+        let (factor, late) = (enrolment.begin(signed.id).await?, texts::two_factor::SET_UP_TOO_LATE);
+        let page = enrolment.page(&factor, (next, sealed), Some(late)).await?;
         return page::show_with(StatusCode::UNAUTHORIZED, &page);
     };
     match accept(&state, (&visit, &visitor), &signed, Proof::Confirms(&factor), &form).await? {
@@ -113,16 +110,8 @@ pub(crate) async fn enrol(
             tx.finish((cookies, page).into_response()).await
         }
         None => {
-            let page = enrol_page(
-                &state,
-                &state.db,
-                &visit,
-                &signed.user,
-                &factor,
-                (next, sealed),
-                Some(texts::two_factor::WRONG_CODE),
-            )
-            .await?;
+            let wrong = texts::two_factor::WRONG_CODE;
+            let page = enrolment.page(&factor, (next, sealed), Some(wrong)).await?;
             page::show_with(StatusCode::UNAUTHORIZED, &page)
         }
     }
@@ -142,58 +131,67 @@ fn enrolling(visitor: &Visitor) -> Option<Arc<Signed>> {
     }
 }
 
-/// Where other visitors are sent: to the code page, or back to sign-in.
-fn not_enrolling(visitor: &Visitor, next: &str) -> String {
-    let page = match &visitor.sign_in {
-        SignIn::OwesFactor(_) => "login",
-        _ => "mfa",
-    };
-    format!("/admin/{page}?{}", next::query(next))
-}
-
-/// The factor that this session is setting up; reloading the page keeps it.
-async fn waiting_factor(
-    state: &AppState,
-    conn: &impl ConnectionTrait,
-    user: &user::Model,
-    session_id: Uuid,
-) -> Result<mfa_factor::Model, DbErr> {
-    match mfa::waiting(conn, user.id, session_id).await? {
-        Some(factor) => Ok(factor),
-        None => begin(state, conn, user, session_id).await,
+/// Sends other visitors to the code page, or back to sign-in.
+fn not_enrolling(visitor: &Visitor, next: &str) -> Response {
+    match &visitor.sign_in {
+        SignIn::OwesFactor(_) => next::redirect("/admin/login", next),
+        _ => next::redirect("/admin/mfa", next),
     }
 }
 
-async fn begin(
-    state: &AppState,
-    conn: &impl ConnectionTrait,
-    user: &user::Model,
-    session_id: Uuid,
-) -> Result<mfa_factor::Model, DbErr> {
-    let key = &state.config.secret_key;
-    mfa::enrol(conn, key, user.id, session_id, mfa::DEFAULT_LABEL).await
+/// Who sets up a factor, and where that is read and written.
+struct Enrolment<'a, C> {
+    state: &'a AppState,
+    conn: &'a C,
+    visit: &'a Visit,
+    user: &'a user::Model,
 }
 
-async fn enrol_page(
-    state: &AppState,
-    conn: &impl ConnectionTrait,
-    visit: &Visit,
-    user: &user::Model,
-    factor: &mfa_factor::Model,
-    (next, sealed): (&str, Option<&str>),
-    error: Option<&'static str>,
-) -> Result<EnrolPage, AdminError> {
-    let secret = mfa::secret(&state.config.secret_key, factor).map_err(anyhow::Error::from)?;
-    let config = &state.config;
-    let address = mfa::otpauth_address(conn, &config.secret_key, &config.product_name, &user.email, factor).await;
-    let picture = totp::qr_code(&address.map_err(anyhow::Error::from)?);
-    Ok(EnrolPage {
-        shell: Shell::outside(state, visit, texts::two_factor::SET_UP_TITLE),
-        next: next.to_owned(),
-        kept: sealed.map(str::to_owned),
-        error,
-        label: factor.label.clone(),
-        secret: totp::readable(&secret),
-        picture: picture.map(|svg| format!("data:image/svg+xml;base64,{}", BASE64_STANDARD.encode(svg))),
-    })
+impl<'a> Enrolment<'a, DatabaseConnection> {
+    fn of(state: &'a AppState, visit: &'a Visit, signed: &'a Signed) -> Self {
+        let (conn, user) = (&state.db, &signed.user);
+        Self {
+            state,
+            conn,
+            visit,
+            user,
+        }
+    }
+}
+
+impl<C: ConnectionTrait> Enrolment<'_, C> {
+    /// The factor that this session is setting up; reloading the page keeps it.
+    async fn factor(&self, session_id: Uuid) -> Result<mfa_factor::Model, DbErr> {
+        match mfa::waiting(self.conn, self.user.id, session_id).await? {
+            Some(factor) => Ok(factor),
+            None => self.begin(session_id).await,
+        }
+    }
+
+    async fn begin(&self, session_id: Uuid) -> Result<mfa_factor::Model, DbErr> {
+        let key = &self.state.config.secret_key;
+        mfa::enrol(self.conn, key, self.user.id, session_id, mfa::DEFAULT_LABEL).await
+    }
+
+    async fn page(
+        &self,
+        factor: &mfa_factor::Model,
+        (next, sealed): (&str, Option<&str>),
+        error: Option<&'static str>,
+    ) -> Result<EnrolPage, AdminError> {
+        let (config, email) = (&self.state.config, &self.user.email);
+        let key = &config.secret_key;
+        let secret = mfa::secret(key, factor).map_err(anyhow::Error::from)?;
+        let address = mfa::otpauth_address(self.conn, key, &config.product_name, email, factor).await;
+        let picture = totp::qr_code(&address.map_err(anyhow::Error::from)?);
+        Ok(EnrolPage {
+            shell: Shell::outside(self.state, self.visit, texts::two_factor::SET_UP_TITLE),
+            next: next.to_owned(),
+            kept: sealed.map(str::to_owned),
+            error,
+            label: factor.label.clone(),
+            secret: totp::readable(&secret),
+            picture: picture.map(|svg| format!("data:image/svg+xml;base64,{}", BASE64_STANDARD.encode(svg))),
+        })
+    }
 }

@@ -8,7 +8,7 @@ use axum::{
 use usher_admin_engine::{AdminError, Fields, FormTx, Shell, Visit, allowed};
 use usher_shared::{
     accounts::mfa,
-    audit::{self, Actor, Entry},
+    audit::Actor,
     foundation::{
         entity::{mfa_factor, user},
         rate_limit::{Guesser, Quota},
@@ -91,23 +91,19 @@ pub(super) async fn accept(
     let attempt = attempt.map_err(AdminError::too_many)?;
     let (tx, code) = (form.begin(state).await?, form.get("code").unwrap_or_default());
     let (right, change) = match proof {
-        Proof::Confirms(factor) => (
-            mfa::confirm(&**tx, key, factor, code)
-                .await
-                .map_err(anyhow::Error::from)?,
-            Some(MfaChange::Added),
-        ),
-        Proof::SignsIn
-            if mfa::verify(&**tx, key, user.id, code)
-                .await
-                .map_err(anyhow::Error::from)? =>
-        {
-            (true, None)
+        Proof::Confirms(factor) => {
+            let right = mfa::confirm(&**tx, key, factor, code).await;
+            (right.map_err(anyhow::Error::from)?, Some(MfaChange::Added))
         }
-        Proof::SignsIn => (
-            mfa::use_recovery_code(&**tx, key, user.id, code).await?,
-            Some(MfaChange::RecoveryCodeUsed),
-        ),
+        Proof::SignsIn => {
+            let right = mfa::verify(&**tx, key, user.id, code).await;
+            if right.map_err(anyhow::Error::from)? {
+                (true, None)
+            } else {
+                let right = mfa::use_recovery_code(&**tx, key, user.id, code).await?;
+                (right, Some(MfaChange::RecoveryCodeUsed))
+            }
+        }
     };
     if !right {
         tx.rollback().await?;
@@ -145,14 +141,7 @@ pub(crate) async fn note(tx: &Tx, actor: &Actor, user: &user::Model, change: Mfa
         MfaChange::RecoveryCodesMade => "recovery_codes_made",
         MfaChange::RecoveryCodeUsed => "recovery_code_used",
     };
-    let entry = Entry {
-        action,
-        object_type: "user",
-        object_id: Some(user.id.to_string()),
-        object_label: Some(user.email.clone()),
-        ..Entry::default()
-    };
-    audit::record(&**tx, actor, entry).await?;
+    attempts::record(&**tx, actor, action, Some(user), None).await?;
     let told = MfaChanged {
         user_id: user.id,
         change,

@@ -27,14 +27,14 @@ pub(crate) async fn ask(state: &AppState, request: Request, to: &str) -> Result<
         .and_then(|value| value.to_str().ok());
     if media_type.is_some_and(|media_type| media_type.starts_with("multipart/form-data")) {
         return Ok(visit.say_warning(
-            texts::sign_in::FILE_NOT_KEPT.to_owned(),
+            texts::sign_in::FILE_NOT_KEPT,
             &format!("/admin/login?{}", next::query(&visit.path)),
         ));
     }
     let quota = state.config.rate_limits.quota(Policy::Anonymous);
     allowed(state.limiter.check_here(&bucket::anonymous(visit.address), quota))?;
     let Ok(body) = Bytes::from_request(request, state).await else {
-        return Ok(visit.say_warning(texts::sign_in::FORM_TOO_LARGE.to_owned(), to));
+        return Ok(visit.say_warning(texts::sign_in::FORM_TOO_LARGE, to));
     };
     let fields = Fields::parse(&body);
     let author = csrf::author(&state.config.secret_key, fields.get(csrf::FIELD).unwrap_or_default());
@@ -46,7 +46,7 @@ pub(crate) async fn ask(state: &AppState, request: Request, to: &str) -> Result<
         texts::sign_in::FORM_KEPT
     };
     let Some(sealed) = saved_form::seal(state, user_id, waiting) else {
-        return Ok(visit.say_warning(texts::sign_in::FORM_TOO_LARGE.to_owned(), to));
+        return Ok(visit.say_warning(texts::sign_in::FORM_TOO_LARGE, to));
     };
     match &visitor.sign_in {
         SignIn::Nobody => login_page::ask(state, &visit, &sealed, words),

@@ -19,7 +19,7 @@ use usher_shared::{
 };
 
 use super::attempts::{guesser, record, refused, signed_in};
-use super::next::{self, Next, own_address};
+use super::next::{self, Next};
 use super::session::{self, Signed};
 use super::visitor::{SignIn, Visitor};
 use super::{code, device, enrol, saved_form};
@@ -35,7 +35,7 @@ pub(crate) async fn form(
     Query(Next { next }): Query<Next>,
 ) -> Result<Response, AdminError> {
     if matches!(visitor.sign_in, SignIn::Complete(_)) {
-        return Ok(Redirect::to(&own_address(&next)).into_response());
+        return Ok(next::arrive(&next));
     }
     page::show(&login_page(&state, &visit, ["", &next], None, None))
 }
@@ -59,14 +59,8 @@ pub(crate) async fn sign_in(
     allowed(state.limiter.check(&bucket::log_ins(visit.address), log_ins).await)?;
 
     let user = users::find_by_email_key(&state.db, &key).await?;
-    let guesser = guesser(
-        &state.db,
-        &state.config.secret_key,
-        (&visit, &visitor),
-        &key,
-        user.as_ref(),
-    )
-    .await?;
+    let secret = &state.config.secret_key;
+    let guesser = guesser(&state.db, secret, (&visit, &visitor), &key, user.as_ref()).await?;
     let attempt = state.limiter.try_password(&state.config.rate_limits, guesser).await;
     let attempt = attempt.map_err(AdminError::too_many)?;
     // Always verified, so that an unknown account takes as long as a known one.
@@ -76,10 +70,8 @@ pub(crate) async fn sign_in(
         .filter(|user| matches && user.is_staff && user.may_sign_in(now()));
     let Some(staff) = staff else {
         refused(&state, &visit, user.as_ref(), "password").await?;
-        return page::show_with(
-            StatusCode::UNAUTHORIZED,
-            &login_page(&state, &visit, [email, next], sealed, Some(texts::sign_in::REFUSED)),
-        );
+        let page = login_page(&state, &visit, [email, next], sealed, Some(texts::sign_in::REFUSED));
+        return page::show_with(StatusCode::UNAUTHORIZED, &page);
     };
     attempt.succeeded().await;
     let better = password_hash::rehash(password, staff.password_hash.as_deref().unwrap_or_default()).await;
@@ -100,7 +92,7 @@ pub(crate) async fn sign_in(
     let owes_factor = signed_in_unless_factor(&state, &tx, &visit, staff).await?;
     let visit = visit.bound_to(Binding::Session { id, user_id: staff.id });
     let page = match (owes_factor, sealed) {
-        (true, None) => Redirect::to(&format!("/admin/mfa?{}", next::query(next))).into_response(),
+        (true, None) => next::redirect("/admin/mfa", next),
         (true, Some(_)) if mfa::has_factor(&**tx, staff.id).await? => code::ask(&state, &visit, next, sealed, None)?,
         (true, Some(_)) => enrol::ask(&state, &**tx, &visit, (staff, id), next, sealed).await?,
         (false, _) => saved_form::arrived(&state, &visit, staff.id, next, sealed),
@@ -136,14 +128,8 @@ pub(crate) async fn sign_out(
     }
     let tx = form.begin(&state).await?;
     leave(&tx, &visit, signed, "signed out").await?;
-    record(
-        &**tx,
-        &visit.actor(signed.user.id, &signed.user.email),
-        "logout",
-        Some(&signed.user),
-        None,
-    )
-    .await?;
+    let actor = visit.actor(signed.user.id, &signed.user.email);
+    record(&**tx, &actor, "logout", Some(&signed.user), None).await?;
     tx.finish(signed_out).await
 }
 

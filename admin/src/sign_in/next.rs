@@ -1,5 +1,6 @@
 //! Where to go after signing in.
 
+use axum::response::{IntoResponse, Redirect, Response};
 use serde::Deserialize;
 
 /// The dashboard.
@@ -26,6 +27,16 @@ pub(crate) fn own_address(next: &str) -> String {
         }
         _ => HOME.to_owned(),
     }
+}
+
+/// Goes to a page that leads on to `next`.
+pub(crate) fn redirect(page: &str, next: &str) -> Response {
+    Redirect::to(&format!("{page}?{}", query(next))).into_response()
+}
+
+/// Goes to `next`, if it is a page of the admin.
+pub(crate) fn arrive(next: &str) -> Response {
+    Redirect::to(&own_address(next)).into_response()
 }
 
 /// `next=…` for a query.

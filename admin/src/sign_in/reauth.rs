@@ -9,7 +9,7 @@ use axum::{
 };
 use usher_admin_engine::{AdminError, Fields, METHOD, NEXT, Posted, Shell, Staff, Visit, Waiting, csrf, page};
 use usher_shared::{
-    accounts::{mfa, password_hash, sessions},
+    accounts::{mfa, sessions},
     foundation::rate_limit::Guesser,
 };
 
@@ -84,15 +84,9 @@ pub(crate) async fn answer(
 ) -> Result<Response, AdminError> {
     let get = |name| form.get(name).unwrap_or_default();
     let user = &signed.user;
-    // Signed in, so guesses by strangers elsewhere don't count here.
-    let (limits, guesser) = (&state.config.rate_limits, Guesser::Known { user_id: user.id });
-    let attempt = state.limiter.try_password(limits, guesser).await;
-    let attempt = attempt.map_err(AdminError::too_many)?;
-    let mut right = password_hash::verify(get(PASSWORD), user.password_hash.as_deref()).await;
-    if right {
-        attempt.succeeded().await;
-    }
+    let mut right = attempts::is_own_password(&state, user, get(PASSWORD)).await?;
     if right && signed.has_factor {
+        let (limits, guesser) = (&state.config.rate_limits, Guesser::Known { user_id: user.id });
         let attempt = state.limiter.try_code(limits, guesser, user.id).await;
         let attempt = attempt.map_err(AdminError::too_many)?;
         right = mfa::verify(&state.db, &state.config.secret_key, user.id, get(CODE))

@@ -13,7 +13,7 @@ use serde::{Deserialize, Serialize};
 use usher_admin_engine::{Shell, Visit, Waiting, page};
 use usher_shared::foundation::time::now;
 
-use super::next::own_address;
+use super::next;
 use crate::state::AppState;
 use crate::texts;
 
@@ -46,7 +46,7 @@ struct KeptPage {
 /// Where a person goes after sign-in: to the form that was kept for them, or to `next`.
 pub(crate) fn arrived(state: &AppState, visit: &Visit, user_id: i64, next: &str, sealed: Option<&str>) -> Response {
     let kept = give_back(state, visit, user_id, sealed);
-    kept.unwrap_or_else(|| Redirect::to(&own_address(next)).into_response())
+    kept.unwrap_or_else(|| next::arrive(next))
 }
 
 /// None if it is too large.
@@ -81,13 +81,10 @@ fn give_back(state: &AppState, visit: &Visit, user_id: i64, sealed: Option<&str>
 /// The same page for a form that was opened before the person signed in again in another tab.
 pub(crate) fn ask_again(state: &AppState, visit: &Visit, waiting: &Waiting) -> Response {
     match &waiting.form {
-        Some(form) => show(
-            state,
-            visit,
-            StatusCode::FORBIDDEN,
-            waiting.to.clone(),
-            form.clone().into_pairs(),
-        ),
+        Some(form) => {
+            let (to, form) = (waiting.to.clone(), form.clone().into_pairs());
+            show(state, visit, StatusCode::FORBIDDEN, to, form)
+        }
         None => Redirect::to(&waiting.to).into_response(),
     }
 }

@@ -3,10 +3,11 @@
 
 use std::collections::BTreeSet;
 
-use crate::{declare::saving::HookFuture, rows::row::Row};
 use usher_shared::AppContext;
 
+use super::saving::HookFuture;
 use crate::request::{sent::Fields, staff::Staff};
+use crate::rows::row::Row;
 
 /// The declaration of such a set. The model's own `create` and `CHANGE` store what is checked.
 #[derive(Debug)]
@@ -17,11 +18,18 @@ pub struct Checklist {
     pub help: &'static str,
     /// The headings of the columns.
     pub columns: &'static [&'static str],
-    /// The options, given the table of all permissions.
-    pub offered: fn(Vec<CheckGroup>) -> Vec<CheckGroup>,
+    pub offered: Offered,
     /// Whether this person may check and uncheck it.
     pub may: fn(&Staff, &str) -> bool,
     pub load: for<'a> fn(&'a AppContext, &'a Row) -> HookFuture<'a, BTreeSet<String>>,
+}
+
+/// The options of a checklist.
+#[derive(Clone, Copy, Debug)]
+pub enum Offered {
+    /// All permissions of the site.
+    Permissions,
+    These(fn() -> Vec<CheckGroup>),
 }
 
 /// One line of the table.
@@ -55,15 +63,15 @@ pub struct CheckTable {
 }
 
 impl Checklist {
+    /// `groups` are the options [offered](Self::offered).
     pub fn table(
         &self,
-        permissions: Vec<CheckGroup>,
+        mut groups: Vec<CheckGroup>,
         staff: &Staff,
         checked: &BTreeSet<String>,
         editable: bool,
         error: Option<&str>,
     ) -> CheckTable {
-        let mut groups = (self.offered)(permissions);
         for group in &mut groups {
             for option in group.columns.iter_mut().flatten().chain(&mut group.others) {
                 option.checked = checked.contains(&option.value);
@@ -84,12 +92,11 @@ impl Checklist {
     /// options that don't exist, or that this person may not give.
     pub fn wanted(
         &self,
-        permissions: Vec<CheckGroup>,
+        groups: &[CheckGroup],
         staff: &Staff,
         form: &Fields,
         stored: &BTreeSet<String>,
     ) -> Result<BTreeSet<String>, String> {
-        let groups = (self.offered)(permissions);
         let options = groups
             .iter()
             .flat_map(|group| group.columns.iter().flatten().chain(&group.others));

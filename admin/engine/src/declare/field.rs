@@ -13,7 +13,7 @@ use usher_shared::foundation::search::{Folded, Part};
 use super::spec::{Choice, Kind, SearchBy, Spec, Spellings, label_of};
 use super::{time_dependent::TimeDependent, tone::Tone};
 use crate::rows::storage::{Storage, text_of};
-use crate::text::capitalized;
+use crate::text::readable;
 
 /// One column's classification. Build it with a constructor, then say where it appears.
 pub struct Field<E: EntityTrait> {
@@ -80,24 +80,8 @@ impl<E: EntityTrait> Field<E> {
                 kind,
                 storage: Storage::of(definition.get_column_type()),
                 nullable: definition.is_null(),
-                listed: false,
-                link: false,
-                in_form: false,
-                readonly: false,
-                not_new: false,
-                chosen: false,
                 optional: definition.is_null(),
-                sensitive: false,
-                filter: false,
-                scanned: false,
-                address: false,
-                spellings: None,
-                beside: None,
-                sort: None,
-                search: None,
-                time_dependent: None,
-                help: "",
-                fieldset: "",
+                ..Spec::default()
             },
             entity: PhantomData,
         }
@@ -105,9 +89,8 @@ impl<E: EntityTrait> Field<E> {
 
     /// The primary key, sortable and found by `id:`.
     pub fn id(column: impl IdColumn<E>) -> Self {
-        let mut field = Self::new(column.column(), Kind::Id).sort();
-        field.spec.readonly = true;
-        field.search(Search::Exact)
+        let field = Self::new(column.column(), Kind::Id).sort().search(Search::Exact);
+        field.with(|spec| spec.readonly = true)
     }
 
     pub fn text(column: impl TextColumn<E>) -> Self {
@@ -128,7 +111,7 @@ impl<E: EntityTrait> Field<E> {
         let choices = C::iter().map(|each| {
             let value = text_of(&Into::<Value>::into(each.to_value())).unwrap_or_default();
             Choice {
-                label: capitalized(&value.replace('_', " ")),
+                label: readable(&value),
                 value,
                 tone: tone(&each),
                 implies: None,
@@ -150,15 +133,11 @@ impl<E: EntityTrait> Field<E> {
     }
 
     pub fn json(column: JsonColumn<E>) -> Self {
-        let mut field = Self::new(column.0, Kind::Json);
-        field.spec.readonly = true;
-        field
+        Self::new(column.0, Kind::Json).with(|spec| spec.readonly = true)
     }
 
     pub fn bytes(column: BytesColumn<E>) -> Self {
-        let mut field = Self::new(column.0, Kind::Bytes);
-        field.spec.readonly = true;
-        field
+        Self::new(column.0, Kind::Bytes).with(|spec| spec.readonly = true)
     }
 
     /// Written by the program, never shown and never asked for.

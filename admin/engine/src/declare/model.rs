@@ -1,10 +1,10 @@
 //! A declared model with its type erased, so that each page is written once.
 
 use sea_orm::{
-    DbErr, QueryResult,
+    ConnectionTrait, DbErr, QueryResult,
     sea_query::{Expr, Query, SelectStatement},
 };
-use usher_shared::{AppContext, foundation::config::Config};
+use usher_shared::{AppContext, audit::Entry, foundation::config::Config};
 
 use super::meta::{Meta, Operation};
 use super::saving::{Change, HookFuture, SaveContext};
@@ -16,6 +16,7 @@ use super::{
 use crate::request::staff::Staff;
 use crate::rows::cell::{Cell, Names};
 use crate::rows::{draft::Draft, row::Row};
+use crate::text::path_segment;
 
 /// Notes beside a column's field, from the values that the form shows.
 pub(crate) type Notes = fn(&str, &dyn Fn(&str) -> String) -> Vec<String>;
@@ -97,13 +98,34 @@ impl Model {
         format!("{}/{}", self.base, self.meta.name)
     }
 
+    /// The page of the object with this id.
+    pub(crate) fn object_href(&self, id: &str) -> String {
+        format!("{}/{}", self.href(), path_segment(id))
+    }
+
+    /// Whether this exists for objects of the model, and this person may do it.
+    pub fn allows(&self, staff: &Staff, operation: Operation) -> bool {
+        self.meta.offers(operation) && staff.may(&self.meta.permission(operation))
+    }
+
+    /// An audit entry about an object.
+    pub(crate) fn entry<'a>(&self, row: &Row, action: &'a str) -> Entry<'a> {
+        Entry {
+            action,
+            object_type: self.meta.object_type(),
+            object_id: row.text(self.id),
+            object_label: Some(self.label(row)),
+            ..Entry::default()
+        }
+    }
+
     /// The list, or the empty form for people who may only add; none for people who may do neither.
     pub(crate) fn entrance(&self, staff: &Staff) -> Option<String> {
-        let may = |operation| self.meta.offers(operation) && staff.may(&self.meta.permission(operation));
-        if may(Operation::View) {
+        if self.allows(staff, Operation::View) {
             Some(self.href())
         } else {
-            may(Operation::Add).then(|| format!("{}/new", self.href()))
+            self.allows(staff, Operation::Add)
+                .then(|| format!("{}/new", self.href()))
         }
     }
 
@@ -113,7 +135,13 @@ impl Model {
         Query::select().columns(columns).from(self.table).to_owned()
     }
 
-    /// The same with the model's facts.
+    /// Reads the rows of such a select.
+    pub(crate) async fn read(&self, db: &impl ConnectionTrait, select: &SelectStatement) -> Result<Vec<Row>, DbErr> {
+        let results = db.query_all(select).await?;
+        results.iter().map(|result| Row::read(&self.fields, result)).collect()
+    }
+
+    /// The same select with the model's facts.
     pub(crate) fn select_whole(&self) -> SelectStatement {
         let mut select = self.select();
         for (name, sql) in self.facts {

@@ -3,13 +3,14 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use chrono::{DateTime, Utc};
-use usher_shared::foundation::{rules::Reason, time::now};
+use usher_shared::{
+    AppContext,
+    foundation::{rules::Reason, time::now},
+};
 
-use crate::declare::{checklist::CheckOption, saving::HookFuture};
-use crate::rows::{row::Row, storage::Storage};
-use usher_shared::AppContext;
-
+use super::{checklist::CheckOption, saving::HookFuture};
 use crate::request::{sent::Fields, staff::Staff};
+use crate::rows::{row::Row, storage::Storage};
 
 /// The field that holds the reason.
 pub const REASON: &str = "reason";

@@ -2,7 +2,7 @@
 
 use strum::VariantArray;
 
-use crate::declare::checklist::{CheckGroup, CheckOption};
+use crate::declare::checklist::{CheckGroup, CheckOption, Checklist, Offered};
 use crate::declare::{meta::Operation, model::Model, site::Site};
 
 /// The columns of the table of permissions.
@@ -11,7 +11,15 @@ pub const COLUMNS: [&str; 5] = ["View", "Add", "Change", "Delete", "Export"];
 impl Site {
     /// The permissions as a table: a line for each model, a column for each operation, then its actions.
     pub fn permissions(&self) -> Vec<CheckGroup> {
-        self.models.iter().map(group).collect()
+        self.models.iter().map(|model| group(model)).collect()
+    }
+
+    /// The options of a checklist.
+    pub(crate) fn offered(&self, checklist: &Checklist) -> Vec<CheckGroup> {
+        match checklist.offered {
+            Offered::Permissions => self.permissions(),
+            Offered::These(options) => options(),
+        }
     }
 }
 

@@ -7,10 +7,10 @@ use usher_shared::foundation::{
 };
 
 use super::{time_dependent::TimeDependent, tone::Tone};
-use crate::{rows::storage::Storage, text::capitalized};
+use crate::{rows::storage::Storage, text::readable};
 
 /// What a column holds, as a person sees it.
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, Default)]
 pub enum Kind {
     Id,
     Text {
@@ -25,6 +25,7 @@ pub enum Kind {
     /// The id of an object of the model with this name.
     ForeignKey(&'static str),
     /// Written by the program, never shown and never asked for.
+    #[default]
     Internal,
     /// Never read, shown, searched or filtered by; attempts are logged.
     Secret,
@@ -48,7 +49,7 @@ pub struct Choice {
 pub type Spellings = fn(&str) -> Vec<&str>;
 
 /// A [`Field`] without its entity's type: what the engine works with.
-#[derive(Debug)]
+#[derive(Debug, Default)]
 pub struct Spec {
     pub name: &'static str,
     pub label: String,
@@ -149,6 +150,6 @@ pub(super) fn label_of(column: &str) -> String {
     let words = words.strip_prefix("is_").unwrap_or(words);
     match words {
         "id" => "ID".to_owned(),
-        words => capitalized(&words.replace('_', " ")),
+        words => readable(words),
     }
 }

@@ -2,13 +2,37 @@
 
 use sea_orm::{
     ConnectionTrait, DbBackend, DbErr,
-    sea_query::{Alias, Condition, Expr, ExprTrait, Func, Query},
+    sea_query::{Alias, Condition, Expr, ExprTrait, Func, Query, SimpleExpr},
 };
 
 use crate::text::grouped;
 
 /// Counted exactly up to here.
 pub const EXACT_UP_TO: i64 = 10_000;
+
+/// Counts the rows of a condition, as a subquery: never more than one beyond [`EXACT_UP_TO`].
+pub fn count_up_to_limit(table: &'static str, condition: Condition) -> SimpleExpr {
+    let some = Query::select()
+        .expr(Expr::val(1))
+        .from(table)
+        .cond_where(condition)
+        .limit(EXACT_UP_TO as u64 + 1)
+        .to_owned();
+    let counted = Query::select()
+        .expr(Func::count(Expr::cust("*")))
+        .from_subquery(some, "some")
+        .to_owned();
+    Expr::SubQuery(None, Box::new(counted.into()))
+}
+
+/// Such a count: `1,234`, or `10,000+`.
+pub fn up_to_limit(count: i64) -> String {
+    if count > EXACT_UP_TO {
+        format!("{}+", grouped(EXACT_UP_TO))
+    } else {
+        grouped(count)
+    }
+}
 
 /// A number of rows.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -27,16 +51,8 @@ impl Count {
         narrowed: bool,
         condition: &Condition,
     ) -> Result<Self, DbErr> {
-        let some = Query::select()
-            .expr(Expr::val(1))
-            .from(table)
-            .cond_where(condition.clone())
-            .limit(EXACT_UP_TO as u64 + 1)
-            .to_owned();
         let mut select = Query::select();
-        select
-            .expr_as(Func::count(Expr::cust("*")), "counted")
-            .from_subquery(some, "some");
+        select.expr_as(count_up_to_limit(table, condition.clone()), "counted");
         // The planner's estimate is of the whole table, so it answers for an unfiltered list alone.
         let whole = db.get_database_backend() == DbBackend::Postgres && !narrowed;
         if whole {

@@ -1,21 +1,15 @@
 //! The filters beside a list: what each offers, what is chosen, and how many rows each option would leave.
 
-use sea_orm::{
-    ConnectionTrait, DbErr,
-    sea_query::{Expr, Func, Query},
-};
+use sea_orm::{ConnectionTrait, DbErr, sea_query::Query};
 
 use crate::declare::spec::{Kind, Spec};
-use crate::declare::{meta::Operation, model::Model, site::Site};
+use crate::declare::{model::Model, site::Site};
+use crate::lists::count::{count_up_to_limit, up_to_limit};
 use crate::lists::filter::{self, Test};
 use crate::lists::query::ListQuery;
-use crate::lists::{back::href, count::EXACT_UP_TO, period::Period, search};
+use crate::lists::{back::href, period::Period, search};
 use crate::request::{sent::Fields, staff::Staff};
 use crate::rows::cell::Names;
-use crate::text::grouped;
-
-/// Rows are counted up to here, then shown as "more".
-const COUNTED: u64 = EXACT_UP_TO as u64;
 
 pub(crate) struct FilterGroup {
     pub(crate) label: String,
@@ -64,11 +58,8 @@ impl FilterGroups<'_> {
     /// A group for each column that is declared as a filter, then for each other model that this person may see.
     pub(crate) fn groups(&self, site: &Site, staff: &Staff) -> Vec<FilterGroup> {
         let filtered = self.model.fields.iter().filter(|spec| spec.filter);
-        let may_see = |name: &str| {
-            let model = site.model(name);
-            model.is_some_and(|model| staff.may(&model.meta.permission(Operation::View)))
-        };
-        let across = self.model.many_to_many.iter().filter(|across| may_see(across.model));
+        let across = self.model.many_to_many.iter();
+        let across = across.filter(|across| site.visible(across.model, staff).is_some());
         let tied = across.map(|across| self.objects(&across.label, across.name, across.model));
         filtered.map(|spec| self.column(spec)).chain(tied).collect()
     }
@@ -222,28 +213,14 @@ pub(crate) async fn count(
         let Ok(narrowed) = ListQuery::parse(model, &Fields::parse(narrowed.as_bytes())) else {
             continue;
         };
-        let some = Query::select()
-            .expr(Expr::val(1))
-            .from(model.table)
-            .cond_where(narrowed.condition(model).add(search.clone()))
-            .limit(COUNTED + 1)
-            .to_owned();
-        let counted = Query::select()
-            .expr(Func::count(Expr::cust("*")))
-            .from_subquery(some, "some")
-            .to_owned();
-        select.expr_as(Expr::SubQuery(None, Box::new(counted.into())), format!("f{number}"));
+        let condition = narrowed.condition(model).add(search.clone());
+        select.expr_as(count_up_to_limit(model.table, condition), format!("f{number}"));
     }
     let Some(row) = db.query_one(&select).await? else {
         return Ok(());
     };
     for (number, option) in asked.iter_mut().enumerate() {
-        let count: i64 = row.try_get("", &format!("f{number}"))?;
-        option.facet = Some(if count as u64 > COUNTED {
-            format!("{}+", grouped(COUNTED as i64))
-        } else {
-            grouped(count)
-        });
+        option.facet = Some(up_to_limit(row.try_get("", &format!("f{number}"))?));
     }
     Ok(())
 }

@@ -141,9 +141,7 @@ pub(crate) async fn page(
                 select.order_by(order.column, sql_order.clone());
             }
             select.order_by(order.id, sql_order).limit(wanted);
-            for result in db.query_all(&select).await? {
-                rows.push(Row::read(&model.fields, &result)?);
-            }
+            rows.extend(model.read(db, &select).await?);
         }
     }
     let more = rows.len() as u64 > PAGE;

@@ -15,7 +15,6 @@ use usher_shared::foundation::{
 use crate::declare::model::Model;
 use crate::declare::spec::{Kind, SearchBy, Spec};
 use crate::lists::period::Period;
-use crate::rows::row::Row;
 
 /// More words are ignored.
 const MAX_TERMS: usize = 8;
@@ -35,22 +34,13 @@ const MOST_OF_FEW: u64 = 10_000;
 pub(crate) async fn condition(db: &impl ConnectionTrait, model: &Model, search: &str) -> Result<Condition, DbErr> {
     let terms = terms(search);
     let mut few = Few::default();
-    if !terms.is_empty()
-        && model
-            .fields
-            .iter()
-            .any(|spec| matches!(spec.search, Some(SearchBy::Words)))
-    {
-        for result in db.query_all(model.select().limit(MOST_OF_FEW)).await? {
-            let row = Row::read(&model.fields, &result)?;
-            let words = model
-                .fields
-                .iter()
-                .filter(|spec| matches!(spec.search, Some(SearchBy::Words)));
-            let id = row.get(model.id).cloned();
-            for (spec, id) in words.filter_map(|spec| Some((spec, id.clone()?))) {
+    let is_by_words = |spec: &&Spec| matches!(spec.search, Some(SearchBy::Words));
+    if !terms.is_empty() && model.fields.iter().any(|spec| is_by_words(&spec)) {
+        for row in model.read(db, model.select().limit(MOST_OF_FEW)).await? {
+            let Some(id) = row.get(model.id) else { continue };
+            for spec in model.fields.iter().filter(is_by_words) {
                 let text = row.text(spec.name).unwrap_or_default();
-                few.0.entry(spec.name).or_default().push((id, text));
+                few.0.entry(spec.name).or_default().push((id.clone(), text));
             }
         }
     }
@@ -62,6 +52,7 @@ pub(crate) async fn condition(db: &impl ConnectionTrait, model: &Model, search: 
 struct Few(HashMap<&'static str, Vec<(Value, String)>>);
 
 /// [`condition`] of an address alone.
+#[cfg(any(fuzzing, feature = "fuzzing"))]
 pub(crate) fn condition_without_rows(backend: DbBackend, model: &Model, search: &str) -> Condition {
     of_terms(backend, model, terms(search), &Few::default())
 }

@@ -1,54 +1,47 @@
 //! Runs an action on the objects that a form has selected.
 
-use axum::{
-    extract::{Path, State},
-    http::StatusCode,
-    response::Response,
-};
+use axum::{http::StatusCode, response::Response};
 use sea_orm::DbErr;
 use usher_shared::{
     audit::{self, Entry},
-    foundation::{entity::job, rules::Reason},
+    foundation::rules::Reason,
 };
 
-use super::chosen::{CONFIRMED, Chosen, FROM, chosen, way_back};
+use super::chosen::{CONFIRMED, Chosen, FROM, way_back};
 use super::confirm::{self, Again};
-use super::{bulk, snapshot::Snapshot};
-use crate::context::AdminContext;
+use super::{bulk, model_request::ModelRequest, snapshot::Snapshot};
 use crate::declare::action::{Action, ActionContext, Outcome};
 use crate::declare::deletion::{DELETE, Deletion};
 use crate::declare::{meta::Operation, model::Model, params::Params, saving::SaveContext};
 use crate::error::AdminError;
-use crate::lists::back::{list_of, path_segment};
+use crate::lists::back::list_of;
 use crate::lists::selection::{AT_ONCE, Selection};
-use crate::request::{posted::Posted, staff::Staff, visit::Visit};
+use crate::request::{posted::Posted, sent::Fields, visit::Visit};
 use crate::rows::row::Row;
 
 /// `POST {models}/actions` with `action` and one `id` for each object. All of them or none: one transaction, with an
 /// audit row for each object.
-pub(crate) async fn run(
-    State(context): State<AdminContext>,
-    visit: Visit,
-    staff: Staff,
-    Path(name): Path<String>,
-    Posted(form): Posted,
-) -> Result<Response, AdminError> {
-    if form.get("action") == Some("")
-        && let Some(model) = context.site.model(&name)
-    {
-        staff.require(&model.meta.permission(Operation::View))?;
-        return Ok(visit.say_warning("Choose an action first".to_owned(), &way_back(model, &form)));
+pub(crate) async fn run(request: ModelRequest, Posted(form): Posted) -> Result<Response, AdminError> {
+    if form.get("action") == Some("") {
+        request.require(Operation::View)?;
+        let to = way_back(&request.model, &form);
+        return Ok(request.visit.say_warning("Choose an action first", &to));
     }
-    let (model, action) = chosen(&context.site, &staff, &name, &form)?;
-    let chosen = Chosen {
-        context: &context,
-        visit: &visit,
-        staff: &staff,
+    perform(&request, &form).await
+}
+
+/// Runs the action that a form chooses, or asks to confirm it.
+pub(crate) async fn perform(request: &ModelRequest, form: &Fields) -> Result<Response, AdminError> {
+    let chosen = Chosen::read(request, form)?;
+    let action = chosen.action;
+    let ModelRequest {
+        context,
+        visit,
+        staff,
         model,
-        action,
-        form: &form,
-    };
-    let Some(selection) = Selection::read(&context.db, model, &staff, &form).await? else {
+        ..
+    } = request;
+    let Some(selection) = Selection::read(&context.db, model, staff, form).await? else {
         return Ok(chosen.nothing_selected());
     };
     let is_asked = action.confirms || form.get(FROM).is_none();
@@ -57,13 +50,13 @@ pub(crate) async fn run(
     }
     // Any action on a sensitive model, such as a role, changes permissions.
     if action.sensitive || model.meta.sensitive {
-        staff.require_fresh(&visit, Some(&form))?;
+        staff.require_fresh(visit, Some(form))?;
     }
-    let params = match Params::read(action.params, &form) {
+    let params = match Params::read(action.params, form) {
         Ok(params) => params,
         Err(errors) => return confirm::page(&chosen, StatusCode::UNPROCESSABLE_ENTITY, Again::Errors(errors)).await,
     };
-    let tx = form.begin(&context).await?;
+    let tx = form.begin(context).await?;
     let (rows, more) = selection.locked(&tx, model).await?;
     if rows.len() as u64 > selection.named().unwrap_or(AT_ONCE) {
         tx.rollback().await?;
@@ -72,7 +65,7 @@ pub(crate) async fn run(
     if action.is_for_one() && (rows.len() > 1 || more) {
         return Ok(chosen.one_at_a_time());
     }
-    let seen = Snapshot::read(&form);
+    let seen = Snapshot::read(form);
     if let [row] = &rows[..]
         && !more
         && is_stale(&chosen, seen.as_ref(), row).await?
@@ -80,21 +73,21 @@ pub(crate) async fn run(
         tx.rollback().await?;
         return confirm::page(&chosen, StatusCode::CONFLICT, Again::Stale(seen.as_ref())).await;
     }
-    if more && action.enqueue(model).is_none() {
-        return Ok(visit.say_warning(bulk::too_many(model, action), &chosen.way_back()));
+    let job = action.enqueue(model).filter(|_| more);
+    if more && job.is_none() {
+        return Ok(chosen.warn(chosen.too_many()));
     }
-    let actor = staff.actor(&visit);
-    let saving = SaveContext::new(&tx, &context.config, &actor, &staff);
+    let actor = staff.actor(visit);
+    let saving = SaveContext::new(&tx, &context.config, &actor, staff);
     let acting = ActionContext {
-        app: &context,
+        app: context,
         model,
         saving: &saving,
         params: &params,
     };
-    let response = if more {
-        enqueue(&chosen, &acting, &selection).await?
-    } else {
-        Some(act(&chosen, &acting, &selection, seen.as_ref(), &rows).await?)
+    let response = match job {
+        Some(job) => bulk::enqueue(&chosen, &acting, &selection, job).await?,
+        None => Some(act(&chosen, &acting, &selection, seen.as_ref(), &rows).await?),
     };
     match response {
         Some(response) => tx.finish(response).await,
@@ -107,38 +100,14 @@ pub(crate) async fn run(
 
 /// Whether the object changed since the person saw it.
 async fn is_stale(chosen: &Chosen<'_>, seen: Option<&Snapshot>, row: &Row) -> Result<bool, AdminError> {
-    let Chosen { model, action, .. } = *chosen;
-    let is_free = (action.fits)(row) && (model.locked_for)(row, chosen.staff, action.name).is_none();
+    let Chosen { request, action, .. } = *chosen;
+    let model = &request.model;
+    let is_free = (action.fits)(row) && (model.locked_for)(row, &request.staff, action.name).is_none();
     if !is_free || seen.is_none() && !action.replaces() {
         return Ok(false);
     }
-    let now = Snapshot::now(chosen.context, chosen.staff, model, action, &[row]).await?;
+    let now = Snapshot::now(chosen, &[row]).await?;
     Ok(seen.is_none_or(|seen| seen.is_stale(model, row) || (action.replaces() && seen.differs(&now))))
-}
-
-/// Enqueues a job for more objects than are acted on while the browser waits; `None` if more match than were named.
-async fn enqueue(
-    chosen: &Chosen<'_>,
-    acting: &ActionContext<'_>,
-    selection: &Selection,
-) -> Result<Option<Response>, AdminError> {
-    let Some((job, rows)) = bulk::enqueue(acting, chosen.action, selection).await? else {
-        return Ok(None);
-    };
-    if selection.named().is_some_and(|named| rows > named) {
-        return Ok(None);
-    }
-    let jobs = chosen.context.site.model_of::<job::Entity>();
-    let jobs = jobs.filter(|jobs| chosen.staff.may(&jobs.meta.permission(Operation::View)));
-    let page = jobs.map(Model::href);
-    Ok(Some(bulk::say(
-        chosen.visit,
-        chosen.model,
-        chosen.action,
-        job,
-        rows,
-        page,
-    )))
 }
 
 /// Runs the action on the rows, in the form's transaction.
@@ -149,13 +118,8 @@ async fn act(
     seen: Option<&Snapshot>,
     rows: &[Row],
 ) -> Result<Response, DbErr> {
-    let Chosen {
-        visit,
-        model,
-        action,
-        form,
-        ..
-    } = *chosen;
+    let Chosen { request, action, form } = *chosen;
+    let (visit, model) = (&request.visit, acting.model);
     let mut tally = Tally::default();
     for row in rows {
         match act_on(acting, action, seen, row).await? {
@@ -203,12 +167,8 @@ async fn act_on(
         Outcome::Audited => Ok(None),
         Outcome::Done => {
             let entry = Entry {
-                action: action.name,
-                object_type: model.meta.object_type(),
-                object_id: row.text(model.id),
-                object_label: Some(model.label(row)),
                 reason: acting.params.reason.clone().map(Reason::into_text),
-                changes: None,
+                ..model.entry(row, action.name)
             };
             audit::record(&**saving.tx, saving.actor, entry).await?;
             Ok(None)
@@ -231,11 +191,7 @@ impl Tally {
         match rows {
             [row] if model.soft().is_some() => {
                 let words = format!("{} deleted", model.meta.counted(1));
-                let own = format!(
-                    "{}/{}",
-                    model.href(),
-                    path_segment(&row.text(model.id).unwrap_or_default())
-                );
+                let own = model.object_href(&row.text(model.id).unwrap_or_default());
                 visit.say_with(words, (&own, "Undo"), to)
             }
             _ => self.say(visit, model, &Deletion::ACTION, to),

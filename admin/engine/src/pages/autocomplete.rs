@@ -1,9 +1,11 @@
 //! Finding objects by a few letters: for foreign key fields, and across all models.
 
+use std::sync::Arc;
+
 use askama::Template;
 use axum::{
     Json,
-    extract::{Path, RawQuery, State},
+    extract::{RawQuery, State},
     response::{IntoResponse, Response},
 };
 use sea_orm::{
@@ -12,10 +14,11 @@ use sea_orm::{
 };
 use serde_json::json;
 
+use super::model_request::ModelRequest;
 use crate::context::AdminContext;
 use crate::declare::{meta::Operation, model::Model};
 use crate::error::AdminError;
-use crate::lists::{back::path_segment, query::ListQuery, search};
+use crate::lists::{query::ListQuery, search};
 use crate::request::{sent::Fields, staff::Staff, visit::Visit};
 use crate::rows::row::Row;
 use crate::shell::{frame::Shell, page};
@@ -31,15 +34,10 @@ const MAX_CHARS: usize = 200;
 
 /// `GET {models}/autocomplete?q=`: `{"results": [{"id", "text"}], "more": bool}`. Staff who may not see the
 /// model get nothing.
-pub(crate) async fn suggest(
-    State(context): State<AdminContext>,
-    staff: Staff,
-    Path(name): Path<String>,
-    RawQuery(query): RawQuery,
-) -> Result<Response, AdminError> {
-    let model = context.site.model(&name).ok_or(AdminError::NotFound)?;
-    staff.require(&model.meta.permission(Operation::View))?;
-    let rows = find(&context.db, model, &typed(query), SUGGESTED + 1).await?;
+pub(crate) async fn suggest(request: ModelRequest) -> Result<Response, AdminError> {
+    request.require(Operation::View)?;
+    let model = &request.model;
+    let rows = find(&request.context.db, model, &typed(&request.query), SUGGESTED + 1).await?;
     let more = rows.len() as u64 > SUGGESTED;
     let result = |row: &Row| json!({ "id": row.text(model.id), "text": model.label(row) });
     let results: Vec<_> = rows.iter().take(SUGGESTED as usize).map(result).collect();
@@ -70,9 +68,9 @@ pub(crate) async fn search(
     staff: Staff,
     RawQuery(query): RawQuery,
 ) -> Result<Response, AdminError> {
-    let typed = typed(query);
+    let typed = typed(&query.unwrap_or_default());
     let mut groups = vec![];
-    let seen = |model: &&Model| search::is_offered(model) && staff.may(&model.meta.permission(Operation::View));
+    let seen = |model: &&Arc<Model>| search::is_offered(model) && model.allows(&staff, Operation::View);
     for model in context.site.models.iter().filter(seen) {
         if typed.is_empty() {
             break;
@@ -86,7 +84,7 @@ pub(crate) async fn search(
             .finish();
         let hit = |row: &Row| {
             let id = row.text(model.id).unwrap_or_default();
-            (format!("{}/{}", model.href(), path_segment(&id)), model.label(row))
+            (model.object_href(&id), model.label(row))
         };
         groups.push(Group {
             title: model.meta.title(),
@@ -104,8 +102,8 @@ pub(crate) async fn search(
     })
 }
 
-fn typed(query: Option<String>) -> String {
-    let fields = Fields::parse(query.unwrap_or_default().as_bytes());
+fn typed(query: &str) -> String {
+    let fields = Fields::parse(query.as_bytes());
     let typed = fields.get("q").unwrap_or_default().replace('\0', " ");
     typed.trim().chars().take(MAX_CHARS).collect()
 }
@@ -128,6 +126,5 @@ async fn find(db: &impl ConnectionTrait, model: &Model, typed: &str, limit: u64)
         _ => matching,
     };
     select.order_by(model.id, Order::Desc).limit(limit);
-    let results = db.query_all(&select).await?;
-    results.iter().map(|result| Row::read(&model.fields, result)).collect()
+    model.read(db, &select).await
 }

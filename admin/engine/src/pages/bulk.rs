@@ -2,53 +2,36 @@
 
 use axum::response::Response;
 use sea_orm::sea_query::{Expr, Query};
-use uuid::Uuid;
+use usher_shared::foundation::entity::job;
 
-use crate::declare::action::{Action, ActionContext};
-use crate::declare::model::Model;
+use super::chosen::Chosen;
+use crate::declare::action::{ActionContext, Enqueue};
+use crate::declare::meta::Operation;
 use crate::error::AdminError;
-use crate::lists::selection::{AT_ONCE, Selection};
-use crate::request::visit::Visit;
+use crate::lists::selection::Selection;
 
-/// Enqueues the job, in the transaction of `acting`; none where the action has no job.
+/// Enqueues the job, in the transaction of `acting`, and says that it is running, on its page for people who may see
+/// it. `None` if more objects match than were named.
 pub(crate) async fn enqueue(
+    chosen: &Chosen<'_>,
     acting: &ActionContext<'_>,
-    action: &Action,
     selection: &Selection,
-) -> Result<Option<(Uuid, u64)>, AdminError> {
-    let model = acting.model;
-    let Some(enqueue) = action.enqueue(model) else {
-        return Ok(None);
-    };
+    enqueue: Enqueue,
+) -> Result<Option<Response>, AdminError> {
+    let (request, model) = (chosen.request, acting.model);
     let select = Query::select()
         .expr_as(Expr::col(model.id), "id")
         .from(model.table)
         .cond_where(selection.condition(model))
         .to_owned();
-    Ok(Some(enqueue(acting, select).await?))
-}
-
-/// Says that the job is running, on its page for people who may see it.
-pub(crate) fn say(
-    visit: &Visit,
-    model: &Model,
-    action: &Action,
-    job: Uuid,
-    rows: u64,
-    jobs: Option<String>,
-) -> Response {
+    let (job, rows) = enqueue(acting, select).await?;
+    if selection.named().is_some_and(|named| rows > named) {
+        return Ok(None);
+    }
+    let jobs = request.context.site.model_of::<job::Entity>();
+    let jobs = jobs.filter(|jobs| jobs.allows(&request.staff, Operation::View));
+    let to = jobs.map_or_else(|| model.href(), |jobs| jobs.object_href(&job.to_string()));
     let count = model.meta.counted(usize::try_from(rows).unwrap_or(usize::MAX));
-    let words = format!("{}: a job is processing {count}", action.label);
-    visit.say(
-        words,
-        &jobs.map_or_else(|| model.href(), |jobs| format!("{jobs}/{job}")),
-    )
-}
-
-/// Why an action without a job can't run on so many.
-pub(crate) fn too_many(model: &Model, action: &Action) -> String {
-    format!(
-        "“{}” works on up to {AT_ONCE} {} at once. Nothing was done. Narrow the list and try again.",
-        action.label, model.meta.plural
-    )
+    let words = format!("{}: a job is processing {count}", chosen.action.label);
+    Ok(Some(request.visit.say(words, &to)))
 }

@@ -3,24 +3,19 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use askama::Template;
-use axum::{
-    extract::{Path, RawQuery, State},
-    http::StatusCode,
-    response::Response,
-};
+use axum::{http::StatusCode, response::Response};
 use sea_orm::{ConnectionTrait, DbErr};
 
-use crate::context::AdminContext;
 use crate::declare::deletion::{Affected, DELETE, preview};
 use crate::declare::params::{Param, REASON};
 use crate::declare::{checklist::CheckOption, model::Model};
 use crate::error::AdminError;
 use crate::lists::back::BACK;
 use crate::lists::selection::{ALL, ID, NAMED, Selection};
-use crate::pages::bulk;
-use crate::pages::chosen::{Chosen, FROM, chosen};
+use crate::pages::chosen::{Chosen, FROM};
+use crate::pages::model_request::ModelRequest;
 use crate::pages::snapshot::{Change, SEEN, Snapshot};
-use crate::request::{sent::Fields, staff::Staff, visit::Visit};
+use crate::request::sent::Fields;
 use crate::rows::row::Row;
 use crate::shell::{frame::Shell, page};
 
@@ -70,24 +65,9 @@ enum Asked {
 }
 
 /// `GET {models}/actions?action=&id=`
-pub(crate) async fn show(
-    State(context): State<AdminContext>,
-    visit: Visit,
-    staff: Staff,
-    Path(name): Path<String>,
-    RawQuery(query): RawQuery,
-) -> Result<Response, AdminError> {
-    let form = Fields::parse(query.unwrap_or_default().as_bytes());
-    let (model, action) = chosen(&context.site, &staff, &name, &form)?;
-    let chosen = Chosen {
-        context: &context,
-        visit: &visit,
-        staff: &staff,
-        model,
-        action,
-        form: &form,
-    };
-    page(&chosen, StatusCode::OK, Again::No).await
+pub(crate) async fn show(request: ModelRequest) -> Result<Response, AdminError> {
+    let form = request.parameters();
+    page(&Chosen::read(&request, &form)?, StatusCode::OK, Again::No).await
 }
 
 /// Asks once more, because more objects match by now than were named. Typed values stay.
@@ -97,7 +77,7 @@ pub(crate) async fn again(chosen: &Chosen<'_>, before: &Selection) -> Result<Res
     let named = usize::try_from(before.named().unwrap_or_default()).unwrap_or(usize::MAX);
     let changed = format!(
         "The list changed while you were confirming: it had {} before. Nothing was done. Review it and confirm again.",
-        chosen.model.meta.counted(named)
+        chosen.request.model.meta.counted(named)
     );
     let chosen = Chosen { form: &anew, ..*chosen };
     page(&chosen, StatusCode::CONFLICT, Again::Matched(changed)).await
@@ -116,14 +96,10 @@ pub(crate) enum Again<'a> {
 
 /// Draws it for the action and objects that a form has chosen.
 pub(crate) async fn page(chosen: &Chosen<'_>, status: StatusCode, again: Again<'_>) -> Result<Response, AdminError> {
-    let Chosen {
-        context,
-        staff,
-        model,
-        action,
-        form,
-        ..
-    } = *chosen;
+    let Chosen { request, action, form } = *chosen;
+    let ModelRequest {
+        context, staff, model, ..
+    } = request;
     let Some(selection) = Selection::read(&context.db, model, staff, form).await? else {
         return Ok(chosen.nothing_selected());
     };
@@ -145,9 +121,9 @@ pub(crate) async fn page(chosen: &Chosen<'_>, status: StatusCode, again: Again<'
     let too_many = beyond && action.enqueue(model).is_none();
     let mut questions = vec![];
     for param in action.params {
-        questions.push(question(context, staff, param, form, &again, fit.first().copied()).await?);
+        questions.push(question(chosen, param, &again, fit.first().copied()).await?);
     }
-    let now = Snapshot::now(context, staff, model, action, &fit).await?;
+    let now = Snapshot::now(chosen, &fit).await?;
     let changes = match (&again, &fit[..]) {
         (Again::Stale(Some(seen)), [row]) => seen.changes(&now, model, row, &options(&questions)),
         _ => vec![],
@@ -164,9 +140,7 @@ pub(crate) async fn page(chosen: &Chosen<'_>, status: StatusCode, again: Again<'
         }
     };
     let page = ConfirmPage {
-        shell: Shell::new(context, chosen.visit, staff, heading.clone())
-            .crumb(model.meta.title(), model.href())
-            .here(action.label),
+        shell: request.shell(heading.clone()).here(action.label),
         heading,
         about: deletion.map_or(action.about, |deletion| deletion.about),
         more: (fit.len() > SHOWN && !beyond).then(|| format!("and {} more", fit.len() - SHOWN)),
@@ -183,7 +157,7 @@ pub(crate) async fn page(chosen: &Chosen<'_>, status: StatusCode, again: Again<'
             Again::Matched(words) => Some(words),
             _ => None,
         },
-        refused: refused.or_else(|| too_many.then(|| bulk::too_many(model, action))),
+        refused: refused.or_else(|| too_many.then(|| chosen.too_many())),
         label: action.label,
         action: action.name,
         actions_href: format!("{}/actions", model.href()),
@@ -252,10 +226,8 @@ fn options(questions: &[Question]) -> Vec<CheckOption> {
 }
 
 async fn question(
-    context: &AdminContext,
-    staff: &Staff,
+    chosen: &Chosen<'_>,
     param: &Param,
-    form: &Fields,
     again: &Again<'_>,
     row: Option<&Row>,
 ) -> Result<Question, AdminError> {
@@ -263,6 +235,7 @@ async fn question(
         Again::Errors(errors) => Some(errors),
         _ => None,
     };
+    let Chosen { request, form, .. } = *chosen;
     let typed = |name: &str| form.get(name).unwrap_or_default().to_owned();
     let error = |name: &str| errors.and_then(|errors| errors.get(name).cloned());
     Ok(match param {
@@ -284,7 +257,7 @@ async fn question(
         },
         Param::Checklist { name, label, offered } => {
             let mut options = match row {
-                Some(row) => offered(context, staff, row).await?,
+                Some(row) => offered(&request.context, &request.staff, row).await?,
                 None => vec![],
             };
             // Checked options are kept, like typed values.

@@ -1,42 +1,27 @@
 //! The pages that delete one object and bring it back.
 
-use axum::{
-    extract::{Path, RawQuery, State},
-    http::StatusCode,
-    response::Response,
-};
+use axum::{http::StatusCode, response::Response};
 
-use super::action;
 use super::chosen::{CONFIRMED, Chosen, FROM};
 use super::confirm::{self, Again};
-use crate::context::AdminContext;
+use super::{action, model_request::ModelRequest};
 use crate::declare::deletion::{DELETE, Deletion, RESTORE};
-use crate::declare::{meta::Operation, model::Model};
+use crate::declare::meta::Operation;
 use crate::error::AdminError;
 use crate::lists::back::{BACK, back_query};
-use crate::request::{posted::Posted, sent::Fields, staff::Staff, visit::Visit};
-use crate::rows::find::find;
+use crate::request::{posted::Posted, sent::Fields};
 
 /// `GET {models}/{id}/delete`
-pub(crate) async fn show(
-    State(context): State<AdminContext>,
-    visit: Visit,
-    staff: Staff,
-    Path((name, id)): Path<(String, String)>,
-    RawQuery(query): RawQuery,
-) -> Result<Response, AdminError> {
-    let model = deletable(&context, &staff, &name)?;
-    let row = find(&context.db, model, &id).await?.ok_or(AdminError::NotFound)?;
-    if let Some(why) = (model.locked_for)(&row, &staff, DELETE) {
+pub(crate) async fn show(request: ModelRequest) -> Result<Response, AdminError> {
+    request.require(Operation::Delete)?;
+    let row = request.find().await?.ok_or(AdminError::NotFound)?;
+    if let Some(why) = (request.model.locked_for)(&row, &request.staff, DELETE) {
         return Err(AdminError::Forbidden(why));
     }
-    let list = back_query(&Fields::parse(query.unwrap_or_default().as_bytes())).unwrap_or_default();
-    let form = Fields::of([("id", id.as_str()), (FROM, &id), (BACK, &list)].into_iter());
+    let (id, list) = (&request.id, back_query(&request.parameters()));
+    let form = Fields::of([("id", id.as_str()), (FROM, id), (BACK, &list)].into_iter());
     let chosen = Chosen {
-        context: &context,
-        visit: &visit,
-        staff: &staff,
-        model,
+        request: &request,
         action: &Deletion::ACTION,
         form: &form,
     };
@@ -44,44 +29,23 @@ pub(crate) async fn show(
 }
 
 /// `POST {models}/{id}/delete`: the same as the action, for who comes straight.
-pub(crate) async fn run(
-    context: State<AdminContext>,
-    visit: Visit,
-    staff: Staff,
-    Path((name, id)): Path<(String, String)>,
-    Posted(form): Posted,
-) -> Result<Response, AdminError> {
-    deletable(&context, &staff, &name)?;
-    act_on(context, visit, staff, name, &id, DELETE, &form).await
+pub(crate) async fn run(request: ModelRequest, Posted(form): Posted) -> Result<Response, AdminError> {
+    request.require(Operation::Delete)?;
+    act_on(&request, DELETE, &form).await
 }
 
 /// `POST {models}/{id}/restore`
-pub(crate) async fn restore(
-    context: State<AdminContext>,
-    visit: Visit,
-    staff: Staff,
-    Path((name, id)): Path<(String, String)>,
-    Posted(form): Posted,
-) -> Result<Response, AdminError> {
-    let model = deletable(&context, &staff, &name)?;
-    if model.deletion.is_none_or(|deletion| deletion.soft.is_none()) {
+pub(crate) async fn restore(request: ModelRequest, Posted(form): Posted) -> Result<Response, AdminError> {
+    request.require(Operation::Delete)?;
+    if request.model.soft().is_none() {
         return Err(AdminError::NotFound);
     }
-    act_on(context, visit, staff, name, &id, RESTORE, &form).await
+    act_on(&request, RESTORE, &form).await
 }
 
-async fn act_on(
-    State(context): State<AdminContext>,
-    visit: Visit,
-    staff: Staff,
-    name: String,
-    id: &str,
-    action: &str,
-    form: &Fields,
-) -> Result<Response, AdminError> {
-    let model = context.site.model(&name).ok_or(AdminError::NotFound)?;
-    let row = find(&context.db, model, id).await?.ok_or(AdminError::NotFound)?;
-    let id = row.text(model.id).unwrap_or_default();
+async fn act_on(request: &ModelRequest, action: &str, form: &Fields) -> Result<Response, AdminError> {
+    let row = request.find().await?.ok_or(AdminError::NotFound)?;
+    let id = row.text(request.model.id).unwrap_or_default();
     let fields = [
         ("action", action),
         ("id", &id),
@@ -90,16 +54,5 @@ async fn act_on(
         ("reason", form.get("reason").unwrap_or_default()),
         (BACK, form.get(BACK).unwrap_or_default()),
     ];
-    let form = Posted(Fields::of(fields.into_iter()).instead_of(form));
-    action::run(State(context), visit, staff, Path(name), form).await
-}
-
-fn deletable<'a>(context: &'a AdminContext, staff: &Staff, name: &str) -> Result<&'a Model, AdminError> {
-    let model = context.site.model(name).ok_or(AdminError::NotFound)?;
-    if !model.meta.offers(Operation::Delete) {
-        return Err(AdminError::NotFound);
-    }
-    staff.require(&model.meta.permission(Operation::View))?;
-    staff.require(&model.meta.permission(Operation::Delete))?;
-    Ok(model)
+    action::perform(request, &Fields::of(fields.into_iter()).instead_of(form)).await
 }

@@ -1,14 +1,14 @@
 //! A list as a file: all that matches its filters, streamed page by page, so that a million rows take no memory.
 
+use std::sync::Arc;
+
 use axum::{
     body::{Body, Bytes},
-    extract::{Path, RawQuery, State},
-    http::header::{CONTENT_DISPOSITION, CONTENT_TYPE},
     response::{IntoResponse, Response},
 };
 use futures::stream;
 use sea_orm::{
-    ConnectionTrait, DatabaseConnection, DbErr, Value,
+    ConnectionTrait, DbErr, Value,
     sea_query::{Condition, Expr, ExprTrait, Order},
 };
 use serde_json::{Map, Value as Json};
@@ -17,16 +17,17 @@ use usher_shared::{
     foundation::{csv, time::now},
 };
 
+use super::model_request::ModelRequest;
 use crate::context::AdminContext;
 use crate::declare::spec::{Kind, Spec};
 use crate::declare::{meta::Operation, model::Model};
 use crate::error::AdminError;
 use crate::lists::{query::ListQuery, search};
-use crate::request::{sent::Fields, staff::Staff, visit::Visit};
 use crate::rows::{row::Row, storage::text_of};
+use crate::shell::page;
 
 /// Rows that are in memory at once.
-pub(super) const CHUNK: u64 = 1_000;
+const CHUNK: u64 = 1_000;
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Format {
@@ -35,47 +36,26 @@ enum Format {
 }
 
 /// `GET {models}/export.csv`
-pub(crate) async fn as_csv(
-    State(context): State<AdminContext>,
-    visit: Visit,
-    staff: Staff,
-    Path(name): Path<String>,
-    RawQuery(query): RawQuery,
-) -> Result<Response, AdminError> {
-    export(context, visit, staff, &name, query, Format::Csv).await
+pub(crate) async fn as_csv(request: ModelRequest) -> Result<Response, AdminError> {
+    export(request, Format::Csv).await
 }
 
 /// `GET {models}/export.json`
-pub(crate) async fn as_json(
-    State(context): State<AdminContext>,
-    visit: Visit,
-    staff: Staff,
-    Path(name): Path<String>,
-    RawQuery(query): RawQuery,
-) -> Result<Response, AdminError> {
-    export(context, visit, staff, &name, query, Format::Json).await
+pub(crate) async fn as_json(request: ModelRequest) -> Result<Response, AdminError> {
+    export(request, Format::Json).await
 }
 
 /// Exports need a recent password confirmation, and are audited before the first row is sent.
-async fn export(
-    context: AdminContext,
-    visit: Visit,
-    staff: Staff,
-    name: &str,
-    query: Option<String>,
-    format: Format,
-) -> Result<Response, AdminError> {
-    let model = context.site.model(name).ok_or(AdminError::NotFound)?;
-    staff.require(&model.meta.permission(Operation::View))?;
-    staff.require(&model.meta.permission(Operation::Export))?;
-    staff.require_fresh(&visit, None)?;
-    let query = query.unwrap_or_default();
-    let list = ListQuery::parse(model, &Fields::parse(query.as_bytes()))
+async fn export(request: ModelRequest, format: Format) -> Result<Response, AdminError> {
+    request.require(Operation::Export)?;
+    let (model, staff, db) = (&request.model, &request.staff, &request.context.db);
+    staff.require_fresh(&request.visit, None)?;
+    let list = ListQuery::parse(model, &request.parameters())
         .map_err(|_| AdminError::BadRequest("This list can't be filtered that way".to_owned()))?;
-    list.require(model, &staff)?;
+    list.require(model, staff)?;
     let condition = list
         .condition(model)
-        .add(search::condition(&context.db, model, &list.search).await?);
+        .add(search::condition(db, model, &list.search).await?);
     let (extension, media_type) = match format {
         Format::Csv => ("csv", "text/csv; charset=utf-8"),
         Format::Json => ("json", "application/json"),
@@ -84,20 +64,16 @@ async fn export(
         action: "export",
         object_type: model.meta.object_type(),
         object_label: Some(format!("{} as {extension}", model.meta.plural)),
-        changes: Some(serde_json::json!({ "filter": [null, query] })),
+        changes: Some(serde_json::json!({ "filter": [null, request.query] })),
         ..Entry::default()
     };
-    audit::record(&context.db, &staff.actor(&visit), entry).await?;
+    audit::record(db, &staff.actor(&request.visit), entry).await?;
     let file = format!("{}-{}.{extension}", model.meta.name, now().format("%Y%m%d-%H%M%S"));
-    let headers = [
-        (CONTENT_TYPE, media_type.to_owned()),
-        (CONTENT_DISPOSITION, format!("attachment; filename=\"{file}\"")),
-    ];
-    let body = Body::from_stream(stream::try_unfold(Position::Start, {
-        let (context, model) = (context.clone(), model.meta.name);
-        move |place| chunk(context.clone(), model, condition.clone(), format, place)
+    let ModelRequest { context, model, .. } = request;
+    let body = Body::from_stream(stream::try_unfold(Position::Start, move |place| {
+        chunk(context.clone(), Arc::clone(&model), condition.clone(), format, place)
     }));
-    Ok((headers, body).into_response())
+    Ok((page::attachment(media_type, &file), body).into_response())
 }
 
 /// How far the file is written.
@@ -109,52 +85,35 @@ enum Position {
 
 async fn chunk(
     context: AdminContext,
-    model: &'static str,
+    model: Arc<Model>,
     condition: Condition,
     format: Format,
     place: Position,
 ) -> Result<Option<(Bytes, Position)>, DbErr> {
-    let Some(model) = context.site.model(model) else {
-        return Ok(None);
-    };
-    let mut text = String::new();
-    let after = match place {
+    let (mut text, after) = match place {
         Position::End => return Ok(None),
-        Position::Start => {
-            text.push_str(&opening(model, format));
-            None
-        }
-        Position::After(id) => Some(id),
+        Position::Start => (opening(&model, format), None),
+        Position::After(id) => (String::new(), Some(id)),
     };
     let is_first = after.is_none();
-    let rows = read(&context.db, model, condition, after).await?;
-    for (number, row) in rows.iter().enumerate() {
-        match format {
-            Format::Csv => csv_line(&mut text, model, row),
-            Format::Json => {
-                text.push_str(if is_first && number == 0 { "\n" } else { ",\n" });
-                text.push_str(&json_object(model, row).to_string());
-            }
-        }
+    let (rows, next) = rows_after(&context.db, &model, condition, after).await?;
+    match format {
+        Format::Csv => rows.iter().for_each(|row| csv_line(&mut text, &model, row)),
+        Format::Json => json_objects(&mut text, &model, &rows, is_first),
     }
-    let next = match rows.last().and_then(|row| row.get(model.id)) {
-        Some(id) if rows.len() as u64 == CHUNK => Position::After(id.clone()),
-        _ => {
-            if format == Format::Json {
-                text.push_str("\n]\n");
-            }
-            Position::End
-        }
-    };
-    Ok(Some((Bytes::from(text), next)))
+    if next.is_none() && format == Format::Json {
+        text.push_str("\n]\n");
+    }
+    Ok(Some((text.into(), next.map_or(Position::End, Position::After))))
 }
 
-async fn read(
-    db: &DatabaseConnection,
+/// The next rows in the order of their ids, and the id to go on from if there may be more.
+pub(super) async fn rows_after(
+    db: &impl ConnectionTrait,
     model: &Model,
     condition: Condition,
     after: Option<Value>,
-) -> Result<Vec<Row>, DbErr> {
+) -> Result<(Vec<Row>, Option<Value>), DbErr> {
     let beyond = after.map(|id| Expr::col(model.id).gt(id));
     let select = model
         .select()
@@ -162,8 +121,10 @@ async fn read(
         .order_by(model.id, Order::Asc)
         .limit(CHUNK)
         .to_owned();
-    let results = db.query_all(&select).await?;
-    results.iter().map(|result| Row::read(&model.fields, result)).collect()
+    let rows = model.read(db, &select).await?;
+    let last = rows.last().filter(|_| rows.len() as u64 == CHUNK);
+    let next = last.and_then(|row| row.get(model.id).cloned());
+    Ok((rows, next))
 }
 
 /// The exported columns: what staff see of an object, and nothing internal.
@@ -194,6 +155,14 @@ fn csv_line(text: &mut String, model: &Model, row: &Row) {
     };
     let fields: Vec<String> = exported(model).map(value).collect();
     csv::write_record(text, fields.iter().map(String::as_str));
+}
+
+/// The members of a list, which may have begun before.
+pub(super) fn json_objects(text: &mut String, model: &Model, rows: &[Row], is_first: bool) {
+    for (place, row) in rows.iter().enumerate() {
+        text.push_str(if is_first && place == 0 { "\n" } else { ",\n" });
+        text.push_str(&json_object(model, row).to_string());
+    }
 }
 
 /// The export of one object.

@@ -1,25 +1,22 @@
 //! Who did what to one object, newest first, from the audit log.
 
 use askama::Template;
-use axum::{
-    extract::{Path, RawQuery, State},
-    response::{IntoResponse, Redirect, Response},
-};
+use axum::response::{IntoResponse, Redirect, Response};
 use sea_orm::{
     ColumnTrait, Condition, DbErr, EntityTrait, QueryFilter, QueryOrder, QuerySelect, sea_query::SimpleExpr,
 };
 use serde_json::Value as Json;
 use usher_shared::{audit::spellings, foundation::entity::audit_log};
 
+use super::model_request::ModelRequest;
 use crate::context::AdminContext;
 use crate::declare::spec::{Kind, Spec};
 use crate::declare::{meta::Operation, model::Model, site::Site};
 use crate::error::AdminError;
-use crate::lists::back::path_segment;
-use crate::request::{sent::Fields, staff::Staff, visit::Visit};
-use crate::rows::{find::find, storage::text_of};
+use crate::request::staff::Staff;
+use crate::rows::storage::text_of;
 use crate::shell::{frame::Shell, page};
-use crate::text::{capitalized, exact_time, short_time};
+use crate::text::{exact_time, readable, short_time};
 
 /// Entries on a page.
 const ENTRIES: u64 = 100;
@@ -68,30 +65,24 @@ pub(super) fn may_see(site: &Site, staff: &Staff) -> bool {
 }
 
 /// `GET {models}/{id}/history`
-pub(crate) async fn show(
-    State(context): State<AdminContext>,
-    visit: Visit,
-    staff: Staff,
-    Path((name, id)): Path<(String, String)>,
-    RawQuery(query): RawQuery,
-) -> Result<Response, AdminError> {
-    let model = context.site.model(&name).ok_or(AdminError::NotFound)?;
-    staff.require(&model.meta.permission(Operation::View))?;
+pub(crate) async fn show(request: ModelRequest) -> Result<Response, AdminError> {
+    request.require(Operation::View)?;
+    let (context, model) = (&request.context, &request.model);
     // A history is part of the audit log.
-    staff.require(&permission(&context.site))?;
-    let row = find(&context.db, model, &id).await?;
+    request.staff.require(&permission(&context.site))?;
+    let row = request.find().await?;
     let (id, label) = match &row {
         Some(row) => (row.text(model.id).unwrap_or_default(), model.label(row)),
-        None => find_gone(&context, model, &id).await?.ok_or(AdminError::NotFound)?,
+        None => find_gone(&request).await?.ok_or(AdminError::NotFound)?,
     };
-    let object_href = format!("{}/{}", model.href(), path_segment(&id));
+    let object_href = model.object_href(&id);
     let back_href = row.as_ref().map_or_else(|| model.href(), |_| object_href.clone());
-    let fields = Fields::parse(query.unwrap_or_default().as_bytes());
-    let after = fields.get(AFTER).and_then(|after| after.parse().ok());
-    let (entries, next) = entries(&context, model, &id, after).await?;
+    let after = request.parameters();
+    let after = after.get(AFTER).and_then(|after| after.parse().ok());
+    let (entries, next) = entries(context, model, &id, after).await?;
     page::show(&HistoryPage {
-        shell: Shell::new(&context, &visit, &staff, format!("History of {label}"))
-            .crumb(model.meta.title(), model.href())
+        shell: request
+            .shell(format!("History of {label}"))
             .crumb(label.clone(), back_href.clone())
             .here("History"),
         entries,
@@ -103,24 +94,25 @@ pub(crate) async fn show(
 }
 
 /// The history of an object that no longer exists; not found if there never was one.
-pub(crate) async fn of_gone(context: &AdminContext, model: &Model, id: &str) -> Result<Response, AdminError> {
-    let (id, _) = find_gone(context, model, id).await?.ok_or(AdminError::NotFound)?;
-    let to = format!("{}/{}/history", model.href(), path_segment(&id));
+pub(crate) async fn of_gone(request: &ModelRequest) -> Result<Response, AdminError> {
+    let (id, _) = find_gone(request).await?.ok_or(AdminError::NotFound)?;
+    let to = format!("{}/history", request.model.object_href(&id));
     Ok(Redirect::to(&to).into_response())
 }
 
 /// Its id and its last name.
-async fn find_gone(context: &AdminContext, model: &Model, id: &str) -> Result<Option<(String, String)>, DbErr> {
-    let parsed = model.id_field().storage.parse(id);
+async fn find_gone(request: &ModelRequest) -> Result<Option<(String, String)>, DbErr> {
+    let model = &request.model;
+    let parsed = model.id_field().storage.parse(&request.id);
     // An object has one address: `01` is none.
-    let Some(id) = parsed.as_ref().and_then(text_of).filter(|text| text == id) else {
+    let Some(id) = parsed.as_ref().and_then(text_of).filter(|text| *text == request.id) else {
         return Ok(None);
     };
     let last = audit_log::Entity::find()
         .filter(of_type(model.meta.object_type()))
         .filter(audit_log::Column::ObjectId.eq(&id))
         .order_by_desc(audit_log::Column::Id)
-        .one(&context.db)
+        .one(&request.context.db)
         .await?;
     Ok(last.map(|last| (id.clone(), last.object_label.unwrap_or(id))))
 }
@@ -156,7 +148,7 @@ async fn entries(
         at: short_time(row.at),
         exactly: exact_time(row.at),
         actor: row.actor_label,
-        action: capitalized(&row.action.replace('_', " ")),
+        action: readable(&row.action),
         address: row.address,
         reason: row.reason,
         changes: changes(model, row.changes.as_ref()),

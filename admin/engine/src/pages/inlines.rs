@@ -4,29 +4,28 @@
 use std::collections::{BTreeMap, HashMap};
 
 use sea_orm::{
-    ConnectionTrait, DbErr, Value,
-    sea_query::{Alias, Expr, ExprTrait, Order, Query, SelectStatement, UnionType},
+    ConnectionTrait, DbErr,
+    sea_query::{Alias, Condition, Expr, ExprTrait, Order, Query, SelectStatement, UnionType},
 };
 
-use crate::declare::{inline::Inline, meta::Operation, model::Model, panel::Panel, site::Site, spec::Spec};
-use crate::lists::back::path_segment;
+use crate::declare::{inline::Inline, model::Model, panel::Panel, site::Site, spec::Spec};
 use crate::request::{sent::Fields, staff::Staff};
 use crate::rows::cell::{Cell, Names};
 use crate::rows::{row::Row, storage::Storage};
+use crate::text::path_segment;
 
 /// Rows of one inline on a page.
 const ROWS: u64 = 5;
 
 impl Inline {
-    /// The rows that belong to this object, unordered; `None` if no row can have such an id.
-    pub(crate) fn select(&self, model: &Model, id: &str) -> Option<SelectStatement> {
+    /// The rows that belong to this object; `None` if no row can have such an id.
+    pub(crate) fn condition(&self, model: &Model, id: &str) -> Option<Condition> {
         let own = model.field(self.column)?.storage.parse(id)?;
-        let mut select = model.select();
-        select.and_where(Expr::col(self.column).eq(own));
-        if let Some((column, word)) = self.only {
-            select.and_where(model.field(column)?.equals(&word.into()));
-        }
-        Some(select)
+        let own = Condition::all().add(Expr::col(self.column).eq(own));
+        Some(match self.only {
+            Some((column, word)) => own.add(model.field(column)?.equals(&word.into())),
+            None => own,
+        })
     }
 
     /// The parameter that holds the id of the last row of the page before.
@@ -60,7 +59,7 @@ impl InlineRows<'_> {
         let line = |row: &Row| {
             let mut cells: Vec<_> = self.shown.iter().map(|spec| Cell::of(spec, row, names)).collect();
             if let (Some(first), Some(id)) = (cells.first_mut(), row.text(model.id)) {
-                first.href = Some(format!("{}/{}", model.href(), path_segment(&id)));
+                first.href = Some(model.object_href(&id));
                 if first.text.is_empty() {
                     first.text = "(none)".to_owned();
                 }
@@ -102,17 +101,14 @@ pub(crate) async fn fill<'a>(
     fields: &Fields,
 ) -> Result<Vec<InlineRows<'a>>, DbErr> {
     let seen = inlines.iter().filter_map(|inline| {
-        let model = site.model(inline.model)?;
-        let may_see = staff.may(&model.meta.permission(Operation::View));
-        let shown = inline.shown.iter().filter_map(|column| model.field(column)).collect();
-        let filled = InlineRows {
+        let model = site.visible(inline.model, staff)?;
+        Some(InlineRows {
             inline,
             model,
-            shown,
+            shown: inline.shown.iter().filter_map(|column| model.field(column)).collect(),
             rows: vec![],
             more: false,
-        };
-        may_see.then_some(filled)
+        })
     });
     let mut filled: Vec<_> = seen.collect();
     let slots = Slots::of(&filled);
@@ -204,24 +200,17 @@ impl Slots {
     /// The select of one part; `None` if the column can't hold such an id.
     fn select(&self, number: usize, part: &InlineRows<'_>, id: &str, fields: &Fields) -> Option<SelectStatement> {
         let (inline, model) = (part.inline, part.model);
-        let own = model.field(inline.column)?.storage.parse(id)?;
+        let after = fields.get(&inline.parameter());
+        let after = after.and_then(|after| model.id_field().storage.parse(after));
+        let after = after.map(|after| Expr::col(model.id).lt(after));
         let assigned = Self::assigned(part);
         let mut newest = Query::select();
         newest
             .columns(assigned.iter().map(|(_, spec)| spec.name))
             .from(model.table)
-            .and_where(Expr::col(inline.column).eq(own))
+            .cond_where(inline.condition(model, id)?.add_option(after))
             .order_by(model.id, Order::Desc)
             .limit(ROWS + 1);
-        if let Some((column, word)) = inline.only {
-            newest.and_where(model.field(column)?.equals(&word.into()));
-        }
-        let after: Option<Value> = fields
-            .get(&inline.parameter())
-            .and_then(|after| model.id_field().storage.parse(after));
-        if let Some(after) = after {
-            newest.and_where(Expr::col(model.id).lt(after));
-        }
         let mut select = Query::select();
         select.expr_as(Expr::val(number as i64).cast_as(Alias::new("bigint")), "part");
         select.expr_as(

@@ -1,23 +1,20 @@
 //! A model's list: what is searched and filtered, sorted, page by page.
 
 use askama::Template;
-use axum::{
-    extract::{Path, RawQuery, State},
-    response::{IntoResponse, Redirect, Response},
-};
+use axum::response::{IntoResponse, Redirect, Response};
 
-use crate::context::AdminContext;
+use super::model_request::ModelRequest;
 use crate::declare::meta::{Link, Operation};
 use crate::declare::spec::{Kind, Spec};
 use crate::declare::{deletion::RESTORE, model::Model};
 use crate::error::AdminError;
-use crate::lists::back::{BACK, href, path_segment};
+use crate::lists::back::{back_parameter, href};
 use crate::lists::filter::{BadQuery, Test};
 use crate::lists::filters::{self, FilterGroup, FilterGroups};
 use crate::lists::keyset::{self, Direction, SortOrder};
 use crate::lists::query::{FACETS, ListQuery};
 use crate::lists::{columns::Choosable, count::Count, search};
-use crate::request::{sent::Fields, staff::Staff, visit::Visit};
+use crate::request::staff::Staff;
 use crate::rows::cell::{Cell, Names};
 use crate::rows::names::{names, reference};
 use crate::rows::row::Row;
@@ -91,22 +88,22 @@ struct ListCell {
 }
 
 /// `GET {models}`. At most four statements: who asks, the rows, the count, the names of foreign keys.
-pub(crate) async fn show(
-    State(context): State<AdminContext>,
-    visit: Visit,
-    staff: Staff,
-    Path(name): Path<String>,
-    RawQuery(query): RawQuery,
-) -> Result<Response, AdminError> {
-    let model = context.site.model(&name).ok_or(AdminError::NotFound)?;
-    staff.require(&model.meta.permission(Operation::View))?;
-    let fields = Fields::parse(query.unwrap_or_default().as_bytes());
+pub(crate) async fn show(request: ModelRequest) -> Result<Response, AdminError> {
+    request.require(Operation::View)?;
+    let ModelRequest {
+        context,
+        visit,
+        staff,
+        model,
+        ..
+    } = &request;
+    let fields = request.parameters();
     let query = match ListQuery::parse(model, &fields) {
         Ok(query) => query,
         Err(BadQuery::Secret(column)) => {
             tracing::warn!(
                 column,
-                model = name,
+                model = model.meta.name,
                 staff = staff.id(),
                 "a list was asked to filter by a secret column"
             );
@@ -115,10 +112,10 @@ pub(crate) async fn show(
         }
         Err(BadQuery::Unknown) => {
             let words = "Unknown filter in the address. Showing the whole list.";
-            return Ok(visit.say_warning(words.to_owned(), &model.href()));
+            return Ok(visit.say_warning(words, &model.href()));
         }
     };
-    query.require(model, &staff)?;
+    query.require(model, staff)?;
     let condition = query
         .condition(model)
         .add(search::condition(&context.db, model, &query.search).await?);
@@ -127,29 +124,29 @@ pub(crate) async fn show(
         return Ok(Redirect::to(&href).into_response());
     }
     let count = Count::of(&context.db, model.table, query.has_filters(), &condition).await?;
-    let columns = model.columns(&staff);
+    let columns = model.columns(staff);
     let mut references = query.references(model);
     for row in &page.rows {
         references.extend(columns.iter().filter_map(|spec| reference(spec, row)));
     }
-    let names = names(&context.db, &context.site, &staff, references).await?;
+    let names = names(&context.db, &context.site, staff, references).await?;
     let drawing = FilterGroups {
         model,
         query: &query,
         names: &names,
     };
     let with_facets = fields.get(FACETS).is_some();
-    let mut filters = drawing.groups(&context.site, &staff);
+    let mut filters = drawing.groups(&context.site, staff);
     if with_facets {
         filters::count(&context.db, model, &query, &mut filters).await?;
     }
-    let shell = Shell::new(&context, &visit, &staff, model.meta.title()).here(model.meta.title());
+    let shell = Shell::new(context, visit, staff, model.meta.title()).here(model.meta.title());
     page::show(&ListPage {
         facets_href: filters::counts_href(model, &query, with_facets),
         filters,
         heads: columns.iter().map(|spec| head(model, spec, &query)).collect(),
         rows: rows(model, &page.rows, &columns, &names, &query.here()),
-        ..ListPage::of(shell, model, &staff, &query, &page, count)
+        ..ListPage::of(shell, model, staff, &query, &page, count)
     })
 }
 
@@ -185,7 +182,6 @@ fn rows(model: &Model, rows: &[Row], columns: &[&Spec], names: &Names, here: &st
 impl ListPage {
     /// What does not depend on the rows' values.
     fn of(shell: Shell, model: &Model, staff: &Staff, query: &ListQuery, page: &keyset::Page, count: Count) -> Self {
-        let may = |operation| model.meta.offers(operation) && staff.may(&model.meta.permission(operation));
         let deleted = matches!(query.filter(model.soft().unwrap_or_default()), Some(Test::Null(false)));
         let actions = model.actions.iter().filter(|action| {
             let fits_list = (action.name == RESTORE) == deleted;
@@ -204,7 +200,9 @@ impl ListPage {
             plural: model.meta.plural,
             empty: model.meta.empty,
             count: count.words(model.meta.singular, model.meta.plural),
-            new_href: may(Operation::Add).then(|| format!("{}/new", model.href())),
+            new_href: model
+                .allows(staff, Operation::Add)
+                .then(|| format!("{}/new", model.href())),
             search: search::is_offered(model).then(|| SearchBox {
                 typed: query.search.clone(),
                 kept: query.kept_by_search(),
@@ -218,7 +216,7 @@ impl ListPage {
             rows: vec![],
             actions: actions.map(|action| (action.name, action.label)).collect(),
             actions_href: format!("{}/actions", model.href()),
-            export_query: may(Operation::Export).then(|| query.unplaced()),
+            export_query: model.allows(staff, Operation::Export).then(|| query.unplaced()),
             export_href: format!("{}/export", model.href()),
             all_matching: (page.next.is_some() || page.previous.is_some())
                 .then(|| count.words(model.meta.singular, model.meta.plural)),
@@ -230,12 +228,8 @@ impl ListPage {
 }
 
 fn object_href(model: &Model, row: &Row, here: &str) -> String {
-    let back = if here.is_empty() {
-        String::new()
-    } else {
-        format!("?{BACK}={}", path_segment(here))
-    };
-    format!("{}/{}{back}", model.href(), row.text(model.id).unwrap_or_default())
+    let (id, back) = (row.text(model.id).unwrap_or_default(), back_parameter('?', here));
+    format!("{}/{id}{back}", model.href())
 }
 
 fn head(model: &Model, spec: &Spec, query: &ListQuery) -> Head {

@@ -1,118 +1,82 @@
 //! One object's pages: a new one, an existing one to look at or to change.
 
-use axum::{
-    extract::{Path, RawQuery, State},
-    http::StatusCode,
-    response::Response,
-};
+use axum::{http::StatusCode, response::Response};
 
 use super::save::{self, SaveResult};
-use super::{history, object_page::Drawing};
-use crate::context::AdminContext;
-use crate::declare::{meta::Operation, model::Model, site::Site};
+use super::{history, model_request::ModelRequest, object_page::Drawing};
+use crate::declare::meta::Operation;
 use crate::error::AdminError;
-use crate::lists::back::{BACK, back_query, path_segment};
-use crate::request::{posted::Posted, sent::Fields, staff::Staff, visit::Visit};
-use crate::rows::find::find;
+use crate::lists::back::{back_parameter, back_query, list_of};
+use crate::request::{posted::Posted, sent::Fields};
 use crate::shell::page;
+use crate::text::capitalized;
 
 /// `GET {models}/new`; fields can be prefilled by `?field=value`.
-pub(crate) async fn blank(
-    State(context): State<AdminContext>,
-    visit: Visit,
-    staff: Staff,
-    Path(name): Path<String>,
-    RawQuery(query): RawQuery,
-) -> Result<Response, AdminError> {
-    let model = permitted(&context, &staff, &name, Operation::Add)?;
-    let fields = Fields::parse(query.unwrap_or_default().as_bytes());
-    if model.meta.sensitive {
-        staff.require_fresh(&visit, None)?;
-    }
-    let page = Drawing::new(&context, &visit, &staff, model, &fields).blank();
-    page::show(&page)
+pub(crate) async fn blank(request: ModelRequest) -> Result<Response, AdminError> {
+    request.require(Operation::Add)?;
+    request.require_fresh(None)?;
+    let fields = request.parameters();
+    page::show(&Drawing::new(&request, &fields).blank())
 }
 
 /// `POST {models}/new`
-pub(crate) async fn create(
-    State(context): State<AdminContext>,
-    visit: Visit,
-    staff: Staff,
-    Path(name): Path<String>,
-    Posted(form): Posted,
-) -> Result<Response, AdminError> {
-    let model = permitted(&context, &staff, &name, Operation::Add)?;
-    if model.meta.sensitive {
-        staff.require_fresh(&visit, Some(&form))?;
-    }
-    match save::create(&context, &visit, &staff, model, &form).await? {
+pub(crate) async fn create(request: ModelRequest, Posted(form): Posted) -> Result<Response, AdminError> {
+    request.require(Operation::Add)?;
+    request.require_fresh(Some(&form))?;
+    let (visit, model) = (&request.visit, &request.model);
+    match save::create(&request, &form).await? {
         Ok(save::Created {
             tx,
             id,
             said: Some(words),
         }) => {
             // What is shown only once is shown on the object's own page.
-            let own = format!("{}/{}", model.href(), path_segment(&id));
-            let may_see = staff.may(&model.meta.permission(Operation::View));
-            tx.finish(visit.say(words, if may_see { own } else { context.site.home() }.as_str()))
-                .await
+            let to = if request.may(Operation::View) {
+                model.object_href(&id)
+            } else {
+                request.context.site.home()
+            };
+            tx.finish(visit.say(words, &to)).await
         }
         Ok(save::Created { tx, id, said: None }) => {
-            let words = format!("{} added", crate::text::capitalized(model.meta.singular));
-            tx.finish(visit.say(words, &after_save(&context.site, &staff, model, &id, &form)))
-                .await
+            let words = format!("{} added", capitalized(model.meta.singular));
+            tx.finish(visit.say(words, &after_save(&request, &id, &form))).await
         }
         Err(draft) => {
-            let page = Drawing::new(&context, &visit, &staff, model, &form).new_again(&draft);
+            let page = Drawing::new(&request, &form).new_again(&draft);
             page::show_with(StatusCode::UNPROCESSABLE_ENTITY, &page)
         }
     }
 }
 
 /// `GET {models}/{id}`
-pub(crate) async fn show(
-    State(context): State<AdminContext>,
-    visit: Visit,
-    staff: Staff,
-    Path((name, id)): Path<(String, String)>,
-    RawQuery(query): RawQuery,
-) -> Result<Response, AdminError> {
-    let model = permitted(&context, &staff, &name, Operation::View)?;
-    let Some(row) = find(&context.db, model, &id).await? else {
-        if !history::may_see(&context.site, &staff) {
+pub(crate) async fn show(request: ModelRequest) -> Result<Response, AdminError> {
+    request.require(Operation::View)?;
+    let Some(row) = request.find().await? else {
+        if !history::may_see(&request.context.site, &request.staff) {
             return Err(AdminError::NotFound);
         }
-        return history::of_gone(&context, model, &id).await;
+        return history::of_gone(&request).await;
     };
-    let fields = Fields::parse(query.unwrap_or_default().as_bytes());
-    let drawing = Drawing::new(&context, &visit, &staff, model, &fields);
-    page::show(&drawing.stored(row).await?)
+    let fields = request.parameters();
+    page::show(&Drawing::new(&request, &fields).stored(row).await?)
 }
 
 /// `POST {models}/{id}`
-pub(crate) async fn change(
-    State(context): State<AdminContext>,
-    visit: Visit,
-    staff: Staff,
-    Path((name, id)): Path<(String, String)>,
-    Posted(form): Posted,
-) -> Result<Response, AdminError> {
-    let model = permitted(&context, &staff, &name, Operation::Change)?;
-    let key = model.id_field().storage.parse_id(&id).ok_or(AdminError::NotFound)?;
-    if model.meta.sensitive {
-        staff.require_fresh(&visit, Some(&form))?;
-    }
-    let drawing = Drawing::new(&context, &visit, &staff, model, &form);
-    match save::change(&context, &visit, &staff, model, &key, &form).await? {
+pub(crate) async fn change(request: ModelRequest, Posted(form): Posted) -> Result<Response, AdminError> {
+    request.require(Operation::Change)?;
+    let (visit, model) = (&request.visit, &request.model);
+    let key = model.id_field().storage.parse_id(&request.id);
+    let key = key.ok_or(AdminError::NotFound)?;
+    request.require_fresh(Some(&form))?;
+    let drawing = Drawing::new(&request, &form);
+    let to = after_save(&request, &request.id, &form);
+    match save::change(&request, &key, &form).await? {
         SaveResult::Saved(tx) => {
-            let words = format!("{} saved", crate::text::capitalized(model.meta.singular));
-            tx.finish(visit.say(words, &after_save(&context.site, &staff, model, &id, &form)))
-                .await
+            let words = format!("{} saved", capitalized(model.meta.singular));
+            tx.finish(visit.say(words, &to)).await
         }
-        SaveResult::Unchanged => Ok(visit.say(
-            "No changes to save".to_owned(),
-            &after_save(&context.site, &staff, model, &id, &form),
-        )),
+        SaveResult::Unchanged => Ok(visit.say("No changes to save", &to)),
         SaveResult::Invalid(draft, row) => page::show_with(
             StatusCode::UNPROCESSABLE_ENTITY,
             &drawing.again(&draft, row, vec![]).await?,
@@ -126,39 +90,13 @@ pub(crate) async fn change(
     }
 }
 
-fn permitted<'a>(
-    context: &'a AdminContext,
-    staff: &Staff,
-    name: &str,
-    operation: Operation,
-) -> Result<&'a Model, AdminError> {
-    let model = context.site.model(name).ok_or(AdminError::NotFound)?;
-    if !model.meta.offers(operation) {
-        return Err(AdminError::NotFound);
-    }
-    // People who may not see objects learn nothing about them by trying to change them. Adding needs no view
-    // permission.
-    if operation != Operation::Add {
-        staff.require(&model.meta.permission(Operation::View))?;
-    }
-    staff.require(&model.meta.permission(operation))?;
-    Ok(model)
-}
-
 /// The object again, or the list that it was opened from, if the person may see it.
-fn after_save(site: &Site, staff: &Staff, model: &Model, id: &str, form: &Fields) -> String {
-    let back = back_query(form);
-    if form.get("_save") == Some("another") {
-        return format!("{}/new", model.href());
+fn after_save(request: &ModelRequest, id: &str, form: &Fields) -> String {
+    let model = &request.model;
+    match form.get("_save") {
+        Some("another") => format!("{}/new", model.href()),
+        _ if !request.may(Operation::View) => request.context.site.home(),
+        Some("continue") => format!("{}{}", model.object_href(id), back_parameter('?', &back_query(form))),
+        _ => list_of(model, form),
     }
-    if !staff.may(&model.meta.permission(Operation::View)) {
-        return site.home();
-    }
-    if form.get("_save") == Some("continue") {
-        let query = back
-            .map(|query| format!("?{BACK}={}", path_segment(&query)))
-            .unwrap_or_default();
-        return format!("{}/{}{query}", model.href(), path_segment(id));
-    }
-    back.map_or_else(|| model.href(), |query| format!("{}?{query}", model.href()))
 }

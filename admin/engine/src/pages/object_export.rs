@@ -1,80 +1,57 @@
 //! One object as a file, with everything that belongs to it: for a user, what GDPR article 15 gives them access to.
 //! Streamed, so that size doesn't matter.
 
+use std::sync::Arc;
+
 use axum::{
     body::{Body, Bytes},
-    extract::{Path, State},
-    http::header::{CONTENT_DISPOSITION, CONTENT_TYPE},
     response::{IntoResponse, Response},
 };
 use futures::stream;
-use sea_orm::{
-    ConnectionTrait, DbErr, Value,
-    sea_query::{Expr, ExprTrait, Order},
-};
-use usher_shared::{
-    audit::{self, Entry},
-    foundation::time::now,
-};
+use sea_orm::{DbErr, Value};
+use usher_shared::{audit, foundation::time::now};
 
+use super::export::{json_object, json_objects, rows_after};
+use super::model_request::ModelRequest;
 use crate::context::AdminContext;
 use crate::declare::{inline::Inline, meta::Operation, model::Model};
 use crate::error::AdminError;
-use crate::pages::export::{CHUNK, json_object};
-use crate::request::{staff::Staff, visit::Visit};
-use crate::rows::{find::find, row::Row};
+use crate::lists::search::nothing;
+use crate::shell::page;
 
 /// `GET {models}/{id}/export.json`: the object, then a list for each inline that this person may export.
-pub(crate) async fn export(
-    State(context): State<AdminContext>,
-    visit: Visit,
-    staff: Staff,
-    Path((name, id)): Path<(String, String)>,
-) -> Result<Response, AdminError> {
-    let model = context.site.model(&name).ok_or(AdminError::NotFound)?;
-    staff.require(&model.meta.permission(Operation::View))?;
-    staff.require(&model.meta.permission(Operation::Export))?;
-    staff.require_fresh(&visit, None)?;
-    let row = find(&context.db, model, &id).await?.ok_or(AdminError::NotFound)?;
-    let entry = Entry {
-        action: "export",
-        object_type: model.meta.object_type(),
-        object_id: row.text(model.id),
-        object_label: Some(model.label(&row)),
-        ..Entry::default()
-    };
-    audit::record(&context.db, &staff.actor(&visit), entry).await?;
+pub(crate) async fn export(request: ModelRequest) -> Result<Response, AdminError> {
+    request.require(Operation::Export)?;
+    let ModelRequest {
+        context,
+        visit,
+        staff,
+        model,
+        ..
+    } = &request;
+    staff.require_fresh(visit, None)?;
+    let row = request.find().await?.ok_or(AdminError::NotFound)?;
+    audit::record(&context.db, &staff.actor(visit), model.entry(&row, "export")).await?;
     let id = row.text(model.id).unwrap_or_default();
     // Not the name on pages, which is for people and may change.
     let word = model.meta.object_type();
     let file = format!("{word}-{id}-{}.json", now().format("%Y%m%d-%H%M%S"));
-    let headers = [
-        (CONTENT_TYPE, "application/json".to_owned()),
-        (
-            CONTENT_DISPOSITION,
-            format!("attachment; filename=\"{}\"", plain(&file)),
-        ),
-    ];
-    let may = |inline: &&Inline| {
-        let Some(model) = context.site.model(inline.model) else {
-            return false;
-        };
-        let both = [Operation::View, Operation::Export];
-        both.iter()
-            .all(|operation| staff.may(&model.meta.permission(*operation)))
+    let exported = |inline: &Inline| {
+        let model = context.site.visible(inline.model, staff)?;
+        let may = model.allows(staff, Operation::Export);
+        may.then(|| (inline.clone(), Arc::clone(model)))
     };
-    let parts: Vec<Inline> = model.inlines.iter().filter(may).cloned().collect();
     let opening = format!("{{\n{word:?}: {}", json_object(model, &row));
     let writing = Writing {
         context: context.clone(),
         id,
-        parts,
+        parts: model.inlines.iter().filter_map(exported).collect(),
     };
     let body = Body::from_stream(stream::try_unfold(Position::Opening(opening), move |place| {
         let writing = writing.clone();
         async move { writing.next(place).await }
     }));
-    Ok((headers, body).into_response())
+    Ok((page::attachment("application/json", &plain(&file)), body).into_response())
 }
 
 /// Replaces what a header's value can't hold.
@@ -95,7 +72,7 @@ enum Position {
 struct Writing {
     context: AdminContext,
     id: String,
-    parts: Vec<Inline>,
+    parts: Vec<(Inline, Arc<Model>)>,
 }
 
 impl Writing {
@@ -106,42 +83,23 @@ impl Writing {
             Position::Part(number, after) => (number, after),
             Position::End => return Ok(None),
         };
-        let part = self.parts.get(number);
-        let Some((inline, model)) = part.and_then(|inline| Some((inline, self.context.site.model(inline.model)?)))
-        else {
+        let Some((inline, model)) = self.parts.get(number) else {
             return Ok(Some(("\n}\n".into(), Position::End)));
         };
         let is_first = after.is_none();
-        let rows = self.rows(inline, model, after).await?;
-        let mut text = if is_first {
-            format!(",\n{:?}: [", model.meta.name)
-        } else {
-            String::new()
-        };
-        for (place, row) in rows.iter().enumerate() {
-            text.push_str(if is_first && place == 0 { "\n" } else { ",\n" });
-            text.push_str(&json_object(model, row).to_string());
+        let condition = inline.condition(model, &self.id).unwrap_or_else(nothing);
+        let (rows, last) = rows_after(&self.context.db, model, condition, after).await?;
+        let mut text = String::new();
+        if is_first {
+            text = format!(",\n{:?}: [", model.meta.name);
         }
-        let last = rows.last().and_then(|row| row.get(model.id)).cloned();
-        let next = match last.filter(|_| rows.len() as u64 == CHUNK) {
-            Some(last) => Position::Part(number, Some(last)),
-            None => {
-                text.push_str("\n]");
-                Position::Part(number + 1, None)
-            }
+        json_objects(&mut text, model, &rows, is_first);
+        let next = if last.is_some() {
+            Position::Part(number, last)
+        } else {
+            text.push_str("\n]");
+            Position::Part(number + 1, None)
         };
         Ok(Some((text.into(), next)))
-    }
-
-    async fn rows(&self, inline: &Inline, model: &Model, after: Option<Value>) -> Result<Vec<Row>, DbErr> {
-        let Some(mut select) = inline.select(model, &self.id) else {
-            return Ok(vec![]);
-        };
-        if let Some(after) = after {
-            select.and_where(Expr::col(model.id).gt(after));
-        }
-        select.order_by(model.id, Order::Asc).limit(CHUNK);
-        let results = self.context.db.query_all(&select).await?;
-        results.iter().map(|result| Row::read(&model.fields, result)).collect()
     }
 }

@@ -5,17 +5,17 @@ use sea_orm::DbErr;
 
 use super::form::{Fieldset, Filled, Input, fieldsets};
 use super::{chosen::FROM, save::Difference, snapshot::Snapshot};
-use super::{history, inlines};
-use crate::context::AdminContext;
+use super::{history, inlines, model_request::ModelRequest};
 use crate::declare::deletion::{DELETE, Deletion, RESTORE};
-use crate::declare::{action::Action, checklist::CheckTable, meta::Operation, model::Model, panel::Panel};
+use crate::declare::{action::Action, checklist::CheckTable, meta::Operation, panel::Panel};
 use crate::error::AdminError;
-use crate::lists::back::{BACK, back_query, path_segment};
-use crate::request::{sent::Fields, staff::Staff, visit::Visit};
+use crate::lists::back::{back_parameter, back_query, href};
+use crate::request::sent::Fields;
 use crate::rows::cell::{Cell, Names};
 use crate::rows::names::{names, reference};
 use crate::rows::{draft::Draft, row::Row};
 use crate::shell::frame::Shell;
+use crate::text::path_segment;
 
 #[derive(Template)]
 #[template(path = "object.html")]
@@ -65,28 +65,13 @@ struct ActionButton {
 
 /// What an object's page is drawn from.
 pub(super) struct Drawing<'a> {
-    context: &'a AdminContext,
-    visit: &'a Visit,
-    staff: &'a Staff,
-    model: &'a Model,
+    request: &'a ModelRequest,
     fields: &'a Fields,
 }
 
 impl<'a> Drawing<'a> {
-    pub(super) fn new(
-        context: &'a AdminContext,
-        visit: &'a Visit,
-        staff: &'a Staff,
-        model: &'a Model,
-        fields: &'a Fields,
-    ) -> Self {
-        Self {
-            context,
-            visit,
-            staff,
-            model,
-            fields,
-        }
+    pub(super) fn new(request: &'a ModelRequest, fields: &'a Fields) -> Self {
+        Self { request, fields }
     }
 
     pub(super) fn blank(&self) -> ObjectPage {
@@ -98,17 +83,20 @@ impl<'a> Drawing<'a> {
     }
 
     fn new_object(&self, filled: &Filled<'_>, errors: Vec<(&'static str, String, String)>) -> ObjectPage {
-        let heading = format!("New {}", self.model.meta.singular);
+        let ModelRequest {
+            context, staff, model, ..
+        } = self.request;
+        let heading = format!("New {}", model.meta.singular);
         ObjectPage {
-            action: format!("{}/new", self.model.href()),
-            fieldsets: fieldsets(self.model, filled, &Names::new(), true),
-            checklist: self.model.checklist.map(|checklist| {
+            action: format!("{}/new", model.href()),
+            fieldsets: fieldsets(model, filled, &Names::new(), true),
+            checklist: model.checklist.map(|checklist| {
                 let posted = self.fields.all(checklist.name).map(str::to_owned).collect();
                 let error = match filled {
                     Filled::Typed(draft, _) => draft.error(checklist.name),
                     _ => None,
                 };
-                checklist.table(self.context.site.permissions(), self.staff, &posted, true, error)
+                checklist.table(context.site.offered(checklist), staff, &posted, true, error)
             }),
             errors,
             editable: true,
@@ -136,23 +124,21 @@ impl<'a> Drawing<'a> {
     }
 
     async fn existing(&self, filled: &Filled<'_>, row: &Row) -> Result<ObjectPage, AdminError> {
-        let Self {
-            context,
-            staff,
-            model,
-            fields,
-            ..
-        } = *self;
+        let Self { request, fields } = *self;
+        let ModelRequest {
+            context, staff, model, ..
+        } = request;
         let id = row.text(model.id).unwrap_or_default();
-        let locked = (model.locked_for)(row, staff, Operation::Change.as_str()).filter(|_| self.may(Operation::Change));
-        let editable = self.may(Operation::Change) && locked.is_none();
+        let locked =
+            (model.locked_for)(row, staff, Operation::Change.as_str()).filter(|_| request.may(Operation::Change));
+        let editable = request.may(Operation::Change) && locked.is_none();
         let inlines = inlines::fill(&context.db, &context.site, &model.inlines, &id, staff, fields).await?;
         let own = model.fields.iter().map(|spec| (spec, row));
         let beside = inlines.iter().flat_map(inlines::InlineRows::values);
         let references = own.chain(beside).filter_map(|(spec, row)| reference(spec, row));
         let names = names(&context.db, &context.site, staff, references.collect()).await?;
         let checklist = self.checklist(filled, row, editable).await?;
-        let here = format!("{}/{}", model.href(), path_segment(&id));
+        let here = model.object_href(&id);
         let mut panels = (model.panels)(context, row, staff).await?;
         panels.extend(inlines.iter().map(|inline| inline.panel(&here, &id, fields, &names)));
         let badges = model.listed().map(|spec| model.cell(spec, row, &names));
@@ -166,7 +152,7 @@ impl<'a> Drawing<'a> {
             panels,
             checklist,
             history_href: history::may_see(&context.site, staff).then(|| format!("{here}/history")),
-            export_href: self.may(Operation::Export).then(|| format!("{here}/export.json")),
+            export_href: request.may(Operation::Export).then(|| format!("{here}/export.json")),
             badges: badges.filter(|cell| cell.tone.is_some()).collect(),
             editable,
             locked,
@@ -176,17 +162,12 @@ impl<'a> Drawing<'a> {
         })
     }
 
-    fn may(&self, operation: Operation) -> bool {
-        self.model.meta.offers(operation) && self.staff.may(&self.model.meta.permission(operation))
-    }
-
     /// The page with the actions that this person may run on the object.
     fn acts(&self, row: &Row, id: &str, here: &str) -> ObjectPage {
-        let (model, staff) = (self.model, self.staff);
+        let (model, staff) = (&self.request.model, &self.request.staff);
         let is_free = |act: &str| (model.locked_for)(row, staff, act).is_none();
-        let list = back_query(self.fields).map(|query| format!("{BACK}={}", path_segment(&query)));
-        let and_list = list.as_ref().map(|list| format!("&{list}")).unwrap_or_default();
-        let with_list = list.map(|list| format!("?{list}")).unwrap_or_default();
+        let list = back_query(self.fields);
+        let (and_list, with_list) = (back_parameter('&', &list), back_parameter('?', &list));
         let fits = |action: &&&Action| {
             let own = !matches!(action.name, DELETE | RESTORE);
             own && is_free(action.name) && staff.may(&action.permission(model)) && (action.fits)(row)
@@ -200,7 +181,7 @@ impl<'a> Drawing<'a> {
             label: action.label,
             href: action.confirms.then(|| asking_href(action)),
         };
-        let (may_delete, is_deleted) = (self.may(Operation::Delete), model.is_deleted(row));
+        let (may_delete, is_deleted) = (self.request.may(Operation::Delete), model.is_deleted(row));
         let may_restore = may_delete && staff.may(&Deletion::UNDO.permission(model));
         ObjectPage {
             buttons: model.actions.iter().filter(fits).map(button).collect(),
@@ -213,10 +194,11 @@ impl<'a> Drawing<'a> {
 
     /// The model's checklist, as it is stored or as it was sent.
     async fn checklist(&self, filled: &Filled<'_>, row: &Row, editable: bool) -> Result<Option<CheckTable>, DbErr> {
-        let Some(checklist) = self.model.checklist else {
+        let ModelRequest { context, staff, .. } = self.request;
+        let Some(checklist) = self.request.model.checklist else {
             return Ok(None);
         };
-        let stored = (checklist.load)(self.context, row).await?;
+        let stored = (checklist.load)(context, row).await?;
         let (checked, error) = match filled {
             Filled::Typed(draft, _) => (
                 self.fields.all(checklist.name).map(str::to_owned).collect(),
@@ -224,10 +206,9 @@ impl<'a> Drawing<'a> {
             ),
             _ => (stored, None),
         };
-        let permissions = self.context.site.permissions();
         Ok(Some(checklist.table(
-            permissions,
-            self.staff,
+            context.site.offered(checklist),
+            staff,
             &checked,
             editable,
             error,
@@ -235,19 +216,19 @@ impl<'a> Drawing<'a> {
     }
 
     fn page(&self, heading: String) -> ObjectPage {
-        let Self {
+        let ModelRequest {
             context,
             visit,
             staff,
             model,
-            fields,
-        } = *self;
-        let query = back_query(fields).unwrap_or_default();
-        let may_see = staff.may(&model.meta.permission(Operation::View));
-        let list_href = match query.as_str() {
-            _ if !may_see => context.site.home(),
-            "" => model.href(),
-            query => format!("{}?{query}", model.href()),
+            ..
+        } = self.request;
+        let query = back_query(self.fields);
+        let may_see = self.request.may(Operation::View);
+        let list_href = if may_see {
+            href(model, &query)
+        } else {
+            context.site.home()
         };
         let shell = Shell::new(context, visit, staff, heading.clone());
         let shell = if may_see {
@@ -287,15 +268,11 @@ impl<'a> Drawing<'a> {
     }
 
     fn errors(&self, draft: &Draft) -> Vec<(&'static str, String, String)> {
-        let checklist = self
-            .model
-            .checklist
-            .map(|checklist| checklist.title)
-            .unwrap_or_default();
+        let model = &self.request.model;
+        let checklist = model.checklist.map(|checklist| checklist.title).unwrap_or_default();
         let label = |name| {
-            self.model
-                .field(name)
-                .map_or_else(|| checklist.to_owned(), |spec| spec.label.clone())
+            let spec = model.field(name);
+            spec.map_or_else(|| checklist.to_owned(), |spec| spec.label.clone())
         };
         draft
             .errors()

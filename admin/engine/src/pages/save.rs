@@ -12,11 +12,11 @@ use usher_shared::{
     foundation::time::now,
 };
 
-use crate::context::AdminContext;
+use super::model_request::ModelRequest;
 use crate::declare::saving::{Changed, SaveContext};
 use crate::declare::{meta::Operation, model::Model, spec::Kind};
 use crate::error::AdminError;
-use crate::request::{form_token::FormTx, sent::Fields, staff::Staff, visit::Visit};
+use crate::request::{form_token::FormTx, sent::Fields};
 use crate::rows::cell::{Cell, Names};
 use crate::rows::draft::{Draft, shown};
 use crate::rows::{find::find, row::Row, storage::text_of};
@@ -41,14 +41,14 @@ pub(crate) struct Created {
 }
 
 /// Changes an object as the form says.
-pub(crate) async fn change(
-    context: &AdminContext,
-    visit: &Visit,
-    staff: &Staff,
-    model: &Model,
-    id: &Value,
-    form: &Fields,
-) -> Result<SaveResult, AdminError> {
+pub(crate) async fn change(request: &ModelRequest, id: &Value, form: &Fields) -> Result<SaveResult, AdminError> {
+    let ModelRequest {
+        context,
+        visit,
+        staff,
+        model,
+        ..
+    } = request;
     let tx = form.begin(context).await?;
     let select = model
         .select()
@@ -69,12 +69,12 @@ pub(crate) async fn change(
     let actor = staff.actor(visit);
     let mut saving = SaveContext::new(&tx, &context.config, &actor, staff);
     (model.clean)(&mut draft, Some(&row), &context.config);
-    refuse_dangling(context, &**tx, model, &mut draft).await?;
+    refuse_dangling(request, &**tx, &mut draft).await?;
     if draft.errors().is_empty() {
         (model.guard)(&saving, &row, &mut draft).await?;
     }
     if draft.errors().is_empty() {
-        saving.checked = newly_checked(context, staff, model, form, &row, &mut draft).await?;
+        saving.checked = newly_checked(request, form, &row, &mut draft).await?;
     }
     if !draft.errors().is_empty() {
         return Ok(SaveResult::Invalid(draft, row));
@@ -101,18 +101,17 @@ pub(crate) async fn change(
 
 /// The checked options of the model's checklist, if they differ from what is stored. Errors go to the draft.
 async fn newly_checked(
-    context: &AdminContext,
-    staff: &Staff,
-    model: &Model,
+    request: &ModelRequest,
     form: &Fields,
     row: &Row,
     draft: &mut Draft,
 ) -> Result<Option<BTreeSet<String>>, DbErr> {
-    let Some(checklist) = model.checklist else {
+    let ModelRequest { context, staff, .. } = request;
+    let Some(checklist) = request.model.checklist else {
         return Ok(None);
     };
     let stored = (checklist.load)(context, row).await?;
-    match checklist.wanted(context.site.permissions(), staff, form, &stored) {
+    match checklist.wanted(&context.site.offered(checklist), staff, form, &stored) {
         Ok(wanted) => Ok(Some(wanted).filter(|wanted| *wanted != stored)),
         Err(words) => {
             draft.refuse_by_name(checklist.name, words);
@@ -134,49 +133,42 @@ async fn write(
     }
     update(&**saving.tx, model, id, changes).await?;
     let entry = Entry {
-        action: "update",
-        object_type: model.meta.object_type(),
-        object_id: row.text(model.id),
-        object_label: Some(model.label(row)),
         changes: Some(before_and_after(model, row, changes)),
-        reason: None,
+        ..model.entry(row, "update")
     };
     audit::record(&**saving.tx, saving.actor, entry).await?;
     Ok(Changed::Saved)
 }
 
 /// Creates an object through the model's own `create`. Returns it, or the draft with its errors.
-pub(crate) async fn create(
-    context: &AdminContext,
-    visit: &Visit,
-    staff: &Staff,
-    model: &Model,
-    form: &Fields,
-) -> Result<Result<Created, Draft>, AdminError> {
+pub(crate) async fn create(request: &ModelRequest, form: &Fields) -> Result<Result<Created, Draft>, AdminError> {
+    let ModelRequest {
+        context,
+        visit,
+        staff,
+        model,
+        ..
+    } = request;
     let mut draft = Draft::read(&model.fields, form, None);
     (model.clean)(&mut draft, None, &context.config);
     if !draft.errors().is_empty() {
         return Ok(Err(draft));
     }
-    let nothing = BTreeSet::new();
-    let checked = match model.checklist.map(|checklist| {
-        (
-            checklist,
-            checklist.wanted(context.site.permissions(), staff, form, &nothing),
-        )
-    }) {
-        Some((checklist, Err(words))) => {
-            draft.refuse_by_name(checklist.name, words);
-            return Ok(Err(draft));
+    let mut checked = None;
+    if let Some(checklist) = model.checklist {
+        match checklist.wanted(&context.site.offered(checklist), staff, form, &BTreeSet::new()) {
+            Ok(wanted) => checked = Some(wanted),
+            Err(words) => {
+                draft.refuse_by_name(checklist.name, words);
+                return Ok(Err(draft));
+            }
         }
-        Some((_, Ok(wanted))) => Some(wanted),
-        None => None,
-    };
+    }
     let tx = form.begin(context).await?;
     let actor = staff.actor(visit);
     let mut saving = SaveContext::new(&tx, &context.config, &actor, staff);
     saving.checked = checked;
-    refuse_dangling(context, &**tx, model, &mut draft).await?;
+    refuse_dangling(request, &**tx, &mut draft).await?;
     if !draft.errors().is_empty() {
         return Ok(Err(draft));
     }
@@ -194,15 +186,10 @@ pub(crate) async fn create(
 }
 
 /// Refuses ids of objects that don't exist.
-async fn refuse_dangling(
-    context: &AdminContext,
-    tx: &impl ConnectionTrait,
-    model: &Model,
-    draft: &mut Draft,
-) -> Result<(), DbErr> {
-    for spec in &model.fields {
+async fn refuse_dangling(request: &ModelRequest, tx: &impl ConnectionTrait, draft: &mut Draft) -> Result<(), DbErr> {
+    for spec in &request.model.fields {
         let Kind::ForeignKey(to) = spec.kind else { continue };
-        let (Some(to), Some(id)) = (context.site.model(to), draft.value(spec.name).and_then(text_of)) else {
+        let (Some(to), Some(id)) = (request.context.site.model(to), draft.value(spec.name).and_then(text_of)) else {
             continue;
         };
         if find(tx, to, &id).await?.is_none() {

@@ -6,9 +6,9 @@ use std::collections::BTreeMap;
 use sea_orm::DbErr;
 use serde::{Deserialize, Serialize};
 
-use crate::context::AdminContext;
-use crate::declare::{action::Action, checklist::CheckOption, model::Model, params::Param, spec::Kind};
-use crate::request::{sent::Fields, staff::Staff};
+use super::chosen::Chosen;
+use crate::declare::{checklist::CheckOption, model::Model, params::Param, spec::Kind};
+use crate::request::sent::Fields;
 use crate::rows::cell::{Cell, Names};
 use crate::rows::{draft::shown, row::Row};
 
@@ -37,19 +37,14 @@ pub(crate) struct Change {
 
 impl Snapshot {
     /// What a page shows of these rows, and the options for the first.
-    pub(crate) async fn now(
-        context: &AdminContext,
-        staff: &Staff,
-        model: &Model,
-        action: &Action,
-        rows: &[&Row],
-    ) -> Result<Self, DbErr> {
+    pub(crate) async fn now(Chosen { request, action, .. }: &Chosen<'_>, rows: &[&Row]) -> Result<Self, DbErr> {
+        let model = &request.model;
         let mut seen = Self::of(model, rows);
         if let [row] = rows {
             seen.fields = fields(model, row);
             for ask in action.params {
                 if let Param::Checklist { name, offered, .. } = ask {
-                    let options = offered(context, staff, row).await?;
+                    let options = offered(&request.context, &request.staff, row).await?;
                     let checked = options.into_iter().map(|option| (option.value, option.checked));
                     seen.asked.insert((*name).to_owned(), checked.collect());
                 }

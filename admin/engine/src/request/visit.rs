@@ -99,12 +99,12 @@ impl Visit {
     }
 
     /// Goes to another page, which says this.
-    pub fn say(&self, words: String, to: &str) -> Response {
+    pub fn say(&self, words: impl Into<String>, to: &str) -> Response {
         self.leave(&Message::success(words), to)
     }
 
     /// Goes to another page, which says this as a warning.
-    pub fn say_warning(&self, words: String, to: &str) -> Response {
+    pub fn say_warning(&self, words: impl Into<String>, to: &str) -> Response {
         self.leave(&Message::warning(words), to)
     }
 

@@ -8,7 +8,7 @@ use sea_orm::{
 };
 
 use crate::declare::spec::{Kind, Spec};
-use crate::declare::{meta::Operation, model::Model, site::Site};
+use crate::declare::{model::Model, site::Site};
 use crate::request::staff::Staff;
 use crate::rows::cell::{Named, Names};
 use crate::rows::row::Row;
@@ -45,12 +45,8 @@ pub(crate) async fn names(
             wanted.entry(model).or_default().insert(id, value);
         }
     }
-    let may_see = |name: &str| {
-        site.model(name)
-            .is_some_and(|model| staff.may(&model.meta.permission(Operation::View)))
-    };
-    let wanted = wanted.into_iter().filter(|(name, _)| may_see(name));
-    let selects = wanted.filter_map(|(name, ids)| Some(select(site.model(name)?, ids.into_values())));
+    let wanted = wanted.into_iter();
+    let selects = wanted.filter_map(|(name, ids)| Some(select(site.visible(name, staff)?, ids.into_values())));
     let Some(union) = selects.reduce(|mut all, next| all.union(UnionType::All, next).to_owned()) else {
         return Ok(Names::new());
     };

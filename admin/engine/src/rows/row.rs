@@ -1,6 +1,6 @@
 //! One row of a model's table.
 
-use std::collections::HashMap;
+use std::{collections::HashMap, str::FromStr};
 
 use chrono::{DateTime, Utc};
 use sea_orm::Value;
@@ -26,6 +26,11 @@ impl Row {
     /// The column's value as text.
     pub fn text(&self, column: &str) -> Option<String> {
         self.get(column).and_then(text_of)
+    }
+
+    /// The column's value read from its text, such as an id.
+    pub fn parse<T: FromStr>(&self, column: &str) -> Option<T> {
+        self.text(column)?.parse().ok()
     }
 
     pub fn time(&self, column: &str) -> Option<DateTime<Utc>> {

@@ -7,12 +7,13 @@ use usher_shared::foundation::time::rfc3339;
 use uuid::Uuid;
 
 /// The column's type as the database driver needs it.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub enum Storage {
     SmallInt,
     Int,
     BigInt,
     Bool,
+    #[default]
     Text,
     Time,
     Uuid,

@@ -10,7 +10,7 @@ use axum::{
 };
 use flate2::{Compression, write::GzEncoder};
 use usher_serve::accepts;
-use usher_shared::foundation::crypto::sha256;
+use usher_shared::foundation::crypto::{hex, sha256};
 
 struct Asset {
     name: &'static str,
@@ -37,7 +37,7 @@ static ASSETS: LazyLock<[Asset; 3]> = LazyLock::new(|| {
 });
 
 fn asset(name: &'static str, content_type: &'static str, plain: &'static [u8]) -> Asset {
-    let hash: String = sha256(plain).iter().take(6).map(|byte| format!("{byte:02x}")).collect();
+    let hash = hex(&sha256(plain)[..6]);
     let (stem, ending) = name.rsplit_once('.').unwrap_or((name, ""));
     let file = format!("{stem}.{hash}.{ending}");
     let mut encoder = GzEncoder::new(Vec::new(), Compression::best());

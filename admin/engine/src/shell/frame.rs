@@ -2,7 +2,7 @@
 
 use super::{assets, flash::Message, theme::Theme};
 use crate::context::AdminContext;
-use crate::request::staff::{ActingFor, Staff};
+use crate::request::staff::Staff;
 use crate::request::{csrf, visit::Visit};
 
 /// What `base.html` needs to draw the frame.
@@ -14,10 +14,8 @@ pub struct Shell {
     pub product: String,
     pub nav: Vec<NavItem>,
     pub crumbs: Vec<Crumb>,
-    pub person: Option<Person>,
+    pub person: Option<Staff>,
     pub message: Option<Message>,
-    /// The impersonation in progress, shown on every page.
-    pub acting_for: Option<ActingFor>,
     /// Displays as a new token for each form.
     pub csrf: csrf::Tokens,
     pub theme: Theme,
@@ -43,20 +41,6 @@ pub struct NavItem {
 pub struct Crumb {
     pub label: String,
     pub href: Option<String>,
-}
-
-impl Crumb {
-    fn to(item: &NavItem) -> Self {
-        Self {
-            label: item.label.clone(),
-            href: Some(item.href.clone()),
-        }
-    }
-}
-
-pub struct Person {
-    pub name: String,
-    pub email: String,
 }
 
 impl Shell {
@@ -89,14 +73,13 @@ impl Shell {
             crumbs: if dashboard.current {
                 vec![]
             } else {
-                vec![Crumb::to(&dashboard)]
+                vec![Crumb {
+                    label: dashboard.label.clone(),
+                    href: Some(dashboard.href.clone()),
+                }]
             },
             nav: std::iter::once(dashboard).chain(models).collect(),
-            person: Some(Person {
-                name: staff.name().to_owned(),
-                email: staff.email().to_owned(),
-            }),
-            acting_for: staff.acting_for().cloned(),
+            person: Some(staff.clone()),
             ..Self::outside(context, visit, title)
         }
     }
@@ -111,7 +94,6 @@ impl Shell {
             crumbs: vec![],
             person: None,
             message: visit.message.clone(),
-            acting_for: None,
             csrf: csrf::Tokens::new(&context.config.secret_key, &visit.csrf_binding),
             theme: visit.theme,
             searched: String::new(),
