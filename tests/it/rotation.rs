@@ -158,10 +158,7 @@ async fn an_old_key_is_accepted_until_what_it_sealed_is_sealed_anew(db: TestDb) 
         "{text}"
     );
     let (code, text) = production.command_with(&["doctor"], MEANWHILE).await;
-    assert!(
-        code == 0 && text.contains("SECRET_KEY_OLD are accepted too"),
-        "{text}"
-    );
+    assert!(code == 0 && text.contains("SECRET_KEY_OLD are accepted too"), "{text}");
     assert_eq!((api.terminate().await, worker.terminate().await), (0, 0));
 
     let _api: Running = production.start_api_with(AFTER).await;
