@@ -34,7 +34,8 @@ pub async fn run(config: &Config, args: &Args) -> Result<()> {
         ));
         output::line(match oldest {
             Some(oldest) => format!(
-                "recovery codes      {} unused, the oldest from {oldest}: codes older than the new key need the key that made them",
+                "recovery codes      {} unused, the oldest from {oldest}: codes older than the new key need the key \
+                 that made them",
                 found.recovery_codes
             ),
             None => "recovery codes      none unused".to_owned(),

@@ -157,6 +157,10 @@ fn as_row(user: &user::Model) -> [String; 5] {
 
 fn as_json(user: &user::Model) -> serde_json::Value {
     serde_json::json!({
-        "id": user.id, "email": user.email, "name": user.name, "rights": rights(user), "last_login_at": user.last_login_at,
+        "id": user.id,
+        "email": user.email,
+        "name": user.name,
+        "rights": rights(user),
+        "last_login_at": user.last_login_at,
     })
 }

@@ -34,8 +34,8 @@ use crate::{health, visit};
 const MAX_BODY_BYTES: usize = 1024 * 1024;
 
 /// Everything is loaded from this server and nothing is inline, so stored content cannot run as a script.
-pub(crate) const POLICY: &str = "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self' data:; connect-src 'self'; \
-     frame-src 'self'; form-action 'self'; frame-ancestors 'none'; base-uri 'none'";
+pub(crate) const POLICY: &str = "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self' data:; \
+     connect-src 'self'; frame-src 'self'; form-action 'self'; frame-ancestors 'none'; base-uri 'none'";
 
 /// The admin, to be served alone or mounted in another axum program.
 pub fn router(state: AppState) -> Router {

@@ -8,8 +8,8 @@ pub(crate) mod sign_in {
     pub(crate) const FORM_KEPT: &str = "You were signed out before this form was submitted. Sign in to get it back.";
     pub(crate) const PASSWORDS_NOT_KEPT: &str =
         "You were signed out before this form was submitted, and passwords aren't kept. Sign in, then try again.";
-    pub(crate) const FORM_TOO_LARGE: &str = "You were signed out before this form was submitted, and it was too large to keep. Sign in, go back in your \
-         browser and submit it again.";
+    pub(crate) const FORM_TOO_LARGE: &str = "You were signed out before this form was submitted, and it was too large \
+         to keep. Sign in, go back in your browser and submit it again.";
     pub(crate) const FILE_NOT_KEPT: &str =
         "You were signed out before the file was uploaded. Sign in, then choose the file again.";
     pub(crate) const KEPT_TITLE: &str = "We kept your form";
@@ -50,12 +50,13 @@ pub(crate) mod impersonation {
 
 /// Actions on users.
 pub(crate) mod users {
-    pub(crate) const RESET_MFA_ABOUT: &str = "The selected authenticators are removed. Recovery codes go with the last one. We'll notify the user \
-         by email.";
-    pub(crate) const IMPERSONATE_ABOUT: &str = "You get a token that acts as this user in the API for ten minutes. It can't change their password, email \
-         address or two-factor authentication, or delete the account. Actions are logged under your name.";
-    pub(crate) const DELETE_ABOUT: &str = "The account is hidden and can't sign in. You can restore it until it's purged. Its sessions end; its email \
-         address stays reserved.";
+    pub(crate) const RESET_MFA_ABOUT: &str = "The selected authenticators are removed. Recovery codes go with the \
+         last one. We'll notify the user by email.";
+    pub(crate) const IMPERSONATE_ABOUT: &str = "You get a token that acts as this user in the API for ten minutes. It \
+         can't change their password, email address or two-factor authentication, or delete the account. Actions are \
+         logged under your name.";
+    pub(crate) const DELETE_ABOUT: &str = "The account is hidden and can't sign in. You can restore it until it's \
+         purged. Its sessions end; its email address stays reserved.";
     pub(crate) const SET_ROLES_ABOUT: &str =
         "Roles control what staff can do here. Changes apply from their next request.";
     pub(crate) const LOCK_ABOUT: &str =
@@ -67,8 +68,8 @@ pub(crate) mod users {
 pub(crate) mod api_keys {
     pub(crate) const ABOUT: &str =
         "Credentials for other services. A key is shown once, when it's created; only its SHA-256 hash is stored.";
-    pub(crate) const ROTATE_ABOUT: &str = "The key gets a new secret, shown once. The old one keeps working for a day, so services can switch over \
-         without downtime.";
+    pub(crate) const ROTATE_ABOUT: &str = "The key gets a new secret, shown once. The old one keeps working for a \
+         day, so services can switch over without downtime.";
     pub(crate) const REVOKE_ABOUT: &str =
         "Requests with this key are rejected immediately. This can't be undone; create a new key instead.";
     pub(crate) const NETWORKS_HELP: &str =

@@ -24,18 +24,19 @@ pub(crate) const LINK_INVALID: Notice = Notice {
 };
 pub(crate) const PASSWORD_LINK_INVALID: Notice = Notice {
     title: LINK_INVALID.title,
-    text: "It was already used, replaced by a newer one, or not copied completely. If you have set your password already, \
-        sign in with it. Otherwise open the newest email and copy its whole link, or request another.",
+    text: "It was already used, replaced by a newer one, or not copied completely. If you have set your password \
+        already, sign in with it. Otherwise open the newest email and copy its whole link, or request another.",
 };
 pub(crate) const LINK_EXPIRED: Notice = Notice {
     title: "This link has expired",
-    text: "Links work for a limited time, so that an old email can't be used to take over your account. Request a new one.",
+    text: "Links work for a limited time, so that an old email can't be used to take over your account. Request a new \
+        one.",
 };
 pub(crate) const INVITATION_INVALID: Notice = Notice {
     title: LINK_INVALID.title,
-    text: "It was already used, replaced by a newer one, or not copied completely. If you have set your password already, \
-        sign in with it. Otherwise open the newest email and copy its whole link, or ask the person who invited you for \
-        another.",
+    text: "It was already used, replaced by a newer one, or not copied completely. If you have set your password \
+        already, sign in with it. Otherwise open the newest email and copy its whole link, or ask the person who \
+        invited you for another.",
 };
 pub(crate) const INVITATION_EXPIRED: Notice = Notice {
     title: LINK_EXPIRED.title,
@@ -88,8 +89,8 @@ pub(crate) const fn link_page(errand: Errand) -> LinkPage {
             action: "undo-email-change",
             question: Notice {
                 title: "Recover your account",
-                text: "This becomes your account's address again, all devices are signed out, and your password stops working; \
-                    we'll email you a link to set a new one.",
+                text: "This becomes your account's address again, all devices are signed out, and your password stops \
+                    working; we'll email you a link to set a new one.",
             },
             button: "Undo the change",
             done: Notice {

@@ -58,7 +58,8 @@ pub(crate) const VERIFY_EMAIL_AND_SET_PASSWORD: Words = Words {
 pub(crate) const SOMEONE_TRIED_TO_SIGN_UP: Words = Words {
     subject: "You already have an account",
     lines: &[
-        "Someone tried to sign up for {product} with this address. You already have an account, so nothing was changed.",
+        "Someone tried to sign up for {product} with this address. You already have an account, so nothing was \
+         changed.",
         "If it was you, sign in at {app} as usual. If you forgot your password, you can set a new one there.",
     ],
     why: "You're receiving this email because this address has an account at {product}. If it wasn't you, you can \
@@ -177,8 +178,8 @@ const fn about_mfa(subject: &'static str, lines: &'static [&'static str]) -> Wor
 }
 
 // API keys.
-const UNEXPECTED_KEY: &str = "If you weren't expecting this, ask a colleague or look at the key's history. If no one on \
-     your team did this, set a new password at {app} and revoke the key right away.";
+const UNEXPECTED_KEY: &str = "If you weren't expecting this, ask a colleague or look at the key's history. If no one \
+     on your team did this, set a new password at {app} and revoke the key right away.";
 pub(crate) const API_KEY_CREATED: Words = Words {
     subject: "An API key was created",
     lines: &[

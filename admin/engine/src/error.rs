@@ -114,14 +114,15 @@ impl AdminError {
             Self::Again(_) | Self::AlreadySent => (
                 StatusCode::CONFLICT,
                 "Form already submitted",
-                "Your first submission went through, so nothing was done this time. To submit it again, reload its page \
-                 and use the form there.",
+                "Your first submission went through, so nothing was done this time. To submit it again, reload its \
+                 page and use the form there.",
             ),
             Self::BadRequest(what) => return (StatusCode::BAD_REQUEST, IMPOSSIBLE, what.clone().into()),
             Self::UnsupportedBody => (
                 StatusCode::UNSUPPORTED_MEDIA_TYPE,
                 IMPOSSIBLE,
-                "The form wasn't sent the way a browser sends it. Send its fields as form data, without Content-Encoding.",
+                "The form wasn't sent the way a browser sends it. Send its fields as form data, without \
+                 Content-Encoding.",
             ),
             Self::MethodNotAllowed => (
                 StatusCode::METHOD_NOT_ALLOWED,
@@ -135,8 +136,8 @@ impl AdminError {
             Self::Unavailable(_) => (
                 StatusCode::SERVICE_UNAVAILABLE,
                 "The database isn't responding",
-                "Wait a few seconds and reload the page. If you were saving something, check whether it was saved before \
-                 you submit it again.",
+                "Wait a few seconds and reload the page. If you were saving something, check whether it was saved \
+                 before you submit it again.",
             ),
             Self::Internal(_) => (
                 StatusCode::INTERNAL_SERVER_ERROR,

@@ -83,8 +83,8 @@ impl AdminModel for ApiKeys {
             .holder()
             .lacks(scopes.iter().filter_map(|word| Scope::parse(word)))?;
         Some(format!(
-            "This key has the scope {scope}, which needs the permission {permission}. You don't have it, so you can only \
-             revoke the key.",
+            "This key has the scope {scope}, which needs the permission {permission}. You don't have it, so you can \
+             only revoke the key.",
             scope = scope.as_str()
         ))
     }

@@ -132,7 +132,8 @@ async fn counts(db: &impl ConnectionTrait) -> Result<HashMap<&'static str, i64>,
         .collect()
 }
 
-/// A figure by the name under which it is counted: its word for one and for many, the list it opens, and its tone above zero.
+/// A figure by the name under which it is counted: its word for one and for many, the list it opens, and its tone above
+/// zero.
 type Shown = (&'static str, [&'static str; 2], &'static str, Tone);
 
 const USERS: [Shown; 4] = [

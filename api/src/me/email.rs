@@ -41,7 +41,10 @@ struct EmailIn {
 #[utoipa::path(
     post, path = "/me/email-change", operation_id = "changeEmail", tag = "Me",
     request_body(content = EmailIn, content_type = "application/json"),
-    responses((status = 202, description = "A mail is on its way to the new address", body = AcceptedOut), Errors<Change>),
+    responses(
+        (status = 202, description = "A mail is on its way to the new address", body = AcceptedOut),
+        Errors<Change>,
+    ),
     security(("accessToken" = [])),
 )]
 async fn change(

@@ -111,10 +111,10 @@ codes! {
     AnswerNotKept = "answer_not_kept", CONFLICT,
         "Answer not kept",
         "The first request was carried out, but its answer held a secret that is shown only once",
-        "A request with this `Idempotency-Key` was carried out before. Its answer held a secret; secrets aren't stored, \
-        so it can't be sent again, and nothing was done this time. `Location`, where there is one, points to what was \
-        created. If you never received the secret, replace it: rotate the API key, or sign in again with a new \
-        `Idempotency-Key`.";
+        "A request with this `Idempotency-Key` was carried out before. Its answer held a secret; secrets aren't \
+        stored, so it can't be sent again, and nothing was done this time. `Location`, where there is one, points to \
+        what was created. If you never received the secret, replace it: rotate the API key, or sign in again with a \
+        new `Idempotency-Key`.";
     ApiKeyNotFound = "api_key_not_found", NOT_FOUND,
         "API key not found",
         "API key not found",
@@ -142,8 +142,8 @@ codes! {
     EmailExists = "email_exists", CONFLICT,
         "Email already registered",
         "Email already registered",
-        "Another user has this email address; upper and lower case count as the same. Look that user up instead, or use \
-        another address.";
+        "Another user has this email address; upper and lower case count as the same. Look that user up instead, or \
+        use another address.";
     EmailNotVerified = "email_not_verified", FORBIDDEN,
         "Email not confirmed",
         "Confirm your email address first: open the link we mailed you",
@@ -157,8 +157,8 @@ codes! {
     IdempotencyInProgress = "idempotency_in_progress", CONFLICT,
         "Still running",
         "A request with this `Idempotency-Key` is still running; wait as long as `Retry-After` says",
-        "The first request with this `Idempotency-Key` hasn't finished. Send it again after the seconds in `Retry-After` \
-        to get its answer. If the process that ran it has died, the key is free after 60 seconds.",
+        "The first request with this `Idempotency-Key` hasn't finished. Send it again after the seconds in \
+        `Retry-After` to get its answer. If the process that ran it has died, the key is free after 60 seconds.",
         RETRY_AFTER: "1";
     IdempotencyKeyReused = "idempotency_key_reused", UNPROCESSABLE_ENTITY,
         "Idempotency-Key used before",
@@ -190,8 +190,8 @@ codes! {
     LoginFailed = "login_failed", UNAUTHORIZED,
         "Sign-in refused",
         "Wrong email or password, or the account can't sign in",
-        "No account has this email and password, or the account is locked or deactivated; the answer doesn't say which. \
-        Check both, or set a new password with `POST /auth/password-reset`.",
+        "No account has this email and password, or the account is locked or deactivated; the answer doesn't say \
+        which. Check both, or set a new password with `POST /auth/password-reset`.",
         WWW_AUTHENTICATE: r#"Bearer realm="usher""#;
     MethodNotAllowed = "method_not_allowed", METHOD_NOT_ALLOWED,
         "Method not allowed",
@@ -219,7 +219,8 @@ codes! {
     PasswordWrong = "password_wrong", FORBIDDEN,
         "Wrong password",
         "The password is not the one of this account",
-        "The password is not the one of the signed-in user. Try again, or set a new one with `POST /auth/password-reset`.";
+        "The password is not the one of the signed-in user. Try again, or set a new one with `POST \
+         /auth/password-reset`.";
     PreconditionFailed = "precondition_failed", PRECONDITION_FAILED,
         "Changed in the meantime",
         "Changed since the version in `If-Match`; read it again",
@@ -242,8 +243,8 @@ codes! {
         "Service unavailable",
         "Service Unavailable",
         "Something the operation needs, such as the database, doesn't answer. Try again after the seconds in \
-        `Retry-After`. Nothing was changed, unless the connection broke while the change was being written: look it up, \
-        or repeat the request with the same `Idempotency-Key`.",
+        `Retry-After`. Nothing was changed, unless the connection broke while the change was being written: look it \
+        up, or repeat the request with the same `Idempotency-Key`.",
         RETRY_AFTER: "5";
     SessionNotFound = "session_not_found", NOT_FOUND,
         "Session not found",
@@ -252,8 +253,8 @@ codes! {
     SignUpClosed = "sign_up_closed", FORBIDDEN,
         "Sign-up is closed",
         "Sign-up is closed here; ask for an invitation",
-        "People can't create accounts themselves here (`SIGN_UP=closed`). A service with an API key can create them with \
-        `POST /users`.";
+        "People can't create accounts themselves here (`SIGN_UP=closed`). A service with an API key can create them \
+        with `POST /users`.";
     StaffProtected = "staff_protected", FORBIDDEN,
         "Staff account",
         "Staff accounts can only be changed in the admin",

@@ -32,8 +32,9 @@ pub(crate) trait ErrorList {
     }
 }
 
-/// `error_list!(Show, [KEY_ERRORS], [UserNotFound], PathId::fault)` declares the [`ErrorList`] of an operation that needs
-/// the database: lists that it shares with others, its own codes, and the fault of its 422 where that is not of a body.
+/// `error_list!(Show, [KEY_ERRORS], [UserNotFound], PathId::fault)` declares the [`ErrorList`] of an operation that
+/// needs the database: lists that it shares with others, its own codes, and the fault of its 422 where that is not of a
+/// body.
 macro_rules! error_list {
     ($vis:vis $name:ident, [$($shared:expr),*], [$($code:ident),*] $(, $fault:path)?) => {
         $vis struct $name;

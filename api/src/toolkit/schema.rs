@@ -91,8 +91,8 @@ pub(crate) fn time() -> Schema {
     with_example(schema, json!("2100-01-01T00:00:00Z"))
 }
 
-const RULE: &str = "At least one visible character; no control, bidirectional, private-use or unassigned characters; joiners \
-    and selectors only where a script or an emoji needs them.";
+const RULE: &str = "At least one visible character; no control, bidirectional, private-use or unassigned characters; \
+    joiners and selectors only where a script or an emoji needs them.";
 // No more than every engine knows (RE2, ECMA-262, Python): what else is refused is in Unicode's tables, for which they
 // have no common word.
 const FIRST: &str = r"[^\s\x00-\x1f\x7f-\x9f]";

@@ -118,11 +118,11 @@ const LIST: &str = "SELECT id, name, email, email_key, created_at, age, status, 
     updated_at FROM users WHERE deleted_at IS NULL ORDER BY created_at DESC, id DESC LIMIT 51;\n";
 const CREATE: &str = "BEGIN;\n\
     INSERT INTO users (email, email_key, name, search_text, age, status, version, created_at, updated_at) \
-    VALUES ('p' || :r || '@example.com', 'p' || :r || '@example.com', 'Ada Lovelace', ' ada lovelace' || chr(1) || ' p' || :r || \
-    '@example.com', 36, 'active', 1, now(), now()) RETURNING *;\n\
+    VALUES ('p' || :r || '@example.com', 'p' || :r || '@example.com', 'Ada Lovelace', \
+    ' ada lovelace' || chr(1) || ' p' || :r || '@example.com', 36, 'active', 1, now(), now()) RETURNING *;\n\
     INSERT INTO jobs (id, queue, kind, payload, run_at, next_dispatch_at, user_id, actor, created_at) \
     VALUES (gen_random_uuid(), 'mail', 'welcome_email', '{\"user_id\": 1}', now(), now(), 1, 'api_key:1', now());\n\
-    INSERT INTO audit_log (at, actor_kind, actor_id, actor_label, action, object_type, object_id, object_label, changes, \
-    address, request_id) VALUES (now(), 'api_key', 1, 'bench', 'create', 'user', '1', 'ada@example.com', \
+    INSERT INTO audit_log (at, actor_kind, actor_id, actor_label, action, object_type, object_id, object_label, \
+    changes, address, request_id) VALUES (now(), 'api_key', 1, 'bench', 'create', 'user', '1', 'ada@example.com', \
     '{\"name\": [null, \"Ada Lovelace\"]}', '127.0.0.1', '019aaaaa-0000-7000-8000-000000000000');\n\
     COMMIT;\n";

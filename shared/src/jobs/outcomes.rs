@@ -105,8 +105,8 @@ impl JobStore {
     pub async fn snooze(&self, job: &job::Model, reason: &str, after: Duration) -> Result<(), CompleteError> {
         let again = self.sql().after("$4");
         let change = format!(
-            "{READY}, crashes = 0, attempt = attempt - 1, last_error = $3, run_at = {again}, next_dispatch_at = {again}, \
-             {NO_LEASE}"
+            "{READY}, {NO_LEASE}, crashes = 0, attempt = attempt - 1, last_error = $3, run_at = {again}, \
+             next_dispatch_at = {again}"
         );
         let values = [reason.into(), after.as_secs_f64().into()];
         self.change(&db::writing(&self.db), Claim::of(job), &change, values)

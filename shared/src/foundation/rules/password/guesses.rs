@@ -38,13 +38,13 @@ const PRODUCT: [&str; 1] = ["usher"];
 
 /// In languages that many users speak; without accents.
 const CALENDAR_WORDS: &str = "spring summer autumn fall winter january february march april may june july august \
-    september october november december monday tuesday wednesday thursday friday saturday sunday \
-    fruhling sommer herbst januar februar marz mai juni juli oktober dezember montag dienstag mittwoch donnerstag freitag \
-    samstag sonntag printemps ete automne hiver janvier fevrier mars avril juin juillet aout septembre octobre novembre \
+    september october november december monday tuesday wednesday thursday friday saturday sunday fruhling sommer \
+    herbst januar februar marz mai juni juli oktober dezember montag dienstag mittwoch donnerstag freitag samstag \
+    sonntag printemps ete automne hiver janvier fevrier mars avril juin juillet aout septembre octobre novembre \
     decembre lundi mardi mercredi jeudi vendredi samedi dimanche primavera verano otono invierno enero febrero marzo \
-    abril mayo junio julio agosto septiembre octubre noviembre diciembre lunes martes miercoles jueves viernes sabado \
-    domingo estate autunno inverno gennaio febbraio aprile maggio giugno luglio settembre ottobre dicembre lunedi martedi \
-    mercoledi giovedi venerdi domenica";
+    abril mayo junio julio agosto septiembre octubre noviembre diciembre lunes martes miercoles jueves viernes \
+    sabado domingo estate autunno inverno gennaio febbraio aprile maggio giugno luglio settembre ottobre dicembre \
+    lunedi martedi mercoledi giovedi venerdi domenica";
 
 /// The number of guesses as a power of ten. `own` are words that an attacker tries first.
 pub(super) fn magnitude(password: &str, own: &[&str]) -> f32 {
