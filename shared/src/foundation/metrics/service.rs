@@ -138,11 +138,14 @@ impl ServiceMetrics {
             ("method", method.unwrap_or(OTHER).into()),
             ("route", route.to_owned().into()),
         ];
-        let is_new = times.get(&labels).is_none();
-        if is_new && self.routes.fetch_add(1, Ordering::Relaxed) >= MAX_ROUTES {
-            labels[2].1 = OTHER.into();
+        let seconds = took.as_secs_f64();
+        let known = times.get(&labels).map(|time| time.observe(seconds));
+        if known.is_none() {
+            if self.routes.fetch_add(1, Ordering::Relaxed) >= MAX_ROUTES {
+                labels[2].1 = OTHER.into();
+            }
+            times.get_or_create(&labels).observe(seconds);
         }
-        times.get_or_create(&labels).observe(took.as_secs_f64());
         let status = match STATUSES.contains(&status) {
             true => status.to_string().into(),
             false => OTHER.into(),
