@@ -5,7 +5,7 @@ use proc_macro::{TokenStream, TokenTree};
 /// Runs a test on a fresh database of each kind, as `name::sqlite` and `name::postgres`.
 ///
 /// It stands on an `async fn` that takes a `TestDb` and returns nothing or a `Result`:
-/// ```ignore
+/// ```text
 /// use usher_testkit::{TestDb, on_both};
 ///
 /// #[on_both]
