@@ -71,8 +71,12 @@ pub async fn run(config: &Config, args: &Args) -> Result<()> {
             Ok(())
         }
         Step::Down { steps } => {
-            locked(&db, async { Ok(Migrator::down(&db, Some(*steps)).await?) }).await?;
-            output::line("Rolled back; `usher migrate status` shows the schema.");
+            let undone = locked(&db, down(&db, *steps)).await?;
+            output::line(match undone {
+                0 => "There is no migration to roll back.".to_owned(),
+                1 => "Rolled back 1 migration.".to_owned(),
+                n => format!("Rolled back {n} migrations."),
+            });
             Ok(())
         }
         Step::Status { json } => status(&db, *json).await,
@@ -81,7 +85,7 @@ pub async fn run(config: &Config, args: &Args) -> Result<()> {
                 *yes,
                 "this deletes every user, job and audit log entry in the database; add --yes to confirm"
             );
-            locked(&db, async { Ok(Migrator::fresh(&db).await?) }).await?;
+            locked(&db, fresh(&db)).await?;
             output::line("Deleted all data and rebuilt the schema.");
             Ok(())
         }
@@ -102,6 +106,41 @@ pub async fn up(db: &DatabaseConnection) -> Result<usize> {
         Ok(pending)
     })
     .await
+}
+
+/// Rolls back the newest migrations and returns their number.
+async fn down(db: &DatabaseConnection, steps: u32) -> Result<usize> {
+    Migrator::install(db).await?;
+    let before = Migrator::get_migration_models(db).await?.len();
+    Migrator::down(db, Some(steps)).await?;
+    Ok(before - Migrator::get_migration_models(db).await?.len())
+}
+
+/// Drops everything, then applies all migrations.
+async fn fresh(db: &DatabaseConnection) -> Result<()> {
+    if db.get_database_backend() == DbBackend::Sqlite {
+        drop_tables(db).await?;
+    }
+    Ok(Migrator::fresh(db).await?)
+}
+
+/// SQLite looks up the foreign keys of a table that is dropped, so it refuses an order that drops what they refer to
+/// first. In one call, because a pragma belongs to the connection.
+async fn drop_tables(db: &DatabaseConnection) -> Result<()> {
+    // A search index first: it owns tables that only go with it.
+    let tables = Statement::from_string(
+        DbBackend::Sqlite,
+        "SELECT name FROM sqlite_master WHERE type = 'table' AND name NOT LIKE 'sqlite\\_%' ESCAPE '\\' \
+         ORDER BY sql NOT LIKE 'CREATE VIRTUAL%'",
+    );
+    let mut script = String::from("PRAGMA foreign_keys = OFF; BEGIN IMMEDIATE;");
+    for table in db.query_all_raw(tables).await? {
+        let name: String = table.try_get("", "name")?;
+        script += &format!("DROP TABLE IF EXISTS \"{name}\";");
+    }
+    script += "COMMIT; PRAGMA foreign_keys = ON;";
+    db.execute_unprepared(&script).await?;
+    Ok(())
 }
 
 /// Says what to do if the role must not change the schema, or PostgreSQL lacks one of its own extensions.

@@ -2,9 +2,9 @@
 
 use std::io::{self, BufRead};
 
-use anyhow::{Context, Result};
+use anyhow::{Context, Result, bail, ensure};
 use clap::Subcommand;
-use sea_orm::{ColumnTrait, EntityTrait, QueryFilter, QueryOrder};
+use sea_orm::{ColumnTrait, DatabaseConnection, EntityTrait, QueryFilter, QueryOrder};
 use usher_shared::{
     accounts::{
         password_hash,
@@ -76,9 +76,11 @@ pub async fn run(config: &Config, command: Command) -> Result<()> {
             };
             let user = match made {
                 Err(CreateUserError::EmailTaken) => {
-                    anyhow::bail!(
-                        "{} already has an account; `usher staff set-password` sets its password",
-                        email.as_str()
+                    drop(tx);
+                    bail!(
+                        "{} already has an account; {}",
+                        email.as_str(),
+                        advice(&db, &email).await?
                     )
                 }
                 user => user?,
@@ -104,6 +106,10 @@ pub async fn run(config: &Config, command: Command) -> Result<()> {
         Command::SetPassword { email, password_stdin } => {
             let user = users::find_by_email_key(&db, &Email::key_of(&email)).await?;
             let user = user.with_context(|| format!("there is no account with the address {email}"))?;
+            ensure!(
+                user.is_staff,
+                "{email} isn't a staff account: send its owner a link with \"Send password reset\" in the admin"
+            );
             let (raw, shown) = choose(password_stdin)?;
             let own = config.known_words(&[&user.name, &user.email]);
             let hash = password_hash::hash(&acceptable(&raw, &own)?).await?;
@@ -116,6 +122,16 @@ pub async fn run(config: &Config, command: Command) -> Result<()> {
         }
     }
     Ok(())
+}
+
+/// What to do with the account that has the address.
+async fn advice(db: &DatabaseConnection, email: &Email) -> Result<&'static str> {
+    let user = users::find_by_email_key(db, email.key()).await?;
+    Ok(match user {
+        Some(user) if user.deleted_at.is_some() => "it was deleted; \"Restore\" in the admin brings it back",
+        Some(user) if user.is_staff => "`usher staff set-password` sets its password",
+        _ => "\"Set roles\" in the admin makes it a staff account",
+    })
 }
 
 /// The password to set, and whether it was generated and must be shown.

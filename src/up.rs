@@ -10,6 +10,7 @@ use usher_shared::{
         log, process, trace,
     },
 };
+use usher_worker::Mailer;
 
 use crate::{
     bootstrap::{self, Missing},
@@ -19,6 +20,8 @@ use crate::{
 pub async fn run(config: Config) -> Result<()> {
     log::init(config.log_format);
     let _traces = trace::start(&config, "usher")?;
+    // Before anything is printed or created: the worker would only find it afterwards.
+    Mailer::new(&config)?;
     let api = process::bind(config.api_addr, "API_ADDR").await?;
     let admin = process::bind(config.admin_addr, "ADMIN_ADDR").await?;
     let options = PoolOptions {

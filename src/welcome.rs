@@ -23,7 +23,12 @@ pub fn print(app: &AppContext, accounts: &FirstAccountsCreated) {
     ));
     output::line(format_args!("  Admin  {}/admin/\n", config.admin_url));
     print_accounts(accounts);
-    let key = accounts.key.as_ref().map_or("$USHER_API_KEY", |key| key.as_str());
+    let known = if config.first.api_key.is_some() {
+        "$USHER_API_KEY"
+    } else {
+        "$KEY"
+    };
+    let key = accounts.key.as_ref().map_or(known, |key| key.as_str());
     output::line("\nTry:");
     output::line(format_args!(
         "  curl -i {}/users -H \"Authorization: Bearer {key}\" -H \"Content-Type: application/json\" \

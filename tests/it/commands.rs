@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use sea_orm::EntityTrait;
+use sea_orm::{EntityTrait, PaginatorTrait};
 use usher_shared::{
     accounts::password_hash,
     foundation::{
@@ -13,6 +13,44 @@ use usher_shared::{
 use usher_testkit::{Folder, Program, TestDb, WAY_BACK, access_left, on_both, plant_access};
 
 const LIMIT: Duration = Duration::from_secs(60);
+
+/// Runs `usher` on this database and returns its exit code and output.
+async fn usher(db: &TestDb, arguments: &str) -> (i32, String) {
+    let usher = Program::named("usher")
+        .env("DATABASE_URL", db.url())
+        .env("SECRET_KEY", SecretKey::generate_base64());
+    let usher = arguments.split(' ').fold(usher, Program::arg);
+    usher.finish(&Folder::new(), LIMIT).await
+}
+
+#[on_both]
+async fn a_database_with_data_is_rebuilt_from_nothing(db: TestDb) {
+    for _ in 0..4 {
+        let (code, text) = usher(&db, "seed --users 10").await;
+        assert_eq!(code, 0, "{text}");
+        let (code, text) = usher(&db, "migrate fresh --yes").await;
+        assert_eq!(code, 0, "{text}");
+        assert_eq!(user::Entity::find().count(&db.connect().await).await.unwrap(), 0);
+    }
+    let (code, text) = usher(&db, "migrate down").await;
+    assert!(code == 0 && text.contains("Rolled back 1 migration."), "{text}");
+    let (code, text) = usher(&db, "migrate down --steps 99").await;
+    assert!(code == 0 && text.contains("migrations."), "{text}");
+    let (code, text) = usher(&db, "migrate down").await;
+    assert!(code == 0 && text.contains("no migration to roll back"), "{text}");
+}
+
+#[on_both]
+async fn a_person_who_is_not_staff_gets_no_password_by_command(db: TestDb) {
+    let app = db.app(&[]).await;
+    let ada = usher_testkit::sign_up(&app.job_store, "Ada", "ada@example.org").await;
+    let (code, text) = usher(&db, "staff set-password ada@example.org").await;
+    assert!(code == 1 && text.contains("isn't a staff account"), "{text}");
+    let (code, text) = usher(&db, "staff create ada@example.org").await;
+    assert!(code == 1 && text.contains("Set roles"), "{text}");
+    let after = user::Entity::find_by_id(ada.id).one(&app.db).await.unwrap();
+    assert_eq!(after.unwrap().password_hash, None);
+}
 
 #[on_both]
 async fn a_password_that_is_set_by_command_ends_what_the_one_before_opened(db: TestDb) {

@@ -32,11 +32,17 @@ pub(crate) async fn refused(
     state: &AppState,
     visit: &Visit,
     user: Option<&user::Model>,
-    step: &str,
+    reason: &str,
 ) -> Result<(), DbErr> {
     state.metrics.log_in_failed();
-    let reason = Some(format!("wrong {step}"));
-    record(&state.db, &anonymous(visit), "login_failed", user, reason).await
+    record(
+        &state.db,
+        &anonymous(visit),
+        "login_failed",
+        user,
+        Some(reason.to_owned()),
+    )
+    .await
 }
 
 /// Who is trying to sign in: a browser or address that the account signed in with before, or a stranger. Runs the same

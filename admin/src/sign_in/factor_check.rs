@@ -107,7 +107,7 @@ pub(super) async fn accept(
     };
     if !right {
         tx.rollback().await?;
-        attempts::refused(state, visit, Some(user), "code").await?;
+        attempts::refused(state, visit, Some(user), "wrong code").await?;
         return Ok(None);
     }
     attempt.succeeded().await;

@@ -69,7 +69,12 @@ pub(crate) async fn sign_in(
         .as_ref()
         .filter(|user| matches && user.is_staff && user.may_sign_in(now()));
     let Some(staff) = staff else {
-        refused(&state, &visit, user.as_ref(), "password").await?;
+        let reason = if matches {
+            "not a staff account that can sign in"
+        } else {
+            "wrong password"
+        };
+        refused(&state, &visit, user.as_ref(), reason).await?;
         let page = login_page(&state, &visit, [email, next], sealed, Some(texts::sign_in::REFUSED));
         return page::show_with(StatusCode::UNAUTHORIZED, &page);
     };

@@ -98,7 +98,7 @@ pub(crate) async fn answer(
     }
     let waiting = told("/admin/reauthenticate", &form);
     if !right {
-        attempts::refused(&state, &visit, Some(user), "password on confirmation").await?;
+        attempts::refused(&state, &visit, Some(user), "wrong password on confirmation").await?;
         let words = texts::sign_in::WRONG_CONFIRMATION;
         return page::show_with(
             StatusCode::UNAUTHORIZED,

@@ -123,7 +123,12 @@ pub(super) async fn log_in(
     // Always verified, so that an unknown account takes as long as a known one.
     let matches = password_hash::verify(raw_password, stored).await;
     let Some(user) = user.as_ref().filter(|user| matches && user.may_sign_in(now())) else {
-        refused(state, context, user.as_ref(), "wrong password").await?;
+        let reason = if matches {
+            "an account that can't sign in"
+        } else {
+            "wrong password"
+        };
+        refused(state, context, user.as_ref(), reason).await?;
         return Err(Code::LoginFailed.into());
     };
     attempt.succeeded().await;

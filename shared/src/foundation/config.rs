@@ -93,8 +93,12 @@ impl Config {
             .or_else(|| given.mail_from.as_deref().and_then(parse::mailbox_name))
             .unwrap_or_else(|| DEFAULT_PRODUCT_NAME.to_owned());
         let first = FirstAccounts {
-            email: Email::parse(given.usher_superuser_email.as_str(), given.email_policy)
-                .map_err(|violation| ConfigError::of("USHER_SUPERUSER_EMAIL", violation.message))?,
+            email: Email::parse(given.usher_superuser_email.as_str(), given.email_policy).map_err(|violation| {
+                ConfigError::of(
+                    "USHER_SUPERUSER_EMAIL",
+                    format!("is not accepted: {}", violation.message),
+                )
+            })?,
             password: given
                 .usher_superuser_password
                 .map(|text| parse::password(&text, &product_name))

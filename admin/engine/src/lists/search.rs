@@ -52,7 +52,6 @@ pub(crate) async fn condition(db: &impl ConnectionTrait, model: &Model, search: 
 struct Few(HashMap<&'static str, Vec<(Value, String)>>);
 
 /// [`condition`] of an address alone.
-#[cfg(any(fuzzing, feature = "fuzzing"))]
 pub(crate) fn condition_without_rows(backend: DbBackend, model: &Model, search: &str) -> Condition {
     of_terms(backend, model, terms(search), &Few::default())
 }

@@ -3,7 +3,7 @@
 use std::{io::IsTerminal, net::SocketAddr};
 
 use ipnet::IpNet;
-use url::Url;
+use url::{ParseError, Url};
 
 use super::choices::LogFormat;
 use crate::foundation::{
@@ -38,7 +38,14 @@ pub(super) fn database_url(text: &str) -> Read<String> {
             "has the scheme {}; Usher runs on postgres:// and sqlite://",
             url.scheme()
         )),
-        Err(error) => Err(format!("is not a URL ({error})")),
+        Err(error) => Err(not_a_url(error)),
+    }
+}
+
+fn not_a_url(error: ParseError) -> String {
+    match error {
+        ParseError::RelativeUrlWithoutBase => "is not a URL: it does not begin with a scheme".to_owned(),
+        error => format!("is not a URL: {error}"),
     }
 }
 
@@ -56,18 +63,18 @@ pub(super) fn smtp_url(text: &str) -> Read<String> {
         }
         Ok(url) if url.host_str().is_none_or(str::is_empty) => Err("names no host".to_owned()),
         Ok(_) => Ok(text.to_owned()),
-        Err(error) => Err(format!("is not a URL ({error})")),
+        Err(error) => Err(not_a_url(error)),
     }
 }
 
 pub(super) fn web_url(text: &str) -> Read<String> {
     match Url::parse(text) {
         Ok(url) if !matches!(url.scheme(), "http" | "https") || url.host_str().is_none() => {
-            Err("is not an http:// or https:// address".to_owned())
+            Err("is not an http:// or https:// URL".to_owned())
         }
         Ok(url) if url.query().is_some() || url.fragment().is_some() => Err("must not contain ? or #".to_owned()),
         Ok(_) => Ok(text.trim_end_matches('/').to_owned()),
-        Err(error) => Err(format!("is not an address ({error})")),
+        Err(error) => Err(not_a_url(error)),
     }
 }
 
@@ -179,7 +186,7 @@ pub(super) fn api_key(text: &str) -> Read<Token> {
 pub(super) fn password(text: &str, product_name: &str) -> Read<Password> {
     let reasons = |violations: Vec<Violation>| violations.into_iter().map(|v| v.message).collect::<Vec<_>>().join("; ");
     Password::parse(text, &["Administrator", product_name])
-        .map_err(|violations| format!("is refused: {}", reasons(violations)))
+        .map_err(|violations| format!("is not accepted: {}", reasons(violations)))
 }
 
 fn words(text: &str) -> impl Iterator<Item = &str> {

@@ -27,8 +27,8 @@ const STATUSES: [u16; 29] = [
     422, 428, 429, 431, 500, 503,
 ];
 const OTHER: &str = "other";
-/// From this number on, further routes are counted together.
-const MAX_ROUTES: usize = 1_000;
+/// From this number of routes and methods on, further routes are counted together.
+const MAX_ROUTES: usize = 4_000;
 
 /// The metrics of all services, which differ in the label `room`.
 #[derive(Clone, Debug)]
