@@ -27,14 +27,14 @@ const ABOUT: &str = "Accounts for your product: create users, look them up, and 
 
 **To try it here**, press *Authorize*: paste an API key (`uak_…`) from the first start or from `usher key create`, or
 sign in with email and password for the operations under *Me*. Every error has a stable `code`, explained at the URL in
-its `type`; send `Accept: application/problem+json` for errors in strict RFC 9457. Every answer has an `X-Request-Id`,
+its `type`; send `Accept: application/problem+json` for errors in strict RFC 9457. Every response has an `X-Request-Id`,
 under which the operator finds it in the logs.";
 
 #[derive(OpenApi)]
 #[openapi(
     info(title = "Usher", description = ABOUT, license(name = "MIT OR Apache-2.0", identifier = "MIT OR Apache-2.0")),
     tags(
-        (name = "Sign-in", description = "Sign-up, log-in, tokens and passwords"),
+        (name = "Sign-in", description = "Sign-up, sign-in, tokens and passwords"),
         (name = "Me", description = "The account of the signed-in user"),
         (name = "Users", description = "People with an account"),
         (name = "API keys", description = "Keys for other services, created by superusers"),

@@ -60,7 +60,7 @@ async fn update(request: ChangeRequest, Body(body): Body<KeyPatchIn>) -> Result<
 
 /// Replace the secret of an API key
 ///
-/// The answer has the new secret, this once. The old one works for `grace_seconds` longer, a day by default, so that
+/// The response has the new secret, this once. The old one works for `grace_seconds` longer, a day by default, so that
 /// services can switch without a gap; send 0 if it has leaked. Needs a password confirmed within the last five minutes:
 /// `POST /auth/reauthenticate`.
 #[utoipa::path(

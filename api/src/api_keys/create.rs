@@ -26,10 +26,10 @@ pub(super) fn router() -> OpenApiRouter<AppState> {
     OpenApiRouter::new().routes(routes!(create))
 }
 
-/// Make an API key
+/// Create an API key
 ///
-/// The answer has the key itself, this once: only its hash is stored. For superusers; a key can't create keys. Needs a
-/// password confirmed within the last five minutes, and a code if the account has a second factor: `POST
+/// The response has the key itself, this once: only its hash is stored. For superusers; a key can't create keys. Needs
+/// a password confirmed within the last five minutes, and a code if the account has a second factor: `POST
 /// /auth/reauthenticate`.
 #[utoipa::path(
     post, path = "/api-keys", operation_id = "createApiKey", tag = "API keys",

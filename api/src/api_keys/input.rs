@@ -17,7 +17,7 @@ use crate::toolkit::{
     schema::{nullable, text, time, whole, with_example},
 };
 
-/// A key to make.
+/// A new API key.
 #[derive(FromFields)]
 #[schema(as = NewApiKey)]
 pub(super) struct NewKeyIn {

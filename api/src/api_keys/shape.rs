@@ -21,7 +21,7 @@ pub(crate) struct KeyOut {
     pub(super) id: i64,
     #[schema(example = "billing")]
     name: String,
-    /// The first characters of the key, to recognise it by.
+    /// The first characters of the key, to recognize it by.
     #[schema(example = "uak_0aB1")]
     hint: String,
     state: KeyState,

@@ -73,11 +73,11 @@ pub(crate) enum LoginOut {
     MfaRequired(MfaRequiredOut),
 }
 
-/// Log in
+/// Sign in
 ///
-/// With a second factor the answer has `mfa_required` and a token for `POST /auth/mfa` instead of the session's tokens.
-/// An unknown account and a wrong password get the same answer in the same time. Five a minute from one address, twenty
-/// failures an hour for one account.
+/// With a second factor the response has `mfa_required` and a token for `POST /auth/mfa` instead of the session's
+/// tokens. An unknown account and a wrong password get the same response in the same time. Five a minute from one
+/// address, twenty failures an hour for one account.
 #[utoipa::path(
     post, path = "/auth/login", operation_id = "login", tag = "Sign-in",
     request_body(content = LoginIn, content_type = "application/json"),
@@ -179,11 +179,11 @@ pub(crate) async fn refused(
     Ok(audit::record(&state.db, &context.anonymous(), entry).await?)
 }
 
-/// The token of the log-in, and a code.
+/// The token of the sign-in, and a code.
 #[derive(ToSchema)]
 #[schema(as = MfaAnswer)]
 struct MfaIn {
-    /// What the log-in gave.
+    /// The `mfa_token` from `POST /auth/login`.
     #[schema(example = "umf_0aB1cD2eF3gH4iJ5kL6mN7oP8qR9sT_0aB1cD")]
     mfa_token: String,
     /// Six digits of the authenticator app.
@@ -211,9 +211,9 @@ impl fields::FromFields for MfaIn {
     }
 }
 
-/// Complete a log-in with the second factor
+/// Complete a sign-in with the second factor
 ///
-/// Takes a code of the authenticator app or a recovery code. Each works once. After five codes the token expires: log
+/// Takes a code of the authenticator app or a recovery code. Each works once. After five codes the token expires: sign
 /// in again.
 #[utoipa::path(
     post, path = "/auth/mfa", operation_id = "completeLogin", tag = "Sign-in",

@@ -103,7 +103,7 @@ struct TokenIn {
 
 /// Confirm an email address
 ///
-/// With the token of the mailed link. After that the account can log in. If people with different passwords signed up
+/// With the token of the mailed link. After that the account can sign in. If people with different passwords signed up
 /// with this address, none of the passwords is valid: send the one to use, or the owner gets an email with a link to
 /// set one.
 #[utoipa::path(

@@ -33,7 +33,7 @@ pub(super) fn router() -> OpenApiRouter<AppState> {
     OpenApiRouter::new().routes(routes!(ask)).routes(routes!(confirm))
 }
 
-/// Ask for a new password
+/// Request a password reset
 ///
 /// Always 202 for a valid address. If it has an account, we email it a link that works once and for half an hour; an
 /// earlier link ends. Three, then one an hour to one mailbox.
@@ -74,8 +74,8 @@ struct ConfirmIn {
 
 /// Set a new password
 ///
-/// All sessions end and all other mailed links stop working. An account blocked by too many wrong passwords can log in
-/// again. Logging in still asks for the second factor. A rejected password leaves the token usable.
+/// All sessions end and all other mailed links stop working. An account blocked by too many wrong passwords can sign in
+/// again. Signing in still asks for the second factor. A rejected password leaves the token usable.
 #[utoipa::path(
     post, path = "/auth/password-reset/confirm", operation_id = "resetPassword", tag = "Sign-in",
     request_body(content = ConfirmIn, content_type = "application/json"),

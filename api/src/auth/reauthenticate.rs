@@ -60,8 +60,8 @@ struct ReauthenticatedOut {
 /// Confirm the password
 ///
 /// For five minutes, allows operations that need it: changing the email address, second factors, deletion, API keys.
-/// Right after a log-in they are allowed anyway. Staff who impersonate a user can't do this (403). Wrong passwords
-/// count as failed log-ins of the account.
+/// Right after a sign-in they are allowed anyway. Staff who impersonate a user can't do this (403). Wrong passwords
+/// count as failed sign-ins of the account.
 #[utoipa::path(
     post, path = "/auth/reauthenticate", operation_id = "reauthenticate", tag = "Sign-in",
     request_body(content = ReauthenticateIn, content_type = "application/json"),

@@ -46,8 +46,8 @@ struct RefreshIn {
 /// Get the next tokens
 ///
 /// Replaces both tokens. The same refresh token always gets the same pair, so that several tabs can refresh at once and
-/// a lost answer can be requested again: until the new access token is used, and for at least ten seconds. After that,
-/// a refresh token that comes back is a stolen copy: its session ends and the owner gets an email.
+/// a lost response can be requested again: until the new access token is used, and for at least ten seconds. After
+/// that, a refresh token that comes back is a stolen copy: its session ends and the owner gets an email.
 #[utoipa::path(
     post, path = "/auth/refresh", operation_id = "refresh", tag = "Sign-in",
     request_body(content = RefreshIn, content_type = "application/json"),

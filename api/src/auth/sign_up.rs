@@ -46,10 +46,10 @@ struct SignUpIn {
 
 /// Sign up
 ///
-/// Always 202 for a valid body. A new account gets an email whose link confirms the address; then it can log in. If the
-/// address has a confirmed or deleted account, its owner gets an email about it and nothing changes. Signing up again
-/// with another password before the address is confirmed might be someone else: neither password works then, and the
-/// person who opens the mailed link sets one. Needs open sign-up; ten an hour from one address.
+/// Always 202 for a valid body. A new account gets an email whose link confirms the address; then it can sign in. If
+/// the address has a confirmed or deleted account, its owner gets an email about it and nothing changes. Signing up
+/// again with another password before the address is confirmed might be someone else: neither password works then, and
+/// the person who opens the mailed link sets one. Needs open sign-up; ten an hour from one address.
 #[utoipa::path(
     post, path = "/auth/sign-up", operation_id = "signUp", tag = "Sign-in",
     request_body(content = SignUpIn, content_type = "application/json"),
@@ -106,7 +106,7 @@ pub(super) struct AddressIn {
     pub(super) email: Email,
 }
 
-/// Ask for the confirming mail again
+/// Request another confirmation email
 ///
 /// Always 202 for a valid address. An account with an unconfirmed address gets the email, and an earlier link ends.
 /// Three, then one an hour to one mailbox.

@@ -83,8 +83,7 @@ impl Listed for article::Entity {
     params(
         (
             "sort" = Option<String>, Query, pattern = "^-?(id|published_at)$",
-            description = "`id` or `published_at`, with a `-` in front for the other way round; drafts come last, or \
-                first",
+            description = "`id` or `published_at`, with a leading `-` to reverse the order; drafts come last, or first",
         ),
         ListIn,
     ),

@@ -192,7 +192,7 @@ struct CodeIn {
 
 /// Confirm an authenticator app
 ///
-/// Send its first code in the session that added it. From then on log-ins ask for a code. Create recovery codes next.
+/// Send its first code in the session that added it. From then on sign-ins ask for a code. Create recovery codes next.
 /// Needs a password confirmed within the last five minutes: `POST /auth/reauthenticate`.
 #[utoipa::path(
     post, path = "/me/mfa/totp/{id}/verify", operation_id = "confirmTotp", tag = "Me",
@@ -288,7 +288,7 @@ struct RecoveryCodesOut {
     codes: Vec<String>,
 }
 
-/// Make recovery codes
+/// Create recovery codes
 ///
 /// Ten new codes, shown only once; older ones stop working. Needs a second factor, and a password confirmed within the
 /// last five minutes: `POST /auth/reauthenticate`.

@@ -109,9 +109,9 @@ macro_rules! header {
 
 codes! {
     AnswerNotKept = "answer_not_kept", CONFLICT,
-        "Answer not kept",
-        "The first request was carried out, but its answer held a secret that is shown only once",
-        "A request with this `Idempotency-Key` was carried out before. Its answer held a secret; secrets aren't \
+        "Response not kept",
+        "The first request was carried out, but its response held a secret that is shown only once",
+        "A request with this `Idempotency-Key` was carried out before. Its response held a secret; secrets aren't \
         stored, so it can't be sent again, and nothing was done this time. `Location`, where there is one, points to \
         what was created. If you never received the secret, replace it: rotate the API key, or sign in again with a \
         new `Idempotency-Key`.";
@@ -158,7 +158,7 @@ codes! {
         "Still running",
         "A request with this `Idempotency-Key` is still running; wait as long as `Retry-After` says",
         "The first request with this `Idempotency-Key` hasn't finished. Send it again after the seconds in \
-        `Retry-After` to get its answer. If the process that ran it has died, the key is free after 60 seconds.",
+        `Retry-After` to get its response. If the process that ran it has died, the key is free after 60 seconds.",
         RETRY_AFTER: "1";
     IdempotencyKeyReused = "idempotency_key_reused", UNPROCESSABLE_ENTITY,
         "Idempotency-Key used before",
@@ -190,7 +190,7 @@ codes! {
     LoginFailed = "login_failed", UNAUTHORIZED,
         "Sign-in refused",
         "Wrong email or password, or the account can't sign in",
-        "No account has this email and password, or the account is locked or deactivated; the answer doesn't say \
+        "No account has this email and password, or the account is locked or deactivated; the response doesn't say \
         which. Check both, or set a new password with `POST /auth/password-reset`.",
         WWW_AUTHENTICATE: r#"Bearer realm="usher""#;
     MethodNotAllowed = "method_not_allowed", METHOD_NOT_ALLOWED,
@@ -213,9 +213,9 @@ codes! {
         "The account has no second factor",
         "Recovery codes replace a second factor, and the account has none. Add one with `POST /me/mfa/totp` first.";
     NotFound = "not_found", NOT_FOUND,
-        "No such address",
+        "Not found",
         "Not Found",
-        "There is nothing at this address. `/docs` lists every operation.";
+        "There is nothing at this URL. `/docs` lists every operation.";
     PasswordWrong = "password_wrong", FORBIDDEN,
         "Wrong password",
         "The password is not the one of this account",
@@ -290,19 +290,19 @@ codes! {
         "The account has five second factors, which is the limit",
         "An account can have five second factors. Remove one you no longer use with `DELETE /me/mfa/{id}`.";
     UnsupportedContentCoding = "unsupported_content_coding", UNSUPPORTED_MEDIA_TYPE,
-        "Coding not supported",
+        "Content coding not supported",
         "The body is compressed; send it without Content-Encoding",
-        "The body has a `Content-Encoding` such as `gzip` or `br`. Send it without one, as `Accept-Encoding` of the \
-        answer says (RFC 7694).",
+        "The body has a `Content-Encoding` such as `gzip` or `br`. Send it without one, as `Accept-Encoding` in the \
+        response says (RFC 7694).",
         ACCEPT_ENCODING: "identity";
     UnsupportedMediaType = "unsupported_media_type", UNSUPPORTED_MEDIA_TYPE,
         "Media type not supported",
         "The operation does not support this Content-Type",
-        "The operation doesn't support the body's `Content-Type`; `Accept-Patch` or `Accept-Post` of the answer lists \
-        those it does. Changes are JSON merge patches (RFC 7396), not JSON patches (RFC 6902).";
+        "The operation doesn't support the body's `Content-Type`; `Accept-Patch` or `Accept-Post` in the response \
+        lists those it does. Changes are JSON merge patches (RFC 7396), not JSON patches (RFC 6902).";
     UriTooLong = "uri_too_long", URI_TOO_LONG,
-        "Address too long",
-        "The address is longer than 8 KiB",
+        "URL too long",
+        "The URL is longer than 8 KiB",
         "Path and query together can have 8 KiB. Shorten them; filters are rarely that long.";
     UserNotFound = "user_not_found", NOT_FOUND,
         "User not found",

@@ -25,7 +25,7 @@ pub(crate) struct IfMatch {
 #[into_params(parameter_in = Header)]
 #[expect(dead_code, reason = "only describes what `is_known` reads")]
 pub(crate) struct IfNoneMatch {
-    /// An `ETag` from before: 304 if it still holds.
+    /// An `ETag` from an earlier response: 304 if nothing has changed since.
     #[param(rename = "If-None-Match", required = false, example = "\"0\"")]
     if_none_match: String,
 }

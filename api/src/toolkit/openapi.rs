@@ -181,7 +181,7 @@ fn headers(status: StatusCode) -> impl Iterator<Item = (&'static str, Header)> {
             &[("WWW-Authenticate", "What to send instead (RFC 6750 §3)")]
         }
         StatusCode::UNSUPPORTED_MEDIA_TYPE => &[
-            ("Accept-Encoding", "The codings that a body may come in"),
+            ("Accept-Encoding", "The content codings that a request body may have"),
             ("Accept-Patch", "The media types that a patch may have"),
         ],
         StatusCode::TOO_MANY_REQUESTS => &[

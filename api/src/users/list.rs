@@ -244,7 +244,7 @@ fn parse_status(word: &str) -> Result<UserStatus, Violation> {
         (
             "sort" = Option<String>, Query, example = "-created_at", 
             pattern = "^(-?(id|created_at|email),){0,7}-?(id|created_at|name|email)$",
-            description = "`id`, `created_at`, `name` or `email`, with a `-` in front for the other way round, or \
+            description = "`id`, `created_at`, `name` or `email`, with a leading `-` to reverse the order, or \
                 several of them with commas between, `name` last; where two have the same, their ids decide, in the \
                 last direction",
         ),

@@ -76,7 +76,7 @@ impl Field for LockEnd {
     }
 }
 
-/// Why.
+/// The reason.
 #[derive(FromFields)]
 #[schema(as = UserStatusChange)]
 struct ReasonIn {

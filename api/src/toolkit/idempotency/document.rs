@@ -41,8 +41,8 @@ fn describe_one(operation: &mut Operation) {
 
 fn parameter() -> Parameter {
     let about = "Makes it safe to send the request again: for 24 hours the same key with the same request gets the \
-        first answer, with `Idempotency-Replayed: true`, and nothing is done twice. Use a random UUID for each \
-        operation. Answers that hold a secret are not kept; their repetition is 409 `answer_not_kept`.";
+        first response, with `Idempotency-Replayed: true`, and nothing is done twice. Use a random UUID for each \
+        operation. Responses that hold a secret are not kept; their repetition is 409 `answer_not_kept`.";
     let schema = ObjectBuilder::new()
         .schema_type(Type::String)
         .min_length(Some(1))

@@ -119,9 +119,8 @@ impl<E: Listed> Order<E> {
     fn unknown() -> Violation {
         let names: Vec<&str> = E::SORTS.iter().map(|(name, _)| *name).collect();
         let names = names.join(", ");
-        let message = format!(
-            "Sort by {names}, or several of them with commas between; with - in front it is the other way round"
-        );
+        let message =
+            format!("Sort by {names}, or by several of them, separated by commas; a leading - reverses the order");
         Violation::new(ViolationKind::Enum, message).with(json!({ "expected": names }))
     }
 
