@@ -118,11 +118,19 @@ async fn down(db: &DatabaseConnection, steps: u32) -> Result<usize> {
 
 /// Drops everything, then applies all migrations.
 async fn fresh(db: &DatabaseConnection) -> Result<()> {
-    if db.get_database_backend() == DbBackend::Sqlite {
-        drop_tables(db).await?;
+    match db.get_database_backend() {
+        DbBackend::Sqlite => drop_tables(db).await?,
+        _ => drop(db.execute_unprepared(DROP_ROUTINES).await?),
     }
     Ok(Migrator::fresh(db).await?)
 }
+
+/// PostgreSQL's functions stay when their tables go. Those of an extension stay with it.
+const DROP_ROUTINES: &str = "DO $$ DECLARE routine regprocedure; BEGIN
+    FOR routine IN SELECT oid FROM pg_proc WHERE pronamespace = current_schema()::regnamespace AND NOT EXISTS
+        (SELECT 1 FROM pg_depend WHERE classid = 'pg_proc'::regclass AND objid = pg_proc.oid AND deptype = 'e')
+    LOOP EXECUTE format('DROP ROUTINE IF EXISTS %s CASCADE', routine); END LOOP;
+END $$";
 
 /// SQLite looks up the foreign keys of a table that is dropped, so it refuses an order that drops what they refer to
 /// first. In one call, because a pragma belongs to the connection.
