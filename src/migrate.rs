@@ -120,7 +120,9 @@ async fn down(db: &DatabaseConnection, steps: u32) -> Result<usize> {
 async fn fresh(db: &DatabaseConnection) -> Result<()> {
     match db.get_database_backend() {
         DbBackend::Sqlite => drop_tables(db).await?,
-        _ => drop(db.execute_unprepared(DROP_ROUTINES).await?),
+        _ => {
+            db.execute_unprepared(DROP_ROUTINES).await?;
+        }
     }
     Ok(Migrator::fresh(db).await?)
 }

@@ -24,7 +24,7 @@ use crate::rows::{find::find, row::Row, storage::text_of};
 /// The result of saving an existing object.
 pub(crate) enum SaveResult {
     /// In this transaction, still to be committed.
-    Saved(FormTx),
+    Saved(Box<FormTx>),
     /// The form equals the row.
     Unchanged,
     Invalid(Draft, Row),
@@ -89,7 +89,7 @@ pub(crate) async fn change(request: &ModelRequest, id: &Value, form: &Fields) ->
         None => write(&saving, model, id, &row, &changes).await,
     };
     match written {
-        Ok(Changed::Saved) => Ok(SaveResult::Saved(tx)),
+        Ok(Changed::Saved) => Ok(SaveResult::Saved(Box::new(tx))),
         Ok(Changed::Unchanged) => Ok(SaveResult::Unchanged),
         Ok(Changed::Refused) => Ok(SaveResult::Invalid(draft, row)),
         Err(error) => {
