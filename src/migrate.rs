@@ -116,19 +116,24 @@ async fn down(db: &DatabaseConnection, steps: u32) -> Result<usize> {
     Ok(before - Migrator::get_migration_models(db).await?.len())
 }
 
-/// Drops everything, then applies all migrations.
+/// Drops everything or, if that fails or is interrupted, nothing; then applies all migrations. sea-orm's own `fresh`
+/// drops tables in an order that SQLite refuses, and leaves PostgreSQL's functions.
 async fn fresh(db: &DatabaseConnection) -> Result<()> {
     match db.get_database_backend() {
         DbBackend::Sqlite => drop_tables(db).await?,
         _ => {
-            db.execute_unprepared(DROP_ROUTINES).await?;
+            db.execute_unprepared(DROP_ALL).await?;
         }
     }
-    Ok(Migrator::fresh(db).await?)
+    Migrator::up(db, None).await.map_err(explained)
 }
 
-/// PostgreSQL's functions stay when their tables go. Those of an extension stay with it.
-const DROP_ROUTINES: &str = "DO $$ DECLARE routine regprocedure; BEGIN
+/// Tables and routines of the schema in one statement. Those of an extension stay with it.
+const DROP_ALL: &str = "DO $$ DECLARE relation regclass; routine regprocedure; BEGIN
+    FOR relation IN SELECT oid FROM pg_class WHERE relnamespace = current_schema()::regnamespace
+        AND relkind IN ('r', 'p') AND NOT relispartition AND NOT EXISTS
+        (SELECT 1 FROM pg_depend WHERE classid = 'pg_class'::regclass AND objid = pg_class.oid AND deptype = 'e')
+    LOOP EXECUTE format('DROP TABLE IF EXISTS %s CASCADE', relation); END LOOP;
     FOR routine IN SELECT oid FROM pg_proc WHERE pronamespace = current_schema()::regnamespace AND NOT EXISTS
         (SELECT 1 FROM pg_depend WHERE classid = 'pg_proc'::regclass AND objid = pg_proc.oid AND deptype = 'e')
     LOOP EXECUTE format('DROP ROUTINE IF EXISTS %s CASCADE', routine); END LOOP;

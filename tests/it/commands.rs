@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use sea_orm::{EntityTrait, PaginatorTrait};
+use sea_orm::{ConnectionTrait, DbBackend, EntityTrait, PaginatorTrait, Statement};
 use usher_shared::{
     accounts::password_hash,
     foundation::{
@@ -38,6 +38,28 @@ async fn a_database_with_data_is_rebuilt_from_nothing(db: TestDb) {
     assert!(code == 0 && text.contains("migrations."), "{text}");
     let (code, text) = usher(&db, "migrate down").await;
     assert!(code == 0 && text.contains("no migration to roll back"), "{text}");
+}
+
+/// As when the process is killed midway: what stays of a database must not look whole without its triggers.
+#[test]
+fn a_database_that_cannot_be_emptied_keeps_everything() {
+    usher_testkit::run(async {
+        let db = TestDb::postgres().await;
+        let app = db.app(&[]).await;
+        let ada = usher_testkit::sign_up(&app.job_store, "Ada", "ada@example.org").await;
+        let guard = "CREATE SCHEMA guard; \
+                     CREATE FUNCTION guard.refuse() RETURNS event_trigger LANGUAGE plpgsql AS \
+                     $$ BEGIN RAISE EXCEPTION 'refused'; END $$; \
+                     CREATE EVENT TRIGGER guard ON ddl_command_end WHEN TAG IN ('DROP ROUTINE') \
+                     EXECUTE FUNCTION guard.refuse()";
+        app.db.execute_unprepared(guard).await.unwrap();
+        let (code, text) = usher(&db, "migrate fresh --yes").await;
+        assert!(code == 1 && text.contains("refused"), "{text}");
+        assert!(user::Entity::find_by_id(ada.id).one(&app.db).await.unwrap().is_some());
+        let seals = "SELECT 1 FROM pg_trigger WHERE tgrelid = 'audit_log'::regclass AND NOT tgisinternal";
+        let seals = Statement::from_string(DbBackend::Postgres, seals);
+        assert!(app.db.query_one_raw(seals).await.unwrap().is_some());
+    });
 }
 
 #[on_both]

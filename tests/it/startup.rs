@@ -202,3 +202,14 @@ fn a_service_says_that_its_port_is_taken() {
         .await;
     });
 }
+
+/// Before it creates accounts and shows their secrets, which it does only once.
+#[test]
+fn everything_in_one_process_refuses_a_mail_server_that_it_cannot_use() {
+    run(async {
+        let up = service("usher", "sqlite://usher.db")
+            .arg("up")
+            .env("SMTP_URL", "smtp://mail.example.org?tls=perhaps");
+        refuses(&up, &["SMTP_URL", "tls=perhaps", "for example"]).await;
+    });
+}

@@ -372,3 +372,20 @@ pub fn weak_hash(password: &str) -> String {
     let weak = Argon2::new(Algorithm::Argon2id, Version::V0x13, params);
     weak.hash_password(password.as_bytes()).expect("a hash").to_string()
 }
+
+#[on_both]
+async fn staff_read_whether_a_password_was_wrong(db: TestDb) {
+    let app = TestApp::start(db).await;
+    let ada = app.member("ada@example.com").await;
+    app.log_in("ada@example.com", "wrong").await.is(401, "login_failed");
+    app.sql(&format!(
+        "UPDATE users SET status = 'deactivated' WHERE id = {}",
+        ada.id
+    ))
+    .await;
+    app.log_in("ada@example.com", PASSWORD).await.is(401, "login_failed");
+    let noted = app.noted("login_failed").await;
+    let mut reasons: Vec<_> = noted.iter().filter_map(|entry| entry.reason.as_deref()).collect();
+    reasons.sort_unstable();
+    assert_eq!(reasons, ["an account that can't sign in", "wrong password"]);
+}
