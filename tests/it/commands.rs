@@ -50,7 +50,7 @@ fn a_database_that_cannot_be_emptied_keeps_everything() {
         let guard = "CREATE SCHEMA guard; \
                      CREATE FUNCTION guard.refuse() RETURNS event_trigger LANGUAGE plpgsql AS \
                      $$ BEGIN RAISE EXCEPTION 'refused'; END $$; \
-                     CREATE EVENT TRIGGER guard ON ddl_command_end WHEN TAG IN ('DROP ROUTINE') \
+                     CREATE EVENT TRIGGER guard ON ddl_command_end WHEN TAG IN ('DROP TABLE') \
                      EXECUTE FUNCTION guard.refuse()";
         app.db.execute_unprepared(guard).await.unwrap();
         let (code, text) = usher(&db, "migrate fresh --yes").await;
