@@ -86,9 +86,9 @@ pub async fn run(config: &Config, command: Command) -> Result<()> {
 
 fn parse_scopes(words: &[String]) -> Result<Vec<Scope>> {
     if words == ["all"] {
-        return Ok(Scope::ALL.to_vec());
+        return Ok(Scope::all().collect());
     }
-    let known = Scope::ALL.map(Scope::as_str).join(", ");
+    let known = Scope::words();
     words
         .iter()
         .map(|word| Scope::parse(word.trim()).with_context(|| format!("{word:?} is not a scope; use {known}, or all")))

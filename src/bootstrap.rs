@@ -65,7 +65,8 @@ pub async fn first_accounts(
     }
     let wanted = first.api_key.is_some() || generate;
     if wanted && api_key::Entity::find().limit(1).count(&tx).await? == 0 {
-        let (_, token) = api_keys::create(&tx, "first key", &Scope::ALL, first.api_key.clone(), owner).await?;
+        let scopes: Vec<_> = Scope::all().collect();
+        let (_, token) = api_keys::create(&tx, "first key", &scopes, first.api_key.clone(), owner).await?;
         made.key = first.api_key.is_none().then_some(token);
     }
     tx.commit().await?;

@@ -1,6 +1,7 @@
 //! Users and how they sign in: sessions, second factors, API keys, mailed links, and what staff may do.
 
 pub mod api_keys;
+mod extensions;
 pub mod impersonation;
 pub mod mail_tokens;
 pub mod mfa;
@@ -8,3 +9,6 @@ pub mod password_hash;
 pub mod sessions;
 pub mod staff;
 pub mod users;
+
+pub(crate) use extensions::extensions;
+pub use extensions::{Extensions, extend};

@@ -163,7 +163,7 @@ fn scopes() -> CheckGroup {
     CheckGroup {
         label: "Scopes".to_owned(),
         columns: vec![],
-        others: Scope::ALL.into_iter().map(option).collect(),
+        others: Scope::all().map(option).collect(),
     }
 }
 

@@ -121,7 +121,7 @@ async fn furnished(app: &TestApp) -> Vec<(&'static str, String)> {
     let (key, _) = api_keys::create(
         &app.context.db,
         "Billing",
-        &[Scope::UsersRead],
+        &[Scope::USERS_READ],
         None,
         Some(app.admin.id),
     )

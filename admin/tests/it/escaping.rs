@@ -42,7 +42,7 @@ async fn furnish(app: &TestApp) -> user::Model {
     let ada = app.add_user("ada@example.org", "Ada").await;
     let db = &app.context.db;
     app.add_staff("sam@example.org", &["users.view"]).await;
-    api_keys::create(db, "Billing", &[Scope::UsersRead], None, Some(app.admin.id))
+    api_keys::create(db, "Billing", &[Scope::USERS_READ], None, Some(app.admin.id))
         .await
         .unwrap();
     app.context

@@ -38,14 +38,14 @@ async fn rows_that_belong_to_an_object_are_paged_beside_it(db: TestDb) {
         api_keys::create(
             db,
             &format!("Key {number}"),
-            &[Scope::UsersRead],
+            &[Scope::USERS_READ],
             None,
             Some(app.admin.id),
         )
         .await
         .unwrap();
     }
-    api_keys::create(db, "Somebody else's", &[Scope::UsersRead], None, None)
+    api_keys::create(db, "Somebody else's", &[Scope::USERS_READ], None, None)
         .await
         .unwrap();
     assert_eq!(api_key::Entity::find().all(db).await.unwrap().len(), 13);

@@ -314,7 +314,7 @@ impl World<'_> {
                 (boss, format!("/admin/roles/{}", role.id), fields)
             }
             ("/admin/{model}/{id}", "api_keys") => {
-                let (key, _) = api_keys::create(db, &self.name("key"), &[Scope::UsersRead], None, None)
+                let (key, _) = api_keys::create(db, &self.name("key"), &[Scope::USERS_READ], None, None)
                     .await
                     .unwrap();
                 let empty = ["allowed_cidrs", "requests_per_minute", "expires_at"].map(|name| (name, String::new()));
@@ -370,7 +370,7 @@ impl World<'_> {
                 act("run_now", self.schedule().await.id.to_string()),
             ),
             ("/admin/{model}/actions", "api_keys") => {
-                let (key, _) = api_keys::create(db, &self.name("key"), &[Scope::UsersRead], None, None)
+                let (key, _) = api_keys::create(db, &self.name("key"), &[Scope::USERS_READ], None, None)
                     .await
                     .unwrap();
                 (

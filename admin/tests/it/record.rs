@@ -99,7 +99,7 @@ async fn what_was_given_is_in_the_record(db: TestDb) {
 #[on_both]
 async fn rows_of_before_are_found_by_the_word_of_today(db: TestDb) {
     let app = TestApp::start(db).await;
-    let (key, _) = api_keys::create(&app.context.db, "billing", &[Scope::UsersRead], None, None)
+    let (key, _) = api_keys::create(&app.context.db, "billing", &[Scope::USERS_READ], None, None)
         .await
         .unwrap();
     let sql = format!(

@@ -105,7 +105,7 @@ impl Field for Vec<Scope> {
 
     fn schema() -> Schema {
         ArrayBuilder::new()
-            .items(text().enum_values(Some(Scope::ALL.map(Scope::as_str))))
+            .items(text().enum_values(Some(Scope::all().map(Scope::as_str))))
             .min_items(Some(1))
             .description(Some(
                 "What the key may do. At least one; one that is named twice counts once.",

@@ -61,7 +61,7 @@ impl Site {
         let app = db.app(&[]).await;
         create_tables(&app.db, SQL).await;
         let author = superuser(&app.db, "Ines Oduya", "ines@example.org", "none").await;
-        let scopes = [Scope::UsersRead, Scope::UsersWrite];
+        let scopes = [Scope::USERS_READ, Scope::USERS_WRITE];
         let (_, key) = api_keys::create(&app.db, "test", &scopes, None, None)
             .await
             .expect("a key");

@@ -101,37 +101,37 @@ pub(crate) trait Access: Send {
 /// May see a user: whole with `users:read`, in its four basic fields with `users:write` alone.
 pub(crate) struct UsersSee;
 impl Access for UsersSee {
-    const ONE_OF: &'static [Scope] = &[Scope::UsersRead, Scope::UsersWrite];
+    const ONE_OF: &'static [Scope] = &[Scope::USERS_READ, Scope::USERS_WRITE];
 }
 
 /// May see everything of every user.
 pub(crate) struct UsersRead;
 impl Access for UsersRead {
-    const ONE_OF: &'static [Scope] = &[Scope::UsersRead];
+    const ONE_OF: &'static [Scope] = &[Scope::USERS_READ];
 }
 
 /// May create and change users.
 pub(crate) struct UsersWrite;
 impl Access for UsersWrite {
-    const ONE_OF: &'static [Scope] = &[Scope::UsersWrite];
+    const ONE_OF: &'static [Scope] = &[Scope::USERS_WRITE];
 }
 
 /// May delete users.
 pub(crate) struct UsersDelete;
 impl Access for UsersDelete {
-    const ONE_OF: &'static [Scope] = &[Scope::UsersDelete];
+    const ONE_OF: &'static [Scope] = &[Scope::USERS_DELETE];
 }
 
 /// May see who is signed in.
 pub(crate) struct SessionsRead;
 impl Access for SessionsRead {
-    const ONE_OF: &'static [Scope] = &[Scope::SessionsRead];
+    const ONE_OF: &'static [Scope] = &[Scope::SESSIONS_READ];
 }
 
 /// May end sessions.
 pub(crate) struct SessionsWrite;
 impl Access for SessionsWrite {
-    const ONE_OF: &'static [Scope] = &[Scope::SessionsWrite];
+    const ONE_OF: &'static [Scope] = &[Scope::SESSIONS_WRITE];
 }
 
 /// An API key that has one of the scopes of `A`.

@@ -192,7 +192,7 @@ pub(super) fn answer_if_new<A: Access>(
 }
 
 pub(super) fn shown<A: Access>(user: user::Model, key: &ApiKey<A>) -> UserDetailsOut {
-    let more = key.allows(Scope::UsersRead).then(|| UserMore::from(&user));
+    let more = key.allows(Scope::USERS_READ).then(|| UserMore::from(&user));
     UserDetailsOut {
         user: user.into(),
         more,

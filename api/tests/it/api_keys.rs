@@ -166,7 +166,7 @@ async fn a_person_who_is_no_superuser_making_keys_is_refused(db: TestDb) {
     let eve = app.person("eve@example.com").await;
     app.sql(&format!("UPDATE users SET is_staff = true WHERE id = {}", eve.id))
         .await;
-    let (_, row) = app.key_row(&[Scope::UsersRead]).await;
+    let (_, row) = app.key_row(&[Scope::USERS_READ]).await;
     let at = format!("/api-keys/{}", row.id);
     eve.client
         .post("/api-keys", &billing())

@@ -80,7 +80,7 @@ impl TestApp {
 
     /// A client that may do everything.
     pub async fn all_scopes(&self) -> Client {
-        self.key(&Scope::ALL).await
+        self.key(&Scope::BUILT_IN).await
     }
 
     pub async fn count_users(&self) -> u64 {

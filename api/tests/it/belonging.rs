@@ -56,11 +56,11 @@ async fn a_key_beyond_its_scopes_is_refused_by_every_operation(db: TestDb) {
             Some(needed) if needed.is_empty() => {}
             Some(needed) => {
                 tried += 1;
-                let mut others = Scope::ALL.to_vec();
+                let mut others = Scope::BUILT_IN.to_vec();
                 others.retain(|scope| !needed.contains(&json!(scope.as_str())));
                 if method == Method::GET {
                     // Who may write users reads back what they wrote.
-                    others.retain(|scope| *scope != Scope::UsersWrite);
+                    others.retain(|scope| *scope != Scope::USERS_WRITE);
                 }
                 let refused = call(&app.key(&others).await, &method, &at).await;
                 refused.is(403, "insufficient_scope");
@@ -87,7 +87,7 @@ async fn another_users_id_opens_nothing_on_any_operation(db: TestDb) {
     let app = TestApp::with(db, &[("RATE_LIMITS", "off")]).await;
     let (ada, mallory) = (app.person("ada@example.com").await, app.person("eve@example.com").await);
     app.with_app(ada.id).await;
-    let (_, key) = app.key_row(&Scope::ALL).await;
+    let (_, key) = app.key_row(&Scope::BUILT_IN).await;
     let before = everything(&app).await;
     let session = session_of(&app, ada.id).await;
     let factor = mfa_factor::Entity::find().one(&app.context.db).await.unwrap().unwrap();

@@ -259,7 +259,7 @@ async fn a_key_that_may_not_see_a_member_learns_nothing_of_it(db: TestDb) {
     let app = TestApp::start(db).await;
     let all = app.all_scopes().await;
     let at = format!("/users/{}", all.sign_up("ada@example.com").await);
-    let writer = app.key(&[usher_shared::accounts::api_keys::Scope::UsersWrite]).await;
+    let writer = app.key(&[usher_shared::accounts::api_keys::Scope::USERS_WRITE]).await;
     for (member, value) in [
         ("status", json!("active")),
         ("external_id", Value::Null),

@@ -33,7 +33,7 @@ async fn nothing_foreign_or_broken(browser: &Browser, page: &str) {
 fn a_person_authorizes_and_tries_an_operation_in_swagger_ui() {
     run(async {
         let (app, url, browser, stop) = open().await;
-        let (_, token) = api_keys::create(&app.context.db, "t", &Scope::ALL, None, None)
+        let (_, token) = api_keys::create(&app.context.db, "t", &Scope::BUILT_IN, None, None)
             .await
             .unwrap();
         browser.goto(&format!("{url}/docs")).await;

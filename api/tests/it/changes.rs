@@ -490,7 +490,7 @@ async fn a_lock_is_checked_like_every_body_and_needs_none(db: TestDb) {
             .post(&format!("/users/0/{step}"), &json!({}))
             .await
             .is(404, "user_not_found");
-        let reader = app.key(&[Scope::UsersRead, Scope::UsersDelete]).await;
+        let reader = app.key(&[Scope::USERS_READ, Scope::USERS_DELETE]).await;
         reader
             .post(&format!("/users/1/{step}"), &json!({}))
             .await
@@ -505,12 +505,12 @@ async fn staff_and_other_scopes_are_out_of_reach(db: TestDb) {
     let id = client.sign_up("ada@example.com").await;
     let at = format!("/users/{id}");
     let patch = json!({"email": "mallory@example.com"});
-    app.key(&[Scope::UsersRead, Scope::UsersDelete])
+    app.key(&[Scope::USERS_READ, Scope::USERS_DELETE])
         .await
         .patch(&at, &patch)
         .await
         .is(403, "insufficient_scope");
-    app.key(&[Scope::UsersRead, Scope::UsersWrite])
+    app.key(&[Scope::USERS_READ, Scope::USERS_WRITE])
         .await
         .delete(&at)
         .await
@@ -521,7 +521,7 @@ async fn staff_and_other_scopes_are_out_of_reach(db: TestDb) {
         .is(401, "authentication_required");
     app.anonymous().delete(&at).await.is(401, "authentication_required");
     let writer = app
-        .key(&[Scope::UsersWrite])
+        .key(&[Scope::USERS_WRITE])
         .await
         .patch(&at, &json!({"age": 3}))
         .await

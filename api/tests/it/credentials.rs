@@ -62,7 +62,7 @@ async fn a_bad_credential_is_refused_even_where_none_is_needed(db: TestDb) {
 #[on_both]
 async fn the_scheme_is_read_in_any_case_and_the_address_never(db: TestDb) {
     let app = TestApp::start(db).await;
-    let (row, token) = usher_shared::accounts::api_keys::create(&app.context.db, "t", &Scope::ALL, None, None)
+    let (row, token) = usher_shared::accounts::api_keys::create(&app.context.db, "t", &Scope::BUILT_IN, None, None)
         .await
         .unwrap();
     for scheme in ["Bearer", "bearer", "BEARER", "Bearer "] {
@@ -86,14 +86,14 @@ async fn the_scheme_is_read_in_any_case_and_the_address_never(db: TestDb) {
 #[on_both]
 async fn a_key_without_the_scope_is_told_which_it_lacks(db: TestDb) {
     let app = TestApp::with(db, &[("SIGN_UP", "open")]).await;
-    let reader = app.key(&[Scope::UsersRead, Scope::JobsRead]).await;
+    let reader = app.key(&[Scope::USERS_READ, Scope::JOBS_READ]).await;
     let refused = reader
         .post("/users", &json!({"name": "Ada", "email": "ada@example.com"}))
         .await;
     refused.is(403, "insufficient_scope");
     let challenge = r#"Bearer realm="usher", error="insufficient_scope", scope="users:write""#;
     assert_eq!(refused.header("www-authenticate"), challenge);
-    for scopes in [&[][..], &[Scope::JobsRead, Scope::AuditRead, Scope::UsersDelete]] {
+    for scopes in [&[][..], &[Scope::JOBS_READ, Scope::AUDIT_READ, Scope::USERS_DELETE]] {
         let refused = app.key(scopes).await.get("/users/1").await;
         refused.is(403, "insufficient_scope");
         assert!(
@@ -114,7 +114,7 @@ async fn revoked_expired_and_foreign_keys_open_nothing(db: TestDb) {
     ];
     let mut last = None;
     for change in changes {
-        let (client, row) = app.key_row(&Scope::ALL).await;
+        let (client, row) = app.key_row(&Scope::BUILT_IN).await;
         client.get("/users/1").await.is(404, "user_not_found");
         let mut row = row.into_active_model();
         change(&mut row);
@@ -147,7 +147,7 @@ async fn revoked_expired_and_foreign_keys_open_nothing(db: TestDb) {
 #[on_both]
 async fn when_a_key_was_last_used_is_noted_once_a_minute(db: TestDb) {
     let app = TestApp::start(db).await;
-    let (client, row) = app.key_row(&Scope::ALL).await;
+    let (client, row) = app.key_row(&Scope::BUILT_IN).await;
     assert_eq!(row.last_used_at, None);
     client.get("/users/1").await;
     let read = async || {

@@ -132,7 +132,7 @@ async fn a_put_is_refused_where_a_change_would_be(db: TestDb) {
     );
     client.get(AT).await.is(404, "user_not_found");
     client.put(AT, &ada()).await.is(409, "status_conflict");
-    app.key(&[Scope::UsersRead])
+    app.key(&[Scope::USERS_READ])
         .await
         .put(AT, &ada())
         .await

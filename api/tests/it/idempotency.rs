@@ -188,7 +188,7 @@ async fn refusals_are_kept_and_failures_are_not(db: TestDb) {
         (strict.status, is_replay(&strict), strict.body),
         (StatusCode::CONFLICT, true, first.body)
     );
-    let weak = app.key(&[Scope::UsersRead]).await.with("idempotency-key", "k2");
+    let weak = app.key(&[Scope::USERS_READ]).await.with("idempotency-key", "k2");
     for _ in 0..2 {
         let refused = weak.post("/users", &ada()).await;
         refused.is(403, "insufficient_scope");

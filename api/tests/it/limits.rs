@@ -9,7 +9,7 @@ use usher_testkit::{Redis, TestDb, on_both};
 use crate::app::{Answer, Client, TestApp};
 
 async fn key_with_limit(app: &TestApp, limit: i32) -> Client {
-    let (client, row) = app.key_row(&Scope::ALL).await;
+    let (client, row) = app.key_row(&Scope::BUILT_IN).await;
     let mut row = row.into_active_model();
     row.requests_per_minute = Set(Some(limit));
     row.update(&app.context.db).await.unwrap();

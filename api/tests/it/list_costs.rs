@@ -125,7 +125,7 @@ fn no_page_of_users_reads_more_than_it_may() {
     run(async {
         let app = start().await;
         seed(&app, USERS).await;
-        let client = app.key(&[Scope::UsersRead]).await;
+        let client = app.key(&[Scope::USERS_READ]).await;
         client.get("/users?limit=1").await;
         for sort in SORTS {
             let mut pages = vec![format!("/users?sort={sort}"), deepest(&app, &client, sort).await];
@@ -172,7 +172,7 @@ fn a_page_of_a_rare_status_reads_nobody_of_another() {
         // A tenth is locked. Some of those were deleted, and are not in the index of the locked.
         app.sql("UPDATE users SET deleted_at = now() WHERE id % 1000 = 0").await;
         app.sql("VACUUM ANALYZE users").await;
-        let client = app.key(&[Scope::UsersRead]).await;
+        let client = app.key(&[Scope::USERS_READ]).await;
         for sort in ["created_at", "-created_at"] {
             let mut at = format!("/users?sort={sort}&status=locked");
             for _ in 0..3 {
@@ -225,7 +225,7 @@ fn the_sessions_and_factors_of_one_person_are_found_among_everybodys() {
         )
         .await;
         app.sql("ANALYZE").await;
-        let service = app.key(&[Scope::SessionsRead]).await;
+        let service = app.key(&[Scope::SESSIONS_READ]).await;
         let theirs = format!("/users/{}/sessions", ada.id);
         for (client, path, table) in [
             (&ada.client, "/me/sessions", "sessions"),

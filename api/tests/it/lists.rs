@@ -77,7 +77,7 @@ async fn walk(client: &Client, from: &str, rel: &str) -> (Vec<Vec<i64>>, String)
 async fn a_walk_meets_every_user_once_in_both_directions(db: TestDb) {
     let app = TestApp::with(db, &[("RATE_LIMITS", "off")]).await;
     seed(&app, 300).await;
-    let client = app.key(&[Scope::UsersRead]).await;
+    let client = app.key(&[Scope::USERS_READ]).await;
     for sort in [
         "",
         "id",
@@ -150,7 +150,7 @@ async fn a_walk_meets_every_user_once_in_both_directions(db: TestDb) {
 async fn every_filter_finds_its_users(db: TestDb) {
     let app = TestApp::start(db).await;
     seed(&app, 300).await;
-    let client = app.key(&[Scope::UsersRead]).await;
+    let client = app.key(&[Scope::USERS_READ]).await;
     for (query, expected) in [
         ("email=P17%40EXAMPLE.COM", vec![17]),
         ("email=nobody", vec![]),
@@ -194,7 +194,7 @@ async fn every_filter_finds_its_users(db: TestDb) {
 async fn the_list_is_counted_up_to_a_limit(db: TestDb) {
     let app = TestApp::start(db).await;
     seed(&app, 10_500).await;
-    let client = app.key(&[Scope::UsersRead]).await;
+    let client = app.key(&[Scope::USERS_READ]).await;
     for (query, count, exact) in [
         ("limit=1", 10_000, false),
         ("limit=1&email_prefix=p1050", 2, true),
@@ -215,7 +215,7 @@ async fn the_list_is_counted_up_to_a_limit(db: TestDb) {
 async fn a_walk_that_meets_little_stops_and_goes_on(db: TestDb) {
     let app = TestApp::with(db, &[("RATE_LIMITS", "off")]).await;
     seed(&app, 10_500).await;
-    let client = app.key(&[Scope::UsersRead]).await;
+    let client = app.key(&[Scope::USERS_READ]).await;
     // Nobody deleted is shown, and a thousand of them in the way are passed without reading them all at once.
     let gone = "UPDATE users SET deleted_at = created_at WHERE id BETWEEN 101 AND 10400";
     app.context.db.execute_unprepared(gone).await.unwrap();
@@ -234,7 +234,7 @@ async fn a_walk_that_meets_little_stops_and_goes_on(db: TestDb) {
 async fn what_is_wrong_with_a_query_is_said_of_every_parameter(db: TestDb) {
     let app = TestApp::start(db).await;
     seed(&app, 20).await;
-    let client = app.key(&[Scope::UsersRead]).await;
+    let client = app.key(&[Scope::USERS_READ]).await;
     for (query, kind, name) in [
         ("limit=0", "greater_than_equal", "limit"),
         ("limit=-1", "greater_than_equal", "limit"),
@@ -275,7 +275,7 @@ async fn what_is_wrong_with_a_query_is_said_of_every_parameter(db: TestDb) {
 async fn a_cursor_that_was_touched_opens_nothing(db: TestDb) {
     let app = TestApp::start(db).await;
     seed(&app, 20).await;
-    let client = app.key(&[Scope::UsersRead]).await;
+    let client = app.key(&[Scope::USERS_READ]).await;
     let cursor = client.get("/users?limit=2&sort=name").await.json()["next_cursor"]
         .as_str()
         .unwrap()
@@ -309,12 +309,12 @@ async fn a_cursor_that_was_touched_opens_nothing(db: TestDb) {
 async fn only_readers_of_users_list_them(db: TestDb) {
     let app = TestApp::start(db).await;
     app.anonymous().get("/users").await.is(401, "authentication_required");
-    app.key(&[Scope::UsersWrite, Scope::UsersDelete])
+    app.key(&[Scope::USERS_WRITE, Scope::USERS_DELETE])
         .await
         .get("/users")
         .await
         .is(403, "insufficient_scope");
-    let page = app.key(&[Scope::UsersRead]).await.get("/users").await.json();
+    let page = app.key(&[Scope::USERS_READ]).await.get("/users").await.json();
     assert_eq!(
         page,
         json!({"data": [], "next_cursor": null, "prev_cursor": null, "has_more": false})

@@ -150,7 +150,7 @@ fn assert_clean(log: &str) {
 async fn a_request_writes_one_line_and_no_secret_into_the_json_log(db: TestDb) {
     let (_folder, running, address) = api(&db, "json").await;
     let app = TestApp::with(db, &[]).await;
-    let scopes = usher_shared::accounts::api_keys::Scope::ALL;
+    let scopes = usher_shared::accounts::api_keys::Scope::BUILT_IN;
     let (_, key) = usher_shared::accounts::api_keys::create(&app.context.db, "t", &scopes, None, None)
         .await
         .unwrap();
@@ -182,7 +182,7 @@ async fn a_request_writes_one_line_and_no_secret_into_the_json_log(db: TestDb) {
 async fn nor_into_the_log_for_people(db: TestDb) {
     let (_folder, running, address) = api(&db, "text").await;
     let app = TestApp::with(db, &[]).await;
-    let scopes = usher_shared::accounts::api_keys::Scope::ALL;
+    let scopes = usher_shared::accounts::api_keys::Scope::BUILT_IN;
     let (_, key) = usher_shared::accounts::api_keys::create(&app.context.db, "t", &scopes, None, None)
         .await
         .unwrap();

@@ -293,7 +293,7 @@ async fn no_input_is_the_servers_fault(db: TestDb) {
         ("CORS_ORIGINS", "https://a.example"),
     ];
     let app = TestApp::with(db, &settings).await;
-    let scopes = usher_shared::accounts::api_keys::Scope::ALL;
+    let scopes = usher_shared::accounts::api_keys::Scope::BUILT_IN;
     let (_, token) = usher_shared::accounts::api_keys::create(&app.context.db, "t", &scopes, None, None)
         .await
         .unwrap();

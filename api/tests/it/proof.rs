@@ -235,7 +235,7 @@ async fn many_sign_ups_at_once_leave_no_password_that_others_did_not_choose(db: 
 #[on_both]
 async fn a_sign_up_gives_no_password_to_an_account_that_a_service_made(db: TestDb) {
     let app = TestApp::with(db, &OPEN).await;
-    let id = app.key(&[Scope::UsersWrite]).await.sign_up("vera@example.com").await;
+    let id = app.key(&[Scope::USERS_WRITE]).await.sign_up("vera@example.com").await;
     let name = vera(&app).await.name;
     app.elsewhere()
         .post("/auth/sign-up", &sign_up("Mallory", STRANGERS))
@@ -359,7 +359,7 @@ async fn a_mailbox_alone_takes_no_second_factor_from_somebody_who_has_signed_in(
     let app = TestApp::with(db, &OPEN).await;
     let person = app.person("vera@example.com").await;
     app.with_app(person.id).await;
-    let key = app.key(&[Scope::UsersWrite]).await;
+    let key = app.key(&[Scope::USERS_WRITE]).await;
     assert_eq!(
         key.patch(&format!("/users/{}", person.id), &json!({"email": "thief@example.com"}))
             .await
@@ -564,7 +564,7 @@ async fn a_token_is_good_only_for_the_address_that_it_was_mailed_to(db: TestDb) 
 #[on_both]
 async fn a_change_of_address_by_a_service_is_told_and_can_be_undone(db: TestDb) {
     let app = TestApp::with(db, &OPEN).await;
-    let key = app.key(&[Scope::UsersRead, Scope::UsersWrite]).await;
+    let key = app.key(&[Scope::USERS_READ, Scope::USERS_WRITE]).await;
     for (number, door) in ["patch", "upsert"].into_iter().enumerate() {
         let (old, new) = (format!("ada{number}@example.com"), format!("new{number}@example.com"));
         let ada = app.person(&old).await;
@@ -619,7 +619,7 @@ async fn a_change_of_address_by_a_service_is_told_and_can_be_undone(db: TestDb) 
 #[on_both]
 async fn whoever_is_moved_to_another_address_has_no_password_there(db: TestDb) {
     let app = TestApp::with(db, &OPEN).await;
-    let key = app.key(&[Scope::UsersWrite]).await;
+    let key = app.key(&[Scope::USERS_WRITE]).await;
     let mallory = app.member("mallory@example.com").await;
     let at = format!("/users/{}", mallory.id);
     assert_eq!(
@@ -703,7 +703,7 @@ async fn proof_wins_over_an_account_that_never_proved_the_address(db: TestDb) {
 #[on_both]
 async fn an_account_that_a_service_knows_loses_the_address_and_nothing_else(db: TestDb) {
     let app = TestApp::with(db, &OPEN).await;
-    let key = app.key(&[Scope::UsersRead, Scope::UsersWrite]).await;
+    let key = app.key(&[Scope::USERS_READ, Scope::USERS_WRITE]).await;
     let made = key
         .put(
             "/users/by-external-id/crm-1",

@@ -252,8 +252,8 @@ async fn services_see_and_end_sessions_with_their_scopes_only(db: TestDb) {
     let bob = app.person("bob@example.com").await;
     let at = format!("/users/{}/sessions", ada.id);
     let (read, write) = (
-        app.key(&[Scope::SessionsRead]).await,
-        app.key(&[Scope::SessionsWrite]).await,
+        app.key(&[Scope::SESSIONS_READ]).await,
+        app.key(&[Scope::SESSIONS_WRITE]).await,
     );
     write.get(&at).await.is(403, "insufficient_scope");
     app.anonymous().get(&at).await.is(401, "authentication_required");

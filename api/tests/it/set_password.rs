@@ -17,7 +17,7 @@ use crate::app::{Answer, Client, TestApp};
 const GOOD: &str = "velvet-Otter-72-canyon";
 
 async fn invited(app: &TestApp, lifetime: Duration) -> (i64, String) {
-    let id = app.key(&[Scope::UsersWrite]).await.sign_up("ada@example.com").await;
+    let id = app.key(&[Scope::USERS_WRITE]).await.sign_up("ada@example.com").await;
     let token = mail_tokens::issue(&app.context.db, id, MailTokenPurpose::SetPassword, lifetime)
         .await
         .unwrap();
@@ -61,7 +61,7 @@ async fn the_owner_chooses_a_password_once(db: TestDb) {
     assert!(password_hash::verify(GOOD, user.password_hash.as_deref()).await);
     assert!(user.email_verified_at.is_some());
     assert_eq!(user.version, 2);
-    let seen = app.key(&[Scope::UsersRead]).await.get(&format!("/users/{id}")).await;
+    let seen = app.key(&[Scope::USERS_READ]).await.get(&format!("/users/{id}")).await;
     assert_eq!(
         (seen.json()["verified"].as_bool(), seen.header("etag")),
         (Some(true), "\"2\"")

@@ -17,7 +17,7 @@ fn at(kind: &str, field: &str) -> (String, Value) {
 #[on_both]
 async fn a_sign_up_answers_the_four_keys_and_where_the_user_is(db: TestDb) {
     let app = TestApp::start(db).await;
-    let client = app.key(&[Scope::UsersWrite]).await;
+    let client = app.key(&[Scope::USERS_WRITE]).await;
     let answer = client
         .post(
             "/users",
@@ -42,7 +42,7 @@ async fn a_sign_up_answers_the_four_keys_and_where_the_user_is(db: TestDb) {
 #[on_both]
 async fn the_welcome_job_commits_with_the_user(db: TestDb) {
     let app = TestApp::start(db).await;
-    let (client, key) = app.key_row(&[Scope::UsersWrite]).await;
+    let (client, key) = app.key_row(&[Scope::USERS_WRITE]).await;
     let id = client.sign_up("ada@example.com").await;
     let jobs = app.jobs_of(id).await;
     assert_eq!(jobs.len(), 1);

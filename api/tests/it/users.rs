@@ -18,14 +18,14 @@ async fn row(app: &TestApp, email: &str) -> user::Model {
 #[on_both]
 async fn readers_see_the_user_whole_and_writers_its_basics(db: TestDb) {
     let app = TestApp::start(db).await;
-    let writer = app.key(&[Scope::UsersWrite]).await;
+    let writer = app.key(&[Scope::USERS_WRITE]).await;
     let made = writer
         .post("/users", &json!({"name": "Ada", "email": "ada@example.com", "age": 36}))
         .await
         .json();
     let at = format!("/users/{}", made["id"]);
     assert_eq!(writer.get(&at).await.json(), made);
-    let seen = app.key(&[Scope::UsersRead]).await.get(&at).await;
+    let seen = app.key(&[Scope::USERS_READ]).await.get(&at).await;
     assert_eq!(seen.status, StatusCode::OK);
     let mut whole = made.clone();
     let more = json!({"age": 36, "status": "active", "verified": false, "external_id": null, "updated_at": made["created_at"]});

@@ -126,12 +126,12 @@ async fn a_mail_token_is_used_once(db: TestDb) {
 async fn a_key_is_good_until_it_is_revoked_expires_or_comes_from_elsewhere(db: TestDb) {
     let conn = db.connect().await;
     let home: IpAddr = "10.1.2.3".parse().unwrap();
-    let (key, token) = api_keys::create(&conn, "billing", &[Scope::UsersRead], None, None)
+    let (key, token) = api_keys::create(&conn, "billing", &[Scope::USERS_READ], None, None)
         .await
         .unwrap();
     let keys = KeyRing::new(conn.clone());
     let found = keys.authenticate(token.as_str(), home).await.unwrap().unwrap();
-    assert!(api_keys::allows(&found, Scope::UsersRead) && !api_keys::allows(&found, Scope::UsersWrite));
+    assert!(api_keys::allows(&found, Scope::USERS_READ) && !api_keys::allows(&found, Scope::USERS_WRITE));
     assert_ne!(found.token_hash, token.as_str().as_bytes(), "the secret is not stored");
 
     let mut row = key.into_active_model();

@@ -25,7 +25,7 @@ pub const MAX_GRACE: u32 = 604_800;
 pub fn parse_scopes<'a>(words: impl IntoIterator<Item = &'a str>) -> Result<Vec<Scope>, Violation> {
     let mut scopes = Vec::new();
     for (number, word) in words.into_iter().enumerate() {
-        let known = Scope::ALL.map(Scope::as_str).join(", ");
+        let known = Scope::words();
         let scope = Scope::parse(word).ok_or_else(|| {
             Violation::new(ViolationKind::Enum, format!("Each scope must be one of {known}"))
                 .with(json!({ "expected": known }))

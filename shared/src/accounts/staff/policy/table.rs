@@ -127,18 +127,18 @@ impl Act {
         use ObjectType::{ApiKey, Job, Role, Session, SuppressedAddress, User};
         use ReasonRule::{Optional, Required};
         match self {
-            Self::AddUser => Rule::new(User, "create", "users.add").key(Scope::UsersWrite),
-            Self::ChangeUser => Rule::new(User, "update", "users.change").key(Scope::UsersWrite),
+            Self::AddUser => Rule::new(User, "create", "users.add").key(Scope::USERS_WRITE),
+            Self::ChangeUser => Rule::new(User, "update", "users.change").key(Scope::USERS_WRITE),
             Self::LockUser => Rule::new(User, "lock", "users.lock")
-                .key(Scope::UsersWrite)
+                .key(Scope::USERS_WRITE)
                 .reason(Required)
                 .shuts_out(),
-            Self::UnlockUser => Rule::new(User, "unlock", "users.unlock").key(Scope::UsersWrite),
+            Self::UnlockUser => Rule::new(User, "unlock", "users.unlock").key(Scope::USERS_WRITE),
             Self::DeactivateUser => Rule::new(User, "deactivate", "users.deactivate")
-                .key(Scope::UsersWrite)
+                .key(Scope::USERS_WRITE)
                 .reason(Optional)
                 .shuts_out(),
-            Self::ReactivateUser => Rule::new(User, "reactivate", "users.reactivate").key(Scope::UsersWrite),
+            Self::ReactivateUser => Rule::new(User, "reactivate", "users.reactivate").key(Scope::USERS_WRITE),
             Self::ResendVerification => Rule::new(User, "resend_verification", "users.resend_verification"),
             Self::SendPasswordReset => Rule::new(User, "send_password_reset", "users.send_password_reset"),
             Self::SetRoles => Rule::new(User, "set_roles", "users.set_roles")
@@ -158,11 +158,11 @@ impl Act {
             // The failure count limits guesses by somebody who finds an open session.
             Self::ClearFailures => Rule::new(User, "clear_failures", "users.clear_failures").not_oneself(),
             Self::DeleteUser => Rule::new(User, "delete", "users.delete")
-                .key(Scope::UsersDelete)
+                .key(Scope::USERS_DELETE)
                 .reason(Optional)
                 .shuts_out(),
             Self::RestoreUser => Rule::new(User, "restore", "users.restore"),
-            Self::EndSession => Rule::new(Session, "revoke", "sessions.revoke").key(Scope::SessionsWrite),
+            Self::EndSession => Rule::new(Session, "revoke", "sessions.revoke").key(Scope::SESSIONS_WRITE),
             Self::AddKey => Rule::new(ApiKey, "create", "api_keys.add").fresh(),
             Self::ChangeKey => Rule::new(ApiKey, "update", "api_keys.change").fresh(),
             Self::RotateKey => Rule::new(ApiKey, "rotate", "api_keys.rotate").fresh(),

@@ -1,0 +1,26 @@
+//! What a product adds to accounts. It is part of the program, as its routes are: set once, before anything runs, and
+//! the same everywhere in the process.
+
+use std::sync::OnceLock;
+
+use super::api_keys::Scope;
+
+/// What a product adds to accounts.
+#[derive(Debug, Default)]
+pub struct Extensions {
+    /// Scopes of API keys beside those that Usher brings.
+    pub scopes: Vec<Scope>,
+}
+
+static NONE: Extensions = Extensions { scopes: vec![] };
+static EXTENSIONS: OnceLock<Extensions> = OnceLock::new();
+
+/// Sets what this program adds. Only the first call counts: a process runs one product.
+pub fn extend(extensions: Extensions) {
+    drop(EXTENSIONS.set(extensions));
+}
+
+/// What this program adds; nothing until [`extend`] was called.
+pub(crate) fn extensions() -> &'static Extensions {
+    EXTENSIONS.get().unwrap_or(&NONE)
+}
