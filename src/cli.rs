@@ -1,18 +1,21 @@
 //! The command line: every command, and every setting as a flag.
 
 use anyhow::Result;
-use clap::{Parser, Subcommand};
+use clap::{ArgMatches, CommandFactory, FromArgMatches, Parser, Subcommand};
 use usher_shared::{
-    foundation::config::{self, Config, Mode, Source},
+    AppContext,
+    foundation::{
+        config::{self, Config, Mode, Source},
+        program::Program,
+    },
     run_service,
 };
 
-use crate::{api_keys, doctor, migrate, output, reseal, seed, staff, up};
+use crate::{api_keys, doctor, migrate, output, parts::Parts, reseal, seed, staff, up};
 
-/// A user service: public API, staff admin and background worker.
+/// Name, version and text are the program's; see [`command`].
 #[derive(Debug, Parser)]
-#[command(name = "usher", version, about, max_term_width = 100)]
-#[command(after_help = "Every setting is an environment variable and a flag: `usher --help` lists them.")]
+#[command(max_term_width = 100)]
 struct Cli {
     /// Without a command: up
     #[command(subcommand)]
@@ -47,28 +50,73 @@ pub enum Command {
     Reseal(reseal::Args),
 }
 
-/// Reads the command line; exits on `--help`, `--version` and mistakes.
-pub fn parse() -> (Command, Source) {
-    let (Cli { command }, source) = config::command_line();
-    (command.unwrap_or(Command::Up), source)
+/// The names of Usher's own commands.
+pub(crate) fn command_names() -> Vec<String> {
+    let command = Cli::command();
+    let names = command.get_subcommands().map(clap::Command::get_name);
+    names.map(str::to_owned).collect()
 }
 
-pub async fn run(command: Command, source: Source) -> Result<()> {
-    let service_config = || Config::read(Mode::Service, &source);
-    let command_config = || Config::read(Mode::Command, &source);
+/// Usher's commands and the product's.
+fn command(parts: &Parts) -> clap::Command {
+    let program = Program::current();
+    let hint = format!(
+        "Every setting is an environment variable and a flag: `{} --help` lists them.",
+        program.name
+    );
+    let own = parts.commands.iter();
+    Cli::command()
+        .name(program.name)
+        .version(program.version)
+        .about(program.about)
+        .after_help(hint)
+        .subcommands(own.map(|own| (own.arguments)(clap::Command::new(own.name))))
+}
+
+/// Reads the command line and runs what it names; exits on `--help`, `--version` and mistakes.
+pub(crate) async fn run(parts: Parts) -> Result<()> {
+    let (mut matches, source) = config::command_line_of(command(&parts));
+    let name = matches.subcommand_name().unwrap_or_default();
+    match parts.commands.iter().position(|own| own.name == name) {
+        Some(at) => {
+            let (_, arguments) = matches.remove_subcommand().unwrap_or_default();
+            run_own(parts, at, arguments, &source).await
+        }
+        None => {
+            let Cli { command } = Cli::from_arg_matches(&matches).unwrap_or_else(|error| error.exit());
+            run_usher(parts, command.unwrap_or(Command::Up), &source).await
+        }
+    }
+}
+
+/// A command of the product, which gets the application on a schema that is up to date.
+async fn run_own(parts: Parts, at: usize, arguments: ArgMatches, source: &Source) -> Result<()> {
+    let app = AppContext::open(Config::read(Mode::Command, source)?, false).await?;
+    (parts.commands[at].run)(arguments, app).await
+}
+
+async fn run_usher(parts: Parts, command: Command, source: &Source) -> Result<()> {
+    let service_config = || Config::read(Mode::Service, source);
+    let command_config = || Config::read(Mode::Command, source);
     match command {
-        Command::Up => up::run(Config::read(Mode::Up, &source)?).await,
-        Command::Api => run_service(service_config()?, "usher-api", usher_api::run).await,
-        Command::Admin => run_service(service_config()?, "usher-admin", usher_admin::run).await,
-        Command::Worker(args) => usher_worker::run_process(service_config()?, args.into()).await,
-        Command::Migrate(args) => migrate::run(&command_config()?, &args).await,
+        Command::Up => up::run(Config::read(Mode::Up, source)?, parts).await,
+        Command::Api => {
+            let serve = async |app: &AppContext, stop| crate::pending::api::run(app, parts.api, stop).await;
+            run_service(service_config()?, "usher-api", serve).await
+        }
+        Command::Admin => {
+            let serve = async |app: &AppContext, stop| crate::pending::admin::run(app, parts.admin, stop).await;
+            run_service(service_config()?, "usher-admin", serve).await
+        }
+        Command::Worker(args) => usher_worker::run_process(service_config()?, parts.registry, args.into()).await,
+        Command::Migrate(args) => migrate::run(&command_config()?, &parts.schema, &args).await,
         Command::Staff(command) => staff::run(&command_config()?, command).await,
         Command::Key(command) => api_keys::run(&command_config()?, command).await,
-        Command::Seed(args) => seed::run(&command_config()?, &args).await,
+        Command::Seed(args) => seed::run(&command_config()?, &parts.seeds, &args).await,
         Command::Doctor(args) => doctor::run(command_config()?, &args).await,
         Command::Reseal(args) => reseal::run(&command_config()?, &args).await,
         Command::Openapi => {
-            output::line(serde_json::to_string_pretty(&usher_api::openapi())?);
+            output::line(serde_json::to_string_pretty(&crate::pending::api::openapi_of(&parts.api))?);
             Ok(())
         }
     }

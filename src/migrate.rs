@@ -3,7 +3,7 @@
 use anyhow::{Error, Result, ensure};
 use clap::Subcommand;
 use sea_orm::{ConnectionTrait, DatabaseConnection, DbBackend, DbErr, RuntimeErr, Statement, TransactionTrait};
-use usher_migrations::{Migrator, MigratorTrait};
+use usher_migrations::{MigratorTraitSelf, Schema};
 use usher_shared::foundation::{
     config::Config,
     db::{self, PoolOptions},
@@ -48,7 +48,7 @@ enum Step {
 /// An arbitrary constant, on which concurrent migrations wait for each other.
 const LOCK: i64 = 0x7573_6865;
 
-pub async fn run(config: &Config, args: &Args) -> Result<()> {
+pub async fn run(config: &Config, schema: &Schema, args: &Args) -> Result<()> {
     let options = PoolOptions {
         max_connections: 4,
         create: true,
@@ -57,9 +57,9 @@ pub async fn run(config: &Config, args: &Args) -> Result<()> {
     let db = db::connect(&config.database_url, &options).await?;
     match args.step.as_ref().unwrap_or(&Step::Up) {
         Step::Up => {
-            let applied = up(&db).await?;
+            let applied = up(&db, schema).await?;
             output::line(match applied {
-                0 if is_newer(&db).await? => "The schema is newer than this program, which works with it.".to_owned(),
+                0 if is_newer(&db, schema).await? => "The schema is newer than this program, which works with it.".to_owned(),
                 0 => "The schema is up to date.".to_owned(),
                 1 => "Applied 1 migration.".to_owned(),
                 n => format!("Applied {n} migrations."),
@@ -71,7 +71,7 @@ pub async fn run(config: &Config, args: &Args) -> Result<()> {
             Ok(())
         }
         Step::Down { steps } => {
-            let undone = locked(&db, down(&db, *steps)).await?;
+            let undone = locked(&db, down(&db, schema, *steps)).await?;
             output::line(match undone {
                 0 => "There is no migration to roll back.".to_owned(),
                 1 => "Rolled back 1 migration.".to_owned(),
@@ -79,13 +79,13 @@ pub async fn run(config: &Config, args: &Args) -> Result<()> {
             });
             Ok(())
         }
-        Step::Status { json } => status(&db, *json).await,
+        Step::Status { json } => status(&db, schema, *json).await,
         Step::Fresh { yes } => {
             ensure!(
                 *yes,
                 "this deletes every user, job and audit log entry in the database; add --yes to confirm"
             );
-            locked(&db, fresh(&db)).await?;
+            locked(&db, fresh(&db, schema)).await?;
             output::line("Deleted all data and rebuilt the schema.");
             Ok(())
         }
@@ -94,14 +94,14 @@ pub async fn run(config: &Config, args: &Args) -> Result<()> {
 
 /// Applies pending migrations and returns their number. A schema of a later release is left alone: migrations only add,
 /// so the previous release keeps working.
-pub async fn up(db: &DatabaseConnection) -> Result<usize> {
+pub async fn up(db: &DatabaseConnection, schema: &Schema) -> Result<usize> {
     locked(db, async {
         if db::check_schema(db).await.is_ok() {
             return Ok(0);
         }
-        let pending = Migrator::get_pending_migrations(db).await.map_err(explained)?.len();
+        let pending = schema.get_pending_migrations(db).await.map_err(explained)?.len();
         if pending > 0 {
-            Migrator::up(db, None).await.map_err(explained)?;
+            schema.up(db, None).await.map_err(explained)?;
         }
         Ok(pending)
     })
@@ -109,23 +109,23 @@ pub async fn up(db: &DatabaseConnection) -> Result<usize> {
 }
 
 /// Rolls back the newest migrations and returns their number.
-async fn down(db: &DatabaseConnection, steps: u32) -> Result<usize> {
-    Migrator::install(db).await?;
-    let before = Migrator::get_migration_models(db).await?.len();
-    Migrator::down(db, Some(steps)).await?;
-    Ok(before - Migrator::get_migration_models(db).await?.len())
+async fn down(db: &DatabaseConnection, schema: &Schema, steps: u32) -> Result<usize> {
+    schema.install(db).await?;
+    let before = schema.get_migration_models(db).await?.len();
+    schema.down(db, Some(steps)).await?;
+    Ok(before - schema.get_migration_models(db).await?.len())
 }
 
 /// Drops everything or, if that fails or is interrupted, nothing; then applies all migrations. sea-orm's own `fresh`
 /// drops tables in an order that SQLite refuses, and leaves PostgreSQL's functions.
-async fn fresh(db: &DatabaseConnection) -> Result<()> {
+async fn fresh(db: &DatabaseConnection, schema: &Schema) -> Result<()> {
     match db.get_database_backend() {
         DbBackend::Sqlite => drop_tables(db).await?,
         _ => {
             db.execute_unprepared(DROP_ALL).await?;
         }
     }
-    Migrator::up(db, None).await.map_err(explained)
+    schema.up(db, None).await.map_err(explained)
 }
 
 /// Tables and routines of the schema in one statement. Those of an extension stay with it.
@@ -198,40 +198,52 @@ async fn locked<T>(db: &DatabaseConnection, work: impl Future<Output = Result<T>
 }
 
 /// Migrations that the database has and this program doesn't know, oldest first.
-async fn unknown(db: &DatabaseConnection) -> Result<Vec<String>> {
-    let own: Vec<_> = Migrator::migrations();
-    let applied = Migrator::get_migration_models(db).await?;
+async fn unknown(db: &DatabaseConnection, schema: &Schema) -> Result<Vec<String>> {
+    let own: Vec<_> = schema.migrations();
+    let applied = schema.get_migration_models(db).await?;
     let names = applied.into_iter().map(|step| step.version);
     Ok(names
         .filter(|name| !own.iter().any(|step| step.name() == name))
         .collect())
 }
 
-async fn is_newer(db: &DatabaseConnection) -> Result<bool> {
-    Ok(!unknown(db).await?.is_empty())
+async fn is_newer(db: &DatabaseConnection, schema: &Schema) -> Result<bool> {
+    Ok(!unknown(db, schema).await?.is_empty())
 }
 
-/// Name and state of every migration that the program or the database knows.
-async fn steps(db: &DatabaseConnection) -> Result<Vec<(String, &'static str)>> {
-    Migrator::install(db).await?;
-    let applied = Migrator::get_migration_models(db).await?;
-    let own = Migrator::migrations().into_iter().map(|step| {
-        let is_applied = applied.iter().any(|applied| applied.version == step.name());
-        (step.name().to_owned(), if is_applied { "Applied" } else { "Pending" })
+/// A migration that the program or the database knows.
+struct StepStatus {
+    /// None if the program doesn't know it.
+    app: Option<&'static str>,
+    name: String,
+    status: &'static str,
+}
+
+async fn steps(db: &DatabaseConnection, schema: &Schema) -> Result<Vec<StepStatus>> {
+    schema.install(db).await?;
+    let applied = schema.get_migration_models(db).await?;
+    let step = |name: &str, status| StepStatus {
+        app: schema.app_of(name),
+        name: name.to_owned(),
+        status,
+    };
+    let own = schema.migrations().into_iter().map(|migration| {
+        let is_applied = applied.iter().any(|applied| applied.version == migration.name());
+        step(migration.name(), if is_applied { "Applied" } else { "Pending" })
     });
-    let unknown = unknown(db).await?.into_iter().map(|name| (name, "Unknown"));
+    let unknown = unknown(db, schema).await?;
+    let unknown = unknown.iter().map(|name| step(name, "Unknown"));
     Ok(own.chain(unknown).collect())
 }
 
-async fn status(db: &DatabaseConnection, json: bool) -> Result<()> {
-    let steps = steps(db).await?;
+async fn status(db: &DatabaseConnection, schema: &Schema, json: bool) -> Result<()> {
+    let steps = steps(db, schema).await?;
     if json {
-        let rows = steps.iter();
-        let rows = rows.map(|(name, status)| serde_json::json!({"name": name, "status": status}));
-        output::json(&rows.collect());
+        let row = |step: StepStatus| serde_json::json!({"app": step.app, "name": step.name, "status": step.status});
+        output::json(&steps.into_iter().map(row).collect());
     } else {
-        let rows = steps.into_iter().map(|(name, status)| [name, status.to_owned()]);
-        output::table(["MIGRATION", "STATUS"], rows);
+        let row = |step: StepStatus| [step.app.unwrap_or("-").to_owned(), step.name, step.status.to_owned()];
+        output::table(["APP", "MIGRATION", "STATUS"], steps.into_iter().map(row));
     }
     Ok(())
 }

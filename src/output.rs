@@ -13,6 +13,11 @@ pub fn line(text: impl Display) {
     drop(writeln!(io::stdout(), "{text}"));
 }
 
+/// Prints a line on standard error.
+pub fn error(text: impl Display) {
+    drop(writeln!(io::stderr(), "{text}"));
+}
+
 /// Prints a JSON document.
 pub fn json(value: &Value) {
     line(format_args!("{value:#}"));

@@ -10,6 +10,7 @@ use rand::{RngExt, SeedableRng, rngs::SmallRng};
 use sea_orm::{ActiveValue::Set, ConnectionTrait, DatabaseConnection, EntityTrait, QueryOrder, QuerySelect};
 use serde_json::json;
 use usher_shared::{
+    AppContext,
     accounts::users,
     audit::{self, Actor, Entry},
     foundation::{
@@ -30,7 +31,7 @@ use usher_shared::{
 };
 use uuid::{Builder, Uuid};
 
-use crate::{database, output};
+use crate::{app::Run, database, output};
 
 #[derive(Debug, clap::Args)]
 pub struct Args {
@@ -50,7 +51,7 @@ const BATCH: u64 = 1_000;
 /// Sign-ups are spread over this time, up to now.
 const HISTORY: Duration = Duration::days(730);
 
-pub async fn run(config: &Config, args: &Args) -> Result<()> {
+pub async fn run(config: &Config, seeds: &[Run<u64>], args: &Args) -> Result<()> {
     let db = database::open(config).await?;
     let began = Instant::now();
     let newest = user::Entity::find()
@@ -76,6 +77,9 @@ pub async fn run(config: &Config, args: &Args) -> Result<()> {
     }
     bar.finish_and_clear();
     users::fill_search_texts(&seeder.db).await?;
+    for seed in seeds {
+        seed(made, AppContext::with(config.clone(), seeder.db.clone(), false)).await?;
+    }
     seeder.refresh_statistics().await?;
     let seconds = began.elapsed().as_secs_f64();
     if args.json {

@@ -14,10 +14,12 @@ use usher_worker::Mailer;
 
 use crate::{
     bootstrap::{self, Missing},
-    migrate, welcome,
+    migrate,
+    parts::Parts,
+    welcome,
 };
 
-pub async fn run(config: Config) -> Result<()> {
+pub async fn run(config: Config, parts: Parts) -> Result<()> {
     log::init(config.log_format);
     let _traces = trace::start(&config, "usher")?;
     // Before anything is printed or created: the worker would only find it afterwards.
@@ -29,7 +31,7 @@ pub async fn run(config: Config) -> Result<()> {
         ..PoolOptions::default()
     };
     let db = db::connect(&config.database_url, &options).await?;
-    migrate::up(&db).await.context("the schema cannot be upgraded")?;
+    migrate::up(&db, &parts.schema).await.context("the schema cannot be upgraded")?;
     let accounts = bootstrap::first_accounts(&db, &config.first, Missing::Generate).await?;
     let app = AppContext::with(config, db, true);
     welcome::print(&app, &accounts);
@@ -38,17 +40,17 @@ pub async fn run(config: Config) -> Result<()> {
     let mut services = JoinSet::new();
     let (context, stop) = (app.clone(), shutdown.clone());
     services.spawn(async move {
-        usher_api::serve(&context, api, stop).await;
+        crate::pending::api::serve(&context, parts.api, api, stop).await;
         Ok(())
     });
     let (context, stop) = (app.clone(), shutdown.clone());
     services.spawn(async move {
-        usher_admin::serve(&context, admin, stop).await;
+        crate::pending::admin::serve(&context, parts.admin, admin, stop).await;
         Ok(())
     });
     let (context, stop) = (app.clone(), shutdown.clone());
     services.spawn(async move {
-        usher_worker::run(&context, usher_worker::Options::default(), stop)
+        usher_worker::run(&context, parts.registry, usher_worker::Options::default(), stop)
             .await
             .context("the worker failed")
     });

@@ -1,6 +1,6 @@
 //! What `usher up` prints: where things are, the first accounts, and a request to try.
 
-use usher_shared::AppContext;
+use usher_shared::{AppContext, foundation::program::Program};
 
 use crate::{bootstrap::FirstAccountsCreated, output};
 
@@ -16,7 +16,9 @@ pub fn print(app: &AppContext, accounts: &FirstAccountsCreated) {
         Some(_) => "mail is sent by SMTP",
         None => "mail is kept in the admin under Emails",
     };
-    output::line(format_args!("\nUsher is running: {database}, queue {queue}, {mail}.\n"));
+    output::line(format_args!("\n{} is running: {database}, queue {queue}, {mail}.\n",
+        config.product_name
+    ));
     output::line(format_args!(
         "  API    {}    documentation at /docs and /redoc",
         config.api_url
@@ -39,8 +41,9 @@ pub fn print(app: &AppContext, accounts: &FirstAccountsCreated) {
         // The URL of a server may hold a password.
         let url = sqlite_file.map_or("\"$DATABASE_URL\"", |_| &config.database_url);
         output::line(format_args!(
-            "\nNew keys and passwords:\n  usher key create --name me --database-url {url}\n  \
-             usher staff set-password {email} --database-url {url}",
+            "\nNew keys and passwords:\n  {program} key create --name me --database-url {url}\n  \
+             {program} staff set-password {email} --database-url {url}",
+            program = Program::current().name,
             email = config.first.email.as_str(),
         ));
     }

@@ -1,5 +1,6 @@
 //! The schema of PostgreSQL and SQLite, step by step. It imports no entity, so an old step never changes its meaning.
 
+mod app;
 mod dialect;
 mod m20261122_000001_accounts;
 mod m20261122_000002_jobs_and_mails;
@@ -15,7 +16,8 @@ mod m20261129_000050_search;
 mod m20261129_000060_form_tokens;
 mod m20261129_000080_lock_ends;
 
-pub use sea_orm_migration::MigratorTrait;
+pub use app::{AppMigrations, Schema, SqlMigration};
+pub use sea_orm_migration::{MigratorTrait, MigratorTraitSelf};
 
 /// Every migration, oldest first.
 #[derive(Debug)]

@@ -11,6 +11,7 @@ pub mod entity;
 pub mod log;
 pub mod metrics;
 pub mod process;
+pub mod program;
 pub mod rate_limit;
 pub mod redact;
 pub(crate) mod redis;

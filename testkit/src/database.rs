@@ -33,6 +33,11 @@ enum Place {
 }
 
 impl TestDb {
+    /// Runs one test to its end; panics after five minutes.
+    pub fn run<T>(test: impl Future<Output = T>) -> T {
+        crate::run(test)
+    }
+
     /// A migrated SQLite file in a temporary folder.
     pub async fn sqlite() -> Self {
         static TEMPLATE: OnceCell<Folder> = OnceCell::const_new();

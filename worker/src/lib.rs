@@ -24,16 +24,22 @@ pub use options::{Args, Options};
 pub use runtime::{Handler, JobContext, Policy, Registry};
 pub use worker::Worker;
 
-/// Runs Usher's own jobs until shutdown, with health and metrics on `METRICS_ADDR`. Fails when a setting is unusable.
-pub async fn run(app: &AppContext, options: Options, shutdown: CancellationToken) -> anyhow::Result<()> {
-    Worker::new(registry(), options).run_observed(app, shutdown).await
+/// Runs the jobs of a registry until shutdown, with health and metrics on `METRICS_ADDR`. Fails when a setting is
+/// unusable.
+pub async fn run(
+    app: &AppContext,
+    registry: Registry,
+    options: Options,
+    shutdown: CancellationToken,
+) -> anyhow::Result<()> {
+    Worker::new(registry, options).run_observed(app, shutdown).await
 }
 
-/// Runs Usher's own jobs as a process of its own, until SIGTERM.
-pub async fn run_process(config: Config, options: Options) -> anyhow::Result<()> {
+/// Runs the jobs of a registry as a process of its own, until SIGTERM.
+pub async fn run_process(config: Config, registry: Registry, options: Options) -> anyhow::Result<()> {
     log::init(config.log_format);
     let _traces = trace::start(&config, "usher-worker")?;
-    Worker::new(registry(), options)
+    Worker::new(registry, options)
         .serve(config, process::shutdown_signal())
         .await
 }

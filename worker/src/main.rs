@@ -29,5 +29,6 @@ async fn main() -> ExitCode {
 
 async fn work() -> anyhow::Result<()> {
     let (Cli { args }, source) = config::command_line();
-    usher_worker::run_process(Config::read(Mode::Service, &source)?, args.into()).await
+    let config = Config::read(Mode::Service, &source)?;
+    usher_worker::run_process(config, usher_worker::registry(), args.into()).await
 }

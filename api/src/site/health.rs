@@ -99,7 +99,7 @@ async fn ready(State(state): State<AppState>) -> (StatusCode, Json<ReadyOut>) {
 async fn database(state: &AppState) -> Part {
     match tokio::time::timeout(PATIENCE, db::check_schema(&state.db)).await {
         Ok(Ok(())) => Part::Ok,
-        Ok(Err(db::SchemaError::Missing | db::SchemaError::Old)) => Part::NotMigrated,
+        Ok(Err(db::SchemaError::Missing | db::SchemaError::Old | db::SchemaError::OldApp { .. })) => Part::NotMigrated,
         Ok(Err(db::SchemaError::Db(error))) => {
             tracing::warn!(%error, "not ready: the database does not answer");
             Part::Unreachable

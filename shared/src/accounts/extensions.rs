@@ -12,6 +12,13 @@ pub struct Extensions {
     pub scopes: Vec<Scope>,
 }
 
+impl Extensions {
+    /// Adds what another app adds.
+    pub fn merge(&mut self, other: Self) {
+        self.scopes.extend(other.scopes);
+    }
+}
+
 static NONE: Extensions = Extensions { scopes: vec![] };
 static EXTENSIONS: OnceLock<Extensions> = OnceLock::new();
 

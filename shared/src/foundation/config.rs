@@ -3,6 +3,7 @@
 
 mod choices;
 mod error;
+mod own;
 mod parse;
 mod settings;
 mod source;
@@ -20,6 +21,7 @@ use ipnet::IpNet;
 
 use crate::foundation::{
     crypto::SecretKey,
+    program::Program,
     rate_limit::RateLimits,
     rules::{Email, EmailPolicy, Password},
     token::Token,
@@ -28,7 +30,8 @@ use crate::foundation::{
 pub use choices::{LogFormat, Mode, SignUp, StaffMfa};
 pub use error::ConfigError;
 pub use settings::settings;
-pub use source::{Source, command_line};
+pub use own::{OwnSettings, SettingsGroup};
+pub use source::{Source, command_line, command_line_of};
 pub use traces::Traces;
 
 /// The settings of one process. Some are secrets, so `Debug` shows none.
@@ -61,6 +64,8 @@ pub struct Config {
     /// Where spans go, if they are exported.
     pub traces: Option<Traces>,
     pub first: FirstAccounts,
+    /// The settings of the product's apps.
+    pub own: OwnSettings,
 }
 
 impl fmt::Debug for Config {
@@ -77,21 +82,19 @@ pub struct FirstAccounts {
     pub api_key: Option<Token>,
 }
 
-const DEFAULT_PRODUCT_NAME: &str = "Usher";
-
 /// Where `usher up` keeps its database and secret key.
 pub const DATA_FOLDER: &str = "data";
 
 impl Config {
     /// Checks the values of a source and fills in the defaults.
     pub fn read(mode: Mode, source: &Source) -> Result<Self, ConfigError> {
-        let given = source.parse()?;
+        let (given, own) = source.parse()?;
         // A command without a database is about the one of `usher up`, so it has its defaults too.
         let up = mode == Mode::Up || (mode == Mode::Command && given.database_url.is_none());
         let product_name = given
             .product_name
             .or_else(|| given.mail_from.as_deref().and_then(parse::mailbox_name))
-            .unwrap_or_else(|| DEFAULT_PRODUCT_NAME.to_owned());
+            .unwrap_or_else(|| Program::current().product_name.to_owned());
         let first = FirstAccounts {
             email: Email::parse(given.usher_superuser_email.as_str(), given.email_policy).map_err(|violation| {
                 ConfigError::of(
@@ -139,6 +142,7 @@ impl Config {
                 ratio: given.otel_traces_sampler_arg,
             }),
             first,
+            own,
         })
     }
 
@@ -167,13 +171,19 @@ fn default_database(mode: Mode) -> Result<String, ConfigError> {
     match mode {
         Mode::Service => return Err(ConfigError::of("DATABASE_URL", "is not set")),
         Mode::Up => data_folder()?,
-        Mode::Command if Path::new(DATA_FOLDER).join("usher.db").exists() => {}
+        Mode::Command if database_file().exists() => {}
         Mode::Command => {
-            let problem = format!("is not set, and there is no database of `usher up` in {DATA_FOLDER}/");
+            let program = Program::current().name;
+            let problem = format!("is not set, and there is no database of `{program} up` in {DATA_FOLDER}/");
             return Err(ConfigError::of("DATABASE_URL", problem));
         }
     }
-    Ok(format!("sqlite://{DATA_FOLDER}/usher.db"))
+    Ok(format!("sqlite://{}", database_file().display()))
+}
+
+/// Named after the program, such as `data/usher.db`.
+fn database_file() -> PathBuf {
+    Path::new(DATA_FOLDER).join(format!("{}.db", Program::current().name))
 }
 
 fn secret_key_file() -> PathBuf {

@@ -4,7 +4,7 @@ use proc_macro::{TokenStream, TokenTree};
 
 /// Runs a test on a fresh database of each kind, as `name::sqlite` and `name::postgres`.
 ///
-/// It stands on an `async fn` that takes a `TestDb` and returns nothing or a `Result`:
+/// It stands on an `async fn` that takes a `TestDb`, imported under this name, and returns nothing or a `Result`:
 /// ```text
 /// use usher_testkit::{TestDb, on_both};
 ///
@@ -23,14 +23,16 @@ pub fn on_both(_: TokenStream, function: TokenStream) -> TokenStream {
     };
     let tests = format!(
         "mod {name} {{
+            use super::TestDb;
+
             #[test]
             fn sqlite() -> impl ::std::process::Termination {{
-                ::usher_testkit::run(async {{ super::{name}(::usher_testkit::TestDb::sqlite().await).await }})
+                TestDb::run(async {{ super::{name}(TestDb::sqlite().await).await }})
             }}
 
             #[test]
             fn postgres() -> impl ::std::process::Termination {{
-                ::usher_testkit::run(async {{ super::{name}(::usher_testkit::TestDb::postgres().await).await }})
+                TestDb::run(async {{ super::{name}(TestDb::postgres().await).await }})
             }}
         }}"
     );

@@ -55,7 +55,7 @@ pub(crate) enum Part {
 impl From<&OpenError> for Part {
     fn from(error: &OpenError) -> Self {
         match error {
-            OpenError::Schema(SchemaError::Missing | SchemaError::Old) => Self::NotMigrated,
+            OpenError::Schema(SchemaError::Missing | SchemaError::Old | SchemaError::OldApp { .. }) => Self::NotMigrated,
             _ => Self::Unreachable,
         }
     }
@@ -116,7 +116,7 @@ async fn ready(State(health): State<Health>) -> impl IntoResponse {
 async fn database(app: &AppContext) -> Part {
     match timeout(PATIENCE, db::check_schema(&app.db)).await {
         Ok(Ok(())) => Part::Ok,
-        Ok(Err(SchemaError::Missing | SchemaError::Old)) => Part::NotMigrated,
+        Ok(Err(SchemaError::Missing | SchemaError::Old | SchemaError::OldApp { .. })) => Part::NotMigrated,
         Ok(Err(SchemaError::Db(_))) | Err(_) => Part::Unreachable,
     }
 }

@@ -135,7 +135,25 @@ impl Registry {
         self
     }
 
-    pub(crate) fn schedules(&self) -> &[Schedule] {
+    /// Adds everything that another registry has.
+    ///
+    /// # Errors
+    /// The name of a kind or schedule that both have.
+    pub fn merge(mut self, other: Self) -> Result<Self, &'static str> {
+        let kind = other.kinds.keys().find(|kind| self.kinds.contains_key(*kind));
+        let is_here = |name: &&str| self.schedules.iter().any(|schedule| schedule.name() == *name);
+        let schedule = other.schedules.iter().map(Schedule::name).find(is_here);
+        if let Some(twice) = kind.copied().or(schedule) {
+            return Err(twice);
+        }
+        self.kinds.extend(other.kinds);
+        self.schedules.extend(other.schedules);
+        Ok(self)
+    }
+
+    /// All registered schedules.
+    #[must_use]
+    pub fn schedules(&self) -> &[Schedule] {
         &self.schedules
     }
 
@@ -143,7 +161,13 @@ impl Registry {
         self.kinds.get(kind)
     }
 
-    pub(crate) fn kinds(&self) -> impl Iterator<Item = &'static str> {
+    /// The names of all registered schedules.
+    pub fn schedule_names(&self) -> impl Iterator<Item = &'static str> {
+        self.schedules.iter().map(Schedule::name)
+    }
+
+    /// The names of all registered kinds.
+    pub fn kinds(&self) -> impl Iterator<Item = &'static str> {
         self.kinds.keys().copied()
     }
 

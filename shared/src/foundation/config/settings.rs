@@ -12,6 +12,7 @@ use super::{
 };
 use crate::foundation::{
     crypto::SecretKey,
+    program::Program,
     rate_limit::RateLimits,
     rules::{Email, EmailPolicy},
     token::Token,
@@ -120,8 +121,11 @@ pub(super) struct Settings {
     pub usher_api_key: Option<Token>,
 }
 
-/// A command with every setting as an argument: `get_env` is its name, `get_value_names` its example.
+/// A command with every setting as an argument, Usher's and then the product's: `get_env` is its name,
+/// `get_value_names` its example.
 #[must_use]
 pub fn settings() -> Command {
-    Settings::augment_args(Command::new("settings").no_binary_name(true))
+    let own = Settings::augment_args(Command::new("settings").no_binary_name(true));
+    let groups = &Program::current().settings;
+    groups.iter().fold(own, |command, group| group.augment(command))
 }

@@ -11,6 +11,7 @@ use clap::{
 
 use super::{
     error::ConfigError,
+    own::OwnSettings,
     settings::{Settings, settings},
 };
 
@@ -28,9 +29,17 @@ impl fmt::Debug for Source {
 /// Exits on `--help`, `--version` and arguments that don't exist.
 #[must_use]
 pub fn command_line<T: Parser>() -> (T, Source) {
-    let matches = with_settings(T::command()).get_matches();
+    let (matches, source) = command_line_of(T::command());
     let own = T::from_arg_matches(&matches).unwrap_or_else(|error| error.exit());
-    (own, Source::from_matches(&matches))
+    (own, source)
+}
+
+/// [`command_line`] for a command that is put together at run time.
+#[must_use]
+pub fn command_line_of(command: Command) -> (ArgMatches, Source) {
+    let matches = with_settings(command).get_matches();
+    let source = Source::from_matches(&matches);
+    (matches, source)
 }
 
 /// Values are checked later by [`Source::parse`], because a blank one counts as not set, which clap cannot express.
@@ -38,7 +47,8 @@ fn with_settings(command: Command) -> Command {
     let all = settings();
     let flags = all.get_arguments().map(|arg| {
         let text = arg.clone().value_parser(ValueParser::string());
-        text.global(true).hide_short_help(true).hide_possible_values(true)
+        let text = text.global(true).required(false);
+        text.hide_short_help(true).hide_possible_values(true)
     });
     // The last of a repeated flag holds.
     command.args(flags).args_override_self(true)
@@ -79,7 +89,7 @@ impl Source {
         Self(settings().get_arguments().filter_map(value).collect())
     }
 
-    pub(super) fn parse(&self) -> Result<Settings, ConfigError> {
+    pub(super) fn parse(&self) -> Result<(Settings, OwnSettings), ConfigError> {
         let command = settings().mut_args(|arg| arg.env(None::<&str>));
         let given = |arg: &clap::Arg| {
             let value = self.0.get(&name_of(arg)).map(|value| value.trim())?;
@@ -88,7 +98,7 @@ impl Source {
         let flags: Vec<_> = settings().get_arguments().filter_map(given).collect();
         let matches = command.try_get_matches_from(flags);
         matches
-            .and_then(|matches| Settings::from_arg_matches(&matches))
+            .and_then(|matches| Ok((Settings::from_arg_matches(&matches)?, OwnSettings::read(&matches)?)))
             .map_err(|error| explained(&error))
     }
 }
@@ -114,6 +124,7 @@ fn explained(error: &clap::Error) -> ConfigError {
             let value = text(ContextKind::InvalidValue);
             format!("is {value:?}, not {}", text(ContextKind::ValidValue))
         }
+        (ErrorKind::MissingRequiredArgument, None) => "is not set".to_owned(),
         (kind, None) => format!("cannot be read: {kind}"),
     };
     ConfigError::of(&name, problem)

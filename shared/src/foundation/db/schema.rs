@@ -4,6 +4,7 @@ use sea_orm::{ConnectionTrait, DatabaseConnection, DbBackend, DbErr, Statement};
 use thiserror::Error;
 
 use super::in_time::in_time;
+use crate::foundation::program::Program;
 
 /// The newest migration that this build needs. An older schema is refused at start; a newer one is fine, because
 /// migrations keep the previous release working.
@@ -12,15 +13,17 @@ pub const SCHEMA: &str = "m20261129_000080_lock_ends";
 /// The database answers but its schema is not what this build needs.
 #[derive(Debug, Error)]
 pub enum SchemaError {
-    #[error("the database has no schema yet: run `usher migrate up` first")]
+    #[error("the database has no schema yet: run `{} migrate up` first", Program::current().name)]
     Missing,
-    #[error("the database's schema is older than this program: run `usher migrate up` first")]
+    #[error("the database's schema is older than this program: run `{} migrate up` first", Program::current().name)]
     Old,
+    #[error("the schema of {app} is older than this program: run `{} migrate up` first", Program::current().name)]
+    OldApp { app: &'static str },
     #[error("cannot read the database's schema version: {0}")]
     Db(#[from] DbErr),
 }
 
-/// Whether the schema is at least what this build needs.
+/// Whether the schema is at least what this build needs, of Usher and of every app. One statement for each app, and two.
 pub async fn check_schema(db: &DatabaseConnection) -> Result<(), SchemaError> {
     let db = in_time(db);
     let backend = db.get_database_backend();
@@ -35,12 +38,20 @@ pub async fn check_schema(db: &DatabaseConnection) -> Result<(), SchemaError> {
     if !finds(table).await? {
         return Err(SchemaError::Missing);
     }
-    let newest = format!("SELECT 1 FROM seaql_migrations WHERE version = '{SCHEMA}'");
-    if finds(&newest).await? {
-        return Ok(());
+    let has = async |newest: &str| {
+        let query = format!("SELECT 1 FROM seaql_migrations WHERE version = '{newest}'");
+        finds(&query).await
+    };
+    if !has(SCHEMA).await? {
+        return Err(match finds("SELECT 1 FROM seaql_migrations LIMIT 1").await? {
+            true => SchemaError::Old,
+            false => SchemaError::Missing,
+        });
     }
-    Err(match finds("SELECT 1 FROM seaql_migrations LIMIT 1").await? {
-        true => SchemaError::Old,
-        false => SchemaError::Missing,
-    })
+    for needed in &Program::current().schemas {
+        if !has(needed.newest).await? {
+            return Err(SchemaError::OldApp { app: needed.app });
+        }
+    }
+    Ok(())
 }

@@ -1,0 +1,72 @@
+//! Settings of a product's apps, beside those of Usher: from the same environment and flags, with the same errors.
+
+use std::{
+    any::{Any, TypeId, type_name},
+    collections::HashMap,
+    fmt,
+    sync::Arc,
+};
+
+use clap::{ArgMatches, Args, Command, Error};
+
+use crate::foundation::program::Program;
+
+type Value = Arc<dyn Any + Send + Sync>;
+
+/// The settings of one app, as a struct that derives [`clap::Args`].
+#[derive(Clone, Copy)]
+pub struct SettingsGroup {
+    augment: fn(Command) -> Command,
+    read: fn(&ArgMatches) -> Result<(TypeId, Value), Error>,
+}
+
+impl fmt::Debug for SettingsGroup {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_list().entries(self.names()).finish()
+    }
+}
+
+impl SettingsGroup {
+    /// Each field is a setting: `#[arg(long, env, value_name = "4", default_value_t = 4)] overdue_hours: u32` is
+    /// `OVERDUE_HOURS`, and `--overdue-hours`; the value name is the example that an error shows.
+    #[must_use]
+    pub fn of<S: Args + Send + Sync + 'static>() -> Self {
+        Self {
+            augment: S::augment_args,
+            read: |matches| Ok((TypeId::of::<S>(), Arc::new(S::from_arg_matches(matches)?))),
+        }
+    }
+
+    /// The names of its settings, such as `OVERDUE_HOURS`.
+    #[must_use]
+    pub fn names(&self) -> Vec<String> {
+        let command = self.augment(Command::new("settings"));
+        let names = command.get_arguments().filter_map(clap::Arg::get_env);
+        names.map(|name| name.to_string_lossy().into_owned()).collect()
+    }
+
+    pub(super) fn augment(&self, command: Command) -> Command {
+        (self.augment)(command)
+    }
+}
+
+/// The values of all [`SettingsGroup`]s of the program.
+#[derive(Clone, Default)]
+pub struct OwnSettings(HashMap<TypeId, Value>);
+
+impl OwnSettings {
+    pub(super) fn read(matches: &ArgMatches) -> Result<Self, Error> {
+        let groups = Program::current().settings.iter();
+        groups.map(|group| (group.read)(matches)).collect::<Result<_, _>>().map(Self)
+    }
+
+    /// The settings of this type.
+    ///
+    /// # Panics
+    /// If no app registered the type.
+    #[must_use]
+    pub fn get<S: 'static>(&self) -> &S {
+        let value = self.0.get(&TypeId::of::<S>()).and_then(|value| value.downcast_ref());
+        value.unwrap_or_else(|| panic!("no app registered the settings {}", type_name::<S>()))
+    }
+}

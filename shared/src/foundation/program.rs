@@ -1,0 +1,67 @@
+//! What is running: the program's name, its own settings, and the apps whose schema it needs. It is set once, before
+//! anything is read or opened, and is the same everywhere in the process.
+
+use std::sync::OnceLock;
+
+use super::config::SettingsGroup;
+
+/// A program that is built on Usher, or Usher itself.
+#[derive(Debug)]
+pub struct Program {
+    /// As it is typed on the command line, such as `usher`.
+    pub name: &'static str,
+    /// What `--version` prints.
+    pub version: &'static str,
+    /// What `--help` says it is.
+    pub about: &'static str,
+    /// The product's name in emails and on pages, where the settings give none.
+    pub product_name: &'static str,
+    /// The apps with migrations of their own, each with its newest one.
+    pub schemas: Vec<AppSchema>,
+    /// Settings beside those of Usher.
+    pub settings: Vec<SettingsGroup>,
+}
+
+/// What a program needs of an app's schema.
+#[derive(Clone, Copy, Debug)]
+pub struct AppSchema {
+    pub app: &'static str,
+    /// The name of its newest migration.
+    pub newest: &'static str,
+}
+
+static USHER: Program = Program {
+    name: "usher",
+    version: env!("CARGO_PKG_VERSION"),
+    about: "A user service: public API, staff admin and background worker",
+    product_name: "Usher",
+    schemas: vec![],
+    settings: vec![],
+};
+static PROGRAM: OnceLock<Program> = OnceLock::new();
+
+impl Program {
+    /// Says what is running. Only the first call counts: a process runs one program.
+    pub fn set(self) {
+        drop(PROGRAM.set(self));
+    }
+
+    /// What is running; Usher itself until [`Program::set`] was called.
+    #[must_use]
+    pub fn current() -> &'static Self {
+        PROGRAM.get().unwrap_or(&USHER)
+    }
+}
+
+impl Default for Program {
+    fn default() -> Self {
+        Self {
+            name: USHER.name,
+            version: USHER.version,
+            about: USHER.about,
+            product_name: USHER.product_name,
+            schemas: vec![],
+            settings: vec![],
+        }
+    }
+}

@@ -1,0 +1,139 @@
+//! One domain of a product: everything that it adds to Usher.
+
+use std::future::Future;
+
+use clap::ArgMatches;
+use futures::future::BoxFuture;
+use usher_shared::{
+    AppContext,
+    accounts::{self, api_keys::Scope},
+    foundation::config::SettingsGroup,
+    jobs::{Job, Schedule},
+};
+use usher_migrations::SqlMigration;
+use usher_worker::{Handler, Policy, Registry};
+
+pub(crate) type Run<A> = Box<dyn Fn(A, AppContext) -> BoxFuture<'static, anyhow::Result<()>> + Send + Sync>;
+
+/// A command of a product.
+pub(crate) struct OwnCommand {
+    pub(crate) name: &'static str,
+    pub(crate) arguments: fn(clap::Command) -> clap::Command,
+    pub(crate) run: Run<ArgMatches>,
+}
+
+/// One domain of a product, such as tickets: what it adds to the schema, the API, the admin, the worker and the command
+/// line. A product registers it with [`Project::app`](crate::Project::app).
+///
+/// ```
+/// use usher::{App, SqlMigration, accounts::Scope};
+///
+/// const READ: Scope = Scope::new("tickets:read", &["tickets.view"]);
+/// const MIGRATIONS: &[SqlMigration] = &[SqlMigration::new(
+///     "m20261201_000001_tickets",
+///     "CREATE TABLE tickets (id {id}, subject text NOT NULL);",
+///     "DROP TABLE tickets;",
+/// )];
+///
+/// pub fn app() -> App {
+///     App::new("tickets").migrations(MIGRATIONS).scopes([READ])
+/// }
+/// ```
+#[must_use]
+pub struct App {
+    pub(crate) name: &'static str,
+    pub(crate) migrations: Vec<SqlMigration>,
+    pub(crate) accounts: accounts::Extensions,
+    pub(crate) settings: Vec<SettingsGroup>,
+    pub(crate) api: crate::pending::api::Extension,
+    pub(crate) admin: crate::pending::admin::Extension,
+    pub(crate) registry: Registry,
+    pub(crate) seeds: Vec<Run<u64>>,
+    pub(crate) commands: Vec<OwnCommand>,
+}
+
+impl App {
+    /// An app that adds nothing yet. The name is in errors and in `migrate status`.
+    pub fn new(name: &'static str) -> Self {
+        Self {
+            name,
+            migrations: vec![],
+            accounts: accounts::Extensions::default(),
+            settings: vec![],
+            api: crate::pending::api::Extension::default(),
+            admin: crate::pending::admin::Extension::default(),
+            registry: Registry::new(),
+            seeds: vec![],
+            commands: vec![],
+        }
+    }
+
+    /// Migrations, oldest first. They run after Usher's own and after those of the apps registered before.
+    pub fn migrations(mut self, migrations: &[SqlMigration]) -> Self {
+        self.migrations.extend(migrations);
+        self
+    }
+
+    /// Scopes that API keys can have.
+    pub fn scopes(mut self, scopes: impl IntoIterator<Item = Scope>) -> Self {
+        self.accounts.scopes.extend(scopes);
+        self
+    }
+
+    /// Settings, as a struct that derives [`clap::Args`]: each field is an environment variable and a flag. Handlers
+    /// read them with `config.own.get::<S>()`.
+    pub fn settings<S: clap::Args + Send + Sync + 'static>(mut self) -> Self {
+        self.settings.push(SettingsGroup::of::<S>());
+        self
+    }
+
+    /// A kind of job, and the handler that runs it.
+    pub fn job<J: Job>(mut self, policy: Policy, handler: impl Handler<J>) -> Self {
+        self.registry = self.registry.register(policy, handler);
+        self
+    }
+
+    /// Runs a job at the times of a cron pattern in UTC. Staff can change the times.
+    pub fn schedule<J: Job>(mut self, name: &'static str, cron: &'static str, job: &J) -> Self {
+        self.registry = self.registry.schedule(Schedule::new(name, cron, job));
+        self
+    }
+
+    /// Adds rows for trying things out when `seed` runs, after its users. `seed` gets how many users were added.
+    pub fn seed<F, R>(mut self, seed: F) -> Self
+    where
+        F: Fn(u64, AppContext) -> R + Send + Sync + 'static,
+        R: Future<Output = anyhow::Result<()>> + Send + 'static,
+    {
+        self.seeds.push(boxed(seed));
+        self
+    }
+
+    /// A command of the program. Its arguments are a struct that derives [`clap::Args`]; the struct's comment is what
+    /// `--help` says.
+    pub fn command<A, F, R>(mut self, name: &'static str, run: F) -> Self
+    where
+        A: clap::Args + Send + 'static,
+        F: Fn(A, AppContext) -> R + Send + Sync + 'static,
+        R: Future<Output = anyhow::Result<()>> + Send + 'static,
+    {
+        let run = move |matches: ArgMatches, context| {
+            let started = A::from_arg_matches(&matches).map(|arguments| run(arguments, context));
+            async { started?.await }
+        };
+        self.commands.push(OwnCommand {
+            name,
+            arguments: A::augment_args,
+            run: boxed(run),
+        });
+        self
+    }
+}
+
+fn boxed<A, F, R>(run: F) -> Run<A>
+where
+    F: Fn(A, AppContext) -> R + Send + Sync + 'static,
+    R: Future<Output = anyhow::Result<()>> + Send + 'static,
+{
+    Box::new(move |argument, context| Box::pin(run(argument, context)))
+}

@@ -1,0 +1,191 @@
+//! What a product's `main` builds: its name, and the apps that make it.
+
+use std::{collections::HashMap, process::ExitCode};
+
+use anyhow::{Result, bail};
+use usher_migrations::{AppMigrations, MigratorTraitSelf, Schema};
+use usher_shared::{
+    accounts,
+    foundation::{
+        config, process,
+        program::{AppSchema, Program},
+    },
+};
+use usher_worker::Registry;
+
+use crate::{app::App, cli, parts::Parts};
+
+/// A product that is built on Usher: its name and its [`App`]s. Nothing of Usher is copied or edited for it.
+///
+/// ```no_run
+/// use std::process::ExitCode;
+///
+/// use usher::{App, Project};
+///
+/// fn main() -> ExitCode {
+///     Project::new("helpdesk").app(App::new("tickets")).run()
+/// }
+/// ```
+#[must_use]
+pub struct Project {
+    name: &'static str,
+    version: &'static str,
+    about: &'static str,
+    product_name: Option<&'static str>,
+    apps: Vec<App>,
+}
+
+impl Project {
+    /// A product without apps, which is Usher under another name. `name` is the program's, as it is typed.
+    pub fn new(name: &'static str) -> Self {
+        let usher = Program::default();
+        Self {
+            name,
+            version: usher.version,
+            about: usher.about,
+            product_name: None,
+            apps: vec![],
+        }
+    }
+
+    /// What `--version` prints: usually `env!("CARGO_PKG_VERSION")`. Usher's own version if not set.
+    pub fn version(mut self, version: &'static str) -> Self {
+        self.version = version;
+        self
+    }
+
+    /// What `--help` says the program is.
+    pub fn about(mut self, about: &'static str) -> Self {
+        self.about = about;
+        self
+    }
+
+    /// The product's name in emails and on pages, unless `PRODUCT_NAME` gives another.
+    pub fn product_name(mut self, name: &'static str) -> Self {
+        self.product_name = Some(name);
+        self
+    }
+
+    /// Adds an app. Their order is that of their migrations and of the navigation.
+    pub fn app(mut self, app: App) -> Self {
+        self.apps.push(app);
+        self
+    }
+
+    /// Runs the command that the command line names; without one, all services in one process. An error becomes one
+    /// line on standard error.
+    #[must_use]
+    pub fn run(self) -> ExitCode {
+        let name = self.name;
+        let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build();
+        let main = async {
+            let parts = self.assemble()?;
+            cli::run(parts).await
+        };
+        match runtime {
+            Ok(runtime) => runtime.block_on(process::run(name, main)),
+            Err(error) => {
+                crate::output::error(format_args!("{name}: cannot start: {error}"));
+                ExitCode::FAILURE
+            }
+        }
+    }
+
+    /// Puts the apps together and tells the process what it runs.
+    ///
+    /// # Errors
+    /// If two apps register the same thing, with both their names.
+    pub fn assemble(self) -> Result<Parts> {
+        self.refuse_duplicates()?;
+        let mut program = Program {
+            name: self.name,
+            version: self.version,
+            about: self.about,
+            product_name: self.product_name.unwrap_or(Program::default().product_name),
+            ..Program::default()
+        };
+        let mut accounts = accounts::Extensions::default();
+        let mut parts = Parts::usher();
+        for app in self.apps {
+            accounts.merge(app.accounts);
+            program.settings.extend(app.settings);
+            if let Some(newest) = app.migrations.last() {
+                let (app, newest) = (app.name, newest.name());
+                program.schemas.push(AppSchema { app, newest });
+            }
+            parts.schema.0.push(AppMigrations {
+                app: app.name,
+                steps: app.migrations,
+            });
+            parts.registry = merged(parts.registry, app.registry)?;
+            parts.api = parts.api.merge(app.api);
+            parts.admin = parts.admin.merge(app.admin);
+            parts.seeds.extend(app.seeds);
+            parts.commands.extend(app.commands);
+        }
+        parts.api.check().map_err(anyhow::Error::msg)?;
+        parts.admin.check().map_err(anyhow::Error::msg)?;
+        accounts::extend(accounts);
+        program.set();
+        Ok(parts)
+    }
+
+    fn refuse_duplicates(&self) -> Result<()> {
+        let mut claims = Claims::default();
+        claims.add("app", "usher", ["usher".to_owned()])?;
+        claims.add("scope", "usher", accounts::api_keys::Scope::BUILT_IN.map(|scope| scope.as_str().to_owned()))?;
+        let own = usher_worker::registry();
+        claims.add("job kind", "usher", own.kinds().map(str::to_owned))?;
+        claims.add("schedule", "usher", own.schedule_names().map(str::to_owned))?;
+        claims.add("setting", "usher", setting_names())?;
+        claims.add("command", "usher", cli::command_names())?;
+        claims.add("migration", "usher", migration_names(&Schema::default()))?;
+        for app in &self.apps {
+            let name = app.name;
+            claims.add("app", name, [name.to_owned()])?;
+            claims.add("migration", name, app.migrations.iter().map(|step| step.name().to_owned()))?;
+            claims.add("scope", name, app.accounts.scopes.iter().map(|scope| scope.as_str().to_owned()))?;
+            claims.add("job kind", name, app.registry.kinds().map(str::to_owned))?;
+            claims.add("schedule", name, app.registry.schedule_names().map(str::to_owned))?;
+            claims.add("setting", name, app.settings.iter().flat_map(|group| group.names()))?;
+            claims.add("command", name, app.commands.iter().map(|command| command.name.to_owned()))?;
+        }
+        Ok(())
+    }
+}
+
+fn merged(registry: Registry, other: Registry) -> Result<Registry> {
+    registry
+        .merge(other)
+        .map_err(|twice| anyhow::anyhow!("{twice} is registered twice"))
+}
+
+fn setting_names() -> Vec<String> {
+    let all = config::settings();
+    let names = all.get_arguments().filter_map(clap::Arg::get_env);
+    names.map(|name| name.to_string_lossy().into_owned()).collect()
+}
+
+fn migration_names(schema: &Schema) -> Vec<String> {
+    let migrations = schema.migrations().into_iter();
+    migrations.map(|migration| migration.name().to_owned()).collect()
+}
+
+/// Who has registered what.
+#[derive(Default)]
+struct Claims(HashMap<(&'static str, String), &'static str>);
+
+impl Claims {
+    /// Refuses what another app has, or this one has twice.
+    fn add(&mut self, what: &'static str, app: &'static str, names: impl IntoIterator<Item = String>) -> Result<()> {
+        for name in names {
+            if let Some(other) = self.0.insert((what, name.clone()), app) {
+                if other == app {
+                    bail!("the app {app} registers the {what} {name} twice");
+                }
+                bail!("the apps {other} and {app} both register the {what} {name}");
+            }
+        }
+        Ok(())
+    }
+}

@@ -1,0 +1,196 @@
+//! A product under test.
+
+use std::time::Duration;
+
+use axum::Router;
+use chrono::TimeDelta;
+use sea_orm::{
+    ActiveModelTrait, ActiveValue::Set, ColumnTrait, EntityTrait, ExprTrait, IntoActiveModel, PaginatorTrait, QueryFilter,
+    QueryOrder,
+};
+use tokio_util::sync::CancellationToken;
+use usher::{AppContext, Parts, Project, SqlMigration};
+use usher_shared::{
+    accounts::api_keys::{self, Scope},
+    audit::Actor,
+    foundation::{
+        entity::{
+            job::{self, JobState},
+            job_schedule, mail, session,
+            session::SessionKind,
+            user,
+        },
+        time::now,
+        token::{Token, TokenKind},
+    },
+    jobs::{Job, enqueue, run_schedule},
+};
+use usher_testkit::{TestDb, config, eventually, sign_up, superuser};
+use usher_worker::{Options, Worker};
+use uuid::Uuid;
+
+use crate::{
+    client::{Client, Person},
+    staff::Staff,
+};
+
+/// Longer than any job of a test takes.
+const PATIENCE: Duration = Duration::from_secs(60);
+
+/// A product over a test's database: its API, its admin and its jobs. No server listens, and no worker runs but in
+/// [`TestProject::run_jobs`].
+pub struct TestProject {
+    pub app: AppContext,
+    parts: Parts,
+    api: Router,
+    admin: Router,
+    #[expect(dead_code, reason = "the database is dropped with it")]
+    db: TestDb,
+}
+
+impl TestProject {
+    /// The product with open sign-up, without rate limits, and with second factors optional.
+    pub async fn open(project: Project, db: TestDb) -> Self {
+        Self::with(project, db, &[]).await
+    }
+
+    /// The same with these settings, by their names.
+    ///
+    /// # Panics
+    /// If the product doesn't start: two apps register the same, a setting is refused, or a migration fails.
+    pub async fn with(project: Project, db: TestDb, settings: &[(&str, &str)]) -> Self {
+        let defaults = [("RATE_LIMITS", "off"), ("STAFF_MFA", "optional"), ("SIGN_UP", "open")];
+        let settings = [&defaults, settings].concat();
+        let parts = project.assemble().expect("a product that starts");
+        let connection = db.connect().await;
+        parts.migrate(&connection).await.expect("the migrations run");
+        let app = AppContext::with(config(db.url(), &settings), connection, true);
+        Self {
+            api: parts.api(&app),
+            admin: parts.admin(&app),
+            app,
+            parts,
+            db,
+        }
+    }
+
+    /// A client of the API without a credential.
+    #[must_use]
+    pub fn anonymous(&self) -> Client {
+        Client::new(self.api.clone())
+    }
+
+    /// Another service, with a new API key of these scopes.
+    pub async fn key(&self, scopes: &[Scope]) -> Client {
+        let key = api_keys::create(&self.app.db, "test", scopes, None, None).await;
+        let (_, token) = key.expect("a key");
+        self.anonymous().bearer(token.as_str())
+    }
+
+    /// A new person with a verified address, who is signed in.
+    pub async fn person(&self, name: &str, email: &str) -> Person {
+        let user = sign_up(&self.app.job_store, name, email).await;
+        let verified = user::ActiveModel {
+            email_verified_at: Set(Some(now())),
+            ..user.into_active_model()
+        };
+        let user = verified.update(&self.app.db).await.expect("an update");
+        let token = self.session(user.id, SessionKind::Api, TokenKind::Access).await;
+        Person {
+            client: self.anonymous().bearer(token.as_str()),
+            user,
+        }
+    }
+
+    /// A superuser who is signed in to the admin.
+    pub async fn superuser(&self) -> Staff {
+        let email = format!("staff-{}@example.org", Uuid::new_v4().simple());
+        let user = superuser(&self.app.db, "Ines Oduya", &email, "none").await;
+        let token = self.session(user.id, SessionKind::Admin, TokenKind::AdminSession).await;
+        Staff::new(self.admin.clone(), user, token.as_str())
+    }
+
+    async fn session(&self, user_id: i64, kind: SessionKind, token_kind: TokenKind) -> Token {
+        let (at, token) = (now(), Token::generate(token_kind));
+        let row = session::ActiveModel {
+            id: Set(Uuid::now_v7()),
+            user_id: Set(user_id),
+            kind: Set(kind),
+            token_hash: Set(token.hash()),
+            reauthenticated_at: Set(Some(at)),
+            created_at: Set(at),
+            last_seen_at: Set(at),
+            expires_at: Set(at + TimeDelta::hours(1)),
+            ..Default::default()
+        };
+        let inserted = session::Entity::insert(row).exec_without_returning(&self.app.db).await;
+        inserted.expect("a session");
+        token
+    }
+
+    /// Enqueues a job, as a handler would.
+    pub async fn enqueue(&self, job: impl Job) {
+        let tx = self.app.job_store.begin().await.expect("a transaction");
+        enqueue(&tx, job).await.expect("a job");
+        tx.commit().await.expect("a commit");
+    }
+
+    /// Enqueues the job of a schedule, as its next tick would.
+    ///
+    /// # Panics
+    /// If the product has no schedule of this name.
+    pub async fn tick(&self, schedule: &str) {
+        let declared = self.parts.registry.schedules();
+        self.app.job_store.declare(declared).await.expect("schedules");
+        let named = job_schedule::Entity::find().filter(job_schedule::Column::Name.eq(schedule));
+        let row = named.one(&self.app.db).await.expect("a query");
+        let row = row.unwrap_or_else(|| panic!("there is no schedule {schedule}"));
+        let tx = self.app.job_store.begin().await.expect("a transaction");
+        let actor = Actor::system().label;
+        run_schedule(&tx, &row, actor).await.expect("a job");
+        tx.commit().await.expect("a commit");
+    }
+
+    /// Runs a worker until no job is due: those that are, those that they enqueue, and retries that have come.
+    ///
+    /// # Panics
+    /// If a job fails for good, with its error; or if one is still due after a minute.
+    pub async fn run_jobs(&self) {
+        let stop = CancellationToken::new();
+        let worker = Worker::new(self.parts.registry.clone(), Options::default());
+        let (app, stopped) = (self.app.clone(), stop.clone());
+        let running = tokio::spawn(async move { worker.run(&app, stopped).await });
+        eventually(PATIENCE, "all jobs are done", async || {
+            (self.due_jobs().await == 0).then_some(())
+        })
+        .await;
+        stop.cancel();
+        running.await.expect("no panic").expect("a worker that ends well");
+        let dead = job::Entity::find().filter(job::Column::State.eq(JobState::Dead));
+        if let Some(job) = dead.one(&self.app.db).await.expect("a query") {
+            panic!("the job {} failed: {}", job.kind, job.last_error.unwrap_or_default());
+        }
+    }
+
+    /// Jobs that run, or are due.
+    async fn due_jobs(&self) -> u64 {
+        let is_running = job::Column::State.eq(JobState::Running);
+        let is_due = job::Column::State.eq(JobState::Ready).and(job::Column::RunAt.lte(now()));
+        let due = job::Entity::find().filter(is_running.or(is_due));
+        due.count(&self.app.db).await.expect("a count")
+    }
+
+    /// The mails to an address, oldest first. They are kept in the database, with their text.
+    pub async fn mails(&self, address: &str) -> Vec<mail::Model> {
+        let to = mail::Entity::find().filter(mail::Column::ToAddress.eq(address));
+        let to = to.order_by_asc(mail::Column::Id);
+        to.all(&self.app.db).await.expect("mails")
+    }
+
+    /// The product's migrations, for tests of the schema.
+    #[must_use]
+    pub fn migrations(&self) -> Vec<SqlMigration> {
+        let apps = self.parts.schema.0.iter();
+        apps.flat_map(|app| app.steps.iter().copied()).collect()
+    }
+}

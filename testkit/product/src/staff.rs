@@ -1,0 +1,97 @@
+//! Staff in the admin: pages, and the forms on them.
+
+use axum::{
+    Router,
+    body::Body,
+    http::{Method, Request, StatusCode, header},
+};
+use http_body_util::BodyExt;
+use tower::ServiceExt;
+use url::form_urlencoded;
+use usher::entity::user;
+
+/// A member of staff who is signed in to the admin.
+#[derive(Clone, Debug)]
+pub struct Staff {
+    pub user: user::Model,
+    router: Router,
+    cookie: String,
+}
+
+/// A page of the admin.
+#[derive(Clone, Debug)]
+pub struct Page {
+    pub status: StatusCode,
+    pub html: String,
+    /// Where it redirects to; empty if it doesn't.
+    pub location: String,
+}
+
+impl Page {
+    /// The page, if the status is this one.
+    ///
+    /// # Panics
+    /// With the page, if the status is another one.
+    #[track_caller]
+    #[must_use]
+    pub fn expect(self, status: u16) -> Self {
+        assert_eq!(self.status.as_u16(), status, "{}", self.html);
+        self
+    }
+
+    #[must_use]
+    pub fn contains(&self, text: &str) -> bool {
+        self.html.contains(text)
+    }
+
+    /// The value of a hidden field of the page's first form that has it; empty if there is none.
+    #[must_use]
+    pub fn hidden(&self, name: &str) -> String {
+        let field = self.html.split(&format!("name=\"{name}\" value=\"")).nth(1);
+        let value = field.and_then(|rest| rest.split('"').next());
+        value.unwrap_or_default().to_owned()
+    }
+}
+
+impl Staff {
+    pub(crate) fn new(router: Router, user: user::Model, token: &str) -> Self {
+        Self {
+            user,
+            router,
+            cookie: format!("usher_admin={token}"),
+        }
+    }
+
+    pub async fn get(&self, path: &str) -> Page {
+        self.send(Method::GET, path, Body::empty()).await
+    }
+
+    /// Sends the form of the page at `page` to `action`: its hidden token and version, and these fields.
+    pub async fn submit(&self, page: &str, action: &str, fields: &[(&str, &str)]) -> Page {
+        let form = self.get(page).await;
+        let mut body = form_urlencoded::Serializer::new(String::new());
+        body.append_pair("csrf_token", &form.hidden("csrf_token"));
+        let version = form.hidden("version");
+        if !version.is_empty() {
+            body.append_pair("version", &version);
+        }
+        body.extend_pairs(fields);
+        self.send(Method::POST, action, Body::from(body.finish())).await
+    }
+
+    async fn send(&self, method: Method, path: &str, body: Body) -> Page {
+        let request = Request::builder().method(method).uri(path);
+        let request = request.header(header::COOKIE, &self.cookie);
+        let request = request.header(header::CONTENT_TYPE, "application/x-www-form-urlencoded");
+        let request = request.body(body).expect("a request");
+        let Ok(response) = self.router.clone().oneshot(request).await;
+        let (parts, body) = response.into_parts();
+        let bytes = body.collect().await.expect("a whole body").to_bytes();
+        let location = parts.headers.get(header::LOCATION).and_then(|to| to.to_str().ok());
+        Page {
+            status: parts.status,
+            html: String::from_utf8_lossy(&bytes).into_owned(),
+            location: location.unwrap_or_default().to_owned(),
+        }
+    }
+}
