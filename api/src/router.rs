@@ -44,8 +44,8 @@ pub(crate) fn over(operations: OpenApiRouter<AppState>, state: AppState) -> Rout
     let routes = operations
         .route_layer(from_fn_with_state(toolkit.clone(), idempotency::once))
         .merge(site::pages(openapi_at))
-        .fallback(async || ApiError::from(Code::NotFound))
-        .method_not_allowed_fallback(async || ApiError::from(Code::MethodNotAllowed))
+        .fallback(async || ApiError::from(Code::NOT_FOUND))
+        .method_not_allowed_fallback(async || ApiError::from(Code::METHOD_NOT_ALLOWED))
         .with_state(state);
     let mut router = answer_trailing_slashes(routes)
         .layer(CompressionLayer::new().compress_when(SizeAbove::new(COMPRESS_ABOVE)))
@@ -62,7 +62,7 @@ fn answer_trailing_slashes(routes: Router) -> Router {
     let again = routes.clone().route_layer(from_fn(note_route));
     routes.fallback(async move |mut request: Request| -> Response {
         let Some(uri) = without_slash(request.uri()) else {
-            return ApiError::from(Code::NotFound).into_response();
+            return ApiError::from(Code::NOT_FOUND).into_response();
         };
         *request.uri_mut() = uri;
         again.oneshot(request).await.into_response()

@@ -83,4 +83,4 @@ async fn list(
     list.answer(page, &state, |key| key)
 }
 
-error_list!(List, [SUPERUSER_ERRORS], [InvalidRequest], limit_fault);
+error_list!(List, [SUPERUSER_ERRORS], [INVALID_REQUEST], limit_fault);

@@ -102,7 +102,7 @@ async fn list(
     query.answer(page, &state, |article| article)
 }
 
-error_list!(List, [KEY_ERRORS], [InvalidRequest], limit_fault);
+error_list!(List, [KEY_ERRORS], [INVALID_REQUEST], limit_fault);
 
 /// Publish an article
 ///
@@ -120,7 +120,7 @@ async fn publish(
 ) -> Result<Response, ApiError> {
     let tx = state.job_store.begin().await?;
     let article = article::Entity::find_by_id(id.unwrap_or_default()).one(&*tx).await?;
-    let article = article.ok_or(Code::NotFound)?;
+    let article = article.ok_or(Code::NOT_FOUND)?;
     if article.state == ArticleState::Draft {
         let job = PublishArticle { article_id: article.id };
         enqueue(&tx, job).await?;
@@ -129,4 +129,4 @@ async fn publish(
     Ok(StatusCode::ACCEPTED.into_response())
 }
 
-error_list!(Publish, [KEY_ERRORS], [NotFound]);
+error_list!(Publish, [KEY_ERRORS], [NOT_FOUND]);

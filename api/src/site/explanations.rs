@@ -126,7 +126,7 @@ async fn show(
     let code = code
         .ok()
         .and_then(|Path(word)| Code::parse(&word))
-        .ok_or(Code::NotFound)?;
+        .ok_or(Code::NOT_FOUND)?;
     Ok(if wants_html(&headers) {
         Explanations::new(&state, code.title(), vec![code.into()]).into_response()
     } else {
@@ -138,5 +138,5 @@ async fn show(
 struct Show;
 
 impl ErrorList for Show {
-    const CODES: &'static [&'static [Code]] = &[&[Code::NotFound]];
+    const CODES: &'static [&'static [Code]] = &[&[Code::NOT_FOUND]];
 }

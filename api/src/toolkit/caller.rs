@@ -62,7 +62,7 @@ where
             return user(&toolkit, &context, &access).await.map(Self::User);
         }
         let key = toolkit.keys.authenticate(&token, context.address).await?;
-        let key = key.ok_or(Code::InvalidCredential)?;
+        let key = key.ok_or(Code::INVALID_CREDENTIAL)?;
         context.caller.get_or_init(|| format!("api_key:{}", key.id));
         Limit::of_key(&key).charge(&toolkit, &context).await?;
         toolkit.key_use.note(&toolkit.db, &key);
@@ -73,7 +73,7 @@ where
 /// The person behind an access token. One statement, and a second one for the first request with a new token.
 async fn user(toolkit: &Toolkit, context: &RequestContext, access: &Token) -> Result<Box<Signed>, ApiError> {
     let signed = sessions::load(&toolkit.db, access).await?;
-    let signed = signed.ok_or(Code::InvalidCredential)?;
+    let signed = signed.ok_or(Code::INVALID_CREDENTIAL)?;
     context.caller.get_or_init(|| format!("user:{}", signed.user.id));
     Limit::of_user(signed.user.id).charge(toolkit, context).await?;
     sessions::note_use(&db::writing(&toolkit.db), &signed.session).await?;
@@ -84,12 +84,12 @@ async fn user(toolkit: &Toolkit, context: &RequestContext, access: &Token) -> Re
 pub(crate) fn bearer(headers: &HeaderMap) -> Result<Option<&str>, ApiError> {
     let mut values = headers.get_all(header::AUTHORIZATION).iter();
     let Some(value) = values.next() else { return Ok(None) };
-    let text = value.to_str().map_err(|_| Code::InvalidCredential)?;
+    let text = value.to_str().map_err(|_| Code::INVALID_CREDENTIAL)?;
     match text.trim().split_once(' ') {
         Some((scheme, token)) if scheme.eq_ignore_ascii_case("bearer") && values.next().is_none() => {
             Ok(Some(token.trim()))
         }
-        _ => Err(Code::InvalidCredential.into()),
+        _ => Err(Code::INVALID_CREDENTIAL.into()),
     }
 }
 
@@ -162,7 +162,7 @@ impl<A: Access> ApiKey<A> {
         match Holder::key(&self.key).refuses_to(act, user.into()) {
             None => Ok(()),
             Some(Refusal::Permission(_)) => Err(ApiError::InsufficientScope(A::ONE_OF)),
-            Some(_) => Err(Code::StaffProtected.into()),
+            Some(_) => Err(Code::STAFF_PROTECTED.into()),
         }
     }
 
@@ -181,7 +181,7 @@ where
         match Caller::from_request_parts(parts, state).await? {
             Caller::Key(key) => Self::of(key),
             Caller::User(_) => Err(ApiError::InsufficientScope(A::ONE_OF)),
-            Caller::Anonymous => Err(Code::AuthenticationRequired.into()),
+            Caller::Anonymous => Err(Code::AUTHENTICATION_REQUIRED.into()),
         }
     }
 }
@@ -209,7 +209,7 @@ impl CurrentUser {
         let session = session::Entity::find_by_id(self.0.session.id).one(tx).await?;
         let is_live = session.is_some_and(|session| session.ended_at.is_none());
         user.filter(|user| is_live && user.may_sign_in(now()))
-            .ok_or(Code::InvalidCredential.into())
+            .ok_or(Code::INVALID_CREDENTIAL.into())
     }
 }
 
@@ -222,8 +222,8 @@ where
     async fn from_request_parts(parts: &mut Parts, state: &S) -> Result<Self, ApiError> {
         match Caller::from_request_parts(parts, state).await? {
             Caller::User(signed) => Ok(Self(signed)),
-            Caller::Key(_) => Err(Code::UserTokenRequired.into()),
-            Caller::Anonymous => Err(Code::AuthenticationRequired.into()),
+            Caller::Key(_) => Err(Code::USER_TOKEN_REQUIRED.into()),
+            Caller::Anonymous => Err(Code::AUTHENTICATION_REQUIRED.into()),
         }
     }
 }
@@ -242,7 +242,7 @@ impl Superuser {
         if user.is_superuser {
             Ok(())
         } else {
-            Err(Code::SuperuserRequired.into())
+            Err(Code::SUPERUSER_REQUIRED.into())
         }
     }
 
@@ -279,7 +279,7 @@ where
         if user.is_superuser && current.0.is_owner() && is_proved {
             Ok(Self(current))
         } else {
-            Err(Code::SuperuserRequired.into())
+            Err(Code::SUPERUSER_REQUIRED.into())
         }
     }
 }
@@ -293,7 +293,7 @@ impl CurrentUser {
         if is_fresh {
             Ok(self)
         } else {
-            Err(Code::ReauthenticationRequired.into())
+            Err(Code::REAUTHENTICATION_REQUIRED.into())
         }
     }
 }

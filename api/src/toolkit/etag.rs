@@ -44,7 +44,7 @@ pub(crate) fn is_known(headers: &HeaderMap, tag: &HeaderValue) -> bool {
 /// Refuses to replace what `If-None-Match` names; `*` says that nothing may be there yet.
 pub(crate) fn may_replace(headers: &HeaderMap, tag: &HeaderValue) -> Result<(), ApiError> {
     match given(headers, header::IF_NONE_MATCH)? {
-        Some(tags) if tags.iter().any(|known| is_same(known, tag)) => Err(Code::PreconditionFailed.into()),
+        Some(tags) if tags.iter().any(|known| is_same(known, tag)) => Err(Code::PRECONDITION_FAILED.into()),
         _ => Ok(()),
     }
 }
@@ -68,7 +68,7 @@ pub(crate) fn may_change(headers: &HeaderMap, tag: &HeaderValue) -> Result<(), A
 
 fn matches(headers: &HeaderMap, is_there: impl Fn(&str) -> bool) -> Result<(), ApiError> {
     match given(headers, header::IF_MATCH)? {
-        Some(tags) if !tags.iter().any(|tag| is_there(tag)) => Err(Code::PreconditionFailed.into()),
+        Some(tags) if !tags.iter().any(|tag| is_there(tag)) => Err(Code::PRECONDITION_FAILED.into()),
         _ => Ok(()),
     }
 }

@@ -32,7 +32,7 @@ pub(crate) trait ErrorList {
     }
 }
 
-/// `error_list!(Show, [KEY_ERRORS], [UserNotFound], PathId::fault)` declares the [`ErrorList`] of an operation that
+/// `error_list!(Show, [KEY_ERRORS], [USER_NOT_FOUND], PathId::fault)` declares the [`ErrorList`] of an operation that
 /// needs the database: lists that it shares with others, its own codes, and the fault of its 422 where that is not of a
 /// body.
 macro_rules! error_list {
@@ -56,43 +56,43 @@ pub(crate) use error_list;
 
 /// Whatever reads a body.
 pub(crate) const BODY_ERRORS: &[Code] = &[
-    Code::BodyNotText,
-    Code::BodyTooLarge,
-    Code::UnsupportedContentCoding,
-    Code::InvalidRequest,
+    Code::BODY_NOT_TEXT,
+    Code::BODY_TOO_LARGE,
+    Code::UNSUPPORTED_CONTENT_CODING,
+    Code::INVALID_REQUEST,
 ];
 /// Whatever reads a merge patch.
 pub(crate) const PATCH_ERRORS: &[Code] = &[
-    Code::BodyNotText,
-    Code::BodyTooLarge,
-    Code::UnsupportedContentCoding,
-    Code::UnsupportedMediaType,
-    Code::InvalidRequest,
+    Code::BODY_NOT_TEXT,
+    Code::BODY_TOO_LARGE,
+    Code::UNSUPPORTED_CONTENT_CODING,
+    Code::UNSUPPORTED_MEDIA_TYPE,
+    Code::INVALID_REQUEST,
 ];
 /// Whatever takes an API key.
 pub(crate) const KEY_ERRORS: &[Code] = &[
-    Code::AuthenticationRequired,
-    Code::InvalidCredential,
-    Code::InsufficientScope,
-    Code::RateLimited,
+    Code::AUTHENTICATION_REQUIRED,
+    Code::INVALID_CREDENTIAL,
+    Code::INSUFFICIENT_SCOPE,
+    Code::RATE_LIMITED,
 ];
 /// Whatever takes a user's access token.
 pub(crate) const USER_ERRORS: &[Code] = &[
-    Code::AuthenticationRequired,
-    Code::InvalidCredential,
-    Code::UserTokenRequired,
-    Code::RateLimited,
+    Code::AUTHENTICATION_REQUIRED,
+    Code::INVALID_CREDENTIAL,
+    Code::USER_TOKEN_REQUIRED,
+    Code::RATE_LIMITED,
 ];
 /// Whatever takes a superuser's access token.
 pub(crate) const SUPERUSER_ERRORS: &[Code] = &[
-    Code::AuthenticationRequired,
-    Code::InvalidCredential,
-    Code::SuperuserRequired,
-    Code::UserTokenRequired,
-    Code::RateLimited,
+    Code::AUTHENTICATION_REQUIRED,
+    Code::INVALID_CREDENTIAL,
+    Code::SUPERUSER_REQUIRED,
+    Code::USER_TOKEN_REQUIRED,
+    Code::RATE_LIMITED,
 ];
 /// Whatever needs the database.
-pub(crate) const ANY_ERRORS: &[Code] = &[Code::InternalError, Code::ServiceUnavailable, Code::TimedOut];
+pub(crate) const ANY_ERRORS: &[Code] = &[Code::INTERNAL_ERROR, Code::SERVICE_UNAVAILABLE, Code::TIMED_OUT];
 
 /// The responses of an [`ErrorList`], as `responses(…, Errors<Create>)`.
 pub(crate) struct Errors<L>(PhantomData<L>);
@@ -212,7 +212,7 @@ impl PartialSchema for Code {
             .schema_type(Type::String)
             .enum_values(Some(Self::ALL.iter().map(|code| code.as_str())))
             .description(Some(format!("What went wrong, as a stable word:\n{}", list.join("\n"))))
-            .examples([json!(Self::EmailExists)])
+            .examples([json!(Self::EMAIL_EXISTS)])
             .into()
     }
 }

@@ -268,4 +268,4 @@ async fn list(
     query.list.answer(page, &state, |row| row.user)
 }
 
-error_list!(List, [KEY_ERRORS], [InvalidRequest], limit_fault);
+error_list!(List, [KEY_ERRORS], [INVALID_REQUEST], limit_fault);
