@@ -95,7 +95,7 @@ impl Explanations {
     security(()),
 )]
 async fn list(State(state): State<AppState>, headers: HeaderMap) -> Response {
-    let explanations = Code::ALL.iter().copied().map(ExplanationOut::from).collect();
+    let explanations = state.extension.all_codes().map(ExplanationOut::from).collect();
     if wants_html(&headers) {
         Explanations::new(&state, "Error codes", explanations).into_response()
     } else {
@@ -125,7 +125,7 @@ async fn show(
 ) -> Result<Response, ApiError> {
     let code = code
         .ok()
-        .and_then(|Path(word)| Code::parse(&word))
+        .and_then(|Path(word)| state.extension.all_codes().find(|code| code.as_str() == word))
         .ok_or(Code::NOT_FOUND)?;
     Ok(if wants_html(&headers) {
         Explanations::new(&state, code.title(), vec![code.into()]).into_response()

@@ -64,7 +64,8 @@ impl ApiError {
     }
 
     /// The faults of the request, where it has some.
-    pub(crate) fn faults(&self) -> &[FieldError] {
+    #[must_use]
+    pub fn faults(&self) -> &[FieldError] {
         match self {
             Self::Invalid(faults) => faults,
             Self::Coded(Code::IDEMPOTENCY_KEY_REUSED) => &*KEY_REUSED,
