@@ -102,6 +102,23 @@ pub async fn begin(db: &DatabaseConnection) -> Result<WriteTransaction, DbErr> {
     })
 }
 
+/// A connection in a transaction. Functions that must not write outside one take it instead of any connection.
+pub trait Transactional: ConnectionTrait {
+    fn transaction(&self) -> &DatabaseTransaction;
+}
+
+impl Transactional for DatabaseTransaction {
+    fn transaction(&self) -> &DatabaseTransaction {
+        self
+    }
+}
+
+impl Transactional for WriteTransaction {
+    fn transaction(&self) -> &DatabaseTransaction {
+        &self.inner
+    }
+}
+
 /// For statements that write outside a transaction: each takes its turn.
 #[must_use]
 pub const fn writing(db: &DatabaseConnection) -> Writing<'_> {
