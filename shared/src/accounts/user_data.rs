@@ -81,7 +81,9 @@ type PurgeHook = dyn for<'a> Fn(&'a HookContext<'a>, &'a UserPurged<'a>) -> Hook
 /// An app's part of a person's export, in a box.
 pub type ExportFuture<'a> = Pin<Box<dyn Future<Output = Result<Value, DbErr>> + Send + 'a>>;
 
-struct Export(Box<dyn for<'a> Fn(&'a DatabaseConnection, i64) -> ExportFuture<'a> + Send + Sync>);
+type ReadExport = dyn for<'a> Fn(&'a DatabaseConnection, i64) -> ExportFuture<'a> + Send + Sync;
+
+struct Export(Box<ReadExport>);
 
 /// What reads an app's part of a person's export: any
 /// `async fn(&DatabaseConnection, user_id: i64) -> Result<Value, DbErr>`.

@@ -10,7 +10,7 @@ use usher_shared::{
     },
     jobs::JobStore,
 };
-use usher_testkit::{TestDb, email, on_both, superuser};
+use usher_testkit::{Statements, TestDb, email, on_both, superuser};
 
 use crate::{
     commit,
@@ -52,7 +52,7 @@ async fn a_refusal_names_the_field_and_a_failure_is_the_databases_and_nothing_is
     let job_store = job_store(&db).await;
     let tx = job_store.begin().await.unwrap();
     let refused = users::create(&tx, &person(REFUSED), &system()).await.unwrap_err();
-    drop(tx);
+    tx.commit().await.unwrap();
     let CreateUserError::Refused(fields) = refused else {
         panic!("{refused:?}")
     };
@@ -99,6 +99,43 @@ async fn sign_up(job_store: &JobStore, name: &str, password: &str) -> user::Mode
         .unwrap();
     let key = person(name).email.key().to_owned();
     users::find_by_email_key(job_store.db(), &key).await.unwrap().unwrap()
+}
+
+#[on_both]
+async fn a_transaction_goes_on_after_a_refusal(db: TestDb) {
+    let job_store = job_store(&db).await;
+    let ada = crate::product::ada(&job_store).await;
+    let tx = job_store.begin().await.unwrap();
+    for name in ["Bob", REFUSED, "Eve"] {
+        let made = users::create(&tx, &person(name), &system()).await;
+        assert_eq!(made.is_ok(), name != REFUSED, "{made:?}");
+        let edit = Edit {
+            name: Some(Name::parse(name).unwrap()),
+            email: Some(email(&format!("{}@example.com", name.to_lowercase()))),
+            ..Edit::default()
+        };
+        let edited = users::edit(&tx, held(&tx, ada.id).await, edit, &system()).await;
+        assert_eq!(edited.is_ok(), name != REFUSED, "{edited:?}");
+    }
+    tx.commit().await.unwrap();
+    let told = ["created Bob", "update Bob", "created Eve", "update Eve"];
+    assert_eq!(seen(&job_store).await, told.map(|told| format!("{told} by Usher")));
+    assert_eq!(user::Entity::find().count(job_store.db()).await.unwrap(), 3);
+}
+
+#[on_both]
+async fn sign_ups_with_known_and_unknown_addresses_cost_the_same_statements(db: TestDb) {
+    let known = job_store(&db).await;
+    let mut connection = known.db().clone();
+    let statements = Statements::of(&mut connection);
+    let job_store = JobStore::new(connection, known.transport().clone());
+    let mut costs = vec![];
+    for _ in 0..2 {
+        sign_up(&job_store, "Ada", PASSWORD).await;
+        costs.push(statements.take());
+    }
+    assert!(!costs[0].is_empty());
+    assert_eq!(costs[0], costs[1]);
 }
 
 const PASSWORD: &str = "velvet otter canyon 72";

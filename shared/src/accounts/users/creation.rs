@@ -8,7 +8,7 @@ use serde_json::{Value, json};
 use thiserror::Error;
 
 use crate::{
-    accounts::hooks::{self, HookError, UserCreated, UserEvent},
+    accounts::hooks::{self, HookError, UserCreated, UserEvent, UserEventKind},
     audit::{self, Actor, Entry, ObjectType},
     foundation::{
         db::{self, Sql, Transactional, columns},
@@ -182,13 +182,19 @@ async fn create_one(
     draft: Draft<'_>,
     actor: &Actor,
 ) -> Result<user::Model, CreateUserError> {
-    let mut users = create_all(conn, [(draft, actor)]).await?;
+    let one = create_all(conn, [(draft, actor)]);
+    let mut users = if hooks::has_hooks(&[UserEventKind::Created]) {
+        db::savepoint(conn, one).await?
+    } else {
+        one.await?
+    };
     users.pop().flatten().ok_or(CreateUserError::EmailTaken)
 }
 
 /// Writes the user, its audit row and its welcome job in three statements.
 ///
-/// The unique index decides whether the address is taken. After an error the transaction must be dropped.
+/// The unique index decides whether the address is taken. After an error other than [`CreateUserError::Refused`] the
+/// transaction must be dropped.
 pub async fn create(tx: &Tx, new: &NewUser, actor: &Actor) -> Result<user::Model, CreateUserError> {
     let user = create_quietly(&**tx, new, actor).await?;
     welcome(tx, &user, actor).await?;

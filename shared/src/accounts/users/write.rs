@@ -101,7 +101,7 @@ pub(in crate::accounts) async fn store(
 }
 
 /// The events that a change can be.
-const ON_CHANGE: [UserEventKind; 5] = [
+pub(super) const ON_CHANGE: [UserEventKind; 5] = [
     UserEventKind::Created,
     UserEventKind::Verified,
     UserEventKind::Changed,

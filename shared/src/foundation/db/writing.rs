@@ -119,6 +119,21 @@ impl Transactional for WriteTransaction {
     }
 }
 
+/// A part of a transaction: if it fails, only what it wrote is rolled back, and the transaction can go on. Costs two
+/// statements.
+pub async fn savepoint<T, E: From<DbErr>>(
+    conn: &impl Transactional,
+    part: impl Future<Output = Result<T, E>>,
+) -> Result<T, E> {
+    conn.execute_unprepared("SAVEPOINT part").await?;
+    let done = part.await;
+    if done.is_err() {
+        conn.execute_unprepared("ROLLBACK TO SAVEPOINT part").await?;
+    }
+    conn.execute_unprepared("RELEASE SAVEPOINT part").await?;
+    done
+}
+
 /// For statements that write outside a transaction: each takes its turn.
 #[must_use]
 pub const fn writing(db: &DatabaseConnection) -> Writing<'_> {
