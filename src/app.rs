@@ -7,7 +7,7 @@ use futures::future::BoxFuture;
 use sea_orm::EntityTrait;
 use usher_shared::{
     AppContext,
-    accounts::{self, api_keys::Scope},
+    accounts::{self, api_keys::Scope, hooks::UserHooks, user_data::UserData},
     foundation::config::SettingsGroup,
     jobs::{Job, Schedule},
 };
@@ -91,6 +91,19 @@ impl App {
     /// Scopes that API keys can have.
     pub fn scopes(mut self, scopes: impl IntoIterator<Item = Scope>) -> Self {
         self.accounts.scopes.extend(scopes);
+        self
+    }
+
+    /// Hooks on accounts, which run in the transaction of what they follow.
+    pub fn hooks(mut self, hooks: UserHooks) -> Self {
+        self.accounts.hooks.merge(hooks);
+        self
+    }
+
+    /// What the app stores about people: what happens to it when an account is purged, and what goes into a person's
+    /// export. `doctor` names tables that refer to users and are forgotten here.
+    pub fn user_data(mut self, data: UserData) -> Self {
+        self.accounts.user_data.push(data);
         self
     }
 
