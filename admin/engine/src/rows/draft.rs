@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 
 use sea_orm::{IdenStatic, Value};
-use usher_shared::foundation::rules::{Violation, text};
+use usher_shared::foundation::rules::{FieldErrors, Violation, text};
 
 use crate::declare::spec::{Kind, Spec};
 use crate::request::sent::Fields;
@@ -87,6 +87,13 @@ impl Draft {
     pub fn refuse_by_name(&mut self, column: &'static str, words: impl Into<String>) {
         if self.error(column).is_none() {
             self.errors.push((column, words.into()));
+        }
+    }
+
+    /// Adds the errors that a rule of the product found, each to its field.
+    pub fn refuse_all(&mut self, errors: FieldErrors) {
+        for (field, violation) in errors.0 {
+            self.refuse_by_name(field, violation.message);
         }
     }
 
