@@ -23,7 +23,8 @@ impl Draft {
     /// form may show with less precision.
     pub fn read(specs: &[Spec], posted: &Fields, before: Option<&Row>) -> Self {
         let mut draft = Self::default();
-        for spec in specs.iter().filter(|spec| spec.is_asked(before.is_none())) {
+        let columns = specs.iter().filter(|spec| spec.is_read());
+        for spec in columns.filter(|spec| spec.is_asked(before.is_none())) {
             let typed = typed(spec, posted);
             match before {
                 Some(row) if typed == shown(spec, row) => {
@@ -57,6 +58,11 @@ impl Draft {
 
     pub fn value(&self, column: &str) -> Option<&Value> {
         self.values.get(column).filter(|value| !is_null(value))
+    }
+
+    /// The values so far, by column.
+    pub(super) fn all(&self) -> impl Iterator<Item = (&'static str, Value)> {
+        self.values.iter().map(|(column, value)| (*column, value.clone()))
     }
 
     /// The value as text; `None` for NULL.
