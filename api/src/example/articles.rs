@@ -55,7 +55,7 @@ struct NewArticleIn {
 /// List articles
 ///
 /// Newest first unless `sort` says otherwise; drafts come last by `published_at`, or first the other way round.
-#[operation(get, "/articles", ok = "A page of articles")]
+#[operation(get, "/articles")]
 async fn list_articles(
     State(state): State<AppState>,
     caller: KeyOrUser<UsersRead>,
@@ -67,7 +67,7 @@ async fn list_articles(
 /// Create an article
 ///
 /// It is a draft until it is published.
-#[operation(post, "/articles", ok = "The article")]
+#[operation(post, "/articles")]
 async fn create_article(
     State(state): State<AppState>,
     _key: ApiKey<UsersWrite>,
@@ -87,7 +87,7 @@ async fn create_article(
 }
 
 /// Look an article up
-#[operation(get, "/articles/{id}", ok = "The article")]
+#[operation(get, "/articles/{id}")]
 async fn get_article(
     State(state): State<AppState>,
     caller: KeyOrUser<UsersRead>,
@@ -103,7 +103,7 @@ async fn get_article(
 /// Change an article
 ///
 /// Send the `ETag` you have seen as `If-Match`, so that you don't overwrite someone else's change.
-#[operation(patch, "/articles/{id}", ok = "The article as it is now")]
+#[operation(patch, "/articles/{id}")]
 async fn update_article(
     State(state): State<AppState>,
     caller: KeyOrUser<UsersWrite>,

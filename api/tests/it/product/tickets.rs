@@ -135,7 +135,7 @@ struct NewTicketIn {
 }
 
 /// List tickets
-#[operation(get, "/tickets", ok = "A page of tickets")]
+#[operation(get, "/tickets")]
 async fn list_tickets(
     State(state): State<AppState>,
     caller: KeyOrUser<TicketsRead>,
@@ -152,7 +152,7 @@ async fn list_tickets(
 }
 
 /// Create a ticket
-#[operation(post, "/tickets", ok = "The ticket")]
+#[operation(post, "/tickets")]
 async fn create_ticket(
     State(state): State<AppState>,
     _key: ApiKey<TicketsWrite>,
@@ -171,7 +171,7 @@ async fn create_ticket(
 }
 
 /// Look a ticket up
-#[operation(get, "/tickets/{id}", ok = "The ticket")]
+#[operation(get, "/tickets/{id}")]
 async fn get_ticket(
     State(state): State<AppState>,
     caller: KeyOrUser<TicketsRead>,
@@ -184,7 +184,7 @@ async fn get_ticket(
 }
 
 /// Change a ticket
-#[operation(patch, "/tickets/{id}", ok = "The ticket as it is now", errors(TICKET_CLOSED))]
+#[operation(patch, "/tickets/{id}", errors(TICKET_CLOSED))]
 async fn update_ticket(
     State(state): State<AppState>,
     _key: ApiKey<TicketsWrite>,
