@@ -1,10 +1,7 @@
 //! Tickets in the admin: two models, a page and a card.
 
-use axum::{
-    extract::State,
-    response::Response,
-    routing::get,
-};
+use askama::Template;
+use axum::{extract::State, response::Response, routing::get};
 use sea_orm::{ColumnTrait, EntityTrait, QueryFilter, QueryOrder, QuerySelect, sea_query::{Condition, IntoCondition}};
 use usher::admin::{
     AdminContext, AdminError, AdminModel, Card, Cell, Field, Figure, ManyToMany, Meta, Page, Panel, Search, Shell,
@@ -87,7 +84,13 @@ pub fn board() -> Page {
     Page::new("/admin/tickets/board", "Board", "tickets.view", get(show_board)).section("Support")
 }
 
-/// The open tickets that have waited longest.
+#[derive(Template)]
+#[template(ext = "html", source = r#"<div class="head"><h1>Board</h1></div>{{ waiting }}"#)]
+struct Board {
+    /// The open tickets that have waited longest.
+    waiting: Panel,
+}
+
 async fn show_board(State(context): State<AdminContext>, visit: Visit, staff: Staff) -> Result<Response, AdminError> {
     let open = Entity::find()
         .filter(Column::State.eq(TicketState::Open))
@@ -103,5 +106,5 @@ async fn show_board(State(context): State<AdminContext>, visit: Visit, staff: St
         rows: open.all(&context.db).await?.into_iter().map(line).collect(),
         ..Panel::default()
     };
-    page::framed(Shell::new(&context, &visit, &staff, "Board").here("Board"), &waiting)
+    page::framed(Shell::new(&context, &visit, &staff, "Board").here("Board"), &Board { waiting })
 }

@@ -7,7 +7,7 @@ use std::{
     sync::Arc,
 };
 
-use clap::{ArgMatches, Args, Command, Error};
+use clap::{Arg, ArgMatches, Args, Command, Error};
 
 use crate::foundation::program::Program;
 
@@ -40,13 +40,15 @@ impl SettingsGroup {
     /// The names of its settings, such as `OVERDUE_HOURS`.
     #[must_use]
     pub fn names(&self) -> Vec<String> {
-        let command = self.augment(Command::new("settings"));
-        let names = command.get_arguments().filter_map(clap::Arg::get_env);
-        names.map(|name| name.to_string_lossy().into_owned()).collect()
+        let names = self.arguments().into_iter();
+        let names = names.filter_map(|argument| Some(argument.get_env()?.to_string_lossy().into_owned()));
+        names.collect()
     }
 
-    pub(super) fn augment(&self, command: Command) -> Command {
-        (self.augment)(command)
+    /// Its arguments alone: clap also makes a group of the struct's name, and many are called `Settings`.
+    pub(super) fn arguments(&self) -> Vec<Arg> {
+        let command = (self.augment)(Command::new("settings"));
+        command.get_arguments().cloned().collect()
     }
 }
 

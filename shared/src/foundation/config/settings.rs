@@ -7,6 +7,7 @@ use clap::{Args, Command};
 use ipnet::IpNet;
 
 use super::{
+    SettingsGroup,
     choices::{LogFormat, SignUp, StaffMfa},
     parse, traces,
 };
@@ -127,5 +128,5 @@ pub(super) struct Settings {
 pub fn settings() -> Command {
     let own = Settings::augment_args(Command::new("settings").no_binary_name(true));
     let groups = &Program::current().settings;
-    groups.iter().fold(own, |command, group| group.augment(command))
+    own.args(groups.iter().flat_map(SettingsGroup::arguments))
 }
