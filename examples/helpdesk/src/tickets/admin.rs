@@ -2,7 +2,10 @@
 
 use askama::Template;
 use axum::{extract::State, response::Response, routing::get};
-use sea_orm::{ColumnTrait, EntityTrait, QueryFilter, QueryOrder, QuerySelect, sea_query::{Condition, IntoCondition}};
+use sea_orm::{
+    ColumnTrait, EntityTrait, QueryFilter, QueryOrder, QuerySelect,
+    sea_query::{Condition, IntoCondition},
+};
 use usher::admin::{
     AdminContext, AdminError, AdminModel, Card, Cell, Field, Figure, ManyToMany, Meta, Page, Panel, Search, Shell,
     Staff, Tone, Visit, headings, models::Users, page,
@@ -40,7 +43,11 @@ impl AdminModel for Entity {
     }
 
     fn many_to_many() -> Vec<ManyToMany> {
-        vec![ManyToMany::to::<tag::Entity, _>(ticket_tag::Column::TicketId, ticket_tag::Column::TagId).list().form()]
+        vec![
+            ManyToMany::to::<tag::Entity, _>(ticket_tag::Column::TicketId, ticket_tag::Column::TagId)
+                .list()
+                .form(),
+        ]
     }
 }
 
@@ -106,5 +113,8 @@ async fn show_board(State(context): State<AdminContext>, visit: Visit, staff: St
         rows: open.all(&context.db).await?.into_iter().map(line).collect(),
         ..Panel::default()
     };
-    page::framed(Shell::new(&context, &visit, &staff, "Board").here("Board"), &Board { waiting })
+    page::framed(
+        Shell::new(&context, &visit, &staff, "Board").here("Board"),
+        &Board { waiting },
+    )
 }

@@ -4,16 +4,20 @@ use std::collections::HashMap;
 
 use axum::extract::State;
 use chrono::{DateTime, Utc};
-use sea_orm::{ActiveModelTrait, ActiveValue::Set, ColumnTrait, ConnectionTrait, DatabaseConnection, DbErr, EntityTrait, QueryFilter, QueryOrder};
+use sea_orm::{
+    ActiveModelTrait, ActiveValue::Set, ColumnTrait, ConnectionTrait, DatabaseConnection, DbErr, EntityTrait,
+    QueryFilter, QueryOrder,
+};
 use serde::Serialize;
 use serde_json::{Value, json};
 use usher::{
     accounts::users::export_rows,
     api::{
         ApiError, AppState, Body, Code, Context, Created, FromFields, IfMatch, IfNoneMatch, KeyOrUser, ListOut,
-        ListQuery, Listed, OpenApiRouter, Patch, PathId, Query, Scope, Text, Versioned, Violation, ViolationKind,
-        access, in_body, operation, operations, rfc3339,
+        ListQuery, Listed, OpenApiRouter, Patch, PathId, Query, Scope, Text, Versioned, Violation, access, in_body,
+        operation, operations, rfc3339,
     },
+    entity::user,
     time::now,
 };
 use utoipa::ToSchema;
@@ -115,13 +119,18 @@ async fn create_ticket(
     Context(context): Context,
     Body(body): Body<NewTicketIn>,
 ) -> Result<Created<TicketOut>, ApiError> {
+    let requester_id = caller.owner().or(body.requester_id);
+    let requester_id = requester_id.ok_or_else(|| requester_at_fault("Name the user who asks"))?;
     let new = NewTicket {
-        requester_id: caller.owner().or(body.requester_id).ok_or_else(requester_missing)?,
+        requester_id,
         subject: body.subject.into(),
         body: body.body.into(),
         priority: body.priority.unwrap_or(Priority::Normal),
     };
     let tx = state.begin().await?;
+    if user::Entity::find_by_id(requester_id).one(&*tx).await?.is_none() {
+        return Err(requester_at_fault("There is no user with this id"));
+    }
     let ticket = rules::open(&tx, &state.config, new, &caller.actor(&context)).await?;
     tx.commit().await?;
     Ok(Created::new(&state, "/tickets", ticket.id, ticket).version(1))
@@ -151,7 +160,9 @@ async fn update_ticket(
     Body(body): Body<TicketPatchIn>,
 ) -> Result<Versioned<TicketOut>, ApiError> {
     let tx = state.begin().await?;
-    let before = id.row_for_change::<Entity>(&tx, caller.rows(Column::RequesterId)).await?;
+    let before = id
+        .row_for_change::<Entity>(&tx, caller.rows(Column::RequesterId))
+        .await?;
     expected.allows(before.version)?;
     if before.state == TicketState::Closed {
         return Err(TICKET_CLOSED.into());
@@ -167,9 +178,8 @@ async fn update_ticket(
     Ok(Versioned::new(ticket.version, shown(&state, ticket).await?))
 }
 
-fn requester_missing() -> ApiError {
-    let violation = Violation::new(ViolationKind::Missing, "Name the user who asks");
-    ApiError::Invalid(vec![in_body("requester_id", violation)])
+fn requester_at_fault(message: &'static str) -> ApiError {
+    ApiError::Invalid(vec![in_body("requester_id", Violation::value(message))])
 }
 
 async fn shown(state: &AppState, ticket: Model) -> Result<TicketOut, ApiError> {
@@ -195,6 +205,13 @@ async fn tags_of(
 
 /// A person's tickets, for the export of everything that is stored about them.
 pub async fn export(db: &DatabaseConnection, user_id: i64) -> Result<Value, DbErr> {
-    let own = Entity::find().filter(Column::RequesterId.eq(user_id)).order_by_desc(Column::Id);
-    export_rows(db, own, |ticket| json!({"id": ticket.id, "subject": ticket.subject, "body": ticket.body})).await
+    let own = Entity::find()
+        .filter(Column::RequesterId.eq(user_id))
+        .order_by_desc(Column::Id);
+    export_rows(
+        db,
+        own,
+        |ticket| json!({"id": ticket.id, "subject": ticket.subject, "body": ticket.body}),
+    )
+    .await
 }

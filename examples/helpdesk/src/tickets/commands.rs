@@ -22,13 +22,15 @@ pub async fn close_old(arguments: CloseOld, app: AppContext) -> anyhow::Result<(
         .filter(Column::UpdatedAt.lt(now() - TimeDelta::days(arguments.days.into())))
         .exec(&app.db)
         .await?;
-    println!("Closed {} tickets.", closed.rows_affected);
+    println!("Tickets closed: {}", closed.rows_affected);
     Ok(())
 }
 
 /// A ticket for each of the newest users, for `helpdesk seed`.
 pub async fn seed(users: u64, app: AppContext) -> anyhow::Result<()> {
-    let newest = user::Entity::find().order_by_desc(user::Column::Id).limit(users.min(1_000));
+    let newest = user::Entity::find()
+        .order_by_desc(user::Column::Id)
+        .limit(users.min(1_000));
     let ticket = |user: user::Model| ActiveModel {
         requester_id: Set(user.id),
         subject: Set(format!("A question of {}", user.name)),

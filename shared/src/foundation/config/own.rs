@@ -59,7 +59,16 @@ pub struct OwnSettings(HashMap<TypeId, Value>);
 impl OwnSettings {
     pub(super) fn read(matches: &ArgMatches) -> Result<Self, Error> {
         let groups = Program::current().settings.iter();
-        groups.map(|group| (group.read)(matches)).collect::<Result<_, _>>().map(Self)
+        groups
+            .map(|group| (group.read)(matches))
+            .collect::<Result<_, _>>()
+            .map(Self)
+    }
+
+    /// Whether a setting of this name, such as `OVERDUE_HOURS`, is one of them.
+    pub(super) fn has(name: &str) -> bool {
+        let groups = Program::current().settings.iter();
+        groups.flat_map(SettingsGroup::names).any(|known| known == name)
     }
 
     /// The settings of this type.
