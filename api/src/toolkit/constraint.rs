@@ -7,9 +7,13 @@ use super::{code::Code, error::ApiError, fields::in_body};
 
 /// Tells the client which constraint refused a row.
 ///
-/// ```ignore
-/// let ticket = row.insert(&*tx).await.on_missing("requester_id")?;
-/// let team = row.insert(&*tx).await.on_taken(TEAM_EXISTS)?;
+/// ```
+/// use sea_orm::DbErr;
+/// use usher_api::{ApiError, Code, OnConstraint};
+///
+/// fn answer(inserted: Result<(), DbErr>) -> Result<(), ApiError> {
+///     inserted.on_missing("user_id").on_taken(Code::EMAIL_EXISTS)
+/// }
 /// ```
 pub trait OnConstraint<T> {
     /// 422 for this field of the body, where there is no row with the id that it refers to.
