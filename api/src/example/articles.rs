@@ -6,8 +6,8 @@ use sea_orm::{ActiveModelTrait, ActiveValue::Set, Condition};
 use serde::Serialize;
 use usher_api::{
     Accepted, ApiError, ApiKey, AppState, Body, Created, FromFields, IfMatch, IfNoneMatch, KeyOrUser, ListOut,
-    ListQuery, Listed, OpenApiRouter, PathId, Query, Text, UsersRead, UsersWrite, Versioned, operation, operations,
-    rfc3339,
+    ListQuery, Listed, OnConstraint, OpenApiRouter, PathId, Query, Text, UsersRead, UsersWrite, Versioned, operation,
+    operations, rfc3339,
 };
 use usher_shared::{foundation::time::now, jobs::enqueue};
 use utoipa::ToSchema;
@@ -81,7 +81,7 @@ async fn create_article(
         updated_at: Set(now()),
         ..body.into()
     };
-    let article = row.insert(&*tx).await?;
+    let article = row.insert(&*tx).await.on_missing("author_id")?;
     tx.commit().await?;
     Ok(Created::new(&state, "/articles", article.id, article).version(1))
 }

@@ -6,8 +6,8 @@ use sea_orm::{ActiveModelTrait, ActiveValue::Set, Condition, entity::prelude::*}
 use serde::Serialize;
 use usher_api::{
     ApiEnum, ApiError, ApiExtension, ApiKey, AppState, Body, Code, Created, FromFields, IfMatch, IfNoneMatch,
-    KeyOrUser, Lines, ListOut, ListQuery, Listed, PathId, Query, Scope, Text, Versioned, access, operation, operations,
-    related, rfc3339,
+    KeyOrUser, Lines, ListOut, ListQuery, Listed, OnConstraint, PathId, Query, Scope, Text, Versioned, access,
+    operation, operations, related, rfc3339,
 };
 use usher_shared::foundation::time::now;
 use utoipa::ToSchema;
@@ -165,7 +165,7 @@ async fn create_ticket(
         updated_at: Set(now()),
         ..body.into()
     };
-    let ticket = row.insert(&*tx).await?;
+    let ticket = row.insert(&*tx).await.on_missing("requester_id")?;
     tx.commit().await?;
     Ok(Created::new(&state, "/tickets", ticket.id, ticket).version(1))
 }
