@@ -43,12 +43,12 @@ async fn people_see_their_own_tickets_and_services_all(db: TestDb) {
     }
     let count = async |list: serde_json::Value| list["data"].as_array().map_or(0, Vec::len);
     assert_eq!(count(ada.get("/tickets").await.expect(200)).await, 1);
-    let _ = ada.get("/tickets/2").await.expect(404);
+    ada.get("/tickets/2").await.expect(404);
     let desk = helpdesk.key(&[READ]).await;
     assert_eq!(count(desk.get("/tickets").await.expect(200)).await, 2);
     let refused = desk.patch("/tickets/2", &json!({"state": "closed"})).await.expect(403);
     assert_eq!(refused["code"], "insufficient_scope");
-    let _ = helpdesk.anonymous().get("/tickets").await.expect(401);
+    helpdesk.anonymous().get("/tickets").await.expect(401);
 }
 
 #[on_both]
