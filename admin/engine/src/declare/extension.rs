@@ -158,8 +158,8 @@ impl Extension {
         self
     }
 
-    /// The product's logo: a square picture in the header, on the sign-in page and as the browser's icon. `content_type`
-    /// is such as `image/svg+xml`.
+    /// The product's logo: a square picture in the header, on the sign-in page and as the browser's icon.
+    /// `content_type` is such as `image/svg+xml`.
     #[must_use]
     pub fn logo(mut self, content_type: &'static str, bytes: &'static [u8]) -> Self {
         self.logos.push(self.registered(Logo::new(content_type, bytes)));

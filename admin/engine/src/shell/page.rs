@@ -42,9 +42,9 @@
 //! there for pages: `head` (heading and buttons), `title`, `head-tools`, `about`; `card` (a box), with `panel`,
 //! `panel-head`, `panel-tools` and `panel-empty` for tables, `narrow` and `stack` for forms; `table-frame` (scrolls a
 //! broad table), `number` and `time` for cells, `none` for a missing value; `field`, `field-help`, `field-error`,
-//! `tick-label`, `confirm-buttons`; `button`, `primary`, `danger`; `badge` and `message` with `good`, `busy`, `warning`,
-//! `bad` or `quiet`; `groups` and `group` (cards of figures), `empty`, `quiet`, `unseen`. Scripts and styles in the page
-//! itself don't run: the admin's content security policy refuses them.
+//! `tick-label`, `confirm-buttons`; `button`, `primary`, `danger`; `badge` and `message` with `good`, `busy`,
+//! `warning`, `bad` or `quiet`; `groups` and `group` (cards of figures), `empty`, `quiet`, `unseen`. Scripts and styles
+//! in the page itself don't run: the admin's content security policy refuses them.
 
 use std::sync::Arc;
 
