@@ -194,7 +194,7 @@ async fn a_products_page_panel_and_card_take_their_permission(db: TestDb) {
 }
 
 #[on_both]
-async fn the_logo_is_the_products(db: TestDb) {
+async fn logo_style_sheet_and_script_are_the_products(db: TestDb) {
     let site = open(&db).await;
     let stranger = Site {
         cookie: String::new(),
@@ -204,9 +204,20 @@ async fn the_logo_is_the_products(db: TestDb) {
     let (_, rest) = page.split_once("<img class=\"logo\" src=\"").expect("a logo");
     let href = rest.split('"').next().unwrap_or_default();
     assert!(page.contains(&format!("<link rel=\"icon\" href=\"{href}\">")));
-    let answer = stranger.answer(Method::GET, href, axum::body::Body::empty()).await;
-    assert_eq!(answer.status(), StatusCode::OK);
-    assert_eq!(answer.headers()[header::CONTENT_TYPE], "image/svg+xml");
+    let file = async |href: &str| {
+        let answer = stranger.answer(Method::GET, href, axum::body::Body::empty()).await;
+        assert_eq!(answer.status(), StatusCode::OK, "{href}");
+        answer.headers()[header::CONTENT_TYPE].to_str().unwrap().to_owned()
+    };
+    assert_eq!(file(href).await, "image/svg+xml");
+    for (name, content_type) in [("app", "text/css; charset=utf-8"), ("admin", "text/css; charset=utf-8")] {
+        let (_, rest) = page
+            .split_once(&format!("href=\"/admin/assets/{name}."))
+            .expect("a style sheet");
+        let rest = rest.split('"').next().unwrap_or_default();
+        assert_eq!(file(&format!("/admin/assets/{name}.{rest}")).await, content_type);
+    }
+    assert!(page.contains("<script src=\"/admin/assets/app."));
 }
 
 #[test]

@@ -78,6 +78,8 @@ pub(super) fn extension() -> Extension {
     let open = || Column::State.eq(TicketState::Open).into_condition();
     Extension::new("support")
         .logo("image/svg+xml", LOGO)
+        .stylesheet(":root { --accent-fill: #b3261e; }")
+        .script("document.documentElement.dataset.desk = '';")
         .model::<Entity>()
         .model::<tag::Entity>()
         .inline::<Users, Entity>(Column::RequesterId)
