@@ -148,13 +148,19 @@ async fn what_a_product_adds_stands_beside_what_usher_has(db: TestDb) {
         assert_eq!(roles.matches(once).count(), 1, "{once}");
     }
     assert!(roles.contains("value=\"users.close_tickets\"> Close tickets"));
+    site.ask("Wrong bill").await;
+    let (status, page) = site.post("/admin/tickets/board", &[]).await;
+    assert_eq!(status, StatusCode::SEE_OTHER, "{page}");
+    assert_eq!(site.stored(id).await.state, support::TicketState::Closed);
+    site.ask("No connection again").await;
     let close = [
         ("action", "close_tickets"),
         ("id", &site.user_id.to_string()),
         ("_confirmed", "yes"),
     ];
     assert_eq!(site.post("/admin/users/actions", &close).await.0, StatusCode::SEE_OTHER);
-    assert_eq!(site.stored(id).await.state, support::TicketState::Closed);
+    let (_, open) = site.get("/admin/tickets?state=open").await;
+    assert!(open.contains("No tickets match"));
     assert!(paths(&site.state).contains(&"/admin/tickets/board".to_owned()));
 }
 
@@ -180,8 +186,8 @@ async fn a_products_page_panel_and_card_take_their_permission(db: TestDb) {
     ] {
         assert_eq!(site.get(path).await.0, expected, "{path}");
     }
-    let (status, _) = site.post("/admin/tickets/board", &[]).await;
-    assert_eq!(status, StatusCode::METHOD_NOT_ALLOWED);
+    assert_eq!(site.post("/admin/tickets/board", &[]).await.0, StatusCode::FORBIDDEN);
+    assert_eq!(site.post("/admin/reports", &[]).await.0, StatusCode::METHOD_NOT_ALLOWED);
     let stranger = Site {
         cookie: String::new(),
         ..site

@@ -6,7 +6,7 @@
 //! ```
 //! use askama::Template;
 //! use axum::{extract::State, response::Response};
-//! use usher_admin_engine::{AdminContext, AdminError, Cell, Panel, Shell, Staff, Visit, headings, page};
+//! use usher_admin_engine::{AdminContext, AdminError, Cell, Panel, Posted, Shell, Staff, Visit, headings, page};
 //!
 //! #[derive(Template)]
 //! #[template(ext = "html", source = r#"
@@ -35,6 +35,20 @@
 //!         },
 //!     };
 //!     page::framed(shell, &board)
+//! }
+//!
+//! /// What the form sends. `Posted` has checked its token; the transaction makes it take effect once.
+//! async fn note(
+//!     State(context): State<AdminContext>,
+//!     visit: Visit,
+//!     staff: Staff,
+//!     Posted(form): Posted,
+//! ) -> Result<Response, AdminError> {
+//!     staff.require("tickets.change")?;
+//!     let note = form.get("note").unwrap_or_default();
+//!     let tx = form.begin(&context).await?;
+//!     // Changes go through `&**tx`, with an audit entry by `staff.actor(&visit)`.
+//!     tx.finish(visit.say(format!("Noted: {note}"), "/admin/tickets/board")).await
 //! }
 //! ```
 //!
