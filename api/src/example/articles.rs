@@ -112,6 +112,7 @@ async fn update_article(
     Body(body): Body<ArticlePatchIn>,
 ) -> Result<Versioned<ArticleOut>, ApiError> {
     let tx = state.begin().await?;
+    caller.hold(&tx).await?;
     let rows = caller.rows(Column::AuthorId);
     let before = id.row_for_change::<article::Entity>(&tx, rows).await?;
     expected.allows(before.version)?;

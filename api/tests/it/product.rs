@@ -243,6 +243,10 @@ fn the_document_says_what_the_signatures_say() {
         schemas["TicketPatch"]["properties"]["due_at"]["type"],
         json!(["string", "null"])
     );
-    assert_eq!(schemas["State"]["enum"], json!(["open", "waiting_for_user", "closed"]));
+    assert_eq!(
+        schemas["TicketState"]["enum"],
+        json!(["open", "waiting_for_user", "closed"])
+    );
     assert_eq!(document["info"]["title"], "Helpdesk");
+    assert_eq!(tickets::extension().check(), Ok(()));
 }

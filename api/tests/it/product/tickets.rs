@@ -60,6 +60,7 @@ pub mod ticket {
     /// Who has to do something next.
     #[derive(Clone, Copy, Debug, PartialEq, Eq, EnumIter, DeriveActiveEnum, ApiEnum)]
     #[sea_orm(rs_type = "String", db_type = "Text", rename_all = "snake_case")]
+    #[schema(as = TicketState)]
     pub enum State {
         Open,
         WaitingForUser,
