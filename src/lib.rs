@@ -77,6 +77,7 @@ pub mod audit {
 
 /// The database: transactions, time limits, SQL for both kinds.
 pub mod db {
+    pub use usher_api::{create_row, update_row};
     pub use usher_shared::foundation::db::*;
 }
 
