@@ -105,7 +105,7 @@ async fn run_usher(parts: Parts, command: Command, source: &Source) -> Result<()
             run_service(service_config()?, "usher-api", serve).await
         }
         Command::Admin => {
-            let serve = async |app: &AppContext, stop| parts.admin_state(app).run(stop).await;
+            let serve = async |app: &AppContext, stop| usher_admin::run_with(parts.admin_state(app), stop).await;
             run_service(service_config()?, "usher-admin", serve).await
         }
         Command::Worker(args) => usher_worker::run_process(service_config()?, parts.registry, args.into()).await,

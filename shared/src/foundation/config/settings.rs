@@ -7,13 +7,12 @@ use clap::{Args, Command};
 use ipnet::IpNet;
 
 use super::{
-    SettingsGroup,
     choices::{LogFormat, SignUp, StaffMfa},
+    own::SettingsGroup,
     parse, traces,
 };
 use crate::foundation::{
     crypto::SecretKey,
-    program::Program,
     rate_limit::RateLimits,
     rules::{Email, EmailPolicy},
     token::Token,
@@ -126,8 +125,7 @@ pub(super) struct Settings {
 /// `get_value_names` its example.
 #[must_use]
 pub fn settings() -> Command {
-    let groups = &Program::current().settings;
-    built_in_settings().args(groups.iter().flat_map(SettingsGroup::arguments))
+    built_in_settings().args(SettingsGroup::all_arguments())
 }
 
 /// The same for those that Usher brings.
