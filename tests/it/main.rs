@@ -17,6 +17,7 @@ mod quick_start;
 mod rotation;
 mod secrets;
 mod services;
+mod settings_file;
 mod staff;
 mod startup;
 mod traces;
