@@ -19,6 +19,7 @@ mod app;
 mod bootstrap;
 mod cli;
 mod database;
+mod dev;
 mod doctor;
 mod migrate;
 mod output;

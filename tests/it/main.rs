@@ -4,6 +4,7 @@
 mod backup;
 mod chaos;
 mod commands;
+mod dev;
 mod doctor;
 mod embedded;
 mod examples;
