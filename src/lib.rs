@@ -20,6 +20,7 @@ mod bootstrap;
 mod bulk;
 mod cli;
 mod database;
+mod dev;
 mod doctor;
 mod migrate;
 mod output;
