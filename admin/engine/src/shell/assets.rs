@@ -1,5 +1,5 @@
-//! Style sheet, script and icon, and those that apps add, in the binary. Their names contain a hash of their contents, so
-//! browsers may cache them forever. They are compressed once.
+//! Style sheet, script and icon, and those that apps add, in the binary. Their names contain a hash of their contents,
+//! so browsers may cache them forever. They are compressed once.
 
 use std::{
     io::Write,
