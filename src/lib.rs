@@ -20,6 +20,7 @@ mod bootstrap;
 mod cli;
 mod database;
 mod doctor;
+mod generate;
 mod migrate;
 mod output;
 mod parts;
