@@ -4,14 +4,19 @@ use std::future::Future;
 
 use clap::ArgMatches;
 use futures::future::BoxFuture;
+use sea_orm::EntityTrait;
 use usher_shared::{
     AppContext,
-    accounts::{self, api_keys::Scope},
+    accounts::{self, api_keys::Scope, hooks::UserHooks, user_data::UserData},
     foundation::config::SettingsGroup,
     jobs::{Job, Schedule},
 };
+use usher_admin_engine::{AdminModel, Card, Column, Extension, Page};
+use usher_api::{ApiExtension, AppState, Code, OpenApiRouter};
 use usher_migrations::SqlMigration;
 use usher_worker::{Handler, Policy, Registry};
+
+use crate::schema_check::EntityTable;
 
 pub(crate) type Run<A> = Box<dyn Fn(A, AppContext) -> BoxFuture<'static, anyhow::Result<()>> + Send + Sync>;
 
@@ -43,10 +48,11 @@ pub(crate) struct OwnCommand {
 pub struct App {
     pub(crate) name: &'static str,
     pub(crate) migrations: Vec<SqlMigration>,
+    pub(crate) entities: Vec<EntityTable>,
     pub(crate) accounts: accounts::Extensions,
     pub(crate) settings: Vec<SettingsGroup>,
-    pub(crate) api: crate::pending::api::Extension,
-    pub(crate) admin: crate::pending::admin::Extension,
+    pub(crate) api: ApiExtension,
+    pub(crate) admin: Extension,
     pub(crate) registry: Registry,
     pub(crate) seeds: Vec<Run<u64>>,
     pub(crate) commands: Vec<OwnCommand>,
@@ -58,10 +64,11 @@ impl App {
         Self {
             name,
             migrations: vec![],
+            entities: vec![],
             accounts: accounts::Extensions::default(),
             settings: vec![],
-            api: crate::pending::api::Extension::default(),
-            admin: crate::pending::admin::Extension::default(),
+            api: ApiExtension::new(name),
+            admin: Extension::new(name),
             registry: Registry::new(),
             seeds: vec![],
             commands: vec![],
@@ -74,9 +81,29 @@ impl App {
         self
     }
 
+    /// An entity of the app, which `migrate check` compares with the migrated schema. Those of admin models are
+    /// compared as well.
+    pub fn entity<E: EntityTrait>(mut self) -> Self {
+        self.entities.push(EntityTable::of::<E>());
+        self
+    }
+
     /// Scopes that API keys can have.
     pub fn scopes(mut self, scopes: impl IntoIterator<Item = Scope>) -> Self {
         self.accounts.scopes.extend(scopes);
+        self
+    }
+
+    /// Hooks on accounts, which run in the transaction of what they follow.
+    pub fn hooks(mut self, hooks: UserHooks) -> Self {
+        self.accounts.hooks.merge(hooks);
+        self
+    }
+
+    /// What the app stores about people: what happens to it when an account is purged, and what goes into a person's
+    /// export. `doctor` names tables that refer to users and are forgotten here.
+    pub fn user_data(mut self, data: UserData) -> Self {
+        self.accounts.user_data.push(data);
         self
     }
 
@@ -84,6 +111,54 @@ impl App {
     /// read them with `config.own.get::<S>()`.
     pub fn settings<S: clap::Args + Send + Sync + 'static>(mut self) -> Self {
         self.settings.push(SettingsGroup::of::<S>());
+        self
+    }
+
+    /// Operations of the public API. They appear in `/docs`.
+    pub fn api(mut self, router: impl Fn() -> OpenApiRouter<AppState> + Send + Sync + 'static) -> Self {
+        self.api = self.api.routes(router);
+        self
+    }
+
+    /// A tag of operations, and what the API's document says of it.
+    pub fn tag(mut self, name: &str, description: &str) -> Self {
+        self.api = self.api.tag(name, description);
+        self
+    }
+
+    /// Error codes of the API. They are explained at `/problems`.
+    pub fn error_codes(mut self, codes: &[Code]) -> Self {
+        self.api = self.api.codes(codes);
+        self
+    }
+
+    /// A model in the admin. `migrate check` compares its entity with the schema.
+    pub fn admin<M: AdminModel>(mut self) -> Self {
+        self.admin = self.admin.model::<M>();
+        self.entity::<M::Entity>()
+    }
+
+    /// Rows of `Child` beside the form of a `Parent`, which may be another app's: those whose `column` is its id.
+    pub fn inline<Parent: AdminModel, Child: AdminModel>(mut self, column: Column<Child>) -> Self {
+        self.admin = self.admin.inline::<Parent, Child>(column);
+        self
+    }
+
+    /// A page in the admin.
+    pub fn page(mut self, page: Page) -> Self {
+        self.admin = self.admin.page(page);
+        self
+    }
+
+    /// A card on the dashboard of the admin.
+    pub fn card(mut self, card: Card) -> Self {
+        self.admin = self.admin.card(card);
+        self
+    }
+
+    /// Anything else that the admin can be given.
+    pub fn extend_admin(mut self, extend: impl FnOnce(Extension) -> Extension) -> Self {
+        self.admin = extend(self.admin);
         self
     }
 

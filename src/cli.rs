@@ -109,15 +109,15 @@ async fn run_usher(parts: Parts, command: Command, source: &Source) -> Result<()
     match command {
         Command::Up => up::run(Config::read(Mode::Up, source)?, parts).await,
         Command::Api => {
-            let serve = async |app: &AppContext, stop| crate::pending::api::run(app, parts.api, stop).await;
+            let serve = async |app: &AppContext, stop| usher_api::run_with(app, &parts.api, stop).await;
             run_service(service_config()?, "usher-api", serve).await
         }
         Command::Admin => {
-            let serve = async |app: &AppContext, stop| crate::pending::admin::run(app, parts.admin, stop).await;
+            let serve = async |app: &AppContext, stop| parts.admin_state(app).run(stop).await;
             run_service(service_config()?, "usher-admin", serve).await
         }
         Command::Worker(args) => usher_worker::run_process(service_config()?, parts.registry, args.into()).await,
-        Command::Migrate(args) => migrate::run(&command_config()?, &parts.schema, &args).await,
+        Command::Migrate(args) => migrate::run(&command_config()?, &parts, &args).await,
         Command::Staff(command) => staff::run(&command_config()?, command).await,
         Command::Key(command) => api_keys::run(&command_config()?, command).await,
         Command::Seed(args) => seed::run(&command_config()?, &parts.seeds, &args).await,
@@ -126,7 +126,7 @@ async fn run_usher(parts: Parts, command: Command, source: &Source) -> Result<()
         Command::New(args) => generate::new(&args),
         Command::Generate(command) => generate::run(&command),
         Command::Openapi => {
-            output::line(serde_json::to_string_pretty(&crate::pending::api::openapi_of(&parts.api))?);
+            output::line(serde_json::to_string_pretty(&usher_api::openapi_with(&parts.api))?);
             Ok(())
         }
     }

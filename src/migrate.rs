@@ -1,6 +1,6 @@
 //! `usher migrate`: upgrade, roll back, show or rebuild the schema.
 
-use anyhow::{Error, Result, ensure};
+use anyhow::{Error, Result, bail, ensure};
 use clap::Subcommand;
 use sea_orm::{ConnectionTrait, DatabaseConnection, DbBackend, DbErr, RuntimeErr, Statement, TransactionTrait};
 use usher_migrations::{MigratorTraitSelf, Schema};
@@ -12,6 +12,7 @@ use usher_shared::foundation::{
 use crate::{
     bootstrap::{self, Missing},
     output,
+    parts::Parts,
 };
 
 #[derive(Debug, clap::Args)]
@@ -37,6 +38,8 @@ enum Step {
         #[arg(long)]
         json: bool,
     },
+    /// Compare the entities with the migrated schema, and name each difference
+    Check,
     /// Delete all data and rebuild the schema
     Fresh {
         /// Confirm that all data is deleted
@@ -48,7 +51,8 @@ enum Step {
 /// An arbitrary constant, on which concurrent migrations wait for each other.
 const LOCK: i64 = 0x7573_6865;
 
-pub async fn run(config: &Config, schema: &Schema, args: &Args) -> Result<()> {
+pub async fn run(config: &Config, parts: &Parts, args: &Args) -> Result<()> {
+    let schema = &parts.schema;
     let options = PoolOptions {
         max_connections: 4,
         create: true,
@@ -80,6 +84,7 @@ pub async fn run(config: &Config, schema: &Schema, args: &Args) -> Result<()> {
             Ok(())
         }
         Step::Status { json } => status(&db, schema, *json).await,
+        Step::Check => check(&db, parts).await,
         Step::Fresh { yes } => {
             ensure!(
                 *yes,
@@ -90,6 +95,16 @@ pub async fn run(config: &Config, schema: &Schema, args: &Args) -> Result<()> {
             Ok(())
         }
     }
+}
+
+async fn check(db: &DatabaseConnection, parts: &Parts) -> Result<()> {
+    let found = parts.schema_differences(db).await?;
+    if found.is_empty() {
+        output::line("The schema is what the entities expect.");
+        return Ok(());
+    }
+    found.iter().for_each(output::line);
+    bail!("the schema differs from the entities in {} places", found.len())
 }
 
 /// Applies pending migrations and returns their number. A schema of a later release is left alone: migrations only add,

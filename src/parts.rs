@@ -2,6 +2,8 @@
 
 use axum::Router;
 use sea_orm::DatabaseConnection;
+use usher_admin_engine::Extension;
+use usher_api::ApiExtension;
 use usher_migrations::Schema;
 use usher_shared::AppContext;
 use usher_worker::Registry;
@@ -9,6 +11,7 @@ use usher_worker::Registry;
 use crate::{
     app::{OwnCommand, Run},
     migrate,
+    schema_check::{self, EntityTable},
 };
 
 /// A [`Project`](crate::Project) put together: the schema, and what each service serves.
@@ -17,8 +20,9 @@ pub struct Parts {
     pub schema: Schema,
     /// Kinds of job with their handlers, and schedules.
     pub registry: Registry,
-    pub(crate) api: crate::pending::api::Extension,
-    pub(crate) admin: crate::pending::admin::Extension,
+    pub(crate) entities: Vec<EntityTable>,
+    pub(crate) api: ApiExtension,
+    pub(crate) admin: Extension,
     pub(crate) seeds: Vec<Run<u64>>,
     pub(crate) commands: Vec<OwnCommand>,
 }
@@ -26,12 +30,16 @@ pub struct Parts {
 impl Parts {
     /// The public API, to serve or to nest in another axum program.
     pub fn api(&self, app: &AppContext) -> Router {
-        usher_api::router(usher_api::AppState::new(app))
+        usher_api::router_with(usher_api::AppState::new(app), &self.api)
     }
 
     /// The staff admin.
     pub fn admin(&self, app: &AppContext) -> Router {
-        usher_admin::router(usher_admin::AppState::new(app))
+        usher_admin::router(self.admin_state(app))
+    }
+
+    pub(crate) fn admin_state(&self, app: &AppContext) -> usher_admin::AppState {
+        usher_admin::AppState::with_extension(app, &self.admin)
     }
 
     /// Applies pending migrations and returns their number.
@@ -39,13 +47,19 @@ impl Parts {
         migrate::up(db, &self.schema).await
     }
 
+    /// Where the migrated schema is not what the entities of the apps expect, one sentence each.
+    pub async fn schema_differences(&self, db: &DatabaseConnection) -> anyhow::Result<Vec<String>> {
+        schema_check::differences(db, &self.entities).await
+    }
+
     /// Those of Usher alone.
     pub(crate) fn usher() -> Self {
         Self {
             schema: Schema::default(),
             registry: usher_worker::registry(),
-            api: crate::pending::api::Extension::default(),
-            admin: crate::pending::admin::Extension::default(),
+            entities: vec![],
+            api: ApiExtension::default(),
+            admin: Extension::new("usher"),
             seeds: vec![],
             commands: vec![],
         }

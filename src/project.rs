@@ -32,6 +32,7 @@ pub struct Project {
     version: &'static str,
     about: &'static str,
     product_name: Option<&'static str>,
+    logo: Option<(&'static str, &'static [u8])>,
     apps: Vec<App>,
 }
 
@@ -44,6 +45,7 @@ impl Project {
             version: usher.version,
             about: usher.about,
             product_name: None,
+            logo: None,
             apps: vec![],
         }
     }
@@ -63,6 +65,13 @@ impl Project {
     /// The product's name in emails and on pages, unless `PRODUCT_NAME` gives another.
     pub fn product_name(mut self, name: &'static str) -> Self {
         self.product_name = Some(name);
+        self
+    }
+
+    /// The product's logo, a square picture: in the admin's header, on its sign-in page and as the browser's icon.
+    /// `content_type` is such as `image/svg+xml`.
+    pub fn logo(mut self, content_type: &'static str, picture: &'static [u8]) -> Self {
+        self.logo = Some((content_type, picture));
         self
     }
 
@@ -106,6 +115,12 @@ impl Project {
         };
         let mut accounts = accounts::Extensions::default();
         let mut parts = Parts::usher();
+        if let Some((content_type, picture)) = self.logo {
+            parts.admin = parts.admin.logo(content_type, picture);
+        }
+        if let Some(title) = self.product_name {
+            parts.api = parts.api.title(title);
+        }
         for app in self.apps {
             accounts.merge(app.accounts);
             program.settings.extend(app.settings);
@@ -118,13 +133,14 @@ impl Project {
                 steps: app.migrations,
             });
             parts.registry = merged(parts.registry, app.registry)?;
+            parts.entities.extend(app.entities);
             parts.api = parts.api.merge(app.api);
             parts.admin = parts.admin.merge(app.admin);
             parts.seeds.extend(app.seeds);
             parts.commands.extend(app.commands);
         }
         parts.api.check().map_err(anyhow::Error::msg)?;
-        parts.admin.check().map_err(anyhow::Error::msg)?;
+        usher_admin::check(&parts.admin).map_err(anyhow::Error::msg)?;
         accounts::extend(accounts);
         program.set();
         Ok(parts)

@@ -36,21 +36,23 @@ pub async fn run(config: Config, parts: Parts) -> Result<()> {
     let app = AppContext::with(config, db, true);
     welcome::print(&app, &accounts);
 
+    let admin_state = parts.admin_state(&app);
+    let Parts { api: extension, registry, .. } = parts;
     let shutdown = process::shutdown_signal();
     let mut services = JoinSet::new();
     let (context, stop) = (app.clone(), shutdown.clone());
     services.spawn(async move {
-        crate::pending::api::serve(&context, parts.api, api, stop).await;
+        usher_api::serve_with(&context, &extension, api, stop).await;
+        Ok(())
+    });
+    let stop = shutdown.clone();
+    services.spawn(async move {
+        admin_state.serve(admin, stop).await;
         Ok(())
     });
     let (context, stop) = (app.clone(), shutdown.clone());
     services.spawn(async move {
-        crate::pending::admin::serve(&context, parts.admin, admin, stop).await;
-        Ok(())
-    });
-    let (context, stop) = (app.clone(), shutdown.clone());
-    services.spawn(async move {
-        usher_worker::run(&context, parts.registry, usher_worker::Options::default(), stop)
+        usher_worker::run(&context, registry, usher_worker::Options::default(), stop)
             .await
             .context("the worker failed")
     });

@@ -2,13 +2,13 @@
 
 use std::sync::LazyLock;
 
-use usher_admin_engine::{Site, fuzzing::list_address};
+use usher_admin_engine::{Extension, Site, fuzzing::list_address};
 
-use crate::models;
+use crate::apps;
 
 /// A model's number, then the query of its list's address.
 pub fn admin_list(data: &[u8]) {
-    static SITE: LazyLock<Site> = LazyLock::new(models::site);
+    static SITE: LazyLock<Site> = LazyLock::new(|| apps::site(&Extension::new("nothing")).expect("Usher's own models"));
     list_address(&SITE, data);
 }
 

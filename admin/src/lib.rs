@@ -1,12 +1,17 @@
 //! The staff admin of Usher: server-rendered, fully usable without JavaScript.
+//!
+//! A product adds models, pages and cards by an [`Extension`], and serves the whole with
+//! [`AppState::with_extension`]. `usher_admin_engine` explains how a model is declared; [`models`] has those that a
+//! product's models can refer to.
 
+mod apps;
 mod error_page;
 #[cfg(test)]
 mod example;
 #[cfg(any(test, fuzzing))]
 pub mod fuzzing;
 mod health;
-mod models;
+pub mod models;
 mod pages;
 mod routes;
 mod server;
@@ -19,3 +24,10 @@ mod visit;
 
 pub use server::{paths, router, run, serve};
 pub use state::AppState;
+pub use usher_admin_engine::Extension;
+
+/// Whether a product's extension fits beside Usher's own apps. An error is one line: what two apps register, or what
+/// refers to nothing.
+pub fn check(extension: &Extension) -> Result<(), String> {
+    apps::site(extension).map(drop)
+}

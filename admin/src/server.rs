@@ -24,7 +24,7 @@ use usher_shared::{
 
 use usher_admin_engine::{AdminError, missing_indexes, routes, serve_asset};
 
-use crate::pages::{account, dashboard, impersonation, jobs_overview, mail_body, theme, user_import};
+use crate::pages::{account, dashboard, impersonation, theme};
 use crate::routes::Routes;
 use crate::sign_in::{code, enrol, login, reauth};
 use crate::state::AppState;
@@ -49,7 +49,7 @@ pub fn router(state: AppState) -> Router {
         .route("/admin", get(to_dashboard))
         .route("/health/live", get(health::live))
         .route("/health/ready", get(health::ready))
-        .route("/admin/assets/{file}", get(serve_asset))
+        .route("/admin/assets/{file}", get(serve_asset).with_state((*state).clone()))
         .merge(pages)
         .layer(DefaultBodyLimit::max(MAX_BODY_BYTES))
         .layer(CompressionLayer::new())
@@ -75,40 +75,30 @@ fn pages(state: &AppState) -> Routes {
         .staff("/admin/account/factors/{id}/remove", post(account::remove_factor))
         .staff("/admin/account/recovery-codes", post(account::make_codes))
         .staff("/admin/account/sessions/revoke", post(account::revoke))
-        .staff("/admin/impersonation/end", post(impersonation::end))
-        .staff(
-            "/admin/users/import",
-            get(user_import::form)
-                .post(user_import::check)
-                .layer(DefaultBodyLimit::disable()),
-        )
-        .staff(
-            "/admin/users/import/{id}",
-            get(user_import::show).post(user_import::run),
-        )
-        .staff("/admin/users/import/{id}/faults.csv", get(user_import::faults))
-        .staff("/admin/users/import/{id}/changes.csv", get(user_import::changes))
-        .staff(
-            "/admin/jobs/overview",
-            get(jobs_overview::show).post(jobs_overview::change),
-        )
-        .staff("/admin/mails/{id}/body", get(mail_body::show))
-        .staff("/admin/mails/{id}/links", get(mail_body::links));
+        .staff("/admin/impersonation/end", post(impersonation::end));
     routes(state)
         .into_iter()
         .fold(pages, |pages, (path, methods)| pages.staff(path, methods))
 }
 
-/// The path of every page, with `{model}` and `{id}` where the engine fills them in.
+/// The path of every page, with `{model}` and `{id}` where the engine fills them in, and those that apps add.
 #[must_use]
 pub fn paths(state: &AppState) -> Vec<String> {
     pages(state).paths().to_vec()
 }
 
-/// Serves until cancelled, then lets what runs finish.
+/// Serves the admin without a product until cancelled, then lets what runs finish. See [`AppState::serve`].
 pub async fn serve(app: &AppContext, listener: TcpListener, stop: CancellationToken) {
-    tracing::info!(address = %app.config.admin_addr, "the admin is listening");
-    let state = AppState::new(app);
+    AppState::new(app).serve(listener, stop).await;
+}
+
+/// [`serve`] on `ADMIN_ADDR`, with metrics on `METRICS_ADDR` where that is set. See [`AppState::run`].
+pub async fn run(app: &AppContext, stop: CancellationToken) -> Result<(), BindError> {
+    AppState::new(app).run(stop).await
+}
+
+pub(crate) async fn serve_state(state: AppState, listener: TcpListener, stop: CancellationToken) {
+    tracing::info!(address = %state.config.admin_addr, "the admin is listening");
     // A list without its index is slow but correct, so the admin starts anyway.
     match missing_indexes(&state.db, &state.site).await {
         Ok(missing) => missing.iter().for_each(|missing| tracing::warn!("{missing}")),
@@ -117,18 +107,17 @@ pub async fn serve(app: &AppContext, listener: TcpListener, stop: CancellationTo
     usher_serve::serve(router(state), listener, Patience::default(), stop).await;
 }
 
-/// [`serve`] on `ADMIN_ADDR`, with metrics on `METRICS_ADDR` where that is set.
-pub async fn run(app: &AppContext, stop: CancellationToken) -> Result<(), BindError> {
-    let listener = process::bind(app.config.admin_addr, "ADMIN_ADDR").await?;
+pub(crate) async fn run_state(state: AppState, stop: CancellationToken) -> Result<(), BindError> {
+    let listener = process::bind(state.config.admin_addr, "ADMIN_ADDR").await?;
     let mut _told = None;
-    if let Some(address) = app.config.metrics_addr {
-        let app = app.clone();
+    if let Some(address) = state.config.metrics_addr {
+        let app = state.app.clone();
         _told = Some(serve_metrics(
             process::bind(address, "METRICS_ADDR").await?,
             move || app.render_metrics(),
         ));
     }
-    serve(app, listener, stop).await;
+    serve_state(state, listener, stop).await;
     Ok(())
 }
 

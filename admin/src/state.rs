@@ -2,39 +2,57 @@
 
 use std::{ops::Deref, sync::Arc};
 
-use usher_admin_engine::{AdminContext, Site, is_https};
-use usher_shared::{AppContext, foundation::metrics::ServiceMetrics};
+use tokio::net::TcpListener;
+use tokio_util::sync::CancellationToken;
+use usher_admin_engine::{AdminContext, Extension, is_https};
+use usher_shared::{
+    AppContext,
+    foundation::{metrics::ServiceMetrics, process::BindError},
+};
 
-use crate::models;
-use crate::pages::{queue_figures, series};
+use crate::pages::series;
+use crate::{apps, server};
 
 /// The shared parts of the admin. Cheap to clone.
 #[derive(Clone, Debug)]
 pub struct AppState {
     context: AdminContext,
     pub(crate) metrics: Arc<ServiceMetrics>,
-    pub(crate) overview: queue_figures::Cache,
     pub(crate) series: series::Cache,
 }
 
 impl AppState {
-    /// The admin of an application, with every declared model.
+    /// The admin with what Usher brings.
     #[must_use]
     pub fn new(app: &AppContext) -> Self {
-        Self::with(app, models::site())
+        Self::with_extension(app, &Extension::new("nothing"))
     }
 
-    /// The admin of an application, with these models.
-    pub(crate) fn with(app: &AppContext, site: Site) -> Self {
+    /// The admin with what a product adds; its sections come first in the navigation.
+    ///
+    /// # Panics
+    /// When [`check`](crate::check) refuses the extension.
+    #[must_use]
+    pub fn with_extension(app: &AppContext, extension: &Extension) -> Self {
+        let site = apps::site(extension).unwrap_or_else(|error| panic!("{error}"));
         Self {
             context: AdminContext {
                 app: app.clone(),
                 site: Arc::new(site),
             },
             metrics: app.metrics.service("admin"),
-            overview: queue_figures::Cache::default(),
             series: series::Cache::default(),
         }
+    }
+
+    /// Serves the admin until cancelled, then lets what runs finish.
+    pub async fn serve(self, listener: TcpListener, stop: CancellationToken) {
+        server::serve_state(self, listener, stop).await;
+    }
+
+    /// [`Self::serve`] on `ADMIN_ADDR`, with metrics on `METRICS_ADDR` where that is set.
+    pub async fn run(self, stop: CancellationToken) -> Result<(), BindError> {
+        server::run_state(self, stop).await
     }
 
     /// Whether browsers reach the admin by HTTPS, so that cookies can be `Secure`.

@@ -11,13 +11,14 @@ use utoipa::{
 use utoipa_axum::router::OpenApiRouter;
 
 use crate::{
-    api_keys,
-    auth::{self},
+    api_keys, auth,
+    extension::ApiExtension,
     me, site,
     state::AppState,
     toolkit::{
+        code::Code,
         idempotency,
-        openapi::DEFAULT_URL,
+        openapi::{DEFAULT_URL, codes_schema},
         problem::{ErrorOut, ProblemOut, ValidationErrorOut},
     },
     users,
@@ -81,8 +82,8 @@ fn add<T: ToSchema>(components: &mut Components) {
     components.schemas.extend(schemas);
 }
 
-/// The documented operations.
-pub(crate) fn operations() -> OpenApiRouter<AppState> {
+/// Usher's documented operations.
+pub(crate) fn built_in() -> OpenApiRouter<AppState> {
     OpenApiRouter::with_openapi(Document::openapi())
         .merge(auth::router())
         .merge(me::router())
@@ -94,14 +95,26 @@ pub(crate) fn operations() -> OpenApiRouter<AppState> {
 /// The document of this build, for an API on its default address.
 #[must_use]
 pub fn openapi() -> utoipa::openapi::OpenApi {
-    let mut document = operations().into_openapi();
+    openapi_with(&ApiExtension::default())
+}
+
+/// [`openapi`] with what a product adds.
+#[must_use]
+pub fn openapi_with(extension: &ApiExtension) -> utoipa::openapi::OpenApi {
+    let mut document = extension.operations(built_in()).into_openapi();
+    extension.describe(&mut document);
+    let components = document.components.get_or_insert_default();
+    let codes: Vec<Code> = extension.all_codes().collect();
+    components
+        .schemas
+        .insert(Code::name().into_owned(), codes_schema(&codes));
     idempotency::describe(&mut document);
     document
 }
 
 /// The document of an installation.
-pub(crate) fn openapi_at(api_url: &str) -> utoipa::openapi::OpenApi {
-    let mut document = openapi();
+pub(crate) fn openapi_at(extension: &ApiExtension, api_url: &str) -> utoipa::openapi::OpenApi {
+    let mut document = openapi_with(extension);
     document.servers = Some(vec![ServerBuilder::new().url(api_url).build()]);
     let components = document.components.get_or_insert_default();
     components.add_security_scheme("accessToken", password_grant(api_url));

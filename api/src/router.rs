@@ -1,5 +1,7 @@
 //! Every address of the API, and the layers around them.
 
+use std::sync::Arc;
+
 use axum::{
     Router,
     extract::{FromRef, Request},
@@ -13,10 +15,10 @@ use tower_http::{
     cors::{AllowOrigin, CorsLayer},
 };
 use usher_serve::settle_coding;
-use utoipa_axum::router::OpenApiRouter;
 
 use crate::{
-    openapi::{openapi_at, operations},
+    extension::ApiExtension,
+    openapi::built_in,
     site,
     state::AppState,
     toolkit::{
@@ -34,18 +36,23 @@ const COMPRESS_ABOVE: u64 = 1024;
 
 /// The whole API, to serve or to mount in another program.
 pub fn router(state: AppState) -> Router {
-    over(operations(), state)
+    router_with(state, &ApiExtension::default())
 }
 
-/// The layers around these operations, and the pages beside them.
-pub(crate) fn over(operations: OpenApiRouter<AppState>, state: AppState) -> Router {
-    let (operations, _) = operations.split_for_parts();
+/// [`router`] with what a product adds, within the same layers.
+///
+/// # Panics
+///
+/// Where [`ApiExtension::check`] finds an operation that is there twice.
+pub fn router_with(mut state: AppState, extension: &ApiExtension) -> Router {
+    state.extension = Arc::new(extension.clone());
+    let (operations, _) = extension.operations(built_in()).split_for_parts();
     let toolkit = Toolkit::from_ref(&state);
     let routes = operations
         .route_layer(from_fn_with_state(toolkit.clone(), idempotency::once))
-        .merge(site::pages(openapi_at))
-        .fallback(async || ApiError::from(Code::NotFound))
-        .method_not_allowed_fallback(async || ApiError::from(Code::MethodNotAllowed))
+        .merge(site::pages())
+        .fallback(async || ApiError::from(Code::NOT_FOUND))
+        .method_not_allowed_fallback(async || ApiError::from(Code::METHOD_NOT_ALLOWED))
         .with_state(state);
     let mut router = answer_trailing_slashes(routes)
         .layer(CompressionLayer::new().compress_when(SizeAbove::new(COMPRESS_ABOVE)))
@@ -62,7 +69,7 @@ fn answer_trailing_slashes(routes: Router) -> Router {
     let again = routes.clone().route_layer(from_fn(note_route));
     routes.fallback(async move |mut request: Request| -> Response {
         let Some(uri) = without_slash(request.uri()) else {
-            return ApiError::from(Code::NotFound).into_response();
+            return ApiError::from(Code::NOT_FOUND).into_response();
         };
         *request.uri_mut() = uri;
         again.oneshot(request).await.into_response()

@@ -8,15 +8,30 @@ use usher_shared::{
     foundation::process::{self, BindError},
 };
 
-use crate::{router::router, state::AppState};
+use crate::{extension::ApiExtension, router::router_with, state::AppState};
 
 /// Serves until `stop` is cancelled, then takes no more connections and lets what runs finish, 25 s at most.
 pub async fn serve(app: &AppContext, listener: TcpListener, stop: CancellationToken) {
-    usher_serve::serve(router(AppState::new(app)), listener, Patience::default(), stop).await;
+    serve_with(app, &ApiExtension::default(), listener, stop).await;
+}
+
+/// [`serve`] with what a product adds.
+pub async fn serve_with(app: &AppContext, extension: &ApiExtension, listener: TcpListener, stop: CancellationToken) {
+    let router = router_with(AppState::new(app), extension);
+    usher_serve::serve(router, listener, Patience::default(), stop).await;
 }
 
 /// [`serve`] on `API_ADDR`, with metrics on `METRICS_ADDR` where that is set.
 pub async fn run(app: &AppContext, stop: CancellationToken) -> Result<(), BindError> {
+    run_with(app, &ApiExtension::default(), stop).await
+}
+
+/// [`run`] with what a product adds.
+///
+/// # Errors
+///
+/// An address that can't be bound.
+pub async fn run_with(app: &AppContext, extension: &ApiExtension, stop: CancellationToken) -> Result<(), BindError> {
     let listener = process::bind(app.config.api_addr, "API_ADDR").await?;
     let mut _told = None;
     if let Some(address) = app.config.metrics_addr {
@@ -27,6 +42,6 @@ pub async fn run(app: &AppContext, stop: CancellationToken) -> Result<(), BindEr
         ));
     }
     tracing::info!(url = app.config.api_url, "the API is ready");
-    serve(app, listener, stop).await;
+    serve_with(app, extension, listener, stop).await;
     Ok(())
 }

@@ -10,10 +10,25 @@ mod mailed_links;
 mod set_password;
 
 use axum::{Router, routing::get};
-use utoipa::openapi::OpenApi;
 use utoipa_axum::router::OpenApiRouter;
 
 use crate::state::AppState;
+
+/// The paths of pages, which no document lists.
+pub(crate) const PAGES: &[&str] = &[
+    "/",
+    "/favicon.ico",
+    "/assets/{name}",
+    "/docs",
+    "/redoc",
+    "/openapi.json",
+    "/set-password",
+    "/reset-password",
+    "/verify-email",
+    "/confirm-email-change",
+    "/undo-email-change",
+    "/keep-account",
+];
 
 /// The documented operations.
 pub(crate) fn operations() -> OpenApiRouter<AppState> {
@@ -23,12 +38,12 @@ pub(crate) fn operations() -> OpenApiRouter<AppState> {
 }
 
 /// The pages, with the OpenAPI document for a given `API_URL`.
-pub(crate) fn pages(openapi_at: fn(&str) -> OpenApi) -> Router<AppState> {
+pub(crate) fn pages() -> Router<AppState> {
     Router::new()
         .route("/", get(index::show))
         .route("/favicon.ico", get(assets::favicon))
         .route("/assets/{name}", get(assets::show))
-        .merge(documents::router(openapi_at))
+        .merge(documents::router())
         .merge(set_password::router())
         .merge(mailed_links::router())
 }

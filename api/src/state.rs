@@ -1,23 +1,27 @@
 //! What handlers can use: the toolkit's state, and what the resources need besides.
 
-use std::ops::Deref;
+use std::{ops::Deref, sync::Arc};
 
 use axum::extract::FromRef;
+use sea_orm::DbErr;
 use usher_shared::{
     AppContext,
     accounts::users::{Directory, UserBatchInserter},
-    jobs::JobStore,
+    jobs::{JobStore, Tx},
 };
 
-use crate::toolkit::state::Toolkit;
+use crate::{extension::ApiExtension, toolkit::state::Toolkit};
 
-/// The API's state. Cheap to clone.
+/// The API's state, for handlers. Cheap to clone; the database, the settings and what else [`Toolkit`] has are fields
+/// of it as well.
 #[derive(Clone)]
 pub struct AppState {
     toolkit: Toolkit,
-    pub(crate) job_store: JobStore,
+    /// The jobs table: begins transactions in which jobs can be enqueued.
+    pub job_store: JobStore,
     pub(crate) users: Directory,
     pub(crate) intake: UserBatchInserter,
+    pub(crate) extension: Arc<ApiExtension>,
 }
 
 impl AppState {
@@ -32,7 +36,25 @@ impl AppState {
             job_store: app.job_store.clone(),
             users: Directory::new(app.db.clone()),
             intake: UserBatchInserter::new(app.job_store.clone()),
+            extension: Arc::default(),
         }
+    }
+}
+
+impl AppState {
+    /// Starts a transaction in which rows can be written and jobs enqueued. Dropping it rolls back.
+    ///
+    /// # Errors
+    ///
+    /// Those of the database.
+    pub async fn begin(&self) -> Result<Tx, DbErr> {
+        self.job_store.begin().await
+    }
+
+    /// The URL of something under the API's own path, for `Location`: `/tickets/7`, or `/api/tickets/7` behind a proxy.
+    #[must_use]
+    pub fn address(&self, path: &str) -> String {
+        format!("{}{path}", self.root)
     }
 }
 

@@ -14,6 +14,8 @@ mod standing;
 use utoipa_axum::router::OpenApiRouter;
 
 use crate::state::AppState;
+#[cfg(any(test, fuzzing))]
+pub(crate) use list::UserRow;
 
 pub(crate) fn router() -> OpenApiRouter<AppState> {
     OpenApiRouter::new()

@@ -2,12 +2,14 @@
 
 pub mod api_keys;
 mod extensions;
+pub mod hooks;
 pub mod impersonation;
 pub mod mail_tokens;
 pub mod mfa;
 pub mod password_hash;
 pub mod sessions;
 pub mod staff;
+pub mod user_data;
 pub mod users;
 
 pub(crate) use extensions::extensions;

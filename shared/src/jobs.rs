@@ -25,7 +25,8 @@ mod workers;
 pub use claims::{Claim, LeaseRow};
 pub use due::{Due, QueueCursors};
 pub use enqueue::{
-    EnqueueError, EnqueueOptions, Enqueued, MAX_PAYLOAD_BYTES, Origin, enqueue, enqueue_all, enqueue_with,
+    EnqueueError, EnqueueOptions, Enqueued, MAX_PAYLOAD_BYTES, Origin, enqueue, enqueue_all, enqueue_polled,
+    enqueue_with,
 };
 pub use finish::Completer;
 pub use job::{Job, Priority};

@@ -8,6 +8,7 @@ use usher_shared::{
     },
     foundation::{
         crypto::SecretKey,
+        db::begin,
         entity::{
             mail_token::{self, MailTokenPurpose},
             mfa_challenge, mfa_factor,
@@ -37,7 +38,9 @@ pub const WAY_BACK: &str = "link email_change_undo";
 /// a link of each kind.
 pub async fn plant_access(db: &DatabaseConnection, key: &SecretKey, user: &user::Model) {
     let device = Device::default();
-    sessions::start(db, user.id, device, false).await.expect("a session");
+    let tx = begin(db).await.expect("a transaction");
+    sessions::start(&tx, user.id, device, false).await.expect("a session");
+    tx.commit().await.expect("a commit");
     let session_id = Uuid::now_v7();
     let admin = session::ActiveModel {
         id: Set(session_id),

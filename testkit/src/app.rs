@@ -16,6 +16,7 @@ use usher_shared::{
     foundation::{
         config::{Config, Mode, Source},
         crypto::SecretKey,
+        db::begin,
         entity::user,
         rules::{Email, EmailPolicy, Name, Password},
     },
@@ -78,7 +79,9 @@ pub async fn sign_up(job_store: &JobStore, name: &str, address: &str) -> user::M
 /// A superuser with this password hash, which may be no hash at all where nobody signs in.
 pub async fn superuser(db: &DatabaseConnection, name: &str, address: &str, hash: &str) -> user::Model {
     let name = Name::parse(name).expect("a name");
-    let made = users::create_superuser(db, &name, &email(address), hash.to_owned()).await;
+    let tx = begin(db).await.expect("a transaction");
+    let made = users::create_superuser(&tx, &name, &email(address), hash.to_owned()).await;
+    tx.commit().await.expect("a commit");
     made.expect("a superuser")
 }
 

@@ -1,8 +1,9 @@
 //! The engine of the admin: lists, forms, actions, exports and histories for any declared model.
 //!
 //! A model is declared by implementing [`AdminModel`]: its names and operations, and for **every** column what the
-//! admin does with it, so that a new column does not compile until someone decides who sees it. A [`Site`] registers
-//! the models, and [`routes`] serves them:
+//! admin does with it, so that a new column does not compile until someone decides who sees it. An [`Extension`] is what
+//! one app adds: models, rows and panels beside other apps' objects, pages, cards. A [`Site`] is all of it, and
+//! [`routes`] serves it:
 //!
 //! ```
 //! # mod ticket {
@@ -19,16 +20,12 @@
 //! #     impl ActiveModelBehavior for ActiveModel {}
 //! # }
 //! use ticket::{COLUMN as C, Column, Entity};
-//! use usher_admin_engine::{AdminModel, Field, Meta, Ordering, Site};
+//! use usher_admin_engine::{AdminModel, Extension, Field, Meta, Site};
 //!
 //! impl AdminModel for Entity {
 //!     type Entity = Self;
 //!
 //!     const META: Meta = Meta::new("tickets", "ticket", "tickets").section("Support").changeable();
-//!
-//!     fn ordering() -> Ordering<Self> {
-//!         Ordering::descending(Column::Id)
-//!     }
 //!
 //!     fn field(column: Column) -> Field<Self> {
 //!         match column {
@@ -39,8 +36,9 @@
 //!     }
 //! }
 //!
-//! let site = Site::new("/admin").with::<Entity>();
+//! let site = Site::new("/admin", &Extension::new("support").model::<Entity>())?;
 //! assert_eq!(site.model("tickets").expect("registered").href(), "/admin/tickets");
+//! # Ok::<_, String>(())
 //! ```
 //!
 //! The application around the engine brings an [`AdminContext`], and a layer that puts the [`Visit`] of each request
@@ -65,15 +63,18 @@ pub use context::AdminContext;
 pub use declare::{
     action::{Action, ActionContext, Enqueue, Outcome},
     admin_model::{AdminModel, Column, Ordering},
+    card::{Card, Figure, LoadFigures},
     checklist::{CheckGroup, CheckOption, Checklist, Offered},
     deletion::{Deletion, OnDelete, Related, SoftDelete},
+    extension::Extension,
     field::{Field, IdColumn, IntColumn, Search, TextColumn},
     indexes::{Missing, missing as missing_indexes},
     inline::Inline,
     many_to_many::ManyToMany,
     meta::{Meta, Operation},
     model::Model,
-    panel::{Panel, headings},
+    page::Page,
+    panel::{Panel, Panels, headings},
     params::{Param, Params},
     permissions::COLUMNS as PERMISSION_COLUMNS,
     saving::{Change, Changed, HookFuture, SaveContext},
@@ -87,6 +88,7 @@ pub use lists::{
     count::{count_up_to_limit, up_to_limit},
     search::nothing,
 };
+pub use pages::cards::{DrawnCard, DrawnFigure, cards};
 pub use request::{
     cookie::{Cookie, FLASH, is_https},
     csrf,

@@ -3,6 +3,7 @@
 pub(crate) mod action;
 pub(crate) mod autocomplete;
 mod bulk;
+pub(crate) mod cards;
 mod chosen;
 pub(crate) mod columns;
 pub(crate) mod confirm;

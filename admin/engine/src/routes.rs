@@ -1,12 +1,19 @@
-//! The addresses of every model's pages.
+//! The addresses of every model's pages, and of those that apps add.
 
-use axum::routing::{MethodRouter, get, post};
+use axum::{
+    extract::{Request, State},
+    middleware::{Next, from_fn_with_state},
+    response::{IntoResponse, Response},
+    routing::{MethodRouter, get, post},
+};
 
 use crate::context::AdminContext;
 use crate::pages::{action, autocomplete, columns, confirm, delete, export, history, list, object, object_export};
+use crate::request::staff::Staff;
 
-/// The pages of every registered model, each with its path. All of them are for signed-in staff: the application adds
-/// them to its router behind its own check, and the handlers ask for the permission.
+/// The pages of every registered model and of apps, each with its path. All of them are for signed-in staff: the application adds
+/// them to its router behind its own check, and the handlers of models ask for the
+/// permission, and an app's page has its own checked before its handler runs.
 pub fn routes<S>(context: &AdminContext) -> Vec<(String, MethodRouter<S>)> {
     let routes: [(&str, MethodRouter<AdminContext>); 13] = [
         ("/search", get(autocomplete::search)),
@@ -24,6 +31,20 @@ pub fn routes<S>(context: &AdminContext) -> Vec<(String, MethodRouter<S>)> {
         ("/{model}/{id}/history", get(history::show)),
     ];
     let base = context.site.base();
-    let served = routes.map(|(path, methods)| (format!("{base}{path}"), methods.with_state(context.clone())));
-    served.into()
+    let of_models = routes.map(|(path, methods)| (format!("{base}{path}"), methods));
+    let of_apps = context.site.pages.iter().map(|page| {
+        let permitted = from_fn_with_state(page.permission, permit);
+        (page.path.to_owned(), page.methods.clone().route_layer(permitted))
+    });
+    let all = of_models.into_iter().chain(of_apps);
+    all.map(|(path, methods)| (path, methods.with_state(context.clone())))
+        .collect()
+}
+
+/// Lets signed-in staff with the page's permission through.
+async fn permit(State(permission): State<&'static str>, staff: Staff, request: Request, next: Next) -> Response {
+    match staff.require(permission) {
+        Ok(()) => next.run(request).await,
+        Err(error) => error.into_response(),
+    }
 }

@@ -3,12 +3,15 @@
 
 mod article;
 mod articles;
+mod product;
+mod support;
 
 use std::collections::BTreeMap;
 
 use axum::{
     body::Body,
     http::{Method, Request, StatusCode, header},
+    response::Response,
 };
 use http_body_util::BodyExt;
 use sea_orm::{ActiveModelTrait, ActiveValue::Set, ConnectionTrait, EntityTrait};
@@ -21,7 +24,7 @@ use usher_shared::foundation::{
 use usher_testkit::{TestDb, create_tables, on_both, superuser};
 use uuid::Uuid;
 
-use crate::{AppState, models, router};
+use crate::{AppState, Extension, router};
 use article::{ArticleState, Entity};
 use usher_admin_engine::{csrf, missing_indexes};
 
@@ -40,8 +43,14 @@ struct Site {
 
 impl Site {
     async fn open(db: &TestDb) -> Self {
+        let extension = Extension::new("articles").model::<articles::Articles>();
+        Self::with(db, SQL, &extension).await
+    }
+
+    /// The admin with another extension and its tables.
+    async fn with(db: &TestDb, sql: &str, extension: &Extension) -> Self {
         let app = db.app(&[("STAFF_MFA", "optional")]).await;
-        create_tables(&app.db, SQL).await;
+        create_tables(&app.db, sql).await;
         let user_id = superuser(&app.db, "Ines Oduya", "ines@example.org", "none").await.id;
         let (at, token, session_id) = (now(), Token::generate(TokenKind::AdminSession), Uuid::now_v7());
         let session = session::ActiveModel {
@@ -59,7 +68,7 @@ impl Site {
             .exec_without_returning(&app.db)
             .await
             .expect("a session");
-        let state = AppState::with(&app, models::site().with::<articles::Articles>());
+        let state = AppState::with_extension(&app, extension);
         Self {
             state,
             user_id,
@@ -100,6 +109,13 @@ impl Site {
     }
 
     async fn send(&self, method: Method, path: &str, body: Body) -> (StatusCode, String) {
+        let answer = self.answer(method, path, body).await;
+        let status = answer.status();
+        let bytes = answer.into_body().collect().await.expect("a body").to_bytes();
+        (status, String::from_utf8_lossy(&bytes).into_owned())
+    }
+
+    async fn answer(&self, method: Method, path: &str, body: Body) -> Response {
         let request = Request::builder().method(method).uri(path);
         let request = request
             .header(header::COOKIE, &self.cookie)
@@ -107,10 +123,7 @@ impl Site {
         let answer = router(self.state.clone())
             .oneshot(request.body(body).expect("a request"))
             .await;
-        let answer = answer.expect("an answer");
-        let status = answer.status();
-        let bytes = answer.into_body().collect().await.expect("a body").to_bytes();
-        (status, String::from_utf8_lossy(&bytes).into_owned())
+        answer.expect("an answer")
     }
 }
 
@@ -275,7 +288,7 @@ async fn an_index_that_is_missing_is_found(db: TestDb) {
     let found: Vec<_> = missing().await.iter().map(ToString::to_string).collect();
     assert_eq!(found.len(), 2, "{found:?}");
     assert!(
-        found[0].starts_with("users.name is declared for sorting") && found[1].starts_with("articles.author_id"),
+        found[0].starts_with("articles.author_id") && found[1].starts_with("users.name is declared for sorting"),
         "{found:?}"
     );
 }

@@ -33,7 +33,7 @@ impl AdminModel for ApiKeys {
     type Entity = Entity;
 
     const META: Meta = Meta::new("api_keys", "API key", "API keys")
-        .object_type_of(ObjectType::ApiKey)
+        .object_type_of(ObjectType::ApiKey.as_str())
         .few()
         .section("People")
         .icon("keys")

@@ -13,7 +13,7 @@ impl AdminModel for AuditLog {
 
     const META: Meta = Meta::new("audit", "entry", "entries")
         .heading("Audit log")
-        .object_type_of(ObjectType::AuditEntry)
+        .object_type_of(ObjectType::AuditEntry.as_str())
         .section("Record")
         .icon("audit")
         .about("Who did what to what, from where. Append-only.");

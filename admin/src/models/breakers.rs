@@ -12,7 +12,7 @@ impl AdminModel for Breakers {
     type Entity = Entity;
 
     const META: Meta = Meta::new("breakers", "mail server on hold", "mail servers on hold")
-        .object_type_of(ObjectType::MailBreaker)
+        .object_type_of(ObjectType::MailBreaker.as_str())
         .few()
         .section("Mail")
         .icon("workers")

@@ -19,7 +19,7 @@ impl AdminModel for Mails {
     type Entity = Entity;
 
     const META: Meta = Meta::new("mails", "email", "emails")
-        .object_type_of(ObjectType::Mail)
+        .object_type_of(ObjectType::Mail.as_str())
         .section("Mail")
         .icon("mails")
         .about("Every email sent or attempted.");

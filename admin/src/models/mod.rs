@@ -1,4 +1,5 @@
-//! The models that staff see. One file declares one model.
+//! Usher's own models in the admin. A product names them where its models refer to them, as in
+//! `Field::foreign_key::<Users>(…)` or `.inline::<Users, Tickets>(…)`.
 
 mod api_keys;
 mod audit_log;
@@ -15,28 +16,9 @@ mod suppressions;
 mod user_actions;
 mod users;
 
-use usher_admin_engine::Site;
-
-use registered::{ApiKeys, AuditLog, Breakers, Jobs, Mails, Queues, Roles, Schedules, Sessions, Suppressions, Users};
-
-/// What the addresses of the admin begin with.
-const BASE: &str = "/admin";
-
-/// Every registered model, in the order of the navigation.
-pub(crate) fn site() -> Site {
-    Site::new(BASE)
-        .with::<Users>()
-        .with::<Roles>()
-        .with::<Sessions>()
-        .with::<ApiKeys>()
-        .with::<Jobs>()
-        .with::<Schedules>()
-        .with::<Queues>()
-        .with::<Mails>()
-        .with::<Suppressions>()
-        .with::<Breakers>()
-        .with::<AuditLog>()
-}
+pub use registered::{
+    ApiKeys, AuditLog, Breakers, Jobs, Mails, Queues, Roles, Schedules, Sessions, Suppressions, Users,
+};
 
 #[cfg(test)]
 mod tests {
@@ -47,10 +29,15 @@ mod tests {
         staff::policy::{Act, ReasonRule},
     };
 
-    use super::site;
-    use usher_admin_engine::Param;
+    use usher_admin_engine::{Extension, Param, Site};
+
+    use crate::apps;
 
     const SECURITY: &str = include_str!("../../../SECURITY.md");
+
+    fn site() -> Site {
+        apps::site(&Extension::new("nothing")).unwrap()
+    }
 
     /// Every permission that a role can give.
     fn permissions() -> HashSet<String> {

@@ -16,7 +16,7 @@ impl AdminModel for Suppressions {
 
     const META: Meta = Meta::new("suppressions", "suppressed address", "suppressed addresses")
         .heading("Suppression list")
-        .object_type_of(ObjectType::SuppressedAddress)
+        .object_type_of(ObjectType::SuppressedAddress.as_str())
         .section("Mail")
         .icon("mails")
         .about("No email is sent to these addresses. Delete an entry to allow sending again.")

@@ -1,7 +1,7 @@
-//! Users: searched by email, name or id, edited by the same rules as in the API, with their emails, jobs and sessions
-//! beside the form.
+//! Users: searched by email, name or id, edited by the same rules as in the API, with their sessions and API keys beside
+//! the form.
 
-use super::registered::{ApiKeys, AuditLog, Jobs, Mails, Roles, Sessions, Users};
+use super::registered::{ApiKeys, Roles, Sessions, Users};
 use super::user_actions::{self, held};
 use sea_orm::{ActiveEnum, DbErr, IdenStatic};
 use usher_admin_engine::{
@@ -16,7 +16,7 @@ use usher_shared::{
     foundation::{
         config::Config,
         entity::{
-            api_key, audit_log, job, mail, session,
+            api_key, session,
             user::{COLUMN as C, Column, Entity, UserStatus},
             user_role,
         },
@@ -177,16 +177,6 @@ impl AdminModel for Users {
 
     fn inlines() -> Vec<Inline> {
         vec![
-            Inline::of::<Mails, _>(
-                mail::Column::UserId,
-                [mail::Column::Subject, mail::Column::State, mail::Column::CreatedAt],
-            )
-            .empty("No emails yet."),
-            Inline::of::<Jobs, _>(
-                job::Column::UserId,
-                [job::Column::Kind, job::Column::State, job::Column::CreatedAt],
-            )
-            .empty("No jobs yet."),
             Inline::of::<Sessions, _>(
                 session::Column::UserId,
                 [
@@ -202,17 +192,6 @@ impl AdminModel for Users {
                 [api_key::Column::Name, api_key::Column::CreatedAt],
             )
             .title("API keys created"),
-            Inline::of::<AuditLog, _>(
-                audit_log::Column::ObjectId,
-                [
-                    audit_log::Column::Action,
-                    audit_log::Column::ActorLabel,
-                    audit_log::Column::At,
-                ],
-            )
-            .only(audit_log::Column::ObjectType, Self::META.object_type())
-            .title("Audit log")
-            .empty("No activity yet."),
         ]
     }
 }

@@ -1,29 +1,17 @@
-//! The first page: totals, what needs attention, recent activity. Four statements, none of them unbounded.
+//! The first page: the cards of all apps, what needs attention, recent activity. Four statements, none of them
+//! unbounded, unless a card reads figures of its own.
 
 use askama::Template;
 use axum::{extract::State, response::Response};
 use chrono::{DateTime, Days, TimeDelta, Utc};
-use sea_orm::{
-    Condition, ConnectionTrait, DbErr, EntityTrait, QueryOrder, QuerySelect,
-    sea_query::{Expr, ExprTrait, IntoCondition, Query},
-};
-use std::collections::HashMap;
-use usher_shared::{
-    audit::present_word,
-    foundation::{
-        entity::{audit_log, job::READY, user::UserStatus},
-        time::now,
-    },
-};
+use sea_orm::{DbErr, EntityTrait, QueryOrder, QuerySelect};
+use usher_shared::{audit::present_word, foundation::entity::audit_log};
 
 use crate::pages::plot::{Plot, Point};
-use crate::pages::queue_figures::SEEN;
 use crate::pages::series::{self, Counted, Series};
 use crate::state::AppState;
-use crate::texts;
 use usher_admin_engine::{
-    AdminError, Cell, Operation, Shell, Staff, Tone, Visit, count_up_to_limit, grouped, page, readable, short_time,
-    up_to_limit,
+    AdminError, Cell, DrawnCard, Operation, Shell, Staff, Visit, cards, page, readable, short_time,
 };
 
 const RECENT: u64 = 10;
@@ -32,27 +20,11 @@ const RECENT: u64 = 10;
 #[template(path = "dashboard.html")]
 struct DashboardPage {
     shell: Shell,
-    groups: Vec<Group>,
+    cards: Vec<DrawnCard>,
     plots: Vec<Plot>,
     /// None for staff who may not see the audit log.
     recent: Option<Vec<Recent>>,
     name: String,
-}
-
-/// A card of numbers about one model.
-struct Group {
-    title: &'static str,
-    href: String,
-    icon: &'static str,
-    figures: Vec<Figure>,
-}
-
-struct Figure {
-    label: &'static str,
-    number: String,
-    href: Option<String>,
-    /// A CSS class if the number needs attention.
-    tone: &'static str,
 }
 
 struct Recent {
@@ -64,7 +36,7 @@ struct Recent {
 
 /// `GET /admin/`
 pub(crate) async fn show(State(state): State<AppState>, visit: Visit, staff: Staff) -> Result<Response, AdminError> {
-    let counts = counts(&state.db).await?;
+    let cards = cards(&state, &staff).await?;
     let mut plots = vec![];
     if ["users.view", "sessions.view", "jobs.view"]
         .iter()
@@ -80,119 +52,13 @@ pub(crate) async fn show(State(state): State<AppState>, visit: Visit, staff: Sta
     } else {
         None
     };
-    let groups = groups(&counts)
-        .into_iter()
-        .filter(|(permission, _)| staff.may(permission));
     page::show(&DashboardPage {
         shell: Shell::new(&state, &visit, &staff, "Dashboard").here("Dashboard"),
-        groups: groups.map(|(_, group)| group).collect(),
+        cards,
         plots,
         recent,
         name: staff.name().to_owned(),
     })
-}
-
-/// A name, a table and which of its rows are counted.
-type Counting = (&'static str, &'static str, Condition);
-
-/// The same rows as in the lists, up to a limit of each.
-fn countings() -> [Counting; 12] {
-    let at = now();
-    let all = |sql: &str| Expr::cust(sql.to_owned()).into_condition();
-    let kept = || all("deleted_at IS NULL");
-    let status = |status: UserStatus| kept().add(status.of_rows("users", at));
-    let worker_seen = Expr::col("seen_at").gt(at - SEEN).into_condition();
-    [
-        ("users", "users", kept()),
-        ("locked", "users", status(UserStatus::Locked)),
-        ("deactivated", "users", status(UserStatus::Deactivated)),
-        ("staff", "users", kept().add(Expr::cust("is_staff"))),
-        ("ready", "jobs", all(READY)),
-        ("running", "jobs", all("state = 'running'")),
-        ("done", "jobs", all("state = 'done'")),
-        ("dead", "jobs", all("state = 'dead'")),
-        ("mails", "mails", Condition::all()),
-        ("failed", "mails", all("state = 'failed'")),
-        ("unknown", "mails", all("state = 'unknown'")),
-        ("workers", "workers", worker_seen),
-    ]
-}
-
-async fn counts(db: &impl ConnectionTrait) -> Result<HashMap<&'static str, i64>, DbErr> {
-    let countings = countings();
-    let mut select = Query::select();
-    for (name, table, which) in &countings {
-        select.expr_as(count_up_to_limit(table, which.clone()), *name);
-    }
-    let row = db.query_one(&select).await?;
-    let row = row.ok_or_else(|| DbErr::Custom("a SELECT without FROM has one row".to_owned()))?;
-    countings
-        .iter()
-        .map(|(name, ..)| Ok((*name, row.try_get("", name)?)))
-        .collect()
-}
-
-/// A figure by the name under which it is counted: its word for one and for many, the list it opens, and its tone above
-/// zero.
-type Shown = (&'static str, [&'static str; 2], &'static str, Tone);
-
-const USERS: [Shown; 4] = [
-    ("users", ["user", "users"], "/admin/users", Tone::Quiet),
-    ("staff", ["staff"; 2], "/admin/users?is_staff=true", Tone::Quiet),
-    ("locked", ["locked"; 2], "/admin/users?status=locked", Tone::Warning),
-    (
-        "deactivated",
-        ["deactivated"; 2],
-        "/admin/users?status=deactivated",
-        Tone::Quiet,
-    ),
-];
-const JOBS: [Shown; 4] = [
-    ("ready", ["ready"; 2], "/admin/jobs?state=ready", Tone::Quiet),
-    ("running", ["running"; 2], "/admin/jobs?state=running", Tone::Busy),
-    ("done", ["done"; 2], "/admin/jobs?state=done", Tone::Quiet),
-    ("dead", ["dead"; 2], "/admin/jobs?state=dead", Tone::Bad),
-];
-const MAILS: [Shown; 3] = [
-    ("mails", ["email", "emails"], "/admin/mails", Tone::Quiet),
-    ("failed", ["failed"; 2], "/admin/mails?state=failed", Tone::Bad),
-    ("unknown", ["unknown"; 2], "/admin/mails?state=unknown", Tone::Warning),
-];
-
-/// Groups of figures, each with the permission it takes.
-fn groups(counts: &HashMap<&'static str, i64>) -> [(&'static str, Group); 4] {
-    let figure = |(name, [one, many], href, alarm): &Shown| {
-        let count = counts.get(name).copied().unwrap_or(0);
-        Figure {
-            label: if count == 1 { one } else { many },
-            number: up_to_limit(count),
-            href: Some((*href).to_owned()),
-            tone: if count > 0 { alarm.class() } else { "" },
-        }
-    };
-    let group = |title, href: &str, icon, figures| Group {
-        title,
-        href: href.to_owned(),
-        icon,
-        figures,
-    };
-    let all = |shown: &[Shown]| shown.iter().map(figure).collect();
-    let workers = counts.get("workers").copied().unwrap_or(0);
-    let online = Figure {
-        label: "online",
-        number: grouped(workers),
-        href: None,
-        tone: if workers == 0 { Tone::Warning.class() } else { "" },
-    };
-    [
-        ("users.view", group("Users", "/admin/users", "users", all(&USERS))),
-        ("jobs.view", group("Jobs", "/admin/jobs", "jobs", all(&JOBS))),
-        (
-            "mails.view",
-            group(texts::emails::TITLE, "/admin/mails", "mails", all(&MAILS)),
-        ),
-        ("jobs.view", group("Workers", "/admin/jobs", "workers", vec![online])),
-    ]
 }
 
 fn signups(series: &Series) -> Plot {

@@ -3,6 +3,7 @@
 
 use askama::Template;
 use axum::{
+    Extension,
     extract::{Query, State},
     response::Response,
 };
@@ -16,9 +17,8 @@ use usher_shared::{
 };
 
 use crate::pages::plot::{Plot, Point};
-use crate::pages::queue_figures::{Found, Range, found};
-use crate::state::AppState;
-use usher_admin_engine::{AdminError, Cell, Posted, Shell, Staff, Visit, grouped, page};
+use crate::pages::queue_figures::{Cache, Found, Range, found};
+use usher_admin_engine::{AdminContext, AdminError, Cell, Posted, Shell, Staff, Visit, grouped, page};
 
 #[derive(Template)]
 #[template(path = "overview.html")]
@@ -61,14 +61,15 @@ pub(crate) struct Asked {
 
 /// `GET /admin/jobs/overview?range=hour|day|week`
 pub(crate) async fn show(
-    State(state): State<AppState>,
+    State(state): State<AdminContext>,
     visit: Visit,
     staff: Staff,
+    Extension(cache): Extension<Cache>,
     Query(asked): Query<Asked>,
 ) -> Result<Response, AdminError> {
     staff.require("jobs.view")?;
     let range = Range::parse(asked.range.as_deref());
-    let found = found(&state.db, &state.overview, range).await?;
+    let found = found(&state.db, &cache, range).await?;
     page::show(&OverviewPage {
         shell: Shell::new(&state, &visit, &staff, "Jobs overview")
             .crumb("Jobs", "/admin/jobs")
@@ -91,9 +92,10 @@ pub(crate) async fn show(
 
 /// `POST /admin/jobs/overview`: pauses or resumes a queue.
 pub(crate) async fn change(
-    State(state): State<AppState>,
+    State(state): State<AdminContext>,
     visit: Visit,
     staff: Staff,
+    Extension(cache): Extension<Cache>,
     Posted(form): Posted,
 ) -> Result<Response, AdminError> {
     let pause = form.get("action") != Some("resume");
@@ -116,7 +118,7 @@ pub(crate) async fn change(
     };
     let said = visit.say(format!("Queue {queue} {words}"), "/admin/jobs/overview");
     let said = tx.finish(said).await?;
-    state.overview.lock().await.clear();
+    cache.lock().await.clear();
     Ok(said)
 }
 

@@ -14,8 +14,8 @@ use usher_shared::{
 };
 use uuid::Uuid;
 
-use crate::{state::AppState, texts};
-use usher_admin_engine::{AdminError, Shell, Staff, Visit, page};
+use crate::texts;
+use usher_admin_engine::{AdminContext, AdminError, Shell, Staff, Visit, page};
 
 /// `sandbox` makes it a foreign origin without scripts and forms; its links open a page of their own. Mails
 /// carry their style inline, and only style.
@@ -42,7 +42,7 @@ struct MailLinks {
 
 /// `GET /admin/mails/{id}/body`
 pub(crate) async fn show(
-    State(state): State<AppState>,
+    State(state): State<AdminContext>,
     visit: Visit,
     staff: Staff,
     Path(id): Path<String>,
@@ -61,7 +61,7 @@ pub(crate) async fn show(
 
 /// `GET /admin/mails/{id}/links`: each view is recorded, because the links give access to the account.
 pub(crate) async fn links(
-    State(state): State<AppState>,
+    State(state): State<AdminContext>,
     visit: Visit,
     staff: Staff,
     Path(id): Path<String>,
@@ -93,13 +93,13 @@ pub(crate) async fn links(
 }
 
 /// Notes who looked at the email. Committed before anything of it is shown.
-async fn record(state: &AppState, actor: &Actor, mail: &mail::Model, action: &str) -> Result<(), DbErr> {
+async fn record(state: &AdminContext, actor: &Actor, mail: &mail::Model, action: &str) -> Result<(), DbErr> {
     let label = format!("{} to {}", mail.subject, mail.to_address);
     audit::record(&state.db, actor, Entry::about(ObjectType::Mail, mail.id, label, action)).await
 }
 
 /// The email, if emails are kept instead of sent.
-async fn kept(state: &AppState, id: &str) -> Result<mail::Model, AdminError> {
+async fn kept(state: &AdminContext, id: &str) -> Result<mail::Model, AdminError> {
     let id: Uuid = id.parse().map_err(|_| AdminError::NotFound)?;
     let mail = mail::Entity::find_by_id(id).one(&state.db).await?;
     mail.filter(|_| state.config.smtp_url.is_none())

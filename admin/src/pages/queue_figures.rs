@@ -24,7 +24,7 @@ const KEPT: Duration = Duration::from_secs(2);
 /// or as this many times as long as it took to read.
 const KEPT_TIMES: u32 = 20;
 /// A worker that was not seen for longer counts as offline.
-pub(super) const SEEN: TimeDelta = TimeDelta::seconds(60);
+pub(crate) const SEEN: TimeDelta = TimeDelta::seconds(60);
 
 /// Cached figures, by the range of the plots.
 pub(crate) type Cache = Arc<Mutex<HashMap<Range, (Instant, Arc<Found>)>>>;

@@ -27,9 +27,8 @@ use usher_shared::{
 };
 use uuid::Uuid;
 
-use crate::state::AppState;
 use crate::texts;
-use usher_admin_engine::{AdminError, Posted, Shell, Staff, Upload, Visit, capitalized, grouped, page};
+use usher_admin_engine::{AdminContext, AdminError, Posted, Shell, Staff, Upload, Visit, capitalized, grouped, page};
 
 const HERE: &str = "/admin/users/import";
 /// Errors listed on the page; the download has them all.
@@ -116,13 +115,17 @@ fn require(staff: &Staff) -> Result<(), AdminError> {
 }
 
 /// `GET /admin/users/import`
-pub(crate) async fn form(State(state): State<AppState>, visit: Visit, staff: Staff) -> Result<Response, AdminError> {
+pub(crate) async fn form(
+    State(state): State<AdminContext>,
+    visit: Visit,
+    staff: Staff,
+) -> Result<Response, AdminError> {
     require(&staff)?;
     staff.require_fresh(&visit, None)?;
     page::show(&form_page(&state, &visit, &staff, None))
 }
 
-fn form_page(state: &AppState, visit: &Visit, staff: &Staff, error: Option<String>) -> FormPage {
+fn form_page(state: &AdminContext, visit: &Visit, staff: &Staff, error: Option<String>) -> FormPage {
     FormPage {
         shell: Shell::new(state, visit, staff, "Import users")
             .crumb("Users", "/admin/users")
@@ -133,7 +136,7 @@ fn form_page(state: &AppState, visit: &Visit, staff: &Staff, error: Option<Strin
 
 /// `POST /admin/users/import`: stores the file and enqueues a dry run.
 pub(crate) async fn check(
-    State(state): State<AppState>,
+    State(state): State<AdminContext>,
     visit: Visit,
     staff: Staff,
     request: Request,
@@ -160,7 +163,7 @@ pub(crate) async fn check(
 
 /// `POST /admin/users/import/{id}`: imports the file of a dry run.
 pub(crate) async fn run(
-    State(state): State<AppState>,
+    State(state): State<AdminContext>,
     visit: Visit,
     staff: Staff,
     Path(id): Path<String>,
@@ -186,7 +189,7 @@ fn refused(error: ImportError) -> AdminError {
 
 /// `GET /admin/users/import/{id}`: progress and result of a dry run or an import.
 pub(crate) async fn show(
-    State(state): State<AppState>,
+    State(state): State<AdminContext>,
     visit: Visit,
     staff: Staff,
     Path(id): Path<String>,
@@ -209,7 +212,7 @@ pub(crate) async fn show(
     })
 }
 
-async fn find(state: &AppState, id: &str) -> Result<(job::Model, ImportUsers), AdminError> {
+async fn find(state: &AdminContext, id: &str) -> Result<(job::Model, ImportUsers), AdminError> {
     let id: Uuid = id.parse().map_err(|_| AdminError::NotFound)?;
     let job = job::Entity::find_by_id(id).one(&state.db).await?;
     let job = job
@@ -219,7 +222,7 @@ async fn find(state: &AppState, id: &str) -> Result<(job::Model, ImportUsers), A
     Ok((job, payload))
 }
 
-async fn step(state: &AppState, job: &job::Model, payload: &ImportUsers) -> Result<Step, DbErr> {
+async fn step(state: &AdminContext, job: &job::Model, payload: &ImportUsers) -> Result<Step, DbErr> {
     match job.state {
         JobState::Ready | JobState::Running => {
             return Ok(Step::Underway {
@@ -249,7 +252,7 @@ async fn step(state: &AppState, job: &job::Model, payload: &ImportUsers) -> Resu
     })
 }
 
-async fn checked_step(state: &AppState, id: Uuid, blank: Blank, checked: Checked) -> Result<Step, DbErr> {
+async fn checked_step(state: &AdminContext, id: Uuid, blank: Blank, checked: Checked) -> Result<Step, DbErr> {
     let users = |number: i64| if number == 1 { "user" } else { "users" };
     let useful = checked.new + checked.changed;
     let mut notes = vec![];
@@ -285,7 +288,7 @@ async fn checked_step(state: &AppState, id: Uuid, blank: Blank, checked: Checked
 }
 
 /// The first [`NAMED`] records of the dry run's file of changes.
-async fn first_changes(state: &AppState, file: Uuid) -> Result<Vec<[String; 5]>, DbErr> {
+async fn first_changes(state: &AdminContext, file: Uuid) -> Result<Vec<[String; 5]>, DbErr> {
     let mut pieces = Box::pin(files::read(state.db.clone(), file));
     let piece = pieces.next().await.transpose()?.unwrap_or_default();
     // The first chunk may end within a record, far beyond those shown.
@@ -295,7 +298,7 @@ async fn first_changes(state: &AppState, file: Uuid) -> Result<Vec<[String; 5]>,
     Ok(changes.take(NAMED as usize).collect())
 }
 
-async fn imported(state: &AppState, id: Uuid) -> Result<Step, DbErr> {
+async fn imported(state: &AdminContext, id: Uuid) -> Result<Step, DbErr> {
     let tally = bulk::tally(&state.db, id).await?;
     let number = |count: u64| i64::try_from(count).unwrap_or(i64::MAX);
     let mut faults = failed(state, id, None, NAMED).await?;
@@ -320,7 +323,12 @@ fn count(label: &'static str, number: i64, tone: &'static str) -> Count {
 }
 
 /// Lines that were not imported, and why, ordered by line number as text.
-async fn failed(state: &AppState, id: Uuid, after: Option<&str>, limit: u64) -> Result<Vec<(String, String)>, DbErr> {
+async fn failed(
+    state: &AdminContext,
+    id: Uuid,
+    after: Option<&str>,
+    limit: u64,
+) -> Result<Vec<(String, String)>, DbErr> {
     use sea_orm::QueryOrder;
     let mut failed = job_item::Entity::find()
         .filter(job_item::Column::JobId.eq(id))
@@ -338,7 +346,7 @@ async fn failed(state: &AppState, id: Uuid, after: Option<&str>, limit: u64) -> 
 
 /// `GET /admin/users/import/{id}/changes.csv`: each value that would change, before and after.
 pub(crate) async fn changes(
-    State(state): State<AppState>,
+    State(state): State<AdminContext>,
     staff: Staff,
     Path(id): Path<String>,
 ) -> Result<Response, AdminError> {
@@ -355,7 +363,7 @@ fn attached(name: &str) -> [(HeaderName, String); 2] {
 
 /// `GET /admin/users/import/{id}/faults.csv`: every line with an error.
 pub(crate) async fn faults(
-    State(state): State<AppState>,
+    State(state): State<AdminContext>,
     staff: Staff,
     Path(id): Path<String>,
 ) -> Result<Response, AdminError> {

@@ -120,8 +120,10 @@ impl ChangeRequest {
     async fn begin(&self) -> Result<(Tx, api_key::Model), ApiError> {
         let tx = self.state.job_store.begin().await?;
         self.superuser.0.hold(&tx).await?;
-        let id = self.id.0.ok_or(Code::ApiKeyNotFound)?;
-        let key = api_keys::find_for_change(&tx, id).await?.ok_or(Code::ApiKeyNotFound)?;
+        let id = self.id.0.ok_or(Code::API_KEY_NOT_FOUND)?;
+        let key = api_keys::find_for_change(&tx, id)
+            .await?
+            .ok_or(Code::API_KEY_NOT_FOUND)?;
         may_change(&self.headers, &etag(key.version))?;
         Ok((tx, key))
     }
@@ -134,28 +136,32 @@ impl ChangeRequest {
 fn living(key: api_key::Model) -> Result<api_key::Model, ApiError> {
     match key.revoked_at {
         None => Ok(key),
-        Some(_) => Err(Code::ApiKeyRevoked.into()),
+        Some(_) => Err(Code::API_KEY_REVOKED.into()),
     }
 }
 
 /// Errors of operations that change an existing key.
 const CHANGE_ERRORS: &[Code] = &[
-    Code::ReauthenticationRequired,
-    Code::ApiKeyNotFound,
-    Code::PreconditionFailed,
+    Code::REAUTHENTICATION_REQUIRED,
+    Code::API_KEY_NOT_FOUND,
+    Code::PRECONDITION_FAILED,
 ];
 
-error_list!(Change, [PATCH_ERRORS, SUPERUSER_ERRORS, CHANGE_ERRORS], [ApiKeyRevoked]);
+error_list!(
+    Change,
+    [PATCH_ERRORS, SUPERUSER_ERRORS, CHANGE_ERRORS],
+    [API_KEY_REVOKED]
+);
 
 error_list!(
     Rotate,
     [BODY_ERRORS, SUPERUSER_ERRORS, CHANGE_ERRORS],
-    [ApiKeyRevoked, AnswerNotKept]
+    [API_KEY_REVOKED, ANSWER_NOT_KEPT]
 );
 
 error_list!(
     Revoke,
     [SUPERUSER_ERRORS, CHANGE_ERRORS],
-    [InvalidRequest],
+    [INVALID_REQUEST],
     PathId::fault
 );

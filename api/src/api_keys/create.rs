@@ -66,5 +66,5 @@ async fn create(
 error_list!(
     Create,
     [BODY_ERRORS, SUPERUSER_ERRORS],
-    [ReauthenticationRequired, AnswerNotKept]
+    [REAUTHENTICATION_REQUIRED, ANSWER_NOT_KEPT]
 );

@@ -1,8 +1,6 @@
 //! `GET /api-keys`: every key there is or was.
 
-use axum::{extract::State, response::Response};
-use sea_orm::{Condition, DbErr, QueryResult, Value};
-use usher_shared::foundation::entity::api_key::{self, Column};
+use axum::extract::State;
 use utoipa_axum::{router::OpenApiRouter, routes};
 
 use super::shape::KeyOut;
@@ -11,7 +9,7 @@ use crate::{
     toolkit::{
         caller::Superuser,
         error::ApiError,
-        list::{ListIn, ListOut, ListQuery, Listed, limit_fault},
+        list::{ListIn, ListOut, ListQuery, limit_fault},
         openapi::{Errors, SUPERUSER_ERRORS, error_list},
         query::Query,
     },
@@ -19,41 +17,6 @@ use crate::{
 
 pub(super) fn router() -> OpenApiRouter<AppState> {
     OpenApiRouter::new().routes(routes!(list))
-}
-
-impl Listed for api_key::Entity {
-    const PATH: &'static str = "/api-keys";
-    const SORTS: &'static [(&'static str, Column)] = &[("id", Column::Id)];
-    const ID: Column = Column::Id;
-
-    type Row = KeyOut;
-    const COLUMNS: &'static [Column] = &[
-        Column::Id,
-        Column::Name,
-        Column::Hint,
-        Column::Scopes,
-        Column::AllowedCidrs,
-        Column::RequestsPerMinute,
-        Column::CreatedBy,
-        Column::CreatedAt,
-        Column::ExpiresAt,
-        Column::LastUsedAt,
-        Column::RevokedAt,
-        Column::PreviousUntil,
-    ];
-
-    /// Revoked ones stay in the list, for the record.
-    fn visible() -> Condition {
-        Condition::all()
-    }
-
-    fn read(row: &QueryResult) -> Result<KeyOut, DbErr> {
-        KeyOut::read(row)
-    }
-
-    fn value(row: &KeyOut, _column: Column) -> Value {
-        row.id.into()
-    }
 }
 
 /// List API keys
@@ -77,10 +40,9 @@ impl Listed for api_key::Entity {
 async fn list(
     State(state): State<AppState>,
     _superuser: Superuser,
-    Query(list): Query<ListQuery<api_key::Entity>>,
-) -> Result<Response, ApiError> {
-    let page = list.page(&state.db, &[]).await?;
-    list.answer(page, &state, |key| key)
+    Query(query): Query<ListQuery<KeyOut>>,
+) -> Result<ListOut<KeyOut>, ApiError> {
+    query.list(&state, []).await
 }
 
-error_list!(List, [SUPERUSER_ERRORS], [InvalidRequest], limit_fault);
+error_list!(List, [SUPERUSER_ERRORS], [INVALID_REQUEST], limit_fault);

@@ -6,16 +6,17 @@ use axum::{
     response::{IntoResponse, Response},
 };
 use chrono::{DateTime, Utc};
-use sea_orm::{DbErr, QueryResult};
 use serde::Serialize;
+use usher_api_macros::Listed;
 use usher_shared::foundation::{entity::api_key, time::now, token::Token};
 use utoipa::{IntoParams, IntoResponses, ToSchema};
 
 use crate::toolkit::{etag::etag, moment};
 
 /// An API key; the secret itself is shown only when it is made.
-#[derive(Serialize, ToSchema)]
+#[derive(Serialize, ToSchema, Listed)]
 #[schema(as = ApiKey)]
+#[listed(entity = api_key::Entity)]
 pub(crate) struct KeyOut {
     #[schema(example = 1)]
     pub(super) id: i64,
@@ -24,12 +25,15 @@ pub(crate) struct KeyOut {
     /// The first characters of the key, to recognize it by.
     #[schema(example = "uak_0aB1")]
     hint: String,
+    #[listed(from(revoked_at, expires_at), with = KeyState::of)]
     state: KeyState,
     /// Those of a newer release that this one does not know may be among them.
     #[schema(example = json!(["users:read"]))]
+    #[listed(with = words)]
     scopes: Vec<String>,
     /// Empty for everywhere.
     #[schema(example = json!(["192.0.2.0/24"]))]
+    #[listed(with = words_of)]
     allowed_cidrs: Vec<String>,
     /// Null for the installation's default.
     #[schema(example = 1200)]
@@ -53,6 +57,7 @@ pub(crate) struct KeyOut {
     /// Until when the secret before the last rotation works.
     #[schema(example = json!(null))]
     #[serde(serialize_with = "moment::fixed_or_null")]
+    #[listed(with = to_come)]
     previous_until: Option<DateTime<Utc>>,
 }
 
@@ -66,50 +71,6 @@ enum KeyState {
     Revoked,
 }
 
-impl From<api_key::Model> for KeyOut {
-    fn from(key: api_key::Model) -> Self {
-        Self {
-            state: KeyState::of(key.revoked_at, key.expires_at),
-            scopes: words(&key.scopes),
-            allowed_cidrs: words(key.allowed_cidrs.as_deref().unwrap_or_default()),
-            id: key.id,
-            name: key.name,
-            hint: key.hint,
-            requests_per_minute: key.requests_per_minute,
-            created_by: key.created_by,
-            created_at: key.created_at,
-            expires_at: key.expires_at,
-            last_used_at: key.last_used_at,
-            revoked_at: key.revoked_at,
-            previous_until: key.previous_until.filter(|until| *until > now()),
-        }
-    }
-}
-
-impl KeyOut {
-    /// From the columns of the list, in their order.
-    pub(super) fn read(row: &QueryResult) -> Result<Self, DbErr> {
-        let allowed_cidrs: Option<String> = row.try_get_by_index(4)?;
-        let (expires_at, revoked_at) = (row.try_get_by_index(8)?, row.try_get_by_index(10)?);
-        let previous_until: Option<DateTime<Utc>> = row.try_get_by_index(11)?;
-        Ok(Self {
-            id: row.try_get_by_index(0)?,
-            name: row.try_get_by_index(1)?,
-            hint: row.try_get_by_index(2)?,
-            state: KeyState::of(revoked_at, expires_at),
-            scopes: words(&row.try_get_by_index::<String>(3)?),
-            allowed_cidrs: words(allowed_cidrs.as_deref().unwrap_or_default()),
-            requests_per_minute: row.try_get_by_index(5)?,
-            created_by: row.try_get_by_index(6)?,
-            created_at: row.try_get_by_index(7)?,
-            expires_at,
-            last_used_at: row.try_get_by_index(9)?,
-            revoked_at,
-            previous_until: previous_until.filter(|until| *until > now()),
-        })
-    }
-}
-
 impl KeyState {
     fn of(revoked_at: Option<DateTime<Utc>>, expires_at: Option<DateTime<Utc>>) -> Self {
         match (revoked_at, expires_at) {
@@ -120,8 +81,16 @@ impl KeyState {
     }
 }
 
-fn words(text: &str) -> Vec<String> {
+fn words(text: String) -> Vec<String> {
     text.split_whitespace().map(str::to_owned).collect()
+}
+
+fn words_of(text: Option<String>) -> Vec<String> {
+    text.map(words).unwrap_or_default()
+}
+
+fn to_come(until: Option<DateTime<Utc>>) -> Option<DateTime<Utc>> {
+    until.filter(|until| *until > now())
 }
 
 /// An API key with its secret.

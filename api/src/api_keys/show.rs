@@ -35,15 +35,15 @@ pub(super) fn router() -> OpenApiRouter<AppState> {
     security(("accessToken" = [])),
 )]
 async fn show(State(state): State<AppState>, _superuser: Superuser, PathId(id): PathId) -> Result<Response, ApiError> {
-    let id = id.ok_or(Code::ApiKeyNotFound)?;
+    let id = id.ok_or(Code::API_KEY_NOT_FOUND)?;
     let key = api_key::Entity::find_by_id(id).one(&state.db).await?;
-    key.map(answer).ok_or(Code::ApiKeyNotFound.into())
+    key.map(answer).ok_or(Code::API_KEY_NOT_FOUND.into())
 }
 
 error_list!(
     Show,
     [SUPERUSER_ERRORS],
-    [ApiKeyNotFound, InvalidRequest],
+    [API_KEY_NOT_FOUND, INVALID_REQUEST],
     PathId::fault
 );
 
@@ -59,7 +59,7 @@ async fn current(OwnKey(key): OwnKey) -> Response {
     answer(Arc::unwrap_or_clone(key))
 }
 
-error_list!(Current, [KEY_ERRORS], [ApiKeyNotFound]);
+error_list!(Current, [KEY_ERRORS], [API_KEY_NOT_FOUND]);
 
 /// The key of the request, whatever its scopes.
 struct OwnKey(Arc<api_key::Model>);
@@ -70,8 +70,8 @@ impl FromRequestParts<AppState> for OwnKey {
     async fn from_request_parts(parts: &mut Parts, state: &AppState) -> Result<Self, ApiError> {
         match Caller::from_request_parts(parts, state).await? {
             Caller::Key(key) => Ok(Self(key)),
-            Caller::User(_) => Err(Code::ApiKeyNotFound.into()),
-            Caller::Anonymous => Err(Code::AuthenticationRequired.into()),
+            Caller::User(_) => Err(Code::API_KEY_NOT_FOUND.into()),
+            Caller::Anonymous => Err(Code::AUTHENTICATION_REQUIRED.into()),
         }
     }
 }

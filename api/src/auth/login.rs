@@ -102,7 +102,7 @@ async fn login(
 error_list!(
     Login,
     [BODY_ERRORS],
-    [LoginFailed, EmailNotVerified, AnswerNotKept, RateLimited]
+    [LOGIN_FAILED, EMAIL_NOT_VERIFIED, ANSWER_NOT_KEPT, RATE_LIMITED]
 );
 
 /// Checks email and password, for JSON and for OAuth.
@@ -129,18 +129,18 @@ pub(super) async fn log_in(
             "wrong password"
         };
         refused(state, context, user.as_ref(), reason).await?;
-        return Err(Code::LoginFailed.into());
+        return Err(Code::LOGIN_FAILED.into());
     };
     attempt.succeeded().await;
     if user.email_verified_at.is_none() {
-        return Err(Code::EmailNotVerified.into());
+        return Err(Code::EMAIL_NOT_VERIFIED.into());
     }
     let better = password_hash::rehash(raw_password, user.password_hash.as_deref().unwrap_or_default()).await;
     let tx = state.job_store.begin().await?;
     // Locked until the session exists: a password set at the same time must end it, too.
     let held = users::find_for_change(&tx, user.id).await?;
     if !held.is_some_and(|now_| now_.password_hash == user.password_hash && now_.may_sign_in(now())) {
-        return Err(Code::LoginFailed.into());
+        return Err(Code::LOGIN_FAILED.into());
     }
     if let Some(hash) = better {
         users::keep_rehashed(&*tx, user, hash).await?;
@@ -227,22 +227,22 @@ async fn answer(
     headers: HeaderMap,
     Body(body): Body<MfaIn>,
 ) -> Result<Secret<TokensOut>, ApiError> {
-    let token = Token::parse(TokenKind::MfaChallenge, &body.mfa_token).ok_or(Code::TokenInvalid)?;
+    let token = Token::parse(TokenKind::MfaChallenge, &body.mfa_token).ok_or(Code::TOKEN_INVALID)?;
     let challenge = mfa::try_challenge(&state.db, &token).await?;
-    let challenge = challenge.ok_or(Code::TokenInvalid)?;
+    let challenge = challenge.ok_or(Code::TOKEN_INVALID)?;
     let tx = state.job_store.begin().await?;
     let user = users::find_for_change(&tx, challenge.user_id).await?;
-    let user = user.filter(|user| user.may_sign_in(now())).ok_or(Code::TokenInvalid)?;
+    let user = user.filter(|user| user.may_sign_in(now())).ok_or(Code::TOKEN_INVALID)?;
     let guesser = limits::guesser(&*tx, &context, &user.email_key, Some(user.id)).await?;
     let attempt = limits::try_code(&state, guesser, user.id).await?;
     if !is_good(&state, &tx, &user, body.code.as_deref(), body.recovery_code.as_deref()).await? {
         tx.rollback().await?;
         refused(&state, &context, Some(&user), "wrong code").await?;
-        return Err(Code::MfaCodeInvalid.into());
+        return Err(Code::MFA_CODE_INVALID.into());
     }
     attempt.succeeded().await;
     if !mfa::pass(&*tx, challenge.id).await? {
-        return Err(Code::TokenInvalid.into());
+        return Err(Code::TOKEN_INVALID.into());
     }
     let tokens = sign_in(&tx, &user, device(&context, &headers), true, &context).await?;
     tx.commit().await?;
@@ -252,7 +252,7 @@ async fn answer(
 error_list!(
     Answer,
     [BODY_ERRORS],
-    [TokenInvalid, MfaCodeInvalid, AnswerNotKept, RateLimited]
+    [TOKEN_INVALID, MFA_CODE_INVALID, ANSWER_NOT_KEPT, RATE_LIMITED]
 );
 
 /// Uses up a valid code; a recovery code also sends an email.

@@ -75,7 +75,7 @@ impl From<EmailChangeError> for ApiError {
     fn from(error: EmailChangeError) -> Self {
         match error {
             EmailChangeError::Token(error) => error.into(),
-            EmailChangeError::EmailTaken => Code::EmailExists.into(),
+            EmailChangeError::EmailTaken => Code::EMAIL_EXISTS.into(),
             EmailChangeError::Db(error) => error.into(),
             EmailChangeError::Enqueue(error) => error.into(),
         }
@@ -186,10 +186,10 @@ async fn keep_account(
     follow(&state, &context, Errand::KeepAccount, &body.token).await
 }
 
-error_list!(Once, [BODY_ERRORS], [TokenInvalid, TokenExpired, RateLimited]);
+error_list!(Once, [BODY_ERRORS], [TOKEN_INVALID, TOKEN_EXPIRED, RATE_LIMITED]);
 
 error_list!(
     Moved,
     [BODY_ERRORS],
-    [TokenInvalid, TokenExpired, EmailExists, RateLimited]
+    [TOKEN_INVALID, TOKEN_EXPIRED, EMAIL_EXISTS, RATE_LIMITED]
 );

@@ -69,7 +69,7 @@ struct OAuthErrorOut {
     /// `mfa_required`.
     #[schema(example = "invalid_grant")]
     error: &'static str,
-    #[schema(example = json!(Code::LoginFailed.detail()))]
+    #[schema(example = json!(Code::LOGIN_FAILED.detail()))]
     error_description: &'static str,
     /// With `mfa_required`: what `POST /auth/mfa` takes.
     #[serde(skip_serializing_if = "Option::is_none")]
@@ -92,7 +92,7 @@ enum Refusal {
 impl From<ApiError> for Refusal {
     fn from(error: ApiError) -> Self {
         match error {
-            ApiError::Coded(Code::LoginFailed | Code::EmailNotVerified | Code::InvalidCredential) => {
+            ApiError::Coded(Code::LOGIN_FAILED | Code::EMAIL_NOT_VERIFIED | Code::INVALID_CREDENTIAL) => {
                 Self::Said("invalid_grant", error.code().detail())
             }
             ApiError::Invalid(_) => Self::Said("invalid_request", "The form did not come whole"),
@@ -167,7 +167,7 @@ struct TokenIn {
             status = 400, description = "Refused", body = OAuthErrorOut, content_type = "application/json",
             examples(("invalid_grant" = (value = json!({
                 "error": "invalid_grant",
-                "error_description": Code::LoginFailed.detail(),
+                "error_description": Code::LOGIN_FAILED.detail(),
             })))),
         ),
         (
@@ -215,7 +215,7 @@ async fn token(
     Ok((NO_CACHE, Secret(OAuthTokensOut::from(tokens))).into_response())
 }
 
-error_list!(Token, [], [BodyTooLarge, UnsupportedContentCoding, RateLimited]);
+error_list!(Token, [], [BODY_TOO_LARGE, UNSUPPORTED_CONTENT_CODING, RATE_LIMITED]);
 
 /// Rejects client credentials (RFC 6749 §5.2): no client is registered, so they can't be right. A public client may
 /// name itself in the form, and Swagger UI sends an empty name and secret.

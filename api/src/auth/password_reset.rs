@@ -90,7 +90,7 @@ async fn confirm(
     choose_by_link(&state, &context, Occasion::Reset, &body.token, &body.password).await
 }
 
-error_list!(Confirm, [BODY_ERRORS], [TokenInvalid, TokenExpired, RateLimited]);
+error_list!(Confirm, [BODY_ERRORS], [TOKEN_INVALID, TOKEN_EXPIRED, RATE_LIMITED]);
 
 /// Why a password is set by a mailed link.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

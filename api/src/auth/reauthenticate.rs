@@ -77,14 +77,14 @@ async fn reauthenticate(
     let (user, session) = (&current.0.user, &current.0.session);
     // Staff who impersonate the user can't confirm, and learn nothing about the password.
     if !current.0.is_owner() {
-        return Err(Code::PasswordWrong.into());
+        return Err(Code::PASSWORD_WRONG.into());
     }
     // A session is known to its account: what strangers guess elsewhere does not count here.
     let guesser = Guesser::Known { user_id: user.id };
     let attempt = limits::try_password(&state, guesser).await?;
     if !password_hash::verify(&body.password.0, user.password_hash.as_deref()).await {
         refused(&state, &context, Some(user), "wrong password").await?;
-        return Err(Code::PasswordWrong.into());
+        return Err(Code::PASSWORD_WRONG.into());
     }
     attempt.succeeded().await;
     let tx = state.job_store.begin().await?;
@@ -95,7 +95,7 @@ async fn reauthenticate(
         if !is_good(&state, &tx, user, body.code.as_deref(), body.recovery_code.as_deref()).await? {
             tx.rollback().await?;
             refused(&state, &context, Some(user), "wrong code").await?;
-            return Err(Code::MfaCodeInvalid.into());
+            return Err(Code::MFA_CODE_INVALID.into());
         }
         attempt.succeeded().await;
     }
@@ -106,4 +106,4 @@ async fn reauthenticate(
     Ok(Json(ReauthenticatedOut { expires_in }))
 }
 
-error_list!(Again, [BODY_ERRORS, USER_ERRORS], [PasswordWrong, MfaCodeInvalid]);
+error_list!(Again, [BODY_ERRORS, USER_ERRORS], [PASSWORD_WRONG, MFA_CODE_INVALID]);

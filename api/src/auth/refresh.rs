@@ -62,12 +62,16 @@ async fn refresh(
     exchange(&state, &context, &body.refresh_token).await.map(Secret)
 }
 
-error_list!(Refresh, [BODY_ERRORS], [InvalidCredential, AnswerNotKept, RateLimited]);
+error_list!(
+    Refresh,
+    [BODY_ERRORS],
+    [INVALID_CREDENTIAL, ANSWER_NOT_KEPT, RATE_LIMITED]
+);
 
 /// The next tokens for this refresh token, as JSON or for OAuth.
 pub(super) async fn exchange(state: &AppState, context: &RequestContext, raw: &str) -> Result<TokensOut, ApiError> {
     Limit::of_refreshes(context.address).charge(state, context).await?;
-    let token = Token::parse(TokenKind::Refresh, raw).ok_or(Code::InvalidCredential)?;
+    let token = Token::parse(TokenKind::Refresh, raw).ok_or(Code::INVALID_CREDENTIAL)?;
     let tx = state.job_store.begin().await?;
     let refreshed = sessions::refresh(&tx, &state.config.secret_key, &token, &context.anonymous()).await?;
     tx.commit().await?;
@@ -76,7 +80,7 @@ pub(super) async fn exchange(state: &AppState, context: &RequestContext, raw: &s
             context.caller.get_or_init(|| format!("user:{}", signed.user.id));
             Ok(TokensOut::of(signed.session, &pair))
         }
-        Refreshed::Refused | Refreshed::Reused => Err(Code::InvalidCredential.into()),
+        Refreshed::Refused | Refreshed::Reused => Err(Code::INVALID_CREDENTIAL.into()),
     }
 }
 

@@ -92,12 +92,12 @@ impl FromRequestParts<AppState> for OpenSignUp {
     async fn from_request_parts(_: &mut Parts, state: &AppState) -> Result<Self, ApiError> {
         match state.config.sign_up {
             SignUp::Open => Ok(Self),
-            SignUp::Closed => Err(Code::SignUpClosed.into()),
+            SignUp::Closed => Err(Code::SIGN_UP_CLOSED.into()),
         }
     }
 }
 
-error_list!(SignUpErrors, [BODY_ERRORS], [SignUpClosed, RateLimited]);
+error_list!(SignUpErrors, [BODY_ERRORS], [SIGN_UP_CLOSED, RATE_LIMITED]);
 
 /// An address to write to.
 #[derive(FromFields)]
@@ -129,7 +129,7 @@ async fn resend(
     Ok(ACCEPTED)
 }
 
-error_list!(pub(super) MailErrors, [BODY_ERRORS], [RateLimited]);
+error_list!(pub(super) MailErrors, [BODY_ERRORS], [RATE_LIMITED]);
 
 /// Counts a request for an email, whether it will be sent or not.
 pub(crate) async fn charge_mail(state: &AppState, context: &RequestContext, email: &Email) -> Result<(), ApiError> {

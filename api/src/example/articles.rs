@@ -1,39 +1,27 @@
 //! `GET /articles`: what was written, in pages. `POST /articles/{id}/publish`: from soon on, everybody may read it.
 
-use axum::{
-    extract::State,
-    http::StatusCode,
-    response::{IntoResponse, Response},
-};
+use axum::{extract::State, http::StatusCode};
 use chrono::{DateTime, Utc};
-use sea_orm::{Condition, DbErr, EntityTrait, QueryResult, Value};
+use sea_orm::EntityTrait;
 use serde::Serialize;
+use usher_api::{
+    ApiError, ApiKey, AppState, Code, Errors, KEY_ERRORS, ListIn, ListOut, ListQuery, Listed, OpenApiRouter, PathId,
+    Query, UsersRead, UsersWrite, error_list, limit_fault, routes,
+};
 use usher_shared::jobs::enqueue;
 use utoipa::ToSchema;
-use utoipa_axum::{router::OpenApiRouter, routes};
 
-use super::article::{self, ArticleState, Column};
+use super::article::{self, ArticleState};
 use super::kinds::PublishArticle;
-use crate::{
-    state::AppState,
-    toolkit::{
-        caller::{ApiKey, UsersRead, UsersWrite},
-        code::Code,
-        error::ApiError,
-        list::{ListIn, ListOut, ListQuery, Listed, limit_fault},
-        openapi::{Errors, KEY_ERRORS, error_list},
-        path_id::PathId,
-        query::Query,
-    },
-};
 
 pub(crate) fn router() -> OpenApiRouter<AppState> {
     OpenApiRouter::new().routes(routes!(list)).routes(routes!(publish))
 }
 
 /// What clients see of an article.
-#[derive(Serialize, ToSchema)]
+#[derive(Serialize, ToSchema, Listed)]
 #[schema(as = Article)]
+#[listed(entity = article::Entity, sorts(id, published_at))]
 pub(crate) struct ArticleOut {
     #[schema(example = 1)]
     id: i64,
@@ -43,36 +31,6 @@ pub(crate) struct ArticleOut {
     author_id: i64,
     /// Null as long as it is a draft.
     published_at: Option<DateTime<Utc>>,
-}
-
-impl Listed for article::Entity {
-    const PATH: &'static str = "/articles";
-    const SORTS: &'static [(&'static str, Column)] = &[("id", Column::Id), ("published_at", Column::PublishedAt)];
-    const ID: Column = Column::Id;
-    const SHARED: &'static [&'static str] = &["published_at"];
-
-    type Row = ArticleOut;
-    const COLUMNS: &'static [Column] = &[Column::Id, Column::Title, Column::AuthorId, Column::PublishedAt];
-
-    fn visible() -> Condition {
-        Condition::all()
-    }
-
-    fn read(row: &QueryResult) -> Result<ArticleOut, DbErr> {
-        Ok(ArticleOut {
-            id: row.try_get_by_index(0)?,
-            title: row.try_get_by_index(1)?,
-            author_id: row.try_get_by_index(2)?,
-            published_at: row.try_get_by_index(3)?,
-        })
-    }
-
-    fn value(row: &ArticleOut, column: Column) -> Value {
-        match column {
-            Column::PublishedAt => row.published_at.into(),
-            _ => row.id.into(),
-        }
-    }
 }
 
 /// List articles
@@ -96,13 +54,12 @@ impl Listed for article::Entity {
 async fn list(
     State(state): State<AppState>,
     _key: ApiKey<UsersRead>,
-    Query(query): Query<ListQuery<article::Entity>>,
-) -> Result<Response, ApiError> {
-    let page = query.page(&state.db, &[]).await?;
-    query.answer(page, &state, |article| article)
+    Query(query): Query<ListQuery<ArticleOut>>,
+) -> Result<ListOut<ArticleOut>, ApiError> {
+    query.list(&state, []).await
 }
 
-error_list!(List, [KEY_ERRORS], [InvalidRequest], limit_fault);
+error_list!(List, [KEY_ERRORS], [INVALID_REQUEST], limit_fault);
 
 /// Publish an article
 ///
@@ -113,20 +70,16 @@ error_list!(List, [KEY_ERRORS], [InvalidRequest], limit_fault);
     responses((status = 202, description = "It will be published"), Errors<Publish>),
     security(("apiKey" = ["users:write"])),
 )]
-async fn publish(
-    State(state): State<AppState>,
-    _key: ApiKey<UsersWrite>,
-    PathId(id): PathId,
-) -> Result<Response, ApiError> {
-    let tx = state.job_store.begin().await?;
-    let article = article::Entity::find_by_id(id.unwrap_or_default()).one(&*tx).await?;
-    let article = article.ok_or(Code::NotFound)?;
+async fn publish(State(state): State<AppState>, _key: ApiKey<UsersWrite>, id: PathId) -> Result<StatusCode, ApiError> {
+    let tx = state.begin().await?;
+    let article = article::Entity::find_by_id(id.found()?).one(&*tx).await?;
+    let article = article.ok_or(Code::NOT_FOUND)?;
     if article.state == ArticleState::Draft {
         let job = PublishArticle { article_id: article.id };
         enqueue(&tx, job).await?;
     }
     tx.commit().await?;
-    Ok(StatusCode::ACCEPTED.into_response())
+    Ok(StatusCode::ACCEPTED)
 }
 
-error_list!(Publish, [KEY_ERRORS], [NotFound]);
+error_list!(Publish, [KEY_ERRORS], [NOT_FOUND]);

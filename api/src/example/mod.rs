@@ -30,7 +30,7 @@ use usher_shared::{
 };
 use usher_testkit::{TestDb, create_tables, on_both, superuser};
 
-use crate::{AppState, openapi::operations, router::over};
+use crate::{ApiExtension, AppState, router_with};
 use article::ArticleState;
 
 const DOCUMENT: &str = include_str!("../../../docs/adding-a-model.md");
@@ -66,7 +66,10 @@ impl Site {
             .await
             .expect("a key");
         Self {
-            service: over(operations().merge(articles::router()), AppState::new(&app)),
+            service: router_with(
+                AppState::new(&app),
+                &ApiExtension::new("articles").routes(articles::router),
+            ),
             author_id: author.id,
             key: key.as_str().to_owned(),
             app,

@@ -122,7 +122,7 @@ fn judge_refused(error: &ApiError, body: &[u8]) {
     let refused = matches!(error, ApiError::Invalid(_));
     assert_eq!(refused, !error.faults().is_empty(), "{error:?}");
     assert!(
-        refused || matches!(error, ApiError::Coded(Code::BodyNotText | Code::BodyTooLarge)),
+        refused || matches!(error, ApiError::Coded(Code::BODY_NOT_TEXT | Code::BODY_TOO_LARGE)),
         "{error:?}"
     );
     for face in [Face::Default, Face::Strict] {

@@ -165,7 +165,7 @@ async fn update(
 ) -> Result<Response, ApiError> {
     let tx = state.job_store.begin().await?;
     let before = users::find_for_change(&tx, current.0.user.id).await?;
-    let before = before.ok_or(Code::InvalidCredential)?;
+    let before = before.ok_or(Code::INVALID_CREDENTIAL)?;
     may_change(&headers, &etag(before.version))?;
     body.fixed.must_be(|| MeOut::from(before.clone()))?;
     let edit = Edit {
@@ -178,4 +178,4 @@ async fn update(
     Ok(answer(user))
 }
 
-error_list!(Update, [PATCH_ERRORS, USER_ERRORS], [PreconditionFailed]);
+error_list!(Update, [PATCH_ERRORS, USER_ERRORS], [PRECONDITION_FAILED]);

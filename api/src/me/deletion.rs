@@ -49,9 +49,9 @@ async fn delete(
 ) -> Result<(StatusCode, Json<DeletionOut>), ApiError> {
     let tx = state.job_store.begin().await?;
     let user = users::find_for_change(&tx, current.0.user.id).await?;
-    let user = user.ok_or(Code::InvalidCredential)?;
+    let user = user.ok_or(Code::INVALID_CREDENTIAL)?;
     if user.is_staff || user.is_superuser {
-        return Err(Code::StaffProtected.into());
+        return Err(Code::STAFF_PROTECTED.into());
     }
     let user = users::schedule_deletion(&tx, user, &current.actor(&context)).await?;
     tx.commit().await?;
@@ -59,4 +59,4 @@ async fn delete(
     Ok((StatusCode::ACCEPTED, Json(DeletionOut { delete_at })))
 }
 
-error_list!(Delete, [USER_ERRORS], [ReauthenticationRequired, StaffProtected]);
+error_list!(Delete, [USER_ERRORS], [REAUTHENTICATION_REQUIRED, STAFF_PROTECTED]);

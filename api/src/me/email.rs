@@ -66,4 +66,4 @@ async fn change(
     Ok(ACCEPTED)
 }
 
-error_list!(Change, [BODY_ERRORS, USER_ERRORS], [ReauthenticationRequired]);
+error_list!(Change, [BODY_ERRORS, USER_ERRORS], [REAUTHENTICATION_REQUIRED]);

@@ -159,7 +159,7 @@ async fn enrol(
     let tx = state.job_store.begin().await?;
     users::find_for_change(&tx, user.id).await?;
     if mfa::factors(&*tx, user.id).await?.len() >= MAX_FACTORS {
-        return Err(Code::TooManyFactors.into());
+        return Err(Code::TOO_MANY_FACTORS.into());
     }
     let label = body.label.as_ref().map_or(mfa::DEFAULT_LABEL, Name::as_str);
     let factor = mfa::enrol(&*tx, key, user.id, session.id, label).await?;
@@ -178,7 +178,7 @@ async fn enrol(
 error_list!(
     Enrol,
     [BODY_ERRORS, USER_ERRORS],
-    [ReauthenticationRequired, TooManyFactors]
+    [REAUTHENTICATION_REQUIRED, TOO_MANY_FACTORS]
 );
 
 /// A code of the app.
@@ -209,16 +209,16 @@ async fn verify(
     Body(body): Body<CodeIn>,
 ) -> Result<Json<FactorOut>, ApiError> {
     let (user, session) = (&current.0.user, &current.0.session);
-    let id = uuid_of(id).ok_or(Code::MfaFactorNotFound)?;
+    let id = uuid_of(id).ok_or(Code::MFA_FACTOR_NOT_FOUND)?;
     let tx = state.job_store.begin().await?;
     users::find_for_change(&tx, user.id).await?;
     let waiting = mfa::waiting(&*tx, user.id, session.id).await?;
     let waiting = waiting
         .filter(|factor| factor.id == id)
-        .ok_or(Code::MfaFactorNotFound)?;
+        .ok_or(Code::MFA_FACTOR_NOT_FOUND)?;
     let attempt = limits::try_code(&state, Guesser::Known { user_id: user.id }, user.id).await?;
     if !mfa::confirm(&*tx, &state.config.secret_key, &waiting, &body.code).await? {
-        return Err(Code::MfaCodeInvalid.into());
+        return Err(Code::MFA_CODE_INVALID.into());
     }
     attempt.succeeded().await;
     sessions::note_factor(&*tx, session.id).await?;
@@ -236,7 +236,7 @@ async fn verify(
 error_list!(
     Verify,
     [BODY_ERRORS, USER_ERRORS],
-    [ReauthenticationRequired, MfaFactorNotFound, MfaCodeInvalid]
+    [REAUTHENTICATION_REQUIRED, MFA_FACTOR_NOT_FOUND, MFA_CODE_INVALID]
 );
 
 /// Remove an authenticator app
@@ -256,12 +256,12 @@ async fn remove(
     id: Result<Path<String>, PathRejection>,
 ) -> Result<StatusCode, ApiError> {
     let (user, session) = (&current.0.user, &current.0.session);
-    let id = uuid_of(id).ok_or(Code::MfaFactorNotFound)?;
+    let id = uuid_of(id).ok_or(Code::MFA_FACTOR_NOT_FOUND)?;
     let tx = state.job_store.begin().await?;
     users::find_for_change(&tx, user.id).await?;
     if !mfa::cancel_enrolment(&*tx, user.id, session.id, id).await? {
         let gone = mfa::remove(&*tx, user.id, id).await?;
-        gone.ok_or(Code::MfaFactorNotFound)?;
+        gone.ok_or(Code::MFA_FACTOR_NOT_FOUND)?;
         audit::record(&*tx, &current.actor(&context), about(user, "second_factor_removed")).await?;
         let (user_id, change) = (user.id, MfaChange::Removed);
         enqueue(&tx, MfaChanged { user_id, change }).await?;
@@ -270,7 +270,7 @@ async fn remove(
     Ok(StatusCode::NO_CONTENT)
 }
 
-error_list!(Remove, [USER_ERRORS], [ReauthenticationRequired, MfaFactorNotFound]);
+error_list!(Remove, [USER_ERRORS], [REAUTHENTICATION_REQUIRED, MFA_FACTOR_NOT_FOUND]);
 
 /// Ten recovery codes, shown only once.
 #[derive(Serialize, ToSchema)]
@@ -306,7 +306,7 @@ async fn make_codes(
     let tx = state.job_store.begin().await?;
     users::find_for_change(&tx, user.id).await?;
     if !mfa::has_factor(&*tx, user.id).await? {
-        return Err(Code::MfaNotEnabled.into());
+        return Err(Code::MFA_NOT_ENABLED.into());
     }
     let codes = mfa::make_recovery_codes(&*tx, &state.config.secret_key, user.id).await?;
     audit::record(&*tx, &current.actor(&context), about(user, "recovery_codes_made")).await?;
@@ -316,4 +316,4 @@ async fn make_codes(
     Ok((StatusCode::CREATED, Secret(RecoveryCodesOut { codes })))
 }
 
-error_list!(MakeCodes, [USER_ERRORS], [ReauthenticationRequired, MfaNotEnabled]);
+error_list!(MakeCodes, [USER_ERRORS], [REAUTHENTICATION_REQUIRED, MFA_NOT_ENABLED]);

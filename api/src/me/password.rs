@@ -55,17 +55,17 @@ async fn change(
     let (user, session) = (&current.0.user, &current.0.session);
     // Staff who impersonate the user can't change the password, even if they know it, and learn nothing about it.
     if !current.0.is_owner() {
-        return Err(Code::PasswordWrong.into());
+        return Err(Code::PASSWORD_WRONG.into());
     }
     if !current.0.is_fresh(true) && mfa::has_factor(&state.db, user.id).await? {
-        return Err(Code::ReauthenticationRequired.into());
+        return Err(Code::REAUTHENTICATION_REQUIRED.into());
     }
     let new = acceptable(&state, "new_password", &body.new_password, user)?;
     let attempt = limits::try_password(&state, Guesser::Known { user_id: user.id }).await?;
     let matches = password_hash::verify(&body.current_password.0, user.password_hash.as_deref()).await;
     if !matches {
         refused(&state, &context, Some(user), "wrong password").await?;
-        return Err(Code::PasswordWrong.into());
+        return Err(Code::PASSWORD_WRONG.into());
     }
     attempt.succeeded().await;
     let hash = password_hash::hash(&new).await.map_err(anyhow::Error::from)?;
@@ -73,7 +73,7 @@ async fn change(
     let held = users::find_for_change(&tx, user.id).await?;
     // A password set at the same time is not overwritten by someone who knew the old one.
     let held = held.filter(|held| held.password_hash == user.password_hash);
-    let held = held.ok_or(Code::InvalidCredential)?;
+    let held = held.ok_or(Code::INVALID_CREDENTIAL)?;
     users::replace_password(&tx, &held, hash, Some(session.id), &current.actor(&context)).await?;
     tx.commit().await?;
     Ok(StatusCode::NO_CONTENT)
@@ -82,5 +82,5 @@ async fn change(
 error_list!(
     Change,
     [BODY_ERRORS, USER_ERRORS],
-    [PasswordWrong, ReauthenticationRequired]
+    [PASSWORD_WRONG, REAUTHENTICATION_REQUIRED]
 );

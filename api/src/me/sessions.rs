@@ -80,14 +80,14 @@ async fn end(
     current: CurrentUser,
     id: Result<Path<String>, PathRejection>,
 ) -> Result<StatusCode, ApiError> {
-    let id = uuid_of(id).ok_or(Code::SessionNotFound)?;
+    let id = uuid_of(id).ok_or(Code::SESSION_NOT_FOUND)?;
     let tx = db::begin(&state.db).await?;
     if sessions::end(&tx, current.0.user.id, Which::One(id), "ended by the user").await? == 0 {
-        return Err(Code::SessionNotFound.into());
+        return Err(Code::SESSION_NOT_FOUND.into());
     }
     audit::record(&tx, &current.actor(&context), ended(id, &current.0.user.email)).await?;
     tx.commit().await?;
     Ok(StatusCode::NO_CONTENT)
 }
 
-error_list!(End, [USER_ERRORS], [SessionNotFound]);
+error_list!(End, [USER_ERRORS], [SESSION_NOT_FOUND]);

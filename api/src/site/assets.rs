@@ -84,7 +84,7 @@ pub(crate) async fn show(
     version: Result<Query<Version>, QueryRejection>,
     headers: HeaderMap,
 ) -> Result<Response, ApiError> {
-    let asset = ASSETS.iter().find(|asset| asset.name == name).ok_or(Code::NotFound)?;
+    let asset = ASSETS.iter().find(|asset| asset.name == name).ok_or(Code::NOT_FOUND)?;
     let is_this_version = version.is_ok_and(|Query(version)| version.v.as_ref() == Some(&asset.hash));
     let caching = if is_this_version {
         "public, max-age=31536000, immutable"

@@ -19,7 +19,7 @@ use usher_shared::foundation::crypto::sha256;
 use utoipa::openapi::OpenApi;
 
 use super::assets::{address, file};
-use crate::{state::AppState, toolkit::html::Page};
+use crate::{openapi::openapi_at, state::AppState, toolkit::html::Page};
 
 /// Scripts and styles come from here alone. Both programs write style elements of their own, and ReDoc searches in
 /// a worker that it makes from a blob.
@@ -30,7 +30,7 @@ const POLICY: &str = "default-src 'none'; script-src 'self'; style-src 'self' 'u
 #[derive(Template)]
 #[template(path = "documents.html")]
 struct Documents {
-    title: &'static str,
+    title: String,
     kind: &'static str,
     root: String,
     styles: Vec<String>,
@@ -39,10 +39,10 @@ struct Documents {
 }
 
 impl Documents {
-    fn new(state: &AppState, title: &'static str, kind: &'static str, styles: &[&str], script: &str) -> Self {
+    fn new(state: &AppState, what: &str, kind: &'static str, styles: &[&str], script: &str) -> Self {
         let at = |name| address(&state.root, name);
         Self {
-            title,
+            title: format!("{} {what}", state.extension.name()),
             kind,
             root: state.root.clone(),
             styles: styles.iter().copied().map(at).collect(),
@@ -53,11 +53,11 @@ impl Documents {
 }
 
 /// The pages and the document. It is made when first asked for.
-pub(super) fn router(openapi_at: fn(&str) -> OpenApi) -> Router<AppState> {
+pub(super) fn router() -> Router<AppState> {
     let document = Arc::new(OnceLock::new());
     let openapi_json = async move |State(state): State<AppState>, headers: HeaderMap| {
         let api_url = &state.config.api_url;
-        let Prepared { packed, hash } = document.get_or_init(|| Prepared::new(&openapi_at(api_url)));
+        let Prepared { packed, hash } = document.get_or_init(|| Prepared::new(&openapi_at(&state.extension, api_url)));
         file(&headers, "application/json", hash, packed, true)
     };
     Router::new()
@@ -69,7 +69,7 @@ pub(super) fn router(openapi_at: fn(&str) -> OpenApi) -> Router<AppState> {
 async fn swagger_ui(State(state): State<AppState>) -> Response {
     let page = Documents::new(
         &state,
-        "Usher API",
+        "API",
         "swagger-ui",
         &["swagger-ui.css", "documents.css"],
         "swagger-ui-bundle.js",
@@ -80,7 +80,7 @@ async fn swagger_ui(State(state): State<AppState>) -> Response {
 async fn redoc(State(state): State<AppState>) -> Response {
     let page = Documents::new(
         &state,
-        "Usher API reference",
+        "API reference",
         "redoc",
         &["documents.css"],
         "redoc.standalone.js",

@@ -95,7 +95,7 @@ impl Explanations {
     security(()),
 )]
 async fn list(State(state): State<AppState>, headers: HeaderMap) -> Response {
-    let explanations = Code::ALL.iter().copied().map(ExplanationOut::from).collect();
+    let explanations = state.extension.all_codes().map(ExplanationOut::from).collect();
     if wants_html(&headers) {
         Explanations::new(&state, "Error codes", explanations).into_response()
     } else {
@@ -125,8 +125,8 @@ async fn show(
 ) -> Result<Response, ApiError> {
     let code = code
         .ok()
-        .and_then(|Path(word)| Code::parse(&word))
-        .ok_or(Code::NotFound)?;
+        .and_then(|Path(word)| state.extension.all_codes().find(|code| code.as_str() == word))
+        .ok_or(Code::NOT_FOUND)?;
     Ok(if wants_html(&headers) {
         Explanations::new(&state, code.title(), vec![code.into()]).into_response()
     } else {
@@ -138,5 +138,5 @@ async fn show(
 struct Show;
 
 impl ErrorList for Show {
-    const CODES: &'static [&'static [Code]] = &[&[Code::NotFound]];
+    const CODES: &'static [&'static [Code]] = &[&[Code::NOT_FOUND]];
 }

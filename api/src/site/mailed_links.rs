@@ -125,9 +125,9 @@ async fn act(
 /// Why the link does nothing, for a person; what is no matter of the link stays an error.
 fn refused(state: &AppState, error: ApiError) -> Result<Response, ApiError> {
     let (status, notice) = match &error {
-        ApiError::Coded(Code::TokenInvalid) => (StatusCode::BAD_REQUEST, texts::LINK_INVALID),
-        ApiError::Coded(Code::TokenExpired) => (StatusCode::GONE, texts::LINK_EXPIRED),
-        ApiError::Coded(Code::EmailExists) => (StatusCode::CONFLICT, texts::ADDRESS_TAKEN),
+        ApiError::Coded(Code::TOKEN_INVALID) => (StatusCode::BAD_REQUEST, texts::LINK_INVALID),
+        ApiError::Coded(Code::TOKEN_EXPIRED) => (StatusCode::GONE, texts::LINK_EXPIRED),
+        ApiError::Coded(Code::EMAIL_EXISTS) => (StatusCode::CONFLICT, texts::ADDRESS_TAKEN),
         ApiError::RateLimited { .. } => (StatusCode::TOO_MANY_REQUESTS, texts::TOO_MANY_ATTEMPTS),
         _ => return Err(error),
     };

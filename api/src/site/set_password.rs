@@ -169,8 +169,8 @@ fn refused(error: ApiError, occasion: Occasion) -> Result<Stage, ApiError> {
         Occasion::Reset | Occasion::Verify => (texts::PASSWORD_LINK_INVALID, texts::LINK_EXPIRED),
     };
     match error {
-        ApiError::Coded(Code::TokenInvalid) => Ok(Stage::told(StatusCode::BAD_REQUEST, invalid)),
-        ApiError::Coded(Code::TokenExpired) => Ok(Stage::told(StatusCode::GONE, expired)),
+        ApiError::Coded(Code::TOKEN_INVALID) => Ok(Stage::told(StatusCode::BAD_REQUEST, invalid)),
+        ApiError::Coded(Code::TOKEN_EXPIRED) => Ok(Stage::told(StatusCode::GONE, expired)),
         ApiError::RateLimited { retry_after } => Ok(Stage::Told {
             status: StatusCode::TOO_MANY_REQUESTS,
             notice: texts::TOO_MANY_ATTEMPTS,

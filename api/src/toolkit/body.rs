@@ -84,15 +84,15 @@ pub(crate) async fn read(request: Request) -> Result<Bytes, ApiError> {
         admit_stranger(context)?;
     }
     if !is_plain(request.headers()) {
-        return Err(Code::UnsupportedContentCoding.into());
+        return Err(Code::UNSUPPORTED_CONTENT_CODING.into());
     }
     let body = request.into_body();
     if body.size_hint().lower() > MAX_BODY as u64 {
-        return Err(Code::BodyTooLarge.into());
+        return Err(Code::BODY_TOO_LARGE.into());
     }
     match Limited::new(body, MAX_BODY).collect().await {
         Ok(collected) => Ok(collected.to_bytes()),
-        Err(error) if error.is::<LengthLimitError>() => Err(Code::BodyTooLarge.into()),
+        Err(error) if error.is::<LengthLimitError>() => Err(Code::BODY_TOO_LARGE.into()),
         // The client broke off or its chunks are malformed; it will hardly read the answer.
         Err(_) => Err(fault(
             ViolationKind::JsonInvalid,
@@ -123,7 +123,7 @@ fn parse(bytes: &[u8], is_json: bool) -> Result<Value, ApiError> {
         let message = "Send a JSON object with the header Content-Type: application/json";
         return Err(fault(ViolationKind::ModelAttributesType, message));
     }
-    let text = std::str::from_utf8(bytes).map_err(|_| Code::BodyNotText)?;
+    let text = std::str::from_utf8(bytes).map_err(|_| Code::BODY_NOT_TEXT)?;
     match excess(bytes) {
         Some((at, Excess::Depth)) => return Err(not_json(text, at, &format!("nested deeper than {MAX_DEPTH} levels"))),
         Some((at, Excess::Values)) => return Err(not_json(text, at, &format!("more than {MAX_VALUES} values"))),

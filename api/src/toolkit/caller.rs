@@ -6,7 +6,7 @@ use axum::{
     extract::{FromRef, FromRequestParts},
     http::{HeaderMap, header, request::Parts},
 };
-use sea_orm::{DatabaseTransaction, EntityTrait};
+use sea_orm::{ColumnTrait, Condition, DatabaseTransaction, EntityTrait};
 use usher_shared::{
     accounts::{
         api_keys::{self, Scope},
@@ -29,13 +29,14 @@ use super::{
     code::Code,
     error::ApiError,
     limits::Limit,
+    list::Filter,
     request::{Context, RequestContext},
     state::Toolkit,
 };
 
 /// The caller. A bad credential is rejected, never treated as none.
 #[derive(Clone)]
-pub(crate) enum Caller {
+pub enum Caller {
     /// No credential at all.
     Anonymous,
     Key(Arc<api_key::Model>),
@@ -62,7 +63,7 @@ where
             return user(&toolkit, &context, &access).await.map(Self::User);
         }
         let key = toolkit.keys.authenticate(&token, context.address).await?;
-        let key = key.ok_or(Code::InvalidCredential)?;
+        let key = key.ok_or(Code::INVALID_CREDENTIAL)?;
         context.caller.get_or_init(|| format!("api_key:{}", key.id));
         Limit::of_key(&key).charge(&toolkit, &context).await?;
         toolkit.key_use.note(&toolkit.db, &key);
@@ -73,7 +74,7 @@ where
 /// The person behind an access token. One statement, and a second one for the first request with a new token.
 async fn user(toolkit: &Toolkit, context: &RequestContext, access: &Token) -> Result<Box<Signed>, ApiError> {
     let signed = sessions::load(&toolkit.db, access).await?;
-    let signed = signed.ok_or(Code::InvalidCredential)?;
+    let signed = signed.ok_or(Code::INVALID_CREDENTIAL)?;
     context.caller.get_or_init(|| format!("user:{}", signed.user.id));
     Limit::of_user(signed.user.id).charge(toolkit, context).await?;
     sessions::note_use(&db::writing(&toolkit.db), &signed.session).await?;
@@ -84,64 +85,76 @@ async fn user(toolkit: &Toolkit, context: &RequestContext, access: &Token) -> Re
 pub(crate) fn bearer(headers: &HeaderMap) -> Result<Option<&str>, ApiError> {
     let mut values = headers.get_all(header::AUTHORIZATION).iter();
     let Some(value) = values.next() else { return Ok(None) };
-    let text = value.to_str().map_err(|_| Code::InvalidCredential)?;
+    let text = value.to_str().map_err(|_| Code::INVALID_CREDENTIAL)?;
     match text.trim().split_once(' ') {
         Some((scheme, token)) if scheme.eq_ignore_ascii_case("bearer") && values.next().is_none() => {
             Ok(Some(token.trim()))
         }
-        _ => Err(Code::InvalidCredential.into()),
+        _ => Err(Code::INVALID_CREDENTIAL.into()),
     }
 }
 
-/// The scopes of which a key needs one.
-pub(crate) trait Access: Send {
+/// The scopes of which a key needs one; [`access!`](crate::access) declares it.
+pub trait Access: Send {
     const ONE_OF: &'static [Scope];
 }
 
-/// May see a user: whole with `users:read`, in its four basic fields with `users:write` alone.
-pub(crate) struct UsersSee;
-impl Access for UsersSee {
-    const ONE_OF: &'static [Scope] = &[Scope::USERS_READ, Scope::USERS_WRITE];
+/// Declares scopes as types, one for each kind of access: an API key needs one of the listed [`Scope`]s.
+///
+/// ```
+/// use usher_api::{ApiKey, Scope, access};
+///
+/// const READ: Scope = Scope::new("tickets:read", &["tickets.view"]);
+///
+/// access! {
+///     /// May see tickets.
+///     pub TicketsRead = [READ];
+/// }
+///
+/// async fn handler(key: ApiKey<TicketsRead>) {}
+/// ```
+#[macro_export]
+macro_rules! access {
+    ($($(#[$about:meta])* $vis:vis $name:ident = [$($scope:expr),+ $(,)?];)+) => {
+        $(
+            $(#[$about])*
+            $vis struct $name;
+
+            impl $crate::Access for $name {
+                const ONE_OF: &'static [$crate::Scope] = &[$($scope),+];
+            }
+        )+
+    };
 }
 
-/// May see everything of every user.
-pub(crate) struct UsersRead;
-impl Access for UsersRead {
-    const ONE_OF: &'static [Scope] = &[Scope::USERS_READ];
-}
-
-/// May create and change users.
-pub(crate) struct UsersWrite;
-impl Access for UsersWrite {
-    const ONE_OF: &'static [Scope] = &[Scope::USERS_WRITE];
-}
-
-/// May delete users.
-pub(crate) struct UsersDelete;
-impl Access for UsersDelete {
-    const ONE_OF: &'static [Scope] = &[Scope::USERS_DELETE];
-}
-
-/// May see who is signed in.
-pub(crate) struct SessionsRead;
-impl Access for SessionsRead {
-    const ONE_OF: &'static [Scope] = &[Scope::SESSIONS_READ];
-}
-
-/// May end sessions.
-pub(crate) struct SessionsWrite;
-impl Access for SessionsWrite {
-    const ONE_OF: &'static [Scope] = &[Scope::SESSIONS_WRITE];
+access! {
+    /// May see a user: whole with `users:read`, in its four basic fields with `users:write` alone.
+    pub UsersSee = [Scope::USERS_READ, Scope::USERS_WRITE];
+    /// May see everything of every user.
+    pub UsersRead = [Scope::USERS_READ];
+    /// May create and change users.
+    pub UsersWrite = [Scope::USERS_WRITE];
+    /// May delete users.
+    pub UsersDelete = [Scope::USERS_DELETE];
+    /// May see who is signed in.
+    pub SessionsRead = [Scope::SESSIONS_READ];
+    /// May end sessions.
+    pub SessionsWrite = [Scope::SESSIONS_WRITE];
 }
 
 /// An API key that has one of the scopes of `A`.
-pub(crate) struct ApiKey<A> {
+pub struct ApiKey<A> {
     key: Arc<api_key::Model>,
     access: PhantomData<A>,
 }
 
 impl<A: Access> ApiKey<A> {
-    pub(crate) fn of(key: Arc<api_key::Model>) -> Result<Self, ApiError> {
+    /// The key, if it has one of the scopes.
+    ///
+    /// # Errors
+    ///
+    /// [`ApiError::InsufficientScope`].
+    pub fn of(key: Arc<api_key::Model>) -> Result<Self, ApiError> {
         if A::ONE_OF.iter().any(|scope| api_keys::allows(&key, *scope)) {
             Ok(Self {
                 key,
@@ -153,7 +166,8 @@ impl<A: Access> ApiKey<A> {
     }
 
     /// Whether it has another scope as well.
-    pub(crate) fn allows(&self, scope: Scope) -> bool {
+    #[must_use]
+    pub fn allows(&self, scope: Scope) -> bool {
         api_keys::allows(&self.key, scope)
     }
 
@@ -162,11 +176,19 @@ impl<A: Access> ApiKey<A> {
         match Holder::key(&self.key).refuses_to(act, user.into()) {
             None => Ok(()),
             Some(Refusal::Permission(_)) => Err(ApiError::InsufficientScope(A::ONE_OF)),
-            Some(_) => Err(Code::StaffProtected.into()),
+            Some(_) => Err(Code::STAFF_PROTECTED.into()),
         }
     }
 
-    pub(crate) fn actor(&self, context: &RequestContext) -> Actor {
+    /// The key's row.
+    #[must_use]
+    pub fn row(&self) -> &api_key::Model {
+        &self.key
+    }
+
+    /// The key as an actor, for the audit log.
+    #[must_use]
+    pub fn actor(&self, context: &RequestContext) -> Actor {
         context.actor(ActorKind::ApiKey, Some(self.key.id), &self.key.name)
     }
 }
@@ -181,17 +203,91 @@ where
         match Caller::from_request_parts(parts, state).await? {
             Caller::Key(key) => Self::of(key),
             Caller::User(_) => Err(ApiError::InsufficientScope(A::ONE_OF)),
-            Caller::Anonymous => Err(Code::AuthenticationRequired.into()),
+            Caller::Anonymous => Err(Code::AUTHENTICATION_REQUIRED.into()),
+        }
+    }
+}
+
+/// A key that sees all rows, or a person who sees their own: an API key that has one of the scopes of `A`, or the user
+/// who is signed in.
+///
+/// ```ignore
+/// async fn show(State(state): State<AppState>, caller: KeyOrUser<TicketsRead>, id: PathId) -> Result<…, ApiError> {
+///     let tickets = ticket::Entity::find_by_id(id.found()?).filter(caller.rows(ticket::Column::RequesterId));
+///     let ticket = tickets.one(&state.db).await?.ok_or(Code::NOT_FOUND)?;
+///     …
+/// }
+/// ```
+pub enum KeyOrUser<A> {
+    Key(ApiKey<A>),
+    User(CurrentUser),
+}
+
+impl<A: Access> KeyOrUser<A> {
+    /// The user whose rows alone the caller may see; None for a key, which sees all.
+    #[must_use]
+    pub fn owner(&self) -> Option<i64> {
+        match self {
+            Self::Key(_) => None,
+            Self::User(user) => Some(user.id()),
+        }
+    }
+
+    /// The rows that the caller may see, by the column of their owner's id.
+    #[must_use]
+    pub fn rows(&self, owner: impl ColumnTrait) -> Condition {
+        Condition::all().add_option(self.owner().map(|id| owner.eq(id)))
+    }
+
+    /// The same as a filter of a list; none for a key.
+    #[must_use]
+    pub fn filter<E: EntityTrait>(&self, owner: E::Column) -> Option<Filter<E>> {
+        self.owner().map(|_| Filter::indexed(self.rows(owner)))
+    }
+
+    /// The caller as an actor, for the audit log.
+    #[must_use]
+    pub fn actor(&self, context: &RequestContext) -> Actor {
+        match self {
+            Self::Key(key) => key.actor(context),
+            Self::User(user) => user.actor(context),
+        }
+    }
+}
+
+impl<S: Send + Sync, A: Access> FromRequestParts<S> for KeyOrUser<A>
+where
+    Toolkit: FromRef<S>,
+{
+    type Rejection = ApiError;
+
+    async fn from_request_parts(parts: &mut Parts, state: &S) -> Result<Self, ApiError> {
+        match Caller::from_request_parts(parts, state).await? {
+            Caller::Key(key) => ApiKey::of(key).map(Self::Key),
+            Caller::User(signed) => Ok(Self::User(CurrentUser(signed))),
+            Caller::Anonymous => Err(Code::AUTHENTICATION_REQUIRED.into()),
         }
     }
 }
 
 /// The person who is signed in.
-pub(crate) struct CurrentUser(pub(crate) Box<Signed>);
+pub struct CurrentUser(pub Box<Signed>);
 
 impl CurrentUser {
+    /// The account of the person.
+    #[must_use]
+    pub fn user(&self) -> &user::Model {
+        &self.0.user
+    }
+
+    /// The id of the account.
+    #[must_use]
+    pub fn id(&self) -> i64 {
+        self.0.user.id
+    }
+
     /// The person as an actor; a member of staff who has taken their place is named as such.
-    pub(crate) fn actor(&self, context: &RequestContext) -> Actor {
+    pub fn actor(&self, context: &RequestContext) -> Actor {
         let Signed { session, user } = &*self.0;
         match session.impersonator_id {
             None => context.actor(ActorKind::User, Some(user.id), &user.name),
@@ -204,12 +300,16 @@ impl CurrentUser {
 
     /// Locks the account until the transaction ends, if the session is still valid: a body may arrive long after the
     /// headers that were checked.
-    pub(crate) async fn hold(&self, tx: &DatabaseTransaction) -> Result<user::Model, ApiError> {
+    ///
+    /// # Errors
+    ///
+    /// [`Code::INVALID_CREDENTIAL`] where the session has ended or the account may not sign in any more.
+    pub async fn hold(&self, tx: &DatabaseTransaction) -> Result<user::Model, ApiError> {
         let user = users::find_for_change(tx, self.0.user.id).await?;
         let session = session::Entity::find_by_id(self.0.session.id).one(tx).await?;
         let is_live = session.is_some_and(|session| session.ended_at.is_none());
         user.filter(|user| is_live && user.may_sign_in(now()))
-            .ok_or(Code::InvalidCredential.into())
+            .ok_or(Code::INVALID_CREDENTIAL.into())
     }
 }
 
@@ -222,37 +322,45 @@ where
     async fn from_request_parts(parts: &mut Parts, state: &S) -> Result<Self, ApiError> {
         match Caller::from_request_parts(parts, state).await? {
             Caller::User(signed) => Ok(Self(signed)),
-            Caller::Key(_) => Err(Code::UserTokenRequired.into()),
-            Caller::Anonymous => Err(Code::AuthenticationRequired.into()),
+            Caller::Key(_) => Err(Code::USER_TOKEN_REQUIRED.into()),
+            Caller::Anonymous => Err(Code::AUTHENTICATION_REQUIRED.into()),
         }
     }
 }
 
 /// A superuser who is signed in as themselves, with the second factor where the installation asks it of staff.
-pub(crate) struct Superuser(CurrentUser);
+pub struct Superuser(CurrentUser);
 
 impl Superuser {
-    pub(crate) fn id(&self) -> i64 {
+    /// The id of the account.
+    #[must_use]
+    pub fn id(&self) -> i64 {
         self.0.0.user.id
     }
 
     /// As [`CurrentUser::hold`].
-    pub(crate) async fn hold(&self, tx: &DatabaseTransaction) -> Result<(), ApiError> {
+    ///
+    /// # Errors
+    ///
+    /// [`Code::INVALID_CREDENTIAL`], or [`Code::SUPERUSER_REQUIRED`] where the person is no superuser any more.
+    pub async fn hold(&self, tx: &DatabaseTransaction) -> Result<(), ApiError> {
         let user = self.0.hold(tx).await?;
         if user.is_superuser {
             Ok(())
         } else {
-            Err(Code::SuperuserRequired.into())
+            Err(Code::SUPERUSER_REQUIRED.into())
         }
     }
 
-    pub(crate) fn actor(&self, context: &RequestContext) -> Actor {
+    /// The person as an actor, for the audit log.
+    #[must_use]
+    pub fn actor(&self, context: &RequestContext) -> Actor {
         self.0.actor(context)
     }
 }
 
 /// [`Superuser`], who has shown the password within the last five minutes, and the second factor where there is one.
-pub(crate) struct FreshSuperuser(pub(crate) Superuser);
+pub struct FreshSuperuser(pub Superuser);
 
 impl<S: Send + Sync> FromRequestParts<S> for FreshSuperuser
 where
@@ -279,7 +387,7 @@ where
         if user.is_superuser && current.0.is_owner() && is_proved {
             Ok(Self(current))
         } else {
-            Err(Code::SuperuserRequired.into())
+            Err(Code::SUPERUSER_REQUIRED.into())
         }
     }
 }
@@ -293,14 +401,14 @@ impl CurrentUser {
         if is_fresh {
             Ok(self)
         } else {
-            Err(Code::ReauthenticationRequired.into())
+            Err(Code::REAUTHENTICATION_REQUIRED.into())
         }
     }
 }
 
 /// The person who is signed in and has shown the password within the last five minutes, and the second factor where
 /// there is one.
-pub(crate) struct FreshUser(pub(crate) CurrentUser);
+pub struct FreshUser(pub CurrentUser);
 
 impl<S: Send + Sync> FromRequestParts<S> for FreshUser
 where

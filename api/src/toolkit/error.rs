@@ -46,28 +46,29 @@ impl ApiError {
     pub fn code(&self) -> Code {
         match self {
             Self::Coded(code) => *code,
-            Self::Invalid(_) => Code::InvalidRequest,
-            Self::InsufficientScope(_) => Code::InsufficientScope,
-            Self::RateLimited { .. } => Code::RateLimited,
-            Self::UnsupportedMediaType(..) => Code::UnsupportedMediaType,
-            Self::Unavailable(_) => Code::ServiceUnavailable,
-            Self::Internal(_) => Code::InternalError,
+            Self::Invalid(_) => Code::INVALID_REQUEST,
+            Self::InsufficientScope(_) => Code::INSUFFICIENT_SCOPE,
+            Self::RateLimited { .. } => Code::RATE_LIMITED,
+            Self::UnsupportedMediaType(..) => Code::UNSUPPORTED_MEDIA_TYPE,
+            Self::Unavailable(_) => Code::SERVICE_UNAVAILABLE,
+            Self::Internal(_) => Code::INTERNAL_ERROR,
         }
     }
 
     /// An error of this code, as an example for the documents.
     pub(crate) fn sample(code: Code, fault: fn() -> FieldError) -> Self {
         match code {
-            Code::InvalidRequest => Self::Invalid(vec![fault()]),
+            Code::INVALID_REQUEST => Self::Invalid(vec![fault()]),
             _ => Self::Coded(code),
         }
     }
 
     /// The faults of the request, where it has some.
-    pub(crate) fn faults(&self) -> &[FieldError] {
+    #[must_use]
+    pub fn faults(&self) -> &[FieldError] {
         match self {
             Self::Invalid(faults) => faults,
-            Self::Coded(Code::IdempotencyKeyReused) => &*KEY_REUSED,
+            Self::Coded(Code::IDEMPOTENCY_KEY_REUSED) => &*KEY_REUSED,
             _ => &[],
         }
     }
@@ -76,7 +77,7 @@ impl ApiError {
     pub(crate) fn cause(&self) -> Option<String> {
         match self {
             Self::Unavailable(cause) | Self::Internal(cause) => Some(format!("{cause:#}")),
-            Self::Coded(Code::TimedOut) => Some("the handler reached its time limit".to_owned()),
+            Self::Coded(Code::TIMED_OUT) => Some("the handler reached its time limit".to_owned()),
             _ => None,
         }
     }
@@ -128,7 +129,7 @@ impl From<DbErr> for ApiError {
 impl From<Cut> for ApiError {
     fn from(cut: Cut) -> Self {
         match cut {
-            Cut::BeforeCommit => Code::TimedOut.into(),
+            Cut::BeforeCommit => Code::TIMED_OUT.into(),
             Cut::Unknown => Self::Unavailable(anyhow::anyhow!("the database did not answer a commit in time")),
         }
     }
@@ -146,8 +147,8 @@ impl From<EnqueueError> for ApiError {
 impl From<RedeemError> for ApiError {
     fn from(error: RedeemError) -> Self {
         match error {
-            RedeemError::Invalid => Code::TokenInvalid.into(),
-            RedeemError::Expired => Code::TokenExpired.into(),
+            RedeemError::Invalid => Code::TOKEN_INVALID.into(),
+            RedeemError::Expired => Code::TOKEN_EXPIRED.into(),
             RedeemError::Db(error) => error.into(),
         }
     }

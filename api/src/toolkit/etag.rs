@@ -9,7 +9,7 @@ use super::{code::Code, error::ApiError, fields::FieldError};
 #[derive(IntoParams)]
 #[into_params(parameter_in = Header)]
 #[expect(dead_code, reason = "only describes what `may_change` reads")]
-pub(crate) struct IfMatch {
+pub struct IfMatch {
     /// The `ETag` that the change is for, or `*`: 412, and nothing is done, if another version is there by now.
     #[param(
         rename = "If-Match",
@@ -24,27 +24,33 @@ pub(crate) struct IfMatch {
 #[derive(IntoParams)]
 #[into_params(parameter_in = Header)]
 #[expect(dead_code, reason = "only describes what `is_known` reads")]
-pub(crate) struct IfNoneMatch {
+pub struct IfNoneMatch {
     /// An `ETag` from an earlier response: 304 if nothing has changed since.
     #[param(rename = "If-None-Match", required = false, example = "\"0\"")]
     if_none_match: String,
 }
 
 /// The tag of this version of a row.
-pub(crate) fn etag(version: i32) -> HeaderValue {
+#[must_use]
+pub fn etag(version: i32) -> HeaderValue {
     HeaderValue::from_str(&format!("\"{version}\"")).expect("digits in quotes are a header value")
 }
 
 /// Whether `If-None-Match` says that the client has this tag already. A list that is none says nothing: the answer is
 /// then sent whole.
-pub(crate) fn is_known(headers: &HeaderMap, tag: &HeaderValue) -> bool {
+#[must_use]
+pub fn is_known(headers: &HeaderMap, tag: &HeaderValue) -> bool {
     matches!(given(headers, header::IF_NONE_MATCH), Ok(Some(tags)) if tags.iter().any(|known| is_same(known, tag)))
 }
 
 /// Refuses to replace what `If-None-Match` names; `*` says that nothing may be there yet.
-pub(crate) fn may_replace(headers: &HeaderMap, tag: &HeaderValue) -> Result<(), ApiError> {
+///
+/// # Errors
+///
+/// [`Code::PRECONDITION_FAILED`], or a header that is no list of tags.
+pub fn may_replace(headers: &HeaderMap, tag: &HeaderValue) -> Result<(), ApiError> {
     match given(headers, header::IF_NONE_MATCH)? {
-        Some(tags) if tags.iter().any(|known| is_same(known, tag)) => Err(Code::PreconditionFailed.into()),
+        Some(tags) if tags.iter().any(|known| is_same(known, tag)) => Err(Code::PRECONDITION_FAILED.into()),
         _ => Ok(()),
     }
 }
@@ -55,20 +61,28 @@ fn is_same(known: &str, tag: &HeaderValue) -> bool {
 }
 
 /// Refuses to make something where `If-Match` says that it is there already.
-pub(crate) fn may_create(headers: &HeaderMap) -> Result<(), ApiError> {
+///
+/// # Errors
+///
+/// [`Code::PRECONDITION_FAILED`], or a header that is no list of tags.
+pub fn may_create(headers: &HeaderMap) -> Result<(), ApiError> {
     given(headers, header::IF_NONE_MATCH)?;
     matches(headers, |_| false)
 }
 
 /// Refuses a change that `If-Match` says is for another version than this one. Without the header there is none.
-pub(crate) fn may_change(headers: &HeaderMap, tag: &HeaderValue) -> Result<(), ApiError> {
+///
+/// # Errors
+///
+/// [`Code::PRECONDITION_FAILED`], or a header that is no list of tags.
+pub fn may_change(headers: &HeaderMap, tag: &HeaderValue) -> Result<(), ApiError> {
     // The strong comparison, as RFC 9110 §13.1.1 asks: a weak tag matches nothing.
     matches(headers, |wanted| wanted == "*" || wanted.as_bytes() == tag.as_bytes())
 }
 
 fn matches(headers: &HeaderMap, is_there: impl Fn(&str) -> bool) -> Result<(), ApiError> {
     match given(headers, header::IF_MATCH)? {
-        Some(tags) if !tags.iter().any(|tag| is_there(tag)) => Err(Code::PreconditionFailed.into()),
+        Some(tags) if !tags.iter().any(|tag| is_there(tag)) => Err(Code::PRECONDITION_FAILED.into()),
         _ => Ok(()),
     }
 }

@@ -28,7 +28,9 @@ pub struct FieldError {
 }
 
 impl FieldError {
-    pub(crate) fn new(part: &'static str, step: Option<Step>, violation: Violation) -> Self {
+    /// A fault in this part of the request: `body`, `path`, `query` or `header`.
+    #[must_use]
+    pub fn new(part: &'static str, step: Option<Step>, violation: Violation) -> Self {
         let mut location = Vec::with_capacity(2);
         location.push(Step::Key(Cow::Borrowed(part)));
         location.extend(step);
@@ -37,7 +39,8 @@ impl FieldError {
     }
 
     /// A header with a wrong value.
-    pub(crate) fn in_header(name: &'static str, message: &str) -> Self {
+    #[must_use]
+    pub fn in_header(name: &'static str, message: &str) -> Self {
         Self::new(
             "header",
             Some(Step::Key(Cow::Borrowed(name))),
@@ -84,7 +87,8 @@ impl Serialize for FieldError {
     }
 }
 
-/// What a request body is read into. Derived with [`usher_api_macros::FromFields`], its fields are [`Field`]s.
+/// What a request body is read into. [`derive@crate::FromFields`] writes it; its fields are
+/// [`Field`]s.
 pub trait FromFields: Sized {
     /// None when a fault was found; `fields` has noted it.
     fn from_fields(fields: &mut Fields<'_>) -> Option<Self>;
@@ -125,7 +129,7 @@ impl<T: Field> Field for Option<T> {
 /// A field of a merge patch, which changes nothing where it is absent. `Patch<Option<T>>` is for values that null takes
 /// away.
 #[derive(Debug, PartialEq)]
-pub(crate) struct Patch<T>(pub(crate) Option<T>);
+pub struct Patch<T>(pub Option<T>);
 
 impl<T: Field> Field for Patch<T> {
     fn absent() -> Option<Self> {
@@ -159,7 +163,8 @@ impl From<Vec<Violation>> for Violations {
 /// The fields of one object, and the faults found so far. Ask in declaration order: faults are listed so.
 pub struct Fields<'v> {
     object: &'v Map<String, Value>,
-    pub(crate) toolkit: &'v Toolkit,
+    /// For rules that settings decide.
+    pub toolkit: &'v Toolkit,
     faults: Vec<FieldError>,
 }
 
@@ -177,7 +182,7 @@ impl<'v> Fields<'v> {
     }
 
     /// A field as it was sent, whatever it is.
-    pub(crate) fn raw(&self, name: &str) -> Option<&'v Value> {
+    pub fn raw(&self, name: &str) -> Option<&'v Value> {
         self.object.get(name)
     }
 
@@ -198,23 +203,34 @@ impl<'v> Fields<'v> {
     }
 
     /// Another field of the same body, where it is there and without fault.
-    pub(crate) fn peek<T: Field>(&self, name: &str) -> Option<T> {
+    pub fn peek<T: Field>(&self, name: &str) -> Option<T> {
         T::read(self.raw(name)?, self).ok()
     }
 }
 
 /// A fault of this field of the body.
-pub(crate) fn in_body(name: &'static str, violation: Violation) -> FieldError {
+#[must_use]
+pub fn in_body(name: &'static str, violation: Violation) -> FieldError {
     FieldError::new("body", Some(Step::Key(Cow::Borrowed(name))), violation)
 }
 
-pub(crate) fn string(value: &Value) -> Result<&str, Violation> {
+/// A JSON string.
+///
+/// # Errors
+///
+/// Another kind of value.
+pub fn string(value: &Value) -> Result<&str, Violation> {
     value
         .as_str()
         .ok_or_else(|| Violation::new(ViolationKind::StringType, "Send a string"))
 }
 
-pub(crate) fn strings(value: &Value) -> Result<Vec<&str>, Violation> {
+/// A JSON array of strings.
+///
+/// # Errors
+///
+/// Another kind of value.
+pub fn strings(value: &Value) -> Result<Vec<&str>, Violation> {
     let list = value
         .as_array()
         .ok_or_else(|| Violation::new(ViolationKind::ListType, "Send a list of strings"))?;
@@ -226,7 +242,11 @@ pub(crate) fn strings(value: &Value) -> Result<Vec<&str>, Violation> {
 
 /// `36.0` is the whole number 36 (JSON Schema 2020-12 §6.1.1); what exceeds 64 bits becomes the nearest limit, for the
 /// rule to refuse.
-pub(crate) fn integer(value: &Value) -> Result<i64, Violation> {
+///
+/// # Errors
+///
+/// Another kind of value.
+pub fn integer(value: &Value) -> Result<i64, Violation> {
     let Value::Number(number) = value else {
         return Err(Violation::new(
             ViolationKind::IntType,

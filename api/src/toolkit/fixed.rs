@@ -12,7 +12,7 @@ use super::{
 };
 
 /// One such member.
-pub(crate) struct Fixed {
+pub struct Fixed {
     name: &'static str,
     /// Which operation changes it, as a sentence.
     instead: &'static str,
@@ -21,13 +21,13 @@ pub(crate) struct Fixed {
 }
 
 impl Fixed {
-    pub(crate) const fn new(name: &'static str, instead: &'static str) -> Self {
+    pub const fn new(name: &'static str, instead: &'static str) -> Self {
         let moves = false;
         Self { name, instead, moves }
     }
 
     /// A time that Usher keeps, such as that of the last change.
-    pub(crate) const fn moving(name: &'static str) -> Self {
+    pub const fn moving(name: &'static str) -> Self {
         Self {
             name,
             instead: "Usher sets this time",
@@ -38,17 +38,17 @@ impl Fixed {
 
 /// What was sent of them.
 #[derive(Default)]
-pub(crate) struct Sent(Vec<(&'static Fixed, Value)>);
+pub struct Sent(Vec<(&'static Fixed, Value)>);
 
 impl Sent {
-    pub(crate) fn read(fields: &Fields<'_>, members: &'static [Fixed]) -> Self {
+    pub fn read(fields: &Fields<'_>, members: &'static [Fixed]) -> Self {
         let sent = members.iter();
         let sent = sent.filter_map(|member| Some((member, fields.raw(member.name)?.clone())));
         Self(sent.collect())
     }
 
     /// Refuses what differs from the row as this caller sees it.
-    pub(crate) fn must_be<T: Serialize>(&self, row: impl FnOnce() -> T) -> Result<(), ApiError> {
+    pub fn must_be<T: Serialize>(&self, row: impl FnOnce() -> T) -> Result<(), ApiError> {
         if self.0.is_empty() {
             return Ok(());
         }

@@ -63,9 +63,9 @@ fn oversized(request: &Request) -> Option<Code> {
         .map(|(name, value)| name.as_str().len() + value.len())
         .sum();
     if address > MAX_ADDRESS {
-        Some(Code::UriTooLong)
+        Some(Code::URI_TOO_LONG)
     } else if headers > MAX_HEADERS {
-        Some(Code::HeadersTooLarge)
+        Some(Code::HEADERS_TOO_LARGE)
     } else {
         None
     }

@@ -4,11 +4,13 @@
 mod answer;
 mod cursor;
 #[cfg(any(test, fuzzing))]
-pub(crate) mod fuzzing;
+pub mod fuzzing;
 mod order;
 mod page;
 mod query;
+mod related;
 
-pub(crate) use answer::ListOut;
-pub(crate) use order::{Filter, Listed};
-pub(crate) use query::{ListIn, ListQuery, limit_fault};
+pub use answer::ListOut;
+pub use order::{Col, Filter, Listed};
+pub use query::{ListIn, ListQuery, limit_fault};
+pub use related::related;

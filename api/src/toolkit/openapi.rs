@@ -23,7 +23,7 @@ use super::{
 pub(crate) const DEFAULT_URL: &str = "http://127.0.0.1:8000";
 
 /// The errors of one operation.
-pub(crate) trait ErrorList {
+pub trait ErrorList {
     const CODES: &'static [&'static [Code]];
 
     /// The fault in the example of a 422.
@@ -32,21 +32,24 @@ pub(crate) trait ErrorList {
     }
 }
 
-/// `error_list!(Show, [KEY_ERRORS], [UserNotFound], PathId::fault)` declares the [`ErrorList`] of an operation that
+/// `error_list!(Show, [KEY_ERRORS], [USER_NOT_FOUND], PathId::fault)` declares the [`ErrorList`] of an operation that
 /// needs the database: lists that it shares with others, its own codes, and the fault of its 422 where that is not of a
 /// body.
+///
+/// A code of a product is in a list of its own: `error_list!(Close, [KEY_ERRORS, &[TICKET_CLOSED]], [NOT_FOUND])`.
+#[macro_export]
 macro_rules! error_list {
     ($vis:vis $name:ident, [$($shared:expr),*], [$($code:ident),*] $(, $fault:path)?) => {
         $vis struct $name;
 
-        impl $crate::toolkit::openapi::ErrorList for $name {
-            const CODES: &'static [&'static [$crate::toolkit::code::Code]] = &[
+        impl $crate::ErrorList for $name {
+            const CODES: &'static [&'static [$crate::Code]] = &[
                 $($shared,)*
-                &[$($crate::toolkit::code::Code::$code),*],
-                $crate::toolkit::openapi::ANY_ERRORS,
+                &[$($crate::Code::$code),*],
+                $crate::ANY_ERRORS,
             ];
 
-            $(fn fault() -> $crate::toolkit::fields::FieldError {
+            $(fn fault() -> $crate::FieldError {
                 $fault()
             })?
         }
@@ -55,47 +58,47 @@ macro_rules! error_list {
 pub(crate) use error_list;
 
 /// Whatever reads a body.
-pub(crate) const BODY_ERRORS: &[Code] = &[
-    Code::BodyNotText,
-    Code::BodyTooLarge,
-    Code::UnsupportedContentCoding,
-    Code::InvalidRequest,
+pub const BODY_ERRORS: &[Code] = &[
+    Code::BODY_NOT_TEXT,
+    Code::BODY_TOO_LARGE,
+    Code::UNSUPPORTED_CONTENT_CODING,
+    Code::INVALID_REQUEST,
 ];
 /// Whatever reads a merge patch.
-pub(crate) const PATCH_ERRORS: &[Code] = &[
-    Code::BodyNotText,
-    Code::BodyTooLarge,
-    Code::UnsupportedContentCoding,
-    Code::UnsupportedMediaType,
-    Code::InvalidRequest,
+pub const PATCH_ERRORS: &[Code] = &[
+    Code::BODY_NOT_TEXT,
+    Code::BODY_TOO_LARGE,
+    Code::UNSUPPORTED_CONTENT_CODING,
+    Code::UNSUPPORTED_MEDIA_TYPE,
+    Code::INVALID_REQUEST,
 ];
 /// Whatever takes an API key.
-pub(crate) const KEY_ERRORS: &[Code] = &[
-    Code::AuthenticationRequired,
-    Code::InvalidCredential,
-    Code::InsufficientScope,
-    Code::RateLimited,
+pub const KEY_ERRORS: &[Code] = &[
+    Code::AUTHENTICATION_REQUIRED,
+    Code::INVALID_CREDENTIAL,
+    Code::INSUFFICIENT_SCOPE,
+    Code::RATE_LIMITED,
 ];
 /// Whatever takes a user's access token.
-pub(crate) const USER_ERRORS: &[Code] = &[
-    Code::AuthenticationRequired,
-    Code::InvalidCredential,
-    Code::UserTokenRequired,
-    Code::RateLimited,
+pub const USER_ERRORS: &[Code] = &[
+    Code::AUTHENTICATION_REQUIRED,
+    Code::INVALID_CREDENTIAL,
+    Code::USER_TOKEN_REQUIRED,
+    Code::RATE_LIMITED,
 ];
 /// Whatever takes a superuser's access token.
-pub(crate) const SUPERUSER_ERRORS: &[Code] = &[
-    Code::AuthenticationRequired,
-    Code::InvalidCredential,
-    Code::SuperuserRequired,
-    Code::UserTokenRequired,
-    Code::RateLimited,
+pub const SUPERUSER_ERRORS: &[Code] = &[
+    Code::AUTHENTICATION_REQUIRED,
+    Code::INVALID_CREDENTIAL,
+    Code::SUPERUSER_REQUIRED,
+    Code::USER_TOKEN_REQUIRED,
+    Code::RATE_LIMITED,
 ];
 /// Whatever needs the database.
-pub(crate) const ANY_ERRORS: &[Code] = &[Code::InternalError, Code::ServiceUnavailable, Code::TimedOut];
+pub const ANY_ERRORS: &[Code] = &[Code::INTERNAL_ERROR, Code::SERVICE_UNAVAILABLE, Code::TIMED_OUT];
 
 /// The responses of an [`ErrorList`], as `responses(…, Errors<Create>)`.
-pub(crate) struct Errors<L>(PhantomData<L>);
+pub struct Errors<L>(PhantomData<L>);
 
 impl<L: ErrorList> IntoResponses for Errors<L> {
     fn responses() -> BTreeMap<String, RefOr<Response>> {
@@ -204,17 +207,22 @@ fn headers(status: StatusCode) -> impl Iterator<Item = (&'static str, Header)> {
 
 impl PartialSchema for Code {
     fn schema() -> RefOr<Schema> {
-        let list: Vec<String> = Self::ALL
-            .iter()
-            .map(|code| format!("- `{}`: {}", code.as_str(), code.title()))
-            .collect();
-        ObjectBuilder::new()
-            .schema_type(Type::String)
-            .enum_values(Some(Self::ALL.iter().map(|code| code.as_str())))
-            .description(Some(format!("What went wrong, as a stable word:\n{}", list.join("\n"))))
-            .examples([json!(Self::EmailExists)])
-            .into()
+        codes_schema(Self::ALL)
     }
+}
+
+/// The schema of a code that is one of these.
+pub(crate) fn codes_schema(codes: &[Code]) -> RefOr<Schema> {
+    let list: Vec<String> = codes
+        .iter()
+        .map(|code| format!("- `{}`: {}", code.as_str(), code.title()))
+        .collect();
+    ObjectBuilder::new()
+        .schema_type(Type::String)
+        .enum_values(Some(codes.iter().map(|code| code.as_str())))
+        .description(Some(format!("What went wrong, as a stable word:\n{}", list.join("\n"))))
+        .examples([json!(Code::EMAIL_EXISTS)])
+        .into()
 }
 
 impl ToSchema for Code {

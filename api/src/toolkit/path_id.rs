@@ -10,6 +10,7 @@ use usher_shared::foundation::rules::{Violation, ViolationKind};
 use uuid::{Uuid, fmt::Hyphenated};
 
 use super::{
+    code::Code,
     error::ApiError,
     fields::{FieldError, Step},
 };
@@ -42,8 +43,18 @@ impl<S: Send + Sync> FromRequestParts<S> for PathId {
 }
 
 impl PathId {
+    /// The id, or 404.
+    ///
+    /// # Errors
+    ///
+    /// [`Code::NOT_FOUND`] for a number that no row can have.
+    pub fn found(&self) -> Result<i64, ApiError> {
+        self.0.ok_or(Code::NOT_FOUND.into())
+    }
+
     /// What is said of an id that is no whole number.
-    pub(crate) fn fault() -> FieldError {
+    #[must_use]
+    pub fn fault() -> FieldError {
         let violation = Violation::new(
             ViolationKind::IntParsing,
             "The id in the address must be a whole number",
@@ -53,12 +64,14 @@ impl PathId {
 }
 
 /// A UUID as the API writes it, in any letter case (RFC 9562 §4); in another form, such as in braces, it names nothing.
-pub(crate) fn uuid(text: &str) -> Option<Uuid> {
+#[must_use]
+pub fn uuid(text: &str) -> Option<Uuid> {
     Uuid::try_parse(text).ok().filter(|_| text.len() == Hyphenated::LENGTH)
 }
 
 /// A UUID in the address; what is none names nothing.
-pub(crate) fn uuid_of(segment: Result<Path<String>, PathRejection>) -> Option<Uuid> {
+#[must_use]
+pub fn uuid_of(segment: Result<Path<String>, PathRejection>) -> Option<Uuid> {
     segment.ok().and_then(|Path(text)| uuid(&text))
 }
 

@@ -88,10 +88,10 @@ struct OAuthProblemOut<'a> {
 }
 
 /// The nearest of the words that OAuth has (RFC 6749 §4.1.2.1, §5.2).
-const fn oauth_word(code: Code) -> &'static str {
+fn oauth_word(code: Code) -> &'static str {
     match code {
-        Code::RateLimited | Code::ServiceUnavailable | Code::TimedOut => "temporarily_unavailable",
-        Code::InternalError => "server_error",
+        Code::RATE_LIMITED | Code::SERVICE_UNAVAILABLE | Code::TIMED_OUT => "temporarily_unavailable",
+        Code::INTERNAL_ERROR => "server_error",
         _ => "invalid_request",
     }
 }

@@ -8,20 +8,29 @@ use axum::{
     http::request::Parts,
 };
 use chrono::{DateTime, SubsecRound, Utc};
+use sea_orm::{ColumnTrait, EntityTrait, Value, sea_query::IntoCondition};
 use url::form_urlencoded;
 use usher_shared::foundation::rules::{Violation, ViolationKind};
+use utoipa::openapi::{
+    Required, Schema, Type,
+    path::{Parameter, ParameterBuilder, ParameterIn},
+    schema::{KnownFormat, ObjectBuilder, SchemaFormat},
+};
+use uuid::Uuid;
 
 use super::{
     error::ApiError,
     fields::{FieldError, Step},
+    list::Filter,
+    path_id, schema,
     state::Toolkit,
 };
 
 /// The query of an address, read and checked.
-pub(crate) struct Query<T>(pub(crate) T);
+pub struct Query<T>(pub T);
 
 /// What a query is read into.
-pub(crate) trait FromQuery {
+pub trait FromQuery {
     /// The whole is refused for any fault that `parameters` has noted.
     fn from_query(parameters: &mut Parameters, toolkit: &Toolkit) -> Self;
 }
@@ -33,7 +42,7 @@ where
     type Rejection = ApiError;
 
     async fn from_request_parts(parts: &mut Parts, state: &S) -> Result<Self, ApiError> {
-        let mut parameters = Parameters::new(parts.uri.query().unwrap_or_default());
+        let mut parameters = Parameters::new(parts.uri.path(), parts.uri.query().unwrap_or_default());
         let read = T::from_query(&mut parameters, &Toolkit::from_ref(state));
         parameters.refuse_unknown();
         match parameters.faults.is_empty() {
@@ -44,16 +53,18 @@ where
 }
 
 /// The parameters of one query, and the faults found so far. Ask in declaration order: faults are listed so.
-pub(crate) struct Parameters {
+pub struct Parameters {
+    path: String,
     pairs: Vec<(String, String)>,
     known: Vec<&'static str>,
     faults: Vec<FieldError>,
 }
 
 impl Parameters {
-    fn new(query: &str) -> Self {
+    fn new(path: &str, query: &str) -> Self {
         let pairs = form_urlencoded::parse(query.as_bytes()).into_owned();
         Self {
+            path: path.to_owned(),
             pairs: pairs
                 .filter(|(name, value)| !(name.is_empty() && value.is_empty()))
                 .collect(),
@@ -62,20 +73,23 @@ impl Parameters {
         }
     }
 
+    /// The path of the request.
+    #[must_use]
+    pub fn path(&self) -> &str {
+        &self.path
+    }
+
     /// A parameter that may be absent; of two with one name the last wins. None as well when it is at fault, which is
     /// noted.
-    pub(crate) fn optional<U>(
-        &mut self,
-        name: &'static str,
-        rule: impl FnOnce(&str) -> Result<U, Violation>,
-    ) -> Option<U> {
+    pub fn optional<U>(&mut self, name: &'static str, rule: impl FnOnce(&str) -> Result<U, Violation>) -> Option<U> {
         self.known.push(name);
         let (_, value) = self.pairs.iter().rev().find(|(given, _)| given == name)?;
         let read = legible(value).and_then(rule);
         read.map_err(|violation| self.refuse(name.into(), violation)).ok()
     }
 
-    pub(crate) fn refuse(&mut self, name: Cow<'static, str>, violation: Violation) {
+    /// Notes a fault of a parameter, such as one that contradicts another.
+    pub fn refuse(&mut self, name: Cow<'static, str>, violation: Violation) {
         self.faults
             .push(FieldError::new("query", Some(Step::Key(name)), violation));
     }
@@ -112,13 +126,21 @@ fn legible(value: &str) -> Result<&str, Violation> {
 }
 
 /// `true` or `false`.
-pub(crate) fn boolean(text: &str) -> Result<bool, Violation> {
+///
+/// # Errors
+///
+/// Another word.
+pub fn boolean(text: &str) -> Result<bool, Violation> {
     text.parse()
         .map_err(|_| Violation::new(ViolationKind::BoolParsing, "Write true or false"))
 }
 
 /// A moment in RFC 3339, in whole microseconds as rows have them.
-pub(crate) fn moment(text: &str) -> Result<DateTime<Utc>, Violation> {
+///
+/// # Errors
+///
+/// Another form, or a year of more than four digits.
+pub fn moment(text: &str) -> Result<DateTime<Utc>, Violation> {
     // In a URL, an unencoded + is a space.
     let read = DateTime::parse_from_rfc3339(&text.replace(' ', "+")).ok();
     let read = read.map(|at| at.to_utc().trunc_subsecs(6)).filter(storable);
@@ -129,6 +151,107 @@ pub(crate) fn moment(text: &str) -> Result<DateTime<Utc>, Violation> {
         )
     })
 }
+
+/// A type that a query parameter can have, such as a filter of a list.
+pub trait QueryValue: Sized {
+    /// Reads the parameter.
+    ///
+    /// # Errors
+    ///
+    /// What is wrong with it.
+    fn parse(text: &str) -> Result<Self, Violation>;
+
+    /// What the document says of it.
+    fn schema() -> Schema;
+}
+
+impl QueryValue for bool {
+    fn parse(text: &str) -> Result<Self, Violation> {
+        boolean(text)
+    }
+
+    fn schema() -> Schema {
+        ObjectBuilder::new().schema_type(Type::Boolean).into()
+    }
+}
+
+impl QueryValue for i64 {
+    fn parse(text: &str) -> Result<Self, Violation> {
+        text.parse()
+            .map_err(|_| Violation::new(ViolationKind::IntParsing, "Write a whole number"))
+    }
+
+    fn schema() -> Schema {
+        schema::whole_64().into()
+    }
+}
+
+impl QueryValue for DateTime<Utc> {
+    fn parse(text: &str) -> Result<Self, Violation> {
+        moment(text)
+    }
+
+    fn schema() -> Schema {
+        schema::time()
+    }
+}
+
+impl QueryValue for Uuid {
+    fn parse(text: &str) -> Result<Self, Violation> {
+        path_id::uuid(text).ok_or_else(|| Violation::value("Write a UUID"))
+    }
+
+    fn schema() -> Schema {
+        let format = SchemaFormat::KnownFormat(KnownFormat::Uuid);
+        schema::text().format(Some(format)).into()
+    }
+}
+
+impl QueryValue for String {
+    fn parse(text: &str) -> Result<Self, Violation> {
+        Ok(text.to_owned())
+    }
+
+    fn schema() -> Schema {
+        schema::text().pattern(Some(LEGIBLE)).into()
+    }
+}
+
+/// A filter by a column that may be empty finds values, not their absence.
+impl<T: QueryValue> QueryValue for Option<T> {
+    fn parse(text: &str) -> Result<Self, Violation> {
+        T::parse(text).map(Some)
+    }
+
+    fn schema() -> Schema {
+        T::schema()
+    }
+}
+
+/// A filter for the rows that have this value in a column, if the parameter is there.
+pub fn equal<E: EntityTrait, T: QueryValue + Into<Value>>(
+    parameters: &mut Parameters,
+    name: &'static str,
+    column: E::Column,
+) -> Option<Filter<E>> {
+    let value = parameters.optional(name, T::parse)?;
+    Some(Filter::indexed(column.eq(value).into_condition()))
+}
+
+/// The parameter of such a filter, for the document.
+#[must_use]
+pub fn filter_parameter<T: QueryValue>(name: &str, about: &str) -> Parameter {
+    ParameterBuilder::new()
+        .name(name)
+        .parameter_in(ParameterIn::Query)
+        .required(Required::False)
+        .description(Some(about).filter(|about| !about.is_empty()))
+        .schema(Some(T::schema()))
+        .build()
+}
+
+/// What [`legible`] lets through, as a pattern.
+const LEGIBLE: &str = r"^[^\x00-\x1f\x7f-\x9f�]*$";
 
 /// Years of four digits: those sort as text as they do in time, which SQLite needs.
 fn storable(at: &DateTime<Utc>) -> bool {

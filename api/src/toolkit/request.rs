@@ -28,9 +28,11 @@ const FORWARDED_FOR: HeaderName = HeaderName::from_static("x-forwarded-for");
 const MAX_REQUEST_ID: usize = 128;
 
 /// One request, for handlers and for the layers around them.
-pub(crate) struct RequestContext {
-    pub(crate) id: String,
-    pub(crate) address: IpAddr,
+pub struct RequestContext {
+    /// The `X-Request-Id`.
+    pub id: String,
+    /// The client's address, behind trusted proxies as they say.
+    pub address: IpAddr,
     /// Who called, such as `api_key:7`.
     pub(crate) caller: OnceLock<String>,
     pub(crate) remaining: OnceLock<Remaining>,
@@ -81,7 +83,8 @@ impl RequestContext {
     }
 
     /// Who does it and from where, for the audit log.
-    pub(crate) fn actor(&self, kind: ActorKind, id: Option<i64>, label: &str) -> Actor {
+    #[must_use]
+    pub fn actor(&self, kind: ActorKind, id: Option<i64>, label: &str) -> Actor {
         Actor {
             address: Some(self.address.to_string()),
             request_id: Some(self.id.clone()),
@@ -90,7 +93,8 @@ impl RequestContext {
     }
 
     /// An unauthenticated actor.
-    pub(crate) fn anonymous(&self) -> Actor {
+    #[must_use]
+    pub fn anonymous(&self) -> Actor {
         self.actor(ActorKind::Anonymous, None, "Anonymous")
     }
 }
@@ -105,7 +109,7 @@ fn request_id(headers: &HeaderMap) -> String {
 }
 
 /// The request's context, as an extractor.
-pub(crate) struct Context(pub(crate) Arc<RequestContext>);
+pub struct Context(pub Arc<RequestContext>);
 
 impl<S: Sync> FromRequestParts<S> for Context {
     type Rejection = ApiError;

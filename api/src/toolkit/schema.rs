@@ -9,17 +9,17 @@ use utoipa::openapi::{
 use super::fields::Field;
 
 /// The schema of a body, to which its fields are added in their order.
-pub(crate) struct BodySchema(Object);
+pub struct BodySchema(Object);
 
 impl BodySchema {
-    pub(crate) fn new(about: &str) -> Self {
+    pub fn new(about: &str) -> Self {
         let mut body = Object::with_type(Type::Object);
         body.description = Some(about.to_owned());
         Self(body)
     }
 
     /// Says of this field what its type says, with a comment before and another example.
-    pub(crate) fn field<T: Field>(mut self, name: &str, about: &str, example: Option<Value>) -> Self {
+    pub fn field<T: Field>(mut self, name: &str, about: &str, example: Option<Value>) -> Self {
         let mut field = T::schema();
         let (_, description, shown) = parts(&mut field);
         let about = [Some(about).filter(|about| !about.is_empty()), description.as_deref()];
@@ -41,7 +41,8 @@ impl From<BodySchema> for RefOr<Schema> {
 }
 
 /// The same, or null.
-pub(crate) fn nullable(mut schema: Schema) -> Schema {
+#[must_use]
+pub fn nullable(mut schema: Schema) -> Schema {
     if let Schema::Object(Object {
         enum_values: Some(values),
         ..
@@ -56,7 +57,9 @@ pub(crate) fn nullable(mut schema: Schema) -> Schema {
     schema
 }
 
-pub(crate) fn with_example(schema: impl Into<Schema>, example: Value) -> Schema {
+/// The same with this example in place of another.
+#[must_use]
+pub fn with_example(schema: impl Into<Schema>, example: Value) -> Schema {
     let mut schema = schema.into();
     let (.., shown) = parts(&mut schema);
     *shown = Some(example);
@@ -72,12 +75,15 @@ fn parts(schema: &mut Schema) -> (&mut SchemaType, &mut Option<String>, &mut Opt
     }
 }
 
-pub(crate) fn text() -> ObjectBuilder {
+/// A text.
+#[must_use]
+pub fn text() -> ObjectBuilder {
     ObjectBuilder::new().schema_type(Type::String)
 }
 
 /// A whole number within these bounds.
-pub(crate) fn whole(minimum: u32, maximum: u32) -> ObjectBuilder {
+#[must_use]
+pub fn whole(minimum: u32, maximum: u32) -> ObjectBuilder {
     ObjectBuilder::new()
         .schema_type(Type::Integer)
         .format(Some(SchemaFormat::KnownFormat(KnownFormat::Int32)))
@@ -85,8 +91,17 @@ pub(crate) fn whole(minimum: u32, maximum: u32) -> ObjectBuilder {
         .maximum(Some(maximum))
 }
 
+/// A whole number of 64 bits.
+#[must_use]
+pub fn whole_64() -> ObjectBuilder {
+    ObjectBuilder::new()
+        .schema_type(Type::Integer)
+        .format(Some(SchemaFormat::KnownFormat(KnownFormat::Int64)))
+}
+
 /// A time in RFC 3339.
-pub(crate) fn time() -> Schema {
+#[must_use]
+pub fn time() -> Schema {
     let schema = text().format(Some(SchemaFormat::KnownFormat(KnownFormat::DateTime)));
     with_example(schema, json!("2100-01-01T00:00:00Z"))
 }
@@ -100,7 +115,8 @@ const ANY: &str = r"[^\x00-\x1f\x7f-\x9f]";
 
 /// Text that people see; the rule is `usher_shared::foundation::rules::text`. The pattern counts the characters: a
 /// `maxLength` would count the white space around them, too.
-pub(crate) fn trimmed(about: &str, max: usize) -> ObjectBuilder {
+#[must_use]
+pub fn trimmed(about: &str, max: usize) -> ObjectBuilder {
     text()
         .min_length(Some(1))
         .pattern(Some(format!(r"^\s*{FIRST}{ANY}{{0,{}}}\s*$", max - 1)))

@@ -9,7 +9,7 @@ use serde::Serialize;
 
 /// A JSON body with a secret. No cache may store it (RFC 9111 §5.2.2.5), and it is not kept for a repetition under the
 /// same `Idempotency-Key`.
-pub(crate) struct Secret<T>(pub(crate) T);
+pub struct Secret<T>(pub T);
 
 impl<T: Serialize> IntoResponse for Secret<T> {
     fn into_response(self) -> Response {

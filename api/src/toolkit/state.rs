@@ -20,15 +20,15 @@ pub struct Toolkit(Arc<Parts>);
 
 /// What [`Toolkit`] shares.
 pub struct Parts {
-    pub(crate) config: Arc<Config>,
-    pub(crate) db: DatabaseConnection,
+    pub config: Arc<Config>,
+    pub db: DatabaseConnection,
     pub(crate) limiter: RateLimiter,
     pub(crate) metrics: Arc<ServiceMetrics>,
     pub(crate) keys: KeyRing,
     pub(crate) key_use: KeyUse,
     pub(crate) time_limit: Duration,
     /// The path of `API_URL`, for links: empty, or such as `/api` behind a proxy.
-    pub(crate) root: String,
+    pub root: String,
 }
 
 impl Toolkit {

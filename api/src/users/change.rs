@@ -92,7 +92,7 @@ async fn update(
     answer(user, &key)
 }
 
-error_list!(Update, [PATCH_ERRORS, KEY_ERRORS, CHANGE_ERRORS], [EmailExists]);
+error_list!(Update, [PATCH_ERRORS, KEY_ERRORS, CHANGE_ERRORS], [EMAIL_EXISTS]);
 
 /// Delete a user
 ///
@@ -118,10 +118,10 @@ async fn delete(
     Ok(StatusCode::NO_CONTENT)
 }
 
-error_list!(Delete, [KEY_ERRORS, CHANGE_ERRORS], [InvalidRequest], PathId::fault);
+error_list!(Delete, [KEY_ERRORS, CHANGE_ERRORS], [INVALID_REQUEST], PathId::fault);
 
 /// Errors of operations that change an existing user.
-pub(super) const CHANGE_ERRORS: &[Code] = &[Code::UserNotFound, Code::StaffProtected, Code::PreconditionFailed];
+pub(super) const CHANGE_ERRORS: &[Code] = &[Code::USER_NOT_FOUND, Code::STAFF_PROTECTED, Code::PRECONDITION_FAILED];
 
 /// The user, held for the change, if the table of acts lets this key do it.
 pub(super) async fn changeable<A: Access>(
@@ -131,8 +131,8 @@ pub(super) async fn changeable<A: Access>(
     key: &ApiKey<A>,
     act: Act,
 ) -> Result<user::Model, ApiError> {
-    let id = id.ok_or(Code::UserNotFound)?;
-    let user = users::find_for_change(tx, id).await?.ok_or(Code::UserNotFound)?;
+    let id = id.ok_or(Code::USER_NOT_FOUND)?;
+    let user = users::find_for_change(tx, id).await?.ok_or(Code::USER_NOT_FOUND)?;
     may_be_changed(user, headers, key, act)
 }
 
@@ -152,8 +152,8 @@ pub(super) fn may_be_changed<A: Access>(
 impl From<ChangeError> for ApiError {
     fn from(error: ChangeError) -> Self {
         match error {
-            ChangeError::EmailTaken => Code::EmailExists.into(),
-            ChangeError::Status => Code::StatusConflict.into(),
+            ChangeError::EmailTaken => Code::EMAIL_EXISTS.into(),
+            ChangeError::Status => Code::STATUS_CONFLICT.into(),
             ChangeError::Db(error) => error.into(),
         }
     }

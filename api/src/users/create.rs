@@ -75,7 +75,7 @@ async fn create(
     Ok((StatusCode::CREATED, headers, Json(UserOut::from(user))).into_response())
 }
 
-error_list!(Create, [BODY_ERRORS, KEY_ERRORS], [EmailExists]);
+error_list!(Create, [BODY_ERRORS, KEY_ERRORS], [EMAIL_EXISTS]);
 
 /// Who may create users: a key with `users:write`, or anyone where sign-up is open.
 enum Creator {
@@ -91,7 +91,7 @@ impl FromRequestParts<AppState> for Creator {
             Caller::Key(key) => ApiKey::of(key).map(Self::Key),
             Caller::User(_) => Err(ApiError::InsufficientScope(UsersWrite::ONE_OF)),
             Caller::Anonymous if state.config.sign_up == SignUp::Open => Ok(Self::Anybody),
-            Caller::Anonymous => Err(Code::AuthenticationRequired.into()),
+            Caller::Anonymous => Err(Code::AUTHENTICATION_REQUIRED.into()),
         }
     }
 }
@@ -116,7 +116,7 @@ impl Creator {
 impl From<CreateUserError> for ApiError {
     fn from(error: CreateUserError) -> Self {
         match error {
-            CreateUserError::EmailTaken => Code::EmailExists.into(),
+            CreateUserError::EmailTaken => Code::EMAIL_EXISTS.into(),
             CreateUserError::Db(error) => error.into(),
             CreateUserError::Enqueue(error) => error.into(),
         }

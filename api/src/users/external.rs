@@ -124,11 +124,11 @@ async fn show(
 ) -> Result<Response, ApiError> {
     let there = user::Entity::find().filter(Column::ExternalId.eq(id.as_str()));
     let user = there.filter(Column::DeletedAt.is_null()).one(&state.db).await?;
-    let user = user.ok_or(Code::UserNotFound)?;
+    let user = user.ok_or(Code::USER_NOT_FOUND)?;
     answer_if_new(&headers, user, &key)
 }
 
-error_list!(Show, [KEY_ERRORS], [UserNotFound, InvalidRequest], not_utf8);
+error_list!(Show, [KEY_ERRORS], [USER_NOT_FOUND, INVALID_REQUEST], not_utf8);
 
 /// Create or replace a user by another system's id
 ///
@@ -162,7 +162,7 @@ async fn put(request: PutRequest, Body(body): Body<PutUserIn>) -> Result<Respons
     // Another request may have put the same user between the read and the insert. The database decides which of the two
     // unique indexes reports first; a second try finds the other request's user.
     match request.put(&new, &fixed).await {
-        Err(ApiError::Coded(Code::EmailExists | Code::StatusConflict)) => request.put(&new, &fixed).await,
+        Err(ApiError::Coded(Code::EMAIL_EXISTS | Code::STATUS_CONFLICT)) => request.put(&new, &fixed).await,
         done => done,
     }
 }
@@ -188,7 +188,7 @@ impl PutRequest {
         let tx = state.job_store.begin().await?;
         if let Some(user) = users::find_external_for_change(&tx, id).await? {
             if user.deleted_at.is_some() {
-                return Err(Code::StatusConflict.into());
+                return Err(Code::STATUS_CONFLICT.into());
             }
             let user = may_be_changed(user, headers, key, Act::ChangeUser)?;
             may_replace(headers, &tag_of(&user))?;
@@ -205,7 +205,7 @@ impl PutRequest {
         may_create(headers)?;
         fixed.must_be(|| json!({"external_id": id.as_str(), "status": "active", "verified": false}))?;
         let user = users::create_external(&tx, new, id, &actor).await?;
-        let user = user.ok_or(Code::StatusConflict)?;
+        let user = user.ok_or(Code::STATUS_CONFLICT)?;
         tx.commit().await?;
         let location = location(state, &user)?;
         let mut response = answer(user, key)?;
@@ -218,5 +218,5 @@ impl PutRequest {
 error_list!(
     Put,
     [BODY_ERRORS, KEY_ERRORS],
-    [EmailExists, StatusConflict, StaffProtected, PreconditionFailed]
+    [EMAIL_EXISTS, STATUS_CONFLICT, STAFF_PROTECTED, PRECONDITION_FAILED]
 );

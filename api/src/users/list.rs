@@ -1,6 +1,6 @@
 //! `GET /users`: who there is, filtered and in pages.
 
-use axum::{extract::State, response::Response};
+use axum::extract::State;
 use chrono::{DateTime, Utc};
 use sea_orm::{ColumnTrait, Condition, DbBackend, DbErr, QueryResult, Value, sea_query::IntoCondition};
 use serde_json::json;
@@ -33,8 +33,8 @@ pub(super) fn router() -> OpenApiRouter<AppState> {
 /// More words than this only cost.
 const MAX_WORDS: usize = 8;
 
-impl Listed for user::Entity {
-    const PATH: &'static str = "/users";
+impl Listed for UserRow {
+    type Entity = user::Entity;
     const SORTS: &'static [(&'static str, Column)] = &[
         ("id", Column::Id),
         ("created_at", Column::CreatedAt),
@@ -45,7 +45,6 @@ impl Listed for user::Entity {
     const DEFAULT_SORT: &'static str = "-created_at";
     const SHARED: &'static [&'static str] = &["name"];
 
-    type Row = UserRow;
     const COLUMNS: &'static [Column] = &[
         Column::Id,
         Column::Name,
@@ -89,7 +88,8 @@ impl Listed for user::Entity {
         })
     }
 
-    fn value(UserRow { email_key, user }: &UserRow, column: Column) -> Value {
+    fn value(&self, column: Column) -> Value {
+        let Self { email_key, user } = self;
         match column {
             Column::CreatedAt => user.user.created_at.into(),
             Column::Name => user.user.name.as_str().into(),
@@ -139,7 +139,7 @@ struct FiltersIn {
 /// The whole query of the list.
 struct UsersQuery {
     filters: Vec<Filter<user::Entity>>,
-    list: ListQuery<user::Entity>,
+    list: ListQuery<UserRow>,
 }
 
 impl FromQuery for UsersQuery {
@@ -157,7 +157,7 @@ impl FromQuery for UsersQuery {
         };
         let sort = match &filters.email_prefix {
             Some(_) => "email",
-            None => user::Entity::DEFAULT_SORT,
+            None => UserRow::DEFAULT_SORT,
         };
         Self {
             filters: filters.into_filters(toolkit.db.get_database_backend()),
@@ -263,9 +263,9 @@ async fn list(
     State(state): State<AppState>,
     _key: ApiKey<UsersRead>,
     Query(query): Query<UsersQuery>,
-) -> Result<Response, ApiError> {
-    let page = query.list.page(&state.db, &query.filters).await?;
-    query.list.answer(page, &state, |row| row.user)
+) -> Result<ListOut<UserDetailsOut>, ApiError> {
+    let page = query.list.list(&state, query.filters).await?;
+    Ok(page.map(|row| row.user))
 }
 
-error_list!(List, [KEY_ERRORS], [InvalidRequest], limit_fault);
+error_list!(List, [KEY_ERRORS], [INVALID_REQUEST], limit_fault);

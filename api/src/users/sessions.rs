@@ -46,15 +46,15 @@ async fn list(
     _key: ApiKey<SessionsRead>,
     PathId(id): PathId,
 ) -> Result<Json<SessionsOut>, ApiError> {
-    let id = id.ok_or(Code::UserNotFound)?;
+    let id = id.ok_or(Code::USER_NOT_FOUND)?;
     let there = user::Entity::find_by_id(id).filter(user::Column::DeletedAt.is_null());
-    there.one(&state.db).await?.ok_or(Code::UserNotFound)?;
+    there.one(&state.db).await?.ok_or(Code::USER_NOT_FOUND)?;
     let rows = sessions::list(&state.db, id).await?;
     let data = rows.into_iter().map(|row| SessionOut::of(row, None)).collect();
     Ok(Json(SessionsOut { data }))
 }
 
-error_list!(List, [KEY_ERRORS], [UserNotFound, InvalidRequest], PathId::fault);
+error_list!(List, [KEY_ERRORS], [USER_NOT_FOUND, INVALID_REQUEST], PathId::fault);
 
 /// End a user's session
 ///
@@ -75,14 +75,14 @@ async fn end(
     PathId(id): PathId,
     ids: Result<Path<(String, String)>, PathRejection>,
 ) -> Result<StatusCode, ApiError> {
-    let id = id.ok_or(Code::UserNotFound)?;
+    let id = id.ok_or(Code::USER_NOT_FOUND)?;
     let session = ids.ok().and_then(|Path((_, session))| uuid(&session));
-    let session = session.ok_or(Code::SessionNotFound)?;
+    let session = session.ok_or(Code::SESSION_NOT_FOUND)?;
     let tx = db::begin(&state.db).await?;
-    let user = users::find_for_change(&tx, id).await?.ok_or(Code::UserNotFound)?;
+    let user = users::find_for_change(&tx, id).await?.ok_or(Code::USER_NOT_FOUND)?;
     key.may(Act::EndSession, &user)?;
     if sessions::end(&tx, id, Which::One(session), "ended by a service").await? == 0 {
-        return Err(Code::SessionNotFound.into());
+        return Err(Code::SESSION_NOT_FOUND.into());
     }
     audit::record(&tx, &key.actor(&context), ended(session, &user.email)).await?;
     tx.commit().await?;
@@ -92,6 +92,6 @@ async fn end(
 error_list!(
     End,
     [KEY_ERRORS],
-    [UserNotFound, SessionNotFound, StaffProtected, InvalidRequest],
+    [USER_NOT_FOUND, SESSION_NOT_FOUND, STAFF_PROTECTED, INVALID_REQUEST],
     PathId::fault
 );

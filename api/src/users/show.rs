@@ -42,9 +42,9 @@ async fn show(
     PathId(id): PathId,
     headers: HeaderMap,
 ) -> Result<Response, ApiError> {
-    let id = id.ok_or(Code::UserNotFound)?;
-    let user = state.users.find(id).await?.ok_or(Code::UserNotFound)?;
+    let id = id.ok_or(Code::USER_NOT_FOUND)?;
+    let user = state.users.find(id).await?.ok_or(Code::USER_NOT_FOUND)?;
     answer_if_new(&headers, Arc::unwrap_or_clone(user), &key)
 }
 
-error_list!(Show, [KEY_ERRORS], [UserNotFound, InvalidRequest], PathId::fault);
+error_list!(Show, [KEY_ERRORS], [USER_NOT_FOUND, INVALID_REQUEST], PathId::fault);

@@ -170,4 +170,4 @@ impl ChangeRequest {
     }
 }
 
-error_list!(SetStanding, [BODY_ERRORS, KEY_ERRORS, CHANGE_ERRORS], [StatusConflict]);
+error_list!(SetStanding, [BODY_ERRORS, KEY_ERRORS, CHANGE_ERRORS], [STATUS_CONFLICT]);

@@ -3,23 +3,33 @@
 
 use std::sync::OnceLock;
 
-use super::api_keys::Scope;
+use super::{api_keys::Scope, hooks::UserHooks, user_data::UserData};
 
 /// What a product adds to accounts.
 #[derive(Debug, Default)]
 pub struct Extensions {
     /// Scopes of API keys beside those that Usher brings.
     pub scopes: Vec<Scope>,
+    /// What else happens when an account is created, changed or deleted, or when somebody signs in.
+    pub hooks: UserHooks,
+    /// What the product's apps store about people.
+    pub user_data: Vec<UserData>,
 }
 
 impl Extensions {
     /// Adds what another app adds.
     pub fn merge(&mut self, other: Self) {
         self.scopes.extend(other.scopes);
+        self.hooks.merge(other.hooks);
+        self.user_data.extend(other.user_data);
     }
 }
 
-static NONE: Extensions = Extensions { scopes: vec![] };
+static NONE: Extensions = Extensions {
+    scopes: vec![],
+    hooks: UserHooks::new(),
+    user_data: vec![],
+};
 static EXTENSIONS: OnceLock<Extensions> = OnceLock::new();
 
 /// Sets what this program adds. Only the first call counts: a process runs one product.

@@ -17,4 +17,4 @@ pub use live::{
 };
 pub use pair::Pair;
 pub use refresh::{Refreshed, refresh};
-pub use start::{Device, is_known_address, is_new_device, start};
+pub use start::{Device, is_known_address, is_new_device, signed_in, start};

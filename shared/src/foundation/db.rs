@@ -26,4 +26,4 @@ pub use literal_limits::with_literal_limits;
 pub use schema::{SCHEMA, SchemaError, check_schema};
 pub(crate) use time_limit::ANSWER_LIMIT;
 pub use time_limit::within;
-pub use writing::{WriteTransaction, Writing, begin, writing};
+pub use writing::{Transactional, WriteTransaction, Writing, begin, savepoint, writing};

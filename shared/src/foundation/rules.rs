@@ -9,4 +9,4 @@ mod violation;
 pub use email::{Email, EmailPolicy, SPECIAL_DOMAINS};
 pub use fields::{Age, ExternalId, Name, Reason};
 pub use password::Password;
-pub use violation::{Violation, ViolationKind};
+pub use violation::{FieldErrors, Violation, ViolationKind};

@@ -1,7 +1,9 @@
 //! Writing a job into the caller's transaction.
 
+use std::time::Duration;
+
 use chrono::{DateTime, Utc};
-use sea_orm::{ConnectionTrait, DbErr, Statement};
+use sea_orm::{ConnectionTrait, DatabaseTransaction, DbErr, Statement};
 use thiserror::Error;
 use uuid::Uuid;
 
@@ -145,28 +147,24 @@ pub(super) const UNIQUE: &str = "(kind, unique_key) WHERE unique_key IS NOT NULL
 
 /// Writes a job with its own options. A job that is rolled back never existed.
 pub async fn enqueue_with<J: Job>(tx: &Tx, job: J, options: EnqueueOptions) -> Result<Enqueued, EnqueueError> {
-    let payload = payload(&job)?;
-    let row = Row {
-        id: Uuid::now_v7(),
-        queue: J::QUEUE,
-        kind: J::KIND,
-        version: J::VERSION,
-        payload,
-        priority: options.priority.unwrap_or(J::PRIORITY).number(),
-        user_id: job.user_id(),
-        options,
-    };
-    let insert = row.insert(tx, UNIQUE);
-    loop {
-        if tx.execute_raw(insert.clone()).await?.rows_affected() == 1 {
-            row.announce(tx);
-            return Ok(Enqueued::New(row.id));
-        }
-        if let Some(met) = find_unique(tx, J::KIND, row.options.unique_key.as_deref()).await? {
-            return Ok(Enqueued::Existing(met));
-        }
-        // It finished in between, so the key is free again.
+    let row = Row::of(&job, options)?;
+    let enqueued = row.write(&**tx, row.insert(tx, UNIQUE)).await?;
+    if matches!(enqueued, Enqueued::New(_)) {
+        row.announce(tx);
     }
+    Ok(enqueued)
+}
+
+/// [`enqueue_with`] in a transaction that sends no wake-ups: a worker finds the job when it next polls the jobs table,
+/// within about a second of the commit.
+pub async fn enqueue_polled<J: Job>(
+    tx: &DatabaseTransaction,
+    job: J,
+    options: EnqueueOptions,
+) -> Result<Enqueued, EnqueueError> {
+    let row = Row::of(&job, options)?;
+    let insert = row.statement(Sql(tx.get_database_backend()), Duration::ZERO, UNIQUE);
+    row.write(tx, insert).await
 }
 
 /// What caused one of many jobs.
@@ -256,10 +254,29 @@ pub(super) struct Row<'a> {
     pub options: EnqueueOptions,
 }
 
+impl Row<'static> {
+    fn of<J: Job>(job: &J, options: EnqueueOptions) -> Result<Self, EnqueueError> {
+        Ok(Self {
+            id: Uuid::now_v7(),
+            queue: J::QUEUE,
+            kind: J::KIND,
+            version: J::VERSION,
+            payload: payload(job)?,
+            priority: options.priority.unwrap_or(J::PRIORITY).number(),
+            user_id: job.user_id(),
+            options,
+        })
+    }
+}
+
 impl Row<'_> {
     /// The insert; a conflict on `unless` writes nothing.
     pub(super) fn insert(&self, tx: &Tx, unless: &str) -> Statement {
-        let sql = Sql(tx.get_database_backend());
+        self.statement(Sql(tx.get_database_backend()), tx.dispatch_grace(), unless)
+    }
+
+    /// The insert of a job that workers may poll after this grace period.
+    fn statement(&self, sql: Sql, grace: Duration, unless: &str) -> Statement {
         let insert = format!(
             "INSERT INTO jobs (id, queue, kind, version, payload, priority, run_at, next_dispatch_at, expires_at, \
              unique_key, max_attempts, user_id, actor, trace_context, parent_id, waits, created_at) \
@@ -279,7 +296,7 @@ impl Row<'_> {
             self.payload.clone().into(),
             self.priority.into(),
             options.run_at.into(),
-            tx.dispatch_grace().as_secs_f64().into(),
+            grace.as_secs_f64().into(),
             options.expires_at.into(),
             options.unique_key.clone().into(),
             options.max_attempts.into(),
@@ -290,6 +307,19 @@ impl Row<'_> {
             options.waits.into(),
         ];
         sql.statement(&insert, values)
+    }
+
+    /// Runs the insert until it writes the job, or meets one with the same unique key.
+    async fn write(&self, conn: &impl ConnectionTrait, insert: Statement) -> Result<Enqueued, EnqueueError> {
+        loop {
+            if conn.execute_raw(insert.clone()).await?.rows_affected() == 1 {
+                return Ok(Enqueued::New(self.id));
+            }
+            if let Some(met) = find_unique(conn, self.kind, self.options.unique_key.as_deref()).await? {
+                return Ok(Enqueued::Existing(met));
+            }
+            // It finished in between, so the key is free again.
+        }
     }
 
     /// Queues the wake-up of a job that is due at the commit.
@@ -305,10 +335,10 @@ impl Row<'_> {
     }
 }
 
-async fn find_unique(tx: &Tx, kind: &str, key: Option<&str>) -> Result<Option<Uuid>, DbErr> {
+async fn find_unique(conn: &impl ConnectionTrait, kind: &str, key: Option<&str>) -> Result<Option<Uuid>, DbErr> {
     let query = "SELECT id FROM jobs WHERE kind = $1 AND unique_key = $2 AND state IN ('ready', 'running')";
-    let query = Sql(tx.get_database_backend()).statement(query, [kind.into(), key.into()]);
-    tx.query_one_raw(query)
+    let query = Sql(conn.get_database_backend()).statement(query, [kind.into(), key.into()]);
+    conn.query_one_raw(query)
         .await?
         .map(|row| row.try_get("", "id"))
         .transpose()

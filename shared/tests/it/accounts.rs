@@ -8,7 +8,8 @@ use usher_shared::{
         api_keys::{self, KeyRing, Scope},
         mail_tokens::{self, RedeemError},
         password_hash,
-        users::{self, CreateUserError, NewUser},
+        sessions::{self, Device},
+        users::{self, CreateUserError, Edit, NewUser},
     },
     audit::{self, Actor, Entry},
     foundation::{
@@ -17,9 +18,9 @@ use usher_shared::{
         rules::{Age, Email, EmailPolicy, Name, Password},
         time::now,
     },
-    jobs::JobStore,
+    jobs::{self, JobStore},
 };
-use usher_testkit::{Postgres, TestDb, on_both};
+use usher_testkit::{Postgres, Statements, TestDb, on_both};
 
 use crate::fixtures::job_store;
 
@@ -55,6 +56,28 @@ async fn a_user_and_the_welcome_job_commit_together(db: TestDb) {
         .unwrap()
         .unwrap();
     assert_eq!(read, user, "what is read back is what was written, times included");
+}
+
+#[on_both]
+async fn what_creates_changes_and_signs_in_costs_no_more_where_there_are_no_hooks(db: TestDb) {
+    let mut connection = db.connect().await;
+    let statements = Statements::of(&mut connection);
+    let job_store = JobStore::new(connection, jobs::connect(None, true));
+    let tx = job_store.begin().await.unwrap();
+    let cost = || statements.take().len();
+    let _ = cost();
+    let user = users::create(&tx, &ada("ada@example.org"), &Actor::system())
+        .await
+        .unwrap();
+    assert_eq!(cost(), 3, "the user, the audit row, the welcome job");
+    let edit = Edit {
+        age: Some(None),
+        ..Edit::default()
+    };
+    let user = users::edit(&tx, user, edit, &Actor::system()).await.unwrap();
+    assert_eq!(cost(), 2, "the user, the audit row");
+    sessions::start(&**tx, user.id, Device::default(), false).await.unwrap();
+    assert_eq!(cost(), 1, "the session");
 }
 
 #[on_both]

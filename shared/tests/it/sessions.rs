@@ -25,9 +25,14 @@ pub async fn a_user(job_store: &JobStore) -> user::Model {
 
 async fn a_session(job_store: &JobStore) -> (session::Model, Pair) {
     let user = a_user(job_store).await;
-    sessions::start(job_store.db(), user.id, Device::default(), false)
-        .await
-        .unwrap()
+    start(job_store, user.id).await
+}
+
+async fn start(job_store: &JobStore, user_id: i64) -> (session::Model, Pair) {
+    let tx = job_store.begin().await.unwrap();
+    let started = sessions::start(&**tx, user_id, Device::default(), false).await.unwrap();
+    tx.commit().await.unwrap();
+    started
 }
 
 async fn refresh(job_store: &JobStore, token: &Token) -> Refreshed {
@@ -167,9 +172,7 @@ async fn many_at_once_get_one_pair_and_keep_the_session(db: TestDb) {
 async fn what_ended_or_ran_out_opens_nothing(db: TestDb) {
     let job_store = job_store(&db).await;
     let (session, pair) = a_session(&job_store).await;
-    let (_, other) = sessions::start(job_store.db(), session.user_id, Device::default(), false)
-        .await
-        .unwrap();
+    let (_, other) = start(&job_store, session.user_id).await;
     assert_eq!(
         sessions::end(job_store.db(), session.user_id, Which::Others(session.id), "test")
             .await
@@ -183,9 +186,7 @@ async fn what_ended_or_ran_out_opens_nothing(db: TestDb) {
         ("last_seen_at", false),
         ("expires_at", false),
     ] {
-        let (_, pair) = sessions::start(job_store.db(), session.user_id, Device::default(), false)
-            .await
-            .unwrap();
+        let (_, pair) = start(&job_store, session.user_id).await;
         let hash = pair
             .access
             .hash()

@@ -9,7 +9,7 @@ use sea_orm::{
     QueryOrder,
 };
 use tokio_util::sync::CancellationToken;
-use usher::{AppContext, Parts, Project, SqlMigration};
+use usher::{AppContext, Parts, Project};
 use usher_shared::{
     accounts::api_keys::{self, Scope},
     audit::Actor,
@@ -187,10 +187,9 @@ impl TestProject {
         to.all(&self.app.db).await.expect("mails")
     }
 
-    /// The product's migrations, for tests of the schema.
-    #[must_use]
-    pub fn migrations(&self) -> Vec<SqlMigration> {
-        let apps = self.parts.schema.0.iter();
-        apps.flat_map(|app| app.steps.iter().copied()).collect()
+    /// Where the migrated schema is not what the entities expect; `migrate check` prints the same.
+    pub async fn schema_differences(&self) -> Vec<String> {
+        let differences = self.parts.schema_differences(&self.app.db).await;
+        differences.expect("a schema that can be read")
     }
 }

@@ -33,8 +33,10 @@ pub trait AdminModel: 'static {
 
     fn field(column: Column<Self>) -> Field<Self::Entity>;
 
-    /// The list's default order. The column's field must be sortable.
-    fn ordering() -> Ordering<Self::Entity>;
+    /// The list's default order: the newest ids first, unless declared. The column's field must be sortable.
+    fn ordering() -> Ordering<Self::Entity> {
+        Ordering::descending(key::<Self::Entity>())
+    }
 
     /// Why this person may not do this to this object despite having the permission. `act` is `change` or the name of
     /// an action. `None` allows it.
@@ -125,11 +127,17 @@ impl<E: EntityTrait> Ordering<E> {
     }
 }
 
+/// The primary key's column.
+fn key<E: EntityTrait>() -> E::Column {
+    let first = E::PrimaryKey::iter().next();
+    first.expect("every entity has a key").into_column()
+}
+
 /// Erases the declaration's type.
 ///
 /// # Panics
 /// At startup, when a column is classified as another one, or the key has several columns.
-pub(super) fn erase<M: AdminModel>(base: &'static str) -> Model {
+pub(crate) fn erase<M: AdminModel>(base: &'static str) -> Model {
     let fields: Vec<Spec> = Column::<M>::iter().map(classified::<M>).collect();
     let key: Vec<_> = <M::Entity as EntityTrait>::PrimaryKey::iter()
         .map(|key| key.into_column().as_str())
@@ -172,7 +180,7 @@ pub(super) fn erase<M: AdminModel>(base: &'static str) -> Model {
         create: M::create,
         change: M::CHANGE,
         taken: |violated| M::taken(violated).map(|(column, words)| (column.as_str(), words)),
-        panels: M::panels,
+        panels: vec![M::panels],
     }
 }
 

@@ -1,9 +1,7 @@
 //! A model's names, its place in the navigation, and the operations on it.
 
-use strum::{IntoStaticStr, VariantArray};
-use usher_shared::audit::ObjectType;
-
 use crate::text::{capitalized, grouped};
+use strum::{IntoStaticStr, VariantArray};
 
 /// What staff may be allowed to do with a model's objects; each is a permission such as `users.view`.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, IntoStaticStr, VariantArray)]
@@ -50,7 +48,7 @@ pub struct Meta {
     pub empty: Option<&'static str>,
     /// Its heading in the navigation.
     pub section: &'static str,
-    /// An `id` in the sprite `templates/parts/icons.html`.
+    /// See [`Self::icon`].
     pub icon: &'static str,
     /// One line under the heading of the list.
     pub about: &'static str,
@@ -58,7 +56,7 @@ pub struct Meta {
     pub link: Option<Link>,
     /// The operations that exist, for anyone: bits of [`Operation`].
     operations: u8,
-    object_type: Option<ObjectType>,
+    object_type: Option<&'static str>,
     /// Whether changes need a password confirmation in the last minutes.
     pub sensitive: bool,
     /// Whether there are never more than a few thousand, so that reading all of them is cheap.
@@ -85,8 +83,8 @@ impl Meta {
         }
     }
 
-    /// The object's type in the audit log, if it isn't the singular.
-    pub const fn object_type_of(self, object_type: ObjectType) -> Self {
+    /// The object's type in the audit log, if the singular isn't one word: `support_ticket`.
+    pub const fn object_type_of(self, object_type: &'static str) -> Self {
         Self {
             object_type: Some(object_type),
             ..self
@@ -96,7 +94,7 @@ impl Meta {
     /// The object's type in the audit log: a stable word, independent of the names that people read.
     pub const fn object_type(&self) -> &'static str {
         match self.object_type {
-            Some(object_type) => object_type.as_str(),
+            Some(object_type) => object_type,
             None => self.singular,
         }
     }
@@ -113,6 +111,8 @@ impl Meta {
         Self { empty, ..self }
     }
 
+    /// Its icon in the navigation: a name in `templates/parts/icon.html`, or the path of a drawing of 20 by 20, such as
+    /// `M3 4h14v12H3z`.
     pub const fn icon(self, icon: &'static str) -> Self {
         Self { icon, ..self }
     }
@@ -133,8 +133,14 @@ impl Meta {
 
     /// A model that staff can also add to and change.
     pub const fn editable(self) -> Self {
-        self.and(Operation::Add).and(Operation::Change)
+        self.addable().changeable()
     }
+
+    /// A model that staff can add to.
+    pub const fn addable(self) -> Self {
+        self.and(Operation::Add)
+    }
+
     /// A model whose objects can be changed, but are created elsewhere.
     pub const fn changeable(self) -> Self {
         self.and(Operation::Change)

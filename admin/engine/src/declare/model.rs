@@ -4,13 +4,13 @@ use sea_orm::{
     ConnectionTrait, DbErr, QueryResult,
     sea_query::{Expr, Query, SelectStatement},
 };
-use usher_shared::{AppContext, audit::Entry, foundation::config::Config};
+use usher_shared::{audit::Entry, foundation::config::Config};
 
 use super::meta::{Meta, Operation};
 use super::saving::{Change, HookFuture, SaveContext};
 use super::spec::{Kind, Spec};
 use super::{
-    action::Action, checklist::Checklist, deletion::Deletion, inline::Inline, many_to_many::ManyToMany, panel::Panel,
+    action::Action, checklist::Checklist, deletion::Deletion, inline::Inline, many_to_many::ManyToMany, panel::Panels,
     tone::Tone,
 };
 use crate::request::staff::Staff;
@@ -48,7 +48,8 @@ pub struct Model {
     pub(crate) create: for<'a> fn(&'a SaveContext<'a>, &'a mut Draft) -> HookFuture<'a, Option<String>>,
     pub(crate) change: Option<Change>,
     pub(crate) taken: fn(&str) -> Option<(&'static str, &'static str)>,
-    pub(crate) panels: for<'a> fn(&'a AppContext, &'a Row, &'a Staff) -> HookFuture<'a, Vec<Panel>>,
+    /// The model's own, then those that other apps add.
+    pub(crate) panels: Vec<Panels>,
 }
 
 impl Model {

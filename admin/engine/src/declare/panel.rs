@@ -1,6 +1,16 @@
 //! Short tables beside an object's form.
 
-use crate::rows::cell::Cell;
+use std::fmt;
+
+use askama::{Template, filters::HtmlSafe};
+use usher_shared::AppContext;
+
+use super::saving::HookFuture;
+use crate::request::staff::Staff;
+use crate::rows::{cell::Cell, row::Row};
+
+/// What makes the panels of an object, such as `|app, row, staff| Box::pin(panels(app, row, staff))`.
+pub type Panels = for<'a> fn(&'a AppContext, &'a Row, &'a Staff) -> HookFuture<'a, Vec<Panel>>;
 
 /// The headings of a panel's columns.
 pub fn headings<const N: usize>(words: [&str; N]) -> Vec<String> {
@@ -30,3 +40,18 @@ pub struct Panel {
     /// Whether it needs the page's whole width.
     pub wide: bool,
 }
+
+#[derive(Template)]
+#[template(path = "parts/panel.html")]
+struct PanelHtml<'a> {
+    panel: &'a Panel,
+}
+
+/// As HTML, for a template of the application's own.
+impl fmt::Display for Panel {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        PanelHtml { panel: self }.render_into(f).map_err(|_| fmt::Error)
+    }
+}
+
+impl HtmlSafe for Panel {}

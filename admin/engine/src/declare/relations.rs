@@ -15,8 +15,9 @@ impl<E: EntityTrait> Field<E> {
 }
 
 impl Inline {
-    /// The rows whose `column` is the object's id, with these columns; the first one links to the row's own page. An
-    /// index on the column and the primary key must serve it.
+    /// The rows whose `column` is the object's id, with these columns; the first one links to the row's own page.
+    /// Without columns it has the first ones of the model's list. An index on the column and the primary key must serve
+    /// it.
     pub fn of<M: AdminModel, const N: usize>(column: Column<M>, shown: [Column<M>; N]) -> Self {
         Self {
             model: M::META.name,

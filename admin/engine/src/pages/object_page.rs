@@ -139,7 +139,10 @@ impl<'a> Drawing<'a> {
         let names = names(&context.db, &context.site, staff, references.collect()).await?;
         let checklist = self.checklist(filled, row, editable).await?;
         let here = model.object_href(&id);
-        let mut panels = (model.panels)(context, row, staff).await?;
+        let mut panels = vec![];
+        for of_app in &model.panels {
+            panels.extend(of_app(context, row, staff).await?);
+        }
         panels.extend(inlines.iter().map(|inline| inline.panel(&here, &id, fields, &names)));
         let badges = model.listed().map(|spec| model.cell(spec, row, &names));
         Ok(ObjectPage {

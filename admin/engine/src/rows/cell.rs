@@ -1,7 +1,8 @@
 //! A value as a person reads it.
 
-use std::collections::HashMap;
+use std::{collections::HashMap, fmt};
 
+use askama::{Template, filters::HtmlSafe};
 use chrono::{DateTime, Utc};
 use sea_orm::Value;
 
@@ -129,6 +130,21 @@ impl Cell {
         }
     }
 }
+
+#[derive(Template)]
+#[template(path = "parts/cell.html")]
+struct CellHtml<'a> {
+    cell: &'a Cell,
+}
+
+/// As HTML, for a template of the application's own.
+impl fmt::Display for Cell {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        CellHtml { cell: self }.render_into(f).map_err(|_| fmt::Error)
+    }
+}
+
+impl HtmlSafe for Cell {}
 
 /// The last block of a UUID: the first ones are a time, similar in neighboring rows.
 fn short_id(text: &str) -> String {

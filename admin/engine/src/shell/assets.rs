@@ -1,10 +1,13 @@
-//! Style sheet, script and icon, in the binary. Their names contain a hash of their contents, so browsers may cache
-//! them forever. They are compressed once.
+//! Style sheet, script, icon and logo, in the binary. Their names contain a hash of their contents, so browsers may
+//! cache them forever. They are compressed once.
 
-use std::{io::Write, sync::LazyLock};
+use std::{
+    io::Write,
+    sync::{Arc, LazyLock},
+};
 
 use axum::{
-    extract::Path,
+    extract::{Path, State},
     http::{HeaderMap, StatusCode, header},
     response::{IntoResponse, Response},
 };
@@ -12,6 +15,9 @@ use flate2::{Compression, write::GzEncoder};
 use usher_serve::accepts;
 use usher_shared::foundation::crypto::{hex, sha256};
 
+use crate::context::AdminContext;
+
+#[derive(Debug)]
 struct Asset {
     name: &'static str,
     content_type: &'static str,
@@ -37,9 +43,7 @@ static ASSETS: LazyLock<[Asset; 3]> = LazyLock::new(|| {
 });
 
 fn asset(name: &'static str, content_type: &'static str, plain: &'static [u8]) -> Asset {
-    let hash = hex(&sha256(plain)[..6]);
-    let (stem, ending) = name.rsplit_once('.').unwrap_or((name, ""));
-    let file = format!("{stem}.{hash}.{ending}");
+    let file = hashed(name, plain);
     let mut encoder = GzEncoder::new(Vec::new(), Compression::best());
     let gzip = encoder
         .write_all(plain)
@@ -54,6 +58,29 @@ fn asset(name: &'static str, content_type: &'static str, plain: &'static [u8]) -
     }
 }
 
+/// The name with a hash of the contents: `admin.0a1b2c3d4e5f.css`.
+fn hashed(name: &str, contents: &[u8]) -> String {
+    let hash = hex(&sha256(contents)[..6]);
+    match name.rsplit_once('.') {
+        Some((stem, ending)) => format!("{stem}.{hash}.{ending}"),
+        None => format!("{name}.{hash}"),
+    }
+}
+
+/// The product's logo.
+#[derive(Clone, Debug)]
+pub(crate) struct Logo(Arc<Asset>);
+
+impl Logo {
+    pub(crate) fn new(content_type: &'static str, bytes: &'static [u8]) -> Self {
+        Self(Arc::new(asset("logo", content_type, bytes)))
+    }
+
+    pub(super) fn href(&self, base: &str) -> String {
+        format!("{base}/assets/{}", self.0.file)
+    }
+}
+
 /// The address of an asset by its plain name.
 pub(super) fn href(base: &str, name: &str) -> String {
     let asset = ASSETS.iter().find(|asset| asset.name == name);
@@ -61,8 +88,13 @@ pub(super) fn href(base: &str, name: &str) -> String {
 }
 
 /// `GET {base}/assets/{file}`
-pub async fn serve_asset(Path(file): Path<String>, headers: HeaderMap) -> Response {
-    let Some(asset) = ASSETS.iter().find(|asset| asset.file == file) else {
+pub async fn serve_asset(
+    State(context): State<AdminContext>,
+    Path(file): Path<String>,
+    headers: HeaderMap,
+) -> Response {
+    let logo = context.site.logo.iter().map(|logo| logo.0.as_ref());
+    let Some(asset) = ASSETS.iter().chain(logo).find(|asset| asset.file == file) else {
         return (StatusCode::NOT_FOUND, "File not found. Reload the page.\n").into_response();
     };
     let kept = [

@@ -2,8 +2,11 @@
 
 use super::{assets, flash::Message, theme::Theme};
 use crate::context::AdminContext;
+use crate::declare::site::{Entry, Site};
 use crate::request::staff::Staff;
 use crate::request::{csrf, visit::Visit};
+
+const DASHBOARD: &str = "Dashboard";
 
 /// What `base.html` needs to draw the frame.
 pub struct Shell {
@@ -26,8 +29,12 @@ pub struct Shell {
     pub css: String,
     pub script: String,
     pub icon: String,
+    /// The product's logo, if it has one of its own.
+    pub logo: Option<String>,
 }
 
+/// An entry of the navigation.
+#[derive(Clone, Debug)]
 pub struct NavItem {
     pub label: String,
     pub href: String,
@@ -47,38 +54,17 @@ impl Shell {
     /// For signed-in staff; the navigation has what they may see.
     pub fn new(context: &AdminContext, visit: &Visit, staff: &Staff, title: impl Into<String>) -> Self {
         let path = visit.path.split('?').next().unwrap_or_default();
-        let dashboard = NavItem {
-            label: "Dashboard".to_owned(),
-            current: path == context.site.home(),
-            href: context.site.home(),
-            icon: "dashboard",
-            section: "",
+        let home = Crumb {
+            label: DASHBOARD.to_owned(),
+            href: Some(context.site.home()),
         };
-        let models = context.site.models.iter();
-        let models = models.filter_map(|model| Some((model, model.entrance(staff)?)));
-        let mut section = "";
-        let models = models.map(|(model, href)| NavItem {
-            section: if model.meta.section == section {
-                ""
-            } else {
-                section = model.meta.section;
-                section
-            },
-            label: model.meta.title(),
-            current: path == model.href() || path.starts_with(&format!("{}/", model.href())),
-            href,
-            icon: model.meta.icon,
-        });
         Self {
-            crumbs: if dashboard.current {
+            crumbs: if path == context.site.home() {
                 vec![]
             } else {
-                vec![Crumb {
-                    label: dashboard.label.clone(),
-                    href: Some(dashboard.href.clone()),
-                }]
+                vec![home]
             },
-            nav: std::iter::once(dashboard).chain(models).collect(),
+            nav: navigation(&context.site, staff, path),
             person: Some(staff.clone()),
             ..Self::outside(context, visit, title)
         }
@@ -86,9 +72,11 @@ impl Shell {
 
     /// Without navigation: for signing in, and errors before that.
     pub fn outside(context: &AdminContext, visit: &Visit, title: impl Into<String>) -> Self {
+        let base = context.site.base();
+        let logo = context.site.logo.as_ref().map(|logo| logo.href(base));
         Self {
             title: title.into(),
-            base: context.site.base(),
+            base,
             product: context.config.product_name.clone(),
             nav: vec![],
             crumbs: vec![],
@@ -98,9 +86,10 @@ impl Shell {
             theme: visit.theme,
             searched: String::new(),
             path: visit.path.clone(),
-            css: assets::href(context.site.base(), "admin.css"),
-            script: assets::href(context.site.base(), "admin.js"),
-            icon: assets::href(context.site.base(), "icon.svg"),
+            css: assets::href(base, "admin.css"),
+            script: assets::href(base, "admin.js"),
+            icon: logo.clone().unwrap_or_else(|| assets::href(base, "icon.svg")),
+            logo,
         }
     }
 
@@ -128,4 +117,53 @@ impl Shell {
         });
         self
     }
+}
+
+/// The dashboard, then by section the models and pages that this person may see. A section stands where its first entry
+/// was registered.
+fn navigation(site: &Site, staff: &Staff, path: &str) -> Vec<NavItem> {
+    let item = |section, label: String, href: String, icon| NavItem {
+        label,
+        href,
+        icon,
+        current: false,
+        section,
+    };
+    let dashboard = item("", DASHBOARD.to_owned(), site.home(), "dashboard");
+    let entries = site.entries.iter().filter_map(|entry| match *entry {
+        Entry::Model(place) => {
+            let model = &site.models[place];
+            let (meta, href) = (&model.meta, model.entrance(staff)?);
+            Some((model.href(), item(meta.section, meta.title(), href, meta.icon)))
+        }
+        Entry::Page(place) => {
+            let page = Some(&site.pages[place]).filter(|page| staff.may(page.permission))?;
+            let (at, label) = (page.path.to_owned(), page.label.to_owned());
+            Some((at.clone(), item(page.section?, label, at, page.icon)))
+        }
+    });
+    let mut items: Vec<_> = entries.collect();
+    let is_around = |at: &str| path == at || path.strip_prefix(at).is_some_and(|rest| rest.starts_with('/'));
+    let around = items.iter_mut().filter(|(at, _)| is_around(at));
+    if let Some((_, current)) = around.max_by_key(|(at, _)| at.len()) {
+        current.current = true;
+    }
+    let mut sections: Vec<Vec<NavItem>> = vec![];
+    for (_, item) in items {
+        match sections.iter_mut().find(|section| section[0].section == item.section) {
+            Some(section) => section.push(item),
+            None => sections.push(vec![item]),
+        }
+    }
+    // Only the first entry of a section shows its heading.
+    for item in sections.iter_mut().flat_map(|section| section.iter_mut().skip(1)) {
+        item.section = "";
+    }
+    let dashboard = NavItem {
+        current: path == dashboard.href,
+        ..dashboard
+    };
+    std::iter::once(dashboard)
+        .chain(sections.into_iter().flatten())
+        .collect()
 }

@@ -10,9 +10,9 @@ use super::key::{MAX_KEY, WITHOUT};
 use crate::toolkit::{code::Code, fields::FieldError, openapi::add_errors};
 
 const ERRORS: &[Code] = &[
-    Code::IdempotencyInProgress,
-    Code::IdempotencyKeyReused,
-    Code::InvalidRequest,
+    Code::IDEMPOTENCY_IN_PROGRESS,
+    Code::IDEMPOTENCY_KEY_REUSED,
+    Code::INVALID_REQUEST,
 ];
 
 /// Adds `Idempotency-Key` to every POST and PATCH that minds it.

@@ -68,7 +68,7 @@ async fn answer(
     match Caller::from_request_parts(&mut parts, &toolkit).await {
         Ok(caller) => drop(parts.extensions.insert(caller)),
         // For the handler to refuse: one that takes a password does not mind an old token.
-        Err(ApiError::Coded(Code::InvalidCredential)) => {}
+        Err(ApiError::Coded(Code::INVALID_CREDENTIAL)) => {}
         Err(error) => return Err(error),
     }
     admit_stranger(&context)?;
@@ -90,8 +90,8 @@ async fn answer(
             }
         }
         Reserved::Answered(answer) => Ok(replay(answer)),
-        Reserved::Running => Err(Code::IdempotencyInProgress.into()),
-        Reserved::OfAnother => Err(Code::IdempotencyKeyReused.into()),
+        Reserved::Running => Err(Code::IDEMPOTENCY_IN_PROGRESS.into()),
+        Reserved::OfAnother => Err(Code::IDEMPOTENCY_KEY_REUSED.into()),
     }
 }
 
@@ -158,7 +158,7 @@ fn replay(answer: Answer) -> Response {
     let Answer { status, headers, body } = answer;
     let mut response = match body {
         Some(body) => (status, Body::from(body)).into_response(),
-        None => ApiError::from(Code::AnswerNotKept).into_response(),
+        None => ApiError::from(Code::ANSWER_NOT_KEPT).into_response(),
     };
     response.headers_mut().extend(headers);
     let replayed = HeaderValue::from_static("true");

@@ -2,63 +2,62 @@
 
 use axum::{
     Json,
-    http::{HeaderValue, StatusCode, header},
+    http::{HeaderValue, header},
     response::{IntoResponse, Response},
 };
 use serde::Serialize;
 use url::form_urlencoded;
 use utoipa::ToSchema;
 
-use super::{cursor::Cursor, order::Listed, page::Page, query::ListQuery};
+use super::{
+    cursor::Cursor,
+    order::{Filter, Listed},
+    query::ListQuery,
+};
 use crate::toolkit::{error::ApiError, state::Toolkit};
 
-impl<E: Listed> ListQuery<E> {
-    /// The page as an answer, with links to those beside it (RFC 8288).
-    pub(crate) fn answer<T: Serialize>(
+impl<L: Listed> ListQuery<L> {
+    /// Reads the page that the query asks for, of the rows that pass these filters and the list's own. Filters that
+    /// find few rows come first.
+    ///
+    /// # Errors
+    ///
+    /// Those of the database.
+    pub async fn list(
         &self,
-        page: Page<E>,
         toolkit: &Toolkit,
-        shape: impl FnMut(E::Row) -> T,
-    ) -> Result<Response, ApiError> {
-        let seal = |cursor: Cursor| cursor.seal::<E>(&self.order.word, &toolkit.config.secret_key);
+        filters: impl IntoIterator<Item = Filter<L::Entity>>,
+    ) -> Result<ListOut<L>, ApiError> {
+        let page = self.page(&toolkit.db, filters).await?;
+        let seal = |cursor: Cursor| cursor.seal(&self.path, &self.order.word, &toolkit.config.secret_key);
         let (prev, next) = (page.prev.map(seal), page.next.map(seal));
-        let link = [("prev", &prev), ("next", &next)]
-            .into_iter()
-            .filter_map(|(rel, cursor)| {
-                let mut query = form_urlencoded::Serializer::new(String::new());
-                query
-                    .extend_pairs(&self.others)
-                    .append_pair("cursor", cursor.as_deref()?);
-                Some(format!(
-                    "<{}{}?{}>; rel=\"{rel}\"",
-                    toolkit.root,
-                    E::PATH,
-                    query.finish()
-                ))
-            });
+        let link = [("prev", &prev), ("next", &next)];
+        let link = link.into_iter().filter_map(|(rel, cursor)| {
+            let mut query = form_urlencoded::Serializer::new(String::new());
+            query
+                .extend_pairs(&self.others)
+                .append_pair("cursor", cursor.as_deref()?);
+            let (root, path, query) = (&toolkit.root, &self.path, query.finish());
+            Some(format!("<{root}{path}?{query}>; rel=\"{rel}\""))
+        });
         let link = link.collect::<Vec<_>>().join(", ");
-        let list = ListOut {
-            data: page.rows.into_iter().map(shape).collect(),
+        Ok(ListOut {
+            data: page.rows,
             has_more: next.is_some(),
             next_cursor: next,
             prev_cursor: prev,
             count: page.count.map(|count| count.rows),
             count_is_exact: page.count.map(|count| count.is_exact),
-        };
-        let mut response = (StatusCode::OK, Json(list)).into_response();
-        if !link.is_empty() {
-            let link = HeaderValue::from_str(&link).map_err(anyhow::Error::from)?;
-            response.headers_mut().insert(header::LINK, link);
-        }
-        Ok(response)
+            link: link.parse().map_err(anyhow::Error::from)?,
+        })
     }
 }
 
 /// A page of a list.
 #[derive(Serialize, ToSchema)]
 #[schema(as = List)]
-pub(crate) struct ListOut<T> {
-    data: Vec<T>,
+pub struct ListOut<T> {
+    pub data: Vec<T>,
     /// For `cursor`, to go on; null on the last page.
     #[schema(example = "WyItY3JlYXRlZF9hdCIsdHJ1ZSxudWxsXQ")]
     next_cursor: Option<String>,
@@ -74,4 +73,34 @@ pub(crate) struct ListOut<T> {
     #[serde(skip_serializing_if = "Option::is_none")]
     #[schema(nullable = false)]
     count_is_exact: Option<bool>,
+    /// The pages beside this one (RFC 8288); empty where there are none.
+    #[serde(skip)]
+    #[schema(ignore)]
+    link: HeaderValue,
+}
+
+impl<T> ListOut<T> {
+    /// The same page of other rows, such as with what this caller may not see taken out.
+    pub fn map<U>(self, shape: impl FnMut(T) -> U) -> ListOut<U> {
+        ListOut {
+            data: self.data.into_iter().map(shape).collect(),
+            next_cursor: self.next_cursor,
+            prev_cursor: self.prev_cursor,
+            has_more: self.has_more,
+            count: self.count,
+            count_is_exact: self.count_is_exact,
+            link: self.link,
+        }
+    }
+}
+
+impl<T: Serialize> IntoResponse for ListOut<T> {
+    fn into_response(self) -> Response {
+        let link = self.link.clone();
+        let mut response = Json(self).into_response();
+        if !link.is_empty() {
+            response.headers_mut().insert(header::LINK, link);
+        }
+        response
+    }
 }

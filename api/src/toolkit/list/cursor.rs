@@ -1,17 +1,17 @@
 //! A place in a list, signed so that clients can't forge one.
 
 use base64::{Engine, prelude::BASE64_URL_SAFE_NO_PAD};
-use sea_orm::{ColumnTrait, ColumnType, EntityTrait, Value};
+use sea_orm::{ColumnTrait, ColumnType, Value};
 use usher_shared::foundation::{crypto::SecretKey, rules::Violation};
 
-use super::order::{Listed, Order};
+use super::order::{Col, Listed, Order};
 
 /// Bytes of the signature behind the text.
 const TAG: usize = 32;
 
 /// Where a page starts and which way it goes.
 #[derive(Clone, Debug, PartialEq)]
-pub(crate) struct Cursor {
+pub struct Cursor {
     pub(super) backward: bool,
     /// The row beyond which the page lies; none for the very end of the list, from which it goes backward.
     pub(super) place: Option<Place>,
@@ -22,31 +22,31 @@ pub(crate) struct Cursor {
 pub(super) struct Place(pub(super) Vec<Value>);
 
 impl Place {
-    pub(super) fn of<E: Listed>(order: &Order<E>, row: &E::Row) -> Self {
-        Self(order.keys.iter().map(|key| E::value(row, key.column)).collect())
+    pub(super) fn of<L: Listed>(order: &Order<L>, row: &L) -> Self {
+        Self(order.keys.iter().map(|key| row.value(key.column)).collect())
     }
 }
 
 impl Cursor {
-    /// As text for clients, who can do nothing with it but send it back.
-    pub(super) fn seal<E: Listed>(self, sort: &str, key: &SecretKey) -> String {
+    /// As text for clients, who can do nothing with it but send it back to the same path.
+    pub(super) fn seal(self, path: &str, sort: &str, key: &SecretKey) -> String {
         let place = self
             .place
             .map(|Place(values)| values.iter().map(text_of).collect::<Vec<_>>());
         let mut bytes = serde_json::json!([sort, self.backward, place]).to_string().into_bytes();
-        let tag = key.sign(&purpose::<E>(), &bytes);
+        let tag = key.sign(&purpose(path), &bytes);
         bytes.extend(tag);
         BASE64_URL_SAFE_NO_PAD.encode(bytes)
     }
 
     /// Reads what [`Cursor::seal`] made for the same list in the same order.
-    pub(super) fn open<E: Listed>(text: &str, sort: &str, key: &SecretKey) -> Result<Self, Violation> {
+    pub(super) fn open<L: Listed>(text: &str, path: &str, sort: &str, key: &SecretKey) -> Result<Self, Violation> {
         let wrong = || Violation::value("The cursor is not one of this list; take it from next_cursor or prev_cursor");
         let bytes = BASE64_URL_SAFE_NO_PAD.decode(text).map_err(|_| wrong())?;
         let (bytes, tag) = bytes
             .split_at_checked(bytes.len().saturating_sub(TAG))
             .ok_or_else(wrong)?;
-        if !key.verify(&purpose::<E>(), bytes, tag) {
+        if !key.verify(&purpose(path), bytes, tag) {
             return Err(wrong());
         }
         let (made_for, backward, place): (String, bool, Option<Vec<Option<String>>>) =
@@ -55,12 +55,12 @@ impl Cursor {
             let message = format!("The cursor was made for sort={made_for}; keep that, or start without a cursor");
             return Err(Violation::value(message));
         }
-        let keys = Order::<E>::parse(sort).map_err(|_| wrong())?.keys;
+        let keys = Order::<L>::parse(sort).map_err(|_| wrong())?.keys;
         let place = match place {
             None => None,
             Some(texts) if texts.len() == keys.len() => {
                 let values = keys.iter().zip(&texts);
-                let values = values.map(|(key, text)| value_of::<E>(key.column, text.as_deref()));
+                let values = values.map(|(key, text)| value_of::<L>(key.column, text.as_deref()));
                 Some(Place(values.collect::<Option<_>>().ok_or_else(wrong)?))
             }
             Some(_) => return Err(wrong()),
@@ -69,8 +69,8 @@ impl Cursor {
     }
 }
 
-fn purpose<E: Listed>() -> String {
-    format!("cursor {}", E::PATH)
+fn purpose(path: &str) -> String {
+    format!("cursor {path}")
 }
 
 /// A value of the kinds that lists are sorted by; none for NULL.
@@ -86,7 +86,7 @@ pub(super) fn text_of(value: &Value) -> Option<String> {
     }
 }
 
-fn value_of<E: EntityTrait>(column: E::Column, text: Option<&str>) -> Option<Value> {
+fn value_of<L: Listed>(column: Col<L>, text: Option<&str>) -> Option<Value> {
     let definition = column.def();
     let Some(text) = text else {
         // Compared by IS NULL, whatever its type.

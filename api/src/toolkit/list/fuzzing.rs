@@ -14,7 +14,7 @@ use usher_shared::{
     foundation::{
         config::{Config, Mode, Source},
         crypto::SecretKey,
-        entity::{api_key, user},
+        entity::user,
         time::now,
     },
 };
@@ -24,14 +24,17 @@ use super::{
     order::Order,
     query::ListQuery,
 };
-use crate::toolkit::{
-    query::{FromQuery, Parameters, Query, boolean, moment},
-    state::Toolkit,
+use crate::{
+    toolkit::{
+        query::{FromQuery, Parameters, Query, boolean, moment},
+        state::Toolkit,
+    },
+    users::UserRow,
 };
 
 /// What every list takes, and filters of each kind.
 struct Asked {
-    list: ListQuery<user::Entity>,
+    list: ListQuery<UserRow>,
     before: Option<String>,
 }
 
@@ -66,7 +69,7 @@ pub fn list_query(data: &[u8]) {
         backward: data.len().is_multiple_of(2),
         place: Some(Place(values)),
     };
-    let sealed = place.clone().seal::<user::Entity>(&order.word, key);
+    let sealed = place.clone().seal("/users", &order.word, key);
     let with = |cursor: &str| {
         let mut query = Serializer::new(String::new());
         query.extend_pairs(&asked.list.others).append_pair("cursor", cursor);
@@ -83,8 +86,8 @@ pub fn list_query(data: &[u8]) {
 
     // Not another installation's, nor another list's, nor another order's, nor a changed one.
     assert!(read(&with(&sealed), theirs).is_none());
-    assert!(Cursor::open::<api_key::Entity>(&sealed, &order.word, key).is_err());
-    assert!(Cursor::open::<user::Entity>(&sealed, &format!("{},id", order.word), key).is_err());
+    assert!(Cursor::open::<UserRow>(&sealed, "/api-keys", &order.word, key).is_err());
+    assert!(Cursor::open::<UserRow>(&sealed, "/users", &format!("{},id", order.word), key).is_err());
     let at = data.iter().map(|byte| usize::from(*byte)).sum::<usize>() % sealed.len();
     let other = if sealed.as_bytes()[at] == b'A' { "B" } else { "A" };
     let spoilt = format!("{}{other}{}", &sealed[..at], &sealed[at + 1..]);
@@ -106,7 +109,7 @@ fn read(uri: &Uri, state: &Toolkit) -> Option<Asked> {
     }
 }
 
-fn judge_order(order: &Order<user::Entity>) {
+fn judge_order(order: &Order<UserRow>) {
     let mut names: Vec<_> = order.keys.iter().map(|key| format!("{:?}", key.column)).collect();
     assert_eq!(
         names.last().map(String::as_str),

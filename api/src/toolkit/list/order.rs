@@ -3,37 +3,58 @@
 use sea_orm::{DbErr, EntityTrait, IdenStatic, QueryResult, Value, sea_query::Condition};
 use serde_json::json;
 use usher_shared::foundation::rules::{Violation, ViolationKind};
+use utoipa::openapi::path::Parameter;
 
-/// A table that can be listed.
-pub(crate) trait Listed: EntityTrait {
-    /// The path of the list.
-    const PATH: &'static str;
+use crate::toolkit::query::Parameters;
+
+/// What a list tells of a row, and how it is read, sorted and filtered. [`derive@crate::Listed`] writes it from the
+/// fields of a struct.
+pub trait Listed: Send + Sized {
+    /// The table.
+    type Entity: EntityTrait;
     /// What clients can sort by, each with the column whose index, continued by the id, holds the order. Rows without a
     /// value in a column that may be NULL come last, or first the other way round.
-    const SORTS: &'static [(&'static str, Self::Column)];
-    const ID: Self::Column;
+    const SORTS: &'static [(&'static str, Col<Self>)];
+    const ID: Col<Self>;
     /// The order unless the client asks for another.
     const DEFAULT_SORT: &'static str = "-id";
     /// Those of them that many rows can share. Behind one nothing is sorted: all of these would have to be read.
     const SHARED: &'static [&'static str] = &[];
 
-    /// What the list tells of a row.
-    type Row: Send;
     /// The columns that it takes.
-    const COLUMNS: &'static [Self::Column];
+    const COLUMNS: &'static [Col<Self>];
 
-    /// The rows that are there for clients.
-    fn visible() -> Condition;
+    /// The rows that are there for clients; all of them unless it says otherwise.
+    #[must_use]
+    fn visible() -> Condition {
+        Condition::all()
+    }
 
     /// Reads a row by the positions in `COLUMNS`: names cost ten times as much, and a page has hundreds of values.
-    fn read(row: &QueryResult) -> Result<Self::Row, DbErr>;
+    fn read(row: &QueryResult) -> Result<Self, DbErr>;
 
     /// The row's value in the id or in a column to sort by.
-    fn value(row: &Self::Row, column: Self::Column) -> Value;
+    fn value(&self, column: Col<Self>) -> Value;
+
+    /// Reads the filters that the list takes by itself, what finds fewest rows first; none unless it says otherwise.
+    #[must_use]
+    fn filters(_parameters: &mut Parameters) -> Vec<Filter<Self::Entity>> {
+        vec![]
+    }
+
+    /// The parameters of those filters, for the documents.
+    #[must_use]
+    fn filter_parameters() -> Vec<Parameter> {
+        vec![]
+    }
 }
 
-/// One filter of a list.
-pub(crate) struct Filter<E: EntityTrait> {
+/// A column of the table that is listed.
+pub type Col<L> = <<L as Listed>::Entity as EntityTrait>::Column;
+
+/// One filter of a list. Those that an index answers come first.
+#[derive(Clone)]
+pub struct Filter<E: EntityTrait> {
     pub(super) condition: Condition,
     /// The column of which it is a range: walking in that column's order, only the range is walked.
     pub(super) range_of: Option<E::Column>,
@@ -43,7 +64,8 @@ pub(crate) struct Filter<E: EntityTrait> {
 
 impl<E: EntityTrait> Filter<E> {
     /// A filter that rows are held against one by one.
-    pub(crate) fn plain(condition: Condition) -> Self {
+    #[must_use]
+    pub fn plain(condition: Condition) -> Self {
         Self {
             condition,
             range_of: None,
@@ -52,7 +74,8 @@ impl<E: EntityTrait> Filter<E> {
     }
 
     /// A filter with an index of its own.
-    pub(crate) fn indexed(condition: Condition) -> Self {
+    #[must_use]
+    pub fn indexed(condition: Condition) -> Self {
         Self {
             indexed: true,
             ..Self::plain(condition)
@@ -60,7 +83,8 @@ impl<E: EntityTrait> Filter<E> {
     }
 
     /// A range of values of one of the columns to sort by.
-    pub(crate) fn range(column: E::Column, condition: Condition) -> Self {
+    #[must_use]
+    pub fn range(column: E::Column, condition: Condition) -> Self {
         Self {
             range_of: Some(column),
             ..Self::indexed(condition)
@@ -69,33 +93,33 @@ impl<E: EntityTrait> Filter<E> {
 }
 
 /// An order of a list: columns, and the id where those have the same values.
-pub(crate) struct Order<E: EntityTrait> {
+pub struct Order<L: Listed> {
     /// As the address says it, such as `-created_at`.
     pub(super) word: String,
     /// One and more, the id last.
-    pub(super) keys: Vec<Key<E>>,
+    pub(super) keys: Vec<Key<L>>,
 }
 
 /// A column of an order, and which way it goes.
-pub(crate) struct Key<E: EntityTrait> {
-    pub(super) column: E::Column,
+pub struct Key<L: Listed> {
+    pub(super) column: Col<L>,
     pub(super) descending: bool,
 }
 
-impl<E: Listed> Order<E> {
+impl<L: Listed> Order<L> {
     pub(super) fn parse(word: &str) -> Result<Self, Violation> {
-        let mut keys: Vec<Key<E>> = vec![];
+        let mut keys: Vec<Key<L>> = vec![];
         for part in word.split(',') {
             let name = part.strip_prefix('-').unwrap_or(part);
-            let known = E::SORTS.iter().find(|(known, _)| *known == name);
+            let known = L::SORTS.iter().find(|(known, _)| *known == name);
             let (_, column) = known.ok_or_else(Self::unknown)?;
-            if let Some(before) = keys.last().filter(|key| E::SHARED.contains(&key.column.as_str())) {
+            if let Some(before) = keys.last().filter(|key| L::SHARED.contains(&key.column.as_str())) {
                 let before = before.column.as_str();
                 let message = format!("Many can have the same {before}: sort by it last, as in sort={name},{before}");
                 return Err(Violation::new(ViolationKind::Enum, message).with(json!({ "expected": before })));
             }
             // What stands behind a column that was named before, or behind the id, decides nothing.
-            let is_decided = |key: &Key<E>| [column.as_str(), E::ID.as_str()].contains(&key.column.as_str());
+            let is_decided = |key: &Key<L>| [column.as_str(), L::ID.as_str()].contains(&key.column.as_str());
             if !keys.iter().any(is_decided) {
                 keys.push(Key {
                     column: *column,
@@ -104,9 +128,9 @@ impl<E: Listed> Order<E> {
             }
         }
         let last = keys.last().map(|key| (key.column.as_str(), key.descending));
-        if let Some((_, descending)) = last.filter(|(column, _)| *column != E::ID.as_str()) {
+        if let Some((_, descending)) = last.filter(|(column, _)| *column != L::ID.as_str()) {
             keys.push(Key {
-                column: E::ID,
+                column: L::ID,
                 descending,
             });
         }
@@ -117,7 +141,7 @@ impl<E: Listed> Order<E> {
     }
 
     fn unknown() -> Violation {
-        let names: Vec<&str> = E::SORTS.iter().map(|(name, _)| *name).collect();
+        let names: Vec<&str> = L::SORTS.iter().map(|(name, _)| *name).collect();
         let names = names.join(", ");
         let message =
             format!("Sort by {names}, or by several of them, separated by commas; a leading - reverses the order");
@@ -125,7 +149,7 @@ impl<E: Listed> Order<E> {
     }
 
     /// What the list is sorted by first.
-    pub(super) fn first(&self) -> E::Column {
-        self.keys.first().map_or(E::ID, |key| key.column)
+    pub(super) fn first(&self) -> Col<L> {
+        self.keys.first().map_or(L::ID, |key| key.column)
     }
 }

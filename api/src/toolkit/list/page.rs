@@ -25,8 +25,8 @@ const WALK_UNFILTERED: u64 = 1_000;
 const COUNT: u64 = 10_000;
 
 /// Some rows in their order, and how to go on from them.
-pub(crate) struct Page<E: Listed> {
-    pub(super) rows: Vec<E::Row>,
+pub(super) struct Page<L> {
+    pub(super) rows: Vec<L>,
     pub(super) prev: Option<Cursor>,
     pub(super) next: Option<Cursor>,
     pub(super) count: Option<Count>,
@@ -47,35 +47,40 @@ enum Source<E: EntityTrait> {
     Walk { range: Condition, budget: u64 },
 }
 
-impl<E: Listed> ListQuery<E> {
+impl<L: Listed> ListQuery<L> {
     /// Reads the page: one statement, one more where an index is asked first, one more where a walk stopped early, and
     /// as many again where the order's first column may be NULL and the page crosses that border.
-    pub(crate) async fn page(&self, db: &DatabaseConnection, filters: &[Filter<E>]) -> Result<Page<E>, DbErr> {
+    pub(super) async fn page(
+        &self,
+        db: &DatabaseConnection,
+        filters: impl IntoIterator<Item = Filter<L::Entity>>,
+    ) -> Result<Page<L>, DbErr> {
+        let filters: Vec<_> = filters.into_iter().chain(self.filters.iter().cloned()).collect();
         let backward = self.cursor.as_ref().is_some_and(|cursor| cursor.backward);
         let from = self.cursor.as_ref().and_then(|cursor| cursor.place.as_ref());
-        let source = self.source(db, filters).await?;
+        let source = self.source(db, &filters).await?;
         let matching = filters
             .iter()
-            .fold(E::visible(), |all, filter| all.add(filter.condition.clone()));
+            .fold(L::visible(), |all, filter| all.add(filter.condition.clone()));
 
         let steady = filters.is_empty();
-        let mut rows: Vec<E::Row> = vec![];
+        let mut rows: Vec<L> = vec![];
         let mut stop = None;
         for ahead in self.order.parts(from, backward) {
-            let mut select = self.order.sorted(E::find(), backward).filter(matching.clone());
+            let mut select = self.order.sorted(L::Entity::find(), backward).filter(matching.clone());
             let rows_of = match &source {
                 Source::Few(found) => {
                     select = select.filter(ahead.clone());
                     found.clone().into_query()
                 }
                 Source::Walk { range, budget } => {
-                    let walk = E::find().filter(range.clone()).filter(ahead.clone());
+                    let walk = L::Entity::find().filter(range.clone()).filter(ahead.clone());
                     self.order.sorted(walk, backward).limit(*budget).into_query()
                 }
             };
             take_from(&mut select, rows_of);
             let wanted = self.limit + 1 - rows.len() as u64;
-            rows.extend(read(db, select.limit(wanted), steady).await?);
+            rows.extend(read::<L>(db, select.limit(wanted), steady).await?);
             if rows.len() as u64 > self.limit {
                 break;
             }
@@ -118,8 +123,8 @@ impl<E: Listed> ListQuery<E> {
         })
     }
 
-    async fn source(&self, db: &DatabaseConnection, filters: &[Filter<E>]) -> Result<Source<E>, DbErr> {
-        let is_walked = |filter: &&Filter<E>| {
+    async fn source(&self, db: &DatabaseConnection, filters: &[Filter<L::Entity>]) -> Result<Source<L::Entity>, DbErr> {
+        let is_walked = |filter: &&Filter<L::Entity>| {
             filter
                 .range_of
                 .is_some_and(|of| of.as_str() == self.order.first().as_str())
@@ -147,35 +152,40 @@ impl<E: Listed> ListQuery<E> {
         backward: bool,
         budget: u64,
     ) -> Result<Option<Place>, DbErr> {
-        let walk = E::find().filter(range.clone()).filter(ahead);
+        let walk = L::Entity::find().filter(range.clone()).filter(ahead);
         let walked = self.order.sorted(walk, backward).limit(budget);
         if count(db, walked.clone()).await? < budget {
             return Ok(None);
         }
-        let mut last = self.order.sorted(E::find(), !backward);
+        let mut last = self.order.sorted(L::Entity::find(), !backward);
         take_from(&mut last, walked.into_query());
-        let last = read(db, last.limit(1), false).await?;
+        let last = read::<L>(db, last.limit(1), false).await?;
         Ok(last.first().map(|row| Place::of(&self.order, row)))
     }
 
-    async fn counted(&self, db: &DatabaseConnection, source: &Source<E>, matching: &Condition) -> Result<Count, DbErr> {
+    async fn counted(
+        &self,
+        db: &DatabaseConnection,
+        source: &Source<L::Entity>,
+        matching: &Condition,
+    ) -> Result<Count, DbErr> {
         let (rows_of, is_exact) = match source {
             Source::Few(found) => (*found.clone(), true),
             Source::Walk { range, .. } => {
-                let walk = E::find().filter(range.clone());
+                let walk = L::Entity::find().filter(range.clone());
                 let walk = self.order.sorted(walk, false).limit(COUNT);
                 let is_exact = count(db, walk.clone()).await? < COUNT;
                 (walk, is_exact)
             }
         };
-        let mut select = E::find().filter(matching.clone());
+        let mut select = L::Entity::find().filter(matching.clone());
         take_from(&mut select, rows_of.into_query());
         let rows = count(db, select).await?;
         Ok(Count { rows, is_exact })
     }
 }
 
-impl<E: Listed> Filter<E> {
+impl<E: EntityTrait> Filter<E> {
     /// The rows it finds. A range is read in order, so that the database reads its index: from the table as it lies,
     /// the first rows of a range can be far away.
     fn rows(&self) -> Select<E> {
@@ -187,8 +197,8 @@ impl<E: Listed> Filter<E> {
     }
 }
 
-impl<E: Listed> Order<E> {
-    fn sorted(&self, select: Select<E>, backward: bool) -> Select<E> {
+impl<L: Listed> Order<L> {
+    fn sorted(&self, select: Select<L::Entity>, backward: bool) -> Select<L::Entity> {
         self.keys.iter().fold(select, |select, key| {
             let (order, nulls) = match key.goes_up(backward) {
                 true => (sea_orm::Order::Asc, NullOrdering::Last),
@@ -227,9 +237,9 @@ impl<E: Listed> Order<E> {
     }
 }
 
-impl<E: Listed> Key<E> {
+impl<L: Listed> Key<L> {
     fn expr(&self) -> SimpleExpr {
-        Expr::col((E::default(), self.column))
+        Expr::col((L::Entity::default(), self.column))
     }
 
     fn goes_up(&self, backward: bool) -> bool {
@@ -262,12 +272,12 @@ impl<E: Listed> Key<E> {
 
 /// What lies beyond a place whose first value is there. Where all columns go the same way it is a comparison of tuples,
 /// which an index on them answers as one range; else the first column's range holds it, and the others decide within.
-fn beyond<E: Listed>(keys: &[Key<E>], values: &[Value], backward: bool) -> Condition {
+fn beyond<L: Listed>(keys: &[Key<L>], values: &[Value], backward: bool) -> Condition {
     let (Some(first), Some(value)) = (keys.first(), values.first()) else {
         return Condition::all();
     };
     let up = first.goes_up(backward);
-    let is_plain = |key: &Key<E>| key.goes_up(backward) == up && !key.is_nullable();
+    let is_plain = |key: &Key<L>| key.goes_up(backward) == up && !key.is_nullable();
     if keys[1..].iter().all(is_plain) {
         let here = Expr::tuple(keys.iter().map(Key::expr));
         let there = Expr::tuple(values.iter().cloned().map(Expr::val));
@@ -299,15 +309,15 @@ fn take_from<E: EntityTrait>(select: &mut Select<E>, rows: SelectStatement) {
 }
 
 /// Reads rows; `steady` is a statement that one plan fits whatever its parameters are.
-async fn read<E: Listed>(db: &DatabaseConnection, select: Select<E>, steady: bool) -> Result<Vec<E::Row>, DbErr> {
-    let select = select.select_only().columns(E::COLUMNS.iter().copied()).into_query();
+async fn read<L: Listed>(db: &DatabaseConnection, select: Select<L::Entity>, steady: bool) -> Result<Vec<L>, DbErr> {
+    let select = select.select_only().columns(L::COLUMNS.iter().copied()).into_query();
     let rows = if steady {
         let statement = with_literal_limits(db.get_database_backend(), &select);
         db.query_all_raw(statement).await?
     } else {
         db.query_all(&select).await?
     };
-    rows.iter().map(E::read).collect()
+    rows.iter().map(L::read).collect()
 }
 
 /// How many rows a statement finds; it must have a limit.

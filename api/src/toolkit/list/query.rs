@@ -1,13 +1,12 @@
 //! What every list is asked.
 
-use sea_orm::EntityTrait;
 use serde_json::json;
 use usher_shared::foundation::rules::{Violation, ViolationKind};
 use utoipa::IntoParams;
 
 use super::{
     cursor::Cursor,
-    order::{Listed, Order},
+    order::{Filter, Listed, Order},
 };
 use crate::toolkit::{
     fields::{FieldError, Step},
@@ -19,27 +18,34 @@ use crate::toolkit::{
 const DEFAULT_LIMIT: u64 = 50;
 const MAX_LIMIT: u64 = 200;
 
-/// What every list is asked: how much, from where, in which order.
-pub(crate) struct ListQuery<E: EntityTrait> {
+/// What every list is asked: how much, from where, in which order, and the filters of [`Listed::filters`].
+pub struct ListQuery<L: Listed> {
+    /// The path of the request, for which cursors are good.
+    pub(super) path: String,
     pub(super) limit: u64,
-    pub(super) order: Order<E>,
+    pub(super) order: Order<L>,
     pub(super) cursor: Option<Cursor>,
     pub(super) count: bool,
+    pub(super) filters: Vec<Filter<L::Entity>>,
     /// The other parameters, for the addresses of the pages before and after.
     pub(super) others: Vec<(String, String)>,
 }
 
-impl<E: Listed> ListQuery<E> {
-    /// Reads `limit`, `sort`, `cursor` and `count`.
-    pub(crate) fn read(parameters: &mut Parameters, default_sort: &'static str, toolkit: &Toolkit) -> Self {
+impl<L: Listed> ListQuery<L> {
+    /// Reads the list's own filters, then `limit`, `sort`, `cursor` and `count`.
+    pub fn read(parameters: &mut Parameters, default_sort: &'static str, toolkit: &Toolkit) -> Self {
+        let filters = L::filters(parameters);
         let limit = parameters.optional("limit", parse_limit);
         let order = parameters.optional("sort", Order::parse);
         let order = order.unwrap_or_else(|| Order::parse(default_sort).expect("the default is an order of the list"));
+        let path = parameters.path().to_owned();
         let cursor = parameters.optional("cursor", |text| {
-            Cursor::open::<E>(text, &order.word, &toolkit.config.secret_key)
+            Cursor::open::<L>(text, &path, &order.word, &toolkit.config.secret_key)
         });
         let count = parameters.optional("count", boolean);
         Self {
+            path,
+            filters,
             limit: limit.unwrap_or(DEFAULT_LIMIT),
             order,
             cursor,
@@ -49,9 +55,9 @@ impl<E: Listed> ListQuery<E> {
     }
 }
 
-impl<E: Listed> FromQuery for ListQuery<E> {
+impl<L: Listed> FromQuery for ListQuery<L> {
     fn from_query(parameters: &mut Parameters, toolkit: &Toolkit) -> Self {
-        Self::read(parameters, E::DEFAULT_SORT, toolkit)
+        Self::read(parameters, L::DEFAULT_SORT, toolkit)
     }
 }
 
@@ -72,7 +78,7 @@ fn parse_limit(text: &str) -> Result<u64, Violation> {
 }
 
 /// The fault in the example of a list's 422.
-pub(crate) fn limit_fault() -> FieldError {
+pub fn limit_fault() -> FieldError {
     let violation = Violation::new(ViolationKind::LessThanEqual, "The limit must be 200 or less");
     let violation = violation.with(json!({ "le": MAX_LIMIT }));
     FieldError::new("query", Some(Step::Key("limit".into())), violation)
@@ -82,7 +88,7 @@ pub(crate) fn limit_fault() -> FieldError {
 #[derive(IntoParams)]
 #[into_params(parameter_in = Query)]
 #[expect(dead_code, reason = "only describes what `ListQuery` reads")]
-pub(crate) struct ListIn {
+pub struct ListIn {
     /// Rows on a page.
     #[param(minimum = 1, maximum = 200, default = 50, required = false)]
     limit: u64,

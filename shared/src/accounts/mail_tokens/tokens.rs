@@ -14,6 +14,7 @@ use crate::foundation::{
         mail_token::{self, Column, MailTokenPurpose},
         user,
     },
+    rules::FieldErrors,
     time::now,
     token::{Token, TokenKind},
 };
@@ -26,6 +27,9 @@ pub enum RedeemError {
     Invalid,
     #[error("the token has expired")]
     Expired,
+    /// A hook of the product refused what the token is for.
+    #[error("{0}")]
+    Refused(FieldErrors),
     #[error(transparent)]
     Db(#[from] DbErr),
 }

@@ -13,13 +13,20 @@ use super::{
     live::{ACCESS_LIFETIME, LIFETIME, NEWEST},
     pair::Pair,
 };
-use crate::foundation::{
-    entity::{
-        mfa_factor,
-        session::{self, Column, SessionKind},
+use crate::{
+    accounts::hooks::{self, UserEvent, UserEventKind, UserSignedIn},
+    audit::Actor,
+    foundation::{
+        db::Transactional,
+        entity::{
+            audit_log::ActorKind,
+            mfa_factor,
+            session::{self, Column, SessionKind},
+            user,
+        },
+        rate_limit::bucket::network,
+        time::now,
     },
-    rate_limit::bucket::network,
-    time::now,
 };
 
 /// The longest `User-Agent` that is stored, in bytes.
@@ -35,9 +42,9 @@ pub struct Device {
     pub user_agent: Option<String>,
 }
 
-/// Starts a session after the password, and the second factor if required, were correct.
+/// Starts a session after the password, and the second factor if required, were correct, and runs the hooks.
 pub async fn start(
-    conn: &impl ConnectionTrait,
+    conn: &impl Transactional,
     user_id: i64,
     device: Device,
     with_mfa: bool,
@@ -65,7 +72,28 @@ pub async fn start(
         ..Default::default()
     };
     let session = session::Entity::insert(row).exec_with_returning(conn).await?;
+    if hooks::has_hooks(&[UserEventKind::SignedIn])
+        && let Some(user) = user::Entity::find_by_id(user_id).one(conn).await?
+    {
+        let owner = Actor {
+            address: session.address.clone(),
+            ..Actor::new(ActorKind::User, Some(user_id), &user.name)
+        };
+        signed_in(conn, &user, SessionKind::Api, &owner).await?;
+    }
     Ok((session, pair))
+}
+
+/// Runs the hooks on a completed sign-in. [`start`] does so itself; the admin, whose sessions start before the second
+/// factor, calls it when nothing more is owed.
+pub async fn signed_in(
+    conn: &impl Transactional,
+    user: &user::Model,
+    session: SessionKind,
+    actor: &Actor,
+) -> Result<(), DbErr> {
+    let event = UserEvent::SignedIn(UserSignedIn { user, session });
+    hooks::run(conn, actor, event).await.map_err(hooks::plain)
 }
 
 /// Whether the account knows this address: somebody completed a sign-in from there within the last thirty days, and the

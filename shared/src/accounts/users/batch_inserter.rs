@@ -15,6 +15,7 @@ use crate::{
         batcher::Batcher,
         db::{CommitGate, cut_before_commit, is_outage},
         entity::user,
+        rules::FieldErrors,
         trace::Trace,
     },
     jobs::{Job, JobStore, Origin, Tx, WelcomeEmail, enqueue_all},
@@ -78,16 +79,23 @@ fn no_answer() -> DbErr {
 /// Why none of them was written or, if the commit failed, perhaps all of them.
 #[derive(Clone)]
 struct Failure {
-    error: DbErr,
+    cause: Cause,
     /// None was written, and one of them may be the reason: not the commit, and not a database that is away, which 64
     /// tries would each wait for.
     retry_alone: bool,
 }
 
+#[derive(Clone)]
+enum Cause {
+    Db(DbErr),
+    /// A hook refused one of them.
+    Refused(FieldErrors),
+}
+
 impl From<DbErr> for Failure {
     fn from(error: DbErr) -> Self {
         Self {
-            error,
+            cause: Cause::Db(error),
             retry_alone: false,
         }
     }
@@ -95,7 +103,24 @@ impl From<DbErr> for Failure {
 
 impl From<Failure> for CreateUserError {
     fn from(failure: Failure) -> Self {
-        failure.error.into()
+        match failure.cause {
+            Cause::Db(error) => Self::Db(error),
+            Cause::Refused(fields) => Self::Refused(fields),
+        }
+    }
+}
+
+impl Failure {
+    /// Nothing was committed.
+    fn early(error: CreateUserError) -> Self {
+        let cause = match error {
+            CreateUserError::Refused(fields) => Cause::Refused(fields),
+            CreateUserError::Db(error) => Cause::Db(error),
+            CreateUserError::Enqueue(error) => Cause::Db(db_error(error)),
+            taken @ CreateUserError::EmailTaken => Cause::Db(DbErr::Custom(taken.to_string())),
+        };
+        let retry_alone = !matches!(&cause, Cause::Db(error) if is_outage(error));
+        Self { cause, retry_alone }
     }
 }
 
@@ -103,17 +128,13 @@ async fn insert_together(
     job_store: JobStore,
     pending: Arc<[PendingUser]>,
 ) -> Result<Vec<Result<user::Model, CreateUserError>>, Failure> {
-    let early = |error| Failure {
-        retry_alone: !is_outage(&error),
-        error,
-    };
-    let tx = job_store.begin().await.map_err(early)?;
-    let users = write(&tx, &pending).await.map_err(early)?;
+    let tx = job_store.begin().await.map_err(|error| Failure::early(error.into()))?;
+    let users = write(&tx, &pending).await.map_err(Failure::early)?;
     let mut gates = pending.iter().filter_map(|user| user.gate.as_ref());
     if !gates.all(CommitGate::pass) {
         // The others still have time.
         return Err(Failure {
-            error: no_answer(),
+            cause: Cause::Db(no_answer()),
             retry_alone: true,
         });
     }
@@ -124,7 +145,7 @@ async fn insert_together(
 
 /// The users that were written, in order; none for those whose address is taken. Of two with the same address the first
 /// gets it.
-async fn write(tx: &Tx, pending: &[PendingUser]) -> Result<Vec<Option<user::Model>>, DbErr> {
+async fn write(tx: &Tx, pending: &[PendingUser]) -> Result<Vec<Option<user::Model>>, CreateUserError> {
     let drafts = pending.iter().map(|user| (Draft::from(&user.new), &user.actor));
     let users = create_all(&**tx, drafts).await?;
     let jobs = pending.iter().zip(&users).filter_map(|(new, user)| {
@@ -135,6 +156,6 @@ async fn write(tx: &Tx, pending: &[PendingUser]) -> Result<Vec<Option<user::Mode
         let user_id = user.as_ref()?.id;
         Some((WelcomeEmail { user_id }, origin))
     });
-    enqueue_all(tx, jobs).await.map_err(db_error)?;
+    enqueue_all(tx, jobs).await?;
     Ok(users)
 }

@@ -5,15 +5,16 @@ use sea_orm::{ActiveValue::Set, DatabaseTransaction, IntoActiveModel};
 
 use super::{
     email,
-    write::{ChangeError, db_error, write},
+    write::{ChangeError, ON_CHANGE, db_error, write},
 };
 use crate::{
     accounts::{
-        mail_tokens,
+        hooks, mail_tokens,
         sessions::{self, Which},
     },
     audit::Actor,
     foundation::{
+        db,
         entity::user::{self, UserStatus},
         rules::{Age, Email, Name, Reason},
         time::now,
@@ -46,8 +47,17 @@ pub enum StatusChange {
 /// Changes the account that [`super::find_for_change`] returned. Writes nothing if nothing differs.
 ///
 /// A new email address is unverified: sessions and mailed links end, and so does the password unless the owner made the
-/// change. The old address gets a mail with a link to undo it. After an error the transaction must be dropped.
+/// change. The old address gets a mail with a link to undo it. After an error other than [`ChangeError::Refused`] the
+/// transaction must be dropped.
 pub async fn edit(tx: &Tx, before: user::Model, edit: Edit, actor: &Actor) -> Result<user::Model, ChangeError> {
+    if hooks::has_hooks(&ON_CHANGE) {
+        db::savepoint(&**tx, apply(tx, before, edit, actor)).await
+    } else {
+        apply(tx, before, edit, actor).await
+    }
+}
+
+async fn apply(tx: &Tx, before: user::Model, edit: Edit, actor: &Actor) -> Result<user::Model, ChangeError> {
     let mut row = before.clone().into_active_model();
     if let Some(name) = edit.name {
         row.name = Set(name.as_str().to_owned());

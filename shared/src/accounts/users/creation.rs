@@ -8,11 +8,12 @@ use serde_json::{Value, json};
 use thiserror::Error;
 
 use crate::{
+    accounts::hooks::{self, HookError, UserCreated, UserEvent, UserEventKind},
     audit::{self, Actor, Entry, ObjectType},
     foundation::{
-        db::{self, Sql, columns},
+        db::{self, Sql, Transactional, columns},
         entity::user,
-        rules::{Age, Email, ExternalId, Name},
+        rules::{Age, Email, ExternalId, FieldErrors, Name},
         search,
         time::now,
     },
@@ -32,10 +33,22 @@ pub struct NewUser {
 pub enum CreateUserError {
     #[error("this email address is registered already")]
     EmailTaken,
+    /// A hook of the product refused it.
+    #[error("{0}")]
+    Refused(FieldErrors),
     #[error(transparent)]
     Db(#[from] DbErr),
     #[error(transparent)]
     Enqueue(#[from] EnqueueError),
+}
+
+impl From<HookError> for CreateUserError {
+    fn from(error: HookError) -> Self {
+        match error {
+            HookError::Refused(fields) => Self::Refused(fields),
+            failed => Self::Db(hooks::plain(failed)),
+        }
+    }
 }
 
 /// The row of a new account.
@@ -126,37 +139,62 @@ const SQLITE: &str = "\
     CASE WHEN value->>'verified' THEN $2 END, value->>'is_staff', value->>'is_superuser', 'active', 1, $2, $2 \
     FROM json_each($1) WHERE true ON CONFLICT (email_key) DO NOTHING";
 
-/// Writes the accounts, each with its audit row, in two statements. Returns them in the order of the drafts, none for
-/// those whose address is taken.
+/// Writes the accounts, each with its audit row, in two statements, and runs the hooks. Returns the accounts in the
+/// order of the drafts, none for those whose address is taken.
 ///
 /// Self sign-up calls [`insert_all`] instead: a first and a repeated sign-up must cost the same statements in the same
-/// order, so its audit row is written at the end, whether or not there is a new account.
+/// order, so its audit row is written at the end, whether or not there is a new account, and the hooks run when the
+/// address is verified.
 pub(super) async fn create_all<'a>(
-    conn: &impl ConnectionTrait,
+    conn: &impl Transactional,
     drafts: impl IntoIterator<Item = (Draft<'a>, &'a Actor)>,
-) -> Result<Vec<Option<user::Model>>, DbErr> {
+) -> Result<Vec<Option<user::Model>>, CreateUserError> {
     let at = now();
     let (drafts, actors): (Vec<_>, Vec<_>) = drafts.into_iter().unzip();
     let mut written = insert_all(conn, at, &drafts).await?;
     let users: Vec<_> = drafts.iter().map(|draft| written.remove(draft.email.key())).collect();
-    let created = users.iter().zip(actors);
-    let entries = created.filter_map(|(user, actor)| Some((actor, entry(user.as_ref()?))));
+    let created = users
+        .iter()
+        .zip(actors)
+        .filter_map(|(user, actor)| Some((user.as_ref()?, actor)));
+    let entries = created.clone().map(|(user, actor)| (actor, entry(user)));
     audit::record_all(conn, at, entries).await?;
+    for (user, actor) in created {
+        hooks::run(conn, actor, UserEvent::Created(UserCreated { user })).await?;
+    }
     Ok(users)
 }
 
+/// Runs the hooks on accounts that were written in bulk, without the functions here.
+pub async fn run_created_hooks(
+    conn: &impl Transactional,
+    users: &[user::Model],
+    actor: &Actor,
+) -> Result<(), CreateUserError> {
+    for user in users {
+        hooks::run(conn, actor, UserEvent::Created(UserCreated { user })).await?;
+    }
+    Ok(())
+}
+
 async fn create_one(
-    conn: &impl ConnectionTrait,
+    conn: &impl Transactional,
     draft: Draft<'_>,
     actor: &Actor,
 ) -> Result<user::Model, CreateUserError> {
-    let mut users = create_all(conn, [(draft, actor)]).await?;
+    let one = create_all(conn, [(draft, actor)]);
+    let mut users = if hooks::has_hooks(&[UserEventKind::Created]) {
+        db::savepoint(conn, one).await?
+    } else {
+        one.await?
+    };
     users.pop().flatten().ok_or(CreateUserError::EmailTaken)
 }
 
 /// Writes the user, its audit row and its welcome job in three statements.
 ///
-/// The unique index decides whether the address is taken. After an error the transaction must be dropped.
+/// The unique index decides whether the address is taken. After an error other than [`CreateUserError::Refused`] the
+/// transaction must be dropped.
 pub async fn create(tx: &Tx, new: &NewUser, actor: &Actor) -> Result<user::Model, CreateUserError> {
     let user = create_quietly(&**tx, new, actor).await?;
     welcome(tx, &user, actor).await?;
@@ -196,7 +234,7 @@ async fn welcome(tx: &Tx, user: &user::Model, actor: &Actor) -> Result<(), Creat
 
 /// [`create`] without a welcome mail, for users who know the application already.
 pub async fn create_quietly(
-    conn: &impl ConnectionTrait,
+    conn: &impl Transactional,
     new: &NewUser,
     actor: &Actor,
 ) -> Result<user::Model, CreateUserError> {
@@ -205,7 +243,7 @@ pub async fn create_quietly(
 
 /// Writes a superuser with a password, verified and without a welcome mail. For the first account and for commands.
 pub async fn create_superuser(
-    conn: &impl ConnectionTrait,
+    conn: &impl Transactional,
     name: &Name,
     email: &Email,
     password_hash: String,
@@ -219,7 +257,7 @@ pub async fn create_superuser(
 
 /// [`create_superuser`] for other staff, who only have the rights of roles assigned later.
 pub async fn create_staff(
-    conn: &impl ConnectionTrait,
+    conn: &impl Transactional,
     name: &Name,
     email: &Email,
     password_hash: String,

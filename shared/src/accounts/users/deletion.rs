@@ -57,9 +57,7 @@ pub async fn keep(tx: &Tx, raw: &str, actor: &Actor) -> Result<user::Model, Rede
         delete_at: Set(None),
         ..before.clone().into()
     };
-    prove(tx, before, row, "keep_account", actor)
-        .await
-        .map_err(|error| plain(error).into())
+    Ok(prove(tx, before, row, "keep_account", actor).await?)
 }
 
 /// Marks the account as deleted and ends its sessions and mailed links. The email address stays taken until the account

@@ -18,7 +18,7 @@ use crate::{
     audit::{self, Actor, Entry, ObjectType},
     foundation::{
         entity::{audit_log::ActorKind, mail_token::MailTokenPurpose, user},
-        rules::Email,
+        rules::{Email, FieldErrors},
         time::now,
     },
     jobs::{EmailChangeConfirm, EnqueueError, EnqueueOptions, Tx},
@@ -31,6 +31,9 @@ pub enum EmailChangeError {
     Token(#[from] RedeemError),
     #[error("this email address is registered already")]
     EmailTaken,
+    /// A hook of the product refused it.
+    #[error("{0}")]
+    Refused(FieldErrors),
     #[error(transparent)]
     Db(#[from] DbErr),
     #[error(transparent)]
@@ -41,6 +44,7 @@ impl From<ChangeError> for EmailChangeError {
     fn from(error: ChangeError) -> Self {
         match error {
             ChangeError::EmailTaken => Self::EmailTaken,
+            ChangeError::Refused(fields) => Self::Refused(fields),
             ChangeError::Db(error) => Self::Db(error),
             ChangeError::Status => Self::Token(RedeemError::Invalid),
         }

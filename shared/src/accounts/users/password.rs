@@ -77,7 +77,7 @@ pub(super) async fn choose(
         row.name = Set(Name::of_address(&user.email).as_str().to_owned());
         row.age = Set(None);
     }
-    let user = prove(tx, user, row, action, actor).await.map_err(plain)?;
+    let user = prove(tx, user, row, action, actor).await?;
     end_what_the_old_one_opened(tx, user.id, None).await?;
     announce_deletion(tx, &user, actor).await.map_err(db_error)?;
     Ok(user)

@@ -15,7 +15,7 @@ use super::{
     mails::{announce_deletion, send_password_reset},
     password::choose,
     proof::{owner, prove},
-    write::{db_error, plain},
+    write::db_error,
 };
 use crate::{
     accounts::{
@@ -62,6 +62,9 @@ pub enum SignUpError {
 /// Two different sign-ups for an address may come from two people, and nobody can tell which of them opens the mail:
 /// what they don't agree on is removed. The account then has no password, and the mailed link asks its owner to set
 /// one. The owner of a verified account gets a mail that somebody tried to sign up.
+///
+/// Runs no hooks, because their statements would tell whether the address has an account: they run in
+/// [`verify_email`], and in whatever else verifies the address first.
 pub async fn sign_up(
     job_store: &JobStore,
     new: &NewUser,
@@ -238,7 +241,7 @@ pub async fn verify_email(
         return Ok(before);
     }
     let row = before.clone().into();
-    let user = prove(tx, before, row, "verify_email", actor).await.map_err(plain)?;
+    let user = prove(tx, before, row, "verify_email", actor).await?;
     announce_deletion(tx, &user, actor).await.map_err(db_error)?;
     if user.password_hash.is_none() {
         let options = EnqueueOptions::by(actor);

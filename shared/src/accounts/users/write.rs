@@ -1,4 +1,5 @@
-//! The one place that writes changes of an account: the row, its version, its search text and its audit row.
+//! The one place that writes changes of an account: the row, its version, its search text and its audit row. Then it
+//! runs the hooks.
 
 use sea_orm::{
     ActiveModelTrait,
@@ -10,10 +11,18 @@ use thiserror::Error;
 
 use super::search_text;
 use crate::{
+    accounts::{
+        hooks::{
+            self, HookError, UserChanged, UserCreated, UserDeleted, UserEvent, UserEventKind, UserRestored,
+            UserVerified,
+        },
+        mail_tokens::RedeemError,
+    },
     audit::{self, Actor, Entry, ObjectType},
     foundation::{
         db,
         entity::user::{self, Column},
+        rules::FieldErrors,
         time::now,
     },
     jobs::EnqueueError,
@@ -26,8 +35,20 @@ pub enum ChangeError {
     Status,
     #[error("this email address is registered already")]
     EmailTaken,
+    /// A hook of the product refused it.
+    #[error("{0}")]
+    Refused(FieldErrors),
     #[error(transparent)]
     Db(#[from] DbErr),
+}
+
+impl From<HookError> for ChangeError {
+    fn from(error: HookError) -> Self {
+        match error {
+            HookError::Refused(fields) => Self::Refused(fields),
+            failed => Self::Db(hooks::plain(failed)),
+        }
+    }
 }
 
 /// Writes what differs, with its audit row, which omits the password's hash.
@@ -72,8 +93,53 @@ pub(in crate::accounts) async fn store(
             Some(what) if what.contains("email_key") => ChangeError::EmailTaken,
             _ => error.into(),
         })?;
+    // The audit log tells, so the question comes before the new entry.
+    let is_known = !hooks::has_hooks(&ON_CHANGE) || hooks::is_known(tx, before).await?;
     audit::record(tx, actor, entry).await?;
+    run_hooks(tx, actor, (before, &after, action), is_known).await?;
     Ok(after)
+}
+
+/// The events that a change can be.
+pub(super) const ON_CHANGE: [UserEventKind; 5] = [
+    UserEventKind::Created,
+    UserEventKind::Verified,
+    UserEventKind::Changed,
+    UserEventKind::Deleted,
+    UserEventKind::Restored,
+];
+
+/// Runs the hooks on a change. They learn of a self sign-up when its address is verified, as of a new account.
+async fn run_hooks(
+    tx: &DatabaseTransaction,
+    actor: &Actor,
+    (before, user, action): (&user::Model, &user::Model, &str),
+    is_known: bool,
+) -> Result<(), HookError> {
+    let is_verified = user.email_verified_at.is_some() && user.email_verified_at != before.email_verified_at;
+    if !is_known && !is_verified {
+        return Ok(());
+    }
+    let event = match (before.deleted_at, user.deleted_at) {
+        _ if !is_known => UserEvent::Created(UserCreated { user }),
+        (None, Some(_)) => UserEvent::Deleted(UserDeleted { before, user }),
+        (Some(_), None) => UserEvent::Restored(UserRestored { before, user }),
+        _ => UserEvent::Changed(UserChanged { before, user, action }),
+    };
+    hooks::run(tx, actor, event).await?;
+    if is_verified {
+        hooks::run(tx, actor, UserEvent::Verified(UserVerified { before, user })).await?;
+    }
+    Ok(())
+}
+
+impl From<ChangeError> for RedeemError {
+    fn from(error: ChangeError) -> Self {
+        match error {
+            ChangeError::Refused(fields) => Self::Refused(fields),
+            other => Self::Db(plain(other)),
+        }
+    }
 }
 
 /// The database's error behind a change that affects neither status nor address.

@@ -51,6 +51,11 @@ impl ForeignKeys {
         rows.iter().map(key).collect::<Result<_, DbErr>>().map(Self)
     }
 
+    /// The keys that refer to this table, of other tables and its own.
+    pub fn to<'a>(&'a self, table: &'a str) -> impl Iterator<Item = &'a ForeignKey> {
+        self.0.iter().filter(move |key| plain(&key.of_table) == table)
+    }
+
     /// The keys that block the deletion of rows of these tables.
     pub fn refusing<'a>(&'a self, tables: &'a [&str]) -> impl Iterator<Item = &'a ForeignKey> {
         let refusing = self.0.iter().filter(|key| key.on_delete == OnDelete::Refused);

@@ -2,11 +2,13 @@
 
 use std::ops::Deref;
 
-use sea_orm::{ConnectionTrait, DatabaseConnection, DbBackend, DbErr, ExecResult, QueryResult, Statement};
+use sea_orm::{
+    ConnectionTrait, DatabaseConnection, DatabaseTransaction, DbBackend, DbErr, ExecResult, QueryResult, Statement,
+};
 
 use super::{
     time_limit::{ANSWER_LIMIT, within},
-    writing::{Writing, writing},
+    writing::{Transactional, Writing, writing},
 };
 
 /// A connection whose statements fail if there is no answer within 30 s. A network may drop a connection in use;
@@ -58,5 +60,11 @@ impl<C: ConnectionTrait> ConnectionTrait for InTime<C> {
 
     async fn query_all_raw(&self, statement: Statement) -> Result<Vec<QueryResult>, DbErr> {
         within(ANSWER_LIMIT, self.0.query_all_raw(statement)).await
+    }
+}
+
+impl<C: Transactional> Transactional for InTime<C> {
+    fn transaction(&self) -> &DatabaseTransaction {
+        self.0.transaction()
     }
 }

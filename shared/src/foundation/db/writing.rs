@@ -102,6 +102,38 @@ pub async fn begin(db: &DatabaseConnection) -> Result<WriteTransaction, DbErr> {
     })
 }
 
+/// A connection in a transaction. Functions that must not write outside one take it instead of any connection.
+pub trait Transactional: ConnectionTrait {
+    fn transaction(&self) -> &DatabaseTransaction;
+}
+
+impl Transactional for DatabaseTransaction {
+    fn transaction(&self) -> &DatabaseTransaction {
+        self
+    }
+}
+
+impl Transactional for WriteTransaction {
+    fn transaction(&self) -> &DatabaseTransaction {
+        &self.inner
+    }
+}
+
+/// A part of a transaction: if it fails, only what it wrote is rolled back, and the transaction can go on. Costs two
+/// statements.
+pub async fn savepoint<T, E: From<DbErr>>(
+    conn: &impl Transactional,
+    part: impl Future<Output = Result<T, E>>,
+) -> Result<T, E> {
+    conn.execute_unprepared("SAVEPOINT part").await?;
+    let done = part.await;
+    if done.is_err() {
+        conn.execute_unprepared("ROLLBACK TO SAVEPOINT part").await?;
+    }
+    conn.execute_unprepared("RELEASE SAVEPOINT part").await?;
+    done
+}
+
 /// For statements that write outside a transaction: each takes its turn.
 #[must_use]
 pub const fn writing(db: &DatabaseConnection) -> Writing<'_> {

@@ -1,5 +1,7 @@
 //! What is wrong with a value.
 
+use std::fmt;
+
 use serde_json::{Value, json};
 use strum::IntoStaticStr;
 
@@ -41,6 +43,21 @@ impl Violation {
     #[must_use]
     pub fn value(message: impl Into<String>) -> Self {
         Self::new(ViolationKind::ValueError, message)
+    }
+}
+
+/// What is wrong with a form or a body, each violation with the name of its field, such as `email`.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct FieldErrors(pub Vec<(&'static str, Violation)>);
+
+/// `email: Use your company's address`, separated by semicolons.
+impl fmt::Display for FieldErrors {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let told = self
+            .0
+            .iter()
+            .map(|(field, violation)| format!("{field}: {}", violation.message));
+        f.write_str(&told.collect::<Vec<_>>().join("; "))
     }
 }
 

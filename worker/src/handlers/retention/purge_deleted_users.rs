@@ -1,14 +1,13 @@
 //! `purge_deleted_users`: removes accounts that were deleted a month ago for good.
 
-use sea_orm::{ColumnTrait, DbErr, EntityTrait, QueryFilter, QueryOrder, QuerySelect, RuntimeErr};
+use sea_orm::{ColumnTrait, DbErr, EntityTrait, QueryFilter, QueryOrder, QuerySelect};
 use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
 use usher_shared::{
     accounts::users,
-    audit::{self, Actor, Entry},
     foundation::{
-        db::ForeignKeys,
-        entity::{mail, mail_suppression, user},
+        db::{self, ForeignKeys},
+        entity::user,
         time::now,
     },
     jobs::{Job, Priority},
@@ -32,7 +31,8 @@ impl Job for PurgeDeletedUsers {
     const PRIORITY: Priority = Priority::Low;
 }
 
-/// One transaction per account: one that a product's table refers to stays, and is reported with that table.
+/// One transaction per account: one that a product's table refers to stays, and is reported with that table, as does
+/// one whose purge a product's hook refuses.
 pub(crate) async fn purge(_: PurgeDeletedUsers, context: JobContext) -> Result<(), JobError> {
     let (mut purged, mut held) = (0, vec![]);
     let (mut last, mut count) = (0, 0);
@@ -52,7 +52,7 @@ pub(crate) async fn purge(_: PurgeDeletedUsers, context: JobContext) -> Result<(
         for id in due {
             match purge_one(&context, id).await {
                 Ok(gone) => purged += u64::from(gone),
-                Err(error) if is_refused(&error) => {
+                Err(error) if !db::is_outage(&error) => {
                     count += 1;
                     let why = why(&context, id, &error).await?;
                     if held.len() < REPORTED {
@@ -69,42 +69,14 @@ pub(crate) async fn purge(_: PurgeDeletedUsers, context: JobContext) -> Result<(
     context.complete_with(tx, result).await
 }
 
-/// Removes an account with its roles, sessions, factors and tokens, and its mails, which contain the address. False if
-/// it was restored just now.
+/// Removes an account. False if it was restored just now.
 async fn purge_one(context: &JobContext, id: i64) -> Result<bool, DbErr> {
     let tx = context.begin().await?;
-    let mails = mail::Entity::delete_many().filter(mail::Column::UserId.eq(id));
-    mails.exec(&*tx).await?;
-    let suppressions = mail_suppression::Entity::delete_many().filter(mail_suppression::Column::UserId.eq(id));
-    suppressions.exec(&*tx).await?;
-    let gone = user::Entity::delete_many()
-        .filter(user::Column::Id.eq(id))
-        .filter(user::Column::DeletedAt.lt(now() - KEPT))
-        .exec(&*tx)
-        .await?;
-    if gone.rows_affected == 0 {
-        return Ok(false);
+    let gone = users::purge(&tx, id).await?;
+    if gone {
+        tx.commit().await?;
     }
-    let entry = Entry {
-        action: "purge",
-        object_type: "user",
-        object_id: Some(id.to_string()),
-        reason: Some("deleted thirty days ago".to_owned()),
-        ..Entry::default()
-    };
-    audit::record(&*tx, &Actor::system(), entry).await?;
-    tx.commit().await?;
-    Ok(true)
-}
-
-/// Whether the database refused to remove this account, rather than did not answer.
-fn is_refused(error: &DbErr) -> bool {
-    match error {
-        DbErr::Exec(RuntimeErr::SqlxError(error)) | DbErr::Query(RuntimeErr::SqlxError(error)) => {
-            error.as_database_error().is_some()
-        }
-        _ => false,
-    }
+    Ok(gone)
 }
 
 /// What keeps the account from being removed, for staff.
@@ -119,7 +91,7 @@ async fn why(context: &JobContext, user_id: i64, error: &DbErr) -> Result<Value,
         table,
         column,
         error,
-        "a deleted account cannot be purged: the table's foreign key needs ON DELETE CASCADE or SET NULL"
+        "a deleted account cannot be purged: a table's foreign key needs ON DELETE CASCADE or SET NULL, or a hook failed"
     );
     Ok(json!({ "user_id": user_id, "table": table, "column": column, "error": error }))
 }

@@ -2,13 +2,13 @@
 
 use chrono::{DateTime, Utc};
 use sea_orm::{
-    ColumnTrait, ConnectionTrait, DbErr, EntityTrait, QueryFilter, QuerySelect, QueryTrait, sea_query::Expr,
+    ColumnTrait, ConnectionTrait, DbErr, EntityTrait, QueryFilter, QueryOrder, QuerySelect, QueryTrait, sea_query::Expr,
 };
 use serde::{Deserialize, Serialize};
 use usher_shared::{
     accounts::{
         mfa,
-        users::{self, StatusChange},
+        users::{self, ChangeError, StatusChange},
     },
     audit::Actor,
     foundation::{
@@ -71,7 +71,7 @@ pub(crate) async fn purge(_: PurgeExpired, context: JobContext) -> Result<(), Jo
 /// An account whose lock has ended is active from that moment, whatever its row says; but the more of these rows there
 /// are, the longer it takes to find those that are still locked.
 async fn remove_ended_locks(context: &JobContext) -> Result<u64, JobError> {
-    let mut taken = 0;
+    let (mut taken, mut last) = (0, 0);
     loop {
         let ended: Vec<i64> = user::Entity::find()
             .select_only()
@@ -79,26 +79,40 @@ async fn remove_ended_locks(context: &JobContext) -> Result<u64, JobError> {
             .filter(user::Column::Status.eq(UserStatus::Locked))
             .filter(user::Column::LockedUntil.lte(now()))
             .filter(user::Column::DeletedAt.is_null())
+            .filter(user::Column::Id.gt(last))
+            .order_by_asc(user::Column::Id)
             .limit(BATCH)
             .into_tuple()
             .all(&context.db)
             .await?;
         for id in &ended {
-            let tx = context.begin().await?;
-            // It may have been locked again since.
-            let user = users::find_for_change(&tx, *id).await?;
-            if let Some(user) = user.filter(|user| user.status != user.status_at(now())) {
-                let reason = Reason::parse("The lock has ended").ok();
-                let unlocked = users::change_status(&tx, user, StatusChange::Unlocked, reason, &Actor::system()).await;
-                unlocked.map_err(JobError::retry)?;
-                tx.commit().await?;
-                taken += 1;
-            }
+            taken += u64::from(remove_ended_lock(context, *id).await?);
+            last = *id;
         }
         if (ended.len() as u64) < BATCH {
             return Ok(taken);
         }
     }
+}
+
+/// False if it was locked again just now, or if a product's hook refuses the change: one account must not hold up the
+/// others.
+async fn remove_ended_lock(context: &JobContext, id: i64) -> Result<bool, JobError> {
+    let tx = context.begin().await?;
+    let user = users::find_for_change(&tx, id).await?;
+    let Some(user) = user.filter(|user| user.status != user.status_at(now())) else {
+        return Ok(false);
+    };
+    let reason = Reason::parse("The lock has ended").ok();
+    match users::change_status(&tx, user, StatusChange::Unlocked, reason, &Actor::system()).await {
+        Ok(_) => tx.commit().await?,
+        Err(ChangeError::Refused(fields)) => {
+            tracing::warn!(user_id = id, reason = %fields, "a hook refused to remove a lock that has ended");
+            return Ok(false);
+        }
+        Err(error) => return Err(JobError::retry(error)),
+    }
+    Ok(true)
 }
 
 async fn remove<E: EntityTrait>(

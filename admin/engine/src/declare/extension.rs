@@ -1,0 +1,172 @@
+//! What an app adds to the admin: models, rows and panels beside other apps' objects, pages, and cards of the dashboard.
+
+use super::admin_model::{AdminModel, Column, erase};
+use super::{card::Card, inline::Inline, model::Model, page::Page, panel::Panels};
+use crate::shell::assets::Logo;
+
+/// What an app adds to the admin. Each app makes its own, and [`merge`](Self::merge) combines them.
+///
+/// ```
+/// # mod ticket {
+/// #     use sea_orm::entity::prelude::*;
+/// #     #[sea_orm::model]
+/// #     #[derive(Clone, Debug, PartialEq, Eq, DeriveEntityModel)]
+/// #     #[sea_orm(table_name = "tickets")]
+/// #     pub struct Model {
+/// #         #[sea_orm(primary_key)]
+/// #         pub id: i64,
+/// #         pub subject: String,
+/// #     }
+/// #     impl ActiveModelBehavior for ActiveModel {}
+/// # }
+/// # use ticket::{COLUMN as C, Column, Entity};
+/// # use usher_admin_engine::{AdminError, AdminContext, AdminModel, Field, Meta, Shell, Staff, Visit, page};
+/// # impl AdminModel for Entity {
+/// #     type Entity = Self;
+/// #     const META: Meta = Meta::new("tickets", "ticket", "tickets").section("Support");
+/// #     fn field(column: Column) -> Field<Self> {
+/// #         match column {
+/// #             Column::Id => Field::id(C.id),
+/// #             Column::Subject => Field::text(C.subject).link(),
+/// #         }
+/// #     }
+/// # }
+/// use axum::{extract::State, response::{Html, Response}, routing::get};
+/// use sea_orm::Condition;
+/// use usher_admin_engine::{Card, Extension, Figure, Page, Site};
+///
+/// async fn board(State(context): State<AdminContext>, visit: Visit, staff: Staff) -> Result<Response, AdminError> {
+///     let shell = Shell::new(&context, &visit, &staff, "Board").here("Board");
+///     page::framed_html(shell, &Html("<h1>Board</h1>"))
+/// }
+///
+/// let extension = Extension::new("support")
+///     .model::<Entity>()
+///     .page(Page::new("/admin/tickets/board", "Board", "tickets.board", get(board)).section("Support"))
+///     .card(
+///         Card::new("Tickets", "/admin/tickets", "tickets.view")
+///             .figure(Figure::count::<Entity>(["ticket", "tickets"], Condition::all)),
+///     );
+/// let site = Site::new("/admin", &extension).expect("nothing is registered twice");
+/// assert_eq!(site.model("tickets").expect("registered").href(), "/admin/tickets");
+/// ```
+#[derive(Clone, Debug)]
+pub struct Extension {
+    app: &'static str,
+    /// This app, then those that were merged.
+    pub(super) apps: Vec<&'static str>,
+    pub(super) models: Vec<Registered<Declared>>,
+    /// By the model beside whose objects they appear.
+    pub(super) inlines: Vec<Registered<(&'static str, Inline)>>,
+    pub(super) panels: Vec<Registered<(&'static str, Panels)>>,
+    pub(super) pages: Vec<Registered<Page>>,
+    pub(super) cards: Vec<Registered<Card>>,
+    pub(super) reserved: Vec<Registered<&'static str>>,
+    pub(super) logos: Vec<Registered<Logo>>,
+}
+
+/// Makes a model of a declaration, for a site whose addresses begin with the base.
+type Declared = fn(&'static str) -> Model;
+
+/// An item, and the app that registered it.
+#[derive(Clone, Debug)]
+pub(super) struct Registered<T> {
+    pub(super) app: &'static str,
+    pub(super) item: T,
+}
+
+impl Extension {
+    /// Nothing yet. `app` is the app's name in messages about what is registered twice.
+    #[must_use]
+    pub fn new(app: &'static str) -> Self {
+        Self {
+            app,
+            apps: vec![app],
+            models: vec![],
+            inlines: vec![],
+            panels: vec![],
+            pages: vec![],
+            cards: vec![],
+            reserved: vec![],
+            logos: vec![],
+        }
+    }
+
+    const fn registered<T>(&self, item: T) -> Registered<T> {
+        Registered { app: self.app, item }
+    }
+
+    /// Adds a model.
+    #[must_use]
+    pub fn model<M: AdminModel>(mut self) -> Self {
+        self.models.push(self.registered(erase::<M>));
+        self
+    }
+
+    /// Adds rows of `Child` beside the form of a `Parent`, such as the tickets of a user: those whose `column` is the
+    /// object's id, with the first columns of the child's list. An index on the column and the primary key must serve
+    /// it.
+    #[must_use]
+    pub fn inline<Parent: AdminModel, Child: AdminModel>(self, column: Column<Child>) -> Self {
+        self.inline_of::<Parent>(Inline::of::<Child, 0>(column, []))
+    }
+
+    /// The same with columns, title and condition of its own.
+    #[must_use]
+    pub fn inline_of<Parent: AdminModel>(mut self, inline: Inline) -> Self {
+        self.inlines.push(self.registered((Parent::META.name, inline)));
+        self
+    }
+
+    /// Adds panels to the page of a `Parent`. They take at most one statement, and check what the person may see.
+    #[must_use]
+    pub fn panels<Parent: AdminModel>(mut self, panels: Panels) -> Self {
+        self.panels.push(self.registered((Parent::META.name, panels)));
+        self
+    }
+
+    /// Adds a page.
+    #[must_use]
+    pub fn page(mut self, page: Page) -> Self {
+        self.pages.push(self.registered(page));
+        self
+    }
+
+    /// Adds a card to the dashboard.
+    #[must_use]
+    pub fn card(mut self, card: Card) -> Self {
+        self.cards.push(self.registered(card));
+        self
+    }
+
+    /// Words that no model's or page's address may begin with, because the application has pages there: `login` keeps
+    /// `/admin/login` free.
+    #[must_use]
+    pub fn reserve(mut self, words: &[&'static str]) -> Self {
+        let words = words.iter().map(|word| self.registered(*word));
+        self.reserved.extend(words.collect::<Vec<_>>());
+        self
+    }
+
+    /// The product's logo: a square picture in the header, on the sign-in page and as the browser's icon. `content_type`
+    /// is such as `image/svg+xml`.
+    #[must_use]
+    pub fn logo(mut self, content_type: &'static str, bytes: &'static [u8]) -> Self {
+        self.logos.push(self.registered(Logo::new(content_type, bytes)));
+        self
+    }
+
+    /// Both together; this one's models and pages come first.
+    #[must_use]
+    pub fn merge(mut self, other: Self) -> Self {
+        self.apps.extend(other.apps);
+        self.models.extend(other.models);
+        self.inlines.extend(other.inlines);
+        self.panels.extend(other.panels);
+        self.pages.extend(other.pages);
+        self.cards.extend(other.cards);
+        self.reserved.extend(other.reserved);
+        self.logos.extend(other.logos);
+        self
+    }
+}

@@ -1,0 +1,311 @@
+//! What a product adds to the API: operations, their tags and error codes.
+
+use std::{collections::HashMap, sync::Arc};
+
+use utoipa::openapi::{
+    OpenApi, Tag,
+    path::{Operation, PathItem},
+    tag::TagBuilder,
+};
+use utoipa_axum::router::OpenApiRouter;
+
+use crate::{openapi::built_in, site, state::AppState, toolkit::code::Code};
+
+/// What a product adds to the API. Cheap to clone.
+///
+/// ```
+/// use usher_api::{ApiExtension, AppState, Code, OpenApiRouter};
+///
+/// const TICKET_CLOSED: Code = Code::new("ticket_closed", 409, "Ticket closed", "The ticket is closed", "Reopen it.");
+///
+/// fn router() -> OpenApiRouter<AppState> {
+///     OpenApiRouter::new()
+/// }
+///
+/// let tickets = ApiExtension::new("tickets")
+///     .routes(router)
+///     .tag("Tickets", "What customers ask")
+///     .codes(&[TICKET_CLOSED]);
+/// assert_eq!(tickets.check(), Ok(()));
+/// ```
+#[derive(Clone, Default)]
+pub struct ApiExtension {
+    title: Option<String>,
+    description: Option<String>,
+    tags: Vec<Tag>,
+    parts: Vec<Part>,
+}
+
+/// What one app adds.
+#[derive(Clone)]
+struct Part {
+    app: &'static str,
+    routers: Vec<Arc<dyn Fn() -> OpenApiRouter<AppState> + Send + Sync>>,
+    codes: Vec<Code>,
+}
+
+impl ApiExtension {
+    /// Adds nothing yet. `app` names what is added where two apps collide.
+    #[must_use]
+    pub fn new(app: &'static str) -> Self {
+        Self {
+            parts: vec![Part {
+                app,
+                routers: vec![],
+                codes: vec![],
+            }],
+            ..Self::default()
+        }
+    }
+
+    /// The title of the OpenAPI document, in place of `Usher`.
+    #[must_use]
+    pub fn title(mut self, title: impl Into<String>) -> Self {
+        self.title = Some(title.into());
+        self
+    }
+
+    /// What the document says of the whole API, in Markdown.
+    #[must_use]
+    pub fn description(mut self, description: impl Into<String>) -> Self {
+        self.description = Some(description.into());
+        self
+    }
+
+    /// A tag of operations and what the document says of it.
+    #[must_use]
+    pub fn tag(mut self, name: &str, description: &str) -> Self {
+        let tag = TagBuilder::new().name(name).description(Some(description));
+        self.tags.push(tag.build());
+        self
+    }
+
+    /// Operations. The function is called for the router and for the document.
+    #[must_use]
+    pub fn routes(mut self, router: impl Fn() -> OpenApiRouter<AppState> + Send + Sync + 'static) -> Self {
+        self.part().routers.push(Arc::new(router));
+        self
+    }
+
+    /// Error codes, for the document and for `/problems`.
+    #[must_use]
+    pub fn codes(mut self, codes: &[Code]) -> Self {
+        self.part().codes.extend_from_slice(codes);
+        self
+    }
+
+    /// Both together. The title and the description of the first count.
+    #[must_use]
+    pub fn merge(mut self, other: Self) -> Self {
+        self.title = self.title.or(other.title);
+        self.description = self.description.or(other.description);
+        self.tags.extend(other.tags);
+        self.parts.extend(other.parts);
+        self
+    }
+
+    /// Looks for what two apps, or an app and Usher, both have. Call it before the API is served: the router panics
+    /// where two operations have the same method and path.
+    ///
+    /// # Errors
+    ///
+    /// One line that names both.
+    pub fn check(&self) -> Result<(), String> {
+        let mut taken = Taken::default();
+        for page in site::PAGES {
+            taken.path("usher", page)?;
+            taken.word("usher", "GET", page)?;
+        }
+        taken.operations("usher", &built_in().into_openapi())?;
+        for code in Code::ALL {
+            taken.word("usher", "the error code", code.as_str())?;
+        }
+        for Part { app, routers, codes } in &self.parts {
+            for router in routers {
+                taken.operations(app, &router().into_openapi())?;
+            }
+            for code in codes {
+                taken.word(app, "the error code", code.as_str())?;
+            }
+        }
+        Ok(())
+    }
+
+    pub(crate) fn operations(&self, usher: OpenApiRouter<AppState>) -> OpenApiRouter<AppState> {
+        let routers = self.parts.iter().flat_map(|part| &part.routers);
+        routers.fold(usher, |all, router| all.merge(router()))
+    }
+
+    /// Writes title, description and tags into the document.
+    pub(crate) fn describe(&self, document: &mut OpenApi) {
+        if let Some(title) = &self.title {
+            document.info.title.clone_from(title);
+        }
+        if self.description.is_some() {
+            document.info.description.clone_from(&self.description);
+        }
+        let tags = document.tags.get_or_insert_default();
+        tags.splice(0..0, self.tags.iter().cloned());
+    }
+
+    /// The codes that Usher answers with, and the product's.
+    pub(crate) fn all_codes(&self) -> impl Iterator<Item = Code> {
+        let own = self.parts.iter().flat_map(|part| &part.codes);
+        Code::ALL.iter().chain(own).copied()
+    }
+
+    /// The name of the API.
+    pub(crate) fn name(&self) -> &str {
+        self.title.as_deref().unwrap_or("Usher")
+    }
+
+    fn part(&mut self) -> &mut Part {
+        if self.parts.is_empty() {
+            *self = Self::new("the product").merge(std::mem::take(self));
+        }
+        self.parts.last_mut().expect("there is one")
+    }
+}
+
+/// What there is already, each with the app that has it.
+#[derive(Default)]
+struct Taken {
+    words: HashMap<String, &'static str>,
+    /// Paths as they are written, by the path without the names of its parameters.
+    paths: HashMap<String, (String, &'static str)>,
+}
+
+impl Taken {
+    fn operations(&mut self, app: &'static str, document: &OpenApi) -> Result<(), String> {
+        for (path, item) in &document.paths.paths {
+            self.path(app, path)?;
+            for (method, operation) in operations(item) {
+                self.word(app, method, path)?;
+                if let Some(id) = &operation.operation_id {
+                    self.word(app, "the operation id", id)?;
+                }
+            }
+        }
+        Ok(())
+    }
+
+    /// The router takes a path with parameters of other names for another path at the same place.
+    fn path(&mut self, app: &'static str, path: &str) -> Result<(), String> {
+        let there = self.paths.entry(without_names(path));
+        let (written, other) = there.or_insert_with(|| (path.to_owned(), app));
+        if written == path {
+            Ok(())
+        } else {
+            Err(format!(
+                "{other} has the path {written} and {app} {path}; give the parameters the same names"
+            ))
+        }
+    }
+
+    fn word(&mut self, app: &'static str, what: &str, word: &str) -> Result<(), String> {
+        match self.words.insert(format!("{what} {word}"), app) {
+            None => Ok(()),
+            Some(other) if other == app => Err(format!("{app} has {what} {word} twice")),
+            Some(other) => Err(format!("{other} and {app} both have {what} {word}")),
+        }
+    }
+}
+
+/// `/tickets/{id}` as `/tickets/{}`.
+fn without_names(path: &str) -> String {
+    let parts = path
+        .split('/')
+        .map(|part| if part.starts_with('{') { "{}" } else { part });
+    parts.collect::<Vec<_>>().join("/")
+}
+
+fn operations(item: &PathItem) -> impl Iterator<Item = (&'static str, &Operation)> {
+    [
+        ("GET", &item.get),
+        ("PUT", &item.put),
+        ("POST", &item.post),
+        ("DELETE", &item.delete),
+        ("PATCH", &item.patch),
+        ("OPTIONS", &item.options),
+        ("HEAD", &item.head),
+    ]
+    .into_iter()
+    .filter_map(|(method, operation)| Some((method, operation.as_ref()?)))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const SHUT: Code = Code::new("shop_shut", 409, "Shut", "The shop is shut", "Come again.");
+
+    mod shop {
+        #[utoipa::path(get, path = "/shop/{id}", operation_id = "getShop", responses())]
+        pub(super) async fn show() {}
+
+        #[utoipa::path(get, path = "/shop/{shop_id}", operation_id = "findShop", responses())]
+        pub(super) async fn find() {}
+
+        #[utoipa::path(post, path = "/shop", operation_id = "getShop", responses())]
+        pub(super) async fn create() {}
+
+        #[utoipa::path(get, path = "/docs", responses())]
+        pub(super) async fn docs() {}
+    }
+
+    fn shop(routes: fn() -> OpenApiRouter<AppState>) -> ApiExtension {
+        ApiExtension::new("shop").routes(routes)
+    }
+
+    fn show() -> OpenApiRouter<AppState> {
+        OpenApiRouter::new().routes(utoipa_axum::routes!(shop::show))
+    }
+
+    #[test]
+    fn what_two_apps_have_is_named_with_both() {
+        let first = shop(show).codes(&[SHUT]);
+        assert_eq!(first.check(), Ok(()));
+        assert_eq!(ApiExtension::default().check(), Ok(()));
+        let second = |routes: fn() -> OpenApiRouter<AppState>| ApiExtension::new("depot").routes(routes);
+        let find = || OpenApiRouter::new().routes(utoipa_axum::routes!(shop::find));
+        let create = || OpenApiRouter::new().routes(utoipa_axum::routes!(shop::create));
+        let docs = || OpenApiRouter::new().routes(utoipa_axum::routes!(shop::docs));
+        for (other, expected) in [
+            (second(show), "shop and depot both have GET /shop/{id}"),
+            (
+                second(find),
+                "shop has the path /shop/{id} and depot /shop/{shop_id}; give the parameters the same names",
+            ),
+            (second(create), "shop and depot both have the operation id getShop"),
+            (second(docs), "usher and depot both have GET /docs"),
+            (
+                ApiExtension::new("depot").codes(&[SHUT]),
+                "shop and depot both have the error code shop_shut",
+            ),
+            (
+                ApiExtension::new("depot").codes(&[Code::NOT_FOUND]),
+                "usher and depot both have the error code not_found",
+            ),
+        ] {
+            assert_eq!(first.clone().merge(other).check(), Err(expected.to_owned()));
+        }
+    }
+
+    #[test]
+    fn the_document_has_what_a_product_adds() {
+        let shop = shop(show).title("Shop").tag("Shops", "Where to buy").codes(&[SHUT]);
+        let document = serde_json::to_value(crate::openapi_with(&shop)).expect("JSON");
+        assert_eq!(document["info"]["title"], "Shop");
+        assert_eq!(document["tags"][0]["name"], "Shops");
+        assert_eq!(document["paths"]["/shop/{id}"]["get"]["operationId"], "getShop");
+        let codes = &document["components"]["schemas"]["ErrorCode"];
+        let words = codes["enum"].as_array().expect("words");
+        assert_eq!(words.last(), Some(&"shop_shut".into()));
+        assert!(
+            codes["description"]
+                .as_str()
+                .expect("text")
+                .contains("- `shop_shut`: Shut")
+        );
+    }
+}

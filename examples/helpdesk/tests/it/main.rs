@@ -1,0 +1,3 @@
+//! The helpdesk, tried on SQLite and on PostgreSQL.
+
+mod tickets;

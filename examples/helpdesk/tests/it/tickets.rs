@@ -1,0 +1,82 @@
+//! Tickets: in the API, in the admin, as jobs and mails.
+
+use helpdesk::{
+    project,
+    tickets::{READ, WRITE},
+};
+use serde_json::json;
+use usher_test::{TestDb, TestProject, on_both};
+
+#[on_both]
+async fn the_schema_is_what_the_entities_expect(db: TestDb) {
+    let helpdesk = TestProject::open(project(), db).await;
+    assert_eq!(helpdesk.schema_differences().await, Vec::<String>::new());
+}
+
+#[on_both]
+async fn a_person_opens_a_ticket_and_gets_a_mail(db: TestDb) {
+    let helpdesk = TestProject::open(project(), db).await;
+    let ada = helpdesk.person("Ada Lovelace", "ada@example.org").await;
+    let ticket = json!({"subject": "My engine is stuck", "body": "It does not move.", "priority": "high"});
+    let ticket = ada.post("/tickets", &ticket).await.expect(201);
+    assert_eq!((&ticket["state"], &ticket["priority"]), (&json!("open"), &json!("high")));
+
+    helpdesk.run_jobs().await;
+    let mails = helpdesk.mails("ada@example.org").await;
+    assert!(mails.iter().any(|mail| mail.subject == "We received your ticket #1"), "{mails:?}");
+}
+
+#[on_both]
+async fn people_see_their_own_tickets_and_services_all(db: TestDb) {
+    let helpdesk = TestProject::open(project(), db).await;
+    let ada = helpdesk.person("Ada Lovelace", "ada@example.org").await;
+    let grace = helpdesk.person("Grace Hopper", "grace@example.org").await;
+    for person in [&ada, &grace] {
+        let ticket = json!({"subject": "Help", "body": format!("{} needs it", person.user.name)});
+        person.post("/tickets", &ticket).await.expect(201);
+    }
+    let count = async |list: serde_json::Value| list["data"].as_array().map_or(0, Vec::len);
+    assert_eq!(count(ada.get("/tickets").await.expect(200)).await, 1);
+    let _ = ada.get("/tickets/2").await.expect(404);
+    let desk = helpdesk.key(&[READ]).await;
+    assert_eq!(count(desk.get("/tickets").await.expect(200)).await, 2);
+    let refused = desk.patch("/tickets/2", &json!({"state": "closed"})).await.expect(403);
+    assert_eq!(refused["code"], "insufficient_scope");
+    let _ = helpdesk.anonymous().get("/tickets").await.expect(401);
+}
+
+#[on_both]
+async fn a_closed_ticket_stays_as_it_is(db: TestDb) {
+    let helpdesk = TestProject::open(project(), db).await;
+    let ada = helpdesk.person("Ada Lovelace", "ada@example.org").await;
+    let ticket = json!({"subject": "Help", "body": "Please"});
+    ada.post("/tickets", &ticket).await.expect(201);
+    let desk = helpdesk.key(&[READ, WRITE]).await;
+    let closed = desk.patch("/tickets/1", &json!({"state": "closed"})).await.expect(200);
+    assert_eq!(closed["state"], "closed");
+    let problem = desk.patch("/tickets/1", &json!({"subject": "Other"})).await.expect(409);
+    assert_eq!(problem["code"], "ticket_closed");
+}
+
+#[on_both]
+async fn overdue_tickets_are_marked_every_hour(db: TestDb) {
+    let helpdesk = TestProject::with(project(), db, &[("TICKET_DUE_HOURS", "0")]).await;
+    let ada = helpdesk.person("Ada Lovelace", "ada@example.org").await;
+    ada.post("/tickets", &json!({"subject": "Help", "body": "Now"})).await.expect(201);
+    helpdesk.tick("mark_overdue_tickets").await;
+    helpdesk.run_jobs().await;
+    let ticket = ada.get("/tickets/1").await.expect(200);
+    assert_eq!(ticket["is_overdue"], true);
+}
+
+#[on_both]
+async fn staff_see_a_persons_tickets_on_the_persons_page(db: TestDb) {
+    let helpdesk = TestProject::open(project(), db).await;
+    let ada = helpdesk.person("Ada Lovelace", "ada@example.org").await;
+    ada.post("/tickets", &json!({"subject": "My engine is stuck", "body": "…"})).await.expect(201);
+    let staff = helpdesk.superuser().await;
+    for path in ["/admin/tickets", &format!("/admin/users/{}", ada.user.id), "/admin/tickets/board"] {
+        let page = staff.get(path).await.expect(200);
+        assert!(page.contains("My engine is stuck"), "{path}");
+    }
+}
