@@ -6,6 +6,7 @@ mod changes;
 mod fields;
 mod job;
 mod migration;
+mod model;
 mod names;
 mod new;
 mod product;
@@ -21,6 +22,8 @@ pub(crate) use new::{Args as NewArgs, run as new};
 pub enum Command {
     /// Add an app, one domain of the product, such as billing
     App(app::Args),
+    /// Add a model: table, entity, API, admin and tests
+    Model(model::Args),
     /// Add a migration to an app, for you to fill in
     Migration(migration::Args),
     /// Add a job to an app: payload, handler and test
@@ -31,6 +34,7 @@ pub enum Command {
 pub(crate) fn run(command: &Command) -> Result<()> {
     match command {
         Command::App(args) => app::run(args),
+        Command::Model(args) => model::run(args),
         Command::Migration(args) => migration::run(args),
         Command::Job(args) => job::run(args),
     }

@@ -27,7 +27,7 @@ pub(super) fn run(args: &Args) -> Result<()> {
     changes.write()?;
     let (command, name) = (command(), name.snake());
     output::line(format_args!(
-        "\nNext: add a model to it, such as\n  {command} model invoice number:string due_on:date --app {name}"
+        "\nNext: add a model to it, such as\n  {command} model invoice number:string due_at:datetime --app {name}"
     ));
     Ok(())
 }
@@ -102,10 +102,9 @@ pub(super) fn with_call(code: &str, function: &str, kind: &str, call: &str) -> O
     if let Some(body) = after_last(body, kind, call) {
         return Some(format!("{before}{body}{after}"));
     }
-    // A chain of one line, such as `App::new("tickets")`, has no dot in front.
-    let is_chain = |line: &str| line.starts_with('.') || line.contains("::new(");
-    body.lines().last().map(str::trim).filter(|last| is_chain(last) && last.ends_with(')'))?;
-    Some(format!("{before}{body}        {call}\n{after}"))
+    // Nothing but a chain: the call becomes its last.
+    let is_chain = !body.contains(';') && body.trim_end().ends_with(')');
+    is_chain.then(|| format!("{before}{body}        {call}\n{after}"))
 }
 
 #[cfg(test)]
@@ -133,6 +132,10 @@ mod tests {
         let two = with_call(&one, function, ".migrations(", ".migrations(c)").unwrap();
         let three = with_call(&two, function, ".job(", ".job(d)").unwrap();
         assert!(three.contains("        .job(b)\n        .job(d)\n        .migrations(c)\n}"), "{three}");
+        let long = empty.replace("\"a\")", "\"a\")\n        .job(\n            b,\n        )");
+        let behind = with_call(&long, function, ".job(", ".job(d)").unwrap();
+        assert!(behind.contains("            b,\n        )\n        .job(d)\n}"), "{behind}");
+        assert_eq!(with_call(&long, function, ".api(", ".api(d)"), Some(behind.replace(".job(d)", ".api(d)")));
         let other = "pub fn app() -> App {\n    let app = App::new(\"a\");\n    app\n}\n";
         assert_eq!(with_call(other, function, ".job(", ".job(b)"), None);
     }

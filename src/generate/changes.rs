@@ -119,12 +119,18 @@ pub(super) fn fill(template: &str, values: &[(&str, &str)]) -> String {
     })
 }
 
-/// The text with a line added behind the last one that starts with `prefix`, after its indentation and with the same.
+/// The text with a line added behind the last one that starts with `prefix`, and what belongs to that; it is indented in
+/// the same way.
 pub(super) fn after_last(text: &str, prefix: &str, line: &str) -> Option<String> {
     let lines: Vec<_> = text.lines().collect();
     let last = lines.iter().rposition(|old| old.trim_start().starts_with(prefix))?;
     let indentation = &lines[last][..lines[last].len() - lines[last].trim_start().len()];
-    Some(with_line(&lines, last + 1, &format!("{indentation}{line}")))
+    let belongs = |line: &&&str| {
+        let rest = line.strip_prefix(indentation).unwrap_or_default();
+        rest.starts_with([' ', ')'])
+    };
+    let end = last + 1 + lines[last + 1..].iter().take_while(belongs).count();
+    Some(with_line(&lines, end, &format!("{indentation}{line}")))
 }
 
 /// The text with a line added at this position.

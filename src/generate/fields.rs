@@ -22,9 +22,7 @@ pub(super) enum Kind {
     Text,
     Integer,
     Bool,
-    Date,
     DateTime,
-    Uuid,
     /// One of these words.
     Enum(Vec<Name>),
     User,
@@ -72,8 +70,8 @@ impl Field {
     }
 }
 
-const TYPES: &str = "the types are string, text, integer, bool, date, datetime, uuid, enum(open,closed), user, and a \
-                     model of this product such as ticket; a ? behind it lets the field be empty";
+pub(super) const TYPES: &str = "the types are string, text, integer, bool, datetime, enum(open,closed), user, and a model of this \
+                     product such as ticket; a ? at the end lets the field be empty";
 
 impl Kind {
     fn parse(word: &str) -> Result<Self> {
@@ -82,9 +80,7 @@ impl Kind {
             "text" => Self::Text,
             "integer" => Self::Integer,
             "bool" => Self::Bool,
-            "date" => Self::Date,
             "datetime" => Self::DateTime,
-            "uuid" => Self::Uuid,
             "user" => Self::User,
             _ => match word.strip_prefix("enum(").and_then(|words| words.strip_suffix(')')) {
                 Some(words) => Self::Enum(words.split(',').map(Name::parse).collect::<Result<_>>()?),

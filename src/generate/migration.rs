@@ -6,7 +6,6 @@ use usher_shared::foundation::time::now;
 use super::{
     app,
     changes::{Changes, fill},
-    command,
     names::Name,
     product::Product,
 };
@@ -43,10 +42,9 @@ pub(super) fn run(args: &Args) -> Result<()> {
     add(&mut changes, app.snake(), &name, &EMPTY)?;
     changes.write()?;
     output::line(format_args!(
-        "\nNext: write the SQL of {} in {}. `{} migrate up` applies it.",
+        "\nNext: write the SQL of {} in {}. `cargo run -- migrate up` applies it.",
         name.upper(),
         path(app.snake()),
-        command().trim_end_matches(" generate"),
     ));
     Ok(())
 }

@@ -53,7 +53,7 @@ impl Product {
     }
 
     /// The names of its apps: files in `src` with a function that returns an `App`.
-    fn apps(&self) -> Vec<String> {
+    pub(super) fn apps(&self) -> Vec<String> {
         let files = fs::read_dir(self.root.join("src")).into_iter().flatten().flatten();
         let mut apps: Vec<_> = files.filter_map(|file| app_name(&file.path())).collect();
         apps.sort();

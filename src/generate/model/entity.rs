@@ -1,0 +1,37 @@
+//! The entity, and the enums that its columns hold.
+
+use super::{Column, Kind, Model, Name};
+
+const FILE: &str = include_str!("../templates/model/entity.rs.template");
+const ENUM: &str = include_str!("../templates/model/enum.rs.template");
+
+pub(super) fn file(model: &Model) -> String {
+    let fields = model.columns(|column| format!("    pub {}: {},\n", column.name(), rust_type(model, column)));
+    let enums = model.columns(|column| match &column.field.kind {
+        Kind::Enum(words) => an_enum(model, column, words),
+        _ => String::new(),
+    });
+    model.fill(FILE, &[("fields", &fields), ("enums", &enums)])
+}
+
+fn rust_type(model: &Model, column: &Column) -> String {
+    let kind = match &column.field.kind {
+        Kind::String | Kind::Text => "String".to_owned(),
+        Kind::Integer | Kind::User | Kind::Model(_) => "i64".to_owned(),
+        Kind::Bool => "bool".to_owned(),
+        Kind::DateTime => "DateTimeUtc".to_owned(),
+        Kind::Enum(_) => enum_name(model, column),
+    };
+    if column.field.optional { format!("Option<{kind}>") } else { kind }
+}
+
+/// `TicketState` of the field `state` of a ticket.
+pub(super) fn enum_name(model: &Model, column: &Column) -> String {
+    format!("{}{}", model.name.pascal(), column.variant())
+}
+
+fn an_enum(model: &Model, column: &Column, words: &[Name]) -> String {
+    let variants: String = words.iter().map(|word| format!("    {},\n", word.pascal())).collect();
+    let name = enum_name(model, column);
+    model.fill(ENUM, &[("Enum", &name), ("variants", &variants)])
+}

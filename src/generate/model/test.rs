@@ -1,0 +1,84 @@
+//! The tests, which pass at once.
+
+use anyhow::{Context, Result};
+
+use super::{Column, Kind, Model};
+
+const FILE: &str = include_str!("../templates/model/test.rs.template");
+
+pub(super) fn file(model: &Model) -> Result<String> {
+    let values: Vec<_> = model.columns.iter().map(|column| value(model, column)).collect::<Result<_>>()?;
+    let lines = model.columns.iter().zip(&values);
+    let lines: String = lines.map(|(column, value)| format!("        \"{}\": {value},\n", column.name())).collect();
+    let has_user = model.columns.iter().any(|column| column.field.kind == Kind::User);
+    let person = "    let ada = project.person(\"Ada Lovelace\", \"{{name}}@example.org\").await;\n";
+    let person = if has_user { person } else { "" };
+    let (changed, value) = change(model);
+    let required = model.columns.iter().find(|column| !column.field.optional).map(Column::name);
+    let required = required.map(|required| model.fill(REQUIRED, &[("required", &required)]));
+    let shown = match model.columns.iter().find(|column| column.field.kind == Kind::String) {
+        Some(column) => TEXT.to_owned() + "(\"" + &sample(model, column) + "\")",
+        None => "contains(&id.to_string())".to_owned(),
+    };
+    let given = [
+        ("values", lines.as_str()),
+        ("person", person),
+        ("changed", &changed),
+        ("value", &value),
+        ("required", &required.unwrap_or_default()),
+        ("shown", &shown),
+        ("project", if lines.contains("(project)") || has_user { "project" } else { "_project" }),
+    ];
+    Ok(model.fill(&super::fill(FILE, &given), &[]))
+}
+
+const TEXT: &str = "contains";
+const REQUIRED: &str = "
+#[on_both]
+async fn {{a_name}}_without_its_{{required}}_is_refused(db: TestDb) {
+    let project = TestProject::open(project(), db).await;
+    let key = project.key(&[WRITE]).await;
+    let mut lacking = new(&project).await;
+    lacking.as_object_mut().expect(\"an object\").remove(\"{{required}}\");
+    key.post(\"{{path}}\", &lacking).await.expect(422);
+}
+";
+
+/// The value that a new object has in the tests.
+fn value(model: &Model, column: &Column) -> Result<String> {
+    Ok(match (&column.field.kind, &column.target) {
+        (Kind::String | Kind::Text, _) => format!("\"{}\"", sample(model, column)),
+        (Kind::Integer, _) => "7".to_owned(),
+        (Kind::Bool, _) => "true".to_owned(),
+        (Kind::DateTime, _) => "\"2030-01-31T12:00:00Z\"".to_owned(),
+        (Kind::Enum(words), _) => format!("\"{}\"", words[0].snake()),
+        (Kind::User, _) => "ada.user.id".to_owned(),
+        (Kind::Model(_), Some(target)) if target.has_test => {
+            format!("crate::{}::{}(project).await", target.table, target.module)
+        }
+        (Kind::Model(_), _) if column.field.optional => "null".to_owned(),
+        (Kind::Model(name), _) => Err(anyhow::anyhow!(name.snake().to_owned())).context(
+            "the tests of this model have no function that creates one, as generated tests have; let the field be empty",
+        )?,
+    })
+}
+
+fn sample(model: &Model, column: &Column) -> String {
+    format!("{} of the {}", column.field.name.sentence(), model.name.words())
+}
+
+/// A field, and another value for it.
+fn change(model: &Model) -> (String, String) {
+    let changed = model.columns.iter().find_map(|column| {
+        let value = match &column.field.kind {
+            Kind::String | Kind::Text => "\"Something else\"".to_owned(),
+            Kind::Integer => "8".to_owned(),
+            Kind::Bool => "false".to_owned(),
+            Kind::Enum(words) => format!("\"{}\"", words[words.len() - 1].snake()),
+            Kind::DateTime => "\"2031-01-31T12:00:00Z\"".to_owned(),
+            Kind::User | Kind::Model(_) => return None,
+        };
+        Some((column.name(), value))
+    });
+    changed.unwrap_or_else(|| ("id".to_owned(), "created[\"id\"]".to_owned()))
+}
