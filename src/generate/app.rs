@@ -40,7 +40,9 @@ pub(super) fn add(changes: &mut Changes, name: &Name) -> Result<()> {
     changes.create(path(app), fill(TEMPLATE, &values))?;
     declare_module(changes, LIB, "pub mod", app)?;
     let call = format!(".app({app}::app())");
-    changes.edit(LIB, &call, |lib| with_call(lib, "fn project() -> Project", ".app(", &call))
+    changes.edit(LIB, &call, |lib| {
+        with_call(lib, "fn project() -> Project", ".app(", &call)
+    })
 }
 
 /// The file that is an app's table of contents.
@@ -62,7 +64,11 @@ pub(super) fn declare_module(changes: &mut Changes, path: &str, keyword: &str, m
         let lines: Vec<_> = code.lines().collect();
         let comment = lines.iter().rposition(|old| old.starts_with("//!"));
         let at = comment.map_or(0, |at| at + 1);
-        let text = if comment.is_some() { format!("\n{line}") } else { format!("{line}\n") };
+        let text = if comment.is_some() {
+            format!("\n{line}")
+        } else {
+            format!("{line}\n")
+        };
         Some(with_line(&lines, at, &text))
     })
 }
@@ -71,7 +77,9 @@ pub(super) fn declare_module(changes: &mut Changes, path: &str, keyword: &str, m
 fn among(code: &str, line: &str, is_of_kind: impl Fn(&&str) -> bool) -> String {
     let lines: Vec<_> = code.lines().collect();
     let module = |line: &str| line.trim_start_matches("pub ").to_owned();
-    let smaller = lines.iter().rposition(|old| is_of_kind(old) && module(old) < module(line));
+    let smaller = lines
+        .iter()
+        .rposition(|old| is_of_kind(old) && module(old) < module(line));
     let first = lines.iter().position(|old| is_of_kind(old)).unwrap_or_default();
     with_line(&lines, smaller.map_or(first, |at| at + 1), line)
 }
@@ -87,10 +95,17 @@ fn with_import(code: &str, item: &str) -> Option<String> {
     let end = start + code[start..].find(';')?;
     let (before, items, after) = (&code[..start], &code[start..end], &code[end..]);
     let name = item.rsplit("::").next()?;
-    if items.split(|letter: char| !letter.is_alphanumeric() && letter != '_').any(|word| word == name) {
+    if items
+        .split(|letter: char| !letter.is_alphanumeric() && letter != '_')
+        .any(|word| word == name)
+    {
         return Some(code.to_owned());
     }
-    let items = items.trim_start_matches('{').trim_end_matches('}').trim().trim_end_matches(',');
+    let items = items
+        .trim_start_matches('{')
+        .trim_end_matches('}')
+        .trim()
+        .trim_end_matches(',');
     Some(format!("{before}{{{items}, {item}}}{after}"))
 }
 
@@ -128,14 +143,26 @@ mod tests {
         let function = "fn app() -> App";
         let empty = "pub fn app() -> App {\n    App::new(\"a\")\n}\n\nfn more() {}\n";
         let one = with_call(empty, function, ".job(", ".job(b)").unwrap();
-        assert_eq!(one, "pub fn app() -> App {\n    App::new(\"a\")\n        .job(b)\n}\n\nfn more() {}\n");
+        assert_eq!(
+            one,
+            "pub fn app() -> App {\n    App::new(\"a\")\n        .job(b)\n}\n\nfn more() {}\n"
+        );
         let two = with_call(&one, function, ".migrations(", ".migrations(c)").unwrap();
         let three = with_call(&two, function, ".job(", ".job(d)").unwrap();
-        assert!(three.contains("        .job(b)\n        .job(d)\n        .migrations(c)\n}"), "{three}");
+        assert!(
+            three.contains("        .job(b)\n        .job(d)\n        .migrations(c)\n}"),
+            "{three}"
+        );
         let long = empty.replace("\"a\")", "\"a\")\n        .job(\n            b,\n        )");
         let behind = with_call(&long, function, ".job(", ".job(d)").unwrap();
-        assert!(behind.contains("            b,\n        )\n        .job(d)\n}"), "{behind}");
-        assert_eq!(with_call(&long, function, ".api(", ".api(d)"), Some(behind.replace(".job(d)", ".api(d)")));
+        assert!(
+            behind.contains("            b,\n        )\n        .job(d)\n}"),
+            "{behind}"
+        );
+        assert_eq!(
+            with_call(&long, function, ".api(", ".api(d)"),
+            Some(behind.replace(".job(d)", ".api(d)"))
+        );
         let other = "pub fn app() -> App {\n    let app = App::new(\"a\");\n    app\n}\n";
         assert_eq!(with_call(other, function, ".job(", ".job(b)"), None);
     }

@@ -38,8 +38,16 @@ impl Changes {
     pub(super) fn create(&mut self, path: impl Into<String>, text: impl Into<String>) -> Result<()> {
         let (path, text) = (path.into(), text.into());
         ensure!(!self.exists(&path), "{path} already exists; nothing was changed");
-        let text = if path.ends_with(".rs") { self.formatted(text) } else { text };
-        self.files.push(Change { path, text, is_new: true });
+        let text = if path.ends_with(".rs") {
+            self.formatted(text)
+        } else {
+            text
+        };
+        self.files.push(Change {
+            path,
+            text,
+            is_new: true,
+        });
         Ok(())
     }
 
@@ -86,11 +94,17 @@ impl Changes {
             let written = path.parent().map_or(Ok(()), fs::create_dir_all);
             let written = written.and_then(|()| fs::write(&path, &change.text));
             written.with_context(|| format!("cannot write {}", path.display()))?;
-            output::line(format_args!("{:8} {}", if change.is_new { "created" } else { "edited" }, change.path));
+            output::line(format_args!(
+                "{:8} {}",
+                if change.is_new { "created" } else { "edited" },
+                change.path
+            ));
         }
         if !self.by_hand.is_empty() {
             output::line("\nAdd by hand, because the place for it wasn't found:");
-            self.by_hand.iter().for_each(|line| output::line(format_args!("  {line}")));
+            self.by_hand
+                .iter()
+                .for_each(|line| output::line(format_args!("  {line}")));
         }
         Ok(())
     }
@@ -104,7 +118,10 @@ impl Changes {
 fn rustfmt(folder: &Path, code: &str) -> Option<String> {
     let mut rustfmt = Command::new("rustfmt");
     rustfmt.args(["--edition", "2024", "--quiet"]).current_dir(folder);
-    let piped = rustfmt.stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::null());
+    let piped = rustfmt
+        .stdin(Stdio::piped())
+        .stdout(Stdio::piped())
+        .stderr(Stdio::null());
     let mut running = piped.spawn().ok()?;
     running.stdin.take()?.write_all(code.as_bytes()).ok()?;
     let output = running.wait_with_output().ok()?;

@@ -51,22 +51,36 @@ impl Field {
             None => (kind, false),
         };
         let kind = Kind::parse(kind).with_context(|| format!("{given}: {TYPES}"))?;
-        let name = if kind.is_reference() { name.trim_end_matches("_id") } else { name };
+        let name = if kind.is_reference() {
+            name.trim_end_matches("_id")
+        } else {
+            name
+        };
         let field = Self {
             name: Name::parse(name)?,
             kind,
             optional,
         };
         let column = field.column();
-        ensure!(!OWN_COLUMNS.contains(&column.as_str()), "every model has the field {column}; leave it out");
-        ensure!(!is_sql_keyword(&column), "{column:?} can't be a field: it's a keyword of SQL");
+        ensure!(
+            !OWN_COLUMNS.contains(&column.as_str()),
+            "every model has the field {column}; leave it out"
+        );
+        ensure!(
+            !is_sql_keyword(&column),
+            "{column:?} can't be a field: it's a keyword of SQL"
+        );
         Ok(field)
     }
 
     /// The column's name, which is also that of the field in code.
     pub(super) fn column(&self) -> String {
         let name = self.name.snake();
-        if self.kind.is_reference() { format!("{name}_id") } else { name.to_owned() }
+        if self.kind.is_reference() {
+            format!("{name}_id")
+        } else {
+            name.to_owned()
+        }
     }
 }
 

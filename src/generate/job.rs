@@ -34,7 +34,11 @@ pub(super) fn run(args: &Args) -> Result<()> {
     add(&mut changes, &product, app.snake(), &name, &fields)?;
     changes.write()?;
     let app = app.snake();
-    let job = if fields.is_empty() { name.pascal() } else { format!("{} {{ … }}", name.pascal()) };
+    let job = if fields.is_empty() {
+        name.pascal()
+    } else {
+        format!("{} {{ … }}", name.pascal())
+    };
     output::line(format_args!(
         "\nNext: write what it does in {path}, and enqueue it where it's needed, in the same transaction:\n  \
          usher::jobs::enqueue(&tx, {job}).await?;\n\
@@ -48,8 +52,14 @@ pub(super) fn run(args: &Args) -> Result<()> {
 
 fn add(changes: &mut Changes, product: &Product, app: &str, name: &Name, fields: &[Field]) -> Result<()> {
     let payload: Vec<_> = fields.iter().map(payload).collect::<Result<_>>()?;
-    let declared: Vec<_> = payload.iter().map(|(name, kind, _)| format!("    pub {name}: {kind},\n")).collect();
-    let given: Vec<_> = payload.iter().map(|(name, _, value)| format!("{name}: {value}")).collect();
+    let declared: Vec<_> = payload
+        .iter()
+        .map(|(name, kind, _)| format!("    pub {name}: {kind},\n"))
+        .collect();
+    let given: Vec<_> = payload
+        .iter()
+        .map(|(name, _, value)| format!("{name}: {value}"))
+        .collect();
     let user = fields.iter().find(|field| field.kind == Kind::User);
     let values = [
         ("name", name.snake()),
@@ -81,13 +91,21 @@ fn path(app: &str, name: &Name) -> String {
 const PERSON: &str = "    let ada = project.person(\"Ada Lovelace\", \"ada@example.org\").await;\n";
 
 fn braced(inner: &str, open: &str, close: &str, without: &str) -> String {
-    if inner.is_empty() { without.to_owned() } else { format!("{open}{inner}{close}") }
+    if inner.is_empty() {
+        without.to_owned()
+    } else {
+        format!("{open}{inner}{close}")
+    }
 }
 
 /// Staff find the job on the user's page.
 fn user_id(field: &Field) -> String {
     let column = field.column();
-    let value = if field.optional { format!("self.{column}") } else { format!("Some(self.{column})") };
+    let value = if field.optional {
+        format!("self.{column}")
+    } else {
+        format!("Some(self.{column})")
+    };
     format!("\n    fn user_id(&self) -> Option<i64> {{\n        {value}\n    }}\n")
 }
 

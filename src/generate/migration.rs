@@ -61,9 +61,18 @@ pub(super) fn add(changes: &mut Changes, app: &str, name: &Name, sql: &Sql<'_>) 
         })?;
     }
     let taken = changes.read(&path)?.contains(&format!("const {constant}:"));
-    ensure!(!taken, "{app} already has a migration {}; nothing was changed", name.snake());
+    ensure!(
+        !taken,
+        "{app} already has a migration {}; nothing was changed",
+        name.snake()
+    );
     let id = format!("m{}_{}", now().format("%Y%m%d_%H%M%S"), name.snake());
-    let values = [("CONSTANT", constant.as_str()), ("id", &id), ("up", sql.up), ("down", sql.down)];
+    let values = [
+        ("CONSTANT", constant.as_str()),
+        ("id", &id),
+        ("up", sql.up),
+        ("down", sql.down),
+    ];
     let step = fill(STEP, &values);
     changes.edit(&path, &step, |code| with_step(code, &constant, &step))
 }

@@ -88,13 +88,24 @@ impl Model {
         );
         let fields = Field::parse_all(&args.fields)?;
         let same = fields.iter().find(|field| field.column() == name.snake());
-        ensure!(same.is_none(), "the field {0} can't have the name of the model; call it something else", name.snake());
-        let columns = fields.into_iter().map(|field| Column::of(field, product)).collect::<Result<_>>()?;
+        ensure!(
+            same.is_none(),
+            "the field {0} can't have the name of the model; call it something else",
+            name.snake()
+        );
+        let columns = fields
+            .into_iter()
+            .map(|field| Column::of(field, product))
+            .collect::<Result<_>>()?;
         let has_api = changes.exists(&format!("src/{}/api.rs", app.snake()));
         Ok(Self {
             krate: product.krate.clone(),
             app: app.snake().to_owned(),
-            prefix: if has_api { format!("{}_", name.snake()) } else { String::new() },
+            prefix: if has_api {
+                format!("{}_", name.snake())
+            } else {
+                String::new()
+            },
             name,
             plural,
             columns,
@@ -136,7 +147,9 @@ impl Model {
             app::import(changes, &path, "admin::models::Users")?;
         }
         for (kind, call) in calls {
-            changes.edit(&path, &call, |code| app::with_call(code, "fn app() -> App", kind, &call))?;
+            changes.edit(&path, &call, |code| {
+                app::with_call(code, "fn app() -> App", kind, &call)
+            })?;
         }
         Ok(())
     }
@@ -146,7 +159,10 @@ impl Model {
         let references = self.columns.iter().filter(|column| column.field.kind.is_reference());
         references.map(|column| {
             let (parent, child) = (column.parent(), self.name.snake());
-            format!(".inline::<{parent}, {child}::Entity>({child}::Column::{})", column.variant())
+            format!(
+                ".inline::<{parent}, {child}::Entity>({child}::Column::{})",
+                column.variant()
+            )
         })
     }
 
@@ -224,7 +240,10 @@ impl Column {
     /// The admin model that it refers to.
     fn parent(&self) -> String {
         let target = self.target.as_ref();
-        target.map_or_else(|| "Users".to_owned(), |target| format!("crate::{}::{}::Entity", target.app, target.module))
+        target.map_or_else(
+            || "Users".to_owned(),
+            |target| format!("crate::{}::{}::Entity", target.app, target.module),
+        )
     }
 
     /// The column's variant in SeaORM's enum: `DueAt`.
@@ -241,7 +260,10 @@ impl Target {
         for app in product.apps() {
             let path = product.root.join("src").join(&app).join(format!("{}.rs", name.snake()));
             let Ok(code) = fs::read_to_string(path) else { continue };
-            let table = code.split("table_name = \"").nth(1).and_then(|rest| rest.split('"').next());
+            let table = code
+                .split("table_name = \"")
+                .nth(1)
+                .and_then(|rest| rest.split('"').next());
             if let Some(table) = table {
                 let test = fs::read_to_string(product.root.join(format!("tests/it/{table}.rs"))).unwrap_or_default();
                 return Ok(Self {
@@ -264,5 +286,7 @@ impl Target {
 
 fn capital(word: &str) -> String {
     let mut letters = word.chars();
-    letters.next().map_or_else(String::new, |first| first.to_uppercase().chain(letters).collect())
+    letters
+        .next()
+        .map_or_else(String::new, |first| first.to_uppercase().chain(letters).collect())
 }

@@ -21,7 +21,10 @@ impl Name {
                 && !snake.contains("__"),
             "{raw:?} can't be a name: use letters, digits and underscores, starting with a letter, such as support_ticket"
         );
-        ensure!(snake.len() <= MAX, "{raw:?} is too long for a name: use at most {MAX} characters");
+        ensure!(
+            snake.len() <= MAX,
+            "{raw:?} is too long for a name: use at most {MAX} characters"
+        );
         ensure!(!is_keyword(&snake), "{raw:?} can't be a name: it's a keyword of Rust");
         Ok(Self(snake))
     }
@@ -53,7 +56,11 @@ impl Name {
 
     /// `a support ticket`, `an article`
     pub(super) fn with_article(&self) -> String {
-        let article = if self.0.starts_with(['a', 'e', 'i', 'o', 'u']) { "an" } else { "a" };
+        let article = if self.0.starts_with(['a', 'e', 'i', 'o', 'u']) {
+            "an"
+        } else {
+            "a"
+        };
         format!("{article} {}", self.words())
     }
 
@@ -70,7 +77,9 @@ pub(super) fn title(name: &str) -> String {
 
 fn capitalized(word: &str) -> String {
     let mut letters = word.chars();
-    letters.next().map_or_else(String::new, |first| first.to_uppercase().chain(letters).collect())
+    letters
+        .next()
+        .map_or_else(String::new, |first| first.to_uppercase().chain(letters).collect())
 }
 
 /// `SupportTicket` and `support-ticket` as `support_ticket`.
@@ -80,7 +89,11 @@ fn snake_case(raw: &str) -> String {
         if letter.is_ascii_uppercase() && !snake.is_empty() && !snake.ends_with('_') {
             snake.push('_');
         }
-        snake.push(if letter == '-' { '_' } else { letter.to_ascii_lowercase() });
+        snake.push(if letter == '-' {
+            '_'
+        } else {
+            letter.to_ascii_lowercase()
+        });
     }
     snake
 }
@@ -88,7 +101,10 @@ fn snake_case(raw: &str) -> String {
 fn plural(word: &str) -> String {
     let irregular = [("person", "people"), ("child", "children")];
     for (singular, plural) in irregular {
-        if let Some(start) = word.strip_suffix(singular).filter(|start| start.is_empty() || start.ends_with('_')) {
+        if let Some(start) = word
+            .strip_suffix(singular)
+            .filter(|start| start.is_empty() || start.ends_with('_'))
+        {
             return format!("{start}{plural}");
         }
     }
@@ -130,7 +146,10 @@ mod tests {
     fn a_name_has_every_form() {
         for raw in ["support_ticket", "support-ticket", "SupportTicket"] {
             let name = Name::parse(raw).unwrap();
-            assert_eq!((name.snake(), name.pascal().as_str()), ("support_ticket", "SupportTicket"));
+            assert_eq!(
+                (name.snake(), name.pascal().as_str()),
+                ("support_ticket", "SupportTicket")
+            );
             assert_eq!(name.sentence(), "Support ticket");
             assert_eq!(name.plural().snake(), "support_tickets");
         }

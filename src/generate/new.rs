@@ -49,7 +49,10 @@ const FILES: [(&str, &str); 13] = [
     (TEST, include_str!("templates/new/test.template")),
     (CI, include_str!("templates/new/ci.template")),
     ("Dockerfile", include_str!("templates/new/Dockerfile.template")),
-    ("docker-compose.yml", include_str!("templates/new/docker-compose.yml.template")),
+    (
+        "docker-compose.yml",
+        include_str!("templates/new/docker-compose.yml.template"),
+    ),
     (".env.example", include_str!("templates/new/env.example.template")),
     (".dockerignore", include_str!("templates/new/dockerignore.template")),
     (".gitignore", include_str!("templates/new/gitignore.template")),
@@ -74,7 +77,10 @@ pub(crate) fn run(args: &Args) -> Result<()> {
         ("crate", &krate),
         ("title", &names::title(&name)),
         ("usher", &args.source.dependency("", usher.as_deref())),
-        ("usher-test", &args.source.dependency("testkit/product", usher.as_deref())),
+        (
+            "usher-test",
+            &args.source.dependency("testkit/product", usher.as_deref()),
+        ),
     ];
     let mut changes = Changes::within(&args.folder);
     for (path, template) in FILES {
@@ -117,13 +123,25 @@ fn name_of(folder: &Path) -> Result<String> {
         "{name:?} can't be the name of a product: use lower-case letters, digits and hyphens, starting with a letter, \
          such as helpdesk"
     );
-    const TAKEN: [&str; 8] = ["usher", "usher_test", "test", "core", "std", "alloc", "proc_macro", "it"];
+    const TAKEN: [&str; 8] = [
+        "usher",
+        "usher_test",
+        "test",
+        "core",
+        "std",
+        "alloc",
+        "proc_macro",
+        "it",
+    ];
     let krate = name.replace('-', "_");
     ensure!(
         !names::is_keyword(&krate) && !TAKEN.contains(&krate.as_str()),
         "{name:?} can't be the name of a product: it already has a meaning in Rust, or is the name of another crate"
     );
-    ensure!(name.len() <= 40, "{name:?} is too long for a name: use at most 40 characters");
+    ensure!(
+        name.len() <= 40,
+        "{name:?} is too long for a name: use at most 40 characters"
+    );
     Ok(name.to_owned())
 }
 
@@ -152,7 +170,11 @@ impl Source {
     /// The requirement of one of Usher's crates, which lies in `within` of the repository.
     fn dependency(&self, within: &str, folder: Option<&Path>) -> String {
         if let Some(folder) = folder {
-            let path = if within.is_empty() { folder.to_owned() } else { folder.join(within) };
+            let path = if within.is_empty() {
+                folder.to_owned()
+            } else {
+                folder.join(within)
+            };
             return format!("{{ path = {:?} }}", path.display().to_string());
         }
         match (&self.git, &self.tag) {
@@ -166,7 +188,8 @@ impl Source {
 #[cfg(unix)]
 fn make_executable(path: &Path) -> Result<()> {
     use std::os::unix::fs::PermissionsExt;
-    fs::set_permissions(path, fs::Permissions::from_mode(0o755)).with_context(|| format!("cannot change {}", path.display()))
+    fs::set_permissions(path, fs::Permissions::from_mode(0o755))
+        .with_context(|| format!("cannot change {}", path.display()))
 }
 
 #[cfg(not(unix))]

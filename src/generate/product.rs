@@ -97,7 +97,10 @@ pub(super) const CRATES: [(&str, &str); 7] = [
     ),
     ("serde", r#"{ version = "1", features = ["derive"] }"#),
     ("serde_json", r#""1""#),
-    ("utoipa", r#"{ version = "6", features = ["axum_extras", "chrono", "uuid"] }"#),
+    (
+        "utoipa",
+        r#"{ version = "6", features = ["axum_extras", "chrono", "uuid"] }"#,
+    ),
     ("utoipa-axum", r#""0.3""#),
 ];
 
@@ -109,14 +112,18 @@ impl Changes {
         let (_, requirement) = found.with_context(|| format!("no version of {krate} is known"))?;
         let line = format!("{krate} = {requirement}");
         let manual = format!("{line} in [{section}]");
-        self.edit("Cargo.toml", &manual, |manifest| with_dependency(manifest, section, krate, &line))
+        self.edit("Cargo.toml", &manual, |manifest| {
+            with_dependency(manifest, section, krate, &line)
+        })
     }
 }
 
 fn with_dependency(manifest: &str, section: &str, krate: &str, line: &str) -> Option<String> {
     let lines: Vec<_> = manifest.lines().collect();
     let start = 1 + lines.iter().position(|line| line.trim() == format!("[{section}]"))?;
-    let entries = lines[start..].iter().take_while(|line| !line.starts_with('[') && !line.trim().is_empty());
+    let entries = lines[start..]
+        .iter()
+        .take_while(|line| !line.starts_with('[') && !line.trim().is_empty());
     let entries: Vec<_> = entries.copied().collect();
     if entries.iter().any(|entry| is_dependency(entry, krate)) {
         return Some(manifest.to_owned());
@@ -134,7 +141,10 @@ mod tests {
     #[test]
     fn dependencies_are_added_in_order_and_once() {
         let once = with_dependency(MANIFEST, "dependencies", "serde", "serde = \"1\"").unwrap();
-        assert!(once.contains("anyhow = \"1\"\nserde = \"1\"\nusher = \"1\"\n\n[lints]"), "{once}");
+        assert!(
+            once.contains("anyhow = \"1\"\nserde = \"1\"\nusher = \"1\"\n\n[lints]"),
+            "{once}"
+        );
         let again = with_dependency(&once, "dependencies", "serde", "serde = \"1\"").unwrap();
         assert_eq!(once, again);
         assert_eq!(with_dependency(MANIFEST, "dev-dependencies", "serde", ""), None);

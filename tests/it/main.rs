@@ -7,6 +7,7 @@ mod commands;
 mod doctor;
 mod embedded;
 mod examples;
+mod generators;
 mod greeting;
 mod imports;
 mod mailed_links;

@@ -5,26 +5,47 @@ use super::{Column, Kind, Model, Name, entity::enum_name};
 const FILE: &str = include_str!("../templates/model/admin.rs.template");
 
 pub(super) fn file(model: &Model) -> String {
-    let first = model.columns.iter().find(|column| column.field.kind == Kind::String).map(Column::name);
+    let first = model
+        .columns
+        .iter()
+        .find(|column| column.field.kind == Kind::String)
+        .map(Column::name);
     let link = if first.is_none() { ".list().link()" } else { "" };
     let fields = model.columns(|column| {
         let is_link = Some(column.name()) == first;
-        format!("            Column::{} => {},\n", column.variant(), field(column, is_link))
+        format!(
+            "            Column::{} => {},\n",
+            column.variant(),
+            field(column, is_link)
+        )
     });
     let tones = model.columns(|column| match &column.field.kind {
         Kind::Enum(words) => tone(&enum_name(model, column), column, words),
         _ => String::new(),
     });
     let has = |wanted: fn(&Kind) -> bool| model.columns.iter().any(|column| wanted(&column.field.kind));
-    let users = if has(|kind| *kind == Kind::User) { ", models::Users" } else { "" };
+    let users = if has(|kind| *kind == Kind::User) {
+        ", models::Users"
+    } else {
+        ""
+    };
     let tone = if tones.is_empty() { "" } else { ", Tone" };
     let section = super::capital(&model.app.replace('_', " "));
     let name = model.name.snake();
-    let object_type = if name.contains('_') { format!("\n        .object_type_of(\"{name}\")") } else { String::new() };
+    let object_type = if name.contains('_') {
+        format!("\n        .object_type_of(\"{name}\")")
+    } else {
+        String::new()
+    };
     let values = [
         ("Section", section.as_str()),
         ("object_type", &object_type),
-        ("link", link), ("fields", &fields), ("tones", &tones), ("users", users), ("tone", tone)];
+        ("link", link),
+        ("fields", &fields),
+        ("tones", &tones),
+        ("users", users),
+        ("tone", tone),
+    ];
     let enums = model.columns(|column| match column.field.kind {
         Kind::Enum(_) => format!(", {}", enum_name(model, column)),
         _ => String::new(),
@@ -43,7 +64,10 @@ fn field(column: &Column, is_link: bool) -> String {
         Kind::DateTime => format!("Field::time(C.{name}).list().form().sort()"),
         Kind::Enum(_) => format!("Field::choice(C.{name}, {name}_tone).list().filter().form()"),
         Kind::User | Kind::Model(_) => {
-            format!("Field::foreign_key::<{}>(C.{name}).list().filter().form()", column.parent())
+            format!(
+                "Field::foreign_key::<{}>(C.{name}).list().filter().form()",
+                column.parent()
+            )
         }
     }
 }

@@ -5,27 +5,39 @@ use super::{Column, Kind, Model, entity::enum_name};
 const FILE: &str = include_str!("../templates/model/api.rs.template");
 
 pub(super) fn file(model: &Model) -> String {
-    let shown = model.columns(|column| format!("    {}: {},\n", column.name(), shown(model, column)));
-    let new = model.columns(|column| format!("    {}: {},\n", column.name(), sent(model, column)));
-    let patch = model.columns(|column| format!("    {}: Patch<{}>,\n", column.name(), sent(model, column)));
-    let insert = model.columns(|column| format!("        {},\n", set(column, &format!("body.{}", column.name()))));
-    let update = model.columns(update);
+    let shown = model.columns(|column| field(column, &shown(model, column)));
+    let new = model.columns(|column| field(column, &sent(model, column)));
+    let patch = model.columns(|column| field(column, &format!("Patch<{}>", sent(model, column))));
     let filtered = |column: &&Column| matches!(column.field.kind, Kind::Enum(_) | Kind::User | Kind::Model(_));
     let filters = names(model.columns.iter().filter(filtered));
-    let sorts = names(model.columns.iter().filter(|column| column.field.kind == Kind::DateTime));
+    let sorts = names(
+        model
+            .columns
+            .iter()
+            .filter(|column| column.field.kind == Kind::DateTime),
+    );
     let enums = model.columns(|column| match column.field.kind {
         Kind::Enum(_) => format!(", {}", enum_name(model, column)),
         _ => String::new(),
     });
-    let enums = if enums.is_empty() { String::new() } else { format!("::{{self{enums}}}") };
+    let enums = if enums.is_empty() {
+        String::new()
+    } else {
+        format!("::{{self{enums}}}")
+    };
     let has = |wanted: Kind| model.columns.iter().any(|column| column.field.kind == wanted);
     let values = [
         ("shown", shown.as_str()),
         ("new", &new),
         ("patch", &patch),
-        ("insert", &insert),
-        ("update", &update),
-        ("filters", &if filters.is_empty() { filters } else { format!(", filters({filters})") }),
+        (
+            "filters",
+            &if filters.is_empty() {
+                filters
+            } else {
+                format!(", filters({filters})")
+            },
+        ),
         ("sorts", &if sorts.is_empty() { sorts } else { format!(", {sorts}") }),
         ("enums", &enums),
         ("Text", if has(Kind::String) { ", Text" } else { "" }),
@@ -34,12 +46,27 @@ pub(super) fn file(model: &Model) -> String {
     model.fill(FILE, &values)
 }
 
+/// A field of a struct, with a comment where its name doesn't say all.
+fn field(column: &Column, kind: &str) -> String {
+    let name = column.name();
+    let comment = match &column.field.kind {
+        Kind::User => "    /// The id of a user.\n".to_owned(),
+        Kind::Model(target) => format!("    /// The id of {}.\n", target.with_article()),
+        _ => String::new(),
+    };
+    format!("{comment}    {name}: {kind},\n")
+}
+
 fn names<'a>(columns: impl Iterator<Item = &'a Column>) -> String {
     columns.map(Column::name).collect::<Vec<_>>().join(", ")
 }
 
 fn optional(column: &Column, kind: &str) -> String {
-    if column.field.optional { format!("Option<{kind}>") } else { kind.to_owned() }
+    if column.field.optional {
+        format!("Option<{kind}>")
+    } else {
+        kind.to_owned()
+    }
 }
 
 /// The type of what clients see.
@@ -61,24 +88,4 @@ fn sent(model: &Model, column: &Column) -> String {
         Kind::Text => optional(column, "Lines<1, 10_000>"),
         _ => shown(model, column),
     }
-}
-
-fn is_text(column: &Column) -> bool {
-    matches!(column.field.kind, Kind::String | Kind::Text)
-}
-
-/// What the column is set to, of a value that was sent.
-fn set(column: &Column, value: &str) -> String {
-    let value = match (is_text(column), column.field.optional) {
-        (true, true) => format!("{value}.map(Into::into)"),
-        (true, false) => format!("{value}.into()"),
-        _ => value.to_owned(),
-    };
-    format!("{}: Set({value})", column.name())
-}
-
-fn update(column: &Column) -> String {
-    let name = column.name();
-    let set = set(column, &name).replacen(": Set", " = Set", 1);
-    format!("    if let Patch(Some({name})) = body.{name} {{\n        {}.{set};\n    }}\n", "{{name}}")
 }

@@ -11,7 +11,12 @@ pub(super) fn file(model: &Model) -> String {
         Kind::Enum(words) => an_enum(model, column, words),
         _ => String::new(),
     });
-    model.fill(FILE, &[("fields", &fields), ("enums", &enums)])
+    let import = if enums.is_empty() {
+        ""
+    } else {
+        "use usher::api::ApiEnum;\n"
+    };
+    model.fill(FILE, &[("import", import), ("fields", &fields), ("enums", &enums)])
 }
 
 fn rust_type(model: &Model, column: &Column) -> String {
@@ -22,7 +27,11 @@ fn rust_type(model: &Model, column: &Column) -> String {
         Kind::DateTime => "DateTimeUtc".to_owned(),
         Kind::Enum(_) => enum_name(model, column),
     };
-    if column.field.optional { format!("Option<{kind}>") } else { kind }
+    if column.field.optional {
+        format!("Option<{kind}>")
+    } else {
+        kind
+    }
 }
 
 /// `TicketState` of the field `state` of a ticket.

@@ -14,18 +14,28 @@ pub(super) fn up(model: &Model) -> String {
         .chain([version, time("created_at"), time("updated_at")])
         .collect();
     let width = all.iter().map(|(name, _)| name.len()).max().unwrap_or_default();
-    let lines: Vec<_> = all.iter().map(|(name, kind)| format!("        {name:width$} {kind}")).collect();
+    let lines: Vec<_> = all
+        .iter()
+        .map(|(name, kind)| format!("        {name:width$} {kind}"))
+        .collect();
     let table = model.plural.snake();
     let indexes = model.columns.iter().filter(|column| is_indexed(column)).map(|column| {
         let column = column.name();
         format!("\n    CREATE INDEX {table}_{column}_idx ON {table} ({column}, id);")
     });
-    format!("CREATE TABLE {table} (\n{}\n    );{}", lines.join(",\n"), indexes.collect::<String>())
+    format!(
+        "CREATE TABLE {table} (\n{}\n    );{}",
+        lines.join(",\n"),
+        indexes.collect::<String>()
+    )
 }
 
 /// Columns that the API or the admin sorts or filters by.
 fn is_indexed(column: &Column) -> bool {
-    matches!(column.field.kind, Kind::DateTime | Kind::Enum(_) | Kind::User | Kind::Model(_))
+    matches!(
+        column.field.kind,
+        Kind::DateTime | Kind::Enum(_) | Kind::User | Kind::Model(_)
+    )
 }
 
 fn definition(column: &Column) -> String {

@@ -7,14 +7,24 @@ use super::{Column, Kind, Model};
 const FILE: &str = include_str!("../templates/model/test.rs.template");
 
 pub(super) fn file(model: &Model) -> Result<String> {
-    let values: Vec<_> = model.columns.iter().map(|column| value(model, column)).collect::<Result<_>>()?;
+    let values: Vec<_> = model
+        .columns
+        .iter()
+        .map(|column| value(model, column))
+        .collect::<Result<_>>()?;
     let lines = model.columns.iter().zip(&values);
-    let lines: String = lines.map(|(column, value)| format!("        \"{}\": {value},\n", column.name())).collect();
+    let lines: String = lines
+        .map(|(column, value)| format!("        \"{}\": {value},\n", column.name()))
+        .collect();
     let has_user = model.columns.iter().any(|column| column.field.kind == Kind::User);
     let person = "    let ada = project.person(\"Ada Lovelace\", \"{{name}}@example.org\").await;\n";
     let person = if has_user { person } else { "" };
     let (changed, value) = change(model);
-    let required = model.columns.iter().find(|column| !column.field.optional).map(Column::name);
+    let required = model
+        .columns
+        .iter()
+        .find(|column| !column.field.optional)
+        .map(Column::name);
     let required = required.map(|required| model.fill(REQUIRED, &[("required", &required)]));
     let shown = match model.columns.iter().find(|column| column.field.kind == Kind::String) {
         Some(column) => TEXT.to_owned() + "(\"" + &sample(model, column) + "\")",
@@ -27,7 +37,14 @@ pub(super) fn file(model: &Model) -> Result<String> {
         ("value", &value),
         ("required", &required.unwrap_or_default()),
         ("shown", &shown),
-        ("project", if lines.contains("(project)") || has_user { "project" } else { "_project" }),
+        (
+            "project",
+            if lines.contains("(project)") || has_user {
+                "project"
+            } else {
+                "_project"
+            },
+        ),
     ];
     Ok(model.fill(&super::fill(FILE, &given), &[]))
 }
