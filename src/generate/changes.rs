@@ -136,8 +136,8 @@ pub(super) fn fill(template: &str, values: &[(&str, &str)]) -> String {
     })
 }
 
-/// The text with a line added behind the last one that starts with `prefix`, and what belongs to that; it is indented in
-/// the same way.
+/// The text with a line added behind the last one that starts with `prefix`, and behind what belongs to that one; it is
+/// indented in the same way.
 pub(super) fn after_last(text: &str, prefix: &str, line: &str) -> Option<String> {
     let lines: Vec<_> = text.lines().collect();
     let last = lines.iter().rposition(|old| old.trim_start().starts_with(prefix))?;

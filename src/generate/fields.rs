@@ -84,8 +84,8 @@ impl Field {
     }
 }
 
-pub(super) const TYPES: &str = "the types are string, text, integer, bool, datetime, enum(open,closed), user, and a model of this \
-                     product such as ticket; a ? at the end lets the field be empty";
+pub(super) const TYPES: &str = "the types are string, text, integer, bool, datetime, enum(open,closed), user, and a \
+                                model of this product such as ticket; a ? at the end lets the field be empty";
 
 impl Kind {
     fn parse(word: &str) -> Result<Self> {

@@ -76,10 +76,15 @@ impl Model {
         let name = Name::parse(&args.name)?;
         let plural = args.plural.as_deref().map_or_else(|| Ok(name.plural()), Name::parse)?;
         let app = args.app.as_deref().map_or_else(|| Ok(plural.clone()), Name::parse)?;
-        if args.app.is_some() {
-            product.require_app(app.snake())?;
-        } else {
-            app::add(changes, &app)?;
+        match &args.app {
+            Some(_) => product.require_app(app.snake())?,
+            None if changes.exists(&app::path(app.snake())) => {
+                bail!(
+                    "there is an app {0} already; add the model to it with --app {0}",
+                    app.snake()
+                )
+            }
+            None => app::add(changes, &app)?,
         }
         ensure!(
             name != plural,
@@ -207,9 +212,9 @@ impl Model {
     fn print_next(&self) {
         let (path, name) = (self.path_in_api(), self.plural.snake());
         output::line(format_args!(
-            "\nNext:\n  ./test {name}\n  cargo run    # the API has {path}, the admin /admin/{name}\n\nExisting API keys don't \
-             have the new scopes. Create one that does:\n  cargo run -- key create --name test --scopes \
-             {name}:read,{name}:write"
+            "\nNext:\n  ./test {name}\n  cargo run    # the API has {path}, the admin /admin/{name}\n\n\
+             Existing API keys don't have the new scopes. Create one that does:\n  \
+             cargo run -- key create --name test --scopes {name}:read,{name}:write"
         ));
     }
 

@@ -19,7 +19,8 @@ impl Name {
                 && letters.all(|letter| letter.is_ascii_lowercase() || letter.is_ascii_digit() || letter == '_')
                 && !snake.ends_with('_')
                 && !snake.contains("__"),
-            "{raw:?} can't be a name: use letters, digits and underscores, starting with a letter, such as support_ticket"
+            "{raw:?} can't be a name: use letters, digits and underscores, starting with a letter, \
+             such as support_ticket"
         );
         ensure!(
             snake.len() <= MAX,

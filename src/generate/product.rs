@@ -93,7 +93,7 @@ pub(super) const CRATES: [(&str, &str); 7] = [
     ),
     (
         "sea-orm",
-        r#"{ version = "2.0.4", default-features = false, features = ["macros", "with-json", "with-uuid", "with-chrono"] }"#,
+        r#"{ version = "2.0.4", default-features = false, features = ["macros", "with-chrono"] }"#,
     ),
     ("serde", r#"{ version = "1", features = ["derive"] }"#),
     ("serde_json", r#""1""#),

@@ -159,7 +159,7 @@ fn nothing_is_overwritten_or_left_half_done() {
         ("model ticket version:integer", "every model has the field version"),
         ("model ticket order:integer", "it's a keyword of SQL"),
         ("model ticket subject:string subject:text", "is given twice"),
-        ("model ticket subject:string", "src/tickets.rs already exists"),
+        ("model ticket subject:string", "add the model to it with --app tickets"),
         ("model invoice number:string --app billing", "there is no app billing"),
     ] {
         let text = product.refused(arguments);

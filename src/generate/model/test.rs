@@ -75,7 +75,8 @@ fn value(model: &Model, column: &Column) -> Result<String> {
         }
         (Kind::Model(_), _) if column.field.optional => "null".to_owned(),
         (Kind::Model(name), _) => Err(anyhow::anyhow!(name.snake().to_owned())).context(
-            "the tests of this model have no function that creates one, as generated tests have; let the field be empty",
+            "the tests of this model have no function that creates one, as generated ones have; let the field be \
+             empty",
         )?,
     })
 }
