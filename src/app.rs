@@ -96,7 +96,7 @@ impl App {
 
     /// Hooks on accounts, which run in the transaction of what they follow.
     pub fn hooks(mut self, hooks: UserHooks) -> Self {
-        self.accounts.hooks.merge(hooks);
+        self.accounts.hooks = std::mem::take(&mut self.accounts.hooks).and(hooks);
         self
     }
 

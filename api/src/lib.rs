@@ -33,6 +33,7 @@ pub use router::{router, router_with};
 pub use serve::{run, run_with, serve, serve_with};
 pub use state::AppState;
 pub use toolkit::{
+    answers::{Accepted, Created, NoContent, Versioned},
     body::{Body, MAX_BODY, MAX_DEPTH, MAX_VALUES, OptionalBody},
     caller::{
         Access, ApiKey, Caller, CurrentUser, FreshSuperuser, FreshUser, KeyOrUser, SessionsRead, SessionsWrite,
@@ -44,16 +45,19 @@ pub use toolkit::{
     fields::{Field, FieldError, Fields, FromFields, Patch, Step, Violations, in_body, integer, string, strings},
     fixed::{Fixed, Sent},
     list::{Col, Filter, ListIn, ListOut, ListQuery, Listed, limit_fault, related},
-    moment,
+    moment::rfc3339,
     openapi::{ANY_ERRORS, BODY_ERRORS, ErrorList, Errors, KEY_ERRORS, PATCH_ERRORS, SUPERUSER_ERRORS, USER_ERRORS},
+    operation::{Describe, OperationDoc},
     path_id::{PathId, uuid, uuid_of},
     query::{FromQuery, Parameters, Query, QueryValue},
     request::{Context, RequestContext},
     schema,
     secret::Secret,
     state::{Parts, Toolkit},
+    stored::Stored,
+    values::{Integer, Lines, Text},
 };
-pub use usher_api_macros::{FromFields, Listed};
+pub use usher_api_macros::{ApiEnum, FromFields, Listed, operation};
 pub use usher_shared::{
     accounts::api_keys::Scope,
     audit::Actor,
@@ -61,21 +65,29 @@ pub use usher_shared::{
     jobs::Tx,
 };
 // What the derives and macros of others write needs these names in scope.
-pub use utoipa_axum::{router::OpenApiRouter, routes};
+pub use utoipa_axum::router::OpenApiRouter;
 pub use {axum, utoipa};
 
 /// What the derives write.
 #[doc(hidden)]
 pub mod __private {
-    pub use sea_orm::{Condition, DbErr, EntityTrait, QueryResult, Value};
+    pub use sea_orm::{ActiveEnum, ActiveValue, Condition, DbErr, EntityTrait, QueryResult, Value};
+    pub use serde;
     pub use serde_json;
     pub use utoipa::{
-        PartialSchema, ToSchema,
-        openapi::{RefOr, Schema, path::Parameter},
+        __dev::{SchemaReferences, Tags},
+        PartialSchema, Path, ToSchema,
+        openapi::{
+            HttpMethod, RefOr, Schema,
+            path::{Operation, Parameter},
+        },
     };
+    pub use utoipa_axum::paste;
 
     pub use crate::toolkit::{
+        operation::{Said, route},
         query::{equal, filter_parameter},
         schema::BodySchema,
+        values::{enum_schema, parse_enum},
     };
 }

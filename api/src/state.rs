@@ -50,12 +50,6 @@ impl AppState {
     pub async fn begin(&self) -> Result<Tx, DbErr> {
         self.job_store.begin().await
     }
-
-    /// The URL of something under the API's own path, for `Location`: `/tickets/7`, or `/api/tickets/7` behind a proxy.
-    #[must_use]
-    pub fn address(&self, path: &str) -> String {
-        format!("{}{path}", self.root)
-    }
 }
 
 impl FromRef<AppState> for Toolkit {

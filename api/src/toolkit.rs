@@ -1,6 +1,7 @@
 //! Tools for every resource: who calls, how often, what is read, and how answers, errors and documents look. None of
 //! them imports a resource.
 
+pub(crate) mod answers;
 pub(crate) mod body;
 pub(crate) mod caller;
 pub(crate) mod code;
@@ -16,9 +17,10 @@ pub(crate) mod key_use;
 pub(crate) mod limits;
 pub(crate) mod list;
 pub(crate) mod media_type;
-pub mod moment;
+pub(crate) mod moment;
 pub(crate) mod observe;
 pub(crate) mod openapi;
+pub(crate) mod operation;
 pub(crate) mod path_id;
 pub(crate) mod problem;
 pub(crate) mod query;
@@ -27,4 +29,5 @@ pub(crate) mod request;
 pub mod schema;
 pub(crate) mod secret;
 pub(crate) mod state;
+pub(crate) mod stored;
 pub(crate) mod values;

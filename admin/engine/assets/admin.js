@@ -32,9 +32,10 @@ document.addEventListener("keydown", (event) => {
 });
 
 // Fields that hold an object's id suggest objects by name.
-document.querySelectorAll("[data-suggest]").forEach((input, number) => {
+let fields = 0;
+const suggest = (input) => {
   const list = document.createElement("datalist");
-  list.id = `suggestions-${number}`;
+  list.id = `suggestions-${fields++}`;
   input.after(list);
   input.setAttribute("list", list.id);
   let waiting;
@@ -53,7 +54,22 @@ document.querySelectorAll("[data-suggest]").forEach((input, number) => {
       }));
     }, 150);
   });
-});
+};
+document.querySelectorAll("[data-suggest]").forEach(suggest);
+
+// A field that adds several objects is followed by an empty one once it is filled in.
+const more = ({ target: input }) => {
+  if (!input.value) return;
+  input.removeEventListener("change", more);
+  const next = input.cloneNode();
+  next.value = "";
+  next.id = `${input.id}-more`;
+  next.setAttribute("aria-label", input.labels[0]?.textContent || input.getAttribute("aria-label"));
+  input.nextElementSibling.after(next);
+  suggest(next);
+  next.addEventListener("change", more);
+};
+document.querySelectorAll("[data-more]").forEach((input) => input.addEventListener("change", more));
 
 // A checkbox in the column's header selects the whole page, and the number of selected rows is shown.
 const actions = document.querySelector("[data-actions]");

@@ -3,7 +3,9 @@
 pub(crate) mod cell;
 pub(crate) mod draft;
 pub(crate) mod find;
+mod insert;
 pub(crate) mod names;
 pub(crate) mod read;
+pub(crate) mod related;
 pub(crate) mod row;
 pub(crate) mod storage;

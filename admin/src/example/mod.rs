@@ -4,6 +4,7 @@
 mod article;
 mod articles;
 mod product;
+mod related;
 mod support;
 
 use std::collections::BTreeMap;
@@ -21,7 +22,7 @@ use usher_shared::foundation::{
     time::now,
     token::{Token, TokenKind},
 };
-use usher_testkit::{TestDb, create_tables, on_both, superuser};
+use usher_testkit::{Statements, TestDb, create_tables, on_both, superuser};
 use uuid::Uuid;
 
 use crate::{AppState, Extension, router};
@@ -39,6 +40,7 @@ struct Site {
     user_id: i64,
     session_id: Uuid,
     cookie: String,
+    statements: Statements,
 }
 
 impl Site {
@@ -49,7 +51,8 @@ impl Site {
 
     /// The admin with another extension and its tables.
     async fn with(db: &TestDb, sql: &str, extension: &Extension) -> Self {
-        let app = db.app(&[("STAFF_MFA", "optional")]).await;
+        let mut app = db.app(&[("STAFF_MFA", "optional")]).await;
+        let statements = Statements::of(&mut app.db);
         create_tables(&app.db, sql).await;
         let user_id = superuser(&app.db, "Ines Oduya", "ines@example.org", "none").await.id;
         let (at, token, session_id) = (now(), Token::generate(TokenKind::AdminSession), Uuid::now_v7());
@@ -74,6 +77,7 @@ impl Site {
             user_id,
             session_id,
             cookie: format!("usher_admin={}", token.as_str()),
+            statements,
         }
     }
 

@@ -15,12 +15,12 @@ use crate::{Extension, check, paths};
 
 const SQL: &str = include_str!("support/support.sql");
 
-async fn open(db: &TestDb) -> Site {
+pub(super) async fn open(db: &TestDb) -> Site {
     Site::with(db, SQL, &support::extension()).await
 }
 
 impl Site {
-    async fn ask(&self, subject: &str) -> i64 {
+    pub(super) async fn ask(&self, subject: &str) -> i64 {
         let at = now();
         let row = support::ActiveModel {
             subject: Set(subject.to_owned()),
@@ -36,7 +36,7 @@ impl Site {
     }
 
     /// From now on the person has these permissions and no others.
-    async fn only(&self, permissions: &[&str]) {
+    pub(super) async fn only(&self, permissions: &[&str]) {
         let (db, at) = (&self.state.db, now());
         let person = user::ActiveModel {
             id: Set(self.user_id),
@@ -87,8 +87,18 @@ async fn what_a_product_adds_stands_beside_what_usher_has(db: TestDb) {
     let id = site.ask("No <connection>").await;
     let (_, home) = site.get("/admin/").await;
     let navigation = navigation(&home);
-    assert_eq!(navigation[..5], ["Dashboard", "Support", "Tickets", "Board", "Figures"]);
-    assert_eq!(navigation[5..8], ["Reports", "People", "Users"]);
+    let first = [
+        "Dashboard",
+        "Support",
+        "Tickets",
+        "Tags",
+        "Board",
+        "Figures",
+        "Reports",
+        "People",
+        "Users",
+    ];
+    assert_eq!(navigation[..9], first);
     assert!(home.contains("<path d=\"M3 4h14v9H8l-4 4V4z\"/>"), "an icon of its own");
     for figure in [
         "<strong>1</strong> <span>ticket</span>",

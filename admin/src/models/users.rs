@@ -268,6 +268,10 @@ async fn change(saving: &SaveContext<'_>, row: &Row, draft: &mut Draft) -> Resul
             draft.refuse(Column::Email, TAKEN);
             Ok(Changed::Refused)
         }
+        Err(ChangeError::Refused(errors)) => {
+            draft.refuse_all(errors);
+            Ok(Changed::Refused)
+        }
         Err(ChangeError::Db(error)) => Err(error),
         Err(error) => Err(DbErr::Custom(error.to_string())),
     }
@@ -292,6 +296,10 @@ async fn create(saving: &SaveContext<'_>, draft: &mut Draft) -> Result<Option<St
         Ok(user) => user,
         Err(CreateUserError::EmailTaken) => {
             draft.refuse(Column::Email, TAKEN);
+            return Ok(None);
+        }
+        Err(CreateUserError::Refused(errors)) => {
+            draft.refuse_all(errors);
             return Ok(None);
         }
         Err(CreateUserError::Db(error)) => return Err(error),

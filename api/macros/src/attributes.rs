@@ -4,7 +4,7 @@ use proc_macro_crate::{FoundCrate, crate_name};
 use proc_macro2::{Span, TokenStream};
 use quote::quote;
 use syn::{
-    Attribute, Data, DataStruct, DeriveInput, Error, Expr, Field, Fields, Ident, Lit, Meta, Token,
+    Attribute, Data, DataStruct, DeriveInput, Error, Expr, Field, Fields, Ident, Lit, Meta, Path, Token,
     meta::ParseNestedMeta, parenthesized, punctuated::Punctuated,
 };
 
@@ -41,6 +41,15 @@ pub(crate) fn fields<'i>(input: &'i DeriveInput, derive: &str) -> Result<Vec<(&'
     };
     let named = fields.named.iter();
     Ok(named.filter_map(|field| Some((field.ident.as_ref()?, field))).collect())
+}
+
+/// Another item beside an entity, by SeaORM's name for it, such as `Model`.
+pub(crate) fn beside(entity: &Path, name: &str) -> Path {
+    let mut path = entity.clone();
+    if let Some(last) = path.segments.last_mut() {
+        last.ident = Ident::new(name, last.ident.span());
+    }
+    path
 }
 
 /// Calls `read` with each option of the attributes `#[name(…)]`.

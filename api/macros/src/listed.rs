@@ -4,7 +4,7 @@ use proc_macro2::TokenStream;
 use quote::quote;
 use syn::{DeriveInput, Error, Ident, LitStr, Path, Type};
 
-use crate::attributes::{api, comment, fields, names, options, pascal};
+use crate::attributes::{api, beside, comment, fields, names, options, pascal};
 
 /// What `#[listed(…)]` says on the struct.
 #[derive(Default)]
@@ -45,7 +45,7 @@ pub(crate) fn expand(input: &DeriveInput) -> Result<TokenStream, Error> {
         }
     }
     let names: Vec<_> = columns.iter().map(|column| column.name).collect();
-    let from_row = columns.iter().map(|column| column.from_row(&read));
+    let from_row = columns.iter().map(|column| column.of_row(&read));
     let is_shared = |name: &Ident| {
         columns
             .iter()
@@ -54,7 +54,7 @@ pub(crate) fn expand(input: &DeriveInput) -> Result<TokenStream, Error> {
             .count()
             > 1
     };
-    let from_model = columns.iter().map(|column| column.from_model(is_shared));
+    let from_model = columns.iter().map(|column| column.of_model(is_shared));
     let all = read.iter().map(|name| column(name));
 
     let sorts = list.sorts.iter().map(|sort| {
@@ -74,11 +74,8 @@ pub(crate) fn expand(input: &DeriveInput) -> Result<TokenStream, Error> {
     let visible = list.visible.iter();
     let filters = list.filters(&columns, &api, column)?;
     let id = column(&Ident::new("id", row.span()));
-    // As SeaORM has it. What `EntityTrait::Model` stands for is unknown when the compiler looks for two impls of `From`.
-    let mut model = entity.clone();
-    if let Some(last) = model.segments.last_mut() {
-        last.ident = Ident::new("Model", last.ident.span());
-    }
+    // What `EntityTrait::Model` stands for is unknown when the compiler looks for two impls of `From`.
+    let model = beside(entity, "Model");
 
     Ok(quote! {
         impl #api::Listed for #row {
@@ -206,7 +203,7 @@ fn columns(input: &DeriveInput) -> Result<Vec<Column<'_>>, Error> {
 
 impl Column<'_> {
     /// The value, from the positions of the columns that are read.
-    fn from_row(&self, read: &[&Ident]) -> TokenStream {
+    fn of_row(&self, read: &[&Ident]) -> TokenStream {
         let values = self.from.iter().map(|name| {
             let at = read.iter().position(|read| *read == name).unwrap_or_default();
             quote!(row.try_get_by_index(#at)?)
@@ -214,7 +211,7 @@ impl Column<'_> {
         self.made_of(values)
     }
 
-    fn from_model(&self, is_shared: impl Fn(&Ident) -> bool) -> TokenStream {
+    fn of_model(&self, is_shared: impl Fn(&Ident) -> bool) -> TokenStream {
         self.made_of(self.from.iter().map(|name| match is_shared(name) {
             true => quote!(::std::clone::Clone::clone(&model.#name)),
             false => quote!(model.#name),

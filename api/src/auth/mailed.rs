@@ -76,6 +76,7 @@ impl From<EmailChangeError> for ApiError {
         match error {
             EmailChangeError::Token(error) => error.into(),
             EmailChangeError::EmailTaken => Code::EMAIL_EXISTS.into(),
+            EmailChangeError::Refused(errors) => errors.into(),
             EmailChangeError::Db(error) => error.into(),
             EmailChangeError::Enqueue(error) => error.into(),
         }

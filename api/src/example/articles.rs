@@ -1,28 +1,35 @@
-//! `GET /articles`: what was written, in pages. `POST /articles/{id}/publish`: from soon on, everybody may read it.
+//! Articles: what people write. A signed-in user sees and changes their own; a key with a scope sees all.
 
-use axum::{extract::State, http::StatusCode};
+use axum::extract::State;
 use chrono::{DateTime, Utc};
-use sea_orm::EntityTrait;
+use sea_orm::{ActiveModelTrait, ActiveValue::Set, Condition};
 use serde::Serialize;
 use usher_api::{
-    ApiError, ApiKey, AppState, Code, Errors, KEY_ERRORS, ListIn, ListOut, ListQuery, Listed, OpenApiRouter, PathId,
-    Query, UsersRead, UsersWrite, error_list, limit_fault, routes,
+    Accepted, ApiError, ApiKey, AppState, Body, Created, FromFields, IfMatch, IfNoneMatch, KeyOrUser, ListOut,
+    ListQuery, Listed, OpenApiRouter, PathId, Query, Text, UsersRead, UsersWrite, Versioned, operation, operations,
+    rfc3339,
 };
-use usher_shared::jobs::enqueue;
+use usher_shared::{foundation::time::now, jobs::enqueue};
 use utoipa::ToSchema;
 
-use super::article::{self, ArticleState};
+use super::article::{self, ArticleState, Column};
 use super::kinds::PublishArticle;
 
 pub(crate) fn router() -> OpenApiRouter<AppState> {
-    OpenApiRouter::new().routes(routes!(list)).routes(routes!(publish))
+    operations![
+        list_articles,
+        create_article,
+        get_article,
+        update_article,
+        publish_article
+    ]
 }
 
 /// What clients see of an article.
 #[derive(Serialize, ToSchema, Listed)]
 #[schema(as = Article)]
-#[listed(entity = article::Entity, sorts(id, published_at))]
-pub(crate) struct ArticleOut {
+#[listed(entity = article::Entity, sorts(id, published_at), filters(author_id))]
+struct ArticleOut {
     #[schema(example = 1)]
     id: i64,
     #[schema(example = "On engines")]
@@ -30,56 +37,109 @@ pub(crate) struct ArticleOut {
     /// The id of the user who wrote it.
     author_id: i64,
     /// Null as long as it is a draft.
+    #[serde(serialize_with = "rfc3339")]
     published_at: Option<DateTime<Utc>>,
+}
+
+/// A new article.
+#[derive(FromFields)]
+#[schema(entity = article::Entity, patch = ArticlePatchIn)]
+struct NewArticleIn {
+    #[schema(example = "On engines")]
+    title: Text<1, 200>,
+    /// The id of the user who wrote it.
+    #[schema(example = 1, create_only)]
+    author_id: i64,
 }
 
 /// List articles
 ///
-/// Newest first.
-#[utoipa::path(
-    get, path = "/articles", operation_id = "listArticles", tag = "Articles",
-    params(
-        (
-            "sort" = Option<String>, Query, pattern = "^-?(id|published_at)$",
-            description = "`id` or `published_at`, with a leading `-` to reverse the order; drafts come last, or first",
-        ),
-        ListIn,
-    ),
-    responses(
-        (status = 200, description = "A page of articles", body = ListOut<ArticleOut>),
-        Errors<List>,
-    ),
-    security(("apiKey" = ["users:read"])),
-)]
-async fn list(
+/// Newest first unless `sort` says otherwise; drafts come last by `published_at`, or first the other way round.
+#[operation(get, "/articles", ok = "A page of articles")]
+async fn list_articles(
     State(state): State<AppState>,
-    _key: ApiKey<UsersRead>,
+    caller: KeyOrUser<UsersRead>,
     Query(query): Query<ListQuery<ArticleOut>>,
 ) -> Result<ListOut<ArticleOut>, ApiError> {
-    query.list(&state, []).await
+    query.list(&state, caller.filter(Column::AuthorId)).await
 }
 
-error_list!(List, [KEY_ERRORS], [INVALID_REQUEST], limit_fault);
+/// Create an article
+///
+/// It is a draft until it is published.
+#[operation(post, "/articles", ok = "The article")]
+async fn create_article(
+    State(state): State<AppState>,
+    _key: ApiKey<UsersWrite>,
+    Body(body): Body<NewArticleIn>,
+) -> Result<Created<ArticleOut>, ApiError> {
+    let tx = state.begin().await?;
+    let row = article::ActiveModel {
+        state: Set(ArticleState::Draft),
+        version: Set(1),
+        created_at: Set(now()),
+        updated_at: Set(now()),
+        ..body.into()
+    };
+    let article = row.insert(&*tx).await?;
+    tx.commit().await?;
+    Ok(Created::new(&state, "/articles", article.id, article).version(1))
+}
+
+/// Look an article up
+#[operation(get, "/articles/{id}", ok = "The article")]
+async fn get_article(
+    State(state): State<AppState>,
+    caller: KeyOrUser<UsersRead>,
+    id: PathId,
+    known: IfNoneMatch,
+) -> Result<Versioned<ArticleOut>, ApiError> {
+    let article = id
+        .row::<article::Entity>(&state.db, caller.rows(Column::AuthorId))
+        .await?;
+    Ok(known.answer(article.version, article))
+}
+
+/// Change an article
+///
+/// Send the `ETag` you have seen as `If-Match`, so that you don't overwrite someone else's change.
+#[operation(patch, "/articles/{id}", ok = "The article as it is now")]
+async fn update_article(
+    State(state): State<AppState>,
+    caller: KeyOrUser<UsersWrite>,
+    id: PathId,
+    expected: IfMatch,
+    Body(body): Body<ArticlePatchIn>,
+) -> Result<Versioned<ArticleOut>, ApiError> {
+    let tx = state.begin().await?;
+    let rows = caller.rows(Column::AuthorId);
+    let before = id.row_for_change::<article::Entity>(&tx, rows).await?;
+    expected.allows(before.version)?;
+    let row = article::ActiveModel {
+        id: Set(before.id),
+        version: Set(before.version + 1),
+        updated_at: Set(now()),
+        ..body.into()
+    };
+    let article = row.update(&*tx).await?;
+    tx.commit().await?;
+    Ok(Versioned::new(article.version, article))
+}
 
 /// Publish an article
 ///
 /// The job that does it commits before this answers. Publishing what is published changes nothing.
-#[utoipa::path(
-    post, path = "/articles/{id}/publish", operation_id = "publishArticle", tag = "Articles",
-    params(("id" = i64, Path, description = "The article's id")),
-    responses((status = 202, description = "It will be published"), Errors<Publish>),
-    security(("apiKey" = ["users:write"])),
-)]
-async fn publish(State(state): State<AppState>, _key: ApiKey<UsersWrite>, id: PathId) -> Result<StatusCode, ApiError> {
+#[operation(post, "/articles/{id}/publish", ok = "It will be published")]
+async fn publish_article(
+    State(state): State<AppState>,
+    _key: ApiKey<UsersWrite>,
+    id: PathId,
+) -> Result<Accepted, ApiError> {
     let tx = state.begin().await?;
-    let article = article::Entity::find_by_id(id.found()?).one(&*tx).await?;
-    let article = article.ok_or(Code::NOT_FOUND)?;
+    let article = id.row_for_change::<article::Entity>(&tx, Condition::all()).await?;
     if article.state == ArticleState::Draft {
-        let job = PublishArticle { article_id: article.id };
-        enqueue(&tx, job).await?;
+        enqueue(&tx, PublishArticle { article_id: article.id }).await?;
     }
     tx.commit().await?;
-    Ok(StatusCode::ACCEPTED)
+    Ok(Accepted)
 }
-
-error_list!(Publish, [KEY_ERRORS], [NOT_FOUND]);

@@ -96,7 +96,19 @@ impl Site {
         if has_key {
             request = request.header(header::AUTHORIZATION, format!("Bearer {}", self.key));
         }
-        let mut request = request.body(Body::empty()).expect("a request");
+        self.call(request.body(Body::empty()).expect("a request")).await
+    }
+
+    async fn send_body(&self, method: Method, path: &str, body: &str) -> (StatusCode, Value) {
+        let request = Request::builder().method(method).uri(path);
+        let request = request
+            .header(header::AUTHORIZATION, format!("Bearer {}", self.key))
+            .header(header::CONTENT_TYPE, "application/json");
+        self.call(request.body(Body::from(body.to_owned())).expect("a request"))
+            .await
+    }
+
+    async fn call(&self, mut request: Request<Body>) -> (StatusCode, Value) {
         let peer = SocketAddr::from(([203, 0, 113, 7], 50_000));
         request.extensions_mut().insert(ConnectInfo(peer));
         let answer = self.service.clone().oneshot(request).await.expect("an answer");
@@ -196,4 +208,21 @@ async fn an_article_is_published_by_a_job(db: TestDb) {
     let jobs = job::Entity::find().all(&site.app.db).await.expect("a query");
     let kinds: Vec<_> = jobs.iter().map(|job| job.kind.as_str()).collect();
     assert_eq!(kinds, ["publish_article"]);
+}
+
+#[on_both]
+async fn an_article_is_created_looked_up_and_changed(db: TestDb) {
+    let site = Site::open(&db).await;
+    let body = format!(r#"{{"title": " On engines ", "author_id": {}}}"#, site.author_id);
+    let (status, article) = site.send_body(Method::POST, "/articles", &body).await;
+    assert_eq!((status, &article["title"]), (StatusCode::CREATED, &"On engines".into()));
+    let path = format!("/articles/{}", article["id"]);
+    assert_eq!(site.send(Method::GET, &path, true).await, (StatusCode::OK, article));
+    let (status, article) = site.send_body(Method::PATCH, &path, r#"{"title": "On tables"}"#).await;
+    assert_eq!((status, &article["title"]), (StatusCode::OK, &"On tables".into()));
+    let (status, problem) = site.send_body(Method::PATCH, &path, r#"{"title": ""}"#).await;
+    assert_eq!(
+        (status, &problem["detail"][0]["loc"][1]),
+        (StatusCode::UNPROCESSABLE_ENTITY, &"title".into())
+    );
 }

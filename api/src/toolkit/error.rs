@@ -10,11 +10,17 @@ use axum::{
 use sea_orm::DbErr;
 use usher_shared::{
     accounts::{api_keys::Scope, mail_tokens::RedeemError, mfa::MfaError},
-    foundation::db::{Cut, is_outage},
+    foundation::{
+        db::{Cut, is_outage},
+        rules::FieldErrors,
+    },
     jobs::EnqueueError,
 };
 
-use super::{code::Code, fields::FieldError};
+use super::{
+    code::Code,
+    fields::{FieldError, in_body},
+};
 
 /// Every way in which an operation can fail. `?` makes one of a [`Code`], which tells most of them whole.
 #[derive(Debug)]
@@ -135,6 +141,14 @@ impl From<Cut> for ApiError {
     }
 }
 
+/// What a hook of the product refuses in an account's fields.
+impl From<FieldErrors> for ApiError {
+    fn from(errors: FieldErrors) -> Self {
+        let faults = errors.0.into_iter();
+        Self::Invalid(faults.map(|(field, violation)| in_body(field, violation)).collect())
+    }
+}
+
 impl From<EnqueueError> for ApiError {
     fn from(error: EnqueueError) -> Self {
         match error {
@@ -148,6 +162,7 @@ impl From<RedeemError> for ApiError {
     fn from(error: RedeemError) -> Self {
         match error {
             RedeemError::Invalid => Code::TOKEN_INVALID.into(),
+            RedeemError::Refused(errors) => errors.into(),
             RedeemError::Expired => Code::TOKEN_EXPIRED.into(),
             RedeemError::Db(error) => error.into(),
         }

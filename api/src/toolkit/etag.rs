@@ -1,15 +1,49 @@
 //! Strong entity tags from a row's version, and conditional requests (RFC 9110 §8.8.3 and §13.1).
 
-use axum::http::{HeaderMap, HeaderName, HeaderValue, header};
-use utoipa::IntoParams;
+use std::convert::Infallible;
 
-use super::{code::Code, error::ApiError, fields::FieldError};
+use axum::{
+    extract::FromRequestParts,
+    http::{HeaderMap, HeaderName, HeaderValue, StatusCode, header, request::Parts},
+};
+use utoipa::{
+    IntoParams,
+    openapi::path::{Parameter, ParameterIn},
+};
 
-/// `If-Match`, for the documents.
+use super::{
+    answers::Versioned,
+    code::Code,
+    error::ApiError,
+    fields::FieldError,
+    operation::{Describe, OperationDoc},
+};
+
+/// `If-Match`: which version of a row a change is for. In a handler's signature it reads the header; in the `params` of
+/// a document it describes it.
+pub struct IfMatch(HeaderMap);
+
+impl IfMatch {
+    /// Lets a change of this version through.
+    ///
+    /// # Errors
+    ///
+    /// As [`may_change`].
+    pub fn allows(&self, version: i32) -> Result<(), ApiError> {
+        may_change(&self.0, &etag(version))
+    }
+}
+
+impl IntoParams for IfMatch {
+    fn into_params(part: impl Fn() -> Option<ParameterIn>) -> Vec<Parameter> {
+        IfMatchHeader::into_params(part)
+    }
+}
+
 #[derive(IntoParams)]
 #[into_params(parameter_in = Header)]
 #[expect(dead_code, reason = "only describes what `may_change` reads")]
-pub struct IfMatch {
+struct IfMatchHeader {
     /// The `ETag` that the change is for, or `*`: 412, and nothing is done, if another version is there by now.
     #[param(
         rename = "If-Match",
@@ -20,14 +54,68 @@ pub struct IfMatch {
     if_match: String,
 }
 
-/// `If-None-Match` of reading, for the documents.
+impl Describe for IfMatch {
+    fn describe(operation: &mut OperationDoc) {
+        for parameter in Self::into_params(|| None) {
+            operation.parameter(parameter);
+        }
+        operation.errors(&[Code::PRECONDITION_FAILED, Code::INVALID_REQUEST]);
+        operation.sample_header(|| malformed(header::IF_MATCH));
+    }
+}
+
+impl<S: Sync> FromRequestParts<S> for IfMatch {
+    type Rejection = Infallible;
+
+    async fn from_request_parts(parts: &mut Parts, _: &S) -> Result<Self, Infallible> {
+        Ok(Self(parts.headers.clone()))
+    }
+}
+
+/// `If-None-Match` of reading: which version a client has already. In a handler's signature it reads the header; in the
+/// `params` of a document it describes it.
+pub struct IfNoneMatch(HeaderMap);
+
+impl IfNoneMatch {
+    /// The row, or 304 where the client has this version.
+    pub fn answer<T>(&self, version: i32, row: impl Into<T>) -> Versioned<T> {
+        Versioned::new(version, row).if_new(is_known(&self.0, &etag(version)))
+    }
+}
+
+impl IntoParams for IfNoneMatch {
+    fn into_params(part: impl Fn() -> Option<ParameterIn>) -> Vec<Parameter> {
+        IfNoneMatchHeader::into_params(part)
+    }
+}
+
 #[derive(IntoParams)]
 #[into_params(parameter_in = Header)]
 #[expect(dead_code, reason = "only describes what `is_known` reads")]
-pub struct IfNoneMatch {
+struct IfNoneMatchHeader {
     /// An `ETag` from an earlier response: 304 if nothing has changed since.
     #[param(rename = "If-None-Match", required = false, example = "\"0\"")]
     if_none_match: String,
+}
+
+impl Describe for IfNoneMatch {
+    fn describe(operation: &mut OperationDoc) {
+        for parameter in Self::into_params(|| None) {
+            operation.parameter(parameter);
+        }
+        operation.empty_answer(
+            StatusCode::NOT_MODIFIED,
+            "Not changed since the version in `If-None-Match`",
+        );
+    }
+}
+
+impl<S: Sync> FromRequestParts<S> for IfNoneMatch {
+    type Rejection = Infallible;
+
+    async fn from_request_parts(parts: &mut Parts, _: &S) -> Result<Self, Infallible> {
+        Ok(Self(parts.headers.clone()))
+    }
 }
 
 /// The tag of this version of a row.
@@ -96,7 +184,7 @@ fn given(headers: &HeaderMap, name: HeaderName) -> Result<Option<Vec<String>>, A
     // What is no UTF-8 is in no tag of ours.
     let list = String::from_utf8_lossy(&lines.join(&b',')).into_owned();
     let read = tags(&list).map(|tags| tags.into_iter().map(str::to_owned).collect());
-    read.map(Some).ok_or_else(|| malformed(name))
+    read.map(Some).ok_or_else(|| ApiError::Invalid(vec![malformed(name)]))
 }
 
 /// `*`, or the tags of a list of them, whose empty elements count for nothing (RFC 9110 §5.6.1.2, §8.8.3); none if it
@@ -120,14 +208,14 @@ pub(crate) fn tags(list: &str) -> Option<Vec<&str>> {
     }
 }
 
-fn malformed(name: HeaderName) -> ApiError {
+fn malformed(name: HeaderName) -> FieldError {
     let name = if name == header::IF_MATCH {
         "If-Match"
     } else {
         "If-None-Match"
     };
     let message = "Send the ETag exactly as received, with its quotes, such as \"1\"; or * for any version";
-    ApiError::Invalid(vec![FieldError::in_header(name, message)])
+    FieldError::in_header(name, message)
 }
 
 #[cfg(test)]

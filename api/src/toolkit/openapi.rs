@@ -102,15 +102,26 @@ pub struct Errors<L>(PhantomData<L>);
 
 impl<L: ErrorList> IntoResponses for Errors<L> {
     fn responses() -> BTreeMap<String, RefOr<Response>> {
-        let mut by_status: BTreeMap<u16, Vec<Code>> = BTreeMap::new();
-        for code in L::CODES.iter().copied().flatten() {
-            by_status.entry(code.status().as_u16()).or_default().push(*code);
-        }
-        by_status
-            .into_iter()
-            .map(|(status, codes)| (status.to_string(), response(&codes, L::fault).into()))
-            .collect()
+        error_responses(&L::CODES.concat(), L::fault)
     }
+}
+
+/// The responses of these errors, by status.
+pub(super) fn error_responses(codes: &[Code], fault: fn() -> FieldError) -> BTreeMap<String, RefOr<Response>> {
+    let mut by_status: BTreeMap<u16, Vec<Code>> = BTreeMap::new();
+    for code in codes {
+        by_status.entry(code.status().as_u16()).or_default().push(*code);
+    }
+    by_status
+        .into_iter()
+        .map(|(status, codes)| (status.to_string(), response(&codes, fault).into()))
+        .collect()
+}
+
+/// A header that is a text.
+pub(super) fn text_header(about: &str) -> Header {
+    let header = HeaderBuilder::new().schema(Some(Object::with_type(Type::String)));
+    header.description(Some(about)).build()
 }
 
 /// Adds errors to an operation that has perhaps some of the same status.

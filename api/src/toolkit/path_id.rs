@@ -6,7 +6,11 @@ use axum::{
     extract::{FromRequestParts, Path, RawPathParams, rejection::PathRejection},
     http::request::Parts,
 };
-use usher_shared::foundation::rules::{Violation, ViolationKind};
+use sea_orm::{Condition, ConnectionTrait, EntityTrait, PrimaryKeyTrait, QueryFilter, QuerySelect};
+use usher_shared::{
+    foundation::rules::{Violation, ViolationKind},
+    jobs::Tx,
+};
 use uuid::{Uuid, fmt::Hyphenated};
 
 use super::{
@@ -50,6 +54,32 @@ impl PathId {
     /// [`Code::NOT_FOUND`] for a number that no row can have.
     pub fn found(&self) -> Result<i64, ApiError> {
         self.0.ok_or(Code::NOT_FOUND.into())
+    }
+
+    /// The row with this id, if it is one of `rows`, such as those that a caller may see.
+    ///
+    /// # Errors
+    ///
+    /// [`Code::NOT_FOUND`], and those of the database.
+    pub async fn row<E: EntityTrait>(&self, conn: &impl ConnectionTrait, rows: Condition) -> Result<E::Model, ApiError>
+    where
+        <E::PrimaryKey as PrimaryKeyTrait>::ValueType: From<i64>,
+    {
+        let row = E::find_by_id(self.found()?).filter(rows).one(conn).await?;
+        row.ok_or(Code::NOT_FOUND.into())
+    }
+
+    /// [`PathId::row`], locked until the transaction ends.
+    ///
+    /// # Errors
+    ///
+    /// [`Code::NOT_FOUND`], and those of the database.
+    pub async fn row_for_change<E: EntityTrait>(&self, tx: &Tx, rows: Condition) -> Result<E::Model, ApiError>
+    where
+        <E::PrimaryKey as PrimaryKeyTrait>::ValueType: From<i64>,
+    {
+        let row = E::find_by_id(self.found()?).filter(rows);
+        row.lock_exclusive().one(&**tx).await?.ok_or(Code::NOT_FOUND.into())
     }
 
     /// What is said of an id that is no whole number.

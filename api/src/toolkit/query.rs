@@ -33,6 +33,19 @@ pub struct Query<T>(pub T);
 pub trait FromQuery {
     /// The whole is refused for any fault that `parameters` has noted.
     fn from_query(parameters: &mut Parameters, toolkit: &Toolkit) -> Self;
+
+    /// The parameters, for the document.
+    #[must_use]
+    fn parameters() -> Vec<Parameter> {
+        vec![]
+    }
+
+    /// The fault in the example of a 422.
+    #[must_use]
+    fn sample_fault() -> FieldError {
+        let violation = Violation::new(ViolationKind::ExtraForbidden, "Unknown parameter; leave it out");
+        FieldError::new("query", Some(Step::Key("page".into())), violation)
+    }
 }
 
 impl<S: Send + Sync, T: FromQuery> FromRequestParts<S> for Query<T>

@@ -113,6 +113,26 @@ const RULE: &str = "At least one visible character; no control, bidirectional, p
 const FIRST: &str = r"[^\s\x00-\x1f\x7f-\x9f]";
 const ANY: &str = r"[^\x00-\x1f\x7f-\x9f]";
 
+/// A line of text of `min` to `max` characters after trimming.
+#[must_use]
+pub fn trimmed_between(about: &str, min: usize, max: usize) -> ObjectBuilder {
+    if min == 1 {
+        return trimmed(about, max);
+    }
+    let words = format!("{about}{min}–{max} characters after trimming. {RULE}");
+    text()
+        .min_length(Some(min))
+        .pattern(Some(format!(r"^{ANY}*$")))
+        .description(Some(words))
+}
+
+/// Lines of text, `min` to `max` characters after trimming.
+#[must_use]
+pub fn lines(min: usize, max: usize) -> ObjectBuilder {
+    let words = format!("{min}–{max} characters after trimming, in any number of lines. {RULE}");
+    text().min_length(Some(min)).description(Some(words))
+}
+
 /// Text that people see; the rule is `usher_shared::foundation::rules::text`. The pattern counts the characters: a
 /// `maxLength` would count the white space around them, too.
 #[must_use]

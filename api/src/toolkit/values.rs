@@ -1,15 +1,20 @@
 //! The values that bodies of several resources hold, as [`Field`]s: the rule of each, and its words in the document.
 
+use chrono::{DateTime, Utc};
+use sea_orm::{ActiveEnum, Iterable};
 use serde_json::{Value, json};
-use usher_shared::foundation::rules::{Age, Email, Name, Password, Reason, SPECIAL_DOMAINS};
+use usher_shared::foundation::rules::{
+    Age, Email, Name, Password, Reason, SPECIAL_DOMAINS, Violation, ViolationKind, text as rules,
+};
 use utoipa::openapi::{
-    Schema,
+    Schema, Type,
     schema::{KnownFormat, ObjectBuilder, SchemaFormat},
 };
 
 use super::{
     fields::{Field, Fields, Violations, integer, string},
-    schema::{text, trimmed, whole, with_example},
+    query::moment,
+    schema::{lines, text, time, trimmed, trimmed_between, whole, whole_64, with_example},
 };
 
 /// Any text at all.
@@ -21,6 +26,208 @@ impl Field for String {
     fn schema() -> Schema {
         text().into()
     }
+}
+
+/// A line of text that people see: `MIN` to `MAX` characters after trimming, without control characters and what hides
+/// or reverses the text around it.
+///
+/// ```
+/// use usher_api::Text;
+///
+/// type Subject = Text<1, 200>;
+/// assert_eq!(Subject::parse(" The lamp is out ").unwrap().as_str(), "The lamp is out");
+/// assert!(Subject::parse("").is_err());
+/// ```
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Text<const MIN: usize, const MAX: usize>(String);
+
+impl<const MIN: usize, const MAX: usize> Text<MIN, MAX> {
+    /// # Errors
+    ///
+    /// What is wrong with it, with the limit that was broken.
+    pub fn parse(raw: &str) -> Result<Self, Violation> {
+        bounded(raw.trim(), MIN, MAX, rules::visible).map(Self)
+    }
+
+    #[must_use]
+    pub fn as_str(&self) -> &str {
+        &self.0
+    }
+}
+
+impl<const MIN: usize, const MAX: usize> From<Text<MIN, MAX>> for String {
+    fn from(text: Text<MIN, MAX>) -> Self {
+        text.0
+    }
+}
+
+impl<const MIN: usize, const MAX: usize> Field for Text<MIN, MAX> {
+    fn read(value: &Value, _: &Fields<'_>) -> Result<Self, Violations> {
+        Ok(Self::parse(string(value)?)?)
+    }
+
+    fn schema() -> Schema {
+        trimmed_between("", MIN, MAX).into()
+    }
+}
+
+/// [`Text`] of several lines, which end with a line feed.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Lines<const MIN: usize, const MAX: usize>(String);
+
+impl<const MIN: usize, const MAX: usize> Lines<MIN, MAX> {
+    /// # Errors
+    ///
+    /// What is wrong with it, with the limit that was broken.
+    pub fn parse(raw: &str) -> Result<Self, Violation> {
+        let text = raw.replace("\r\n", "\n");
+        bounded(text.trim(), MIN, MAX, rules::visible_lines).map(Self)
+    }
+
+    #[must_use]
+    pub fn as_str(&self) -> &str {
+        &self.0
+    }
+}
+
+impl<const MIN: usize, const MAX: usize> From<Lines<MIN, MAX>> for String {
+    fn from(text: Lines<MIN, MAX>) -> Self {
+        text.0
+    }
+}
+
+impl<const MIN: usize, const MAX: usize> Field for Lines<MIN, MAX> {
+    fn read(value: &Value, _: &Fields<'_>) -> Result<Self, Violations> {
+        Ok(Self::parse(string(value)?)?)
+    }
+
+    fn schema() -> Schema {
+        lines(MIN, MAX).into()
+    }
+}
+
+fn bounded(
+    text: &str,
+    min: usize,
+    max: usize,
+    rule: fn(&str, &str) -> Result<(), Violation>,
+) -> Result<String, Violation> {
+    let count = text.chars().count();
+    let (kind, message, context) = if count < min {
+        let message = match min {
+            1 => "Enter a text".to_owned(),
+            _ => format!("Enter a text of at least {min} characters"),
+        };
+        (ViolationKind::StringTooShort, message, json!({ "min_length": min }))
+    } else if count > max {
+        let message = format!("Enter a text of at most {max} characters");
+        (ViolationKind::StringTooLong, message, json!({ "max_length": max }))
+    } else if count == 0 {
+        return Ok(String::new());
+    } else {
+        return rule("The text", text).map(|()| text.to_owned());
+    };
+    Err(Violation::new(kind, message).with(context))
+}
+
+/// A whole number from `MIN` to `MAX`.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Integer<const MIN: i64, const MAX: i64>(i64);
+
+impl<const MIN: i64, const MAX: i64> Integer<MIN, MAX> {
+    /// # Errors
+    ///
+    /// What is wrong with it, with the limit that was broken.
+    pub fn parse(number: i64) -> Result<Self, Violation> {
+        let (kind, message, context) = if number < MIN {
+            let message = format!("Enter a number of {MIN} or more");
+            (ViolationKind::GreaterThanEqual, message, json!({ "ge": MIN }))
+        } else if number > MAX {
+            let message = format!("Enter a number of {MAX} or less");
+            (ViolationKind::LessThanEqual, message, json!({ "le": MAX }))
+        } else {
+            return Ok(Self(number));
+        };
+        Err(Violation::new(kind, message).with(context))
+    }
+
+    #[must_use]
+    pub fn get(self) -> i64 {
+        self.0
+    }
+}
+
+impl<const MIN: i64, const MAX: i64> From<Integer<MIN, MAX>> for i64 {
+    fn from(number: Integer<MIN, MAX>) -> Self {
+        number.0
+    }
+}
+
+impl<const MIN: i64, const MAX: i64> Field for Integer<MIN, MAX> {
+    fn read(value: &Value, _: &Fields<'_>) -> Result<Self, Violations> {
+        Ok(Self::parse(integer(value)?)?)
+    }
+
+    fn schema() -> Schema {
+        whole_64().minimum(Some(MIN)).maximum(Some(MAX)).into()
+    }
+}
+
+/// An id of another row, or another whole number. Whether the row is there is for the foreign key to say.
+impl Field for i64 {
+    fn read(value: &Value, _: &Fields<'_>) -> Result<Self, Violations> {
+        Ok(integer(value)?)
+    }
+
+    fn schema() -> Schema {
+        whole_64().into()
+    }
+}
+
+impl Field for bool {
+    fn read(value: &Value, _: &Fields<'_>) -> Result<Self, Violations> {
+        let read = value.as_bool();
+        Ok(read.ok_or_else(|| Violation::new(ViolationKind::BoolParsing, "Send true or false, without quotes"))?)
+    }
+
+    fn schema() -> Schema {
+        ObjectBuilder::new().schema_type(Type::Boolean).into()
+    }
+}
+
+/// A time in RFC 3339, in whole microseconds.
+impl Field for DateTime<Utc> {
+    fn read(value: &Value, _: &Fields<'_>) -> Result<Self, Violations> {
+        Ok(moment(string(value)?)?)
+    }
+
+    fn schema() -> Schema {
+        time()
+    }
+}
+
+/// The value of an enum that is stored as a string, by its word.
+///
+/// # Errors
+///
+/// A word that the enum doesn't have; the message lists those that it has.
+pub fn parse_enum<T: ActiveEnum<Value = String> + Iterable>(word: &str) -> Result<T, Violation> {
+    T::try_from_value(&word.to_owned()).map_err(|_| {
+        let known = words::<T>().join(", ");
+        let violation = Violation::new(ViolationKind::Enum, format!("Use one of {known}"));
+        violation.with(json!({ "expected": known }))
+    })
+}
+
+/// The schema of an enum that is stored as a string.
+#[must_use]
+pub fn enum_schema<T: ActiveEnum<Value = String> + Iterable>(about: &str) -> Schema {
+    let about = Some(about).filter(|about| !about.is_empty());
+    text().enum_values(Some(words::<T>())).description(about).into()
+}
+
+fn words<T: ActiveEnum<Value = String> + Iterable>() -> Vec<String> {
+    T::iter().map(|value| value.to_value()).collect()
 }
 
 impl Field for Name {

@@ -153,6 +153,7 @@ impl From<ChangeError> for ApiError {
     fn from(error: ChangeError) -> Self {
         match error {
             ChangeError::EmailTaken => Code::EMAIL_EXISTS.into(),
+            ChangeError::Refused(errors) => errors.into(),
             ChangeError::Status => Code::STATUS_CONFLICT.into(),
             ChangeError::Db(error) => error.into(),
         }

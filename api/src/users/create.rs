@@ -117,6 +117,7 @@ impl From<CreateUserError> for ApiError {
     fn from(error: CreateUserError) -> Self {
         match error {
             CreateUserError::EmailTaken => Code::EMAIL_EXISTS.into(),
+            CreateUserError::Refused(errors) => errors.into(),
             CreateUserError::Db(error) => error.into(),
             CreateUserError::Enqueue(error) => error.into(),
         }

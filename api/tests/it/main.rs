@@ -29,6 +29,7 @@ mod oauth;
 mod odd_input;
 mod passwords;
 mod people;
+mod product;
 mod proof;
 mod requests;
 mod search;

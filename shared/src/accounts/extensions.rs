@@ -1,7 +1,7 @@
 //! What a product adds to accounts. It is part of the program, as its routes are: set once, before anything runs, and
 //! the same everywhere in the process.
 
-use std::sync::OnceLock;
+use std::{mem, sync::OnceLock};
 
 use super::{api_keys::Scope, hooks::UserHooks, user_data::UserData};
 
@@ -20,7 +20,7 @@ impl Extensions {
     /// Adds what another app adds.
     pub fn merge(&mut self, other: Self) {
         self.scopes.extend(other.scopes);
-        self.hooks.merge(other.hooks);
+        self.hooks = mem::take(&mut self.hooks).and(other.hooks);
         self.user_data.extend(other.user_data);
     }
 }

@@ -1,6 +1,6 @@
 //! The declaration of a model: the one trait that a product implements.
 
-use sea_orm::{DbErr, EntityName, EntityTrait, IdenStatic, Iterable, PrimaryKeyToColumn};
+use sea_orm::{EntityName, EntityTrait, IdenStatic, Iterable, PrimaryKeyToColumn};
 use usher_shared::{AppContext, foundation::config::Config};
 
 use super::meta::{Meta, Operation};
@@ -25,7 +25,8 @@ pub trait AdminModel: 'static {
     /// What staff can do to objects; see [`Action`].
     const ACTIONS: &'static [Action] = &[];
 
-    /// How objects are deleted, if they are [deletable](Meta::deletable).
+    /// How objects are deleted, if they are [deletable](Meta::deletable). Unless declared, rows are deleted, and nothing
+    /// else refers to them.
     const DELETION: Option<&'static Deletion> = None;
 
     /// A set of words that belongs to an object, such as the permissions of a role.
@@ -68,21 +69,32 @@ pub trait AdminModel: 'static {
         Box::pin(async { Ok(()) })
     }
 
-    /// Creates an object. Returns its id, or `None` with errors in the draft.
-    fn create<'a>(_saving: &'a SaveContext<'a>, _draft: &'a mut Draft) -> HookFuture<'a, Option<String>> {
-        Box::pin(async { Err(DbErr::Custom(format!("{} cannot be added", Self::META.plural))) })
+    /// Creates an object, and writes the audit entry. Returns its id, or `None` with errors in the draft. Unless
+    /// declared, it is [`SaveContext::insert`].
+    fn create<'a>(saving: &'a SaveContext<'a>, draft: &'a mut Draft) -> HookFuture<'a, Option<String>> {
+        Box::pin(saving.insert(draft))
     }
 
     /// Changes an object if that takes more than updating the row, such as a function that the API calls too and that
     /// writes the audit entry. With `None` the engine updates the row.
     const CHANGE: Option<Change> = None;
 
-    /// The field and the message for a violated unique constraint, from the driver's text.
-    fn taken(_violated: &str) -> Option<(Column<Self>, &'static str)> {
-        None
+    /// The field and the message for a violated unique constraint, from the driver's text. Unless declared, it is the
+    /// column that SQLite names as `table.column`, and PostgreSQL by a constraint or index `table_column_…`.
+    fn taken(violated: &str) -> Option<(Column<Self>, &'static str)> {
+        let table = Self::Entity::default().table_name();
+        let is_named = |column: &Column<Self>| {
+            let (name, mut words) = (column.as_str(), violated.split([' ', ',', '"']));
+            let starts = format!("{table}_{name}_");
+            words.any(|word| word == format!("{table}.{name}") || word.starts_with(&starts))
+        };
+        let column = Column::<Self>::iter()
+            .filter(is_named)
+            .max_by_key(|column| column.as_str().len());
+        column.map(|column| (column, "This is already taken"))
     }
 
-    /// Filters by related objects in a join table.
+    /// Related objects in a join table: a filter of the list, and where declared a column and a field of the form.
     fn many_to_many() -> Vec<ManyToMany> {
         vec![]
     }
@@ -127,8 +139,11 @@ impl<E: EntityTrait> Ordering<E> {
     }
 }
 
+/// The deletion of a model that declares none.
+static ROWS: Deletion = Deletion::rows(&[]);
+
 /// The primary key's column.
-fn key<E: EntityTrait>() -> E::Column {
+pub(super) fn key<E: EntityTrait>() -> E::Column {
     let first = E::PrimaryKey::iter().next();
     first.expect("every entity has a key").into_column()
 }
@@ -138,7 +153,17 @@ fn key<E: EntityTrait>() -> E::Column {
 /// # Panics
 /// At startup, when a column is classified as another one, or the key has several columns.
 pub(crate) fn erase<M: AdminModel>(base: &'static str) -> Model {
-    let fields: Vec<Spec> = Column::<M>::iter().map(classified::<M>).collect();
+    let mut fields: Vec<Spec> = Column::<M>::iter().map(classified::<M>).collect();
+    let many_to_many = M::many_to_many();
+    for relation in many_to_many.iter().filter_map(ManyToMany::spec) {
+        let (model, name) = (M::META.name, relation.name);
+        let is_column = fields.iter().any(|spec| spec.name == name);
+        assert!(
+            !is_column,
+            "{model}: the relation {name} has the name of a column or of another relation"
+        );
+        fields.push(relation);
+    }
     let key: Vec<_> = <M::Entity as EntityTrait>::PrimaryKey::iter()
         .map(|key| key.into_column().as_str())
         .collect();
@@ -146,6 +171,7 @@ pub(crate) fn erase<M: AdminModel>(base: &'static str) -> Model {
         panic!("{} has a compound key", M::META.name)
     };
     let ordering = M::ordering();
+    let deletion = M::DELETION.or_else(|| M::META.offers(Operation::Delete).then_some(&ROWS));
     let words = fields.iter().find(|spec| matches!(spec.search, Some(SearchBy::Words)));
     if let (Some(spec), false) = (words, M::META.few) {
         panic!(
@@ -163,9 +189,9 @@ pub(crate) fn erase<M: AdminModel>(base: &'static str) -> Model {
         fields,
         ordering: (ordering.column.as_str(), ordering.descending),
         actions: actions::<M>(),
-        deletion: M::DELETION,
+        deletion,
         checklist: M::CHECKLIST,
-        many_to_many: M::many_to_many(),
+        many_to_many,
         facts: M::FACTS,
         inlines: M::inlines(),
         locked_for: M::locked_for,
@@ -186,14 +212,14 @@ pub(crate) fn erase<M: AdminModel>(base: &'static str) -> Model {
 
 /// The model's own actions and the built-in ones.
 fn actions<M: AdminModel>() -> Vec<&'static Action> {
-    assert_eq!(
-        M::META.offers(Operation::Delete),
-        M::DELETION.is_some(),
-        "{}: deletable and DELETION go together",
+    let is_deletable = M::META.offers(Operation::Delete);
+    assert!(
+        is_deletable || M::DELETION.is_none(),
+        "{}: DELETION needs Meta::deletable",
         M::META.name
     );
     let soft = M::DELETION.and_then(|deletion| deletion.soft);
-    let delete = M::DELETION.map(|_| &Deletion::ACTION);
+    let delete = is_deletable.then_some(&Deletion::ACTION);
     let restore = soft.map(|_| &Deletion::UNDO);
     M::ACTIONS.iter().chain(delete).chain(restore).collect()
 }

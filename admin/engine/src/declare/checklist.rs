@@ -100,18 +100,30 @@ impl Checklist {
         let options = groups
             .iter()
             .flat_map(|group| group.columns.iter().flatten().chain(&group.others));
-        let offered: BTreeSet<_> = options.map(|option| option.value.as_str()).collect();
         let posted: BTreeSet<_> = form.all(self.name).map(str::to_owned).collect();
-        if let Some(unknown) = posted.iter().find(|word| !offered.contains(word.as_str())) {
-            let shown: String = unknown.chars().take(60).collect();
-            return Err(format!("Unknown option: {shown}. Choose from the options shown"));
+        let wanted = wanted(options, &posted, stored, |word| (self.may)(staff, word))?;
+        match posted.difference(stored).find(|word| !(self.may)(staff, word)) {
+            Some(foreign) => Err(format!("You can't grant {foreign} because you don't have it")),
+            None => Ok(wanted),
         }
-        if let Some(foreign) = posted.difference(stored).find(|word| !(self.may)(staff, word)) {
-            return Err(format!("You can't grant {foreign} because you don't have it"));
-        }
-        let kept = stored
-            .iter()
-            .filter(|word| !(self.may)(staff, word) || !offered.contains(word.as_str()));
-        Ok(posted.iter().chain(kept).cloned().collect())
     }
+}
+
+/// What a form asks for: the posted options, and those stored ones that the form doesn't offer or this person may not
+/// change. Refuses options that don't exist.
+pub(crate) fn wanted<'a>(
+    offered: impl Iterator<Item = &'a CheckOption>,
+    posted: &BTreeSet<String>,
+    stored: &BTreeSet<String>,
+    may: impl Fn(&str) -> bool,
+) -> Result<BTreeSet<String>, String> {
+    let offered: BTreeSet<_> = offered.map(|option| option.value.as_str()).collect();
+    if let Some(unknown) = posted.iter().find(|word| !offered.contains(word.as_str())) {
+        let shown: String = unknown.chars().take(60).collect();
+        return Err(format!("Unknown option: {shown}. Choose from the options shown"));
+    }
+    let kept = stored
+        .iter()
+        .filter(|word| !may(word) || !offered.contains(word.as_str()));
+    Ok(posted.iter().chain(kept).cloned().collect())
 }

@@ -10,6 +10,7 @@ use sea_orm::{
 };
 use usher_shared::foundation::search::{Folded, Part};
 
+use super::admin_model::key;
 use super::spec::{Choice, Kind, SearchBy, Spec, Spellings, label_of};
 use super::{time_dependent::TimeDependent, tone::Tone};
 use crate::rows::storage::{Storage, text_of};
@@ -153,6 +154,13 @@ impl<E: EntityTrait> Field<E> {
     /// Counts changes, so that a stale save is noticed.
     pub fn row_version(column: NumericColumn<E>) -> Self {
         Self::new(column.0, Kind::RowVersion)
+    }
+
+    /// The time at which the object was created: a column of the list, sorted by the primary key, which must grow with
+    /// time, as numbers and UUIDs of version 7 do.
+    pub fn created(column: DateTimeLikeColumn<E>) -> Self {
+        let field = Self::time(column).list().sort_by(key::<E>()).readonly().not_new();
+        field.with(|spec| spec.created = true)
     }
 
     /// The time of the last save.

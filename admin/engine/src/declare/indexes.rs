@@ -38,6 +38,14 @@ pub async fn missing(db: &impl ConnectionTrait, site: &Site) -> Result<Vec<Missi
     let indexes = read(db).await?;
     let is_postgres = db.get_database_backend() == DbBackend::Postgres;
     let large = site.models.iter().filter(|model| !model.meta.few);
+    let relations = site.models.iter().flat_map(|model| &model.many_to_many);
+    let filters =
+        relations.filter(|relation| !indexes.iter().any(|index| index.begins(relation.table, relation.other)));
+    let filters = filters.map(|relation| Missing {
+        table: relation.table,
+        column: relation.other,
+        used_for: "a filter",
+    });
     Ok(large
         .flat_map(|model| uses(model, is_postgres))
         .filter(|(model, column, _, words)| !is_served(&indexes, model, column, *words))
@@ -46,7 +54,17 @@ pub async fn missing(db: &impl ConnectionTrait, site: &Site) -> Result<Vec<Missi
             column,
             used_for,
         })
+        .chain(filters)
         .collect())
+}
+
+impl Index {
+    /// Whether it is of this table and has this column first.
+    fn begins(&self, table: &str, column: &str) -> bool {
+        let definition = self.definition.replace('"', "").to_lowercase();
+        let columns = definition.split_once('(').map_or("", |(_, columns)| columns);
+        self.table == table && columns.split([',', ')']).next().map(str::trim) == Some(column)
+    }
 }
 
 /// The declared uses of each column, and whether they need a trigram index.

@@ -38,14 +38,11 @@ impl ManyToMany {
             .next()
             .expect("a key")
             .into_column();
-        Self {
-            name: To::META.singular,
-            label: capitalized(To::META.singular),
-            model: To::META.name,
-            storage: Storage::of(key.def().get_column_type()),
-            table: C::EntityName::default().table_name(),
-            own: own.as_str(),
-            other: other.as_str(),
-        }
+        Self::new(
+            (To::META.singular, capitalized(To::META.singular)),
+            (To::META.name, capitalized(To::META.plural)),
+            (To::META.name, Storage::of(key.def().get_column_type())),
+            (C::EntityName::default().table_name(), own.as_str(), other.as_str()),
+        )
     }
 }

@@ -9,8 +9,9 @@ use futures::future::BoxFuture;
 use sea_orm::DbErr;
 use usher_shared::{audit::Actor, foundation::config::Config, jobs::Tx};
 
+use super::model::Model;
 use crate::request::staff::Staff;
-use crate::rows::{draft::Draft, row::Row};
+use crate::rows::{draft::Draft, related::RelatedChange, row::Row};
 
 /// See [`AdminModel::CHANGE`](super::admin_model::AdminModel::CHANGE).
 pub type Change = for<'a> fn(&'a SaveContext<'a>, &'a Row, &'a mut Draft) -> HookFuture<'a, Changed>;
@@ -36,6 +37,9 @@ pub struct SaveContext<'a> {
     pub staff: &'a Staff,
     /// The checked options of the model's checklist, if they differ from what is stored.
     pub checked: Option<BTreeSet<String>>,
+    pub(crate) model: &'a Model,
+    /// What the form changes of relations. The engine stores it after the hooks.
+    pub(crate) related: Mutex<Vec<RelatedChange>>,
     /// Messages of the hooks.
     pub said: Mutex<Notices>,
 }
@@ -50,15 +54,22 @@ pub struct Notices {
 }
 
 impl<'a> SaveContext<'a> {
-    pub(crate) fn new(tx: &'a Tx, config: &'a Config, actor: &'a Actor, staff: &'a Staff) -> Self {
+    pub(crate) fn new(model: &'a Model, tx: &'a Tx, config: &'a Config, actor: &'a Actor, staff: &'a Staff) -> Self {
         Self {
             tx,
             config,
             actor,
             staff,
             checked: None,
+            model,
+            related: Mutex::default(),
             said: Mutex::default(),
         }
+    }
+
+    /// What the form changes of relations, to be stored once.
+    pub(crate) fn take_related(&self) -> Vec<RelatedChange> {
+        std::mem::take(&mut self.related.lock().unwrap_or_else(PoisonError::into_inner))
     }
 
     /// Shows this instead of the usual message.

@@ -192,7 +192,10 @@ fn with_relations(extension: &Extension, mut models: Vec<Model>) -> Result<Vec<M
     }
     let columns: HashMap<_, Vec<&'static str>> = models
         .iter()
-        .map(|model| (model.meta.name, model.listed().map(|spec| spec.name).collect()))
+        .map(|model| {
+            let columns = model.listed().filter(|spec| spec.is_read());
+            (model.meta.name, columns.map(|spec| spec.name).collect())
+        })
         .collect();
     for inline in models.iter_mut().flat_map(|model| &mut model.inlines) {
         if inline.shown.is_empty()

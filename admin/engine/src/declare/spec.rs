@@ -6,7 +6,7 @@ use usher_shared::foundation::{
     search::{Folded, Part},
 };
 
-use super::{time_dependent::TimeDependent, tone::Tone};
+use super::{many_to_many::ManyToMany, time_dependent::TimeDependent, tone::Tone};
 use crate::{rows::storage::Storage, text::readable};
 
 /// What a column holds, as a person sees it.
@@ -24,6 +24,8 @@ pub enum Kind {
     Bytes,
     /// The id of an object of the model with this name.
     ForeignKey(&'static str),
+    /// No column of the table: objects that it is related to by a join table.
+    ManyToMany(Box<ManyToMany>),
     /// Written by the program, never shown and never asked for.
     #[default]
     Internal,
@@ -60,6 +62,8 @@ pub struct Spec {
     pub link: bool,
     pub in_form: bool,
     pub readonly: bool,
+    /// Whether it is the time at which the row was inserted.
+    pub created: bool,
     pub not_new: bool,
     /// Asked for a new object, and only shown afterwards.
     pub chosen: bool,
@@ -130,7 +134,7 @@ impl Spec {
 
     /// Whether the column is ever read from the database.
     pub fn is_read(&self) -> bool {
-        !matches!(self.kind, Kind::Secret)
+        !matches!(self.kind, Kind::Secret | Kind::ManyToMany(_))
     }
 
     /// Whether the form of a new or of an existing object asks for it.

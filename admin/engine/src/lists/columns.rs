@@ -34,16 +34,4 @@ impl Model {
         let own = |spec: &&Spec| spec.listed || spec.in_form || spec.name == self.id;
         self.fields.iter().filter(own).filter(move |spec| fits(&spec.kind))
     }
-
-    /// The choice, as the list's page offers it.
-    pub(crate) fn choice(&self, staff: &Staff) -> Vec<Choosable> {
-        let (shown, name) = (self.columns(staff), self.name_field().name);
-        let choosable = self.choosable().map(|spec| Choosable {
-            name: spec.name,
-            label: spec.label.clone(),
-            shown: shown.iter().any(|column| column.name == spec.name),
-            fixed: spec.name == name,
-        });
-        choosable.collect()
-    }
 }

@@ -1,10 +1,12 @@
 //! A form as its template draws it: fieldsets of fields, each an input or a value that is only shown.
 
-use crate::declare::model::Model;
+use crate::declare::checklist::CheckOption;
 use crate::declare::spec::{Kind, Spec};
+use crate::declare::{many_to_many::ManyToMany, model::Model};
 use crate::request::sent::Fields;
 use crate::rows::cell::{Cell, Names};
 use crate::rows::draft::{Draft, shown};
+use crate::rows::related::{AllOptions, Options};
 use crate::rows::row::Row;
 
 pub(crate) struct Fieldset {
@@ -57,6 +59,14 @@ pub(crate) enum Input {
     Checkbox {
         checked: bool,
     },
+    /// Related objects: those to choose from, or if there are many, those that are chosen and a field for the ids of
+    /// others, for which `source` suggests some.
+    Options {
+        options: Vec<CheckOption>,
+        source: Option<String>,
+        typed: String,
+        more: bool,
+    },
     /// Read only.
     Shown(Cell),
 }
@@ -103,14 +113,29 @@ impl Filled<'_> {
 }
 
 /// The form's fieldsets, in the order in which the columns first name them. Without `editable` every
-/// field is only shown.
-pub(crate) fn fieldsets(model: &Model, filled: &Filled<'_>, names: &Names, editable: bool) -> Vec<Fieldset> {
+/// field is only shown. Relations without options are left out.
+pub(crate) fn fieldsets(
+    model: &Model,
+    filled: &Filled<'_>,
+    names: &Names,
+    related: &AllOptions,
+    editable: bool,
+) -> Vec<Fieldset> {
     let mut sets: Vec<Fieldset> = vec![];
     for spec in model.fields.iter().filter(|spec| spec.in_form) {
         let edited = editable && spec.is_asked(filled.row().is_none());
         if !edited && filled.row().is_none() {
             continue; // a new object has nothing to show yet
         }
+        let input = match (&spec.kind, related.get(spec.name)) {
+            (Kind::ManyToMany(_), None) => continue,
+            (Kind::ManyToMany(across), Some(options)) => relation(model.base, across, options, edited),
+            _ if edited => input(model.base, spec, filled.value(spec)),
+            _ => {
+                let cell = filled.row().map(|row| model.whole_cell(spec, row, names));
+                Input::Shown(cell.unwrap_or_default())
+            }
+        };
         let field = FormField {
             name: spec.name,
             label: spec.label.clone(),
@@ -121,16 +146,7 @@ pub(crate) fn fieldsets(model: &Model, filled: &Filled<'_>, names: &Names, edita
             error: filled.error(spec),
             long: matches!(spec.kind, Kind::Text { long: true }),
             required: edited && !spec.optional && !matches!(spec.kind, Kind::Bool),
-            input: if edited {
-                input(model.base, spec, filled.value(spec))
-            } else {
-                Input::Shown(
-                    filled
-                        .row()
-                        .map(|row| model.whole_cell(spec, row, names))
-                        .unwrap_or_default(),
-                )
-            },
+            input,
         };
         match sets.iter_mut().find(|set| set.title == spec.fieldset) {
             Some(set) => set.fields.push(field),
@@ -150,6 +166,18 @@ pub(crate) fn fieldsets(model: &Model, filled: &Filled<'_>, names: &Names, edita
     };
     sets.sort_by_key(|set| !is_asked(set));
     sets
+}
+
+fn relation(base: &'static str, across: &ManyToMany, options: &Options, edited: bool) -> Input {
+    if !edited {
+        return Input::Shown(Cell::text(options.names().join(", ")));
+    }
+    Input::Options {
+        options: options.options.clone(),
+        source: options.picks.then(|| format!("{base}/{}/autocomplete", across.model)),
+        typed: options.unknown.join(" "),
+        more: options.more,
+    }
 }
 
 fn input(base: &'static str, spec: &Spec, value: String) -> Input {

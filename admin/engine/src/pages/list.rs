@@ -15,8 +15,9 @@ use crate::lists::keyset::{self, Direction, SortOrder};
 use crate::lists::query::{FACETS, ListQuery};
 use crate::lists::{columns::Choosable, count::Count, search};
 use crate::request::staff::Staff;
-use crate::rows::cell::{Cell, Names};
+use crate::rows::cell::{Cell, LISTED, Names};
 use crate::rows::names::{names, reference};
+use crate::rows::related::{fill, is_seen};
 use crate::rows::row::Row;
 use crate::shell::{frame::Shell, page};
 
@@ -87,7 +88,8 @@ struct ListCell {
     names: bool,
 }
 
-/// `GET {models}`. At most four statements: who asks, the rows, the count, the names of foreign keys.
+/// `GET {models}`. At most four statements: who asks, the rows, the count, the names of foreign keys; and one for each
+/// column of related objects.
 pub(crate) async fn show(request: ModelRequest) -> Result<Response, AdminError> {
     request.require(Operation::View)?;
     let ModelRequest {
@@ -119,12 +121,15 @@ pub(crate) async fn show(request: ModelRequest) -> Result<Response, AdminError> 
     let condition = query
         .condition(model)
         .add(search::condition(&context.db, model, &query.search).await?);
-    let page = keyset::page(&context.db, model, &condition, &query.order, query.cursor.as_ref()).await?;
+    let mut page = keyset::page(&context.db, model, &condition, &query.order, query.cursor.as_ref()).await?;
     if let Some(href) = nearest(model, &query, &page) {
         return Ok(Redirect::to(&href).into_response());
     }
     let count = Count::of(&context.db, model.table, query.has_filters(), &condition).await?;
-    let columns = model.columns(staff);
+    let mut columns = model.columns(staff);
+    columns.retain(|spec| is_seen(spec, &context.site, staff));
+    let limit = Some(LISTED as u64 + 1);
+    fill(&context.db, &context.site, model, &columns, &mut page.rows, limit).await?;
     let mut references = query.references(model);
     for row in &page.rows {
         references.extend(columns.iter().filter_map(|spec| reference(spec, row)));
@@ -144,10 +149,27 @@ pub(crate) async fn show(request: ModelRequest) -> Result<Response, AdminError> 
     page::show(&ListPage {
         facets_href: filters::counts_href(model, &query, with_facets),
         filters,
+        columns: choosable(&request, &columns),
         heads: columns.iter().map(|spec| head(model, spec, &query)).collect(),
         rows: rows(model, &page.rows, &columns, &names, &query.here()),
         ..ListPage::of(shell, model, staff, &query, &page, count)
     })
+}
+
+/// The columns that this person can choose.
+fn choosable(request: &ModelRequest, shown: &[&Spec]) -> Vec<Choosable> {
+    let ModelRequest {
+        context, staff, model, ..
+    } = request;
+    let seen = model.choosable().filter(|spec| is_seen(spec, &context.site, staff));
+    let name = model.name_field().name;
+    seen.map(|spec| Choosable {
+        name: spec.name,
+        label: spec.label.clone(),
+        shown: shown.iter().any(|column| column.name == spec.name),
+        fixed: spec.name == name,
+    })
+    .collect()
 }
 
 /// The nearest page with rows, if rows have gone since the link was drawn.
@@ -211,7 +233,7 @@ impl ListPage {
             filters: vec![],
             clear_href: query.has_filters().then(|| model.href()),
             heads: vec![],
-            columns: model.choice(staff),
+            columns: vec![],
             columns_href: format!("{}/columns", model.href()),
             rows: vec![],
             actions: actions.map(|action| (action.name, action.label)).collect(),

@@ -16,7 +16,7 @@ pub(crate) async fn blank(request: ModelRequest) -> Result<Response, AdminError>
     request.require(Operation::Add)?;
     request.require_fresh(None)?;
     let fields = request.parameters();
-    page::show(&Drawing::new(&request, &fields).blank())
+    page::show(&Drawing::new(&request, &fields).blank().await?)
 }
 
 /// `POST {models}/new`
@@ -43,7 +43,7 @@ pub(crate) async fn create(request: ModelRequest, Posted(form): Posted) -> Resul
             tx.finish(visit.say(words, &after_save(&request, &id, &form))).await
         }
         Err(draft) => {
-            let page = Drawing::new(&request, &form).new_again(&draft);
+            let page = Drawing::new(&request, &form).new_again(&draft).await?;
             page::show_with(StatusCode::UNPROCESSABLE_ENTITY, &page)
         }
     }

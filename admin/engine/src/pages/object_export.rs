@@ -11,9 +11,8 @@ use futures::stream;
 use sea_orm::{DbErr, Value};
 use usher_shared::{audit, foundation::time::now};
 
-use super::export::{json_object, json_objects, rows_after};
+use super::export::Exporting;
 use super::model_request::ModelRequest;
-use crate::context::AdminContext;
 use crate::declare::{inline::Inline, meta::Operation, model::Model};
 use crate::error::AdminError;
 use crate::lists::search::nothing;
@@ -31,6 +30,14 @@ pub(crate) async fn export(request: ModelRequest) -> Result<Response, AdminError
     } = &request;
     staff.require_fresh(visit, None)?;
     let row = request.find().await?.ok_or(AdminError::NotFound)?;
+    let exporting = |model: &Arc<Model>| Exporting {
+        context: context.clone(),
+        model: Arc::clone(model),
+        staff: staff.clone(),
+    };
+    let (mut row, own) = ([row], exporting(model));
+    own.fill(&mut row).await?;
+    let [row] = row;
     audit::record(&context.db, &staff.actor(visit), model.entry(&row, "export")).await?;
     let id = row.text(model.id).unwrap_or_default();
     // Not the name on pages, which is for people and may change.
@@ -39,11 +46,10 @@ pub(crate) async fn export(request: ModelRequest) -> Result<Response, AdminError
     let exported = |inline: &Inline| {
         let model = context.site.visible(inline.model, staff)?;
         let may = model.allows(staff, Operation::Export);
-        may.then(|| (inline.clone(), Arc::clone(model)))
+        may.then(|| (inline.clone(), exporting(model)))
     };
-    let opening = format!("{{\n{word:?}: {}", json_object(model, &row));
+    let opening = format!("{{\n{word:?}: {}", own.json_object(&row));
     let writing = Writing {
-        context: context.clone(),
         id,
         parts: model.inlines.iter().filter_map(exported).collect(),
     };
@@ -70,9 +76,8 @@ enum Position {
 
 #[derive(Clone)]
 struct Writing {
-    context: AdminContext,
     id: String,
-    parts: Vec<(Inline, Arc<Model>)>,
+    parts: Vec<(Inline, Exporting)>,
 }
 
 impl Writing {
@@ -83,17 +88,17 @@ impl Writing {
             Position::Part(number, after) => (number, after),
             Position::End => return Ok(None),
         };
-        let Some((inline, model)) = self.parts.get(number) else {
+        let Some((inline, exporting)) = self.parts.get(number) else {
             return Ok(Some(("\n}\n".into(), Position::End)));
         };
         let is_first = after.is_none();
-        let condition = inline.condition(model, &self.id).unwrap_or_else(nothing);
-        let (rows, last) = rows_after(&self.context.db, model, condition, after).await?;
+        let condition = inline.condition(&exporting.model, &self.id).unwrap_or_else(nothing);
+        let (rows, last) = exporting.rows_after(condition, after).await?;
         let mut text = String::new();
         if is_first {
-            text = format!(",\n{:?}: [", model.meta.name);
+            text = format!(",\n{:?}: [", exporting.model.meta.name);
         }
-        json_objects(&mut text, model, &rows, is_first);
+        exporting.json_objects(&mut text, &rows, is_first);
         let next = if last.is_some() {
             Position::Part(number, last)
         } else {

@@ -13,6 +13,7 @@ use crate::lists::back::{back_parameter, back_query, href};
 use crate::request::sent::Fields;
 use crate::rows::cell::{Cell, Names};
 use crate::rows::names::{names, reference};
+use crate::rows::related::all_options;
 use crate::rows::{draft::Draft, row::Row};
 use crate::shell::frame::Shell;
 use crate::text::path_segment;
@@ -74,22 +75,27 @@ impl<'a> Drawing<'a> {
         Self { request, fields }
     }
 
-    pub(super) fn blank(&self) -> ObjectPage {
-        self.new_object(&Filled::Blank(self.fields), vec![])
+    pub(super) async fn blank(&self) -> Result<ObjectPage, DbErr> {
+        self.new_object(&Filled::Blank(self.fields), vec![]).await
     }
 
-    pub(super) fn new_again(&self, draft: &Draft) -> ObjectPage {
-        self.new_object(&Filled::Typed(draft, None), self.errors(draft))
+    pub(super) async fn new_again(&self, draft: &Draft) -> Result<ObjectPage, DbErr> {
+        self.new_object(&Filled::Typed(draft, None), self.errors(draft)).await
     }
 
-    fn new_object(&self, filled: &Filled<'_>, errors: Vec<(&'static str, String, String)>) -> ObjectPage {
+    async fn new_object(
+        &self,
+        filled: &Filled<'_>,
+        errors: Vec<(&'static str, String, String)>,
+    ) -> Result<ObjectPage, DbErr> {
         let ModelRequest {
             context, staff, model, ..
         } = self.request;
+        let related = all_options(&context.db, &context.site, staff, model, None, Some(self.fields)).await?;
         let heading = format!("New {}", model.meta.singular);
-        ObjectPage {
+        Ok(ObjectPage {
             action: format!("{}/new", model.href()),
-            fieldsets: fieldsets(model, filled, &Names::new(), true),
+            fieldsets: fieldsets(model, filled, &Names::new(), &related, true),
             checklist: model.checklist.map(|checklist| {
                 let posted = self.fields.all(checklist.name).map(str::to_owned).collect();
                 let error = match filled {
@@ -102,7 +108,7 @@ impl<'a> Drawing<'a> {
             editable: true,
             is_new: true,
             ..self.page(heading)
-        }
+        })
     }
 
     pub(super) async fn stored(&self, row: Row) -> Result<ObjectPage, AdminError> {
@@ -138,6 +144,8 @@ impl<'a> Drawing<'a> {
         let references = own.chain(beside).filter_map(|(spec, row)| reference(spec, row));
         let names = names(&context.db, &context.site, staff, references.collect()).await?;
         let checklist = self.checklist(filled, row, editable).await?;
+        let sent = Some(fields).filter(|_| matches!(filled, Filled::Typed(..)));
+        let related = all_options(&context.db, &context.site, staff, model, row.get(model.id), sent).await?;
         let here = model.object_href(&id);
         let mut panels = vec![];
         for of_app in &model.panels {
@@ -147,7 +155,7 @@ impl<'a> Drawing<'a> {
         let badges = model.listed().map(|spec| model.cell(spec, row, &names));
         Ok(ObjectPage {
             action: format!("{}/{id}", model.href()),
-            fieldsets: fieldsets(model, filled, &names, editable),
+            fieldsets: fieldsets(model, filled, &names, &related, editable),
             version: model
                 .row_version()
                 .map(|spec| (spec.name, row.text(spec.name).unwrap_or_default())),

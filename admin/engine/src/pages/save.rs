@@ -19,6 +19,7 @@ use crate::error::AdminError;
 use crate::request::{form_token::FormTx, sent::Fields};
 use crate::rows::cell::{Cell, Names};
 use crate::rows::draft::{Draft, shown};
+use crate::rows::related::{self, RelatedChange};
 use crate::rows::{find::find, row::Row, storage::text_of};
 
 /// The result of saving an existing object.
@@ -67,7 +68,7 @@ pub(crate) async fn change(request: &ModelRequest, id: &Value, form: &Fields) ->
         return Ok(SaveResult::Stale(draft, row));
     }
     let actor = staff.actor(visit);
-    let mut saving = SaveContext::new(&tx, &context.config, &actor, staff);
+    let mut saving = SaveContext::new(model, &tx, &context.config, &actor, staff);
     (model.clean)(&mut draft, Some(&row), &context.config);
     refuse_dangling(request, &**tx, &mut draft).await?;
     if draft.errors().is_empty() {
@@ -75,6 +76,7 @@ pub(crate) async fn change(request: &ModelRequest, id: &Value, form: &Fields) ->
     }
     if draft.errors().is_empty() {
         saving.checked = newly_checked(request, form, &row, &mut draft).await?;
+        saving.related = newly_related(request, &**tx, form, Some(id), &mut draft).await?.into();
     }
     if !draft.errors().is_empty() {
         return Ok(SaveResult::Invalid(draft, row));
@@ -85,7 +87,10 @@ pub(crate) async fn change(request: &ModelRequest, id: &Value, form: &Fields) ->
         staff.require_fresh(visit, Some(form))?;
     }
     let written = match model.change {
-        Some(change) => change(&saving, &row, &mut draft).await,
+        Some(change) => {
+            let changed = change(&saving, &row, &mut draft).await;
+            and_related(&saving, model, id, &row, changed).await
+        }
         None => write(&saving, model, id, &row, &changes).await,
     };
     match written {
@@ -120,7 +125,65 @@ async fn newly_checked(
     }
 }
 
-/// Writes the changed columns, and the audit row.
+/// What the form changes of relations. Errors go to the draft.
+async fn newly_related(
+    request: &ModelRequest,
+    tx: &impl ConnectionTrait,
+    form: &Fields,
+    own: Option<&Value>,
+    draft: &mut Draft,
+) -> Result<Vec<RelatedChange>, DbErr> {
+    let ModelRequest {
+        context, staff, model, ..
+    } = request;
+    match related::changes(tx, &context.site, staff, model, own, form).await? {
+        Ok(changes) => Ok(changes),
+        Err((field, words)) => {
+            draft.refuse_by_name(field, words);
+            Ok(vec![])
+        }
+    }
+}
+
+/// Stores the relations after a model's own change, with an audit row of their own.
+async fn and_related(
+    saving: &SaveContext<'_>,
+    model: &Model,
+    id: &Value,
+    row: &Row,
+    changed: Result<Changed, DbErr>,
+) -> Result<Changed, DbErr> {
+    let changed = changed?;
+    let related = saving.take_related();
+    if changed == Changed::Refused || related.is_empty() {
+        return Ok(changed);
+    }
+    if changed == Changed::Unchanged {
+        update(&**saving.tx, model, id, &[]).await?;
+    }
+    finish(saving, (model, id, row), related, Map::new()).await?;
+    Ok(Changed::Saved)
+}
+
+/// Stores the relations, and writes the audit row of the whole change.
+async fn finish(
+    saving: &SaveContext<'_>,
+    (model, id, row): (&Model, &Value, &Row),
+    related: Vec<RelatedChange>,
+    mut changes: Map<String, Json>,
+) -> Result<(), DbErr> {
+    for change in related {
+        change.store(&**saving.tx, id).await?;
+        changes.insert(change.name.to_owned(), change.audited());
+    }
+    let entry = Entry {
+        changes: Some(Json::Object(changes)),
+        ..model.entry(row, "update")
+    };
+    audit::record(&**saving.tx, saving.actor, entry).await
+}
+
+/// Writes the changed columns, the relations, and the audit row.
 async fn write(
     saving: &SaveContext<'_>,
     model: &Model,
@@ -128,15 +191,12 @@ async fn write(
     row: &Row,
     changes: &[(&'static str, Value)],
 ) -> Result<Changed, DbErr> {
-    if changes.is_empty() {
+    let related = saving.take_related();
+    if changes.is_empty() && related.is_empty() {
         return Ok(Changed::Unchanged);
     }
     update(&**saving.tx, model, id, changes).await?;
-    let entry = Entry {
-        changes: Some(before_and_after(model, row, changes)),
-        ..model.entry(row, "update")
-    };
-    audit::record(&**saving.tx, saving.actor, entry).await?;
+    finish(saving, (model, id, row), related, before_and_after(model, row, changes)).await?;
     Ok(Changed::Saved)
 }
 
@@ -166,14 +226,16 @@ pub(crate) async fn create(request: &ModelRequest, form: &Fields) -> Result<Resu
     }
     let tx = form.begin(context).await?;
     let actor = staff.actor(visit);
-    let mut saving = SaveContext::new(&tx, &context.config, &actor, staff);
+    let mut saving = SaveContext::new(model, &tx, &context.config, &actor, staff);
     saving.checked = checked;
     refuse_dangling(request, &**tx, &mut draft).await?;
+    saving.related = newly_related(request, &**tx, form, None, &mut draft).await?.into();
     if !draft.errors().is_empty() {
         return Ok(Err(draft));
     }
     match (model.create)(&saving, &mut draft).await {
         Ok(Some(id)) => {
+            relate_new(&saving, model, &id).await?;
             let said = saving.said();
             Ok(Ok(Created { tx, id, said }))
         }
@@ -182,6 +244,19 @@ pub(crate) async fn create(request: &ModelRequest, form: &Fields) -> Result<Resu
             refuse_taken(model, &mut draft, error)?;
             Ok(Err(draft))
         }
+    }
+}
+
+/// Stores the relations of a new object.
+async fn relate_new(saving: &SaveContext<'_>, model: &Model, id: &str) -> Result<(), DbErr> {
+    let related = saving.take_related();
+    if related.is_empty() {
+        return Ok(());
+    }
+    let row = find(&**saving.tx, model, id).await?;
+    match row.as_ref().and_then(|row| Some((row, row.get(model.id)?))) {
+        Some((row, id)) => finish(saving, (model, id, row), related, Map::new()).await,
+        None => Ok(()),
     }
 }
 
@@ -217,6 +292,9 @@ async fn update(
             _ => {}
         }
     }
+    if update.get_values().is_empty() {
+        return Ok(());
+    }
     tx.execute(&update).await.map(drop)
 }
 
@@ -233,7 +311,7 @@ fn refuse_taken(model: &Model, draft: &mut Draft, error: DbErr) -> Result<(), Ad
 }
 
 /// `{"field": [before, after]}`, without columns that staff never see.
-fn before_and_after(model: &Model, row: &Row, changes: &[(&'static str, Value)]) -> Json {
+fn before_and_after(model: &Model, row: &Row, changes: &[(&'static str, Value)]) -> Map<String, Json> {
     let mut fields = Map::new();
     for (column, after) in changes {
         let shown = model
@@ -243,7 +321,7 @@ fn before_and_after(model: &Model, row: &Row, changes: &[(&'static str, Value)])
             fields.insert((*column).to_owned(), json!([row.text(column), text_of(after)]));
         }
     }
-    Json::Object(fields)
+    fields
 }
 
 /// One field of a stale save: what is stored now, and what was typed.
@@ -256,6 +334,7 @@ pub(crate) struct Difference {
 /// The fields in which the stored row and the typed values differ.
 pub(crate) fn differences(model: &Model, draft: &Draft, row: &Row) -> Vec<Difference> {
     let editable = model.fields.iter().filter(|spec| spec.is_asked(false));
+    // Relations have no typed text.
     let differ = editable.filter_map(|spec| {
         let typed = draft.typed_by_name(spec.name)?;
         (typed != shown(spec, row)).then(|| Difference {

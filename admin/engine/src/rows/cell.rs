@@ -5,10 +5,14 @@ use std::{collections::HashMap, fmt};
 use askama::{Template, filters::HtmlSafe};
 use chrono::{DateTime, Utc};
 use sea_orm::Value;
+use serde_json::Value as Json;
 
 use super::{row::Row, storage::text_of};
 use crate::declare::spec::{Kind, Spec};
 use crate::text::{exact_time, short_time};
+
+/// Names of related objects that a list shows.
+pub(crate) const LISTED: usize = 5;
 
 /// A value, ready to be shown; `parts/cell.html` draws it.
 #[derive(Clone, Debug, Default)]
@@ -86,6 +90,11 @@ impl Cell {
                     ..Self::text(text)
                 }
             }
+            (Kind::ManyToMany(_), Value::Json(Some(names))) => {
+                let shown = listed(names).take(LISTED).collect::<Vec<_>>().join(", ");
+                let more = listed(names).nth(LISTED).map_or("", |_| ", …");
+                Self::text(shown + more)
+            }
             (_, Value::Json(Some(json))) => Self {
                 class: "json",
                 ..Self::text(serde_json::to_string_pretty(json).unwrap_or_default())
@@ -121,6 +130,9 @@ impl Cell {
     pub fn whole(spec: &Spec, row: &Row, names: &Names) -> Self {
         let cell = Self::of(spec, row, names);
         match (&spec.kind, row.get(spec.name)) {
+            (Kind::ManyToMany(_), Some(Value::Json(Some(names)))) => {
+                Self::text(listed(names).collect::<Vec<_>>().join(", "))
+            }
             (Kind::ForeignKey(_), _) | (_, None) => cell,
             (_, Some(Value::Uuid(_) | Value::ChronoDateTimeUtc(_))) => Self {
                 text: cell.title.clone(),
@@ -129,6 +141,11 @@ impl Cell {
             _ => cell,
         }
     }
+}
+
+/// The names of related objects.
+pub(crate) fn listed(names: &Json) -> impl Iterator<Item = &str> {
+    names.as_array().into_iter().flatten().filter_map(Json::as_str)
 }
 
 #[derive(Template)]

@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 
 use sea_orm::{IdenStatic, Value};
-use usher_shared::foundation::rules::{Violation, text};
+use usher_shared::foundation::rules::{FieldErrors, Violation, text};
 
 use crate::declare::spec::{Kind, Spec};
 use crate::request::sent::Fields;
@@ -23,7 +23,8 @@ impl Draft {
     /// form may show with less precision.
     pub fn read(specs: &[Spec], posted: &Fields, before: Option<&Row>) -> Self {
         let mut draft = Self::default();
-        for spec in specs.iter().filter(|spec| spec.is_asked(before.is_none())) {
+        let columns = specs.iter().filter(|spec| spec.is_read());
+        for spec in columns.filter(|spec| spec.is_asked(before.is_none())) {
             let typed = typed(spec, posted);
             match before {
                 Some(row) if typed == shown(spec, row) => {
@@ -59,6 +60,11 @@ impl Draft {
         self.values.get(column).filter(|value| !is_null(value))
     }
 
+    /// The values so far, by column.
+    pub(super) fn all(&self) -> impl Iterator<Item = (&'static str, Value)> {
+        self.values.iter().map(|(column, value)| (*column, value.clone()))
+    }
+
     /// The value as text; `None` for NULL.
     pub fn text(&self, column: impl IdenStatic) -> Option<String> {
         self.get(column).and_then(text_of)
@@ -87,6 +93,13 @@ impl Draft {
     pub fn refuse_by_name(&mut self, column: &'static str, words: impl Into<String>) {
         if self.error(column).is_none() {
             self.errors.push((column, words.into()));
+        }
+    }
+
+    /// Adds the errors that a rule of the product found, each to its field.
+    pub fn refuse_all(&mut self, errors: FieldErrors) {
+        for (field, violation) in errors.0 {
+            self.refuse_by_name(field, violation.message);
         }
     }
 

@@ -18,6 +18,12 @@ impl Row {
         self
     }
 
+    /// The same row with the names of related objects.
+    pub(crate) fn relate(&mut self, relation: &'static str, names: Vec<String>) {
+        let names = (!names.is_empty()).then(|| Box::new(names.into()));
+        self.0.insert(relation, Value::Json(names));
+    }
+
     /// The column's value; `None` when it is NULL or not read.
     pub fn get(&self, column: &str) -> Option<&Value> {
         self.0.get(column).filter(|value| !is_null(value))

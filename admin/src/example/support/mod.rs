@@ -1,6 +1,7 @@
-//! A support desk as a product adds it to the admin: its own model, rows and a panel on the page of a user, a page and a
-//! card.
+//! A support desk as a product adds it to the admin: its own models with a relation between them, rows and a panel on
+//! the page of a user, a page and a card.
 
+pub(super) mod tag;
 mod ticket;
 
 use askama::Template;
@@ -14,13 +15,14 @@ use sea_orm::{
     sea_query::{Condition, IntoCondition},
 };
 use usher_admin_engine::{
-    AdminContext, AdminError, AdminModel, Card, Cell, Extension, Field, Figure, Inline, Meta, Page, Panel, Row, Shell,
-    Staff, Tone, Visit, headings, page,
+    AdminContext, AdminError, AdminModel, Card, Cell, Extension, Field, Figure, Inline, ManyToMany, Meta, Page, Panel,
+    Row, Search, Shell, Staff, Tone, Visit, headings, page,
 };
 use usher_shared::AppContext;
 
 use crate::models::Users;
-pub(super) use ticket::{ActiveModel, COLUMN as C, Column, Entity, TicketState};
+use tag::of_ticket;
+pub(super) use ticket::{ActiveModel, COLUMN as C, Column, Entity, Model as Ticket, TicketState};
 
 impl AdminModel for Entity {
     type Entity = Self;
@@ -28,7 +30,8 @@ impl AdminModel for Entity {
     const META: Meta = Meta::new("tickets", "ticket", "tickets")
         .section("Support")
         .icon("M3 4h14v9H8l-4 4V4z")
-        .changeable();
+        .editable()
+        .deletable();
 
     fn field(column: Column) -> Field<Self> {
         match column {
@@ -38,8 +41,26 @@ impl AdminModel for Entity {
             Column::RequesterId => Field::foreign_key::<Users>(C.requester_id).list().filter().form(),
             Column::State => Field::choice(C.state, tone).list().filter().form(),
             Column::Version => Field::row_version(C.version),
-            Column::CreatedAt => Field::time(C.created_at).list().sort_by(Column::Id).readonly(),
+            Column::CreatedAt => Field::created(C.created_at),
             Column::UpdatedAt => Field::touched(C.updated_at),
+        }
+    }
+
+    fn many_to_many() -> Vec<ManyToMany> {
+        let tags = ManyToMany::to::<tag::Entity, _>(of_ticket::Column::TicketId, of_ticket::Column::TagId);
+        vec![tags.list().form().help("What it is about")]
+    }
+}
+
+impl AdminModel for tag::Entity {
+    type Entity = Self;
+
+    const META: Meta = Meta::new("tags", "tag", "tags").section("Support").editable().few();
+
+    fn field(column: tag::Column) -> Field<Self> {
+        match column {
+            tag::Column::Id => Field::id(tag::COLUMN.id),
+            tag::Column::Name => Field::text(tag::COLUMN.name).link().form().search(Search::Words),
         }
     }
 }
@@ -58,6 +79,7 @@ pub(super) fn extension() -> Extension {
     Extension::new("support")
         .logo("image/svg+xml", LOGO)
         .model::<Entity>()
+        .model::<tag::Entity>()
         .inline::<Users, Entity>(Column::RequesterId)
         .panels::<Users>(|app, row, staff| Box::pin(panels(app, row, staff)))
         .page(Page::new("/admin/tickets/board", "Board", "tickets.board", get(board)).section("Support"))

@@ -2,19 +2,23 @@
 
 use axum::{
     Json,
-    http::{HeaderValue, header},
+    http::{HeaderValue, StatusCode, header},
     response::{IntoResponse, Response},
 };
 use serde::Serialize;
 use url::form_urlencoded;
-use utoipa::ToSchema;
+use utoipa::{__dev::ComposeSchema, ToSchema};
 
 use super::{
     cursor::Cursor,
     order::{Filter, Listed},
     query::ListQuery,
 };
-use crate::toolkit::{error::ApiError, state::Toolkit};
+use crate::toolkit::{
+    error::ApiError,
+    operation::{Describe, OperationDoc},
+    state::Toolkit,
+};
 
 impl<L: Listed> ListQuery<L> {
     /// Reads the page that the query asks for, of the rows that pass these filters and the list's own. Filters that
@@ -91,6 +95,17 @@ impl<T> ListOut<T> {
             count_is_exact: self.count_is_exact,
             link: self.link,
         }
+    }
+}
+
+/// Named after its rows, as the documents name generic types.
+impl<T: ToSchema> Describe for ListOut<T> {
+    fn describe(operation: &mut OperationDoc) {
+        let schema = Self::compose(vec![T::schema()]);
+        let reference = operation.add_schema::<T>(format!("List_{}", T::name()), schema);
+        let about = "The pages beside this one, as `next` and `prev` (RFC 8288)";
+        operation.answer_as(StatusCode::OK, "A page of the list", reference);
+        operation.header(StatusCode::OK, "Link", about);
     }
 }
 

@@ -1,8 +1,15 @@
 //! What every list is asked.
 
+use sea_orm::IdenStatic;
 use serde_json::json;
 use usher_shared::foundation::rules::{Violation, ViolationKind};
-use utoipa::IntoParams;
+use utoipa::{
+    IntoParams,
+    openapi::{
+        Required,
+        path::{Parameter, ParameterBuilder, ParameterIn},
+    },
+};
 
 use super::{
     cursor::Cursor,
@@ -11,6 +18,7 @@ use super::{
 use crate::toolkit::{
     fields::{FieldError, Step},
     query::{FromQuery, Parameters, boolean},
+    schema,
     state::Toolkit,
 };
 
@@ -59,6 +67,47 @@ impl<L: Listed> FromQuery for ListQuery<L> {
     fn from_query(parameters: &mut Parameters, toolkit: &Toolkit) -> Self {
         Self::read(parameters, L::DEFAULT_SORT, toolkit)
     }
+
+    fn parameters() -> Vec<Parameter> {
+        let mut parameters = L::filter_parameters();
+        parameters.push(sort_parameter::<L>());
+        parameters.extend(ListIn::into_params(|| None));
+        parameters
+    }
+
+    fn sample_fault() -> FieldError {
+        limit_fault()
+    }
+}
+
+/// `sort`, as [`Order::parse`] reads it.
+fn sort_parameter<L: Listed>() -> Parameter {
+    let all: Vec<&str> = L::SORTS.iter().map(|(name, _)| *name).collect();
+    let distinct = L::SORTS
+        .iter()
+        .filter(|(_, column)| !L::SHARED.contains(&column.as_str()));
+    let distinct: Vec<&str> = distinct.map(|(name, _)| *name).collect();
+    let last = all.join("|");
+    let last = if all.len() > 1 { format!("({last})") } else { last };
+    let quoted: Vec<String> = all.iter().map(|name| format!("`{name}`")).collect();
+    let (pattern, about) = if distinct.len() > 1 {
+        let pattern = format!("^(-?({}),){{0,7}}-?{last}$", distinct.join("|"));
+        (pattern, ", or several of them with commas between")
+    } else {
+        (format!("^-?{last}$"), "")
+    };
+    let about = format!(
+        "{}, with a leading `-` to reverse the order{about}",
+        quoted.join(" or ")
+    );
+    ParameterBuilder::new()
+        .name("sort")
+        .parameter_in(ParameterIn::Query)
+        .required(Required::False)
+        .description(Some(about))
+        .schema(Some(schema::text().pattern(Some(pattern))))
+        .example(Some(L::DEFAULT_SORT.into()))
+        .build()
 }
 
 fn parse_limit(text: &str) -> Result<u64, Violation> {

@@ -111,11 +111,6 @@ impl UserHooks {
         Self(Vec::new())
     }
 
-    /// Adds those of another app, after these.
-    pub fn merge(&mut self, other: Self) {
-        self.0.extend(other.0);
-    }
-
     #[must_use]
     pub fn on_user_created<F>(self, hook: F) -> Self
     where
