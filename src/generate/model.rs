@@ -242,6 +242,15 @@ impl Column {
         self.field.column()
     }
 
+    /// What it refers to, such as `user`; empty if it doesn't.
+    fn noun(&self) -> String {
+        match &self.field.kind {
+            Kind::User => "user".to_owned(),
+            Kind::Model(name) => name.words(),
+            _ => String::new(),
+        }
+    }
+
     /// The admin model that it refers to.
     fn parent(&self) -> String {
         let target = self.target.as_ref();

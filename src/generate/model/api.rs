@@ -3,9 +3,10 @@
 use super::{Column, Kind, Model, entity::enum_name};
 
 const FILE: &str = include_str!("../templates/model/api.rs.template");
+const REFUSED: &str = include_str!("../templates/model/refused.rs.template");
 
 pub(super) fn file(model: &Model) -> String {
-    let shown = model.columns(|column| field(column, &shown(model, column)));
+    let shown = model.columns(|column| format!("{}{}", serialized(column), field(column, &shown(model, column))));
     let new = model.columns(|column| field(column, &sent(model, column)));
     let patch = model.columns(|column| field(column, &format!("Patch<{}>", sent(model, column))));
     let filtered = |column: &&Column| matches!(column.field.kind, Kind::Enum(_) | Kind::User | Kind::Model(_));
@@ -25,6 +26,8 @@ pub(super) fn file(model: &Model) -> String {
     } else {
         format!("::{{self{enums}}}")
     };
+    let refused = refused(model);
+    let if_refused = |text| if refused.is_empty() { "" } else { text };
     let has = |wanted: Kind| model.columns.iter().any(|column| column.field.kind == wanted);
     let values = [
         ("shown", shown.as_str()),
@@ -40,19 +43,52 @@ pub(super) fn file(model: &Model) -> String {
         ),
         ("sorts", &if sorts.is_empty() { sorts } else { format!(", {sorts}") }),
         ("enums", &enums),
+        ("refused", &refused),
+        ("map", if_refused(".map_err(refused)")),
+        ("db_error", if_refused(", DbErr")),
+        ("sql_error", if_refused(", SqlErr")),
+        ("violation", if_refused(", Violation")),
+        ("in_body", if_refused(", in_body")),
         ("Text", if has(Kind::String) { ", Text" } else { "" }),
         ("Lines", if has(Kind::Text) { ", Lines" } else { "" }),
     ];
     model.fill(FILE, &values)
 }
 
+/// Times are written as all times of the API are.
+fn serialized(column: &Column) -> &'static str {
+    match column.field.kind {
+        Kind::DateTime => "    #[serde(serialize_with = \"rfc3339\")]\n",
+        _ => "",
+    }
+}
+
+/// What is answered to a reference to nothing.
+fn refused(model: &Model) -> String {
+    let references: Vec<_> = model
+        .columns
+        .iter()
+        .filter(|column| column.field.kind.is_reference())
+        .collect();
+    let message = match &references[..] {
+        [] => return String::new(),
+        [column] => format!("There is no {} with this id", column.noun()),
+        several => {
+            let names: Vec<_> = several.iter().map(|column| column.name()).collect();
+            format!("There is nothing with the id in {}", names.join(" or "))
+        }
+    };
+    model.fill(REFUSED, &[("first", &references[0].name()), ("message", &message)])
+}
+
 /// A field of a struct, with a comment where its name doesn't say all.
 fn field(column: &Column, kind: &str) -> String {
     let name = column.name();
-    let comment = match &column.field.kind {
-        Kind::User => "    /// The id of a user.\n".to_owned(),
-        Kind::Model(target) => format!("    /// The id of {}.\n", target.with_article()),
-        _ => String::new(),
+    let noun = column.noun();
+    let comment = if noun.is_empty() {
+        String::new()
+    } else {
+        format!("    /// The id of the {noun}.\n")
     };
     format!("{comment}    {name}: {kind},\n")
 }

@@ -26,6 +26,13 @@ pub(super) fn file(model: &Model) -> Result<String> {
         .find(|column| !column.field.optional)
         .map(Column::name);
     let required = required.map(|required| model.fill(REQUIRED, &[("required", &required)]));
+    let reference = model
+        .columns
+        .iter()
+        .find(|column| column.field.kind.is_reference())
+        .map(Column::name);
+    let reference = reference.map(|reference| model.fill(REFERENCE, &[("reference", &reference)]));
+    let refusals = required.into_iter().chain(reference).collect::<String>();
     let shown = match model.columns.iter().find(|column| column.field.kind == Kind::String) {
         Some(column) => TEXT.to_owned() + "(\"" + &sample(model, column) + "\")",
         None => "contains(&id.to_string())".to_owned(),
@@ -35,7 +42,7 @@ pub(super) fn file(model: &Model) -> Result<String> {
         ("person", person),
         ("changed", &changed),
         ("value", &value),
-        ("required", &required.unwrap_or_default()),
+        ("refusals", &refusals),
         ("shown", &shown),
         (
             "project",
@@ -58,6 +65,17 @@ async fn {{a_name}}_without_its_{{required}}_is_refused(db: TestDb) {
     let mut lacking = new(&project).await;
     lacking.as_object_mut().expect(\"an object\").remove(\"{{required}}\");
     key.post(\"{{path}}\", &lacking).await.expect(422);
+}
+";
+
+const REFERENCE: &str = "
+#[on_both]
+async fn {{a_name}}_with_a_wrong_{{reference}}_is_refused(db: TestDb) {
+    let project = TestProject::open(project(), db).await;
+    let key = project.key(&[WRITE]).await;
+    let mut wrong = new(&project).await;
+    wrong[\"{{reference}}\"] = json!(999_999);
+    key.post(\"{{path}}\", &wrong).await.expect(422);
 }
 ";
 
