@@ -64,7 +64,7 @@ async fn {{a_name}}_without_its_{{required}}_is_refused(db: TestDb) {
     let key = project.key(&[WRITE]).await;
     let mut lacking = new(&project).await;
     lacking.as_object_mut().expect(\"an object\").remove(\"{{required}}\");
-    key.post(\"{{path}}\", &lacking).await.expect(422);
+    assert_eq!(key.post(\"{{path}}\", &lacking).await.status, 422);
 }
 ";
 
@@ -75,7 +75,7 @@ async fn {{a_name}}_with_a_wrong_{{reference}}_is_refused(db: TestDb) {
     let key = project.key(&[WRITE]).await;
     let mut wrong = new(&project).await;
     wrong[\"{{reference}}\"] = json!(999_999);
-    key.post(\"{{path}}\", &wrong).await.expect(422);
+    assert_eq!(key.post(\"{{path}}\", &wrong).await.status, 422);
 }
 ";
 
