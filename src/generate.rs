@@ -13,7 +13,6 @@ mod product;
 
 use anyhow::Result;
 use clap::Subcommand;
-use usher_shared::foundation::program::Program;
 
 pub(crate) use new::{Args as NewArgs, run as new};
 
@@ -37,13 +36,5 @@ pub(crate) fn run(command: &Command) -> Result<()> {
         Command::Model(args) => model::run(args),
         Command::Migration(args) => migration::run(args),
         Command::Job(args) => job::run(args),
-    }
-}
-
-/// How the generators are called here: `usher generate`, or `cargo run -- generate` in a product.
-fn command() -> String {
-    match Program::current().name {
-        "usher" => "usher generate".to_owned(),
-        _ => "cargo run -- generate".to_owned(),
     }
 }

@@ -4,9 +4,8 @@ use anyhow::{Result, ensure};
 
 use super::{
     changes::{Changes, after_last, fill, with_line},
-    command,
     names::Name,
-    product::Product,
+    product::{Product, command},
 };
 use crate::output;
 
@@ -17,7 +16,9 @@ pub struct Args {
 }
 
 const TEMPLATE: &str = include_str!("templates/app.rs.template");
+/// Where the project is put together; a product without a library does it in the program.
 const LIB: &str = "src/lib.rs";
+const PROGRAM: &str = "src/main.rs";
 
 pub(super) fn run(args: &Args) -> Result<()> {
     let name = Name::parse(&args.name)?;
@@ -38,9 +39,10 @@ pub(super) fn add(changes: &mut Changes, name: &Name) -> Result<()> {
     ensure!(app != "usher", "usher is the name of Usher's own app; choose another");
     let values = [("name", app), ("Name", &name.sentence())];
     changes.create(path(app), fill(TEMPLATE, &values))?;
-    declare_module(changes, LIB, "pub mod", app)?;
+    let project = if changes.exists(LIB) { LIB } else { PROGRAM };
+    declare_module(changes, project, "pub mod", app)?;
     let call = format!(".app({app}::app())");
-    changes.edit(LIB, &call, |lib| {
+    changes.edit(project, &call, |lib| {
         with_call(lib, "fn project() -> Project", ".app(", &call)
     })
 }

@@ -76,7 +76,8 @@ pub(super) fn title(name: &str) -> String {
     name.split(['-', '_']).map(capitalized).collect::<Vec<_>>().join(" ")
 }
 
-fn capitalized(word: &str) -> String {
+/// With a capital first letter.
+pub(super) fn capitalized(word: &str) -> String {
     let mut letters = word.chars();
     letters
         .next()

@@ -6,6 +6,7 @@ use std::{
 };
 
 use anyhow::{Context, Result, bail};
+use usher_shared::foundation::program::Program;
 
 use super::changes::{Changes, with_line};
 
@@ -65,6 +66,14 @@ fn app_name(path: &Path) -> Option<String> {
     let name = path.file_name()?.to_str()?.strip_suffix(".rs")?;
     let code = fs::read_to_string(path).ok()?;
     code.contains("fn app() -> App").then(|| name.to_owned())
+}
+
+/// How the generators are called here: `usher generate`, or `cargo run -- generate` in a product.
+pub(super) fn command() -> &'static str {
+    match Program::current().name {
+        "usher" => "usher generate",
+        _ => "cargo run -- generate",
+    }
 }
 
 /// The lines of a section of a Cargo.toml.

@@ -1,6 +1,14 @@
 //! The admin model.
 
-use super::{Column, Kind, Model, Name, entity::enum_name};
+use super::{
+    entity::enum_name,
+    shape::{Column, Model},
+};
+use crate::generate::{
+    changes::fill,
+    fields::Kind,
+    names::{Name, capitalized},
+};
 
 const FILE: &str = include_str!("../templates/model/admin.rs.template");
 
@@ -30,7 +38,7 @@ pub(super) fn file(model: &Model) -> String {
         ""
     };
     let tone = if tones.is_empty() { "" } else { ", Tone" };
-    let section = super::capital(&model.app.replace('_', " "));
+    let section = capitalized(&model.app.replace('_', " "));
     let name = model.name.snake();
     let object_type = if name.contains('_') {
         format!("\n        .object_type_of(\"{name}\")")
@@ -50,7 +58,7 @@ pub(super) fn file(model: &Model) -> String {
         Kind::Enum(_) => format!(", {}", enum_name(model, column)),
         _ => String::new(),
     });
-    model.fill(&super::fill(FILE, &[("enums", &enums)]), &values)
+    model.fill(&fill(FILE, &[("enums", &enums)]), &values)
 }
 
 fn field(column: &Column, is_link: bool) -> String {

@@ -1,6 +1,10 @@
 //! The operations of the API.
 
-use super::{Column, Kind, Model, entity::enum_name};
+use super::{
+    entity::enum_name,
+    shape::{Column, Model},
+};
+use crate::generate::fields::Kind;
 
 const FILE: &str = include_str!("../templates/model/api.rs.template");
 const REFUSED: &str = include_str!("../templates/model/refused.rs.template");

@@ -1,6 +1,7 @@
 //! The entity, and the enums that its columns hold.
 
-use super::{Column, Kind, Model, Name};
+use super::shape::{Column, Model};
+use crate::generate::{fields::Kind, names::Name};
 
 const FILE: &str = include_str!("../templates/model/entity.rs.template");
 const ENUM: &str = include_str!("../templates/model/enum.rs.template");

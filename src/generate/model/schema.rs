@@ -2,7 +2,8 @@
 
 use std::iter;
 
-use super::{Column, Kind, Model};
+use super::shape::{Column, Model};
+use crate::generate::fields::Kind;
 
 /// `CREATE TABLE`, and the indexes that lists, filters and foreign keys want.
 pub(super) fn up(model: &Model) -> String {

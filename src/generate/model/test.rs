@@ -2,7 +2,8 @@
 
 use anyhow::{Context, Result};
 
-use super::{Column, Kind, Model};
+use super::shape::{Column, Model};
+use crate::generate::{changes::fill, fields::Kind};
 
 const FILE: &str = include_str!("../templates/model/test.rs.template");
 
@@ -53,7 +54,7 @@ pub(super) fn file(model: &Model) -> Result<String> {
             },
         ),
     ];
-    Ok(model.fill(&super::fill(FILE, &given), &[]))
+    Ok(model.fill(&fill(FILE, &given), &[]))
 }
 
 const TEXT: &str = "contains";

@@ -1,0 +1,186 @@
+//! What is known of a model before it is written.
+
+use std::fs;
+
+use anyhow::{Result, bail, ensure};
+
+use crate::generate::{
+    changes::fill,
+    fields::{Field, Kind, TYPES},
+    names::{Name, capitalized},
+    product::Product,
+};
+
+/// A model that is about to be generated.
+pub(super) struct Model {
+    pub(super) krate: String,
+    pub(super) app: String,
+    pub(super) name: Name,
+    pub(super) plural: Name,
+    pub(super) columns: Vec<Column>,
+    /// What distinguishes the files of a second model in an app: `comment_` of `src/tickets/comment_api.rs`.
+    pub(super) prefix: String,
+}
+
+/// A field, and the model that it refers to.
+pub(super) struct Column {
+    pub(super) field: Field,
+    pub(super) target: Option<Target>,
+}
+
+/// A model of the product that a field refers to.
+pub(super) struct Target {
+    pub(super) app: String,
+    pub(super) module: String,
+    pub(super) table: String,
+    /// Whether the tests of that model have a function that creates one.
+    pub(super) has_test: bool,
+}
+
+impl Model {
+    pub(super) fn new(
+        product: &Product,
+        app: Name,
+        name: Name,
+        plural: Name,
+        fields: Vec<Field>,
+        has_api: bool,
+    ) -> Result<Self> {
+        let word = name.snake();
+        ensure!(
+            name != plural,
+            "the plural of {word:?} is the same word; name it with --plural"
+        );
+        let same = fields.iter().any(|field| field.column() == word);
+        ensure!(
+            !same,
+            "the field {word} can't have the name of the model; call it something else"
+        );
+        let mut model = Self {
+            krate: product.krate.clone(),
+            app: app.snake().to_owned(),
+            prefix: if has_api { format!("{word}_") } else { String::new() },
+            name,
+            plural,
+            columns: vec![],
+        };
+        let columns = fields.into_iter().map(|field| Column::of(field, &model, product));
+        model.columns = columns.collect::<Result<_>>()?;
+        Ok(model)
+    }
+
+    pub(super) fn path(&self, file: &str) -> String {
+        format!("src/{}/{file}.rs", self.app)
+    }
+
+    /// The placeholders that all templates share.
+    pub(super) fn fill(&self, template: &str, more: &[(&str, &str)]) -> String {
+        let values = [
+            ("crate", self.krate.as_str()),
+            ("app", &self.app),
+            ("prefix", &self.prefix),
+            ("name", self.name.snake()),
+            ("Name", &self.name.pascal()),
+            ("words", &self.name.words()),
+            ("a_words", &self.name.with_article()),
+            ("A_words", &capitalized(&self.name.with_article())),
+            ("a_name", &self.name.with_article().replace(' ', "_")),
+            ("plural", self.plural.snake()),
+            ("path", &self.path_in_api()),
+            ("Plural", &self.plural.pascal()),
+            ("plural_words", &self.plural.words()),
+            ("Plural_words", &self.plural.sentence()),
+        ];
+        fill(&fill(template, more), &values)
+    }
+
+    /// `/support-tickets`
+    pub(super) fn path_in_api(&self) -> String {
+        format!("/{}", self.plural.snake().replace('_', "-"))
+    }
+
+    pub(super) fn columns(&self, line: impl Fn(&Column) -> String) -> String {
+        self.columns.iter().map(line).collect()
+    }
+}
+
+impl Column {
+    fn of(field: Field, model: &Model, product: &Product) -> Result<Self> {
+        let target = match &field.kind {
+            Kind::Model(name) if *name == model.name => Some(Target::itself(model)),
+            Kind::Model(name) => Some(Target::find(name, &field, product)?),
+            _ => None,
+        };
+        Ok(Self { field, target })
+    }
+
+    /// The column, and the field of the entity.
+    pub(super) fn name(&self) -> String {
+        self.field.column()
+    }
+
+    /// What it refers to, such as `user`; empty if it doesn't.
+    pub(super) fn noun(&self) -> String {
+        match &self.field.kind {
+            Kind::User => "user".to_owned(),
+            Kind::Model(name) => name.words(),
+            _ => String::new(),
+        }
+    }
+
+    /// The admin model that it refers to.
+    pub(super) fn parent(&self) -> String {
+        let target = self.target.as_ref();
+        target.map_or_else(
+            || "Users".to_owned(),
+            |target| format!("crate::{}::{}::Entity", target.app, target.module),
+        )
+    }
+
+    /// The column's variant in SeaORM's enum: `DueAt`.
+    pub(super) fn variant(&self) -> String {
+        let words = self.name();
+        let words = words.split('_').map(capitalized);
+        words.collect()
+    }
+}
+
+impl Target {
+    /// A reference to another row of the same table.
+    fn itself(model: &Model) -> Self {
+        Self {
+            app: model.app.clone(),
+            module: model.name.snake().to_owned(),
+            table: model.plural.snake().to_owned(),
+            has_test: false,
+        }
+    }
+
+    /// Looks for the entity in the files of all apps.
+    fn find(name: &Name, field: &Field, product: &Product) -> Result<Self> {
+        for app in product.apps() {
+            let path = product.root.join("src").join(&app).join(format!("{}.rs", name.snake()));
+            let Ok(code) = fs::read_to_string(path) else { continue };
+            let table = code
+                .split("table_name = \"")
+                .nth(1)
+                .and_then(|rest| rest.split('"').next());
+            if let Some(table) = table {
+                let test = fs::read_to_string(product.root.join(format!("tests/it/{table}.rs"))).unwrap_or_default();
+                return Ok(Self {
+                    app,
+                    module: name.snake().to_owned(),
+                    table: table.to_owned(),
+                    has_test: test.contains(&format!("pub async fn {}(", name.snake())),
+                });
+            }
+        }
+        bail!(
+            "{}:{}: there is neither a type nor a model {}; {}",
+            field.name.snake(),
+            name.snake(),
+            name.snake(),
+            TYPES
+        )
+    }
+}
