@@ -5,15 +5,15 @@ use std::future::Future;
 use clap::ArgMatches;
 use futures::future::BoxFuture;
 use sea_orm::EntityTrait;
+use usher_admin_engine::{AdminModel, Card, Column, Extension, Page};
+use usher_api::{ApiExtension, AppState, Code, OpenApiRouter};
+use usher_migrations::SqlMigration;
 use usher_shared::{
     AppContext,
     accounts::{self, api_keys::Scope, hooks::UserHooks, user_data::UserData},
     foundation::config::SettingsGroup,
     jobs::{Job, Schedule},
 };
-use usher_admin_engine::{AdminModel, Card, Column, Extension, Page};
-use usher_api::{ApiExtension, AppState, Code, OpenApiRouter};
-use usher_migrations::SqlMigration;
 use usher_worker::{Handler, Policy, Registry};
 
 use crate::schema_check::EntityTable;

@@ -63,7 +63,9 @@ pub async fn run(config: &Config, parts: &Parts, args: &Args) -> Result<()> {
         Step::Up => {
             let applied = up(&db, schema).await?;
             output::line(match applied {
-                0 if is_newer(&db, schema).await? => "The schema is newer than this program, which works with it.".to_owned(),
+                0 if is_newer(&db, schema).await? => {
+                    "The schema is newer than this program, which works with it.".to_owned()
+                }
                 0 => "The schema is up to date.".to_owned(),
                 1 => "Applied 1 migration.".to_owned(),
                 n => format!("Applied {n} migrations."),

@@ -149,7 +149,11 @@ impl Project {
     fn refuse_duplicates(&self) -> Result<()> {
         let mut claims = Claims::default();
         claims.add("app", "usher", ["usher".to_owned()])?;
-        claims.add("scope", "usher", accounts::api_keys::Scope::BUILT_IN.map(|scope| scope.as_str().to_owned()))?;
+        claims.add(
+            "scope",
+            "usher",
+            accounts::api_keys::Scope::BUILT_IN.map(|scope| scope.as_str().to_owned()),
+        )?;
         let own = usher_worker::registry();
         claims.add("job kind", "usher", own.kinds().map(str::to_owned))?;
         claims.add("schedule", "usher", own.schedule_names().map(str::to_owned))?;
@@ -159,12 +163,24 @@ impl Project {
         for app in &self.apps {
             let name = app.name;
             claims.add("app", name, [name.to_owned()])?;
-            claims.add("migration", name, app.migrations.iter().map(|step| step.name().to_owned()))?;
-            claims.add("scope", name, app.accounts.scopes.iter().map(|scope| scope.as_str().to_owned()))?;
+            claims.add(
+                "migration",
+                name,
+                app.migrations.iter().map(|step| step.name().to_owned()),
+            )?;
+            claims.add(
+                "scope",
+                name,
+                app.accounts.scopes.iter().map(|scope| scope.as_str().to_owned()),
+            )?;
             claims.add("job kind", name, app.registry.kinds().map(str::to_owned))?;
             claims.add("schedule", name, app.registry.schedule_names().map(str::to_owned))?;
             claims.add("setting", name, app.settings.iter().flat_map(|group| group.names()))?;
-            claims.add("command", name, app.commands.iter().map(|command| command.name.to_owned()))?;
+            claims.add(
+                "command",
+                name,
+                app.commands.iter().map(|command| command.name.to_owned()),
+            )?;
         }
         Ok(())
     }
@@ -177,7 +193,7 @@ fn merged(registry: Registry, other: Registry) -> Result<Registry> {
 }
 
 fn setting_names() -> Vec<String> {
-    let all = config::settings();
+    let all = config::built_in_settings();
     let names = all.get_arguments().filter_map(clap::Arg::get_env);
     names.map(|name| name.to_string_lossy().into_owned()).collect()
 }

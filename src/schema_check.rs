@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 
 use anyhow::Result;
 use sea_orm::{
-    ColumnTrait, ColumnType, ConnectionTrait, DatabaseConnection, DbBackend, EntityName, EntityTrait, IdenStatic, Iterable,
+    ColumnTrait, ColumnType, ConnectionTrait, DatabaseConnection, DbBackend, EntityTrait, IdenStatic, Iterable,
     Statement,
 };
 
@@ -74,7 +74,10 @@ fn difference(place: &str, column: &Column, stored: Option<&Stored>, is_sqlite: 
     let expected = types(&column.kind, is_sqlite);
     if !expected.is_empty() && !expected.contains(&stored.kind.as_str()) {
         let expected = expected.join(" or ");
-        return Some(format!("{place} is {} in the database, and {expected} in the entity", stored.kind));
+        return Some(format!(
+            "{place} is {} in the database, and {expected} in the entity",
+            stored.kind
+        ));
     }
     let may = |is_null| if is_null { "may be null" } else { "is never null" };
     (column.is_null != stored.is_null).then(|| {

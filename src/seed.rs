@@ -140,6 +140,7 @@ impl Seeder {
         audit_log::Entity::insert_many(audit)
             .exec_without_returning(&tx)
             .await?;
+        users::run_created_hooks(&tx, &users, &seeder()).await?;
         if !sessions.is_empty() {
             session::Entity::insert_many(sessions)
                 .exec_without_returning(&tx)
@@ -285,10 +286,6 @@ impl Seeder {
 }
 
 fn audit_row(user: &user::Model) -> audit_log::ActiveModel {
-    let actor = Actor {
-        label: "seed".to_owned(),
-        ..Actor::system()
-    };
     let entry = Entry {
         action: "create",
         object_type: "user",
@@ -297,5 +294,12 @@ fn audit_row(user: &user::Model) -> audit_log::ActiveModel {
         changes: Some(json!({"name": [null, user.name]})),
         reason: None,
     };
-    audit::row(user.created_at, &actor, entry)
+    audit::row(user.created_at, &seeder(), entry)
+}
+
+fn seeder() -> Actor {
+    Actor {
+        label: "seed".to_owned(),
+        ..Actor::system()
+    }
 }

@@ -31,13 +31,19 @@ pub async fn run(config: Config, parts: Parts) -> Result<()> {
         ..PoolOptions::default()
     };
     let db = db::connect(&config.database_url, &options).await?;
-    migrate::up(&db, &parts.schema).await.context("the schema cannot be upgraded")?;
+    migrate::up(&db, &parts.schema)
+        .await
+        .context("the schema cannot be upgraded")?;
     let accounts = bootstrap::first_accounts(&db, &config.first, Missing::Generate).await?;
     let app = AppContext::with(config, db, true);
     welcome::print(&app, &accounts);
 
     let admin_state = parts.admin_state(&app);
-    let Parts { api: extension, registry, .. } = parts;
+    let Parts {
+        api: extension,
+        registry,
+        ..
+    } = parts;
     let shutdown = process::shutdown_signal();
     let mut services = JoinSet::new();
     let (context, stop) = (app.clone(), shutdown.clone());

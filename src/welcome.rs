@@ -16,7 +16,8 @@ pub fn print(app: &AppContext, accounts: &FirstAccountsCreated) {
         Some(_) => "mail is sent by SMTP",
         None => "mail is kept in the admin under Emails",
     };
-    output::line(format_args!("\n{} is running: {database}, queue {queue}, {mail}.\n",
+    output::line(format_args!(
+        "\n{} is running: {database}, queue {queue}, {mail}.\n",
         config.product_name
     ));
     output::line(format_args!(

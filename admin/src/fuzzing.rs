@@ -8,7 +8,7 @@ use crate::apps;
 
 /// A model's number, then the query of its list's address.
 pub fn admin_list(data: &[u8]) {
-    static SITE: LazyLock<Site> = LazyLock::new(|| apps::site(&Extension::new("nothing")).expect("Usher's own models"));
+    static SITE: LazyLock<Site> = LazyLock::new(|| apps::site(&Extension::new("product")).expect("Usher's own models"));
     list_address(&SITE, data);
 }
 

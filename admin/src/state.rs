@@ -25,7 +25,7 @@ impl AppState {
     /// The admin with what Usher brings.
     #[must_use]
     pub fn new(app: &AppContext) -> Self {
-        Self::with_extension(app, &Extension::new("nothing"))
+        Self::with_extension(app, &Extension::new("product"))
     }
 
     /// The admin with what a product adds; its sections come first in the navigation.

@@ -4,6 +4,90 @@
 //! A product adds operations of its own with [`ApiExtension`]. What they are made of is here, by name: extractors that
 //! check the credential ([`ApiKey`], [`CurrentUser`], [`KeyOrUser`]) and the body ([`Body`], [`FromFields`]), lists
 //! ([`Listed`], [`ListQuery`]), errors ([`ApiError`], [`Code`]) and what the OpenAPI document says of them.
+//!
+//! # A resource
+//!
+//! ```
+//! use axum::extract::State;
+//! use sea_orm::ActiveModelTrait;
+//! use serde::Serialize;
+//! use usher_api::{
+//!     ApiError, ApiExtension, ApiKey, AppState, Body, Created, FromFields, KeyOrUser, ListOut, ListQuery, Listed,
+//!     OnConstraint, Query, Scope, Text, access, operation, operations,
+//! };
+//! use utoipa::ToSchema;
+//!
+//! mod note {
+//!     use sea_orm::entity::prelude::*;
+//!
+//!     #[sea_orm::model]
+//!     #[derive(Clone, Debug, DeriveEntityModel)]
+//!     #[sea_orm(table_name = "notes")]
+//!     pub struct Model {
+//!         #[sea_orm(primary_key)]
+//!         pub id: i64,
+//!         pub title: String,
+//!         pub user_id: i64,
+//!     }
+//!
+//!     impl ActiveModelBehavior for ActiveModel {}
+//! }
+//!
+//! access! {
+//!     pub NotesRead = [Scope::new("notes:read", &["notes.view"])];
+//!     pub NotesWrite = [Scope::new("notes:write", &["notes.change"])];
+//! }
+//!
+//! /// A note.
+//! #[derive(Serialize, ToSchema, Listed)]
+//! #[schema(as = Note)]
+//! #[listed(entity = note::Entity, filters(user_id))]
+//! struct NoteOut {
+//!     id: i64,
+//!     title: String,
+//!     user_id: i64,
+//! }
+//!
+//! /// A new note.
+//! #[derive(FromFields)]
+//! #[schema(entity = note::Entity)]
+//! struct NewNoteIn {
+//!     title: Text<1, 200>,
+//!     user_id: i64,
+//! }
+//!
+//! /// List notes
+//! ///
+//! /// Newest first.
+//! #[operation(get, "/notes")]
+//! async fn list_notes(
+//!     State(state): State<AppState>,
+//!     caller: KeyOrUser<NotesRead>,
+//!     Query(query): Query<ListQuery<NoteOut>>,
+//! ) -> Result<ListOut<NoteOut>, ApiError> {
+//!     query.list(&state, caller.filter(note::Column::UserId)).await
+//! }
+//!
+//! /// Create a note
+//! #[operation(post, "/notes")]
+//! async fn create_note(
+//!     State(state): State<AppState>,
+//!     _key: ApiKey<NotesWrite>,
+//!     Body(body): Body<NewNoteIn>,
+//! ) -> Result<Created<NoteOut>, ApiError> {
+//!     let tx = state.begin().await?;
+//!     let row = note::ActiveModel::from(body);
+//!     let note = row.insert(&*tx).await.on_missing("user_id")?;
+//!     tx.commit().await?;
+//!     Ok(Created::new(&state, "/notes", note.id, note))
+//! }
+//!
+//! let notes = ApiExtension::new("notes").routes(|| operations![list_notes, create_note]);
+//! let document = usher_api::openapi_with(&notes);
+//! assert!(document.paths.paths.contains_key("/notes"));
+//! ```
+//!
+//! `usher_api::run_with` serves it beside Usher's own operations. A product has this crate as `usher::api`.
 
 // So that what the derives write means the same here and in a product.
 extern crate self as usher_api;
@@ -40,6 +124,7 @@ pub use toolkit::{
         Superuser, UsersDelete, UsersRead, UsersSee, UsersWrite,
     },
     code::Code,
+    constraint::OnConstraint,
     error::ApiError,
     etag::{IfMatch, IfNoneMatch, etag, is_known, may_change, may_create, may_replace},
     fields::{Field, FieldError, Fields, FromFields, Patch, Step, Violations, in_body, integer, string, strings},

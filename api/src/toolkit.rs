@@ -5,6 +5,7 @@ pub(crate) mod answers;
 pub(crate) mod body;
 pub(crate) mod caller;
 pub(crate) mod code;
+pub(crate) mod constraint;
 pub(crate) mod error;
 pub(crate) mod etag;
 pub(crate) mod fields;

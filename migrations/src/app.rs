@@ -95,7 +95,11 @@ impl Schema {
     #[must_use]
     pub fn app_of(&self, migration: &str) -> Option<&'static str> {
         let of_app = |app: &&AppMigrations| app.steps.iter().any(|step| step.name == migration);
-        let is_own = || <Migrator as MigratorTrait>::migrations().iter().any(|step| step.name() == migration);
+        let is_own = || {
+            <Migrator as MigratorTrait>::migrations()
+                .iter()
+                .any(|step| step.name() == migration)
+        };
         let found = self.0.iter().find(of_app).map(|app| app.app);
         found.or_else(|| is_own().then_some("usher"))
     }
@@ -105,6 +109,9 @@ impl MigratorTraitSelf for Schema {
     fn migrations(&self) -> Vec<Box<dyn MigrationTrait>> {
         let apps = self.0.iter().flat_map(|app| app.steps.iter().copied());
         let apps = apps.map(|step| Box::new(step) as Box<dyn MigrationTrait>);
-        <Migrator as MigratorTrait>::migrations().into_iter().chain(apps).collect()
+        <Migrator as MigratorTrait>::migrations()
+            .into_iter()
+            .chain(apps)
+            .collect()
     }
 }

@@ -57,19 +57,19 @@ const suggest = (input) => {
 };
 document.querySelectorAll("[data-suggest]").forEach(suggest);
 
-// A field that adds several objects is followed by an empty one once it is filled in.
+// A field that adds several objects is followed by an empty one once something is typed.
 const more = ({ target: input }) => {
   if (!input.value) return;
-  input.removeEventListener("change", more);
+  input.removeEventListener("input", more);
   const next = input.cloneNode();
   next.value = "";
   next.id = `${input.id}-more`;
   next.setAttribute("aria-label", input.labels[0]?.textContent || input.getAttribute("aria-label"));
   input.nextElementSibling.after(next);
   suggest(next);
-  next.addEventListener("change", more);
+  next.addEventListener("input", more);
 };
-document.querySelectorAll("[data-more]").forEach((input) => input.addEventListener("change", more));
+document.querySelectorAll("[data-more]").forEach((input) => input.addEventListener("input", more));
 
 // A checkbox in the column's header selects the whole page, and the number of selected rows is shown.
 const actions = document.querySelector("[data-actions]");

@@ -147,6 +147,14 @@ async fn what_a_product_adds_stands_beside_what_usher_has(db: TestDb) {
     ] {
         assert_eq!(roles.matches(once).count(), 1, "{once}");
     }
+    assert!(roles.contains("value=\"users.close_tickets\"> Close tickets"));
+    let close = [
+        ("action", "close_tickets"),
+        ("id", &site.user_id.to_string()),
+        ("_confirmed", "yes"),
+    ];
+    assert_eq!(site.post("/admin/users/actions", &close).await.0, StatusCode::SEE_OTHER);
+    assert_eq!(site.stored(id).await.state, support::TicketState::Closed);
     assert!(paths(&site.state).contains(&"/admin/tickets/board".to_owned()));
 }
 
@@ -244,6 +252,10 @@ fn what_is_registered_twice_is_refused_by_the_names_of_both_apps() {
         (
             mine().inline_of::<Users>(support::closed_beside_users()),
             "the model users refers to the model tickets, which no app registers",
+        ),
+        (
+            mine().action::<Users>(&support::CLOSE_ALL).merge(support::extension()),
+            "the action users.close_tickets is there already, and registered by support",
         ),
         (
             support::extension().merge(mine().logo("image/png", b"")),

@@ -27,7 +27,7 @@ impl Site {
         pairs.iter().map(|pair| pair.tag_id.to_string()).collect()
     }
 
-    async fn stored(&self, ticket: i64) -> support::Ticket {
+    pub(super) async fn stored(&self, ticket: i64) -> support::Ticket {
         let row = support::Entity::find_by_id(ticket).one(&self.state.db).await;
         row.expect("an answer").expect("a ticket")
     }
@@ -141,6 +141,18 @@ async fn related_objects_are_checked_saved_listed_exported_and_filtered(db: Test
         serde_json::from_str::<Value>(&one).unwrap()["ticket"]["tags"],
         exported[0]["tags"]
     );
+
+    let fields = [
+        ("subject", "No connection"),
+        ("state", "open"),
+        ("version", "1"),
+        ("tags", ""),
+        ("tags", &vip),
+    ];
+    let (status, page) = site.post(&here, &fields).await;
+    assert_eq!(status, StatusCode::CONFLICT);
+    let both = "<th scope=\"row\">Tags</th><td><span>&#60;urgent&#62;, billing</span></td><td>vip</td>";
+    assert!(page.contains(both), "both versions: {page}");
 
     for wrong in ["999", "x", "'"] {
         let (status, page) = site.save(other, &["", &billing, wrong]).await;

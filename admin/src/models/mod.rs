@@ -36,7 +36,7 @@ mod tests {
     const SECURITY: &str = include_str!("../../../SECURITY.md");
 
     fn site() -> Site {
-        apps::site(&Extension::new("nothing")).unwrap()
+        apps::site(&Extension::new("product")).unwrap()
     }
 
     /// Every permission that a role can give.

@@ -7,7 +7,7 @@ use usher_shared::{
     audit::{self, Actor, Entry, ObjectType},
     foundation::{
         crypto::SecretKey,
-        entity::{audit_log::ActorKind, user},
+        entity::{audit_log::ActorKind, session::SessionKind, user},
         rate_limit::Guesser,
         time::now,
     },
@@ -24,7 +24,9 @@ pub(crate) async fn signed_in(tx: &Tx, visit: &Visit, user: &user::Model) -> Res
         .filter(user::Column::Id.eq(user.id))
         .exec(&**tx)
         .await?;
-    record(&**tx, &visit.actor(user.id, &user.email), "login", Some(user), None).await
+    let actor = visit.actor(user.id, &user.email);
+    record(&**tx, &actor, "login", Some(user), None).await?;
+    sessions::signed_in(&**tx, user, SessionKind::Admin, &actor).await
 }
 
 /// Records a failed sign-in, without the input: people type passwords into the wrong field.

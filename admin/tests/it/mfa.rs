@@ -335,9 +335,11 @@ async fn a_waiting_factor_of_the_api_is_not_shown_here(db: TestDb) {
     let app = TestApp::start(db).await;
     let (key, db) = (&app.context.config.secret_key, &app.context.db);
     let device = usher_shared::accounts::sessions::Device::default();
-    let (session, _) = usher_shared::accounts::sessions::start(db, app.admin.id, device, false)
+    let tx = app.context.job_store.begin().await.unwrap();
+    let (session, _) = usher_shared::accounts::sessions::start(&**tx, app.admin.id, device, false)
         .await
         .unwrap();
+    tx.commit().await.unwrap();
     let factor = usher_shared::accounts::mfa::enrol(db, key, app.admin.id, session.id, "Phone")
         .await
         .unwrap();

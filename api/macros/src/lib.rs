@@ -62,13 +62,14 @@ pub fn api_enum(input: TokenStream) -> TokenStream {
 
 /// Documents a handler from its signature: `#[operation(get, "/tickets/{id}")]`.
 ///
-/// The first paragraph of its comment is the summary, the rest the description; the operation id is its name in camel
-/// case. Each extractor and the answer add what they are ([`Describe`]): parameters, the body, who may call, errors.
+/// The first paragraph of its comment is the summary, the rest the description. Its name is a verb and what it is about,
+/// such as `list_tickets`; in camel case it is the operation id. Each extractor and the answer add what they are ([`Describe`]): parameters, the body, who may call, errors.
 /// What they can't know follows the path:
 ///
 /// - `errors(TICKET_CLOSED, Code::EMAIL_EXISTS)`: codes of its own.
-/// - `ok = "The ticket"`: the description of what it answers with; `ok(202, "It will be closed")` where the answer's type
-///   is `StatusCode` or `Response`.
+/// - `object = "ticket"`: what it is about, if its name doesn't say it.
+/// - `ok = "The ticket, now closed"`: the description of the answer; `ok(202, "It will be closed")` where the answer's
+///   type is `StatusCode` or `Response`.
 /// - `tag = "Tickets"`: without it, the path's first part.
 /// - `id = "getTicket"`: in place of the name.
 ///

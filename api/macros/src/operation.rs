@@ -10,12 +10,13 @@ use syn::{
 
 use crate::attributes::{api, comment, pascal};
 
-/// `get, "/tickets", tag = "Tickets", id = "listTickets", ok = "A page of tickets", errors(TICKET_CLOSED)`
+/// `get, "/tickets", tag = "Tickets", id = "listTickets", object = "tickets", ok = "Some", errors(TICKET_CLOSED)`
 pub(crate) struct Operation {
     method: Ident,
     path: LitStr,
     tag: Option<LitStr>,
     id: Option<LitStr>,
+    object: Option<LitStr>,
     ok: Option<LitStr>,
     ok_status: Option<LitInt>,
     errors: Vec<Path>,
@@ -30,6 +31,7 @@ impl Parse for Operation {
             path: input.parse()?,
             tag: None,
             id: None,
+            object: None,
             ok: None,
             ok_status: None,
             errors: vec![],
@@ -65,8 +67,9 @@ impl Operation {
             match name.to_string().as_str() {
                 "tag" => self.tag = text,
                 "id" => self.id = text,
+                "object" => self.object = text,
                 "ok" => self.ok = text,
-                _ => return Err(Error::new_spanned(name, "use tag, id, ok or errors")),
+                _ => return Err(Error::new_spanned(name, "use tag, id, object, ok or errors")),
             }
         }
         Ok(())
@@ -86,6 +89,10 @@ pub(crate) fn expand(operation: &Operation, handler: &ItemFn) -> Result<TokenStr
         Some(id) => id.value(),
         None => camel(name),
     };
+    let object = match &operation.object {
+        Some(object) => object.value(),
+        None => object(name),
+    };
     let tag = some(operation.tag.as_ref());
     let ok = some(operation.ok.as_ref());
     let ok_status = some(operation.ok_status.as_ref());
@@ -100,7 +107,7 @@ pub(crate) fn expand(operation: &Operation, handler: &ItemFn) -> Result<TokenStr
 
         impl #document {
             fn describe() -> #api::OperationDoc {
-                let mut operation = #api::OperationDoc::new(#api::__private::HttpMethod::#method, #path);
+                let mut operation = #api::OperationDoc::new(#api::__private::HttpMethod::#method, #path, #object);
                 #(<#parts as #api::Describe>::describe(&mut operation);)*
                 operation
             }
@@ -161,6 +168,13 @@ fn some<T: quote::ToTokens>(value: Option<T>) -> TokenStream {
         Some(value) => quote!(Some(#value)),
         None => quote!(None),
     }
+}
+
+/// What `list_tickets` is about: `tickets`.
+fn object(name: &Ident) -> String {
+    let name = name.to_string();
+    let object = name.split_once('_').map_or(&*name, |(_, object)| object);
+    object.replace('_', " ")
 }
 
 /// `list_tickets` as `listTickets`.

@@ -1,48 +1,33 @@
 //! `GET /api-keys`: every key there is or was.
 
 use axum::extract::State;
-use utoipa_axum::{router::OpenApiRouter, routes};
+use usher_api_macros::operation;
+use utoipa_axum::router::OpenApiRouter;
 
 use super::shape::KeyOut;
 use crate::{
+    operations,
     state::AppState,
     toolkit::{
         caller::Superuser,
         error::ApiError,
-        list::{ListIn, ListOut, ListQuery, limit_fault},
-        openapi::{Errors, SUPERUSER_ERRORS, error_list},
+        list::{ListOut, ListQuery},
         query::Query,
     },
 };
 
 pub(super) fn router() -> OpenApiRouter<AppState> {
-    OpenApiRouter::new().routes(routes!(list))
+    operations![list_api_keys]
 }
 
 /// List API keys
 ///
 /// Newest first unless `sort` says otherwise; revoked and expired ones as well. The keys themselves are not shown.
-#[utoipa::path(
-    get, path = "/api-keys", operation_id = "listApiKeys", tag = "API keys",
-    params(
-        ("sort" = Option<String>, Query, example = "-id", pattern = "^-?id$", description = "`id` or `-id`"),
-        ListIn,
-    ),
-    responses(
-        (
-            status = 200, description = "A page of keys", body = ListOut<KeyOut>,
-            headers(("Link" = String, description = "The pages beside this one, as `next` and `prev` (RFC 8288)")),
-        ),
-        Errors<List>,
-    ),
-    security(("accessToken" = [])),
-)]
-async fn list(
+#[operation(get, "/api-keys", tag = "API keys", object = "keys")]
+async fn list_api_keys(
     State(state): State<AppState>,
     _superuser: Superuser,
     Query(query): Query<ListQuery<KeyOut>>,
 ) -> Result<ListOut<KeyOut>, ApiError> {
     query.list(&state, []).await
 }
-
-error_list!(List, [SUPERUSER_ERRORS], [INVALID_REQUEST], limit_fault);

@@ -5,61 +5,57 @@ use std::sync::Arc;
 use axum::{
     extract::{FromRequestParts, State},
     http::request::Parts,
-    response::Response,
 };
 use sea_orm::EntityTrait;
+use usher_api_macros::operation;
 use usher_shared::foundation::entity::api_key;
-use utoipa_axum::{router::OpenApiRouter, routes};
+use utoipa_axum::router::OpenApiRouter;
 
-use super::shape::{KeyNow, KeyPath, answer};
+use super::shape::KeyOut;
 use crate::{
+    operations,
     state::AppState,
     toolkit::{
+        answers::Versioned,
         caller::{Caller, Superuser},
         code::Code,
         error::ApiError,
-        openapi::{Errors, KEY_ERRORS, SUPERUSER_ERRORS, error_list},
+        openapi::KEY_ERRORS,
+        operation::{Describe, OperationDoc},
         path_id::PathId,
     },
 };
 
 pub(super) fn router() -> OpenApiRouter<AppState> {
-    OpenApiRouter::new().routes(routes!(current)).routes(routes!(show))
+    operations![current, get_api_key]
 }
 
 /// Look an API key up
-#[utoipa::path(
-    get, path = "/api-keys/{id}", operation_id = "getApiKey", tag = "API keys",
-    params(KeyPath),
-    responses(KeyNow, Errors<Show>),
-    security(("accessToken" = [])),
+#[operation(
+    get,
+    "/api-keys/{id}",
+    tag = "API keys",
+    object = "key",
+    errors(Code::API_KEY_NOT_FOUND)
 )]
-async fn show(State(state): State<AppState>, _superuser: Superuser, PathId(id): PathId) -> Result<Response, ApiError> {
+async fn get_api_key(
+    State(state): State<AppState>,
+    _superuser: Superuser,
+    PathId(id): PathId,
+) -> Result<Versioned<KeyOut>, ApiError> {
     let id = id.ok_or(Code::API_KEY_NOT_FOUND)?;
     let key = api_key::Entity::find_by_id(id).one(&state.db).await?;
-    key.map(answer).ok_or(Code::API_KEY_NOT_FOUND.into())
+    let key = key.ok_or(Code::API_KEY_NOT_FOUND)?;
+    Ok(Versioned::new(key.version, key))
 }
-
-error_list!(
-    Show,
-    [SUPERUSER_ERRORS],
-    [API_KEY_NOT_FOUND, INVALID_REQUEST],
-    PathId::fault
-);
 
 /// The key that calls
 ///
 /// For a service to see what its own key may do and until when. Any key may ask; a user's access token is no key (404).
-#[utoipa::path(
-    get, path = "/api-keys/current", operation_id = "getCurrentApiKey", tag = "API keys",
-    responses(KeyNow, Errors<Current>),
-    security(("apiKey" = [])),
-)]
-async fn current(OwnKey(key): OwnKey) -> Response {
-    answer(Arc::unwrap_or_clone(key))
+#[operation(get, "/api-keys/current", tag = "API keys", id = "getCurrentApiKey", object = "key")]
+async fn current(OwnKey(key): OwnKey) -> Versioned<KeyOut> {
+    Versioned::new(key.version, Arc::unwrap_or_clone(key))
 }
-
-error_list!(Current, [KEY_ERRORS], [API_KEY_NOT_FOUND]);
 
 /// The key of the request, whatever its scopes.
 struct OwnKey(Arc<api_key::Model>);
@@ -73,5 +69,13 @@ impl FromRequestParts<AppState> for OwnKey {
             Caller::User(_) => Err(Code::API_KEY_NOT_FOUND.into()),
             Caller::Anonymous => Err(Code::AUTHENTICATION_REQUIRED.into()),
         }
+    }
+}
+
+impl Describe for OwnKey {
+    fn describe(operation: &mut OperationDoc) {
+        operation.security("apiKey", &[]);
+        operation.errors(KEY_ERRORS);
+        operation.errors(&[Code::API_KEY_NOT_FOUND]);
     }
 }

@@ -6,8 +6,8 @@ use sea_orm::{ActiveModelTrait, ActiveValue::Set, Condition};
 use serde::Serialize;
 use usher_api::{
     Accepted, ApiError, ApiKey, AppState, Body, Created, FromFields, IfMatch, IfNoneMatch, KeyOrUser, ListOut,
-    ListQuery, Listed, OpenApiRouter, PathId, Query, Text, UsersRead, UsersWrite, Versioned, operation, operations,
-    rfc3339,
+    ListQuery, Listed, OnConstraint, OpenApiRouter, PathId, Query, Text, UsersRead, UsersWrite, Versioned, operation,
+    operations, rfc3339,
 };
 use usher_shared::{foundation::time::now, jobs::enqueue};
 use utoipa::ToSchema;
@@ -55,7 +55,7 @@ struct NewArticleIn {
 /// List articles
 ///
 /// Newest first unless `sort` says otherwise; drafts come last by `published_at`, or first the other way round.
-#[operation(get, "/articles", ok = "A page of articles")]
+#[operation(get, "/articles")]
 async fn list_articles(
     State(state): State<AppState>,
     caller: KeyOrUser<UsersRead>,
@@ -67,7 +67,7 @@ async fn list_articles(
 /// Create an article
 ///
 /// It is a draft until it is published.
-#[operation(post, "/articles", ok = "The article")]
+#[operation(post, "/articles")]
 async fn create_article(
     State(state): State<AppState>,
     _key: ApiKey<UsersWrite>,
@@ -81,13 +81,13 @@ async fn create_article(
         updated_at: Set(now()),
         ..body.into()
     };
-    let article = row.insert(&*tx).await?;
+    let article = row.insert(&*tx).await.on_missing("author_id")?;
     tx.commit().await?;
     Ok(Created::new(&state, "/articles", article.id, article).version(1))
 }
 
 /// Look an article up
-#[operation(get, "/articles/{id}", ok = "The article")]
+#[operation(get, "/articles/{id}")]
 async fn get_article(
     State(state): State<AppState>,
     caller: KeyOrUser<UsersRead>,
@@ -103,7 +103,7 @@ async fn get_article(
 /// Change an article
 ///
 /// Send the `ETag` you have seen as `If-Match`, so that you don't overwrite someone else's change.
-#[operation(patch, "/articles/{id}", ok = "The article as it is now")]
+#[operation(patch, "/articles/{id}")]
 async fn update_article(
     State(state): State<AppState>,
     caller: KeyOrUser<UsersWrite>,

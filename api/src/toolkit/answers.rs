@@ -57,8 +57,9 @@ impl<T: Serialize> IntoResponse for Versioned<T> {
 
 impl<T: ToSchema> Describe for Versioned<T> {
     fn describe(operation: &mut OperationDoc) {
-        operation.answer::<T>(StatusCode::OK, "As it is now");
-        operation.header(StatusCode::OK, "ETag", "Its version");
+        let object = operation.object();
+        operation.answer::<T>(StatusCode::OK, &format!("The {object} as it is now"));
+        operation.header(StatusCode::OK, "ETag", &format!("The version of the {object}"));
     }
 }
 
@@ -103,9 +104,10 @@ impl<T: Serialize> IntoResponse for Created<T> {
 
 impl<T: ToSchema> Describe for Created<T> {
     fn describe(operation: &mut OperationDoc) {
-        operation.answer::<T>(StatusCode::CREATED, "Created");
-        operation.header(StatusCode::CREATED, "Location", "Its address");
-        operation.header(StatusCode::CREATED, "ETag", "Its version");
+        let object = operation.object();
+        operation.answer::<T>(StatusCode::CREATED, &format!("The {object}"));
+        operation.header(StatusCode::CREATED, "Location", &format!("The {object}'s address"));
+        operation.header(StatusCode::CREATED, "ETag", &format!("The version of the {object}"));
     }
 }
 

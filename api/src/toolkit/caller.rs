@@ -211,11 +211,18 @@ where
 /// A key that sees all rows, or a person who sees their own: an API key that has one of the scopes of `A`, or the user
 /// who is signed in.
 ///
-/// ```ignore
-/// async fn show(State(state): State<AppState>, caller: KeyOrUser<TicketsRead>, id: PathId) -> Result<…, ApiError> {
-///     let tickets = ticket::Entity::find_by_id(id.found()?).filter(caller.rows(ticket::Column::RequesterId));
-///     let ticket = tickets.one(&state.db).await?.ok_or(Code::NOT_FOUND)?;
-///     …
+/// ```
+/// use axum::extract::State;
+/// use usher_api::{ApiError, AppState, KeyOrUser, PathId, UsersRead};
+/// use usher_shared::foundation::entity::user;
+///
+/// async fn name(
+///     State(state): State<AppState>,
+///     caller: KeyOrUser<UsersRead>,
+///     id: PathId,
+/// ) -> Result<String, ApiError> {
+///     let user = id.row::<user::Entity>(&state.db, caller.rows(user::Column::Id)).await?;
+///     Ok(user.name)
 /// }
 /// ```
 pub enum KeyOrUser<A> {

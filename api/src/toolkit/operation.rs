@@ -65,6 +65,8 @@ pub trait Describe {
 pub struct OperationDoc {
     method: HttpMethod,
     path: &'static str,
+    /// What it is about, such as `ticket`.
+    object: &'static str,
     parameters: Vec<Parameter>,
     body: Option<RequestBody>,
     /// What it answers when it does as asked, by status.
@@ -99,10 +101,11 @@ pub struct Said {
 impl OperationDoc {
     #[doc(hidden)]
     #[must_use]
-    pub fn new(method: HttpMethod, path: &'static str) -> Self {
+    pub fn new(method: HttpMethod, path: &'static str, object: &'static str) -> Self {
         Self {
             method,
             path,
+            object,
             parameters: vec![],
             body: None,
             answers: BTreeMap::new(),
@@ -111,6 +114,12 @@ impl OperationDoc {
             fault: (Fault::None, FieldError::sample),
             schemas: vec![],
         }
+    }
+
+    /// What the operation is about, for a sentence: `ticket`, or `tickets` where it is about several.
+    #[must_use]
+    pub fn object(&self) -> &'static str {
+        self.object
     }
 
     /// Errors that the operation can answer with.
@@ -331,7 +340,8 @@ impl<T: FromQuery> Describe for Query<T> {
 
 impl Describe for PathId {
     fn describe(operation: &mut OperationDoc) {
-        let id = path_parameter("id", schema::whole_64().into());
+        let about = format!("The {}'s id.", operation.object());
+        let id = path_parameter("id", schema::whole_64().into()).description(Some(about));
         operation.parameter(id.example(Some(1.into())).build());
         operation.errors(&[Code::NOT_FOUND, Code::INVALID_REQUEST]);
         operation.sample(Fault::Path, Self::fault);
@@ -389,7 +399,8 @@ impl Describe for FreshSuperuser {
 
 impl<T: ToSchema> Describe for Json<T> {
     fn describe(operation: &mut OperationDoc) {
-        operation.answer::<T>(StatusCode::OK, "As asked");
+        let about = format!("The {}", operation.object());
+        operation.answer::<T>(StatusCode::OK, &about);
     }
 }
 

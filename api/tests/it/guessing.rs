@@ -59,9 +59,9 @@ async fn twenty_of_a_hundred_codes_are_looked_at(db: TestDb, settings: &[(&str, 
 
 /// Of a session that is open already.
 async fn tokens_of_a_session(app: &TestApp, user_id: i64) -> serde_json::Value {
-    let (_, pair) = sessions::start(&app.context.db, user_id, Device::default(), false)
-        .await
-        .unwrap();
+    let tx = app.context.job_store.begin().await.unwrap();
+    let (_, pair) = sessions::start(&**tx, user_id, Device::default(), false).await.unwrap();
+    tx.commit().await.unwrap();
     json!({"access_token": pair.access.as_str(), "refresh_token": pair.refresh.as_str()})
 }
 

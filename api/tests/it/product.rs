@@ -73,6 +73,12 @@ async fn every_fault_of_a_body_is_listed_by_its_field(db: TestDb) {
     ];
     let expected = expected.map(|(kind, field)| (kind.to_owned(), json!(["body", field])));
     assert_eq!(answer.faults(), expected);
+    let nobody = json!({ "subject": "Lost", "body": "Lost", "state": "open", "requester_id": 99 });
+    let refused = service.post("/tickets", &nobody).await;
+    assert_eq!(
+        refused.faults(),
+        [("value_error".to_owned(), json!(["body", "requester_id"]))]
+    );
     let message = &answer.json()["detail"][2]["msg"];
     assert_eq!(message, "Use one of open, waiting_for_user, closed");
 }

@@ -1,12 +1,6 @@
 //! Tickets: what customers ask, who answers, and until when.
 
-use chrono::Utc;
-use sea_orm::ColumnTrait;
-use usher::{
-    App,
-    admin::{Card, Figure, Tone, models::Users},
-    worker::Policy,
-};
+use usher::{App, accounts::user_data::UserData, admin::models::Users, worker::Policy};
 
 mod admin;
 mod api;
@@ -34,6 +28,12 @@ pub fn app() -> App {
         .admin::<ticket::Entity>()
         .admin::<tag::Entity>()
         .inline::<Users, ticket::Entity>(ticket::Column::RequesterId)
+        .user_data(
+            UserData::of("tickets")
+                .delete(ticket::Column::RequesterId)
+                .anonymize(ticket::Column::AssigneeId)
+                .export(api::export),
+        )
         .page(admin::board())
         .card(admin::card())
         .entity::<ticket_tag::Entity>()

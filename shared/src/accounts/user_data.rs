@@ -220,9 +220,15 @@ impl fmt::Debug for Export {
     }
 }
 
+/// What the product's apps store about people.
+#[must_use]
+pub fn all() -> &'static [UserData] {
+    &extensions().user_data
+}
+
 /// Carries out the rules of all apps for a user who is about to be removed. An error names the app.
 pub(super) async fn purge(context: &HookContext<'_>, user: &user::Model) -> Result<(), DbErr> {
-    for data in &extensions().user_data {
+    for data in all() {
         data.purge(context, user).await.map_err(|error| {
             if is_outage(&error) {
                 error
@@ -237,7 +243,7 @@ pub(super) async fn purge(context: &HookContext<'_>, user: &user::Model) -> Resu
 /// The apps' parts of a person's export.
 pub(super) async fn export(db: &DatabaseConnection, user_id: i64) -> Result<Value, DbErr> {
     let mut parts = serde_json::Map::new();
-    for data in &extensions().user_data {
+    for data in all() {
         if let Some(Export(read)) = &data.export {
             parts.insert(data.app.to_owned(), read(db, user_id).await?);
         }
@@ -262,6 +268,6 @@ const OWN: [&str; 8] = [
 pub async fn forgotten(db: &impl ConnectionTrait) -> Result<Vec<ForeignKey>, DbErr> {
     let keys = ForeignKeys::read(db).await?;
     let foreign = keys.to("users").filter(|key| !OWN.contains(&key.table().as_str()));
-    let forgotten = foreign.filter(|key| !extensions().user_data.iter().any(|data| data.names(key)));
+    let forgotten = foreign.filter(|key| !all().iter().any(|data| data.names(key)));
     Ok(forgotten.cloned().collect())
 }

@@ -29,8 +29,8 @@ use crate::foundation::{
 
 pub use choices::{LogFormat, Mode, SignUp, StaffMfa};
 pub use error::ConfigError;
-pub use settings::settings;
 pub use own::{OwnSettings, SettingsGroup};
+pub use settings::{built_in_settings, settings};
 pub use source::{Source, command_line, command_line_of};
 pub use traces::Traces;
 

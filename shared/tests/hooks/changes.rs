@@ -86,13 +86,9 @@ async fn a_password_and_a_new_address_are_told(db: TestDb) {
         seen(&job_store).await,
         ["set_password Ada by Ada", "verified Ada by Ada"]
     );
-    commit!(job_store, |tx| users::replace_password(
-        &tx,
-        &user,
-        hash(),
-        None,
-        &system()
-    ));
+    commit!(job_store, |tx| async {
+        users::replace_password(&tx, &held(&tx, user.id).await, hash(), None, &system()).await
+    });
     assert_eq!(seen(&job_store).await, ["change_password Ada by Usher"]);
     let link = token(&job_store, user.id, MailTokenPurpose::PasswordReset).await;
     commit!(job_store, |tx| users::reset_password(&tx, &link, hash(), &system()));

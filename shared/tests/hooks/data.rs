@@ -80,6 +80,22 @@ async fn an_app_that_cannot_forget_keeps_the_account_and_is_named(db: TestDb) {
     );
 }
 
+#[tokio::test]
+async fn what_becomes_of_each_column_can_be_read() {
+    crate::product::register();
+    let rules: Vec<_> = user_data::all()
+        .iter()
+        .flat_map(|data| data.rules().map(|rule| format!("{}: {rule}", data.app())))
+        .collect();
+    let expected = [
+        "likes: likes.user_id: deleted",
+        "likes: likes.of_user_id: anonymized",
+        "drafts: drafts.author_id: left to a hook",
+        "drafts: drafts.reviewer_id: kept, reviews are signed",
+    ];
+    assert_eq!(rules, expected);
+}
+
 #[on_both]
 async fn a_table_that_no_app_names_is_found(db: TestDb) {
     let job_store = job_store(&db).await;

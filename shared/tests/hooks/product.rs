@@ -99,7 +99,7 @@ async fn drafts_of(db: &DatabaseConnection, user_id: i64) -> Result<Value, DbErr
     export_rows(db, drafts, |draft| json!({ "text": draft.text })).await
 }
 
-fn register() {
+pub fn register() {
     let hooks = UserHooks::new()
         .on_user_created(created)
         .on_user_verified(verified)

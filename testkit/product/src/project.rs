@@ -5,13 +5,16 @@ use std::time::Duration;
 use axum::Router;
 use chrono::TimeDelta;
 use sea_orm::{
-    ActiveModelTrait, ActiveValue::Set, ColumnTrait, EntityTrait, ExprTrait, IntoActiveModel, PaginatorTrait, QueryFilter,
-    QueryOrder,
+    ActiveModelTrait, ActiveValue::Set, ColumnTrait, EntityTrait, ExprTrait, IntoActiveModel, PaginatorTrait,
+    QueryFilter, QueryOrder,
 };
 use tokio_util::sync::CancellationToken;
 use usher::{AppContext, Parts, Project};
 use usher_shared::{
-    accounts::api_keys::{self, Scope},
+    accounts::{
+        api_keys::{self, Scope},
+        sessions::{self, Device},
+    },
     audit::Actor,
     foundation::{
         entity::{
@@ -95,9 +98,12 @@ impl TestProject {
             ..user.into_active_model()
         };
         let user = verified.update(&self.app.db).await.expect("an update");
-        let token = self.session(user.id, SessionKind::Api, TokenKind::Access).await;
+        let tx = self.app.job_store.begin().await.expect("a transaction");
+        let started = sessions::start(&**tx, user.id, Device::default(), false).await;
+        tx.commit().await.expect("a commit");
+        let (_, tokens) = started.expect("a session");
         Person {
-            client: self.anonymous().bearer(token.as_str()),
+            client: self.anonymous().bearer(tokens.access.as_str()),
             user,
         }
     }
@@ -106,16 +112,11 @@ impl TestProject {
     pub async fn superuser(&self) -> Staff {
         let email = format!("staff-{}@example.org", Uuid::new_v4().simple());
         let user = superuser(&self.app.db, "Ines Oduya", &email, "none").await;
-        let token = self.session(user.id, SessionKind::Admin, TokenKind::AdminSession).await;
-        Staff::new(self.admin.clone(), user, token.as_str())
-    }
-
-    async fn session(&self, user_id: i64, kind: SessionKind, token_kind: TokenKind) -> Token {
-        let (at, token) = (now(), Token::generate(token_kind));
+        let (at, token) = (now(), Token::generate(TokenKind::AdminSession));
         let row = session::ActiveModel {
             id: Set(Uuid::now_v7()),
-            user_id: Set(user_id),
-            kind: Set(kind),
+            user_id: Set(user.id),
+            kind: Set(SessionKind::Admin),
             token_hash: Set(token.hash()),
             reauthenticated_at: Set(Some(at)),
             created_at: Set(at),
@@ -125,7 +126,7 @@ impl TestProject {
         };
         let inserted = session::Entity::insert(row).exec_without_returning(&self.app.db).await;
         inserted.expect("a session");
-        token
+        Staff::new(self.admin.clone(), user, token.as_str())
     }
 
     /// Enqueues a job, as a handler would.
@@ -175,7 +176,9 @@ impl TestProject {
     /// Jobs that run, or are due.
     async fn due_jobs(&self) -> u64 {
         let is_running = job::Column::State.eq(JobState::Running);
-        let is_due = job::Column::State.eq(JobState::Ready).and(job::Column::RunAt.lte(now()));
+        let is_due = job::Column::State
+            .eq(JobState::Ready)
+            .and(job::Column::RunAt.lte(now()));
         let due = job::Entity::find().filter(is_running.or(is_due));
         due.count(&self.app.db).await.expect("a count")
     }

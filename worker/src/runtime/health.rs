@@ -55,7 +55,9 @@ pub(crate) enum Part {
 impl From<&OpenError> for Part {
     fn from(error: &OpenError) -> Self {
         match error {
-            OpenError::Schema(SchemaError::Missing | SchemaError::Old | SchemaError::OldApp { .. }) => Self::NotMigrated,
+            OpenError::Schema(SchemaError::Missing | SchemaError::Old | SchemaError::OldApp { .. }) => {
+                Self::NotMigrated
+            }
             _ => Self::Unreachable,
         }
     }

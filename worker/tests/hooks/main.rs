@@ -127,7 +127,10 @@ async fn an_import_runs_the_hooks_of_each_line(db: TestDb) {
     seen(&test).await;
     let store = &test.context.job_store;
     for (file, welcome) in [
-        (&b"email,name\nada@example.org,Grace\nbob@example.com,Bob"[..], true),
+        (
+            &b"email,name\nada@example.org,Grace\nno@example.com,Refused\nbob@example.com,Bob"[..],
+            true,
+        ),
         (&b"email,name\neve@example.com,Eve"[..], false),
     ] {
         let tx = store.begin().await.unwrap();
@@ -138,7 +141,12 @@ async fn an_import_runs_the_hooks_of_each_line(db: TestDb) {
         let tx = store.begin().await.unwrap();
         let import = imports::run(&tx, checked, welcome, &Actor::system()).await.unwrap();
         tx.commit().await.unwrap();
-        done(&test, import).await;
+        let result = done(&test, import).await.result.unwrap();
+        assert_eq!(
+            result["failed"],
+            u8::from(welcome),
+            "a line that a hook refuses fails alone"
+        );
     }
     let told = ["update Grace", "created Bob", "created Eve"];
     assert_eq!(seen(&test).await, told.map(|told| format!("{told} by Usher")));

@@ -1,7 +1,8 @@
-//! What an app adds to the admin: models, rows and panels beside other apps' objects, pages, and cards of the dashboard.
+//! What an app adds to the admin: models; rows, panels and actions for other apps' objects; pages, and cards of the
+//! dashboard.
 
 use super::admin_model::{AdminModel, Column, erase};
-use super::{card::Card, inline::Inline, model::Model, page::Page, panel::Panels};
+use super::{action::Action, card::Card, inline::Inline, model::Model, page::Page, panel::Panels};
 use crate::shell::assets::Logo;
 
 /// What an app adds to the admin. Each app makes its own, and [`merge`](Self::merge) combines them.
@@ -59,6 +60,7 @@ pub struct Extension {
     /// By the model beside whose objects they appear.
     pub(super) inlines: Vec<Registered<(&'static str, Inline)>>,
     pub(super) panels: Vec<Registered<(&'static str, Panels)>>,
+    pub(super) actions: Vec<Registered<(&'static str, &'static Action)>>,
     pub(super) pages: Vec<Registered<Page>>,
     pub(super) cards: Vec<Registered<Card>>,
     pub(super) reserved: Vec<Registered<&'static str>>,
@@ -85,6 +87,7 @@ impl Extension {
             models: vec![],
             inlines: vec![],
             panels: vec![],
+            actions: vec![],
             pages: vec![],
             cards: vec![],
             reserved: vec![],
@@ -122,6 +125,13 @@ impl Extension {
     #[must_use]
     pub fn panels<Parent: AdminModel>(mut self, panels: Panels) -> Self {
         self.panels.push(self.registered((Parent::META.name, panels)));
+        self
+    }
+
+    /// Adds an action to the objects of a `Parent`, such as one for users; its permission is `users.` and its name.
+    #[must_use]
+    pub fn action<Parent: AdminModel>(mut self, action: &'static Action) -> Self {
+        self.actions.push(self.registered((Parent::META.name, action)));
         self
     }
 
@@ -163,6 +173,7 @@ impl Extension {
         self.models.extend(other.models);
         self.inlines.extend(other.inlines);
         self.panels.extend(other.panels);
+        self.actions.extend(other.actions);
         self.pages.extend(other.pages);
         self.cards.extend(other.cards);
         self.reserved.extend(other.reserved);

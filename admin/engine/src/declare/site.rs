@@ -165,47 +165,46 @@ fn check_page(base: &str, extension: &Extension, app: &str, page: &Page) -> Resu
     })
 }
 
-/// The models with the inlines and panels that were registered for them.
+/// The models with the inlines, panels and actions that were registered for them.
 fn with_relations(extension: &Extension, mut models: Vec<Model>) -> Result<Vec<Model>, String> {
-    let unknown = |app: &str, name: &str| format!("{app} refers to the model {name}, which no app registers");
-    for Registered {
-        app,
-        item: (parent, inline),
-    } in &extension.inlines
-    {
-        let parent = models
-            .iter_mut()
-            .find(|model| model.meta.name == *parent)
-            .ok_or_else(|| unknown(app, parent))?;
-        parent.inlines.push(inline.clone());
+    for Registered { app, item } in &extension.inlines {
+        parent(&mut models, app, item.0)?.inlines.push(item.1.clone());
     }
-    for Registered {
-        app,
-        item: (parent, panels),
-    } in &extension.panels
-    {
-        let parent = models
-            .iter_mut()
-            .find(|model| model.meta.name == *parent)
-            .ok_or_else(|| unknown(app, parent))?;
-        parent.panels.push(*panels);
+    for Registered { app, item } in &extension.panels {
+        parent(&mut models, app, item.0)?.panels.push(item.1);
     }
-    let columns: HashMap<_, Vec<&'static str>> = models
-        .iter()
-        .map(|model| {
-            let columns = model.listed().filter(|spec| spec.is_read());
-            (model.meta.name, columns.map(|spec| spec.name).collect())
-        })
-        .collect();
-    for inline in models.iter_mut().flat_map(|model| &mut model.inlines) {
-        if inline.shown.is_empty()
-            && let Some(columns) = columns.get(inline.model)
-        {
-            let others = columns.iter().filter(|column| **column != inline.column);
-            inline.shown = others.take(INLINE_COLUMNS).copied().collect();
+    for Registered { app, item } in &extension.actions {
+        let (parent, action) = (parent(&mut models, app, item.0)?, item.1);
+        if parent.actions.iter().any(|known| known.name == action.name) {
+            let permission = action.permission(parent);
+            return Err(format!(
+                "the action {permission} is there already, and registered by {app}"
+            ));
         }
+        parent.actions.push(action);
     }
+    name_columns(&mut models);
     Ok(models)
+}
+
+fn parent<'a>(models: &'a mut [Model], app: &str, name: &str) -> Result<&'a mut Model, String> {
+    let found = models.iter_mut().find(|model| model.meta.name == name);
+    found.ok_or_else(|| format!("{app} refers to the model {name}, which no app registers"))
+}
+
+/// Gives inlines without columns the first ones of their model's list.
+fn name_columns(models: &mut [Model]) {
+    let columns = models.iter().map(|model| {
+        let columns = model.listed().filter(|spec| spec.is_read());
+        (model.meta.name, columns.map(|spec| spec.name).collect())
+    });
+    let columns: HashMap<_, Vec<&'static str>> = columns.collect();
+    let inlines = models.iter_mut().flat_map(|model| &mut model.inlines);
+    for inline in inlines.filter(|inline| inline.shown.is_empty()) {
+        let listed = columns.get(inline.model).into_iter().flatten();
+        let others = listed.filter(|column| **column != inline.column);
+        inline.shown = others.take(INLINE_COLUMNS).copied().collect();
+    }
 }
 
 /// Refuses relations to models that nobody registers.

@@ -170,7 +170,7 @@ pub(crate) fn fieldsets(
 
 fn relation(base: &'static str, across: &ManyToMany, options: &Options, edited: bool) -> Input {
     if !edited {
-        return Input::Shown(Cell::text(options.names().join(", ")));
+        return Input::Shown(Cell::text(options.names()));
     }
     Input::Options {
         options: options.options.clone(),

@@ -4,7 +4,8 @@ use askama::Template;
 use sea_orm::DbErr;
 
 use super::form::{Fieldset, Filled, Input, fieldsets};
-use super::{chosen::FROM, save::Difference, snapshot::Snapshot};
+use super::save::{Difference, differences_of};
+use super::{chosen::FROM, snapshot::Snapshot};
 use super::{history, inlines, model_request::ModelRequest};
 use crate::declare::deletion::{DELETE, Deletion, RESTORE};
 use crate::declare::{action::Action, checklist::CheckTable, meta::Operation, panel::Panel};
@@ -121,12 +122,10 @@ impl<'a> Drawing<'a> {
         row: Row,
         differences: Vec<Difference>,
     ) -> Result<ObjectPage, AdminError> {
-        let page = self.existing(&Filled::Typed(draft, Some(&row)), &row).await?;
-        Ok(ObjectPage {
-            errors: self.errors(draft),
-            differences,
-            ..page
-        })
+        let mut page = self.existing(&Filled::Typed(draft, Some(&row)), &row).await?;
+        page.errors = self.errors(draft);
+        page.differences.splice(0..0, differences);
+        Ok(page)
     }
 
     async fn existing(&self, filled: &Filled<'_>, row: &Row) -> Result<ObjectPage, AdminError> {
@@ -162,6 +161,7 @@ impl<'a> Drawing<'a> {
             seen: Snapshot::shown(model, row).text(),
             panels,
             checklist,
+            differences: differences_of(model, &related),
             history_href: history::may_see(&context.site, staff).then(|| format!("{here}/history")),
             export_href: request.may(Operation::Export).then(|| format!("{here}/export.json")),
             badges: badges.filter(|cell| cell.tone.is_some()).collect(),

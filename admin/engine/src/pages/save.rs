@@ -19,7 +19,7 @@ use crate::error::AdminError;
 use crate::request::{form_token::FormTx, sent::Fields};
 use crate::rows::cell::{Cell, Names};
 use crate::rows::draft::{Draft, shown};
-use crate::rows::related::{self, RelatedChange};
+use crate::rows::related::{self, AllOptions, RelatedChange};
 use crate::rows::{find::find, row::Row, storage::text_of};
 
 /// The result of saving an existing object.
@@ -331,10 +331,20 @@ pub(crate) struct Difference {
     pub(crate) typed: String,
 }
 
-/// The fields in which the stored row and the typed values differ.
+/// The relations in which what is stored and what was checked differ.
+pub(crate) fn differences_of(model: &Model, related: &AllOptions) -> Vec<Difference> {
+    let differ = related.iter().filter_map(|(name, options)| {
+        let (stored, typed) = (options.names(), options.checked());
+        let label = model.field(name).map(|spec| spec.label.clone()).unwrap_or_default();
+        let stored = Cell::text(Some(stored).filter(|stored| *stored != typed)?);
+        Some(Difference { label, stored, typed })
+    });
+    differ.collect()
+}
+
+/// The fields in which the stored row and the typed values differ; relations are for [`differences_of`].
 pub(crate) fn differences(model: &Model, draft: &Draft, row: &Row) -> Vec<Difference> {
     let editable = model.fields.iter().filter(|spec| spec.is_asked(false));
-    // Relations have no typed text.
     let differ = editable.filter_map(|spec| {
         let typed = draft.typed_by_name(spec.name)?;
         (typed != shown(spec, row)).then(|| Difference {

@@ -16,6 +16,8 @@ use crate::request::{sent::Fields, staff::Staff};
 use crate::rows::row::Row;
 use crate::rows::storage::{Storage, text_of};
 
+/// The most ids that a form can name; others count as unknown.
+const MOST_SENT: usize = 1_000;
 /// With more objects than this, a form offers those that are chosen, and a field to add others.
 const OFFERED: u64 = 50;
 /// The most related objects that a form shows; what it doesn't show stays as it is.
@@ -131,7 +133,8 @@ impl Options {
         own: Option<&Value>,
         picked: &BTreeSet<String>,
     ) -> Result<Self, DbErr> {
-        let picked: Vec<_> = picked.iter().filter_map(|id| across.parse(id)).collect();
+        let picked = picked.iter().filter_map(|id| across.parse(id));
+        let picked: Vec<_> = picked.take(MOST_SENT).collect();
         let mut found = Self::default();
         let (mut typed, mut others) = (BTreeSet::new(), 0);
         for result in db.query_all(&offered(across, to, own, &picked)).await? {
@@ -181,9 +184,18 @@ impl Options {
     }
 
     /// The names of the related objects.
-    pub(crate) fn names(&self) -> Vec<String> {
-        let related = self.options.iter().filter(|option| self.stored.contains(&option.value));
-        related.map(|option| option.label.clone()).collect()
+    pub(crate) fn names(&self) -> String {
+        self.joined(|option| self.stored.contains(&option.value))
+    }
+
+    /// The names of those that are checked.
+    pub(crate) fn checked(&self) -> String {
+        self.joined(|option| option.checked)
+    }
+
+    fn joined(&self, which: impl Fn(&CheckOption) -> bool) -> String {
+        let some = self.options.iter().filter(|option| which(option));
+        some.map(|option| option.label.as_str()).collect::<Vec<_>>().join(", ")
     }
 
     /// The difference to what a form asks for.

@@ -1,5 +1,5 @@
-//! A support desk as a product adds it to the admin: its own models with a relation between them, rows and a panel on
-//! the page of a user, a page and a card.
+//! A support desk as a product adds it to the admin: its own models with a relation between them; rows, a panel and an
+//! action on the page of a user; a page and a card.
 
 pub(super) mod tag;
 mod ticket;
@@ -12,11 +12,11 @@ use axum::{
 };
 use sea_orm::{
     ColumnTrait, DbErr, EntityTrait, PaginatorTrait, QueryFilter, QueryOrder,
-    sea_query::{Condition, IntoCondition},
+    sea_query::{Condition, Expr, IntoCondition},
 };
 use usher_admin_engine::{
-    AdminContext, AdminError, AdminModel, Card, Cell, Extension, Field, Figure, Inline, ManyToMany, Meta, Page, Panel,
-    Row, Search, Shell, Staff, Tone, Visit, headings, page,
+    Action, ActionContext, AdminContext, AdminError, AdminModel, Card, Cell, Extension, Field, Figure, Inline,
+    ManyToMany, Meta, Outcome, Page, Panel, Row, Search, Shell, Staff, Tone, Visit, headings, page,
 };
 use usher_shared::AppContext;
 
@@ -82,6 +82,7 @@ pub(super) fn extension() -> Extension {
         .model::<tag::Entity>()
         .inline::<Users, Entity>(Column::RequesterId)
         .panels::<Users>(|app, row, staff| Box::pin(panels(app, row, staff)))
+        .action::<Users>(&CLOSE_ALL)
         .page(Page::new("/admin/tickets/board", "Board", "tickets.board", get(board)).section("Support"))
         .page(Page::new(
             "/admin/tickets/{id}/print",
@@ -96,6 +97,22 @@ pub(super) fn extension() -> Extension {
                 .figure(Figure::count::<Entity>(["open"; 2], open).tone(Tone::Warning))
                 .load(|app| Box::pin(figures(app))),
         )
+}
+
+/// An action on users, who are no model of this app.
+pub(super) const CLOSE_ALL: Action = Action::new("close_tickets", "Close tickets", |acting, row| {
+    Box::pin(close_all(acting, row))
+})
+.done("done with");
+
+async fn close_all(acting: &ActionContext<'_>, row: &Row) -> Result<Outcome, DbErr> {
+    let id: i64 = row.parse("id").unwrap_or_default();
+    Entity::update_many()
+        .col_expr(Column::State, Expr::value(TicketState::Closed))
+        .filter(Column::RequesterId.eq(id))
+        .exec(&**acting.saving.tx)
+        .await?;
+    Ok(Outcome::Done)
 }
 
 async fn figures(app: &AppContext) -> Result<Vec<Figure>, DbErr> {

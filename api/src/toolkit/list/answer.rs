@@ -104,7 +104,8 @@ impl<T: ToSchema> Describe for ListOut<T> {
         let schema = Self::compose(vec![T::schema()]);
         let reference = operation.add_schema::<T>(format!("List_{}", T::name()), schema);
         let about = "The pages beside this one, as `next` and `prev` (RFC 8288)";
-        operation.answer_as(StatusCode::OK, "A page of the list", reference);
+        let answer = format!("A page of {}", operation.object());
+        operation.answer_as(StatusCode::OK, &answer, reference);
         operation.header(StatusCode::OK, "Link", about);
     }
 }

@@ -96,10 +96,13 @@ fn sort_parameter<L: Listed>() -> Parameter {
     } else {
         (format!("^-?{last}$"), "")
     };
-    let about = format!(
-        "{}, with a leading `-` to reverse the order{about}",
-        quoted.join(" or ")
-    );
+    let about = match &all[..] {
+        [one] => format!("`{one}` or `-{one}`"),
+        _ => format!(
+            "{}, with a leading `-` to reverse the order{about}",
+            quoted.join(" or ")
+        ),
+    };
     ParameterBuilder::new()
         .name("sort")
         .parameter_in(ParameterIn::Query)

@@ -10,11 +10,15 @@ use usher_shared::foundation::db::any_of;
 /// All rows of `E` that refer to one of these ids in `column`, by the id that they refer to and in the order of their
 /// primary key. One statement, however many ids there are.
 ///
-/// ```ignore
-/// let mut page = query.list(&state, []).await?;
-/// let mut tags = related::<tag::Entity>(&state.db, tag::Column::TicketId, page.data.iter().map(|row| row.id)).await?;
-/// for ticket in &mut page.data {
-///     ticket.tags = tags.remove(&ticket.id).unwrap_or_default().into_iter().map(|tag| tag.word).collect();
+/// ```
+/// use sea_orm::{DatabaseConnection, DbErr};
+/// use usher_api::related;
+/// use usher_shared::foundation::entity::session;
+///
+/// async fn count_sessions(db: &DatabaseConnection, user_ids: &[i64]) -> Result<Vec<usize>, DbErr> {
+///     let column = session::Column::UserId;
+///     let sessions = related::<session::Entity>(db, column, user_ids.iter().copied()).await?;
+///     Ok(user_ids.iter().map(|id| sessions.get(id).map_or(0, Vec::len)).collect())
 /// }
 /// ```
 ///

@@ -6,8 +6,8 @@ use sea_orm::{ActiveModelTrait, ActiveValue::Set, Condition, entity::prelude::*}
 use serde::Serialize;
 use usher_api::{
     ApiEnum, ApiError, ApiExtension, ApiKey, AppState, Body, Code, Created, FromFields, IfMatch, IfNoneMatch,
-    KeyOrUser, Lines, ListOut, ListQuery, Listed, PathId, Query, Scope, Text, Versioned, access, operation, operations,
-    related, rfc3339,
+    KeyOrUser, Lines, ListOut, ListQuery, Listed, OnConstraint, PathId, Query, Scope, Text, Versioned, access,
+    operation, operations, related, rfc3339,
 };
 use usher_shared::foundation::time::now;
 use utoipa::ToSchema;
@@ -135,7 +135,7 @@ struct NewTicketIn {
 }
 
 /// List tickets
-#[operation(get, "/tickets", ok = "A page of tickets")]
+#[operation(get, "/tickets")]
 async fn list_tickets(
     State(state): State<AppState>,
     caller: KeyOrUser<TicketsRead>,
@@ -152,7 +152,7 @@ async fn list_tickets(
 }
 
 /// Create a ticket
-#[operation(post, "/tickets", ok = "The ticket")]
+#[operation(post, "/tickets")]
 async fn create_ticket(
     State(state): State<AppState>,
     _key: ApiKey<TicketsWrite>,
@@ -165,13 +165,13 @@ async fn create_ticket(
         updated_at: Set(now()),
         ..body.into()
     };
-    let ticket = row.insert(&*tx).await?;
+    let ticket = row.insert(&*tx).await.on_missing("requester_id")?;
     tx.commit().await?;
     Ok(Created::new(&state, "/tickets", ticket.id, ticket).version(1))
 }
 
 /// Look a ticket up
-#[operation(get, "/tickets/{id}", ok = "The ticket")]
+#[operation(get, "/tickets/{id}")]
 async fn get_ticket(
     State(state): State<AppState>,
     caller: KeyOrUser<TicketsRead>,
@@ -184,7 +184,7 @@ async fn get_ticket(
 }
 
 /// Change a ticket
-#[operation(patch, "/tickets/{id}", ok = "The ticket as it is now", errors(TICKET_CLOSED))]
+#[operation(patch, "/tickets/{id}", errors(TICKET_CLOSED))]
 async fn update_ticket(
     State(state): State<AppState>,
     _key: ApiKey<TicketsWrite>,

@@ -31,7 +31,10 @@ pub async fn ticket_opened(job: TicketOpened, context: JobContext) -> Result<(),
         return Ok(());
     };
     let message = MailMessage::new(format!("We received your ticket #{}", ticket.id))
-        .line(format!("\"{}\" is with our team. We'll answer as soon as we can.", ticket.subject))
+        .line(format!(
+            "\"{}\" is with our team. We'll answer as soon as we can.",
+            ticket.subject
+        ))
         .why("You're receiving this email because you opened a ticket.");
     context.post(&requester, message).await
 }

@@ -10,6 +10,8 @@ pub struct Model {
     pub ticket_id: i64,
     #[sea_orm(primary_key, auto_increment = false)]
     pub tag_id: i64,
+    #[sea_orm(belongs_to, from = "tag_id", to = "id")]
+    pub tag: HasOne<super::tag::Entity>,
 }
 
 impl ActiveModelBehavior for ActiveModel {}

@@ -19,11 +19,17 @@ async fn a_person_opens_a_ticket_and_gets_a_mail(db: TestDb) {
     let ada = helpdesk.person("Ada Lovelace", "ada@example.org").await;
     let ticket = json!({"subject": "My engine is stuck", "body": "It does not move.", "priority": "high"});
     let ticket = ada.post("/tickets", &ticket).await.expect(201);
-    assert_eq!((&ticket["state"], &ticket["priority"]), (&json!("open"), &json!("high")));
+    assert_eq!(
+        (&ticket["state"], &ticket["priority"]),
+        (&json!("open"), &json!("high"))
+    );
 
     helpdesk.run_jobs().await;
     let mails = helpdesk.mails("ada@example.org").await;
-    assert!(mails.iter().any(|mail| mail.subject == "We received your ticket #1"), "{mails:?}");
+    assert!(
+        mails.iter().any(|mail| mail.subject == "We received your ticket #1"),
+        "{mails:?}"
+    );
 }
 
 #[on_both]
@@ -62,7 +68,9 @@ async fn a_closed_ticket_stays_as_it_is(db: TestDb) {
 async fn overdue_tickets_are_marked_every_hour(db: TestDb) {
     let helpdesk = TestProject::with(project(), db, &[("TICKET_DUE_HOURS", "0")]).await;
     let ada = helpdesk.person("Ada Lovelace", "ada@example.org").await;
-    ada.post("/tickets", &json!({"subject": "Help", "body": "Now"})).await.expect(201);
+    ada.post("/tickets", &json!({"subject": "Help", "body": "Now"}))
+        .await
+        .expect(201);
     helpdesk.tick("mark_overdue_tickets").await;
     helpdesk.run_jobs().await;
     let ticket = ada.get("/tickets/1").await.expect(200);
@@ -73,9 +81,15 @@ async fn overdue_tickets_are_marked_every_hour(db: TestDb) {
 async fn staff_see_a_persons_tickets_on_the_persons_page(db: TestDb) {
     let helpdesk = TestProject::open(project(), db).await;
     let ada = helpdesk.person("Ada Lovelace", "ada@example.org").await;
-    ada.post("/tickets", &json!({"subject": "My engine is stuck", "body": "…"})).await.expect(201);
+    ada.post("/tickets", &json!({"subject": "My engine is stuck", "body": "…"}))
+        .await
+        .expect(201);
     let staff = helpdesk.superuser().await;
-    for path in ["/admin/tickets", &format!("/admin/users/{}", ada.user.id), "/admin/tickets/board"] {
+    for path in [
+        "/admin/tickets",
+        &format!("/admin/users/{}", ada.user.id),
+        "/admin/tickets/board",
+    ] {
         let page = staff.get(path).await.expect(200);
         assert!(page.contains("My engine is stuck"), "{path}");
     }

@@ -61,8 +61,9 @@ type Run = dyn for<'a> Fn(&'a HookContext<'a>, &'a UserEvent<'a>) -> Option<Hook
 
 /// The hooks of a product, which run in the order in which they were added.
 ///
-/// A hook has 30 s. If it fails, what it follows is rolled back; its own effects outside the database are not, so leave
-/// these to a job.
+/// If a hook fails, what it follows is rolled back. Its effects outside the transaction are not, so it writes through
+/// [`HookContext::tx`] alone and leaves the rest to a job. It should need no more than a few statements: users who are
+/// created at the same time share a transaction, and on SQLite all others wait. After 30 s it has failed.
 ///
 /// ```
 /// use serde::{Deserialize, Serialize};

@@ -7,7 +7,7 @@ use std::{
     sync::Arc,
 };
 
-use clap::{ArgMatches, Args, Command, Error};
+use clap::{Arg, ArgMatches, Args, Command, Error};
 
 use crate::foundation::program::Program;
 
@@ -40,13 +40,15 @@ impl SettingsGroup {
     /// The names of its settings, such as `OVERDUE_HOURS`.
     #[must_use]
     pub fn names(&self) -> Vec<String> {
-        let command = self.augment(Command::new("settings"));
-        let names = command.get_arguments().filter_map(clap::Arg::get_env);
-        names.map(|name| name.to_string_lossy().into_owned()).collect()
+        let names = self.arguments().into_iter();
+        let names = names.filter_map(|argument| Some(argument.get_env()?.to_string_lossy().into_owned()));
+        names.collect()
     }
 
-    pub(super) fn augment(&self, command: Command) -> Command {
-        (self.augment)(command)
+    /// Its arguments alone: clap also makes a group of the struct's name, and many are called `Settings`.
+    pub(super) fn arguments(&self) -> Vec<Arg> {
+        let command = (self.augment)(Command::new("settings"));
+        command.get_arguments().cloned().collect()
     }
 }
 
@@ -57,7 +59,16 @@ pub struct OwnSettings(HashMap<TypeId, Value>);
 impl OwnSettings {
     pub(super) fn read(matches: &ArgMatches) -> Result<Self, Error> {
         let groups = Program::current().settings.iter();
-        groups.map(|group| (group.read)(matches)).collect::<Result<_, _>>().map(Self)
+        groups
+            .map(|group| (group.read)(matches))
+            .collect::<Result<_, _>>()
+            .map(Self)
+    }
+
+    /// Whether a setting of this name, such as `OVERDUE_HOURS`, is one of them.
+    pub(super) fn has(name: &str) -> bool {
+        let groups = Program::current().settings.iter();
+        groups.flat_map(SettingsGroup::names).any(|known| known == name)
     }
 
     /// The settings of this type.

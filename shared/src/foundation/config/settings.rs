@@ -7,6 +7,7 @@ use clap::{Args, Command};
 use ipnet::IpNet;
 
 use super::{
+    SettingsGroup,
     choices::{LogFormat, SignUp, StaffMfa},
     parse, traces,
 };
@@ -125,7 +126,12 @@ pub(super) struct Settings {
 /// `get_value_names` its example.
 #[must_use]
 pub fn settings() -> Command {
-    let own = Settings::augment_args(Command::new("settings").no_binary_name(true));
     let groups = &Program::current().settings;
-    groups.iter().fold(own, |command, group| group.augment(command))
+    built_in_settings().args(groups.iter().flat_map(SettingsGroup::arguments))
+}
+
+/// The same for those that Usher brings.
+#[must_use]
+pub fn built_in_settings() -> Command {
+    Settings::augment_args(Command::new("settings").no_binary_name(true))
 }

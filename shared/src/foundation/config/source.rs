@@ -119,6 +119,8 @@ fn explained(error: &clap::Error) -> ConfigError {
     let name = flag.split([' ', '=']).next().unwrap_or_default();
     let name = name.trim_start_matches('-').replace('-', "_").to_uppercase();
     let problem = match (error.kind(), error.source()) {
+        // What a product's own parser says is no sentence that begins with the name.
+        (_, Some(cause)) if OwnSettings::has(&name) => format!("cannot be used: {cause}"),
         (_, Some(cause)) => cause.to_string(),
         (ErrorKind::InvalidValue, None) => {
             let value = text(ContextKind::InvalidValue);

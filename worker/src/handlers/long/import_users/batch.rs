@@ -207,6 +207,7 @@ async fn create(job: &ImportUsers, tx: &Tx, new: &NewUser) -> Result<Written, Jo
     };
     match created {
         Ok(_) => Ok((ItemOutcome::Done, None)),
+        Err(CreateUserError::Refused(fields)) => Ok((ItemOutcome::Failed, Some(fields.to_string()))),
         Err(CreateUserError::EmailTaken) => Err(JobError::retry("an address was taken in the meantime")),
         Err(error) => Err(error.into()),
     }
@@ -218,6 +219,7 @@ async fn change(job: &ImportUsers, tx: &Tx, id: i64, edit: Edit) -> Result<Writt
     };
     match users::edit(tx, user, edit, &job.actor).await {
         Ok(_) => Ok((ItemOutcome::Done, None)),
+        Err(ChangeError::Refused(fields)) => Ok((ItemOutcome::Failed, Some(fields.to_string()))),
         Err(ChangeError::Db(error)) => Err(error.into()),
         Err(error) => Err(JobError::retry(error)),
     }
