@@ -7,7 +7,6 @@ use super::{
 use crate::generate::fields::Kind;
 
 const FILE: &str = include_str!("../templates/model/api.rs.template");
-const REFUSED: &str = include_str!("../templates/model/refused.rs.template");
 
 pub(super) fn file(model: &Model) -> String {
     let shown = model.columns(|column| format!("{}{}", serialized(column), field(column, &shown(model, column))));
@@ -30,8 +29,8 @@ pub(super) fn file(model: &Model) -> String {
     } else {
         format!("::{{self{enums}}}")
     };
-    let refused = refused(model);
-    let if_refused = |text| if refused.is_empty() { "" } else { text };
+    let reference = model.columns.iter().find(|column| column.field.kind.is_reference());
+    let on_missing = reference.map(|column| format!(".on_missing(\"{}\")", column.name()));
     let has = |wanted: Kind| model.columns.iter().any(|column| column.field.kind == wanted);
     let values = [
         ("shown", shown.as_str()),
@@ -47,12 +46,8 @@ pub(super) fn file(model: &Model) -> String {
         ),
         ("sorts", &if sorts.is_empty() { sorts } else { format!(", {sorts}") }),
         ("enums", &enums),
-        ("refused", &refused),
-        ("map", if_refused(".map_err(refused)")),
-        ("db_error", if_refused(", DbErr")),
-        ("sql_error", if_refused(", SqlErr")),
-        ("violation", if_refused(", Violation")),
-        ("in_body", if_refused(", in_body")),
+        ("OnConstraint", if reference.is_some() { ", OnConstraint" } else { "" }),
+        ("on_missing", &on_missing.unwrap_or_default()),
         ("Text", if has(Kind::String) { ", Text" } else { "" }),
         ("Lines", if has(Kind::Text) { ", Lines" } else { "" }),
     ];
@@ -65,24 +60,6 @@ fn serialized(column: &Column) -> &'static str {
         Kind::DateTime => "    #[serde(serialize_with = \"rfc3339\")]\n",
         _ => "",
     }
-}
-
-/// What is answered to a reference to nothing.
-fn refused(model: &Model) -> String {
-    let references: Vec<_> = model
-        .columns
-        .iter()
-        .filter(|column| column.field.kind.is_reference())
-        .collect();
-    let message = match &references[..] {
-        [] => return String::new(),
-        [column] => format!("There is no {} with this id", column.noun()),
-        several => {
-            let names: Vec<_> = several.iter().map(|column| column.name()).collect();
-            format!("There is nothing with the id in {}", names.join(" or "))
-        }
-    };
-    model.fill(REFUSED, &[("first", &references[0].name()), ("message", &message)])
 }
 
 /// A field of a struct, with a comment where its name doesn't say all.
