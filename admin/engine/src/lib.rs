@@ -1,9 +1,9 @@
 //! The engine of the admin: lists, forms, actions, exports and histories for any declared model.
 //!
 //! A model is declared by implementing [`AdminModel`]: its names and operations, and for **every** column what the
-//! admin does with it, so that a new column does not compile until someone decides who sees it. An [`Extension`] is what
-//! one app adds: models, rows and panels beside other apps' objects, pages, cards. A [`Site`] is all of it, and
-//! [`routes`] serves it:
+//! admin does with it, so that a new column does not compile until someone decides who sees it. An [`Extension`] is
+//! what one app adds: models; rows, panels and actions for other apps' objects; pages; cards. A [`Site`] is all of it,
+//! and [`routes`] serves it:
 //!
 //! ```
 //! # mod ticket {

@@ -11,9 +11,9 @@ use crate::context::AdminContext;
 use crate::pages::{action, autocomplete, columns, confirm, delete, export, history, list, object, object_export};
 use crate::request::staff::Staff;
 
-/// The pages of every registered model and of apps, each with its path. All of them are for signed-in staff: the application adds
-/// them to its router behind its own check, and the handlers of models ask for the
-/// permission, and an app's page has its own checked before its handler runs.
+/// The pages of every registered model and of apps, each with its path. All of them are for signed-in staff: the
+/// application adds them to its router behind its own check. The handlers of models ask for the permission; an app's
+/// page has its own checked before its handler runs.
 pub fn routes<S>(context: &AdminContext) -> Vec<(String, MethodRouter<S>)> {
     let routes: [(&str, MethodRouter<AdminContext>); 13] = [
         ("/search", get(autocomplete::search)),

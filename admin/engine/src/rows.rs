@@ -5,6 +5,7 @@ pub(crate) mod draft;
 pub(crate) mod find;
 mod insert;
 pub(crate) mod names;
+pub(crate) mod options;
 pub(crate) mod read;
 pub(crate) mod related;
 pub(crate) mod row;

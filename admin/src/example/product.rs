@@ -148,13 +148,19 @@ async fn what_a_product_adds_stands_beside_what_usher_has(db: TestDb) {
         assert_eq!(roles.matches(once).count(), 1, "{once}");
     }
     assert!(roles.contains("value=\"users.close_tickets\"> Close tickets"));
+    site.ask("Wrong bill").await;
+    let (status, page) = site.post("/admin/tickets/board", &[]).await;
+    assert_eq!(status, StatusCode::SEE_OTHER, "{page}");
+    assert_eq!(site.stored(id).await.state, support::TicketState::Closed);
+    site.ask("No connection again").await;
     let close = [
         ("action", "close_tickets"),
         ("id", &site.user_id.to_string()),
         ("_confirmed", "yes"),
     ];
     assert_eq!(site.post("/admin/users/actions", &close).await.0, StatusCode::SEE_OTHER);
-    assert_eq!(site.stored(id).await.state, support::TicketState::Closed);
+    let (_, open) = site.get("/admin/tickets?state=open").await;
+    assert!(open.contains("No tickets match"));
     assert!(paths(&site.state).contains(&"/admin/tickets/board".to_owned()));
 }
 
@@ -180,8 +186,8 @@ async fn a_products_page_panel_and_card_take_their_permission(db: TestDb) {
     ] {
         assert_eq!(site.get(path).await.0, expected, "{path}");
     }
-    let (status, _) = site.post("/admin/tickets/board", &[]).await;
-    assert_eq!(status, StatusCode::METHOD_NOT_ALLOWED);
+    assert_eq!(site.post("/admin/tickets/board", &[]).await.0, StatusCode::FORBIDDEN);
+    assert_eq!(site.post("/admin/reports", &[]).await.0, StatusCode::METHOD_NOT_ALLOWED);
     let stranger = Site {
         cookie: String::new(),
         ..site
@@ -194,7 +200,7 @@ async fn a_products_page_panel_and_card_take_their_permission(db: TestDb) {
 }
 
 #[on_both]
-async fn the_logo_is_the_products(db: TestDb) {
+async fn logo_style_sheet_and_script_are_the_products(db: TestDb) {
     let site = open(&db).await;
     let stranger = Site {
         cookie: String::new(),
@@ -204,9 +210,20 @@ async fn the_logo_is_the_products(db: TestDb) {
     let (_, rest) = page.split_once("<img class=\"logo\" src=\"").expect("a logo");
     let href = rest.split('"').next().unwrap_or_default();
     assert!(page.contains(&format!("<link rel=\"icon\" href=\"{href}\">")));
-    let answer = stranger.answer(Method::GET, href, axum::body::Body::empty()).await;
-    assert_eq!(answer.status(), StatusCode::OK);
-    assert_eq!(answer.headers()[header::CONTENT_TYPE], "image/svg+xml");
+    let file = async |href: &str| {
+        let answer = stranger.answer(Method::GET, href, axum::body::Body::empty()).await;
+        assert_eq!(answer.status(), StatusCode::OK, "{href}");
+        answer.headers()[header::CONTENT_TYPE].to_str().unwrap().to_owned()
+    };
+    assert_eq!(file(href).await, "image/svg+xml");
+    for (name, content_type) in [("app", "text/css; charset=utf-8"), ("admin", "text/css; charset=utf-8")] {
+        let (_, rest) = page
+            .split_once(&format!("href=\"/admin/assets/{name}."))
+            .expect("a style sheet");
+        let rest = rest.split('"').next().unwrap_or_default();
+        assert_eq!(file(&format!("/admin/assets/{name}.{rest}")).await, content_type);
+    }
+    assert!(page.contains("<script src=\"/admin/assets/app."));
 }
 
 #[test]

@@ -1,5 +1,5 @@
-//! Users: searched by email, name or id, edited by the same rules as in the API, with their sessions and API keys beside
-//! the form.
+//! Users: searched by email, name or id, edited by the same rules as in the API, with their sessions and API keys
+//! beside the form.
 
 use super::registered::{ApiKeys, Roles, Sessions, Users};
 use super::user_actions::{self, held};

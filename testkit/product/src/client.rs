@@ -114,7 +114,6 @@ impl Answer {
     /// # Panics
     /// With the body, if the status is another one.
     #[track_caller]
-    #[must_use]
     pub fn expect(self, status: u16) -> Value {
         assert_eq!(self.status.as_u16(), status, "{}", self.text());
         self.json()

@@ -33,7 +33,6 @@ impl Page {
     /// # Panics
     /// With the page, if the status is another one.
     #[track_caller]
-    #[must_use]
     pub fn expect(self, status: u16) -> Self {
         assert_eq!(self.status.as_u16(), status, "{}", self.html);
         self

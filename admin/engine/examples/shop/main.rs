@@ -98,7 +98,9 @@ fn router(context: AdminContext) -> Router {
     source = r#"<div class="head"><h1>Hello, {{ name }}</h1></div>
 <div class="groups">{% for card in cards %}
 <section class="card group"><h2><a href="{{ card.href }}">{{ card.title }}</a></h2>
-<ul>{% for figure in card.figures %}<li class="{{ figure.tone }}"><div><strong>{{ figure.number }}</strong> {{ figure.label }}</div></li>{% endfor %}</ul>
+<ul>{% for figure in card.figures %}
+<li class="{{ figure.tone }}"><div><strong>{{ figure.number }}</strong> {{ figure.label }}</div></li>
+{% endfor %}</ul>
 </section>{% endfor %}</div>"#
 )]
 struct Dashboard {

@@ -165,7 +165,10 @@ fn error_page(shop: &Shop, visit: &Visit, error: &AdminError) -> Response {
   <h1>Sign in</h1>
   {% if wrong %}<p class="message bad" role="alert">Wrong password</p>{% endif %}
   <input type="hidden" name="csrf_token" value="{{ csrf }}">
-  <div class="field"><label for="password">Password</label><input id="password" name="password" type="password" autofocus></div>
+  <div class="field">
+    <label for="password">Password</label>
+    <input id="password" name="password" type="password" autofocus>
+  </div>
   <div class="confirm-buttons"><button class="primary">Sign in</button></div>
 </form>"#
 )]

@@ -25,8 +25,8 @@ pub trait AdminModel: 'static {
     /// What staff can do to objects; see [`Action`].
     const ACTIONS: &'static [Action] = &[];
 
-    /// How objects are deleted, if they are [deletable](Meta::deletable). Unless declared, rows are deleted, and nothing
-    /// else refers to them.
+    /// How objects are deleted, if they are [deletable](Meta::deletable). Unless declared, rows are deleted, and
+    /// nothing else refers to them.
     const DELETION: Option<&'static Deletion> = None;
 
     /// A set of words that belongs to an object, such as the permissions of a role.

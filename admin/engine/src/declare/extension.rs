@@ -3,7 +3,7 @@
 
 use super::admin_model::{AdminModel, Column, erase};
 use super::{action::Action, card::Card, inline::Inline, model::Model, page::Page, panel::Panels};
-use crate::shell::assets::Logo;
+use crate::shell::assets::AppAsset;
 
 /// What an app adds to the admin. Each app makes its own, and [`merge`](Self::merge) combines them.
 ///
@@ -64,7 +64,9 @@ pub struct Extension {
     pub(super) pages: Vec<Registered<Page>>,
     pub(super) cards: Vec<Registered<Card>>,
     pub(super) reserved: Vec<Registered<&'static str>>,
-    pub(super) logos: Vec<Registered<Logo>>,
+    pub(super) logos: Vec<Registered<AppAsset>>,
+    pub(super) stylesheets: Vec<Registered<AppAsset>>,
+    pub(super) scripts: Vec<Registered<AppAsset>>,
 }
 
 /// Makes a model of a declaration, for a site whose addresses begin with the base.
@@ -92,6 +94,8 @@ impl Extension {
             cards: vec![],
             reserved: vec![],
             logos: vec![],
+            stylesheets: vec![],
+            scripts: vec![],
         }
     }
 
@@ -158,11 +162,27 @@ impl Extension {
         self
     }
 
-    /// The product's logo: a square picture in the header, on the sign-in page and as the browser's icon. `content_type`
-    /// is such as `image/svg+xml`.
+    /// The product's logo: a square picture in the header, on the sign-in page and as the browser's icon.
+    /// `content_type` is such as `image/svg+xml`.
     #[must_use]
     pub fn logo(mut self, content_type: &'static str, bytes: &'static [u8]) -> Self {
-        self.logos.push(self.registered(Logo::new(content_type, bytes)));
+        self.logos
+            .push(self.registered(AppAsset::new("logo", content_type, bytes)));
+        self
+    }
+
+    /// Adds a style sheet to every page, after the admin's own: for the app's pages, or for other colors, which are the
+    /// custom properties at the top of `assets/admin.css`.
+    #[must_use]
+    pub fn stylesheet(mut self, css: &'static str) -> Self {
+        self.stylesheets.push(self.registered(AppAsset::stylesheet(css)));
+        self
+    }
+
+    /// Adds a script to every page, after the admin's own. Pages should work without it.
+    #[must_use]
+    pub fn script(mut self, js: &'static str) -> Self {
+        self.scripts.push(self.registered(AppAsset::script(js)));
         self
     }
 
@@ -178,6 +198,8 @@ impl Extension {
         self.cards.extend(other.cards);
         self.reserved.extend(other.reserved);
         self.logos.extend(other.logos);
+        self.stylesheets.extend(other.stylesheets);
+        self.scripts.extend(other.scripts);
         self
     }
 }

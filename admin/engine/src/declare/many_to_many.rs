@@ -1,5 +1,5 @@
-//! Many-to-many relations through a join table, such as the tags of a ticket: a filter of the list, and where declared a
-//! column of it and a field of the form.
+//! Many-to-many relations through a join table, such as the tags of a ticket: a filter of the list, and where declared
+//! a column of it and a field of the form.
 
 use sea_orm::{
     Value,

@@ -5,7 +5,8 @@ use axum::routing::MethodRouter;
 use crate::context::AdminContext;
 
 /// A page of an app. Its handlers run for signed-in staff with the permission, and get the
-/// [`AdminContext`](crate::AdminContext) as their state; [`framed`](crate::page::framed) draws what they show.
+/// [`AdminContext`](crate::AdminContext) as their state, or one that `MethodRouter::with_state` gave them before;
+/// [`framed`](crate::page::framed) draws what they show.
 #[derive(Clone, Debug)]
 pub struct Page {
     pub(crate) path: &'static str,

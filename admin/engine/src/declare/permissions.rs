@@ -9,8 +9,8 @@ use crate::declare::{meta::Operation, model::Model, page::Page, site::Site};
 pub const COLUMNS: [&str; 5] = ["View", "Add", "Change", "Delete", "Export"];
 
 impl Site {
-    /// The permissions as a table: a line for each model, a column for each operation, then its actions and pages. Pages
-    /// whose permission is no model's have lines of their own.
+    /// The permissions as a table: a line for each model, a column for each operation, then its actions and pages.
+    /// Pages whose permission is no model's have lines of their own.
     pub fn permissions(&self) -> Vec<CheckGroup> {
         let mut groups: Vec<_> = self
             .models

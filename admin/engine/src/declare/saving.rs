@@ -11,7 +11,7 @@ use usher_shared::{audit::Actor, foundation::config::Config, jobs::Tx};
 
 use super::model::Model;
 use crate::request::staff::Staff;
-use crate::rows::{draft::Draft, related::RelatedChange, row::Row};
+use crate::rows::{draft::Draft, options::RelatedChange, row::Row};
 
 /// See [`AdminModel::CHANGE`](super::admin_model::AdminModel::CHANGE).
 pub type Change = for<'a> fn(&'a SaveContext<'a>, &'a Row, &'a mut Draft) -> HookFuture<'a, Changed>;

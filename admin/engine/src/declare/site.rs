@@ -7,7 +7,7 @@ use sea_orm::EntityTrait;
 use super::extension::{Extension, Registered};
 use super::{card::Card, meta::Operation, model::Model, page::Page, spec::Kind};
 use crate::request::staff::Staff;
-use crate::shell::assets::Logo;
+use crate::shell::assets::AppAsset;
 
 /// First segments of addresses that are the engine's own.
 const RESERVED: [&str; 2] = ["search", "assets"];
@@ -23,7 +23,9 @@ pub struct Site {
     pub(crate) cards: Vec<Card>,
     /// What the navigation leads to, app by app: the models of each, then its pages.
     pub(crate) entries: Vec<Entry>,
-    pub(crate) logo: Option<Logo>,
+    pub(crate) logo: Option<AppAsset>,
+    pub(crate) stylesheets: Vec<AppAsset>,
+    pub(crate) scripts: Vec<AppAsset>,
 }
 
 /// A model or a page in the navigation, by its place among them.
@@ -44,15 +46,21 @@ impl Site {
         refuse_twice(base, extension, &models)?;
         let models = with_relations(extension, models.into_iter().map(|(_, model)| model).collect())?;
         refuse_dangling(&models)?;
-        let items = |pages: &[Registered<Page>]| pages.iter().map(|page| page.item.clone()).collect();
         Ok(Self {
             base,
             models: models.into_iter().map(Arc::new).collect(),
             pages: items(&extension.pages),
+            stylesheets: items(&extension.stylesheets),
+            scripts: items(&extension.scripts),
             entries: entries(extension),
-            cards: extension.cards.iter().map(|card| card.item.clone()).collect(),
+            cards: items(&extension.cards),
             logo: extension.logos.first().map(|logo| logo.item.clone()),
         })
+    }
+
+    /// The files that apps add.
+    pub(crate) fn assets(&self) -> impl Iterator<Item = &AppAsset> {
+        self.logo.iter().chain(&self.stylesheets).chain(&self.scripts)
     }
 
     pub fn model(&self, name: &str) -> Option<&Arc<Model>> {
@@ -78,6 +86,10 @@ impl Site {
     pub fn home(&self) -> String {
         format!("{}/", self.base)
     }
+}
+
+fn items<T: Clone>(registered: &[Registered<T>]) -> Vec<T> {
+    registered.iter().map(|each| each.item.clone()).collect()
 }
 
 fn entries(extension: &Extension) -> Vec<Entry> {

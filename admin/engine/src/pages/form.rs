@@ -6,7 +6,7 @@ use crate::declare::{many_to_many::ManyToMany, model::Model};
 use crate::request::sent::Fields;
 use crate::rows::cell::{Cell, Names};
 use crate::rows::draft::{Draft, shown};
-use crate::rows::related::{AllOptions, Options};
+use crate::rows::options::{AllOptions, Options};
 use crate::rows::row::Row;
 
 pub(crate) struct Fieldset {

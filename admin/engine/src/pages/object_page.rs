@@ -14,7 +14,7 @@ use crate::lists::back::{back_parameter, back_query, href};
 use crate::request::sent::Fields;
 use crate::rows::cell::{Cell, Names};
 use crate::rows::names::{names, reference};
-use crate::rows::related::all_options;
+use crate::rows::options::all_options;
 use crate::rows::{draft::Draft, row::Row};
 use crate::shell::frame::Shell;
 use crate::text::path_segment;

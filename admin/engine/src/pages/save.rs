@@ -19,7 +19,7 @@ use crate::error::AdminError;
 use crate::request::{form_token::FormTx, sent::Fields};
 use crate::rows::cell::{Cell, Names};
 use crate::rows::draft::{Draft, shown};
-use crate::rows::related::{self, AllOptions, RelatedChange};
+use crate::rows::options::{self, AllOptions, RelatedChange};
 use crate::rows::{find::find, row::Row, storage::text_of};
 
 /// The result of saving an existing object.
@@ -136,7 +136,7 @@ async fn newly_related(
     let ModelRequest {
         context, staff, model, ..
     } = request;
-    match related::changes(tx, &context.site, staff, model, own, form).await? {
+    match options::changes(tx, &context.site, staff, model, own, form).await? {
         Ok(changes) => Ok(changes),
         Err((field, words)) => {
             draft.refuse_by_name(field, words);

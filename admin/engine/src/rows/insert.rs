@@ -19,8 +19,8 @@ use crate::rows::storage::Storage;
 
 impl SaveContext<'_> {
     /// Inserts the row of a new object with its relations and an audit entry, and returns its id: what
-    /// [`create`](crate::AdminModel::create) does unless it is declared. A row version starts at 1, times of creation and
-    /// of the last save are now, and a UUID that nobody chose is a new one.
+    /// [`create`](crate::AdminModel::create) does unless it is declared. A row version starts at 1, times of creation
+    /// and of the last save are now, and a UUID that nobody chose is a new one.
     ///
     /// # Errors
     /// Also when a column without a value allows neither NULL nor has a default.

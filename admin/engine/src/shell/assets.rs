@@ -1,4 +1,4 @@
-//! Style sheet, script, icon and logo, in the binary. Their names contain a hash of their contents, so browsers may
+//! Style sheet, script and icon, and those that apps add, in the binary. Their names contain a hash of their contents, so browsers may
 //! cache them forever. They are compressed once.
 
 use std::{
@@ -67,13 +67,21 @@ fn hashed(name: &str, contents: &[u8]) -> String {
     }
 }
 
-/// The product's logo.
+/// A file of an app.
 #[derive(Clone, Debug)]
-pub(crate) struct Logo(Arc<Asset>);
+pub(crate) struct AppAsset(Arc<Asset>);
 
-impl Logo {
-    pub(crate) fn new(content_type: &'static str, bytes: &'static [u8]) -> Self {
-        Self(Arc::new(asset("logo", content_type, bytes)))
+impl AppAsset {
+    pub(crate) fn new(name: &'static str, content_type: &'static str, bytes: &'static [u8]) -> Self {
+        Self(Arc::new(asset(name, content_type, bytes)))
+    }
+
+    pub(crate) fn stylesheet(css: &'static str) -> Self {
+        Self::new("app.css", "text/css; charset=utf-8", css.as_bytes())
+    }
+
+    pub(crate) fn script(js: &'static str) -> Self {
+        Self::new("app.js", "text/javascript; charset=utf-8", js.as_bytes())
     }
 
     pub(super) fn href(&self, base: &str) -> String {
@@ -87,14 +95,20 @@ pub(super) fn href(base: &str, name: &str) -> String {
     asset.map_or_else(String::new, |asset| format!("{base}/assets/{}", asset.file))
 }
 
+/// The address of an asset, and of those that apps add to it.
+pub(super) fn all(base: &str, name: &str, of_apps: &[AppAsset]) -> Vec<String> {
+    let of_apps = of_apps.iter().map(|asset| asset.href(base));
+    std::iter::once(href(base, name)).chain(of_apps).collect()
+}
+
 /// `GET {base}/assets/{file}`
 pub async fn serve_asset(
     State(context): State<AdminContext>,
     Path(file): Path<String>,
     headers: HeaderMap,
 ) -> Response {
-    let logo = context.site.logo.iter().map(|logo| logo.0.as_ref());
-    let Some(asset) = ASSETS.iter().chain(logo).find(|asset| asset.file == file) else {
+    let of_apps = context.site.assets().map(|asset| asset.0.as_ref());
+    let Some(asset) = ASSETS.iter().chain(of_apps).find(|asset| asset.file == file) else {
         return (StatusCode::NOT_FOUND, "File not found. Reload the page.\n").into_response();
     };
     let kept = [

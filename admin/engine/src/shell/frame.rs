@@ -26,8 +26,9 @@ pub struct Shell {
     pub searched: String,
     /// Where the theme switch returns to.
     pub path: String,
-    pub css: String,
-    pub script: String,
+    /// Style sheets and scripts: the admin's own, then those of apps.
+    pub css: Vec<String>,
+    pub scripts: Vec<String>,
     pub icon: String,
     /// The product's logo, if it has one of its own.
     pub logo: Option<String>,
@@ -86,8 +87,8 @@ impl Shell {
             theme: visit.theme,
             searched: String::new(),
             path: visit.path.clone(),
-            css: assets::href(base, "admin.css"),
-            script: assets::href(base, "admin.js"),
+            css: assets::all(base, "admin.css", &context.site.stylesheets),
+            scripts: assets::all(base, "admin.js", &context.site.scripts),
             icon: logo.clone().unwrap_or_else(|| assets::href(base, "icon.svg")),
             logo,
         }

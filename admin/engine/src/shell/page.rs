@@ -6,7 +6,7 @@
 //! ```
 //! use askama::Template;
 //! use axum::{extract::State, response::Response};
-//! use usher_admin_engine::{AdminContext, AdminError, Cell, Panel, Shell, Staff, Visit, headings, page};
+//! use usher_admin_engine::{AdminContext, AdminError, Cell, Panel, Posted, Shell, Staff, Visit, headings, page};
 //!
 //! #[derive(Template)]
 //! #[template(ext = "html", source = r#"
@@ -36,15 +36,29 @@
 //!     };
 //!     page::framed(shell, &board)
 //! }
+//!
+//! /// What the form sends. `Posted` has checked its token; the transaction makes it take effect once.
+//! async fn note(
+//!     State(context): State<AdminContext>,
+//!     visit: Visit,
+//!     staff: Staff,
+//!     Posted(form): Posted,
+//! ) -> Result<Response, AdminError> {
+//!     staff.require("tickets.change")?;
+//!     let note = form.get("note").unwrap_or_default();
+//!     let tx = form.begin(&context).await?;
+//!     // Changes go through `&**tx`, with an audit entry by `staff.actor(&visit)`.
+//!     tx.finish(visit.say(format!("Noted: {note}"), "/admin/tickets/board")).await
+//! }
 //! ```
 //!
 //! A [`Panel`](crate::Panel) and a [`Cell`](crate::Cell) draw themselves in a template. Beside them these classes are
 //! there for pages: `head` (heading and buttons), `title`, `head-tools`, `about`; `card` (a box), with `panel`,
 //! `panel-head`, `panel-tools` and `panel-empty` for tables, `narrow` and `stack` for forms; `table-frame` (scrolls a
 //! broad table), `number` and `time` for cells, `none` for a missing value; `field`, `field-help`, `field-error`,
-//! `tick-label`, `confirm-buttons`; `button`, `primary`, `danger`; `badge` and `message` with `good`, `busy`, `warning`,
-//! `bad` or `quiet`; `groups` and `group` (cards of figures), `empty`, `quiet`, `unseen`. Scripts and styles in the page
-//! itself don't run: the admin's content security policy refuses them.
+//! `tick-label`, `confirm-buttons`; `button`, `primary`, `danger`; `badge` and `message` with `good`, `busy`,
+//! `warning`, `bad` or `quiet`; `groups` and `group` (cards of figures), `empty`, `quiet`, `unseen`. Scripts and styles
+//! in the page itself don't run: the admin's content security policy refuses them.
 
 use std::sync::Arc;
 

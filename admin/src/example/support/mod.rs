@@ -16,7 +16,7 @@ use sea_orm::{
 };
 use usher_admin_engine::{
     Action, ActionContext, AdminContext, AdminError, AdminModel, Card, Cell, Extension, Field, Figure, Inline,
-    ManyToMany, Meta, Outcome, Page, Panel, Row, Search, Shell, Staff, Tone, Visit, headings, page,
+    ManyToMany, Meta, Outcome, Page, Panel, Posted, Row, Search, Shell, Staff, Tone, Visit, headings, page,
 };
 use usher_shared::AppContext;
 
@@ -78,12 +78,14 @@ pub(super) fn extension() -> Extension {
     let open = || Column::State.eq(TicketState::Open).into_condition();
     Extension::new("support")
         .logo("image/svg+xml", LOGO)
+        .stylesheet(":root { --accent-fill: #b3261e; }")
+        .script("document.documentElement.dataset.desk = '';")
         .model::<Entity>()
         .model::<tag::Entity>()
         .inline::<Users, Entity>(Column::RequesterId)
         .panels::<Users>(|app, row, staff| Box::pin(panels(app, row, staff)))
         .action::<Users>(&CLOSE_ALL)
-        .page(Page::new("/admin/tickets/board", "Board", "tickets.board", get(board)).section("Support"))
+        .page(Page::new("/admin/tickets/board", "Board", "tickets.board", get(board).post(close)).section("Support"))
         .page(Page::new(
             "/admin/tickets/{id}/print",
             "Print",
@@ -140,9 +142,14 @@ async fn panels(app: &AppContext, row: &Row, staff: &Staff) -> Result<Vec<Panel>
     ext = "html",
     source = r#"<div class="head"><h1>Board</h1></div>
 {{ oldest }}
-<p>{{ greeting }}</p>"#
+<p>{{ greeting }}</p>
+<form method="post">
+  <input type="hidden" name="csrf_token" value="{{ csrf }}">
+  <button class="primary">Close all</button>
+</form>"#
 )]
 struct Board {
+    csrf: String,
     oldest: Panel,
     greeting: String,
 }
@@ -150,7 +157,9 @@ struct Board {
 async fn board(State(context): State<AdminContext>, visit: Visit, staff: Staff) -> Result<Response, AdminError> {
     let tickets = Entity::find().order_by_asc(Column::Id).all(&context.db).await?;
     let line = |ticket: ticket::Model| vec![Cell::link(ticket.subject, format!("/admin/tickets/{}", ticket.id))];
+    let shell = Shell::new(&context, &visit, &staff, "Board");
     let board = Board {
+        csrf: shell.csrf.to_string(),
         oldest: Panel {
             title: "Oldest tickets".to_owned(),
             columns: headings(["Subject"]),
@@ -159,8 +168,25 @@ async fn board(State(context): State<AdminContext>, visit: Visit, staff: Staff) 
         },
         greeting: format!("Hello <{}>", staff.name()),
     };
-    let shell = Shell::new(&context, &visit, &staff, "Board");
     page::framed(shell.crumb("Tickets", "/admin/tickets").here("Board"), &board)
+}
+
+/// What the board's form does.
+async fn close(
+    State(context): State<AdminContext>,
+    visit: Visit,
+    staff: Staff,
+    Posted(form): Posted,
+) -> Result<Response, AdminError> {
+    staff.require("tickets.change")?;
+    let tx = form.begin(&context).await?;
+    let closed = Entity::update_many()
+        .col_expr(Column::State, Expr::value(TicketState::Closed))
+        .filter(Column::State.eq(TicketState::Open))
+        .exec(&**tx)
+        .await?;
+    let words = format!("Closed: {}", closed.rows_affected);
+    tx.finish(visit.say(words, "/admin/tickets/board")).await
 }
 
 async fn print(Path(id): Path<i64>) -> String {

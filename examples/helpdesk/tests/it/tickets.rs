@@ -43,12 +43,12 @@ async fn people_see_their_own_tickets_and_services_all(db: TestDb) {
     }
     let count = async |list: serde_json::Value| list["data"].as_array().map_or(0, Vec::len);
     assert_eq!(count(ada.get("/tickets").await.expect(200)).await, 1);
-    let _ = ada.get("/tickets/2").await.expect(404);
+    ada.get("/tickets/2").await.expect(404);
     let desk = helpdesk.key(&[READ]).await;
     assert_eq!(count(desk.get("/tickets").await.expect(200)).await, 2);
     let refused = desk.patch("/tickets/2", &json!({"state": "closed"})).await.expect(403);
     assert_eq!(refused["code"], "insufficient_scope");
-    let _ = helpdesk.anonymous().get("/tickets").await.expect(401);
+    helpdesk.anonymous().get("/tickets").await.expect(401);
 }
 
 #[on_both]
@@ -93,4 +93,20 @@ async fn staff_see_a_persons_tickets_on_the_persons_page(db: TestDb) {
         let page = staff.get(path).await.expect(200);
         assert!(page.contains("My engine is stuck"), "{path}");
     }
+}
+
+#[on_both]
+async fn staff_close_all_open_tickets_at_once(db: TestDb) {
+    let helpdesk = TestProject::open(project(), db).await;
+    let ada = helpdesk.person("Ada Lovelace", "ada@example.org").await;
+    for number in 1..=3 {
+        let ticket = json!({"subject": format!("Question {number}"), "body": "…"});
+        ada.post("/tickets", &ticket).await.expect(201);
+    }
+    let staff = helpdesk.superuser().await;
+    let path = "/admin/tickets/actions";
+    let some = [("action", "close"), ("id", "1"), ("id", "2"), ("confirmed", "yes")];
+    staff.submit("/admin/tickets", path, &some).await.expect(303);
+    let open = ada.get("/tickets?state=open").await.expect(200);
+    assert_eq!(open["data"].as_array().map(Vec::len), Some(1), "{open}");
 }
