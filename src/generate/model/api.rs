@@ -11,7 +11,6 @@ const FILE: &str = include_str!("../templates/model/api.rs.template");
 pub(super) fn file(model: &Model) -> String {
     let shown = model.columns(|column| format!("{}{}", serialized(column), field(column, &shown(model, column))));
     let new = model.columns(|column| field(column, &sent(model, column)));
-    let patch = model.columns(|column| field(column, &format!("Patch<{}>", sent(model, column))));
     let filtered = |column: &&Column| matches!(column.field.kind, Kind::Enum(_) | Kind::User | Kind::Model(_));
     let filters = names(model.columns.iter().filter(filtered));
     let sorts = names(
@@ -35,7 +34,6 @@ pub(super) fn file(model: &Model) -> String {
     let values = [
         ("shown", shown.as_str()),
         ("new", &new),
-        ("patch", &patch),
         (
             "filters",
             &if filters.is_empty() {
