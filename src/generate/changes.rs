@@ -136,6 +136,14 @@ pub(super) fn fill(template: &str, values: &[(&str, &str)]) -> String {
     })
 }
 
+/// The text between two others; nothing if it is empty.
+pub(super) fn between(before: &str, text: &str, after: &str) -> String {
+    if text.is_empty() {
+        return String::new();
+    }
+    format!("{before}{text}{after}")
+}
+
 /// The text with a line added behind the last one that starts with `prefix`, and behind what belongs to that one; it is
 /// indented in the same way.
 pub(super) fn after_last(text: &str, prefix: &str, line: &str) -> Option<String> {

@@ -74,14 +74,19 @@ fn add(changes: &mut Changes, product: &Product, app: &str, name: &Name, fields:
     ];
     changes.depend("dependencies", "serde")?;
     changes.create(path(app, name), fill(JOB, &values))?;
-    app::declare_module(changes, &app::path(app), "pub mod", name.snake())?;
-    let call = format!(".job(Policy::DEFAULT, {}::run)", name.snake());
-    changes.edit(&app::path(app), &call, |code| {
-        app::with_call(&code, "fn app() -> App", ".job(", &call)
-    })?;
-    app::import(changes, &app::path(app), "worker::Policy")?;
     changes.create(format!("tests/it/{}.rs", name.snake()), fill(TEST, &values))?;
-    app::declare_module(changes, "tests/it/main.rs", "mod", name.snake())
+    register(changes, app, name)
+}
+
+fn register(changes: &mut Changes, app: &str, name: &Name) -> Result<()> {
+    let (app, name) = (app::path(app), name.snake());
+    app::declare_module(changes, &app, "pub mod", name)?;
+    app::declare_module(changes, "tests/it/main.rs", "mod", name)?;
+    let call = format!(".job(Policy::DEFAULT, {name}::run)");
+    changes.edit(&app, &call, |code| {
+        app::with_call(code, "fn app() -> App", ".job(", &call)
+    })?;
+    app::import(changes, &app, "worker::Policy")
 }
 
 fn path(app: &str, name: &Name) -> String {

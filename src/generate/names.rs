@@ -2,7 +2,7 @@
 
 use anyhow::{Result, ensure};
 
-/// Longer names would exceed what PostgreSQL allows for the names of indexes.
+/// Longer names make lines that nobody reads.
 const MAX: usize = 40;
 
 /// A name of an app, a model, a job or a field, as lower-case words.

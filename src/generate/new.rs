@@ -71,16 +71,26 @@ pub(crate) fn run(args: &Args) -> Result<()> {
         args.folder.display()
     );
     let usher = args.source.folder()?;
-    let krate = name.replace('-', "_");
+    let changes = files(&name, args, usher.as_deref())?;
+    output::line(format_args!("Creating {}\n", args.folder.display()));
+    changes.write()?;
+    for script in [TEST, CI] {
+        make_executable(&args.folder.join(script))?;
+    }
+    output::line(fill(NEXT, &[("folder", &args.folder.display().to_string())]));
+    if usher.is_some() {
+        output::line(LOCAL);
+    }
+    Ok(())
+}
+
+fn files(name: &str, args: &Args, usher: Option<&Path>) -> Result<Changes> {
     let values = [
-        ("name", name.as_str()),
-        ("crate", &krate),
-        ("title", &names::title(&name)),
-        ("usher", &args.source.dependency("", usher.as_deref())),
-        (
-            "usher-test",
-            &args.source.dependency("testkit/product", usher.as_deref()),
-        ),
+        ("name", name),
+        ("crate", &name.replace('-', "_")),
+        ("title", &names::title(name)),
+        ("usher", &args.source.dependency("", usher)),
+        ("usher-test", &args.source.dependency("testkit/product", usher)),
     ];
     let mut changes = Changes::within(&args.folder);
     for (path, template) in FILES {
@@ -90,20 +100,12 @@ pub(crate) fn run(args: &Args) -> Result<()> {
     if let Some(lock) = usher.and_then(|usher| fs::read_to_string(usher.join(LOCK)).ok()) {
         changes.create(LOCK, lock)?;
     }
-    output::line(format_args!("Creating {}\n", args.folder.display()));
-    changes.write()?;
-    for script in [TEST, CI] {
-        make_executable(&args.folder.join(script))?;
-    }
-    output::line(fill(NEXT, &[("folder", &args.folder.display().to_string())]));
-    if args.source.path.is_some() {
-        output::line(
-            "\nThe product uses the Usher in a folder of this machine. Before you build an image, name a version or a \
-             Git repository in Cargo.toml.",
-        );
-    }
-    Ok(())
+    Ok(changes)
 }
+
+const LOCAL: &str = "
+The product uses the Usher in a folder of this machine. Before you build an image, name a version or a Git repository
+in Cargo.toml.";
 
 const NEXT: &str = "
 Next:

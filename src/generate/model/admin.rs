@@ -1,11 +1,8 @@
 //! The admin model.
 
-use super::{
-    entity::enum_name,
-    shape::{Column, Model},
-};
+use super::shape::{Column, Model};
 use crate::generate::{
-    changes::fill,
+    changes::between,
     fields::Kind,
     names::{Name, capitalized},
 };
@@ -13,52 +10,32 @@ use crate::generate::{
 const FILE: &str = include_str!("../templates/model/admin.rs.template");
 
 pub(super) fn file(model: &Model) -> String {
-    let first = model
-        .columns
-        .iter()
-        .find(|column| column.field.kind == Kind::String)
-        .map(Column::name);
-    let link = if first.is_none() { ".list().link()" } else { "" };
+    let first = model.first(|kind| *kind == Kind::String).map(Column::name);
     let fields = model.columns(|column| {
-        let is_link = Some(column.name()) == first;
-        format!(
-            "            Column::{} => {},\n",
-            column.variant(),
-            field(column, is_link)
-        )
+        let field = field(column, Some(column.name()) == first);
+        format!("            Column::{} => {field},\n", column.variant())
     });
     let tones = model.columns(|column| match &column.field.kind {
-        Kind::Enum(words) => tone(&enum_name(model, column), column, words),
+        Kind::Enum(words) => tone(&model.enum_of(column), column, words),
         _ => String::new(),
     });
-    let has = |wanted: fn(&Kind) -> bool| model.columns.iter().any(|column| wanted(&column.field.kind));
-    let users = if has(|kind| *kind == Kind::User) {
-        ", models::Users"
-    } else {
-        ""
-    };
-    let tone = if tones.is_empty() { "" } else { ", Tone" };
-    let section = capitalized(&model.app.replace('_', " "));
     let name = model.name.snake();
-    let object_type = if name.contains('_') {
-        format!("\n        .object_type_of(\"{name}\")")
-    } else {
-        String::new()
-    };
+    let object_type = if name.contains('_') { name } else { "" };
+    let section = capitalized(&model.app.replace('_', " "));
     let values = [
         ("Section", section.as_str()),
-        ("object_type", &object_type),
-        ("link", link),
+        (
+            "object_type",
+            &between("\n        .object_type_of(\"", object_type, "\")"),
+        ),
+        ("link", if first.is_none() { ".list().link()" } else { "" }),
         ("fields", &fields),
         ("tones", &tones),
-        ("users", users),
-        ("tone", tone),
+        ("tone", model.if_any(|kind| matches!(kind, Kind::Enum(_)), ", Tone")),
+        ("users", model.if_any(|kind| *kind == Kind::User, ", models::Users")),
+        ("enums", &model.enums()),
     ];
-    let enums = model.columns(|column| match column.field.kind {
-        Kind::Enum(_) => format!(", {}", enum_name(model, column)),
-        _ => String::new(),
-    });
-    model.fill(&fill(FILE, &[("enums", &enums)]), &values)
+    model.fill(FILE, &values)
 }
 
 fn field(column: &Column, is_link: bool) -> String {

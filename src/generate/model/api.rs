@@ -1,53 +1,27 @@
 //! The operations of the API.
 
-use super::{
-    entity::enum_name,
-    shape::{Column, Model},
-};
-use crate::generate::fields::Kind;
+use super::shape::{Column, Model};
+use crate::generate::{changes::between, fields::Kind};
 
 const FILE: &str = include_str!("../templates/model/api.rs.template");
 
 pub(super) fn file(model: &Model) -> String {
     let shown = model.columns(|column| format!("{}{}", serialized(column), field(column, &shown(model, column))));
     let new = model.columns(|column| field(column, &sent(model, column)));
-    let filtered = |column: &&Column| matches!(column.field.kind, Kind::Enum(_) | Kind::User | Kind::Model(_));
-    let filters = names(model.columns.iter().filter(filtered));
-    let sorts = names(
-        model
-            .columns
-            .iter()
-            .filter(|column| column.field.kind == Kind::DateTime),
-    );
-    let enums = model.columns(|column| match column.field.kind {
-        Kind::Enum(_) => format!(", {}", enum_name(model, column)),
-        _ => String::new(),
-    });
-    let enums = if enums.is_empty() {
-        String::new()
-    } else {
-        format!("::{{self{enums}}}")
-    };
-    let reference = model.columns.iter().find(|column| column.field.kind.is_reference());
-    let on_missing = reference.map(|column| format!(".on_missing(\"{}\")", column.name()));
-    let has = |wanted: Kind| model.columns.iter().any(|column| column.field.kind == wanted);
+    let filters = names(model, |kind| kind.is_reference() || matches!(kind, Kind::Enum(_)));
+    let sorts = names(model, |kind| *kind == Kind::DateTime);
+    let reference = model.first(Kind::is_reference).map(Column::name);
+    let on_missing = reference.map(|name| format!(".await.on_missing(\"{name}\")"));
     let values = [
         ("shown", shown.as_str()),
         ("new", &new),
-        (
-            "filters",
-            &if filters.is_empty() {
-                filters
-            } else {
-                format!(", filters({filters})")
-            },
-        ),
-        ("sorts", &if sorts.is_empty() { sorts } else { format!(", {sorts}") }),
-        ("enums", &enums),
-        ("OnConstraint", if reference.is_some() { ", OnConstraint" } else { "" }),
-        ("on_missing", &on_missing.unwrap_or_default()),
-        ("Text", if has(Kind::String) { ", Text" } else { "" }),
-        ("Lines", if has(Kind::Text) { ", Lines" } else { "" }),
+        ("filters", &between(", filters(", &filters, ")")),
+        ("sorts", &between(", ", &sorts, "")),
+        ("enums", &between("::{self", &model.enums(), "}")),
+        ("await", on_missing.as_deref().unwrap_or(".await")),
+        ("OnConstraint", model.if_any(Kind::is_reference, ", OnConstraint")),
+        ("Text", model.if_any(|kind| *kind == Kind::String, ", Text")),
+        ("Lines", model.if_any(|kind| *kind == Kind::Text, ", Lines")),
     ];
     model.fill(FILE, &values)
 }
@@ -72,7 +46,9 @@ fn field(column: &Column, kind: &str) -> String {
     format!("{comment}    {name}: {kind},\n")
 }
 
-fn names<'a>(columns: impl Iterator<Item = &'a Column>) -> String {
+/// The names of the columns of such a kind.
+fn names(model: &Model, wanted: impl Fn(&Kind) -> bool) -> String {
+    let columns = model.columns.iter().filter(|column| wanted(&column.field.kind));
     columns.map(Column::name).collect::<Vec<_>>().join(", ")
 }
 
@@ -91,7 +67,7 @@ fn shown(model: &Model, column: &Column) -> String {
         Kind::Integer | Kind::User | Kind::Model(_) => "i64",
         Kind::Bool => "bool",
         Kind::DateTime => "DateTime<Utc>",
-        Kind::Enum(_) => &enum_name(model, column),
+        Kind::Enum(_) => &model.enum_of(column),
     };
     optional(column, kind)
 }

@@ -26,7 +26,7 @@ fn rust_type(model: &Model, column: &Column) -> String {
         Kind::Integer | Kind::User | Kind::Model(_) => "i64".to_owned(),
         Kind::Bool => "bool".to_owned(),
         Kind::DateTime => "DateTimeUtc".to_owned(),
-        Kind::Enum(_) => enum_name(model, column),
+        Kind::Enum(_) => model.enum_of(column),
     };
     if column.field.optional {
         format!("Option<{kind}>")
@@ -35,13 +35,8 @@ fn rust_type(model: &Model, column: &Column) -> String {
     }
 }
 
-/// `TicketState` of the field `state` of a ticket.
-pub(super) fn enum_name(model: &Model, column: &Column) -> String {
-    format!("{}{}", model.name.pascal(), column.variant())
-}
-
 fn an_enum(model: &Model, column: &Column, words: &[Name]) -> String {
     let variants: String = words.iter().map(|word| format!("    {},\n", word.pascal())).collect();
-    let name = enum_name(model, column);
+    let name = model.enum_of(column);
     model.fill(ENUM, &[("Enum", &name), ("variants", &variants)])
 }

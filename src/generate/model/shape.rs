@@ -11,6 +11,9 @@ use crate::generate::{
     product::Product,
 };
 
+/// What PostgreSQL allows for the name of an index.
+const MAX_IDENTIFIER: usize = 63;
+
 /// A model that is about to be generated.
 pub(super) struct Model {
     pub(super) krate: String,
@@ -46,7 +49,7 @@ impl Model {
         fields: Vec<Field>,
         has_api: bool,
     ) -> Result<Self> {
-        let word = name.snake();
+        let word = name.snake().to_owned();
         ensure!(
             name != plural,
             "the plural of {word:?} is the same word; name it with --plural"
@@ -64,6 +67,12 @@ impl Model {
             plural,
             columns: vec![],
         };
+        let index = |field: &Field| format!("{}_{}_idx", model.plural.snake(), field.column());
+        let long = fields.iter().find(|field| index(field).len() > MAX_IDENTIFIER);
+        ensure!(
+            long.is_none(),
+            "{word} and its fields have names too long for those of indexes; shorten them"
+        );
         let columns = fields.into_iter().map(|field| Column::of(field, &model, product));
         model.columns = columns.collect::<Result<_>>()?;
         Ok(model)
@@ -99,6 +108,30 @@ impl Model {
         format!("/{}", self.plural.snake().replace('_', "-"))
     }
 
+    /// The first column of such a kind.
+    pub(super) fn first(&self, wanted: impl Fn(&Kind) -> bool) -> Option<&Column> {
+        self.columns.iter().find(|column| wanted(&column.field.kind))
+    }
+
+    /// This text if there is a column of such a kind, and nothing otherwise.
+    pub(super) fn if_any<'a>(&self, wanted: impl Fn(&Kind) -> bool, text: &'a str) -> &'a str {
+        if self.first(wanted).is_some() { text } else { "" }
+    }
+
+    /// The enums of its columns, each after a comma: `, TicketState`.
+    pub(super) fn enums(&self) -> String {
+        self.columns(|column| match column.field.kind {
+            Kind::Enum(_) => format!(", {}", self.enum_of(column)),
+            _ => String::new(),
+        })
+    }
+
+    /// `TicketState` of the field `state` of a ticket.
+    pub(super) fn enum_of(&self, column: &Column) -> String {
+        format!("{}{}", self.name.pascal(), column.variant())
+    }
+
+    /// A line for each column.
     pub(super) fn columns(&self, line: impl Fn(&Column) -> String) -> String {
         self.columns.iter().map(line).collect()
     }

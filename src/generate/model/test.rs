@@ -8,56 +8,45 @@ use crate::generate::{changes::fill, fields::Kind};
 const FILE: &str = include_str!("../templates/model/test.rs.template");
 
 pub(super) fn file(model: &Model) -> Result<String> {
-    let values: Vec<_> = model
-        .columns
-        .iter()
-        .map(|column| value(model, column))
-        .collect::<Result<_>>()?;
-    let lines = model.columns.iter().zip(&values);
-    let lines: String = lines
-        .map(|(column, value)| format!("        \"{}\": {value},\n", column.name()))
-        .collect();
-    let has_user = model.columns.iter().any(|column| column.field.kind == Kind::User);
-    let person = "    let ada = project.person(\"Ada Lovelace\", \"{{name}}@example.org\").await;\n";
-    let person = if has_user { person } else { "" };
+    let values = values(model)?;
+    let person = model.if_any(|kind| *kind == Kind::User, PERSON);
+    let uses_project = !person.is_empty() || values.contains("(project)");
     let (changed, value) = change(model);
-    let required = model
-        .columns
-        .iter()
-        .find(|column| !column.field.optional)
-        .map(Column::name);
-    let required = required.map(|required| model.fill(REQUIRED, &[("required", &required)]));
-    let reference = model
-        .columns
-        .iter()
-        .find(|column| column.field.kind.is_reference())
-        .map(Column::name);
-    let reference = reference.map(|reference| model.fill(REFERENCE, &[("reference", &reference)]));
-    let refusals = required.into_iter().chain(reference).collect::<String>();
-    let shown = match model.columns.iter().find(|column| column.field.kind == Kind::String) {
-        Some(column) => TEXT.to_owned() + "(\"" + &sample(model, column) + "\")",
-        None => "contains(&id.to_string())".to_owned(),
+    let shown = match model.first(|kind| *kind == Kind::String) {
+        Some(column) => format!("\"{}\"", sample(model, column)),
+        None => "&id.to_string()".to_owned(),
     };
     let given = [
-        ("values", lines.as_str()),
+        ("values", values.as_str()),
         ("person", person),
+        ("project", if uses_project { "project" } else { "_project" }),
         ("changed", &changed),
         ("value", &value),
-        ("refusals", &refusals),
+        ("refusals", &refusals(model)),
         ("shown", &shown),
-        (
-            "project",
-            if lines.contains("(project)") || has_user {
-                "project"
-            } else {
-                "_project"
-            },
-        ),
     ];
     Ok(model.fill(&fill(FILE, &given), &[]))
 }
 
-const TEXT: &str = "contains";
+/// The fields of a new object, as JSON.
+fn values(model: &Model) -> Result<String> {
+    let lines = model.columns.iter().map(|column| {
+        let value = value(model, column)?;
+        Ok(format!("        \"{}\": {value},\n", column.name()))
+    });
+    lines.collect()
+}
+
+/// Tests of what is refused, where the model has a field for it.
+fn refusals(model: &Model) -> String {
+    let required = model.columns.iter().find(|column| !column.field.optional);
+    let required = required.map(|column| model.fill(REQUIRED, &[("required", &column.name())]));
+    let reference = model.first(Kind::is_reference);
+    let reference = reference.map(|column| model.fill(REFERENCE, &[("reference", &column.name())]));
+    required.into_iter().chain(reference).collect()
+}
+
+const PERSON: &str = "    let ada = project.person(\"Ada Lovelace\", \"{{name}}@example.org\").await;\n";
 const REQUIRED: &str = "
 #[on_both]
 async fn {{a_name}}_without_its_{{required}}_is_refused(db: TestDb) {
