@@ -17,7 +17,7 @@ pub struct Args {
     app: String,
     /// What the job does, such as remind_requester
     name: String,
-    /// What it has to know, such as ticket_id:integer or requester:user
+    /// What it has to know, such as ticket:ticket or requester:user
     #[arg(value_name = "FIELD:TYPE")]
     fields: Vec<String>,
 }
@@ -51,7 +51,8 @@ pub(super) fn run(args: &Args) -> Result<()> {
 }
 
 fn add(changes: &mut Changes, product: &Product, app: &str, name: &Name, fields: &[Field]) -> Result<()> {
-    let payload: Vec<_> = fields.iter().map(payload).collect::<Result<_>>()?;
+    let payload = fields.iter().map(|field| payload(field, product));
+    let payload: Vec<_> = payload.collect::<Result<_>>()?;
     let declared: Vec<_> = payload
         .iter()
         .map(|(name, kind, _)| format!("    pub {name}: {kind},\n"))
@@ -115,7 +116,10 @@ fn user_id(field: &Field) -> String {
 }
 
 /// A field of the payload: its name, its type, and a value for the test.
-fn payload(field: &Field) -> Result<(String, String, String)> {
+fn payload(field: &Field, product: &Product) -> Result<(String, String, String)> {
+    if let Kind::Model(name) = &field.kind {
+        product.model(name)?;
+    }
     let (kind, value) = match field.kind {
         Kind::String | Kind::Text => ("String", "\"a word\".to_owned()"),
         Kind::Integer => ("i64", "1"),

@@ -8,13 +8,26 @@ use std::{
 use anyhow::{Context, Result, bail};
 use usher_shared::foundation::program::Program;
 
-use super::changes::{Changes, with_line};
+use super::{
+    changes::{Changes, with_line},
+    fields::TYPES,
+    names::Name,
+};
 
 /// A product's folder, and the name of its crate.
 pub(super) struct Product {
     pub(super) root: PathBuf,
     /// As code names it: `my_shop` of the package `my-shop`.
     pub(super) krate: String,
+}
+
+/// A model of the product that a field refers to.
+pub(super) struct Target {
+    pub(super) app: String,
+    pub(super) module: String,
+    pub(super) table: String,
+    /// Whether the tests of that model have a function that creates one.
+    pub(super) has_test: bool,
 }
 
 impl Product {
@@ -53,8 +66,35 @@ impl Product {
         bail!("there is no app {app}: this product has {}", apps.join(", "))
     }
 
+    /// Looks for the entity of a model in the files of all apps.
+    pub(super) fn model(&self, name: &Name) -> Result<Target> {
+        let name = name.snake();
+        for app in self.apps() {
+            let code = self.read(&format!("src/{app}/{name}.rs"));
+            let table = code
+                .split("table_name = \"")
+                .nth(1)
+                .and_then(|rest| rest.split('"').next());
+            if let Some(table) = table {
+                let test = self.read(&format!("tests/it/{table}.rs"));
+                return Ok(Target {
+                    app,
+                    module: name.to_owned(),
+                    table: table.to_owned(),
+                    has_test: test.contains(&format!("pub async fn {name}(")),
+                });
+            }
+        }
+        bail!("there is neither a type nor a model {name}; {TYPES}")
+    }
+
+    /// A file's text; empty if there is no such file.
+    fn read(&self, path: &str) -> String {
+        fs::read_to_string(self.root.join(path)).unwrap_or_default()
+    }
+
     /// The names of its apps: files in `src` with a function that returns an `App`.
-    pub(super) fn apps(&self) -> Vec<String> {
+    fn apps(&self) -> Vec<String> {
         let files = fs::read_dir(self.root.join("src")).into_iter().flatten().flatten();
         let mut apps: Vec<_> = files.filter_map(|file| app_name(&file.path())).collect();
         apps.sort();

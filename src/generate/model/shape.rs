@@ -1,14 +1,12 @@
 //! What is known of a model before it is written.
 
-use std::fs;
-
-use anyhow::{Result, bail, ensure};
+use anyhow::{Result, ensure};
 
 use crate::generate::{
     changes::fill,
-    fields::{Field, Kind, TYPES},
+    fields::{Field, Kind},
     names::{Name, capitalized},
-    product::Product,
+    product::{Product, Target},
 };
 
 /// What PostgreSQL allows for the name of an index.
@@ -29,15 +27,6 @@ pub(super) struct Model {
 pub(super) struct Column {
     pub(super) field: Field,
     pub(super) target: Option<Target>,
-}
-
-/// A model of the product that a field refers to.
-pub(super) struct Target {
-    pub(super) app: String,
-    pub(super) module: String,
-    pub(super) table: String,
-    /// Whether the tests of that model have a function that creates one.
-    pub(super) has_test: bool,
 }
 
 impl Model {
@@ -76,6 +65,16 @@ impl Model {
         let columns = fields.into_iter().map(|field| Column::of(field, &model, product));
         model.columns = columns.collect::<Result<_>>()?;
         Ok(model)
+    }
+
+    /// For a reference to another row of the same table.
+    fn as_target(&self) -> Target {
+        Target {
+            app: self.app.clone(),
+            module: self.name.snake().to_owned(),
+            table: self.plural.snake().to_owned(),
+            has_test: false,
+        }
     }
 
     pub(super) fn path(&self, file: &str) -> String {
@@ -140,8 +139,8 @@ impl Model {
 impl Column {
     fn of(field: Field, model: &Model, product: &Product) -> Result<Self> {
         let target = match &field.kind {
-            Kind::Model(name) if *name == model.name => Some(Target::itself(model)),
-            Kind::Model(name) => Some(Target::find(name, &field, product)?),
+            Kind::Model(name) if *name == model.name => Some(model.as_target()),
+            Kind::Model(name) => Some(product.model(name)?),
             _ => None,
         };
         Ok(Self { field, target })
@@ -175,45 +174,5 @@ impl Column {
         let words = self.name();
         let words = words.split('_').map(capitalized);
         words.collect()
-    }
-}
-
-impl Target {
-    /// A reference to another row of the same table.
-    fn itself(model: &Model) -> Self {
-        Self {
-            app: model.app.clone(),
-            module: model.name.snake().to_owned(),
-            table: model.plural.snake().to_owned(),
-            has_test: false,
-        }
-    }
-
-    /// Looks for the entity in the files of all apps.
-    fn find(name: &Name, field: &Field, product: &Product) -> Result<Self> {
-        for app in product.apps() {
-            let path = product.root.join("src").join(&app).join(format!("{}.rs", name.snake()));
-            let Ok(code) = fs::read_to_string(path) else { continue };
-            let table = code
-                .split("table_name = \"")
-                .nth(1)
-                .and_then(|rest| rest.split('"').next());
-            if let Some(table) = table {
-                let test = fs::read_to_string(product.root.join(format!("tests/it/{table}.rs"))).unwrap_or_default();
-                return Ok(Self {
-                    app,
-                    module: name.snake().to_owned(),
-                    table: table.to_owned(),
-                    has_test: test.contains(&format!("pub async fn {}(", name.snake())),
-                });
-            }
-        }
-        bail!(
-            "{}:{}: there is neither a type nor a model {}; {}",
-            field.name.snake(),
-            name.snake(),
-            name.snake(),
-            TYPES
-        )
     }
 }
