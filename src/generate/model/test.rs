@@ -75,7 +75,7 @@ fn value(model: &Model, column: &Column) -> Result<String> {
         (Kind::String | Kind::Text, _) => format!("\"{}\"", sample(model, column)),
         (Kind::Integer, _) => "7".to_owned(),
         (Kind::Bool, _) => "true".to_owned(),
-        (Kind::DateTime, _) => "\"2030-01-31T12:00:00Z\"".to_owned(),
+        (Kind::DateTime, _) => "\"2030-01-31T12:00:00.000000Z\"".to_owned(),
         (Kind::Enum(words), _) => format!("\"{}\"", words[0].snake()),
         (Kind::User, _) => "ada.user.id".to_owned(),
         (Kind::Model(_), Some(target)) if target.has_test => {
@@ -101,7 +101,7 @@ fn change(model: &Model) -> (String, String) {
             Kind::Integer => "8".to_owned(),
             Kind::Bool => "false".to_owned(),
             Kind::Enum(words) => format!("\"{}\"", words[words.len() - 1].snake()),
-            Kind::DateTime => "\"2031-01-31T12:00:00Z\"".to_owned(),
+            Kind::DateTime => "\"2031-01-31T12:00:00.000000Z\"".to_owned(),
             Kind::User | Kind::Model(_) => return None,
         };
         Some((column.name(), value))
