@@ -19,6 +19,13 @@ impl Job for Greet {
     const KIND: &'static str = "greet";
 }
 
+#[expect(clippy::print_stdout, reason = "what the example shows")]
+async fn greet(job: Greet, done: CancellationToken) -> Result<(), JobError> {
+    println!("Hello, {}", job.name);
+    done.cancel();
+    Ok(())
+}
+
 #[tokio::main]
 async fn main() -> anyhow::Result<()> {
     let config = Config::read(Mode::Up, &Source::environment())?;
@@ -37,15 +44,7 @@ async fn main() -> anyhow::Result<()> {
     // Stops after its one job; a real worker stops on SIGTERM.
     let stop = CancellationToken::new();
     let done = stop.clone();
-    let greet = async move |job: Greet, context: JobContext| -> Result<(), JobError> {
-        context.complete(context.begin().await?).await?;
-        #[expect(clippy::print_stdout, reason = "what the example shows")]
-        {
-            println!("Hello, {}", job.name);
-        }
-        done.cancel();
-        Ok(())
-    };
+    let greet = move |job: Greet, _: JobContext| greet(job, done.clone());
     let registry = Registry::new().register::<Greet>(Policy::DEFAULT, greet);
     Worker::new(registry, Options::default()).run(&app, stop).await
 }

@@ -79,7 +79,9 @@ fn command(parts: &Parts) -> clap::Command {
         .about(program.about)
         .after_help(hint)
         .mut_subcommand("new", |new| new.hide(is_product))
-        .mut_subcommand("generate", |generate| generate.hide(is_product && !cfg!(debug_assertions)))
+        .mut_subcommand("generate", |generate| {
+            generate.hide(is_product && !cfg!(debug_assertions))
+        })
         .subcommands(own.map(|own| (own.arguments)(clap::Command::new(own.name))))
 }
 
