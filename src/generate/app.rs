@@ -82,7 +82,7 @@ fn among(code: &str, line: &str, is_of_kind: impl Fn(&&str) -> bool) -> String {
     let smaller = lines
         .iter()
         .rposition(|old| is_of_kind(old) && module(old) < module(line));
-    let first = lines.iter().position(|old| is_of_kind(old)).unwrap_or_default();
+    let first = lines.iter().position(&is_of_kind).unwrap_or_default();
     with_line(&lines, smaller.map_or(first, |at| at + 1), line)
 }
 
