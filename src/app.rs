@@ -16,7 +16,10 @@ use usher_shared::{
 };
 use usher_worker::{Handler, Policy, Registry};
 
-use crate::schema_check::EntityTable;
+use crate::{
+    bulk::{self, Bulk},
+    schema_check::EntityTable,
+};
 
 pub(crate) type Run<A> = Box<dyn Fn(A, AppContext) -> BoxFuture<'static, anyhow::Result<()>> + Send + Sync>;
 
@@ -141,6 +144,13 @@ impl App {
     /// Rows of `Child` beside the form of a `Parent`, which may be another app's: those whose `column` is its id.
     pub fn inline<Parent: AdminModel, Child: AdminModel>(mut self, column: Column<Child>) -> Self {
         self.admin = self.admin.inline::<Parent, Child>(column);
+        self
+    }
+
+    /// An action on one, ticked, or all objects that match a filter of the admin's list.
+    pub fn bulk<B: Bulk>(mut self) -> Self {
+        self.admin = self.admin.action::<B::Model>(bulk::action::<B>());
+        self.accounts.bulk_actions.push(bulk::extension::<B>());
         self
     }
 

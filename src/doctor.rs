@@ -43,6 +43,7 @@ pub async fn run(config: Config, args: &Args) -> Result<()> {
                 findings.add("audit log", database::audit_log(&db, &config).await);
                 findings.add("staff", staff::second_factors(&db, &config).await);
                 findings.add("foreign keys", database::foreign_keys(&db).await);
+                findings.add("personal data", database::personal_data(&db).await);
                 findings.add("purge", database::purge(&db).await);
                 findings.add("workers", work::workers(&db).await);
                 findings.add("dead jobs", work::dead(&db).await);

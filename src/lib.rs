@@ -17,6 +17,7 @@
 mod api_keys;
 mod app;
 mod bootstrap;
+mod bulk;
 mod cli;
 mod database;
 mod doctor;
@@ -32,10 +33,14 @@ mod up;
 mod welcome;
 
 pub use app::App;
+pub use bulk::Bulk;
 pub use parts::Parts;
 pub use project::Project;
 pub use usher_migrations::SqlMigration;
-pub use usher_shared::AppContext;
+pub use usher_shared::{
+    AppContext,
+    accounts::staff::bulk::{Applied, BulkRow},
+};
 
 /// Resources of the public API.
 pub mod api {

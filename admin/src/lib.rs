@@ -22,6 +22,7 @@ mod texts;
 mod type_tests;
 mod visit;
 
+pub use models::enqueue_bulk;
 pub use server::{paths, router, run, serve};
 pub use state::AppState;
 pub use usher_admin_engine::Extension;

@@ -3,7 +3,7 @@
 use std::{collections::HashMap, sync::Arc};
 
 use utoipa::openapi::{
-    OpenApi, Tag,
+    OpenApi, RefOr, Schema, Tag,
     path::{Operation, PathItem},
     tag::TagBuilder,
 };
@@ -173,10 +173,15 @@ struct Taken {
     words: HashMap<String, &'static str>,
     /// Paths as they are written, by the path without the names of its parameters.
     paths: HashMap<String, (String, &'static str)>,
+    schemas: HashMap<String, (RefOr<Schema>, &'static str)>,
 }
 
 impl Taken {
     fn operations(&mut self, app: &'static str, document: &OpenApi) -> Result<(), String> {
+        let components = document.components.iter();
+        for (name, schema) in components.flat_map(|components| &components.schemas) {
+            self.schema(app, name, schema)?;
+        }
         for (path, item) in &document.paths.paths {
             self.path(app, path)?;
             for (method, operation) in operations(item) {
@@ -198,6 +203,19 @@ impl Taken {
         } else {
             Err(format!(
                 "{other} has the path {written} and {app} {path}; give the parameters the same names"
+            ))
+        }
+    }
+
+    /// Two apps can share a schema, if it says the same.
+    fn schema(&mut self, app: &'static str, name: &str, schema: &RefOr<Schema>) -> Result<(), String> {
+        let there = self.schemas.entry(name.to_owned());
+        let (known, other) = there.or_insert_with(|| (schema.clone(), app));
+        if known == schema {
+            Ok(())
+        } else {
+            Err(format!(
+                "{other} and {app} both have the schema {name}; give one another name"
             ))
         }
     }
@@ -253,6 +271,15 @@ mod tests {
         pub(super) async fn docs() {}
     }
 
+    #[derive(utoipa::ToSchema)]
+    #[expect(dead_code, reason = "only its schema is looked at")]
+    struct User {
+        shop: String,
+    }
+
+    #[utoipa::path(get, path = "/customers", responses((status = 200, body = User)))]
+    async fn customers() {}
+
     fn shop(routes: fn() -> OpenApiRouter<AppState>) -> ApiExtension {
         ApiExtension::new("shop").routes(routes)
     }
@@ -270,6 +297,7 @@ mod tests {
         let find = || OpenApiRouter::new().routes(utoipa_axum::routes!(shop::find));
         let create = || OpenApiRouter::new().routes(utoipa_axum::routes!(shop::create));
         let docs = || OpenApiRouter::new().routes(utoipa_axum::routes!(shop::docs));
+        let customers = || OpenApiRouter::new().routes(utoipa_axum::routes!(customers));
         for (other, expected) in [
             (second(show), "shop and depot both have GET /shop/{id}"),
             (
@@ -277,6 +305,10 @@ mod tests {
                 "shop has the path /shop/{id} and depot /shop/{shop_id}; give the parameters the same names",
             ),
             (second(create), "shop and depot both have the operation id getShop"),
+            (
+                second(customers),
+                "usher and depot both have the schema User; give one another name",
+            ),
             (second(docs), "usher and depot both have GET /docs"),
             (
                 ApiExtension::new("depot").codes(&[SHUT]),

@@ -136,6 +136,7 @@ pub use toolkit::{
     path_id::{PathId, uuid, uuid_of},
     query::{FromQuery, Parameters, Query, QueryValue},
     request::{Context, RequestContext},
+    rows::{create_row, update_row},
     schema,
     secret::Secret,
     state::{Parts, Toolkit},

@@ -25,6 +25,7 @@ pub struct AppState {
 }
 
 impl AppState {
+    /// The state of an API that serves this application.
     #[must_use]
     pub fn new(app: &AppContext) -> Self {
         Self::with(Toolkit::new(app), app)

@@ -27,6 +27,7 @@ pub(crate) mod problem;
 pub(crate) mod query;
 pub(crate) mod remaining;
 pub(crate) mod request;
+pub(crate) mod rows;
 pub mod schema;
 pub(crate) mod secret;
 pub(crate) mod state;

@@ -5,6 +5,7 @@ use sea_orm::{
     QueryOrder, Statement,
 };
 use usher_shared::{
+    accounts::user_data,
     audit,
     foundation::{
         config::Config,
@@ -120,6 +121,21 @@ pub(super) async fn foreign_keys(db: &DatabaseConnection) -> Result<State, DbErr
             "{names}: without ON DELETE CASCADE or SET NULL, rows that they reference cannot be deleted"
         ))
     })
+}
+
+/// Whether every table of the product that refers to users says what becomes of its rows.
+pub(super) async fn personal_data(db: &DatabaseConnection) -> Result<State, DbErr> {
+    let forgotten = user_data::forgotten(db).await?;
+    if forgotten.is_empty() {
+        return Ok(State::Ok(
+            "every table that refers to users says what becomes of its rows".to_owned(),
+        ));
+    }
+    let names: Vec<_> = forgotten.iter().map(ToString::to_string).collect();
+    Ok(State::Wrong(format!(
+        "{}: say what becomes of these rows when an account is purged: App::user_data",
+        names.join(", ")
+    )))
 }
 
 /// A daily job removes deleted accounts after 30 days.

@@ -51,7 +51,7 @@ impl Findings {
             if json {
                 parts.push(json!({"part": part, "ok": word != "wrong", "state": word, "text": text}));
             } else {
-                output::line(format_args!("{mark:<6} {part:<12} {text}"));
+                output::line(format_args!("{mark:<6} {part:<13} {text}"));
             }
         }
         if json {

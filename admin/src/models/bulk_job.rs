@@ -6,7 +6,7 @@ use usher_shared::accounts::staff::bulk::{self, BulkAction, Objects, OrderError}
 use uuid::Uuid;
 
 /// Enqueues the job of a bulk action.
-pub(super) async fn enqueue(
+pub async fn enqueue(
     acting: &ActionContext<'_>,
     what: BulkAction,
     select: SelectStatement,

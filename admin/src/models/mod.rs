@@ -16,6 +16,7 @@ mod suppressions;
 mod user_actions;
 mod users;
 
+pub use bulk_job::enqueue as enqueue_bulk;
 pub use registered::{
     ApiKeys, AuditLog, Breakers, Jobs, Mails, Queues, Roles, Schedules, Sessions, Suppressions, Users,
 };

@@ -2,13 +2,17 @@
 
 use proc_macro2::TokenStream;
 use quote::quote;
-use syn::{DeriveInput, Error};
+use syn::{DeriveInput, Error, Ident};
 
-use crate::attributes::{api, comment};
+use crate::{
+    attributes::{api, comment},
+    from_fields::option,
+};
 
 pub(crate) fn expand(input: &DeriveInput) -> Result<TokenStream, Error> {
     let (api, name, about) = (api()?, &input.ident, comment(&input.attrs));
-    let word = name.to_string();
+    let word = option::<Ident>(&input.attrs, "as")?;
+    let word = word.as_ref().unwrap_or(name).to_string();
     Ok(quote! {
         impl #api::__private::serde::Serialize for #name {
             fn serialize<S: #api::__private::serde::Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {

@@ -111,7 +111,7 @@ fn patch_of(input: &DeriveInput, patch: &Ident, name: &str) -> Result<TokenStrea
 }
 
 /// The value of this option of `#[schema(…)]`.
-fn option<T: Parse>(attributes: &[Attribute], wanted: &str) -> Result<Option<T>, Error> {
+pub(crate) fn option<T: Parse>(attributes: &[Attribute], wanted: &str) -> Result<Option<T>, Error> {
     let mut found = None;
     options(attributes, "schema", |option| {
         if option.path.is_ident(wanted) {

@@ -55,7 +55,9 @@ pub fn listed(input: TokenStream) -> TokenStream {
 /// Makes an enum that SeaORM stores as a string (`DeriveActiveEnum` and `EnumIter`) the same everywhere: its words are
 /// those of the database in answers, bodies, filters of lists and the document. Implements `Serialize`, `ToSchema`,
 /// `Field`, `Stored` and `QueryValue`.
-#[proc_macro_derive(ApiEnum)]
+///
+/// `#[schema(as = TicketState)]` is its name in the OpenAPI document, in place of its own.
+#[proc_macro_derive(ApiEnum, attributes(schema))]
 pub fn api_enum(input: TokenStream) -> TokenStream {
     derive(input, api_enum::expand)
 }

@@ -2,14 +2,14 @@
 
 use axum::extract::State;
 use chrono::{DateTime, Utc};
-use sea_orm::{ActiveModelTrait, ActiveValue::Set, Condition};
+use sea_orm::{ActiveValue::Set, Condition};
 use serde::Serialize;
 use usher_api::{
-    Accepted, ApiError, ApiKey, AppState, Body, Created, FromFields, IfMatch, IfNoneMatch, KeyOrUser, ListOut,
-    ListQuery, Listed, OnConstraint, OpenApiRouter, PathId, Query, Text, UsersRead, UsersWrite, Versioned, operation,
-    operations, rfc3339,
+    Accepted, ApiError, ApiKey, AppState, Body, Context, Created, FromFields, IfMatch, IfNoneMatch, KeyOrUser, ListOut,
+    ListQuery, Listed, OnConstraint, OpenApiRouter, PathId, Query, Text, UsersRead, UsersWrite, Versioned, create_row,
+    operation, operations, rfc3339, update_row,
 };
-use usher_shared::{foundation::time::now, jobs::enqueue};
+use usher_shared::jobs::enqueue;
 use utoipa::ToSchema;
 
 use super::article::{self, ArticleState, Column};
@@ -70,18 +70,17 @@ async fn list_articles(
 #[operation(post, "/articles")]
 async fn create_article(
     State(state): State<AppState>,
-    _key: ApiKey<UsersWrite>,
+    Context(context): Context,
+    key: ApiKey<UsersWrite>,
     Body(body): Body<NewArticleIn>,
 ) -> Result<Created<ArticleOut>, ApiError> {
     let tx = state.begin().await?;
     let row = article::ActiveModel {
         state: Set(ArticleState::Draft),
-        version: Set(1),
-        created_at: Set(now()),
-        updated_at: Set(now()),
         ..body.into()
     };
-    let article = row.insert(&*tx).await.on_missing("author_id")?;
+    let article = create_row::<article::Entity>(&tx, row, "article", &key.actor(&context)).await;
+    let article = article.on_missing("author_id")?;
     tx.commit().await?;
     Ok(Created::new(&state, "/articles", article.id, article).version(1))
 }
@@ -106,22 +105,19 @@ async fn get_article(
 #[operation(patch, "/articles/{id}")]
 async fn update_article(
     State(state): State<AppState>,
+    Context(context): Context,
     caller: KeyOrUser<UsersWrite>,
     id: PathId,
     expected: IfMatch,
     Body(body): Body<ArticlePatchIn>,
 ) -> Result<Versioned<ArticleOut>, ApiError> {
     let tx = state.begin().await?;
+    caller.hold(&tx).await?;
     let rows = caller.rows(Column::AuthorId);
     let before = id.row_for_change::<article::Entity>(&tx, rows).await?;
     expected.allows(before.version)?;
-    let row = article::ActiveModel {
-        id: Set(before.id),
-        version: Set(before.version + 1),
-        updated_at: Set(now()),
-        ..body.into()
-    };
-    let article = row.update(&*tx).await?;
+    let actor = caller.actor(&context);
+    let article = update_row::<article::Entity>(&tx, before, body.into(), "article", &actor).await?;
     tx.commit().await?;
     Ok(Versioned::new(article.version, article))
 }

@@ -25,6 +25,7 @@ pub struct Versioned<T> {
 }
 
 impl<T> Versioned<T> {
+    /// The row as clients see it, and its version.
     pub fn new(version: i32, row: impl Into<T>) -> Self {
         Self {
             version,

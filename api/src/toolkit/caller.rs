@@ -39,6 +39,7 @@ use super::{
 pub enum Caller {
     /// No credential at all.
     Anonymous,
+    /// Another service, by an API key.
     Key(Arc<api_key::Model>),
     /// A person, by an access token.
     User(Box<Signed>),
@@ -96,6 +97,7 @@ pub(crate) fn bearer(headers: &HeaderMap) -> Result<Option<&str>, ApiError> {
 
 /// The scopes of which a key needs one; [`access!`](crate::access) declares it.
 pub trait Access: Send {
+    /// A key needs one of them.
     const ONE_OF: &'static [Scope];
 }
 
@@ -226,7 +228,9 @@ where
 /// }
 /// ```
 pub enum KeyOrUser<A> {
+    /// Sees all rows.
     Key(ApiKey<A>),
+    /// Sees their own.
     User(CurrentUser),
 }
 
@@ -250,6 +254,18 @@ impl<A: Access> KeyOrUser<A> {
     #[must_use]
     pub fn filter<E: EntityTrait>(&self, owner: E::Column) -> Option<Filter<E>> {
         self.owner().map(|_| Filter::indexed(self.rows(owner)))
+    }
+
+    /// As [`CurrentUser::hold`]; a key has nothing to hold.
+    ///
+    /// # Errors
+    ///
+    /// [`Code::INVALID_CREDENTIAL`] where the session has ended or the account may not sign in any more.
+    pub async fn hold(&self, tx: &DatabaseTransaction) -> Result<(), ApiError> {
+        match self {
+            Self::Key(_) => Ok(()),
+            Self::User(user) => user.hold(tx).await.map(drop),
+        }
     }
 
     /// The caller as an actor, for the audit log.

@@ -80,6 +80,7 @@ impl Code {
         self.word
     }
 
+    /// The status of the answer.
     #[must_use]
     pub fn status(self) -> StatusCode {
         StatusCode::from_u16(self.status).unwrap_or(StatusCode::INTERNAL_SERVER_ERROR)

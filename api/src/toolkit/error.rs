@@ -32,7 +32,10 @@ pub enum ApiError {
     /// 403: the key has none of these scopes.
     InsufficientScope(&'static [Scope]),
     /// 429, with the seconds to wait.
-    RateLimited { retry_after: u64 },
+    RateLimited {
+        /// From now on.
+        retry_after: u64,
+    },
     /// 415: a kind of body that the operation does not support, and the header that says which it does.
     UnsupportedMediaType(HeaderName, &'static str),
     /// 503: a part that is needed does not answer.
@@ -48,6 +51,7 @@ static KEY_REUSED: LazyLock<[FieldError; 1]> = LazyLock::new(|| {
 });
 
 impl ApiError {
+    /// The code that clients match on.
     #[must_use]
     pub fn code(&self) -> Code {
         match self {

@@ -24,6 +24,7 @@ pub enum Step {
 pub struct FieldError {
     /// `body`, `path`, `query` or `header`, then the way within it.
     pub location: Vec<Step>,
+    /// What is wrong there.
     pub violation: Violation,
 }
 

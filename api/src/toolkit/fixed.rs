@@ -21,6 +21,7 @@ pub struct Fixed {
 }
 
 impl Fixed {
+    /// A field of this name, and which operation changes it, as a sentence.
     pub const fn new(name: &'static str, instead: &'static str) -> Self {
         let moves = false;
         Self { name, instead, moves }
@@ -41,6 +42,7 @@ impl Fixed {
 pub struct Sent(Vec<(&'static Fixed, Value)>);
 
 impl Sent {
+    /// What was sent of these members; the derive of the body calls it.
     pub fn read(fields: &Fields<'_>, members: &'static [Fixed]) -> Self {
         let sent = members.iter();
         let sent = sent.filter_map(|member| Some((member, fields.raw(member.name)?.clone())));

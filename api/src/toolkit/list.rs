@@ -11,6 +11,7 @@ mod query;
 mod related;
 
 pub use answer::ListOut;
+pub(super) use cursor::text_of;
 pub use order::{Col, Filter, Listed};
 pub use query::{ListIn, ListQuery, limit_fault};
 pub use related::related;

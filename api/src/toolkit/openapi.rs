@@ -24,6 +24,7 @@ pub(crate) const DEFAULT_URL: &str = "http://127.0.0.1:8000";
 
 /// The errors of one operation.
 pub trait ErrorList {
+    /// Lists of codes, which can be shared between operations.
     const CODES: &'static [&'static [Code]];
 
     /// The fault in the example of a 422.

@@ -58,6 +58,7 @@ use usher_shared::foundation::rules::{Violation, ViolationKind};
     note = "implement `Describe` for it; an empty implementation adds nothing"
 )]
 pub trait Describe {
+    /// Adds to the document of an operation; nothing unless it says otherwise.
     fn describe(_operation: &mut OperationDoc) {}
 }
 

@@ -12,6 +12,8 @@ use super::fields::Field;
 pub struct BodySchema(Object);
 
 impl BodySchema {
+    /// The schema of an object without fields yet.
+    #[must_use]
     pub fn new(about: &str) -> Self {
         let mut body = Object::with_type(Type::Object);
         body.description = Some(about.to_owned());

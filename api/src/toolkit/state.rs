@@ -20,7 +20,9 @@ pub struct Toolkit(Arc<Parts>);
 
 /// What [`Toolkit`] shares.
 pub struct Parts {
+    /// The settings.
     pub config: Arc<Config>,
+    /// The connections to the database.
     pub db: DatabaseConnection,
     pub(crate) limiter: RateLimiter,
     pub(crate) metrics: Arc<ServiceMetrics>,

@@ -42,6 +42,8 @@ impl Field for String {
 pub struct Text<const MIN: usize, const MAX: usize>(String);
 
 impl<const MIN: usize, const MAX: usize> Text<MIN, MAX> {
+    /// Checks a value.
+    ///
     /// # Errors
     ///
     /// What is wrong with it, with the limit that was broken.
@@ -49,6 +51,7 @@ impl<const MIN: usize, const MAX: usize> Text<MIN, MAX> {
         bounded(raw.trim(), MIN, MAX, rules::visible).map(Self)
     }
 
+    /// The text, trimmed.
     #[must_use]
     pub fn as_str(&self) -> &str {
         &self.0
@@ -76,6 +79,8 @@ impl<const MIN: usize, const MAX: usize> Field for Text<MIN, MAX> {
 pub struct Lines<const MIN: usize, const MAX: usize>(String);
 
 impl<const MIN: usize, const MAX: usize> Lines<MIN, MAX> {
+    /// Checks a value.
+    ///
     /// # Errors
     ///
     /// What is wrong with it, with the limit that was broken.
@@ -84,6 +89,7 @@ impl<const MIN: usize, const MAX: usize> Lines<MIN, MAX> {
         bounded(text.trim(), MIN, MAX, rules::visible_lines).map(Self)
     }
 
+    /// The text, trimmed.
     #[must_use]
     pub fn as_str(&self) -> &str {
         &self.0
@@ -135,6 +141,8 @@ fn bounded(
 pub struct Integer<const MIN: i64, const MAX: i64>(i64);
 
 impl<const MIN: i64, const MAX: i64> Integer<MIN, MAX> {
+    /// Checks a value.
+    ///
     /// # Errors
     ///
     /// What is wrong with it, with the limit that was broken.
@@ -151,6 +159,7 @@ impl<const MIN: i64, const MAX: i64> Integer<MIN, MAX> {
         Err(Violation::new(kind, message).with(context))
     }
 
+    /// The number.
     #[must_use]
     pub fn get(self) -> i64 {
         self.0

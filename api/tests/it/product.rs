@@ -3,9 +3,10 @@
 mod tickets;
 
 use axum::http::StatusCode;
-use sea_orm::{ActiveModelTrait, ActiveValue::Set};
+use sea_orm::{ActiveModelTrait, ActiveValue::Set, ColumnTrait, EntityTrait, QueryFilter, QueryOrder};
 use serde_json::{Value, json};
 use usher_api::{AppState, openapi_with, router_with};
+use usher_shared::foundation::entity::audit_log;
 use usher_testkit::{TestDb, create_tables, on_both};
 
 use crate::app::{Client, TestApp};
@@ -89,6 +90,8 @@ async fn a_patch_changes_what_it_names(db: TestDb) {
     let (service, ada) = (app.key(&[READ, WRITE]).await, app.member("ada@example.com").await);
     let id = open(&service, ada.id, &json!({ "due_at": "2026-12-01T12:00:00Z" })).await;
     let path = format!("/tickets/{id}");
+    let same = service.patch(&path, &json!({ "state": "open" })).await;
+    assert_eq!((same.status, same.header("etag")), (StatusCode::OK, "\"1\""));
     let changed = service
         .patch(&path, &json!({ "state": "closed", "due_at": null }))
         .await;
@@ -98,6 +101,19 @@ async fn a_patch_changes_what_it_names(db: TestDb) {
         (&json!("closed"), &json!(null), &json!("The lamp is out"))
     );
     assert_eq!(changed.header("etag"), "\"2\"");
+    let entries = audit_log::Entity::find().filter(audit_log::Column::ObjectType.eq("ticket"));
+    let entries = entries
+        .order_by_asc(audit_log::Column::Id)
+        .all(&app.context.db)
+        .await
+        .expect("entries");
+    let actions: Vec<_> = entries.iter().map(|entry| &*entry.action).collect();
+    assert_eq!(actions, ["create", "update"]);
+    assert_eq!(
+        entries[1].changes.as_ref().expect("changes")["state"],
+        json!(["open", "closed"])
+    );
+    assert_eq!(entries[1].object_id, Some(id.to_string()));
     let late = service.clone().with("if-match", "\"1\"");
     late.patch(&path, &json!({})).await.is(412, "precondition_failed");
     let closed = service.patch(&path, &json!({})).await;
@@ -243,6 +259,10 @@ fn the_document_says_what_the_signatures_say() {
         schemas["TicketPatch"]["properties"]["due_at"]["type"],
         json!(["string", "null"])
     );
-    assert_eq!(schemas["State"]["enum"], json!(["open", "waiting_for_user", "closed"]));
+    assert_eq!(
+        schemas["TicketState"]["enum"],
+        json!(["open", "waiting_for_user", "closed"])
+    );
     assert_eq!(document["info"]["title"], "Helpdesk");
+    assert_eq!(tickets::extension().check(), Ok(()));
 }

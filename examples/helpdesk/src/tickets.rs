@@ -34,6 +34,7 @@ pub fn app() -> App {
                 .anonymize(ticket::Column::AssigneeId)
                 .export(api::export),
         )
+        .bulk::<admin::Close>()
         .page(admin::board())
         .card(admin::card())
         .entity::<ticket_tag::Entity>()

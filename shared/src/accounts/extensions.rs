@@ -3,7 +3,7 @@
 
 use std::{mem, sync::OnceLock};
 
-use super::{api_keys::Scope, hooks::UserHooks, user_data::UserData};
+use super::{api_keys::Scope, hooks::UserHooks, staff::bulk::BulkExtension, user_data::UserData};
 
 /// What a product adds to accounts.
 #[derive(Debug, Default)]
@@ -14,6 +14,8 @@ pub struct Extensions {
     pub hooks: UserHooks,
     /// What the product's apps store about people.
     pub user_data: Vec<UserData>,
+    /// What staff can do to many objects at once.
+    pub bulk_actions: Vec<BulkExtension>,
 }
 
 impl Extensions {
@@ -22,6 +24,7 @@ impl Extensions {
         self.scopes.extend(other.scopes);
         self.hooks = mem::take(&mut self.hooks).and(other.hooks);
         self.user_data.extend(other.user_data);
+        self.bulk_actions.extend(other.bulk_actions);
     }
 }
 
@@ -29,6 +32,7 @@ static NONE: Extensions = Extensions {
     scopes: vec![],
     hooks: UserHooks::new(),
     user_data: vec![],
+    bulk_actions: vec![],
 };
 static EXTENSIONS: OnceLock<Extensions> = OnceLock::new();
 

@@ -162,7 +162,10 @@ fn offered(across: &ManyToMany, to: &Model, own: Option<&Value>, picked: &[Value
         ids.union(UnionType::Distinct, whole(typed));
     }
     let stored = match own {
-        Some(own) => Expr::col((to.table, to.id)).in_subquery(related(own)),
+        Some(own) => {
+            let same = Expr::col((across.table, across.other)).equals((to.table, to.id));
+            Expr::exists(related(own).and_where(same).to_owned())
+        }
         None => Expr::cust("FALSE"),
     };
     Query::select()

@@ -56,31 +56,40 @@ pub(crate) async fn fill(
 
 /// Own id and name of the objects that rows with these ids are related to, by name.
 fn names_of(across: &ManyToMany, to: &Model, ids: Vec<Value>, limit: Option<u64>) -> SelectStatement {
-    let mut pairs = Query::select();
-    pairs
+    let rows = ids.len() as u64;
+    let all = Query::select()
         .expr_as(Expr::col(across.own), "own")
         .expr_as(Expr::col(across.other), "other")
         .from(across.table)
-        .and_where(Expr::col(across.own).is_in(ids));
-    if limit.is_some() {
-        let place = format!(
-            "ROW_NUMBER() OVER (PARTITION BY {} ORDER BY {})",
-            across.own, across.other
-        );
-        pairs.expr_as(Expr::cust(place), "place");
-    }
-    let mut select = Query::select();
-    select
+        .and_where(Expr::col(across.own).is_in(ids))
+        .to_owned();
+    let pairs = match limit {
+        Some(limit) => first(across, all, limit, rows),
+        None => all,
+    };
+    Query::select()
         .expr(Expr::col(("pairs", "own")))
         .expr_as(title(to), "title")
         .from_subquery(pairs, "pairs")
         .inner_join(to.table, Expr::col((to.table, to.id)).equals(("pairs", "other")))
         .cond_where(kept(to))
-        .order_by("title", Order::Asc);
-    if let Some(limit) = limit {
-        select.and_where(Expr::col(("pairs", "place")).lte(limit));
-    }
-    select
+        .order_by("title", Order::Asc)
+        .to_owned()
+}
+
+/// The first pairs of each row. The total is stated too, so that PostgreSQL sees that few names are wanted.
+fn first(across: &ManyToMany, mut all: SelectStatement, limit: u64, rows: u64) -> SelectStatement {
+    let place = format!(
+        "ROW_NUMBER() OVER (PARTITION BY {} ORDER BY {})",
+        across.own, across.other
+    );
+    all.expr_as(Expr::cust(place), "place");
+    Query::select()
+        .columns(["own", "other"])
+        .from_subquery(all, "numbered")
+        .and_where(Expr::col("place").lte(limit))
+        .limit(limit * rows)
+        .to_owned()
 }
 
 /// What names an object, as text.

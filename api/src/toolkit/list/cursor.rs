@@ -74,7 +74,7 @@ fn purpose(path: &str) -> String {
 }
 
 /// A value of the kinds that lists are sorted by; none for NULL.
-pub(super) fn text_of(value: &Value) -> Option<String> {
+pub(in crate::toolkit) fn text_of(value: &Value) -> Option<String> {
     match value {
         Value::BigInt(number) => number.map(|number| number.to_string()),
         Value::Int(number) => number.map(|number| number.to_string()),

@@ -15,6 +15,7 @@ pub trait Listed: Send + Sized {
     /// What clients can sort by, each with the column whose index, continued by the id, holds the order. Rows without a
     /// value in a column that may be NULL come last, or first the other way round.
     const SORTS: &'static [(&'static str, Col<Self>)];
+    /// The column that decides where all others have the same values.
     const ID: Col<Self>;
     /// The order unless the client asks for another.
     const DEFAULT_SORT: &'static str = "-id";

@@ -2,14 +2,13 @@
 
 use axum::extract::State;
 use chrono::{DateTime, Utc};
-use sea_orm::{ActiveModelTrait, ActiveValue::Set, Condition, entity::prelude::*};
+use sea_orm::{Condition, entity::prelude::*};
 use serde::Serialize;
 use usher_api::{
-    ApiEnum, ApiError, ApiExtension, ApiKey, AppState, Body, Code, Created, FromFields, IfMatch, IfNoneMatch,
+    ApiEnum, ApiError, ApiExtension, ApiKey, AppState, Body, Code, Context, Created, FromFields, IfMatch, IfNoneMatch,
     KeyOrUser, Lines, ListOut, ListQuery, Listed, OnConstraint, PathId, Query, Scope, Text, Versioned, access,
-    operation, operations, related, rfc3339,
+    create_row, operation, operations, related, rfc3339, update_row,
 };
-use usher_shared::foundation::time::now;
 use utoipa::ToSchema;
 
 pub const READ: Scope = Scope::new("tickets:read", &["tickets.view"]);
@@ -60,6 +59,7 @@ pub mod ticket {
     /// Who has to do something next.
     #[derive(Clone, Copy, Debug, PartialEq, Eq, EnumIter, DeriveActiveEnum, ApiEnum)]
     #[sea_orm(rs_type = "String", db_type = "Text", rename_all = "snake_case")]
+    #[schema(as = TicketState)]
     pub enum State {
         Open,
         WaitingForUser,
@@ -155,17 +155,14 @@ async fn list_tickets(
 #[operation(post, "/tickets")]
 async fn create_ticket(
     State(state): State<AppState>,
-    _key: ApiKey<TicketsWrite>,
+    Context(context): Context,
+    key: ApiKey<TicketsWrite>,
     Body(body): Body<NewTicketIn>,
 ) -> Result<Created<TicketOut>, ApiError> {
     let tx = state.begin().await?;
-    let row = ticket::ActiveModel {
-        version: Set(1),
-        created_at: Set(now()),
-        updated_at: Set(now()),
-        ..body.into()
-    };
-    let ticket = row.insert(&*tx).await.on_missing("requester_id")?;
+    let actor = key.actor(&context);
+    let ticket = create_row::<ticket::Entity>(&tx, body.into(), "ticket", &actor).await;
+    let ticket = ticket.on_missing("requester_id")?;
     tx.commit().await?;
     Ok(Created::new(&state, "/tickets", ticket.id, ticket).version(1))
 }
@@ -187,7 +184,8 @@ async fn get_ticket(
 #[operation(patch, "/tickets/{id}", errors(TICKET_CLOSED))]
 async fn update_ticket(
     State(state): State<AppState>,
-    _key: ApiKey<TicketsWrite>,
+    Context(context): Context,
+    key: ApiKey<TicketsWrite>,
     id: PathId,
     expected: IfMatch,
     Body(body): Body<TicketPatchIn>,
@@ -198,13 +196,8 @@ async fn update_ticket(
     if before.state == ticket::State::Closed {
         return Err(TICKET_CLOSED.into());
     }
-    let row = ticket::ActiveModel {
-        id: Set(before.id),
-        version: Set(before.version + 1),
-        updated_at: Set(now()),
-        ..body.into()
-    };
-    let ticket = row.update(&*tx).await?;
+    let actor = key.actor(&context);
+    let ticket = update_row::<ticket::Entity>(&tx, before, body.into(), "ticket", &actor).await?;
     tx.commit().await?;
     Ok(Versioned::new(ticket.version, ticket))
 }

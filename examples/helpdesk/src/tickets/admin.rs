@@ -3,16 +3,19 @@
 use askama::Template;
 use axum::{extract::State, response::Response, routing::get};
 use sea_orm::{
-    ColumnTrait, EntityTrait, QueryFilter, QueryOrder, QuerySelect,
+    ColumnTrait, DbErr, EntityTrait, QueryFilter, QueryOrder, QuerySelect,
     sea_query::{Condition, IntoCondition},
 };
-use usher::admin::{
-    AdminContext, AdminError, AdminModel, Card, Cell, Field, Figure, ManyToMany, Meta, Page, Panel, Search, Shell,
-    Staff, Tone, Visit, headings, models::Users, page,
+use usher::{
+    Applied, Bulk, BulkRow,
+    admin::{
+        AdminContext, AdminError, AdminModel, Card, Cell, Field, Figure, ManyToMany, Meta, Page, Panel, Search, Shell,
+        Staff, Tone, Visit, headings, models::Users, page,
+    },
 };
 
 use super::{
-    tag,
+    rules, tag,
     ticket::{COLUMN as C, Column, Entity, Priority, TicketState},
     ticket_tag,
 };
@@ -76,6 +79,27 @@ fn priority_tone(priority: &Priority) -> Tone {
     match priority {
         Priority::High => Tone::Bad,
         Priority::Normal | Priority::Low => Tone::Quiet,
+    }
+}
+
+/// Closes tickets that are not closed yet.
+pub struct Close;
+
+impl Bulk for Close {
+    type Model = Entity;
+    const NAME: &'static str = "close";
+    const LABEL: &'static str = "Close";
+    const DONE: &'static str = "closed";
+
+    async fn apply(row: BulkRow<'_>) -> Result<Applied, DbErr> {
+        let id: i64 = row.id.parse().unwrap_or_default();
+        match Entity::find_by_id(id).lock_exclusive().one(&**row.tx).await? {
+            Some(ticket) if ticket.state != TicketState::Closed => {
+                let ticket = rules::close(row.tx, ticket).await?;
+                Ok(Applied::Done(ticket.subject))
+            }
+            _ => Ok(Applied::Skipped("it is closed already")),
+        }
     }
 }
 

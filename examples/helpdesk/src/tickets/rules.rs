@@ -1,7 +1,7 @@
 //! What may happen to a ticket: the same for the API, the admin, jobs and commands.
 
 use chrono::TimeDelta;
-use sea_orm::{ActiveModelTrait, ActiveValue::Set};
+use sea_orm::{ActiveModelTrait, ActiveValue::Set, DbErr};
 use usher::{
     audit::{self, Actor, Entry},
     config::Config,
@@ -49,4 +49,16 @@ pub async fn open(tx: &Tx, config: &Config, new: NewTicket, actor: &Actor) -> Re
     audit::record(&**tx, actor, entry).await?;
     enqueue(tx, TicketOpened { ticket_id: ticket.id }).await?;
     Ok(ticket)
+}
+
+/// Closes a ticket.
+pub async fn close(tx: &Tx, ticket: Model) -> Result<Model, DbErr> {
+    let row = ActiveModel {
+        id: Set(ticket.id),
+        state: Set(TicketState::Closed),
+        version: Set(ticket.version + 1),
+        updated_at: Set(now()),
+        ..Default::default()
+    };
+    row.update(&**tx).await
 }

@@ -94,3 +94,19 @@ async fn staff_see_a_persons_tickets_on_the_persons_page(db: TestDb) {
         assert!(page.contains("My engine is stuck"), "{path}");
     }
 }
+
+#[on_both]
+async fn staff_close_all_open_tickets_at_once(db: TestDb) {
+    let helpdesk = TestProject::open(project(), db).await;
+    let ada = helpdesk.person("Ada Lovelace", "ada@example.org").await;
+    for number in 1..=3 {
+        let ticket = json!({"subject": format!("Question {number}"), "body": "…"});
+        ada.post("/tickets", &ticket).await.expect(201);
+    }
+    let staff = helpdesk.superuser().await;
+    let path = "/admin/tickets/actions";
+    let some = [("action", "close"), ("id", "1"), ("id", "2"), ("confirmed", "yes")];
+    staff.submit("/admin/tickets", path, &some).await.expect(303);
+    let open = ada.get("/tickets?state=open").await.expect(200);
+    assert_eq!(open["data"].as_array().map(Vec::len), Some(1), "{open}");
+}

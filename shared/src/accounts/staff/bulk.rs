@@ -4,7 +4,9 @@
 mod apply;
 mod items;
 pub(super) mod order;
+mod own;
 
 pub use apply::{BulkError, OrderingActor};
 pub use items::{Tally, left, tally};
 pub use order::{BulkAction, BulkJob, Objects, OrderError, Ordered, order};
+pub use own::{Applied, AppliedFuture, BulkExtension, BulkRow, OwnAction};

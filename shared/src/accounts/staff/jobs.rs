@@ -70,7 +70,7 @@ fn repeats(job: &job::Model) -> Vec<&'static str> {
     match job.kind.as_str() {
         PasswordReset::KIND => vec![Act::SendPasswordReset.rule().permission],
         VerifyEmail::KIND => vec![Act::ResendVerification.rule().permission],
-        BulkJob::KIND => read(job).map_or_else(Vec::new, |order: BulkJob| vec![order.what.act().rule().permission]),
+        BulkJob::KIND => read(job).map_or_else(Vec::new, |order: BulkJob| vec![order.what.permission()]),
         ExportJob::KIND => read(job).map_or_else(Vec::new, |order: ExportJob| order.what.permissions().to_vec()),
         ImportUsers::KIND => vec![imports::PERMISSION],
         _ => vec![],

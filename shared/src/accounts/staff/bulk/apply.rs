@@ -8,6 +8,7 @@ use uuid::Uuid;
 use super::{
     items::settle,
     order::{BulkAction, BulkJob},
+    own::{Applied, BulkRow, OwnAction},
 };
 use crate::{
     accounts::{
@@ -83,8 +84,8 @@ impl<'a> OrderingActor<'a> {
     /// permission.
     pub async fn of(job_store: &JobStore, order: &'a BulkJob) -> Result<Self, BulkError> {
         let holder = Holder::of(job_store.db(), &order.actor).await?;
-        if holder.refuses(order.what.act()).is_some() {
-            let permission = order.what.act().rule().permission;
+        if order.what.refusal(&holder).is_some() {
+            let permission = order.what.permission();
             return Err(BulkError::NotAllowed(order.actor.label.clone(), permission));
         }
         Ok(Self { order, holder })
@@ -120,31 +121,47 @@ impl<'a> OrderingActor<'a> {
     }
 
     async fn act(&self, tx: &Tx, object_id: &str) -> Result<(), Refused> {
-        match self.order.what {
-            BulkAction::LockUsers { until } => self.change_status(tx, object_id, StatusChange::Locked { until }).await,
-            BulkAction::UnlockUsers => self.change_status(tx, object_id, StatusChange::Unlocked).await,
-            BulkAction::DeactivateUsers => self.change_status(tx, object_id, StatusChange::Deactivated).await,
-            BulkAction::ReactivateUsers => self.change_status(tx, object_id, StatusChange::Reactivated).await,
-            BulkAction::ResendVerification | BulkAction::SendPasswordReset => self.mail(tx, object_id).await,
+        let change = match self.order.what {
+            BulkAction::LockUsers { until } => StatusChange::Locked { until },
+            BulkAction::UnlockUsers => StatusChange::Unlocked,
+            BulkAction::DeactivateUsers => StatusChange::Deactivated,
+            BulkAction::ReactivateUsers => StatusChange::Reactivated,
+            BulkAction::ResendVerification | BulkAction::SendPasswordReset => return self.mail(tx, object_id).await,
             BulkAction::ReplayJobs | BulkAction::RunJobsNow | BulkAction::CancelJobs | BulkAction::DeleteJobs => {
-                self.job(tx, object_id).await
+                return self.job(tx, object_id).await;
             }
             BulkAction::DeleteSuppressions => {
                 if !mail_suppressions::clear(&**tx, object_id).await? {
                     return Err(Refused::Skip("it is gone"));
                 }
-                self.record(tx, object_id, Some(object_id.to_owned())).await
+                return self.record(tx, object_id, Some(object_id.to_owned())).await;
             }
+            BulkAction::Own { name } => return self.own(tx, object_id, name).await,
+        };
+        self.change_status(tx, object_id, change).await
+    }
+
+    async fn own(&self, tx: &Tx, id: &str, OwnAction(action): OwnAction) -> Result<(), Refused> {
+        let reason = self.reason();
+        let row = BulkRow {
+            tx,
+            id,
+            actor: &self.order.actor,
+            reason: reason.as_ref(),
+        };
+        match (action.apply)(row).await? {
+            Applied::Done(label) => self.record(tx, id, Some(label)).await,
+            Applied::Skipped(why) => Err(Refused::Skip(why)),
         }
+    }
+
+    fn reason(&self) -> Option<Reason> {
+        Reason::parse(self.order.reason.as_deref()?).ok()
     }
 
     async fn change_status(&self, tx: &Tx, object_id: &str, change: StatusChange) -> Result<(), Refused> {
         let user = self.user(tx, object_id).await?;
-        let reason = self
-            .order
-            .reason
-            .as_deref()
-            .and_then(|reason| Reason::parse(reason).ok());
+        let reason = self.reason();
         let is_endless = user.status == UserStatus::Locked && user.locked_until.is_none();
         if is_endless && matches!(change, StatusChange::Locked { until: Some(_) }) {
             return Err(Refused::Skip("it is locked without an end"));
@@ -182,7 +199,11 @@ impl<'a> OrderingActor<'a> {
         let job = jobs::find_for_change(tx, id)
             .await?
             .ok_or(Refused::Skip("it is gone"))?;
-        if let Some(refusal) = job_refusal(&**tx, &self.holder, self.order.what.act(), &job).await? {
+        let refusal = match self.order.what.act() {
+            Some(act) => job_refusal(&**tx, &self.holder, act, &job).await?,
+            None => None,
+        };
+        if let Some(refusal) = refusal {
             return Err(Refused::Fail(refusal.to_string()));
         }
         let job = match self.order.what {
@@ -199,17 +220,21 @@ impl<'a> OrderingActor<'a> {
         let gone = Refused::Skip("it is gone");
         let Ok(id) = object_id.parse() else { return Err(gone) };
         let user = users::find_for_change(tx, id).await?.ok_or(gone)?;
-        match user_refusal(&**tx, &self.holder, self.order.what.act(), &user).await? {
+        let refusal = match self.order.what.act() {
+            Some(act) => user_refusal(&**tx, &self.holder, act, &user).await?,
+            None => None,
+        };
+        match refusal {
             Some(refusal) => Err(Refused::Fail(refusal.to_string())),
             None => Ok(user),
         }
     }
 
     async fn record(&self, tx: &Tx, object_id: &str, label: Option<String>) -> Result<(), Refused> {
-        let rule = self.order.what.act().rule();
+        let what = self.order.what;
         let entry = Entry {
-            action: rule.word,
-            object_type: rule.object.as_str(),
+            action: what.word(),
+            object_type: what.object_type(),
             object_id: Some(object_id.to_owned()),
             object_label: label,
             changes: None,

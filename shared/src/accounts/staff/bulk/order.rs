@@ -10,6 +10,7 @@ use serde_json::json;
 use thiserror::Error;
 use uuid::Uuid;
 
+use super::own::OwnAction;
 use crate::{
     accounts::staff::policy::{Act, Holder, ReasonRule, Refusal},
     audit::{self, Actor, Entry, ObjectType},
@@ -42,13 +43,17 @@ pub enum BulkAction {
     DeleteJobs,
     /// Allows mail to the addresses again.
     DeleteSuppressions,
+    /// One of the product's own.
+    Own {
+        name: OwnAction,
+    },
 }
 
 impl BulkAction {
-    /// The act on one row, whose rule says who may do it.
+    /// The act on one row, whose rule says who may do it; none for the product's own.
     #[must_use]
-    pub const fn act(self) -> Act {
-        match self {
+    pub const fn act(self) -> Option<Act> {
+        Some(match self {
             Self::LockUsers { .. } => Act::LockUser,
             Self::UnlockUsers => Act::UnlockUser,
             Self::DeactivateUsers => Act::DeactivateUser,
@@ -60,14 +65,47 @@ impl BulkAction {
             Self::CancelJobs => Act::CancelJob,
             Self::DeleteJobs => Act::DeleteJob,
             Self::DeleteSuppressions => Act::DeleteSuppression,
+            Self::Own { .. } => return None,
+        })
+    }
+
+    /// The permission that a person needs.
+    #[must_use]
+    pub fn permission(self) -> &'static str {
+        match (self, self.act()) {
+            (Self::Own { name }, _) => name.0.permission,
+            (_, act) => act.map_or("", |act| act.rule().permission),
         }
     }
-}
 
-impl BulkAction {
+    /// Why this actor may not order it, if they may not.
+    pub(super) fn refusal(self, holder: &Holder) -> Option<Refusal> {
+        match self.act() {
+            Some(act) => holder.refuses(act),
+            None => (!holder.may(self.permission())).then(|| Refusal::Permission(self.permission())),
+        }
+    }
+
+    /// The type of the object in the audit log.
+    pub(super) fn object_type(self) -> &'static str {
+        match (self, self.act()) {
+            (Self::Own { name }, _) => name.0.object_type,
+            (_, act) => act.map_or("", |act| act.rule().object.as_str()),
+        }
+    }
+
+    /// The action in the audit log.
+    pub(super) fn word(self) -> &'static str {
+        match (self, self.act()) {
+            (Self::Own { name }, _) => name.0.word,
+            (_, act) => act.map_or("", |act| act.rule().word),
+        }
+    }
+
     /// The plural of what it acts on.
     const fn objects(self) -> &'static str {
         match self {
+            Self::Own { name } => name.0.objects,
             Self::ReplayJobs | Self::RunJobsNow | Self::CancelJobs | Self::DeleteJobs => "jobs",
             Self::DeleteSuppressions => "suppressed addresses",
             _ => "users",
@@ -130,11 +168,11 @@ pub async fn order(
     reason: Option<Reason>,
     actor: &Actor,
 ) -> Result<Ordered, OrderError> {
-    let rule = what.act().rule();
-    if let Some(refusal) = Holder::of(&**tx, actor).await?.refuses(what.act()) {
+    if let Some(refusal) = what.refusal(&Holder::of(&**tx, actor).await?) {
         return Err(refusal.into());
     }
-    let must_say_why = actor.kind == ActorKind::User && rule.reason == ReasonRule::Required;
+    let is_required = what.act().is_some_and(|act| act.rule().reason == ReasonRule::Required);
+    let must_say_why = actor.kind == ActorKind::User && is_required;
     if must_say_why && reason.is_none() {
         return Err(Refusal::Reason.into());
     }
@@ -147,7 +185,7 @@ pub async fn order(
     let options = EnqueueOptions::by(actor);
     let job_id = enqueue_with(tx, job, options).await?.id();
     let rows = list(tx, job_id, objects).await?;
-    let label = format!("{} {rows} {}", rule.word, what.objects());
+    let label = format!("{} {rows} {}", what.word(), what.objects());
     let entry = Entry {
         changes: Some(json!({ "rows": [null, rows] })),
         reason,
