@@ -136,17 +136,16 @@ mod comments {
 
     use axum::{Json, extract::State};
     use chrono::{DateTime, Utc};
-    use sea_orm::{ActiveModelTrait, ActiveValue::Set, ColumnTrait, Condition};
+    use sea_orm::{ActiveValue::Set, ColumnTrait, Condition};
     use serde::Serialize;
     use usher::{
         App, SqlMigration,
         accounts::user_data::UserData,
         admin::{AdminModel, Draft, Field, HookFuture, Meta, SaveContext, models::Users},
         api::{
-            ApiError, AppState, Body, Filter, FromFields, KeyOrUser, Lines, ListOut, ListQuery, Listed, OpenApiRouter,
-            PathId, Query, access, operation, operations, rfc3339,
+            ApiError, AppState, Body, Context, Filter, FromFields, KeyOrUser, Lines, ListOut, ListQuery, Listed,
+            OpenApiRouter, PathId, Query, access, create_row, operation, operations, rfc3339,
         },
-        time::now,
     };
     use utoipa::ToSchema;
 
@@ -242,20 +241,21 @@ mod comments {
     #[operation(post, "/tickets/{id}/comments")]
     async fn create_comment(
         State(state): State<AppState>,
+        Context(context): Context,
         caller: KeyOrUser<CommentsWrite>,
         id: PathId,
         Body(body): Body<NewCommentIn>,
     ) -> Result<Json<CommentOut>, ApiError> {
         let tx = state.begin().await?;
+        caller.hold(&tx).await?;
         let visible = caller.rows(ticket::Column::RequesterId);
         let ticket = id.row_for_change::<ticket::Entity>(&tx, visible).await?;
         let row = comment::ActiveModel {
             ticket_id: Set(ticket.id),
             author_id: Set(caller.owner()),
-            created_at: Set(now()),
             ..body.into()
         };
-        let comment = row.insert(&*tx).await?;
+        let comment = create_row::<comment::Entity>(&tx, row, "comment", &caller.actor(&context)).await?;
         tx.commit().await?;
         Ok(Json(comment.into()))
     }
@@ -345,7 +345,6 @@ mod profiles {
 
     use axum::extract::State;
     use sea_orm::{
-        ActiveModelTrait,
         ActiveValue::{NotSet, Set},
         DatabaseConnection, DbErr, EntityTrait,
         sea_query::OnConflict,
@@ -361,8 +360,8 @@ mod profiles {
         },
         admin::{AdminModel, Draft, Field, Meta, Row, models::Users},
         api::{
-            ApiError, AppState, Body, Code, CurrentUser, FromFields, IfMatch, IfNoneMatch, OpenApiRouter, Patch, Text,
-            Versioned, operation, operations,
+            ApiError, AppState, Body, Code, Context, CurrentUser, FromFields, IfMatch, IfNoneMatch, OpenApiRouter,
+            Patch, Text, Versioned, operation, operations, update_row,
         },
         config::Config,
     };
@@ -484,6 +483,7 @@ mod profiles {
     #[operation(patch, "/me/profile")]
     async fn update_profile(
         State(state): State<AppState>,
+        Context(context): Context,
         current: CurrentUser,
         expected: IfMatch,
         Body(body): Body<ProfilePatchIn>,
@@ -493,12 +493,8 @@ mod profiles {
         let before = profile::Entity::find_by_id(user.id).one(&*tx).await?;
         let before = before.ok_or(Code::NOT_FOUND)?;
         expected.allows(before.version)?;
-        let row = profile::ActiveModel {
-            user_id: Set(user.id),
-            version: Set(before.version + 1),
-            ..body.into()
-        };
-        let profile = row.update(&*tx).await?;
+        let actor = current.actor(&context);
+        let profile = update_row::<profile::Entity>(&tx, before, body.into(), "profile", &actor).await?;
         tx.commit().await?;
         Ok(Versioned::new(profile.version, profile))
     }
@@ -567,18 +563,17 @@ mod small {
 
     use axum::extract::State;
     use chrono::{DateTime, Utc};
-    use sea_orm::{ActiveModelTrait, ActiveValue::Set, ColumnTrait, Condition, EntityTrait};
+    use sea_orm::{ActiveValue::Set, ColumnTrait, Condition, EntityTrait};
     use serde::{Deserialize, Serialize};
     use usher::{
         App, SqlMigration,
         accounts::user_data::UserData,
         admin::{AdminModel, Field, Meta, Tone, models::Users},
         api::{
-            ApiEnum, ApiError, AppState, Body, Created, CurrentUser, Filter, FromFields, Lines, ListOut, ListQuery,
-            Listed, Query, Text, operation, operations, rfc3339,
+            ApiEnum, ApiError, AppState, Body, Context, Created, CurrentUser, Filter, FromFields, Lines, ListOut,
+            ListQuery, Listed, Query, Text, create_row, operation, operations, rfc3339,
         },
         jobs::{Job, MAIL_QUEUE, enqueue},
-        time::now,
         worker::{JobContext, JobError, MailMessage, Policy},
     };
     use utoipa::ToSchema;
@@ -674,6 +669,7 @@ mod small {
     #[operation(post, "/tickets")]
     async fn create_ticket(
         State(state): State<AppState>,
+        Context(context): Context,
         current: CurrentUser,
         Body(body): Body<NewTicketIn>,
     ) -> Result<Created<TicketOut>, ApiError> {
@@ -681,11 +677,9 @@ mod small {
         let row = ActiveModel {
             requester_id: Set(current.id()),
             state: Set(TicketState::Open),
-            version: Set(1),
-            created_at: Set(now()),
             ..body.into()
         };
-        let ticket = row.insert(&*tx).await?;
+        let ticket = create_row::<Entity>(&tx, row, "ticket", &current.actor(&context)).await?;
         enqueue(&tx, TicketOpened { ticket_id: ticket.id }).await?;
         tx.commit().await?;
         Ok(Created::new(&state, "/tickets", ticket.id, ticket))
@@ -772,7 +766,7 @@ mod examples {
     use axum::extract::State;
     use chrono::{DateTime, TimeDelta, Utc};
     use sea_orm::{
-        ActiveModelTrait, ColumnTrait, ConnectionTrait, DbErr, EntityTrait, PaginatorTrait, QueryFilter,
+        ColumnTrait, ConnectionTrait, DbErr, EntityTrait, PaginatorTrait, QueryFilter,
         sea_query::{Expr, ExprTrait},
     };
     use serde::{Deserialize, Serialize};
@@ -785,8 +779,8 @@ mod examples {
             Staff, headings, models::Users,
         },
         api::{
-            ApiError, ApiKey, AppState, Body, Code, Created, FromFields, ListOut, ListQuery, Listed, OnConstraint,
-            OpenApiRouter, Query, Text, access, operation, operations, related,
+            ApiError, ApiKey, AppState, Body, Code, Context, Created, FromFields, ListOut, ListQuery, Listed,
+            OnConstraint, OpenApiRouter, Query, Text, access, create_row, operation, operations, related,
         },
         jobs::{EnqueueOptions, Job, Tx, enqueue_with},
         rules::Violation,
@@ -808,7 +802,7 @@ mod examples {
             .admin::<note::Entity>()
             .extend_admin(|admin| {
                 admin
-                    .action::<ticket::Entity>(&CLOSE)
+                    .action::<ticket::Entity>(&REOPEN)
                     .panels::<Users>(|app, row, staff| Box::pin(panels(app, row, staff)))
             })
             .hooks(UserHooks::new().on_user_created(welcome).on_user_changed(only_ours))
@@ -835,12 +829,18 @@ mod examples {
         let staff = helpdesk.superuser().await;
         let page = staff.get(&format!("/admin/users/{}", ada.user.id)).await.expect(200);
         assert!(page.contains("Support plan"), "{}", page.html);
-        let close = [("action", "close"), ("id", "1"), ("_confirmed", "yes"), ("reason", "")];
+        desk.patch("/tickets/1", &json!({"state": "closed"})).await.expect(200);
+        let reopen = [
+            ("action", "reopen"),
+            ("id", "1"),
+            ("_confirmed", "yes"),
+            ("reason", "Not solved"),
+        ];
         staff
-            .submit("/admin/tickets/1", "/admin/tickets/actions", &close)
+            .submit("/admin/tickets/1", "/admin/tickets/actions", &reopen)
             .await
             .expect(303);
-        assert_eq!(ada.get("/tickets/1").await.expect(200)["state"], "closed");
+        assert_eq!(ada.get("/tickets/1").await.expect(200)["state"], "open");
 
         let note = [("text", "Call back")];
         staff
@@ -906,11 +906,14 @@ mod examples {
     #[operation(post, "/tags", errors(TAG_EXISTS))]
     async fn create_tag(
         State(state): State<AppState>,
-        _key: ApiKey<TagsWrite>,
+        Context(context): Context,
+        key: ApiKey<TagsWrite>,
         Body(body): Body<NewTagIn>,
     ) -> Result<Created<TagOut>, ApiError> {
         let tx = state.begin().await?;
-        let tag = tag::ActiveModel::from(body).insert(&*tx).await.on_taken(TAG_EXISTS)?;
+        let actor = key.actor(&context);
+        let tag = create_row::<tag::Entity>(&tx, body.into(), "tag", &actor).await;
+        let tag = tag.on_taken(TAG_EXISTS)?;
         tx.commit().await?;
         Ok(Created::new(&state, "/tags", tag.id, tag))
     }
@@ -925,19 +928,16 @@ mod examples {
         Ok(counts.collect())
     }
 
-    pub const CLOSE: Action = Action::new("close", "Close", |acting, row| Box::pin(close(acting, row)))
-        .done("closed")
-        .about("The API no longer changes a closed ticket.")
-        .params(&[Param::Reason { required: false }])
-        .fits(
-            |row| row.text("state").as_deref() != Some("closed"),
-            "it's closed already",
-        );
+    pub const REOPEN: Action = Action::new("reopen", "Reopen", |acting, row| Box::pin(reopen(acting, row)))
+        .done("reopened")
+        .about("Its requester can change it again.")
+        .params(&[Param::Reason { required: true }])
+        .fits(|row| row.text("state").as_deref() == Some("closed"), "it isn't closed");
 
-    async fn close(acting: &ActionContext<'_>, row: &Row) -> Result<Outcome, DbErr> {
+    async fn reopen(acting: &ActionContext<'_>, row: &Row) -> Result<Outcome, DbErr> {
         let id: i64 = row.parse("id").unwrap_or_default();
         ticket::Entity::update_many()
-            .col_expr(ticket::Column::State, Expr::value(ticket::TicketState::Closed))
+            .col_expr(ticket::Column::State, Expr::value(ticket::TicketState::Open))
             .col_expr(ticket::Column::Version, Expr::col(ticket::Column::Version).add(1))
             .filter(ticket::Column::Id.eq(id))
             .exec(&**acting.saving.tx)
