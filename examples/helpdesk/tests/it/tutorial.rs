@@ -652,7 +652,7 @@ mod small {
     /// What clients see of a ticket.
     #[derive(Serialize, ToSchema, Listed)]
     #[schema(as = Ticket)]
-    #[listed(entity = Entity, filters(state))]
+    #[listed(entity = ticket::Entity, filters(state))]
     struct TicketOut {
         id: i64,
         subject: String,
