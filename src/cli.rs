@@ -11,7 +11,7 @@ use usher_shared::{
     run_service,
 };
 
-use crate::{api_keys, doctor, migrate, output, parts::Parts, reseal, seed, staff, up};
+use crate::{api_keys, dev, doctor, migrate, output, parts::Parts, reseal, seed, staff, up};
 
 /// Name, version and text are the program's; see [`command`].
 #[derive(Debug, Parser)]
@@ -26,6 +26,8 @@ struct Cli {
 pub enum Command {
     /// Run API, admin and worker in one process; needs no other service
     Up,
+    /// Run the program, and build and restart it when its source changes
+    Dev(dev::Args),
     /// Run the public API
     Api,
     /// Run the staff admin
@@ -100,12 +102,13 @@ async fn run_usher(parts: Parts, command: Command, source: &Source) -> Result<()
     let command_config = || Config::read(Mode::Command, source);
     match command {
         Command::Up => up::run(Config::read(Mode::Up, source)?, parts).await,
+        Command::Dev(args) => dev::run(args, source).await,
         Command::Api => {
             let serve = async |app: &AppContext, stop| usher_api::run_with(app, &parts.api, stop).await;
             run_service(service_config()?, "usher-api", serve).await
         }
         Command::Admin => {
-            let serve = async |app: &AppContext, stop| parts.admin_state(app).run(stop).await;
+            let serve = async |app: &AppContext, stop| usher_admin::run_with(parts.admin_state(app), stop).await;
             run_service(service_config()?, "usher-admin", serve).await
         }
         Command::Worker(args) => usher_worker::run_process(service_config()?, parts.registry, args.into()).await,

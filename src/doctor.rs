@@ -24,7 +24,7 @@ pub struct Args {
 
 pub async fn run(config: Config, args: &Args) -> Result<()> {
     let mut findings = Findings::default();
-    findings.add("settings", "readable".to_owned());
+    findings.add("settings", files::settings(&config));
     findings.add("secret key", files::secret_key(&config));
     findings.add("folder", files::folder(&config));
     let two = PoolOptions {

@@ -20,6 +20,7 @@ mod bootstrap;
 mod bulk;
 mod cli;
 mod database;
+mod dev;
 mod doctor;
 mod migrate;
 mod output;
@@ -77,6 +78,7 @@ pub mod audit {
 
 /// The database: transactions, time limits, SQL for both kinds.
 pub mod db {
+    pub use usher_api::{create_row, update_row};
     pub use usher_shared::foundation::db::*;
 }
 

@@ -114,6 +114,7 @@ impl Project {
             ..Program::default()
         };
         let mut accounts = accounts::Extensions::default();
+        let mut settings = vec![];
         let mut parts = Parts::usher();
         if let Some((content_type, picture)) = self.logo {
             parts.admin = parts.admin.logo(content_type, picture);
@@ -123,7 +124,7 @@ impl Project {
         }
         for app in self.apps {
             accounts.merge(app.accounts);
-            program.settings.extend(app.settings);
+            settings.extend(app.settings);
             if let Some(newest) = app.migrations.last() {
                 let (app, newest) = (app.name, newest.name());
                 program.schemas.push(AppSchema { app, newest });
@@ -142,6 +143,7 @@ impl Project {
         parts.api.check().map_err(anyhow::Error::msg)?;
         usher_admin::check(&parts.admin).map_err(anyhow::Error::msg)?;
         accounts::extend(accounts);
+        config::add_settings(settings);
         program.set();
         Ok(parts)
     }

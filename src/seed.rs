@@ -65,6 +65,7 @@ pub async fn run(config: &Config, seeds: &[Run<u64>], args: &Args) -> Result<()>
         now: now(),
         next: newest.unwrap_or(0) + 1,
         made: 0,
+        product_name: config.product_name.clone(),
         each: HISTORY / i32::try_from(args.users)?,
     };
     let bar = output::progress(args.users, "users");
@@ -111,6 +112,7 @@ struct Seeder {
     /// The id that the next user should get; it makes the address unique.
     next: i64,
     made: i32,
+    product_name: String,
     /// The time between two sign-ups.
     each: Duration,
 }
@@ -230,7 +232,7 @@ impl Seeder {
             kind: Set(WelcomeEmail::KIND.to_owned()),
             user_id: Set(Some(user.id)),
             to_address: Set(user.email.clone()),
-            subject: Set("Welcome to Usher".to_owned()),
+            subject: Set(format!("Welcome to {}", self.product_name)),
             state: Set(if failed { MailState::Failed } else { MailState::Sent }),
             message_id: Set(format!("<{}@usher.example>", job_id.simple())),
             answer: Set(Some(

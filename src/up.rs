@@ -53,7 +53,7 @@ pub async fn run(config: Config, parts: Parts) -> Result<()> {
     });
     let stop = shutdown.clone();
     services.spawn(async move {
-        admin_state.serve(admin, stop).await;
+        usher_admin::serve_with(admin_state, admin, stop).await;
         Ok(())
     });
     let (context, stop) = (app.clone(), shutdown.clone());

@@ -23,7 +23,7 @@ mod type_tests;
 mod visit;
 
 pub use models::enqueue_bulk;
-pub use server::{paths, router, run, serve};
+pub use server::{paths, router, run, run_with, serve, serve_with};
 pub use state::AppState;
 pub use usher_admin_engine::Extension;
 

@@ -87,17 +87,18 @@ pub fn paths(state: &AppState) -> Vec<String> {
     pages(state).paths().to_vec()
 }
 
-/// Serves the admin without a product until cancelled, then lets what runs finish. See [`AppState::serve`].
+/// Serves the admin without a product until cancelled, then lets what runs finish. See [`serve_with`].
 pub async fn serve(app: &AppContext, listener: TcpListener, stop: CancellationToken) {
-    AppState::new(app).serve(listener, stop).await;
+    serve_with(AppState::new(app), listener, stop).await;
 }
 
-/// [`serve`] on `ADMIN_ADDR`, with metrics on `METRICS_ADDR` where that is set. See [`AppState::run`].
+/// [`serve`] on `ADMIN_ADDR`, with metrics on `METRICS_ADDR` where that is set. See [`run_with`].
 pub async fn run(app: &AppContext, stop: CancellationToken) -> Result<(), BindError> {
-    AppState::new(app).run(stop).await
+    run_with(AppState::new(app), stop).await
 }
 
-pub(crate) async fn serve_state(state: AppState, listener: TcpListener, stop: CancellationToken) {
+/// Serves this admin until cancelled, then lets what runs finish.
+pub async fn serve_with(state: AppState, listener: TcpListener, stop: CancellationToken) {
     tracing::info!(address = %state.config.admin_addr, "the admin is listening");
     // A list without its index is slow but correct, so the admin starts anyway.
     match missing_indexes(&state.db, &state.site).await {
@@ -107,7 +108,8 @@ pub(crate) async fn serve_state(state: AppState, listener: TcpListener, stop: Ca
     usher_serve::serve(router(state), listener, Patience::default(), stop).await;
 }
 
-pub(crate) async fn run_state(state: AppState, stop: CancellationToken) -> Result<(), BindError> {
+/// [`serve_with`] on `ADMIN_ADDR`, with metrics on `METRICS_ADDR` where that is set.
+pub async fn run_with(state: AppState, stop: CancellationToken) -> Result<(), BindError> {
     let listener = process::bind(state.config.admin_addr, "ADMIN_ADDR").await?;
     let mut _told = None;
     if let Some(address) = state.config.metrics_addr {
@@ -117,7 +119,7 @@ pub(crate) async fn run_state(state: AppState, stop: CancellationToken) -> Resul
             move || app.render_metrics(),
         ));
     }
-    serve_state(state, listener, stop).await;
+    serve_with(state, listener, stop).await;
     Ok(())
 }
 

@@ -2,16 +2,11 @@
 
 use std::{ops::Deref, sync::Arc};
 
-use tokio::net::TcpListener;
-use tokio_util::sync::CancellationToken;
 use usher_admin_engine::{AdminContext, Extension, is_https};
-use usher_shared::{
-    AppContext,
-    foundation::{metrics::ServiceMetrics, process::BindError},
-};
+use usher_shared::{AppContext, foundation::metrics::ServiceMetrics};
 
+use crate::apps;
 use crate::pages::series;
-use crate::{apps, server};
 
 /// The shared parts of the admin. Cheap to clone.
 #[derive(Clone, Debug)]
@@ -43,16 +38,6 @@ impl AppState {
             metrics: app.metrics.service("admin"),
             series: series::Cache::default(),
         }
-    }
-
-    /// Serves the admin until cancelled, then lets what runs finish.
-    pub async fn serve(self, listener: TcpListener, stop: CancellationToken) {
-        server::serve_state(self, listener, stop).await;
-    }
-
-    /// [`Self::serve`] on `ADMIN_ADDR`, with metrics on `METRICS_ADDR` where that is set.
-    pub async fn run(self, stop: CancellationToken) -> Result<(), BindError> {
-        server::run_state(self, stop).await
     }
 
     /// Whether browsers reach the admin by HTTPS, so that cookies can be `Secure`.

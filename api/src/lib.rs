@@ -94,6 +94,7 @@ extern crate self as usher_api;
 
 mod api_keys;
 mod auth;
+mod described;
 #[cfg(test)]
 mod example;
 mod extension;
@@ -171,8 +172,8 @@ pub mod __private {
     pub use utoipa_axum::paste;
 
     pub use crate::toolkit::{
+        list::{equal, filter_parameter},
         operation::{Said, route},
-        query::{equal, filter_parameter},
         schema::BodySchema,
         values::{enum_schema, parse_enum},
     };

@@ -17,8 +17,9 @@ use tower_http::{
 use usher_serve::settle_coding;
 
 use crate::{
+    described::Described,
     extension::ApiExtension,
-    openapi::built_in,
+    openapi::{built_in, openapi_at},
     site,
     state::AppState,
     toolkit::{
@@ -45,7 +46,9 @@ pub fn router(state: AppState) -> Router {
 ///
 /// Where [`ApiExtension::check`] finds an operation that is there twice.
 pub fn router_with(mut state: AppState, extension: &ApiExtension) -> Router {
-    state.extension = Arc::new(extension.clone());
+    let product = extension.clone();
+    let document = move |api_url: &str| openapi_at(&product, api_url);
+    state.described = Arc::new(Described::new(extension.name(), extension.all_codes(), document));
     let (operations, _) = extension.operations(built_in()).split_for_parts();
     let toolkit = Toolkit::from_ref(&state);
     let routes = operations

@@ -10,7 +10,7 @@ use usher_shared::{
     jobs::{JobStore, Tx},
 };
 
-use crate::{extension::ApiExtension, toolkit::state::Toolkit};
+use crate::{described::Described, toolkit::state::Toolkit};
 
 /// The API's state, for handlers. Cheap to clone; the database, the settings and what else [`Toolkit`] has are fields
 /// of it as well.
@@ -21,7 +21,7 @@ pub struct AppState {
     pub job_store: JobStore,
     pub(crate) users: Directory,
     pub(crate) intake: UserBatchInserter,
-    pub(crate) extension: Arc<ApiExtension>,
+    pub(crate) described: Arc<Described>,
 }
 
 impl AppState {
@@ -37,7 +37,7 @@ impl AppState {
             job_store: app.job_store.clone(),
             users: Directory::new(app.db.clone()),
             intake: UserBatchInserter::new(app.job_store.clone()),
-            extension: Arc::default(),
+            described: Arc::default(),
         }
     }
 }

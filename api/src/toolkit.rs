@@ -6,6 +6,7 @@ pub(crate) mod body;
 pub(crate) mod caller;
 pub(crate) mod code;
 pub(crate) mod constraint;
+mod describe;
 pub(crate) mod error;
 pub(crate) mod etag;
 pub(crate) mod fields;

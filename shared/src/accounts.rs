@@ -12,5 +12,4 @@ pub mod staff;
 pub mod user_data;
 pub mod users;
 
-pub(crate) use extensions::extensions;
 pub use extensions::{Extensions, extend};

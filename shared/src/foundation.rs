@@ -15,8 +15,11 @@ pub mod program;
 pub mod rate_limit;
 pub mod redact;
 pub(crate) mod redis;
+mod registered;
 pub mod rules;
 pub mod search;
 pub mod time;
 pub mod token;
 pub mod trace;
+
+pub(crate) use registered::Registered;

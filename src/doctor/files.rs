@@ -1,10 +1,18 @@
-//! Outside the database: the secret key, and the folder of an SQLite database.
+//! Outside the database: settings, the secret key, and the folder of an SQLite database.
 
 use std::{fs, os::unix::fs::PermissionsExt, path::Path};
 
 use usher_shared::foundation::config::Config;
 
 use super::finding::State;
+
+/// Where settings come from.
+pub(super) fn settings(config: &Config) -> State {
+    State::Ok(match &config.settings_file {
+        Some(file) => format!("readable, also from {}", file.display()),
+        None => format!("readable; there is no config/{}.toml", config.environment),
+    })
+}
 
 pub(super) fn secret_key(config: &Config) -> State {
     if !config.has_secret_key {

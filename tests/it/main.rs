@@ -4,6 +4,7 @@
 mod backup;
 mod chaos;
 mod commands;
+mod dev;
 mod doctor;
 mod embedded;
 mod examples;
@@ -17,6 +18,7 @@ mod quick_start;
 mod rotation;
 mod secrets;
 mod services;
+mod settings_file;
 mod staff;
 mod startup;
 mod traces;

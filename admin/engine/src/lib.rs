@@ -98,14 +98,13 @@ pub use request::{
     staff::{ActingFor, Person, Staff},
     visit::{SentForm, Visit, new_visitor},
 };
-pub use routes::routes;
+pub use routes::{routes, serve_asset};
 pub use rows::{
     cell::{Cell, Named, Names},
     draft::Draft,
     row::Row,
 };
 pub use shell::{
-    assets::serve_asset,
     flash::Message,
     frame::{Crumb, NavItem, Shell},
     page,

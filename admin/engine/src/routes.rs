@@ -1,7 +1,8 @@
 //! The addresses of every model's pages, and of those that apps add.
 
 use axum::{
-    extract::{Request, State},
+    extract::{Path, Request, State},
+    http::HeaderMap,
     middleware::{Next, from_fn_with_state},
     response::{IntoResponse, Response},
     routing::{MethodRouter, get, post},
@@ -10,6 +11,7 @@ use axum::{
 use crate::context::AdminContext;
 use crate::pages::{action, autocomplete, columns, confirm, delete, export, history, list, object, object_export};
 use crate::request::staff::Staff;
+use crate::shell::assets;
 
 /// The pages of every registered model and of apps, each with its path. All of them are for signed-in staff: the
 /// application adds them to its router behind its own check. The handlers of models ask for the permission; an app's
@@ -39,6 +41,15 @@ pub fn routes<S>(context: &AdminContext) -> Vec<(String, MethodRouter<S>)> {
     let all = of_models.into_iter().chain(of_apps);
     all.map(|(path, methods)| (path, methods.with_state(context.clone())))
         .collect()
+}
+
+/// `GET {base}/assets/{file}`
+pub async fn serve_asset(
+    State(context): State<AdminContext>,
+    Path(file): Path<String>,
+    headers: HeaderMap,
+) -> Response {
+    assets::serve(&file, context.site.assets(), &headers)
 }
 
 /// Lets signed-in staff with the page's permission through.

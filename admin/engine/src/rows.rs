@@ -8,5 +8,6 @@ pub(crate) mod names;
 pub(crate) mod options;
 pub(crate) mod read;
 pub(crate) mod related;
+pub(crate) mod related_change;
 pub(crate) mod row;
 pub(crate) mod storage;

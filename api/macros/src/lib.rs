@@ -33,8 +33,8 @@ pub fn from_fields(input: TokenStream) -> TokenStream {
 /// On the struct, in `#[listed(…)]`:
 ///
 /// - `entity = ticket::Entity` is the table.
-/// - `sorts(id, due_at)` are the fields to sort by; `id` alone unless it is there. Each needs an index that goes on with
-///   the id.
+/// - `sorts(id, due_at)` are the fields to sort by; `id` alone unless it is there. Each needs an index that goes on
+///   with the id.
 /// - `unique(created_at)` are those of them that hardly any two rows share, so that others can be sorted behind them.
 /// - `default_sort = "-created_at"` is the order unless the client asks for another; `-id` without it.
 /// - `filters(state, author_id)` are fields that clients can filter by, each with an index. What finds fewest rows
@@ -64,8 +64,9 @@ pub fn api_enum(input: TokenStream) -> TokenStream {
 
 /// Documents a handler from its signature: `#[operation(get, "/tickets/{id}")]`.
 ///
-/// The first paragraph of its comment is the summary, the rest the description. Its name is a verb and what it is about,
-/// such as `list_tickets`; in camel case it is the operation id. Each extractor and the answer add what they are ([`Describe`]): parameters, the body, who may call, errors.
+/// The first paragraph of its comment is the summary, the rest the description. Its name is a verb and what it is
+/// about, such as `list_tickets`; in camel case it is the operation id. Each extractor and the answer add what they are
+/// ([`Describe`]): parameters, the body, who may call, errors.
 /// What they can't know follows the path:
 ///
 /// - `errors(TICKET_CLOSED, Code::EMAIL_EXISTS)`: codes of its own.

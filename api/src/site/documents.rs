@@ -19,7 +19,7 @@ use usher_shared::foundation::crypto::sha256;
 use utoipa::openapi::OpenApi;
 
 use super::assets::{address, file};
-use crate::{openapi::openapi_at, state::AppState, toolkit::html::Page};
+use crate::{state::AppState, toolkit::html::Page};
 
 /// Scripts and styles come from here alone. Both programs write style elements of their own, and ReDoc searches in
 /// a worker that it makes from a blob.
@@ -42,7 +42,7 @@ impl Documents {
     fn new(state: &AppState, what: &str, kind: &'static str, styles: &[&str], script: &str) -> Self {
         let at = |name| address(&state.root, name);
         Self {
-            title: format!("{} {what}", state.extension.name()),
+            title: format!("{} {what}", state.described.name),
             kind,
             root: state.root.clone(),
             styles: styles.iter().copied().map(at).collect(),
@@ -57,7 +57,7 @@ pub(super) fn router() -> Router<AppState> {
     let document = Arc::new(OnceLock::new());
     let openapi_json = async move |State(state): State<AppState>, headers: HeaderMap| {
         let api_url = &state.config.api_url;
-        let Prepared { packed, hash } = document.get_or_init(|| Prepared::new(&openapi_at(&state.extension, api_url)));
+        let Prepared { packed, hash } = document.get_or_init(|| Prepared::new(&state.described.document(api_url)));
         file(&headers, "application/json", hash, packed, true)
     };
     Router::new()

@@ -95,7 +95,13 @@ impl Explanations {
     security(()),
 )]
 async fn list(State(state): State<AppState>, headers: HeaderMap) -> Response {
-    let explanations = state.extension.all_codes().map(ExplanationOut::from).collect();
+    let explanations = state
+        .described
+        .codes
+        .iter()
+        .copied()
+        .map(ExplanationOut::from)
+        .collect();
     if wants_html(&headers) {
         Explanations::new(&state, "Error codes", explanations).into_response()
     } else {
@@ -125,7 +131,7 @@ async fn show(
 ) -> Result<Response, ApiError> {
     let code = code
         .ok()
-        .and_then(|Path(word)| state.extension.all_codes().find(|code| code.as_str() == word))
+        .and_then(|Path(word)| state.described.codes.iter().copied().find(|code| code.as_str() == word))
         .ok_or(Code::NOT_FOUND)?;
     Ok(if wants_html(&headers) {
         Explanations::new(&state, code.title(), vec![code.into()]).into_response()

@@ -3,6 +3,7 @@
 
 mod answer;
 mod cursor;
+mod filters;
 #[cfg(any(test, fuzzing))]
 pub mod fuzzing;
 mod order;
@@ -12,6 +13,7 @@ mod related;
 
 pub use answer::ListOut;
 pub(super) use cursor::text_of;
+pub use filters::{equal, filter_parameter};
 pub use order::{Col, Filter, Listed};
 pub use query::{ListIn, ListQuery, limit_fault};
 pub use related::related;

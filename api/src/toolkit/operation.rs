@@ -4,11 +4,8 @@
 use std::collections::BTreeMap;
 
 use axum::{
-    Extension, Json,
-    extract::{Path, State},
     handler::Handler,
-    http::{HeaderMap, Method, StatusCode, Uri},
-    response::Response,
+    http::StatusCode,
     routing::{MethodFilter, MethodRouter},
 };
 use utoipa::{
@@ -24,17 +21,10 @@ use utoipa::{
 use utoipa_axum::{PathItemExt, router::UtoipaMethodRouter};
 
 use super::{
-    body::{Body, OptionalBody},
-    caller::{Access, ApiKey, CurrentUser, FreshSuperuser, FreshUser, KeyOrUser, Superuser},
     code::Code,
-    fields::{FieldError, FromFields, in_body},
-    openapi::{
-        ANY_ERRORS, BODY_ERRORS, KEY_ERRORS, PATCH_ERRORS, SUPERUSER_ERRORS, USER_ERRORS, error_responses, text_header,
-    },
-    path_id::PathId,
+    fields::{FieldError, FromFields, Step, in_body},
+    openapi::{ANY_ERRORS, BODY_ERRORS, PATCH_ERRORS, error_responses, text_header},
     problem::PLAIN,
-    query::{FromQuery, Query},
-    request::Context,
     schema,
 };
 use usher_shared::foundation::rules::{Violation, ViolationKind};
@@ -80,7 +70,7 @@ pub struct OperationDoc {
 
 /// Which part of a request the example of a 422 is about; the greatest wins.
 #[derive(PartialEq, Eq, PartialOrd, Ord)]
-enum Fault {
+pub(super) enum Fault {
     None,
     Header,
     Path,
@@ -183,7 +173,7 @@ impl OperationDoc {
         self.answers.insert(status.as_u16(), response);
     }
 
-    fn body<T: FromFields + ToSchema>(&mut self, required: Required) {
+    pub(super) fn body<T: FromFields + ToSchema>(&mut self, required: Required) {
         let (kinds, errors): (&[&str], _) = match self.method {
             HttpMethod::Patch => (&["application/merge-patch+json", PLAIN], PATCH_ERRORS),
             _ => (&[PLAIN], BODY_ERRORS),
@@ -199,7 +189,7 @@ impl OperationDoc {
         self.sample(Fault::Body, body_fault::<T>);
     }
 
-    fn sample(&mut self, part: Fault, fault: fn() -> FieldError) {
+    pub(super) fn sample(&mut self, part: Fault, fault: fn() -> FieldError) {
         if part > self.fault.0 {
             self.fault = (part, fault);
         }
@@ -276,7 +266,7 @@ fn tag_of(path: &str) -> String {
     initial.into_iter().chain(letters).collect()
 }
 
-fn path_parameter(name: &str, schema: Schema) -> ParameterBuilder {
+pub(super) fn path_parameter(name: &str, schema: Schema) -> ParameterBuilder {
     ParameterBuilder::new()
         .name(name)
         .parameter_in(ParameterIn::Path)
@@ -292,7 +282,7 @@ fn body_fault<T: PartialSchema>() -> FieldError {
     let named = |name: &String, kind, message: &str| {
         FieldError::new(
             "body",
-            Some(super::fields::Step::Key(name.clone().into())),
+            Some(Step::Key(name.clone().into())),
             Violation::new(kind, message),
         )
     };
@@ -300,108 +290,6 @@ fn body_fault<T: PartialSchema>() -> FieldError {
         (Some(name), _) => named(name, ViolationKind::Missing, &format!("The field {name} is required")),
         (None, Some(name)) => named(name, ViolationKind::StringType, "Send a string"),
         (None, None) => in_body("", Violation::value("The body is not valid")),
-    }
-}
-
-impl<S> Describe for State<S> {}
-impl<T> Describe for Extension<T> {}
-impl<T> Describe for Path<T> {}
-impl Describe for Context {}
-impl Describe for HeaderMap {}
-impl Describe for Method {}
-impl Describe for Uri {}
-impl Describe for Response {}
-impl Describe for StatusCode {}
-
-impl<T: Describe, E> Describe for Result<T, E> {
-    fn describe(operation: &mut OperationDoc) {
-        T::describe(operation);
-    }
-}
-
-impl<T: FromFields + ToSchema> Describe for Body<T> {
-    fn describe(operation: &mut OperationDoc) {
-        operation.body::<T>(Required::True);
-    }
-}
-
-impl<T: FromFields + ToSchema> Describe for OptionalBody<T> {
-    fn describe(operation: &mut OperationDoc) {
-        operation.body::<T>(Required::False);
-    }
-}
-
-impl<T: FromQuery> Describe for Query<T> {
-    fn describe(operation: &mut OperationDoc) {
-        operation.parameters.extend(T::parameters());
-        operation.errors(&[Code::INVALID_REQUEST]);
-        operation.sample(Fault::Query, T::sample_fault);
-    }
-}
-
-impl Describe for PathId {
-    fn describe(operation: &mut OperationDoc) {
-        let about = format!("The {}'s id.", operation.object());
-        let id = path_parameter("id", schema::whole_64().into()).description(Some(about));
-        operation.parameter(id.example(Some(1.into())).build());
-        operation.errors(&[Code::NOT_FOUND, Code::INVALID_REQUEST]);
-        operation.sample(Fault::Path, Self::fault);
-    }
-}
-
-fn key_security<A: Access>(operation: &mut OperationDoc) {
-    for scope in A::ONE_OF {
-        operation.security("apiKey", &[scope.as_str()]);
-    }
-}
-
-impl<A: Access> Describe for ApiKey<A> {
-    fn describe(operation: &mut OperationDoc) {
-        key_security::<A>(operation);
-        operation.errors(KEY_ERRORS);
-    }
-}
-
-impl<A: Access> Describe for KeyOrUser<A> {
-    fn describe(operation: &mut OperationDoc) {
-        key_security::<A>(operation);
-        operation.security("accessToken", &[]);
-        operation.errors(KEY_ERRORS);
-    }
-}
-
-impl Describe for CurrentUser {
-    fn describe(operation: &mut OperationDoc) {
-        operation.security("accessToken", &[]);
-        operation.errors(USER_ERRORS);
-    }
-}
-
-impl Describe for FreshUser {
-    fn describe(operation: &mut OperationDoc) {
-        CurrentUser::describe(operation);
-        operation.errors(&[Code::REAUTHENTICATION_REQUIRED]);
-    }
-}
-
-impl Describe for Superuser {
-    fn describe(operation: &mut OperationDoc) {
-        operation.security("accessToken", &[]);
-        operation.errors(SUPERUSER_ERRORS);
-    }
-}
-
-impl Describe for FreshSuperuser {
-    fn describe(operation: &mut OperationDoc) {
-        Superuser::describe(operation);
-        operation.errors(&[Code::REAUTHENTICATION_REQUIRED]);
-    }
-}
-
-impl<T: ToSchema> Describe for Json<T> {
-    fn describe(operation: &mut OperationDoc) {
-        let about = format!("The {}", operation.object());
-        operation.answer::<T>(StatusCode::OK, &about);
     }
 }
 

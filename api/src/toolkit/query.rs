@@ -8,12 +8,11 @@ use axum::{
     http::request::Parts,
 };
 use chrono::{DateTime, SubsecRound, Utc};
-use sea_orm::{ColumnTrait, EntityTrait, Value, sea_query::IntoCondition};
 use url::form_urlencoded;
 use usher_shared::foundation::rules::{Violation, ViolationKind};
 use utoipa::openapi::{
-    Required, Schema, Type,
-    path::{Parameter, ParameterBuilder, ParameterIn},
+    Schema, Type,
+    path::Parameter,
     schema::{KnownFormat, ObjectBuilder, SchemaFormat},
 };
 use uuid::Uuid;
@@ -21,7 +20,6 @@ use uuid::Uuid;
 use super::{
     error::ApiError,
     fields::{FieldError, Step},
-    list::Filter,
     path_id, schema,
     state::Toolkit,
 };
@@ -239,28 +237,6 @@ impl<T: QueryValue> QueryValue for Option<T> {
     fn schema() -> Schema {
         T::schema()
     }
-}
-
-/// A filter for the rows that have this value in a column, if the parameter is there.
-pub fn equal<E: EntityTrait, T: QueryValue + Into<Value>>(
-    parameters: &mut Parameters,
-    name: &'static str,
-    column: E::Column,
-) -> Option<Filter<E>> {
-    let value = parameters.optional(name, T::parse)?;
-    Some(Filter::indexed(column.eq(value).into_condition()))
-}
-
-/// The parameter of such a filter, for the document.
-#[must_use]
-pub fn filter_parameter<T: QueryValue>(name: &str, about: &str) -> Parameter {
-    ParameterBuilder::new()
-        .name(name)
-        .parameter_in(ParameterIn::Query)
-        .required(Required::False)
-        .description(Some(about).filter(|about| !about.is_empty()))
-        .schema(Some(T::schema()))
-        .build()
 }
 
 /// What [`legible`] lets through, as a pattern.

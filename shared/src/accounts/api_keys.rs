@@ -10,4 +10,5 @@ pub use key_ring::{KeyRing, allowed};
 pub use rules::{
     GRACE, MAX_GRACE, MAX_NETWORKS, MAX_PER_MINUTE, check_end, parse_grace, parse_limit, parse_networks, parse_scopes,
 };
+pub(super) use scope::SCOPES;
 pub use scope::{Scope, allows};

@@ -1,9 +1,13 @@
-//! What a product adds to accounts. It is part of the program, as its routes are: set once, before anything runs, and
-//! the same everywhere in the process.
+//! What a product adds to accounts, each part registered where it is used.
 
-use std::{mem, sync::OnceLock};
+use std::mem;
 
-use super::{api_keys::Scope, hooks::UserHooks, staff::bulk::BulkExtension, user_data::UserData};
+use super::{
+    api_keys::{SCOPES, Scope},
+    hooks::{HOOKS, UserHooks},
+    staff::bulk::{BULK_ACTIONS, BulkExtension},
+    user_data::{USER_DATA, UserData},
+};
 
 /// What a product adds to accounts.
 #[derive(Debug, Default)]
@@ -28,20 +32,10 @@ impl Extensions {
     }
 }
 
-static NONE: Extensions = Extensions {
-    scopes: vec![],
-    hooks: UserHooks::new(),
-    user_data: vec![],
-    bulk_actions: vec![],
-};
-static EXTENSIONS: OnceLock<Extensions> = OnceLock::new();
-
 /// Sets what this program adds. Only the first call counts: a process runs one product.
 pub fn extend(extensions: Extensions) {
-    drop(EXTENSIONS.set(extensions));
-}
-
-/// What this program adds; nothing until [`extend`] was called.
-pub(crate) fn extensions() -> &'static Extensions {
-    EXTENSIONS.get().unwrap_or(&NONE)
+    SCOPES.set(extensions.scopes);
+    HOOKS.set(extensions.hooks);
+    USER_DATA.set(extensions.user_data);
+    BULK_ACTIONS.set(extensions.bulk_actions);
 }

@@ -13,5 +13,5 @@ pub use events::{
     UserVerified,
 };
 pub(super) use known::is_known;
+pub(super) use user_hooks::{HOOKS, has_hooks, limited, run};
 pub use user_hooks::{HookContext, HookFuture, UserHook, UserHooks};
-pub(super) use user_hooks::{has_hooks, limited, run};

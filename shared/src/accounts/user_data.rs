@@ -9,14 +9,15 @@ use sea_orm::{
 };
 use serde_json::Value;
 
-use super::{
-    extensions,
-    hooks::{self, HookContext, HookFuture, UserHook, UserPurged},
-};
+use super::hooks::{self, HookContext, HookFuture, UserHook, UserPurged};
 use crate::foundation::{
+    Registered,
     db::{ForeignKey, ForeignKeys, is_outage},
     entity::user,
 };
+
+/// The product's data about people.
+pub(super) static USER_DATA: Registered<Vec<UserData>> = Registered::new();
 
 /// What one app stores about people. Each of its columns that refers to a user has a rule for the purge, which removes
 /// an account for good 30 days after its deletion. The rules are carried out in the purge's transaction, in the order
@@ -223,7 +224,7 @@ impl fmt::Debug for Export {
 /// What the product's apps store about people.
 #[must_use]
 pub fn all() -> &'static [UserData] {
-    &extensions().user_data
+    USER_DATA.all()
 }
 
 /// Carries out the rules of all apps for a user who is about to be removed. An error names the app.

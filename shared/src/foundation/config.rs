@@ -1,8 +1,10 @@
-//! Every setting, read once at startup from the environment and from flags of the same name.
+//! Every setting, read once at startup from flags, from environment variables of the same name, and from the file
+//! `config/<environment>.toml`: the first that gives a value counts.
 //! A setting that is missing or malformed ends the start with one line that says what to write instead.
 
 mod choices;
 mod error;
+mod file;
 mod own;
 mod parse;
 mod settings;
@@ -29,7 +31,7 @@ use crate::foundation::{
 
 pub use choices::{LogFormat, Mode, SignUp, StaffMfa};
 pub use error::ConfigError;
-pub use own::{OwnSettings, SettingsGroup};
+pub use own::{OwnSettings, SettingsGroup, add_settings};
 pub use settings::{built_in_settings, settings};
 pub use source::{Source, command_line, command_line_of};
 pub use traces::Traces;
@@ -37,6 +39,10 @@ pub use traces::Traces;
 /// The settings of one process. Some are secrets, so `Debug` shows none.
 #[derive(Clone)]
 pub struct Config {
+    /// Where it runs, such as `development` or `production`.
+    pub environment: String,
+    /// The file that settings were read from, if there is one.
+    pub settings_file: Option<PathBuf>,
     pub database_url: String,
     pub redis_url: Option<String>,
     pub api_addr: SocketAddr,
@@ -88,6 +94,17 @@ pub const DATA_FOLDER: &str = "data";
 impl Config {
     /// Checks the values of a source and fills in the defaults.
     pub fn read(mode: Mode, source: &Source) -> Result<Self, ConfigError> {
+        let Some(mut file) = source.file()? else {
+            return Self::of(mode, source);
+        };
+        let mut source = source.clone();
+        source.complete(&mut file);
+        let mut config = Self::of(mode, &source).map_err(|error| file.locate(error))?;
+        config.settings_file = Some(file.path);
+        Ok(config)
+    }
+
+    fn of(mode: Mode, source: &Source) -> Result<Self, ConfigError> {
         let (given, own) = source.parse()?;
         // A command without a database is about the one of `usher up`, so it has its defaults too.
         let up = mode == Mode::Up || (mode == Mode::Command && given.database_url.is_none());
@@ -113,6 +130,8 @@ impl Config {
         let secret_key = given.secret_key.map_or_else(|| default_secret_key(mode), Ok)?;
         let api_url = given.api_url.unwrap_or_else(|| parse::url_of(given.api_addr));
         Ok(Self {
+            environment: given.usher_env,
+            settings_file: None,
             database_url: given.database_url.map_or_else(|| default_database(mode), Ok)?,
             redis_url: given.redis_url,
             api_addr: given.api_addr,

@@ -1,9 +1,7 @@
-//! What is running: the program's name, its own settings, and the apps whose schema it needs. It is set once, before
+//! What is running: the program's name, and the apps whose schema it needs. It is set once, before
 //! anything is read or opened, and is the same everywhere in the process.
 
 use std::sync::OnceLock;
-
-use super::config::SettingsGroup;
 
 /// A program that is built on Usher, or Usher itself.
 #[derive(Debug)]
@@ -18,8 +16,6 @@ pub struct Program {
     pub product_name: &'static str,
     /// The apps with migrations of their own, each with its newest one.
     pub schemas: Vec<AppSchema>,
-    /// Settings beside those of Usher.
-    pub settings: Vec<SettingsGroup>,
 }
 
 /// What a program needs of an app's schema.
@@ -36,7 +32,6 @@ static USHER: Program = Program {
     about: "A user service: public API, staff admin and background worker",
     product_name: "Usher",
     schemas: vec![],
-    settings: vec![],
 };
 static PROGRAM: OnceLock<Program> = OnceLock::new();
 
@@ -61,7 +56,6 @@ impl Default for Program {
             about: USHER.about,
             product_name: USHER.product_name,
             schemas: vec![],
-            settings: vec![],
         }
     }
 }

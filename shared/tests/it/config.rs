@@ -41,6 +41,7 @@ fn the_product_is_called_as_set_or_else_as_the_sender_or_else_usher() {
 #[test]
 fn every_setting_refuses_nonsense_in_one_line_that_names_it() {
     let nonsense = [
+        ("USHER_ENV", "../secrets"),
         ("DATABASE_URL", "mysql://u@h/x"),
         ("DATABASE_URL", "not a url"),
         ("DATABASE_URL", "postgres://h"),

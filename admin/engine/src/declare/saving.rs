@@ -9,9 +9,8 @@ use futures::future::BoxFuture;
 use sea_orm::DbErr;
 use usher_shared::{audit::Actor, foundation::config::Config, jobs::Tx};
 
-use super::model::Model;
 use crate::request::staff::Staff;
-use crate::rows::{draft::Draft, options::RelatedChange, row::Row};
+use crate::rows::{draft::Draft, related_change::RelatedChange, row::Row};
 
 /// See [`AdminModel::CHANGE`](super::admin_model::AdminModel::CHANGE).
 pub type Change = for<'a> fn(&'a SaveContext<'a>, &'a Row, &'a mut Draft) -> HookFuture<'a, Changed>;
@@ -29,6 +28,11 @@ pub enum Changed {
 /// What a hook returns once it has asked the database.
 pub type HookFuture<'a, T> = BoxFuture<'a, Result<T, DbErr>>;
 
+/// How the row of a new object is inserted.
+pub(crate) trait InsertRow {
+    fn insert<'a>(&'a self, saving: &'a SaveContext<'a>, draft: &'a mut Draft) -> HookFuture<'a, Option<String>>;
+}
+
 /// The save that a hook runs in.
 pub struct SaveContext<'a> {
     pub tx: &'a Tx,
@@ -37,7 +41,7 @@ pub struct SaveContext<'a> {
     pub staff: &'a Staff,
     /// The checked options of the model's checklist, if they differ from what is stored.
     pub checked: Option<BTreeSet<String>>,
-    pub(crate) model: &'a Model,
+    pub(crate) new_row: &'a (dyn InsertRow + Sync),
     /// What the form changes of relations. The engine stores it after the hooks.
     pub(crate) related: Mutex<Vec<RelatedChange>>,
     /// Messages of the hooks.
@@ -54,14 +58,20 @@ pub struct Notices {
 }
 
 impl<'a> SaveContext<'a> {
-    pub(crate) fn new(model: &'a Model, tx: &'a Tx, config: &'a Config, actor: &'a Actor, staff: &'a Staff) -> Self {
+    pub(crate) fn new(
+        new_row: &'a (dyn InsertRow + Sync),
+        tx: &'a Tx,
+        config: &'a Config,
+        actor: &'a Actor,
+        staff: &'a Staff,
+    ) -> Self {
         Self {
             tx,
             config,
             actor,
             staff,
             checked: None,
-            model,
+            new_row,
             related: Mutex::default(),
             said: Mutex::default(),
         }
@@ -70,6 +80,16 @@ impl<'a> SaveContext<'a> {
     /// What the form changes of relations, to be stored once.
     pub(crate) fn take_related(&self) -> Vec<RelatedChange> {
         std::mem::take(&mut self.related.lock().unwrap_or_else(PoisonError::into_inner))
+    }
+
+    /// Inserts the row of a new object with its relations and an audit entry, and returns its id: what
+    /// [`create`](crate::AdminModel::create) does unless it is declared. A row version starts at 1, times of creation
+    /// and of the last save are now, and a UUID that nobody chose is a new one.
+    ///
+    /// # Errors
+    /// Also when a column without a value allows neither NULL nor has a default.
+    pub async fn insert(&self, draft: &mut Draft) -> Result<Option<String>, DbErr> {
+        self.new_row.insert(self, draft).await
     }
 
     /// Shows this instead of the usual message.

@@ -19,7 +19,8 @@ use crate::error::AdminError;
 use crate::request::{form_token::FormTx, sent::Fields};
 use crate::rows::cell::{Cell, Names};
 use crate::rows::draft::{Draft, shown};
-use crate::rows::options::{self, AllOptions, RelatedChange};
+use crate::rows::options::{self, AllOptions};
+use crate::rows::related_change::RelatedChange;
 use crate::rows::{find::find, row::Row, storage::text_of};
 
 /// The result of saving an existing object.
@@ -68,7 +69,7 @@ pub(crate) async fn change(request: &ModelRequest, id: &Value, form: &Fields) ->
         return Ok(SaveResult::Stale(draft, row));
     }
     let actor = staff.actor(visit);
-    let mut saving = SaveContext::new(model, &tx, &context.config, &actor, staff);
+    let mut saving = SaveContext::new(&**model, &tx, &context.config, &actor, staff);
     (model.clean)(&mut draft, Some(&row), &context.config);
     refuse_dangling(request, &**tx, &mut draft).await?;
     if draft.errors().is_empty() {
@@ -226,7 +227,7 @@ pub(crate) async fn create(request: &ModelRequest, form: &Fields) -> Result<Resu
     }
     let tx = form.begin(context).await?;
     let actor = staff.actor(visit);
-    let mut saving = SaveContext::new(model, &tx, &context.config, &actor, staff);
+    let mut saving = SaveContext::new(&**model, &tx, &context.config, &actor, staff);
     saving.checked = checked;
     refuse_dangling(request, &**tx, &mut draft).await?;
     saving.related = newly_related(request, &**tx, form, None, &mut draft).await?.into();

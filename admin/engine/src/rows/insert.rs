@@ -13,45 +13,43 @@ use uuid::Uuid;
 
 use super::{draft::Draft, row::Row, storage::text_of};
 use crate::declare::model::Model;
-use crate::declare::saving::SaveContext;
+use crate::declare::saving::{HookFuture, InsertRow, SaveContext};
 use crate::declare::spec::{Kind, Spec};
 use crate::rows::storage::Storage;
 
-impl SaveContext<'_> {
-    /// Inserts the row of a new object with its relations and an audit entry, and returns its id: what
-    /// [`create`](crate::AdminModel::create) does unless it is declared. A row version starts at 1, times of creation
-    /// and of the last save are now, and a UUID that nobody chose is a new one.
-    ///
-    /// # Errors
-    /// Also when a column without a value allows neither NULL nor has a default.
-    pub async fn insert(&self, draft: &mut Draft) -> Result<Option<String>, DbErr> {
-        let (model, tx) = (self.model, &**self.tx);
-        let mut row = Row(draft.all().collect());
-        row.0.extend(given(model, &row));
-        let values = row.0.iter().filter(|(_, value)| !super::row::is_null(value));
-        let values: Vec<(&str, Value)> = values.map(|(column, value)| (*column, value.clone())).collect();
-        let insert = Query::insert()
-            .into_table(model.table)
-            .columns(values.iter().map(|(column, _)| *column))
-            .values_panic(values.into_iter().map(|(_, value)| SimpleExpr::from(value)))
-            .returning_col(model.id)
-            .to_owned();
-        let result = tx.query_one(&insert).await?;
-        let result = result.ok_or_else(|| DbErr::RecordNotInserted)?;
-        let id = model.id_field().storage.read(&result, model.id)?;
-        let mut changes = shown(model, &row);
-        row.0.insert(model.id, id.clone());
-        for change in self.take_related() {
-            change.store(tx, &id).await?;
-            changes.insert(change.name.to_owned(), change.audited());
-        }
-        let entry = Entry {
-            changes: Some(Json::Object(changes)),
-            ..model.entry(&row, "create")
-        };
-        audit::record(tx, self.actor, entry).await?;
-        Ok(text_of(&id))
+impl InsertRow for Model {
+    fn insert<'a>(&'a self, saving: &'a SaveContext<'a>, draft: &'a mut Draft) -> HookFuture<'a, Option<String>> {
+        Box::pin(insert(self, saving, draft))
     }
+}
+
+async fn insert(model: &Model, saving: &SaveContext<'_>, draft: &Draft) -> Result<Option<String>, DbErr> {
+    let tx = &**saving.tx;
+    let mut row = Row(draft.all().collect());
+    row.0.extend(given(model, &row));
+    let values = row.0.iter().filter(|(_, value)| !super::row::is_null(value));
+    let values: Vec<(&str, Value)> = values.map(|(column, value)| (*column, value.clone())).collect();
+    let insert = Query::insert()
+        .into_table(model.table)
+        .columns(values.iter().map(|(column, _)| *column))
+        .values_panic(values.into_iter().map(|(_, value)| SimpleExpr::from(value)))
+        .returning_col(model.id)
+        .to_owned();
+    let result = tx.query_one(&insert).await?;
+    let result = result.ok_or_else(|| DbErr::RecordNotInserted)?;
+    let id = model.id_field().storage.read(&result, model.id)?;
+    let mut changes = shown(model, &row);
+    row.0.insert(model.id, id.clone());
+    for change in saving.take_related() {
+        change.store(tx, &id).await?;
+        changes.insert(change.name.to_owned(), change.audited());
+    }
+    let entry = Entry {
+        changes: Some(Json::Object(changes)),
+        ..model.entry(&row, "create")
+    };
+    audit::record(tx, saving.actor, entry).await?;
+    Ok(text_of(&id))
 }
 
 /// The values that nobody enters.

@@ -6,13 +6,13 @@ use sea_orm::{
     ConnectionTrait, DbErr, Value,
     sea_query::{Expr, ExprTrait, Order, Query, SelectStatement, UnionType},
 };
-use serde_json::{Value as Json, json};
 
 use crate::declare::checklist::{CheckOption, wanted};
 use crate::declare::spec::{Kind, Spec};
 use crate::declare::{many_to_many::ManyToMany, model::Model, site::Site};
 use crate::request::{sent::Fields, staff::Staff};
 use crate::rows::related::{kept, name, title};
+use crate::rows::related_change::RelatedChange;
 use crate::rows::storage::{Storage, text_of};
 
 /// The most ids that a form can name; others count as unknown.
@@ -182,48 +182,6 @@ fn offered(across: &ManyToMany, to: &Model, own: Option<&Value>, picked: &[Value
 /// As a part of a union that has its own limit.
 fn whole(part: SelectStatement) -> SelectStatement {
     Query::select().column("id").from_subquery(part, "part").to_owned()
-}
-
-/// What a form changes of one relation: ids and names.
-#[derive(Clone, Debug)]
-pub(crate) struct RelatedChange {
-    pub(crate) name: &'static str,
-    across: ManyToMany,
-    added: Vec<(Value, String)>,
-    removed: Vec<(Value, String)>,
-}
-
-impl RelatedChange {
-    /// Adds and removes the pairs of the object with this id.
-    pub(crate) async fn store(&self, tx: &impl ConnectionTrait, own: &Value) -> Result<(), DbErr> {
-        let across = &self.across;
-        if !self.removed.is_empty() {
-            let delete = Query::delete()
-                .from_table(across.table)
-                .and_where(Expr::col(across.own).eq(own.clone()))
-                .and_where(Expr::col(across.other).is_in(self.removed.iter().map(|(id, _)| id.clone())))
-                .to_owned();
-            tx.execute(&delete).await?;
-        }
-        if !self.added.is_empty() {
-            let mut insert = Query::insert();
-            insert.into_table(across.table).columns([across.own, across.other]);
-            for (id, _) in &self.added {
-                insert.values_panic([own.clone().into(), id.clone().into()]);
-            }
-            tx.execute(&insert).await?;
-        }
-        Ok(())
-    }
-
-    /// For the audit log: the names of what was removed, and of what was added.
-    pub(crate) fn audited(&self) -> Json {
-        let names = |pairs: &[(Value, String)]| {
-            let names: Vec<_> = pairs.iter().map(|(_, name)| name.as_str()).collect();
-            (!names.is_empty()).then(|| names.join(", "))
-        };
-        json!([names(&self.removed), names(&self.added)])
-    }
 }
 
 /// The options of each relation of a form, by its field's name.

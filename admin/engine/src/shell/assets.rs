@@ -1,5 +1,5 @@
-//! Style sheet, script and icon, and those that apps add, in the binary. Their names contain a hash of their contents, so browsers may
-//! cache them forever. They are compressed once.
+//! Style sheet, script and icon, and those that apps add, in the binary. Their names contain a hash of their contents,
+//! so browsers may cache them forever. They are compressed once.
 
 use std::{
     io::Write,
@@ -7,15 +7,12 @@ use std::{
 };
 
 use axum::{
-    extract::{Path, State},
     http::{HeaderMap, StatusCode, header},
     response::{IntoResponse, Response},
 };
 use flate2::{Compression, write::GzEncoder};
 use usher_serve::accepts;
 use usher_shared::foundation::crypto::{hex, sha256};
-
-use crate::context::AdminContext;
 
 #[derive(Debug)]
 struct Asset {
@@ -101,13 +98,9 @@ pub(super) fn all(base: &str, name: &str, of_apps: &[AppAsset]) -> Vec<String> {
     std::iter::once(href(base, name)).chain(of_apps).collect()
 }
 
-/// `GET {base}/assets/{file}`
-pub async fn serve_asset(
-    State(context): State<AdminContext>,
-    Path(file): Path<String>,
-    headers: HeaderMap,
-) -> Response {
-    let of_apps = context.site.assets().map(|asset| asset.0.as_ref());
+/// The file of this name, among those of apps as well.
+pub(crate) fn serve<'a>(file: &str, of_apps: impl Iterator<Item = &'a AppAsset>, headers: &HeaderMap) -> Response {
+    let of_apps = of_apps.map(|asset| asset.0.as_ref());
     let Some(asset) = ASSETS.iter().chain(of_apps).find(|asset| asset.file == file) else {
         return (StatusCode::NOT_FOUND, "File not found. Reload the page.\n").into_response();
     };
@@ -116,7 +109,7 @@ pub async fn serve_asset(
         (header::CACHE_CONTROL, "public, max-age=31536000, immutable"),
         (header::VARY, "accept-encoding"),
     ];
-    if accepts(&headers, "gzip") && !asset.gzip.is_empty() {
+    if accepts(headers, "gzip") && !asset.gzip.is_empty() {
         return (kept, [(header::CONTENT_ENCODING, "gzip")], asset.gzip.clone()).into_response();
     }
     (kept, asset.plain).into_response()

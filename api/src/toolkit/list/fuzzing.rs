@@ -6,8 +6,10 @@ use axum::{
     extract::FromRequestParts,
     http::{Request, Uri},
 };
+use chrono::{DateTime, Utc};
 use futures::FutureExt;
 use sea_orm::{ColumnTrait, ColumnType, DatabaseConnection, EntityTrait, Value};
+use serde::Serialize;
 use url::form_urlencoded::Serializer;
 use usher_shared::{
     AppContext,
@@ -25,12 +27,22 @@ use super::{
     query::ListQuery,
 };
 use crate::{
+    Listed,
     toolkit::{
         query::{FromQuery, Parameters, Query, boolean, moment},
         state::Toolkit,
     },
-    users::UserRow,
 };
+
+/// A row of a list with orders by columns of several kinds.
+#[derive(Serialize, Listed)]
+#[listed(entity = user::Entity, sorts(id, created_at, name, email_key), unique(created_at, email_key))]
+struct UserRow {
+    id: i64,
+    created_at: DateTime<Utc>,
+    name: String,
+    email_key: String,
+}
 
 /// What every list takes, and filters of each kind.
 struct Asked {

@@ -95,7 +95,7 @@ impl Bulk for Close {
         let id: i64 = row.id.parse().unwrap_or_default();
         match Entity::find_by_id(id).lock_exclusive().one(&**row.tx).await? {
             Some(ticket) if ticket.state != TicketState::Closed => {
-                let ticket = rules::close(row.tx, ticket).await?;
+                let ticket = rules::close(row.tx, ticket, row.actor).await?;
                 Ok(Applied::Done(ticket.subject))
             }
             _ => Ok(Applied::Skipped("it is closed already")),

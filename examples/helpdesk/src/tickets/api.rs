@@ -5,8 +5,7 @@ use std::collections::HashMap;
 use axum::extract::State;
 use chrono::{DateTime, Utc};
 use sea_orm::{
-    ActiveModelTrait, ActiveValue::Set, ColumnTrait, ConnectionTrait, DatabaseConnection, DbErr, EntityTrait,
-    QueryFilter, QueryOrder,
+    ActiveValue::Set, ColumnTrait, ConnectionTrait, DatabaseConnection, DbErr, EntityTrait, QueryFilter, QueryOrder,
 };
 use serde::Serialize;
 use serde_json::{Value, json};
@@ -17,14 +16,13 @@ use usher::{
         ListQuery, Listed, OpenApiRouter, Patch, PathId, Query, Scope, Text, Versioned, Violation, access, in_body,
         operation, operations, rfc3339,
     },
+    db::update_row,
     entity::user,
-    time::now,
 };
 use utoipa::ToSchema;
 
 use super::{
-    rules::{self, NewTicket},
-    tag,
+    rules, tag,
     ticket::{ActiveModel, Column, Entity, Model, Priority, TicketState},
     ticket_tag,
 };
@@ -121,16 +119,18 @@ async fn create_ticket(
 ) -> Result<Created<TicketOut>, ApiError> {
     let requester_id = caller.owner().or(body.requester_id);
     let requester_id = requester_id.ok_or_else(|| requester_at_fault("Name the user who asks"))?;
-    let new = NewTicket {
-        requester_id,
-        subject: body.subject.into(),
-        body: body.body.into(),
-        priority: body.priority.unwrap_or(Priority::Normal),
-    };
     let tx = state.begin().await?;
+    caller.hold(&tx).await?;
     if user::Entity::find_by_id(requester_id).one(&*tx).await?.is_none() {
         return Err(requester_at_fault("There is no user with this id"));
     }
+    let new = ActiveModel {
+        requester_id: Set(requester_id),
+        subject: Set(body.subject.into()),
+        body: Set(body.body.into()),
+        priority: Set(body.priority.unwrap_or(Priority::Normal)),
+        ..Default::default()
+    };
     let ticket = rules::open(&tx, &state.config, new, &caller.actor(&context)).await?;
     tx.commit().await?;
     Ok(Created::new(&state, "/tickets", ticket.id, ticket).version(1))
@@ -155,11 +155,13 @@ async fn get_ticket(
 async fn update_ticket(
     State(state): State<AppState>,
     caller: KeyOrUser<TicketsWrite>,
+    Context(context): Context,
     id: PathId,
     expected: IfMatch,
     Body(body): Body<TicketPatchIn>,
 ) -> Result<Versioned<TicketOut>, ApiError> {
     let tx = state.begin().await?;
+    caller.hold(&tx).await?;
     let before = id
         .row_for_change::<Entity>(&tx, caller.rows(Column::RequesterId))
         .await?;
@@ -167,13 +169,8 @@ async fn update_ticket(
     if before.state == TicketState::Closed {
         return Err(TICKET_CLOSED.into());
     }
-    let row = ActiveModel {
-        id: Set(before.id),
-        version: Set(before.version + 1),
-        updated_at: Set(now()),
-        ..body.into()
-    };
-    let ticket = row.update(&*tx).await?;
+    let actor = caller.actor(&context);
+    let ticket = update_row::<Entity>(&tx, before, body.into(), "ticket", &actor).await?;
     tx.commit().await?;
     Ok(Versioned::new(ticket.version, shown(&state, ticket).await?))
 }

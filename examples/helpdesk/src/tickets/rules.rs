@@ -1,10 +1,11 @@
 //! What may happen to a ticket: the same for the API, the admin, jobs and commands.
 
 use chrono::TimeDelta;
-use sea_orm::{ActiveModelTrait, ActiveValue::Set, DbErr};
+use sea_orm::{ActiveValue::Set, DbErr};
 use usher::{
-    audit::{self, Actor, Entry},
+    audit::Actor,
     config::Config,
+    db::{create_row, update_row},
     jobs::{EnqueueError, Tx, enqueue},
     time::now,
 };
@@ -12,53 +13,28 @@ use usher::{
 use super::{
     jobs::TicketOpened,
     settings::Settings,
-    ticket::{ActiveModel, Model, Priority, TicketState},
+    ticket::{ActiveModel, Entity, Model, TicketState},
 };
 
-pub struct NewTicket {
-    pub requester_id: i64,
-    pub subject: String,
-    pub body: String,
-    pub priority: Priority,
-}
-
 /// Writes the ticket, its audit entry, and the job that tells the requester: all of it, or nothing.
-pub async fn open(tx: &Tx, config: &Config, new: NewTicket, actor: &Actor) -> Result<Model, EnqueueError> {
-    let (at, hours) = (now(), config.own.get::<Settings>().ticket_due_hours);
+pub async fn open(tx: &Tx, config: &Config, new: ActiveModel, actor: &Actor) -> Result<Model, EnqueueError> {
+    let hours = config.own.get::<Settings>().ticket_due_hours;
     let row = ActiveModel {
-        requester_id: Set(new.requester_id),
-        subject: Set(new.subject),
-        body: Set(new.body),
         state: Set(TicketState::Open),
-        priority: Set(new.priority),
         is_overdue: Set(false),
-        due_at: Set(Some(at + TimeDelta::hours(hours.into()))),
-        version: Set(1),
-        created_at: Set(at),
-        updated_at: Set(at),
-        ..Default::default()
+        due_at: Set(Some(now() + TimeDelta::hours(hours.into()))),
+        ..new
     };
-    let ticket = row.insert(&**tx).await?;
-    let entry = Entry {
-        action: "open",
-        object_type: "ticket",
-        object_id: Some(ticket.id.to_string()),
-        object_label: Some(ticket.subject.clone()),
-        ..Entry::default()
-    };
-    audit::record(&**tx, actor, entry).await?;
+    let ticket = create_row::<Entity>(tx, row, "ticket", actor).await?;
     enqueue(tx, TicketOpened { ticket_id: ticket.id }).await?;
     Ok(ticket)
 }
 
 /// Closes a ticket.
-pub async fn close(tx: &Tx, ticket: Model) -> Result<Model, DbErr> {
+pub async fn close(tx: &Tx, ticket: Model, actor: &Actor) -> Result<Model, DbErr> {
     let row = ActiveModel {
-        id: Set(ticket.id),
         state: Set(TicketState::Closed),
-        version: Set(ticket.version + 1),
-        updated_at: Set(now()),
         ..Default::default()
     };
-    row.update(&**tx).await
+    update_row::<Entity>(tx, ticket, row, "ticket", actor).await
 }

@@ -105,7 +105,7 @@ async fn staff_close_all_open_tickets_at_once(db: TestDb) {
     }
     let staff = helpdesk.superuser().await;
     let path = "/admin/tickets/actions";
-    let some = [("action", "close"), ("id", "1"), ("id", "2"), ("confirmed", "yes")];
+    let some = [("action", "close"), ("id", "1"), ("id", "2"), ("_confirmed", "yes")];
     staff.submit("/admin/tickets", path, &some).await.expect(303);
     let open = ada.get("/tickets?state=open").await.expect(200);
     assert_eq!(open["data"].as_array().map(Vec::len), Some(1), "{open}");

@@ -2,7 +2,10 @@
 
 use std::fmt;
 
-use crate::{accounts::extensions, foundation::entity::api_key};
+use crate::foundation::{Registered, entity::api_key};
+
+/// The product's scopes.
+pub(in crate::accounts) static SCOPES: Registered<Vec<Scope>> = Registered::new();
 
 /// A scope of an API key. Two scopes with the same word are the same.
 ///
@@ -69,7 +72,7 @@ impl Scope {
 
     /// Every scope that keys of this program can have: those that Usher brings, then the product's.
     pub fn all() -> impl Iterator<Item = Self> {
-        Self::BUILT_IN.into_iter().chain(extensions().scopes.iter().copied())
+        Self::BUILT_IN.into_iter().chain(SCOPES.all().iter().copied())
     }
 
     /// All their words, for a sentence.

@@ -12,11 +12,16 @@ use super::{
     },
 };
 use crate::{
-    accounts::extensions,
     audit::Actor,
-    foundation::db::{ANSWER_LIMIT, Transactional},
+    foundation::{
+        Registered,
+        db::{ANSWER_LIMIT, Transactional},
+    },
     jobs::{EnqueueError, EnqueueOptions, Enqueued, Job, enqueue_polled},
 };
+
+/// The product's hooks.
+pub(in crate::accounts) static HOOKS: Registered<UserHooks> = Registered::new();
 
 /// The transaction that a hook runs in, and who caused the event.
 #[derive(Clone, Copy, Debug)]
@@ -213,7 +218,9 @@ impl fmt::Debug for UserHooks {
 
 /// Whether the program has a hook on one of these events.
 pub(in crate::accounts) fn has_hooks(on: &[UserEventKind]) -> bool {
-    extensions().hooks.0.iter().any(|(kind, _)| on.contains(kind))
+    HOOKS
+        .get()
+        .is_some_and(|hooks| hooks.0.iter().any(|(kind, _)| on.contains(kind)))
 }
 
 /// Runs the hooks on this event.
@@ -226,7 +233,7 @@ pub(in crate::accounts) async fn run(
         tx: conn.transaction(),
         actor,
     };
-    for (_, run) in &extensions().hooks.0 {
+    for (_, run) in HOOKS.get().map_or(&[][..], |hooks| &hooks.0) {
         if let Some(running) = run(&context, &event) {
             limited(running).await?;
         }

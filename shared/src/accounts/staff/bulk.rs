@@ -9,4 +9,5 @@ mod own;
 pub use apply::{BulkError, OrderingActor};
 pub use items::{Tally, left, tally};
 pub use order::{BulkAction, BulkJob, Objects, OrderError, Ordered, order};
+pub(in crate::accounts) use own::BULK_ACTIONS;
 pub use own::{Applied, AppliedFuture, BulkExtension, BulkRow, OwnAction};

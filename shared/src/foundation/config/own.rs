@@ -9,7 +9,14 @@ use std::{
 
 use clap::{Arg, ArgMatches, Args, Command, Error};
 
-use crate::foundation::program::Program;
+use crate::foundation::Registered;
+
+static GROUPS: Registered<Vec<SettingsGroup>> = Registered::new();
+
+/// Adds settings to those of Usher. Only the first call counts: a process runs one program.
+pub fn add_settings(groups: Vec<SettingsGroup>) {
+    GROUPS.set(groups);
+}
 
 type Value = Arc<dyn Any + Send + Sync>;
 
@@ -45,8 +52,13 @@ impl SettingsGroup {
         names.collect()
     }
 
+    /// The arguments of all groups.
+    pub(super) fn all_arguments() -> Vec<Arg> {
+        GROUPS.all().iter().flat_map(Self::arguments).collect()
+    }
+
     /// Its arguments alone: clap also makes a group of the struct's name, and many are called `Settings`.
-    pub(super) fn arguments(&self) -> Vec<Arg> {
+    fn arguments(&self) -> Vec<Arg> {
         let command = (self.augment)(Command::new("settings"));
         command.get_arguments().cloned().collect()
     }
@@ -58,7 +70,7 @@ pub struct OwnSettings(HashMap<TypeId, Value>);
 
 impl OwnSettings {
     pub(super) fn read(matches: &ArgMatches) -> Result<Self, Error> {
-        let groups = Program::current().settings.iter();
+        let groups = GROUPS.all().iter();
         groups
             .map(|group| (group.read)(matches))
             .collect::<Result<_, _>>()
@@ -67,7 +79,7 @@ impl OwnSettings {
 
     /// Whether a setting of this name, such as `OVERDUE_HOURS`, is one of them.
     pub(super) fn has(name: &str) -> bool {
-        let groups = Program::current().settings.iter();
+        let groups = GROUPS.all().iter();
         groups.flat_map(SettingsGroup::names).any(|known| known == name)
     }
 

@@ -16,6 +16,18 @@ pub(super) const SECRET_KEY_EXAMPLE: &str = "\"$(openssl rand -base64 48)\"";
 
 pub(super) type Read<T> = Result<T, String>;
 
+/// A word, because it becomes a file's name.
+pub(super) fn environment(text: &str) -> Read<String> {
+    let is_word = text
+        .chars()
+        .all(|char| char.is_ascii_alphanumeric() || "-_".contains(char));
+    if is_word && !text.is_empty() {
+        Ok(text.to_owned())
+    } else {
+        Err(format!("is {text:?}, not a word of letters, digits, - and _"))
+    }
+}
+
 pub(super) fn database_url(text: &str) -> Read<String> {
     if let Some(path) = text.strip_prefix("sqlite://") {
         let path = path.split('?').next().unwrap_or_default();

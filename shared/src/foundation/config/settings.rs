@@ -7,13 +7,12 @@ use clap::{Args, Command};
 use ipnet::IpNet;
 
 use super::{
-    SettingsGroup,
     choices::{LogFormat, SignUp, StaffMfa},
+    own::SettingsGroup,
     parse, traces,
 };
 use crate::foundation::{
     crypto::SecretKey,
-    program::Program,
     rate_limit::RateLimits,
     rules::{Email, EmailPolicy},
     token::Token,
@@ -22,11 +21,21 @@ use crate::foundation::{
 /// A list within one value; clap takes a plain `Vec` for a flag that may be repeated.
 type List<T> = Vec<T>;
 
+/// The setting that chooses the file of settings.
+pub(super) const USHER_ENV: &str = "USHER_ENV";
+
+/// The same for every command, as in Rails and Loco: `migrate` and `api` must not read different files.
+pub(super) const DEFAULT_ENVIRONMENT: &str = "development";
+
 /// What an option's angle brackets show in `--help` is a value to copy; error messages repeat it as the example.
 /// Secrets have `hide_env_values`.
 #[derive(Args)]
 #[command(next_help_heading = "Settings")]
 pub(super) struct Settings {
+    /// Where it runs: config/<environment>.toml, if there is one, holds the settings that are not set otherwise
+    #[arg(long, env = USHER_ENV, value_name = "production", default_value = DEFAULT_ENVIRONMENT)]
+    #[arg(value_parser = parse::environment)]
+    pub usher_env: String,
     /// PostgreSQL or SQLite
     #[arg(long, env, hide_env_values = true)]
     #[arg(value_name = "postgres://usher:secret@localhost:5432/usher or sqlite://data/usher.db")]
@@ -126,8 +135,7 @@ pub(super) struct Settings {
 /// `get_value_names` its example.
 #[must_use]
 pub fn settings() -> Command {
-    let groups = &Program::current().settings;
-    built_in_settings().args(groups.iter().flat_map(SettingsGroup::arguments))
+    built_in_settings().args(SettingsGroup::all_arguments())
 }
 
 /// The same for those that Usher brings.

@@ -1,4 +1,4 @@
-//! Where the values of settings come from: flags, then the environment.
+//! Where the values of settings come from: flags, then the environment, then a file.
 
 use std::{collections::HashMap, error::Error, fmt};
 
@@ -11,17 +11,23 @@ use clap::{
 
 use super::{
     error::ConfigError,
+    file::SettingsFile,
     own::OwnSettings,
-    settings::{Settings, settings},
+    parse,
+    settings::{DEFAULT_ENVIRONMENT, Settings, USHER_ENV, settings},
 };
 
 /// Values by setting name, as text. A blank value counts as not set.
 #[derive(Clone, Default)]
-pub struct Source(HashMap<String, String>);
+pub struct Source {
+    values: HashMap<String, String>,
+    /// Whether the file of the environment gives what is not set.
+    with_file: bool,
+}
 
 impl fmt::Debug for Source {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_set().entries(self.0.keys()).finish()
+        f.debug_set().entries(self.values.keys()).finish()
     }
 }
 
@@ -55,6 +61,7 @@ fn with_settings(command: Command) -> Command {
 }
 
 impl Source {
+    /// The environment, and the file of settings.
     #[must_use]
     pub fn environment() -> Self {
         Self::from_matches(&with_settings(Command::new("usher")).get_matches_from(["usher"]))
@@ -64,14 +71,44 @@ impl Source {
     #[must_use]
     pub fn of<'a>(values: impl IntoIterator<Item = (&'a str, &'a str)>) -> Self {
         let owned = |(name, value): (&str, &str)| (name.to_owned(), value.to_owned());
-        Self(values.into_iter().map(owned).collect())
+        Self {
+            values: values.into_iter().map(owned).collect(),
+            with_file: false,
+        }
     }
 
     /// This source overridden by another.
     #[must_use]
     pub fn and(mut self, other: Self) -> Self {
-        self.0.extend(other.0);
+        self.values.extend(other.values);
+        self.with_file |= other.with_file;
         self
+    }
+
+    /// Names and values of flags and environment variables, for a process that is started with the same settings.
+    pub fn given(&self) -> impl Iterator<Item = (&str, &str)> {
+        self.values.iter().map(|(name, value)| (name.as_str(), value.as_str()))
+    }
+
+    /// The value of a setting that is set.
+    fn get(&self, name: &str) -> Option<&str> {
+        let value = self.values.get(name)?.trim();
+        (!value.is_empty()).then_some(value)
+    }
+
+    /// The file for what is not set here, if there is one.
+    pub(super) fn file(&self) -> Result<Option<SettingsFile>, ConfigError> {
+        if !self.with_file {
+            return Ok(None);
+        }
+        let environment = parse::environment(self.get(USHER_ENV).unwrap_or(DEFAULT_ENVIRONMENT));
+        SettingsFile::read(&environment.map_err(|problem| ConfigError::of(USHER_ENV, problem))?)
+    }
+
+    /// Takes from a file what is not set here. Leaves in the file only what was taken.
+    pub(super) fn complete(&mut self, file: &mut SettingsFile) {
+        file.values.retain(|name, _| self.get(name).is_none());
+        self.values.extend(file.values.clone());
     }
 
     fn from_matches(matches: &ArgMatches) -> Self {
@@ -86,14 +123,17 @@ impl Source {
             let value = innermost.get_one::<String>(id).filter(|_| is_given)?;
             Some((name_of(arg), value.clone()))
         };
-        Self(settings().get_arguments().filter_map(value).collect())
+        Self {
+            values: settings().get_arguments().filter_map(value).collect(),
+            with_file: true,
+        }
     }
 
     pub(super) fn parse(&self) -> Result<(Settings, OwnSettings), ConfigError> {
         let command = settings().mut_args(|arg| arg.env(None::<&str>));
         let given = |arg: &clap::Arg| {
-            let value = self.0.get(&name_of(arg)).map(|value| value.trim())?;
-            (!value.is_empty()).then(|| format!("--{}={value}", arg.get_long().unwrap_or_default()))
+            let value = self.get(&name_of(arg))?;
+            Some(format!("--{}={value}", arg.get_long().unwrap_or_default()))
         };
         let flags: Vec<_> = settings().get_arguments().filter_map(given).collect();
         let matches = command.try_get_matches_from(flags);

@@ -5,7 +5,14 @@ use std::{fmt, pin::Pin};
 use sea_orm::DbErr;
 use serde::{Deserialize, Deserializer, Serialize, Serializer, de::Error};
 
-use crate::{accounts::extensions, audit::Actor, foundation::rules::Reason, jobs::Tx};
+use crate::{
+    audit::Actor,
+    foundation::{Registered, rules::Reason},
+    jobs::Tx,
+};
+
+/// The product's bulk actions.
+pub(in crate::accounts) static BULK_ACTIONS: Registered<Vec<BulkExtension>> = Registered::new();
 
 /// What a bulk action did to one row.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -59,7 +66,7 @@ impl OwnAction {
     /// The action of this name, if the program has it.
     #[must_use]
     pub fn named(name: &str) -> Option<Self> {
-        let mut registered = extensions().bulk_actions.iter();
+        let mut registered = BULK_ACTIONS.all().iter();
         registered.find(|action| action.name == name).map(Self)
     }
 }
