@@ -57,7 +57,8 @@ pub mod admin {
 /// Handlers of jobs, and mail.
 pub mod worker {
     pub use usher_worker::{
-        Backoff, Delivery, Handler, JobContext, JobError, Link, MailMessage, Mailer, Policy, Recipient, Registry,
+        Backoff, Delivery, Handler, JobContext, JobError, Link, MailMessage, Mailer, Options, Policy, Recipient,
+        Registry, Worker,
     };
 }
 

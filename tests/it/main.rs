@@ -12,6 +12,7 @@ mod greeting;
 mod imports;
 mod mailed_links;
 mod metrics;
+mod parts;
 mod pooler;
 mod production;
 mod quick_start;
