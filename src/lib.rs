@@ -22,6 +22,7 @@ mod cli;
 mod database;
 mod dev;
 mod doctor;
+mod generate;
 mod migrate;
 mod output;
 mod parts;

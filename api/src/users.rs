@@ -14,8 +14,6 @@ mod standing;
 use utoipa_axum::router::OpenApiRouter;
 
 use crate::state::AppState;
-#[cfg(any(test, fuzzing))]
-pub(crate) use list::UserRow;
 
 pub(crate) fn router() -> OpenApiRouter<AppState> {
     OpenApiRouter::new()

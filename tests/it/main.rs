@@ -8,6 +8,7 @@ mod dev;
 mod doctor;
 mod embedded;
 mod examples;
+mod generators;
 mod greeting;
 mod imports;
 mod mailed_links;

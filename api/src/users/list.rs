@@ -100,7 +100,7 @@ impl Listed for UserRow {
 }
 
 /// A user of a list, and by what an order by email knows it.
-pub(crate) struct UserRow {
+struct UserRow {
     email_key: String,
     user: UserDetailsOut,
 }
