@@ -1,3 +1,4 @@
 //! The helpdesk, tried on SQLite and on PostgreSQL.
 
 mod tickets;
+mod tutorial;

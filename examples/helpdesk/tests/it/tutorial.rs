@@ -1,0 +1,1105 @@
+//! The code in the documents for products is compiled and run: what the tutorial shows are the files of this product,
+//! and the recipes and examples of `docs/building` are the modules below.
+
+use std::{
+    collections::BTreeSet,
+    env, fs,
+    path::{Path, PathBuf},
+    process::Command,
+};
+
+/// What the documents call the product's folder.
+const PRODUCT: &str = "helpdesk/";
+/// This file, where the recipes are.
+const HERE: &str = include_str!("tutorial.rs");
+
+fn root() -> PathBuf {
+    Path::new(env!("CARGO_MANIFEST_DIR")).join("../..")
+}
+
+/// The documents whose code is compiled.
+fn documents() -> Vec<PathBuf> {
+    let docs = root().join("docs");
+    let building = fs::read_dir(docs.join("building")).expect("a folder");
+    let mut documents: Vec<_> = building.map(|entry| entry.expect("an entry").path()).collect();
+    documents.extend(["tutorial.md", "coming-from-python.md"].map(|name| docs.join(name)));
+    documents
+}
+
+/// A block of Rust, and the files of the product that the paragraph before it names.
+struct Block {
+    files: Vec<String>,
+    code: String,
+}
+
+impl Block {
+    /// The file that has the block, if it is one of those.
+    fn shown_file(&self) -> Option<&String> {
+        self.files.iter().find(|file| {
+            let path = Path::new(env!("CARGO_MANIFEST_DIR")).join(file);
+            fs::read_to_string(path).is_ok_and(|text| text.contains(&self.code))
+        })
+    }
+}
+
+fn blocks(document: &str) -> Vec<Block> {
+    let mut parts = document.split("\n```");
+    let mut before = parts.next().unwrap_or_default();
+    let mut blocks = vec![];
+    while let (Some(block), Some(after)) = (parts.next(), parts.next()) {
+        if let Some(code) = block.strip_prefix("rust\n") {
+            let introduction = before.trim_end().rsplit("\n\n").next().unwrap_or_default();
+            let quoted = introduction.split('`').skip(1).step_by(2);
+            blocks.push(Block {
+                files: quoted
+                    .filter_map(|name| name.strip_prefix(PRODUCT))
+                    .map(str::to_owned)
+                    .collect(),
+                code: format!("{code}\n"),
+            });
+        }
+        before = after;
+    }
+    blocks
+}
+
+/// The lines of code, wherever it stands: a recipe is a file there and a module here.
+fn lines(code: &str) -> Vec<&str> {
+    let is_code = |line: &&str| !line.is_empty() && !line.starts_with("#[on_both]");
+    code.lines().map(str::trim).filter(is_code).collect()
+}
+
+/// Whether the recipes or examples have these lines, one after the other.
+fn is_compiled_here(code: &str) -> bool {
+    let code = code.replace("crate::", "helpdesk::");
+    let (wanted, here) = (lines(&code), lines(HERE));
+    here.windows(wanted.len().max(1)).any(|part| part == wanted)
+}
+
+#[test]
+fn what_documents_show_is_compiled() {
+    for document in documents() {
+        let text = fs::read_to_string(&document).expect("a document");
+        for block in blocks(&text) {
+            let is_compiled = block.shown_file().is_some() || is_compiled_here(&block.code);
+            assert!(is_compiled, "{}:\n{}", document.display(), block.code);
+        }
+    }
+}
+
+#[test]
+fn the_tutorial_shows_every_file() {
+    let tutorial = fs::read_to_string(root().join("docs/tutorial.md")).expect("the tutorial");
+    let blocks = blocks(&tutorial);
+    let shown: BTreeSet<_> = blocks
+        .iter()
+        .filter_map(Block::shown_file)
+        .map(String::as_str)
+        .collect();
+    let mut folders = vec![Path::new(env!("CARGO_MANIFEST_DIR")).join("src")];
+    while let Some(folder) = folders.pop() {
+        for entry in fs::read_dir(folder).expect("a folder") {
+            let path = entry.expect("an entry").path();
+            if path.is_dir() {
+                folders.push(path);
+                continue;
+            }
+            let file = path
+                .strip_prefix(env!("CARGO_MANIFEST_DIR"))
+                .expect("a file of the product");
+            let file = file.to_str().expect("a name in Unicode");
+            assert!(
+                shown.contains(file) || tutorial.contains(&format!("`{PRODUCT}{file}`")),
+                "{file}"
+            );
+        }
+    }
+}
+
+/// What a program registers is the same everywhere in its process, so each recipe has a process of its own.
+#[test]
+fn the_recipes_work() {
+    for recipe in ["comments", "profiles", "small"] {
+        let mut tests = Command::new(env::current_exe().expect("this program"));
+        let output = tests.args(["--ignored", &format!("tutorial::{recipe}::")]).output();
+        let output = output.expect("a process");
+        let said = String::from_utf8_lossy(&output.stdout);
+        assert!(output.status.success() && !said.contains("running 0 tests"), "{said}");
+    }
+}
+
+/// A test of a recipe, on both databases.
+macro_rules! recipe {
+    ($test:ident) => {
+        mod $test {
+            use super::TestDb;
+
+            #[test]
+            #[ignore = "the_recipes_work runs it"]
+            fn sqlite() {
+                TestDb::run(async { super::$test(TestDb::sqlite().await).await });
+            }
+
+            #[test]
+            #[ignore = "the_recipes_work runs it"]
+            fn postgres() {
+                TestDb::run(async { super::$test(TestDb::postgres().await).await });
+            }
+        }
+    };
+}
+
+mod comments {
+    //! Comments on tickets.
+
+    use axum::{Json, extract::State};
+    use chrono::{DateTime, Utc};
+    use sea_orm::{ActiveValue::Set, ColumnTrait, Condition};
+    use serde::Serialize;
+    use usher::{
+        App, SqlMigration,
+        accounts::user_data::UserData,
+        admin::{AdminModel, Draft, Field, HookFuture, Meta, SaveContext, models::Users},
+        api::{
+            ApiError, AppState, Body, Context, Filter, FromFields, KeyOrUser, Lines, ListOut, ListQuery, Listed,
+            OpenApiRouter, PathId, Query, access, create_row, operation, operations, rfc3339,
+        },
+    };
+    use utoipa::ToSchema;
+
+    use helpdesk::tickets::{READ, WRITE, ticket};
+
+    const MIGRATIONS: &[SqlMigration] = &[SqlMigration::new(
+        "m20261202_000001_comments",
+        "
+    CREATE TABLE comments (
+        id         {id},
+        ticket_id  bigint NOT NULL REFERENCES tickets (id) ON DELETE CASCADE,
+        author_id  bigint REFERENCES users (id) ON DELETE SET NULL,
+        body       text NOT NULL,
+        created_at {time} NOT NULL
+    );
+    CREATE INDEX comments_ticket_idx ON comments (ticket_id, id);
+    CREATE INDEX comments_author_idx ON comments (author_id, id);
+    ",
+        "DROP TABLE comments;",
+    )];
+
+    pub fn app() -> App {
+        App::new("comments")
+            .migrations(MIGRATIONS)
+            .api(router)
+            .admin::<comment::Entity>()
+            .inline::<ticket::Entity, comment::Entity>(comment::Column::TicketId)
+            .user_data(UserData::of("comments").anonymize(comment::Column::AuthorId))
+    }
+
+    pub mod comment {
+        use sea_orm::entity::prelude::*;
+
+        #[sea_orm::model]
+        #[derive(Clone, Debug, PartialEq, Eq, DeriveEntityModel)]
+        #[sea_orm(table_name = "comments")]
+        pub struct Model {
+            #[sea_orm(primary_key)]
+            pub id: i64,
+            pub ticket_id: i64,
+            pub author_id: Option<i64>,
+            pub body: String,
+            pub created_at: DateTimeUtc,
+        }
+
+        impl ActiveModelBehavior for ActiveModel {}
+    }
+
+    access! {
+        pub CommentsRead = [READ];
+        pub CommentsWrite = [WRITE];
+    }
+
+    fn router() -> OpenApiRouter<AppState> {
+        operations![list_comments, create_comment]
+    }
+
+    /// What clients see of a comment.
+    #[derive(Serialize, ToSchema, Listed)]
+    #[schema(as = Comment)]
+    #[listed(entity = comment::Entity)]
+    struct CommentOut {
+        id: i64,
+        /// The id of the user who wrote it; null if a service did, or if the account is gone.
+        author_id: Option<i64>,
+        body: String,
+        #[serde(serialize_with = "rfc3339")]
+        created_at: DateTime<Utc>,
+    }
+
+    /// A new comment.
+    #[derive(FromFields)]
+    #[schema(entity = comment::Entity)]
+    struct NewCommentIn {
+        body: Lines<1, 10_000>,
+    }
+
+    /// List the comments on a ticket
+    #[operation(get, "/tickets/{id}/comments")]
+    async fn list_comments(
+        State(state): State<AppState>,
+        caller: KeyOrUser<CommentsRead>,
+        id: PathId,
+        Query(query): Query<ListQuery<CommentOut>>,
+    ) -> Result<ListOut<CommentOut>, ApiError> {
+        let visible = caller.rows(ticket::Column::RequesterId);
+        let ticket = id.row::<ticket::Entity>(&state.db, visible).await?;
+        let of_ticket = Condition::all().add(comment::Column::TicketId.eq(ticket.id));
+        query.list(&state, [Filter::indexed(of_ticket)]).await
+    }
+
+    /// Comment on a ticket
+    #[operation(post, "/tickets/{id}/comments")]
+    async fn create_comment(
+        State(state): State<AppState>,
+        Context(context): Context,
+        caller: KeyOrUser<CommentsWrite>,
+        id: PathId,
+        Body(body): Body<NewCommentIn>,
+    ) -> Result<Json<CommentOut>, ApiError> {
+        let tx = state.begin().await?;
+        caller.hold(&tx).await?;
+        let visible = caller.rows(ticket::Column::RequesterId);
+        let ticket = id.row_for_change::<ticket::Entity>(&tx, visible).await?;
+        let row = comment::ActiveModel {
+            ticket_id: Set(ticket.id),
+            author_id: Set(caller.owner()),
+            ..body.into()
+        };
+        let comment = create_row::<comment::Entity>(&tx, row, "comment", &caller.actor(&context)).await?;
+        tx.commit().await?;
+        Ok(Json(comment.into()))
+    }
+
+    impl AdminModel for comment::Entity {
+        type Entity = Self;
+
+        const META: Meta = Meta::new("comments", "comment", "comments")
+            .section("Support")
+            .addable()
+            .deletable();
+
+        fn field(column: comment::Column) -> Field<Self> {
+            use comment::{COLUMN as C, Column};
+            match column {
+                Column::Id => Field::id(C.id),
+                Column::TicketId => Field::foreign_key::<ticket::Entity>(C.ticket_id).list().filter().form(),
+                Column::AuthorId => Field::foreign_key::<Users>(C.author_id)
+                    .list()
+                    .filter()
+                    .readonly()
+                    .not_new(),
+                Column::Body => Field::long_text(C.body).link().form(),
+                Column::CreatedAt => Field::created(C.created_at),
+            }
+        }
+
+        /// Staff write under their own name.
+        fn create<'a>(saving: &'a SaveContext<'a>, draft: &'a mut Draft) -> HookFuture<'a, Option<String>> {
+            draft.set(comment::Column::AuthorId, saving.staff.id());
+            Box::pin(saving.insert(draft))
+        }
+    }
+
+    mod tests {
+        use helpdesk::tickets::READ;
+        use serde_json::json;
+        use usher::Project;
+        use usher_test::{TestDb, TestProject};
+
+        use super::super::examples;
+
+        fn project() -> Project {
+            helpdesk::project().app(super::app()).app(examples::app())
+        }
+
+        recipe!(people_comment_on_their_own_tickets);
+        async fn people_comment_on_their_own_tickets(db: TestDb) {
+            let helpdesk = TestProject::open(project(), db).await;
+            let ada = helpdesk.person("Ada Lovelace", "ada@example.org").await;
+            let grace = helpdesk.person("Grace Hopper", "grace@example.org").await;
+            let ticket = json!({"subject": "My engine is stuck", "body": "It does not move."});
+            ada.post("/tickets", &ticket).await.expect(201);
+
+            let comment = json!({"body": "It moves again.\nThank you!"});
+            let written = ada.post("/tickets/1/comments", &comment).await.expect(200);
+            assert_eq!(written["author_id"], ada.user.id);
+            grace.post("/tickets/1/comments", &comment).await.expect(404);
+            grace.get("/tickets/1/comments").await.expect(404);
+            let desk = helpdesk.key(&[READ]).await;
+            let comments = desk.get("/tickets/1/comments").await.expect(200);
+            assert_eq!(comments["data"], json!([written]));
+
+            let staff = helpdesk.superuser().await;
+            let page = staff.get("/admin/tickets/1").await.expect(200);
+            assert!(page.contains("It moves again."), "{}", page.html);
+            let form = [("ticket_id", "1"), ("body", "Glad to hear it.")];
+            staff
+                .submit("/admin/comments/new", "/admin/comments/new", &form)
+                .await
+                .expect(303);
+            let comments = ada.get("/tickets/1/comments").await.expect(200);
+            assert_eq!(comments["data"][0]["author_id"], staff.user.id);
+        }
+
+        recipe!(the_examples_work);
+        async fn the_examples_work(db: TestDb) {
+            let helpdesk = TestProject::open(project(), db).await;
+            assert_eq!(helpdesk.schema_differences().await, [""; 0]);
+            examples::work(&helpdesk).await;
+        }
+    }
+}
+
+mod profiles {
+    //! What people tell the helpdesk about themselves: one row for each user.
+
+    use axum::extract::State;
+    use sea_orm::{
+        ActiveValue::{NotSet, Set},
+        DatabaseConnection, DbErr, EntityTrait,
+        sea_query::OnConflict,
+    };
+    use serde::Serialize;
+    use serde_json::{Value, json};
+    use usher::{
+        App, SqlMigration,
+        accounts::{
+            hooks::{HookContext, HookError, UserCreated, UserHooks},
+            user_data::UserData,
+            users::export_rows,
+        },
+        admin::{AdminModel, Draft, Field, Meta, Row, models::Users},
+        api::{
+            ApiError, AppState, Body, Code, Context, CurrentUser, FromFields, IfMatch, IfNoneMatch, OpenApiRouter,
+            Patch, Text, Versioned, operation, operations, update_row,
+        },
+        config::Config,
+    };
+    use utoipa::ToSchema;
+
+    const MIGRATIONS: &[SqlMigration] = &[SqlMigration::new(
+        "m20261203_000001_profiles",
+        "
+    CREATE TABLE profiles (
+        user_id bigint PRIMARY KEY REFERENCES users (id) ON DELETE CASCADE,
+        company text NOT NULL DEFAULT '',
+        phone   text,
+        version integer NOT NULL DEFAULT 1
+    );
+    INSERT INTO profiles (user_id) SELECT id FROM users;
+    ",
+        "DROP TABLE profiles;",
+    )];
+
+    pub fn app() -> App {
+        App::new("profiles")
+            .migrations(MIGRATIONS)
+            .hooks(UserHooks::new().on_user_created(create_profile))
+            .user_data(UserData::of("profiles").delete(profile::Column::UserId).export(export))
+            .api(router)
+            .admin::<profile::Entity>()
+            .inline::<Users, profile::Entity>(profile::Column::UserId)
+    }
+
+    pub mod profile {
+        use sea_orm::entity::prelude::*;
+
+        #[sea_orm::model]
+        #[derive(Clone, Debug, PartialEq, Eq, DeriveEntityModel)]
+        #[sea_orm(table_name = "profiles")]
+        pub struct Model {
+            #[sea_orm(primary_key, auto_increment = false)]
+            pub user_id: i64,
+            pub company: String,
+            pub phone: Option<String>,
+            pub version: i32,
+        }
+
+        impl ActiveModelBehavior for ActiveModel {}
+    }
+
+    /// In the transaction that creates the account. People who signed up before the migration have a row already.
+    async fn create_profile(context: &HookContext<'_>, event: &UserCreated<'_>) -> Result<(), HookError> {
+        let row = profile::ActiveModel {
+            user_id: Set(event.user.id),
+            company: Set(String::new()),
+            phone: NotSet,
+            version: Set(1),
+        };
+        profile::Entity::insert(row)
+            .on_conflict(OnConflict::column(profile::Column::UserId).do_nothing().to_owned())
+            .exec_without_returning(context.tx)
+            .await?;
+        Ok(())
+    }
+
+    async fn export(db: &DatabaseConnection, user_id: i64) -> Result<Value, DbErr> {
+        let own = profile::Entity::find_by_id(user_id);
+        export_rows(
+            db,
+            own,
+            |profile| json!({"company": profile.company, "phone": profile.phone}),
+        )
+        .await
+    }
+
+    /// The rule of the field, for the API and for the admin.
+    type Company = Text<0, 200>;
+
+    fn router() -> OpenApiRouter<AppState> {
+        operations![get_profile, update_profile]
+    }
+
+    /// What people tell about themselves.
+    #[derive(Serialize, ToSchema)]
+    #[schema(as = Profile)]
+    struct ProfileOut {
+        #[schema(example = "Analytical Engines Ltd.")]
+        company: String,
+        phone: Option<String>,
+    }
+
+    impl From<profile::Model> for ProfileOut {
+        fn from(profile: profile::Model) -> Self {
+            Self {
+                company: profile.company,
+                phone: profile.phone,
+            }
+        }
+    }
+
+    /// What can be changed of a profile.
+    #[derive(FromFields)]
+    #[schema(entity = profile::Entity)]
+    struct ProfilePatchIn {
+        company: Patch<Company>,
+        /// Null removes it.
+        phone: Patch<Option<Text<1, 50>>>,
+    }
+
+    /// Your profile
+    #[operation(get, "/me/profile")]
+    async fn get_profile(
+        State(state): State<AppState>,
+        current: CurrentUser,
+        known: IfNoneMatch,
+    ) -> Result<Versioned<ProfileOut>, ApiError> {
+        let profile = profile::Entity::find_by_id(current.id()).one(&state.db).await?;
+        let profile = profile.ok_or(Code::NOT_FOUND)?;
+        Ok(known.answer(profile.version, profile))
+    }
+
+    /// Change your profile
+    #[operation(patch, "/me/profile")]
+    async fn update_profile(
+        State(state): State<AppState>,
+        Context(context): Context,
+        current: CurrentUser,
+        expected: IfMatch,
+        Body(body): Body<ProfilePatchIn>,
+    ) -> Result<Versioned<ProfileOut>, ApiError> {
+        let tx = state.begin().await?;
+        let user = current.hold(&tx).await?;
+        let before = profile::Entity::find_by_id(user.id).one(&*tx).await?;
+        let before = before.ok_or(Code::NOT_FOUND)?;
+        expected.allows(before.version)?;
+        let actor = current.actor(&context);
+        let profile = update_row::<profile::Entity>(&tx, before, body.into(), "profile", &actor).await?;
+        tx.commit().await?;
+        Ok(Versioned::new(profile.version, profile))
+    }
+
+    impl AdminModel for profile::Entity {
+        type Entity = Self;
+
+        const META: Meta = Meta::new("profiles", "profile", "profiles")
+            .section("People")
+            .changeable();
+
+        fn field(column: profile::Column) -> Field<Self> {
+            use profile::{COLUMN as C, Column};
+            match column {
+                Column::UserId => Field::id(C.user_id).label("User"),
+                Column::Company => Field::text(C.company).link().form().optional(),
+                Column::Phone => Field::text(C.phone).list().form(),
+                Column::Version => Field::row_version(C.version),
+            }
+        }
+
+        fn clean(draft: &mut Draft, _: Option<&Row>, _: &Config) {
+            if let Some(company) = draft.rule(profile::Column::Company, Company::parse) {
+                draft.set(profile::Column::Company, company.as_str());
+            }
+        }
+    }
+
+    mod tests {
+        use serde_json::json;
+        use usher::Project;
+        use usher_test::{TestDb, TestProject};
+
+        fn project() -> Project {
+            helpdesk::project().app(super::app())
+        }
+
+        recipe!(every_account_has_a_profile);
+        async fn every_account_has_a_profile(db: TestDb) {
+            let helpdesk = TestProject::open(project(), db).await;
+            assert_eq!(helpdesk.schema_differences().await, [""; 0]);
+            let ada = helpdesk.person("Ada Lovelace", "ada@example.org").await;
+            let empty = json!({"company": "", "phone": null});
+            assert_eq!(ada.get("/me/profile").await.expect(200), empty);
+
+            let change = json!({"company": "Analytical Engines", "phone": "+44 20 7946 0000"});
+            let answer = ada.patch("/me/profile", &change).await;
+            assert_eq!(answer.header("etag"), "\"2\"");
+            assert_eq!(answer.expect(200), change);
+            let stale = (*ada).clone().with("if-match", "\"1\"");
+            stale.patch("/me/profile", &change).await.expect(412);
+
+            let staff = helpdesk.superuser().await;
+            let page = staff.get(&format!("/admin/users/{}", ada.user.id)).await.expect(200);
+            assert!(page.contains("Analytical Engines"), "{}", page.html);
+            let form = format!("/admin/profiles/{}", ada.user.id);
+            let too_long = "x".repeat(201);
+            let page = staff.submit(&form, &form, &[("company", &too_long)]).await.expect(422);
+            assert!(page.contains("Enter a text of at most 200 characters"), "{}", page.html);
+        }
+    }
+}
+
+mod small {
+    //! Tickets: the table, the API, the admin and the mail.
+
+    use axum::extract::State;
+    use chrono::{DateTime, Utc};
+    use sea_orm::{ActiveValue::Set, ColumnTrait, Condition, EntityTrait};
+    use serde::{Deserialize, Serialize};
+    use usher::{
+        App, SqlMigration,
+        accounts::user_data::UserData,
+        admin::{AdminModel, Field, Meta, Tone, models::Users},
+        api::{
+            ApiEnum, ApiError, AppState, Body, Context, Created, CurrentUser, Filter, FromFields, Lines, ListOut,
+            ListQuery, Listed, Query, Text, create_row, operation, operations, rfc3339,
+        },
+        jobs::{Job, MAIL_QUEUE, enqueue},
+        worker::{JobContext, JobError, MailMessage, Policy},
+    };
+    use utoipa::ToSchema;
+
+    use ticket::{ActiveModel, COLUMN as C, Column, Entity, Model, TicketState};
+
+    const TICKETS: SqlMigration = SqlMigration::new(
+        "m20261201_000001_tickets",
+        "
+    CREATE TABLE tickets (
+        id           {id},
+        requester_id bigint NOT NULL REFERENCES users (id) ON DELETE CASCADE,
+        subject      text NOT NULL,
+        body         text NOT NULL,
+        state        text NOT NULL,
+        version      integer NOT NULL DEFAULT 1,
+        created_at   {time} NOT NULL
+    );
+    CREATE INDEX tickets_requester_idx ON tickets (requester_id, id);
+    ",
+        "DROP TABLE tickets;",
+    );
+
+    pub fn app() -> App {
+        App::new("tickets")
+            .migrations(&[TICKETS])
+            .api(|| operations![list_tickets, create_ticket])
+            .admin::<Entity>()
+            .user_data(UserData::of("tickets").delete(Column::RequesterId))
+            .job::<TicketOpened>(Policy::DEFAULT, ticket_opened)
+    }
+
+    pub mod ticket {
+        use sea_orm::entity::prelude::*;
+
+        #[sea_orm::model]
+        #[derive(Clone, Debug, PartialEq, Eq, DeriveEntityModel)]
+        #[sea_orm(table_name = "tickets")]
+        pub struct Model {
+            #[sea_orm(primary_key)]
+            pub id: i64,
+            pub requester_id: i64,
+            pub subject: String,
+            pub body: String,
+            pub state: TicketState,
+            pub version: i32,
+            pub created_at: DateTimeUtc,
+        }
+
+        impl ActiveModelBehavior for ActiveModel {}
+
+        #[derive(Clone, Copy, Debug, PartialEq, Eq, EnumIter, DeriveActiveEnum, super::ApiEnum)]
+        #[sea_orm(rs_type = "String", db_type = "Text", rename_all = "snake_case")]
+        pub enum TicketState {
+            Open,
+            Closed,
+        }
+    }
+
+    /// What clients see of a ticket.
+    #[derive(Serialize, ToSchema, Listed)]
+    #[schema(as = Ticket)]
+    #[listed(entity = Entity, filters(state))]
+    struct TicketOut {
+        id: i64,
+        subject: String,
+        body: String,
+        state: TicketState,
+        #[serde(serialize_with = "rfc3339")]
+        created_at: DateTime<Utc>,
+    }
+
+    /// A new ticket.
+    #[derive(FromFields)]
+    #[schema(entity = Entity)]
+    struct NewTicketIn {
+        subject: Text<1, 200>,
+        body: Lines<1, 20_000>,
+    }
+
+    /// List your tickets
+    #[operation(get, "/tickets")]
+    async fn list_tickets(
+        State(state): State<AppState>,
+        current: CurrentUser,
+        Query(query): Query<ListQuery<TicketOut>>,
+    ) -> Result<ListOut<TicketOut>, ApiError> {
+        let own = Condition::all().add(Column::RequesterId.eq(current.id()));
+        query.list(&state, [Filter::indexed(own)]).await
+    }
+
+    /// Open a ticket
+    #[operation(post, "/tickets")]
+    async fn create_ticket(
+        State(state): State<AppState>,
+        Context(context): Context,
+        current: CurrentUser,
+        Body(body): Body<NewTicketIn>,
+    ) -> Result<Created<TicketOut>, ApiError> {
+        let tx = state.begin().await?;
+        let row = ActiveModel {
+            requester_id: Set(current.id()),
+            state: Set(TicketState::Open),
+            ..body.into()
+        };
+        let ticket = create_row::<Entity>(&tx, row, "ticket", &current.actor(&context)).await?;
+        enqueue(&tx, TicketOpened { ticket_id: ticket.id }).await?;
+        tx.commit().await?;
+        Ok(Created::new(&state, "/tickets", ticket.id, ticket))
+    }
+
+    impl AdminModel for Entity {
+        type Entity = Self;
+
+        const META: Meta = Meta::new("tickets", "ticket", "tickets")
+            .section("Support")
+            .changeable()
+            .deletable();
+
+        fn field(column: Column) -> Field<Self> {
+            match column {
+                Column::Id => Field::id(C.id),
+                Column::RequesterId => Field::foreign_key::<Users>(C.requester_id).list().filter().readonly(),
+                Column::Subject => Field::text(C.subject).link().form(),
+                Column::Body => Field::long_text(C.body).form(),
+                Column::State => Field::choice(C.state, |_: &TicketState| Tone::Quiet)
+                    .list()
+                    .filter()
+                    .form(),
+                Column::Version => Field::row_version(C.version),
+                Column::CreatedAt => Field::created(C.created_at),
+            }
+        }
+    }
+
+    /// Tells the requester that the ticket arrived.
+    #[derive(Serialize, Deserialize)]
+    struct TicketOpened {
+        ticket_id: i64,
+    }
+
+    impl Job for TicketOpened {
+        const KIND: &'static str = "ticket_opened";
+        const QUEUE: &'static str = MAIL_QUEUE;
+    }
+
+    async fn ticket_opened(job: TicketOpened, context: JobContext) -> Result<(), JobError> {
+        let Some(ticket) = Entity::find_by_id(job.ticket_id).one(&context.db).await? else {
+            return Ok(());
+        };
+        let Some(requester) = context.account(ticket.requester_id).await? else {
+            return Ok(());
+        };
+        let message = MailMessage::new(format!("We received your ticket #{}", ticket.id))
+            .line("We'll answer as soon as we can.")
+            .why("You're receiving this email because you opened a ticket.");
+        context.post(&requester, message).await
+    }
+
+    mod tests {
+        use serde_json::json;
+        use usher::Project;
+        use usher_test::{TestDb, TestProject};
+
+        recipe!(a_ticket_is_answered_with_a_mail);
+        async fn a_ticket_is_answered_with_a_mail(db: TestDb) {
+            let desk = TestProject::open(Project::new("desk").app(super::app()), db).await;
+            assert_eq!(desk.schema_differences().await, [""; 0]);
+            let ada = desk.person("Ada Lovelace", "ada@example.org").await;
+            let ticket = json!({"subject": "My engine is stuck", "body": "It does not move."});
+            let opened = ada.post("/tickets", &ticket).await.expect(201);
+            assert_eq!(
+                ada.get("/tickets?state=open").await.expect(200)["data"],
+                json!([opened])
+            );
+            desk.run_jobs().await;
+            let mails = desk.mails("ada@example.org").await;
+            assert!(mails.iter().any(|mail| mail.subject == "We received your ticket #1"));
+            let page = desk.superuser().await.get("/admin/tickets").await.expect(200);
+            assert!(page.contains("My engine is stuck"), "{}", page.html);
+        }
+    }
+}
+
+mod examples {
+    //! The examples in `docs/building` that aren't files of the product.
+
+    use std::{collections::HashMap, time::Duration};
+
+    use axum::extract::State;
+    use chrono::{DateTime, TimeDelta, Utc};
+    use sea_orm::{
+        ColumnTrait, ConnectionTrait, DbErr, EntityTrait, PaginatorTrait, QueryFilter,
+        sea_query::{Expr, ExprTrait},
+    };
+    use serde::{Deserialize, Serialize};
+    use serde_json::json;
+    use usher::{
+        App, AppContext, SqlMigration,
+        accounts::hooks::{HookContext, HookError, UserChanged, UserCreated, UserHooks},
+        admin::{
+            Action, ActionContext, AdminModel, Cell, Deletion, Field, Meta, Outcome, Panel, Param, Row, SoftDelete,
+            Staff, headings, models::Users,
+        },
+        api::{
+            ApiError, ApiKey, AppState, Body, Code, Context, Created, FromFields, ListOut, ListQuery, Listed,
+            OnConstraint, OpenApiRouter, Query, Text, access, create_row, operation, operations, related,
+        },
+        jobs::{EnqueueOptions, Job, Tx, enqueue_with},
+        rules::Violation,
+        time::now,
+        worker::{JobContext, JobError, Policy},
+    };
+    use usher_test::TestProject;
+    use utoipa::ToSchema;
+
+    use helpdesk::tickets::{READ, WRITE, tag, ticket};
+
+    use super::comments::comment;
+
+    pub fn app() -> App {
+        App::new("examples")
+            .migrations(&[NOTES])
+            .api(router)
+            .error_codes(&[TAG_EXISTS])
+            .admin::<note::Entity>()
+            .extend_admin(|admin| {
+                admin
+                    .action::<ticket::Entity>(&REOPEN)
+                    .panels::<Users>(|app, row, staff| Box::pin(panels(app, row, staff)))
+            })
+            .hooks(UserHooks::new().on_user_created(welcome).on_user_changed(only_ours))
+            .job::<OpenFirstTicket>(Policy::DEFAULT, open_first_ticket)
+            .job::<RemindRequester>(REMIND, remind_requester)
+    }
+
+    pub async fn work(helpdesk: &TestProject) {
+        let desk = helpdesk.key(&[READ, WRITE]).await;
+        let urgent = desk.post("/tags", &json!({"name": "urgent"})).await.expect(201);
+        let again = desk.post("/tags", &json!({"name": "urgent"})).await.expect(409);
+        assert_eq!(again["code"], "tag_exists");
+        assert_eq!(desk.get("/tags").await.expect(200)["data"], json!([urgent]));
+
+        let ada = helpdesk.person("Ada Lovelace", "ada@example.org").await;
+        let ticket = json!({"subject": "My engine is stuck", "body": "It does not move."});
+        ada.post("/tickets", &ticket).await.expect(201);
+        ada.post("/tickets/1/comments", &json!({"body": "Still stuck."}))
+            .await
+            .expect(200);
+        let counts = comment_counts(&helpdesk.app.db, [1, 2]).await.expect("a count");
+        assert_eq!(counts, HashMap::from([(1, 1)]));
+
+        let staff = helpdesk.superuser().await;
+        let page = staff.get(&format!("/admin/users/{}", ada.user.id)).await.expect(200);
+        assert!(page.contains("Support plan"), "{}", page.html);
+        desk.patch("/tickets/1", &json!({"state": "closed"})).await.expect(200);
+        let reopen = [
+            ("action", "reopen"),
+            ("id", "1"),
+            ("_confirmed", "yes"),
+            ("reason", "Not solved"),
+        ];
+        staff
+            .submit("/admin/tickets/1", "/admin/tickets/actions", &reopen)
+            .await
+            .expect(303);
+        assert_eq!(ada.get("/tickets/1").await.expect(200)["state"], "open");
+
+        let note = [("text", "Call back")];
+        staff
+            .submit("/admin/notes/new", "/admin/notes/new", &note)
+            .await
+            .expect(303);
+        staff
+            .submit("/admin/notes/1/delete", "/admin/notes/1/delete", &[])
+            .await
+            .expect(303);
+        assert!(!staff.get("/admin/notes").await.expect(200).contains("Call back"));
+
+        let tx = helpdesk.app.job_store.begin().await.expect("a transaction");
+        remind_later(&tx, 1, now() - TimeDelta::days(4)).await.expect("a job");
+        tx.commit().await.expect("a commit");
+        helpdesk.run_jobs().await;
+    }
+
+    pub const TAG_EXISTS: Code = Code::new(
+        "tag_exists",
+        409,
+        "Tag exists",
+        "There is a tag with this name already",
+        "Use that tag, or choose another name.",
+    );
+
+    access! {
+        pub TagsRead = [READ, WRITE];
+        pub TagsWrite = [WRITE];
+    }
+
+    fn router() -> OpenApiRouter<AppState> {
+        operations![list_tags, create_tag]
+    }
+
+    /// A tag.
+    #[derive(Serialize, ToSchema, Listed)]
+    #[schema(as = Tag)]
+    #[listed(entity = tag::Entity, filters(name))]
+    struct TagOut {
+        id: i64,
+        name: String,
+    }
+
+    /// A new tag.
+    #[derive(FromFields)]
+    #[schema(entity = tag::Entity)]
+    struct NewTagIn {
+        name: Text<1, 50>,
+    }
+
+    /// List tags
+    #[operation(get, "/tags")]
+    async fn list_tags(
+        State(state): State<AppState>,
+        _key: ApiKey<TagsRead>,
+        Query(query): Query<ListQuery<TagOut>>,
+    ) -> Result<ListOut<TagOut>, ApiError> {
+        query.list(&state, []).await
+    }
+
+    /// Create a tag
+    #[operation(post, "/tags", errors(TAG_EXISTS))]
+    async fn create_tag(
+        State(state): State<AppState>,
+        Context(context): Context,
+        key: ApiKey<TagsWrite>,
+        Body(body): Body<NewTagIn>,
+    ) -> Result<Created<TagOut>, ApiError> {
+        let tx = state.begin().await?;
+        let actor = key.actor(&context);
+        let tag = create_row::<tag::Entity>(&tx, body.into(), "tag", &actor).await;
+        let tag = tag.on_taken(TAG_EXISTS)?;
+        tx.commit().await?;
+        Ok(Created::new(&state, "/tags", tag.id, tag))
+    }
+
+    /// How many comments each of these tickets has, in one statement.
+    async fn comment_counts(
+        db: &impl ConnectionTrait,
+        tickets: impl IntoIterator<Item = i64>,
+    ) -> Result<HashMap<i64, usize>, DbErr> {
+        let comments = related::<comment::Entity>(db, comment::Column::TicketId, tickets).await?;
+        let counts = comments.into_iter().map(|(ticket, comments)| (ticket, comments.len()));
+        Ok(counts.collect())
+    }
+
+    pub const REOPEN: Action = Action::new("reopen", "Reopen", |acting, row| Box::pin(reopen(acting, row)))
+        .done("reopened")
+        .about("Its requester can change it again.")
+        .params(&[Param::Reason { required: true }])
+        .fits(|row| row.text("state").as_deref() == Some("closed"), "it isn't closed");
+
+    async fn reopen(acting: &ActionContext<'_>, row: &Row) -> Result<Outcome, DbErr> {
+        let id: i64 = row.parse("id").unwrap_or_default();
+        ticket::Entity::update_many()
+            .col_expr(ticket::Column::State, Expr::value(ticket::TicketState::Open))
+            .col_expr(ticket::Column::Version, Expr::col(ticket::Column::Version).add(1))
+            .filter(ticket::Column::Id.eq(id))
+            .exec(&**acting.saving.tx)
+            .await?;
+        Ok(Outcome::Done)
+    }
+
+    async fn panels(app: &AppContext, row: &Row, staff: &Staff) -> Result<Vec<Panel>, DbErr> {
+        if !staff.may("tickets.view") {
+            return Ok(vec![]);
+        }
+        let id: i64 = row.parse("id").unwrap_or_default();
+        let own = ticket::Entity::find().filter(ticket::Column::RequesterId.eq(id));
+        Ok(vec![Panel {
+            title: "Support plan".to_owned(),
+            columns: headings(["Tickets so far"]),
+            rows: vec![vec![Cell::text(own.count(&app.db).await?.to_string())]],
+            ..Panel::default()
+        }])
+    }
+
+    const NOTES: SqlMigration = SqlMigration::new(
+        "m20261204_000001_notes",
+        "CREATE TABLE notes (id {id}, text text NOT NULL, deleted_at {time});",
+        "DROP TABLE notes;",
+    );
+
+    pub mod note {
+        use sea_orm::entity::prelude::*;
+
+        #[sea_orm::model]
+        #[derive(Clone, Debug, PartialEq, Eq, DeriveEntityModel)]
+        #[sea_orm(table_name = "notes")]
+        pub struct Model {
+            #[sea_orm(primary_key)]
+            pub id: i64,
+            pub text: String,
+            pub deleted_at: Option<DateTimeUtc>,
+        }
+
+        impl ActiveModelBehavior for ActiveModel {}
+    }
+
+    impl AdminModel for note::Entity {
+        type Entity = Self;
+
+        const META: Meta = Meta::new("notes", "note", "notes")
+            .section("Support")
+            .addable()
+            .deletable();
+
+        const DELETION: Option<&'static Deletion> = Some(&Deletion {
+            about: "Deleted notes can be restored.",
+            related: &[],
+            run: |acting, row| Box::pin(mark(acting, row, Some(now()))),
+            soft: Some(SoftDelete {
+                column: "deleted_at",
+                restore: |acting, row| Box::pin(mark(acting, row, None)),
+            }),
+            bulk: None,
+        });
+
+        fn field(column: note::Column) -> Field<Self> {
+            use note::{COLUMN as C, Column};
+            match column {
+                Column::Id => Field::id(C.id),
+                Column::Text => Field::text(C.text).link().form(),
+                Column::DeletedAt => Field::time(C.deleted_at).list().filter(),
+            }
+        }
+    }
+
+    async fn mark(acting: &ActionContext<'_>, row: &Row, at: Option<DateTime<Utc>>) -> Result<Outcome, DbErr> {
+        let id: i64 = row.parse("id").unwrap_or_default();
+        note::Entity::update_many()
+            .col_expr(note::Column::DeletedAt, Expr::value(at))
+            .filter(note::Column::Id.eq(id))
+            .exec(&**acting.saving.tx)
+            .await?;
+        Ok(Outcome::Done)
+    }
+
+    async fn welcome(context: &HookContext<'_>, event: &UserCreated<'_>) -> Result<(), HookError> {
+        context.enqueue(OpenFirstTicket { user_id: event.user.id }).await?;
+        Ok(())
+    }
+
+    async fn only_ours(_: &HookContext<'_>, event: &UserChanged<'_>) -> Result<(), HookError> {
+        if event.user.email_key.ends_with("@example.net") {
+            return Err(HookError::refuse(
+                "email",
+                Violation::value("Use your company's address"),
+            ));
+        }
+        Ok(())
+    }
+
+    /// Opens a ticket that says how the desk works.
+    #[derive(Serialize, Deserialize)]
+    struct OpenFirstTicket {
+        user_id: i64,
+    }
+
+    impl Job for OpenFirstTicket {
+        const KIND: &'static str = "open_first_ticket";
+
+        fn user_id(&self) -> Option<i64> {
+            Some(self.user_id)
+        }
+    }
+
+    async fn open_first_ticket(_: OpenFirstTicket, _: JobContext) -> Result<(), JobError> {
+        Ok(())
+    }
+
+    /// Reminds the requester of a ticket that waits for them.
+    #[derive(Serialize, Deserialize)]
+    struct RemindRequester {
+        ticket_id: i64,
+    }
+
+    impl Job for RemindRequester {
+        const KIND: &'static str = "remind_requester";
+    }
+
+    const REMIND: Policy = Policy {
+        attempts: 3,
+        timeout: Duration::from_secs(10),
+        ..Policy::DEFAULT
+    };
+
+    /// In three days, and once however often it's asked for.
+    async fn remind_later(tx: &Tx, ticket_id: i64, at: DateTime<Utc>) -> Result<(), ApiError> {
+        let options = EnqueueOptions::at(at + TimeDelta::days(3)).unique(ticket_id.to_string());
+        enqueue_with(tx, RemindRequester { ticket_id }, options).await?;
+        Ok(())
+    }
+
+    async fn remind_requester(job: RemindRequester, context: JobContext) -> Result<(), JobError> {
+        let tx = context.begin().await?;
+        let ticket = ticket::Entity::find_by_id(job.ticket_id).one(&*tx).await?;
+        if ticket.is_none() {
+            return Err(JobError::cancel("the ticket is gone"));
+        }
+        context.complete(tx).await
+    }
+}
