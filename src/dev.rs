@@ -58,12 +58,13 @@ async fn restart_on_change(package: &Package, watcher: &mut Watcher, program: &m
         }
         watcher.watch()?;
         tokio::select! {
-            () = watcher.changed() => {}
+            () = watcher.change() => {}
             status = program.ended() => {
                 output::error(format_args!("The program ended ({status}). Waiting for a change…"));
-                watcher.changed().await;
+                watcher.change().await;
             }
         }
+        watcher.quiet().await;
     }
 }
 
