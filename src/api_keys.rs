@@ -6,7 +6,7 @@ use sea_orm::{EntityTrait, QueryOrder};
 use usher_shared::{
     accounts::api_keys::{self, NewKey, Scope},
     audit::Actor,
-    foundation::{config::Config, entity::api_key, rules::Name, time::now},
+    foundation::{config::Config, entity::api_key, program::Program, rules::Name, time::now},
 };
 
 use crate::{database, output};
@@ -72,7 +72,12 @@ pub async fn run(config: &Config, command: Command) -> Result<()> {
         Command::Revoke { id } => {
             let tx = database::job_store(&db).begin().await?;
             let key = api_keys::find_for_change(&tx, id).await?;
-            let key = key.with_context(|| format!("there is no key {id}; `usher key list` shows them"))?;
+            let key = key.with_context(|| {
+                format!(
+                    "there is no key {id}; `{} key list` shows them",
+                    Program::current().name
+                )
+            })?;
             if key.revoked_at.is_some() {
                 bail!("key {id} is already revoked");
             }

@@ -11,7 +11,7 @@ use usher_shared::{
     run_service,
 };
 
-use crate::{api_keys, dev, doctor, migrate, output, parts::Parts, reseal, seed, staff, up};
+use crate::{api_keys, dev, doctor, generate, migrate, output, parts::Parts, reseal, seed, staff, up};
 
 /// Name, version and text are the program's; see [`command`].
 #[derive(Debug, Parser)]
@@ -50,6 +50,11 @@ pub enum Command {
     Doctor(doctor::Args),
     /// Re-encrypt two-factor secrets with SECRET_KEY, so that SECRET_KEY_OLD can be dropped
     Reseal(reseal::Args),
+    /// Create a product that is built on Usher
+    New(generate::NewArgs),
+    /// Write the code of a new app, model, job or migration of a product
+    #[command(subcommand)]
+    Generate(generate::Command),
 }
 
 /// The names of Usher's own commands.
@@ -67,11 +72,14 @@ fn command(parts: &Parts) -> clap::Command {
         program.name
     );
     let own = parts.commands.iter();
+    let is_product = program.name != Program::default().name;
     Cli::command()
         .name(program.name)
         .version(program.version)
         .about(program.about)
         .after_help(hint)
+        .mut_subcommand("new", |new| new.hide(is_product))
+        .mut_subcommand("generate", |generate| generate.hide(is_product && !cfg!(debug_assertions)))
         .subcommands(own.map(|own| (own.arguments)(clap::Command::new(own.name))))
 }
 
@@ -118,6 +126,8 @@ async fn run_usher(parts: Parts, command: Command, source: &Source) -> Result<()
         Command::Seed(args) => seed::run(&command_config()?, &parts.seeds, &args).await,
         Command::Doctor(args) => doctor::run(command_config()?, &args).await,
         Command::Reseal(args) => reseal::run(&command_config()?, &args).await,
+        Command::New(args) => generate::new(&args),
+        Command::Generate(command) => generate::run(&command),
         Command::Openapi => {
             output::line(serde_json::to_string_pretty(&usher_api::openapi_with(&parts.api))?);
             Ok(())

@@ -22,6 +22,7 @@ mod cli;
 mod database;
 mod dev;
 mod doctor;
+mod generate;
 mod migrate;
 mod output;
 mod parts;
@@ -57,7 +58,8 @@ pub mod admin {
 /// Handlers of jobs, and mail.
 pub mod worker {
     pub use usher_worker::{
-        Backoff, Delivery, Handler, JobContext, JobError, Link, MailMessage, Mailer, Policy, Recipient, Registry,
+        Backoff, Delivery, Handler, JobContext, JobError, Link, MailMessage, Mailer, Options, Policy, Recipient,
+        Registry, Worker,
     };
 }
 

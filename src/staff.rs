@@ -15,6 +15,7 @@ use usher_shared::{
         config::Config,
         db,
         entity::user,
+        program::Program,
         rules::{Email, Name},
     },
 };
@@ -125,12 +126,12 @@ pub async fn run(config: &Config, command: Command) -> Result<()> {
 }
 
 /// What to do with the account that has the address.
-async fn advice(db: &DatabaseConnection, email: &Email) -> Result<&'static str> {
+async fn advice(db: &DatabaseConnection, email: &Email) -> Result<String> {
     let user = users::find_by_email_key(db, email.key()).await?;
     Ok(match user {
-        Some(user) if user.deleted_at.is_some() => "it was deleted; \"Restore\" in the admin brings it back",
-        Some(user) if user.is_staff => "`usher staff set-password` sets its password",
-        _ => "\"Set roles\" in the admin makes it a staff account",
+        Some(user) if user.deleted_at.is_some() => "it was deleted; \"Restore\" in the admin brings it back".to_owned(),
+        Some(user) if user.is_staff => format!("`{} staff set-password` sets its password", Program::current().name),
+        _ => "\"Set roles\" in the admin makes it a staff account".to_owned(),
     })
 }
 

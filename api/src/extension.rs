@@ -2,6 +2,7 @@
 
 use std::{collections::HashMap, sync::Arc};
 
+use usher_shared::foundation::program::Program;
 use utoipa::openapi::{
     OpenApi, RefOr, Schema, Tag,
     path::{Operation, PathItem},
@@ -143,6 +144,10 @@ impl ApiExtension {
         }
         if self.description.is_some() {
             document.info.description.clone_from(&self.description);
+        } else if let Some(about) = &mut document.info.description {
+            let program = Program::current().name;
+            *about = about.replace("let Usher email", &format!("let {} email", self.name()));
+            *about = about.replace("`usher key create`", &format!("`{program} key create`"));
         }
         let tags = document.tags.get_or_insert_default();
         tags.splice(0..0, self.tags.iter().cloned());

@@ -2,14 +2,17 @@
 
 use anyhow::Result;
 use usher_shared::{
-    foundation::{config::Config, trace::Collector},
+    foundation::{config::Config, program::Program, trace::Collector},
     jobs,
 };
 use usher_worker::Mailer;
 
 pub(super) async fn redis(config: &Config) -> Result<String> {
     let Some(url) = &config.redis_url else {
-        return Ok("not set: `usher up` uses its own memory, separate workers poll the job store".to_owned());
+        let program = Program::current().name;
+        return Ok(format!(
+            "not set: `{program} up` uses its own memory, separate workers poll the job store"
+        ));
     };
     let client = redis::Client::open(url.as_str())?;
     jobs::connect(Some(&client), false).ping().await?;

@@ -9,6 +9,7 @@ use usher_shared::foundation::{
         mfa_factor,
         user::{self, UserStatus},
     },
+    program::Program,
     time::now,
 };
 
@@ -18,8 +19,9 @@ use super::finding::State;
 pub(super) async fn second_factors(db: &DatabaseConnection, config: &Config) -> Result<State, DbErr> {
     let (all, without, superusers) = count(db).await?;
     if all == 0 {
-        let words = "nobody can sign in to the admin: run usher staff create";
-        return Ok(State::Warning(words.to_owned()));
+        let program = Program::current().name;
+        let words = format!("nobody can sign in to the admin: run {program} staff create");
+        return Ok(State::Warning(words));
     }
     if without == 0 {
         return Ok(State::Ok(format!("{all}, all with two-factor authentication")));

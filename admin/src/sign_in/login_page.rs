@@ -3,6 +3,7 @@
 use askama::Template;
 use axum::{http::StatusCode, response::Response};
 use usher_admin_engine::{AdminError, Shell, Visit, page};
+use usher_shared::foundation::program::Program;
 
 use crate::state::AppState;
 
@@ -10,6 +11,8 @@ use crate::state::AppState;
 #[template(path = "login.html")]
 pub(crate) struct LoginPage {
     shell: Shell,
+    /// As it is typed on the command line.
+    program: &'static str,
     email: String,
     next: String,
     /// A form that was submitted too late, sealed.
@@ -33,6 +36,7 @@ pub(crate) fn login_page(
     let shell = Shell::outside(state, visit, "Sign in");
     LoginPage {
         shell,
+        program: Program::current().name,
         email: email.to_owned(),
         next: next.to_owned(),
         kept: sealed.map(str::to_owned),
