@@ -1,4 +1,4 @@
-//! `usher dev`: builds and restarts the program of the package in the current folder when one of its files changes.
+//! `usher dev`: builds and restarts the program when a file of its package changes.
 
 mod program;
 mod watcher;
@@ -58,12 +58,13 @@ async fn restart_on_change(package: &Package, watcher: &mut Watcher, program: &m
         }
         watcher.watch()?;
         tokio::select! {
-            () = watcher.changed() => {}
+            () = watcher.change() => {}
             status = program.ended() => {
                 output::error(format_args!("The program ended ({status}). Waiting for a change…"));
-                watcher.changed().await;
+                watcher.change().await;
             }
         }
+        watcher.quiet().await;
     }
 }
 
@@ -71,15 +72,17 @@ fn seconds(time: Duration) -> String {
     format!("{:.1} s", time.as_secs_f64())
 }
 
-/// The package in the current folder. Its program is the one that runs now: `cargo run -- dev` has built it.
+/// The package of the program that runs now.
 struct Package {
     folder: PathBuf,
     executable: PathBuf,
 }
 
 impl Package {
+    /// The package that `cargo run` runs, or else the one in the current folder.
     fn here() -> Result<Self> {
-        let folder = std::env::current_dir().context("the current folder cannot be read")?;
+        let folder = std::env::var_os("CARGO_MANIFEST_DIR").map_or_else(std::env::current_dir, |path| Ok(path.into()));
+        let folder = folder.context("the current folder cannot be read")?;
         if !folder.join("Cargo.toml").is_file() {
             let name = ThisProgram::current().name;
             bail!(
@@ -87,25 +90,30 @@ impl Package {
                 folder.display()
             );
         }
+        // Before the first build: afterwards, the file that runs now has another one in its place.
         let executable = std::env::current_exe().context("the program's own file is unknown")?;
         Ok(Self { folder, executable })
     }
 
     /// Whether the build succeeded; Cargo's output goes to the terminal.
     async fn build(&self) -> Result<bool> {
-        let name = self.executable.file_name().unwrap_or_default();
+        let status = self.cargo_build().kill_on_drop(true).status().await;
+        Ok(status.context("cannot run cargo")?.success())
+    }
+
+    /// In the current folder: Cargo looks there for its configuration, and for a relative target folder.
+    fn cargo_build(&self) -> Command {
         let mut cargo = Command::new("cargo");
-        cargo
-            .args(["build", "--profile", profile(&self.executable), "--bin"])
-            .arg(name);
-        // `cargo run` sets them. Build scripts that look at them would run again, and build their crates anew.
+        cargo.args(["build", "--profile", profile(&self.executable)]);
+        cargo.arg("--bin").arg(self.executable.file_name().unwrap_or_default());
+        cargo.arg("--manifest-path").arg(self.folder.join("Cargo.toml"));
+        // `cargo run` sets these. Build scripts that look at them would run again, and build their crates anew.
         let of_cargo_run = |name: &str| name.starts_with("CARGO_PKG_") || name.starts_with("CARGO_MANIFEST_");
         let names = std::env::vars_os().map(|(name, _)| name);
         for name in names.filter(|name| name.to_str().is_some_and(of_cargo_run)) {
             cargo.env_remove(name);
         }
-        let status = cargo.current_dir(&self.folder).kill_on_drop(true).status().await;
-        Ok(status.context("cannot run cargo")?.success())
+        cargo
     }
 }
 

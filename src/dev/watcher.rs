@@ -60,9 +60,13 @@ impl Watcher {
         Ok(())
     }
 
-    /// Returns when something has changed and then nothing for a moment.
-    pub async fn changed(&mut self) {
+    /// Returns when something has changed.
+    pub async fn change(&mut self) {
         self.changes.recv().await;
+    }
+
+    /// Returns when nothing has changed for a moment.
+    pub async fn quiet(&mut self) {
         while timeout(QUIET, self.changes.recv()).await.is_ok() {}
     }
 }
