@@ -28,6 +28,6 @@ EOT
 USER usher
 WORKDIR /var/lib/usher
 VOLUME /var/lib/usher/data
-ENV API_ADDR=0.0.0.0:8000 ADMIN_ADDR=0.0.0.0:8001
+ENV USHER_ENV=production API_ADDR=0.0.0.0:8000 ADMIN_ADDR=0.0.0.0:8001
 EXPOSE 8000 8001
 CMD ["usher"]
