@@ -78,6 +78,7 @@ async fn a_healthy_installation_is_reported_part_by_part(db: TestDb) {
         "folder",
         "foreign keys",
         "mail",
+        "personal data",
         "purge",
         "redis",
         "schema",
