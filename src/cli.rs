@@ -11,7 +11,7 @@ use usher_shared::{
     run_service,
 };
 
-use crate::{api_keys, dev, doctor, generate, migrate, output, parts::Parts, reseal, seed, staff, up};
+use crate::{api_keys, dev, doctor, generate, migrate, output, parts::Parts, reseal, seed, staff, up, users};
 
 /// Name, version and text are the program's; see [`command`].
 #[derive(Debug, Parser)]
@@ -42,6 +42,9 @@ pub enum Command {
     /// Manage API keys
     #[command(subcommand)]
     Key(api_keys::Command),
+    /// Export what is stored about a person
+    #[command(subcommand)]
+    User(users::Command),
     /// Fill the database with realistic users, sessions, jobs and audit log entries
     Seed(seed::Args),
     /// Print the OpenAPI document
@@ -125,6 +128,7 @@ async fn run_usher(parts: Parts, command: Command, source: &Source) -> Result<()
         Command::Migrate(args) => migrate::run(&command_config()?, &parts, &args).await,
         Command::Staff(command) => staff::run(&command_config()?, command).await,
         Command::Key(command) => api_keys::run(&command_config()?, command).await,
+        Command::User(command) => users::run(&command_config()?, command).await,
         Command::Seed(args) => seed::run(&command_config()?, &parts.seeds, &args).await,
         Command::Doctor(args) => doctor::run(command_config()?, &args).await,
         Command::Reseal(args) => reseal::run(&command_config()?, &args).await,

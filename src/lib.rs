@@ -32,6 +32,7 @@ mod schema_check;
 mod seed;
 mod staff;
 mod up;
+mod users;
 mod welcome;
 
 pub use app::App;

@@ -103,7 +103,7 @@ impl Project {
     /// Puts the apps together and tells the process what it runs.
     ///
     /// # Errors
-    /// If two apps register the same thing, with both their names.
+    /// If two apps register the same thing, with both their names; if the process runs another project already.
     pub fn assemble(self) -> Result<Parts> {
         self.refuse_duplicates()?;
         let mut program = Program {
@@ -142,9 +142,12 @@ impl Project {
         }
         parts.api.check().map_err(anyhow::Error::msg)?;
         usher_admin::check(&parts.admin).map_err(anyhow::Error::msg)?;
+        let name = program.name;
+        if let Err(other) = program.set() {
+            bail!("this process runs {other} already, and can't run {name} as well");
+        }
         accounts::extend(accounts);
         config::add_settings(settings);
-        program.set();
         Ok(parts)
     }
 

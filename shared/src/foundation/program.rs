@@ -37,8 +37,15 @@ static PROGRAM: OnceLock<Program> = OnceLock::new();
 
 impl Program {
     /// Says what is running. Only the first call counts: a process runs one program.
-    pub fn set(self) {
-        drop(PROGRAM.set(self));
+    ///
+    /// # Errors
+    /// The name of the other program, if this process runs one already.
+    pub fn set(self) -> Result<(), &'static str> {
+        let name = self.name;
+        match PROGRAM.set(self) {
+            Err(_) if Self::current().name != name => Err(Self::current().name),
+            _ => Ok(()),
+        }
     }
 
     /// What is running; Usher itself until [`Program::set`] was called.

@@ -28,15 +28,16 @@ impl Client {
         }
     }
 
-    pub(crate) fn bearer(self, token: &str) -> Self {
+    pub(crate) fn bearer(&self, token: &str) -> Self {
         self.with("authorization", &format!("Bearer {token}"))
     }
 
     /// The same client with one more header.
     #[must_use]
-    pub fn with(mut self, name: &str, value: &str) -> Self {
-        self.headers.push((name.to_owned(), value.to_owned()));
-        self
+    pub fn with(&self, name: &str, value: &str) -> Self {
+        let mut with = self.clone();
+        with.headers.push((name.to_owned(), value.to_owned()));
+        with
     }
 
     pub async fn get(&self, path: &str) -> Answer {

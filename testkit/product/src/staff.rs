@@ -43,13 +43,24 @@ impl Page {
         self.html.contains(text)
     }
 
-    /// The value of a hidden field of the page's first form that has it; empty if there is none.
-    #[must_use]
-    pub fn hidden(&self, name: &str) -> String {
-        let field = self.html.split(&format!("name=\"{name}\" value=\"")).nth(1);
-        let value = field.and_then(|rest| rest.split('"').next());
-        value.unwrap_or_default().to_owned()
+    /// The hidden fields of the form with this address; of the page's last form if none has it.
+    fn hidden_fields(&self, action: &str) -> Vec<(String, String)> {
+        let forms = || self.html.split("<form ").skip(1);
+        let address = format!("action=\"{action}\"");
+        let form = forms().find(|form| form.contains(&address)).or_else(|| forms().last());
+        let form = form.and_then(|form| form.split("</form>").next()).unwrap_or_default();
+        let inputs = form.split("<input type=\"hidden\" ").skip(1);
+        inputs
+            .filter_map(|input| Some((attribute(input, "name")?, attribute(input, "value")?)))
+            .collect()
     }
+}
+
+/// An attribute of a tag, with its entities decoded.
+fn attribute(tag: &str, name: &str) -> Option<String> {
+    let value = tag.split(&format!("{name}=\"")).nth(1)?.split('"').next()?;
+    let decoded = value.replace("&#34;", "\"").replace("&#39;", "'").replace("&lt;", "<");
+    Some(decoded.replace("&gt;", ">").replace("&#38;", "&").replace("&amp;", "&"))
 }
 
 impl Staff {
@@ -65,15 +76,11 @@ impl Staff {
         self.send(Method::GET, path, Body::empty()).await
     }
 
-    /// Sends the form of the page at `page` to `action`: its hidden token and version, and these fields.
+    /// Sends the form of the page at `page` whose address is `action`: its hidden fields, and these.
     pub async fn submit(&self, page: &str, action: &str, fields: &[(&str, &str)]) -> Page {
         let form = self.get(page).await;
         let mut body = form_urlencoded::Serializer::new(String::new());
-        body.append_pair("csrf_token", &form.hidden("csrf_token"));
-        let version = form.hidden("version");
-        if !version.is_empty() {
-            body.append_pair("version", &version);
-        }
+        body.extend_pairs(form.hidden_fields(action));
         body.extend_pairs(fields);
         self.send(Method::POST, action, Body::from(body.finish())).await
     }

@@ -12,7 +12,7 @@ use serde_json::{Value, json};
 use usher::{
     accounts::users::export_rows,
     api::{
-        ApiError, AppState, Body, Code, Context, Created, FromFields, IfMatch, IfNoneMatch, KeyOrUser, ListOut,
+        ApiError, AppState, Body, Code, Context, Created, FromFields, IfMatch, IfNoneMatch, KeyOrUser, Lines, ListOut,
         ListQuery, Listed, OpenApiRouter, Patch, PathId, Query, Scope, Text, Versioned, Violation, access, in_body,
         operation, operations, rfc3339,
     },
@@ -75,7 +75,7 @@ pub struct TicketOut {
 pub struct NewTicketIn {
     #[schema(example = "My engine is stuck")]
     subject: Text<1, 200>,
-    body: Text<1, 20_000>,
+    body: Lines<1, 20_000>,
     /// `normal` unless you say otherwise.
     priority: Option<Priority>,
     /// The id of the user who asks. An API key names one; people ask for themselves.
@@ -87,7 +87,7 @@ pub struct NewTicketIn {
 #[schema(entity = Entity)]
 pub struct TicketPatchIn {
     subject: Patch<Text<1, 200>>,
-    body: Patch<Text<1, 20_000>>,
+    body: Patch<Lines<1, 20_000>>,
     priority: Patch<Priority>,
     state: Patch<TicketState>,
 }

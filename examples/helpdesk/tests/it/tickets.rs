@@ -1,10 +1,13 @@
 //! Tickets: in the API, in the admin, as jobs and mails.
 
+use chrono::TimeDelta;
 use helpdesk::{
     project,
     tickets::{READ, WRITE},
 };
+use sea_orm::{ActiveModelTrait, ActiveValue::Set};
 use serde_json::json;
+use usher::{accounts::users, entity::user, time::now};
 use usher_test::{TestDb, TestProject, on_both};
 
 #[on_both]
@@ -109,4 +112,27 @@ async fn staff_close_all_open_tickets_at_once(db: TestDb) {
     staff.submit("/admin/tickets", path, &some).await.expect(303);
     let open = ada.get("/tickets?state=open").await.expect(200);
     assert_eq!(open["data"].as_array().map(Vec::len), Some(1), "{open}");
+}
+
+#[on_both]
+async fn a_persons_tickets_are_in_their_export_and_go_with_the_account(db: TestDb) {
+    let helpdesk = TestProject::open(project(), db).await;
+    let ada = helpdesk.person("Ada Lovelace", "ada@example.org").await;
+    let ticket = json!({"subject": "My engine is stuck", "body": "It does\nnot move."});
+    ada.post("/tickets", &ticket).await.expect(201);
+    let exported = users::export(&helpdesk.app.db, ada.user.id).await.expect("an answer");
+    let exported = exported.expect("an account");
+    assert_eq!(exported["apps"]["tickets"]["rows"][0]["subject"], "My engine is stuck");
+
+    let long_ago = user::ActiveModel {
+        id: Set(ada.user.id),
+        deleted_at: Set(Some(now() - TimeDelta::days(31))),
+        ..Default::default()
+    };
+    long_ago.update(&helpdesk.app.db).await.expect("an update");
+    let tx = helpdesk.app.job_store.begin().await.expect("a transaction");
+    assert!(users::purge(&tx, ada.user.id).await.expect("a purge"));
+    tx.commit().await.expect("a commit");
+    let desk = helpdesk.key(&[READ]).await;
+    desk.get("/tickets/1").await.expect(404);
 }
