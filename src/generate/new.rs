@@ -34,7 +34,8 @@ struct Source {
     /// With --git: this tag
     #[arg(long, requires = "git")]
     tag: Option<String>,
-    /// Depend on this version of Usher. The default is the version of this program
+    /// Depend on this version of Usher. Without any of these options it is the repository that this program was built
+    /// from, if it is still there, or else the program's version
     #[arg(long)]
     version: Option<String>,
 }
@@ -155,14 +156,23 @@ fn is_free(folder: &Path) -> bool {
     }
 }
 
+/// Whether it is a copy of Usher's repository, rather than of its package.
+fn is_repository(folder: &Path) -> bool {
+    folder.join("testkit/product/Cargo.toml").is_file()
+}
+
 impl Source {
-    /// The folder of `--path`, as the product's Cargo.toml names it.
+    /// The folder of `--path`, as the product's Cargo.toml names it, or the one that this program was built from.
     fn folder(&self) -> Result<Option<PathBuf>> {
-        let Some(path) = &self.path else { return Ok(None) };
+        let Some(path) = &self.path else {
+            let is_named = self.git.is_some() || self.version.is_some();
+            let own = Path::new(env!("CARGO_MANIFEST_DIR"));
+            return Ok((!is_named && is_repository(own)).then(|| own.to_owned()));
+        };
         let folder = path.canonicalize();
         let folder = folder.with_context(|| format!("--path: there is no folder {}", path.display()))?;
         ensure!(
-            folder.join("testkit/product/Cargo.toml").is_file(),
+            is_repository(&folder),
             "--path: {} isn't a copy of Usher's repository",
             path.display()
         );
