@@ -316,6 +316,14 @@ mod comments {
 
         use super::super::examples;
 
+        /// What the test needs in a product's file. Here `project` has more apps.
+        #[expect(unused_imports, reason = "the test has the same imports")]
+        mod imports {
+            use helpdesk::{project, tickets::READ};
+            use serde_json::json;
+            use usher_test::{TestDb, TestProject, on_both};
+        }
+
         fn project() -> Project {
             helpdesk::project().app(super::app()).app(examples::app())
         }
@@ -451,8 +459,9 @@ mod profiles {
         .await
     }
 
-    /// The rule of the field, for the API and for the admin.
+    /// The rules of the fields, for the API and for the admin.
     type Company = Text<0, 200>;
+    type Phone = Text<1, 50>;
 
     fn router() -> OpenApiRouter<AppState> {
         operations![get_profile, update_profile]
@@ -482,7 +491,7 @@ mod profiles {
     struct ProfilePatchIn {
         company: Patch<Company>,
         /// Null removes it.
-        phone: Patch<Option<Text<1, 50>>>,
+        phone: Patch<Option<Phone>>,
     }
 
     /// Your profile
@@ -538,6 +547,11 @@ mod profiles {
             if let Some(company) = draft.rule(profile::Column::Company, Company::parse) {
                 draft.set(profile::Column::Company, company.as_str());
             }
+            if draft.typed(profile::Column::Phone).trim().is_empty() {
+                draft.set(profile::Column::Phone, None::<String>);
+            } else if let Some(phone) = draft.rule(profile::Column::Phone, Phone::parse) {
+                draft.set(profile::Column::Phone, phone.as_str());
+            }
         }
     }
 
@@ -545,6 +559,14 @@ mod profiles {
         use serde_json::json;
         use usher::Project;
         use usher_test::{TestDb, TestProject};
+
+        /// What the test needs in a product's file. Here `project` has more apps.
+        #[expect(unused_imports, reason = "the test has the same imports")]
+        mod imports {
+            use helpdesk::project;
+            use serde_json::json;
+            use usher_test::{TestDb, TestProject, on_both};
+        }
 
         fn project() -> Project {
             helpdesk::project().app(super::app())
