@@ -34,7 +34,7 @@ pub(crate) struct OwnCommand {
 /// line. A product registers it with [`Project::app`](crate::Project::app).
 ///
 /// ```
-/// use usher::{App, SqlMigration, accounts::Scope};
+/// use usher::{App, SqlMigration, api::Scope};
 ///
 /// const READ: Scope = Scope::new("tickets:read", &["tickets.view"]);
 /// const MIGRATIONS: &[SqlMigration] = &[SqlMigration::new(

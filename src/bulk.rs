@@ -117,6 +117,7 @@ async fn one<B: Bulk>(acting: &ActionContext<'_>, row: &Row) -> Result<Outcome, 
     };
     Ok(match B::apply(row).await? {
         Applied::Done(_) => Outcome::Done,
+        Applied::Audited => Outcome::Audited,
         Applied::Skipped(why) => Outcome::Skipped(why.into()),
     })
 }

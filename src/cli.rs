@@ -67,6 +67,15 @@ pub(crate) fn command_names() -> Vec<String> {
     names.map(str::to_owned).collect()
 }
 
+/// The ids of all arguments of Usher's commands.
+pub(crate) fn argument_ids() -> Vec<String> {
+    fn ids(command: &clap::Command) -> Vec<String> {
+        let own = command.get_arguments().map(|argument| argument.get_id().to_string());
+        own.chain(command.get_subcommands().flat_map(ids)).collect()
+    }
+    ids(&Cli::command())
+}
+
 /// Usher's commands and the product's.
 fn command(parts: &Parts) -> clap::Command {
     let program = Program::current();

@@ -1,12 +1,12 @@
 //! `usher migrate`: upgrade, roll back, show or rebuild the schema.
 
-use anyhow::{Error, Result, bail, ensure};
+use anyhow::{Context, Error, Result, bail, ensure};
 use clap::Subcommand;
 use sea_orm::{ConnectionTrait, DatabaseConnection, DbBackend, DbErr, RuntimeErr, Statement, TransactionTrait};
-use usher_migrations::{MigratorTraitSelf, Schema};
+use usher_migrations::{MigratorTraitSelf, Schema, apply, undo};
 use usher_shared::foundation::{
     config::Config,
-    db::{self, PoolOptions},
+    db::{self, PoolOptions, SchemaError},
 };
 
 use crate::{
@@ -26,10 +26,10 @@ pub struct Args {
 enum Step {
     /// Apply pending migrations; on an empty database also create the first accounts that the settings name
     Up,
-    /// Roll back the newest migrations
+    /// Roll back the migrations that were applied last, with what is in their tables
     Down {
         /// How many
-        #[arg(long, default_value_t = 1)]
+        #[arg(long, default_value_t = 1, value_parser = clap::value_parser!(u32).range(1..))]
         steps: u32,
     },
     /// List migrations and whether they are applied
@@ -78,11 +78,12 @@ pub async fn run(config: &Config, parts: &Parts, args: &Args) -> Result<()> {
         }
         Step::Down { steps } => {
             let undone = locked(&db, down(&db, schema, *steps)).await?;
-            output::line(match undone {
+            output::line(match undone.len() {
                 0 => "There is no migration to roll back.".to_owned(),
                 1 => "Rolled back 1 migration.".to_owned(),
                 n => format!("Rolled back {n} migrations."),
             });
+            undone.iter().for_each(output::line);
             Ok(())
         }
         Step::Status { json } => status(&db, schema, *json).await,
@@ -109,28 +110,41 @@ async fn check(db: &DatabaseConnection, parts: &Parts) -> Result<()> {
     bail!("the schema differs from the entities in {} places", found.len())
 }
 
-/// Applies pending migrations and returns their number. A schema of a later release is left alone: migrations only add,
-/// so the previous release keeps working.
+/// Applies pending migrations and returns their number. Those of a later release, or of an app that is gone, are left
+/// alone: migrations only add, so the previous release keeps working.
 pub async fn up(db: &DatabaseConnection, schema: &Schema) -> Result<usize> {
-    locked(db, async {
-        if db::check_schema(db).await.is_ok() {
-            return Ok(0);
-        }
-        let pending = schema.get_pending_migrations(db).await.map_err(explained)?.len();
-        if pending > 0 {
-            schema.up(db, None).await.map_err(explained)?;
-        }
-        Ok(pending)
-    })
-    .await
+    locked(db, all(db, schema)).await
 }
 
-/// Rolls back the newest migrations and returns their number.
-async fn down(db: &DatabaseConnection, schema: &Schema, steps: u32) -> Result<usize> {
+async fn all(db: &DatabaseConnection, schema: &Schema) -> Result<usize> {
+    // A role that must not create tables can look at a schema that is there.
+    if matches!(db::check_schema(db).await, Err(SchemaError::Missing)) {
+        schema.install(db).await.map_err(explained)?;
+    }
+    let pending = schema.pending(db).await?;
+    for step in &pending {
+        let failed = || format!("the migration {} failed and was rolled back", step.name());
+        apply(db, &**step).await.map_err(explained).with_context(failed)?;
+    }
+    Ok(pending.len())
+}
+
+/// Rolls back the migrations that were applied last and returns their names, newest first.
+async fn down(db: &DatabaseConnection, schema: &Schema, steps: u32) -> Result<Vec<String>> {
     schema.install(db).await?;
-    let before = schema.get_migration_models(db).await?.len();
-    schema.down(db, Some(steps)).await?;
-    Ok(before - schema.get_migration_models(db).await?.len())
+    let (own, mut undone) = (schema.migrations(), vec![]);
+    let newest = schema.applied(db).await?.into_iter().rev();
+    for name in newest.take(usize::try_from(steps)?) {
+        let step = own.iter().find(|step| step.name() == name);
+        let step = step.with_context(|| {
+            format!("this program doesn't know {name}, which was applied last: use the program that has applied it")
+        })?;
+        undo(db, &**step)
+            .await
+            .with_context(|| format!("{name} was not rolled back"))?;
+        undone.push(name);
+    }
+    Ok(undone)
 }
 
 /// Drops everything or, if that fails or is interrupted, nothing; then applies all migrations. sea-orm's own `fresh`
@@ -142,7 +156,7 @@ async fn fresh(db: &DatabaseConnection, schema: &Schema) -> Result<()> {
             db.execute_unprepared(DROP_ALL).await?;
         }
     }
-    schema.up(db, None).await.map_err(explained)
+    all(db, schema).await.map(drop)
 }
 
 /// Tables and routines of the schema in one statement. Those of an extension stay with it.

@@ -47,9 +47,12 @@ impl Parts {
         migrate::up(db, &self.schema).await
     }
 
-    /// Where the migrated schema is not what the entities of the apps expect, one sentence each.
+    /// Where the migrated schema is not what the entities of the apps expect, and which indexes the admin lacks, one
+    /// sentence each.
     pub async fn schema_differences(&self, db: &DatabaseConnection) -> anyhow::Result<Vec<String>> {
-        schema_check::differences(db, &self.entities).await
+        let mut found = schema_check::differences(db, &self.entities).await?;
+        found.extend(usher_admin::lacking_indexes(db, &self.admin).await?);
+        Ok(found)
     }
 
     /// Those of Usher alone.

@@ -2,12 +2,13 @@
 
 use std::{collections::HashMap, process::ExitCode};
 
-use anyhow::{Result, bail};
+use anyhow::{Result, anyhow, bail};
 use usher_migrations::{AppMigrations, MigratorTraitSelf, Schema};
 use usher_shared::{
-    accounts,
+    accounts::{self, api_keys::Scope},
     foundation::{
-        config, process,
+        config::{self, SettingsGroup},
+        process,
         program::{AppSchema, Program},
     },
 };
@@ -142,6 +143,7 @@ impl Project {
         }
         parts.api.check().map_err(anyhow::Error::msg)?;
         usher_admin::check(&parts.admin).map_err(anyhow::Error::msg)?;
+        refuse_unknown_permissions(&parts, &accounts.scopes)?;
         let name = program.name;
         if let Err(other) = program.set() {
             bail!("this process runs {other} already, and can't run {name} as well");
@@ -152,49 +154,36 @@ impl Project {
     }
 
     fn refuse_duplicates(&self) -> Result<()> {
-        let mut claims = Claims::default();
-        claims.add("app", "usher", ["usher".to_owned()])?;
-        claims.add(
-            "scope",
-            "usher",
-            accounts::api_keys::Scope::BUILT_IN.map(|scope| scope.as_str().to_owned()),
-        )?;
-        let own = usher_worker::registry();
-        claims.add("job kind", "usher", own.kinds().map(str::to_owned))?;
-        claims.add("schedule", "usher", own.schedule_names().map(str::to_owned))?;
-        claims.add("setting", "usher", setting_names())?;
-        claims.add("command", "usher", cli::command_names())?;
-        claims.add("migration", "usher", migration_names(&Schema::default()))?;
+        let mut claims = Claims::of_usher()?;
         for app in &self.apps {
-            let name = app.name;
-            claims.add("app", name, [name.to_owned()])?;
-            claims.add(
-                "migration",
-                name,
-                app.migrations.iter().map(|step| step.name().to_owned()),
-            )?;
-            claims.add(
-                "scope",
-                name,
-                app.accounts.scopes.iter().map(|scope| scope.as_str().to_owned()),
-            )?;
-            claims.add("job kind", name, app.registry.kinds().map(str::to_owned))?;
-            claims.add("schedule", name, app.registry.schedule_names().map(str::to_owned))?;
-            claims.add("setting", name, app.settings.iter().flat_map(|group| group.names()))?;
-            claims.add(
-                "command",
-                name,
-                app.commands.iter().map(|command| command.name.to_owned()),
-            )?;
+            claims.add_app(app)?;
         }
-        Ok(())
+        claims.refuse_arguments_that_are_settings(&self.apps)
     }
+}
+
+/// Only superusers could grant a scope whose permission no role can have.
+fn refuse_unknown_permissions(parts: &Parts, scopes: &[Scope]) -> Result<()> {
+    let known = usher_admin::permissions(&parts.admin).map_err(anyhow::Error::msg)?;
+    for scope in scopes {
+        let unknown = scope
+            .permissions()
+            .iter()
+            .find(|one| !known.iter().any(|known| known == *one));
+        if let Some(permission) = unknown {
+            bail!(
+                "the scope {} takes the permission {permission}, which no model or page has",
+                scope.as_str()
+            );
+        }
+    }
+    Ok(())
 }
 
 fn merged(registry: Registry, other: Registry) -> Result<Registry> {
     registry
         .merge(other)
-        .map_err(|twice| anyhow::anyhow!("{twice} is registered twice"))
+        .map_err(|twice| anyhow!("{twice} is registered twice"))
 }
 
 fn setting_names() -> Vec<String> {
@@ -213,6 +202,64 @@ fn migration_names(schema: &Schema) -> Vec<String> {
 struct Claims(HashMap<(&'static str, String), &'static str>);
 
 impl Claims {
+    /// What Usher itself has.
+    fn of_usher() -> Result<Self> {
+        let (mut claims, own) = (Self::default(), usher_worker::registry());
+        let scopes = Scope::BUILT_IN.map(|scope| scope.as_str().to_owned());
+        let ids = config::built_in_settings();
+        let ids = ids.get_arguments().map(|argument| argument.get_id().to_string());
+        claims.add("app", "usher", ["usher".to_owned()])?;
+        claims.add("scope", "usher", scopes)?;
+        claims.add("job kind", "usher", own.kinds().map(str::to_owned))?;
+        claims.add("schedule", "usher", own.schedule_names().map(str::to_owned))?;
+        claims.add("setting", "usher", setting_names())?;
+        claims.add("flag", "usher", ids)?;
+        claims.add("command", "usher", cli::command_names())?;
+        claims.add("migration", "usher", migration_names(&Schema::default()))?;
+        Ok(claims)
+    }
+
+    fn add_app(&mut self, app: &App) -> Result<()> {
+        let name = app.name;
+        let migrations = app.migrations.iter().map(|step| step.name().to_owned());
+        let scopes = app.accounts.scopes.iter().map(|scope| scope.as_str().to_owned());
+        let commands = app.commands.iter().map(|command| command.name.to_owned());
+        self.add("app", name, [name.to_owned()])?;
+        self.add("migration", name, migrations)?;
+        self.add("scope", name, scopes)?;
+        self.add("job kind", name, app.registry.kinds().map(str::to_owned))?;
+        self.add("schedule", name, app.registry.schedule_names().map(str::to_owned))?;
+        self.add("command", name, commands)?;
+        for group in &app.settings {
+            group.check().map_err(|fault| anyhow!("{name}: {fault}"))?;
+            self.add("setting", name, group.names())?;
+            self.add("flag", name, group.ids())?;
+        }
+        Ok(())
+    }
+
+    /// Refuses an argument of a command that is a setting as well: each flag means one thing.
+    fn refuse_arguments_that_are_settings(&self, apps: &[App]) -> Result<()> {
+        let own = apps
+            .iter()
+            .flat_map(|app| app.settings.iter().flat_map(SettingsGroup::ids));
+        let of_usher = cli::argument_ids();
+        if let Some(id) = own.into_iter().find(|id| of_usher.contains(id)) {
+            bail!("the setting {id} has the name of an argument of one of Usher's commands; give it another");
+        }
+        for command in apps.iter().flat_map(|app| &app.commands) {
+            let arguments = (command.arguments)(clap::Command::new(command.name));
+            let ids = arguments.get_arguments().map(|argument| argument.get_id().to_string());
+            if let Some(id) = ids.into_iter().find(|id| self.0.contains_key(&("flag", id.clone()))) {
+                bail!(
+                    "the argument {id} of {} is a setting as well; give it another name",
+                    command.name
+                );
+            }
+        }
+        Ok(())
+    }
+
     /// Refuses what another app has, or this one has twice.
     fn add(&mut self, what: &'static str, app: &'static str, names: impl IntoIterator<Item = String>) -> Result<()> {
         for name in names {

@@ -22,6 +22,8 @@ mod texts;
 mod type_tests;
 mod visit;
 
+use sea_orm::{DatabaseConnection, DbErr};
+
 pub use models::enqueue_bulk;
 pub use server::{paths, router, run, run_with, serve, serve_with};
 pub use state::AppState;
@@ -31,4 +33,18 @@ pub use usher_admin_engine::Extension;
 /// refers to nothing.
 pub fn check(extension: &Extension) -> Result<(), String> {
     apps::site(extension).map(drop)
+}
+
+/// The indexes that lists, filters and searches of the admin want and this database lacks, one sentence each.
+pub async fn lacking_indexes(db: &DatabaseConnection, extension: &Extension) -> Result<Vec<String>, DbErr> {
+    let site = apps::site(extension).map_err(DbErr::Custom)?;
+    let missing = usher_admin_engine::missing_indexes(db, &site).await?;
+    Ok(missing.iter().map(ToString::to_string).collect())
+}
+
+/// Every permission that a role can be given: of Usher's models and pages, and of those that a product adds.
+pub fn permissions(extension: &Extension) -> Result<Vec<String>, String> {
+    let groups = apps::site(extension)?.permissions().into_iter();
+    let options = groups.flat_map(|group| group.columns.into_iter().flatten().chain(group.others));
+    Ok(options.map(|option| option.value).collect())
 }

@@ -55,10 +55,21 @@ impl SqlMigration {
 }
 
 impl Sql {
+    /// A step without a statement was generated and not written yet: once applied, it would never run.
     async fn run(&self, manager: &SchemaManager<'_>) -> Result<(), DbErr> {
         let Self([postgres, sqlite]) = self;
+        if is_empty(postgres) && is_empty(sqlite) {
+            return Err(DbErr::Custom("it has no statement yet: write its SQL".to_owned()));
+        }
         dialect::run_either(manager, postgres, sqlite).await
     }
+}
+
+/// Whether it consists of comments.
+fn is_empty(sql: &str) -> bool {
+    sql.lines()
+        .map(str::trim)
+        .all(|line| line.is_empty() || line.starts_with("--"))
 }
 
 impl MigrationName for SqlMigration {

@@ -33,7 +33,20 @@ pub(crate) async fn run(manager: &SchemaManager<'_>, sql: &str) -> Result<(), Db
         .fold(sql.to_owned(), |sql, (name, on_postgres, on_sqlite)| {
             sql.replace(name, if postgres { on_postgres } else { on_sqlite })
         });
+    if let Some(placeholder) = unknown_placeholder(&sql) {
+        let known: Vec<_> = TYPES.iter().map(|(name, ..)| *name).collect();
+        let message = format!("{placeholder} is no placeholder; use one of {}", known.join(", "));
+        return Err(DbErr::Custom(message));
+    }
     manager.get_connection().execute_unprepared(&sql).await.map(drop)
+}
+
+/// A word in braces that no database has a type for.
+fn unknown_placeholder(sql: &str) -> Option<&str> {
+    let open = sql.match_indices('{');
+    let words = open.filter_map(|(at, _)| Some(&sql[at..=at + sql[at..].find('}')?]));
+    let is_word = |word: &&str| word[1..word.len() - 1].bytes().all(|byte| byte.is_ascii_lowercase());
+    words.into_iter().find(|word| word.len() > 2 && is_word(word))
 }
 
 /// Runs what has no common form.

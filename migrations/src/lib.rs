@@ -15,8 +15,10 @@ mod m20261129_000030_what_ends_with_a_session;
 mod m20261129_000050_search;
 mod m20261129_000060_form_tokens;
 mod m20261129_000080_lock_ends;
+mod run;
 
 pub use app::{AppMigrations, Schema, SqlMigration};
+pub use run::{apply, undo};
 pub use sea_orm_migration::{MigratorTrait, MigratorTraitSelf};
 
 /// Every migration, oldest first.

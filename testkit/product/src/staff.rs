@@ -43,11 +43,12 @@ impl Page {
         self.html.contains(text)
     }
 
-    /// The hidden fields of the form with this address; of the page's last form if none has it.
+    /// The hidden fields of the form with this address; of the page's last form with a token if none has it.
     fn hidden_fields(&self, action: &str) -> Vec<(String, String)> {
         let forms = || self.html.split("<form ").skip(1);
         let address = format!("action=\"{action}\"");
-        let form = forms().find(|form| form.contains(&address)).or_else(|| forms().last());
+        let form = forms().find(|form| form.contains(&address));
+        let form = form.or_else(|| forms().filter(|form| form.contains("csrf_token")).last());
         let form = form.and_then(|form| form.split("</form>").next()).unwrap_or_default();
         let inputs = form.split("<input type=\"hidden\" ").skip(1);
         inputs

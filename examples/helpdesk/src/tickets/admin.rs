@@ -95,8 +95,8 @@ impl Bulk for Close {
         let id: i64 = row.id.parse().unwrap_or_default();
         match Entity::find_by_id(id).lock_exclusive().one(&**row.tx).await? {
             Some(ticket) if ticket.state != TicketState::Closed => {
-                let ticket = rules::close(row.tx, ticket, row.actor).await?;
-                Ok(Applied::Done(ticket.subject))
+                rules::close(row.tx, ticket, row.actor).await?;
+                Ok(Applied::Audited)
             }
             _ => Ok(Applied::Skipped("it is closed already")),
         }

@@ -28,7 +28,7 @@ use super::{
 };
 
 pub const READ: Scope = Scope::new("tickets:read", &["tickets.view"]);
-pub const WRITE: Scope = Scope::new("tickets:write", &["tickets.view", "tickets.add", "tickets.change"]);
+pub const WRITE: Scope = Scope::new("tickets:write", &["tickets.view", "tickets.change"]);
 
 access! {
     pub TicketsRead = [READ];
@@ -121,7 +121,8 @@ async fn create_ticket(
     let requester_id = requester_id.ok_or_else(|| requester_at_fault("Name the user who asks"))?;
     let tx = state.begin().await?;
     caller.hold(&tx).await?;
-    if user::Entity::find_by_id(requester_id).one(&*tx).await?.is_none() {
+    let requester = user::Entity::find_by_id(requester_id).filter(user::Column::DeletedAt.is_null());
+    if requester.one(&*tx).await?.is_none() {
         return Err(requester_at_fault("There is no user with this id"));
     }
     let new = ActiveModel {

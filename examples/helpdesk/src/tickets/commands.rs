@@ -2,10 +2,13 @@
 
 use chrono::TimeDelta;
 use clap::Args;
-use sea_orm::{ActiveValue::Set, ColumnTrait, EntityTrait, QueryFilter, QueryOrder, QuerySelect, sea_query::Expr};
-use usher::{AppContext, entity::user, time::now};
+use sea_orm::{ActiveValue::Set, ColumnTrait, EntityTrait, QueryFilter, QueryOrder, QuerySelect};
+use usher::{AppContext, audit::Actor, entity::user, time::now};
 
-use super::ticket::{ActiveModel, Column, Entity, Priority, TicketState};
+use super::{
+    rules,
+    ticket::{ActiveModel, Column, Entity, Priority, TicketState},
+};
 
 /// Close tickets that nobody has touched for long
 #[derive(Args)]
@@ -16,13 +19,17 @@ pub struct CloseOld {
 }
 
 pub async fn close_old(arguments: CloseOld, app: AppContext) -> anyhow::Result<()> {
-    let closed = Entity::update_many()
-        .col_expr(Column::State, Expr::value(TicketState::Closed))
+    let old = Entity::find()
         .filter(Column::State.ne(TicketState::Closed))
-        .filter(Column::UpdatedAt.lt(now() - TimeDelta::days(arguments.days.into())))
-        .exec(&app.db)
-        .await?;
-    println!("Tickets closed: {}", closed.rows_affected);
+        .filter(Column::UpdatedAt.lt(now() - TimeDelta::days(arguments.days.into())));
+    let mut closed = 0;
+    for ticket in old.all(&app.db).await? {
+        let tx = app.job_store.begin().await?;
+        rules::close(&tx, ticket, &Actor::system()).await?;
+        tx.commit().await?;
+        closed += 1;
+    }
+    println!("Tickets closed: {closed}");
     Ok(())
 }
 

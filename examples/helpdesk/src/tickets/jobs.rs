@@ -1,6 +1,6 @@
 //! Jobs and mails of tickets.
 
-use sea_orm::{ColumnTrait, EntityTrait, QueryFilter, sea_query::Expr};
+use sea_orm::{ColumnTrait, EntityTrait, ExprTrait, QueryFilter, sea_query::Expr};
 use serde::{Deserialize, Serialize};
 use serde_json::json;
 use usher::{
@@ -51,6 +51,8 @@ pub async fn mark_overdue(_: MarkOverdue, context: JobContext) -> Result<(), Job
     let tx = context.begin().await?;
     let marked = Entity::update_many()
         .col_expr(Column::IsOverdue, Expr::value(true))
+        .col_expr(Column::Version, Expr::col(Column::Version).add(1))
+        .col_expr(Column::UpdatedAt, Expr::value(now()))
         .filter(Column::IsOverdue.eq(false))
         .filter(Column::State.ne(TicketState::Closed))
         .filter(Column::DueAt.lt(now()))

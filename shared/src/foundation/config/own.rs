@@ -52,6 +52,30 @@ impl SettingsGroup {
         names.collect()
     }
 
+    /// The ids of its arguments, such as `overdue_hours`, which are its flags as well.
+    #[must_use]
+    pub fn ids(&self) -> Vec<String> {
+        let ids = self.arguments().into_iter();
+        ids.map(|argument| argument.get_id().to_string()).collect()
+    }
+
+    /// # Errors
+    /// Names an argument that is no setting: one without `env`, or one that takes no value.
+    pub fn check(&self) -> Result<(), String> {
+        for argument in self.arguments() {
+            let id = argument.get_id();
+            if argument.get_env().is_none() {
+                return Err(format!("the setting {id} has no variable: write #[arg(long, env)]"));
+            }
+            if !argument.get_action().takes_values() {
+                return Err(format!(
+                    "the setting {id} takes no value: write #[arg(action = ArgAction::Set)]"
+                ));
+            }
+        }
+        Ok(())
+    }
+
     /// The arguments of all groups.
     pub(super) fn all_arguments() -> Vec<Arg> {
         GROUPS.all().iter().flat_map(Self::arguments).collect()

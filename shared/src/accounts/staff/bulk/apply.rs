@@ -151,6 +151,7 @@ impl<'a> OrderingActor<'a> {
         };
         match (action.apply)(row).await? {
             Applied::Done(label) => self.record(tx, id, Some(label)).await,
+            Applied::Audited => Ok(()),
             Applied::Skipped(why) => Err(Refused::Skip(why)),
         }
     }

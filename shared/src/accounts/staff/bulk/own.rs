@@ -19,6 +19,8 @@ pub(in crate::accounts) static BULK_ACTIONS: Registered<Vec<BulkExtension>> = Re
 pub enum Applied {
     /// It was carried out; the text names the object in the audit log.
     Done(String),
+    /// It was carried out, and has written its audit entry itself.
+    Audited,
     /// It doesn't apply, and why.
     Skipped(&'static str),
 }
