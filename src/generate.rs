@@ -10,6 +10,7 @@ mod model;
 mod names;
 mod new;
 mod product;
+mod taken;
 
 use anyhow::Result;
 use clap::Subcommand;

@@ -1,11 +1,12 @@
 //! `generate app`: the table of contents of a new domain.
 
-use anyhow::{Result, ensure};
+use anyhow::Result;
 
 use super::{
     changes::{Changes, after_last, fill, with_line},
     names::Name,
     product::{Product, command},
+    taken,
 };
 use crate::output;
 
@@ -36,7 +37,7 @@ pub(super) fn run(args: &Args) -> Result<()> {
 /// Adds `src/NAME.rs` and registers it in the project.
 pub(super) fn add(changes: &mut Changes, name: &Name) -> Result<()> {
     let app = name.snake();
-    ensure!(app != "usher", "usher is the name of Usher's own app; choose another");
+    taken::check_app(name)?;
     let values = [("name", app), ("Name", &name.sentence())];
     changes.create(path(app), fill(TEMPLATE, &values))?;
     let project = if changes.exists(LIB) { LIB } else { PROGRAM };

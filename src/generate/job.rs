@@ -8,6 +8,7 @@ use super::{
     fields::{Field, Kind},
     names::Name,
     product::Product,
+    taken,
 };
 use crate::output;
 
@@ -27,6 +28,7 @@ const TEST: &str = include_str!("templates/job_test.rs.template");
 
 pub(super) fn run(args: &Args) -> Result<()> {
     let (app, name) = (Name::parse(&args.app)?, Name::parse(&args.name)?);
+    taken::check_job(&name)?;
     let fields = Field::parse_all(&args.fields)?;
     let product = Product::find()?;
     product.require_app(app.snake())?;

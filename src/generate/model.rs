@@ -16,6 +16,7 @@ use super::{
     migration,
     names::Name,
     product::Product,
+    taken,
 };
 use crate::output;
 use shape::Model;
@@ -51,6 +52,7 @@ pub(super) fn run(args: &Args) -> Result<()> {
 fn model_of(args: &Args, product: &Product, changes: &Changes) -> Result<Model> {
     let name = Name::parse(&args.name)?;
     let plural = args.plural.as_deref().map_or_else(|| Ok(name.plural()), Name::parse)?;
+    taken::check_model(&name, &plural)?;
     let app = args.app.as_deref().map_or_else(|| Ok(plural.clone()), Name::parse)?;
     match &args.app {
         Some(_) => product.require_app(app.snake())?,
@@ -64,7 +66,9 @@ fn model_of(args: &Args, product: &Product, changes: &Changes) -> Result<Model> 
     }
     let has_api = changes.exists(&format!("src/{}/api.rs", app.snake()));
     let fields = Field::parse_all(&args.fields)?;
-    Model::new(product, app, name, plural, fields, has_api)
+    let model = Model::new(product, app, name, plural, fields, has_api)?;
+    model.check_enums()?;
+    Ok(model)
 }
 
 fn write(model: &Model, changes: &mut Changes) -> Result<()> {
@@ -141,4 +145,28 @@ fn print_next(model: &Model) {
          Existing API keys don't have the new scopes. Create one that does:\n  \
          cargo run -- key create --name test --scopes {name}:read,{name}:write"
     ));
+}
+
+#[cfg(test)]
+mod tests {
+    const API: &str = include_str!("templates/model/api.rs.template");
+    const ADMIN: &str = include_str!("templates/model/admin.rs.template");
+
+    /// A product with a scope whose permissions no model declares doesn't start.
+    #[test]
+    fn scopes_name_permissions_that_the_admin_model_has() {
+        let has = |call: &str| ADMIN.contains(call);
+        for (word, is_declared) in [
+            ("view", true),
+            ("add", has(".editable()")),
+            ("change", has(".editable()")),
+            ("delete", has(".deletable()")),
+        ] {
+            assert_eq!(
+                API.contains(&format!("\"{{{{plural}}}}.{word}\"")),
+                is_declared,
+                "{word}"
+            );
+        }
+    }
 }

@@ -127,16 +127,20 @@ pub(super) fn is_keyword(word: &str) -> bool {
     KEYWORDS.split_whitespace().any(|keyword| keyword == word)
 }
 
-/// Words that can't be a plain name of a column on both databases.
+/// Words that can't be the plain name of a table and of a column on both databases: those that SQLite or PostgreSQL
+/// reserve, and PostgreSQL's own columns.
 pub(super) fn is_sql_keyword(word: &str) -> bool {
-    const KEYWORDS: &str = "all analyse analyze and any array as asc asymmetric between both case cast check collate \
-                            column commit constraint create cross default deferrable delete desc distinct do drop else \
-                            end escape except exists fetch for foreign freeze from full grant group having ilike in index \
-                            initially inner insert intersect into is isnull join lateral leading left like limit \
-                            localtime localtimestamp natural not notnull null offset on only or order outer overlaps \
-                            placing primary references returning right select set similar some symmetric table \
-                            tablesample then to trailing transaction true union unique update user using values variadic \
-                            verbose when where window with";
+    const KEYWORDS: &str = "add all alter analyse analyze and any array as asc asymmetric authorization autoincrement \
+                            between binary both case cast check cmax cmin collate collation column commit concurrently \
+                            constraint create cross ctid current_catalog current_date current_role current_schema \
+                            current_time current_timestamp current_user default deferrable delete desc distinct do \
+                            drop else end escape except exists false fetch for foreign freeze from full grant group \
+                            having if ilike in index initially inner insert intersect into is isnull join lateral \
+                            leading left like limit localtime localtimestamp natural not nothing notnull null offset \
+                            oid on only or order outer overlaps placing primary raise references returning right rowid \
+                            select session_user set similar some symmetric system_user table tableoid tablesample then \
+                            to trailing transaction true union unique update user using values variadic verbose when \
+                            where window with xmax xmin";
     KEYWORDS.split_whitespace().any(|keyword| keyword == word)
 }
 

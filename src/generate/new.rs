@@ -32,7 +32,7 @@ struct Source {
     #[arg(long, value_name = "URL", conflicts_with = "version")]
     git: Option<String>,
     /// With --git: this tag
-    #[arg(long, requires = "git")]
+    #[arg(long, requires = "git", conflicts_with_all = ["path", "version"])]
     tag: Option<String>,
     /// Depend on this version of Usher. Without any of these options it is the repository that this program was built
     /// from, if it is still there, or else the program's version
@@ -66,6 +66,11 @@ const LOCK: &str = "Cargo.lock";
 /// Creates the product and prints what to do next.
 pub(crate) fn run(args: &Args) -> Result<()> {
     let name = name_of(&args.folder)?;
+    ensure!(
+        args.folder.is_dir() || args.folder.symlink_metadata().is_err(),
+        "{} is a file, not a folder; remove it or choose another name",
+        args.folder.display()
+    );
     ensure!(
         is_free(&args.folder),
         "{} already exists and isn't empty; nothing was changed",
@@ -126,26 +131,32 @@ fn name_of(folder: &Path) -> Result<String> {
         "{name:?} can't be the name of a product: use lower-case letters, digits and hyphens, starting with a letter, \
          such as helpdesk"
     );
-    const TAKEN: [&str; 8] = [
-        "usher",
-        "usher_test",
-        "test",
-        "core",
-        "std",
-        "alloc",
-        "proc_macro",
-        "it",
-    ];
     let krate = name.replace('-', "_");
+    let is_taken = TAKEN.split_whitespace().any(|taken| taken == krate) || krate.starts_with("usher_");
     ensure!(
-        !names::is_keyword(&krate) && !TAKEN.contains(&krate.as_str()),
+        !names::is_keyword(&krate) && !is_taken,
         "{name:?} can't be the name of a product: it already has a meaning in Rust, or is the name of another crate"
+    );
+    ensure!(
+        !is_device(name),
+        "{name:?} can't be the name of a product: Windows has a device of this name"
     );
     ensure!(
         name.len() <= 40,
         "{name:?} is too long for a name: use at most 40 characters"
     );
     Ok(name.to_owned())
+}
+
+/// Names that mean something to Rust and Cargo, and those of crates that a product uses.
+const TAKEN: &str = "usher test core std alloc proc_macro it deps build examples incremental axum chrono sea_orm serde \
+                     serde_json utoipa utoipa_axum";
+
+/// Whether Windows refuses files of this name.
+fn is_device(name: &str) -> bool {
+    let port = name.strip_prefix("com").or_else(|| name.strip_prefix("lpt"));
+    let is_port = port.is_some_and(|port| port.len() == 1 && port.starts_with(|digit: char| digit.is_ascii_digit()));
+    is_port || ["aux", "con", "nul", "prn"].contains(&name)
 }
 
 /// Whether there is no such folder, or an empty one.

@@ -113,7 +113,19 @@ fn a_product_is_never_made_over_something() {
         let arguments: Vec<_> = ["new", name].into_iter().chain(more.iter().copied()).collect();
         usher(folder.path(), &arguments)
     };
-    for name in ["Acme", "1st", "a b", "fn", "usher", "ac.me"] {
+    for name in [
+        "Acme",
+        "1st",
+        "a b",
+        "fn",
+        "usher",
+        "ac.me",
+        "deps",
+        "build",
+        "con",
+        "com1",
+        "usher-api",
+    ] {
         assert!(
             refused(new(name, &[])).contains("can't be the name of a product"),
             "{name}"
@@ -126,6 +138,14 @@ fn a_product_is_never_made_over_something() {
         "{manifest}"
     );
     assert!(refused(new("acme", &[])).contains("acme already exists and isn't empty"));
+    fs::write(folder.path().join("shop"), "").expect("a file");
+    assert!(refused(new("shop", &[])).contains("shop is a file, not a folder"));
+    let both = new("other", &["--path", env!("CARGO_MANIFEST_DIR"), "--tag", "v1"]);
+    assert!(
+        !both.status.success() && text(&both).contains("--tag"),
+        "{}",
+        text(&both)
+    );
     accepted(new("my-shop", &["--version", "3.1"]));
     let manifest = fs::read_to_string(folder.path().join("my-shop/Cargo.toml")).expect("a manifest");
     assert!(
@@ -172,6 +192,35 @@ fn nothing_is_overwritten_or_left_half_done() {
             .refused("migration tickets first")
             .contains("already has a migration first")
     );
+}
+
+#[test]
+fn names_that_usher_or_the_code_has_are_refused() {
+    let product = Product::new();
+    product.generate("app tickets");
+    for (arguments, reason) in [
+        ("model session subject:string", "Usher has something of this name"),
+        ("model ready subject:string", "Usher's API has a schema Ready"),
+        ("model doc subject:string", "`docs` can't be the plural of a model"),
+        ("model admin subject:string", "`admin` can't be the name of a model"),
+        ("model usher subject:string", "the code around it has this name"),
+        ("model invoice subject:string --plural order", "it's a keyword of SQL"),
+        ("model invoice nothing:string", "it's a keyword of SQL"),
+        ("model invoice xmin:integer", "it's a keyword of SQL"),
+        ("model invoice state:enum(a,b,A)", "the word a is given twice"),
+        ("model invoice state:enum(a_b,c)", "write a_b without the underscore"),
+        ("model invoice sort:enum(a,b)", "lists have a parameter of this name"),
+        ("model invoice out:enum(a,b)", "its type would be InvoiceOut"),
+        ("model invoice a_1:string a1:string", "the same name in code"),
+        ("job tickets prune", "Usher has a job of this kind"),
+        ("job tickets job_context", "the code around it has this name"),
+        ("app main", "`main` can't be the name of an app"),
+    ] {
+        let text = product.refused(arguments);
+        assert!(text.contains(reason), "{arguments}: {text}");
+    }
+    product.generate("model entry state:enum(open,closed) --app tickets");
+    product.generate("model state subject:string owner:user");
 }
 
 #[test]

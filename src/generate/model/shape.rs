@@ -7,10 +7,16 @@ use crate::generate::{
     fields::{Field, Kind},
     names::{Name, capitalized},
     product::{Product, Target},
+    taken,
 };
 
 /// What PostgreSQL allows for the name of an index.
 const MAX_IDENTIFIER: usize = 63;
+
+/// Types of two words or more that the files of a model name.
+const TYPES: &str = "ActiveModel ActiveModelBehavior AdminModel ApiEnum ApiError ApiKey AppState DateTime DateTimeUtc \
+                     DeriveActiveEnum DeriveEntityModel EnumIter FromFields IfMatch IfNoneMatch ListOut ListQuery \
+                     ModelTrait NoContent OnConstraint OpenApiRouter PathId PrimaryKey ToSchema";
 
 /// A model that is about to be generated.
 pub(super) struct Model {
@@ -128,6 +134,38 @@ impl Model {
     /// `TicketState` of the field `state` of a ticket.
     pub(super) fn enum_of(&self, column: &Column) -> String {
         format!("{}{}", self.name.pascal(), column.variant())
+    }
+
+    /// Refuses a field whose enum would have the name of another type: `out` of a ticket, `state` of an app.
+    pub(super) fn check_enums(&self) -> Result<()> {
+        let (model, own) = (self.name.snake(), self.types());
+        let enums = self
+            .columns
+            .iter()
+            .filter(|column| matches!(column.field.kind, Kind::Enum(_)));
+        for column in enums {
+            let (field, name) = (column.name(), self.enum_of(column));
+            let is_taken = TYPES.split_whitespace().any(|other| other == name) || own.contains(&name);
+            ensure!(
+                !is_taken,
+                "`{field}` can't be an enum of {model}: its type would be {name}, a name that the code around it \
+                 has; use another, such as {field}_kind"
+            );
+            taken::check_schemas("an enum of this model", &field, &[name])?;
+        }
+        Ok(())
+    }
+
+    /// The types of its own API.
+    fn types(&self) -> [String; 5] {
+        let (name, plural) = (self.name.pascal(), self.plural.pascal());
+        [
+            format!("{name}Out"),
+            format!("New{name}In"),
+            format!("{name}PatchIn"),
+            format!("{plural}Read"),
+            format!("{plural}Write"),
+        ]
     }
 
     /// A line for each column.
