@@ -278,3 +278,78 @@ async fn status(db: &DatabaseConnection, schema: &Schema, json: bool) -> Result<
     }
     Ok(())
 }
+
+#[cfg(test)]
+mod tests {
+    use usher_migrations::{AppMigrations, SqlMigration};
+    use usher_testkit::{TestDb, on_both};
+
+    use super::*;
+
+    const BOOKS: SqlMigration = step("m20260101_000001_books", "books");
+    const SHELVES: SqlMigration = step("m20260101_000002_shelves", "shelves");
+
+    const fn step(name: &'static str, table: &'static str) -> SqlMigration {
+        match table.as_bytes() {
+            b"books" => SqlMigration::new(name, "CREATE TABLE books (id {id});", "DROP TABLE books;"),
+            _ => SqlMigration::new(name, "CREATE TABLE shelves (id {id});", "DROP TABLE shelves;"),
+        }
+    }
+
+    fn library(apps: &[(&'static str, &[SqlMigration])]) -> Schema {
+        let apps = apps.iter().map(|(app, steps)| AppMigrations {
+            app,
+            steps: steps.to_vec(),
+        });
+        Schema(apps.collect())
+    }
+
+    async fn has(db: &DatabaseConnection, table: &str) -> bool {
+        db.execute_unprepared(&format!("SELECT 1 FROM {table}")).await.is_ok()
+    }
+
+    #[on_both]
+    async fn what_was_applied_last_is_rolled_back_first_whatever_its_app(db: TestDb) {
+        let db = db.connect().await;
+        let schema = library(&[("shelves", &[SHELVES]), ("books", &[BOOKS])]);
+        assert_eq!(up(&db, &schema).await.unwrap(), 2);
+        // As if books had been there for long when shelves came.
+        db.execute_unprepared("UPDATE seaql_migrations SET applied_at = 1 WHERE version LIKE '%_books'")
+            .await
+            .unwrap();
+        assert_eq!(down(&db, &schema, 1).await.unwrap(), [SHELVES.name()]);
+        assert!(has(&db, "books").await && !has(&db, "shelves").await);
+        assert_eq!(up(&db, &schema).await.unwrap(), 1, "it is pending again");
+    }
+
+    #[on_both]
+    async fn a_step_is_applied_even_if_newer_ones_are_and_an_app_that_is_gone_blocks_nothing(db: TestDb) {
+        let db = db.connect().await;
+        up(&db, &library(&[("shelves", &[SHELVES])])).await.unwrap();
+        let merged = library(&[("shelves", &[BOOKS, SHELVES])]);
+        assert_eq!(up(&db, &merged).await.unwrap(), 1);
+        assert_eq!(up(&db, &library(&[("books", &[BOOKS])])).await.unwrap(), 0);
+        let without = library(&[("other", &[])]);
+        let refused = down(&db, &without, 1).await.unwrap_err().to_string();
+        assert!(refused.contains("this program doesn't know"), "{refused}");
+    }
+
+    #[on_both]
+    async fn a_step_is_applied_whole_or_not_at_all(db: TestDb) {
+        let db = db.connect().await;
+        let halves = "CREATE TABLE books (id {id}); CREATE TABLE users (id {id});";
+        for (sql, expected) in [
+            (halves, "already exists"),
+            ("-- CREATE TABLE books (id {id});", "write its SQL"),
+            ("CREATE TABLE books (at {tim});", "{tim} is no placeholder"),
+        ] {
+            let schema = library(&[("books", &[SqlMigration::new("m20260101_000003_half", sql, "")])]);
+            let error = format!("{:#}", up(&db, &schema).await.unwrap_err());
+            assert!(
+                error.contains("m20260101_000003_half") && error.contains(expected),
+                "{error}"
+            );
+            assert!(!has(&db, "books").await, "{sql}");
+        }
+    }
+}

@@ -273,3 +273,86 @@ impl Claims {
         Ok(())
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use usher_migrations::SqlMigration;
+
+    use super::*;
+
+    #[derive(clap::Args)]
+    struct Shelves {
+        #[arg(long, env, default_value_t = 3)]
+        shelf_count: u16,
+    }
+
+    #[derive(clap::Args)]
+    struct WithoutVariable {
+        #[arg(long, default_value_t = 3)]
+        shelf_count: u16,
+    }
+
+    #[derive(clap::Args)]
+    struct OfACommand {
+        #[arg(long, env, default_value_t = 3)]
+        concurrency: u16,
+    }
+
+    const READ: Scope = Scope::new("books:read", &["users.view"]);
+    const STEP: SqlMigration = SqlMigration::new("m20260101_000001_books", "SELECT 1", "SELECT 1");
+
+    fn refusal(apps: Vec<App>) -> String {
+        let project = apps.into_iter().fold(Project::new("library"), Project::app);
+        project.assemble().map(drop).unwrap_err().to_string()
+    }
+
+    #[test]
+    fn what_two_apps_register_is_refused_with_both_names() {
+        let pair = |add: fn(App) -> App| vec![add(App::new("books")), add(App::new("films"))];
+        for (apps, expected) in [
+            (
+                vec![App::new("books"), App::new("books")],
+                "the app books registers the app books twice",
+            ),
+            (
+                pair(|app| app.scopes([READ])),
+                "the apps books and films both register the scope books:read",
+            ),
+            (
+                pair(|app| app.migrations(&[STEP])),
+                "the apps books and films both register the migration m20260101_000001_books",
+            ),
+            (
+                pair(|app| app.settings::<Shelves>()),
+                "the apps books and films both register the setting SHELF_COUNT",
+            ),
+            (
+                vec![App::new("books").scopes([Scope::new("users:read", &[])])],
+                "the apps usher and books both register the scope users:read",
+            ),
+        ] {
+            assert_eq!(refusal(apps), expected);
+        }
+    }
+
+    #[test]
+    fn what_cannot_work_is_refused_at_the_start() {
+        let book = |add: fn(App) -> App| vec![add(App::new("books"))];
+        for (apps, expected) in [
+            (
+                book(|app| app.scopes([Scope::new("books:read", &["books.veiw"])])),
+                "the scope books:read takes the permission books.veiw, which no model or page has",
+            ),
+            (
+                book(|app| app.settings::<WithoutVariable>()),
+                "books: the setting shelf_count has no variable: write #[arg(long, env)]",
+            ),
+            (
+                book(|app| app.settings::<OfACommand>()),
+                "the setting concurrency has the name of an argument of one of Usher's commands; give it another",
+            ),
+        ] {
+            assert_eq!(refusal(apps), expected);
+        }
+    }
+}

@@ -28,7 +28,9 @@ impl Schema {
         let mut applied = vec![];
         for row in rows {
             let (name, at): (String, i64) = (row.try_get("", "version")?, row.try_get("", "applied_at")?);
-            applied.push((at, own.iter().position(|step| step.name() == name), name));
+            // What the program doesn't know came after what it knows.
+            let place = own.iter().position(|step| step.name() == name).unwrap_or(own.len());
+            applied.push((at, place, name));
         }
         applied.sort();
         Ok(applied.into_iter().map(|(_, _, name)| name).collect())
