@@ -129,19 +129,20 @@ async fn all(db: &DatabaseConnection, schema: &Schema) -> Result<usize> {
     Ok(pending.len())
 }
 
-/// Rolls back the migrations that were applied last and returns their names, newest first.
+/// Rolls back the migrations that were applied last and returns their names, newest first. What this program doesn't
+/// know may build on what would go, so it refuses beside it.
 async fn down(db: &DatabaseConnection, schema: &Schema, steps: u32) -> Result<Vec<String>> {
     schema.install(db).await?;
+    if let Some(name) = unknown(db, schema).await?.pop() {
+        bail!("this program doesn't know the migration {name}, which may build on others: use the program that has it");
+    }
     let (own, mut undone) = (schema.migrations(), vec![]);
     let newest = schema.applied(db).await?.into_iter().rev();
     for name in newest.take(usize::try_from(steps)?) {
         let step = own.iter().find(|step| step.name() == name);
-        let step = step.with_context(|| {
-            format!("this program doesn't know {name}, which was applied last: use the program that has applied it")
-        })?;
-        undo(db, &**step)
-            .await
-            .with_context(|| format!("{name} was not rolled back"))?;
+        let step = step.with_context(|| format!("this program doesn't know the migration {name}"))?;
+        let failed = || format!("{name} was not rolled back");
+        undo(db, &**step).await.with_context(failed)?;
         undone.push(name);
     }
     Ok(undone)

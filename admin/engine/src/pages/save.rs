@@ -71,6 +71,7 @@ pub(crate) async fn change(request: &ModelRequest, id: &Value, form: &Fields) ->
     let actor = staff.actor(visit);
     let mut saving = SaveContext::new(&**model, &tx, &context.config, &actor, staff);
     (model.clean)(&mut draft, Some(&row), &context.config);
+    draft.require_texts(&model.fields, Some(&row));
     refuse_dangling(request, &**tx, &mut draft).await?;
     if draft.errors().is_empty() {
         (model.guard)(&saving, &row, &mut draft).await?;
@@ -212,6 +213,7 @@ pub(crate) async fn create(request: &ModelRequest, form: &Fields) -> Result<Resu
     } = request;
     let mut draft = Draft::read(&model.fields, form, None);
     (model.clean)(&mut draft, None, &context.config);
+    draft.require_texts(&model.fields, None);
     if !draft.errors().is_empty() {
         return Ok(Err(draft));
     }

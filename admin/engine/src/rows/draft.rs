@@ -43,6 +43,20 @@ impl Draft {
         draft
     }
 
+    /// Refuses a text that the form marks as required and that was made empty, unless the model's own rules have.
+    pub(crate) fn require_texts(&mut self, specs: &[Spec], before: Option<&Row>) {
+        let required = specs
+            .iter()
+            .filter(|spec| !spec.optional && matches!(spec.kind, Kind::Text { .. }));
+        for spec in required {
+            let is_empty = self.typed.get(spec.name).is_some_and(|typed| typed.trim().is_empty());
+            let was_empty = before.is_some_and(|row| shown(spec, row).is_empty());
+            if is_empty && !was_empty {
+                self.refuse_by_name(spec.name, "Enter a value");
+            }
+        }
+    }
+
     /// The text in the field.
     pub fn typed(&self, column: impl IdenStatic) -> &str {
         self.typed.get(column.as_str()).map_or("", String::as_str)

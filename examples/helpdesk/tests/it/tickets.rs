@@ -136,3 +136,17 @@ async fn a_persons_tickets_are_in_their_export_and_go_with_the_account(db: TestD
     let desk = helpdesk.key(&[READ]).await;
     desk.get("/tickets/1").await.expect(404);
 }
+
+#[on_both]
+async fn a_form_refuses_what_it_marks_as_required(db: TestDb) {
+    let helpdesk = TestProject::open(project(), db).await;
+    let staff = helpdesk.superuser().await;
+    let refused = staff
+        .submit("/admin/tags/new", "/admin/tags/new", &[("name", " ")])
+        .await;
+    assert!(refused.expect(422).contains("Enter a value"));
+    staff
+        .submit("/admin/tags/new", "/admin/tags/new", &[("name", "billing")])
+        .await
+        .expect(303);
+}
