@@ -68,7 +68,8 @@ async fn answer(
     match Caller::from_request_parts(&mut parts, &toolkit).await {
         Ok(caller) => drop(parts.extensions.insert(caller)),
         // For the handler to refuse: one that takes a password does not mind an old token.
-        Err(ApiError::Coded(Code::INVALID_CREDENTIAL)) => {}
+        // A comparison, because the compiler evaluates a constant in a pattern of this future by its own type.
+        Err(ApiError::Coded(code)) if code == Code::INVALID_CREDENTIAL => {}
         Err(error) => return Err(error),
     }
     admit_stranger(&context)?;
