@@ -304,6 +304,7 @@ async fn an_object_is_created_and_deleted_without_a_function_for_it(db: TestDb) 
 
     let wrong = [
         ("subject", "Wrong"),
+        ("body", "Since noon"),
         ("state", "open"),
         ("requester_id", "999"),
         ("tags", "7"),
