@@ -53,6 +53,7 @@ pub async fn run(config: Config, args: &Args) -> Result<()> {
     }
     findings.add("redis", services::redis(&config).await);
     findings.add("mail", services::mail(&config).await);
+    findings.add("files", services::files(&config).await);
     findings.add("traces", services::traces(&config).await);
     findings.report(args.json)
 }

@@ -90,6 +90,11 @@ pub mod entity {
     pub use usher_shared::foundation::entity::*;
 }
 
+/// Files that are uploaded: where they are, and how a row keeps one.
+pub mod files {
+    pub use usher_shared::foundation::file_store::*;
+}
+
 /// Types that parse: names, addresses and other bounded values.
 pub mod rules {
     pub use usher_shared::foundation::rules::*;

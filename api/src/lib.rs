@@ -126,6 +126,7 @@ pub use toolkit::{
     },
     code::Code,
     constraint::OnConstraint,
+    download::Download,
     error::ApiError,
     etag::{IfMatch, IfNoneMatch, etag, is_known, may_change, may_create, may_replace},
     fields::{Field, FieldError, Fields, FromFields, Patch, Step, Violations, in_body, integer, string, strings},
@@ -142,6 +143,7 @@ pub use toolkit::{
     secret::Secret,
     state::{Parts, Toolkit},
     stored::Stored,
+    upload::{Upload, UploadRule},
     values::{Integer, Lines, Text},
 };
 pub use usher_api_macros::{ApiEnum, FromFields, Listed, operation};

@@ -5,13 +5,16 @@ use std::sync::Arc;
 use axum::{
     Router,
     extract::{FromRef, Request},
-    http::{HeaderName, HeaderValue, Method, Uri, header},
+    http::{Extensions, HeaderMap, HeaderName, HeaderValue, Method, StatusCode, Uri, Version, header},
     middleware::{from_fn, from_fn_with_state},
     response::{IntoResponse, Response},
 };
 use tower::ServiceExt;
 use tower_http::{
-    compression::{CompressionLayer, predicate::SizeAbove},
+    compression::{
+        CompressionLayer,
+        predicate::{Predicate, SizeAbove},
+    },
     cors::{AllowOrigin, CorsLayer},
 };
 use usher_serve::settle_coding;
@@ -58,13 +61,18 @@ pub fn router_with(mut state: AppState, extension: &ApiExtension) -> Router {
         .method_not_allowed_fallback(async || ApiError::from(Code::METHOD_NOT_ALLOWED))
         .with_state(state);
     let mut router = answer_trailing_slashes(routes)
-        .layer(CompressionLayer::new().compress_when(SizeAbove::new(COMPRESS_ABOVE)))
+        .layer(CompressionLayer::new().compress_when(SizeAbove::new(COMPRESS_ABOVE).and(is_no_file)))
         .layer(from_fn(settle_coding))
         .layer(from_fn_with_state(toolkit.clone(), guard));
     if !toolkit.config.cors_origins.is_empty() {
         router = router.layer(cors(&toolkit.config.cors_origins));
     }
     router.layer(from_fn_with_state(toolkit, observe))
+}
+
+/// Most files are compressed by themselves, and one that isn't is sent with its size.
+fn is_no_file(_: StatusCode, _: Version, headers: &HeaderMap, _: &Extensions) -> bool {
+    !headers.contains_key(header::CONTENT_DISPOSITION)
 }
 
 /// `/users/` is `/users`: answered, not redirected, because a redirected POST loses its body.

@@ -9,6 +9,7 @@ use crate::{
     foundation::{
         config::{Config, ConfigError},
         db::{self, ConnectError, PoolOptions, SchemaError},
+        file_store::FileStore,
         metrics::Metrics,
         rate_limit::RateLimiter,
         trace,
@@ -22,6 +23,8 @@ pub struct AppContext {
     pub config: Arc<Config>,
     pub db: DatabaseConnection,
     pub job_store: JobStore,
+    /// Files of the product.
+    pub files: FileStore,
     pub limiter: RateLimiter,
     pub metrics: Metrics,
 }
@@ -72,6 +75,7 @@ impl AppContext {
             metrics,
             limiter,
             job_store: JobStore::new(db.clone(), transport),
+            files: FileStore::new(config.file_store.clone(), db.clone()),
             db,
             config: Arc::new(config),
         }

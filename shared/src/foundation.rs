@@ -8,6 +8,7 @@ pub mod crypto;
 pub mod csv;
 pub mod db;
 pub mod entity;
+pub mod file_store;
 pub mod log;
 pub mod metrics;
 pub mod process;

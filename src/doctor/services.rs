@@ -2,7 +2,7 @@
 
 use anyhow::Result;
 use usher_shared::{
-    foundation::{config::Config, program::Program, trace::Collector},
+    foundation::{config::Config, file_store::Backend, program::Program, trace::Collector},
     jobs,
 };
 use usher_worker::Mailer;
@@ -25,6 +25,18 @@ pub(super) async fn mail(config: &Config) -> Result<String, String> {
     match mailer.probe().await {
         None => Ok("not set: mail is kept in the database".to_owned()),
         Some(answer) => answer.map_err(|error| format!("{error:#}")),
+    }
+}
+
+/// Writes a small file and removes it.
+pub(super) async fn files(config: &Config) -> Result<String, String> {
+    let backend = &config.file_store;
+    match backend {
+        Backend::Database => Ok("kept in the database".to_owned()),
+        Backend::Objects { store, folder } => match backend.probe().await {
+            Ok(()) => Ok(format!("{store} takes files under {folder}")),
+            Err(error) => Err(format!("no file can be written: {error}")),
+        },
     }
 }
 

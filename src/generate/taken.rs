@@ -22,7 +22,8 @@ const IN_JOBS: &str = "deserialize job job_context job_error option result seria
 const TABLES: &str = "api_keys audit_log audit_seals audit_unsealed chosen_columns idempotency_keys job_attempts \
                       job_file_chunks job_files job_items job_queues job_schedules jobs mail_breakers \
                       mail_suppressions mail_tokens mails mfa_challenges mfa_factors recovery_codes role_permissions \
-                      roles seaql_migrations sessions spent_form_tokens spent_refresh_tokens user_roles users workers";
+                      roles seaql_migrations sessions spent_form_tokens spent_refresh_tokens stored_file_chunks \
+                      stored_files user_roles users workers";
 
 /// Addresses in the admin: models and pages.
 const IN_ADMIN: &str = "account api_keys assets audit breakers impersonation jobs login logout mails mfa queues \

@@ -1,7 +1,7 @@
 //! The one way in for JSON bodies: size, type, encoding, syntax and depth are checked here, the fields in
 //! [`crate::toolkit::fields`].
 
-use std::sync::Arc;
+use std::{sync::Arc, time::Duration};
 
 use axum::{
     body::{Bytes, HttpBody},
@@ -31,6 +31,9 @@ pub const MAX_DEPTH: usize = 64;
 
 /// The most values in one body: what more of them are made into takes longer than other requests should wait.
 pub const MAX_VALUES: usize = 10_000;
+
+/// How long a body may take: less than the time limit of handlers, so that the client is told what was too slow.
+const TIME: Duration = Duration::from_secs(12);
 
 /// A JSON object, read and checked.
 pub struct Body<T>(pub T);
@@ -90,7 +93,8 @@ pub(crate) async fn read(request: Request) -> Result<Bytes, ApiError> {
     if body.size_hint().lower() > MAX_BODY as u64 {
         return Err(Code::BODY_TOO_LARGE.into());
     }
-    match Limited::new(body, MAX_BODY).collect().await {
+    let collected = tokio::time::timeout(TIME, Limited::new(body, MAX_BODY).collect()).await;
+    match collected.map_err(|_| Code::BODY_TIMED_OUT)? {
         Ok(collected) => Ok(collected.to_bytes()),
         Err(error) if error.is::<LengthLimitError>() => Err(Code::BODY_TOO_LARGE.into()),
         // The client broke off or its chunks are malformed; it will hardly read the answer.

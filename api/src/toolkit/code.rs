@@ -175,6 +175,11 @@ codes! {
         "The body is not valid UTF-8",
         "The body is declared as JSON but is not valid UTF-8. JSON is always UTF-8 (RFC 8259 §8.1): encode the body \
         again, and check that nothing on the way splits characters.";
+    BODY_TIMED_OUT = "body_timed_out", REQUEST_TIMEOUT,
+        "Body not received",
+        "The body didn't arrive in time",
+        "The body wasn't received whole in time: 12 seconds, or five minutes for a file. Nothing was done. Check the \
+        connection and send the request again.";
     BODY_TOO_LARGE = "body_too_large", PAYLOAD_TOO_LARGE,
         "Body too large",
         "The body is larger than 256 KiB",
@@ -189,6 +194,10 @@ codes! {
         "Confirm your email address first: open the link we mailed you",
         "The password is right, but the email address isn't confirmed yet. Open the link in the email, or request \
         another at `POST /auth/verify-email/resend`.";
+    FILE_TOO_LARGE = "file_too_large", PAYLOAD_TOO_LARGE,
+        "File too large",
+        "The file is larger than this operation takes",
+        "Each operation that takes a file says in its description how large the file can be. Send a smaller one.";
     HEADERS_TOO_LARGE = "headers_too_large", REQUEST_HEADER_FIELDS_TOO_LARGE,
         "Headers too large",
         "The headers are larger than 16 KiB",

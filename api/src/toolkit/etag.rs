@@ -81,6 +81,12 @@ impl IfNoneMatch {
     pub fn answer<T>(&self, version: i32, row: impl Into<T>) -> Versioned<T> {
         Versioned::new(version, row).if_new(is_known(&self.0, &etag(version)))
     }
+
+    /// Whether the client has what this tag stands for.
+    #[must_use]
+    pub fn has(&self, tag: &HeaderValue) -> bool {
+        is_known(&self.0, tag)
+    }
 }
 
 impl IntoParams for IfNoneMatch {

@@ -6,6 +6,9 @@ use axum::http::{HeaderMap, header};
 pub(super) const PATCHES: [&str; 2] = ["application/merge-patch+json", "application/json"];
 pub(crate) const ACCEPT_PATCH: &str = "application/merge-patch+json, application/json";
 
+/// Files of forms.
+pub(crate) const MULTIPART: &str = "multipart/form-data";
+
 /// Forms, as browsers and OAuth clients send them.
 pub(super) const FORM: &str = "application/x-www-form-urlencoded";
 

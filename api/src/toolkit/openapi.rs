@@ -60,6 +60,7 @@ pub(crate) use error_list;
 
 /// Whatever reads a body.
 pub const BODY_ERRORS: &[Code] = &[
+    Code::BODY_TIMED_OUT,
     Code::BODY_NOT_TEXT,
     Code::BODY_TOO_LARGE,
     Code::UNSUPPORTED_CONTENT_CODING,
@@ -67,8 +68,17 @@ pub const BODY_ERRORS: &[Code] = &[
 ];
 /// Whatever reads a merge patch.
 pub const PATCH_ERRORS: &[Code] = &[
+    Code::BODY_TIMED_OUT,
     Code::BODY_NOT_TEXT,
     Code::BODY_TOO_LARGE,
+    Code::UNSUPPORTED_CONTENT_CODING,
+    Code::UNSUPPORTED_MEDIA_TYPE,
+    Code::INVALID_REQUEST,
+];
+/// Whatever takes a file.
+pub(crate) const UPLOAD_ERRORS: &[Code] = &[
+    Code::BODY_TIMED_OUT,
+    Code::FILE_TOO_LARGE,
     Code::UNSUPPORTED_CONTENT_CODING,
     Code::UNSUPPORTED_MEDIA_TYPE,
     Code::INVALID_REQUEST,

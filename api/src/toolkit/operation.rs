@@ -173,6 +173,17 @@ impl OperationDoc {
         self.answers.insert(status.as_u16(), response);
     }
 
+    /// An answer of 200 with the bytes of a file.
+    pub(super) fn file_answer(&mut self, about: &str) {
+        let response = ResponseBuilder::new().description(about);
+        let content = ContentBuilder::new().schema(Some(schema::binary())).build();
+        self.answers.insert(200, response.content("*/*", content));
+    }
+
+    pub(super) fn request_body(&mut self, body: RequestBody) {
+        self.body = Some(body);
+    }
+
     pub(super) fn body<T: FromFields + ToSchema>(&mut self, required: Required) {
         let (kinds, errors): (&[&str], _) = match self.method {
             HttpMethod::Patch => (&["application/merge-patch+json", PLAIN], PATCH_ERRORS),

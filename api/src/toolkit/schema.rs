@@ -42,6 +42,15 @@ impl From<BodySchema> for RefOr<Schema> {
     }
 }
 
+/// Bytes.
+#[must_use]
+pub(super) fn binary() -> Object {
+    let bytes = ObjectBuilder::new().schema_type(Type::String);
+    bytes
+        .format(Some(SchemaFormat::KnownFormat(KnownFormat::Binary)))
+        .build()
+}
+
 /// The same, or null.
 #[must_use]
 pub fn nullable(mut schema: Schema) -> Schema {

@@ -40,5 +40,6 @@ mod sessions;
 mod set_password;
 mod sign_in;
 mod sign_up;
+mod uploads;
 mod users;
 mod visible_text;

@@ -2,6 +2,7 @@
 
 use usher::Project;
 
+pub mod attachments;
 pub mod tickets;
 
 /// The product: its name, its look and its apps.
@@ -12,4 +13,5 @@ pub fn project() -> Project {
         .product_name("Helpdesk")
         .logo("image/svg+xml", include_bytes!("logo.svg"))
         .app(tickets::app())
+        .app(attachments::app())
 }

@@ -13,7 +13,7 @@ pub mod tag;
 pub mod ticket;
 pub mod ticket_tag;
 
-pub use api::{READ, WRITE};
+pub use api::{READ, TicketsRead, TicketsWrite, WRITE};
 pub use jobs::{MarkOverdue, TicketOpened};
 
 /// Everything that tickets add to Usher.

@@ -23,6 +23,7 @@ use ipnet::IpNet;
 
 use crate::foundation::{
     crypto::SecretKey,
+    file_store::Backend,
     program::Program,
     rate_limit::RateLimits,
     rules::{Email, EmailPolicy, Password},
@@ -45,6 +46,8 @@ pub struct Config {
     pub settings_file: Option<PathBuf>,
     pub database_url: String,
     pub redis_url: Option<String>,
+    /// Where files of the product are kept.
+    pub file_store: Backend,
     pub api_addr: SocketAddr,
     pub admin_addr: SocketAddr,
     pub metrics_addr: Option<SocketAddr>,
@@ -134,6 +137,7 @@ impl Config {
             settings_file: None,
             database_url: given.database_url.map_or_else(|| default_database(mode), Ok)?,
             redis_url: given.redis_url,
+            file_store: given.file_store,
             api_addr: given.api_addr,
             admin_addr: given.admin_addr,
             metrics_addr: given.metrics_addr,

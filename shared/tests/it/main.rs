@@ -12,6 +12,7 @@ mod disk;
 mod due;
 mod email;
 mod enqueue;
+mod file_store;
 mod fixtures;
 mod job_files;
 mod limits;

@@ -50,6 +50,17 @@ impl Client {
         self.send(Method::POST, path, Some("application/json"), body).await
     }
 
+    /// Sends a file, as `multipart/form-data`.
+    pub async fn upload(&self, path: &str, name: &str, media_type: &str, content: impl AsRef<[u8]>) -> Answer {
+        let head = format!(
+            "--usher-test\r\nContent-Disposition: form-data; name=\"file\"; filename=\"{name}\"\r\n\
+             Content-Type: {media_type}\r\n\r\n"
+        );
+        let body = [head.as_bytes(), content.as_ref(), b"\r\n--usher-test--\r\n"].concat();
+        let kind = Some("multipart/form-data; boundary=usher-test");
+        self.send(Method::POST, path, kind, Body::from(body)).await
+    }
+
     /// Sends a JSON merge patch.
     pub async fn patch(&self, path: &str, body: &Value) -> Answer {
         let body = Body::from(body.to_string());

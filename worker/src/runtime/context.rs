@@ -11,6 +11,7 @@ use usher_shared::{
         config::Config,
         db::InTime,
         entity::{job, mail_token},
+        file_store::FileStore,
     },
     jobs::{Claim, JobStore, Tx},
 };
@@ -45,6 +46,12 @@ pub struct JobContext {
 }
 
 impl JobContext {
+    /// Files of the product.
+    #[must_use]
+    pub fn files(&self) -> FileStore {
+        FileStore::new(self.config.file_store.clone(), self.job_store.db().clone())
+    }
+
     /// Starts a transaction for the job's effects and for the jobs that it enqueues; see [`JobContext::complete`].
     pub async fn begin(&self) -> Result<Tx, DbErr> {
         self.job_store.begin().await

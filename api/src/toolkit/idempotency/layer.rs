@@ -3,7 +3,7 @@
 use std::{panic::AssertUnwindSafe, sync::Arc};
 
 use axum::{
-    body::Body,
+    body::{Body, Bytes},
     extract::{FromRequestParts, Request, State},
     http::{HeaderMap, HeaderValue, Method, StatusCode, header, request::Parts},
     middleware::Next,
@@ -25,6 +25,7 @@ use crate::toolkit::{
     code::Code,
     error::ApiError,
     limits::admit_stranger,
+    media_type::{MULTIPART, media_type},
     problem::{self, Face},
     request::{Context, RequestContext},
     state::Toolkit,
@@ -73,12 +74,19 @@ async fn answer(
         Err(error) => return Err(error),
     }
     admit_stranger(&context)?;
-    let body = body::read(Request::new(body)).await?;
-    let (scope, fingerprints) = (scope(&parts, &context), fingerprints(&toolkit, &parts, &body));
+    // The same file is another body each time: the boundary between its parts is made up anew.
+    let (body, compared) = match is_upload(&parts.headers) {
+        true => (body, Bytes::new()),
+        false => {
+            let bytes = body::read(Request::new(body)).await?;
+            (Body::from(bytes.clone()), bytes)
+        }
+    };
+    let (scope, fingerprints) = (scope(&parts, &context), fingerprints(&toolkit, &parts, &compared));
     match reservation::reserve(&toolkit.db, scope, key, &fingerprints).await? {
         Reserved::Ours(reservation) => {
             let face = Face::asked_by(&parts.headers);
-            let request = Request::from_parts(parts, Body::from(body));
+            let request = Request::from_parts(parts, body);
             let running = run(toolkit, context, face, request, next, reservation);
             // A task of its own: a client that hangs up ends this future, and its retry must find the answer.
             let running = with_gate(CommitGate::current(), trace::carried(running));
@@ -167,6 +175,10 @@ fn replay(answer: Answer) -> Response {
     response
 }
 
+fn is_upload(headers: &HeaderMap) -> bool {
+    media_type(headers).is_some_and(|named| named == MULTIPART)
+}
+
 /// Whose key it is, and for what: another caller's, and the same on another address, is another key.
 fn scope(parts: &Parts, context: &RequestContext) -> String {
     let caller = match (context.caller.get(), parts.headers.get(header::AUTHORIZATION)) {
@@ -191,7 +203,8 @@ fn hash(bytes: &[u8]) -> String {
 fn fingerprints(toolkit: &Toolkit, parts: &Parts, body: &[u8]) -> Vec<[u8; 32]> {
     let mut text = Vec::new();
     text.extend(parts.uri.query().unwrap_or_default().as_bytes());
-    for name in [header::CONTENT_TYPE, header::IF_MATCH, header::IF_NONE_MATCH] {
+    let kind = (!is_upload(&parts.headers)).then_some(header::CONTENT_TYPE);
+    for name in kind.into_iter().chain([header::IF_MATCH, header::IF_NONE_MATCH]) {
         for value in parts.headers.get_all(name) {
             text.push(b'\n');
             text.extend(value.as_bytes());

@@ -13,6 +13,7 @@ use super::{
 };
 use crate::foundation::{
     crypto::SecretKey,
+    file_store::Backend,
     rate_limit::RateLimits,
     rules::{Email, EmailPolicy},
     token::Token,
@@ -45,6 +46,10 @@ pub(super) struct Settings {
     #[arg(long, env, hide_env_values = true, value_name = "redis://localhost:6379")]
     #[arg(value_parser = parse::redis_url)]
     pub redis_url: Option<String>,
+    /// Where uploaded files are kept: database, a folder, or a bucket if the program is built with S3
+    #[arg(long, env, value_name = "file:///var/lib/usher/files", default_value = "database")]
+    #[arg(value_parser = Backend::parse)]
+    pub file_store: Backend,
     /// Where the public API listens
     #[arg(long, env, value_name = "127.0.0.1:8000", value_parser = parse::address)]
     #[arg(default_value = "127.0.0.1:8000")]

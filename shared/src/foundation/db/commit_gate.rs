@@ -5,10 +5,12 @@ use std::{
     pin::pin,
     sync::{
         Arc,
-        atomic::{AtomicU8, Ordering},
+        atomic::{AtomicU8, AtomicU64, Ordering},
     },
     time::Duration,
 };
+
+use tokio::time::{Instant, timeout_at};
 
 use super::time_limit::ANSWER_LIMIT;
 
@@ -24,7 +26,14 @@ const CLOSED: u8 = 2;
 
 /// The gate that an operation's commits must pass. Cheap to clone.
 #[derive(Clone, Debug, Default)]
-pub struct CommitGate(Arc<AtomicU8>);
+pub struct CommitGate(Arc<Gate>);
+
+#[derive(Debug, Default)]
+struct Gate {
+    state: AtomicU8,
+    /// How much longer than its limit the operation may take, in milliseconds.
+    extension: AtomicU64,
+}
 
 impl CommitGate {
     /// The gate of this task's operation.
@@ -36,6 +45,16 @@ impl CommitGate {
     /// Runs a future whose commits must pass this gate.
     pub async fn scope<F: Future>(self, future: F) -> F::Output {
         CURRENT.scope(self, future).await
+    }
+
+    /// Gives the operation this much longer than its limit, such as while it waits for a large body.
+    pub fn extend(&self, by: Duration) {
+        let millis = u64::try_from(by.as_millis()).unwrap_or(u64::MAX);
+        self.0.extension.fetch_add(millis, Ordering::AcqRel);
+    }
+
+    fn extension(&self) -> Duration {
+        Duration::from_millis(self.0.extension.load(Ordering::Acquire))
     }
 
     /// Lets a commit pass; false if the gate is closed.
@@ -51,6 +70,7 @@ impl CommitGate {
     fn turn_to(&self, state: u8) -> bool {
         let turned = self
             .0
+            .state
             .compare_exchange(OPEN, state, Ordering::AcqRel, Ordering::Acquire);
         turned.is_ok() || turned == Err(state)
     }
@@ -69,13 +89,24 @@ pub enum Cut {
 pub async fn cut_before_commit<F: Future>(limit: Duration, operation: F) -> Result<F::Output, Cut> {
     let gate = CommitGate::current().unwrap_or_default();
     let mut operation = pin!(gate.clone().scope(operation));
-    match tokio::time::timeout(limit, &mut operation).await {
-        Ok(answer) => Ok(answer),
-        Err(_) if gate.close() => Err(Cut::BeforeCommit),
-        Err(_) => tokio::time::timeout(ANSWER_LIMIT, operation)
-            .await
-            .map_err(|_| Cut::Unknown),
+    let start = Instant::now();
+    let mut end = start + limit;
+    loop {
+        if let Ok(answer) = timeout_at(end, &mut operation).await {
+            return Ok(answer);
+        }
+        let extended = start + limit + gate.extension();
+        if extended <= end {
+            break;
+        }
+        end = extended;
     }
+    if gate.close() {
+        return Err(Cut::BeforeCommit);
+    }
+    tokio::time::timeout(ANSWER_LIMIT, operation)
+        .await
+        .map_err(|_| Cut::Unknown)
 }
 
 /// Makes the commits of a separate task pass this task's gate.
@@ -96,6 +127,23 @@ mod tests {
         assert!(gate.pass() && gate.pass() && !gate.close());
         let gate = CommitGate::default();
         assert!(gate.close() && gate.close() && !gate.pass());
+    }
+
+    #[tokio::test]
+    async fn an_operation_that_is_given_longer_is_cut_later() {
+        let limit = Duration::from_millis(20);
+        let extended = cut_before_commit(limit, async {
+            CommitGate::current()
+                .expect("it has a gate")
+                .extend(Duration::from_secs(60));
+            tokio::time::sleep(limit * 5).await;
+        });
+        assert_eq!(extended.await, Ok(()));
+        let cut = cut_before_commit(limit, async {
+            CommitGate::current().expect("it has a gate").extend(limit);
+            std::future::pending::<()>().await;
+        });
+        assert_eq!(cut.await, Err(Cut::BeforeCommit));
     }
 
     #[tokio::test]

@@ -26,6 +26,8 @@ pub mod role_permission;
 pub mod session;
 pub mod spent_form_token;
 pub mod spent_refresh_token;
+pub mod stored_file;
+pub mod stored_file_chunk;
 pub mod user;
 pub mod user_role;
 pub mod worker;

@@ -1,4 +1,5 @@
-//! `purge_expired`: removes expired tokens, sessions and idempotency keys, and unlocks accounts whose lock has ended.
+//! `purge_expired`: removes expired tokens, sessions and idempotency keys and files that nothing refers to, and unlocks
+//! accounts whose lock has ended.
 
 use chrono::{DateTime, Utc};
 use sea_orm::{
@@ -30,7 +31,7 @@ const KEPT: chrono::Duration = chrono::Duration::days(7);
 /// Rows in one statement.
 const BATCH: u64 = 1_000;
 
-/// Removes what expired more than a week ago. Safe to run twice.
+/// Removes what expired more than a week ago, and unused files. Safe to run twice.
 #[derive(Clone, Debug, Serialize, Deserialize)]
 pub(crate) struct PurgeExpired {}
 
@@ -64,7 +65,8 @@ pub(crate) async fn purge(_: PurgeExpired, context: JobContext) -> Result<(), Jo
     let stale = mail_breaker::Entity::delete_many().filter(mail_breaker::Column::ProbeAt.lt(before));
     stale.exec(db).await?;
     let locks = remove_ended_locks(&context).await?;
-    tracing::info!(tokens, keys, sessions, locks, "purged expired rows");
+    let files = context.files().sweep().await?;
+    tracing::info!(tokens, keys, sessions, locks, files, "purged expired rows");
     Ok(())
 }
 

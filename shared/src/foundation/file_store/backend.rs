@@ -1,0 +1,124 @@
+//! Where the bytes of new files go.
+
+use std::{path::Path as FilePath, sync::Arc};
+
+use object_store::{ObjectStore, ObjectStoreExt, local::LocalFileSystem, path::Path};
+use url::Url;
+use uuid::Uuid;
+
+/// Where the bytes of new files go.
+#[derive(Clone, Debug, Default)]
+pub enum Backend {
+    /// Into the database, in chunks: nothing to set up, and one backup for all.
+    #[default]
+    Database,
+    /// Into a folder or a bucket.
+    Objects {
+        store: Arc<dyn ObjectStore>,
+        /// Under which all of them are.
+        folder: Path,
+    },
+}
+
+impl Backend {
+    /// `database`, `file:///a/folder` or, if the program was built with the feature `s3`, `s3://bucket/folder`.
+    /// Credentials, region and endpoint of S3 are read from the variables of AWS, such as `AWS_ACCESS_KEY_ID`.
+    ///
+    /// # Errors
+    ///
+    /// The end of a sentence that begins with the setting's name.
+    pub fn parse(text: &str) -> Result<Self, String> {
+        if text == "database" {
+            return Ok(Self::Database);
+        }
+        let url = Url::parse(text).map_err(|_| OTHER.to_owned())?;
+        match url.scheme() {
+            "file" => Self::in_folder(&url),
+            "s3" => Self::in_bucket(&url),
+            _ => Err(OTHER.to_owned()),
+        }
+    }
+
+    /// Writes a few bytes where files go, and removes them.
+    ///
+    /// # Errors
+    ///
+    /// Those of the store.
+    pub async fn probe(&self) -> Result<(), object_store::Error> {
+        let Self::Objects { store, folder } = self else {
+            return Ok(());
+        };
+        let probe = folder.clone().join(Uuid::new_v4().to_string());
+        store.put(&probe, "probe".into()).await?;
+        store.delete(&probe).await
+    }
+
+    /// The folder is created with its first file.
+    fn in_folder(url: &Url) -> Result<Self, String> {
+        let path = url
+            .to_file_path()
+            .map_err(|()| "must name a folder of this machine".to_owned())?;
+        if path == FilePath::new("/") {
+            return Err("must name a folder, not the root of all".to_owned());
+        }
+        Ok(Self::Objects {
+            // A file that was acknowledged survives a power failure.
+            store: Arc::new(LocalFileSystem::new().with_fsync(true)),
+            folder: Path::from_absolute_path(&path).map_err(|error| format!("can't be used: {error}"))?,
+        })
+    }
+
+    #[cfg(feature = "s3")]
+    fn in_bucket(url: &Url) -> Result<Self, String> {
+        // reqwest, which the store sends with, takes the process's own; it is the one that the database and mail use.
+        // An error says that there is one already.
+        let _ = rustls::crypto::ring::default_provider().install_default();
+        let bucket = url
+            .host_str()
+            .filter(|host| !host.is_empty())
+            .ok_or("names no bucket")?;
+        let store = object_store::aws::AmazonS3Builder::from_env()
+            .with_bucket_name(bucket)
+            .build();
+        Ok(Self::Objects {
+            store: Arc::new(store.map_err(|error| format!("can't be used: {error}"))?),
+            folder: Path::from_url_path(url.path()).map_err(|error| format!("can't be used: {error}"))?,
+        })
+    }
+
+    #[cfg(not(feature = "s3"))]
+    fn in_bucket(_: &Url) -> Result<Self, String> {
+        Err("is a bucket, and this program was built without it: enable the feature s3 of usher".to_owned())
+    }
+}
+
+const OTHER: &str = "is neither database nor the URL of a folder or bucket";
+
+/// The file's place in the store. The last two digits of the id are random, so that no folder grows too large.
+pub(super) fn path(folder: &Path, id: Uuid) -> Path {
+    let id = id.simple().to_string();
+    folder.clone().join(&id[30..]).join(id.as_str())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_place_is_read_or_refused_with_what_to_do() {
+        assert!(matches!(Backend::parse("database"), Ok(Backend::Database)));
+        let Ok(Backend::Objects { folder, .. }) = Backend::parse("file:///srv/acme%20files/") else {
+            panic!("a folder is a place");
+        };
+        assert_eq!(folder.as_ref(), "srv/acme files");
+        for (text, expected) in [
+            ("", OTHER),
+            ("files", OTHER),
+            ("ftp://example.org/files", OTHER),
+            ("file://elsewhere/files", "must name a folder of this machine"),
+            ("file:///", "must name a folder, not the root of all"),
+        ] {
+            assert_eq!(Backend::parse(text).err().as_deref(), Some(expected), "{text}");
+        }
+    }
+}
