@@ -16,7 +16,7 @@ pub(crate) mod page;
 pub(crate) mod panel;
 pub(crate) mod params;
 pub(crate) mod permissions;
-mod registering;
+pub(crate) mod registering;
 mod relations;
 pub(crate) mod saving;
 pub(crate) mod site;

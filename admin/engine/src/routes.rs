@@ -17,7 +17,20 @@ use crate::shell::assets;
 /// application adds them to its router behind its own check. The handlers of models ask for the permission; an app's
 /// page has its own checked before its handler runs.
 pub fn routes<S>(context: &AdminContext) -> Vec<(String, MethodRouter<S>)> {
-    let routes: [(&str, MethodRouter<AdminContext>); 13] = [
+    let base = context.site.base();
+    let of_models = engine_routes().map(|(path, methods)| (format!("{base}{path}"), methods));
+    let of_apps = context.site.pages.iter().map(|page| {
+        let permitted = from_fn_with_state(page.permission, permit);
+        (page.path.to_owned(), page.methods.clone().route_layer(permitted))
+    });
+    let all = of_models.into_iter().chain(of_apps);
+    all.map(|(path, methods)| (path, methods.with_state(context.clone())))
+        .collect()
+}
+
+/// Those of the engine, without the base of all addresses.
+fn engine_routes() -> [(&'static str, MethodRouter<AdminContext>); 13] {
+    [
         ("/search", get(autocomplete::search)),
         ("/{model}", get(list::show)),
         ("/{model}/autocomplete", get(autocomplete::suggest)),
@@ -31,16 +44,7 @@ pub fn routes<S>(context: &AdminContext) -> Vec<(String, MethodRouter<S>)> {
         ("/{model}/{id}/restore", post(delete::restore)),
         ("/{model}/{id}/export.json", get(object_export::export)),
         ("/{model}/{id}/history", get(history::show)),
-    ];
-    let base = context.site.base();
-    let of_models = routes.map(|(path, methods)| (format!("{base}{path}"), methods));
-    let of_apps = context.site.pages.iter().map(|page| {
-        let permitted = from_fn_with_state(page.permission, permit);
-        (page.path.to_owned(), page.methods.clone().route_layer(permitted))
-    });
-    let all = of_models.into_iter().chain(of_apps);
-    all.map(|(path, methods)| (path, methods.with_state(context.clone())))
-        .collect()
+    ]
 }
 
 /// `GET {base}/assets/{file}`
@@ -57,5 +61,18 @@ async fn permit(State(permission): State<&'static str>, staff: Staff, request: R
     match staff.require(permission) {
         Ok(()) => next.run(request).await,
         Err(error) => error.into_response(),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::declare::registering::OF_MODELS;
+
+    #[test]
+    fn pages_of_apps_are_refused_at_every_address_of_a_model() {
+        let routes = engine_routes().map(|(path, _)| path.replace("{id}", "{}"));
+        let of_models: Vec<_> = routes.iter().filter_map(|path| path.strip_prefix("/{model}")).collect();
+        assert_eq!(of_models, OF_MODELS);
     }
 }

@@ -251,6 +251,10 @@ fn what_is_registered_twice_is_refused_by_the_names_of_both_apps() {
             "the address /admin/roles is registered by both accounts and mine",
         ),
         (
+            mine().page(page("/admin/roles/{name}/history", "a.b")),
+            "the address /admin/roles/{}/history is registered by both accounts and mine",
+        ),
+        (
             mine().page(page("/admin/login/again", "a.b")),
             "the page /admin/login/again of mine: /admin/login belongs to accounts",
         ),

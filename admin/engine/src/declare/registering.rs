@@ -8,6 +8,21 @@ use super::{model::Model, page::Page, spec::Kind};
 
 /// First segments of addresses that are the engine's own.
 const RESERVED: [&str; 2] = ["search", "assets"];
+/// What follows a model's name in addresses that are the engine's own; a test compares them with its routes.
+pub(crate) const OF_MODELS: [&str; 12] = [
+    "",
+    "/autocomplete",
+    "/new",
+    "/export.csv",
+    "/export.json",
+    "/columns",
+    "/actions",
+    "/{}",
+    "/{}/delete",
+    "/{}/restore",
+    "/{}/export.json",
+    "/{}/history",
+];
 /// Columns of an inline that names none.
 const INLINE_COLUMNS: usize = 4;
 
@@ -72,7 +87,9 @@ fn refuse_twice(base: &'static str, extension: &Extension, models: &[(&'static s
     }
     for (app, model) in models {
         let (name, word) = (model.meta.name, model.meta.object_type());
-        taken.add("address", format!("{base}/{name}"), app)?;
+        for rest in OF_MODELS {
+            taken.add("address", format!("{base}/{name}{rest}"), app)?;
+        }
         taken.add("object type", word.to_owned(), app)?;
         if !is_word(word) {
             return Err(format!(
