@@ -1,4 +1,5 @@
 //! The helpdesk, tried on SQLite and on PostgreSQL.
 
 mod tickets;
+mod time;
 mod tutorial;
