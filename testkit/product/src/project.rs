@@ -33,6 +33,7 @@ use usher_worker::{Options, Worker};
 use uuid::Uuid;
 
 use crate::{
+    browser::Browser,
     client::{Client, Person},
     staff::Staff,
 };
@@ -129,6 +130,15 @@ impl TestProject {
         let inserted = session::Entity::insert(row).exec_without_returning(&self.app.db).await;
         inserted.expect("a session");
         Staff::new(self.admin.clone(), user, token.as_str())
+    }
+
+    /// A browser in which this member of staff is signed in to the admin. It needs the programs chromium and
+    /// chromedriver, and costs a second or two; [`Staff::get`] and [`Staff::submit`] do without.
+    ///
+    /// # Panics
+    /// If the browser doesn't start.
+    pub async fn browser(&self, staff: &Staff) -> Browser {
+        Browser::of(staff, self.admin.clone()).await
     }
 
     /// Stops time at `at`, for this test alone: `usher::time::now()`, ids from `usher::time::new_id()` and all that
