@@ -37,6 +37,7 @@ mod welcome;
 
 pub use app::App;
 pub use bulk::Bulk;
+pub use doctor::Finding;
 pub use parts::Parts;
 pub use project::Project;
 pub use usher_migrations::SqlMigration;
@@ -98,6 +99,13 @@ pub mod rules {
 /// Settings.
 pub mod config {
     pub use usher_shared::foundation::config::*;
+}
+
+/// What a product counts and measures; see [`App::metric`].
+pub mod metrics {
+    pub use usher_shared::foundation::metrics::{
+        Counter, Counters, Durations, Family, Gauge, Histogram, Labels, Metric, Metrics,
+    };
 }
 
 /// Times in whole microseconds, as rows have them.

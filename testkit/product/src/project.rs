@@ -226,6 +226,15 @@ impl TestProject {
         due.count(&self.app.db).await.expect("a count")
     }
 
+    /// Runs a command of the product with these arguments, such as `&["--days", "90"]`.
+    ///
+    /// # Panics
+    /// If there is no such command, if it refuses the arguments, or if it fails.
+    pub async fn command(&self, name: &str, arguments: &[&str]) {
+        let run = self.parts.run_command(&self.app, name, arguments).await;
+        run.unwrap_or_else(|error| panic!("{name} {}: {error:#}", arguments.join(" ")));
+    }
+
     /// The mails to an address, oldest first. They are kept in the database, with their text.
     pub async fn mails(&self, address: &str) -> Vec<mail::Model> {
         let to = mail::Entity::find().filter(mail::Column::ToAddress.eq(address));

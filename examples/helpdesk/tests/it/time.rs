@@ -94,6 +94,24 @@ async fn what_happens_while_time_stands_has_one_time(db: TestDb) {
     }
 }
 
+#[on_both]
+async fn tickets_are_closed_that_nobody_has_touched_for_long(db: TestDb) {
+    let helpdesk = TestProject::open(project(), db).await;
+    let ada = helpdesk.person("Ada Lovelace", "ada@example.org").await;
+    let (ticket, desk) = (json!({"subject": "Help", "body": "Now"}), helpdesk.key(&[READ]).await);
+    ada.post("/tickets", &ticket).await.expect(201);
+    helpdesk.travel(TimeDelta::minutes(10));
+    ada.post("/tickets", &ticket).await.expect(201);
+    helpdesk.travel(TimeDelta::days(90) - TimeDelta::minutes(5));
+    helpdesk.command("close-old-tickets", &["--days", "90"]).await;
+    let [first, second] = [desk.get("/tickets/1").await, desk.get("/tickets/2").await];
+    assert_eq!(first.header("etag"), "\"2\"");
+    assert_eq!(
+        [&first.expect(200)["state"], &second.expect(200)["state"]],
+        [&json!("closed"), &json!("open")]
+    );
+}
+
 /// Fails at first.
 #[derive(Serialize, Deserialize)]
 struct Stubborn {}
