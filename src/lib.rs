@@ -108,9 +108,9 @@ pub mod metrics {
     };
 }
 
-/// Times in whole microseconds, as rows have them.
+/// Times in whole microseconds and ids, as rows have them. Tests move both.
 pub mod time {
-    pub use usher_shared::foundation::time::*;
+    pub use usher_shared::foundation::time::{first_id, new_id, now, rfc3339};
 }
 
 #[cfg(feature = "allocator")]

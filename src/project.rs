@@ -8,8 +8,7 @@ use usher_shared::{
     accounts::{self, api_keys::Scope},
     foundation::{
         config::{self, SettingsGroup},
-        metrics::{self, OwnMetric},
-        process,
+        metrics, process,
         program::{AppSchema, Program},
     },
 };
@@ -242,8 +241,7 @@ impl Claims {
             name,
             app.metrics.iter().map(|metric| metric.name().to_owned()),
         )?;
-        let faults = app.metrics.iter().map(OwnMetric::check);
-        for fault in faults.filter_map(Result::err) {
+        if let Some(fault) = app.metrics.iter().find_map(|metric| metric.check().err()) {
             bail!("{name}: {fault}");
         }
         for group in &app.settings {
