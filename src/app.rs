@@ -11,17 +11,22 @@ use usher_migrations::SqlMigration;
 use usher_shared::{
     AppContext,
     accounts::{self, api_keys::Scope, hooks::UserHooks, user_data::UserData},
-    foundation::config::SettingsGroup,
+    foundation::{
+        config::SettingsGroup,
+        metrics::{Metric, OwnMetric},
+    },
     jobs::{Job, Schedule},
 };
 use usher_worker::{Handler, Policy, Registry};
 
 use crate::{
     bulk::{self, Bulk},
+    doctor::{Finding, OwnCheck},
     schema_check::EntityTable,
 };
 
-pub(crate) type Run<A> = Box<dyn Fn(A, AppContext) -> BoxFuture<'static, anyhow::Result<()>> + Send + Sync>;
+/// A function of a product that gets the application.
+pub(crate) type Run<A, T = anyhow::Result<()>> = Box<dyn Fn(A, AppContext) -> BoxFuture<'static, T> + Send + Sync>;
 
 /// A command of a product.
 pub(crate) struct OwnCommand {
@@ -59,6 +64,8 @@ pub struct App {
     pub(crate) registry: Registry,
     pub(crate) seeds: Vec<Run<u64>>,
     pub(crate) commands: Vec<OwnCommand>,
+    pub(crate) checks: Vec<OwnCheck>,
+    pub(crate) metrics: Vec<OwnMetric>,
 }
 
 impl App {
@@ -75,6 +82,8 @@ impl App {
             registry: Registry::new(),
             seeds: vec![],
             commands: vec![],
+            checks: vec![],
+            metrics: vec![],
         }
     }
 
@@ -213,12 +222,49 @@ impl App {
         });
         self
     }
+
+    /// A check of `doctor`, which prints its finding after Usher's, under this name of one or two words. It runs if the
+    /// database answers and its schema is up to date, and for 10 s at most. An error is a [`Finding::Wrong`].
+    pub fn check<F, R, T>(mut self, name: &'static str, check: F) -> Self
+    where
+        F: Fn(AppContext) -> R + Send + Sync + 'static,
+        R: Future<Output = T> + Send + 'static,
+        T: Into<Finding>,
+    {
+        let run = move |(), app| {
+            let found = check(app);
+            async { found.await.into() }
+        };
+        let run = boxed(run);
+        self.checks.push(OwnCheck { name, run });
+        self
+    }
+
+    /// A metric at `/metrics` of each service that runs, with a sentence on what it counts. `name` begins with the
+    /// app's; a counter's gets `_total` appended. Keep the metric in a static, and register a clone of it, which counts
+    /// together with it.
+    ///
+    /// ```
+    /// use std::sync::LazyLock;
+    ///
+    /// use usher::{App, metrics::Counter};
+    ///
+    /// static OPENED: LazyLock<Counter> = LazyLock::new(Counter::default);
+    ///
+    /// pub fn app() -> App {
+    ///     App::new("tickets").metric("tickets_opened", "Tickets opened", OPENED.clone())
+    /// }
+    /// ```
+    pub fn metric(mut self, name: &'static str, help: &'static str, metric: impl Metric + Clone) -> Self {
+        self.metrics.push(OwnMetric::new(name, help, metric));
+        self
+    }
 }
 
-fn boxed<A, F, R>(run: F) -> Run<A>
+fn boxed<A, F, R>(run: F) -> Run<A, R::Output>
 where
     F: Fn(A, AppContext) -> R + Send + Sync + 'static,
-    R: Future<Output = anyhow::Result<()>> + Send + 'static,
+    R: Future + Send + 'static,
 {
     Box::new(move |argument, context| Box::pin(run(argument, context)))
 }

@@ -139,7 +139,7 @@ async fn run_usher(parts: Parts, command: Command, source: &Source) -> Result<()
         Command::Key(command) => api_keys::run(&command_config()?, command).await,
         Command::User(command) => users::run(&command_config()?, command).await,
         Command::Seed(args) => seed::run(&command_config()?, &parts.seeds, &args).await,
-        Command::Doctor(args) => doctor::run(command_config()?, &args).await,
+        Command::Doctor(args) => doctor::run(command_config()?, &parts.checks, &args).await,
         Command::Reseal(args) => reseal::run(&command_config()?, &args).await,
         Command::New(args) => generate::new(&args),
         Command::Generate(command) => generate::run(&command),

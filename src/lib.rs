@@ -37,6 +37,7 @@ mod welcome;
 
 pub use app::App;
 pub use bulk::Bulk;
+pub use doctor::Finding;
 pub use parts::Parts;
 pub use project::Project;
 pub use usher_migrations::SqlMigration;
@@ -105,9 +106,16 @@ pub mod config {
     pub use usher_shared::foundation::config::*;
 }
 
-/// Times in whole microseconds, as rows have them.
+/// What a product counts and measures; see [`App::metric`].
+pub mod metrics {
+    pub use usher_shared::foundation::metrics::{
+        Counter, Counters, Durations, Family, Gauge, Histogram, Labels, Metric, Metrics,
+    };
+}
+
+/// Times in whole microseconds and ids, as rows have them. Tests move both.
 pub mod time {
-    pub use usher_shared::foundation::time::*;
+    pub use usher_shared::foundation::time::{first_id, new_id, now, rfc3339};
 }
 
 #[cfg(feature = "allocator")]

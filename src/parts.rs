@@ -1,5 +1,6 @@
 //! A product put together: what its services and commands are made of.
 
+use anyhow::Context;
 use axum::Router;
 use sea_orm::DatabaseConnection;
 use usher_admin_engine::Extension;
@@ -10,6 +11,7 @@ use usher_worker::Registry;
 
 use crate::{
     app::{OwnCommand, Run},
+    doctor::OwnCheck,
     migrate,
     schema_check::{self, EntityTable},
 };
@@ -25,6 +27,7 @@ pub struct Parts {
     pub(crate) admin: Extension,
     pub(crate) seeds: Vec<Run<u64>>,
     pub(crate) commands: Vec<OwnCommand>,
+    pub(crate) checks: Vec<OwnCheck>,
 }
 
 impl Parts {
@@ -55,6 +58,18 @@ impl Parts {
         Ok(found)
     }
 
+    /// Runs a command of the product with these arguments, as the command line would.
+    ///
+    /// # Errors
+    /// If there is no such command, if it refuses the arguments, or if it fails.
+    pub async fn run_command(&self, app: &AppContext, name: &str, arguments: &[&str]) -> anyhow::Result<()> {
+        let own = self.commands.iter().find(|own| own.name == name);
+        let own = own.with_context(|| format!("there is no command {name}"))?;
+        let command = (own.arguments)(clap::Command::new(own.name));
+        let words = std::iter::once(name).chain(arguments.iter().copied());
+        (own.run)(command.try_get_matches_from(words)?, app.clone()).await
+    }
+
     /// Those of Usher alone.
     pub(crate) fn usher() -> Self {
         Self {
@@ -65,6 +80,7 @@ impl Parts {
             admin: Extension::new("usher"),
             seeds: vec![],
             commands: vec![],
+            checks: vec![],
         }
     }
 }

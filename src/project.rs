@@ -8,13 +8,13 @@ use usher_shared::{
     accounts::{self, api_keys::Scope},
     foundation::{
         config::{self, SettingsGroup},
-        process,
+        metrics, process,
         program::{AppSchema, Program},
     },
 };
 use usher_worker::Registry;
 
-use crate::{app::App, cli, parts::Parts};
+use crate::{app::App, cli, doctor, parts::Parts};
 
 /// A product that is built on Usher: its name and its [`App`]s. Nothing of Usher is copied or edited for it.
 ///
@@ -115,7 +115,7 @@ impl Project {
             ..Program::default()
         };
         let mut accounts = accounts::Extensions::default();
-        let mut settings = vec![];
+        let (mut settings, mut metrics) = (vec![], vec![]);
         let mut parts = Parts::usher();
         if let Some((content_type, picture)) = self.logo {
             parts.admin = parts.admin.logo(content_type, picture);
@@ -126,6 +126,7 @@ impl Project {
         for app in self.apps {
             accounts.merge(app.accounts);
             settings.extend(app.settings);
+            metrics.extend(app.metrics);
             if let Some(newest) = app.migrations.last() {
                 let (app, newest) = (app.name, newest.name());
                 program.schemas.push(AppSchema { app, newest });
@@ -140,6 +141,7 @@ impl Project {
             parts.admin = parts.admin.merge(app.admin);
             parts.seeds.extend(app.seeds);
             parts.commands.extend(app.commands);
+            parts.checks.extend(app.checks);
         }
         parts.api.check().map_err(anyhow::Error::msg)?;
         usher_admin::check(&parts.admin).map_err(anyhow::Error::msg)?;
@@ -150,6 +152,7 @@ impl Project {
         }
         accounts::extend(accounts);
         config::add_settings(settings);
+        metrics::add_metrics(metrics);
         Ok(parts)
     }
 
@@ -216,6 +219,7 @@ impl Claims {
         claims.add("flag", "usher", ids)?;
         claims.add("command", "usher", cli::command_names())?;
         claims.add("migration", "usher", migration_names(&Schema::default()))?;
+        claims.add("check", "usher", doctor::PARTS.map(str::to_owned))?;
         Ok(claims)
     }
 
@@ -227,9 +231,19 @@ impl Claims {
         self.add("app", name, [name.to_owned()])?;
         self.add("migration", name, migrations)?;
         self.add("scope", name, scopes)?;
-        self.add("job kind", name, app.registry.kinds().map(str::to_owned))?;
+        let kinds = app.registry.kinds().chain(app.registry.repeated());
+        self.add("job kind", name, kinds.map(str::to_owned))?;
         self.add("schedule", name, app.registry.schedule_names().map(str::to_owned))?;
         self.add("command", name, commands)?;
+        self.add("check", name, app.checks.iter().map(|check| check.name.to_owned()))?;
+        self.add(
+            "metric",
+            name,
+            app.metrics.iter().map(|metric| metric.name().to_owned()),
+        )?;
+        if let Some(fault) = app.metrics.iter().find_map(|metric| metric.check().err()) {
+            bail!("{name}: {fault}");
+        }
         for group in &app.settings {
             group.check().map_err(|fault| anyhow!("{name}: {fault}"))?;
             self.add("setting", name, group.names())?;
@@ -276,9 +290,30 @@ impl Claims {
 
 #[cfg(test)]
 mod tests {
+    use serde::{Deserialize, Serialize};
     use usher_migrations::SqlMigration;
+    use usher_shared::{AppContext, foundation::metrics::Counter, jobs::Job};
+    use usher_worker::{JobContext, JobError, Policy};
 
     use super::*;
+
+    /// Puts books back.
+    #[derive(Serialize, Deserialize)]
+    struct Shelve {}
+
+    impl Job for Shelve {
+        const KIND: &'static str = "shelve";
+    }
+
+    const POLICY: Policy = Policy::DEFAULT;
+
+    async fn shelve(_: Shelve, _: JobContext) -> Result<(), JobError> {
+        Ok(())
+    }
+
+    async fn shelves(_: AppContext) -> String {
+        "all are filled".to_owned()
+    }
 
     #[derive(clap::Args)]
     struct Shelves {
@@ -327,6 +362,30 @@ mod tests {
                 "the apps books and films both register the setting SHELF_COUNT",
             ),
             (
+                pair(|app| app.check("shelves", shelves)),
+                "the apps books and films both register the check shelves",
+            ),
+            (
+                vec![App::new("books").check("database", shelves)],
+                "the apps usher and books both register the check database",
+            ),
+            (
+                pair(|app| app.metric("shelves_filled", "Shelves filled", Counter::<u64>::default())),
+                "the apps books and films both register the metric shelves_filled",
+            ),
+            (
+                vec![
+                    App::new("books")
+                        .job::<Shelve>(POLICY, shelve)
+                        .job::<Shelve>(POLICY, shelve),
+                ],
+                "the app books registers the job kind shelve twice",
+            ),
+            (
+                pair(|app| app.tag("Shelves", "What is on them")),
+                "books and films both have the tag Shelves",
+            ),
+            (
                 vec![App::new("books").scopes([Scope::new("users:read", &[])])],
                 "the apps usher and books both register the scope users:read",
             ),
@@ -350,6 +409,10 @@ mod tests {
             (
                 book(|app| app.settings::<OfACommand>()),
                 "the setting concurrency has the name of an argument of one of Usher's commands; give it another",
+            ),
+            (
+                book(|app| app.metric("usher_books", "Books", Counter::<u64>::default())),
+                "books: the metric usher_books has a name of Usher's; begin it with the app's",
             ),
         ] {
             assert_eq!(refusal(apps), expected);

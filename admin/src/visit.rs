@@ -24,10 +24,10 @@ use usher_shared::{
         client_address::{self, Forwarding},
         config::StaffMfa,
         rate_limit::bucket,
+        time::new_id,
         token::{Token, TokenKind},
     },
 };
-use uuid::Uuid;
 
 use crate::error_page;
 use crate::sign_in::cookies::{DEVICE, SESSION, THEME, VISITOR};
@@ -211,7 +211,7 @@ fn request_id(headers: &HeaderMap) -> String {
     };
     text(headers, &REQUEST_ID)
         .filter(is_plain)
-        .map_or_else(|| Uuid::now_v7().to_string(), str::to_owned)
+        .map_or_else(|| new_id().to_string(), str::to_owned)
 }
 
 fn text<'a>(headers: &'a HeaderMap, name: &HeaderName) -> Option<&'a str> {

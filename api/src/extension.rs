@@ -33,7 +33,6 @@ use crate::{openapi::built_in, site, state::AppState, toolkit::code::Code};
 pub struct ApiExtension {
     title: Option<String>,
     description: Option<String>,
-    tags: Vec<Tag>,
     parts: Vec<Part>,
 }
 
@@ -41,6 +40,7 @@ pub struct ApiExtension {
 #[derive(Clone)]
 struct Part {
     app: &'static str,
+    tags: Vec<Tag>,
     routers: Vec<Arc<dyn Fn() -> OpenApiRouter<AppState> + Send + Sync>>,
     codes: Vec<Code>,
 }
@@ -52,6 +52,7 @@ impl ApiExtension {
         Self {
             parts: vec![Part {
                 app,
+                tags: vec![],
                 routers: vec![],
                 codes: vec![],
             }],
@@ -77,7 +78,7 @@ impl ApiExtension {
     #[must_use]
     pub fn tag(mut self, name: &str, description: &str) -> Self {
         let tag = TagBuilder::new().name(name).description(Some(description));
-        self.tags.push(tag.build());
+        self.part().tags.push(tag.build());
         self
     }
 
@@ -100,7 +101,6 @@ impl ApiExtension {
     pub fn merge(mut self, other: Self) -> Self {
         self.title = self.title.or(other.title);
         self.description = self.description.or(other.description);
-        self.tags.extend(other.tags);
         self.parts.extend(other.parts);
         self
     }
@@ -117,11 +117,24 @@ impl ApiExtension {
             taken.path("usher", page)?;
             taken.word("usher", "GET", page)?;
         }
-        taken.operations("usher", &built_in().into_openapi())?;
+        let usher = built_in().into_openapi();
+        for tag in usher.tags.iter().flatten() {
+            taken.word("usher", "the tag", &tag.name)?;
+        }
+        taken.operations("usher", &usher)?;
         for code in Code::ALL {
             taken.word("usher", "the error code", code.as_str())?;
         }
-        for Part { app, routers, codes } in &self.parts {
+        for Part {
+            app,
+            tags,
+            routers,
+            codes,
+        } in &self.parts
+        {
+            for tag in tags {
+                taken.word(app, "the tag", &tag.name)?;
+            }
             for router in routers {
                 taken.operations(app, &router().into_openapi())?;
             }
@@ -150,7 +163,8 @@ impl ApiExtension {
             *about = about.replace("`usher key create`", &format!("`{program} key create`"));
         }
         let tags = document.tags.get_or_insert_default();
-        tags.splice(0..0, self.tags.iter().cloned());
+        let own = self.parts.iter().flat_map(|part| &part.tags);
+        tags.splice(0..0, own.cloned());
     }
 
     /// The codes that Usher answers with, and the product's.
@@ -295,7 +309,7 @@ mod tests {
 
     #[test]
     fn what_two_apps_have_is_named_with_both() {
-        let first = shop(show).codes(&[SHUT]);
+        let first = shop(show).codes(&[SHUT]).tag("Shops", "Where things are sold");
         assert_eq!(first.check(), Ok(()));
         assert_eq!(ApiExtension::default().check(), Ok(()));
         let second = |routes: fn() -> OpenApiRouter<AppState>| ApiExtension::new("depot").routes(routes);
@@ -315,6 +329,18 @@ mod tests {
                 "usher and depot both have the schema User; give one another name",
             ),
             (second(docs), "usher and depot both have GET /docs"),
+            (
+                ApiExtension::new("depot").tag("Shops", "Where things are stored"),
+                "shop and depot both have the tag Shops",
+            ),
+            (
+                ApiExtension::new("depot").tag("Users", "Who stores things"),
+                "usher and depot both have the tag Users",
+            ),
+            (
+                ApiExtension::new("depot").tag("Depots", "Big").tag("Depots", "Small"),
+                "depot has the tag Depots twice",
+            ),
             (
                 ApiExtension::new("depot").codes(&[SHUT]),
                 "shop and depot both have the error code shop_shut",

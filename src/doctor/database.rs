@@ -15,7 +15,7 @@ use usher_shared::{
     },
 };
 
-use super::finding::State;
+use super::finding::Finding;
 use crate::output;
 
 /// Schedules, leases and circuit breakers use the database's clock; authenticator codes, sessions and links use this
@@ -52,7 +52,7 @@ async fn takes_writes(db: &DatabaseConnection) -> Result<(), DbErr> {
     tx.rollback().await
 }
 
-pub(super) async fn clock(db: &DatabaseConnection) -> Result<State, DbErr> {
+pub(super) async fn clock(db: &DatabaseConnection) -> Result<Finding, DbErr> {
     let before = now();
     let theirs = db::clock(db).await?;
     let took = now() - before;
@@ -60,32 +60,32 @@ pub(super) async fn clock(db: &DatabaseConnection) -> Result<State, DbErr> {
     let seconds = apart.as_seconds_f64();
     let apart_by = format!("{seconds:+.1} s from the database's");
     Ok(if apart.abs() <= CLOCKS_AGREE + took {
-        State::Ok(apart_by)
+        Finding::Ok(apart_by)
     } else {
-        State::Wrong(format!("{apart_by}: set both by NTP"))
+        Finding::Wrong(format!("{apart_by}: set both by NTP"))
     })
 }
 
 /// Whether the audit log was changed outside of Usher.
-pub(super) async fn audit_log(db: &DatabaseConnection, config: &Config) -> Result<State, DbErr> {
+pub(super) async fn audit_log(db: &DatabaseConnection, config: &Config) -> Result<Finding, DbErr> {
     let rows = entity::audit_log::Entity::find().count(db).await?;
     if rows > 0 && !config.has_secret_key {
         let words = format!("{}, not checked: SECRET_KEY is not set", entries(rows));
-        return Ok(State::Warning(words));
+        return Ok(Finding::Warning(words));
     }
     let bar = output::progress(rows, "audit log");
     let verdict = audit::verify(db, &config.secret_key, |done| bar.set_position(done)).await;
     bar.finish_and_clear();
     let verdict = verdict?;
     if !verdict.faults.is_empty() {
-        return Ok(State::Wrong(verdict.faults.join("; ")));
+        return Ok(Finding::Wrong(verdict.faults.join("; ")));
     }
     let head = match verdict.head.as_str() {
         "" => "none yet",
         head => head,
     };
     let (rows, sealed) = (entries(verdict.rows), verdict.sealed);
-    Ok(State::Ok(format!("{rows}, {sealed} sealed, head {head}")))
+    Ok(Finding::Ok(format!("{rows}, {sealed} sealed, head {head}")))
 }
 
 fn entries(rows: u64) -> String {
@@ -110,29 +110,29 @@ const REMOVED_FROM: [&str; 10] = [
 ];
 
 /// Whether a product's foreign key would block a deletion, because it has no ON DELETE rule.
-pub(super) async fn foreign_keys(db: &DatabaseConnection) -> Result<State, DbErr> {
+pub(super) async fn foreign_keys(db: &DatabaseConnection) -> Result<Finding, DbErr> {
     let keys = ForeignKeys::read(db).await?;
     let undecided: Vec<_> = keys.refusing(&REMOVED_FROM).map(ToString::to_string).collect();
     Ok(if undecided.is_empty() {
-        State::Ok("each has an ON DELETE rule".to_owned())
+        Finding::Ok("each has an ON DELETE rule".to_owned())
     } else {
         let names = undecided.join(", ");
-        State::Warning(format!(
+        Finding::Warning(format!(
             "{names}: without ON DELETE CASCADE or SET NULL, rows that they reference cannot be deleted"
         ))
     })
 }
 
 /// Whether every table of the product that refers to users says what becomes of its rows.
-pub(super) async fn personal_data(db: &DatabaseConnection) -> Result<State, DbErr> {
+pub(super) async fn personal_data(db: &DatabaseConnection) -> Result<Finding, DbErr> {
     let forgotten = user_data::forgotten(db).await?;
     if forgotten.is_empty() {
-        return Ok(State::Ok(
+        return Ok(Finding::Ok(
             "every table that refers to users says what becomes of its rows".to_owned(),
         ));
     }
     let names: Vec<_> = forgotten.iter().map(ToString::to_string).collect();
-    Ok(State::Wrong(format!(
+    Ok(Finding::Wrong(format!(
         "{}: say what becomes of these rows when an account is purged: App::user_data",
         names.join(", ")
     )))
@@ -142,18 +142,18 @@ pub(super) async fn personal_data(db: &DatabaseConnection) -> Result<State, DbEr
 const OVERDUE: chrono::Duration = chrono::Duration::days(32);
 
 /// Whether accounts deleted long ago are gone, and what blocks the oldest.
-pub(super) async fn purge(db: &DatabaseConnection) -> Result<State, DbErr> {
+pub(super) async fn purge(db: &DatabaseConnection) -> Result<Finding, DbErr> {
     let overdue = user::Entity::find().filter(user::Column::DeletedAt.lt(now() - OVERDUE));
     let count = overdue.clone().count(db).await?;
     let Some(first) = overdue.order_by_asc(user::Column::Id).one(db).await? else {
-        return Ok(State::Ok("no deleted account is overdue for removal".to_owned()));
+        return Ok(Finding::Ok("no deleted account is overdue for removal".to_owned()));
     };
     let held = ForeignKeys::read(db).await?.holding(db, "users", first.id).await?;
     let why = held.map_or_else(
         || "see the job purge_deleted_users in the admin".to_owned(),
         |key| format!("user {} is referenced by {key}", first.id),
     );
-    Ok(State::Warning(format!(
+    Ok(Finding::Warning(format!(
         "deleted accounts still here after 30 days: {count}; {why}"
     )))
 }

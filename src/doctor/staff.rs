@@ -13,18 +13,18 @@ use usher_shared::foundation::{
     time::now,
 };
 
-use super::finding::State;
+use super::finding::Finding;
 
 /// How many staff accounts sign in with a password alone.
-pub(super) async fn second_factors(db: &DatabaseConnection, config: &Config) -> Result<State, DbErr> {
+pub(super) async fn second_factors(db: &DatabaseConnection, config: &Config) -> Result<Finding, DbErr> {
     let (all, without, superusers) = count(db).await?;
     if all == 0 {
         let program = Program::current().name;
         let words = format!("nobody can sign in to the admin: run {program} staff create");
-        return Ok(State::Warning(words));
+        return Ok(Finding::Warning(words));
     }
     if without == 0 {
-        return Ok(State::Ok(format!("{all}, all with two-factor authentication")));
+        return Ok(Finding::Ok(format!("{all}, all with two-factor authentication")));
     }
     let what_follows = match config.staff_mfa {
         StaffMfa::Required => "superusers must set it up at their next sign-in",
@@ -35,7 +35,7 @@ pub(super) async fn second_factors(db: &DatabaseConnection, config: &Config) -> 
         1 => "1 is a superuser".to_owned(),
         _ => format!("{superusers} are superusers"),
     };
-    Ok(State::Warning(format!(
+    Ok(Finding::Warning(format!(
         "{without} of {all} {lack} two-factor authentication, {of_them}; {what_follows}"
     )))
 }

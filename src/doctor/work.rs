@@ -10,7 +10,7 @@ use usher_shared::foundation::{
     },
 };
 
-use super::finding::State;
+use super::finding::Finding;
 
 /// Workers send a heartbeat every 5 s.
 const SILENT: chrono::Duration = chrono::Duration::seconds(20);
@@ -18,7 +18,7 @@ const SILENT: chrono::Duration = chrono::Duration::seconds(20);
 const LATE: chrono::Duration = chrono::Duration::minutes(5);
 
 /// How many workers are online, and how long the oldest due job has waited.
-pub(super) async fn workers(db: &DatabaseConnection) -> Result<State, DbErr> {
+pub(super) async fn workers(db: &DatabaseConnection) -> Result<Finding, DbErr> {
     let (alive, at, oldest) = look(db).await?;
     let waits = oldest.map_or(chrono::Duration::zero(), |since| {
         (at - since).max(chrono::Duration::zero())
@@ -28,10 +28,10 @@ pub(super) async fn workers(db: &DatabaseConnection) -> Result<State, DbErr> {
         None => "no job is due".to_owned(),
     };
     Ok(match (alive, waits > LATE) {
-        (0, _) if oldest.is_some() => State::Wrong(format!("none online, and {waiting}: start usher-worker")),
-        (0, _) => State::Warning(format!("none online; {waiting}")),
-        (_, true) => State::Wrong(format!("{alive} online, but {waiting}: see the jobs in the admin")),
-        _ => State::Ok(format!("{alive} online, {waiting}")),
+        (0, _) if oldest.is_some() => Finding::Wrong(format!("none online, and {waiting}: start usher-worker")),
+        (0, _) => Finding::Warning(format!("none online; {waiting}")),
+        (_, true) => Finding::Wrong(format!("{alive} online, but {waiting}: see the jobs in the admin")),
+        _ => Finding::Ok(format!("{alive} online, {waiting}")),
     })
 }
 
@@ -58,22 +58,22 @@ async fn look(db: &DatabaseConnection) -> Result<(u64, DateTime<Utc>, Option<Dat
     Ok((alive.count(db).await?, at, oldest.flatten()))
 }
 
-pub(super) async fn dead(db: &DatabaseConnection) -> Result<State, DbErr> {
+pub(super) async fn dead(db: &DatabaseConnection) -> Result<Finding, DbErr> {
     let dead = job::Entity::find().filter(job::Column::State.eq(JobState::Dead));
     Ok(match dead.count(db).await? {
-        0 => State::Ok("none".to_owned()),
-        dead => State::Warning(format!("{dead}: retry or delete in the admin, under Jobs")),
+        0 => Finding::Ok("none".to_owned()),
+        dead => Finding::Warning(format!("{dead}: retry or delete in the admin, under Jobs")),
     })
 }
 
-pub(super) async fn breakers(db: &DatabaseConnection) -> Result<State, DbErr> {
+pub(super) async fn breakers(db: &DatabaseConnection) -> Result<Finding, DbErr> {
     let open = mail_breaker::Entity::find().all(db).await?;
     if open.is_empty() {
-        return Ok(State::Ok("all mail servers are accepting mail".to_owned()));
+        return Ok(Finding::Ok("all mail servers are accepting mail".to_owned()));
     }
     let each = open.iter().map(|open| {
         let since = open.opened_at.format("%Y-%m-%d %H:%M UTC");
         format!("{} since {since}: {}", open.server, open.reason)
     });
-    Ok(State::Wrong(each.collect::<Vec<_>>().join("; ")))
+    Ok(Finding::Wrong(each.collect::<Vec<_>>().join("; ")))
 }

@@ -15,11 +15,10 @@ use usher_shared::{
             session::{self, SessionKind},
             user,
         },
-        time::now,
+        time::{new_id, now},
         token::{Token, TokenKind},
     },
 };
-use uuid::Uuid;
 
 /// Purposes whose links end with a password: all but the way back to an older address.
 const LINKS: [MailTokenPurpose; 5] = [
@@ -41,7 +40,7 @@ pub async fn plant_access(db: &DatabaseConnection, key: &SecretKey, user: &user:
     let tx = begin(db).await.expect("a transaction");
     sessions::start(&tx, user.id, device, false).await.expect("a session");
     tx.commit().await.expect("a commit");
-    let session_id = Uuid::now_v7();
+    let session_id = new_id();
     let admin = session::ActiveModel {
         id: Set(session_id),
         user_id: Set(user.id),

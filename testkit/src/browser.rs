@@ -106,6 +106,12 @@ impl Browser {
         self.folder.path()
     }
 
+    /// Gives the site at `url` a cookie.
+    pub async fn set_cookie(&self, url: &str, name: &str, value: &str) {
+        let cookie = json!({"url": url, "name": name, "value": value});
+        self.devtools("Network.setCookie", cookie).await;
+    }
+
     /// Opens an address and waits until it is loaded.
     pub async fn goto(&self, url: &str) {
         self.post("url", json!({ "url": url })).await;

@@ -7,21 +7,38 @@ use std::{
     time::{Duration, Instant},
 };
 
+use usher_shared::foundation::time::Clock;
+
 /// Longer than any test takes; a test that hangs fails instead of holding up the run.
 const LIMIT: Duration = Duration::from_secs(300);
 
-/// Runs one test to its end on a new multi-threaded runtime; panics after five minutes.
+/// Runs one test to its end on a new multi-threaded runtime, whose threads have a clock of the test's own; panics after
+/// five minutes.
 pub fn run<T>(test: impl Future<Output = T>) -> T {
-    tokio::runtime::Builder::new_multi_thread()
+    let clock = Some(Clock::leaked());
+    let runtime = tokio::runtime::Builder::new_multi_thread()
         .worker_threads(2)
         .enable_all()
-        .build()
-        .expect("a runtime")
-        .block_on(async {
-            tokio::time::timeout(LIMIT, test)
-                .await
-                .expect("a test ends within five minutes")
+        .on_thread_start(move || {
+            Clock::on_this_thread(clock);
         })
+        .build()
+        .expect("a runtime");
+    let _before = Before(Clock::on_this_thread(clock));
+    runtime.block_on(async {
+        tokio::time::timeout(LIMIT, test)
+            .await
+            .expect("a test ends within five minutes")
+    })
+}
+
+/// Gives a thread its clock back, for the next test on it.
+struct Before(Option<&'static Clock>);
+
+impl Drop for Before {
+    fn drop(&mut self) {
+        Clock::on_this_thread(self.0);
+    }
 }
 
 /// The first `Some` of `probe`, asked every 20 ms; panics with `what` when there is none by `limit`.

@@ -2,6 +2,7 @@
 
 use std::{net::SocketAddr, sync::Arc, time::Duration};
 
+use anyhow::bail;
 use tokio::sync::watch;
 use tokio_util::sync::{CancellationToken, DropGuard};
 use tracing::{info, warn};
@@ -49,6 +50,7 @@ impl Worker {
 
     /// Runs jobs until shutdown, then lets running jobs finish and gives the others back.
     pub async fn run(self, app: &AppContext, shutdown: CancellationToken) -> anyhow::Result<()> {
+        self.refuse_repeated()?;
         let mailer = Mailer::new(&app.config)?;
         let opened = retry_until_shutdown(&shutdown, "the worker's own connections", || {
             WorkerRuntime::own_connections(app)
@@ -74,6 +76,14 @@ impl Worker {
         self.run(app, shutdown).await
     }
 
+    /// Only one handler of a kind could run, and nobody would see which.
+    fn refuse_repeated(&self) -> anyhow::Result<()> {
+        match self.registry.repeated() {
+            Some(kind) => bail!("the job kind {kind} is registered twice"),
+            None => Ok(()),
+        }
+    }
+
     /// Serves health and metrics until the guard is dropped, which is after the jobs: a draining worker is still live.
     async fn observe(
         &self,
@@ -92,6 +102,7 @@ impl Worker {
     /// The whole process: serves health and metrics on `METRICS_ADDR`, waits for a database that is unreachable or not
     /// migrated, and runs until shutdown. Fails only when a setting is unusable.
     pub async fn serve(self, config: Config, shutdown: CancellationToken) -> anyhow::Result<()> {
+        self.refuse_repeated()?;
         Mailer::new(&config)?;
         let (opened, app) = watch::channel(Err(Part::Unreachable));
         let _observed = self.observe(config.metrics_addr, app).await?;

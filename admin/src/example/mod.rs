@@ -19,7 +19,7 @@ use sea_orm::{ActiveModelTrait, ActiveValue::Set, ConnectionTrait, EntityTrait};
 use tower::ServiceExt;
 use usher_shared::foundation::{
     entity::session::{self, SessionKind},
-    time::now,
+    time::{new_id, now},
     token::{Token, TokenKind},
 };
 use usher_testkit::{Statements, TestDb, create_tables, on_both, superuser};
@@ -55,7 +55,7 @@ impl Site {
         let statements = Statements::of(&mut app.db);
         create_tables(&app.db, sql).await;
         let user_id = superuser(&app.db, "Ines Oduya", "ines@example.org", "none").await.id;
-        let (at, token, session_id) = (now(), Token::generate(TokenKind::AdminSession), Uuid::now_v7());
+        let (at, token, session_id) = (now(), Token::generate(TokenKind::AdminSession), new_id());
         let session = session::ActiveModel {
             id: Set(session_id),
             user_id: Set(user_id),

@@ -20,7 +20,7 @@ use usher_shared::{
             session::{self, SessionKind},
             user,
         },
-        time::now,
+        time::{new_id, now},
         token::{Token, TokenKind},
     },
 };
@@ -142,7 +142,7 @@ fn chosen(list: &str) -> Option<(String, Vec<String>)> {
 
 /// Starts a session and answers its id, and the token for its cookie.
 pub(crate) async fn start(conn: &impl ConnectionTrait, user_id: i64, visit: &Visit) -> Result<(Uuid, Token), DbErr> {
-    let (id, at) = (Uuid::now_v7(), now());
+    let (id, at) = (new_id(), now());
     let token = Token::generate(TokenKind::AdminSession);
     let row = session::ActiveModel {
         id: Set(id),

@@ -14,10 +14,10 @@ use usher_shared::{
     foundation::{
         client_address::{self, Forwarding},
         entity::audit_log::ActorKind,
+        time::new_id,
         trace,
     },
 };
-use uuid::Uuid;
 
 use super::{error::ApiError, remaining::Remaining, state::Toolkit};
 
@@ -103,9 +103,7 @@ impl RequestContext {
 fn request_id(headers: &HeaderMap) -> String {
     let given = headers.get(REQUEST_ID).and_then(|id| id.to_str().ok());
     let usable = |id: &&str| (1..=MAX_REQUEST_ID).contains(&id.len()) && id.bytes().all(|byte| byte.is_ascii_graphic());
-    given
-        .filter(usable)
-        .map_or_else(|| Uuid::now_v7().to_string(), str::to_owned)
+    given.filter(usable).map_or_else(|| new_id().to_string(), str::to_owned)
 }
 
 /// The request's context, as an extractor.

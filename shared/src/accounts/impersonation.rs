@@ -15,7 +15,7 @@ use crate::{
     foundation::{
         entity::session::{self, Column, SessionKind},
         rules::Reason,
-        time::now,
+        time::{new_id, now},
         token::{Token, TokenKind},
     },
     jobs::Tx,
@@ -67,7 +67,7 @@ pub async fn start(
     let until = Ord::min(own.expires_at, at + LIFETIME);
     let token = Token::generate(TokenKind::Access);
     let row = session::ActiveModel {
-        id: Set(Uuid::now_v7()),
+        id: Set(new_id()),
         user_id: Set(user.id),
         kind: Set(SessionKind::Api),
         token_hash: Set(token.hash()),

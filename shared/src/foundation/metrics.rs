@@ -3,11 +3,17 @@
 //! sent.
 
 mod labels;
+mod own;
 mod pools;
 mod process;
 mod registry;
 mod service;
 
 pub use labels::{Counters, Durations, Labels};
+pub use own::{OwnMetric, add_metrics};
+pub use prometheus_client::{
+    metrics::{counter::Counter, family::Family, gauge::Gauge, histogram::Histogram},
+    registry::Metric,
+};
 pub use registry::{Metrics, text_of};
 pub use service::{InFlight, ServiceMetrics};

@@ -1,14 +1,35 @@
 //! The application's clock.
 
+mod clock;
+
 use chrono::{DateTime, SecondsFormat, SubsecRound, Utc};
 use uuid::Uuid;
 
+pub use clock::Clock;
+
 /// The current time in whole microseconds, which is PostgreSQL's precision, so that a value read back equals the one
-/// written.
+/// written. In a test that moves time, the time it has set.
 #[must_use]
-#[expect(clippy::disallowed_methods, reason = "the one place that asks the clock")]
 pub fn now() -> DateTime<Utc> {
-    Utc::now().trunc_subsecs(6)
+    set().unwrap_or_else(machine).trunc_subsecs(6)
+}
+
+/// A new UUIDv7 of the current time, for the id of a row.
+#[must_use]
+pub fn new_id() -> Uuid {
+    Clock::of_this_thread()
+        .and_then(Clock::new_id)
+        .unwrap_or_else(Uuid::now_v7)
+}
+
+/// The time that a test has set; none outside of tests.
+pub(super) fn set() -> Option<DateTime<Utc>> {
+    Clock::of_this_thread().and_then(Clock::read)
+}
+
+#[expect(clippy::disallowed_methods, reason = "the one place that asks the machine's clock")]
+fn machine() -> DateTime<Utc> {
+    Utc::now()
 }
 
 /// The text form of a time everywhere outside the program: RFC 3339 in UTC, always with six decimals, so that texts
@@ -43,7 +64,7 @@ mod tests {
     #[test]
     fn ids_sort_by_the_time_they_were_made() {
         let before = first_id(now());
-        let id = Uuid::now_v7();
+        let id = new_id();
         assert!(before <= id && id < first_id(now() + chrono::TimeDelta::seconds(60)));
         assert_eq!(
             first_id(DateTime::UNIX_EPOCH - chrono::TimeDelta::days(1)),

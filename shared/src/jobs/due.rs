@@ -74,7 +74,7 @@ impl Sql {
     fn horizon(self, due: Due) -> String {
         match due {
             Due::All => self.after(&format!("{:.1}", GRACE.as_secs_f64())),
-            Due::Overdue => self.now().to_owned(),
+            Due::Overdue => self.now().into_owned(),
         }
     }
 

@@ -14,7 +14,11 @@ use super::{
 };
 use crate::{
     audit::Actor,
-    foundation::{db::Sql, time::now, trace::Trace},
+    foundation::{
+        db::Sql,
+        time::{new_id, now},
+        trace::Trace,
+    },
 };
 
 /// The largest payload, in bytes of JSON.
@@ -180,7 +184,7 @@ pub struct Origin {
 pub async fn enqueue_all<J: Job>(tx: &Tx, jobs: impl IntoIterator<Item = (J, Origin)>) -> Result<(), EnqueueError> {
     let (mut rows, mut ids) = (Vec::new(), Vec::new());
     for (job, origin) in jobs {
-        let id = Uuid::now_v7();
+        let id = new_id();
         ids.push(id);
         rows.push(serde_json::json!({
             "id": id.simple().to_string(), "payload": payload(&job)?, "user_id": job.user_id(),
@@ -257,7 +261,7 @@ pub(super) struct Row<'a> {
 impl Row<'static> {
     fn of<J: Job>(job: &J, options: EnqueueOptions) -> Result<Self, EnqueueError> {
         Ok(Self {
-            id: Uuid::now_v7(),
+            id: new_id(),
             queue: J::QUEUE,
             kind: J::KIND,
             version: J::VERSION,

@@ -7,7 +7,7 @@ use uuid::Uuid;
 
 use crate::foundation::{
     entity::{job_file, job_file_chunk},
-    time::now,
+    time::{new_id, now},
 };
 
 pub use crate::foundation::entity::job_file::Direction;
@@ -34,7 +34,7 @@ impl<'a, C: ConnectionTrait> Writer<'a, C> {
         name: &str,
         media_type: &str,
     ) -> Result<Self, DbErr> {
-        Self::create_as(conn, Uuid::now_v7(), job_id, direction, name, media_type).await
+        Self::create_as(conn, new_id(), job_id, direction, name, media_type).await
     }
 
     /// [`Writer::create`], with the id that the job's payload has.

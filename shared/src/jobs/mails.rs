@@ -13,7 +13,7 @@ use uuid::Uuid;
 use crate::foundation::{
     db::Sql,
     entity::mail::{self, Column, MailState},
-    time::now,
+    time::{new_id, now},
 };
 
 /// A mail that is about to be sent.
@@ -45,7 +45,7 @@ pub async fn reserve(conn: &impl ConnectionTrait, mails: &[Reservation]) -> Resu
         return Ok(HashSet::new());
     }
     let rows = mails.iter().map(|mail| mail::ActiveModel {
-        id: Set(Uuid::now_v7()),
+        id: Set(new_id()),
         job_id: Set(Some(mail.job_id)),
         kind: Set(mail.kind.clone()),
         user_id: Set(Some(mail.user_id)),

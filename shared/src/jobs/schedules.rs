@@ -3,7 +3,7 @@
 
 use chrono::{DateTime, Duration, SecondsFormat, Utc};
 use chrono_tz::Tz;
-use croner::Cron;
+use croner::{Cron, errors::CronError};
 use sea_orm::{
     ActiveModelTrait, ActiveValue::Set, ConnectionTrait, DbErr, EntityTrait, IntoActiveModel, sea_query::OnConflict,
 };
@@ -19,7 +19,7 @@ use super::{
 use crate::foundation::{
     db::{self, Sql, columns},
     entity::job_schedule::{self, CatchUp},
-    time::now,
+    time::{new_id, now},
 };
 
 /// Jobs written for one schedule in one transaction; the rest follows in the next.
@@ -116,12 +116,23 @@ pub fn next_occurrences(
 /// The pattern's first time after `after` in that zone. Five fields, or six with seconds in front.
 pub fn next_occurrence(cron: &str, time_zone: &str, after: DateTime<Utc>) -> Result<DateTime<Utc>, ScheduleError> {
     let zone = zone_of(time_zone)?;
-    let pattern: Cron = cron
-        .parse()
-        .map_err(|error: croner::errors::CronError| ScheduleError::Pattern(cron.to_owned(), error.to_string()))?;
-    let next = pattern.find_next_occurrence(&after.with_timezone(&zone), false);
+    let next = parsed(cron)?.find_next_occurrence(&after.with_timezone(&zone), false);
     next.map(|at| at.with_timezone(&Utc))
         .map_err(|_| ScheduleError::Never(cron.to_owned()))
+}
+
+/// The pattern's newest time until `until`, in that zone.
+fn newest_occurrence(cron: &str, time_zone: &str, until: DateTime<Utc>) -> Result<DateTime<Utc>, ScheduleError> {
+    let zone = zone_of(time_zone)?;
+    let newest = parsed(cron)?.find_previous_occurrence(&until.with_timezone(&zone), true);
+    newest
+        .map(|at| at.with_timezone(&Utc))
+        .map_err(|_| ScheduleError::Never(cron.to_owned()))
+}
+
+fn parsed(cron: &str) -> Result<Cron, ScheduleError> {
+    cron.parse()
+        .map_err(|error: CronError| ScheduleError::Pattern(cron.to_owned(), error.to_string()))
 }
 
 fn zone_of(name: &str) -> Result<Tz, ScheduleError> {
@@ -210,7 +221,7 @@ pub async fn enable_schedule(tx: &Tx, id: i64, enabled: bool) -> Result<(), Sche
 
 fn job_of(schedule: &job_schedule::Model, options: EnqueueOptions) -> Row<'_> {
     Row {
-        id: Uuid::now_v7(),
+        id: new_id(),
         queue: &schedule.queue,
         kind: &schedule.kind,
         version: schedule.version,
@@ -237,21 +248,9 @@ async fn lock_due(tx: &Tx) -> Result<Option<job_schedule::Model>, DbErr> {
 
 async fn tick_one(tx: &Tx, schedule: job_schedule::Model) -> Result<usize, ScheduleError> {
     let at = db::clock(&**tx).await?;
-    let mut ticks = vec![schedule.next_run_at];
-    let next = loop {
-        let last = ticks[ticks.len() - 1];
-        // A pattern that staff broke disables its schedule, instead of breaking every worker's loop.
-        let Ok(next) = next_occurrence(&schedule.cron, &schedule.time_zone, last) else {
-            break None;
-        };
-        if next > at || (schedule.catch_up == CatchUp::All && ticks.len() == TICKS_AT_ONCE) {
-            break Some(next);
-        }
-        match schedule.catch_up {
-            CatchUp::All => ticks.push(next),
-            // Only the newest of the missed ticks counts.
-            CatchUp::One | CatchUp::Skip => ticks[0] = next,
-        }
+    let (mut ticks, next) = match schedule.catch_up {
+        CatchUp::All => missed_ticks(&schedule, at),
+        CatchUp::One | CatchUp::Skip => newest_tick(&schedule, at),
     };
     ticks.retain(|tick| schedule.catch_up != CatchUp::Skip || at - *tick <= PUNCTUAL);
     let mut written = 0;
@@ -275,6 +274,27 @@ async fn tick_one(tx: &Tx, schedule: job_schedule::Model) -> Result<usize, Sched
     }
     row.update(&**tx).await?;
     Ok(written)
+}
+
+/// The ticks until `at`, as many as one transaction writes, and the time of the next. A pattern that staff broke has
+/// none, which disables its schedule, instead of breaking every worker's loop.
+fn missed_ticks(schedule: &job_schedule::Model, at: DateTime<Utc>) -> (Vec<DateTime<Utc>>, Option<DateTime<Utc>>) {
+    let mut ticks = vec![schedule.next_run_at];
+    loop {
+        let last = ticks[ticks.len() - 1];
+        match next_occurrence(&schedule.cron, &schedule.time_zone, last) {
+            Ok(next) if next <= at && ticks.len() < TICKS_AT_ONCE => ticks.push(next),
+            next => return (ticks, next.ok()),
+        }
+    }
+}
+
+/// The newest tick until `at`, the only one that counts however many were missed, and the time of the next.
+fn newest_tick(schedule: &job_schedule::Model, at: DateTime<Utc>) -> (Vec<DateTime<Utc>>, Option<DateTime<Utc>>) {
+    let newest = newest_occurrence(&schedule.cron, &schedule.time_zone, at);
+    let newest = newest.map_or(schedule.next_run_at, |newest| newest.max(schedule.next_run_at));
+    let next = next_occurrence(&schedule.cron, &schedule.time_zone, at);
+    (vec![newest], next.ok())
 }
 
 async fn write(tx: &Tx, schedule: &job_schedule::Model, tick: DateTime<Utc>) -> Result<usize, ScheduleError> {

@@ -18,10 +18,12 @@
 //! # fn main() {}
 //! ```
 
+mod browser;
 mod client;
 mod project;
 mod staff;
 
+pub use browser::Browser;
 pub use client::{Answer, Client, Person};
 pub use project::TestProject;
 pub use staff::{Page, Staff};

@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use axum::Router;
-use chrono::TimeDelta;
+use chrono::{DateTime, TimeDelta, Utc};
 use sea_orm::{
     ActiveModelTrait, ActiveValue::Set, ColumnTrait, EntityTrait, ExprTrait, IntoActiveModel, PaginatorTrait,
     QueryFilter, QueryOrder,
@@ -23,7 +23,7 @@ use usher_shared::{
             session::SessionKind,
             user,
         },
-        time::now,
+        time::{Clock, new_id, now},
         token::{Token, TokenKind},
     },
     jobs::{Job, enqueue, run_schedule},
@@ -33,6 +33,7 @@ use usher_worker::{Options, Worker};
 use uuid::Uuid;
 
 use crate::{
+    browser::Browser,
     client::{Client, Person},
     staff::Staff,
 };
@@ -68,6 +69,8 @@ impl TestProject {
         let connection = db.connect().await;
         parts.migrate(&connection).await.expect("the migrations run");
         let app = AppContext::with(config(db.url(), &settings), connection, true);
+        let declared = app.job_store.declare(parts.registry.schedules()).await;
+        declared.expect("schedules");
         Self {
             api: parts.api(&app),
             admin: parts.admin(&app),
@@ -114,7 +117,7 @@ impl TestProject {
         let user = superuser(&self.app.db, "Ines Oduya", &email, "none").await;
         let (at, token) = (now(), Token::generate(TokenKind::AdminSession));
         let row = session::ActiveModel {
-            id: Set(Uuid::now_v7()),
+            id: Set(new_id()),
             user_id: Set(user.id),
             kind: Set(SessionKind::Admin),
             token_hash: Set(token.hash()),
@@ -129,6 +132,45 @@ impl TestProject {
         Staff::new(self.admin.clone(), user, token.as_str())
     }
 
+    /// A browser in which this member of staff is signed in to the admin. It needs the programs chromium and
+    /// chromedriver, and costs a second or two; [`Staff::get`] and [`Staff::submit`] do without.
+    ///
+    /// # Panics
+    /// If the browser doesn't start.
+    pub async fn browser(&self, staff: &Staff) -> Browser {
+        Browser::of(staff, self.admin.clone()).await
+    }
+
+    /// Stops time at `at`, for this test alone: `usher::time::now()`, ids from `usher::time::new_id()` and all that
+    /// Usher does with times follow, among them expiries, jobs, retries, schedules and one-time codes.
+    ///
+    /// What measures how long something takes goes on in real time: timeouts, rate limits, what a process keeps in
+    /// memory for seconds, and the browser. A queue with `starts_per_minute` starts no more jobs than one minute
+    /// allows while time stands still.
+    ///
+    /// # Panics
+    /// In a test that `#[on_both]` or `TestDb::run` doesn't run.
+    pub fn freeze(&self, at: DateTime<Utc>) {
+        clock().stop(at);
+    }
+
+    /// Moves time forward by `by`, or back by a negative one, as [`TestProject::freeze`] says. It goes on from there,
+    /// unless it was frozen. The next [`TestProject::run_jobs`] runs what has become due.
+    ///
+    /// # Panics
+    /// As [`TestProject::freeze`].
+    pub fn travel(&self, by: TimeDelta) {
+        clock().advance(by);
+    }
+
+    /// Back to the real time.
+    ///
+    /// # Panics
+    /// As [`TestProject::freeze`].
+    pub fn travel_back(&self) {
+        clock().reset();
+    }
+
     /// Enqueues a job, as a handler would.
     pub async fn enqueue(&self, job: impl Job) {
         let tx = self.app.job_store.begin().await.expect("a transaction");
@@ -141,8 +183,6 @@ impl TestProject {
     /// # Panics
     /// If the product has no schedule of this name.
     pub async fn tick(&self, schedule: &str) {
-        let declared = self.parts.registry.schedules();
-        self.app.job_store.declare(declared).await.expect("schedules");
         let named = job_schedule::Entity::find().filter(job_schedule::Column::Name.eq(schedule));
         let row = named.one(&self.app.db).await.expect("a query");
         let row = row.unwrap_or_else(|| panic!("there is no schedule {schedule}"));
@@ -152,11 +192,14 @@ impl TestProject {
         tx.commit().await.expect("a commit");
     }
 
-    /// Runs a worker until no job is due: those that are, those that they enqueue, and retries that have come.
+    /// Runs a worker until no job is due: those that are, those of schedules whose time has come since the project was
+    /// opened, those that they enqueue, and retries that have come. Where time has passed several ticks of a schedule,
+    /// it runs as after an outage: once, unless it catches up.
     ///
     /// # Panics
     /// If a job fails for good, with its error; or if one is still due after a minute.
     pub async fn run_jobs(&self) {
+        self.app.job_store.tick().await.expect("jobs of schedules");
         let stop = CancellationToken::new();
         let worker = Worker::new(self.parts.registry.clone(), Options::default());
         let (app, stopped) = (self.app.clone(), stop.clone());
@@ -183,6 +226,15 @@ impl TestProject {
         due.count(&self.app.db).await.expect("a count")
     }
 
+    /// Runs a command of the product with these arguments, such as `&["--days", "90"]`.
+    ///
+    /// # Panics
+    /// If there is no such command, if it refuses the arguments, or if it fails.
+    pub async fn command(&self, name: &str, arguments: &[&str]) {
+        let run = self.parts.run_command(&self.app, name, arguments).await;
+        run.unwrap_or_else(|error| panic!("{name} {}: {error:#}", arguments.join(" ")));
+    }
+
     /// The mails to an address, oldest first. They are kept in the database, with their text.
     pub async fn mails(&self, address: &str) -> Vec<mail::Model> {
         let to = mail::Entity::find().filter(mail::Column::ToAddress.eq(address));
@@ -195,4 +247,8 @@ impl TestProject {
         let differences = self.parts.schema_differences(&self.app.db).await;
         differences.expect("a schema that can be read")
     }
+}
+
+fn clock() -> &'static Clock {
+    Clock::of_this_thread().expect("time can be moved in a test that #[on_both] runs")
 }

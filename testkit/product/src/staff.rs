@@ -10,12 +10,15 @@ use tower::ServiceExt;
 use url::form_urlencoded;
 use usher::entity::user;
 
+/// The cookie in which the admin keeps a session's token.
+pub(crate) const SESSION_COOKIE: &str = "usher_admin";
+
 /// A member of staff who is signed in to the admin.
 #[derive(Clone, Debug)]
 pub struct Staff {
     pub user: user::Model,
     router: Router,
-    cookie: String,
+    token: String,
 }
 
 /// A page of the admin.
@@ -69,8 +72,12 @@ impl Staff {
         Self {
             user,
             router,
-            cookie: format!("usher_admin={token}"),
+            token: token.to_owned(),
         }
+    }
+
+    pub(crate) fn token(&self) -> &str {
+        &self.token
     }
 
     pub async fn get(&self, path: &str) -> Page {
@@ -88,7 +95,7 @@ impl Staff {
 
     async fn send(&self, method: Method, path: &str, body: Body) -> Page {
         let request = Request::builder().method(method).uri(path);
-        let request = request.header(header::COOKIE, &self.cookie);
+        let request = request.header(header::COOKIE, format!("{SESSION_COOKIE}={}", self.token));
         let request = request.header(header::CONTENT_TYPE, "application/x-www-form-urlencoded");
         let request = request.body(body).expect("a request");
         let Ok(response) = self.router.clone().oneshot(request).await;

@@ -98,6 +98,8 @@ impl Kind {
 #[derive(Clone, Default)]
 pub struct Registry {
     kinds: BTreeMap<&'static str, Kind>,
+    /// A kind that was registered again.
+    repeated: Option<&'static str>,
     schedules: Vec<Schedule>,
 }
 
@@ -107,7 +109,7 @@ impl Registry {
         Self::default()
     }
 
-    /// Adds a kind, or replaces the one with the same [`Job::KIND`].
+    /// Adds a kind. A worker doesn't start with two of the same [`Job::KIND`].
     #[must_use]
     pub fn register<J: Job>(mut self, policy: Policy, handler: impl Handler<J>) -> Self {
         let handler = Arc::new(handler);
@@ -124,7 +126,9 @@ impl Registry {
             queue: J::QUEUE,
             run: Arc::new(run),
         };
-        self.kinds.insert(J::KIND, kind);
+        if self.kinds.insert(J::KIND, kind).is_some() {
+            self.repeated = Some(J::KIND);
+        }
         self
     }
 
@@ -147,8 +151,15 @@ impl Registry {
             return Err(twice);
         }
         self.kinds.extend(other.kinds);
+        self.repeated = self.repeated.or(other.repeated);
         self.schedules.extend(other.schedules);
         Ok(self)
+    }
+
+    /// A kind that was registered twice, which is a programmer's mistake: only one of its handlers could run.
+    #[must_use]
+    pub fn repeated(&self) -> Option<&'static str> {
+        self.repeated
     }
 
     /// All registered schedules.

@@ -5,9 +5,11 @@ use std::sync::PoisonError;
 use sea_orm::DbErr;
 use usher_shared::{
     accounts::{mail_tokens, users},
-    foundation::entity::{mail_token::MailTokenPurpose, user},
+    foundation::{
+        entity::{mail_token::MailTokenPurpose, user},
+        time::new_id,
+    },
 };
-use uuid::Uuid;
 
 use super::context::JobContext;
 use crate::{
@@ -53,7 +55,7 @@ impl JobContext {
     ) -> Link {
         let mut tokens = self.tokens.lock().unwrap_or_else(PoisonError::into_inner);
         // The request that was written with the job has its id.
-        let id = if tokens.is_empty() { self.job.id } else { Uuid::now_v7() };
+        let id = if tokens.is_empty() { self.job.id } else { new_id() };
         let key = &self.config.secret_key;
         let (token, row) = mail_tokens::make(key, id, user_id, purpose, lifetime, email.to_owned());
         let until = *row.expires_at.as_ref();

@@ -2,6 +2,7 @@
 
 use std::{collections::HashSet, time::Duration};
 
+use tokio_util::sync::CancellationToken;
 use usher_migrations::{Migrator, MigratorTrait};
 use usher_shared::{
     foundation::{
@@ -12,8 +13,9 @@ use usher_shared::{
     jobs::{EnqueueOptions, PasswordChanged},
 };
 use usher_testkit::{Folder, Postgres, Program, Redis, Smtp, TestDb, eventually, free_port, on_both};
+use usher_worker::{JobContext, Options, Registry, Worker};
 
-use crate::test_worker::{PATIENCE, TestWorker};
+use crate::test_worker::{PATIENCE, Probe, QUICK, TestWorker};
 
 pub fn worker(database: &str) -> Program {
     Program::at(env!("CARGO_BIN_EXE_usher-worker"))
@@ -259,4 +261,16 @@ fn a_flag_that_cannot_be_used_ends_the_start_and_is_named() {
             assert!(log.contains(flag) && log.contains("--help"), "{log}");
         }
     });
+}
+
+#[on_both]
+async fn a_worker_with_two_handlers_of_one_kind_does_not_start(db: TestDb) {
+    let test = TestWorker::embedded(db).await;
+    let add = |registry: Registry| registry.register::<Probe>(QUICK, async |_: Probe, _: JobContext| Ok(()));
+    let worker = Worker::new(add(add(Registry::new())), Options::default());
+    let refused = worker.run(&test.context, CancellationToken::new()).await;
+    assert_eq!(
+        refused.unwrap_err().to_string(),
+        "the job kind probe is registered twice"
+    );
 }

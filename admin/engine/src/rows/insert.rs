@@ -7,9 +7,8 @@ use sea_orm::{
 use serde_json::{Map, Value as Json, json};
 use usher_shared::{
     audit::{self, Entry},
-    foundation::time::now,
+    foundation::time::{new_id, now},
 };
-use uuid::Uuid;
 
 use super::{draft::Draft, row::Row, storage::text_of};
 use crate::declare::model::Model;
@@ -64,7 +63,7 @@ fn given(model: &Model, row: &Row) -> Vec<(&'static str, Value)> {
         }),
         Kind::Touched => Some(at.into()),
         Kind::Time if spec.created => Some(at.into()),
-        Kind::Id if spec.storage == Storage::Uuid => Some(Uuid::now_v7().into()),
+        Kind::Id if spec.storage == Storage::Uuid => Some(new_id().into()),
         _ => None,
     };
     missing.filter_map(|spec| Some((spec.name, value(spec)?))).collect()

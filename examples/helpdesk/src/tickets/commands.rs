@@ -23,11 +23,15 @@ pub async fn close_old(arguments: CloseOld, app: AppContext) -> anyhow::Result<(
         .filter(Column::State.ne(TicketState::Closed))
         .filter(Column::UpdatedAt.lt(now() - TimeDelta::days(arguments.days.into())));
     let mut closed = 0;
-    for ticket in old.all(&app.db).await? {
+    for ticket in old.clone().all(&app.db).await? {
         let tx = app.job_store.begin().await?;
-        rules::close(&tx, ticket, &Actor::system()).await?;
-        tx.commit().await?;
-        closed += 1;
+        // It may have changed since: its row is locked, and closed only if it is still old.
+        let still_old = old.clone().filter(Column::Id.eq(ticket.id)).lock_exclusive();
+        if let Some(ticket) = still_old.one(&*tx).await? {
+            rules::close(&tx, ticket, &Actor::system()).await?;
+            tx.commit().await?;
+            closed += 1;
+        }
     }
     println!("Tickets closed: {closed}");
     Ok(())

@@ -2,4 +2,5 @@
 
 mod attachments;
 mod tickets;
+mod time;
 mod tutorial;

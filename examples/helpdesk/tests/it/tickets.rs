@@ -150,3 +150,20 @@ async fn a_form_refuses_what_it_marks_as_required(db: TestDb) {
         .await
         .expect(303);
 }
+
+#[on_both]
+async fn staff_close_a_ticket_in_the_browser(db: TestDb) {
+    let helpdesk = TestProject::open(project(), db).await;
+    let ada = helpdesk.person("Ada Lovelace", "ada@example.org").await;
+    let ticket = json!({"subject": "My engine is stuck", "body": "It does not move."});
+    ada.post("/tickets", &ticket).await.expect(201);
+
+    let browser = helpdesk.browser(&helpdesk.superuser().await).await;
+    browser.visit("/admin/tickets").await;
+    browser.follow("My engine is stuck").await;
+    assert_eq!(browser.path().await, "/admin/tickets/1");
+    browser.click("button[value=close]").await;
+    assert!(browser.text(".message.good").await.contains("closed"));
+    assert_eq!(ada.get("/tickets/1").await.expect(200)["state"], "closed");
+    assert_eq!(browser.console_errors().await, Vec::<String>::new());
+}

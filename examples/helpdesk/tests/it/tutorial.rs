@@ -801,7 +801,7 @@ mod small {
 mod examples {
     //! The examples in `docs/building` that aren't files of the product.
 
-    use std::{collections::HashMap, time::Duration};
+    use std::{collections::HashMap, sync::LazyLock, time::Duration};
 
     use axum::extract::State;
     use chrono::{DateTime, TimeDelta, Utc};
@@ -812,7 +812,7 @@ mod examples {
     use serde::{Deserialize, Serialize};
     use serde_json::json;
     use usher::{
-        App, AppContext, SqlMigration,
+        App, AppContext, Finding, SqlMigration,
         accounts::hooks::{HookContext, HookError, UserChanged, UserCreated, UserHooks},
         admin::{
             Action, ActionContext, AdminModel, Cell, Deletion, Field, Meta, Outcome, Panel, Param, Row, SoftDelete,
@@ -823,6 +823,7 @@ mod examples {
             OnConstraint, OpenApiRouter, Query, Text, access, create_row, operation, operations, related,
         },
         jobs::{EnqueueOptions, Job, Tx, enqueue_with},
+        metrics::{Counters, Gauge},
         rules::Violation,
         time::now,
         worker::{JobContext, JobError, Policy},
@@ -848,6 +849,9 @@ mod examples {
             .hooks(UserHooks::new().on_user_created(welcome).on_user_changed(only_ours))
             .job::<OpenFirstTicket>(Policy::DEFAULT, open_first_ticket)
             .job::<RemindRequester>(REMIND, remind_requester)
+            .check("tickets", waiting_tickets)
+            .metric("tickets_reminders", "Reminders by outcome", REMINDERS.clone())
+            .metric("tickets_open", "Tickets that are open", OPEN.clone())
     }
 
     pub async fn work(helpdesk: &TestProject) {
@@ -897,6 +901,52 @@ mod examples {
         remind_later(&tx, 1, now() - TimeDelta::days(4)).await.expect("a job");
         tx.commit().await.expect("a commit");
         helpdesk.run_jobs().await;
+
+        let none = Finding::Ok("none has waited for a week".to_owned());
+        assert_eq!(waiting_tickets(helpdesk.app.clone()).await.expect("a finding"), none);
+        helpdesk.travel(TimeDelta::days(8));
+        let late = waiting_tickets(helpdesk.app.clone()).await.expect("a finding");
+        assert!(
+            matches!(&late, Finding::Warning(text) if text.starts_with("1 ")),
+            "{late:?}"
+        );
+
+        let before = REMINDERS.get_or_create(&[("outcome", "sent".into())]).get();
+        note_reminder("sent");
+        count_open(&helpdesk.app).await.expect("a count");
+        let metrics = helpdesk.app.render_metrics();
+        for line in [
+            &format!("tickets_reminders_total{{outcome=\"sent\"}} {}\n", before + 1),
+            "# HELP tickets_open Tickets that are open.\n",
+        ] {
+            assert!(metrics.contains(line), "{line} is not in {metrics}");
+        }
+    }
+
+    /// Warns when people wait for long.
+    async fn waiting_tickets(app: AppContext) -> Result<Finding, DbErr> {
+        let old = ticket::Entity::find()
+            .filter(ticket::Column::State.eq(ticket::TicketState::Open))
+            .filter(ticket::Column::CreatedAt.lt(now() - TimeDelta::days(7)));
+        Ok(match old.count(&app.db).await? {
+            0 => Finding::Ok("none has waited for a week".to_owned()),
+            old => Finding::Warning(format!("{old} open for more than a week: see Tickets in the admin")),
+        })
+    }
+
+    static REMINDERS: LazyLock<Counters<1>> = LazyLock::new(Counters::default);
+    static OPEN: LazyLock<Gauge> = LazyLock::new(Gauge::default);
+
+    /// Counts a reminder that was sent, or held back.
+    fn note_reminder(outcome: &'static str) {
+        REMINDERS.get_or_create(&[("outcome", outcome.into())]).inc();
+    }
+
+    /// For a schedule: a gauge has the value that was set last.
+    async fn count_open(app: &AppContext) -> Result<(), DbErr> {
+        let open = ticket::Entity::find().filter(ticket::Column::State.ne(ticket::TicketState::Closed));
+        OPEN.set(open.count(&app.db).await?.cast_signed());
+        Ok(())
     }
 
     pub const TAG_EXISTS: Code = Code::new(

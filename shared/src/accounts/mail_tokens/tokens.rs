@@ -7,7 +7,6 @@ use sea_orm::{
     sea_query::{Expr, ExprTrait},
 };
 use thiserror::Error;
-use uuid::Uuid;
 
 use crate::foundation::{
     entity::{
@@ -15,7 +14,7 @@ use crate::foundation::{
         user,
     },
     rules::FieldErrors,
-    time::now,
+    time::{new_id, now},
     token::{Token, TokenKind},
 };
 
@@ -56,7 +55,7 @@ pub async fn issue_about(
 ) -> Result<Token, DbErr> {
     let token = Token::generate(TokenKind::Mail);
     let row = mail_token::ActiveModel {
-        id: Set(Uuid::now_v7()),
+        id: Set(new_id()),
         user_id: Set(user_id),
         purpose: Set(purpose),
         email: Set(Some(email.to_owned())),

@@ -10,7 +10,7 @@ use uuid::Uuid;
 
 use crate::foundation::{
     entity::mfa_challenge::{self, Column},
-    time::now,
+    time::{new_id, now},
     token::{Token, TokenKind},
 };
 
@@ -23,7 +23,7 @@ pub const CHALLENGE_LIFETIME: TimeDelta = TimeDelta::minutes(5);
 pub async fn challenge(conn: &impl ConnectionTrait, user_id: i64) -> Result<Token, DbErr> {
     let (at, token) = (now(), Token::generate(TokenKind::MfaChallenge));
     let row = mfa_challenge::ActiveModel {
-        id: Set(Uuid::now_v7()),
+        id: Set(new_id()),
         user_id: Set(user_id),
         token_hash: Set(token.hash()),
         attempts: Set(0),

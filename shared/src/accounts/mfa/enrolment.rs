@@ -15,7 +15,7 @@ use crate::{
         crypto::SecretKey,
         entity::mfa_factor::{self, Column, FactorKind},
         rules::Name,
-        time::now,
+        time::{new_id, now},
     },
 };
 
@@ -40,7 +40,7 @@ pub async fn enrol(
         .exec(conn)
         .await?;
     let row = mfa_factor::ActiveModel {
-        id: Set(Uuid::now_v7()),
+        id: Set(new_id()),
         user_id: Set(user_id),
         kind: Set(FactorKind::Totp),
         label: Set(free_label(&labels(conn, user_id).await?, label)),

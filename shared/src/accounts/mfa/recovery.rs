@@ -3,12 +3,11 @@
 use sea_orm::{
     ActiveValue::Set, ColumnTrait, ConnectionTrait, DbErr, EntityTrait, PaginatorTrait, QueryFilter, sea_query::Expr,
 };
-use uuid::Uuid;
 
 use crate::foundation::{
     crypto::{SecretKey, random},
     entity::recovery_code::{self, Column},
-    time::now,
+    time::{new_id, now},
 };
 
 /// How many codes there are.
@@ -31,7 +30,7 @@ pub async fn make_recovery_codes(
     let codes: Vec<String> = (0..RECOVERY_CODES).map(|_| new_code()).collect();
     let at = now();
     let rows = codes.iter().map(|code| recovery_code::ActiveModel {
-        id: Set(Uuid::now_v7()),
+        id: Set(new_id()),
         user_id: Set(user_id),
         code_hash: Set(hashes(key, user_id, code).next().unwrap_or_default()),
         created_at: Set(at),

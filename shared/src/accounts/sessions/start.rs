@@ -7,7 +7,6 @@ use sea_orm::{
     ColumnTrait, ConnectionTrait, DbErr, EntityTrait, QueryFilter, QueryOrder, QuerySelect, QueryTrait,
     sea_query::{Expr, ExprTrait},
 };
-use uuid::Uuid;
 
 use super::{
     live::{ACCESS_LIFETIME, LIFETIME, NEWEST},
@@ -25,7 +24,7 @@ use crate::{
             user,
         },
         rate_limit::bucket::network,
-        time::now,
+        time::{new_id, now},
     },
 };
 
@@ -55,7 +54,7 @@ pub async fn start(
         text.truncate(text.floor_char_boundary(MAX_USER_AGENT));
     }
     let row = session::ActiveModel {
-        id: Set(Uuid::now_v7()),
+        id: Set(new_id()),
         user_id: Set(user_id),
         kind: Set(SessionKind::Api),
         token_hash: Set(pair.access.hash()),

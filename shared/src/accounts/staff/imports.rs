@@ -8,7 +8,10 @@ use uuid::Uuid;
 use crate::{
     accounts::staff::bulk::order::OrderError,
     audit::{self, Actor, Entry, ObjectType},
-    foundation::entity::job::{self, JobState},
+    foundation::{
+        entity::job::{self, JobState},
+        time::new_id,
+    },
     jobs::{
         EnqueueError, EnqueueOptions, Job, LONG_QUEUE, Priority, Tx, enqueue_with,
         files::{Direction, Writer},
@@ -90,7 +93,7 @@ pub async fn check(tx: &Tx, name: &str, bytes: &[u8], blank: Blank, actor: &Acto
         return Err(ImportError::TooLarge(bytes.len()));
     }
     // The file belongs to the job, and the job's payload has the file's id, so the id comes first.
-    let file_id = Uuid::now_v7();
+    let file_id = new_id();
     let job = ImportUsers {
         file_id,
         dry_run: true,

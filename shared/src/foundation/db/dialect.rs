@@ -1,10 +1,15 @@
 //! The few parts of SQL in which PostgreSQL and SQLite differ. Both write parameters as `$1`.
 //!
-//! The clock is the database's, so that workers on several machines agree when a lease expires.
+//! The clock is the database's, so that workers on several machines agree when a lease expires. In a test that moves
+//! time, it is the test's.
 
-use chrono::{DateTime, Utc};
+use std::borrow::Cow;
+
+use chrono::{DateTime, SecondsFormat, Utc};
 use sea_orm::{ConnectionTrait, DbBackend, DbErr, Statement, Value, sea_query::ArrayType};
 use uuid::Uuid;
+
+use crate::foundation::time;
 
 #[derive(Clone, Copy)]
 pub struct Sql(pub DbBackend);
@@ -19,16 +24,27 @@ impl Sql {
         if self.postgres() { postgres } else { sqlite }
     }
 
-    pub fn now(self) -> &'static str {
-        self.pick("now()", "strftime('%Y-%m-%dT%H:%M:%f+00:00', 'now')")
+    /// The current time.
+    pub fn now(self) -> Cow<'static, str> {
+        match time::set() {
+            Some(at) => self.time(at).into(),
+            None => self.pick("now()", "strftime('%Y-%m-%dT%H:%M:%f+00:00', 'now')").into(),
+        }
+    }
+
+    /// A time, as rows have it.
+    fn time(self, at: DateTime<Utc>) -> String {
+        let text = at.to_rfc3339_opts(SecondsFormat::AutoSi, false);
+        format!("{}'{text}'", self.pick("timestamptz ", ""))
     }
 
     /// The time this many seconds from now; the parameter is a float.
     pub fn after(self, seconds: &str) -> String {
         if self.postgres() {
-            format!("now() + make_interval(secs => {seconds})")
+            format!("{} + make_interval(secs => {seconds})", self.now())
         } else {
-            format!("strftime('%Y-%m-%dT%H:%M:%f+00:00', 'now', {seconds} || ' seconds')")
+            let now = time::set().map_or_else(|| "'now'".to_owned(), |at| self.time(at));
+            format!("strftime('%Y-%m-%dT%H:%M:%f+00:00', {now}, {seconds} || ' seconds')")
         }
     }
 

@@ -1,5 +1,7 @@
 //! Foreign keys from the catalog. A product's tables may refer to ours, and block the deletion of rows.
 
+use std::collections::BTreeSet;
+
 use sea_orm::{ConnectionTrait, DbErr};
 
 use super::dialect::Sql;
@@ -54,6 +56,16 @@ impl ForeignKeys {
     /// The keys that refer to this table, of other tables and its own.
     pub fn to<'a>(&'a self, table: &'a str) -> impl Iterator<Item = &'a ForeignKey> {
         self.0.iter().filter(move |key| plain(&key.of_table) == table)
+    }
+
+    /// Whether these columns of a table refer to those of another, each to the one at its place.
+    #[must_use]
+    pub fn has(&self, (table, columns): (&str, &[String]), (of_table, of_columns): (&str, &[String])) -> bool {
+        let pairs = |own: Vec<String>, other: Vec<String>| BTreeSet::from_iter(own.into_iter().zip(other));
+        let wanted = pairs(columns.to_vec(), of_columns.to_vec());
+        self.to(of_table)
+            .filter(|key| key.table() == table)
+            .any(|key| pairs(names(&key.columns), names(&key.of_columns)) == wanted)
     }
 
     /// The keys that block the deletion of rows of these tables.
@@ -119,6 +131,11 @@ impl std::fmt::Display for ForeignKey {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         write!(f, "{}.{}", plain(&self.table), plain(&self.columns))
     }
+}
+
+/// The columns of a list.
+fn names(columns: &str) -> Vec<String> {
+    columns.split(", ").map(plain).collect()
 }
 
 fn plain(name: &str) -> String {

@@ -10,6 +10,7 @@ use prometheus_client::{
 use sea_orm::DatabaseConnection;
 
 use super::{
+    own,
     pools::Pools,
     process::Process,
     service::{Requests, ServiceMetrics},
@@ -30,6 +31,7 @@ impl Default for Metrics {
         let version = Info::new([("version", env!("CARGO_PKG_VERSION"))]);
         registry.register("usher_build", "Which program this is", version);
         registry.register_collector(Box::new(Process::started_now()));
+        own::register(&mut registry);
         Self {
             registry: Arc::new(Mutex::new(registry)),
             requests,
