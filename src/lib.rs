@@ -95,6 +95,11 @@ pub mod rules {
     pub use usher_shared::foundation::rules::*;
 }
 
+/// A cache in memory or in Redis, which `AppContext`, the API's `AppState` and `JobContext` have as `cache`.
+pub mod cache {
+    pub use usher_shared::foundation::cache::*;
+}
+
 /// Settings.
 pub mod config {
     pub use usher_shared::foundation::config::*;

@@ -6,7 +6,7 @@ use sea_orm::DatabaseConnection;
 use usher_shared::{
     AppContext,
     accounts::api_keys::KeyRing,
-    foundation::{config::Config, metrics::ServiceMetrics, rate_limit::RateLimiter},
+    foundation::{cache::Cache, config::Config, metrics::ServiceMetrics, rate_limit::RateLimiter},
 };
 
 use super::key_use::KeyUse;
@@ -24,6 +24,8 @@ pub struct Parts {
     pub config: Arc<Config>,
     /// The connections to the database.
     pub db: DatabaseConnection,
+    /// Values that are slow to get and may be lost, as JSON by key.
+    pub cache: Cache,
     pub(crate) limiter: RateLimiter,
     pub(crate) metrics: Arc<ServiceMetrics>,
     pub(crate) keys: KeyRing,
@@ -44,6 +46,7 @@ impl Toolkit {
         Self(Arc::new(Parts {
             config: Arc::clone(&app.config),
             db: app.db.clone(),
+            cache: app.cache.clone(),
             limiter: app.limiter.clone(),
             metrics: app.metrics.service("api"),
             keys: KeyRing::new(app.db.clone()),

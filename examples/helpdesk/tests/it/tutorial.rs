@@ -152,7 +152,7 @@ macro_rules! recipe {
 mod comments {
     //! Comments on tickets.
 
-    use axum::{Json, extract::State};
+    use axum::extract::State;
     use chrono::{DateTime, Utc};
     use sea_orm::{ActiveValue::Set, ColumnTrait, Condition};
     use serde::Serialize;
@@ -369,7 +369,7 @@ mod comments {
 mod profiles {
     //! What people tell the helpdesk about themselves: one row for each user.
 
-    use axum::extract::State;
+    use axum::{Json, extract::State};
     use sea_orm::{
         ActiveValue::{NotSet, Set},
         DatabaseConnection, DbErr, EntityTrait,
@@ -803,7 +803,7 @@ mod examples {
 
     use std::{collections::HashMap, time::Duration};
 
-    use axum::extract::State;
+    use axum::{Json, extract::State};
     use chrono::{DateTime, TimeDelta, Utc};
     use sea_orm::{
         ColumnTrait, ConnectionTrait, DbErr, EntityTrait, PaginatorTrait, QueryFilter,
@@ -830,7 +830,10 @@ mod examples {
     use usher_test::TestProject;
     use utoipa::ToSchema;
 
-    use helpdesk::tickets::{READ, WRITE, tag, ticket};
+    use helpdesk::tickets::{
+        READ, WRITE, tag,
+        ticket::{self, TicketState},
+    };
 
     use super::comments::comment;
 
@@ -863,6 +866,11 @@ mod examples {
         ada.post("/tickets/1/comments", &json!({"body": "Still stuck."}))
             .await
             .expect(200);
+        for _ in 0..2 {
+            assert_eq!(desk.get("/open-tickets").await.expect(200), json!({"open": 1}));
+        }
+        let found = helpdesk.app.cache.get::<OpenTickets>("open tickets").await;
+        assert_eq!(found.map(|found| found.open), Some(1));
         let counts = comment_counts(&helpdesk.app.db, [1, 2]).await.expect("a count");
         assert_eq!(counts, HashMap::from([(1, 1)]));
 
@@ -913,7 +921,7 @@ mod examples {
     }
 
     fn router() -> OpenApiRouter<AppState> {
-        operations![list_tags, create_tag]
+        operations![list_tags, create_tag, count_open_tickets]
     }
 
     /// A tag.
@@ -956,6 +964,27 @@ mod examples {
         let tag = tag.on_taken(TAG_EXISTS)?;
         tx.commit().await?;
         Ok(Created::new(&state, "/tags", tag.id, tag))
+    }
+
+    #[derive(Serialize, Deserialize, ToSchema)]
+    struct OpenTickets {
+        open: u64,
+    }
+
+    /// How many tickets are open
+    ///
+    /// At most a minute old.
+    #[operation(get, "/open-tickets", tag = "Tickets")]
+    async fn count_open_tickets(
+        State(state): State<AppState>,
+        _key: ApiKey<TagsRead>,
+    ) -> Result<Json<OpenTickets>, ApiError> {
+        let count = async || {
+            let open = ticket::Entity::find().filter(ticket::Column::State.eq(TicketState::Open));
+            open.count(&state.db).await.map(|open| OpenTickets { open })
+        };
+        let minute = Duration::from_secs(60);
+        Ok(Json(state.cache.get_or_load("open tickets", minute, count).await?))
     }
 
     /// How many comments each of these tickets has, in one statement.
