@@ -10,7 +10,7 @@ use usher_api::{ApiExtension, AppState, Code, OpenApiRouter};
 use usher_migrations::SqlMigration;
 use usher_shared::{
     AppContext,
-    accounts::{self, api_keys::Scope, hooks::UserHooks, user_data::UserData},
+    accounts::{self, api_keys::Scope, hooks::UserHooks, mail_tokens::LinkPurpose, user_data::UserData},
     foundation::config::SettingsGroup,
     jobs::{Job, Schedule},
 };
@@ -53,6 +53,7 @@ pub struct App {
     pub(crate) migrations: Vec<SqlMigration>,
     pub(crate) entities: Vec<EntityTable>,
     pub(crate) accounts: accounts::Extensions,
+    pub(crate) link_purposes: Vec<LinkPurpose>,
     pub(crate) settings: Vec<SettingsGroup>,
     pub(crate) api: ApiExtension,
     pub(crate) admin: Extension,
@@ -69,6 +70,7 @@ impl App {
             migrations: vec![],
             entities: vec![],
             accounts: accounts::Extensions::default(),
+            link_purposes: vec![],
             settings: vec![],
             api: ApiExtension::new(name),
             admin: Extension::new(name),
@@ -94,6 +96,12 @@ impl App {
     /// Scopes that API keys can have.
     pub fn scopes(mut self, scopes: impl IntoIterator<Item = Scope>) -> Self {
         self.accounts.scopes.extend(scopes);
+        self
+    }
+
+    /// What the app's mailed links are for. Words that another app or Usher has are refused.
+    pub fn link_purposes(mut self, purposes: impl IntoIterator<Item = LinkPurpose>) -> Self {
+        self.link_purposes.extend(purposes);
         self
     }
 

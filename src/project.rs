@@ -5,7 +5,7 @@ use std::{collections::HashMap, process::ExitCode};
 use anyhow::{Result, anyhow, bail};
 use usher_migrations::{AppMigrations, MigratorTraitSelf, Schema};
 use usher_shared::{
-    accounts::{self, api_keys::Scope},
+    accounts::{self, api_keys::Scope, mail_tokens::LinkPurpose},
     foundation::{
         config::{self, SettingsGroup},
         process,
@@ -209,7 +209,9 @@ impl Claims {
         let ids = config::built_in_settings();
         let ids = ids.get_arguments().map(|argument| argument.get_id().to_string());
         claims.add("app", "usher", ["usher".to_owned()])?;
+        let purposes = LinkPurpose::BUILT_IN.map(|purpose| purpose.as_str().to_owned());
         claims.add("scope", "usher", scopes)?;
+        claims.add("link purpose", "usher", purposes)?;
         claims.add("job kind", "usher", own.kinds().map(str::to_owned))?;
         claims.add("schedule", "usher", own.schedule_names().map(str::to_owned))?;
         claims.add("setting", "usher", setting_names())?;
@@ -226,7 +228,9 @@ impl Claims {
         let commands = app.commands.iter().map(|command| command.name.to_owned());
         self.add("app", name, [name.to_owned()])?;
         self.add("migration", name, migrations)?;
+        let purposes = app.link_purposes.iter().map(|purpose| purpose.as_str().to_owned());
         self.add("scope", name, scopes)?;
+        self.add("link purpose", name, purposes)?;
         self.add("job kind", name, app.registry.kinds().map(str::to_owned))?;
         self.add("schedule", name, app.registry.schedule_names().map(str::to_owned))?;
         self.add("command", name, commands)?;
@@ -301,6 +305,8 @@ mod tests {
     const READ: Scope = Scope::new("books:read", &["users.view"]);
     const STEP: SqlMigration = SqlMigration::new("m20260101_000001_books", "SELECT 1", "SELECT 1");
 
+    const CONFIRM: LinkPurpose = LinkPurpose::new("confirm_loan", chrono::TimeDelta::days(3));
+
     fn refusal(apps: Vec<App>) -> String {
         let project = apps.into_iter().fold(Project::new("library"), Project::app);
         project.assemble().map(drop).unwrap_err().to_string()
@@ -325,6 +331,14 @@ mod tests {
             (
                 pair(|app| app.settings::<Shelves>()),
                 "the apps books and films both register the setting SHELF_COUNT",
+            ),
+            (
+                pair(|app| app.link_purposes([CONFIRM])),
+                "the apps books and films both register the link purpose confirm_loan",
+            ),
+            (
+                vec![App::new("books").link_purposes([LinkPurpose::VERIFY_EMAIL])],
+                "the apps usher and books both register the link purpose verify_email",
             ),
             (
                 vec![App::new("books").scopes([Scope::new("users:read", &[])])],

@@ -152,7 +152,7 @@ macro_rules! recipe {
 mod comments {
     //! Comments on tickets.
 
-    use axum::extract::State;
+    use axum::{Json, extract::State};
     use chrono::{DateTime, Utc};
     use sea_orm::{ActiveValue::Set, ColumnTrait, Condition};
     use serde::Serialize;
@@ -314,7 +314,7 @@ mod comments {
         use usher::Project;
         use usher_test::{TestDb, TestProject};
 
-        use super::super::examples;
+        use super::super::{examples, links};
 
         /// What the test needs in a product's file. Here `project` has more apps.
         #[expect(unused_imports, reason = "the test has the same imports")]
@@ -325,7 +325,10 @@ mod comments {
         }
 
         fn project() -> Project {
-            helpdesk::project().app(super::app()).app(examples::app())
+            helpdesk::project()
+                .app(super::app())
+                .app(examples::app())
+                .app(links::app())
         }
 
         recipe!(people_comment_on_their_own_tickets);
@@ -362,6 +365,7 @@ mod comments {
             let helpdesk = TestProject::open(project(), db).await;
             assert_eq!(helpdesk.schema_differences().await, [""; 0]);
             examples::work(&helpdesk).await;
+            links::work(&helpdesk).await;
         }
     }
 }
@@ -369,7 +373,7 @@ mod comments {
 mod profiles {
     //! What people tell the helpdesk about themselves: one row for each user.
 
-    use axum::{Json, extract::State};
+    use axum::extract::State;
     use sea_orm::{
         ActiveValue::{NotSet, Set},
         DatabaseConnection, DbErr, EntityTrait,
@@ -795,6 +799,252 @@ mod small {
             let page = desk.superuser().await.get("/admin/tickets").await.expect(200);
             assert!(page.contains("My engine is stuck"), "{}", page.html);
         }
+    }
+}
+
+mod links {
+    //! A link in a mail that works once.
+
+    use axum::extract::State;
+    use chrono::TimeDelta;
+    use futures::future::join_all;
+    use sea_orm::{ActiveValue::Set, ColumnTrait, EntityTrait, QueryFilter, QuerySelect};
+    use serde::{Deserialize, Serialize};
+    use serde_json::json;
+    use usher::{
+        App,
+        accounts::{
+            mail_tokens::{self, LinkPurpose, LinkRequest},
+            users,
+        },
+        api::{ApiError, AppState, Body, Code, Context, FromFields, NoContent, OpenApiRouter, operation, operations},
+        db::update_row,
+        entity::{audit_log, job, mail},
+        jobs::{EnqueueError, EnqueueOptions, Job, MAIL_QUEUE, Tx},
+        worker::{JobContext, JobError, MailMessage, Policy},
+    };
+    use usher_test::TestProject;
+
+    use helpdesk::tickets::{
+        READ,
+        ticket::{self, TicketState},
+    };
+
+    /// Lets the requester close a ticket from a mail.
+    pub const CLOSE_TICKET: LinkPurpose = LinkPurpose::new("close_ticket", TimeDelta::days(3));
+
+    pub fn app() -> App {
+        App::new("links")
+            .link_purposes([CLOSE_TICKET])
+            .api(router)
+            .job::<AskToClose>(Policy::DEFAULT, send_ask_to_close)
+    }
+
+    /// Asks the requester whether the ticket can be closed.
+    #[derive(Serialize, Deserialize)]
+    struct AskToClose {
+        ticket_id: i64,
+    }
+
+    impl Job for AskToClose {
+        const KIND: &'static str = "ask_to_close";
+        const QUEUE: &'static str = MAIL_QUEUE;
+    }
+
+    /// Asks the requester whether the ticket can be closed. The link of an earlier mail about this ticket ends.
+    pub async fn ask_to_close(tx: &Tx, ticket: &ticket::Model) -> Result<(), EnqueueError> {
+        let subject = ticket.id.to_string();
+        let link = LinkRequest::new(ticket.requester_id, CLOSE_TICKET).about(&subject);
+        let mail = AskToClose { ticket_id: ticket.id };
+        mail_tokens::request(tx, link, mail, EnqueueOptions::default()).await?;
+        Ok(())
+    }
+
+    async fn send_ask_to_close(job: AskToClose, context: JobContext) -> Result<(), JobError> {
+        let Some(ticket) = ticket::Entity::find_by_id(job.ticket_id).one(&context.db).await? else {
+            return Ok(());
+        };
+        let Some(requester) = context.account(ticket.requester_id).await? else {
+            return Ok(());
+        };
+        let link = context.link_about("tickets/close", &requester, CLOSE_TICKET, &ticket.id.to_string());
+        let message = MailMessage::new(format!("Can we close your ticket #{}?", ticket.id))
+            .line("We haven't heard from you for a while.")
+            .button("Close the ticket", link)
+            .why("You're receiving this email because you opened a ticket.");
+        context.post(&requester, message).await
+    }
+
+    fn router() -> OpenApiRouter<AppState> {
+        operations![close_by_link]
+    }
+
+    /// The token of a mailed link.
+    #[derive(FromFields)]
+    struct LinkIn {
+        token: String,
+    }
+
+    /// Close a ticket from a mail
+    ///
+    /// With the token of the mailed link.
+    #[operation(
+        post,
+        "/tickets/close",
+        object = "ticket",
+        errors(Code::TOKEN_INVALID, Code::TOKEN_EXPIRED)
+    )]
+    async fn close_by_link(
+        State(state): State<AppState>,
+        Context(context): Context,
+        Body(body): Body<LinkIn>,
+    ) -> Result<NoContent, ApiError> {
+        let tx = state.begin().await?;
+        let link = users::redeem_link(&tx, &body.token, CLOSE_TICKET, &context.anonymous()).await?;
+        let id: i64 = link.subject.and_then(|id| id.parse().ok()).unwrap_or_default();
+        if let Some(ticket) = ticket::Entity::find_by_id(id).lock_exclusive().one(&*tx).await? {
+            let closed = ticket::ActiveModel {
+                state: Set(TicketState::Closed),
+                ..Default::default()
+            };
+            update_row::<ticket::Entity>(&tx, ticket, closed, "ticket", &link.actor).await?;
+        }
+        tx.commit().await?;
+        Ok(NoContent)
+    }
+
+    async fn ask(helpdesk: &TestProject, id: i64) {
+        let tx = helpdesk.app.job_store.begin().await.expect("a transaction");
+        let ticket = ticket::Entity::find_by_id(id).one(&*tx).await.expect("a query");
+        ask_to_close(&tx, &ticket.expect("a ticket")).await.expect("a job");
+        tx.commit().await.expect("a commit");
+    }
+
+    /// The tokens mailed to this address, oldest first, and the mails as they are kept.
+    async fn mailed(helpdesk: &TestProject, email: &str) -> Vec<(String, mail::Model)> {
+        helpdesk.run_jobs().await;
+        let mails = helpdesk.mails(email).await.into_iter();
+        let with_link = mails.filter_map(|mail| {
+            let text = mail.text_body.clone()?;
+            let (_, token) = text.split_once("/tickets/close?token=")?;
+            Some((token.split_whitespace().next()?.to_owned(), mail))
+        });
+        with_link.collect()
+    }
+
+    pub async fn work(helpdesk: &TestProject) {
+        let ada = helpdesk.person("Ada Lovelace", "ada.links@example.org").await;
+        let mut ids = vec![];
+        for subject in ["Stuck", "Slow"] {
+            let ticket = json!({"subject": subject, "body": "It does not move."});
+            let opened = ada.post("/tickets", &ticket).await.expect(201);
+            ids.push(opened["id"].as_i64().expect("an id"));
+        }
+        for id in [ids[0], ids[0], ids[1]] {
+            ask(helpdesk, id).await;
+        }
+        let links = mailed(helpdesk, "ada.links@example.org").await;
+        assert_eq!(
+            links.len(),
+            2,
+            "the newer request about the same ticket replaces the older one"
+        );
+        let close = async |token: &str| {
+            let anybody = helpdesk.anonymous();
+            anybody.post("/tickets/close", &json!({"token": token})).await
+        };
+        let of_the_first = &links
+            .iter()
+            .find(|(_, mail)| mail.subject.contains(&format!("#{}?", ids[0])));
+        let token = &of_the_first.expect("a mail").0;
+        let elsewhere = users::holder(&helpdesk.app.db, token, LinkPurpose::VERIFY_EMAIL).await;
+        assert!(elsewhere.is_err(), "a token is for its own purpose only");
+
+        let answers = join_all((0..6).map(|_| close(token))).await;
+        let mut statuses: Vec<_> = answers.iter().map(|answer| answer.status.as_u16()).collect();
+        statuses.sort_unstable();
+        assert_eq!(
+            statuses,
+            [204, 400, 400, 400, 400, 400],
+            "of concurrent callers one wins"
+        );
+        let desk = helpdesk.key(&[READ]).await;
+        for (id, state) in [(ids[0], "closed"), (ids[1], "open")] {
+            assert_eq!(desk.get(&format!("/tickets/{id}")).await.expect(200)["state"], state);
+        }
+        let closed = audit_log::Entity::find()
+            .filter(audit_log::Column::ObjectType.eq("ticket"))
+            .filter(audit_log::Column::ObjectId.eq(ids[0].to_string()))
+            .filter(audit_log::Column::Action.eq("update"))
+            .one(&helpdesk.app.db)
+            .await;
+        let closed = closed.expect("a query").expect("an entry");
+        assert_eq!(closed.actor_id, Some(ada.user.id), "the owner of the mailbox did it");
+
+        let open = &links
+            .iter()
+            .find(|(other, _)| other != token)
+            .expect("the other link")
+            .0;
+        nobody_sees(helpdesk, open, &links).await;
+        end_with_the_password(helpdesk, open, &ada).await;
+        assert_eq!(close(open).await.expect(400)["code"], "token_invalid");
+        assert_eq!(close("umt_nonsense").await.expect(400)["code"], "token_invalid");
+        expire(helpdesk, ids[1]).await;
+        let links = mailed(helpdesk, "ada.links@example.org").await;
+        let (late, _) = links.last().expect("a mail");
+        assert_eq!(close(late).await.expect(410)["code"], "token_expired");
+    }
+
+    /// The token that still works is in the mail alone.
+    async fn nobody_sees(helpdesk: &TestProject, token: &str, links: &[(String, mail::Model)]) {
+        let staff = helpdesk.superuser().await;
+        let (_, mail) = links.iter().find(|(other, _)| other == token).expect("the mail");
+        let job = mail.job_id.expect("a job");
+        for page in [
+            "/admin/mails".to_owned(),
+            format!("/admin/mails/{}", mail.id),
+            "/admin/jobs".to_owned(),
+            format!("/admin/jobs/{job}"),
+            format!("/admin/users/{}", mail.user_id.expect("a user")),
+            "/admin/audit".to_owned(),
+        ] {
+            let page = staff.get(&page).await;
+            assert!(!page.contains(&token[4..20]), "{}", page.html);
+        }
+        let exported = users::export(&helpdesk.app.db, mail.user_id.expect("a user")).await;
+        let exported = exported.expect("an export").expect("a user").to_string();
+        let job = job::Entity::find_by_id(job)
+            .one(&helpdesk.app.db)
+            .await
+            .expect("a query");
+        for text in [exported, format!("{job:?}")] {
+            assert!(!text.contains(&token[4..20]), "{text}");
+        }
+    }
+
+    async fn end_with_the_password(helpdesk: &TestProject, token: &str, ada: &usher_test::Person) {
+        assert!(mail_tokens::peek(&helpdesk.app.db, token, CLOSE_TICKET).await.is_ok());
+        let tx = helpdesk.app.job_store.begin().await.expect("a transaction");
+        let user = users::find_for_change(&tx, ada.user.id)
+            .await
+            .expect("a query")
+            .expect("a user");
+        let actor = usher::audit::Actor::system();
+        users::replace_password(&tx, &user, "a hash".to_owned(), None, &actor)
+            .await
+            .expect("a change");
+        tx.commit().await.expect("a commit");
+    }
+
+    /// Mails another link, whose time is over.
+    async fn expire(helpdesk: &TestProject, id: i64) {
+        ask(helpdesk, id).await;
+        helpdesk.run_jobs().await;
+        let past = "UPDATE mail_tokens SET expires_at = created_at WHERE used_at IS NULL";
+        sea_orm::ConnectionTrait::execute_unprepared(&helpdesk.app.db, past)
+            .await
+            .expect("an update");
     }
 }
 
