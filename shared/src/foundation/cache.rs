@@ -1,6 +1,7 @@
 //! A cache for what a product looks up often and may lose at any moment: in memory, or in Redis where there is one.
 
 mod flights;
+mod json;
 mod memory;
 mod outage;
 mod remote;
@@ -12,6 +13,7 @@ use serde::{Serialize, de::DeserializeOwned};
 
 use self::{
     flights::{Flight, Flights},
+    json::{Json, read, written},
     memory::Memory,
     remote::Remote,
 };
@@ -25,9 +27,6 @@ pub const MAX_VALUE: usize = 1024 * 1024;
 pub const MAX_TTL: Duration = Duration::from_secs(30 * 24 * 60 * 60);
 /// What a process keeps without Redis, in bytes of keys and values: 64 MiB.
 pub const MEMORY: usize = 64 * 1024 * 1024;
-
-/// A value as JSON.
-type Json = Arc<[u8]>;
 
 /// Values by key, as JSON, each until its time to live ends. Cheap to clone.
 ///
@@ -174,21 +173,6 @@ impl Cache {
         match &self.0.store {
             Store::Memory(memory) => memory.keep(key, json, ttl),
             Store::Remote(remote) => remote.keep(key, &json, ttl).await,
-        }
-    }
-}
-
-fn read<T: DeserializeOwned>(json: &[u8]) -> Option<T> {
-    serde_json::from_slice(json).ok()
-}
-
-/// Nothing for what JSON can't say, such as a map whose keys aren't text.
-fn written<T: Serialize>(value: &T) -> Option<Json> {
-    match serde_json::to_vec(value) {
-        Ok(json) => Some(json.into()),
-        Err(error) => {
-            tracing::error!(%error, "a value isn't cached, because it can't be written as JSON");
-            None
         }
     }
 }

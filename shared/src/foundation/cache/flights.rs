@@ -7,7 +7,7 @@ use std::{
 
 use tokio::sync::OnceCell;
 
-use super::Json;
+use super::json::Json;
 
 /// Nothing in it if the value can't be written as JSON.
 type Cell = OnceCell<Option<Json>>;

@@ -7,7 +7,7 @@ use quick_cache::{
     sync::{Cache, DefaultLifecycle},
 };
 
-use super::Json;
+use super::json::Json;
 
 /// Each is locked on its own. A power of two, and few enough that the largest value fits into each many times over.
 const SHARDS: usize = 8;

@@ -8,7 +8,7 @@ use std::{
 use redis::{Client, Cmd, FromRedisValue, aio::ConnectionManager};
 use tokio::time::timeout;
 
-use super::{Json, outage::Outage};
+use super::{json::Json, outage::Outage};
 use crate::foundation::{program::Program, redis::connection_manager};
 
 /// How long a value is waited for. Longer would be slower than most of what is cached.
