@@ -66,7 +66,7 @@ impl<T: ToSchema> Describe for Versioned<T> {
 
 /// 201 with a new row, and where it is.
 pub struct Created<T> {
-    /// None where the installation's address is none that a header can hold.
+    /// None where the row has no address, and where the installation's is none that a header can hold.
     location: Option<HeaderValue>,
     version: Option<i32>,
     row: T,
@@ -77,6 +77,15 @@ impl<T> Created<T> {
     pub fn new(toolkit: &Toolkit, path: &str, id: impl Display, row: impl Into<T>) -> Self {
         Self {
             location: format!("{}{path}/{id}", toolkit.root).parse().ok(),
+            version: None,
+            row: row.into(),
+        }
+    }
+
+    /// The new row has no address of its own, such as a line of an order: there is no `Location`.
+    pub fn without_address(row: impl Into<T>) -> Self {
+        Self {
+            location: None,
             version: None,
             row: row.into(),
         }
