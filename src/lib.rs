@@ -43,6 +43,7 @@ pub use usher_migrations::SqlMigration;
 pub use usher_shared::{
     AppContext,
     accounts::staff::bulk::{Applied, BulkRow},
+    foundation::program::BuiltIn,
 };
 
 /// Resources of the public API.

@@ -9,7 +9,7 @@ use usher_shared::{
     foundation::{
         config::{self, SettingsGroup},
         process,
-        program::{AppSchema, Program},
+        program::{AppSchema, BuiltIn, Program},
     },
 };
 use usher_worker::Registry;
@@ -34,6 +34,7 @@ pub struct Project {
     about: &'static str,
     product_name: Option<&'static str>,
     logo: Option<(&'static str, &'static [u8])>,
+    left_out: Vec<BuiltIn>,
     apps: Vec<App>,
 }
 
@@ -47,6 +48,7 @@ impl Project {
             about: usher.about,
             product_name: None,
             logo: None,
+            left_out: vec![],
             apps: vec![],
         }
     }
@@ -73,6 +75,19 @@ impl Project {
     /// `content_type` is such as `image/svg+xml`.
     pub fn logo(mut self, content_type: &'static str, picture: &'static [u8]) -> Self {
         self.logo = Some((content_type, picture));
+        self
+    }
+
+    /// Leaves out parts of Usher that the product doesn't offer. Their addresses are unknown, 404, and neither the
+    /// API's document nor a page of the admin mentions them. An app may have operations at these addresses instead.
+    ///
+    /// ```
+    /// use usher::{BuiltIn, Project};
+    ///
+    /// let project = Project::new("helpdesk").without([BuiltIn::SelfSignUp, BuiltIn::OAuthToken]);
+    /// ```
+    pub fn without(mut self, parts: impl IntoIterator<Item = BuiltIn>) -> Self {
+        self.left_out.extend(parts);
         self
     }
 
@@ -122,6 +137,10 @@ impl Project {
         }
         if let Some(title) = self.product_name {
             parts.api = parts.api.title(title);
+        }
+        for part in self.left_out {
+            parts.api = parts.api.without(part);
+            parts.admin = usher_admin::without(parts.admin, part);
         }
         for app in self.apps {
             accounts.merge(app.accounts);

@@ -119,7 +119,7 @@ fn the_tutorial_shows_every_file() {
 /// What a program registers is the same everywhere in its process, so each recipe has a process of its own.
 #[test]
 fn the_recipes_work() {
-    for recipe in ["comments", "profiles", "small"] {
+    for recipe in ["comments", "profiles", "small", "lean"] {
         let mut tests = Command::new(env::current_exe().expect("this program"));
         let output = tests.args(["--ignored", &format!("tutorial::{recipe}::")]).output();
         let output = output.expect("a process");
@@ -798,6 +798,106 @@ mod small {
             assert!(mails.iter().any(|mail| mail.subject == "We received your ticket #1"));
             let page = desk.superuser().await.get("/admin/tickets").await.expect(200);
             assert!(page.contains("My engine is stuck"), "{}", page.html);
+        }
+    }
+}
+
+mod lean {
+    //! A product without parts of Usher.
+
+    use usher::{BuiltIn, Project};
+
+    /// Accounts are made by the desk alone, and nobody acts in another person's name.
+    fn project() -> Project {
+        helpdesk::project().without([
+            BuiltIn::SelfSignUp,
+            BuiltIn::OAuthToken,
+            BuiltIn::ApiKeyOperations,
+            BuiltIn::UserImport,
+            BuiltIn::Impersonation,
+        ])
+    }
+
+    mod tests {
+        use std::collections::BTreeSet;
+
+        use serde_json::{Value, json};
+        use usher_test::{TestDb, TestProject};
+
+        use super::project;
+
+        /// What the document refers to.
+        fn references(value: &Value, found: &mut BTreeSet<String>) {
+            match value {
+                Value::Object(members) => {
+                    let target = members.get("$ref").and_then(Value::as_str);
+                    found.extend(target.map(str::to_owned));
+                    members.values().for_each(|value| references(value, found));
+                }
+                Value::Array(values) => values.iter().for_each(|value| references(value, found)),
+                _ => {}
+            }
+        }
+
+        recipe!(what_is_left_out_is_unknown_and_nothing_leads_to_it);
+        async fn what_is_left_out_is_unknown_and_nothing_leads_to_it(db: TestDb) {
+            let desk = TestProject::open(project(), db).await;
+            let client = desk.anonymous();
+            for path in ["/auth/sign-up", "/oauth/token", "/api-keys"] {
+                client.post(path, &json!({})).await.expect(404);
+            }
+            let resend = json!({"email": "ada@example.org"});
+            client.post("/auth/verify-email/resend", &resend).await.expect(202);
+
+            let document = client.get("/openapi.json").await.expect(200);
+            let text = document.to_string();
+            for word in [
+                "/auth/sign-up",
+                "/oauth/",
+                "oauth2",
+                "/api-keys",
+                "\"API keys\"",
+                "SignUp\"",
+                "OAuth",
+            ] {
+                assert!(!text.contains(word), "{word}");
+            }
+            let token = &document["components"]["securitySchemes"]["accessToken"];
+            assert_eq!([&token["type"], &token["scheme"]], ["http", "bearer"]);
+            assert!(text.contains("paste an access token"));
+            let mut found = BTreeSet::new();
+            references(&document, &mut found);
+            let dangling: Vec<_> = found.iter().filter(|at| document.pointer(&at[1..]).is_none()).collect();
+            assert!(found.len() > 20 && dangling.is_empty(), "{dangling:?}");
+
+            for path in ["/", "/problems", "/problems/not_found"] {
+                let page = desk.anonymous().with("accept", "text/html").get(path).await.text();
+                assert!(page.contains("Helpdesk") && !page.contains("Usher"), "{page}");
+            }
+
+            let ada = desk.person("Ada Lovelace", "ada@example.org").await;
+            ada.get("/me").await.expect(200);
+            let staff = desk.superuser().await;
+            staff.get("/admin/users/import").await.expect(404);
+            let row = format!("/admin/users/{}", ada.user.id);
+            for (page, there) in [
+                ("/admin/users", "Ada Lovelace"),
+                (row.as_str(), "Ada Lovelace"),
+                ("/admin/roles/new", "users.delete"),
+                ("/admin/", "Users"),
+            ] {
+                let page = staff.get(page).await.expect(200);
+                assert!(page.contains(there), "{}", page.html);
+                for word in ["/admin/users/import", "users.import", "mpersonat"] {
+                    assert!(!page.contains(word), "{word}: {}", page.html);
+                }
+            }
+            let id = ada.user.id.to_string();
+            for action in ["impersonate", "an unknown word"] {
+                let act = [("action", action), ("id", &id), ("_confirmed", "yes"), ("reason", "x")];
+                staff.submit(&row, "/admin/users/actions", &act).await.expect(400);
+            }
+            staff.submit(&row, "/admin/impersonation/end", &[]).await.expect(404);
         }
     }
 }
