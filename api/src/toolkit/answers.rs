@@ -150,3 +150,17 @@ impl Describe for NoContent {
         operation.empty_answer(StatusCode::NO_CONTENT, "Done");
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_row_without_an_address_is_created_without_a_location() {
+        let created: Created<i64> = Created::without_address(7_i64).version(3);
+        let response = created.into_response();
+        assert_eq!(response.status(), StatusCode::CREATED);
+        assert!(!response.headers().contains_key(header::LOCATION));
+        assert_eq!(response.headers()[header::ETAG], "\"3\"");
+    }
+}

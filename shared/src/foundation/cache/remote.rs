@@ -1,22 +1,19 @@
 //! The values in Redis. A Redis that is down or slow has none.
 
-use std::{
-    sync::{Mutex, PoisonError},
-    time::Duration,
-};
+use std::{io, time::Duration};
 
-use redis::{Client, Cmd, FromRedisValue, aio::ConnectionManager};
+use redis::{Client, Cmd, FromRedisValue};
 use tokio::time::timeout;
 
 use super::{json::Json, outage::Outage};
-use crate::foundation::{program::Program, redis::connection_manager};
+use crate::foundation::{program::Program, redis::Connection};
 
 /// How long a value is waited for. Longer would be slower than most of what is cached.
 const PATIENCE: Duration = Duration::from_millis(500);
 
+#[derive(Debug)]
 pub(super) struct Remote {
-    client: Client,
-    connection: Mutex<ConnectionManager>,
+    connection: Connection,
     /// What keys begin with.
     prefix: String,
     outage: Outage,
@@ -24,10 +21,8 @@ pub(super) struct Remote {
 
 impl Remote {
     pub(super) fn new(client: &Client) -> Option<Self> {
-        let connection = connection_manager(client).ok()?;
         Some(Self {
-            client: client.clone(),
-            connection: Mutex::new(connection),
+            connection: Connection::new(client).ok()?,
             prefix: format!("{}:cache:", Program::current().name),
             outage: Outage::default(),
         })
@@ -62,43 +57,16 @@ impl Remote {
     }
 
     async fn ask<T: FromRedisValue>(&self, command: &Cmd) -> Option<T> {
-        let mut connection = self.connection.lock().unwrap_or_else(PoisonError::into_inner).clone();
-        let answer = timeout(PATIENCE, command.query_async(&mut connection)).await;
-        match answer {
-            Ok(Ok(value)) => {
-                self.outage.ended();
-                Some(value)
-            }
+        let mut lease = self.connection.lease();
+        let answer = timeout(PATIENCE, command.query_async(&mut lease.manager)).await;
+        let answer = answer.unwrap_or_else(|_| Err(io::Error::from(io::ErrorKind::TimedOut).into()));
+        self.connection.note(&lease, &answer);
+        match &answer {
+            Ok(_) => self.outage.ended(),
             // It does answer, for example that its memory is full.
-            Ok(Err(error)) if error.code().is_some() => {
-                self.outage.refused(&error);
-                None
-            }
-            Ok(Err(error)) => {
-                self.outage.began(&error);
-                None
-            }
-            Err(late) => {
-                self.outage.began(&late);
-                self.reconnect();
-                None
-            }
+            Err(error) if error.code().is_some() => self.outage.refused(error),
+            Err(error) => self.outage.began(error),
         }
-    }
-
-    /// The manager reconnects when a connection ends, but not when it falls silent, as behind a firewall that has
-    /// forgotten it.
-    fn reconnect(&self) {
-        if let Ok(fresh) = connection_manager(&self.client) {
-            *self.connection.lock().unwrap_or_else(PoisonError::into_inner) = fresh;
-        }
-    }
-}
-
-impl std::fmt::Debug for Remote {
-    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.debug_struct("Remote")
-            .field("prefix", &self.prefix)
-            .finish_non_exhaustive()
+        answer.ok()
     }
 }
