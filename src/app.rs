@@ -5,22 +5,27 @@ use std::future::Future;
 use clap::ArgMatches;
 use futures::future::BoxFuture;
 use sea_orm::EntityTrait;
+#[cfg(feature = "admin")]
 use usher_admin_engine::{AdminModel, Card, Column, Extension, Page};
+#[cfg(feature = "api")]
 use usher_api::{ApiExtension, AppState, Code, OpenApiRouter};
 use usher_migrations::SqlMigration;
+#[cfg(feature = "worker")]
+use usher_shared::jobs::{Job, Schedule};
 use usher_shared::{
     AppContext,
-    accounts::{self, api_keys::Scope, hooks::UserHooks, user_data::UserData},
+    accounts::{self, api_keys::Scope, hooks::UserHooks, mail_tokens::LinkPurpose, user_data::UserData},
     foundation::{
         config::SettingsGroup,
         metrics::{Metric, OwnMetric},
     },
-    jobs::{Job, Schedule},
 };
+#[cfg(feature = "worker")]
 use usher_worker::{Handler, Policy, Registry};
 
+#[cfg(feature = "admin")]
+use crate::bulk::{self, Bulk};
 use crate::{
-    bulk::{self, Bulk},
     doctor::{Finding, OwnCheck},
     schema_check::EntityTable,
 };
@@ -58,9 +63,13 @@ pub struct App {
     pub(crate) migrations: Vec<SqlMigration>,
     pub(crate) entities: Vec<EntityTable>,
     pub(crate) accounts: accounts::Extensions,
+    pub(crate) link_purposes: Vec<LinkPurpose>,
     pub(crate) settings: Vec<SettingsGroup>,
+    #[cfg(feature = "api")]
     pub(crate) api: ApiExtension,
+    #[cfg(feature = "admin")]
     pub(crate) admin: Extension,
+    #[cfg(feature = "worker")]
     pub(crate) registry: Registry,
     pub(crate) seeds: Vec<Run<u64>>,
     pub(crate) commands: Vec<OwnCommand>,
@@ -76,9 +85,13 @@ impl App {
             migrations: vec![],
             entities: vec![],
             accounts: accounts::Extensions::default(),
+            link_purposes: vec![],
             settings: vec![],
+            #[cfg(feature = "api")]
             api: ApiExtension::new(name),
+            #[cfg(feature = "admin")]
             admin: Extension::new(name),
+            #[cfg(feature = "worker")]
             registry: Registry::new(),
             seeds: vec![],
             commands: vec![],
@@ -106,6 +119,12 @@ impl App {
         self
     }
 
+    /// What the app's mailed links are for. Words that another app or Usher has are refused.
+    pub fn link_purposes(mut self, purposes: impl IntoIterator<Item = LinkPurpose>) -> Self {
+        self.link_purposes.extend(purposes);
+        self
+    }
+
     /// Hooks on accounts, which run in the transaction of what they follow.
     pub fn hooks(mut self, hooks: UserHooks) -> Self {
         self.accounts.hooks = std::mem::take(&mut self.accounts.hooks).and(hooks);
@@ -123,73 +142,6 @@ impl App {
     /// read them with `config.own.get::<S>()`.
     pub fn settings<S: clap::Args + Send + Sync + 'static>(mut self) -> Self {
         self.settings.push(SettingsGroup::of::<S>());
-        self
-    }
-
-    /// Operations of the public API. They appear in `/docs`.
-    pub fn api(mut self, router: impl Fn() -> OpenApiRouter<AppState> + Send + Sync + 'static) -> Self {
-        self.api = self.api.routes(router);
-        self
-    }
-
-    /// A tag of operations, and what the API's document says of it.
-    pub fn tag(mut self, name: &str, description: &str) -> Self {
-        self.api = self.api.tag(name, description);
-        self
-    }
-
-    /// Error codes of the API. They are explained at `/problems`.
-    pub fn error_codes(mut self, codes: &[Code]) -> Self {
-        self.api = self.api.codes(codes);
-        self
-    }
-
-    /// A model in the admin. `migrate check` compares its entity with the schema.
-    pub fn admin<M: AdminModel>(mut self) -> Self {
-        self.admin = self.admin.model::<M>();
-        self.entity::<M::Entity>()
-    }
-
-    /// Rows of `Child` beside the form of a `Parent`, which may be another app's: those whose `column` is its id.
-    pub fn inline<Parent: AdminModel, Child: AdminModel>(mut self, column: Column<Child>) -> Self {
-        self.admin = self.admin.inline::<Parent, Child>(column);
-        self
-    }
-
-    /// An action on one, ticked, or all objects that match a filter of the admin's list.
-    pub fn bulk<B: Bulk>(mut self) -> Self {
-        self.admin = self.admin.action::<B::Model>(bulk::action::<B>());
-        self.accounts.bulk_actions.push(bulk::extension::<B>());
-        self
-    }
-
-    /// A page in the admin.
-    pub fn page(mut self, page: Page) -> Self {
-        self.admin = self.admin.page(page);
-        self
-    }
-
-    /// A card on the dashboard of the admin.
-    pub fn card(mut self, card: Card) -> Self {
-        self.admin = self.admin.card(card);
-        self
-    }
-
-    /// Anything else that the admin can be given.
-    pub fn extend_admin(mut self, extend: impl FnOnce(Extension) -> Extension) -> Self {
-        self.admin = extend(self.admin);
-        self
-    }
-
-    /// A kind of job, and the handler that runs it.
-    pub fn job<J: Job>(mut self, policy: Policy, handler: impl Handler<J>) -> Self {
-        self.registry = self.registry.register(policy, handler);
-        self
-    }
-
-    /// Runs a job at the times of a cron pattern in UTC. Staff can change the times.
-    pub fn schedule<J: Job>(mut self, name: &'static str, cron: &'static str, job: &J) -> Self {
-        self.registry = self.registry.schedule(Schedule::new(name, cron, job));
         self
     }
 
@@ -257,6 +209,82 @@ impl App {
     /// ```
     pub fn metric(mut self, name: &'static str, help: &'static str, metric: impl Metric + Clone) -> Self {
         self.metrics.push(OwnMetric::new(name, help, metric));
+        self
+    }
+}
+
+#[cfg(feature = "api")]
+impl App {
+    /// Operations of the public API. They appear in `/docs`.
+    pub fn api(mut self, router: impl Fn() -> OpenApiRouter<AppState> + Send + Sync + 'static) -> Self {
+        self.api = self.api.routes(router);
+        self
+    }
+
+    /// A tag of operations, and what the API's document says of it.
+    pub fn tag(mut self, name: &str, description: &str) -> Self {
+        self.api = self.api.tag(name, description);
+        self
+    }
+
+    /// Error codes of the API. They are explained at `/problems`.
+    pub fn error_codes(mut self, codes: &[Code]) -> Self {
+        self.api = self.api.codes(codes);
+        self
+    }
+}
+
+#[cfg(feature = "admin")]
+impl App {
+    /// A model in the admin. `migrate check` compares its entity with the schema.
+    pub fn admin<M: AdminModel>(mut self) -> Self {
+        self.admin = self.admin.model::<M>();
+        self.entity::<M::Entity>()
+    }
+
+    /// Rows of `Child` beside the form of a `Parent`, which may be another app's: those whose `column` is its id.
+    pub fn inline<Parent: AdminModel, Child: AdminModel>(mut self, column: Column<Child>) -> Self {
+        self.admin = self.admin.inline::<Parent, Child>(column);
+        self
+    }
+
+    /// An action on one, ticked, or all objects that match a filter of the admin's list.
+    pub fn bulk<B: Bulk>(mut self) -> Self {
+        self.admin = self.admin.action::<B::Model>(bulk::action::<B>());
+        self.accounts.bulk_actions.push(bulk::extension::<B>());
+        self
+    }
+
+    /// A page in the admin.
+    pub fn page(mut self, page: Page) -> Self {
+        self.admin = self.admin.page(page);
+        self
+    }
+
+    /// A card on the dashboard of the admin.
+    pub fn card(mut self, card: Card) -> Self {
+        self.admin = self.admin.card(card);
+        self
+    }
+
+    /// Anything else that the admin can be given.
+    pub fn extend_admin(mut self, extend: impl FnOnce(Extension) -> Extension) -> Self {
+        self.admin = extend(self.admin);
+        self
+    }
+}
+
+#[cfg(feature = "worker")]
+impl App {
+    /// A kind of job, and the handler that runs it.
+    pub fn job<J: Job>(mut self, policy: Policy, handler: impl Handler<J>) -> Self {
+        self.registry = self.registry.register(policy, handler);
+        self
+    }
+
+    /// Runs a job at the times of a cron pattern in UTC. Staff can change the times.
+    pub fn schedule<J: Job>(mut self, name: &'static str, cron: &'static str, job: &J) -> Self {
+        self.registry = self.registry.schedule(Schedule::new(name, cron, job));
         self
     }
 }

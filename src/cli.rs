@@ -11,7 +11,9 @@ use usher_shared::{
     run_service,
 };
 
-use crate::{api_keys, dev, doctor, generate, migrate, output, parts::Parts, reseal, seed, staff, up, users};
+#[cfg(all(feature = "api", feature = "admin", feature = "worker"))]
+use crate::generate;
+use crate::{api_keys, dev, doctor, migrate, parts::Parts, reseal, seed, staff, up, users};
 
 /// Name, version and text are the program's; see [`command`].
 #[derive(Debug, Parser)]
@@ -29,10 +31,13 @@ pub enum Command {
     /// Run the program, and build and restart it when its source changes
     Dev(dev::Args),
     /// Run the public API
+    #[cfg(feature = "api")]
     Api,
     /// Run the staff admin
+    #[cfg(feature = "admin")]
     Admin,
     /// Run a background worker
+    #[cfg(feature = "worker")]
     Worker(usher_worker::Args),
     /// Upgrade, roll back or show the database schema
     Migrate(migrate::Args),
@@ -48,14 +53,17 @@ pub enum Command {
     /// Fill the database with realistic users, sessions, jobs and audit log entries
     Seed(seed::Args),
     /// Print the OpenAPI document
+    #[cfg(feature = "api")]
     Openapi,
     /// Check settings, database, schema, Redis, mail server, workers and jobs
     Doctor(doctor::Args),
     /// Re-encrypt two-factor secrets with SECRET_KEY, so that SECRET_KEY_OLD can be dropped
     Reseal(reseal::Args),
     /// Create a product that is built on Usher
+    #[cfg(all(feature = "api", feature = "admin", feature = "worker"))]
     New(generate::NewArgs),
     /// Write the code of a new app, model, job or migration of a product
+    #[cfg(all(feature = "api", feature = "admin", feature = "worker"))]
     #[command(subcommand)]
     Generate(generate::Command),
 }
@@ -84,17 +92,20 @@ fn command(parts: &Parts) -> clap::Command {
         program.name
     );
     let own = parts.commands.iter();
+    #[cfg(all(feature = "api", feature = "admin", feature = "worker"))]
     let is_product = program.name != Program::default().name;
-    Cli::command()
+    let command = Cli::command()
         .name(program.name)
         .version(program.version)
         .about(program.about)
-        .after_help(hint)
+        .after_help(hint);
+    #[cfg(all(feature = "api", feature = "admin", feature = "worker"))]
+    let command = command
         .mut_subcommand("new", |new| new.hide(is_product))
         .mut_subcommand("generate", |generate| {
             generate.hide(is_product && !cfg!(debug_assertions))
-        })
-        .subcommands(own.map(|own| (own.arguments)(clap::Command::new(own.name))))
+        });
+    command.subcommands(own.map(|own| (own.arguments)(clap::Command::new(own.name))))
 }
 
 /// Reads the command line and runs what it names; exits on `--help`, `--version` and mistakes.
@@ -125,14 +136,17 @@ async fn run_usher(parts: Parts, command: Command, source: &Source) -> Result<()
     match command {
         Command::Up => up::run(Config::read(Mode::Up, source)?, parts).await,
         Command::Dev(args) => dev::run(args, source).await,
+        #[cfg(feature = "api")]
         Command::Api => {
             let serve = async |app: &AppContext, stop| usher_api::run_with(app, &parts.api, stop).await;
             run_service(service_config()?, "usher-api", serve).await
         }
+        #[cfg(feature = "admin")]
         Command::Admin => {
             let serve = async |app: &AppContext, stop| usher_admin::run_with(parts.admin_state(app), stop).await;
             run_service(service_config()?, "usher-admin", serve).await
         }
+        #[cfg(feature = "worker")]
         Command::Worker(args) => usher_worker::run_process(service_config()?, parts.registry, args.into()).await,
         Command::Migrate(args) => migrate::run(&command_config()?, &parts, &args).await,
         Command::Staff(command) => staff::run(&command_config()?, command).await,
@@ -141,10 +155,13 @@ async fn run_usher(parts: Parts, command: Command, source: &Source) -> Result<()
         Command::Seed(args) => seed::run(&command_config()?, &parts.seeds, &args).await,
         Command::Doctor(args) => doctor::run(command_config()?, &parts.checks, &args).await,
         Command::Reseal(args) => reseal::run(&command_config()?, &args).await,
+        #[cfg(all(feature = "api", feature = "admin", feature = "worker"))]
         Command::New(args) => generate::new(&args),
+        #[cfg(all(feature = "api", feature = "admin", feature = "worker"))]
         Command::Generate(command) => generate::run(&command),
+        #[cfg(feature = "api")]
         Command::Openapi => {
-            output::line(serde_json::to_string_pretty(&usher_api::openapi_with(&parts.api))?);
+            crate::output::line(serde_json::to_string_pretty(&usher_api::openapi_with(&parts.api))?);
             Ok(())
         }
     }

@@ -24,7 +24,7 @@ use self::finding::Findings;
 use crate::app::Run;
 
 /// Usher's own parts, whose names no check of a product can have.
-pub(crate) const PARTS: [&str; 17] = [
+pub(crate) const PARTS: [&str; 18] = [
     "settings",
     "secret key",
     "folder",
@@ -41,6 +41,7 @@ pub(crate) const PARTS: [&str; 17] = [
     "breaker",
     "redis",
     "mail",
+    "files",
     "traces",
 ];
 
@@ -89,6 +90,7 @@ async fn examine(config: Config, checks: &[OwnCheck]) -> Findings {
         }
     }
     findings.add("redis", services::redis(&config).await);
+    #[cfg(feature = "worker")]
     findings.add("mail", services::mail(&config).await);
     findings.add("files", services::files(&config).await);
     findings.add("traces", services::traces(&config).await);

@@ -17,11 +17,13 @@
 mod api_keys;
 mod app;
 mod bootstrap;
+#[cfg(feature = "admin")]
 mod bulk;
 mod cli;
 mod database;
 mod dev;
 mod doctor;
+#[cfg(all(feature = "api", feature = "admin", feature = "worker"))]
 mod generate;
 mod migrate;
 mod output;
@@ -36,6 +38,7 @@ mod users;
 mod welcome;
 
 pub use app::App;
+#[cfg(feature = "admin")]
 pub use bulk::Bulk;
 pub use doctor::Finding;
 pub use parts::Parts;
@@ -44,20 +47,24 @@ pub use usher_migrations::SqlMigration;
 pub use usher_shared::{
     AppContext,
     accounts::staff::bulk::{Applied, BulkRow},
+    foundation::program::BuiltIn,
 };
 
 /// Resources of the public API.
+#[cfg(feature = "api")]
 pub mod api {
     pub use usher_api::*;
 }
 
 /// Models, pages and cards of the staff admin.
+#[cfg(feature = "admin")]
 pub mod admin {
     pub use usher_admin::*;
     pub use usher_admin_engine::*;
 }
 
 /// Handlers of jobs, and mail.
+#[cfg(feature = "worker")]
 pub mod worker {
     pub use usher_worker::{
         Backoff, Delivery, Handler, JobContext, JobError, Link, MailMessage, Mailer, Options, Policy, Recipient,
@@ -82,6 +89,7 @@ pub mod audit {
 
 /// The database: transactions, time limits, SQL for both kinds.
 pub mod db {
+    #[cfg(feature = "api")]
     pub use usher_api::{create_row, update_row};
     pub use usher_shared::foundation::db::*;
 }
@@ -99,6 +107,11 @@ pub mod files {
 /// Types that parse: names, addresses and other bounded values.
 pub mod rules {
     pub use usher_shared::foundation::rules::*;
+}
+
+/// A cache in memory or in Redis, which `AppContext`, the API's `AppState` and `JobContext` have as `cache`.
+pub mod cache {
+    pub use usher_shared::foundation::cache::*;
 }
 
 /// Settings.

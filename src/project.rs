@@ -3,18 +3,21 @@
 use std::{collections::HashMap, process::ExitCode};
 
 use anyhow::{Result, anyhow, bail};
-use usher_migrations::{AppMigrations, MigratorTraitSelf, Schema};
+use usher_migrations::{MigratorTraitSelf, Schema};
 use usher_shared::{
-    accounts::{self, api_keys::Scope},
+    accounts::{self, api_keys::Scope, mail_tokens::LinkPurpose},
     foundation::{
         config::{self, SettingsGroup},
         metrics, process,
-        program::{AppSchema, Program},
+        program::{AppSchema, BuiltIn, Program},
     },
 };
-use usher_worker::Registry;
 
-use crate::{app::App, cli, doctor, parts::Parts};
+use crate::{
+    app::App,
+    cli, doctor,
+    parts::{Logo, Parts},
+};
 
 /// A product that is built on Usher: its name and its [`App`]s. Nothing of Usher is copied or edited for it.
 ///
@@ -33,7 +36,8 @@ pub struct Project {
     version: &'static str,
     about: &'static str,
     product_name: Option<&'static str>,
-    logo: Option<(&'static str, &'static [u8])>,
+    logo: Option<Logo>,
+    left_out: Vec<BuiltIn>,
     apps: Vec<App>,
 }
 
@@ -47,6 +51,7 @@ impl Project {
             about: usher.about,
             product_name: None,
             logo: None,
+            left_out: vec![],
             apps: vec![],
         }
     }
@@ -73,6 +78,19 @@ impl Project {
     /// `content_type` is such as `image/svg+xml`.
     pub fn logo(mut self, content_type: &'static str, picture: &'static [u8]) -> Self {
         self.logo = Some((content_type, picture));
+        self
+    }
+
+    /// Leaves out parts of Usher that the product doesn't offer. Their addresses are unknown, 404, and neither the
+    /// API's document nor a page of the admin mentions them. An app may have operations at these addresses instead.
+    ///
+    /// ```
+    /// use usher::{BuiltIn, Project};
+    ///
+    /// let project = Project::new("helpdesk").without([BuiltIn::SelfSignUp, BuiltIn::OAuthToken]);
+    /// ```
+    pub fn without(mut self, parts: impl IntoIterator<Item = BuiltIn>) -> Self {
+        self.left_out.extend(parts);
         self
     }
 
@@ -117,35 +135,21 @@ impl Project {
         let mut accounts = accounts::Extensions::default();
         let (mut settings, mut metrics) = (vec![], vec![]);
         let mut parts = Parts::usher();
-        if let Some((content_type, picture)) = self.logo {
-            parts.admin = parts.admin.logo(content_type, picture);
+        parts.look(self.product_name, self.logo);
+        for part in self.left_out {
+            parts.leave_out(part);
         }
-        if let Some(title) = self.product_name {
-            parts.api = parts.api.title(title);
-        }
-        for app in self.apps {
-            accounts.merge(app.accounts);
-            settings.extend(app.settings);
-            metrics.extend(app.metrics);
+        for mut app in self.apps {
+            accounts.merge(std::mem::take(&mut app.accounts));
+            settings.append(&mut app.settings);
+            metrics.append(&mut app.metrics);
             if let Some(newest) = app.migrations.last() {
                 let (app, newest) = (app.name, newest.name());
                 program.schemas.push(AppSchema { app, newest });
             }
-            parts.schema.0.push(AppMigrations {
-                app: app.name,
-                steps: app.migrations,
-            });
-            parts.registry = merged(parts.registry, app.registry)?;
-            parts.entities.extend(app.entities);
-            parts.api = parts.api.merge(app.api);
-            parts.admin = parts.admin.merge(app.admin);
-            parts.seeds.extend(app.seeds);
-            parts.commands.extend(app.commands);
-            parts.checks.extend(app.checks);
+            parts.add(app)?;
         }
-        parts.api.check().map_err(anyhow::Error::msg)?;
-        usher_admin::check(&parts.admin).map_err(anyhow::Error::msg)?;
-        refuse_unknown_permissions(&parts, &accounts.scopes)?;
+        parts.check(&accounts.scopes)?;
         let name = program.name;
         if let Err(other) = program.set() {
             bail!("this process runs {other} already, and can't run {name} as well");
@@ -163,30 +167,6 @@ impl Project {
         }
         claims.refuse_arguments_that_are_settings(&self.apps)
     }
-}
-
-/// Only superusers could grant a scope whose permission no role can have.
-fn refuse_unknown_permissions(parts: &Parts, scopes: &[Scope]) -> Result<()> {
-    let known = usher_admin::permissions(&parts.admin).map_err(anyhow::Error::msg)?;
-    for scope in scopes {
-        let unknown = scope
-            .permissions()
-            .iter()
-            .find(|one| !known.iter().any(|known| known == *one));
-        if let Some(permission) = unknown {
-            bail!(
-                "the scope {} takes the permission {permission}, which no model or page has",
-                scope.as_str()
-            );
-        }
-    }
-    Ok(())
-}
-
-fn merged(registry: Registry, other: Registry) -> Result<Registry> {
-    registry
-        .merge(other)
-        .map_err(|twice| anyhow!("{twice} is registered twice"))
 }
 
 fn setting_names() -> Vec<String> {
@@ -207,14 +187,16 @@ struct Claims(HashMap<(&'static str, String), &'static str>);
 impl Claims {
     /// What Usher itself has.
     fn of_usher() -> Result<Self> {
-        let (mut claims, own) = (Self::default(), usher_worker::registry());
+        let mut claims = Self::default();
         let scopes = Scope::BUILT_IN.map(|scope| scope.as_str().to_owned());
         let ids = config::built_in_settings();
         let ids = ids.get_arguments().map(|argument| argument.get_id().to_string());
         claims.add("app", "usher", ["usher".to_owned()])?;
+        let purposes = LinkPurpose::BUILT_IN.map(|purpose| purpose.as_str().to_owned());
         claims.add("scope", "usher", scopes)?;
-        claims.add("job kind", "usher", own.kinds().map(str::to_owned))?;
-        claims.add("schedule", "usher", own.schedule_names().map(str::to_owned))?;
+        claims.add("link purpose", "usher", purposes)?;
+        #[cfg(feature = "worker")]
+        claims.add_jobs("usher", &usher_worker::registry())?;
         claims.add("setting", "usher", setting_names())?;
         claims.add("flag", "usher", ids)?;
         claims.add("command", "usher", cli::command_names())?;
@@ -230,10 +212,11 @@ impl Claims {
         let commands = app.commands.iter().map(|command| command.name.to_owned());
         self.add("app", name, [name.to_owned()])?;
         self.add("migration", name, migrations)?;
+        let purposes = app.link_purposes.iter().map(|purpose| purpose.as_str().to_owned());
         self.add("scope", name, scopes)?;
-        let kinds = app.registry.kinds().chain(app.registry.repeated());
-        self.add("job kind", name, kinds.map(str::to_owned))?;
-        self.add("schedule", name, app.registry.schedule_names().map(str::to_owned))?;
+        self.add("link purpose", name, purposes)?;
+        #[cfg(feature = "worker")]
+        self.add_jobs(name, &app.registry)?;
         self.add("command", name, commands)?;
         self.add("check", name, app.checks.iter().map(|check| check.name.to_owned()))?;
         self.add(
@@ -250,6 +233,13 @@ impl Claims {
             self.add("flag", name, group.ids())?;
         }
         Ok(())
+    }
+
+    #[cfg(feature = "worker")]
+    fn add_jobs(&mut self, app: &'static str, registry: &usher_worker::Registry) -> Result<()> {
+        let kinds = registry.kinds().chain(registry.repeated());
+        self.add("job kind", app, kinds.map(str::to_owned))?;
+        self.add("schedule", app, registry.schedule_names().map(str::to_owned))
     }
 
     /// Refuses an argument of a command that is a setting as well: each flag means one thing.
@@ -336,6 +326,8 @@ mod tests {
     const READ: Scope = Scope::new("books:read", &["users.view"]);
     const STEP: SqlMigration = SqlMigration::new("m20260101_000001_books", "SELECT 1", "SELECT 1");
 
+    const CONFIRM: LinkPurpose = LinkPurpose::new("confirm_loan", chrono::TimeDelta::days(3));
+
     fn refusal(apps: Vec<App>) -> String {
         let project = apps.into_iter().fold(Project::new("library"), Project::app);
         project.assemble().map(drop).unwrap_err().to_string()
@@ -384,6 +376,14 @@ mod tests {
             (
                 pair(|app| app.tag("Shelves", "What is on them")),
                 "books and films both have the tag Shelves",
+            ),
+            (
+                pair(|app| app.link_purposes([CONFIRM])),
+                "the apps books and films both register the link purpose confirm_loan",
+            ),
+            (
+                vec![App::new("books").link_purposes([LinkPurpose::VERIFY_EMAIL])],
+                "the apps usher and books both register the link purpose verify_email",
             ),
             (
                 vec![App::new("books").scopes([Scope::new("users:read", &[])])],

@@ -10,7 +10,6 @@ use usher_shared::{
         log, process, trace,
     },
 };
-use usher_worker::Mailer;
 
 use crate::{
     bootstrap::{self, Missing},
@@ -23,8 +22,11 @@ pub async fn run(config: Config, parts: Parts) -> Result<()> {
     log::init(config.log_format);
     let _traces = trace::start(&config, "usher")?;
     // Before anything is printed or created: the worker would only find it afterwards.
-    Mailer::new(&config)?;
+    #[cfg(feature = "worker")]
+    usher_worker::Mailer::new(&config)?;
+    #[cfg(feature = "api")]
     let api = process::bind(config.api_addr, "API_ADDR").await?;
+    #[cfg(feature = "admin")]
     let admin = process::bind(config.admin_addr, "ADMIN_ADDR").await?;
     let options = PoolOptions {
         create: true,
@@ -38,30 +40,33 @@ pub async fn run(config: Config, parts: Parts) -> Result<()> {
     let app = AppContext::with(config, db, true);
     welcome::print(&app, &accounts);
 
-    let admin_state = parts.admin_state(&app);
-    let Parts {
-        api: extension,
-        registry,
-        ..
-    } = parts;
     let shutdown = process::shutdown_signal();
-    let mut services = JoinSet::new();
-    let (context, stop) = (app.clone(), shutdown.clone());
-    services.spawn(async move {
-        usher_api::serve_with(&context, &extension, api, stop).await;
-        Ok(())
-    });
-    let stop = shutdown.clone();
-    services.spawn(async move {
-        usher_admin::serve_with(admin_state, admin, stop).await;
-        Ok(())
-    });
-    let (context, stop) = (app.clone(), shutdown.clone());
-    services.spawn(async move {
-        usher_worker::run(&context, registry, usher_worker::Options::default(), stop)
-            .await
-            .context("the worker failed")
-    });
+    let mut services = JoinSet::<Result<()>>::new();
+    #[cfg(feature = "admin")]
+    {
+        let (state, stop) = (parts.admin_state(&app), shutdown.clone());
+        services.spawn(async move {
+            usher_admin::serve_with(state, admin, stop).await;
+            Ok(())
+        });
+    }
+    #[cfg(feature = "api")]
+    {
+        let (context, extension, stop) = (app.clone(), parts.api, shutdown.clone());
+        services.spawn(async move {
+            usher_api::serve_with(&context, &extension, api, stop).await;
+            Ok(())
+        });
+    }
+    #[cfg(feature = "worker")]
+    {
+        let (context, registry, stop) = (app.clone(), parts.registry, shutdown.clone());
+        services.spawn(async move {
+            usher_worker::run(&context, registry, usher_worker::Options::default(), stop)
+                .await
+                .context("the worker failed")
+        });
+    }
 
     let mut outcome = Ok(());
     while let Some(ended) = services.join_next().await {

@@ -17,6 +17,7 @@ use usher_shared::{
             user::{self, UserStatus},
             worker,
         },
+        program::BuiltIn,
         time::now,
     },
 };
@@ -25,7 +26,7 @@ use crate::models::{
     ApiKeys, AuditLog, Breakers, Jobs, Mails, Queues, Roles, Schedules, Sessions, Suppressions, Users,
 };
 use crate::pages::queue_figures::{self, SEEN};
-use crate::pages::{jobs_overview, mail_body, user_import};
+use crate::pages::{impersonation, jobs_overview, mail_body, user_import};
 use crate::texts;
 
 /// What the addresses of the admin begin with.
@@ -34,6 +35,16 @@ pub(crate) const BASE: &str = "/admin";
 /// The admin of a product: what it adds, then Usher's own.
 pub(crate) fn site(product: &Extension) -> Result<Site, String> {
     Site::new(BASE, &product.clone().merge(built_in()))
+}
+
+/// The product's extension, without this part of Usher.
+pub(crate) fn without(product: Extension, part: BuiltIn) -> Extension {
+    match part {
+        BuiltIn::UserImport => product.without_page(user_import::HERE),
+        BuiltIn::Impersonation => product.without_action::<Users>(impersonation::ACTION),
+        // Parts of the API.
+        BuiltIn::SelfSignUp | BuiltIn::OAuthToken | BuiltIn::ApiKeyOperations => product,
+    }
 }
 
 /// In the order of the navigation.
@@ -56,7 +67,7 @@ fn accounts() -> Extension {
         .model::<Roles>()
         .model::<Sessions>()
         .model::<ApiKeys>()
-        .page(import("/admin/users/import", import_form()))
+        .page(import(user_import::HERE, import_form()))
         .page(import(
             "/admin/users/import/{id}",
             get(user_import::show).post(user_import::run),

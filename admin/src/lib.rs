@@ -28,6 +28,13 @@ pub use models::enqueue_bulk;
 pub use server::{paths, router, run, run_with, serve, serve_with};
 pub use state::AppState;
 pub use usher_admin_engine::Extension;
+use usher_shared::foundation::program::BuiltIn;
+
+/// The extension, and the admin without this part of Usher. Parts of other services change nothing.
+#[must_use]
+pub fn without(extension: Extension, part: BuiltIn) -> Extension {
+    apps::without(extension, part)
+}
 
 /// Whether a product's extension fits beside Usher's own apps. An error is one line: what two apps register, or what
 /// refers to nothing.

@@ -61,7 +61,7 @@ pub fn router(state: AppState) -> Router {
 }
 
 fn pages(state: &AppState) -> Routes {
-    let pages = Routes::new(state.clone())
+    let mut pages = Routes::new(state.clone())
         .open("/admin/login", get(login::form).post(login::sign_in))
         .open("/admin/logout", post(login::sign_out))
         .open("/admin/mfa", get(code::form).post(code::answer))
@@ -74,8 +74,10 @@ fn pages(state: &AppState) -> Routes {
         .staff("/admin/account/password", post(account::set_password))
         .staff("/admin/account/factors/{id}/remove", post(account::remove_factor))
         .staff("/admin/account/recovery-codes", post(account::make_codes))
-        .staff("/admin/account/sessions/revoke", post(account::revoke))
-        .staff("/admin/impersonation/end", post(impersonation::end));
+        .staff("/admin/account/sessions/revoke", post(account::revoke));
+    if impersonation::is_offered(&state.site) {
+        pages = pages.staff("/admin/impersonation/end", post(impersonation::end));
+    }
     routes(state)
         .into_iter()
         .fold(pages, |pages, (path, methods)| pages.staff(path, methods))

@@ -11,6 +11,7 @@ mod session;
 mod sign_up;
 mod tokens;
 
+use usher_shared::foundation::program::BuiltIn;
 use utoipa_axum::router::OpenApiRouter;
 
 use crate::state::AppState;
@@ -22,13 +23,20 @@ pub(crate) use password_reset::{Occasion, acceptable, set_by_link};
 pub(crate) use session::{SessionOut, SessionsOut, about, ended};
 pub(crate) use sign_up::charge_mail;
 
-pub(crate) fn router() -> OpenApiRouter<AppState> {
-    OpenApiRouter::new()
-        .merge(sign_up::router())
+/// Without these parts.
+pub(crate) fn router(left_out: &[BuiltIn]) -> OpenApiRouter<AppState> {
+    let mut router = OpenApiRouter::new();
+    if !left_out.contains(&BuiltIn::SelfSignUp) {
+        router = router.merge(sign_up::router());
+    }
+    router = router
+        .merge(sign_up::resend_router())
         .merge(mailed::router())
         .merge(login::router())
         .merge(reauthenticate::router())
-        .merge(refresh::router())
-        .merge(oauth::router())
-        .merge(password_reset::router())
+        .merge(refresh::router());
+    if !left_out.contains(&BuiltIn::OAuthToken) {
+        router = router.merge(oauth::router());
+    }
+    router.merge(password_reset::router())
 }

@@ -2,7 +2,7 @@
 
 use std::{collections::HashMap, sync::Arc};
 
-use usher_shared::foundation::program::Program;
+use usher_shared::foundation::program::{BuiltIn, Program};
 use utoipa::openapi::{
     OpenApi, RefOr, Schema, Tag,
     path::{Operation, PathItem},
@@ -10,7 +10,12 @@ use utoipa::openapi::{
 };
 use utoipa_axum::router::OpenApiRouter;
 
-use crate::{openapi::built_in, site, state::AppState, toolkit::code::Code};
+use crate::{
+    openapi::{SIGN_IN_HERE, built_in, pasted_token},
+    site,
+    state::AppState,
+    toolkit::code::Code,
+};
 
 /// What a product adds to the API. Cheap to clone.
 ///
@@ -33,6 +38,7 @@ use crate::{openapi::built_in, site, state::AppState, toolkit::code::Code};
 pub struct ApiExtension {
     title: Option<String>,
     description: Option<String>,
+    left_out: Vec<BuiltIn>,
     parts: Vec<Part>,
 }
 
@@ -96,11 +102,19 @@ impl ApiExtension {
         self
     }
 
+    /// Leaves out a part of Usher. Parts of other services change nothing.
+    #[must_use]
+    pub fn without(mut self, part: BuiltIn) -> Self {
+        self.left_out.push(part);
+        self
+    }
+
     /// Both together. The title and the description of the first count.
     #[must_use]
     pub fn merge(mut self, other: Self) -> Self {
         self.title = self.title.or(other.title);
         self.description = self.description.or(other.description);
+        self.left_out.extend(other.left_out);
         self.parts.extend(other.parts);
         self
     }
@@ -117,7 +131,7 @@ impl ApiExtension {
             taken.path("usher", page)?;
             taken.word("usher", "GET", page)?;
         }
-        let usher = built_in().into_openapi();
+        let usher = built_in(&self.left_out).into_openapi();
         for tag in usher.tags.iter().flatten() {
             taken.word("usher", "the tag", &tag.name)?;
         }
@@ -145,9 +159,14 @@ impl ApiExtension {
         Ok(())
     }
 
-    pub(crate) fn operations(&self, usher: OpenApiRouter<AppState>) -> OpenApiRouter<AppState> {
+    /// Usher's operations and the product's.
+    pub(crate) fn operations(&self) -> OpenApiRouter<AppState> {
         let routers = self.parts.iter().flat_map(|part| &part.routers);
-        routers.fold(usher, |all, router| all.merge(router()))
+        routers.fold(built_in(&self.left_out), |all, router| all.merge(router()))
+    }
+
+    pub(crate) fn leaves_out(&self, part: BuiltIn) -> bool {
+        self.left_out.contains(&part)
     }
 
     /// Writes title, description and tags into the document.
@@ -162,9 +181,22 @@ impl ApiExtension {
             *about = about.replace("let Usher email", &format!("let {} email", self.name()));
             *about = about.replace("`usher key create`", &format!("`{program} key create`"));
         }
+        if self.leaves_out(BuiltIn::OAuthToken) {
+            self.describe_pasted_tokens(document);
+        }
         let tags = document.tags.get_or_insert_default();
+        tags.retain(|tag| tag.name != "API keys" || !self.leaves_out(BuiltIn::ApiKeyOperations));
         let own = self.parts.iter().flat_map(|part| &part.tags);
         tags.splice(0..0, own.cloned());
+    }
+
+    /// Without the password grant, Swagger UI's *Authorize* takes a token.
+    fn describe_pasted_tokens(&self, document: &mut OpenApi) {
+        let components = document.components.get_or_insert_default();
+        components.add_security_scheme("accessToken", pasted_token());
+        if let (Some(about), None) = (&mut document.info.description, &self.description) {
+            *about = about.replace(SIGN_IN_HERE, "paste an access token (`uat_…`) from `POST /auth/login`");
+        }
     }
 
     /// The codes that Usher answers with, and the product's.

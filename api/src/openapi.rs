@@ -1,5 +1,6 @@
 //! The OpenAPI document: what the handlers declare, put together with every error they can answer.
 
+use usher_shared::foundation::program::BuiltIn;
 use utoipa::{
     Modify, OpenApi, ToSchema,
     openapi::{
@@ -30,6 +31,9 @@ const ABOUT: &str = "Accounts for your product: create users, look them up, and 
 sign in with email and password for the operations under *Me*. Every error has a stable `code`, explained at the URL in
 its `type`; send `Accept: application/problem+json` for errors in strict RFC 9457. Every response has an `X-Request-Id`,
 under which the operator finds it in the logs.";
+
+/// How people get a token in *Authorize*, as [`ABOUT`] says it.
+pub(crate) const SIGN_IN_HERE: &str = "sign in with email and password";
 
 #[derive(OpenApi)]
 #[openapi(
@@ -75,6 +79,17 @@ fn password_grant(api_url: &str) -> SecurityScheme {
     SecurityScheme::OAuth2(OAuth2::with_description([grant], about))
 }
 
+/// The same where the grant is left out: it is pasted.
+pub(crate) fn pasted_token() -> SecurityScheme {
+    let bearer = HttpBuilder::new()
+        .scheme(HttpAuthScheme::Bearer)
+        .bearer_format("uat_…")
+        .description(Some(
+            "A person's access token (`uat_…`), as `POST /auth/login` gives it.",
+        ));
+    SecurityScheme::Http(bearer.build())
+}
+
 /// Adds a schema and those that it refers to.
 fn add<T: ToSchema>(components: &mut Components) {
     let mut schemas = vec![(T::name().into_owned(), T::schema())];
@@ -82,14 +97,16 @@ fn add<T: ToSchema>(components: &mut Components) {
     components.schemas.extend(schemas);
 }
 
-/// Usher's documented operations.
-pub(crate) fn built_in() -> OpenApiRouter<AppState> {
-    OpenApiRouter::with_openapi(Document::openapi())
-        .merge(auth::router())
+/// Usher's documented operations, without these parts.
+pub(crate) fn built_in(left_out: &[BuiltIn]) -> OpenApiRouter<AppState> {
+    let mut router = OpenApiRouter::with_openapi(Document::openapi())
+        .merge(auth::router(left_out))
         .merge(me::router())
-        .merge(users::router())
-        .merge(api_keys::router())
-        .merge(site::operations())
+        .merge(users::router());
+    if !left_out.contains(&BuiltIn::ApiKeyOperations) {
+        router = router.merge(api_keys::router());
+    }
+    router.merge(site::operations())
 }
 
 /// The document of this build, for an API on its default address.
@@ -101,7 +118,7 @@ pub fn openapi() -> utoipa::openapi::OpenApi {
 /// [`openapi`] with what a product adds.
 #[must_use]
 pub fn openapi_with(extension: &ApiExtension) -> utoipa::openapi::OpenApi {
-    let mut document = extension.operations(built_in()).into_openapi();
+    let mut document = extension.operations().into_openapi();
     extension.describe(&mut document);
     let components = document.components.get_or_insert_default();
     let codes: Vec<Code> = extension.all_codes().collect();
@@ -117,6 +134,8 @@ pub(crate) fn openapi_at(extension: &ApiExtension, api_url: &str) -> utoipa::ope
     let mut document = openapi_with(extension);
     document.servers = Some(vec![ServerBuilder::new().url(api_url).build()]);
     let components = document.components.get_or_insert_default();
-    components.add_security_scheme("accessToken", password_grant(api_url));
+    if !extension.leaves_out(BuiltIn::OAuthToken) {
+        components.add_security_scheme("accessToken", password_grant(api_url));
+    }
     document
 }

@@ -22,7 +22,7 @@ use usher_serve::settle_coding;
 use crate::{
     described::Described,
     extension::ApiExtension,
-    openapi::{built_in, openapi_at},
+    openapi::openapi_at,
     site,
     state::AppState,
     toolkit::{
@@ -52,7 +52,7 @@ pub fn router_with(mut state: AppState, extension: &ApiExtension) -> Router {
     let product = extension.clone();
     let document = move |api_url: &str| openapi_at(&product, api_url);
     state.described = Arc::new(Described::new(extension.name(), extension.all_codes(), document));
-    let (operations, _) = extension.operations(built_in()).split_for_parts();
+    let (operations, _) = extension.operations().split_for_parts();
     let toolkit = Toolkit::from_ref(&state);
     let routes = operations
         .route_layer(from_fn_with_state(toolkit.clone(), idempotency::once))

@@ -15,7 +15,8 @@ mod m20261129_000030_what_ends_with_a_session;
 mod m20261129_000050_search;
 mod m20261129_000060_form_tokens;
 mod m20261129_000080_lock_ends;
-mod m20261130_000010_stored_files;
+mod m20261130_000010_link_subjects;
+mod m20261130_000020_stored_files;
 mod run;
 
 pub use app::{AppMigrations, Schema, SqlMigration};
@@ -42,7 +43,8 @@ impl MigratorTrait for Migrator {
             Box::new(m20261129_000050_search::Migration),
             Box::new(m20261129_000060_form_tokens::Migration),
             Box::new(m20261129_000080_lock_ends::Migration),
-            Box::new(m20261130_000010_stored_files::Migration),
+            Box::new(m20261130_000010_link_subjects::Migration),
+            Box::new(m20261130_000020_stored_files::Migration),
         ]
     }
 }

@@ -1,4 +1,4 @@
-//! What every service gets: settings, database, job store and rate limits, opened once.
+//! What every service gets: settings, database, job store, rate limits and cache, opened once.
 
 use std::sync::Arc;
 
@@ -7,6 +7,7 @@ use thiserror::Error;
 
 use crate::{
     foundation::{
+        cache::Cache,
         config::{Config, ConfigError},
         db::{self, ConnectError, PoolOptions, SchemaError},
         file_store::FileStore,
@@ -26,6 +27,7 @@ pub struct AppContext {
     /// Files of the product.
     pub files: FileStore,
     pub limiter: RateLimiter,
+    pub cache: Cache,
     pub metrics: Metrics,
 }
 
@@ -70,10 +72,13 @@ impl AppContext {
         metrics.watch_pool("house", &db);
         let refusals = limiter.refusals().clone();
         metrics.register("usher_rate_limit_refusals", "Calls refused by a rate limit", refusals);
+        let cache = Cache::new(redis.as_ref());
+        metrics.register("usher_cache_reads", "Reads of the cache", cache.reads().clone());
         trace::count_spans(&metrics);
         Self {
             metrics,
             limiter,
+            cache,
             job_store: JobStore::new(db.clone(), transport),
             files: FileStore::new(config.file_store.clone(), db.clone()),
             db,

@@ -2,6 +2,7 @@
 //! and traces. It knows nothing of jobs or accounts.
 
 pub mod batcher;
+pub mod cache;
 pub mod client_address;
 pub mod config;
 pub mod crypto;

@@ -5,6 +5,7 @@ use usher_shared::{
     foundation::{config::Config, file_store::Backend, program::Program, trace::Collector},
     jobs,
 };
+#[cfg(feature = "worker")]
 use usher_worker::Mailer;
 
 pub(super) async fn redis(config: &Config) -> Result<String> {
@@ -20,6 +21,7 @@ pub(super) async fn redis(config: &Config) -> Result<String> {
 }
 
 /// Connects, encrypts and authenticates as a worker does; sends nothing.
+#[cfg(feature = "worker")]
 pub(super) async fn mail(config: &Config) -> Result<String, String> {
     let mailer = Mailer::new(config).map_err(|error| error.to_string())?;
     match mailer.probe().await {

@@ -3,15 +3,15 @@
 use sea_orm::{ActiveEnum, ActiveValue::Set, ColumnTrait, DatabaseConnection, EntityTrait, QueryFilter};
 use usher_shared::{
     accounts::{
-        mail_tokens, mfa,
+        mail_tokens::{self, LinkPurpose},
+        mfa,
         sessions::{self, Device},
     },
     foundation::{
         crypto::SecretKey,
         db::begin,
         entity::{
-            mail_token::{self, MailTokenPurpose},
-            mfa_challenge, mfa_factor,
+            mail_token, mfa_challenge, mfa_factor,
             session::{self, SessionKind},
             user,
         },
@@ -21,12 +21,12 @@ use usher_shared::{
 };
 
 /// Purposes whose links end with a password: all but the way back to an older address.
-const LINKS: [MailTokenPurpose; 5] = [
-    MailTokenPurpose::SetPassword,
-    MailTokenPurpose::VerifyEmail,
-    MailTokenPurpose::PasswordReset,
-    MailTokenPurpose::EmailChangeConfirm,
-    MailTokenPurpose::CancelDeletion,
+const LINKS: [LinkPurpose; 5] = [
+    LinkPurpose::SET_PASSWORD,
+    LinkPurpose::VERIFY_EMAIL,
+    LinkPurpose::PASSWORD_RESET,
+    LinkPurpose::EMAIL_CHANGE_CONFIRM,
+    LinkPurpose::CANCEL_DELETION,
 ];
 
 /// What [`access_left`] says of a link that leads back to an older address, which is never closed by whoever came
@@ -61,7 +61,7 @@ pub async fn plant_access(db: &DatabaseConnection, key: &SecretKey, user: &user:
         let link = mail_tokens::issue(db, user.id, purpose, hour).await;
         link.expect("a link");
     }
-    let back = mail_tokens::issue_about(db, user.id, MailTokenPurpose::EmailChangeUndo, hour, "old@example.com").await;
+    let back = mail_tokens::issue_about(db, user.id, LinkPurpose::EMAIL_CHANGE_UNDO, hour, "old@example.com").await;
     back.expect("a way back");
 }
 
@@ -99,7 +99,7 @@ pub async fn access_left(db: &DatabaseConnection, user_id: i64) -> Vec<String> {
     );
     left.extend(challenges.iter().map(|_| "log-in that owes its code".to_owned()));
     left.extend(factors.iter().map(|_| "enrolment that waits".to_owned()));
-    left.extend(links.iter().map(|link| format!("link {}", link.purpose.to_value())));
+    left.extend(links.iter().map(|link| format!("link {}", link.purpose)));
     left.sort();
     left
 }

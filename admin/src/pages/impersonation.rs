@@ -4,7 +4,16 @@ use axum::{extract::State, response::Response};
 use usher_shared::accounts::impersonation;
 
 use crate::{sign_in::next::HOME, state::AppState, texts};
-use usher_admin_engine::{AdminError, Posted, Staff, Visit};
+use usher_admin_engine::{AdminError, Posted, Site, Staff, Visit};
+
+/// The action on users that starts it.
+pub(crate) const ACTION: &str = "impersonate";
+
+/// Whether this admin has it.
+pub(crate) fn is_offered(site: &Site) -> bool {
+    let users = site.model("users");
+    users.is_some_and(|users| users.actions.iter().any(|action| action.name == ACTION))
+}
 
 /// `POST /admin/impersonation/end`
 pub(crate) async fn end(

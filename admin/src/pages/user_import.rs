@@ -30,7 +30,7 @@ use uuid::Uuid;
 use crate::texts;
 use usher_admin_engine::{AdminContext, AdminError, Posted, Shell, Staff, Upload, Visit, capitalized, grouped, page};
 
-const HERE: &str = "/admin/users/import";
+pub(crate) const HERE: &str = "/admin/users/import";
 /// Errors listed on the page; the download has them all.
 const NAMED: u64 = 50;
 /// Lines in memory at once.

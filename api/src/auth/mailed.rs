@@ -4,8 +4,11 @@ use axum::{extract::State, http::StatusCode};
 use serde_json::json;
 use usher_api_macros::FromFields;
 use usher_shared::{
-    accounts::users::{self, EmailChangeError},
-    foundation::entity::{mail_token::MailTokenPurpose, user},
+    accounts::{
+        mail_tokens::LinkPurpose,
+        users::{self, EmailChangeError},
+    },
+    foundation::entity::user,
 };
 use utoipa_axum::{router::OpenApiRouter, routes};
 
@@ -41,12 +44,12 @@ pub(crate) enum Errand {
 }
 
 impl Errand {
-    pub(crate) const fn purpose(self) -> MailTokenPurpose {
+    pub(crate) const fn purpose(self) -> LinkPurpose {
         match self {
-            Self::VerifyEmail => MailTokenPurpose::VerifyEmail,
-            Self::ConfirmEmailChange => MailTokenPurpose::EmailChangeConfirm,
-            Self::UndoEmailChange => MailTokenPurpose::EmailChangeUndo,
-            Self::KeepAccount => MailTokenPurpose::CancelDeletion,
+            Self::VerifyEmail => LinkPurpose::VERIFY_EMAIL,
+            Self::ConfirmEmailChange => LinkPurpose::EMAIL_CHANGE_CONFIRM,
+            Self::UndoEmailChange => LinkPurpose::EMAIL_CHANGE_UNDO,
+            Self::KeepAccount => LinkPurpose::CANCEL_DELETION,
         }
     }
 }

@@ -3,11 +3,8 @@
 use axum::{Json, extract::State, http::StatusCode};
 use usher_api_macros::FromFields;
 use usher_shared::{
-    accounts::{password_hash, users},
-    foundation::{
-        entity::{mail_token::MailTokenPurpose, user},
-        rules::Password,
-    },
+    accounts::{mail_tokens::LinkPurpose, password_hash, users},
+    foundation::{entity::user, rules::Password},
     jobs::PasswordReset,
 };
 use utoipa_axum::{router::OpenApiRouter, routes};
@@ -104,11 +101,11 @@ pub(crate) enum Occasion {
 }
 
 impl Occasion {
-    pub(crate) const fn purpose(self) -> MailTokenPurpose {
+    pub(crate) const fn purpose(self) -> LinkPurpose {
         match self {
-            Self::First => MailTokenPurpose::SetPassword,
-            Self::Reset => MailTokenPurpose::PasswordReset,
-            Self::Verify => MailTokenPurpose::VerifyEmail,
+            Self::First => LinkPurpose::SET_PASSWORD,
+            Self::Reset => LinkPurpose::PASSWORD_RESET,
+            Self::Verify => LinkPurpose::VERIFY_EMAIL,
         }
     }
 

@@ -31,7 +31,12 @@ use crate::{
 };
 
 pub(super) fn router() -> OpenApiRouter<AppState> {
-    OpenApiRouter::new().routes(routes!(sign_up)).routes(routes!(resend))
+    OpenApiRouter::new().routes(routes!(sign_up))
+}
+
+/// For every account whose address isn't verified, however it was made.
+pub(super) fn resend_router() -> OpenApiRouter<AppState> {
+    OpenApiRouter::new().routes(routes!(resend))
 }
 
 /// A person who signs up.

@@ -65,6 +65,7 @@ impl From<Code> for ExplanationOut {
 #[template(path = "explanations.html")]
 struct Explanations {
     title: &'static str,
+    product: String,
     root: String,
     style: String,
     icon: String,
@@ -77,6 +78,7 @@ impl Explanations {
         let (style, icon) = (address(&root, "pages.css"), address(&root, "icon.svg"));
         Page::new(Self {
             title,
+            product: state.config.product_name.clone(),
             root,
             style,
             icon,

@@ -8,6 +8,7 @@ use axum::{
     response::{IntoResponse, Response},
 };
 use serde_json::json;
+use usher_shared::foundation::program::Program;
 
 use super::assets::address;
 use crate::{
@@ -18,6 +19,7 @@ use crate::{
 #[derive(Template)]
 #[template(path = "index.html")]
 struct Index {
+    product: String,
     root: String,
     style: String,
     icon: String,
@@ -25,10 +27,12 @@ struct Index {
 }
 
 pub(crate) async fn show(State(state): State<AppState>, headers: HeaderMap) -> Response {
-    let (root, version) = (&state.root, env!("CARGO_PKG_VERSION"));
+    let program = Program::current();
+    let (root, version) = (&state.root, program.version);
     if wants_html(&headers) {
         let (style, icon) = (address(root, "pages.css"), address(root, "icon.svg"));
         return Page::new(Index {
+            product: state.config.product_name.clone(),
             root: root.clone(),
             style,
             icon,
@@ -38,7 +42,7 @@ pub(crate) async fn show(State(state): State<AppState>, headers: HeaderMap) -> R
     }
     let at = |path: &str| format!("{}{path}", state.config.api_url);
     let links = json!({
-        "name": "usher",
+        "name": program.name,
         "version": version,
         "docs": at("/docs"),
         "reference": at("/redoc"),

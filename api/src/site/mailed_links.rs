@@ -11,8 +11,8 @@ use axum::{
     routing::get,
 };
 use usher_shared::{
-    accounts::users,
-    foundation::entity::{mail_token::MailTokenPurpose, user},
+    accounts::{mail_tokens::LinkPurpose, users},
+    foundation::entity::user,
 };
 
 use super::{
@@ -66,7 +66,7 @@ async fn show_verification(
     link: Result<Query<Link>, QueryRejection>,
 ) -> Result<Response, ApiError> {
     let token = link.as_ref().map_or("", |Query(link)| &link.token);
-    let found = users::holder(&state.db, token, MailTokenPurpose::VerifyEmail).await;
+    let found = users::holder(&state.db, token, LinkPurpose::VERIFY_EMAIL).await;
     if found.is_ok_and(|(_, user)| takes_password(&user)) {
         return set_password::show(state, link, Occasion::Verify).await;
     }
@@ -74,7 +74,7 @@ async fn show_verification(
 }
 
 async fn verify(state: State<AppState>, context: Context, form: Form) -> Result<Response, ApiError> {
-    let found = users::holder(&state.db, &form.token, MailTokenPurpose::VerifyEmail).await;
+    let found = users::holder(&state.db, &form.token, LinkPurpose::VERIFY_EMAIL).await;
     let takes_password = found.is_ok_and(|(_, user)| takes_password(&user));
     if takes_password || !form.password.is_empty() {
         return set_password::set(state, context, form, Occasion::Verify).await;

@@ -66,7 +66,7 @@ impl<T: ToSchema> Describe for Versioned<T> {
 
 /// 201 with a new row, and where it is.
 pub struct Created<T> {
-    /// None where the installation's address is none that a header can hold.
+    /// None where the row has no address, and where the installation's is none that a header can hold.
     location: Option<HeaderValue>,
     version: Option<i32>,
     row: T,
@@ -77,6 +77,15 @@ impl<T> Created<T> {
     pub fn new(toolkit: &Toolkit, path: &str, id: impl Display, row: impl Into<T>) -> Self {
         Self {
             location: format!("{}{path}/{id}", toolkit.root).parse().ok(),
+            version: None,
+            row: row.into(),
+        }
+    }
+
+    /// The new row has no address of its own, such as a line of an order: there is no `Location`.
+    pub fn without_address(row: impl Into<T>) -> Self {
+        Self {
+            location: None,
             version: None,
             row: row.into(),
         }
@@ -139,5 +148,19 @@ impl IntoResponse for NoContent {
 impl Describe for NoContent {
     fn describe(operation: &mut OperationDoc) {
         operation.empty_answer(StatusCode::NO_CONTENT, "Done");
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_row_without_an_address_is_created_without_a_location() {
+        let created: Created<i64> = Created::without_address(7_i64).version(3);
+        let response = created.into_response();
+        assert_eq!(response.status(), StatusCode::CREATED);
+        assert!(!response.headers().contains_key(header::LOCATION));
+        assert_eq!(response.headers()[header::ETAG], "\"3\"");
     }
 }

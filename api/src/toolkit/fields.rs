@@ -149,6 +149,14 @@ impl<T: Field> Field for Patch<T> {
 /// Everything that is wrong with one value.
 pub struct Violations(Vec<Violation>);
 
+impl Violations {
+    /// Null is a value of another type for each kind of field. What the client meant is to take the value away.
+    fn of_null(self, name: &str) -> Self {
+        let kind = self.0.first().map_or(ViolationKind::ValueError, |first| first.kind);
+        Violation::new(kind, format!("The field {name} can't be null")).into()
+    }
+}
+
 impl From<Violation> for Violations {
     fn from(violation: Violation) -> Self {
         Self(vec![violation])
@@ -190,6 +198,7 @@ impl<'v> Fields<'v> {
     /// A field as its type reads it. None when it is at fault, which is noted.
     pub fn read<T: Field>(&mut self, name: &'static str) -> Option<T> {
         let read = match self.raw(name) {
+            Some(Value::Null) => T::read(&Value::Null, self).map_err(|found| found.of_null(name)),
             Some(value) => T::read(value, self),
             None => T::absent().ok_or_else(|| {
                 let message = format!("The field {name} is required");

@@ -6,7 +6,9 @@ use sea_orm::DatabaseConnection;
 use usher_shared::{
     AppContext,
     accounts::api_keys::KeyRing,
-    foundation::{config::Config, file_store::FileStore, metrics::ServiceMetrics, rate_limit::RateLimiter},
+    foundation::{
+        cache::Cache, config::Config, file_store::FileStore, metrics::ServiceMetrics, rate_limit::RateLimiter,
+    },
 };
 
 use super::key_use::KeyUse;
@@ -26,6 +28,8 @@ pub struct Parts {
     pub db: DatabaseConnection,
     /// Files of the product.
     pub files: FileStore,
+    /// Values that are slow to get and may be lost, as JSON by key.
+    pub cache: Cache,
     pub(crate) limiter: RateLimiter,
     pub(crate) metrics: Arc<ServiceMetrics>,
     pub(crate) keys: KeyRing,
@@ -47,6 +51,7 @@ impl Toolkit {
             config: Arc::clone(&app.config),
             db: app.db.clone(),
             files: app.files.clone(),
+            cache: app.cache.clone(),
             limiter: app.limiter.clone(),
             metrics: app.metrics.service("api"),
             keys: KeyRing::new(app.db.clone()),

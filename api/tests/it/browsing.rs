@@ -2,12 +2,9 @@
 
 use tokio::net::TcpListener;
 use tokio_util::sync::CancellationToken;
-use usher_shared::{
-    accounts::{
-        api_keys::{self, Scope},
-        mail_tokens,
-    },
-    foundation::entity::mail_token::MailTokenPurpose,
+use usher_shared::accounts::{
+    api_keys::{self, Scope},
+    mail_tokens::{self, LinkPurpose},
 };
 use usher_testkit::{Browser, TestDb, run};
 
@@ -107,7 +104,7 @@ fn a_password_is_chosen_on_a_phone_without_scripts() {
         let (app, url, browser, stop) = open().await;
         let id = app.all_scopes().await.sign_up("ada@example.com").await;
         let lifetime = chrono::Duration::hours(1);
-        let token = mail_tokens::issue(&app.context.db, id, MailTokenPurpose::SetPassword, lifetime)
+        let token = mail_tokens::issue(&app.context.db, id, LinkPurpose::SET_PASSWORD, lifetime)
             .await
             .unwrap();
         browser.javascript(false).await;

@@ -10,13 +10,11 @@ use serde_json::{Value, json};
 use usher_shared::{
     accounts::{
         api_keys::Scope,
-        mail_tokens::{self, RedeemError},
+        mail_tokens::{self, LinkPurpose, RedeemError},
     },
     foundation::{
         entity::{
-            audit_log,
-            mail_token::MailTokenPurpose,
-            session,
+            audit_log, session,
             user::{self, UserStatus},
         },
         time::now,
@@ -148,7 +146,7 @@ async fn another_address_is_unverified_and_old_links_are_dead(db: TestDb) {
     );
     let at = format!("/users/{id}");
     store(&app, |user| user.email_verified_at = Set(Some(now())), id).await;
-    let link = mail_tokens::issue(&app.context.db, id, MailTokenPurpose::SetPassword, Duration::days(1))
+    let link = mail_tokens::issue(&app.context.db, id, LinkPurpose::SET_PASSWORD, Duration::days(1))
         .await
         .unwrap();
     // The same address in other letters is the same person's.
@@ -157,7 +155,7 @@ async fn another_address_is_unverified_and_old_links_are_dead(db: TestDb) {
         true
     );
     assert!(
-        mail_tokens::peek(&app.context.db, link.as_str(), MailTokenPurpose::SetPassword)
+        mail_tokens::peek(&app.context.db, link.as_str(), LinkPurpose::SET_PASSWORD)
             .await
             .is_ok()
     );
@@ -171,7 +169,7 @@ async fn another_address_is_unverified_and_old_links_are_dead(db: TestDb) {
         (&moved["email"], &moved["verified"]),
         (&json!("ada@example.org"), &json!(false))
     );
-    let dead = mail_tokens::peek(&app.context.db, link.as_str(), MailTokenPurpose::SetPassword).await;
+    let dead = mail_tokens::peek(&app.context.db, link.as_str(), LinkPurpose::SET_PASSWORD).await;
     assert!(matches!(dead, Err(RedeemError::Invalid)));
     client.sign_up("ada@example.com").await;
 }
@@ -284,7 +282,7 @@ async fn who_is_deleted_is_gone_with_sessions_and_links(db: TestDb) {
     );
     let at = format!("/users/{id}");
     let (ended, kept) = (sign_in(&app, id).await, sign_in(&app, other).await);
-    let link = mail_tokens::issue(&app.context.db, id, MailTokenPurpose::SetPassword, Duration::days(1))
+    let link = mail_tokens::issue(&app.context.db, id, LinkPurpose::SET_PASSWORD, Duration::days(1))
         .await
         .unwrap();
     let gone = client.delete(&at).await;
@@ -303,7 +301,7 @@ async fn who_is_deleted_is_gone_with_sessions_and_links(db: TestDb) {
     assert!(ended.ended_at.is_some());
     assert_eq!(ended.end_reason.as_deref(), Some("user_deleted"));
     assert!(session(kept).await.unwrap().unwrap().ended_at.is_none());
-    let dead = mail_tokens::peek(&app.context.db, link.as_str(), MailTokenPurpose::SetPassword).await;
+    let dead = mail_tokens::peek(&app.context.db, link.as_str(), LinkPurpose::SET_PASSWORD).await;
     assert!(matches!(dead, Err(RedeemError::Invalid)));
     let rows = audit_rows(&app, id).await;
     assert_eq!(rows.iter().map(|row| &*row.action).collect::<Vec<_>>(), ["delete"]);

@@ -5,11 +5,8 @@ use chrono::Duration;
 use sea_orm::EntityTrait;
 use serde_json::json;
 use usher_shared::{
-    accounts::users,
-    foundation::{
-        entity::{job, mail_token::MailTokenPurpose},
-        time::now,
-    },
+    accounts::{mail_tokens::LinkPurpose, users},
+    foundation::{entity::job, time::now},
 };
 use usher_testkit::{TestDb, on_both};
 
@@ -45,7 +42,7 @@ async fn an_account_goes_after_a_week_unless_its_owner_keeps_it(db: TestDb) {
     };
     assert!(!delete().await, "it is not due");
 
-    let token = app.mailed(ada.id, MailTokenPurpose::CancelDeletion, &ada.email).await;
+    let token = app.mailed(ada.id, LinkPurpose::CANCEL_DELETION, &ada.email).await;
     let page = app.elsewhere().submit("/keep-account", &[("token", &token)]).await;
     assert!(
         page.status == StatusCode::OK && page.text().contains("Your account will not be deleted"),
@@ -60,7 +57,7 @@ async fn an_account_goes_after_a_week_unless_its_owner_keeps_it(db: TestDb) {
     assert!(!delete().await, "its owner has thought better of it");
 
     ada.client.delete("/me").await;
-    let token = app.mailed(ada.id, MailTokenPurpose::CancelDeletion, &ada.email).await;
+    let token = app.mailed(ada.id, LinkPurpose::CANCEL_DELETION, &ada.email).await;
     app.sql("UPDATE users SET delete_at = created_at").await;
     assert!(delete().await);
     assert!(app.stored(ada.id).await.deleted_at.is_some());

@@ -2,7 +2,7 @@
 
 use axum::http::StatusCode;
 use serde_json::json;
-use usher_shared::foundation::entity::mail_token::MailTokenPurpose;
+use usher_shared::accounts::mail_tokens::LinkPurpose;
 use usher_testkit::{TestDb, on_both};
 
 use crate::{
@@ -14,13 +14,13 @@ use crate::{
 async fn moved(app: &TestApp, person: &Person, from: &str, to: &str) -> String {
     let answer = person.client.post("/me/email-change", &json!({"new_email": to})).await;
     assert_eq!(answer.status, StatusCode::ACCEPTED, "{}", answer.text());
-    let token = app.mailed(person.id, MailTokenPurpose::EmailChangeConfirm, to).await;
+    let token = app.mailed(person.id, LinkPurpose::EMAIL_CHANGE_CONFIRM, to).await;
     let answer = app
         .elsewhere()
         .post("/auth/email-change/confirm", &json!({"token": token}))
         .await;
     assert_eq!(answer.status, StatusCode::NO_CONTENT);
-    app.mailed(person.id, MailTokenPurpose::EmailChangeUndo, from).await
+    app.mailed(person.id, LinkPurpose::EMAIL_CHANGE_UNDO, from).await
 }
 
 #[on_both]
@@ -51,9 +51,9 @@ async fn the_new_mailbox_confirms_and_the_old_one_can_undo(db: TestDb) {
         (1, &json!({"user_id": ada.id, "new_email": "Ada@new.example.com"}))
     );
 
-    let reset = app.mailed(ada.id, MailTokenPurpose::PasswordReset, &ada.email).await;
+    let reset = app.mailed(ada.id, LinkPurpose::PASSWORD_RESET, &ada.email).await;
     let token = app
-        .mailed(ada.id, MailTokenPurpose::EmailChangeConfirm, "Ada@new.example.com")
+        .mailed(ada.id, LinkPurpose::EMAIL_CHANGE_CONFIRM, "Ada@new.example.com")
         .await;
     let page = app
         .elsewhere()
@@ -96,7 +96,7 @@ async fn the_new_mailbox_confirms_and_the_old_one_can_undo(db: TestDb) {
     );
 
     let undo = app
-        .mailed(ada.id, MailTokenPurpose::EmailChangeUndo, "ada@example.com")
+        .mailed(ada.id, LinkPurpose::EMAIL_CHANGE_UNDO, "ada@example.com")
         .await;
     let page = app.elsewhere().submit("/undo-email-change", &[("token", &undo)]).await;
     assert!(
@@ -125,7 +125,7 @@ async fn a_thief_who_moves_the_account_twice_cannot_close_the_way_back(db: TestD
     let owners = moved(&app, &thief, "ada@example.com", "thief1@example.com").await;
     let thiefs = moved(&app, &thief, "thief1@example.com", "thief2@example.com").await;
     let reset = app
-        .mailed(thief.id, MailTokenPurpose::PasswordReset, "thief2@example.com")
+        .mailed(thief.id, LinkPurpose::PASSWORD_RESET, "thief2@example.com")
         .await;
     let body = json!({"token": reset, "password": "amber-Walrus-44-piano"});
     assert_eq!(
@@ -184,7 +184,7 @@ async fn an_address_that_is_taken_is_told_to_its_owner_alone(db: TestDb) {
         .await;
     assert_eq!((free.status, free.json()), (taken.status, taken.json()));
     let token = app
-        .mailed(ada.id, MailTokenPurpose::EmailChangeConfirm, "BOB@example.com")
+        .mailed(ada.id, LinkPurpose::EMAIL_CHANGE_CONFIRM, "BOB@example.com")
         .await;
     let page = app
         .elsewhere()

@@ -3,7 +3,7 @@
 use axum::http::StatusCode;
 use futures::future::join_all;
 use serde_json::json;
-use usher_shared::{accounts::mail_tokens, foundation::entity::mail_token::MailTokenPurpose};
+use usher_shared::accounts::mail_tokens::{self, LinkPurpose};
 use usher_testkit::{TestDb, on_both, run};
 
 use crate::{
@@ -26,19 +26,19 @@ async fn a_reset_ends_every_session_and_every_other_link(db: TestDb) {
         StatusCode::ACCEPTED
     );
     assert_eq!(app.kinds_of(ada.id).await, ["password_reset"]);
-    let token = app.mailed(ada.id, MailTokenPurpose::PasswordReset, &ada.email).await;
+    let token = app.mailed(ada.id, LinkPurpose::PASSWORD_RESET, &ada.email).await;
     let mut others = Vec::new();
     for purpose in [
-        MailTokenPurpose::VerifyEmail,
-        MailTokenPurpose::EmailChangeConfirm,
-        MailTokenPurpose::SetPassword,
-        MailTokenPurpose::PasswordReset,
-        MailTokenPurpose::CancelDeletion,
+        LinkPurpose::VERIFY_EMAIL,
+        LinkPurpose::EMAIL_CHANGE_CONFIRM,
+        LinkPurpose::SET_PASSWORD,
+        LinkPurpose::PASSWORD_RESET,
+        LinkPurpose::CANCEL_DELETION,
     ] {
         others.push((app.mailed(ada.id, purpose, &ada.email).await, purpose));
     }
     let undo = app
-        .mailed(ada.id, MailTokenPurpose::EmailChangeUndo, "old@example.com")
+        .mailed(ada.id, LinkPurpose::EMAIL_CHANGE_UNDO, "old@example.com")
         .await;
     let weak = app
         .elsewhere()
@@ -71,7 +71,7 @@ async fn a_reset_ends_every_session_and_every_other_link(db: TestDb) {
         );
     }
     assert!(
-        mail_tokens::peek(&app.context.db, &undo, MailTokenPurpose::EmailChangeUndo)
+        mail_tokens::peek(&app.context.db, &undo, LinkPurpose::EMAIL_CHANGE_UNDO)
             .await
             .is_ok(),
         "the way back stays open"
@@ -82,7 +82,7 @@ async fn a_reset_ends_every_session_and_every_other_link(db: TestDb) {
 async fn reset_token_reuse_is_refused(db: TestDb) {
     let app = TestApp::start(db).await;
     let user = app.member("ada@example.com").await;
-    let token = app.mailed(user.id, MailTokenPurpose::PasswordReset, &user.email).await;
+    let token = app.mailed(user.id, LinkPurpose::PASSWORD_RESET, &user.email).await;
     let send = async |password: &str| {
         app.elsewhere()
             .post(
@@ -103,7 +103,7 @@ async fn reset_token_reuse_is_refused(db: TestDb) {
 async fn a_reset_token_after_a_password_change_is_refused(db: TestDb) {
     let app = TestApp::start(db).await;
     let ada = app.person("ada@example.com").await;
-    let token = app.mailed(ada.id, MailTokenPurpose::PasswordReset, &ada.email).await;
+    let token = app.mailed(ada.id, LinkPurpose::PASSWORD_RESET, &ada.email).await;
     let body = json!({"current_password": PASSWORD, "new_password": OTHER});
     assert_eq!(
         ada.client.post("/me/password", &body).await.status,
@@ -131,7 +131,7 @@ async fn a_reset_does_not_get_past_the_second_factor(db: TestDb) {
     let user = app.member("ada@example.com").await;
     let secret = app.with_app(user.id).await;
     let half = app.log_in(&user.email, PASSWORD).await.json()["mfa_token"].clone();
-    let token = app.mailed(user.id, MailTokenPurpose::PasswordReset, &user.email).await;
+    let token = app.mailed(user.id, LinkPurpose::PASSWORD_RESET, &user.email).await;
     let page = app
         .elsewhere()
         .submit(
@@ -216,9 +216,7 @@ async fn what_everybody_guesses_is_refused_at_every_door(db: TestDb) {
     ];
     let app = TestApp::with(db, &settings).await;
     let ada = app.person("ada@example.com").await;
-    let token = app
-        .mailed(ada.id, MailTokenPurpose::PasswordReset, "ada@example.com")
-        .await;
+    let token = app.mailed(ada.id, LinkPurpose::PASSWORD_RESET, "ada@example.com").await;
     for bad in [
         "acme-rocket-2026!",
         "R0cket.4cme.R0cket",
@@ -289,9 +287,7 @@ async fn a_password_is_the_same_however_a_keyboard_composes_it(db: TestDb) {
             .await;
         assert_eq!(answer.status, StatusCode::OK, "{sent:?}");
     }
-    let token = app
-        .mailed(ada.id, MailTokenPurpose::PasswordReset, "ada@example.com")
-        .await;
+    let token = app.mailed(ada.id, LinkPurpose::PASSWORD_RESET, "ada@example.com").await;
     let reset = app
         .elsewhere()
         .post(
@@ -376,7 +372,7 @@ fn a_log_in_with_the_old_password_cannot_slip_past_the_new_one() {
         let (mut old, mut late) = (PASSWORD, 0);
         for round in 0..10 {
             let new = if round % 2 == 0 { OTHER } else { PASSWORD };
-            let token = app.mailed(user.id, MailTokenPurpose::PasswordReset, &user.email).await;
+            let token = app.mailed(user.id, LinkPurpose::PASSWORD_RESET, &user.email).await;
             let body = json!({"token": token, "password": new});
             let client = app.elsewhere();
             let reset = client.post("/auth/password-reset/confirm", &body);

@@ -3,13 +3,16 @@
 use std::sync::atomic::{AtomicU8, Ordering};
 
 use axum::{body::Body, http::Method};
-use sea_orm::{ActiveEnum, ActiveModelTrait, ActiveValue::Set, ConnectionTrait, EntityTrait, IntoActiveModel};
+use sea_orm::{ActiveModelTrait, ActiveValue::Set, ConnectionTrait, EntityTrait, IntoActiveModel};
 use serde_json::{Value, json};
 use totp_rs::{Algorithm, Builder, Secret};
 use usher_shared::{
-    accounts::{mail_tokens, mfa, users},
+    accounts::{
+        mail_tokens::{self, LinkPurpose, LinkRequest},
+        mfa, users,
+    },
     foundation::{
-        entity::{audit_log, job, mail_token::MailTokenPurpose, user},
+        entity::{audit_log, job, user},
         rules::Email,
         time::now,
     },
@@ -153,31 +156,30 @@ pub fn code(secret: &[u8], steps: i64) -> String {
 
 impl TestApp {
     /// A token as the mail would bring it.
-    pub async fn mailed(&self, user_id: i64, purpose: MailTokenPurpose, email: &str) -> String {
+    pub async fn mailed(&self, user_id: i64, purpose: LinkPurpose, email: &str) -> String {
         let hour = chrono::Duration::hours(1);
         let token = mail_tokens::issue_about(&self.context.db, user_id, purpose, hour, email).await;
         token.expect("a token").as_str().to_owned()
     }
 
     /// The link of this mail, as the worker makes it when it sends the mail; none when the mail is not to be sent.
-    pub async fn link_of(&self, job: &job::Model, purpose: MailTokenPurpose) -> Option<String> {
+    pub async fn link_of(&self, job: &job::Model, purpose: LinkPurpose) -> Option<String> {
         let user = self.stored(job.user_id.expect("a user")).await;
         let about = ["new_email", "old_email"]
             .iter()
             .find_map(|name| job.payload[name].as_str());
-        let email = about.map_or(user.email, str::to_owned);
-        let (key, hour) = (&self.context.config.secret_key, chrono::Duration::hours(1));
-        let (token, row) = mail_tokens::make(key, job.id, user.id, purpose, hour, email);
+        let link = LinkRequest::new(user.id, purpose).at(about.unwrap_or(&user.email));
+        let (token, row) = mail_tokens::make(&self.context.config.secret_key, job.id, link);
         let open = mail_tokens::open(&self.context.db, vec![row]).await.expect("an answer");
         (!open.is_empty()).then(|| token.as_str().to_owned())
     }
 
     /// [`Self::link_of`] of the newest mail to this user that has a link for this purpose.
-    pub async fn sent_link(&self, user_id: i64, purpose: MailTokenPurpose) -> Option<String> {
-        let kind = match purpose {
-            MailTokenPurpose::SetPassword => "welcome_email",
-            MailTokenPurpose::CancelDeletion => "deletion_scheduled",
-            _ => &purpose.to_value(),
+    pub async fn sent_link(&self, user_id: i64, purpose: LinkPurpose) -> Option<String> {
+        let kind = match purpose.as_str() {
+            "set_password" => "welcome_email",
+            "cancel_deletion" => "deletion_scheduled",
+            same => same,
         };
         let jobs = self.jobs_of(user_id).await;
         let of_kind = jobs.iter().filter(|job| job.kind == kind);

@@ -85,6 +85,30 @@ async fn every_fault_of_a_body_is_listed_by_its_field(db: TestDb) {
 }
 
 #[on_both]
+async fn null_where_a_value_is_required_is_named_as_what_it_is(db: TestDb) {
+    let app = start(db).await;
+    let (service, ada) = (app.key(&[READ, WRITE]).await, app.member("ada@example.com").await);
+    let nulls = json!({ "subject": null, "body": null, "state": null, "requester_id": null, "due_at": null });
+    let said = async |path: &str| {
+        let problem = match path {
+            "/tickets" => service.post(path, &nulls).await,
+            _ => service.patch(path, &nulls).await,
+        };
+        let problem = problem.is(422, "invalid_request").json();
+        let faults = problem["detail"].as_array().expect("faults").iter();
+        let said: Vec<_> = faults
+            .map(|fault| fault["msg"].as_str().expect("a text").to_owned())
+            .collect();
+        said
+    };
+    let cannot = |name: &str| format!("The field {name} can't be null");
+    let required = ["subject", "body", "state", "requester_id"].map(cannot);
+    assert_eq!(said("/tickets").await, required);
+    let id = open(&service, ada.id, &json!({})).await;
+    assert_eq!(said(&format!("/tickets/{id}")).await, required[..3]);
+}
+
+#[on_both]
 async fn a_patch_changes_what_it_names(db: TestDb) {
     let app = start(db).await;
     let (service, ada) = (app.key(&[READ, WRITE]).await, app.member("ada@example.com").await);

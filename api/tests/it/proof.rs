@@ -4,9 +4,8 @@ use axum::http::StatusCode;
 use sea_orm::{ActiveModelTrait, ActiveValue::Set, EntityTrait, IntoActiveModel};
 use serde_json::{Value, json};
 use usher_shared::{
-    accounts::{api_keys::Scope, mfa, users},
+    accounts::{api_keys::Scope, mail_tokens::LinkPurpose, mfa, users},
     foundation::entity::{
-        mail_token::MailTokenPurpose,
         recovery_code,
         user::{self, UserStatus},
     },
@@ -51,7 +50,7 @@ async fn a_stranger_who_signs_up_first_or_last_has_no_password_in_the_account(db
                 StatusCode::ACCEPTED
             );
             mails.push(
-                app.sent_link(vera(&app).await.id, MailTokenPurpose::VerifyEmail)
+                app.sent_link(vera(&app).await.id, LinkPurpose::VERIFY_EMAIL)
                     .await
                     .expect("a link"),
             );
@@ -92,7 +91,7 @@ async fn a_stranger_who_signs_up_first_or_last_has_no_password_in_the_account(db
         // The link that she gets without asking.
         assert_eq!(app.kinds_of(user.id).await.last().unwrap(), "password_reset");
         let reset = app
-            .sent_link(user.id, MailTokenPurpose::PasswordReset)
+            .sent_link(user.id, LinkPurpose::PASSWORD_RESET)
             .await
             .expect("a link");
         let body = json!({"token": reset, "password": PASSWORD});
@@ -113,7 +112,7 @@ async fn the_page_of_a_contested_sign_up_takes_the_owners_password(db: TestDb) {
         .await;
     app.elsewhere().post("/auth/sign-up", &sign_up("Vera", PASSWORD)).await;
     let id = vera(&app).await.id;
-    let token = app.sent_link(id, MailTokenPurpose::VerifyEmail).await.unwrap();
+    let token = app.sent_link(id, LinkPurpose::VERIFY_EMAIL).await.unwrap();
     let refused = app.elsewhere().submit("/verify-email", &[("token", &token)]).await;
     assert_eq!(
         refused.status,
@@ -145,7 +144,7 @@ async fn an_own_sign_up_needs_one_click_and_a_stranger_s_can_be_taken_over_by_it
         assert!(vera(&app).await.password_hash.is_some(), "{again}");
     }
     let id = vera(&app).await.id;
-    let token = app.sent_link(id, MailTokenPurpose::VerifyEmail).await.unwrap();
+    let token = app.sent_link(id, LinkPurpose::VERIFY_EMAIL).await.unwrap();
     let page = app.elsewhere().get(&format!("/verify-email?token={token}")).await;
     assert!(
         page.text().contains("Confirm your email address") && page.text().contains("sign up yourself?"),
@@ -166,7 +165,7 @@ async fn an_own_sign_up_needs_one_click_and_a_stranger_s_can_be_taken_over_by_it
         .post("/auth/sign-up", &sign_up("Mallory", STRANGERS))
         .await;
     let token = app
-        .sent_link(vera(&app).await.id, MailTokenPurpose::VerifyEmail)
+        .sent_link(vera(&app).await.id, LinkPurpose::VERIFY_EMAIL)
         .await
         .unwrap();
     let weak = json!({"token": token, "password": "vera@example.com"});
@@ -197,7 +196,7 @@ async fn a_reset_before_the_proof_ends_the_sign_up_of_a_stranger(db: TestDb) {
         .post("/auth/password-reset", &json!({"email": "vera@example.com"}))
         .await;
     let user = vera(&app).await;
-    let token = app.sent_link(user.id, MailTokenPurpose::PasswordReset).await.unwrap();
+    let token = app.sent_link(user.id, LinkPurpose::PASSWORD_RESET).await.unwrap();
     let body = json!({"token": token, "password": PASSWORD});
     assert_eq!(
         app.elsewhere().post("/auth/password-reset/confirm", &body).await.status,
@@ -241,7 +240,7 @@ async fn a_sign_up_gives_no_password_to_an_account_that_a_service_made(db: TestD
         .post("/auth/sign-up", &sign_up("Mallory", STRANGERS))
         .await;
     assert_eq!((vera(&app).await.password_hash, vera(&app).await.name), (None, name));
-    let token = app.sent_link(id, MailTokenPurpose::VerifyEmail).await.unwrap();
+    let token = app.sent_link(id, LinkPurpose::VERIFY_EMAIL).await.unwrap();
     let form = [("token", token.as_str()), ("password", PASSWORD)];
     assert_eq!(
         app.elsewhere().submit("/verify-email", &form).await.status,
@@ -303,31 +302,31 @@ async fn every_proof_of_a_mailbox_ends_what_a_stranger_left_in_an_unproved_accou
         let (path, body) = match door {
             "verify" => (
                 "/auth/verify-email",
-                json!({"token": link(MailTokenPurpose::VerifyEmail).await}),
+                json!({"token": link(LinkPurpose::VERIFY_EMAIL).await}),
             ),
             "verify with password" => (
                 "/auth/verify-email",
-                json!({"token": link(MailTokenPurpose::VerifyEmail).await, "password": THIRD}),
+                json!({"token": link(LinkPurpose::VERIFY_EMAIL).await, "password": THIRD}),
             ),
             "reset" => (
                 "/auth/password-reset/confirm",
-                json!({"token": link(MailTokenPurpose::PasswordReset).await, "password": THIRD}),
+                json!({"token": link(LinkPurpose::PASSWORD_RESET).await, "password": THIRD}),
             ),
             "reset page" => (
                 "/reset-password",
-                json!({"token": link(MailTokenPurpose::PasswordReset).await, "password": THIRD}),
+                json!({"token": link(LinkPurpose::PASSWORD_RESET).await, "password": THIRD}),
             ),
             "welcome" => (
                 "/set-password",
-                json!({"token": link(MailTokenPurpose::SetPassword).await, "password": THIRD}),
+                json!({"token": link(LinkPurpose::SET_PASSWORD).await, "password": THIRD}),
             ),
             "keep account" => (
                 "/auth/keep-account",
-                json!({"token": link(MailTokenPurpose::CancelDeletion).await}),
+                json!({"token": link(LinkPurpose::CANCEL_DELETION).await}),
             ),
             _ => (
                 "/auth/email-change/confirm",
-                json!({"token": app.mailed(user.id, MailTokenPurpose::EmailChangeConfirm, &format!("new-{email}")).await}),
+                json!({"token": app.mailed(user.id, LinkPurpose::EMAIL_CHANGE_CONFIRM, &format!("new-{email}")).await}),
             ),
         };
         let answer = if path.starts_with("/auth") {
@@ -366,7 +365,7 @@ async fn a_mailbox_alone_takes_no_second_factor_from_somebody_who_has_signed_in(
             .status,
         StatusCode::OK
     );
-    let token = app.sent_link(person.id, MailTokenPurpose::VerifyEmail).await.unwrap();
+    let token = app.sent_link(person.id, LinkPurpose::VERIFY_EMAIL).await.unwrap();
     let body = json!({"token": token, "password": THIRD});
     assert_eq!(
         app.elsewhere().post("/auth/verify-email", &body).await.status,
@@ -388,7 +387,7 @@ async fn the_newest_request_for_an_email_change_alone_moves_the_account(db: Test
             .await
             .status
     };
-    let purpose = MailTokenPurpose::EmailChangeConfirm;
+    let purpose = LinkPurpose::EMAIL_CHANGE_CONFIRM;
     assert_eq!(ask("typo@example.com").await, StatusCode::ACCEPTED);
     let typo = app.sent_link(ada.id, purpose).await.expect("a link");
     assert_eq!(ask("right@example.com").await, StatusCode::ACCEPTED);
@@ -444,7 +443,7 @@ async fn the_newest_reset_alone_works_and_a_new_password_ends_those_that_are_que
             .await
             .status
     };
-    let purpose = MailTokenPurpose::PasswordReset;
+    let purpose = LinkPurpose::PASSWORD_RESET;
     assert_eq!(ask().await, StatusCode::ACCEPTED);
     let older = app.sent_link(ada.id, purpose).await.expect("a link");
     assert_eq!(ask().await, StatusCode::ACCEPTED);
@@ -469,8 +468,8 @@ async fn the_newest_reset_alone_works_and_a_new_password_ends_those_that_are_que
         StatusCode::NO_CONTENT
     );
     for job in app.jobs_of(ada.id).await {
-        for purpose in [purpose, MailTokenPurpose::EmailChangeConfirm] {
-            let is_its = (job.kind == "password_reset") == (purpose == MailTokenPurpose::PasswordReset);
+        for purpose in [purpose, LinkPurpose::EMAIL_CHANGE_CONFIRM] {
+            let is_its = (job.kind == "password_reset") == (purpose == LinkPurpose::PASSWORD_RESET);
             assert!(
                 !is_its || job.kind == "password_changed" || app.link_of(&job, purpose).await.is_none(),
                 "{} after the new password",
@@ -484,7 +483,7 @@ async fn the_newest_reset_alone_works_and_a_new_password_ends_those_that_are_que
 async fn a_mail_without_a_request_ends_older_links_as_well(db: TestDb) {
     let app = TestApp::with(db, &OPEN).await;
     let ada = app.member("ada@example.com").await;
-    let purpose = MailTokenPurpose::PasswordReset;
+    let purpose = LinkPurpose::PASSWORD_RESET;
     let mut links = Vec::new();
     for _ in 0..2 {
         let tx = app.context.job_store.begin().await.unwrap();
@@ -514,19 +513,15 @@ async fn a_token_is_good_only_for_the_address_that_it_was_mailed_to(db: TestDb) 
     app.sql("UPDATE users SET email_verified_at = NULL, password_hash = NULL, delete_at = created_at")
         .await;
     for (purpose, path, page) in [
-        (MailTokenPurpose::SetPassword, None, "/set-password"),
+        (LinkPurpose::SET_PASSWORD, None, "/set-password"),
+        (LinkPurpose::VERIFY_EMAIL, Some("/auth/verify-email"), "/verify-email"),
         (
-            MailTokenPurpose::VerifyEmail,
-            Some("/auth/verify-email"),
-            "/verify-email",
-        ),
-        (
-            MailTokenPurpose::PasswordReset,
+            LinkPurpose::PASSWORD_RESET,
             Some("/auth/password-reset/confirm"),
             "/reset-password",
         ),
         (
-            MailTokenPurpose::CancelDeletion,
+            LinkPurpose::CANCEL_DELETION,
             Some("/auth/keep-account"),
             "/keep-account",
         ),
@@ -601,10 +596,7 @@ async fn a_change_of_address_by_a_service_is_told_and_can_be_undone(db: TestDb) 
         let jobs = app.jobs_of(ada.id).await;
         let undo = jobs.iter().find(|job| job.kind == "email_change_undo").unwrap();
         assert_eq!(undo.payload["old_email"], old.as_str());
-        let token = app
-            .link_of(undo, MailTokenPurpose::EmailChangeUndo)
-            .await
-            .expect("a link");
+        let token = app.link_of(undo, LinkPurpose::EMAIL_CHANGE_UNDO).await.expect("a link");
         let page = app.elsewhere().submit("/undo-email-change", &[("token", &token)]).await;
         assert!(
             page.status == StatusCode::OK && page.text().contains(&old),
@@ -626,7 +618,7 @@ async fn whoever_is_moved_to_another_address_has_no_password_there(db: TestDb) {
         key.patch(&at, &json!({"email": "vera@example.com"})).await.status,
         StatusCode::OK
     );
-    let token = app.sent_link(mallory.id, MailTokenPurpose::VerifyEmail).await.unwrap();
+    let token = app.sent_link(mallory.id, LinkPurpose::VERIFY_EMAIL).await.unwrap();
     assert_eq!(
         app.elsewhere()
             .post("/auth/verify-email", &json!({"token": token}))
@@ -658,11 +650,8 @@ async fn proof_wins_over_an_account_that_never_proved_the_address(db: TestDb) {
         .post("/auth/sign-up", &sign_up("Mallory", STRANGERS))
         .await;
     let strangers = vera(&app).await.id;
-    let theirs = app.sent_link(strangers, MailTokenPurpose::VerifyEmail).await.unwrap();
-    let token = app
-        .sent_link(ada.id, MailTokenPurpose::EmailChangeConfirm)
-        .await
-        .unwrap();
+    let theirs = app.sent_link(strangers, LinkPurpose::VERIFY_EMAIL).await.unwrap();
+    let token = app.sent_link(ada.id, LinkPurpose::EMAIL_CHANGE_CONFIRM).await.unwrap();
     assert_eq!(
         app.elsewhere()
             .post("/auth/email-change/confirm", &json!({"token": token}))
@@ -688,7 +677,7 @@ async fn proof_wins_over_an_account_that_never_proved_the_address(db: TestDb) {
     again["email"] = "ada@example.com".into();
     app.elsewhere().post("/auth/sign-up", &again).await;
     let undo = app
-        .mailed(ada.id, MailTokenPurpose::EmailChangeUndo, "ada@example.com")
+        .mailed(ada.id, LinkPurpose::EMAIL_CHANGE_UNDO, "ada@example.com")
         .await;
     assert_eq!(
         app.elsewhere()
@@ -713,7 +702,7 @@ async fn an_account_that_a_service_knows_loses_the_address_and_nothing_else(db: 
     assert_eq!(made.status, StatusCode::CREATED);
     let ada = app.person("ada@example.com").await;
     let confirm = async |email: &str| {
-        let token = app.mailed(ada.id, MailTokenPurpose::EmailChangeConfirm, email).await;
+        let token = app.mailed(ada.id, LinkPurpose::EMAIL_CHANGE_CONFIRM, email).await;
         app.elsewhere()
             .post("/auth/email-change/confirm", &json!({"token": token}))
             .await
@@ -768,10 +757,7 @@ async fn the_same_address_in_other_letters_is_a_change(db: TestDb) {
         "CaseMe@example.com",
         "not before it is confirmed"
     );
-    let token = app
-        .sent_link(ada.id, MailTokenPurpose::EmailChangeConfirm)
-        .await
-        .unwrap();
+    let token = app.sent_link(ada.id, LinkPurpose::EMAIL_CHANGE_CONFIRM).await.unwrap();
     assert_eq!(
         app.elsewhere()
             .post("/auth/email-change/confirm", &json!({"token": token}))
@@ -831,19 +817,15 @@ async fn proof_of_the_mailbox_clears_the_accounts_failures(db: TestDb) {
         let (path, token, new) = match door {
             "reset" => (
                 "/auth/password-reset/confirm",
-                link(MailTokenPurpose::PasswordReset).await,
+                link(LinkPurpose::PASSWORD_RESET).await,
                 THIRD,
             ),
-            "reset page" => ("/reset-password", link(MailTokenPurpose::PasswordReset).await, THIRD),
-            "welcome" => ("/set-password", link(MailTokenPurpose::SetPassword).await, THIRD),
-            "verify" => (
-                "/auth/verify-email",
-                link(MailTokenPurpose::VerifyEmail).await,
-                PASSWORD,
-            ),
+            "reset page" => ("/reset-password", link(LinkPurpose::PASSWORD_RESET).await, THIRD),
+            "welcome" => ("/set-password", link(LinkPurpose::SET_PASSWORD).await, THIRD),
+            "verify" => ("/auth/verify-email", link(LinkPurpose::VERIFY_EMAIL).await, PASSWORD),
             _ => (
                 "/auth/email-change/confirm",
-                link(MailTokenPurpose::EmailChangeConfirm).await,
+                link(LinkPurpose::EMAIL_CHANGE_CONFIRM).await,
                 PASSWORD,
             ),
         };
@@ -902,7 +884,7 @@ async fn asking_for_mail_takes_no_address_off_the_list_of_dead_ones(db: TestDb) 
     assert!(held("new@example.com").await);
     // A link that was opened proves that mail arrives.
     let token = app
-        .sent_link(person.id, MailTokenPurpose::EmailChangeConfirm)
+        .sent_link(person.id, LinkPurpose::EMAIL_CHANGE_CONFIRM)
         .await
         .unwrap();
     app.elsewhere()
@@ -910,7 +892,7 @@ async fn asking_for_mail_takes_no_address_off_the_list_of_dead_ones(db: TestDb) 
         .await;
     assert!(!held("new@example.com").await && held("vera@example.com").await);
     let reset = app
-        .mailed(person.id, MailTokenPurpose::PasswordReset, "new@example.com")
+        .mailed(person.id, LinkPurpose::PASSWORD_RESET, "new@example.com")
         .await;
     mail_suppressions::add(&app.context.db, "new@example.com", "550 no such user", None)
         .await
@@ -940,11 +922,11 @@ async fn whatever_opens_an_account_ends_with_its_password_at_every_door(db: Test
             "me" => ("", String::new()),
             "reset" => (
                 "/auth/password-reset/confirm",
-                app.mailed(ada.id, MailTokenPurpose::PasswordReset, &email).await,
+                app.mailed(ada.id, LinkPurpose::PASSWORD_RESET, &email).await,
             ),
             "reset page" => (
                 "/reset-password",
-                app.mailed(ada.id, MailTokenPurpose::PasswordReset, &email).await,
+                app.mailed(ada.id, LinkPurpose::PASSWORD_RESET, &email).await,
             ),
             "reset by staff" => {
                 let tx = app.context.job_store.begin().await.unwrap();
@@ -954,7 +936,7 @@ async fn whatever_opens_an_account_ends_with_its_password_at_every_door(db: Test
                 tx.commit().await.unwrap();
                 (
                     "/reset-password",
-                    app.sent_link(ada.id, MailTokenPurpose::PasswordReset).await.unwrap(),
+                    app.sent_link(ada.id, LinkPurpose::PASSWORD_RESET).await.unwrap(),
                 )
             }
             "welcome" => {
@@ -962,12 +944,12 @@ async fn whatever_opens_an_account_ends_with_its_password_at_every_door(db: Test
                     .await;
                 (
                     "/set-password",
-                    app.mailed(ada.id, MailTokenPurpose::SetPassword, &email).await,
+                    app.mailed(ada.id, LinkPurpose::SET_PASSWORD, &email).await,
                 )
             }
             _ => (
                 "/auth/verify-email",
-                app.mailed(ada.id, MailTokenPurpose::VerifyEmail, &email).await,
+                app.mailed(ada.id, LinkPurpose::VERIFY_EMAIL, &email).await,
             ),
         };
         let answer = match door {

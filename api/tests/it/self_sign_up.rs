@@ -6,8 +6,8 @@ use axum::http::StatusCode;
 use sea_orm::{EntityTrait, PaginatorTrait};
 use serde_json::{Value, json};
 use usher_shared::{
-    accounts::password_hash,
-    foundation::entity::{job, mail_token::MailTokenPurpose, user},
+    accounts::{mail_tokens::LinkPurpose, password_hash},
+    foundation::entity::{job, user},
 };
 use usher_testkit::{TestDb, on_both, run};
 
@@ -53,12 +53,8 @@ async fn sign_up_confirm_log_in(db: TestDb) {
         .await
         .is(403, "email_not_verified");
 
-    let token = app
-        .mailed(made.id, MailTokenPurpose::VerifyEmail, "Ada@example.com")
-        .await;
-    let older = app
-        .mailed(made.id, MailTokenPurpose::VerifyEmail, "Ada@example.com")
-        .await;
+    let token = app.mailed(made.id, LinkPurpose::VERIFY_EMAIL, "Ada@example.com").await;
+    let older = app.mailed(made.id, LinkPurpose::VERIFY_EMAIL, "Ada@example.com").await;
     assert_eq!(
         app.elsewhere()
             .post("/auth/verify-email", &json!({"token": token}))
@@ -237,9 +233,7 @@ async fn a_link_does_nothing_before_its_button_is_clicked(db: TestDb) {
     let app = TestApp::start(db).await;
     let user = app.member("ada@example.com").await;
     app.sql("UPDATE users SET email_verified_at = NULL").await;
-    let token = app
-        .mailed(user.id, MailTokenPurpose::VerifyEmail, "ada@example.com")
-        .await;
+    let token = app.mailed(user.id, LinkPurpose::VERIFY_EMAIL, "ada@example.com").await;
     let client = app.elsewhere();
     for _ in 0..2 {
         let page = client.get(&format!("/verify-email?token={token}")).await;
@@ -279,9 +273,7 @@ async fn a_link_does_nothing_before_its_button_is_clicked(db: TestDb) {
             "{path}"
         );
     }
-    let late = app
-        .mailed(user.id, MailTokenPurpose::VerifyEmail, "ada@example.com")
-        .await;
+    let late = app.mailed(user.id, LinkPurpose::VERIFY_EMAIL, "ada@example.com").await;
     app.sql("UPDATE mail_tokens SET expires_at = created_at").await;
     assert_eq!(
         client.get(&format!("/verify-email?token={late}")).await.status,
@@ -298,15 +290,13 @@ async fn a_token_for_an_address_that_was_left_is_worth_nothing(db: TestDb) {
     let app = TestApp::start(db).await;
     let user = app.member("ada@example.com").await;
     app.sql("UPDATE users SET email_verified_at = NULL").await;
-    let token = app
-        .mailed(user.id, MailTokenPurpose::VerifyEmail, "ada@old.example")
-        .await;
+    let token = app.mailed(user.id, LinkPurpose::VERIFY_EMAIL, "ada@old.example").await;
     app.elsewhere()
         .post("/auth/verify-email", &json!({"token": token}))
         .await
         .is(400, "token_invalid");
     let token = app
-        .mailed(user.id, MailTokenPurpose::PasswordReset, "ada@old.example")
+        .mailed(user.id, LinkPurpose::PASSWORD_RESET, "ada@old.example")
         .await;
     let body = json!({"token": token, "password": PASSWORD});
     app.elsewhere()

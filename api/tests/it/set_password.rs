@@ -7,8 +7,12 @@ use axum::{
 use chrono::Duration;
 use sea_orm::{ColumnTrait, EntityTrait, QueryFilter};
 use usher_shared::{
-    accounts::{api_keys::Scope, mail_tokens, password_hash},
-    foundation::entity::{audit_log, mail_token::MailTokenPurpose, user},
+    accounts::{
+        api_keys::Scope,
+        mail_tokens::{self, LinkPurpose},
+        password_hash,
+    },
+    foundation::entity::{audit_log, user},
 };
 use usher_testkit::{TestDb, on_both};
 
@@ -18,7 +22,7 @@ const GOOD: &str = "velvet-Otter-72-canyon";
 
 async fn invited(app: &TestApp, lifetime: Duration) -> (i64, String) {
     let id = app.key(&[Scope::USERS_WRITE]).await.sign_up("ada@example.com").await;
-    let token = mail_tokens::issue(&app.context.db, id, MailTokenPurpose::SetPassword, lifetime)
+    let token = mail_tokens::issue(&app.context.db, id, LinkPurpose::SET_PASSWORD, lifetime)
         .await
         .unwrap();
     (id, token.as_str().to_owned())

@@ -27,7 +27,7 @@ pub use export::{EXPORT_ROWS, export, export_rows};
 pub use find::{Directory, find_by_email_key, find_external_for_change, find_for_change};
 pub use mails::{send_password_reset, send_verification};
 pub use password::{keep_rehashed, replace_password, reset_password, set_first_password};
-pub use proof::holder;
+pub use proof::{RedeemedLink, holder, redeem_link};
 pub use purge::purge;
 pub use search_text::fill_search_texts;
 pub use sign_up::{NOBODY, SignUpError, mailed, sign_up, verify_email};

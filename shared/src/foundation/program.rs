@@ -18,6 +18,21 @@ pub struct Program {
     pub schemas: Vec<AppSchema>,
 }
 
+/// A part of Usher that a product can leave out: its addresses are then unknown, and nothing leads to them.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum BuiltIn {
+    /// `POST /auth/sign-up`: services, staff, imports and commands alone create accounts. Addresses are still verified.
+    SelfSignUp,
+    /// `POST /oauth/token`, sign-in in the format of OAuth. Clients use `POST /auth/login`.
+    OAuthToken,
+    /// The operations at `/api-keys`: keys are made in the admin and with the command `key`.
+    ApiKeyOperations,
+    /// The import of users in the admin, and the permission `users.import`.
+    UserImport,
+    /// Impersonating users in the admin, and the permission `users.impersonate`.
+    Impersonation,
+}
+
 /// What a program needs of an app's schema.
 #[derive(Clone, Copy, Debug)]
 pub struct AppSchema {

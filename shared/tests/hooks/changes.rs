@@ -3,6 +3,7 @@
 use sea_orm::{ColumnTrait, ConnectionTrait, EntityTrait, QueryFilter, sea_query::Expr};
 use usher_shared::{
     accounts::{
+        mail_tokens::LinkPurpose,
         staff::{
             bulk::{BulkAction, BulkJob, Objects, OrderingActor, order},
             roles::{self, Access},
@@ -11,7 +12,7 @@ use usher_shared::{
     },
     audit::Actor,
     foundation::{
-        entity::{audit_log::ActorKind, job_item::ItemOutcome, mail_token::MailTokenPurpose, user},
+        entity::{audit_log::ActorKind, job_item::ItemOutcome, user},
         rules::{Age, Name, Reason},
         time::now,
     },
@@ -80,7 +81,7 @@ async fn a_password_and_a_new_address_are_told(db: TestDb) {
     let job_store = job_store(&db).await;
     let user = ada(&job_store).await;
     let hash = || "hash".to_owned();
-    let link = token(&job_store, user.id, MailTokenPurpose::SetPassword).await;
+    let link = token(&job_store, user.id, LinkPurpose::SET_PASSWORD).await;
     commit!(job_store, |tx| users::set_first_password(&tx, &link, hash(), &system()));
     assert_eq!(
         seen(&job_store).await,
@@ -90,7 +91,7 @@ async fn a_password_and_a_new_address_are_told(db: TestDb) {
         users::replace_password(&tx, &held(&tx, user.id).await, hash(), None, &system()).await
     });
     assert_eq!(seen(&job_store).await, ["change_password Ada by Usher"]);
-    let link = token(&job_store, user.id, MailTokenPurpose::PasswordReset).await;
+    let link = token(&job_store, user.id, LinkPurpose::PASSWORD_RESET).await;
     commit!(job_store, |tx| users::reset_password(&tx, &link, hash(), &system()));
     assert_eq!(seen(&job_store).await, ["reset_password Ada by Ada"]);
 
@@ -102,13 +103,13 @@ async fn a_password_and_a_new_address_are_told(db: TestDb) {
             token.unwrap().as_str().to_owned()
         }
     };
-    let link = about(MailTokenPurpose::EmailChangeConfirm, "new@example.org").await;
+    let link = about(LinkPurpose::EMAIL_CHANGE_CONFIRM, "new@example.org").await;
     commit!(job_store, |tx| users::confirm_email_change(&tx, &link, &system()));
     assert_eq!(
         seen(&job_store).await,
         ["change_email Ada by Ada", "verified Ada by Ada"]
     );
-    let link = about(MailTokenPurpose::EmailChangeUndo, "ada@example.org").await;
+    let link = about(LinkPurpose::EMAIL_CHANGE_UNDO, "ada@example.org").await;
     commit!(job_store, |tx| users::undo_email_change(&tx, &link, &system()));
     assert_eq!(
         seen(&job_store).await,
@@ -127,7 +128,7 @@ async fn an_address_that_goes_to_its_owner_is_told_of_both_accounts(db: TestDb) 
     });
     assert!(seen(&job_store).await.is_empty());
     let hour = chrono::TimeDelta::hours(1);
-    let purpose = MailTokenPurpose::EmailChangeConfirm;
+    let purpose = LinkPurpose::EMAIL_CHANGE_CONFIRM;
     let db = job_store.db();
     let link = usher_shared::accounts::mail_tokens::issue_about(db, user.id, purpose, hour, "new@example.org").await;
     let link = link.unwrap();
@@ -158,7 +159,7 @@ async fn deleting_at_once_later_and_not_after_all_is_told(db: TestDb) {
         users::schedule_deletion(&tx, held(&tx, user.id).await, &system()).await
     });
     assert_eq!(seen(&job_store).await, ["schedule_deletion Ada by Usher"]);
-    let link = token(&job_store, user.id, MailTokenPurpose::CancelDeletion).await;
+    let link = token(&job_store, user.id, LinkPurpose::CANCEL_DELETION).await;
     commit!(job_store, |tx| users::keep(&tx, &link, &system()));
     assert_eq!(
         seen(&job_store).await,

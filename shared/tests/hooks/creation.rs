@@ -3,9 +3,12 @@
 use futures::future::join_all;
 use sea_orm::{EntityTrait, PaginatorTrait};
 use usher_shared::{
-    accounts::users::{self, ChangeError, CreateUserError, Edit, UserBatchInserter},
+    accounts::{
+        mail_tokens::LinkPurpose,
+        users::{self, ChangeError, CreateUserError, Edit, UserBatchInserter},
+    },
     foundation::{
-        entity::{job, mail_token::MailTokenPurpose, user},
+        entity::{job, user},
         rules::{ExternalId, Name, Password},
     },
     jobs::JobStore,
@@ -160,7 +163,7 @@ async fn a_self_sign_up_is_told_when_its_address_is_verified_and_only_then(db: T
     users::restore(&tx, ada.id, &system()).await.unwrap();
     tx.commit().await.unwrap();
     assert!(seen(&job_store).await.is_empty(), "nobody's account is no event");
-    let link = token(&job_store, ada.id, MailTokenPurpose::VerifyEmail).await;
+    let link = token(&job_store, ada.id, LinkPurpose::VERIFY_EMAIL).await;
     commit!(job_store, |tx| users::verify_email(&tx, &link, None, &system()));
     let told = ["created Grace by Grace", "verified Grace by Grace"];
     assert_eq!(seen(&job_store).await, told);
@@ -174,7 +177,7 @@ async fn a_self_sign_up_is_told_when_its_address_is_verified_and_only_then(db: T
     commit!(job_store, |tx| async {
         users::edit(&tx, held(&tx, ada.id).await, edit, &system()).await
     });
-    let link = token(&job_store, ada.id, MailTokenPurpose::PasswordReset).await;
+    let link = token(&job_store, ada.id, LinkPurpose::PASSWORD_RESET).await;
     commit!(job_store, |tx| users::reset_password(
         &tx,
         &link,
@@ -193,7 +196,7 @@ async fn a_self_sign_up_is_told_when_its_address_is_verified_and_only_then(db: T
 async fn a_first_password_verifies_a_self_sign_up_as_well(db: TestDb) {
     let job_store = job_store(&db).await;
     let ada = sign_up(&job_store, "Ada", PASSWORD).await;
-    let link = token(&job_store, ada.id, MailTokenPurpose::VerifyEmail).await;
+    let link = token(&job_store, ada.id, LinkPurpose::VERIFY_EMAIL).await;
     let hash = Some("hash".to_owned());
     commit!(job_store, |tx| users::verify_email(&tx, &link, hash, &system()));
     // The name of the sign-up is replaced, because it may be somebody else's.
@@ -205,7 +208,7 @@ async fn a_first_password_verifies_a_self_sign_up_as_well(db: TestDb) {
 async fn a_hook_that_refuses_a_self_sign_up_leaves_the_link_valid(db: TestDb) {
     let job_store = job_store(&db).await;
     let user = sign_up(&job_store, REFUSED, PASSWORD).await;
-    let link = token(&job_store, user.id, MailTokenPurpose::VerifyEmail).await;
+    let link = token(&job_store, user.id, LinkPurpose::VERIFY_EMAIL).await;
     let tx = job_store.begin().await.unwrap();
     let refused = users::verify_email(&tx, &link, None, &system()).await.unwrap_err();
     drop(tx);
@@ -225,7 +228,7 @@ async fn a_hook_that_refuses_a_self_sign_up_leaves_the_link_valid(db: TestDb) {
 async fn an_account_that_others_created_is_verified_with_its_first_password(db: TestDb) {
     let job_store = job_store(&db).await;
     let ada = crate::product::ada(&job_store).await;
-    let link = token(&job_store, ada.id, MailTokenPurpose::SetPassword).await;
+    let link = token(&job_store, ada.id, LinkPurpose::SET_PASSWORD).await;
     commit!(job_store, |tx| users::set_first_password(
         &tx,
         &link,

@@ -10,14 +10,12 @@ use usher_shared::{
             HookContext, HookError, UserChanged, UserCreated, UserDeleted, UserHooks, UserPurged, UserRestored,
             UserSignedIn, UserVerified,
         },
+        mail_tokens::LinkPurpose,
         user_data::UserData,
         users::{self, NewUser, export_rows},
     },
     audit::Actor,
-    foundation::{
-        entity::{mail_token::MailTokenPurpose, user},
-        rules::Violation,
-    },
+    foundation::{entity::user, rules::Violation},
     jobs::{self, Job, JobStore, Tx},
 };
 use usher_testkit::{TestDb, create_tables, new_user};
@@ -171,7 +169,7 @@ pub async fn greeted(job_store: &JobStore) -> Vec<Option<i64>> {
     jobs.into_iter().map(|job| job.user_id).collect()
 }
 
-pub async fn token(job_store: &JobStore, user_id: i64, purpose: MailTokenPurpose) -> String {
+pub async fn token(job_store: &JobStore, user_id: i64, purpose: LinkPurpose) -> String {
     let hour = chrono::TimeDelta::hours(1);
     let token = usher_shared::accounts::mail_tokens::issue(job_store.db(), user_id, purpose, hour).await;
     token.unwrap().as_str().to_owned()

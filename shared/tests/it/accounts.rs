@@ -6,7 +6,7 @@ use sea_orm::{ActiveModelTrait, ActiveValue::Set, ConnectionTrait, EntityTrait, 
 use usher_shared::{
     accounts::{
         api_keys::{self, KeyRing, Scope},
-        mail_tokens::{self, RedeemError},
+        mail_tokens::{self, LinkPurpose, RedeemError},
         password_hash,
         sessions::{self, Device},
         users::{self, CreateUserError, Edit, NewUser},
@@ -14,7 +14,7 @@ use usher_shared::{
     audit::{self, Actor, Entry},
     foundation::{
         db::{self, PoolOptions, SchemaError},
-        entity::{job, mail_token::MailTokenPurpose, user},
+        entity::{job, user},
         rules::{Age, Email, EmailPolicy, Name, Password},
         time::now,
     },
@@ -113,7 +113,7 @@ async fn a_mail_token_is_used_once(db: TestDb) {
     let job_store = job_store(&db).await;
     let user = create(&job_store, "ada@example.org").await.unwrap();
     let conn = job_store.db();
-    let purpose = MailTokenPurpose::SetPassword;
+    let purpose = LinkPurpose::SET_PASSWORD;
     let token = mail_tokens::issue(conn, user.id, purpose, chrono::Duration::hours(1))
         .await
         .unwrap();

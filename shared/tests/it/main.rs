@@ -5,6 +5,7 @@ mod audit;
 mod batch;
 mod batch_inserter;
 mod bulk;
+mod cache;
 mod claims;
 mod config;
 mod cost;

@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use futures::future::join_all;
 use usher_shared::foundation::rate_limit::{Attempt, Guesser, Quota, RateLimiter, RateLimits};
-use usher_testkit::Redis;
+use usher_testkit::{Proxy, Redis};
 
 #[tokio::test]
 async fn processes_share_a_bucket_through_redis_and_count_alone_without_it() {
@@ -96,4 +96,19 @@ async fn of_a_hundred_attempts_at_once_the_limit_passes_and_right_ones_are_given
             "codes in a row go on"
         );
     }
+}
+
+#[tokio::test]
+async fn a_connection_that_falls_silent_is_replaced() {
+    let redis = Redis::start().await;
+    let (network, url) = Proxy::instead_of(&redis.url());
+    let client = redis::Client::open(url).unwrap();
+    let (limiter, quota) = (RateLimiter::new(true, Some(&client)), Quota::per_hour(10));
+    let remaining = async || limiter.check("login:a", quota).await.remaining;
+    for left in [9, 8, 7] {
+        assert_eq!(remaining().await, left);
+    }
+    network.strand();
+    assert_eq!(remaining().await, 9, "counted by this process alone");
+    assert_eq!(remaining().await, 6, "Redis counts again");
 }

@@ -8,6 +8,7 @@ use std::sync::{
 use sea_orm::{DatabaseConnection, DbErr};
 use usher_shared::{
     foundation::{
+        cache::Cache,
         config::Config,
         db::InTime,
         entity::{job, mail_token},
@@ -32,6 +33,7 @@ pub struct JobContext {
     pub db: InTime<DatabaseConnection>,
     pub job_store: JobStore,
     pub config: Arc<Config>,
+    pub cache: Cache,
     pub mailer: Mailer,
     /// The job's row as it was claimed: its id, its attempt, who caused it.
     pub job: Arc<job::Model>,

@@ -10,7 +10,7 @@ use apalis::prelude::Data;
 use futures::FutureExt;
 use tracing::{Instrument, debug, error, info, info_span, warn};
 use usher_shared::{
-    foundation::{config::Config, db, entity::job_attempt::AttemptOutcome, time::now, trace},
+    foundation::{cache::Cache, config::Config, db, entity::job_attempt::AttemptOutcome, time::now, trace},
     jobs::{CompleteError, Completer, Failure, JobStore},
 };
 
@@ -42,6 +42,7 @@ pub(super) struct JobRunner {
     pub(super) job_store: JobStore,
     pub(super) completer: Completer,
     pub(super) config: Arc<Config>,
+    pub(super) cache: Cache,
     pub(super) mailer: Mailer,
     pub(super) mail_batcher: MailBatcher,
     pub(super) metrics: Arc<Metrics>,
@@ -118,6 +119,7 @@ impl JobRunner {
             db: db::in_time(self.job_store.db()),
             job_store: self.job_store.clone(),
             config: Arc::clone(&self.config),
+            cache: self.cache.clone(),
             mailer: self.mailer.clone(),
             job: Arc::clone(&job.job),
             claim: job.claim,

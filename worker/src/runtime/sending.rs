@@ -4,11 +4,11 @@ use std::sync::PoisonError;
 
 use sea_orm::DbErr;
 use usher_shared::{
-    accounts::{mail_tokens, users},
-    foundation::{
-        entity::{mail_token::MailTokenPurpose, user},
-        time::new_id,
+    accounts::{
+        mail_tokens::{self, LinkPurpose, LinkRequest},
+        users,
     },
+    foundation::{entity::user, time::new_id},
 };
 
 use super::context::JobContext;
@@ -42,22 +42,29 @@ impl JobContext {
         MailMessage::of(words, &self.config)
     }
 
-    /// A link to a page of the app, with a token that works once, for this long. Only the token's hash is stored, and
-    /// only with the mail: the link works once [`JobContext::deliver`] has begun to send it. When a newer request
-    /// replaced the one for this link, or it ended, the mail is not sent. `email` is the address that it is mailed to.
-    pub fn link(
-        &self,
-        page: &str,
-        user_id: i64,
-        purpose: MailTokenPurpose,
-        lifetime: chrono::Duration,
-        email: &str,
-    ) -> Link {
+    /// A link to a page of the app, at this path of `APP_URL`, with a token that works once, for as long as the purpose
+    /// says. Only the token's hash is stored, and only with the mail: the link works once [`JobContext::deliver`] has
+    /// begun to send it. When a newer [`request`](mail_tokens::request) replaced the one for this link, or it ended, the
+    /// mail is not sent. The link is only valid for the address that it is mailed to, which is `to`.
+    pub fn link(&self, page: &str, to: impl Into<Recipient>, purpose: LinkPurpose) -> Link {
+        self.make_link(page, &to.into(), purpose, None)
+    }
+
+    /// [`JobContext::link`], about something, such as the id of an order; the same as in the request.
+    pub fn link_about(&self, page: &str, to: impl Into<Recipient>, purpose: LinkPurpose, subject: &str) -> Link {
+        self.make_link(page, &to.into(), purpose, Some(subject))
+    }
+
+    fn make_link(&self, page: &str, to: &Recipient, purpose: LinkPurpose, subject: Option<&str>) -> Link {
+        let mut link = LinkRequest::new(to.user_id, purpose).at(&to.address);
+        if let Some(subject) = subject {
+            link = link.about(subject);
+        }
         let mut tokens = self.tokens.lock().unwrap_or_else(PoisonError::into_inner);
         // The request that was written with the job has its id.
         let id = if tokens.is_empty() { self.job.id } else { new_id() };
         let key = &self.config.secret_key;
-        let (token, row) = mail_tokens::make(key, id, user_id, purpose, lifetime, email.to_owned());
+        let (token, row) = mail_tokens::make(key, id, link);
         let until = *row.expires_at.as_ref();
         tokens.push(row);
         Link {

@@ -100,6 +100,7 @@ impl WorkerRuntime {
                 mail_batcher: MailBatcher::new(&job_store),
                 job_store,
                 config: Arc::clone(&app.config),
+                cache: app.cache.clone(),
                 mailer,
                 metrics,
             }),

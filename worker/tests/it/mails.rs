@@ -9,14 +9,14 @@ use std::{
 use chrono::{DateTime, Duration, Utc};
 use sea_orm::{ActiveValue::Set, ColumnTrait, EntityTrait, QueryFilter, QueryOrder};
 use usher_shared::{
-    accounts::{api_keys, users},
+    accounts::{api_keys, mail_tokens::LinkPurpose, users},
     foundation::{
         crypto::sha256,
         entity::{
             job::{self, JobState},
             job_schedule,
             mail::{self, MailState},
-            mail_token::{self, MailTokenPurpose},
+            mail_token,
             session::{self, SessionKind},
         },
         time::now,
@@ -49,26 +49,25 @@ async fn every_mail_says_what_it_is_about_in_text_and_in_html(db: TestDb) {
     test.sql("UPDATE api_keys SET hint = 'uak_billing'").await;
     let key_id = key.id;
     let (new_email, old_email) = ("ada@new.example".to_owned(), "ada@old.example".to_owned());
-    use MailTokenPurpose as For;
     let mails = [
-        (welcome, Some((For::SetPassword, 72 * 60))),
+        (welcome, Some((LinkPurpose::SET_PASSWORD, 72 * 60))),
         (
             test.enqueue(VerifyEmail { user_id }).await,
-            Some((For::VerifyEmail, 72 * 60)),
+            Some((LinkPurpose::VERIFY_EMAIL, 72 * 60)),
         ),
         (test.enqueue(SomeoneTriedToSignUp { user_id }).await, None),
         (
             test.enqueue(PasswordReset { user_id }).await,
-            Some((For::PasswordReset, 30)),
+            Some((LinkPurpose::PASSWORD_RESET, 30)),
         ),
         (test.enqueue(PasswordChanged { user_id }).await, None),
         (
             test.enqueue(EmailChangeConfirm { user_id, new_email }).await,
-            Some((For::EmailChangeConfirm, 24 * 60)),
+            Some((LinkPurpose::EMAIL_CHANGE_CONFIRM, 24 * 60)),
         ),
         (
             test.enqueue(EmailChangeUndo { user_id, old_email }).await,
-            Some((For::EmailChangeUndo, 72 * 60)),
+            Some((LinkPurpose::EMAIL_CHANGE_UNDO, 72 * 60)),
         ),
         (test.enqueue(NewSignIn { user_id, session_id }).await, None),
         (test.enqueue(SessionReuse { user_id, session_id }).await, None),
@@ -91,7 +90,7 @@ async fn every_mail_says_what_it_is_about_in_text_and_in_html(db: TestDb) {
         ),
         (
             test.enqueue(DeletionScheduled { user_id, delete_at }).await,
-            Some((For::CancelDeletion, 7 * 24 * 60)),
+            Some((LinkPurpose::CANCEL_DELETION, 7 * 24 * 60)),
         ),
     ];
     let mut different = Vec::new();
@@ -250,13 +249,13 @@ async fn mails_about_an_address_go_to_that_address(db: TestDb) {
         })
         .await;
     for (id, address, purpose) in [
-        (confirm, "ada@new.example", MailTokenPurpose::EmailChangeConfirm),
-        (undo, "ada@old.example", MailTokenPurpose::EmailChangeUndo),
+        (confirm, "ada@new.example", LinkPurpose::EMAIL_CHANGE_CONFIRM),
+        (undo, "ada@old.example", LinkPurpose::EMAIL_CHANGE_UNDO),
     ] {
         test.reaches(id, JobState::Done).await;
         assert_eq!(mail_of(&test, id).await.to_address, address);
         let tokens = mail_token::Entity::find()
-            .filter(mail_token::Column::Purpose.eq(purpose))
+            .filter(mail_token::Column::Purpose.eq(purpose.as_str()))
             .all(&test.context.db)
             .await
             .unwrap();
@@ -356,13 +355,8 @@ async fn mail_of(test: &TestWorker, job_id: Uuid) -> mail::Model {
 }
 
 /// The link's token is the one that was stored last for this purpose, by its hash, and lives as long as it should.
-async fn expect_token(
-    test: &TestWorker,
-    mail: &mail::Model,
-    purpose: MailTokenPurpose,
-    minutes: i64,
-) -> mail_token::Model {
-    let query = mail_token::Entity::find().filter(mail_token::Column::Purpose.eq(purpose));
+async fn expect_token(test: &TestWorker, mail: &mail::Model, purpose: LinkPurpose, minutes: i64) -> mail_token::Model {
+    let query = mail_token::Entity::find().filter(mail_token::Column::Purpose.eq(purpose.as_str()));
     let stored = query
         .order_by_desc(mail_token::Column::Id)
         .one(&test.context.db)

@@ -8,7 +8,7 @@ use sea_orm::{
 use serde_json::json;
 use usher_shared::{
     accounts::{
-        mail_tokens,
+        mail_tokens::{self, LinkPurpose},
         users::{self, StatusChange},
     },
     audit::Actor,
@@ -16,8 +16,7 @@ use usher_shared::{
         entity::{
             audit_log,
             job::{self, JobState},
-            job_schedule, mail,
-            mail_token::{self, MailTokenPurpose},
+            job_schedule, mail, mail_token,
             session::{self, SessionKind},
             user::{self, UserStatus},
         },
@@ -126,7 +125,7 @@ async fn what_expired_a_week_ago_is_gone(db: TestDb) {
     let user = test.sign_up("Ada Lovelace", "ada@example.org").await;
     let conn = &test.context.db;
     for age in [Duration::days(8), Duration::days(2), -Duration::days(2)] {
-        mail_tokens::issue(conn, user.id, MailTokenPurpose::SetPassword, -age)
+        mail_tokens::issue(conn, user.id, LinkPurpose::SET_PASSWORD, -age)
             .await
             .unwrap();
         session::Entity::insert(session_that_expired(user.id, age))

@@ -64,6 +64,7 @@ pub struct Extension {
     pub(super) pages: Vec<Registered<Page>>,
     pub(super) cards: Vec<Registered<Card>>,
     pub(super) reserved: Vec<Registered<&'static str>>,
+    left_out: Vec<LeftOut>,
     pub(super) logos: Vec<Registered<AppAsset>>,
     pub(super) stylesheets: Vec<Registered<AppAsset>>,
     pub(super) scripts: Vec<Registered<AppAsset>>,
@@ -77,6 +78,14 @@ type Declared = fn(&'static str) -> Model;
 pub(super) struct Registered<T> {
     pub(super) app: &'static str,
     pub(super) item: T,
+}
+
+/// What other apps register and the site doesn't have.
+#[derive(Clone, Copy, Debug)]
+enum LeftOut {
+    Page(&'static str),
+    /// Of this model.
+    Action(&'static str, &'static str),
 }
 
 impl Extension {
@@ -93,6 +102,7 @@ impl Extension {
             pages: vec![],
             cards: vec![],
             reserved: vec![],
+            left_out: vec![],
             logos: vec![],
             stylesheets: vec![],
             scripts: vec![],
@@ -162,6 +172,52 @@ impl Extension {
         self
     }
 
+    /// Leaves out a page of any app, with the pages below it, the link to it in a model's list, and its permission.
+    #[must_use]
+    pub fn without_page(mut self, path: &'static str) -> Self {
+        self.left_out.push(LeftOut::Page(path));
+        self
+    }
+
+    /// Leaves out an action of any app on the objects of a `Parent`, with its permission.
+    #[must_use]
+    pub fn without_action<Parent: AdminModel>(mut self, name: &'static str) -> Self {
+        self.left_out.push(LeftOut::Action(Parent::META.name, name));
+        self
+    }
+
+    /// Without the pages that are left out.
+    pub(super) fn without_left_out_pages(mut self) -> Self {
+        let pages = std::mem::take(&mut self.pages);
+        self.pages = pages
+            .into_iter()
+            .filter(|page| !self.leaves_out_page(page.item.path))
+            .collect();
+        self
+    }
+
+    /// Takes from a model what is left out.
+    pub(super) fn trim(&self, model: &mut Model) {
+        let link = model.meta.link;
+        model.meta.link = link.filter(|link| !self.leaves_out_page(link.href));
+        let name = model.meta.name;
+        let is_kept = |action: &&Action| {
+            let is_it =
+                |left: &LeftOut| matches!(left, LeftOut::Action(of, word) if *of == name && *word == action.name);
+            !self.left_out.iter().any(is_it)
+        };
+        model.actions.retain(is_kept);
+    }
+
+    fn leaves_out_page(&self, path: &str) -> bool {
+        let is_below = |page: &str| {
+            path.strip_prefix(page)
+                .is_some_and(|rest| rest.is_empty() || rest.starts_with('/'))
+        };
+        let is_it = |left: &LeftOut| matches!(left, LeftOut::Page(page) if is_below(page));
+        self.left_out.iter().any(is_it)
+    }
+
     /// The product's logo: a square picture in the header, on the sign-in page and as the browser's icon.
     /// `content_type` is such as `image/svg+xml`.
     #[must_use]
@@ -197,6 +253,7 @@ impl Extension {
         self.pages.extend(other.pages);
         self.cards.extend(other.cards);
         self.reserved.extend(other.reserved);
+        self.left_out.extend(other.left_out);
         self.logos.extend(other.logos);
         self.stylesheets.extend(other.stylesheets);
         self.scripts.extend(other.scripts);

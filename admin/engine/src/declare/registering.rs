@@ -30,12 +30,14 @@ impl Site {
     /// The admin of an extension, usually several that were merged. `base` is what its addresses begin with, such as
     /// `/admin`. An error is one line that names the apps: what is registered twice, or refers to nothing.
     pub fn new(base: &'static str, extension: &Extension) -> Result<Self, String> {
+        let extension = &extension.clone().without_left_out_pages();
         let mut models = Vec::new();
         for Registered { app, item: erase } in &extension.models {
             models.push((*app, erase(base)));
         }
         refuse_twice(base, extension, &models)?;
-        let models = with_relations(extension, models.into_iter().map(|(_, model)| model).collect())?;
+        let mut models = with_relations(extension, models.into_iter().map(|(_, model)| model).collect())?;
+        models.iter_mut().for_each(|model| extension.trim(model));
         refuse_dangling(&models)?;
         Ok(Self {
             base,

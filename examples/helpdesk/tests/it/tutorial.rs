@@ -119,7 +119,7 @@ fn the_tutorial_shows_every_file() {
 /// What a program registers is the same everywhere in its process, so each recipe has a process of its own.
 #[test]
 fn the_recipes_work() {
-    for recipe in ["comments", "profiles", "small"] {
+    for recipe in ["comments", "profiles", "small", "lean"] {
         let mut tests = Command::new(env::current_exe().expect("this program"));
         let output = tests.args(["--ignored", &format!("tutorial::{recipe}::")]).output();
         let output = output.expect("a process");
@@ -314,7 +314,7 @@ mod comments {
         use usher::Project;
         use usher_test::{TestDb, TestProject};
 
-        use super::super::examples;
+        use super::super::{examples, links};
 
         /// What the test needs in a product's file. Here `project` has more apps.
         #[expect(unused_imports, reason = "the test has the same imports")]
@@ -325,7 +325,10 @@ mod comments {
         }
 
         fn project() -> Project {
-            helpdesk::project().app(super::app()).app(examples::app())
+            helpdesk::project()
+                .app(super::app())
+                .app(examples::app())
+                .app(links::app())
         }
 
         recipe!(people_comment_on_their_own_tickets);
@@ -362,6 +365,7 @@ mod comments {
             let helpdesk = TestProject::open(project(), db).await;
             assert_eq!(helpdesk.schema_differences().await, [""; 0]);
             examples::work(&helpdesk).await;
+            links::work(&helpdesk).await;
         }
     }
 }
@@ -798,12 +802,358 @@ mod small {
     }
 }
 
+mod lean {
+    //! A product without parts of Usher.
+
+    use usher::{BuiltIn, Project};
+
+    /// Accounts are made by the desk alone, and nobody acts in another person's name.
+    fn project() -> Project {
+        helpdesk::project().without([
+            BuiltIn::SelfSignUp,
+            BuiltIn::OAuthToken,
+            BuiltIn::ApiKeyOperations,
+            BuiltIn::UserImport,
+            BuiltIn::Impersonation,
+        ])
+    }
+
+    mod tests {
+        use std::collections::BTreeSet;
+
+        use serde_json::{Value, json};
+        use usher_test::{TestDb, TestProject};
+
+        use super::project;
+
+        /// What the document refers to.
+        fn references(value: &Value, found: &mut BTreeSet<String>) {
+            match value {
+                Value::Object(members) => {
+                    let target = members.get("$ref").and_then(Value::as_str);
+                    found.extend(target.map(str::to_owned));
+                    members.values().for_each(|value| references(value, found));
+                }
+                Value::Array(values) => values.iter().for_each(|value| references(value, found)),
+                _ => {}
+            }
+        }
+
+        recipe!(what_is_left_out_is_unknown_and_nothing_leads_to_it);
+        async fn what_is_left_out_is_unknown_and_nothing_leads_to_it(db: TestDb) {
+            let desk = TestProject::open(project(), db).await;
+            let client = desk.anonymous();
+            for path in ["/auth/sign-up", "/oauth/token", "/api-keys"] {
+                client.post(path, &json!({})).await.expect(404);
+            }
+            let resend = json!({"email": "ada@example.org"});
+            client.post("/auth/verify-email/resend", &resend).await.expect(202);
+
+            let document = client.get("/openapi.json").await.expect(200);
+            let text = document.to_string();
+            for word in [
+                "/auth/sign-up",
+                "/oauth/",
+                "oauth2",
+                "/api-keys",
+                "\"API keys\"",
+                "SignUp\"",
+                "OAuth",
+            ] {
+                assert!(!text.contains(word), "{word}");
+            }
+            let token = &document["components"]["securitySchemes"]["accessToken"];
+            assert_eq!([&token["type"], &token["scheme"]], ["http", "bearer"]);
+            assert!(text.contains("paste an access token"));
+            let mut found = BTreeSet::new();
+            references(&document, &mut found);
+            let dangling: Vec<_> = found.iter().filter(|at| document.pointer(&at[1..]).is_none()).collect();
+            assert!(found.len() > 20 && dangling.is_empty(), "{dangling:?}");
+
+            for path in ["/", "/problems", "/problems/not_found"] {
+                let page = desk.anonymous().with("accept", "text/html").get(path).await.text();
+                assert!(page.contains("Helpdesk") && !page.contains("Usher"), "{page}");
+            }
+
+            let ada = desk.person("Ada Lovelace", "ada@example.org").await;
+            ada.get("/me").await.expect(200);
+            let staff = desk.superuser().await;
+            staff.get("/admin/users/import").await.expect(404);
+            let row = format!("/admin/users/{}", ada.user.id);
+            for (page, there) in [
+                ("/admin/users", "Ada Lovelace"),
+                (row.as_str(), "Ada Lovelace"),
+                ("/admin/roles/new", "users.delete"),
+                ("/admin/", "Users"),
+            ] {
+                let page = staff.get(page).await.expect(200);
+                assert!(page.contains(there), "{}", page.html);
+                for word in ["/admin/users/import", "users.import", "mpersonat"] {
+                    assert!(!page.contains(word), "{word}: {}", page.html);
+                }
+            }
+            let id = ada.user.id.to_string();
+            for action in ["impersonate", "an unknown word"] {
+                let act = [("action", action), ("id", &id), ("_confirmed", "yes"), ("reason", "x")];
+                staff.submit(&row, "/admin/users/actions", &act).await.expect(400);
+            }
+            staff.submit(&row, "/admin/impersonation/end", &[]).await.expect(404);
+        }
+    }
+}
+
+mod links {
+    //! A link in a mail that works once.
+
+    use axum::extract::State;
+    use chrono::TimeDelta;
+    use futures::future::join_all;
+    use sea_orm::{ActiveValue::Set, ColumnTrait, EntityTrait, QueryFilter, QuerySelect};
+    use serde::{Deserialize, Serialize};
+    use serde_json::json;
+    use usher::{
+        App,
+        accounts::{
+            mail_tokens::{self, LinkPurpose, LinkRequest},
+            users,
+        },
+        api::{ApiError, AppState, Body, Code, Context, FromFields, NoContent, OpenApiRouter, operation, operations},
+        db::update_row,
+        entity::{audit_log, job, mail},
+        jobs::{EnqueueError, EnqueueOptions, Job, MAIL_QUEUE, Tx},
+        worker::{JobContext, JobError, MailMessage, Policy},
+    };
+    use usher_test::TestProject;
+
+    use helpdesk::tickets::{
+        READ,
+        ticket::{self, TicketState},
+    };
+
+    /// Lets the requester close a ticket from a mail.
+    pub const CLOSE_TICKET: LinkPurpose = LinkPurpose::new("close_ticket", TimeDelta::days(3));
+
+    pub fn app() -> App {
+        App::new("links")
+            .link_purposes([CLOSE_TICKET])
+            .api(router)
+            .job::<AskToClose>(Policy::DEFAULT, send_ask_to_close)
+    }
+
+    /// Asks the requester whether the ticket can be closed.
+    #[derive(Serialize, Deserialize)]
+    struct AskToClose {
+        ticket_id: i64,
+    }
+
+    impl Job for AskToClose {
+        const KIND: &'static str = "ask_to_close";
+        const QUEUE: &'static str = MAIL_QUEUE;
+    }
+
+    /// Asks the requester whether the ticket can be closed. The link of an earlier mail about this ticket ends.
+    pub async fn ask_to_close(tx: &Tx, ticket: &ticket::Model) -> Result<(), EnqueueError> {
+        let subject = ticket.id.to_string();
+        let link = LinkRequest::new(ticket.requester_id, CLOSE_TICKET).about(&subject);
+        let mail = AskToClose { ticket_id: ticket.id };
+        mail_tokens::request(tx, link, mail, EnqueueOptions::default()).await?;
+        Ok(())
+    }
+
+    async fn send_ask_to_close(job: AskToClose, context: JobContext) -> Result<(), JobError> {
+        let Some(ticket) = ticket::Entity::find_by_id(job.ticket_id).one(&context.db).await? else {
+            return Ok(());
+        };
+        let Some(requester) = context.account(ticket.requester_id).await? else {
+            return Ok(());
+        };
+        let link = context.link_about("tickets/close", &requester, CLOSE_TICKET, &ticket.id.to_string());
+        let message = MailMessage::new(format!("Can we close your ticket #{}?", ticket.id))
+            .line("We haven't heard from you for a while.")
+            .button("Close the ticket", link)
+            .why("You're receiving this email because you opened a ticket.");
+        context.post(&requester, message).await
+    }
+
+    fn router() -> OpenApiRouter<AppState> {
+        operations![close_by_link]
+    }
+
+    /// The token of a mailed link.
+    #[derive(FromFields)]
+    struct LinkIn {
+        token: String,
+    }
+
+    /// Close a ticket from a mail
+    ///
+    /// With the token of the mailed link.
+    #[operation(
+        post,
+        "/tickets/close",
+        object = "ticket",
+        errors(Code::TOKEN_INVALID, Code::TOKEN_EXPIRED)
+    )]
+    async fn close_by_link(
+        State(state): State<AppState>,
+        Context(context): Context,
+        Body(body): Body<LinkIn>,
+    ) -> Result<NoContent, ApiError> {
+        let tx = state.begin().await?;
+        let link = users::redeem_link(&tx, &body.token, CLOSE_TICKET, &context.anonymous()).await?;
+        let id: i64 = link.subject.and_then(|id| id.parse().ok()).unwrap_or_default();
+        if let Some(ticket) = ticket::Entity::find_by_id(id).lock_exclusive().one(&*tx).await? {
+            let closed = ticket::ActiveModel {
+                state: Set(TicketState::Closed),
+                ..Default::default()
+            };
+            update_row::<ticket::Entity>(&tx, ticket, closed, "ticket", &link.actor).await?;
+        }
+        tx.commit().await?;
+        Ok(NoContent)
+    }
+
+    async fn ask(helpdesk: &TestProject, id: i64) {
+        let tx = helpdesk.app.job_store.begin().await.expect("a transaction");
+        let ticket = ticket::Entity::find_by_id(id).one(&*tx).await.expect("a query");
+        ask_to_close(&tx, &ticket.expect("a ticket")).await.expect("a job");
+        tx.commit().await.expect("a commit");
+    }
+
+    /// The tokens mailed to this address, oldest first, and the mails as they are kept.
+    async fn mailed(helpdesk: &TestProject, email: &str) -> Vec<(String, mail::Model)> {
+        helpdesk.run_jobs().await;
+        let mails = helpdesk.mails(email).await.into_iter();
+        let with_link = mails.filter_map(|mail| {
+            let text = mail.text_body.clone()?;
+            let (_, token) = text.split_once("/tickets/close?token=")?;
+            Some((token.split_whitespace().next()?.to_owned(), mail))
+        });
+        with_link.collect()
+    }
+
+    pub async fn work(helpdesk: &TestProject) {
+        let ada = helpdesk.person("Ada Lovelace", "ada.links@example.org").await;
+        let mut ids = vec![];
+        for subject in ["Stuck", "Slow"] {
+            let ticket = json!({"subject": subject, "body": "It does not move."});
+            let opened = ada.post("/tickets", &ticket).await.expect(201);
+            ids.push(opened["id"].as_i64().expect("an id"));
+        }
+        for id in [ids[0], ids[0], ids[1]] {
+            ask(helpdesk, id).await;
+        }
+        let links = mailed(helpdesk, "ada.links@example.org").await;
+        assert_eq!(
+            links.len(),
+            2,
+            "the newer request about the same ticket replaces the older one"
+        );
+        let close = async |token: &str| {
+            let anybody = helpdesk.anonymous();
+            anybody.post("/tickets/close", &json!({"token": token})).await
+        };
+        let of_the_first = &links
+            .iter()
+            .find(|(_, mail)| mail.subject.contains(&format!("#{}?", ids[0])));
+        let token = &of_the_first.expect("a mail").0;
+        let elsewhere = users::holder(&helpdesk.app.db, token, LinkPurpose::VERIFY_EMAIL).await;
+        assert!(elsewhere.is_err(), "a token is for its own purpose only");
+
+        let answers = join_all((0..6).map(|_| close(token))).await;
+        let mut statuses: Vec<_> = answers.iter().map(|answer| answer.status.as_u16()).collect();
+        statuses.sort_unstable();
+        assert_eq!(
+            statuses,
+            [204, 400, 400, 400, 400, 400],
+            "of concurrent callers one wins"
+        );
+        let desk = helpdesk.key(&[READ]).await;
+        for (id, state) in [(ids[0], "closed"), (ids[1], "open")] {
+            assert_eq!(desk.get(&format!("/tickets/{id}")).await.expect(200)["state"], state);
+        }
+        let closed = audit_log::Entity::find()
+            .filter(audit_log::Column::ObjectType.eq("ticket"))
+            .filter(audit_log::Column::ObjectId.eq(ids[0].to_string()))
+            .filter(audit_log::Column::Action.eq("update"))
+            .one(&helpdesk.app.db)
+            .await;
+        let closed = closed.expect("a query").expect("an entry");
+        assert_eq!(closed.actor_id, Some(ada.user.id), "the owner of the mailbox did it");
+
+        let open = &links
+            .iter()
+            .find(|(other, _)| other != token)
+            .expect("the other link")
+            .0;
+        nobody_sees(helpdesk, open, &links).await;
+        end_with_the_password(helpdesk, open, &ada).await;
+        assert_eq!(close(open).await.expect(400)["code"], "token_invalid");
+        assert_eq!(close("umt_nonsense").await.expect(400)["code"], "token_invalid");
+        expire(helpdesk, ids[1]).await;
+        let links = mailed(helpdesk, "ada.links@example.org").await;
+        let (late, _) = links.last().expect("a mail");
+        assert_eq!(close(late).await.expect(410)["code"], "token_expired");
+    }
+
+    /// The token that still works is in the mail alone.
+    async fn nobody_sees(helpdesk: &TestProject, token: &str, links: &[(String, mail::Model)]) {
+        let staff = helpdesk.superuser().await;
+        let (_, mail) = links.iter().find(|(other, _)| other == token).expect("the mail");
+        let job = mail.job_id.expect("a job");
+        for page in [
+            "/admin/mails".to_owned(),
+            format!("/admin/mails/{}", mail.id),
+            "/admin/jobs".to_owned(),
+            format!("/admin/jobs/{job}"),
+            format!("/admin/users/{}", mail.user_id.expect("a user")),
+            "/admin/audit".to_owned(),
+        ] {
+            let page = staff.get(&page).await;
+            assert!(!page.contains(&token[4..20]), "{}", page.html);
+        }
+        let exported = users::export(&helpdesk.app.db, mail.user_id.expect("a user")).await;
+        let exported = exported.expect("an export").expect("a user").to_string();
+        let job = job::Entity::find_by_id(job)
+            .one(&helpdesk.app.db)
+            .await
+            .expect("a query");
+        for text in [exported, format!("{job:?}")] {
+            assert!(!text.contains(&token[4..20]), "{text}");
+        }
+    }
+
+    async fn end_with_the_password(helpdesk: &TestProject, token: &str, ada: &usher_test::Person) {
+        assert!(mail_tokens::peek(&helpdesk.app.db, token, CLOSE_TICKET).await.is_ok());
+        let tx = helpdesk.app.job_store.begin().await.expect("a transaction");
+        let user = users::find_for_change(&tx, ada.user.id)
+            .await
+            .expect("a query")
+            .expect("a user");
+        let actor = usher::audit::Actor::system();
+        users::replace_password(&tx, &user, "a hash".to_owned(), None, &actor)
+            .await
+            .expect("a change");
+        tx.commit().await.expect("a commit");
+    }
+
+    /// Mails another link, whose time is over.
+    async fn expire(helpdesk: &TestProject, id: i64) {
+        ask(helpdesk, id).await;
+        helpdesk.run_jobs().await;
+        let past = "UPDATE mail_tokens SET expires_at = created_at WHERE used_at IS NULL";
+        sea_orm::ConnectionTrait::execute_unprepared(&helpdesk.app.db, past)
+            .await
+            .expect("an update");
+    }
+}
+
 mod examples {
     //! The examples in `docs/building` that aren't files of the product.
 
     use std::{collections::HashMap, sync::LazyLock, time::Duration};
 
-    use axum::extract::State;
+    use axum::{Json, extract::State};
     use chrono::{DateTime, TimeDelta, Utc};
     use sea_orm::{
         ColumnTrait, ConnectionTrait, DbErr, EntityTrait, PaginatorTrait, QueryFilter,
@@ -831,7 +1181,10 @@ mod examples {
     use usher_test::TestProject;
     use utoipa::ToSchema;
 
-    use helpdesk::tickets::{READ, WRITE, tag, ticket};
+    use helpdesk::tickets::{
+        READ, WRITE, tag,
+        ticket::{self, TicketState},
+    };
 
     use super::comments::comment;
 
@@ -867,6 +1220,11 @@ mod examples {
         ada.post("/tickets/1/comments", &json!({"body": "Still stuck."}))
             .await
             .expect(200);
+        for _ in 0..2 {
+            assert_eq!(desk.get("/open-tickets").await.expect(200), json!({"open": 1}));
+        }
+        let found = helpdesk.app.cache.get::<OpenTickets>("open tickets").await;
+        assert_eq!(found.map(|found| found.open), Some(1));
         let counts = comment_counts(&helpdesk.app.db, [1, 2]).await.expect("a count");
         assert_eq!(counts, HashMap::from([(1, 1)]));
 
@@ -963,7 +1321,7 @@ mod examples {
     }
 
     fn router() -> OpenApiRouter<AppState> {
-        operations![list_tags, create_tag]
+        operations![list_tags, create_tag, count_open_tickets]
     }
 
     /// A tag.
@@ -1006,6 +1364,27 @@ mod examples {
         let tag = tag.on_taken(TAG_EXISTS)?;
         tx.commit().await?;
         Ok(Created::new(&state, "/tags", tag.id, tag))
+    }
+
+    #[derive(Serialize, Deserialize, ToSchema)]
+    struct OpenTickets {
+        open: u64,
+    }
+
+    /// How many tickets are open
+    ///
+    /// At most a minute old.
+    #[operation(get, "/open-tickets", tag = "Tickets")]
+    async fn count_open_tickets(
+        State(state): State<AppState>,
+        _key: ApiKey<TagsRead>,
+    ) -> Result<Json<OpenTickets>, ApiError> {
+        let count = async || {
+            let open = ticket::Entity::find().filter(ticket::Column::State.eq(TicketState::Open));
+            open.count(&state.db).await.map(|open| OpenTickets { open })
+        };
+        let minute = Duration::from_secs(60);
+        Ok(Json(state.cache.get_or_load("open tickets", minute, count).await?))
     }
 
     /// How many comments each of these tickets has, in one statement.

@@ -4,13 +4,14 @@ use chrono::Duration;
 use sea_orm::{
     ActiveValue::Set,
     ColumnTrait, ConnectionTrait, DbErr, EntityTrait, QueryFilter,
-    sea_query::{Expr, ExprTrait},
+    sea_query::{Expr, ExprTrait, IntoCondition},
 };
 use thiserror::Error;
 
+use super::{purpose::LinkPurpose, requests::same};
 use crate::foundation::{
     entity::{
-        mail_token::{self, Column, MailTokenPurpose},
+        mail_token::{self, Column},
         user,
     },
     rules::FieldErrors,
@@ -37,7 +38,7 @@ pub enum RedeemError {
 pub async fn issue(
     conn: &impl ConnectionTrait,
     user_id: i64,
-    purpose: MailTokenPurpose,
+    purpose: LinkPurpose,
     lifetime: Duration,
 ) -> Result<Token, DbErr> {
     let user = user::Entity::find_by_id(user_id).one(conn).await?;
@@ -49,7 +50,7 @@ pub async fn issue(
 pub async fn issue_about(
     conn: &impl ConnectionTrait,
     user_id: i64,
-    purpose: MailTokenPurpose,
+    purpose: LinkPurpose,
     lifetime: Duration,
     email: &str,
 ) -> Result<Token, DbErr> {
@@ -57,7 +58,8 @@ pub async fn issue_about(
     let row = mail_token::ActiveModel {
         id: Set(new_id()),
         user_id: Set(user_id),
-        purpose: Set(purpose),
+        purpose: Set(purpose.as_str().to_owned()),
+        subject: Set(None),
         email: Set(Some(email.to_owned())),
         token_hash: Set(token.hash()),
         created_at: Set(now()),
@@ -72,12 +74,12 @@ pub async fn issue_about(
 pub async fn peek(
     conn: &impl ConnectionTrait,
     raw: &str,
-    purpose: MailTokenPurpose,
+    purpose: LinkPurpose,
 ) -> Result<mail_token::Model, RedeemError> {
     let token = Token::parse(TokenKind::Mail, raw).ok_or(RedeemError::Invalid)?;
     let row = mail_token::Entity::find()
         .filter(Column::TokenHash.eq(token.hash()))
-        .filter(Column::Purpose.eq(purpose))
+        .filter(Column::Purpose.eq(purpose.as_str()))
         .one(conn)
         .await?
         .filter(|row| row.used_at.is_none())
@@ -93,7 +95,7 @@ pub async fn peek(
 pub async fn redeem_one(
     tx: &impl ConnectionTrait,
     raw: &str,
-    purpose: MailTokenPurpose,
+    purpose: LinkPurpose,
 ) -> Result<mail_token::Model, RedeemError> {
     let row = peek(tx, raw, purpose).await?;
     if spend(tx, Column::Id.eq(row.id)).await? == 0 {
@@ -102,14 +104,14 @@ pub async fn redeem_one(
     Ok(row)
 }
 
-/// Uses up a token and all others of this user and purpose. Of two concurrent callers one succeeds.
+/// Uses up a token and all others of this user for this purpose and subject. Of two concurrent callers one succeeds.
 pub async fn redeem(
     tx: &impl ConnectionTrait,
     raw: &str,
-    purpose: MailTokenPurpose,
+    purpose: LinkPurpose,
 ) -> Result<mail_token::Model, RedeemError> {
     let row = redeem_one(tx, raw, purpose).await?;
-    spend(tx, Column::UserId.eq(row.user_id).and(Column::Purpose.eq(purpose))).await?;
+    spend(tx, same(row.user_id, &row.purpose, row.subject.as_deref())).await?;
     Ok(row)
 }
 
@@ -121,7 +123,7 @@ pub async fn spend_all(tx: &impl ConnectionTrait, user_id: i64) -> Result<(), Db
 /// Invalidates all tokens mailed to this user except those that undo a change of address: whoever took over the account
 /// with a new address must not be able to invalidate them.
 pub async fn spend_all_but_undo(tx: &impl ConnectionTrait, user_id: i64) -> Result<(), DbErr> {
-    let others = Column::Purpose.ne(MailTokenPurpose::EmailChangeUndo);
+    let others = Column::Purpose.ne(LinkPurpose::EMAIL_CHANGE_UNDO.as_str());
     spend(tx, Column::UserId.eq(user_id).and(others)).await.map(drop)
 }
 
@@ -129,14 +131,14 @@ pub async fn spend_all_but_undo(tx: &impl ConnectionTrait, user_id: i64) -> Resu
 pub async fn spend_later_undos(tx: &impl ConnectionTrait, token: &mail_token::Model) -> Result<(), DbErr> {
     let undo = Column::UserId
         .eq(token.user_id)
-        .and(Column::Purpose.eq(MailTokenPurpose::EmailChangeUndo));
+        .and(Column::Purpose.eq(LinkPurpose::EMAIL_CHANGE_UNDO.as_str()));
     spend(tx, undo.and(Column::CreatedAt.gte(token.created_at)))
         .await
         .map(drop)
 }
 
 /// Uses up the unused ones of these tokens; returns how many there were.
-pub(super) async fn spend(conn: &impl ConnectionTrait, which: Expr) -> Result<u64, DbErr> {
+pub(super) async fn spend(conn: &impl ConnectionTrait, which: impl IntoCondition) -> Result<u64, DbErr> {
     let spent = mail_token::Entity::update_many()
         .col_expr(Column::UsedAt, Expr::value(now()))
         .filter(which)

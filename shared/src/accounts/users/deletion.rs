@@ -13,15 +13,11 @@ use super::{
 };
 use crate::{
     accounts::{
-        mail_tokens::{self, RedeemError},
+        mail_tokens::{self, LinkPurpose, RedeemError},
         sessions::{self, Which},
     },
     audit::Actor,
-    foundation::{
-        entity::{mail_token::MailTokenPurpose, user},
-        rules::Reason,
-        time::now,
-    },
+    foundation::{entity::user, rules::Reason, time::now},
     jobs::{DeleteAccount, EnqueueError, EnqueueOptions, Tx, enqueue_with},
 };
 
@@ -51,8 +47,8 @@ pub async fn schedule_deletion(tx: &Tx, before: user::Model, actor: &Actor) -> R
 
 /// Cancels the scheduled deletion, with the mailed token.
 pub async fn keep(tx: &Tx, raw: &str, actor: &Actor) -> Result<user::Model, RedeemError> {
-    let (_, before) = owner(tx, raw, MailTokenPurpose::CancelDeletion).await?;
-    mail_tokens::redeem(&**tx, raw, MailTokenPurpose::CancelDeletion).await?;
+    let (_, before) = owner(tx, raw, LinkPurpose::CANCEL_DELETION).await?;
+    mail_tokens::redeem(&**tx, raw, LinkPurpose::CANCEL_DELETION).await?;
     let row = user::ActiveModel {
         delete_at: Set(None),
         ..before.clone().into()

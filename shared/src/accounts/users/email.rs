@@ -11,13 +11,13 @@ use super::{
 };
 use crate::{
     accounts::{
-        mail_tokens::{self, RedeemError},
+        mail_tokens::{self, LinkPurpose, LinkRequest, RedeemError},
         mfa,
         sessions::{self, Which},
     },
     audit::{self, Actor, Entry, ObjectType},
     foundation::{
-        entity::{audit_log::ActorKind, mail_token::MailTokenPurpose, user},
+        entity::{audit_log::ActorKind, user},
         rules::{Email, FieldErrors},
         time::now,
     },
@@ -56,8 +56,8 @@ pub async fn ask_email_change(tx: &Tx, user: &user::Model, email: &Email, actor:
     let (user_id, new_email) = (user.id, email.as_str().to_owned());
     let mail = EmailChangeConfirm { user_id, new_email };
     let options = EnqueueOptions::by(actor);
-    let purpose = MailTokenPurpose::EmailChangeConfirm;
-    mail_tokens::request(tx, user_id, purpose, Some(email.as_str()), mail, options).await?;
+    let link = LinkRequest::new(user_id, LinkPurpose::EMAIL_CHANGE_CONFIRM).at(email.as_str());
+    mail_tokens::request(tx, link, mail, options).await?;
     let entry = Entry::about(ObjectType::User, user_id, &user.email, "ask_email_change");
     Ok(audit::record(&**tx, actor, entry).await?)
 }
@@ -65,8 +65,8 @@ pub async fn ask_email_change(tx: &Tx, user: &user::Model, email: &Email, actor:
 /// Gives the account the address that this token was mailed to. The old address gets a link to undo that, valid for 72
 /// hours.
 pub async fn confirm_email_change(tx: &Tx, raw: &str, actor: &Actor) -> Result<user::Model, EmailChangeError> {
-    let (token, before) = owner(tx, raw, MailTokenPurpose::EmailChangeConfirm).await?;
-    mail_tokens::redeem(&**tx, raw, MailTokenPurpose::EmailChangeConfirm).await?;
+    let (token, before) = owner(tx, raw, LinkPurpose::EMAIL_CHANGE_CONFIRM).await?;
+    mail_tokens::redeem(&**tx, raw, LinkPurpose::EMAIL_CHANGE_CONFIRM).await?;
     let email = token.email.ok_or(RedeemError::Invalid)?;
     mail_tokens::spend_all_but_undo(&**tx, before.id).await?;
     let was = before.clone();
@@ -81,8 +81,8 @@ pub async fn confirm_email_change(tx: &Tx, raw: &str, actor: &Actor) -> Result<u
 /// password and all sessions end, a scheduled deletion is cancelled, and the old address gets a link to set a new
 /// password. Undo links to even older addresses stay valid, because those were the owner's for longer.
 pub async fn undo_email_change(tx: &Tx, raw: &str, actor: &Actor) -> Result<user::Model, EmailChangeError> {
-    let (_, before) = owner(tx, raw, MailTokenPurpose::EmailChangeUndo).await?;
-    let token = mail_tokens::redeem_one(&**tx, raw, MailTokenPurpose::EmailChangeUndo).await?;
+    let (_, before) = owner(tx, raw, LinkPurpose::EMAIL_CHANGE_UNDO).await?;
+    let token = mail_tokens::redeem_one(&**tx, raw, LinkPurpose::EMAIL_CHANGE_UNDO).await?;
     let email = token.email.clone().ok_or(RedeemError::Invalid)?;
     mail_tokens::spend_later_undos(&**tx, &token).await?;
     mail_tokens::spend_all_but_undo(&**tx, before.id).await?;

@@ -1,9 +1,9 @@
 //! The mails that tell owners about their account, and those with a link. Each is a job in the caller's transaction.
 
 use crate::{
-    accounts::mail_tokens,
+    accounts::mail_tokens::{self, LinkPurpose, LinkRequest},
     audit::Actor,
-    foundation::entity::{mail_token::MailTokenPurpose, user},
+    foundation::entity::user,
     jobs::{
         DeletionScheduled, EmailChangeUndo, EnqueueError, EnqueueOptions, Enqueued, PasswordChanged, PasswordReset, Tx,
         VerifyEmail, enqueue_with,
@@ -12,14 +12,14 @@ use crate::{
 
 /// Mails a link that sets a new password; the previous link ends. The caller checks who may ask for it.
 pub async fn send_password_reset(tx: &Tx, user_id: i64, options: EnqueueOptions) -> Result<Enqueued, EnqueueError> {
-    let (purpose, mail) = (MailTokenPurpose::PasswordReset, PasswordReset { user_id });
-    mail_tokens::request(tx, user_id, purpose, None, mail, options).await
+    let link = LinkRequest::new(user_id, LinkPurpose::PASSWORD_RESET);
+    mail_tokens::request(tx, link, PasswordReset { user_id }, options).await
 }
 
 /// Mails a link that verifies the address; the previous link ends. The caller checks who may ask for it.
 pub async fn send_verification(tx: &Tx, user_id: i64, options: EnqueueOptions) -> Result<Enqueued, EnqueueError> {
-    let (purpose, mail) = (MailTokenPurpose::VerifyEmail, VerifyEmail { user_id });
-    mail_tokens::request(tx, user_id, purpose, None, mail, options).await
+    let link = LinkRequest::new(user_id, LinkPurpose::VERIFY_EMAIL);
+    mail_tokens::request(tx, link, VerifyEmail { user_id }, options).await
 }
 
 /// Mails when the account will be deleted, with a link to keep it.
@@ -30,7 +30,8 @@ pub(super) async fn announce_deletion(tx: &Tx, user: &user::Model, actor: &Actor
         delete_at,
     };
     let options = EnqueueOptions::by(actor);
-    mail_tokens::request(tx, user.id, MailTokenPurpose::CancelDeletion, None, mail, options).await?;
+    let link = LinkRequest::new(user.id, LinkPurpose::CANCEL_DELETION);
+    mail_tokens::request(tx, link, mail, options).await?;
     Ok(())
 }
 
@@ -45,8 +46,8 @@ pub(super) async fn offer_undo(tx: &Tx, before: &user::Model, actor: &Actor) -> 
         old_email: old_email.clone(),
     };
     let options = EnqueueOptions::by(actor);
-    let purpose = MailTokenPurpose::EmailChangeUndo;
-    mail_tokens::request(tx, user_id, purpose, Some(&old_email), mail, options).await?;
+    let link = LinkRequest::new(user_id, LinkPurpose::EMAIL_CHANGE_UNDO).at(&old_email);
+    mail_tokens::request(tx, link, mail, options).await?;
     Ok(())
 }
 

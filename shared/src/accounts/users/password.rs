@@ -10,16 +10,12 @@ use super::{
 };
 use crate::{
     accounts::{
-        mail_tokens::{self, RedeemError},
+        mail_tokens::{self, LinkPurpose, RedeemError},
         mfa,
         sessions::{self, Which},
     },
     audit::Actor,
-    foundation::{
-        entity::{mail_token::MailTokenPurpose, user},
-        rules::Name,
-        time::now,
-    },
+    foundation::{entity::user, rules::Name, time::now},
     jobs::{EnqueueError, Tx},
 };
 
@@ -51,20 +47,20 @@ pub async fn replace_password(
 /// Stores a new password with the mailed token, which also verifies the address. Ends all sessions; a second factor is
 /// still required.
 pub async fn reset_password(tx: &Tx, raw: &str, hash: String, actor: &Actor) -> Result<user::Model, RedeemError> {
-    let user = choose(tx, raw, MailTokenPurpose::PasswordReset, hash, "reset_password", actor).await?;
+    let user = choose(tx, raw, LinkPurpose::PASSWORD_RESET, hash, "reset_password", actor).await?;
     tell_password_changed(tx, user.id, actor).await.map_err(db_error)?;
     Ok(user)
 }
 
 /// Stores the first password of an account with the token of its welcome mail, which also verifies the address.
 pub async fn set_first_password(tx: &Tx, raw: &str, hash: String, actor: &Actor) -> Result<user::Model, RedeemError> {
-    choose(tx, raw, MailTokenPurpose::SetPassword, hash, "set_password", actor).await
+    choose(tx, raw, LinkPurpose::SET_PASSWORD, hash, "set_password", actor).await
 }
 
 pub(super) async fn choose(
     tx: &Tx,
     raw: &str,
-    purpose: MailTokenPurpose,
+    purpose: LinkPurpose,
     hash: String,
     action: &str,
     actor: &Actor,

@@ -9,17 +9,13 @@ use super::{
 };
 use crate::{
     accounts::{
-        mail_tokens::{self, RedeemError},
+        mail_tokens::{self, LinkPurpose, RedeemError},
         mfa,
         sessions::{self, Which},
     },
     audit::Actor,
     foundation::{
-        entity::{
-            audit_log::ActorKind,
-            mail_token::{self, MailTokenPurpose},
-            user,
-        },
+        entity::{audit_log::ActorKind, mail_token, user},
         rules::Email,
         time::now,
     },
@@ -64,7 +60,7 @@ pub(super) async fn prove(
 pub async fn holder(
     conn: &impl ConnectionTrait,
     raw: &str,
-    purpose: MailTokenPurpose,
+    purpose: LinkPurpose,
 ) -> Result<(mail_token::Model, user::Model), RedeemError> {
     let token = mail_tokens::peek(conn, raw, purpose).await?;
     let user = user::Entity::find_by_id(token.user_id).one(conn).await?;
@@ -75,7 +71,7 @@ pub async fn holder(
 pub(super) async fn owner(
     tx: &Tx,
     raw: &str,
-    purpose: MailTokenPurpose,
+    purpose: LinkPurpose,
 ) -> Result<(mail_token::Model, user::Model), RedeemError> {
     let token = mail_tokens::peek(&**tx, raw, purpose).await?;
     let user = find_for_change(tx, token.user_id).await?;
@@ -88,19 +84,46 @@ fn fitting(
 ) -> Result<(mail_token::Model, user::Model), RedeemError> {
     let user = user.ok_or(RedeemError::Invalid)?;
     // Tokens for a change of address were mailed to an address that isn't the account's.
-    let is_elsewhere = matches!(
-        token.purpose,
-        MailTokenPurpose::EmailChangeConfirm | MailTokenPurpose::EmailChangeUndo
-    );
+    let elsewhere = [LinkPurpose::EMAIL_CHANGE_CONFIRM, LinkPurpose::EMAIL_CHANGE_UNDO];
+    let is_elsewhere = elsewhere.map(LinkPurpose::as_str).contains(&token.purpose.as_str());
     let email = token.email.as_deref().ok_or(RedeemError::Invalid)?;
     if !is_elsewhere && Email::key_of(email) != user.email_key {
         return Err(RedeemError::Invalid);
     }
     // The account has a password already.
-    if token.purpose == MailTokenPurpose::SetPassword && user.password_hash.is_some() {
+    if token.purpose == LinkPurpose::SET_PASSWORD.as_str() && user.password_hash.is_some() {
         return Err(RedeemError::Invalid);
     }
     Ok((token, user))
+}
+
+/// A link of a product that was used up.
+#[derive(Debug)]
+pub struct RedeemedLink {
+    /// The account that the link was mailed to, locked until the transaction ends. It isn't deleted, but may be locked
+    /// or deactivated.
+    pub user: user::Model,
+    /// What the link is about.
+    pub subject: Option<String>,
+    /// The owner of the account, for the audit log.
+    pub actor: Actor,
+}
+
+/// Uses up a link of a product, and with it all others of this user for this purpose and subject. Of two concurrent
+/// callers one succeeds. What the link does belongs into the same transaction.
+///
+/// # Errors
+/// [`RedeemError::Invalid`] if the token is unknown, for another purpose, used, or replaced by a newer one; if the
+/// account was deleted or has another address now; and if its owner has a new password or verified the address since.
+/// [`RedeemError::Expired`] after the purpose's lifetime.
+pub async fn redeem_link(tx: &Tx, raw: &str, purpose: LinkPurpose, actor: &Actor) -> Result<RedeemedLink, RedeemError> {
+    let (_, user) = owner(tx, raw, purpose).await?;
+    let token = mail_tokens::redeem(&**tx, raw, purpose).await?;
+    Ok(RedeemedLink {
+        actor: as_owner(&user, actor),
+        user,
+        subject: token.subject,
+    })
 }
 
 /// Whoever has a token from the account's mailbox acts as its owner.

@@ -19,15 +19,12 @@ use super::{
 };
 use crate::{
     accounts::{
-        mail_tokens::{self, RedeemError},
+        mail_tokens::{self, LinkPurpose, LinkRequest, RedeemError},
         password_hash::{self, HashError},
     },
     audit::{self, Actor, Entry},
     foundation::{
-        entity::{
-            mail_token::MailTokenPurpose,
-            user::{self, Column},
-        },
+        entity::user::{self, Column},
         rules::{Age, Email, Name, Password},
         search,
         time::now,
@@ -171,12 +168,12 @@ impl Found {
     /// Requests this mail; for a deleted account, the mail that says so.
     async fn ask<J: Link>(&self, tx: &Tx, mail: impl FnOnce(i64) -> J, actor: &Actor) -> Result<(), EnqueueError> {
         let user_id = self.0.as_ref().map_or(NOBODY, |user| user.id);
-        let options = EnqueueOptions::by(actor);
+        let (link, options) = (LinkRequest::new(user_id, J::PURPOSE), EnqueueOptions::by(actor));
         if self.0.as_ref().is_some_and(|user| user.deleted_at.is_some()) {
             let mail = AddressOfDeletedAccount { user_id };
-            mail_tokens::request(tx, user_id, J::PURPOSE, None, mail, options).await?;
+            mail_tokens::request(tx, link, mail, options).await?;
         } else {
-            mail_tokens::request(tx, user_id, J::PURPOSE, None, mail(user_id), options).await?;
+            mail_tokens::request(tx, link, mail(user_id), options).await?;
         }
         Ok(())
     }
@@ -194,20 +191,20 @@ impl Found {
 
 /// A mail that anybody can request, and the purpose of its link.
 pub trait Link: Job {
-    const PURPOSE: MailTokenPurpose;
+    const PURPOSE: LinkPurpose;
 }
 
 impl Link for VerifyEmail {
-    const PURPOSE: MailTokenPurpose = MailTokenPurpose::VerifyEmail;
+    const PURPOSE: LinkPurpose = LinkPurpose::VERIFY_EMAIL;
 }
 
 impl Link for PasswordReset {
-    const PURPOSE: MailTokenPurpose = MailTokenPurpose::PasswordReset;
+    const PURPOSE: LinkPurpose = LinkPurpose::PASSWORD_RESET;
 }
 
 /// It has no link, but ends an earlier one.
 impl Link for SomeoneTriedToSignUp {
-    const PURPOSE: MailTokenPurpose = MailTokenPurpose::VerifyEmail;
+    const PURPOSE: LinkPurpose = LinkPurpose::VERIFY_EMAIL;
 }
 
 /// Requests a mail to this address, if it has an account.
@@ -231,7 +228,7 @@ pub async fn verify_email(
     password_hash: Option<String>,
     actor: &Actor,
 ) -> Result<user::Model, RedeemError> {
-    let purpose = MailTokenPurpose::VerifyEmail;
+    let purpose = LinkPurpose::VERIFY_EMAIL;
     if let Some(hash) = password_hash {
         return choose(tx, raw, purpose, hash, "verify_email", actor).await;
     }

@@ -9,7 +9,10 @@ pub struct Model {
     #[sea_orm(primary_key, auto_increment = false)]
     pub id: Uuid,
     pub user_id: i64,
-    pub purpose: MailTokenPurpose,
+    /// The word of what it is for.
+    pub purpose: String,
+    /// What the link is about, such as an order's id.
+    pub subject: Option<String>,
     /// The address it was mailed to, or is about.
     pub email: Option<String>,
     pub token_hash: Vec<u8>,
@@ -19,17 +22,3 @@ pub struct Model {
 }
 
 impl ActiveModelBehavior for ActiveModel {}
-
-#[derive(Clone, Copy, Debug, PartialEq, Eq, EnumIter, DeriveActiveEnum)]
-#[sea_orm(rs_type = "String", db_type = "Text", rename_all = "snake_case")]
-pub enum MailTokenPurpose {
-    /// In the welcome mail: sets the first password and verifies the address.
-    SetPassword,
-    VerifyEmail,
-    PasswordReset,
-    /// Sent to the new address, which the row holds.
-    EmailChangeConfirm,
-    /// Sent to the old address, which the row holds: undoes the change.
-    EmailChangeUndo,
-    CancelDeletion,
-}

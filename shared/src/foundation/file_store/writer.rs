@@ -17,7 +17,7 @@ use crate::foundation::{
         stored_file::{self, Place},
         stored_file_chunk,
     },
-    time::now,
+    time::{new_id, now},
 };
 
 /// Bytes of one chunk in the database.
@@ -44,7 +44,7 @@ enum Sink {
 impl FileWriter {
     /// Writes the row first, so that whatever happens to its bytes, the sweep finds them.
     pub(super) async fn create(backend: &Backend, db: &DatabaseConnection, name: &str) -> Result<Self, FileError> {
-        let id = Uuid::now_v7();
+        let id = new_id();
         let (place, sink) = match backend {
             Backend::Database => {
                 let buffer = Vec::with_capacity(CHUNK);

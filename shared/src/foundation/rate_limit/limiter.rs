@@ -5,10 +5,10 @@ use std::{
     time::{Duration, SystemTime, UNIX_EPOCH},
 };
 
-use redis::{Script, aio::ConnectionManager};
+use redis::Script;
 
 use super::{local::Local, quota::Quota};
-use crate::foundation::{metrics::Counters, redis::connection_manager};
+use crate::foundation::{metrics::Counters, redis::Connection};
 
 /// The decision about one request.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -27,7 +27,7 @@ pub struct Decision {
 #[derive(Clone, Debug)]
 pub struct RateLimiter {
     enabled: bool,
-    redis: Option<ConnectionManager>,
+    redis: Option<Connection>,
     local: Arc<Local>,
     refusals: Counters<1>,
 }
@@ -63,7 +63,7 @@ impl RateLimiter {
     pub fn new(enabled: bool, redis: Option<&redis::Client>) -> Self {
         Self {
             enabled,
-            redis: redis.and_then(|client| connection_manager(client).ok()),
+            redis: redis.and_then(|client| Connection::new(client).ok()),
             local: Arc::default(),
             refusals: Counters::default(),
         }
@@ -111,11 +111,12 @@ impl RateLimiter {
     /// Empties a bucket.
     pub async fn forget(&self, bucket: &str) {
         if let Some(connection) = &self.redis {
-            let mut call = redis::cmd("DEL");
+            let (mut call, mut lease) = (redis::cmd("DEL"), connection.lease());
             let forgotten: Result<(), _> = call
                 .arg(format!("usher:limit:{bucket}"))
-                .query_async(&mut connection.clone())
+                .query_async(&mut lease.manager)
                 .await;
+            connection.note(&lease, &forgotten);
             if let Err(error) = forgotten {
                 tracing::warn!(%error, "a rate limit could not be cleared");
             }
@@ -138,7 +139,9 @@ impl RateLimiter {
                     Step::GiveBack => -1,
                 };
                 let call = call.arg(step(quota)).arg(millis(quota)).arg(word);
-                let answer: Result<String, _> = call.invoke_async(&mut connection.clone()).await;
+                let mut lease = connection.lease();
+                let answer: Result<String, _> = call.invoke_async(&mut lease.manager).await;
+                connection.note(&lease, &answer);
                 answer
                     .ok()
                     .and_then(|text| text.parse().ok())

@@ -10,14 +10,11 @@ use std::{
 };
 
 use async_trait::async_trait;
-use redis::{
-    AsyncConnectionConfig, Client, RedisError, Script,
-    aio::{ConnectionManager, MultiplexedConnection},
-};
+use redis::{AsyncConnectionConfig, Client, Cmd, FromRedisValue, RedisError, Script, aio::MultiplexedConnection};
 use tokio::sync::{Mutex, mpsc};
 
 use super::contract::{MAX_WAITING, Transport, TransportError, WakeUp};
-use crate::{foundation::redis::connection_manager, jobs::job::Priority};
+use crate::{foundation::redis::Connection, jobs::job::Priority};
 
 /// Batches of wake-ups that may wait for Redis in this process.
 const BUFFER: usize = 1_024;
@@ -33,7 +30,7 @@ return redis.call('RPUSH', KEYS[1], unpack(ARGV, 2, math.min(#ARGV, room + 1)))"
 #[derive(Debug)]
 pub(super) struct RedisLists {
     client: Client,
-    shared: Option<ConnectionManager>,
+    shared: Option<Connection>,
     announce: mpsc::Sender<Vec<WakeUp>>,
     /// Whether Redis accepted the last wake-ups. It may answer but accept none: its memory is full, or it is a replica.
     accepts_wake_ups: Arc<AtomicBool>,
@@ -45,7 +42,7 @@ pub(super) struct RedisLists {
 impl RedisLists {
     /// Connects on first use, and again whenever the connection breaks.
     pub fn new(client: &Client) -> Self {
-        let shared = connection_manager(client).ok();
+        let shared = Connection::new(client).ok();
         let (announce, announcements) = mpsc::channel(BUFFER);
         let accepts_wake_ups = Arc::new(AtomicBool::new(true));
         if let Some(connection) = shared.clone() {
@@ -60,10 +57,9 @@ impl RedisLists {
         }
     }
 
-    fn shared(&self) -> Result<ConnectionManager, TransportError> {
-        self.shared
-            .clone()
-            .ok_or_else(|| TransportError("no connection".to_owned()))
+    fn shared(&self) -> Result<&Connection, TransportError> {
+        let shared = self.shared.as_ref();
+        shared.ok_or_else(|| TransportError("no connection".to_owned()))
     }
 
     /// Fails while Redis accepts no wake-ups, so that workers poll the jobs table instead of waiting for them.
@@ -71,10 +67,18 @@ impl RedisLists {
         if !self.accepts_wake_ups.load(Ordering::Relaxed) {
             let mut probe = redis::cmd("SET");
             probe.arg("usher:queue:probe").arg(1).arg("PX").arg(1_000);
-            probe.query_async::<()>(&mut self.shared()?).await.map_err(failed)?;
+            self.ask::<()>(&probe).await?;
             self.accepts_wake_ups.store(true, Ordering::Relaxed);
         }
         Ok(())
+    }
+
+    async fn ask<T: FromRedisValue>(&self, command: &Cmd) -> Result<T, TransportError> {
+        let shared = self.shared()?;
+        let mut lease = shared.lease();
+        let answer = command.query_async(&mut lease.manager).await;
+        shared.note(&lease, &answer);
+        answer.map_err(failed)
     }
 
     async fn open_popping(&self, wait: Duration) -> Result<MultiplexedConnection, RedisError> {
@@ -124,15 +128,16 @@ impl Transport for RedisLists {
         for priority in Priority::ALL {
             lengths.cmd("LLEN").arg(key(queue, priority.number()));
         }
-        let lengths: Vec<usize> = lengths.query_async(&mut self.shared()?).await.map_err(failed)?;
+        let shared = self.shared()?;
+        let mut lease = shared.lease();
+        let lengths: Result<Vec<usize>, _> = lengths.query_async(&mut lease.manager).await;
+        shared.note(&lease, &lengths);
+        let lengths = lengths.map_err(failed)?;
         Ok(lengths.into_iter().sum())
     }
 
     async fn ping(&self) -> Result<(), TransportError> {
-        redis::cmd("PING")
-            .query_async::<()>(&mut self.shared()?)
-            .await
-            .map_err(failed)
+        self.ask(&redis::cmd("PING")).await
     }
 
     fn name(&self) -> &'static str {
@@ -142,7 +147,7 @@ impl Transport for RedisLists {
 
 /// Sends wake-ups to Redis, all that have queued up at once. Ends with the transport.
 async fn carry(
-    mut connection: ConnectionManager,
+    connection: Connection,
     mut announcements: mpsc::Receiver<Vec<WakeUp>>,
     accepts_wake_ups: Arc<AtomicBool>,
 ) {
@@ -161,10 +166,12 @@ async fn carry(
             for words in words.chunks(CHUNK) {
                 let mut push = script.key(&key);
                 push.arg(MAX_WAITING).arg(words);
-                let mut pushed = push.invoke_async::<i64>(&mut connection).await;
+                let mut lease = connection.lease();
+                let mut pushed = push.invoke_async::<i64>(&mut lease.manager).await;
+                connection.note(&lease, &pushed);
                 if pushed.as_ref().is_err_and(RedisError::is_connection_dropped) {
                     // Redis may be back already: a connection only notices that it is dead by failing.
-                    pushed = push.invoke_async(&mut connection).await;
+                    pushed = push.invoke_async(&mut lease.manager).await;
                 }
                 if pushed.as_ref().is_err_and(|error| error.code().is_some()) {
                     accepts_wake_ups.store(false, Ordering::Relaxed);

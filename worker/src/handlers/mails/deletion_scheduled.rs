@@ -1,9 +1,6 @@
 //! `deletion_scheduled`: when the account will be deleted, and how to keep it.
 
-use usher_shared::{
-    foundation::{entity::mail_token::MailTokenPurpose, time::now},
-    jobs::DeletionScheduled,
-};
+use usher_shared::{accounts::mail_tokens::LinkPurpose, foundation::time::now, jobs::DeletionScheduled};
 
 use crate::{foundation::JobError, mail::moment, runtime::JobContext, texts};
 
@@ -15,8 +12,7 @@ pub(super) async fn send(job: DeletionScheduled, context: JobContext) -> Result<
     if left <= chrono::Duration::zero() {
         return Ok(());
     }
-    let purpose = MailTokenPurpose::CancelDeletion;
-    let link = context.link("keep-account", user.id, purpose, left, &user.email);
+    let link = context.link("keep-account", &user, LinkPurpose::CANCEL_DELETION.lasting(left));
     let message = context
         .message(&texts::DELETION_SCHEDULED)
         .fact(texts::DELETION_DATE, moment(job.delete_at))

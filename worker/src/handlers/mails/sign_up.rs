@@ -1,17 +1,12 @@
 //! `verify_email`, `someone_tried_to_sign_up` and `address_of_deleted_account`: answers to a sign-up that only the
 //! owner of the mailbox sees.
 
-use chrono::Duration;
 use usher_shared::{
-    accounts::users::RESTORABLE,
-    foundation::entity::mail_token::MailTokenPurpose,
+    accounts::{mail_tokens::LinkPurpose, users::RESTORABLE},
     jobs::{AddressOfDeletedAccount, SomeoneTriedToSignUp, VerifyEmail},
 };
 
 use crate::{foundation::JobError, mail::moment, runtime::JobContext, texts};
-
-/// How long the link works.
-const LINK_LIFETIME: Duration = Duration::hours(72);
 
 pub(super) async fn verify_email(job: VerifyEmail, context: JobContext) -> Result<(), JobError> {
     let Some(user) = context.account(job.user_id).await? else {
@@ -20,8 +15,7 @@ pub(super) async fn verify_email(job: VerifyEmail, context: JobContext) -> Resul
     if user.email_verified_at.is_some() {
         return Ok(());
     }
-    let purpose = MailTokenPurpose::VerifyEmail;
-    let link = context.link("verify-email", user.id, purpose, LINK_LIFETIME, &user.email);
+    let link = context.link("verify-email", &user, LinkPurpose::VERIFY_EMAIL);
     let words = match user.password_hash {
         Some(_) => &texts::VERIFY_EMAIL,
         None => &texts::VERIFY_EMAIL_AND_SET_PASSWORD,

@@ -1,12 +1,8 @@
 //! `welcome_email`: welcomes a new user, who can set the first password.
 
-use chrono::Duration;
-use usher_shared::{foundation::entity::mail_token::MailTokenPurpose, jobs::WelcomeEmail};
+use usher_shared::{accounts::mail_tokens::LinkPurpose, jobs::WelcomeEmail};
 
 use crate::{foundation::JobError, runtime::JobContext, texts};
-
-/// How long the link works.
-const LINK_LIFETIME: Duration = Duration::hours(72);
 
 /// Safe to run twice: a user who is gone, was welcomed already or has a password gets no mail. The mail contains
 /// nothing that was typed into the account, not even the name: its creator may have given someone else's address.
@@ -17,8 +13,7 @@ pub(super) async fn send(job: WelcomeEmail, context: JobContext) -> Result<(), J
     if user.welcomed_at.is_some() || user.password_hash.is_some() {
         return Ok(());
     }
-    let purpose = MailTokenPurpose::SetPassword;
-    let link = context.link("set-password", user.id, purpose, LINK_LIFETIME, &user.email);
+    let link = context.link("set-password", &user, LinkPurpose::SET_PASSWORD);
     let message = context
         .message(&texts::WELCOME)
         .button(texts::SET_PASSWORD_BUTTON, link);
