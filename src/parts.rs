@@ -1,5 +1,7 @@
 //! A product put together: what its services and commands are made of.
 
+use std::thread;
+
 use anyhow::Context;
 #[cfg(any(feature = "api", feature = "admin"))]
 use axum::Router;
@@ -139,8 +141,14 @@ impl Parts {
         let _ = part;
     }
 
-    /// Refuses what does not fit together.
+    /// Refuses what does not fit together. In a thread of its own, whose memory is given back when it ends: a process
+    /// would keep the several MiB that the whole document and the whole admin take for a moment.
     pub(crate) fn check(&self, scopes: &[Scope]) -> anyhow::Result<()> {
+        let checked = thread::scope(|scope| scope.spawn(|| self.fit_together(scopes)).join());
+        checked.unwrap_or_else(|panic| std::panic::resume_unwind(panic))
+    }
+
+    fn fit_together(&self, scopes: &[Scope]) -> anyhow::Result<()> {
         #[cfg(feature = "api")]
         self.api.check().map_err(anyhow::Error::msg)?;
         #[cfg(feature = "admin")]

@@ -9,6 +9,7 @@ pub mod crypto;
 pub mod csv;
 pub mod db;
 pub mod entity;
+pub mod file_backend;
 pub mod file_store;
 pub mod log;
 pub mod metrics;

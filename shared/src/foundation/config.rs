@@ -23,7 +23,7 @@ use ipnet::IpNet;
 
 use crate::foundation::{
     crypto::SecretKey,
-    file_store::Backend,
+    file_backend::Backend,
     program::Program,
     rate_limit::RateLimits,
     rules::{Email, EmailPolicy, Password},

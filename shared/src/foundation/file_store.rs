@@ -5,7 +5,6 @@
 //! a day, and those whose row is gone, are removed by a job. So a row never refers to bytes that are not there, and no
 //! bytes stay behind, whatever is interrupted.
 
-mod backend;
 mod sweep;
 mod writer;
 
@@ -22,9 +21,10 @@ use crate::foundation::{
         stored_file::{self, Column, Entity, Place},
         stored_file_chunk,
     },
+    file_backend::path_of,
 };
 
-pub use backend::Backend;
+pub use super::file_backend::Backend;
 pub use writer::FileWriter;
 
 /// Why a file can't be written or read.
@@ -68,7 +68,7 @@ impl FileStore {
             (Place::Database, _) => chunks(self.db.clone(), file.id).boxed(),
             (Place::Objects, Backend::Database) => futures::stream::once(future::err(FileError::NoStore)).boxed(),
             (Place::Objects, Backend::Objects { store, folder }) => {
-                let (store, path) = (store.clone(), backend::path(folder, file.id));
+                let (store, path) = (store.clone(), path_of(folder, file.id));
                 let object = async move { store.get(&path).await.map(object_store::GetResult::into_stream) };
                 object
                     .map_ok_or_else(|error| future::err(error).into_stream().boxed(), StreamExt::boxed)

@@ -13,7 +13,7 @@ use super::{
 };
 use crate::foundation::{
     crypto::SecretKey,
-    file_store::Backend,
+    file_backend::Backend,
     rate_limit::RateLimits,
     rules::{Email, EmailPolicy},
     token::Token,

@@ -7,13 +7,11 @@ use sea_orm::{
     sea_query::{Expr, ExprTrait},
 };
 
-use super::{
-    FileError, FileStore,
-    backend::{Backend, path},
-};
+use super::{FileError, FileStore};
 use crate::foundation::{
     db::{self, ForeignKeys},
     entity::stored_file::{self, Column, Entity, Place},
+    file_backend::{Backend, path_of},
     time::now,
 };
 
@@ -74,7 +72,7 @@ impl FileStore {
             let Backend::Objects { store, folder } = &self.backend else {
                 return Err(FileError::NoStore);
             };
-            match store.delete(&path(folder, file.id)).await {
+            match store.delete(&path_of(folder, file.id)).await {
                 Ok(()) | Err(object_store::Error::NotFound { .. }) => {}
                 Err(error) => return Err(error.into()),
             }

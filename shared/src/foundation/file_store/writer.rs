@@ -7,16 +7,14 @@ use sea_orm::{ActiveModelTrait, ActiveValue::Set, DatabaseConnection, DbErr, Ent
 use tokio::io::AsyncWriteExt;
 use uuid::Uuid;
 
-use super::{
-    FileError, Uploaded,
-    backend::{Backend, path},
-};
+use super::{FileError, Uploaded};
 use crate::foundation::{
     db::writing,
     entity::{
         stored_file::{self, Place},
         stored_file_chunk,
     },
+    file_backend::{Backend, path_of},
     time::{new_id, now},
 };
 
@@ -51,7 +49,7 @@ impl FileWriter {
                 (Place::Database, Sink::Database { position: 0, buffer })
             }
             Backend::Objects { store, folder } => {
-                let writer = BufWriter::with_capacity(store.clone(), path(folder, id), PART);
+                let writer = BufWriter::with_capacity(store.clone(), path_of(folder, id), PART);
                 (Place::Objects, Sink::Objects(writer.with_max_concurrency(2)))
             }
         };

@@ -95,7 +95,7 @@ impl Backend {
 const OTHER: &str = "is neither database nor the URL of a folder or bucket";
 
 /// The file's place in the store. The last two digits of the id are random, so that no folder grows too large.
-pub(super) fn path(folder: &Path, id: Uuid) -> Path {
+pub(super) fn path_of(folder: &Path, id: Uuid) -> Path {
     let id = id.simple().to_string();
     folder.clone().join(&id[30..]).join(id.as_str())
 }
