@@ -36,7 +36,7 @@ pub(super) async fn files(config: &Config) -> Result<String, String> {
     match backend {
         Backend::Database => Ok("kept in the database".to_owned()),
         Backend::Objects { store, folder } => match backend.probe().await {
-            Ok(()) => Ok(format!("{store} takes files under {folder}")),
+            Ok(()) => Ok(format!("{folder} takes files, in {store}")),
             Err(error) => Err(format!("no file can be written: {error}")),
         },
     }

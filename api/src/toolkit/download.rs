@@ -69,7 +69,14 @@ impl IntoResponse for Download {
         if self.is_known {
             return (StatusCode::NOT_MODIFIED, caching).into_response();
         }
-        let kind = HeaderValue::from_str(&self.file.media_type);
+        let kind = &self.file.media_type;
+        // All of a text was checked to be UTF-8.
+        let charset = if kind.starts_with("text/") {
+            "; charset=utf-8"
+        } else {
+            ""
+        };
+        let kind = HeaderValue::from_str(&format!("{kind}{charset}"));
         let body = [
             (
                 header::CONTENT_TYPE,

@@ -172,6 +172,11 @@ async fn a_file_comes_back_as_it_was_sent(db: TestDb) {
     ] {
         assert_eq!(got.header(name), expected, "{name}");
     }
+    send(&client, "text/plain", "grün".as_bytes()).await;
+    assert_eq!(
+        client.get("/papers/2").await.header("content-type"),
+        "text/plain; charset=utf-8"
+    );
     let known = client.clone().with("if-none-match", got.header("etag"));
     let again = known.get("/papers/1").await;
     assert_eq!((again.status, again.body.len()), (StatusCode::NOT_MODIFIED, 0));
