@@ -124,6 +124,8 @@ impl Project {
     /// # Errors
     /// If two apps register the same thing, with both their names; if the process runs another project already.
     pub fn assemble(self) -> Result<Parts> {
+        #[cfg(feature = "s3")]
+        usher_shared::foundation::file_backend::choose_cryptography();
         self.refuse_duplicates()?;
         let mut program = Program {
             name: self.name,

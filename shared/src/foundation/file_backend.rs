@@ -70,9 +70,7 @@ impl Backend {
 
     #[cfg(feature = "s3")]
     fn in_bucket(url: &Url) -> Result<Self, String> {
-        // reqwest, which the store sends with, takes the process's own; it is the one that the database and mail use.
-        // An error says that there is one already.
-        let _ = rustls::crypto::ring::default_provider().install_default();
+        choose_cryptography();
         let bucket = url
             .host_str()
             .filter(|host| !host.is_empty())
@@ -90,6 +88,14 @@ impl Backend {
     fn in_bucket(_: &Url) -> Result<Self, String> {
         Err("is a bucket, and this program was built without it: enable the feature s3 of usher".to_owned())
     }
+}
+
+/// Makes ring the process's cryptography for TLS, as it is that of the database and of mail. The store sends by reqwest,
+/// which with the feature `s3` has none of its own: a client that is made before this panics.
+#[cfg(feature = "s3")]
+pub fn choose_cryptography() {
+    // An error says that there is one already.
+    let _ = rustls::crypto::ring::default_provider().install_default();
 }
 
 const OTHER: &str = "is neither database nor the URL of a folder or bucket";
