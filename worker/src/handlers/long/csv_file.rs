@@ -124,6 +124,12 @@ impl Declared<'_> {
     }
 }
 
+/// `1 field`, `2 fields`.
+fn counted(number: usize, noun: &str) -> String {
+    let ending = if number == 1 { "" } else { "s" };
+    format!("{number} {noun}{ending}")
+}
+
 /// `a`, `a and b`, `a, b and c`.
 fn enumerated(names: &[&str]) -> String {
     match names {
@@ -185,8 +191,8 @@ impl Columns {
         if fields.len() < self.width || fields.iter().enumerate().any(is_stray) {
             let filled = fields.iter().rposition(|field| !field.trim().is_empty());
             let has = filled.map_or(0, |last| last + 1).max(fields.len().min(self.width));
-            let named = self.width;
-            return Err(format!("it has {has} fields, but the first line names {named} columns"));
+            let (has, named) = (counted(has, "field"), counted(self.width, "column"));
+            return Err(format!("it has {has}, but the first line names {named}"));
         }
         let take = |place: &Option<usize>| place.map(|index| std::mem::take(&mut fields[index]));
         Ok(self.places.iter().map(take).collect())

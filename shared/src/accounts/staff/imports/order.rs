@@ -9,7 +9,7 @@ use crate::{
     audit::{self, Actor, Entry, ObjectType},
     foundation::entity::job::{self, JobState},
     jobs::{
-        EnqueueError, EnqueueOptions, Job, Tx, enqueue_with,
+        EnqueueError, EnqueueOptions, Enqueued, Job, Tx, enqueue_with,
         files::{Direction, Writer},
     },
 };
@@ -76,7 +76,7 @@ pub(super) async fn finished<J: Job>(tx: &Tx, id: Uuid) -> Result<J, ImportError
     payload.ok_or(ImportError::NotChecked)
 }
 
-/// Enqueues the import of a file of these objects, with an audit row; returns the job's id.
+/// Enqueues the import of a file of these objects, with an audit row, unless it is under way; returns the job's id.
 pub(super) async fn enqueue_run(
     tx: &Tx,
     import: impl Job,
@@ -86,7 +86,9 @@ pub(super) async fn enqueue_run(
 ) -> Result<Uuid, ImportError> {
     // One at a time per file: a second click finds the first one's job.
     let options = EnqueueOptions::by(actor).unique(file_id.to_string());
-    let job_id = enqueue_with(tx, import, options).await?.id();
-    audit::record(&**tx, actor, Entry::about(ObjectType::Job, job_id, objects, "import")).await?;
-    Ok(job_id)
+    let enqueued = enqueue_with(tx, import, options).await?;
+    if let Enqueued::New(id) = enqueued {
+        audit::record(&**tx, actor, Entry::about(ObjectType::Job, id, objects, "import")).await?;
+    }
+    Ok(enqueued.id())
 }
