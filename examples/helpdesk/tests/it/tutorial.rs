@@ -1598,7 +1598,7 @@ mod imports {
 
     const ENTRIES: SqlMigration = SqlMigration::new(
         "m20261205_000001_entries",
-        "CREATE TABLE entries (id {id}, text text NOT NULL, code text NOT NULL UNIQUE);",
+        "CREATE TABLE entries (id {id}, text text NOT NULL, code text UNIQUE);",
         "DROP TABLE entries;",
     );
 
@@ -1612,7 +1612,7 @@ mod imports {
             #[sea_orm(primary_key)]
             pub id: i64,
             pub text: String,
-            pub code: String,
+            pub code: Option<String>,
         }
 
         impl ActiveModelBehavior for ActiveModel {}
@@ -1648,14 +1648,10 @@ mod imports {
 
         async fn apply(row: ImportRow<'_>) -> Result<Imported, ImportFault> {
             let text = row.get("text").to_owned();
-            let code = match row.get("code") {
-                "" => format!("{}-{text}", row.line),
-                code => code.to_owned(),
-            };
-            let code = Set(code);
+            let code = Some(row.get("code").to_owned()).filter(|code| !code.is_empty());
             let entry = entry::ActiveModel {
                 text: Set(text.clone()),
-                code,
+                code: Set(code),
                 ..Default::default()
             };
             entry.insert(&**row.tx).await?;
