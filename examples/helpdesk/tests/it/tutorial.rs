@@ -1954,9 +1954,24 @@ mod imports {
 
             assert!(allowed.get("/admin/tags").await.expect(200).contains(TAGS));
             let preview = check(&desk, &allowed, TAGS, "name\nurgent\n").await;
-            order(&allowed, &preview).await;
+            let result = order(&allowed, &preview).await;
             desk.run_jobs().await;
             assert_eq!(tags(&desk).await, ["urgent"]);
+            let retrier = desk.superuser().await;
+            restrict(&desk, &retrier, &["jobs.view", "jobs.retry"]).await;
+            let id = job_at(&desk, &result).await.id.to_string();
+            let retry = [("action", "retry"), ("id", &id), ("_confirmed", "yes")];
+            for (staff, state) in [(&retrier, JobState::Done), (&staff, JobState::Ready)] {
+                staff
+                    .submit("/admin/jobs", "/admin/jobs/actions", &retry)
+                    .await
+                    .expect(303);
+                assert_eq!(
+                    job_at(&desk, &result).await.state,
+                    state,
+                    "a retry takes the same permission"
+                );
+            }
             plain.get(&preview).await.expect(403);
             allowed.get(&of_entries).await.expect(403);
             let disguised = of_entries.replace("entries", "tags");
