@@ -24,7 +24,10 @@ use usher_shared::{
 use usher_worker::{Handler, Policy, Registry};
 
 #[cfg(feature = "admin")]
-use crate::bulk::{self, Bulk};
+use crate::{
+    bulk::{self, Bulk},
+    import::{self, Import},
+};
 use crate::{
     doctor::{Finding, OwnCheck},
     schema_check::EntityTable,
@@ -252,6 +255,14 @@ impl App {
     pub fn bulk<B: Bulk>(mut self) -> Self {
         self.admin = self.admin.action::<B::Model>(bulk::action::<B>());
         self.accounts.bulk_actions.push(bulk::extension::<B>());
+        self
+    }
+
+    /// An import of a model from CSV files, with its pages in the admin.
+    pub fn import<I: Import>(mut self) -> Self {
+        let import = import::extension::<I>();
+        self.admin = import::pages::<I>(self.admin, import);
+        self.accounts.imports.push(import);
         self
     }
 

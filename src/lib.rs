@@ -25,6 +25,8 @@ mod dev;
 mod doctor;
 #[cfg(all(feature = "api", feature = "admin", feature = "worker"))]
 mod generate;
+#[cfg(feature = "admin")]
+mod import;
 mod migrate;
 mod output;
 mod parts;
@@ -41,12 +43,17 @@ pub use app::App;
 #[cfg(feature = "admin")]
 pub use bulk::Bulk;
 pub use doctor::Finding;
+#[cfg(feature = "admin")]
+pub use import::Import;
 pub use parts::Parts;
 pub use project::Project;
 pub use usher_migrations::SqlMigration;
 pub use usher_shared::{
     AppContext,
-    accounts::staff::bulk::{Applied, BulkRow},
+    accounts::staff::{
+        bulk::{Applied, BulkRow},
+        imports::{ImportFault, ImportRow, Imported},
+    },
     foundation::program::BuiltIn,
 };
 

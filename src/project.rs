@@ -219,6 +219,8 @@ impl Claims {
         self.add("link purpose", name, purposes)?;
         #[cfg(feature = "worker")]
         self.add_jobs(name, &app.registry)?;
+        let imports = app.accounts.imports.iter().map(|import| import.permission.to_owned());
+        self.add("import", name, imports)?;
         self.add("command", name, commands)?;
         self.add("check", name, app.checks.iter().map(|check| check.name.to_owned()))?;
         self.add(
@@ -283,11 +285,13 @@ impl Claims {
 #[cfg(test)]
 mod tests {
     use serde::{Deserialize, Serialize};
+    use usher_admin::models::Suppressions;
     use usher_migrations::SqlMigration;
     use usher_shared::{AppContext, foundation::metrics::Counter, jobs::Job};
     use usher_worker::{JobContext, JobError, Policy};
 
     use super::*;
+    use crate::{Import, ImportFault, ImportRow, Imported};
 
     /// Puts books back.
     #[derive(Serialize, Deserialize)]
@@ -323,6 +327,18 @@ mod tests {
     struct OfACommand {
         #[arg(long, env, default_value_t = 3)]
         concurrency: u16,
+    }
+
+    /// Imports addresses that get no mail.
+    struct SuppressionImport;
+
+    impl Import for SuppressionImport {
+        type Model = Suppressions;
+        const COLUMNS: &'static [&'static str] = &["address"];
+
+        async fn apply(_: ImportRow<'_>) -> Result<Imported, ImportFault> {
+            Ok(Imported::Unchanged)
+        }
     }
 
     const READ: Scope = Scope::new("books:read", &["users.view"]);
@@ -374,6 +390,10 @@ mod tests {
                         .job::<Shelve>(POLICY, shelve),
                 ],
                 "the app books registers the job kind shelve twice",
+            ),
+            (
+                pair(|app| app.import::<SuppressionImport>()),
+                "the apps books and films both register the import suppressions.import",
             ),
             (
                 pair(|app| app.tag("Shelves", "What is on them")),

@@ -27,13 +27,21 @@ use sea_orm::{DatabaseConnection, DbErr};
 pub use models::enqueue_bulk;
 pub use server::{paths, router, run, run_with, serve, serve_with};
 pub use state::AppState;
+use usher_admin_engine::AdminModel;
 pub use usher_admin_engine::Extension;
-use usher_shared::foundation::program::BuiltIn;
+use usher_shared::{accounts::staff::imports::ImportExtension, foundation::program::BuiltIn};
 
 /// The extension, and the admin without this part of Usher. Parts of other services change nothing.
 #[must_use]
 pub fn without(extension: Extension, part: BuiltIn) -> Extension {
     apps::without(extension, part)
+}
+
+/// The extension with the pages of an import of `M`, and a link to them in the model's list. `about` is on the page with
+/// the form.
+#[must_use]
+pub fn with_import<M: AdminModel>(extension: Extension, import: ImportExtension, about: &'static str) -> Extension {
+    pages::own_import::add::<M>(extension, import, about)
 }
 
 /// Whether a product's extension fits beside Usher's own apps. An error is one line: what two apps register, or what

@@ -77,16 +77,24 @@ pub(crate) mod api_keys {
     pub(crate) const ALREADY_REVOKED: &str = "already revoked";
 }
 
-/// Importing users from a file.
-pub(crate) mod user_import {
+/// Importing from a file.
+pub(crate) mod imports {
     pub(crate) const EMPTY_FILE: &str = "Choose a file that isn't empty";
     pub(crate) const PREVIEW_TITLE: &str = "Import preview";
-    pub(crate) const TITLE: &str = "User import";
+    pub(crate) const TITLE: &str = "Import";
     pub(crate) const CANCELLED: &str = "The job was cancelled. Lines already imported are kept.";
     pub(crate) const NO_RESULT: &str = "The job left no result. Upload the file again.";
-    pub(crate) const BLANK_CLEARS: &str = "Blank cells will clear existing values.";
     pub(crate) const ERRORS: &str = "Errors";
     pub(crate) const UNCHANGED: &str = "Unchanged";
+}
+
+/// Importing users from a file.
+pub(crate) mod user_import {
+    pub(crate) const FORM_TITLE: &str = "Import users";
+    pub(crate) const TITLE: &str = "User import";
+    pub(crate) const ABOUT: &str =
+        "Users are matched by email address: existing users are updated, and nobody is added twice.";
+    pub(crate) const BLANK_CLEARS: &str = "Blank cells will clear existing values.";
 }
 
 /// Jobs.

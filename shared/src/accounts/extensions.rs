@@ -5,7 +5,10 @@ use std::mem;
 use super::{
     api_keys::{SCOPES, Scope},
     hooks::{HOOKS, UserHooks},
-    staff::bulk::{BULK_ACTIONS, BulkExtension},
+    staff::{
+        bulk::{BULK_ACTIONS, BulkExtension},
+        imports::{IMPORTS, ImportExtension},
+    },
     user_data::{USER_DATA, UserData},
 };
 
@@ -20,6 +23,8 @@ pub struct Extensions {
     pub user_data: Vec<UserData>,
     /// What staff can do to many objects at once.
     pub bulk_actions: Vec<BulkExtension>,
+    /// What staff can import from files.
+    pub imports: Vec<ImportExtension>,
 }
 
 impl Extensions {
@@ -29,6 +34,7 @@ impl Extensions {
         self.hooks = mem::take(&mut self.hooks).and(other.hooks);
         self.user_data.extend(other.user_data);
         self.bulk_actions.extend(other.bulk_actions);
+        self.imports.extend(other.imports);
     }
 }
 
@@ -38,4 +44,5 @@ pub fn extend(extensions: Extensions) {
     HOOKS.set(extensions.hooks);
     USER_DATA.set(extensions.user_data);
     BULK_ACTIONS.set(extensions.bulk_actions);
+    IMPORTS.set(extensions.imports);
 }

@@ -13,6 +13,19 @@ use serde_json::Value;
 use tower::ServiceExt;
 use usher::entity::user;
 
+/// The content type of what [`multipart`] makes.
+pub(crate) const MULTIPART: &str = "multipart/form-data; boundary=usher-test";
+
+/// A form with text fields, and a file after them: its field, its name and its media type.
+pub(crate) fn multipart(fields: &[(&str, &str)], file: (&str, &str, &str), content: &[u8]) -> Vec<u8> {
+    let part = "--usher-test\r\nContent-Disposition: form-data; name=";
+    let text = |(name, value): &(&str, &str)| format!("{part}\"{name}\"\r\n\r\n{value}\r\n");
+    let (field, name, media_type) = file;
+    let head = format!("{part}\"{field}\"; filename=\"{name}\"\r\nContent-Type: {media_type}\r\n\r\n");
+    let texts: String = fields.iter().map(text).collect();
+    [texts.as_bytes(), head.as_bytes(), content, b"\r\n--usher-test--\r\n"].concat()
+}
+
 /// Somebody who calls the API, with the headers that all their requests carry.
 #[derive(Clone, Debug)]
 pub struct Client {
@@ -52,13 +65,8 @@ impl Client {
 
     /// Sends a file, as `multipart/form-data`.
     pub async fn upload(&self, path: &str, name: &str, media_type: &str, content: impl AsRef<[u8]>) -> Answer {
-        let head = format!(
-            "--usher-test\r\nContent-Disposition: form-data; name=\"file\"; filename=\"{name}\"\r\n\
-             Content-Type: {media_type}\r\n\r\n"
-        );
-        let body = [head.as_bytes(), content.as_ref(), b"\r\n--usher-test--\r\n"].concat();
-        let kind = Some("multipart/form-data; boundary=usher-test");
-        self.send(Method::POST, path, kind, Body::from(body)).await
+        let body = multipart(&[], ("file", name, media_type), content.as_ref());
+        self.send(Method::POST, path, Some(MULTIPART), Body::from(body)).await
     }
 
     /// Sends a JSON merge patch.

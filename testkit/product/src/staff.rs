@@ -10,6 +10,8 @@ use tower::ServiceExt;
 use url::form_urlencoded;
 use usher::entity::user;
 
+use crate::client::{MULTIPART, multipart};
+
 /// The cookie in which the admin keeps a session's token.
 pub(crate) const SESSION_COOKIE: &str = "usher_admin";
 
@@ -93,10 +95,32 @@ impl Staff {
         self.send(Method::POST, action, Body::from(body.finish())).await
     }
 
+    /// The same for a form with a file of this name in its field `file`: as `multipart/form-data`, as browsers do.
+    pub async fn upload(
+        &self,
+        page: &str,
+        action: &str,
+        fields: &[(&str, &str)],
+        name: &str,
+        content: impl AsRef<[u8]>,
+    ) -> Page {
+        let form = self.get(page).await;
+        let hidden = form.hidden_fields(action);
+        let hidden = hidden.iter().map(|(name, value)| (name.as_str(), value.as_str()));
+        let fields: Vec<_> = hidden.chain(fields.iter().copied()).collect();
+        let body = multipart(&fields, ("file", name, "application/octet-stream"), content.as_ref());
+        self.send_as(MULTIPART, Method::POST, action, Body::from(body)).await
+    }
+
     async fn send(&self, method: Method, path: &str, body: Body) -> Page {
+        self.send_as("application/x-www-form-urlencoded", method, path, body)
+            .await
+    }
+
+    async fn send_as(&self, content_type: &str, method: Method, path: &str, body: Body) -> Page {
         let request = Request::builder().method(method).uri(path);
         let request = request.header(header::COOKIE, format!("{SESSION_COOKIE}={}", self.token));
-        let request = request.header(header::CONTENT_TYPE, "application/x-www-form-urlencoded");
+        let request = request.header(header::CONTENT_TYPE, content_type);
         let request = request.body(body).expect("a request");
         let Ok(response) = self.router.clone().oneshot(request).await;
         let (parts, body) = response.into_parts();

@@ -2,14 +2,20 @@
 //! to the end of their queue.
 
 mod bulk_action;
+mod csv_file;
 mod export;
+mod import;
 mod import_users;
 mod permissions;
 mod sheet;
 
 use std::time::Duration;
 
-use usher_shared::accounts::staff::{bulk::BulkJob, exports::ExportJob, imports::ImportUsers};
+use usher_shared::accounts::staff::{
+    bulk::BulkJob,
+    exports::ExportJob,
+    imports::{ImportJob, ImportUsers},
+};
 
 use crate::runtime::{Policy, Registry};
 
@@ -24,4 +30,5 @@ pub(crate) fn register(registry: Registry) -> Registry {
         .register::<BulkJob>(POLICY, bulk_action::run)
         .register::<ExportJob>(POLICY, export::run)
         .register::<ImportUsers>(POLICY, import_users::run)
+        .register::<ImportJob>(POLICY, import::run)
 }

@@ -189,6 +189,7 @@ pub(crate) fn erase<M: AdminModel>(base: &'static str) -> Model {
         fields,
         ordering: (ordering.column.as_str(), ordering.descending),
         actions: actions::<M>(),
+        links: M::META.link.into_iter().collect(),
         deletion,
         checklist: M::CHECKLIST,
         many_to_many,

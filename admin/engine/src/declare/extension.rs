@@ -2,7 +2,7 @@
 //! dashboard.
 
 use super::admin_model::{AdminModel, Column, erase};
-use super::{action::Action, card::Card, inline::Inline, model::Model, page::Page, panel::Panels};
+use super::{action::Action, card::Card, inline::Inline, meta::Link, model::Model, page::Page, panel::Panels};
 use crate::shell::assets::AppAsset;
 
 /// What an app adds to the admin. Each app makes its own, and [`merge`](Self::merge) combines them.
@@ -61,6 +61,7 @@ pub struct Extension {
     pub(super) inlines: Vec<Registered<(&'static str, Inline)>>,
     pub(super) panels: Vec<Registered<(&'static str, Panels)>>,
     pub(super) actions: Vec<Registered<(&'static str, &'static Action)>>,
+    pub(super) links: Vec<Registered<(&'static str, Link)>>,
     pub(super) pages: Vec<Registered<Page>>,
     pub(super) cards: Vec<Registered<Card>>,
     pub(super) reserved: Vec<Registered<&'static str>>,
@@ -99,6 +100,7 @@ impl Extension {
             inlines: vec![],
             panels: vec![],
             actions: vec![],
+            links: vec![],
             pages: vec![],
             cards: vec![],
             reserved: vec![],
@@ -146,6 +148,15 @@ impl Extension {
     #[must_use]
     pub fn action<Parent: AdminModel>(mut self, action: &'static Action) -> Self {
         self.actions.push(self.registered((Parent::META.name, action)));
+        self
+    }
+
+    /// Adds a link to the list of a `Parent`, such as one to a page for importing: for people with the permission
+    /// `{model}.{word}`, which roles can be given. See [`Meta::link`](crate::Meta::link).
+    #[must_use]
+    pub fn link<Parent: AdminModel>(mut self, label: &'static str, href: &'static str, word: &'static str) -> Self {
+        let link = Link { label, href, word };
+        self.links.push(self.registered((Parent::META.name, link)));
         self
     }
 
@@ -198,8 +209,7 @@ impl Extension {
 
     /// Takes from a model what is left out.
     pub(super) fn trim(&self, model: &mut Model) {
-        let link = model.meta.link;
-        model.meta.link = link.filter(|link| !self.leaves_out_page(link.href));
+        model.links.retain(|link| !self.leaves_out_page(link.href));
         let name = model.meta.name;
         let is_kept = |action: &&Action| {
             let is_it =
@@ -250,6 +260,7 @@ impl Extension {
         self.inlines.extend(other.inlines);
         self.panels.extend(other.panels);
         self.actions.extend(other.actions);
+        self.links.extend(other.links);
         self.pages.extend(other.pages);
         self.cards.extend(other.cards);
         self.reserved.extend(other.reserved);

@@ -24,7 +24,7 @@ impl Operation {
     }
 }
 
-/// A page of the application that belongs to a model.
+/// A page of the application that belongs to a model, for people with the permission `{model}.{word}`.
 #[derive(Clone, Copy, Debug)]
 pub struct Link {
     pub label: &'static str,

@@ -6,7 +6,7 @@ use sea_orm::{
 };
 use usher_shared::{audit::Entry, foundation::config::Config};
 
-use super::meta::{Meta, Operation};
+use super::meta::{Link, Meta, Operation};
 use super::saving::{Change, HookFuture, SaveContext};
 use super::spec::{Kind, Spec};
 use super::{
@@ -34,6 +34,8 @@ pub struct Model {
     /// The default order: a column's name, and whether it descends.
     pub(crate) ordering: (&'static str, bool),
     pub actions: Vec<&'static Action>,
+    /// The model's own, then those that apps add.
+    pub(crate) links: Vec<Link>,
     pub(crate) deletion: Option<&'static Deletion>,
     pub(crate) checklist: Option<&'static Checklist>,
     pub(crate) many_to_many: Vec<ManyToMany>,
@@ -50,6 +52,12 @@ pub struct Model {
     pub(crate) taken: fn(&str) -> Option<(&'static str, &'static str)>,
     /// The model's own, then those that other apps add.
     pub(crate) panels: Vec<Panels>,
+}
+
+impl Link {
+    pub(crate) fn permission(&self, model: &Model) -> String {
+        format!("{}.{}", model.meta.name, self.word)
+    }
 }
 
 impl Model {

@@ -77,13 +77,13 @@ fn group(model: &Model) -> CheckGroup {
     let is_own = |word: &str| Operation::VARIANTS.iter().all(|operation| operation.as_str() != word);
     let own = model.actions.iter().filter(|action| is_own(action.name));
     let own = own.map(|action| (action.permission(model), action.label));
-    let page = model.meta.link.filter(|link| is_own(link.word));
-    let page = page.map(|link| (format!("{}.{}", model.meta.name, link.word), link.label));
+    let links = model.links.iter().filter(|link| is_own(link.word));
+    let links = links.map(|link| (link.permission(model), link.label));
     CheckGroup {
         label: model.meta.title(),
         columns: operations.collect(),
         others: own
-            .chain(page)
+            .chain(links)
             .map(|(value, label)| CheckOption {
                 value,
                 label: label.to_owned(),

@@ -143,7 +143,7 @@ fn check_page(base: &str, extension: &Extension, app: &str, page: &Page) -> Resu
     })
 }
 
-/// The models with the inlines, panels and actions that were registered for them.
+/// The models with the inlines, panels, actions and links that were registered for them.
 fn with_relations(extension: &Extension, mut models: Vec<Model>) -> Result<Vec<Model>, String> {
     for Registered { app, item } in &extension.inlines {
         parent(&mut models, app, item.0)?.inlines.push(item.1.clone());
@@ -160,6 +160,9 @@ fn with_relations(extension: &Extension, mut models: Vec<Model>) -> Result<Vec<M
             ));
         }
         parent.actions.push(action);
+    }
+    for Registered { app, item } in &extension.links {
+        parent(&mut models, app, item.0)?.links.push(item.1);
     }
     name_columns(&mut models);
     Ok(models)

@@ -27,7 +27,7 @@ struct ListPage {
     shell: Shell,
     title: String,
     about: &'static str,
-    link: Option<Link>,
+    links: Vec<Link>,
     plural: &'static str,
     /// The model's own words for an empty list.
     empty: Option<&'static str>,
@@ -212,12 +212,12 @@ impl ListPage {
         let go = |direction, cursor: &Option<keyset::Cursor>| {
             cursor.as_ref().map(|cursor| href(model, &query.at(direction, cursor)))
         };
-        let link = |link: &Link| staff.may(&format!("{}.{}", model.meta.name, link.word));
+        let links = model.links.iter().filter(|link| staff.may(&link.permission(model)));
         Self {
             shell,
             title: model.meta.title(),
             about: model.meta.about,
-            link: model.meta.link.filter(link),
+            links: links.copied().collect(),
             singular: model.meta.singular,
             plural: model.meta.plural,
             empty: model.meta.empty,

@@ -115,6 +115,22 @@ async fn staff_close_all_open_tickets_at_once(db: TestDb) {
 }
 
 #[on_both]
+async fn a_model_without_an_import_has_neither_its_page_nor_its_permission(db: TestDb) {
+    let helpdesk = TestProject::open(project(), db).await;
+    let staff = helpdesk.superuser().await;
+    staff.get("/admin/tags/import").await.expect(404);
+    for page in ["/admin/tags", "/admin/roles/new"] {
+        let page = staff.get(page).await.expect(200);
+        assert!(page.contains("Tags"), "{}", page.html);
+        assert!(
+            !page.contains("tags/import") && !page.contains("tags.import"),
+            "{}",
+            page.html
+        );
+    }
+}
+
+#[on_both]
 async fn a_persons_tickets_are_in_their_export_and_go_with_the_account(db: TestDb) {
     let helpdesk = TestProject::open(project(), db).await;
     let ada = helpdesk.person("Ada Lovelace", "ada@example.org").await;

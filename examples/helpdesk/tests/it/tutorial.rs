@@ -119,7 +119,7 @@ fn the_tutorial_shows_every_file() {
 /// What a program registers is the same everywhere in its process, so each recipe has a process of its own.
 #[test]
 fn the_recipes_work() {
-    for recipe in ["comments", "profiles", "small", "lean"] {
+    for recipe in ["comments", "profiles", "small", "lean", "imports"] {
         let mut tests = Command::new(env::current_exe().expect("this program"));
         let output = tests.args(["--ignored", &format!("tutorial::{recipe}::")]).output();
         let output = output.expect("a process");
@@ -1552,5 +1552,438 @@ mod examples {
             return Err(JobError::cancel("the ticket is gone"));
         }
         context.complete(tx).await
+    }
+}
+
+mod imports {
+    //! Imports from CSV files: of tags, and of entries that try what can go wrong.
+
+    use chrono::{DateTime, TimeDelta, Utc};
+    use sea_orm::{
+        ActiveModelTrait, ActiveValue::Set, ColumnTrait, ConnAcquireErr, ConnectionTrait, DbErr, EntityTrait,
+        QueryFilter,
+    };
+    use usher::{
+        App, Import, ImportFault, ImportRow, Imported, Project, SqlMigration,
+        admin::{AdminModel, Field, Meta},
+        api::Text,
+        db::create_row,
+        time::now,
+    };
+
+    use helpdesk::tickets::tag;
+
+    pub struct TagImport;
+
+    impl Import for TagImport {
+        type Model = tag::Entity;
+        const COLUMNS: &'static [&'static str] = &["name"];
+        const KEY: Option<&'static str> = Some("name");
+        const ABOUT: &'static str = "Tags that exist stay as they are.";
+
+        async fn apply(row: ImportRow<'_>) -> Result<Imported, ImportFault> {
+            let name = row.rule("name", Text::<1, 50>::parse)?;
+            let known = tag::Entity::find().filter(tag::Column::Name.eq(name.as_str()));
+            if known.one(&**row.tx).await?.is_some() {
+                return Ok(Imported::Unchanged);
+            }
+            let tag = tag::ActiveModel {
+                name: Set(name.into()),
+                ..Default::default()
+            };
+            create_row::<tag::Entity>(row.tx, tag, "tag", row.actor).await?;
+            Ok(Imported::Created)
+        }
+    }
+
+    const ENTRIES: SqlMigration = SqlMigration::new(
+        "m20261205_000001_entries",
+        "CREATE TABLE entries (id {id}, text text NOT NULL, code text UNIQUE);",
+        "DROP TABLE entries;",
+    );
+
+    pub mod entry {
+        use sea_orm::entity::prelude::*;
+
+        #[sea_orm::model]
+        #[derive(Clone, Debug, PartialEq, Eq, DeriveEntityModel)]
+        #[sea_orm(table_name = "entries")]
+        pub struct Model {
+            #[sea_orm(primary_key)]
+            pub id: i64,
+            pub text: String,
+            pub code: Option<String>,
+        }
+
+        impl ActiveModelBehavior for ActiveModel {}
+    }
+
+    impl AdminModel for entry::Entity {
+        type Entity = Self;
+
+        const META: Meta = Meta::new("entries", "entry", "entries").few();
+
+        fn field(column: entry::Column) -> Field<Self> {
+            match column {
+                entry::Column::Id => Field::id(entry::COLUMN.id),
+                entry::Column::Text => Field::text(entry::COLUMN.text).link(),
+                entry::Column::Code => Field::text(entry::COLUMN.code),
+            }
+        }
+    }
+
+    /// Writes the text of each line, whatever was written before.
+    struct EntryImport;
+
+    /// Whether this is a time within the last hour.
+    fn was_just_now(text: &str) -> bool {
+        let from = text.parse::<DateTime<Utc>>();
+        from.is_ok_and(|from| (from..from + TimeDelta::hours(1)).contains(&now()))
+    }
+
+    impl Import for EntryImport {
+        type Model = entry::Entity;
+        const COLUMNS: &'static [&'static str] = &["text"];
+        const OPTIONAL: &'static [&'static str] = &["code"];
+
+        async fn apply(row: ImportRow<'_>) -> Result<Imported, ImportFault> {
+            let text = row.get("text").to_owned();
+            let code = Some(row.get("code").to_owned()).filter(|code| !code.is_empty());
+            let entry = entry::ActiveModel {
+                text: Set(text.clone()),
+                code: Set(code),
+                ..Default::default()
+            };
+            entry.insert(&**row.tx).await?;
+            if was_just_now(&text) {
+                return Err(DbErr::ConnectionAcquire(ConnAcquireErr::Timeout).into());
+            }
+            if text == "demote" {
+                let demote = "UPDATE users SET is_superuser = false";
+                row.tx.execute_unprepared(demote).await?;
+            }
+            Ok(Imported::Created)
+        }
+    }
+
+    fn app() -> App {
+        App::new("imports")
+            .migrations(&[ENTRIES])
+            .admin::<entry::Entity>()
+            .import::<TagImport>()
+            .import::<EntryImport>()
+    }
+
+    fn project() -> Project {
+        helpdesk::project().app(app())
+    }
+
+    mod tests {
+        use chrono::TimeDelta;
+        use sea_orm::{ActiveModelTrait, ActiveValue::Set, ColumnTrait, EntityTrait, IntoActiveModel, QueryFilter};
+        use usher::{
+            entity::{
+                audit_log,
+                job::{self, JobState},
+                role, role_permission, user, user_role,
+            },
+            time::{now, rfc3339},
+        };
+        use usher_test::{Staff, TestDb, TestProject};
+
+        use super::{entry, project, tag};
+
+        const TAGS: &str = "/admin/tags/import";
+        const ENTRIES: &str = "/admin/entries/import";
+
+        /// Uploads a file; returns the address of its preview, which is finished.
+        async fn check(desk: &TestProject, staff: &Staff, form: &str, file: impl AsRef<[u8]>) -> String {
+            let sent = staff.upload(form, form, &[], "file.csv", file).await.expect(303);
+            desk.run_jobs().await;
+            sent.location
+        }
+
+        /// Starts the import of a file that was checked; returns the address of its result.
+        async fn order(staff: &Staff, preview: &str) -> String {
+            staff.submit(preview, preview, &[]).await.expect(303).location
+        }
+
+        async fn tags(desk: &TestProject) -> Vec<String> {
+            let tags = tag::Entity::find().all(&desk.app.db).await.expect("tags");
+            tags.into_iter().map(|tag| tag.name).collect()
+        }
+
+        async fn entries(desk: &TestProject) -> Vec<String> {
+            let entries = entry::Entity::find().all(&desk.app.db).await.expect("entries");
+            entries.into_iter().map(|entry| entry.text).collect()
+        }
+
+        /// Whether a page counts these lines: new, changed, unchanged, faulty.
+        #[track_caller]
+        fn assert_counts(html: &str, counts: [u32; 4]) {
+            for (label, count) in ["New", "Changed", "Unchanged", "Errors"].iter().zip(counts) {
+                let words = format!("<strong>{count}</strong>{label}<");
+                assert!(html.contains(&words), "{words}: {html}");
+            }
+        }
+
+        async fn job_at(desk: &TestProject, address: &str) -> job::Model {
+            let id = address.rsplit('/').next().and_then(|id| id.parse().ok());
+            let id: sea_orm::prelude::Uuid = id.expect("the address of a job");
+            let job = job::Entity::find_by_id(id).one(&desk.app.db).await.expect("a query");
+            job.expect("a job")
+        }
+
+        recipe!(a_file_is_previewed_and_then_imported);
+        async fn a_file_is_previewed_and_then_imported(db: TestDb) {
+            let desk = TestProject::open(project(), db).await;
+            let staff = desk.superuser().await;
+            let list = staff.get("/admin/tags").await.expect(200);
+            assert!(list.contains("href=\"/admin/tags/import\">Import</a>"), "{}", list.html);
+            let form = staff.get(TAGS).await.expect(200);
+            assert!(form.contains("Required: <code>name</code>."), "{}", form.html);
+            assert!(form.contains("Tags that exist stay as they are."), "{}", form.html);
+
+            let file = "ID;Name\r\n1;urgent\r\n2;billing\r\n";
+            let sent = staff.upload(TAGS, TAGS, &[], "tags.csv", file).await.expect(303);
+            let waiting = staff.get(&sent.location).await.expect(200);
+            assert!(waiting.contains("This doesn't change anything yet"), "{}", waiting.html);
+            staff.submit(&sent.location, &sent.location, &[]).await.expect(400);
+            desk.run_jobs().await;
+            let preview = staff.get(&sent.location).await.expect(200);
+            assert_counts(&preview.html, [2, 0, 0, 0]);
+            assert!(preview.contains("Import 2 tags</button>"), "{}", preview.html);
+            assert!(preview.contains("Ignored columns: ID."), "{}", preview.html);
+            assert!(!preview.contains("welcome email"), "{}", preview.html);
+            assert_eq!(tags(&desk).await, [""; 0], "a preview changes nothing");
+
+            let result = order(&staff, &sent.location).await;
+            assert_eq!(
+                order(&staff, &sent.location).await,
+                result,
+                "a second click meets the first"
+            );
+            desk.run_jobs().await;
+            let page = staff.get(&result).await.expect(200);
+            assert!(page.contains("Import complete"), "{}", page.html);
+            assert_counts(&page.html, [2, 0, 0, 0]);
+            assert_eq!(tags(&desk).await, ["urgent", "billing"]);
+            let of_staff = audit_log::Entity::find().filter(audit_log::Column::ActorId.eq(staff.user.id));
+            let entries = of_staff.all(&desk.app.db).await.expect("entries");
+            let done = |action: &str, label: &str| {
+                let is_it = |row: &&audit_log::Model| {
+                    row.action == action && row.object_label.as_deref().is_some_and(|text| text.contains(label))
+                };
+                entries.iter().filter(is_it).count()
+            };
+            assert_eq!(done("import", "tags"), 1, "{entries:?}");
+            let created = entries.iter().filter(|row| row.object_type == "tag").count();
+            assert_eq!(created, 2, "{entries:?}");
+
+            let again = check(&desk, &staff, TAGS, "name\nurgent\n").await;
+            let again = staff.get(&again).await.expect(200);
+            assert_counts(&again.html, [0, 0, 1, 0]);
+            assert!(again.contains("nothing to import"), "{}", again.html);
+        }
+
+        recipe!(a_faulty_line_is_reported_and_the_others_go_on);
+        async fn a_faulty_line_is_reported_and_the_others_go_on(db: TestDb) {
+            let desk = TestProject::open(project(), db).await;
+            let staff = desk.superuser().await;
+            let long = "x".repeat(51);
+            let file = format!("name,\nurgent,\n{long},\n\nurgent,\nbilling\nsales,x\nbugs,\n");
+            let preview = check(&desk, &staff, TAGS, &file).await;
+            let page = staff.get(&preview).await.expect(200);
+            let faults = [
+                ("3", "name: Enter a text of at most 50 characters"),
+                ("5", "name: line 2 has the same; leave one of the two"),
+                ("7", "it has 2 fields, but the first line names 1 column<"),
+            ];
+            assert_counts(&page.html, [3, 0, 0, 3]);
+            for (line, words) in faults {
+                let row = format!("<td class=\"number\">{line}</td><td>{words}");
+                assert!(page.contains(&row), "{row}: {}", page.html);
+            }
+            let result = order(&staff, &preview).await;
+            desk.run_jobs().await;
+            for address in [preview, result] {
+                let csv = staff.get(&format!("{address}/faults.csv")).await.expect(200);
+                assert_eq!(csv.html.lines().count(), 4, "{}", csv.html);
+                assert!(csv.contains("\n5,\"name: line 2 has the same; leave"), "{}", csv.html);
+            }
+            assert_eq!(tags(&desk).await, ["urgent", "billing", "bugs"]);
+
+            let preview = check(&desk, &staff, ENTRIES, "text,code\nfirst,a\nsecond,b\n").await;
+            order(&staff, &preview).await;
+            desk.run_jobs().await;
+            let preview = check(&desk, &staff, ENTRIES, "code,text\na,third\nc,fourth\n").await;
+            let page = staff.get(&preview).await.expect(200);
+            assert_counts(&page.html, [1, 0, 0, 1]);
+            assert!(
+                page.contains("another object has one of these values already"),
+                "{}",
+                page.html
+            );
+            order(&staff, &preview).await;
+            desk.run_jobs().await;
+            assert_eq!(entries(&desk).await, ["first", "second", "fourth"]);
+        }
+
+        recipe!(a_file_that_is_no_list_of_tags_is_refused_with_what_to_do);
+        async fn a_file_that_is_no_list_of_tags_is_refused_with_what_to_do(db: TestDb) {
+            let desk = TestProject::open(project(), db).await;
+            let staff = desk.superuser().await;
+            let many = format!("name\n{}", "x\n".repeat(100_001));
+            for (file, words) in [
+                (&b"id\n1\n"[..], "the first line must name the column name"),
+                (b"name,shoe\n", "unknown column &#34;shoe&#34;; use name"),
+                (b"name,Name\n", "appears twice"),
+                (
+                    b"name\n\"urgent\n",
+                    "the quotation mark that opens in line 2 is never closed",
+                ),
+                (b"name\n\xff\n", "the file is not UTF-8: save it as"),
+                (b"\n", "the file is empty: the first line must name the column name"),
+                (many.as_bytes(), "the file has more than 100000 lines: split it"),
+            ] {
+                let preview = check(&desk, &staff, TAGS, file).await;
+                let page = staff.get(&preview).await.expect(200);
+                assert!(page.contains(words), "{words}: {}", page.html);
+                staff.submit(&preview, &preview, &[]).await.expect(303);
+                desk.run_jobs().await;
+            }
+            let empty = staff.upload(TAGS, TAGS, &[], "tags.csv", "").await.expect(422);
+            assert!(empty.contains("Choose a file that isn&#39;t empty"), "{}", empty.html);
+            let large = vec![b'x'; 16 * 1024 * 1024 + 1];
+            staff.upload(TAGS, TAGS, &[], "tags.csv", large).await.expect(400);
+            assert_eq!(tags(&desk).await, [""; 0]);
+        }
+
+        recipe!(an_import_that_is_interrupted_goes_on_without_repeating_a_line);
+        async fn an_import_that_is_interrupted_goes_on_without_repeating_a_line(db: TestDb) {
+            let desk = TestProject::open(project(), db).await;
+            let staff = desk.superuser().await;
+            let outage = rfc3339(now() + TimeDelta::minutes(30));
+            let file = format!("text\none\ntwo\n{outage}\nthree\n");
+            let preview = check(&desk, &staff, ENTRIES, file).await;
+            let result = order(&staff, &preview).await;
+            for _ in 0..2 {
+                desk.travel(TimeDelta::minutes(31));
+                desk.run_jobs().await;
+                let job = job_at(&desk, &result).await;
+                assert_eq!(job.state, JobState::Ready, "it is tried again later");
+                assert_eq!(entries(&desk).await, ["one", "two"]);
+            }
+            desk.travel(TimeDelta::hours(1));
+            desk.run_jobs().await;
+            assert_eq!(entries(&desk).await, ["one", "two", &outage, "three"]);
+            let page = desk.superuser().await.get(&result).await.expect(200);
+            assert_counts(&page.html, [4, 0, 0, 0]);
+        }
+
+        recipe!(an_import_stops_when_its_permission_is_taken_away);
+        async fn an_import_stops_when_its_permission_is_taken_away(db: TestDb) {
+            let desk = TestProject::open(project(), db).await;
+            let staff = desk.superuser().await;
+            let file = format!("text\ndemote\n{}", "more\n".repeat(149));
+            let preview = check(&desk, &staff, ENTRIES, &file).await;
+            let page = staff.get(&preview).await.expect(200);
+            assert_counts(&page.html, [150, 0, 0, 0]);
+            let result = order(&staff, &preview).await;
+            desk.run_jobs().await;
+            let job = job_at(&desk, &result).await;
+            let why = job.last_error.unwrap_or_default();
+            assert_eq!(job.state, JobState::Cancelled);
+            assert!(why.contains("no longer has the permission entries.import"), "{why}");
+            assert_eq!(
+                entries(&desk).await.len(),
+                100,
+                "it is looked up again after a hundred lines"
+            );
+            let page = desk.superuser().await.get(&result).await.expect(200);
+            assert!(page.contains("Lines already imported are kept"), "{}", page.html);
+        }
+
+        /// Takes all rights from a superuser but those of a new role.
+        async fn restrict(desk: &TestProject, staff: &Staff, permissions: &[&str]) {
+            let db = &desk.app.db;
+            let role = role::ActiveModel {
+                name: Set(permissions.concat()),
+                description: Set(String::new()),
+                version: Set(1),
+                created_at: Set(now()),
+                updated_at: Set(now()),
+                ..Default::default()
+            };
+            let role_id = role.insert(db).await.expect("a role").id;
+            for permission in permissions {
+                let permission = Set((*permission).to_owned());
+                let role_id = Set(role_id);
+                let row = role_permission::ActiveModel { role_id, permission };
+                row.insert(db).await.expect("a permission");
+            }
+            let (user_id, role_id) = (Set(staff.user.id), Set(role_id));
+            let held = user_role::ActiveModel { user_id, role_id };
+            held.insert(db).await.expect("a role");
+            let user = user::ActiveModel {
+                is_superuser: Set(false),
+                ..staff.user.clone().into_active_model()
+            };
+            user.update(db).await.expect("an update");
+        }
+
+        recipe!(an_import_takes_its_own_permission);
+        async fn an_import_takes_its_own_permission(db: TestDb) {
+            let desk = TestProject::open(project(), db).await;
+            let staff = desk.superuser().await;
+            let roles = staff.get("/admin/roles/new").await.expect(200);
+            for permission in ["tags.import", "entries.import"] {
+                assert!(roles.contains(&format!("value=\"{permission}\"")), "{}", roles.html);
+            }
+            let of_entries = check(&desk, &staff, ENTRIES, "text\none\n").await;
+
+            let (plain, allowed) = (desk.superuser().await, desk.superuser().await);
+            restrict(&desk, &plain, &["tags.view", "tags.add", "tags.change"]).await;
+            restrict(&desk, &allowed, &["tags.view", "tags.import"]).await;
+            assert!(!plain.get("/admin/tags").await.expect(200).contains(TAGS));
+            plain.get(TAGS).await.expect(403);
+            plain
+                .upload("/admin/tags", TAGS, &[], "tags.csv", "name\nx\n")
+                .await
+                .expect(403);
+
+            assert!(allowed.get("/admin/tags").await.expect(200).contains(TAGS));
+            let preview = check(&desk, &allowed, TAGS, "name\nurgent\n").await;
+            let result = order(&allowed, &preview).await;
+            desk.run_jobs().await;
+            assert_eq!(tags(&desk).await, ["urgent"]);
+            let retrier = desk.superuser().await;
+            restrict(&desk, &retrier, &["jobs.view", "jobs.retry"]).await;
+            let id = job_at(&desk, &result).await.id.to_string();
+            let retry = [("action", "retry"), ("id", &id), ("_confirmed", "yes")];
+            for (staff, state) in [(&retrier, JobState::Done), (&staff, JobState::Ready)] {
+                staff
+                    .submit("/admin/jobs", "/admin/jobs/actions", &retry)
+                    .await
+                    .expect(303);
+                assert_eq!(
+                    job_at(&desk, &result).await.state,
+                    state,
+                    "a retry takes the same permission"
+                );
+            }
+            plain.get(&preview).await.expect(403);
+            allowed.get(&of_entries).await.expect(403);
+            let disguised = of_entries.replace("entries", "tags");
+            allowed.get(&disguised).await.expect(404);
+            allowed.get(&format!("{disguised}/faults.csv")).await.expect(404);
+            allowed.submit(TAGS, &disguised, &[]).await.expect(400);
+            desk.run_jobs().await;
+            assert_eq!(entries(&desk).await, [""; 0]);
+
+            desk.travel(TimeDelta::minutes(30));
+            let stale = staff.get(TAGS).await;
+            assert!(stale.status != 200, "the password again");
+        }
     }
 }

@@ -2,7 +2,7 @@
 //! open request, a crash repeats nothing, and each row has its outcome and its audit row.
 
 mod apply;
-mod items;
+pub(super) mod items;
 pub(super) mod order;
 mod own;
 

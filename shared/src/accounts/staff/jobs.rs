@@ -10,7 +10,7 @@ use crate::{
     accounts::staff::{
         bulk::order::BulkJob,
         exports::ExportJob,
-        imports::{self, ImportUsers},
+        imports::{self, ImportJob, ImportUsers},
         policy::{Act, Holder, Refusal, Target, owner},
     },
     audit::Actor,
@@ -22,7 +22,7 @@ use crate::{
 /// this actor's name, not under that of whoever ordered it first. Costs such a job one more statement.
 pub async fn retry_as(tx: &Tx, id: Uuid, actor: &Actor) -> Result<job::Model, OperationError> {
     let mut job = jobs::retry(tx, id).await?;
-    if [BulkJob::KIND, ExportJob::KIND, ImportUsers::KIND].contains(&job.kind.as_str()) {
+    if [BulkJob::KIND, ExportJob::KIND, ImportUsers::KIND, ImportJob::KIND].contains(&job.kind.as_str()) {
         job.payload["actor"] = serde_json::to_value(actor).map_err(|error| DbErr::Json(error.to_string()))?;
         job.actor = Some(actor.to_string());
         let row = job::ActiveModel {
@@ -73,6 +73,7 @@ fn repeats(job: &job::Model) -> Vec<&'static str> {
         BulkJob::KIND => read(job).map_or_else(Vec::new, |order: BulkJob| vec![order.what.permission()]),
         ExportJob::KIND => read(job).map_or_else(Vec::new, |order: ExportJob| order.what.permissions().to_vec()),
         ImportUsers::KIND => vec![imports::PERMISSION],
+        ImportJob::KIND => read(job).map_or_else(Vec::new, |order: ImportJob| vec![order.what.declared().permission]),
         _ => vec![],
     }
 }

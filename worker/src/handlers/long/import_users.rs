@@ -10,7 +10,6 @@ use std::{
 };
 
 use anyhow::anyhow;
-use futures::TryStreamExt;
 use sea_orm::{ConnectionTrait, DbErr};
 use serde_json::{Value, json};
 use usher_shared::{
@@ -25,7 +24,10 @@ use usher_shared::{
 
 use crate::{foundation::JobError, runtime::JobContext};
 
-use super::permissions::still_may;
+use super::{
+    csv_file::{NO_FILE, bytes_of, percent, refuse},
+    permissions::still_may,
+};
 use batch::{LineAction, judge, write_batch};
 use table::{Line, Table};
 
@@ -39,16 +41,9 @@ const REPORTED: usize = 50;
 /// Safe to run twice: lines that have an outcome are left alone.
 pub(super) async fn run(job: ImportUsers, context: JobContext) -> Result<(), JobError> {
     let holder = may_go_on(&job, &context).await?;
-    let read = files::read(context.db.clone(), job.file_id);
-    let bytes: Vec<Vec<u8>> = read.try_collect().await?;
-    if bytes.is_empty() {
-        return refuse(
-            &context,
-            "the file is empty, or was removed with its dry run: upload it again",
-        )
-        .await;
-    }
-    let bytes = bytes.concat();
+    let Some(bytes) = bytes_of(&context, job.file_id).await? else {
+        return refuse(&context, NO_FILE).await;
+    };
     match Table::read(&bytes, context.config.email_policy) {
         Ok(table) if job.dry_run => preview(&job, &context, &holder, &table).await,
         Ok(table) => import(&job, &context, &table).await,
@@ -58,11 +53,6 @@ pub(super) async fn run(job: ImportUsers, context: JobContext) -> Result<(), Job
 
 async fn may_go_on(job: &ImportUsers, context: &JobContext) -> Result<Holder, JobError> {
     still_may(context, &job.actor, &[PERMISSION]).await
-}
-
-async fn refuse(context: &JobContext, why: &str) -> Result<(), JobError> {
-    let tx = context.begin().await?;
-    context.complete_with(tx, json!({ "refused": why })).await
 }
 
 /// Reports what the import would do with each line, and changes nothing.
@@ -172,9 +162,4 @@ async fn import(job: &ImportUsers, context: &JobContext, table: &Table) -> Resul
     );
     let tx = context.begin().await?;
     context.complete_with(tx, json!(tally)).await
-}
-
-fn percent(far: usize, all: usize) -> i16 {
-    let percent = (far.min(all) * 100).checked_div(all).unwrap_or(100);
-    i16::try_from(percent).unwrap_or(100)
 }

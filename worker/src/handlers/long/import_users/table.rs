@@ -1,14 +1,12 @@
 //! A CSV file as lines about users, parsed by the rules of the API.
 
 use sea_orm::{IdenStatic, Iterable};
-use usher_shared::{
-    accounts::staff::imports::MAX_ROWS,
-    foundation::{
-        csv::{self, Records},
-        entity::user,
-        rules::{Age, Email, EmailPolicy, Name, Violation, ViolationKind},
-    },
+use usher_shared::foundation::{
+    entity::user,
+    rules::{Age, Email, EmailPolicy, Name, Violation, ViolationKind},
 };
+
+use crate::handlers::long::csv_file::{CsvFile, Declared};
 
 /// All lines of a file.
 pub(super) struct Table {
@@ -50,17 +48,6 @@ impl<T> Cell<T> {
     }
 }
 
-/// The positions of the columns.
-struct Columns {
-    email: usize,
-    name: usize,
-    age: Option<usize>,
-    /// The names in the first line; blank ones are no columns.
-    header: Vec<String>,
-    /// Number of fields up to the last named column.
-    width: usize,
-}
-
 impl Line {
     /// The key that the address is looked up by.
     pub(super) fn key(&self) -> Option<String> {
@@ -72,91 +59,34 @@ impl Line {
 impl Table {
     /// The error says why the file cannot be used, and what to do.
     pub(super) fn read(bytes: &[u8], policy: EmailPolicy) -> Result<Self, String> {
-        let text = csv::decode(bytes)?;
-        let mut records = Records::of(&text);
-        let header = match records.next() {
-            Some(Ok((_, header))) => header,
-            Some(Err(error)) => return Err(error.to_string()),
-            None => return Err("the file is empty; its first line must name the columns: email,name,age".to_owned()),
+        let declared = Declared {
+            required: &["email", "name"],
+            optional: &["age"],
+            aliases: &[("email address", "email")],
+            exported: user::Column::iter().map(|column| column.as_str()).collect(),
+            key: None,
         };
-        let (columns, ignored) = Columns::of(header)?;
-        let mut lines = Vec::new();
-        for record in records {
-            let (number, fields) = record.map_err(|error| error.to_string())?;
-            if lines.len() == MAX_ROWS {
-                return Err(format!("the file has more than {MAX_ROWS} lines: split it"));
-            }
-            let cells = columns.read(&fields, policy);
-            lines.push(Line { number, cells });
-        }
-        Ok(Self { lines, ignored })
-    }
-}
-
-impl Columns {
-    fn of(header: Vec<String>) -> Result<(Self, Vec<String>), String> {
-        let (mut email, mut name, mut age) = (None, None, None);
-        let mut ignored: Vec<String> = Vec::new();
-        for (index, column) in header.iter().enumerate() {
-            let place = match word(column).as_str() {
-                "" => continue,
-                "email" | "emailaddress" => &mut email,
-                "name" => &mut name,
-                "age" => &mut age,
-                other if is_exported(other) => {
-                    ignored.push(column.trim().to_owned());
-                    continue;
-                }
-                _ => {
-                    return Err(format!("unknown column {column:?}; use email, name and age"));
-                }
-            };
-            if place.replace(index).is_some() {
-                return Err(format!("the column {column:?} appears twice"));
-            }
-        }
-        let (Some(email), Some(name)) = (email, name) else {
-            return Err("the first line must name the columns email and name; age is optional".to_owned());
-        };
-        let width = header.iter().rposition(|column| !word(column).is_empty());
-        let columns = Self {
-            email,
-            name,
-            age,
-            width: width.map_or(0, |last| last + 1),
-            header,
-        };
-        Ok((columns, ignored))
-    }
-
-    fn read(&self, fields: &[String], policy: EmailPolicy) -> Result<Cells, String> {
-        let names = |index: usize| self.header.get(index).is_some_and(|column| !word(column).is_empty());
-        let is_stray = |(index, field): (usize, &String)| !names(index) && !field.trim().is_empty();
-        // A missing field would count as blank.
-        if fields.len() < self.width || fields.iter().enumerate().any(is_stray) {
-            let filled = fields.iter().rposition(|field| !field.trim().is_empty());
-            let has = filled.map_or(0, |last| last + 1).max(fields.len().min(self.width));
-            let named = self.width;
-            return Err(format!("it has {has} fields, but the first line names {named} columns"));
-        }
-        let field = |index: usize| fields[index].as_str();
-        Ok(Cells {
-            email: Cell::read(field(self.email), |typed| Email::parse(typed, policy)),
-            name: Cell::read(field(self.name), Name::parse),
-            age: self.age.map(|index| Cell::read(field(index), parse_age)),
+        let CsvFile { lines, ignored } = CsvFile::read(bytes, &declared)?;
+        let lines = lines.into_iter().map(|line| Line {
+            number: line.number,
+            cells: line.cells.map(|cells| Cells::of(&cells, policy)),
+        });
+        Ok(Self {
+            lines: lines.collect(),
+            ignored,
         })
     }
 }
 
-/// `E-mail` and ` EMAIL ` are `email`.
-fn word(column: &str) -> String {
-    let letters = column.chars().filter(|c| c.is_alphanumeric());
-    letters.flat_map(char::to_lowercase).collect()
-}
-
-/// Whether an export of users has this column.
-fn is_exported(column: &str) -> bool {
-    user::Column::iter().any(|known| word(known.as_str()) == column)
+impl Cells {
+    fn of(cells: &[Option<String>], policy: EmailPolicy) -> Self {
+        let cell = |index: usize| cells[index].as_deref();
+        Self {
+            email: Cell::read(cell(0).unwrap_or_default(), |typed| Email::parse(typed, policy)),
+            name: Cell::read(cell(1).unwrap_or_default(), Name::parse),
+            age: cell(2).map(|typed| Cell::read(typed, parse_age)),
+        }
+    }
 }
 
 fn parse_age(raw: &str) -> Result<Age, Violation> {
