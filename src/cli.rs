@@ -8,7 +8,6 @@ use usher_shared::{
         config::{self, Config, Mode, Source},
         program::Program,
     },
-    run_service,
 };
 
 #[cfg(all(feature = "api", feature = "admin", feature = "worker"))]
@@ -139,12 +138,12 @@ async fn run_usher(parts: Parts, command: Command, source: &Source) -> Result<()
         #[cfg(feature = "api")]
         Command::Api => {
             let serve = async |app: &AppContext, stop| usher_api::run_with(app, &parts.api, stop).await;
-            run_service(service_config()?, "usher-api", serve).await
+            usher_shared::run_service(service_config()?, "usher-api", serve).await
         }
         #[cfg(feature = "admin")]
         Command::Admin => {
             let serve = async |app: &AppContext, stop| usher_admin::run_with(parts.admin_state(app), stop).await;
-            run_service(service_config()?, "usher-admin", serve).await
+            usher_shared::run_service(service_config()?, "usher-admin", serve).await
         }
         #[cfg(feature = "worker")]
         Command::Worker(args) => usher_worker::run_process(service_config()?, parts.registry, args.into()).await,

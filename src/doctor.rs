@@ -92,7 +92,7 @@ async fn examine(config: Config, checks: &[OwnCheck]) -> Findings {
     findings.add("redis", services::redis(&config).await);
     #[cfg(feature = "worker")]
     findings.add("mail", services::mail(&config).await);
-    findings.add("files", services::files(&config).await);
+    findings.add("files", services::files(&config, migrated.as_ref()).await);
     findings.add("traces", services::traces(&config).await);
     if let Some(db) = migrated {
         add_own(&mut findings, &AppContext::with(config, db, false), checks).await;

@@ -1,8 +1,15 @@
 //! Redis, the mail server and the trace collector, reached as the services reach them.
 
 use anyhow::Result;
+use sea_orm::{ColumnTrait, DatabaseConnection, EntityTrait, QueryFilter};
 use usher_shared::{
-    foundation::{config::Config, file_store::Backend, program::Program, trace::Collector},
+    foundation::{
+        config::Config,
+        entity::stored_file::{self, Place},
+        file_store::Backend,
+        program::Program,
+        trace::Collector,
+    },
     jobs,
 };
 #[cfg(feature = "worker")]
@@ -30,13 +37,29 @@ pub(super) async fn mail(config: &Config) -> Result<String, String> {
     }
 }
 
-/// Writes a small file and removes it.
-pub(super) async fn files(config: &Config) -> Result<String, String> {
-    let backend = &config.file_store;
-    match backend {
-        Backend::Database => Ok("kept in the database".to_owned()),
-        Backend::Objects { store, folder } => match backend.probe().await {
-            Ok(()) => Ok(format!("{folder} takes files, in {store}")),
+/// Writes a small file and removes it. Without a folder or bucket: whether a file was put into one.
+pub(super) async fn files(config: &Config, db: Option<&DatabaseConnection>) -> Result<String, String> {
+    match &config.file_store {
+        Backend::Database => {
+            let elsewhere = stored_file::Entity::find().filter(stored_file::Column::Place.eq(Place::Objects));
+            let lost = match db {
+                Some(db) => elsewhere.one(db).await.map_err(|error| error.to_string())?,
+                None => None,
+            };
+            match lost {
+                None => Ok("kept in the database".to_owned()),
+                Some(_) => {
+                    Err("some files are in a folder or bucket: set FILE_STORE to it, or they can't be read".to_owned())
+                }
+            }
+        }
+        backend @ Backend::Objects {
+            store, folder, local, ..
+        } => match backend.probe().await {
+            Ok(()) => Ok(match local {
+                Some(path) => format!("{} takes files", path.display()),
+                None => format!("{store} takes files under {folder}"),
+            }),
             Err(error) => Err(format!("no file can be written: {error}")),
         },
     }

@@ -188,6 +188,13 @@ impl<A: Access> ApiKey<A> {
         &self.key
     }
 
+    /// That the key is still valid: a body may arrive long after the headers that were checked.
+    pub(super) async fn hold(&self, tx: &DatabaseTransaction) -> Result<(), ApiError> {
+        let key = api_key::Entity::find_by_id(self.key.id).one(tx).await?;
+        let is_live = |key: &api_key::Model| key.revoked_at.is_none() && key.expires_at.is_none_or(|end| now() < end);
+        key.filter(is_live).map(drop).ok_or(Code::INVALID_CREDENTIAL.into())
+    }
+
     /// The key as an actor, for the audit log.
     #[must_use]
     pub fn actor(&self, context: &RequestContext) -> Actor {
@@ -256,14 +263,14 @@ impl<A: Access> KeyOrUser<A> {
         self.owner().map(|_| Filter::indexed(self.rows(owner)))
     }
 
-    /// As [`CurrentUser::hold`]; a key has nothing to hold.
+    /// As [`CurrentUser::hold`], and for a key that it was not revoked and has not expired since: one statement.
     ///
     /// # Errors
     ///
-    /// [`Code::INVALID_CREDENTIAL`] where the session has ended or the account may not sign in any more.
+    /// [`Code::INVALID_CREDENTIAL`] where the key or the session has ended, or the account may not sign in any more.
     pub async fn hold(&self, tx: &DatabaseTransaction) -> Result<(), ApiError> {
         match self {
-            Self::Key(_) => Ok(()),
+            Self::Key(key) => key.hold(tx).await,
             Self::User(user) => user.hold(tx).await.map(drop),
         }
     }

@@ -5,8 +5,13 @@ use axum::{
     http::{HeaderValue, StatusCode, header},
     response::{IntoResponse, Response},
 };
+use futures::{StreamExt, TryStreamExt, stream};
 use percent_encoding::{AsciiSet, NON_ALPHANUMERIC, utf8_percent_encode};
-use usher_shared::foundation::{crypto::hex, entity::stored_file, file_store::FileStore};
+use usher_shared::foundation::{
+    crypto::hex,
+    entity::stored_file,
+    file_store::{FileError, FileStore},
+};
 
 use super::{
     etag::IfNoneMatch,
@@ -17,19 +22,26 @@ use super::{
 /// the API's own address, whatever it holds: it comes from somebody else.
 pub struct Download {
     file: stored_file::Model,
-    files: FileStore,
-    is_known: bool,
+    /// None where the client has the file.
+    body: Option<Body>,
 }
 
 impl Download {
     /// A file of the store. Check before whether the caller may read it.
-    #[must_use]
-    pub fn new(files: &FileStore, file: stored_file::Model, known: &IfNoneMatch) -> Self {
-        Self {
-            is_known: known.has(&tag(&file)),
-            files: files.clone(),
-            file,
+    ///
+    /// # Errors
+    ///
+    /// Those of the store, if the file isn't there.
+    pub async fn open(files: &FileStore, file: stored_file::Model, known: &IfNoneMatch) -> Result<Self, FileError> {
+        if known.has(&tag(&file)) {
+            return Ok(Self { file, body: None });
         }
+        // Before the answer begins: what is missing must not look like a file that breaks off.
+        let mut chunks = files.read(&file);
+        let first = chunks.try_next().await?;
+        let body = Body::from_stream(stream::iter(first.map(Ok)).chain(chunks));
+        let body = Some(body);
+        Ok(Self { file, body })
     }
 }
 
@@ -66,9 +78,9 @@ impl IntoResponse for Download {
             (header::CACHE_CONTROL, HeaderValue::from_static("private, no-cache")),
             (header::VARY, header::AUTHORIZATION.into()),
         ];
-        if self.is_known {
+        let Some(content) = self.body else {
             return (StatusCode::NOT_MODIFIED, caching).into_response();
-        }
+        };
         let kind = &self.file.media_type;
         // All of a text was checked to be UTF-8.
         let charset = if kind.starts_with("text/") {
@@ -90,7 +102,7 @@ impl IntoResponse for Download {
             ),
         ];
         let name = disposition(&self.file.name).map(|name| [(header::CONTENT_DISPOSITION, name)]);
-        (caching, body, name, Body::from_stream(self.files.read(&self.file))).into_response()
+        (caching, body, name, content).into_response()
     }
 }
 

@@ -18,28 +18,26 @@ pub(super) fn recognize(
     declared: Option<&str>,
     allowed: &'static [&'static str],
 ) -> Result<FileType, Option<&'static str>> {
+    let named = |name: &str| allowed.iter().find(|allowed| allowed.eq_ignore_ascii_case(name));
+    let text = declared.filter(|declared| is_text(declared)).and_then(named);
+    let text = text.map(|media_type| FileType {
+        media_type,
+        is_text: true,
+    });
     let found = infer::get(head).map(|found| found.mime_type());
-    let named = |name: &str| {
-        allowed
-            .iter()
-            .copied()
-            .find(|allowed| allowed.eq_ignore_ascii_case(name))
-    };
-    match found.filter(|found| !is_text(found)) {
-        Some(found) => named(found)
-            .map(|media_type| FileType {
+    let found = found.filter(|found| !is_text(found));
+    match (text, found) {
+        // Some marks are two letters, which can begin a text as well.
+        (Some(text), Some(_)) if Utf8::default().continues(head) => Ok(text),
+        (Some(text), None) => Ok(text),
+        (_, Some(found)) => match named(found) {
+            Some(media_type) => Ok(FileType {
                 media_type,
                 is_text: false,
-            })
-            .ok_or(Some(found)),
-        None => {
-            let text = declared.filter(|declared| is_text(declared)).and_then(named);
-            text.map(|media_type| FileType {
-                media_type,
-                is_text: true,
-            })
-            .ok_or(found)
-        }
+            }),
+            None => Err(Some(found)),
+        },
+        (None, None) => Err(None),
     }
 }
 
@@ -109,7 +107,8 @@ mod tests {
             (b"hello", Some("TEXT/Plain"), Ok(text)),
             (b"hello", Some("image/png"), Err(None)),
             (b"hello", None, Err(None)),
-            (b"<html><body>hello", Some("text/html"), Err(Some("text/html"))),
+            (b"BMW service notes", Some("text/plain"), Ok(text)),
+            (b"<html><body>hello", Some("text/html"), Err(None)),
             (b"<html><body>hello", Some("text/plain"), Ok(text)),
         ] {
             assert_eq!(recognize(head, declared, ALLOWED), expected, "{declared:?}");

@@ -1,9 +1,11 @@
 //! Files that clients send, as `multipart/form-data` (RFC 7578) with one part.
 
+mod incoming;
+
 use std::{marker::PhantomData, sync::Arc, time::Duration};
 
 use axum::{
-    body::{Body, Bytes, HttpBody},
+    body::{Bytes, HttpBody},
     extract::{FromRequest, Request},
     http::{HeaderName, header},
 };
@@ -21,6 +23,7 @@ use utoipa::openapi::{
     schema::{ObjectBuilder, Type},
 };
 
+use self::incoming::{AROUND, Broken, Incoming};
 use super::{
     code::Code,
     error::ApiError,
@@ -36,8 +39,6 @@ use super::{
 
 /// The name of the part with the file.
 const PART: &str = "file";
-/// Bytes of a body beside the file: boundaries and the headers of the part.
-const AROUND: u64 = 16 * 1024;
 /// How long a file may take to arrive.
 const TIME: Duration = Duration::from_secs(5 * 60);
 
@@ -64,7 +65,8 @@ pub trait UploadRule {
 /// A file in the part `file` of a `multipart/form-data` body. Nothing is read before [`Upload::receive`], so that the
 /// handler can check first whether the caller may send it.
 pub struct Upload<R> {
-    body: Multipart<'static>,
+    body: Incoming,
+    parts: Multipart<'static>,
     context: Option<Arc<RequestContext>>,
     rule: PhantomData<R>,
 }
@@ -82,14 +84,16 @@ impl<S: Send + Sync, R: UploadRule> FromRequest<S> for Upload<R> {
         })?;
         let context = request.extensions().get::<Arc<RequestContext>>().cloned();
         let body = request.into_body();
-        let whole = R::MAX_BYTES + AROUND;
+        let whole = R::MAX_BYTES + 2 * AROUND as u64;
         if body.size_hint().lower() > whole {
             return Err(Code::FILE_TOO_LARGE.into());
         }
         let size = SizeLimit::new().whole_stream(whole).per_field(R::MAX_BYTES);
         let constraints = Constraints::new().size_limit(size);
+        let body = Incoming::new(body);
         Ok(Self {
-            body: Multipart::with_constraints(Body::into_data_stream(body), boundary, constraints),
+            parts: Multipart::with_constraints(body.clone(), boundary, constraints),
+            body,
             context,
             rule: PhantomData,
         })
@@ -121,37 +125,42 @@ impl<R: UploadRule> Upload<R> {
     }
 
     async fn receive_file(&mut self, files: &FileStore) -> Result<Uploaded, ApiError> {
-        let part = self.body.next_field().await.map_err(unreadable)?;
+        let part = self.parts.next_field().await.map_err(unreadable)?;
         let mut part = part.ok_or_else(|| fault(ViolationKind::Missing, "Send the file in a part named file"))?;
         if part.name() != Some(PART) {
             return Err(fault(ViolationKind::ExtraForbidden, "Send one part, named file"));
         }
+        self.body.enter_content();
         let head = head(&mut part).await?;
         if head.is_empty() {
             return Err(fault(ViolationKind::TooShort, "The file is empty"));
         }
         let declared = part.content_type().map(|declared| declared.essence_str().to_owned());
-        let kind = recognize(&head, declared.as_deref(), R::MEDIA_TYPES).map_err(|found| other_type::<R>(found))?;
+        let kind = recognize(&head, declared.as_deref(), R::MEDIA_TYPES).map_err(other_type::<R>)?;
         let mut writer = files.create(part.file_name().unwrap_or_default()).await?;
-        match copy(&mut writer, head, &mut part, kind).await {
-            Ok(()) => drop(part),
-            Err(error) => {
-                writer.abort().await;
-                return Err(error);
-            }
-        }
-        // A file that is followed by something else was not meant to be all.
-        match self.body.next_field().await.map_err(unreadable) {
-            Ok(None) => Ok(writer.finish(kind.media_type).await?),
-            Ok(Some(_)) => {
-                writer.abort().await;
-                Err(fault(ViolationKind::ExtraForbidden, "Send one part, named file"))
-            }
+        let copied = copy(&mut writer, head, &mut part, kind).await;
+        drop(part);
+        let ended = match copied {
+            Ok(()) => self.end().await,
+            Err(error) => Err(error),
+        };
+        match ended {
+            Ok(()) => Ok(writer.finish(kind.media_type).await?),
             Err(error) => {
                 writer.abort().await;
                 Err(error)
             }
         }
+    }
+
+    /// Reads the rest: a file that is followed by something else was not meant to be all, and a client that is answered
+    /// before it has sent everything may not see the answer.
+    async fn end(&mut self) -> Result<(), ApiError> {
+        self.body.leave_content();
+        if self.parts.next_field().await.map_err(unreadable)?.is_some() {
+            return Err(fault(ViolationKind::ExtraForbidden, "Send one part, named file"));
+        }
+        self.body.finish().await.map_err(|broken| broken_off(&broken))
     }
 }
 
@@ -199,8 +208,11 @@ fn unreadable(error: multer::Error) -> ApiError {
         multer::Error::FieldSizeExceeded { .. } | multer::Error::StreamSizeExceeded { .. } => {
             Code::FILE_TOO_LARGE.into()
         }
-        multer::Error::StreamReadFailed(_)
-        | multer::Error::IncompleteStream
+        multer::Error::StreamReadFailed(source) => match source.downcast_ref::<Broken>() {
+            Some(broken) => broken_off(broken),
+            None => fault(ViolationKind::ValueError, "The body ended before it was complete"),
+        },
+        multer::Error::IncompleteStream
         | multer::Error::IncompleteFieldData { .. }
         | multer::Error::IncompleteHeaders => fault(ViolationKind::ValueError, "The body ended before it was complete"),
         error => fault(
@@ -210,11 +222,19 @@ fn unreadable(error: multer::Error) -> ApiError {
     }
 }
 
+fn broken_off(broken: &Broken) -> ApiError {
+    let message = match broken {
+        Broken::LongHead => "The head of a part is longer than 16 KiB",
+        Broken::Ended => "The body ended before it was complete",
+    };
+    fault(ViolationKind::ValueError, message)
+}
+
 impl From<FileError> for ApiError {
     fn from(error: FileError) -> Self {
         match error {
             FileError::Db(error) => error.into(),
-            error @ FileError::Store(_) => Self::Unavailable(error.into()),
+            error @ (FileError::Store(_) | FileError::Folder(_)) => Self::Unavailable(error.into()),
             error => Self::Internal(error.into()),
         }
     }

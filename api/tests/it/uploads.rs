@@ -9,10 +9,16 @@ use futures::stream;
 use sea_orm::{ActiveModelTrait, ActiveValue::Set, EntityTrait, PaginatorTrait};
 use serde_json::{Value, json};
 use usher_api::{
-    ApiError, ApiExtension, ApiKey, AppState, Code, Created, Download, IfNoneMatch, OpenApiRouter, PathId, Upload,
-    UploadRule, UsersRead, UsersWrite, openapi_with, operation, operations, router_with,
+    ApiError, ApiExtension, ApiKey, AppState, Code, Created, Download, IfNoneMatch, KeyOrUser, OpenApiRouter, PathId,
+    Upload, UploadRule, UsersRead, UsersWrite, openapi_with, operation, operations, router_with,
 };
-use usher_shared::{accounts::api_keys::Scope, foundation::entity::stored_file};
+use usher_shared::{
+    accounts::api_keys::Scope,
+    foundation::{
+        entity::{api_key, stored_file, stored_file_chunk},
+        time::now,
+    },
+};
 use usher_testkit::{TestDb, create_tables, on_both};
 
 use crate::app::{Answer, Client, TestApp};
@@ -52,11 +58,12 @@ struct PaperOut {
 #[operation(post, "/papers")]
 async fn create_paper(
     State(state): State<AppState>,
-    _key: ApiKey<UsersWrite>,
+    caller: KeyOrUser<UsersWrite>,
     upload: Upload<Paper>,
 ) -> Result<Created<PaperOut>, ApiError> {
     let file = upload.receive(&state.files).await?;
     let tx = state.begin().await?;
+    caller.hold(&tx).await?;
     let stored_file::Model {
         id,
         name,
@@ -96,7 +103,7 @@ async fn get_paper(
         .await?
         .ok_or(Code::NOT_FOUND)?;
     let file = stored_file::Entity::find_by_id(paper.file_id).one(&state.db).await?;
-    Ok(Download::new(&state.files, file.ok_or(Code::NOT_FOUND)?, &known))
+    Ok(Download::open(&state.files, file.ok_or(Code::NOT_FOUND)?, &known).await?)
 }
 
 fn papers() -> ApiExtension {
@@ -232,6 +239,69 @@ async fn what_is_no_such_file_is_refused_and_leaves_nothing(db: TestDb) {
     }
     let largest = send(&client, text, &vec![b'a'; 300 * 1024]).await;
     assert_eq!(largest.status, StatusCode::CREATED, "{}", largest.text());
+}
+
+/// A body in pieces, the last of which is an error if it is none.
+fn pieces(pieces: Vec<Option<Vec<u8>>>) -> Body {
+    let broken = || std::io::Error::other("the connection broke");
+    let pieces = pieces
+        .into_iter()
+        .map(move |piece| piece.map(Bytes::from).ok_or_else(broken));
+    Body::from_stream(stream::iter(pieces))
+}
+
+#[on_both]
+async fn the_head_of_a_part_is_short_and_the_body_is_read_to_its_end(db: TestDb) {
+    let (app, client) = start(db).await;
+    let letters = |many: usize| vec![b'a'; many];
+    let long_head = [b"--b\r\nX-A: ".to_vec(), letters(200_000)].concat();
+    let preamble = letters(200_000);
+    for (what, begin) in [("a head", long_head), ("a preamble", preamble)] {
+        let body = pieces(begin.chunks(1_000).map(|piece| Some(piece.to_vec())).collect());
+        let answer = post(&client, body).await;
+        assert_eq!(answer.status, StatusCode::UNPROCESSABLE_ENTITY, "{what}");
+        assert!(
+            answer.text().contains("longer than 16 KiB"),
+            "{what}: {}",
+            answer.text()
+        );
+    }
+    let whole = form(&[part("file", "a", "text/plain", b"hello")]);
+    let late = post(&client, pieces(vec![Some(whole.clone()), Some(b"\r\n".to_vec())])).await;
+    assert_eq!(late.status, StatusCode::CREATED, "{}", late.text());
+    let broken = post(&client, pieces(vec![Some(whole), None])).await;
+    assert_eq!(broken.status, StatusCode::UNPROCESSABLE_ENTITY, "{}", broken.text());
+    assert_eq!(files(&app).await, 1);
+}
+
+#[on_both]
+async fn a_file_that_is_lost_is_an_error_and_no_short_answer(db: TestDb) {
+    let (app, client) = start(db).await;
+    send(&client, "text/plain", b"hello").await;
+    let lost = stored_file_chunk::Entity::delete_many();
+    lost.exec(&app.context.db).await.unwrap();
+    client.get("/papers/1").await.is(500, "internal_error");
+}
+
+#[on_both]
+async fn a_key_that_is_revoked_while_it_sends_stores_nothing(db: TestDb) {
+    let (app, _) = start(db).await;
+    let (client, key) = app.key_row(&[Scope::USERS_WRITE]).await;
+    let context = app.context.clone();
+    let whole = form(&[part("file", "a", "text/plain", b"hello")]);
+    let body = stream::once(async move {
+        let revoked = api_key::ActiveModel {
+            id: Set(key.id),
+            revoked_at: Set(Some(now())),
+            ..Default::default()
+        };
+        revoked.update(&context.db).await.unwrap();
+        Ok::<_, std::io::Error>(Bytes::from(whole))
+    });
+    post(&client, Body::from_stream(body))
+        .await
+        .is(401, "invalid_credential");
+    assert_eq!(paper::Entity::find().count(&app.context.db).await.unwrap(), 0);
 }
 
 #[on_both]

@@ -1,10 +1,21 @@
 //! Where the bytes of new files go.
 
-use std::{path::Path as FilePath, sync::Arc};
+use std::{
+    fs, io,
+    os::unix::fs::DirBuilderExt,
+    path::{Path as FilePath, PathBuf},
+    sync::Arc,
+};
 
 use object_store::{ObjectStore, ObjectStoreExt, local::LocalFileSystem, path::Path};
 use url::Url;
 use uuid::Uuid;
+
+/// Bytes of a part where files are in a folder.
+const LOCAL_PART: usize = 256 * 1024;
+/// The smallest part that S3 takes.
+#[cfg(feature = "s3")]
+const S3_PART: usize = 5 * 1024 * 1024;
 
 /// Where the bytes of new files go.
 #[derive(Clone, Debug, Default)]
@@ -17,6 +28,10 @@ pub enum Backend {
         store: Arc<dyn ObjectStore>,
         /// Under which all of them are.
         folder: Path,
+        /// The folder on this machine, if it is one.
+        local: Option<PathBuf>,
+        /// Bytes that are buffered, and sent as a part of a larger file.
+        part: usize,
     },
 }
 
@@ -33,7 +48,10 @@ impl Backend {
         }
         let url = Url::parse(text).map_err(|_| OTHER.to_owned())?;
         match url.scheme() {
-            "file" => Self::in_folder(&url),
+            "file" if text.starts_with("file:///") && url.query().is_none() && url.fragment().is_none() => {
+                Self::in_folder(&url)
+            }
+            "file" => Err("must be file:/// and an absolute path".to_owned()),
             "s3" => Self::in_bucket(&url),
             _ => Err(OTHER.to_owned()),
         }
@@ -45,12 +63,44 @@ impl Backend {
     ///
     /// Those of the store.
     pub async fn probe(&self) -> Result<(), object_store::Error> {
-        let Self::Objects { store, folder } = self else {
+        let Self::Objects { store, folder, .. } = self else {
             return Ok(());
         };
+        self.prepare().map_err(|error| object_store::Error::Generic {
+            store: "folder",
+            source: Box::new(error),
+        })?;
         let probe = folder.clone().join(Uuid::new_v4().to_string());
         store.put(&probe, "probe".into()).await?;
         store.delete(&probe).await
+    }
+
+    /// Creates the folder, for its owner only: what is in it comes from others.
+    pub(super) fn prepare(&self) -> io::Result<()> {
+        match self {
+            Self::Objects { local: Some(path), .. } => fs::DirBuilder::new().recursive(true).mode(0o700).create(path),
+            Self::Objects { .. } | Self::Database => Ok(()),
+        }
+    }
+
+    /// Removes what a process that died has left of a file in a folder: beside it, with a number.
+    pub(super) fn remove_parts(&self, id: Uuid) -> io::Result<()> {
+        let Self::Objects { local: Some(path), .. } = self else {
+            return Ok(());
+        };
+        let id = id.simple().to_string();
+        let beginning = format!("{id}#");
+        let entries = match fs::read_dir(path.join(&id[30..])) {
+            Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(()),
+            entries => entries?,
+        };
+        for entry in entries {
+            let entry = entry?;
+            if entry.file_name().to_string_lossy().starts_with(&beginning) {
+                fs::remove_file(entry.path())?;
+            }
+        }
+        Ok(())
     }
 
     /// The folder is created with its first file.
@@ -65,6 +115,8 @@ impl Backend {
             // A file that was acknowledged survives a power failure.
             store: Arc::new(LocalFileSystem::new().with_fsync(true)),
             folder: Path::from_absolute_path(&path).map_err(|error| format!("can't be used: {error}"))?,
+            local: Some(path),
+            part: LOCAL_PART,
         })
     }
 
@@ -81,6 +133,8 @@ impl Backend {
         Ok(Self::Objects {
             store: Arc::new(store.map_err(|error| format!("can't be used: {error}"))?),
             folder: Path::from_url_path(url.path()).map_err(|error| format!("can't be used: {error}"))?,
+            local: None,
+            part: S3_PART,
         })
     }
 
@@ -121,7 +175,9 @@ mod tests {
             ("", OTHER),
             ("files", OTHER),
             ("ftp://example.org/files", OTHER),
-            ("file://elsewhere/files", "must name a folder of this machine"),
+            ("file://elsewhere/files", "must be file:/// and an absolute path"),
+            ("file:files", "must be file:/// and an absolute path"),
+            ("file:///files?x=1", "must be file:/// and an absolute path"),
             ("file:///", "must name a folder, not the root of all"),
         ] {
             assert_eq!(Backend::parse(text).err().as_deref(), Some(expected), "{text}");

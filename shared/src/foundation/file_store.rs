@@ -34,6 +34,8 @@ pub enum FileError {
     Db(#[from] DbErr),
     #[error("the file store failed: {0}")]
     Store(#[from] object_store::Error),
+    #[error("the folder of files can't be used: {0}")]
+    Folder(#[from] std::io::Error),
     #[error("the file is in a folder or bucket, and FILE_STORE names none")]
     NoStore,
     #[error("the file ends before its size")]
@@ -67,7 +69,7 @@ impl FileStore {
         let chunks = match (file.place, &self.backend) {
             (Place::Database, _) => chunks(self.db.clone(), file.id).boxed(),
             (Place::Objects, Backend::Database) => futures::stream::once(future::err(FileError::NoStore)).boxed(),
-            (Place::Objects, Backend::Objects { store, folder }) => {
+            (Place::Objects, Backend::Objects { store, folder, .. }) => {
                 let (store, path) = (store.clone(), path_of(folder, file.id));
                 let object = async move { store.get(&path).await.map(object_store::GetResult::into_stream) };
                 object
@@ -77,7 +79,10 @@ impl FileStore {
                     .boxed()
             }
         };
-        whole(chunks, u64::try_from(file.size).unwrap_or_default()).boxed()
+        let id = file.id;
+        let noted = move |error: &FileError| tracing::error!(file_id = %id, %error, "a file can't be read");
+        let whole = whole(chunks, u64::try_from(file.size).unwrap_or_default());
+        whole.inspect_err(noted).boxed()
     }
 
     /// All bytes of a file, which should be a small one.

@@ -1,5 +1,7 @@
 //! Files of products, in the database and in a folder: nothing that is referred to is lost, and nothing else stays.
 
+use std::os::unix::fs::PermissionsExt;
+
 use chrono::TimeDelta;
 use futures::TryStreamExt;
 use sea_orm::{
@@ -222,11 +224,28 @@ async fn an_upload_that_breaks_off_leaves_nothing(db: TestDb) {
         drop(writer);
     }
     assert_eq!(setting.rows().await, 2);
+    let in_folder = stored_file::Entity::find().filter(stored_file::Column::Place.eq(Place::Objects));
+    let id = in_folder
+        .one(&setting.db)
+        .await
+        .unwrap()
+        .unwrap()
+        .id
+        .simple()
+        .to_string();
+    let left = setting.folder.path().join("files").join(&id[30..]);
+    std::fs::create_dir_all(&left).unwrap();
+    std::fs::write(left.join(format!("{id}#1")), "half").unwrap();
     setting.age(TimeDelta::hours(25)).await;
     for store in &setting.stores[1..] {
         assert_eq!(store.sweep().await.unwrap(), 2);
     }
-    assert_eq!(setting.rows().await, 0);
+    assert_eq!((setting.rows().await, setting.in_folder()), (0, 0));
+    let mode = std::fs::metadata(setting.folder.path().join("files"))
+        .unwrap()
+        .permissions()
+        .mode();
+    assert_eq!(mode & 0o777, 0o700, "only its owner reads what others sent");
 }
 
 #[on_both]

@@ -40,10 +40,12 @@ pub fn page() -> Page {
 
 async fn show(
     State(context): State<AdminContext>,
-    Path(id): Path<i64>,
+    Path(id): Path<String>,
     known: IfNoneMatch,
 ) -> Result<Response, AdminError> {
+    let id: i64 = id.parse().map_err(|_| AdminError::NotFound)?;
     let file = files_of(&context.db, Column::Id.eq(id).into()).await?.pop();
     let (_, file) = file.ok_or(AdminError::NotFound)?;
-    Ok(Download::new(&context.files, file, &known).into_response())
+    let download = Download::open(&context.files, file, &known).await;
+    Ok(download.map_err(anyhow::Error::from)?.into_response())
 }

@@ -1,7 +1,9 @@
 //! The API of attachments: who may write a ticket adds files to it, and who may read it reads them.
 
 use axum::{Json, extract::State};
-use sea_orm::{ActiveValue::Set, ColumnTrait, Condition, ConnectionTrait, DbErr, EntityTrait, QueryFilter, QueryOrder};
+use sea_orm::{
+    ActiveValue::Set, ColumnTrait, Condition, ConnectionTrait, DbErr, EntityTrait, QueryFilter, QueryOrder, QuerySelect,
+};
 use serde::Serialize;
 use usher::{
     api::{
@@ -114,7 +116,7 @@ async fn download_attachment(
 ) -> Result<Download, ApiError> {
     let own = caller.rows(ticket::Column::RequesterId).add(Column::Id.eq(id.found()?));
     let file = files_of(&state.db, own).await?.pop().ok_or(Code::NOT_FOUND)?.1;
-    Ok(Download::new(&state.files, file, &known))
+    Ok(Download::open(&state.files, file, &known).await?)
 }
 
 /// Attachments by their ids, with their files.
@@ -122,7 +124,8 @@ pub async fn files_of(db: &impl ConnectionTrait, which: Condition) -> Result<Vec
     let attachments = Entity::find()
         .inner_join(ticket::Entity)
         .filter(which)
-        .order_by_asc(Column::Id);
+        .order_by_asc(Column::Id)
+        .limit(100);
     let found = attachments.find_also_related(stored_file::Entity).all(db).await?;
     Ok(found
         .into_iter()

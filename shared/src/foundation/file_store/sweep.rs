@@ -69,13 +69,14 @@ impl FileStore {
             Err(error) => return Err(error.into()),
         }
         if file.place == Place::Objects {
-            let Backend::Objects { store, folder } = &self.backend else {
+            let Backend::Objects { store, folder, .. } = &self.backend else {
                 return Err(FileError::NoStore);
             };
             match store.delete(&path_of(folder, file.id)).await {
                 Ok(()) | Err(object_store::Error::NotFound { .. }) => {}
                 Err(error) => return Err(error.into()),
             }
+            self.backend.remove_parts(file.id)?;
         }
         tx.commit().await?;
         Ok(true)

@@ -15,15 +15,15 @@ use crate::foundation::{
         stored_file_chunk,
     },
     file_backend::{Backend, path_of},
+    rules::text,
     time::{new_id, now},
 };
 
 /// Bytes of one chunk in the database.
 const CHUNK: usize = 256 * 1024;
-/// Bytes that are buffered for a store; larger files are sent in parts of this size, the smallest that S3 takes.
-const PART: usize = 5 * 1024 * 1024;
-/// Characters of a name; file systems have 255 bytes.
+/// Characters of a name, and of its ending.
 const MAX_NAME: usize = 120;
+const MAX_ENDING: usize = 12;
 /// Writes one file. It is there once [`FileWriter::finish`] returns, and stays once [`Uploaded::keep`] has
 /// committed.
 pub struct FileWriter {
@@ -48,8 +48,11 @@ impl FileWriter {
                 let buffer = Vec::with_capacity(CHUNK);
                 (Place::Database, Sink::Database { position: 0, buffer })
             }
-            Backend::Objects { store, folder } => {
-                let writer = BufWriter::with_capacity(store.clone(), path_of(folder, id), PART);
+            Backend::Objects {
+                store, folder, part, ..
+            } => {
+                backend.prepare()?;
+                let writer = BufWriter::with_capacity(store.clone(), path_of(folder, id), *part);
                 (Place::Objects, Sink::Objects(writer.with_max_concurrency(2)))
             }
         };
@@ -168,19 +171,40 @@ fn store_error(error: std::io::Error) -> FileError {
     })
 }
 
-/// The last part of a path, on one line: browsers send what the sender calls the file, and it is shown to others.
+/// The last part of a path, as a line of visible text: browsers send what the sender calls the file, and it is shown to
+/// others.
 fn plain_name(name: &str) -> String {
     let last = name.rsplit(['/', '\\']).next().unwrap_or_default();
-    let visible: String = last.chars().filter(|char| is_plain(*char)).take(MAX_NAME).collect();
-    match visible.trim().trim_matches('.') {
-        "" => "file".to_owned(),
-        name => name.to_owned(),
+    let visible: String = match text::visible("", last) {
+        Ok(()) => last.to_owned(),
+        Err(_) => last.chars().filter(|char| is_plain(*char)).collect(),
+    };
+    let edges = |char: char| char == '.' || char.is_whitespace();
+    let name = shortened(visible.trim_matches(edges));
+    if text::visible("", &name).is_ok() {
+        name
+    } else {
+        "file".to_owned()
     }
 }
 
-/// No control character, and none that turns the direction of the text around it, which would disguise `.exe`.
+/// A space, or what can be seen by itself.
 fn is_plain(char: char) -> bool {
-    !char.is_control() && !matches!(char, '\u{200e}'..='\u{200f}' | '\u{2028}'..='\u{202e}' | '\u{2066}'..='\u{2069}')
+    char == ' ' || text::visible("", char.encode_utf8(&mut [0; 4])).is_ok()
+}
+
+/// At most so many characters, of which the ending stays.
+fn shortened(name: &str) -> String {
+    let length = name.chars().count();
+    if length <= MAX_NAME {
+        return name.to_owned();
+    }
+    let ending = name.rfind('.').map(|at| &name[at..]);
+    let ending = ending
+        .filter(|ending| ending.chars().count() <= MAX_ENDING)
+        .unwrap_or_default();
+    let kept = MAX_NAME - ending.chars().count();
+    name.chars().take(kept).chain(ending.chars()).collect()
 }
 
 #[cfg(test)]
@@ -198,9 +222,14 @@ mod tests {
             ("..", "file"),
             ("", "file"),
             ("Übersicht 完.pdf", "Übersicht 完.pdf"),
+            (". .", "file"),
+            ("\u{200b}\u{feff}", "file"),
+            ("a\u{61c}b.pdf", "ab.pdf"),
+            ("re\u{301}sume\u{301}.pdf", "re\u{301}sume\u{301}.pdf"),
         ] {
             assert_eq!(plain_name(sent), kept);
         }
-        assert_eq!(plain_name(&"x".repeat(500)).len(), MAX_NAME);
+        let long = plain_name(&format!("{}.pdf", "x".repeat(500)));
+        assert!(long.len() == MAX_NAME && long.ends_with("x.pdf"), "{long}");
     }
 }

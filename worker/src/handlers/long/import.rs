@@ -1,5 +1,5 @@
-//! `import`: applies a product's import to each line of a CSV file, in a transaction of its own. A dry run does the same
-//! and rolls each line back.
+//! `import`: applies a product's import to each line of a CSV file, in a transaction of its own. A dry run does the
+//! same and rolls each line back.
 
 use std::time::{Duration, Instant};
 
