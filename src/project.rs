@@ -134,6 +134,7 @@ impl Project {
             product_name: self.product_name.unwrap_or(Program::default().product_name),
             ..Program::default()
         };
+        let has_apps = !self.apps.is_empty();
         let mut accounts = accounts::Extensions::default();
         let (mut settings, mut metrics) = (vec![], vec![]);
         let mut parts = Parts::usher();
@@ -151,7 +152,10 @@ impl Project {
             }
             parts.add(app)?;
         }
-        parts.check(&accounts.scopes)?;
+        // What Usher brings fits together: its tests say so, and its start need not ask.
+        if has_apps {
+            parts.check(&accounts.scopes)?;
+        }
         let name = program.name;
         if let Err(other) = program.set() {
             bail!("this process runs {other} already, and can't run {name} as well");

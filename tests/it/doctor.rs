@@ -75,6 +75,7 @@ async fn a_healthy_installation_is_reported_part_by_part(db: TestDb) {
         "clock",
         "database",
         "dead jobs",
+        "files",
         "folder",
         "foreign keys",
         "mail",

@@ -1,15 +1,17 @@
 //! The one way in for JSON bodies: size, type, encoding, syntax and depth are checked here, the fields in
 //! [`crate::toolkit::fields`].
 
-use std::{sync::Arc, time::Duration};
+use std::{pin::pin, sync::Arc, task::Poll, time::Duration};
 
 use axum::{
     body::{Bytes, HttpBody},
     extract::{FromRef, FromRequest, Request},
     http::{HeaderName, Method},
 };
+use futures::poll;
 use http_body_util::{BodyExt, LengthLimitError, Limited};
 use serde_json::{Value, json};
+use tokio::time::timeout;
 use usher_serve::is_plain;
 use usher_shared::foundation::rules::{Violation, ViolationKind};
 
@@ -93,8 +95,13 @@ pub(crate) async fn read(request: Request) -> Result<Bytes, ApiError> {
     if body.size_hint().lower() > MAX_BODY as u64 {
         return Err(Code::BODY_TOO_LARGE.into());
     }
-    let collected = tokio::time::timeout(TIME, Limited::new(body, MAX_BODY).collect()).await;
-    match collected.map_err(|_| Code::BODY_TIMED_OUT)? {
+    let mut body = pin!(Limited::new(body, MAX_BODY).collect());
+    // Most are there at once, and need no timer.
+    let collected = match poll!(&mut body) {
+        Poll::Ready(collected) => collected,
+        Poll::Pending => timeout(TIME, body).await.map_err(|_| Code::BODY_TIMED_OUT)?,
+    };
+    match collected {
         Ok(collected) => Ok(collected.to_bytes()),
         Err(error) if error.is::<LengthLimitError>() => Err(Code::BODY_TOO_LARGE.into()),
         // The client broke off or its chunks are malformed; it will hardly read the answer.

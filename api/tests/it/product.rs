@@ -268,7 +268,7 @@ fn the_document_says_what_the_signatures_say() {
     assert!(conflict["ticket_closed"].is_object() && conflict["idempotency_in_progress"].is_object());
     let statuses: Vec<_> = update["responses"].as_object().expect("answers").keys().collect();
     let expected = [
-        "200", "400", "401", "403", "404", "409", "412", "413", "415", "422", "429", "500", "503",
+        "200", "400", "401", "403", "404", "408", "409", "412", "413", "415", "422", "429", "500", "503",
     ];
     assert_eq!(statuses, expected);
 

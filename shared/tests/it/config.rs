@@ -47,6 +47,8 @@ fn every_setting_refuses_nonsense_in_one_line_that_names_it() {
         ("DATABASE_URL", "postgres://h"),
         ("DATABASE_URL", "sqlite://"),
         ("REDIS_URL", "redis//:nowhere:x"),
+        ("FILE_STORE", "ftp://example.org/files"),
+        ("FILE_STORE", "file:files"),
         ("API_ADDR", "127.0.0.1:many"),
         ("ADMIN_ADDR", "localhost"),
         ("METRICS_ADDR", "9000"),
