@@ -1,13 +1,13 @@
 //! Where the bytes of new files go.
 
 use std::{
-    fs, io,
-    os::unix::fs::DirBuilderExt,
+    io,
     path::{Path as FilePath, PathBuf},
     sync::Arc,
 };
 
 use object_store::{ObjectStore, ObjectStoreExt, local::LocalFileSystem, path::Path};
+use tokio::fs;
 use url::Url;
 use uuid::Uuid;
 
@@ -66,7 +66,7 @@ impl Backend {
         let Self::Objects { store, folder, .. } = self else {
             return Ok(());
         };
-        self.prepare().map_err(|error| object_store::Error::Generic {
+        self.prepare().await.map_err(|error| object_store::Error::Generic {
             store: "folder",
             source: Box::new(error),
         })?;
@@ -76,28 +76,30 @@ impl Backend {
     }
 
     /// Creates the folder, for its owner only: what is in it comes from others.
-    pub(super) fn prepare(&self) -> io::Result<()> {
+    pub(super) async fn prepare(&self) -> io::Result<()> {
         match self {
-            Self::Objects { local: Some(path), .. } => fs::DirBuilder::new().recursive(true).mode(0o700).create(path),
+            Self::Objects { local: Some(path), .. } => {
+                let mut folder = fs::DirBuilder::new();
+                folder.recursive(true).mode(0o700).create(path).await
+            }
             Self::Objects { .. } | Self::Database => Ok(()),
         }
     }
 
     /// Removes what a process that died has left of a file in a folder: beside it, with a number.
-    pub(super) fn remove_parts(&self, id: Uuid) -> io::Result<()> {
+    pub(super) async fn remove_parts(&self, id: Uuid) -> io::Result<()> {
         let Self::Objects { local: Some(path), .. } = self else {
             return Ok(());
         };
         let id = id.simple().to_string();
         let beginning = format!("{id}#");
-        let entries = match fs::read_dir(path.join(&id[30..])) {
+        let mut entries = match fs::read_dir(path.join(&id[30..])).await {
             Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(()),
             entries => entries?,
         };
-        for entry in entries {
-            let entry = entry?;
+        while let Some(entry) = entries.next_entry().await? {
             if entry.file_name().to_string_lossy().starts_with(&beginning) {
-                fs::remove_file(entry.path())?;
+                fs::remove_file(entry.path()).await?;
             }
         }
         Ok(())

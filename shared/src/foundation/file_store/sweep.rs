@@ -76,7 +76,7 @@ impl FileStore {
                 Ok(()) | Err(object_store::Error::NotFound { .. }) => {}
                 Err(error) => return Err(error.into()),
             }
-            self.backend.remove_parts(file.id)?;
+            self.backend.remove_parts(file.id).await?;
         }
         tx.commit().await?;
         Ok(true)

@@ -51,7 +51,7 @@ impl FileWriter {
             Backend::Objects {
                 store, folder, part, ..
             } => {
-                backend.prepare()?;
+                backend.prepare().await?;
                 let writer = BufWriter::with_capacity(store.clone(), path_of(folder, id), *part);
                 (Place::Objects, Sink::Objects(writer.with_max_concurrency(2)))
             }
