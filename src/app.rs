@@ -15,6 +15,7 @@ use usher_shared::jobs::{Job, Schedule};
 use usher_shared::{
     AppContext,
     accounts::{self, api_keys::Scope, hooks::UserHooks, mail_tokens::LinkPurpose, user_data::UserData},
+    events::EventType,
     foundation::{
         config::SettingsGroup,
         metrics::{Metric, OwnMetric},
@@ -67,6 +68,7 @@ pub struct App {
     pub(crate) entities: Vec<EntityTable>,
     pub(crate) accounts: accounts::Extensions,
     pub(crate) link_purposes: Vec<LinkPurpose>,
+    pub(crate) event_types: Vec<EventType>,
     pub(crate) settings: Vec<SettingsGroup>,
     #[cfg(feature = "api")]
     pub(crate) api: ApiExtension,
@@ -89,6 +91,7 @@ impl App {
             entities: vec![],
             accounts: accounts::Extensions::default(),
             link_purposes: vec![],
+            event_types: vec![],
             settings: vec![],
             #[cfg(feature = "api")]
             api: ApiExtension::new(name),
@@ -125,6 +128,12 @@ impl App {
     /// What the app's mailed links are for. Words that another app or Usher has are refused.
     pub fn link_purposes(mut self, purposes: impl IntoIterator<Item = LinkPurpose>) -> Self {
         self.link_purposes.extend(purposes);
+        self
+    }
+
+    /// The types of the app's events, which [`events::record`](crate::events::record) writes.
+    pub fn events(mut self, types: impl IntoIterator<Item = EventType>) -> Self {
+        self.event_types.extend(types);
         self
     }
 

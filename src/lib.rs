@@ -94,6 +94,11 @@ pub mod audit {
     pub use usher_shared::audit::*;
 }
 
+/// What happened, as a stream: the types of a product's events, and writing them.
+pub mod events {
+    pub use usher_shared::events::*;
+}
+
 /// The database: transactions, time limits, SQL for both kinds.
 pub mod db {
     #[cfg(feature = "api")]

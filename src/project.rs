@@ -6,6 +6,7 @@ use anyhow::{Result, anyhow, bail};
 use usher_migrations::{MigratorTraitSelf, Schema};
 use usher_shared::{
     accounts::{self, api_keys::Scope, mail_tokens::LinkPurpose},
+    events::{self, EventType},
     foundation::{
         config::{self, SettingsGroup},
         metrics, process,
@@ -136,7 +137,7 @@ impl Project {
         };
         let has_apps = !self.apps.is_empty();
         let mut accounts = accounts::Extensions::default();
-        let (mut settings, mut metrics) = (vec![], vec![]);
+        let (mut event_types, mut settings, mut metrics) = (vec![], vec![], vec![]);
         let mut parts = Parts::usher();
         parts.look(self.product_name, self.logo);
         for part in self.left_out {
@@ -144,6 +145,7 @@ impl Project {
         }
         for mut app in self.apps {
             accounts.merge(std::mem::take(&mut app.accounts));
+            event_types.append(&mut app.event_types);
             settings.append(&mut app.settings);
             metrics.append(&mut app.metrics);
             if let Some(newest) = app.migrations.last() {
@@ -161,6 +163,7 @@ impl Project {
             bail!("this process runs {other} already, and can't run {name} as well");
         }
         accounts::extend(accounts);
+        events::add_event_types(event_types);
         config::add_settings(settings);
         metrics::add_metrics(metrics);
         Ok(parts)
@@ -201,6 +204,11 @@ impl Claims {
         let purposes = LinkPurpose::BUILT_IN.map(|purpose| purpose.as_str().to_owned());
         claims.add("scope", "usher", scopes)?;
         claims.add("link purpose", "usher", purposes)?;
+        claims.add(
+            "event type",
+            "usher",
+            EventType::BUILT_IN.map(|kind| kind.as_str().to_owned()),
+        )?;
         #[cfg(feature = "worker")]
         claims.add_jobs("usher", &usher_worker::registry())?;
         claims.add("setting", "usher", setting_names())?;
@@ -221,6 +229,8 @@ impl Claims {
         let purposes = app.link_purposes.iter().map(|purpose| purpose.as_str().to_owned());
         self.add("scope", name, scopes)?;
         self.add("link purpose", name, purposes)?;
+        let types = app.event_types.iter().map(|kind| kind.as_str().to_owned());
+        self.add("event type", name, types)?;
         #[cfg(feature = "worker")]
         self.add_jobs(name, &app.registry)?;
         let imports = app.accounts.imports.iter().map(|import| import.permission.to_owned());

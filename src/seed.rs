@@ -142,7 +142,7 @@ impl Seeder {
         audit_log::Entity::insert_many(audit)
             .exec_without_returning(&tx)
             .await?;
-        users::run_created_hooks(&tx, &users, &seeder()).await?;
+        users::announce_created(&tx, &users, &seeder()).await?;
         if !sessions.is_empty() {
             session::Entity::insert_many(sessions)
                 .exec_without_returning(&tx)

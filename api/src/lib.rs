@@ -95,6 +95,7 @@ extern crate self as usher_api;
 mod api_keys;
 mod auth;
 mod described;
+mod events;
 #[cfg(test)]
 mod example;
 mod extension;

@@ -12,7 +12,7 @@ use utoipa::{
 use utoipa_axum::router::OpenApiRouter;
 
 use crate::{
-    api_keys, auth,
+    api_keys, auth, events,
     extension::ApiExtension,
     me, site,
     state::AppState,
@@ -42,6 +42,7 @@ pub(crate) const SIGN_IN_HERE: &str = "sign in with email and password";
         (name = "Sign-in", description = "Sign-up, sign-in, tokens and passwords"),
         (name = "Me", description = "The account of the signed-in user"),
         (name = "Users", description = "People with an account"),
+        (name = "Events", description = "What happened, in order"),
         (name = "API keys", description = "Keys for other services, created by superusers"),
         (name = "Service", description = "Health, version and error codes"),
     ),
@@ -102,7 +103,8 @@ pub(crate) fn built_in(left_out: &[BuiltIn]) -> OpenApiRouter<AppState> {
     let mut router = OpenApiRouter::with_openapi(Document::openapi())
         .merge(auth::router(left_out))
         .merge(me::router())
-        .merge(users::router());
+        .merge(users::router())
+        .merge(events::router());
     if !left_out.contains(&BuiltIn::ApiKeyOperations) {
         router = router.merge(api_keys::router());
     }

@@ -70,9 +70,12 @@ pub fn router_with(mut state: AppState, extension: &ApiExtension) -> Router {
     router.layer(from_fn_with_state(toolkit, observe))
 }
 
-/// Most files are compressed by themselves, and one that isn't is sent with its size.
+/// Most files are compressed by themselves, and one that isn't is sent with its size. Events are sent as they come.
 fn is_no_file(_: StatusCode, _: Version, headers: &HeaderMap, _: &Extensions) -> bool {
-    !headers.contains_key(header::CONTENT_DISPOSITION)
+    let is_stream = headers
+        .get(header::CONTENT_TYPE)
+        .is_some_and(|kind| kind == "text/event-stream");
+    !is_stream && !headers.contains_key(header::CONTENT_DISPOSITION)
 }
 
 /// `/users/` is `/users`: answered, not redirected, because a redirected POST loses its body.

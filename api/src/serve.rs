@@ -17,7 +17,9 @@ pub async fn serve(app: &AppContext, listener: TcpListener, stop: CancellationTo
 
 /// [`serve`] with what a product adds.
 pub async fn serve_with(app: &AppContext, extension: &ApiExtension, listener: TcpListener, stop: CancellationToken) {
-    let router = router_with(AppState::new(app), extension);
+    let mut state = AppState::new(app);
+    state.stopping = stop.clone();
+    let router = router_with(state, extension);
     usher_serve::serve(router, listener, Patience::default(), stop).await;
 }
 

@@ -4,13 +4,15 @@ use std::{ops::Deref, sync::Arc};
 
 use axum::extract::FromRef;
 use sea_orm::DbErr;
+use tokio_util::sync::CancellationToken;
 use usher_shared::{
     AppContext,
     accounts::users::{Directory, UserBatchInserter},
+    events::Feed,
     jobs::{JobStore, Tx},
 };
 
-use crate::{described::Described, toolkit::state::Toolkit};
+use crate::{described::Described, events::OpenStreams, toolkit::state::Toolkit};
 
 /// The API's state, for handlers. Cheap to clone; the database, the settings and what else [`Toolkit`] has are fields
 /// of it as well.
@@ -19,6 +21,11 @@ pub struct AppState {
     toolkit: Toolkit,
     /// The jobs table: begins transactions in which jobs can be enqueued.
     pub job_store: JobStore,
+    /// The stream of events.
+    pub events: Feed,
+    pub(crate) streams: OpenStreams,
+    /// Cancelled when the server stops: answers that don't end by themselves end then.
+    pub(crate) stopping: CancellationToken,
     pub(crate) users: Directory,
     pub(crate) intake: UserBatchInserter,
     pub(crate) described: Arc<Described>,
@@ -35,6 +42,9 @@ impl AppState {
         Self {
             toolkit,
             job_store: app.job_store.clone(),
+            events: app.events.clone(),
+            streams: OpenStreams::default(),
+            stopping: CancellationToken::new(),
             users: Directory::new(app.db.clone()),
             intake: UserBatchInserter::new(app.job_store.clone()),
             described: Arc::default(),

@@ -6,6 +6,7 @@ use sea_orm::DatabaseConnection;
 use thiserror::Error;
 
 use crate::{
+    events::Feed,
     foundation::{
         cache::Cache,
         config::{Config, ConfigError},
@@ -24,6 +25,8 @@ pub struct AppContext {
     pub config: Arc<Config>,
     pub db: DatabaseConnection,
     pub job_store: JobStore,
+    /// The stream of events.
+    pub events: Feed,
     /// Files of the product.
     pub files: FileStore,
     pub limiter: RateLimiter,
@@ -80,6 +83,7 @@ impl AppContext {
             limiter,
             cache,
             job_store: JobStore::new(db.clone(), transport),
+            events: Feed::new(db.clone(), redis.as_ref()),
             files: FileStore::new(config.file_store.clone(), db.clone()),
             db,
             config: Arc::new(config),

@@ -194,6 +194,11 @@ codes! {
         "Confirm your email address first: open the link we mailed you",
         "The password is right, but the email address isn't confirmed yet. Open the link in the email, or request \
         another at `POST /auth/verify-email/resend`.";
+    EVENTS_REMOVED = "events_removed", GONE,
+        "Events removed",
+        "Events after this position were removed because of their age",
+        "You ask for events after a position that is older than the oldest one kept, so some that you haven't seen are \
+        gone. Read the objects themselves again, such as with `GET /users`, and then follow events without `after`.";
     FILE_TOO_LARGE = "file_too_large", PAYLOAD_TOO_LARGE,
         "File too large",
         "The file is larger than this operation takes",
@@ -338,6 +343,11 @@ codes! {
         "Too many second factors",
         "The account has five second factors, which is the limit",
         "An account can have five second factors. Remove one you no longer use with `DELETE /me/mfa/{id}`.";
+    TOO_MANY_STREAMS = "too_many_streams", TOO_MANY_REQUESTS,
+        "Too many streams",
+        "This session has 32 streams open, which is the limit",
+        "A session can have 32 streams of events open at once. Close those that you no longer read.",
+        "retry-after": "5";
     UNSUPPORTED_CONTENT_CODING = "unsupported_content_coding", UNSUPPORTED_MEDIA_TYPE,
         "Content coding not supported",
         "The body is compressed; send it without Content-Encoding",

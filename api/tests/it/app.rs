@@ -117,6 +117,11 @@ impl Client {
         self
     }
 
+    /// The headers that all its requests carry.
+    pub fn headers(&self) -> &[(String, String)] {
+        &self.headers
+    }
+
     /// The same client at another address.
     pub fn from(mut self, peer: &str) -> Self {
         self.peer = SocketAddr::new(peer.parse().expect("an address"), 50_000);

@@ -14,6 +14,7 @@ mod deletion;
 mod documents;
 mod email_change;
 mod errors;
+mod events;
 mod external;
 mod freshness;
 mod fuzzing;

@@ -13,7 +13,7 @@ mod start;
 pub use end::{Which, end};
 pub use live::{
     ACCESS_LIFETIME, ADMIN_IDLE, FRESH, IDLE, LIFETIME, Signed, is_fresh, list, live, load, note_factor, note_use,
-    reauthenticated, run_out,
+    reauthenticated, run_out, still_live,
 };
 pub use pair::Pair;
 pub use refresh::{Refreshed, refresh};

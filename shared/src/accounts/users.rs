@@ -5,6 +5,7 @@ mod change;
 mod creation;
 mod deletion;
 mod email;
+mod events;
 mod export;
 mod find;
 mod mails;
@@ -18,8 +19,7 @@ mod write;
 pub use batch_inserter::UserBatchInserter;
 pub use change::{Edit, StatusChange, change_status, edit};
 pub use creation::{
-    CreateUserError, NewUser, create, create_external, create_quietly, create_staff, create_superuser,
-    run_created_hooks,
+    CreateUserError, NewUser, announce_created, create, create_external, create_quietly, create_staff, create_superuser,
 };
 pub use deletion::{DELETION_DELAY, RESTORABLE, delete, delete_if_due, keep, restore, schedule_deletion};
 pub use email::{EmailChangeError, ask_email_change, confirm_email_change, has_no_address, undo_email_change};

@@ -19,6 +19,7 @@ use std::{
     path::{Path, PathBuf},
 };
 
+use chrono::TimeDelta;
 use ipnet::IpNet;
 
 use crate::foundation::{
@@ -69,6 +70,8 @@ pub struct Config {
     pub rate_limits: RateLimits,
     pub email_policy: EmailPolicy,
     pub cors_origins: Vec<String>,
+    /// How long events are kept.
+    pub event_retention: TimeDelta,
     pub log_format: LogFormat,
     /// Where spans go, if they are exported.
     pub traces: Option<Traces>,
@@ -157,6 +160,7 @@ impl Config {
             rate_limits: given.rate_limits.unwrap_or_default(),
             email_policy: given.email_policy,
             cors_origins: given.cors_origins.unwrap_or_default(),
+            event_retention: TimeDelta::days(given.event_retention_days.into()),
             log_format: given.log_format.unwrap_or_else(parse::default_log_format),
             traces: given.otel_exporter_otlp_endpoint.map(|endpoint| Traces {
                 endpoint,

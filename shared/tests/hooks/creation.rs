@@ -42,7 +42,7 @@ async fn one_created_by_a_service_by_staff_or_by_a_command_is_told_once(db: Test
     assert_eq!(seen(&job_store).await, ["created Joan by Usher"]);
     superuser(job_store.db(), "Root", "root@example.org", "x").await;
     assert_eq!(seen(&job_store).await, ["created Root by Usher"]);
-    commit!(job_store, |tx| users::run_created_hooks(
+    commit!(job_store, |tx| users::announce_created(
         &**tx,
         &[ada.clone(), ada.clone()],
         by

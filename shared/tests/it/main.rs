@@ -13,6 +13,7 @@ mod disk;
 mod due;
 mod email;
 mod enqueue;
+mod events;
 mod file_store;
 mod fixtures;
 mod job_files;

@@ -2,14 +2,15 @@
 
 use chrono::{DateTime, TimeDelta, Utc};
 use sea_orm::{
-    ColumnTrait, Condition, ConnectionTrait, DbErr, EntityTrait, JoinType, QueryFilter, QueryOrder, QuerySelect,
-    RelationDef,
+    ColumnTrait, Condition, ConnectionTrait, DatabaseConnection, DbErr, EntityTrait, JoinType, QueryFilter, QueryOrder,
+    QuerySelect, RelationDef, SelectTwo,
     sea_query::{Expr, ExprTrait},
 };
 use uuid::Uuid;
 
 use super::impersonated::is_allowed;
 use crate::foundation::{
+    db::any_of,
     entity::{
         session::{self, Column, SessionKind},
         user,
@@ -69,21 +70,32 @@ pub async fn load(conn: &impl ConnectionTrait, access: &Token) -> Result<Option<
     Ok(found.filter(|signed| signed.user.may_sign_in(now())))
 }
 
+/// Those of these sessions of the API that are live and whose users may sign in. One statement.
+pub async fn still_live(db: &DatabaseConnection, ids: Vec<Uuid>) -> Result<Vec<Uuid>, DbErr> {
+    let found = with_users(any_of(db, Column::Id, ids)).all(db).await?;
+    let found = found.into_iter().filter_map(|(session, user)| Some((session, user?)));
+    let good = found.filter(|(_, user)| user.may_sign_in(now()));
+    Ok(good.map(|(session, _)| session.id).collect())
+}
+
 pub(super) async fn find_live(conn: &impl ConnectionTrait, which: Expr) -> Result<Option<Signed>, DbErr> {
+    let found = with_users(which).one(conn).await?;
+    Ok(found.and_then(|(session, user)| Some(Signed { session, user: user? })))
+}
+
+/// Live sessions of the API with their users.
+fn with_users(which: Expr) -> SelectTwo<session::Entity, user::Entity> {
     let to_user: RelationDef = session::Entity::belongs_to(user::Entity)
         .from(Column::UserId)
         .to(user::Column::Id)
         .into();
-    let found = session::Entity::find()
+    session::Entity::find()
         .join(JoinType::InnerJoin, to_user)
         .select_also(user::Entity)
         .filter(which)
         .filter(Column::Kind.eq(SessionKind::Api))
         .filter(live(now()))
         .filter(is_allowed())
-        .one(conn)
-        .await?;
-    Ok(found.and_then(|(session, user)| Some(Signed { session, user: user? })))
 }
 
 /// Neither ended nor expired; the same rule as [`run_out`].

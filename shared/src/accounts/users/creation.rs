@@ -7,6 +7,7 @@ use sea_orm::{ConnectionTrait, DbErr, FromQueryResult};
 use serde_json::{Value, json};
 use thiserror::Error;
 
+use super::events;
 use crate::{
     accounts::hooks::{self, HookError, UserCreated, UserEvent, UserEventKind},
     audit::{self, Actor, Entry, ObjectType},
@@ -139,7 +140,7 @@ const SQLITE: &str = "\
     CASE WHEN value->>'verified' THEN $2 END, value->>'is_staff', value->>'is_superuser', 'active', 1, $2, $2 \
     FROM json_each($1) WHERE true ON CONFLICT (email_key) DO NOTHING";
 
-/// Writes the accounts, each with its audit row, in two statements, and runs the hooks. Returns the accounts in the
+/// Writes the accounts, each with its audit row and event, in three statements, and runs the hooks. Returns the accounts in the
 /// order of the drafts, none for those whose address is taken.
 ///
 /// Self sign-up calls [`insert_all`] instead: a first and a repeated sign-up must cost the same statements in the same
@@ -157,20 +158,24 @@ pub(super) async fn create_all<'a>(
         .iter()
         .zip(actors)
         .filter_map(|(user, actor)| Some((user.as_ref()?, actor)));
-    let entries = created.clone().map(|(user, actor)| (actor, entry(user)));
+    let created: Vec<_> = created.collect();
+    let entries = created.iter().map(|(user, actor)| (*actor, entry(user)));
     audit::record_all(conn, at, entries).await?;
+    events::record_created(conn, at, &created).await?;
     for (user, actor) in created {
         hooks::run(conn, actor, UserEvent::Created(UserCreated { user })).await?;
     }
     Ok(users)
 }
 
-/// Runs the hooks on accounts that were written in bulk, without the functions here.
-pub async fn run_created_hooks(
+/// Records events of accounts that were written in bulk, without the functions here, and runs the hooks.
+pub async fn announce_created(
     conn: &impl Transactional,
     users: &[user::Model],
     actor: &Actor,
 ) -> Result<(), CreateUserError> {
+    let created: Vec<_> = users.iter().map(|user| (user, actor)).collect();
+    events::record_created(conn, now(), &created).await?;
     for user in users {
         hooks::run(conn, actor, UserEvent::Created(UserCreated { user })).await?;
     }
@@ -191,7 +196,7 @@ async fn create_one(
     users.pop().flatten().ok_or(CreateUserError::EmailTaken)
 }
 
-/// Writes the user, its audit row and its welcome job in three statements.
+/// Writes the user, its audit row, event and welcome job in four statements.
 ///
 /// The unique index decides whether the address is taken. After an error other than [`CreateUserError::Refused`] the
 /// transaction must be dropped.

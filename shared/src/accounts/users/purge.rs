@@ -2,7 +2,7 @@
 
 use sea_orm::{ColumnTrait, DbErr, EntityTrait, QueryFilter, QuerySelect};
 
-use super::deletion::RESTORABLE;
+use super::{deletion::RESTORABLE, events};
 use crate::{
     accounts::{
         hooks::{self, HookContext, UserEvent, UserEventKind, UserPurged},
@@ -31,6 +31,7 @@ pub async fn purge(tx: &Tx, id: i64) -> Result<bool, DbErr> {
     let suppressions = mail_suppression::Entity::delete_many().filter(mail_suppression::Column::UserId.eq(id));
     suppressions.exec(&**tx).await?;
     user::Entity::delete_by_id(id).exec(&**tx).await?;
+    events::record_purge(&**tx, id).await?;
     let entry = Entry {
         action: "purge",
         object_type: "user",

@@ -11,6 +11,7 @@ use thiserror::Error;
 
 use super::{
     creation::{Draft, NewUser, insert_all},
+    events,
     find::{find_by_email_key, lock_by_email_key},
     mails::{announce_deletion, send_password_reset},
     password::choose,
@@ -110,6 +111,8 @@ async fn write(
         .as_ref()
         .filter(|user| !(made || same && is_compared) && user.is_unverified_sign_up());
     let changes = contest(tx, contested, new).await?;
+    let changed = changes.as_ref().map(|(_, user)| user);
+    events::record_sign_up(&**tx, user.as_ref().filter(|_| made), changed, actor).await?;
     let action = if made { "sign_up" } else { "sign_up_again" };
     let is_proved = user.as_ref().is_some_and(|user| user.email_verified_at.is_some());
     let found = Found(user);
@@ -119,16 +122,20 @@ async fn write(
     }
     let entry = Entry {
         object_label: Some(new.email.as_str().to_owned()),
-        changes,
+        changes: changes.and_then(|(changes, _)| changes),
         ..found.entry(action)
     };
     audit::record(&**tx, actor, entry).await?;
     Ok(true)
 }
 
-/// Keeps what this sign-up and the account agree on, and returns what was removed. Without an account the same
-/// statement changes nothing.
-async fn contest(tx: &Tx, user: Option<&user::Model>, new: &NewUser) -> Result<Option<Value>, DbErr> {
+/// Keeps what this sign-up and the account agree on. Returns what was removed, and the account as it is then. Without
+/// an account the same statement changes nothing.
+async fn contest(
+    tx: &Tx,
+    user: Option<&user::Model>,
+    new: &NewUser,
+) -> Result<Option<(Option<Value>, user::Model)>, DbErr> {
     let age = new.age.map(Age::years);
     let same_name = user.is_some_and(|user| user.name == new.name.as_str());
     let same_age = user.is_some_and(|user| user.age == age);
@@ -150,14 +157,22 @@ async fn contest(tx: &Tx, user: Option<&user::Model>, new: &NewUser) -> Result<O
         .filter(Column::Id.eq(user.map_or(NOBODY, |user| user.id)))
         .exec(&**tx)
         .await?;
-    Ok(user.and_then(|user| {
+    Ok(user.map(|user| {
         let mut row = user::ActiveModel {
             password_hash: Set(None),
-            name: Set(name),
+            name: Set(name.clone()),
             age: Set(age),
             ..user.clone().into()
         };
-        audit::changes::<user::Entity>(user, &mut row, &[Column::PasswordHash])
+        let changes = audit::changes::<user::Entity>(user, &mut row, &[Column::PasswordHash]);
+        let user = user::Model {
+            name,
+            age,
+            updated_at: at,
+            version: user.version + 1,
+            ..user.clone()
+        };
+        (changes, user)
     }))
 }
 

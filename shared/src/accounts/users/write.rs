@@ -9,7 +9,7 @@ use sea_orm::{
 use serde_json::Value;
 use thiserror::Error;
 
-use super::search_text;
+use super::{events, search_text};
 use crate::{
     accounts::{
         hooks::{
@@ -96,6 +96,7 @@ pub(in crate::accounts) async fn store(
     // The audit log tells, so the question comes before the new entry.
     let is_known = !hooks::has_hooks(&ON_CHANGE) || hooks::is_known(tx, before).await?;
     audit::record(tx, actor, entry).await?;
+    events::record_change(tx, before, &after, actor).await?;
     run_hooks(tx, actor, (before, &after, action), is_known).await?;
     Ok(after)
 }

@@ -28,6 +28,12 @@ pub(super) fn environment(text: &str) -> Read<String> {
     }
 }
 
+/// From a day to ten years.
+pub(super) fn days(text: &str) -> Read<u16> {
+    let days = text.parse().ok().filter(|days| (1..=3_650).contains(days));
+    days.ok_or_else(|| format!("is {text:?}, not a number of days from 1 to 3650"))
+}
+
 pub(super) fn database_url(text: &str) -> Read<String> {
     if let Some(path) = text.strip_prefix("sqlite://") {
         let path = path.split('?').next().unwrap_or_default();

@@ -108,6 +108,9 @@ pub(super) struct Settings {
     #[arg(long, env, value_name = "https://app.example.org,https://www.example.org")]
     #[arg(value_parser = parse::origins)]
     pub cors_origins: Option<List<String>>,
+    /// How long events are kept, in days
+    #[arg(long, env, value_name = "90", default_value = "30", value_parser = parse::days)]
+    pub event_retention_days: u16,
     /// text or json; if not set, text on a terminal and json elsewhere
     #[arg(long, env, value_name = "json")]
     pub log_format: Option<LogFormat>,

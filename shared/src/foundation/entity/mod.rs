@@ -6,6 +6,8 @@ pub mod audit_log;
 pub mod audit_seal;
 pub mod audit_unsealed;
 pub mod chosen_columns;
+pub mod event;
+pub mod event_stream;
 pub mod idempotency_key;
 pub mod job;
 pub mod job_attempt;

@@ -1,5 +1,5 @@
-//! `purge_expired`: removes expired tokens, sessions and idempotency keys and files that nothing refers to, and unlocks
-//! accounts whose lock has ended.
+//! `purge_expired`: removes expired tokens, sessions and idempotency keys, old events and files that nothing refers to,
+//! and unlocks accounts whose lock has ended.
 
 use chrono::{DateTime, Utc};
 use sea_orm::{
@@ -12,6 +12,7 @@ use usher_shared::{
         users::{self, ChangeError, StatusChange},
     },
     audit::Actor,
+    events,
     foundation::{
         db::ForeignKeys,
         entity::{
@@ -65,8 +66,9 @@ pub(crate) async fn purge(_: PurgeExpired, context: JobContext) -> Result<(), Jo
     let stale = mail_breaker::Entity::delete_many().filter(mail_breaker::Column::ProbeAt.lt(before));
     stale.exec(db).await?;
     let locks = remove_ended_locks(&context).await?;
+    let events = events::remove_before(&context.db, now() - context.config.event_retention).await?;
     let files = context.files().sweep().await?;
-    tracing::info!(tokens, keys, sessions, locks, files, "purged expired rows");
+    tracing::info!(tokens, keys, sessions, locks, events, files, "purged expired rows");
     Ok(())
 }
 

@@ -1,0 +1,182 @@
+//! Whether the credentials of open streams are still good. One task asks for all of them together.
+
+use std::{
+    collections::{HashMap, HashSet},
+    sync::{Arc, Mutex, MutexGuard, PoisonError},
+    time::Duration,
+};
+
+use sea_orm::{ColumnTrait, Condition, DatabaseConnection, DbErr, EntityTrait, QueryFilter, QuerySelect};
+use tokio_util::sync::CancellationToken;
+use usher_shared::{
+    accounts::sessions,
+    foundation::{
+        db,
+        entity::api_key::{self, Column},
+        time::now,
+    },
+};
+use uuid::Uuid;
+
+use crate::toolkit::{caller::Caller, code::Code, error::ApiError};
+
+/// How often credentials are looked at: a stream ends so long after its credential at the latest.
+const EVERY: Duration = Duration::from_secs(2);
+/// Streams that one session can have open. Browsers have a few; API keys serve many people.
+const MOST_OF_A_SESSION: usize = 32;
+
+/// A credential as it was when the stream began.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+enum Credential {
+    /// A key that was changed since may see less.
+    Key {
+        id: i64,
+        version: i32,
+    },
+    Session(Uuid),
+}
+
+/// The open streams of this process, by credential.
+#[derive(Clone, Debug, Default)]
+pub(crate) struct OpenStreams(Arc<Mutex<Open>>);
+
+#[derive(Debug, Default)]
+struct Open {
+    by_credential: HashMap<Credential, Streams>,
+    is_watched: bool,
+}
+
+#[derive(Debug, Default)]
+struct Streams {
+    count: usize,
+    ended: CancellationToken,
+}
+
+/// An open stream, until it is dropped.
+#[derive(Debug)]
+pub(super) struct OpenStream {
+    all: OpenStreams,
+    credential: Credential,
+    /// Cancelled when the credential is no longer good.
+    pub(super) ended: CancellationToken,
+}
+
+impl OpenStreams {
+    /// Notes a stream.
+    ///
+    /// # Errors
+    ///
+    /// If the session has too many.
+    pub(super) fn open(&self, db: &DatabaseConnection, caller: &Caller) -> Result<OpenStream, ApiError> {
+        let credential = match caller {
+            Caller::Key(key) => Credential::Key {
+                id: key.id,
+                version: key.version,
+            },
+            Caller::User(signed) => Credential::Session(signed.session.id),
+            Caller::Anonymous => return Err(Code::AUTHENTICATION_REQUIRED.into()),
+        };
+        let mut open = self.lock();
+        let streams = open.by_credential.entry(credential).or_default();
+        if matches!(credential, Credential::Session(_)) && streams.count >= MOST_OF_A_SESSION {
+            return Err(Code::TOO_MANY_STREAMS.into());
+        }
+        streams.count += 1;
+        let ended = streams.ended.clone();
+        if !open.is_watched {
+            open.is_watched = true;
+            tokio::spawn(self.clone().watch(db.clone()));
+        }
+        drop(open);
+        Ok(OpenStream {
+            all: self.clone(),
+            credential,
+            ended,
+        })
+    }
+
+    /// Ends with the last stream.
+    async fn watch(self, db: DatabaseConnection) {
+        loop {
+            tokio::time::sleep(EVERY).await;
+            let known: Vec<Credential> = {
+                let mut open = self.lock();
+                if open.by_credential.is_empty() {
+                    open.is_watched = false;
+                    return;
+                }
+                open.by_credential.keys().copied().collect()
+            };
+            match good(&db, &known).await {
+                Ok(good) => {
+                    let open = self.lock();
+                    let ended = known.iter().filter(|credential| !good.contains(credential));
+                    for streams in ended.filter_map(|credential| open.by_credential.get(credential)) {
+                        streams.ended.cancel();
+                    }
+                }
+                // Without the database nothing is sent either.
+                Err(error) => tracing::warn!(%error, "cannot look at the credentials of open streams"),
+            }
+        }
+    }
+
+    fn lock(&self) -> MutexGuard<'_, Open> {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+impl Drop for OpenStream {
+    fn drop(&mut self) {
+        let mut open = self.all.lock();
+        if let Some(streams) = open.by_credential.get_mut(&self.credential) {
+            streams.count -= 1;
+            if streams.count == 0 {
+                open.by_credential.remove(&self.credential);
+            }
+        }
+    }
+}
+
+/// Those that are still good: one statement for all keys, one for all sessions.
+async fn good(db: &DatabaseConnection, known: &[Credential]) -> Result<HashSet<Credential>, DbErr> {
+    let keys: Vec<i64> = known.iter().filter_map(Credential::key).collect();
+    let sessions: Vec<Uuid> = known.iter().filter_map(Credential::session).collect();
+    let mut good = HashSet::new();
+    if !keys.is_empty() {
+        let unexpired = Condition::any()
+            .add(Column::ExpiresAt.is_null())
+            .add(Column::ExpiresAt.gt(now()));
+        let live: Vec<(i64, i32)> = api_key::Entity::find()
+            .select_only()
+            .columns([Column::Id, Column::Version])
+            .filter(db::any_of(db, Column::Id, keys))
+            .filter(Column::RevokedAt.is_null())
+            .filter(unexpired)
+            .into_tuple()
+            .all(db)
+            .await?;
+        good.extend(live.into_iter().map(|(id, version)| Credential::Key { id, version }));
+    }
+    if !sessions.is_empty() {
+        let live = sessions::still_live(db, sessions).await?;
+        good.extend(live.into_iter().map(Credential::Session));
+    }
+    Ok(good)
+}
+
+impl Credential {
+    fn key(&self) -> Option<i64> {
+        match self {
+            Self::Key { id, .. } => Some(*id),
+            Self::Session(_) => None,
+        }
+    }
+
+    fn session(&self) -> Option<Uuid> {
+        match self {
+            Self::Key { .. } => None,
+            Self::Session(id) => Some(*id),
+        }
+    }
+}

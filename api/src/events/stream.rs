@@ -1,0 +1,140 @@
+//! Events as they happen: server-sent events (WHATWG HTML §9.2).
+
+use std::{fmt::Write, pin::Pin, time::Duration};
+
+use axum::{
+    body::{Body, Bytes},
+    http::{HeaderName, header},
+    response::{IntoResponse, Response},
+};
+use futures::stream;
+use tokio::time::{Interval, MissedTickBehavior, Sleep, interval, sleep};
+use tokio_util::sync::CancellationToken;
+use usher_shared::{
+    events::{Listener, News, Selection},
+    foundation::time::now,
+};
+
+use super::credentials::OpenStream;
+use crate::{
+    state::AppState,
+    toolkit::{caller::Caller, error::ApiError},
+};
+
+pub(super) const LAST_EVENT_ID: HeaderName = HeaderName::from_static("last-event-id");
+
+/// A comment this often keeps proxies from closing the connection, and says where to go on.
+const HEARTBEAT: Duration = Duration::from_secs(15);
+/// How long browsers wait before they connect again, in milliseconds.
+const RETRY: u32 = 2_000;
+/// Events that are sent at once when they are there.
+const AT_ONCE: usize = 64;
+
+/// Answers with the events after a position, or from now on.
+pub(super) async fn follow(
+    state: &AppState,
+    caller: Caller,
+    after: Option<i64>,
+    selection: Selection,
+) -> Result<Response, ApiError> {
+    let open = state.streams.open(&state.db, &caller)?;
+    let after = match after {
+        Some(after) => after,
+        None => state.events.newest().await?,
+    };
+    let mut heartbeat = interval(HEARTBEAT);
+    heartbeat.set_missed_tick_behavior(MissedTickBehavior::Delay);
+    let follower = Follower {
+        listener: state.events.listen(after, selection),
+        open,
+        stopping: state.stopping.clone(),
+        heartbeat,
+        expiry: expiry(&caller),
+        has_begun: false,
+    };
+    let events = stream::unfold(Some(Box::new(follower)), async |follower| {
+        let mut follower = follower?;
+        let (text, ends) = follower.next().await;
+        let rest = if ends { None } else { Some(follower) };
+        Some((Ok::<_, std::convert::Infallible>(Bytes::from(text)), rest))
+    });
+    let headers = [
+        (header::CONTENT_TYPE, "text/event-stream"),
+        (header::CACHE_CONTROL, "no-store"),
+        // nginx would collect what is sent.
+        (HeaderName::from_static("x-accel-buffering"), "no"),
+    ];
+    Ok((headers, Body::from_stream(events)).into_response())
+}
+
+/// The end of an access token.
+fn expiry(caller: &Caller) -> Option<Pin<Box<Sleep>>> {
+    let Caller::User(signed) = caller else { return None };
+    let left = (signed.session.token_expires_at? - now()).to_std().unwrap_or_default();
+    Some(Box::pin(sleep(left)))
+}
+
+/// One stream.
+struct Follower {
+    listener: Listener,
+    open: OpenStream,
+    stopping: CancellationToken,
+    heartbeat: Interval,
+    expiry: Option<Pin<Box<Sleep>>>,
+    has_begun: bool,
+}
+
+impl Follower {
+    /// What to send next, and whether that is the end.
+    async fn next(&mut self) -> (String, bool) {
+        if !self.has_begun {
+            self.has_begun = true;
+            self.heartbeat.reset();
+            return (format!("retry: {RETRY}\nid: {}\n\n", self.listener.covered()), false);
+        }
+        let expired = async {
+            match &mut self.expiry {
+                Some(expiry) => expiry.await,
+                None => std::future::pending().await,
+            }
+        };
+        tokio::select! {
+            biased;
+            () = self.open.ended.cancelled() => end("credential_ended"),
+            () = self.stopping.cancelled() => end("shutting_down"),
+            () = expired => end("token_expired"),
+            news = self.listener.next() => match news {
+                Ok(news) => (self.with_others(&news), false),
+                Err(error) => {
+                    tracing::warn!(%error, "a stream of events ends");
+                    end("unavailable")
+                }
+            },
+            _ = self.heartbeat.tick() => (format!(": still here\nid: {}\n\n", self.listener.covered()), false),
+        }
+    }
+
+    /// The event, and those that are there already.
+    fn with_others(&mut self, news: &News) -> String {
+        let mut text = String::new();
+        append(&mut text, news);
+        for _ in 1..AT_ONCE {
+            match self.listener.ready() {
+                Some(news) => append(&mut text, &news),
+                None => break,
+            }
+        }
+        self.heartbeat.reset();
+        text
+    }
+}
+
+/// JSON has no line breaks, so it is one line of data.
+fn append(text: &mut String, news: &News) {
+    let News { position, kind, json } = news;
+    write!(text, "id: {position}\nevent: {kind}\ndata: {json}\n\n").expect("a string takes everything");
+}
+
+fn end(reason: &str) -> (String, bool) {
+    (format!("event: end\ndata: {{\"reason\":\"{reason}\"}}\n\n"), true)
+}
