@@ -18,6 +18,7 @@ mod m20261129_000080_lock_ends;
 mod m20261130_000010_link_subjects;
 mod m20261130_000020_stored_files;
 mod m20261130_000030_events;
+mod m20261130_000040_webhooks;
 mod run;
 
 pub use app::{AppMigrations, Schema, SqlMigration};
@@ -47,6 +48,7 @@ impl MigratorTrait for Migrator {
             Box::new(m20261130_000010_link_subjects::Migration),
             Box::new(m20261130_000020_stored_files::Migration),
             Box::new(m20261130_000030_events::Migration),
+            Box::new(m20261130_000040_webhooks::Migration),
         ]
     }
 }

@@ -20,4 +20,4 @@ pub use event_type::{EventType, add_event_types};
 pub use feed::Feed;
 pub use listener::{Listener, News};
 pub use page::{Page, Selection};
-pub use record::{Event, MAX_DATA_BYTES, record, record_all};
+pub use record::{Event, MAX_DATA_BYTES, record, record_all, record_one};

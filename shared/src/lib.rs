@@ -2,7 +2,7 @@
 //! It knows nothing of HTTP, templates or SMTP.
 //!
 //! The parts build on each other in this order, and none imports a later one: [`foundation`], [`audit`], [`events`],
-//! [`jobs`], [`accounts`]. [`AppContext`] opens them together.
+//! [`jobs`], [`webhooks`], [`accounts`]. [`AppContext`] opens them together.
 
 mod context;
 mod service;
@@ -12,6 +12,7 @@ pub mod audit;
 pub mod events;
 pub mod foundation;
 pub mod jobs;
+pub mod webhooks;
 
 pub use context::{AppContext, OpenError};
 pub use service::run_service;

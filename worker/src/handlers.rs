@@ -3,11 +3,13 @@
 mod long;
 mod mails;
 mod retention;
+mod webhooks;
 
 use crate::runtime::Registry;
 
 /// The kinds of job that Usher brings.
 #[must_use]
 pub fn registry() -> Registry {
-    long::register(mails::register(retention::register(Registry::new())))
+    let registry = long::register(mails::register(retention::register(Registry::new())));
+    webhooks::register(registry)
 }

@@ -2,6 +2,8 @@
 
 use std::{collections::BTreeMap, time::Duration};
 
+use usher_shared::webhooks::WEBHOOK_QUEUE;
+
 /// Options of a worker. [`Options::default`] suits most.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Options {
@@ -10,7 +12,7 @@ pub struct Options {
     /// Concurrency limit, 1 or more. A job whose worker was lost runs beside it.
     pub concurrency: usize,
     /// Queues with a concurrency limit of their own, independent of all others. The rest share
-    /// [`Options::concurrency`].
+    /// [`Options::concurrency`]. Webhooks have 32 unless they are given others.
     pub own: BTreeMap<String, usize>,
     /// How long a job stays with a worker without a heartbeat; there is one every third of this. 3 s or more.
     pub lease: Duration,
@@ -23,11 +25,18 @@ impl Default for Options {
         Self {
             queues: Vec::new(),
             concurrency: 16,
-            own: BTreeMap::new(),
+            own: own_by_default(),
             lease: Duration::from_secs(15),
             drain: Duration::from_secs(25),
         }
     }
+}
+
+/// Webhooks wait for strangers, who must not hold up other jobs.
+const OF_WEBHOOKS: usize = 32;
+
+fn own_by_default() -> BTreeMap<String, usize> {
+    BTreeMap::from([(WEBHOOK_QUEUE.to_owned(), OF_WEBHOOKS)])
 }
 
 /// The command line of a worker, besides the settings.
@@ -50,7 +59,7 @@ impl From<Args> for Options {
             .filter_map(|(name, own)| Some((name.clone(), (*own)?)));
         Self {
             concurrency: usize::from(args.concurrency),
-            own: own.collect(),
+            own: own_by_default().into_iter().chain(own).collect(),
             queues: args.queues.into_iter().map(|(name, _)| name).collect(),
             ..Self::default()
         }

@@ -18,6 +18,8 @@ pub(crate) const WHEN: &str = "When";
 pub(crate) const DEVICE: &str = "Device";
 pub(crate) const ADDRESS: &str = "IP address";
 pub(crate) const SIGNED_IN: &str = "Signed in";
+pub(crate) const URL: &str = "URL";
+pub(crate) const REASON: &str = "Reason";
 pub(crate) const KEY: &str = "Key";
 pub(crate) const DELETED: &str = "Deleted";
 pub(crate) const RESTORABLE_UNTIL: &str = "Can be restored until";
@@ -208,6 +210,15 @@ pub(crate) const API_KEY_REVOKED: Words = Words {
     subject: "One of your API keys was revoked",
     lines: &["An API key that you created no longer works.", UNEXPECTED_KEY],
     why: ABOUT_SECURITY,
+};
+
+pub(crate) const WEBHOOK_DISABLED: Words = Words {
+    subject: "A webhook was disabled",
+    lines: &[
+        "{product} no longer sends events to this address. What waits is kept: it is sent once you enable the webhook \
+         again, and what happened in between can be replayed.",
+    ],
+    why: "You're receiving this email because you created the webhook.",
 };
 
 // For staff.

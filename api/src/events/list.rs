@@ -83,7 +83,7 @@ async fn list(
 error_list!(
     List,
     [KEY_ERRORS],
-    [EVENTS_REMOVED, INVALID_REQUEST, TOO_MANY_STREAMS],
+    [EVENTS_REMOVED, INVALID_REQUEST, POSITION_UNKNOWN, TOO_MANY_STREAMS],
     EventsQuery::sample_fault
 );
 
@@ -93,8 +93,7 @@ async fn there(state: &AppState, after: i64) -> Result<i64, ApiError> {
         return Err(Code::EVENTS_REMOVED.into());
     }
     if after > state.events.newest().await? && after > state.events.newest_taken().await? {
-        let message = "There has been no such position yet; is it from another installation, or from before a restore?";
-        return Err(ApiError::Invalid(vec![FieldError::in_header("after", message)]));
+        return Err(Code::POSITION_UNKNOWN.into());
     }
     Ok(after)
 }

@@ -275,6 +275,12 @@ codes! {
         "The password is not the one of this account",
         "The password is not the one of the signed-in user. Try again, or set a new one with `POST \
          /auth/password-reset`.";
+    POSITION_UNKNOWN = "position_unknown", CONFLICT,
+        "No such position",
+        "There has been no such position in the stream of events yet",
+        "You ask for events after a position that the stream hasn't reached. It is from another installation, or from \
+        before the database was restored from a backup. Read the objects themselves again, and then follow events \
+        without `after`.";
     PRECONDITION_FAILED = "precondition_failed", PRECONDITION_FAILED,
         "Changed in the meantime",
         "Changed since the version in `If-Match`; read it again",

@@ -253,7 +253,7 @@ pub(super) async fn export(db: &DatabaseConnection, user_id: i64) -> Result<Valu
 }
 
 /// Usher's own tables that refer to users.
-const OWN: [&str; 8] = [
+const OWN: [&str; 9] = [
     "user_roles",
     "sessions",
     "mfa_factors",
@@ -262,6 +262,7 @@ const OWN: [&str; 8] = [
     "mail_tokens",
     "api_keys",
     "chosen_columns",
+    "webhook_endpoints",
 ];
 
 /// The foreign keys to users that no app's [`UserData`] names, without those of Usher's own tables: data about people

@@ -17,6 +17,7 @@ pub enum ObjectType {
     SuppressedAddress,
     MailBreaker,
     AuditEntry,
+    Webhook,
     /// A request that was refused.
     Request,
 }

@@ -8,7 +8,10 @@ use std::{
 use redis::Client;
 use sea_orm::{DatabaseConnection, DbErr, EntityTrait};
 use tokio::{
-    sync::{Mutex as AsyncMutex, Notify, broadcast},
+    sync::{
+        Mutex as AsyncMutex, Notify,
+        broadcast::{self, Receiver},
+    },
     time::Instant,
 };
 
@@ -88,6 +91,20 @@ impl Feed {
     pub async fn page(&self, after: i64, limit: u64, selection: &Selection) -> Result<Page, DbErr> {
         let sealed = self.newest().await?;
         page::read(&self.0.db, after, sealed, limit, Some(selection)).await
+    }
+
+    /// At most `limit` events after a position, of all types.
+    pub async fn stretch(&self, after: i64, limit: u64) -> Result<Page, DbErr> {
+        let sealed = self.newest().await?;
+        page::read(&self.0.db, after, sealed, limit, None).await
+    }
+
+    /// Waits until there may be news. Holding on to what is returned keeps this process looking for them.
+    #[must_use]
+    pub fn news(&self) -> Receiver<Arc<Batch>> {
+        let news = self.0.news.subscribe();
+        self.read_for_listeners();
+        news
     }
 
     /// Follows the stream from a position on.

@@ -103,6 +103,16 @@ pub async fn record_all<'a>(
     Ok(())
 }
 
+/// Adds an event and returns its position. Others see it only once the stream is complete up to it.
+pub async fn record_one(conn: &impl ConnectionTrait, actor: &Actor, event: Event) -> Result<i64, DbErr> {
+    let sql = Sql(conn.get_database_backend());
+    let values = [Value::from(vec![event.row(actor)?]).into(), now().into()];
+    let insert = format!("{} RETURNING id", sql.pick(POSTGRES, SQLITE));
+    let row = conn.query_one_raw(sql.statement(&insert, values)).await?;
+    signal::written();
+    row.ok_or_else(|| DbErr::RecordNotInserted)?.try_get("", "id")
+}
+
 // The condition gives the transaction its number before the row gets its position, which `horizon.rs` relies on. It is
 // always true.
 const POSTGRES: &str = "\

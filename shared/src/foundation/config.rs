@@ -72,6 +72,8 @@ pub struct Config {
     pub cors_origins: Vec<String>,
     /// How long events are kept.
     pub event_retention: TimeDelta,
+    /// Where webhooks may be sent although it is not public.
+    pub webhook_networks: Vec<IpNet>,
     pub log_format: LogFormat,
     /// Where spans go, if they are exported.
     pub traces: Option<Traces>,
@@ -161,6 +163,7 @@ impl Config {
             email_policy: given.email_policy,
             cors_origins: given.cors_origins.unwrap_or_default(),
             event_retention: TimeDelta::days(given.event_retention_days.into()),
+            webhook_networks: given.webhook_networks.unwrap_or_default(),
             log_format: given.log_format.unwrap_or_else(parse::default_log_format),
             traces: given.otel_exporter_otlp_endpoint.map(|endpoint| Traces {
                 endpoint,

@@ -69,13 +69,13 @@ async fn what_creates_changes_and_signs_in_costs_no_more_where_there_are_no_hook
     let user = users::create(&tx, &ada("ada@example.org"), &Actor::system())
         .await
         .unwrap();
-    assert_eq!(cost(), 3, "the user, the audit row, the welcome job");
+    assert_eq!(cost(), 4, "the user, the audit row, the event, the welcome job");
     let edit = Edit {
         age: Some(None),
         ..Edit::default()
     };
     let user = users::edit(&tx, user, edit, &Actor::system()).await.unwrap();
-    assert_eq!(cost(), 2, "the user, the audit row");
+    assert_eq!(cost(), 3, "the user, the audit row, the event");
     sessions::start(&**tx, user.id, Device::default(), false).await.unwrap();
     assert_eq!(cost(), 1, "the session");
 }

@@ -71,6 +71,7 @@ fn every_setting_refuses_nonsense_in_one_line_that_names_it() {
         ("RATE_LIMITS", "log-in=many"),
         ("EVENT_RETENTION_DAYS", "0"),
         ("EVENT_RETENTION_DAYS", "forever"),
+        ("WEBHOOK_NETWORKS", "localhost"),
         ("LOG_FORMAT", "xml"),
         ("OTEL_EXPORTER_OTLP_ENDPOINT", "localhost:4318"),
         ("OTEL_EXPORTER_OTLP_ENDPOINT", "https://collector"),

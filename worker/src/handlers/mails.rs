@@ -26,7 +26,7 @@ use crate::{
 };
 
 /// For three days, up to an hour between attempts: as long as a link works, or the news matters.
-const FOR_DAYS: Policy = Policy {
+pub(super) const FOR_DAYS: Policy = Policy {
     attempts: 80,
     backoff: Backoff {
         first: Duration::from_secs(15),

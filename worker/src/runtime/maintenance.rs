@@ -1,5 +1,5 @@
 //! What every worker does beside running jobs: it renews its leases and its row in `workers`, sweeps the jobs table for
-//! what other workers left behind, enqueues scheduled jobs and seals the audit log.
+//! what other workers left behind, enqueues scheduled jobs, seals the audit log and spreads events to webhooks.
 
 use std::{
     sync::Arc,
@@ -12,8 +12,10 @@ use tokio_util::{sync::CancellationToken, task::TaskTracker};
 use tracing::{info, warn};
 use usher_shared::{
     audit,
+    events::Feed,
     foundation::config::Config,
     jobs::{Claim, JobStore, WorkerInfo},
+    webhooks::{self, Dispatched},
 };
 
 use super::{claimer::claim_limit, lease_table::LeaseTable, supervise::supervise};
@@ -22,6 +24,9 @@ use crate::foundation::time_limit::{CALL_LIMIT, within};
 const PRESENCE_PAUSE: Duration = Duration::from_secs(5);
 const SWEEP_PAUSE: Duration = Duration::from_secs(1);
 const TICK_PAUSE: Duration = Duration::from_secs(1);
+/// Deliveries that are due later, and lost news, wait no longer.
+const SPREAD_PAUSE: Duration = Duration::from_secs(1);
+const FIRST_LOOK: Duration = Duration::from_millis(10);
 /// A row of the audit log waits no longer for its seal.
 const SEAL_PAUSE: Duration = Duration::from_secs(5);
 
@@ -29,6 +34,8 @@ pub(super) struct Maintenance {
     /// On connections of its own: busy handlers must not delay a heartbeat.
     pub(super) job_store: JobStore,
     pub(super) config: Arc<Config>,
+    pub(super) events: Feed,
+    pub(super) stop: CancellationToken,
     pub(super) info: WorkerInfo,
     pub(super) lease: Duration,
     pub(super) leases: Arc<LeaseTable>,
@@ -50,6 +57,8 @@ pub(super) const UNTIL_SHUTDOWN: &[(&str, Round)] = &[
     ("schedules", |all| all.tick().boxed()),
     ("seals", |all| all.seal().boxed()),
 ];
+/// The same, where the worker sends webhooks.
+pub(super) const FOR_WEBHOOKS: &[(&str, Round)] = &[("events", |all| all.spread_events().boxed())];
 
 impl Maintenance {
     pub(super) fn start(
@@ -134,6 +143,30 @@ impl Maintenance {
             info!(jobs = written, "enqueued scheduled jobs");
         }
         Ok(TICK_PAUSE)
+    }
+
+    /// Turns events into deliveries of webhooks as they come. Every worker looks; each event is spread once.
+    async fn spread_events(self: Arc<Self>) -> anyhow::Result<Duration> {
+        let mut news = self.events.news();
+        let mut pause = FIRST_LOOK;
+        loop {
+            let spread = webhooks::dispatch(&self.job_store, &self.events);
+            let Dispatched { has_more, busy, .. } = within(CALL_LIMIT, spread).await?;
+            if self.stop.is_cancelled() {
+                return Ok(Duration::ZERO);
+            }
+            if has_more {
+                continue;
+            }
+            // A job that runs may have looked before the newest deliveries were there.
+            let wait = if busy > 0 { pause } else { SPREAD_PAUSE };
+            pause = (pause * 2).min(SPREAD_PAUSE);
+            tokio::select! {
+                () = self.stop.cancelled() => return Ok(Duration::ZERO),
+                () = tokio::time::sleep(wait) => {}
+                _ = news.recv() => pause = FIRST_LOOK,
+            }
+        }
     }
 
     /// Seals new rows of the audit log.

@@ -11,13 +11,14 @@ use usher_shared::{
     AppContext,
     foundation::db::{self, ConnectError, PoolOptions},
     jobs::{Claim, Completer, JobStore, WorkerInfo},
+    webhooks::WEBHOOK_QUEUE,
 };
 
 use super::{
     claimer::Claimer,
     job_runner::JobRunner,
     lease_table::{LeaseTable, LeasedJob, Stop},
-    maintenance::{Maintenance, UNTIL_SHUTDOWN, WHILE_JOBS_RUN},
+    maintenance::{FOR_WEBHOOKS, Maintenance, UNTIL_SHUTDOWN, WHILE_JOBS_RUN},
     metrics::Metrics,
     quarantine::Quarantine,
     queue_runner::QueueRunner,
@@ -84,11 +85,13 @@ impl WorkerRuntime {
                 worker: info.name.clone(),
                 lease: options.lease,
                 leases: Arc::clone(&leases),
-                shutdown,
+                shutdown: shutdown.clone(),
             },
             maintenance: Arc::new(Maintenance {
                 job_store: JobStore::new(own, Arc::clone(job_store.transport())),
                 config: Arc::clone(&app.config),
+                events: app.events.clone(),
+                stop: shutdown.clone(),
                 info: info.clone(),
                 lease: options.lease,
                 leases,
@@ -127,6 +130,9 @@ impl WorkerRuntime {
         let (settled, background) = (CancellationToken::new(), TaskTracker::new());
         self.maintenance.start(WHILE_JOBS_RUN, &background, &settled);
         self.maintenance.start(UNTIL_SHUTDOWN, &background, shutdown);
+        if self.info.queues.iter().any(|queue| queue == WEBHOOK_QUEUE) {
+            self.maintenance.start(FOR_WEBHOOKS, &background, shutdown);
+        }
         let start = |runner: &QueueRunner| runner.start(&self.claimer, &self.runner, &background);
         let started: Vec<_> = self.queue_runners.iter().map(start).collect();
         let quarantine = self.quarantine();

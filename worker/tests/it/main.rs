@@ -21,4 +21,5 @@ mod smtp_faults;
 mod test_worker;
 mod trace;
 mod upkeep;
+mod webhooks;
 mod welcome;

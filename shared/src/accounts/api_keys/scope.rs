@@ -39,10 +39,12 @@ impl Scope {
     pub const SESSIONS_READ: Self = Self::new("sessions:read", &["sessions.view"]);
     pub const SESSIONS_WRITE: Self = Self::new("sessions:write", &["sessions.revoke"]);
     pub const AUDIT_READ: Self = Self::new("audit:read", &["audit.view"]);
+    pub const WEBHOOKS_READ: Self = Self::new("webhooks:read", &["webhooks.view"]);
+    pub const WEBHOOKS_WRITE: Self = Self::new("webhooks:write", &["webhooks.view", "webhooks.change"]);
     pub const JOBS_READ: Self = Self::new("jobs:read", &["jobs.view"]);
 
     /// Those that Usher brings.
-    pub const BUILT_IN: [Self; 7] = [
+    pub const BUILT_IN: [Self; 9] = [
         Self::USERS_READ,
         Self::USERS_WRITE,
         Self::USERS_DELETE,
@@ -50,6 +52,8 @@ impl Scope {
         Self::SESSIONS_WRITE,
         Self::AUDIT_READ,
         Self::JOBS_READ,
+        Self::WEBHOOKS_READ,
+        Self::WEBHOOKS_WRITE,
     ];
 
     /// A scope of a product, such as `tickets:read`. `permissions` are those that a person needs to grant it: everything

@@ -111,6 +111,9 @@ pub(super) struct Settings {
     /// How long events are kept, in days
     #[arg(long, env, value_name = "90", default_value = "30", value_parser = parse::days)]
     pub event_retention_days: u16,
+    /// Networks that webhooks may be sent to although they are not public
+    #[arg(long, env, value_name = "10.0.0.0/8,127.0.0.1/32", value_parser = parse::networks)]
+    pub webhook_networks: Option<List<IpNet>>,
     /// text or json; if not set, text on a terminal and json elsewhere
     #[arg(long, env, value_name = "json")]
     pub log_format: Option<LogFormat>,

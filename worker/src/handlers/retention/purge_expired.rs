@@ -1,5 +1,5 @@
-//! `purge_expired`: removes expired tokens, sessions and idempotency keys, old events and files that nothing refers to,
-//! and unlocks accounts whose lock has ended.
+//! `purge_expired`: removes expired tokens, sessions and idempotency keys, old events and deliveries, and files that
+//! nothing refers to, and unlocks accounts whose lock has ended.
 
 use chrono::{DateTime, Utc};
 use sea_orm::{
@@ -23,6 +23,7 @@ use usher_shared::{
         time::now,
     },
     jobs::{Job, Priority},
+    webhooks,
 };
 
 use crate::{foundation::JobError, runtime::JobContext};
@@ -67,8 +68,18 @@ pub(crate) async fn purge(_: PurgeExpired, context: JobContext) -> Result<(), Jo
     stale.exec(db).await?;
     let locks = remove_ended_locks(&context).await?;
     let events = events::remove_before(&context.db, now() - context.config.event_retention).await?;
+    let deliveries = webhooks::prune(&context.db, now() - context.config.event_retention).await?;
     let files = context.files().sweep().await?;
-    tracing::info!(tokens, keys, sessions, locks, events, files, "purged expired rows");
+    tracing::info!(
+        tokens,
+        keys,
+        sessions,
+        locks,
+        events,
+        deliveries,
+        files,
+        "purged expired rows"
+    );
     Ok(())
 }
 

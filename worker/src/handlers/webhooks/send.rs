@@ -1,0 +1,84 @@
+//! `send_webhooks`: sends what is due at one endpoint, in the order of the stream.
+
+use std::time::{Duration, Instant};
+
+use sea_orm::EntityTrait;
+use usher_shared::{
+    foundation::{
+        entity::{webhook_delivery, webhook_endpoint},
+        time::now,
+    },
+    webhooks::{self, Attempt, Keys, Networks, Recorded, SendWebhooks},
+};
+
+use super::sender::Sender;
+use crate::{foundation::JobError, runtime::JobContext};
+
+/// Deliveries that are read at once.
+const BATCH: u64 = 20;
+/// A run ends after this, so that others get their turn; what is left starts another one.
+const TURN: Duration = Duration::from_secs(30);
+
+pub(super) async fn send(job: SendWebhooks, context: JobContext) -> Result<(), JobError> {
+    let Some(endpoint) = webhook_endpoint::Entity::find_by_id(job.endpoint_id)
+        .one(&context.db)
+        .await?
+    else {
+        return Ok(());
+    };
+    let is_resting = endpoint.paused_until.is_some_and(|until| now() < until);
+    if endpoint.status == webhook_endpoint::WebhookStatus::Disabled || is_resting {
+        return Ok(());
+    }
+    let keys = webhooks::keys_of(&endpoint, &context.config.secret_key);
+    if keys.is_empty() {
+        return Err(JobError::give_up(format!(
+            "no key in SECRET_KEY or SECRET_KEY_OLD opens the keys of webhook {}; rotate them",
+            endpoint.id
+        )));
+    }
+    let networks = Networks::from(context.config.webhook_networks.clone());
+    let (scheme, _) = endpoint.url.split_once(':').unwrap_or_default();
+    let sender = Sender::new(networks, scheme)?;
+    let (begin, mut sent) = (Instant::now(), 0);
+    loop {
+        let due = webhooks::due(&context.db, endpoint.id, BATCH).await?;
+        if due.is_empty() {
+            break;
+        }
+        for delivery in &due {
+            let attempt = attempt(&context, &sender, &endpoint, &keys, delivery).await?;
+            sent += 1;
+            let tx = context.begin().await?;
+            let recorded = webhooks::record(&tx, delivery, &attempt).await?;
+            tx.commit().await?;
+            if recorded == Recorded::Stop || begin.elapsed() > TURN {
+                tracing::debug!(
+                    endpoint = endpoint.id,
+                    sent,
+                    "the endpoint rests, or others have their turn"
+                );
+                return Ok(());
+            }
+        }
+    }
+    tracing::debug!(endpoint = endpoint.id, sent, "sent what was due");
+    Ok(())
+}
+
+async fn attempt(
+    context: &JobContext,
+    sender: &Sender,
+    endpoint: &webhook_endpoint::Model,
+    keys: &[Keys],
+    delivery: &webhook_delivery::Model,
+) -> Result<Attempt, JobError> {
+    let Some(event) = webhooks::event_of(&context.db, delivery).await? else {
+        return Ok(Attempt {
+            error: Some("the event was removed, because of its age or with its account".to_owned()),
+            is_lost: true,
+            ..Attempt::default()
+        });
+    };
+    Ok(sender.send(&endpoint.url, keys, &event).await)
+}
