@@ -112,6 +112,7 @@ mod state;
 mod texts;
 mod toolkit;
 mod users;
+mod webhooks;
 
 pub use extension::ApiExtension;
 pub use openapi::{openapi, openapi_with};
@@ -123,7 +124,7 @@ pub use toolkit::{
     body::{Body, MAX_BODY, MAX_DEPTH, MAX_VALUES, OptionalBody},
     caller::{
         Access, ApiKey, Caller, CurrentUser, FreshSuperuser, FreshUser, KeyOrUser, SessionsRead, SessionsWrite,
-        Superuser, UsersDelete, UsersRead, UsersSee, UsersWrite,
+        Superuser, UsersDelete, UsersRead, UsersSee, UsersWrite, WebhooksRead, WebhooksWrite,
     },
     code::Code,
     constraint::OnConstraint,

@@ -22,7 +22,7 @@ use crate::{
         openapi::{DEFAULT_URL, codes_schema},
         problem::{ErrorOut, ProblemOut, ValidationErrorOut},
     },
-    users,
+    users, webhooks,
 };
 
 const ABOUT: &str = "Accounts for your product: create users, look them up, and let Usher email them.
@@ -43,6 +43,7 @@ pub(crate) const SIGN_IN_HERE: &str = "sign in with email and password";
         (name = "Me", description = "The account of the signed-in user"),
         (name = "Users", description = "People with an account"),
         (name = "Events", description = "What happened, in order"),
+        (name = "Webhooks", description = "Where events are sent, and how that went"),
         (name = "API keys", description = "Keys for other services, created by superusers"),
         (name = "Service", description = "Health, version and error codes"),
     ),
@@ -104,7 +105,8 @@ pub(crate) fn built_in(left_out: &[BuiltIn]) -> OpenApiRouter<AppState> {
         .merge(auth::router(left_out))
         .merge(me::router())
         .merge(users::router())
-        .merge(events::router());
+        .merge(events::router())
+        .merge(webhooks::router());
     if !left_out.contains(&BuiltIn::ApiKeyOperations) {
         router = router.merge(api_keys::router());
     }

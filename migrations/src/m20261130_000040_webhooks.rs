@@ -25,6 +25,7 @@ CREATE TABLE webhook_endpoints (
     url                  text NOT NULL,
     description          text NOT NULL,
     types                text NOT NULL,
+    public_key           text NOT NULL,
     keys_sealed          {bytes} NOT NULL,
     previous_keys_sealed {bytes},
     previous_until       {time},

@@ -142,6 +142,10 @@ access! {
     pub SessionsRead = [Scope::SESSIONS_READ];
     /// May end sessions.
     pub SessionsWrite = [Scope::SESSIONS_WRITE];
+    /// May see where events are sent.
+    pub WebhooksRead = [Scope::WEBHOOKS_READ];
+    /// May decide where events are sent.
+    pub WebhooksWrite = [Scope::WEBHOOKS_WRITE];
 }
 
 /// An API key that has one of the scopes of `A`.
@@ -189,7 +193,11 @@ impl<A: Access> ApiKey<A> {
     }
 
     /// That the key is still valid: a body may arrive long after the headers that were checked.
-    pub(super) async fn hold(&self, tx: &DatabaseTransaction) -> Result<(), ApiError> {
+    ///
+    /// # Errors
+    ///
+    /// [`Code::INVALID_CREDENTIAL`] where it was revoked or has expired since.
+    pub async fn hold(&self, tx: &DatabaseTransaction) -> Result<(), ApiError> {
         let key = api_key::Entity::find_by_id(self.key.id).one(tx).await?;
         let is_live = |key: &api_key::Model| key.revoked_at.is_none() && key.expires_at.is_none_or(|end| now() < end);
         key.filter(is_live).map(drop).ok_or(Code::INVALID_CREDENTIAL.into())

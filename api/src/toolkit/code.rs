@@ -378,4 +378,9 @@ codes! {
         "This is for signed-in users: send an access token as `Authorization: Bearer uat_…`",
         "The operation is about the signed-in user, and an API key has none. Send the access token from \
         `POST /auth/login`.";
+    WEBHOOK_DISABLED = "webhook_disabled", CONFLICT,
+        "Webhook is disabled",
+        "The webhook is disabled; enable it first",
+        "Nothing is sent to a disabled webhook. `disabled_reason` says why it is. Enable it with `POST \
+        /webhooks/{id}/enable`.";
 }

@@ -44,3 +44,4 @@ mod sign_up;
 mod uploads;
 mod users;
 mod visible_text;
+mod webhooks;

@@ -55,6 +55,7 @@ pub async fn create(
         url: Set(new.url.as_str().to_owned()),
         description: Set(new.description),
         types: Set(words(&new.types)),
+        public_key: Set(keys.public_key()),
         keys_sealed: Set(keys.seal(key)),
         previous_keys_sealed: Set(None),
         previous_until: Set(None),
@@ -102,6 +103,7 @@ pub async fn edit(tx: &Tx, before: Model, edit: EndpointEdit, actor: &Actor) -> 
 pub async fn rotate(tx: &Tx, before: Model, key: &SecretKey, actor: &Actor) -> Result<(Model, Keys), DbErr> {
     let keys = Keys::generate();
     let mut row = before.clone().into_active_model();
+    row.public_key = Set(keys.public_key());
     row.keys_sealed = Set(keys.seal(key));
     row.previous_keys_sealed = Set(Some(before.keys_sealed.clone()));
     row.previous_until = Set(Some(now() + OLD_KEYS_GRACE));

@@ -163,7 +163,7 @@ async fn what_the_worker_cannot_read_is_dead_with_a_reason_and_harms_nothing(db:
 async fn only_the_asked_for_queues_are_worked_on(db: TestDb) {
     let test = TestWorker::embedded(db).await;
     let registry = usher_worker::registry().register::<Probe>(QUICK, async |_, _: JobContext| Ok(()));
-    assert_eq!(registry.queues(), ["default", "long", "mail"]);
+    assert_eq!(registry.queues(), ["default", "long", "mail", "webhooks"]);
     let options = usher_worker::Options {
         queues: vec!["default".to_owned()],
         ..Default::default()

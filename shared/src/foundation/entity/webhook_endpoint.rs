@@ -12,6 +12,8 @@ pub struct Model {
     pub description: String,
     /// The types of its events, separated by spaces.
     pub types: String,
+    /// What checks asymmetric signatures.
+    pub public_key: String,
     /// What signs, encrypted with `SECRET_KEY`.
     pub keys_sealed: Vec<u8>,
     /// What signs as well until `previous_until`.

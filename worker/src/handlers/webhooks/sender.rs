@@ -4,18 +4,32 @@ use std::{
     error::Error,
     fmt::Write,
     net::{IpAddr, SocketAddr},
+    pin::Pin,
     sync::Arc,
     time::{Duration, Instant},
 };
 
 use anyhow::Context;
-use reqwest::{
-    Client, Response,
-    dns::{Addrs, Name, Resolve, Resolving},
-    header::RETRY_AFTER,
-    redirect::Policy,
+use axum::{
+    body::Bytes,
+    http::{
+        HeaderName, Request, Response,
+        header::{CONTENT_TYPE, RETRY_AFTER, USER_AGENT},
+    },
+};
+use http_body_util::{BodyExt, Full};
+use hyper::body::Incoming;
+use hyper_rustls::{HttpsConnector, HttpsConnectorBuilder};
+use hyper_util::{
+    client::legacy::{
+        Client,
+        connect::{HttpConnector, dns::Name},
+    },
+    rt::TokioExecutor,
 };
 use rustls::{ClientConfig, RootCertStore, crypto::ring};
+use tokio::time::timeout;
+use tower::util::BoxCloneSyncService;
 use url::{Host, Url};
 use usher_shared::{
     events,
@@ -30,9 +44,20 @@ const LIMIT: Duration = Duration::from_secs(15);
 /// What is read and kept of an answer, in bytes.
 const KEPT: usize = 1_024;
 
-/// Sends to endpoints, over connections that are kept for a run.
+const AGENT: &str = concat!("Usher-Webhooks/", env!("CARGO_PKG_VERSION"));
+const ID: HeaderName = HeaderName::from_static("webhook-id");
+const TIMESTAMP: HeaderName = HeaderName::from_static("webhook-timestamp");
+const SIGNATURE: HeaderName = HeaderName::from_static("webhook-signature");
+
+/// The addresses of a host.
+type Addresses = std::vec::IntoIter<SocketAddr>;
+type Problem = Box<dyn Error + Send + Sync>;
+type Resolver = BoxCloneSyncService<Name, Addresses, Problem>;
+type Found = Pin<Box<dyn Future<Output = Result<Addresses, Problem>> + Send>>;
+
+/// Sends to endpoints, over connections that are kept for a run. It follows no redirect and uses no proxy.
 pub(super) struct Sender {
-    client: Client,
+    client: Client<HttpsConnector<HttpConnector<Resolver>>, Full<Bytes>>,
     networks: Networks,
 }
 
@@ -45,65 +70,61 @@ impl Sender {
             .context("TLS")?
             .with_root_certificates(roots)
             .with_no_client_auth();
-        let client = Client::builder()
-            .tls_backend_preconfigured(tls)
-            .dns_resolver(Checked {
-                networks: networks.clone(),
-                scheme: scheme.to_owned(),
-            })
-            // Another address than the one that was checked.
-            .redirect(Policy::none())
-            .no_proxy()
-            .connect_timeout(CONNECT_LIMIT)
-            .timeout(LIMIT)
-            .user_agent(concat!("Usher-Webhooks/", env!("CARGO_PKG_VERSION")))
-            .build()?;
-        Ok(Self { client, networks })
+        let mut connector = HttpConnector::new_with_resolver(checked(networks.clone(), scheme));
+        connector.enforce_http(false);
+        connector.set_connect_timeout(Some(CONNECT_LIMIT));
+        let connector = HttpsConnectorBuilder::new()
+            .with_tls_config(tls)
+            .https_or_http()
+            .enable_http1()
+            .wrap_connector(connector);
+        Ok(Self {
+            client: Client::builder(TokioExecutor::new()).build(connector),
+            networks,
+        })
     }
 
     pub(super) async fn send(&self, url: &str, keys: &[Keys], event: &events::Recorded) -> Attempt {
         let begin = Instant::now();
-        let outcome = match self.check(url) {
-            Ok(url) => self.post(url, keys, event).await,
-            Err(refused) => Err(refused),
+        let attempt = async {
+            self.check(url)?;
+            judge(self.post(url, keys, event).await?).await
         };
-        let mut attempt = match outcome {
-            Ok(response) => judge(response).await,
-            Err(error) => Attempt {
+        let outcome = timeout(LIMIT, attempt).await;
+        let outcome = outcome.unwrap_or_else(|_| Err(format!("no answer within {} s", LIMIT.as_secs())));
+        Attempt {
+            duration: begin.elapsed(),
+            ..outcome.unwrap_or_else(|error| Attempt {
                 error: Some(error),
                 ..Attempt::default()
-            },
-        };
-        attempt.duration = begin.elapsed();
-        attempt
+            })
+        }
     }
 
     /// Addresses that are written as such are not looked up, so they are checked here.
-    fn check(&self, url: &str) -> Result<Url, String> {
+    fn check(&self, url: &str) -> Result<(), String> {
         let url = Url::parse(url).map_err(|error| error.to_string())?;
         let address: Option<IpAddr> = match url.host() {
             Some(Host::Ipv4(address)) => Some(address.into()),
             Some(Host::Ipv6(address)) => Some(address.into()),
             _ => None,
         };
-        match address.and_then(|address| self.networks.refuse(address, url.scheme())) {
-            Some(refused) => Err(refused.to_string()),
-            None => Ok(url),
-        }
+        let refused = address.and_then(|address| self.networks.refuse(address, url.scheme()));
+        refused.map_or(Ok(()), |refused| Err(refused.to_string()))
     }
 
-    async fn post(&self, url: Url, keys: &[Keys], event: &events::Recorded) -> Result<Response, String> {
+    async fn post(&self, url: &str, keys: &[Keys], event: &events::Recorded) -> Result<Response<Incoming>, String> {
         let (id, timestamp) = (event.event_id.to_string(), now().timestamp());
         let signatures: Vec<String> = keys.iter().map(|keys| keys.sign(&id, timestamp, &event.json)).collect();
-        let request = self
-            .client
-            .post(url)
-            .header("content-type", "application/json")
-            .header("webhook-id", id)
-            .header("webhook-timestamp", timestamp)
-            .header("webhook-signature", signatures.join(" "))
-            .body(event.json.clone());
-        request.send().await.map_err(|error| reason(&error.without_url()))
+        let request = Request::post(url)
+            .header(CONTENT_TYPE, "application/json")
+            .header(USER_AGENT, AGENT)
+            .header(ID, id)
+            .header(TIMESTAMP, timestamp)
+            .header(SIGNATURE, signatures.join(" "))
+            .body(Full::from(event.json.clone()))
+            .map_err(|error| error.to_string())?;
+        self.client.request(request).await.map_err(|error| reason(&error))
     }
 }
 
@@ -119,7 +140,7 @@ fn reason(error: &dyn Error) -> String {
 }
 
 /// Success is any status of 200 to 299.
-async fn judge(response: Response) -> Attempt {
+async fn judge(response: Response<Incoming>) -> Result<Attempt, String> {
     let status = response.status();
     let retry_after = response
         .headers()
@@ -133,13 +154,13 @@ async fn judge(response: Response) -> Attempt {
     } else {
         Some(format!("HTTP {status}"))
     };
-    Attempt {
+    Ok(Attempt {
         status: Some(status.as_u16()),
         retry_after: retry_after.filter(|_| error.is_some()),
         error,
-        response: beginning(response).await,
+        response: beginning(response.into_body()).await,
         ..Attempt::default()
-    }
+    })
 }
 
 /// Seconds or a time (RFC 9110 §10.2.3).
@@ -152,11 +173,11 @@ fn pause(text: &str) -> Option<Duration> {
 }
 
 /// What staff see of an answer: its first kilobyte, without what looks like a token.
-async fn beginning(mut response: Response) -> Option<String> {
+async fn beginning(mut body: Incoming) -> Option<String> {
     let mut bytes = vec![];
     while bytes.len() < KEPT {
-        match response.chunk().await {
-            Ok(Some(chunk)) => bytes.extend_from_slice(&chunk),
+        match body.frame().await {
+            Some(Ok(frame)) => bytes.extend_from_slice(frame.data_ref().map_or(&[], |data| data)),
             _ => break,
         }
     }
@@ -171,17 +192,12 @@ async fn beginning(mut response: Response) -> Option<String> {
 
 /// Looks a host up once for a connection, and leaves only addresses that may be sent to: what is checked is what is
 /// connected to, whatever the name leads to a moment later.
-struct Checked {
-    networks: Networks,
-    scheme: String,
-}
-
-impl Resolve for Checked {
-    fn resolve(&self, name: Name) -> Resolving {
-        let (networks, scheme) = (self.networks.clone(), self.scheme.clone());
+fn checked(networks: Networks, scheme: &str) -> Resolver {
+    let scheme = scheme.to_owned();
+    let resolve = move |name: Name| -> Found {
+        let (networks, scheme) = (networks.clone(), scheme.clone());
         Box::pin(async move {
-            let host = name.as_str().to_owned();
-            let found: Vec<SocketAddr> = tokio::net::lookup_host((host.as_str(), 0)).await?.collect();
+            let found: Vec<SocketAddr> = tokio::net::lookup_host((name.as_str(), 0)).await?.collect();
             let refuse = |address: &SocketAddr| networks.refuse(address.ip(), &scheme);
             let good: Vec<SocketAddr> = found
                 .iter()
@@ -190,11 +206,12 @@ impl Resolve for Checked {
                 .collect();
             match (good.is_empty(), found.iter().find_map(refuse)) {
                 (true, Some(refused)) => Err(refused.into()),
-                (true, None) => Err(format!("{host} has no address").into()),
-                _ => Ok(Box::new(good.into_iter()) as Addrs),
+                (true, None) => Err(format!("{} has no address", name.as_str()).into()),
+                _ => Ok(good.into_iter()),
             }
         })
-    }
+    };
+    BoxCloneSyncService::new(tower::service_fn(resolve))
 }
 
 #[cfg(test)]
