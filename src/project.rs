@@ -158,6 +158,22 @@ impl Project {
         if has_apps {
             parts.check(&accounts.scopes)?;
         }
+        let scopes = || {
+            Scope::BUILT_IN
+                .iter()
+                .chain(&accounts.scopes)
+                .map(|scope| scope.as_str())
+        };
+        if let Some(kind) = event_types
+            .iter()
+            .find(|kind: &&EventType| !scopes().any(|scope| scope == kind.scope()))
+        {
+            bail!(
+                "the event type {} has the scope {}, which no app registers",
+                kind.as_str(),
+                kind.scope()
+            );
+        }
         let name = program.name;
         if let Err(other) = program.set() {
             bail!("this process runs {other} already, and can't run {name} as well");

@@ -1,6 +1,5 @@
 //! `GET /events`: what happened, in pages or as it comes.
 
-mod credentials;
 mod list;
 mod selection;
 mod shape;
@@ -9,8 +8,6 @@ mod stream;
 use utoipa_axum::router::OpenApiRouter;
 
 use crate::state::AppState;
-
-pub(crate) use credentials::OpenStreams;
 
 pub(crate) fn router() -> OpenApiRouter<AppState> {
     list::router()

@@ -110,6 +110,7 @@ fn cors(origins: &[String]) -> CorsLayer {
             header::IF_MATCH,
             header::IF_NONE_MATCH,
             HeaderName::from_static("idempotency-key"),
+            HeaderName::from_static("last-event-id"),
             HeaderName::from_static("x-request-id"),
             // W3C Trace Context and Baggage, which instrumented front ends send by themselves.
             HeaderName::from_static("traceparent"),

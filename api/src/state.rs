@@ -12,7 +12,10 @@ use usher_shared::{
     jobs::{JobStore, Tx},
 };
 
-use crate::{described::Described, events::OpenStreams, toolkit::state::Toolkit};
+use crate::{
+    described::Described,
+    toolkit::{open_streams::OpenStreams, state::Toolkit},
+};
 
 /// The API's state, for handlers. Cheap to clone; the database, the settings and what else [`Toolkit`] has are fields
 /// of it as well.

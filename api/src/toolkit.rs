@@ -23,6 +23,7 @@ pub(crate) mod list;
 pub(crate) mod media_type;
 pub(crate) mod moment;
 pub(crate) mod observe;
+pub(crate) mod open_streams;
 pub(crate) mod openapi;
 pub(crate) mod operation;
 pub(crate) mod path_id;

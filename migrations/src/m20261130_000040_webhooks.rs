@@ -58,8 +58,7 @@ CREATE TABLE webhook_deliveries (
     created_at       {time} NOT NULL
 );
 CREATE UNIQUE INDEX webhook_deliveries_endpoint_position_unique ON webhook_deliveries (endpoint_id, position);
-CREATE INDEX webhook_deliveries_pending_idx ON webhook_deliveries (endpoint_id, next_attempt_at)
-    WHERE state = 'pending';
+CREATE INDEX webhook_deliveries_pending_idx ON webhook_deliveries (endpoint_id, position) WHERE state = 'pending';
 CREATE INDEX webhook_deliveries_created_at_idx ON webhook_deliveries (created_at);
 
 CREATE TABLE event_readers (

@@ -19,5 +19,5 @@ pub use erase::{erase_person, remove_before};
 pub use event_type::{EventType, add_event_types};
 pub use feed::Feed;
 pub use listener::{Listener, News};
-pub use page::{Page, Selection};
+pub use page::{Head, Heads, Page, Selection};
 pub use record::{Event, MAX_DATA_BYTES, record, record_all, record_one};

@@ -218,7 +218,7 @@ pub(crate) const WEBHOOK_DISABLED: Words = Words {
         "{product} no longer sends events to this address. What waits is kept: it is sent once you enable the webhook \
          again, and what happened in between can be replayed.",
     ],
-    why: "You're receiving this email because you created the webhook.",
+    why: "You're receiving this email because you created the webhook, or the API key that did.",
 };
 
 // For staff.

@@ -70,13 +70,20 @@ async fn list(
         None => None,
     };
     if is_stream {
+        if after.is_some_and(|after| after > 0) && after < Some(state.events.removed_through().await?) {
+            return Err(Code::EVENTS_REMOVED.into());
+        }
         return stream::follow(&state, caller, after, selection).await;
     }
-    let after = match after {
+    let begin = match after.filter(|after| *after > 0) {
         Some(after) => after,
         None => state.events.removed_through().await?,
     };
-    let page = state.events.page(after, query.limit, &selection).await?;
+    let page = state.events.page(begin, query.limit, &selection).await?;
+    // Afterwards, so that nothing is removed in between.
+    if after.is_some_and(|after| after > 0) && begin < state.events.removed_through().await? {
+        return Err(Code::EVENTS_REMOVED.into());
+    }
     Ok(answer(&page))
 }
 
@@ -87,11 +94,8 @@ error_list!(
     EventsQuery::sample_fault
 );
 
-/// The position, if the stream still has everything after it.
+/// The position, if the stream has come so far.
 async fn there(state: &AppState, after: i64) -> Result<i64, ApiError> {
-    if after > 0 && after < state.events.removed_through().await? {
-        return Err(Code::EVENTS_REMOVED.into());
-    }
     if after > state.events.newest().await? && after > state.events.newest_taken().await? {
         return Err(Code::POSITION_UNKNOWN.into());
     }

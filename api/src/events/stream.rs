@@ -15,10 +15,9 @@ use usher_shared::{
     foundation::time::now,
 };
 
-use super::credentials::OpenStream;
 use crate::{
     state::AppState,
-    toolkit::{caller::Caller, error::ApiError},
+    toolkit::{caller::Caller, error::ApiError, open_streams::OpenStream},
 };
 
 pub(super) const LAST_EVENT_ID: HeaderName = HeaderName::from_static("last-event-id");
@@ -67,10 +66,14 @@ pub(super) async fn follow(
     Ok((headers, Body::from_stream(events)).into_response())
 }
 
-/// The end of an access token.
+/// The end of an access token, and of the secret that a rotation has replaced: it may be the one that was sent.
 fn expiry(caller: &Caller) -> Option<Pin<Box<Sleep>>> {
-    let Caller::User(signed) = caller else { return None };
-    let left = (signed.session.token_expires_at? - now()).to_std().unwrap_or_default();
+    let end = match caller {
+        Caller::User(signed) => signed.session.token_expires_at?,
+        Caller::Key(key) => key.previous_until.filter(|until| now() < *until)?,
+        Caller::Anonymous => return None,
+    };
+    let left = (end - now()).to_std().unwrap_or_default();
     Some(Box::pin(sleep(left)))
 }
 

@@ -13,8 +13,8 @@ use usher_shared::{
 use utoipa_axum::{router::OpenApiRouter, routes};
 
 use super::{
+    access::{may_change, may_see},
     input::WebhookPatchIn,
-    may_change, may_see,
     shape::{NewWebhookOut, WebhookOut},
 };
 use crate::{

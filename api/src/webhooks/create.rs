@@ -11,7 +11,7 @@ use usher_shared::{
 };
 use utoipa_axum::{router::OpenApiRouter, routes};
 
-use super::{input::NewWebhookIn, may_see, shape::NewWebhookOut};
+use super::{access::may_see, input::NewWebhookIn, shape::NewWebhookOut};
 use crate::{
     state::AppState,
     toolkit::{

@@ -14,8 +14,8 @@ use usher_shared::{
 use utoipa_axum::router::OpenApiRouter;
 
 use super::{
+    access::may_change,
     input::ReplayIn,
-    may_change,
     shape::{DeliveryOut, ReplayedOut},
 };
 use crate::{

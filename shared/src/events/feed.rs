@@ -19,15 +19,15 @@ use super::{
     batch::Batch,
     horizon::{self, Horizon, Look},
     listener::Listener,
-    page::{self, Page, Selection},
+    page::{self, Heads, Page, Selection},
     signal,
 };
 use crate::foundation::entity::event_stream;
 
 /// Events that are read at once to be passed on.
-const BATCH: u64 = 500;
+const BATCH: u64 = 100;
 /// Batches that a listener may be behind before it has to read the table itself.
-const BEHIND: usize = 64;
+const BEHIND: usize = 32;
 /// How long to wait for the transactions of new events, doubled each time.
 const FIRST_WAIT: Duration = Duration::from_millis(1);
 const LONGEST_WAIT: Duration = Duration::from_millis(64);
@@ -93,10 +93,10 @@ impl Feed {
         page::read(&self.0.db, after, sealed, limit, Some(selection)).await
     }
 
-    /// At most `limit` events after a position, of all types.
-    pub async fn stretch(&self, after: i64, limit: u64) -> Result<Page, DbErr> {
+    /// What there is after a position, at most `limit` events of all types, without their data.
+    pub async fn heads(&self, after: i64, limit: u64) -> Result<Heads, DbErr> {
         let sealed = self.newest().await?;
-        page::read(&self.0.db, after, sealed, limit, None).await
+        page::read_heads(&self.0.db, after, sealed, limit).await
     }
 
     /// Waits until there may be news. Holding on to what is returned keeps this process looking for them.

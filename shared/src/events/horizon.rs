@@ -15,15 +15,18 @@
 //!
 //! `SQLite` has one writer at a time, so whatever is committed is sealed.
 
-use sea_orm::{ConnectionTrait, DatabaseConnection, DbErr};
+use sea_orm::{ConnectionTrait, DatabaseConnection, DbErr, EntityTrait};
 
-use crate::foundation::db::Sql;
+use crate::foundation::{db::Sql, entity::event_reader};
 
 /// What this process knows of the stream's end.
 #[derive(Debug, Default)]
 pub(super) struct Horizon {
     sealed: i64,
+    /// How far positions were looked at. What lies between `sealed` and here was rolled back.
+    looked_at: i64,
     waiting: Option<Waiting>,
+    has_begun: bool,
 }
 
 /// A position, and the transaction before which all must have ended.
@@ -43,7 +46,7 @@ pub(super) struct Look {
 }
 
 impl Horizon {
-    /// Looks at the database: one statement where nothing is new, three at most.
+    /// Looks at the database: one statement where nothing is new, four at most.
     pub(super) async fn look(&mut self, db: &DatabaseConnection) -> Result<Look, DbErr> {
         let sql = Sql(db.get_database_backend());
         if !sql.postgres() {
@@ -51,11 +54,14 @@ impl Horizon {
             self.sealed = row.map_or(Ok(0), |row| row.try_get("", "seq"))?;
             return Ok(self.found());
         }
+        if !self.has_begun {
+            self.begin(db).await?;
+        }
         if self.waiting.is_some() {
             self.seal(db, sql).await?;
         }
         if self.waiting.is_none() {
-            let statement = sql.statement(NEWEST, [self.sealed.into()]);
+            let statement = sql.statement(NEWEST, [self.looked_at.into()]);
             let row = db.query_one_raw(statement).await?;
             let row = row.ok_or_else(|| DbErr::RecordNotFound("the sequence of events".to_owned()))?;
             let position = row.try_get("", "newest")?;
@@ -68,11 +74,27 @@ impl Horizon {
         Ok(self.found())
     }
 
+    /// Begins where another process has come: what it has sealed stays sealed, even while a transaction runs for long.
+    async fn begin(&mut self, db: &DatabaseConnection) -> Result<(), DbErr> {
+        let readers = event_reader::Entity::find().all(db).await?;
+        self.sealed = readers.iter().map(|reader| reader.position).max().unwrap_or_default();
+        self.looked_at = self.sealed;
+        self.has_begun = true;
+        Ok(())
+    }
+
+    /// Seals up to the greatest event there is, not to the position itself: if that was rolled back, a crash of the
+    /// database can give it to another event. A position whose event is committed is never given again.
     async fn seal(&mut self, db: &DatabaseConnection, sql: Sql) -> Result<(), DbErr> {
-        let row = db.query_one_raw(sql.statement(OLDEST_RUNNING, [])).await?;
-        let oldest: i64 = row.map_or(Ok(0), |row| row.try_get("", "oldest"))?;
-        if let Some(waiting) = self.waiting.filter(|waiting| waiting.transaction <= oldest) {
-            self.sealed = waiting.position;
+        let Some(waiting) = self.waiting else { return Ok(()) };
+        let row = db
+            .query_one_raw(sql.statement(OLDEST_RUNNING, [waiting.position.into()]))
+            .await?;
+        let row = row.ok_or_else(|| DbErr::RecordNotFound("the oldest transaction".to_owned()))?;
+        if waiting.transaction <= row.try_get("", "oldest")? {
+            let greatest: Option<i64> = row.try_get("", "greatest")?;
+            self.sealed = self.sealed.max(greatest.unwrap_or_default());
+            self.looked_at = waiting.position;
             self.waiting = None;
         }
         Ok(())
@@ -98,6 +120,8 @@ const NEWEST: &str = "\
     WITH seen AS MATERIALIZED (SELECT last_value, is_called FROM events_id_seq) \
     SELECT last_value AS newest, \
     CASE WHEN is_called AND last_value > $1 THEN pg_current_xact_id()::text::bigint END AS transaction_number FROM seen";
-const OLDEST_RUNNING: &str = "SELECT pg_snapshot_xmin(pg_current_snapshot())::text::bigint AS oldest";
+const OLDEST_RUNNING: &str = "\
+    SELECT pg_snapshot_xmin(pg_current_snapshot())::text::bigint AS oldest, \
+    (SELECT max(id) FROM events WHERE id <= $1) AS greatest";
 const TAKEN: &str = "SELECT CASE WHEN is_called THEN last_value ELSE 0 END AS seq FROM events_id_seq";
 const SQLITE: &str = "SELECT seq FROM sqlite_sequence WHERE name = 'events'";

@@ -1,6 +1,9 @@
 //! Which events a reader wants, and reading them from the table.
 
-use sea_orm::{ColumnTrait, DatabaseConnection, DbErr, EntityTrait, QueryFilter, QueryOrder, QuerySelect};
+use sea_orm::{
+    ColumnTrait, DatabaseConnection, DbErr, EntityTrait, FromQueryResult, QueryFilter, QueryOrder, QuerySelect,
+};
+use uuid::Uuid;
 
 use super::batch::{Batch, Recorded};
 use crate::foundation::{
@@ -34,6 +37,46 @@ pub struct Page {
     pub batch: Batch,
     /// Whether there is more after it.
     pub has_more: bool,
+}
+
+/// What happened to what, without the data.
+#[derive(Clone, Debug, FromQueryResult)]
+pub struct Head {
+    #[sea_orm(from_alias = "id")]
+    pub position: i64,
+    pub event_id: Uuid,
+    #[sea_orm(from_alias = "type")]
+    pub kind: String,
+}
+
+/// A part of the stream, without the data.
+#[derive(Debug)]
+pub struct Heads {
+    pub heads: Vec<Head>,
+    /// It ends with this position.
+    pub through: i64,
+    /// Whether there is more after it.
+    pub has_more: bool,
+}
+
+pub(super) async fn read_heads(db: &DatabaseConnection, after: i64, sealed: i64, limit: u64) -> Result<Heads, DbErr> {
+    let heads: Vec<Head> = Entity::find()
+        .select_only()
+        .columns([Column::Id, Column::EventId, Column::Kind])
+        .filter(Column::Id.gt(after))
+        .filter(Column::Id.lte(sealed))
+        .order_by_asc(Column::Id)
+        .limit(limit)
+        .into_model()
+        .all(db)
+        .await?;
+    let last = heads.last().filter(|_| heads.len() as u64 >= limit);
+    let through = last.map_or(sealed, |head| head.position).max(after);
+    Ok(Heads {
+        has_more: through < sealed,
+        heads,
+        through,
+    })
 }
 
 /// At most `limit` events after a position and up to `sealed`.

@@ -71,7 +71,7 @@ pub struct Attempt {
 pub enum Recorded {
     /// Go on with the next delivery.
     GoOn,
-    /// The endpoint rests or is disabled: send nothing more now.
+    /// The endpoint rests, was changed or is disabled: send nothing more now.
     Stop,
 }
 
@@ -81,7 +81,6 @@ pub async fn due(conn: &impl ConnectionTrait, endpoint_id: i64, limit: u64) -> R
         .filter(Column::EndpointId.eq(endpoint_id))
         .filter(Expr::cust("state = 'pending'"))
         .filter(Column::NextAttemptAt.lte(now()))
-        .order_by_asc(Column::NextAttemptAt)
         .order_by_asc(Column::Position)
         .limit(limit)
         .all(conn)
@@ -96,8 +95,14 @@ pub async fn event_of(conn: &impl ConnectionTrait, delivery: &Model) -> Result<O
 }
 
 /// Writes how an attempt went, and what follows: the next attempt, a rest of the endpoint, its end. Call it in a
-/// transaction of its own.
-pub async fn record(tx: &Tx, delivery: &Model, attempt: &Attempt) -> Result<Recorded, EnqueueError> {
+/// transaction of its own. `known` is the endpoint as the attempt knew it; if it was changed since, whoever sends must
+/// read it again.
+pub async fn record(
+    tx: &Tx,
+    known: &webhook_endpoint::Model,
+    delivery: &Model,
+    attempt: &Attempt,
+) -> Result<Recorded, EnqueueError> {
     let Some(endpoint) = endpoints::find_for_change(tx, delivery.endpoint_id).await? else {
         return Ok(Recorded::Stop);
     };
@@ -132,13 +137,14 @@ pub async fn record(tx: &Tx, delivery: &Model, attempt: &Attempt) -> Result<Reco
         .filter(Column::Id.eq(delivery.id))
         .exec(&**tx)
         .await?;
+    let is_changed = endpoint.version != known.version;
     if attempt.is_lost {
         Ok(Recorded::GoOn)
     } else if failed {
         note_failure(tx, endpoint, attempt, asked, at).await
     } else {
         note_success(tx, &endpoint).await?;
-        Ok(Recorded::GoOn)
+        Ok(if is_changed { Recorded::Stop } else { Recorded::GoOn })
     }
 }
 
@@ -172,12 +178,7 @@ async fn note_failure(
             true => "the endpoint answered 410 Gone".to_owned(),
             false => "every attempt has failed for five days".to_owned(),
         };
-        let endpoint = endpoints::disable(tx, endpoint, Some(reason), &Actor::system()).await?;
-        if let Some(user_id) = endpoint.created_by {
-            let endpoint_id = endpoint.id;
-            let told = WebhookDisabled { user_id, endpoint_id };
-            enqueue_with(tx, told, EnqueueOptions::by(&Actor::system())).await?;
-        }
+        disable_and_tell(tx, endpoint.id, &reason).await?;
         return Ok(Recorded::Stop);
     }
     // Without an answer each attempt takes long, so one is enough.
@@ -193,6 +194,19 @@ async fn note_failure(
     let this = webhook_endpoint::Column::Id.eq(endpoint.id);
     update.filter(this).exec(&**tx).await?;
     Ok(if rests { Recorded::Stop } else { Recorded::GoOn })
+}
+
+/// Disables an endpoint and tells its creator why.
+pub async fn disable_and_tell(tx: &Tx, endpoint_id: i64, reason: &str) -> Result<(), EnqueueError> {
+    let Some(endpoint) = endpoints::find_for_change(tx, endpoint_id).await? else {
+        return Ok(());
+    };
+    let endpoint = endpoints::disable(tx, endpoint, Some(reason.to_owned()), &Actor::system()).await?;
+    if let Some(user_id) = endpoint.created_by {
+        let told = WebhookDisabled { user_id, endpoint_id };
+        enqueue_with(tx, told, EnqueueOptions::by(&Actor::system())).await?;
+    }
+    Ok(())
 }
 
 fn rest_after(failures: i32) -> TimeDelta {
@@ -211,6 +225,8 @@ pub async fn send_test(tx: &Tx, endpoint: &webhook_endpoint::Model, actor: &Acto
     let data = json!({"id": endpoint.id, "url": endpoint.url});
     let position = events::record_one(&**tx, actor, Event::new(TEST, endpoint.id, &data)).await?;
     again(tx, endpoint.id, position - 1, position).await?;
+    let entry = Entry::about(ObjectType::Webhook, endpoint.id, &endpoint.url, "test");
+    audit::record(&**tx, actor, entry).await?;
     Ok(position)
 }
 

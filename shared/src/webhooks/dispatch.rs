@@ -7,7 +7,7 @@ use serde_json::{Value, json};
 
 use super::SendWebhooks;
 use crate::{
-    events::{Batch, Feed},
+    events::{Feed, Head, Heads},
     foundation::{
         db::Sql,
         entity::{
@@ -71,9 +71,13 @@ async fn spread(job_store: &JobStore, feed: &Feed) -> Result<Dispatched, Enqueue
     let (through, has_more, deliveries) = if endpoints.is_empty() {
         (sealed.max(position), false, 0)
     } else {
-        let page = feed.stretch(position, BATCH).await?;
-        let written = write(&tx, &page.batch, &endpoints).await?;
-        (page.batch.through, page.has_more, written)
+        let Heads {
+            heads,
+            through,
+            has_more,
+        } = feed.heads(position, BATCH).await?;
+        let written = write(&tx, &heads, &endpoints).await?;
+        (through, has_more, written)
     };
     event_reader::Entity::update_many()
         .col_expr(event_reader::Column::Position, Expr::value(through))
@@ -99,14 +103,11 @@ async fn take_reader(tx: &Tx) -> Result<Option<i64>, DbErr> {
     row.map(|row| row.try_get("", "position")).transpose()
 }
 
-async fn write(tx: &Tx, batch: &Batch, endpoints: &[webhook_endpoint::Model]) -> Result<u64, DbErr> {
+async fn write(tx: &Tx, heads: &[Head], endpoints: &[webhook_endpoint::Model]) -> Result<u64, DbErr> {
     let mut rows = vec![];
     for endpoint in endpoints {
         let types: BTreeSet<&str> = endpoint.types.split(' ').collect();
-        let wanted = batch
-            .events
-            .iter()
-            .filter(|event| event.position > endpoint.after_position);
+        let wanted = heads.iter().filter(|event| event.position > endpoint.after_position);
         rows.extend(wanted.filter(|event| types.contains(event.kind.as_str())).map(|event| {
             json!({
                 "endpoint_id": endpoint.id, "position": event.position,

@@ -32,10 +32,15 @@ pub(super) async fn send(job: SendWebhooks, context: JobContext) -> Result<(), J
     }
     let keys = webhooks::keys_of(&endpoint, &context.config.secret_key);
     if keys.is_empty() {
-        return Err(JobError::give_up(format!(
-            "no key in SECRET_KEY or SECRET_KEY_OLD opens the keys of webhook {}; rotate them",
-            endpoint.id
-        )));
+        let tx = context.begin().await?;
+        webhooks::disable_and_tell(
+            &tx,
+            endpoint.id,
+            "neither SECRET_KEY nor SECRET_KEY_OLD opens its keys: rotate them",
+        )
+        .await?;
+        tx.commit().await?;
+        return Ok(());
     }
     let networks = Networks::from(context.config.webhook_networks.clone());
     let (scheme, _) = endpoint.url.split_once(':').unwrap_or_default();
@@ -50,7 +55,7 @@ pub(super) async fn send(job: SendWebhooks, context: JobContext) -> Result<(), J
             let attempt = attempt(&context, &sender, &endpoint, &keys, delivery).await?;
             sent += 1;
             let tx = context.begin().await?;
-            let recorded = webhooks::record(&tx, delivery, &attempt).await?;
+            let recorded = webhooks::record(&tx, &endpoint, delivery, &attempt).await?;
             tx.commit().await?;
             if recorded == Recorded::Stop || begin.elapsed() > TURN {
                 tracing::debug!(

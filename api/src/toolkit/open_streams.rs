@@ -18,7 +18,7 @@ use usher_shared::{
 };
 use uuid::Uuid;
 
-use crate::toolkit::{caller::Caller, code::Code, error::ApiError};
+use super::{caller::Caller, code::Code, error::ApiError};
 
 /// How often credentials are looked at: a stream ends so long after its credential at the latest.
 const EVERY: Duration = Duration::from_secs(2);
@@ -54,11 +54,11 @@ struct Streams {
 
 /// An open stream, until it is dropped.
 #[derive(Debug)]
-pub(super) struct OpenStream {
+pub(crate) struct OpenStream {
     all: OpenStreams,
     credential: Credential,
     /// Cancelled when the credential is no longer good.
-    pub(super) ended: CancellationToken,
+    pub(crate) ended: CancellationToken,
 }
 
 impl OpenStreams {
@@ -67,7 +67,7 @@ impl OpenStreams {
     /// # Errors
     ///
     /// If the session has too many.
-    pub(super) fn open(&self, db: &DatabaseConnection, caller: &Caller) -> Result<OpenStream, ApiError> {
+    pub(crate) fn open(&self, db: &DatabaseConnection, caller: &Caller) -> Result<OpenStream, ApiError> {
         let credential = match caller {
             Caller::Key(key) => Credential::Key {
                 id: key.id,
@@ -78,6 +78,10 @@ impl OpenStreams {
         };
         let mut open = self.lock();
         let streams = open.by_credential.entry(credential).or_default();
+        // A stream that nobody reads may not have noticed its end yet.
+        if streams.ended.is_cancelled() {
+            streams.ended = CancellationToken::new();
+        }
         if matches!(credential, Credential::Session(_)) && streams.count >= MOST_OF_A_SESSION {
             return Err(Code::TOO_MANY_STREAMS.into());
         }
