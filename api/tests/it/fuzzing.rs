@@ -4,7 +4,7 @@
 use tokio::{net::TcpListener, process::Command};
 use tokio_util::sync::CancellationToken;
 use usher_shared::accounts::api_keys::{self, Scope};
-use usher_testkit::{TestDb, hash, superuser};
+use usher_testkit::{TestDb, hash, judge, superuser};
 
 use crate::{app::TestApp, clients};
 
@@ -42,7 +42,7 @@ async fn every_answer_is_one_that_the_document_allows() {
         .output()
         .await
         .expect("the script runs");
-    clients::judge(&checked);
+    judge(&checked);
     stop.cancel();
     serving.await.expect("the API ends");
 }

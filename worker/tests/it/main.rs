@@ -21,5 +21,6 @@ mod smtp_faults;
 mod test_worker;
 mod trace;
 mod upkeep;
+mod webhook_examples;
 mod webhooks;
 mod welcome;

@@ -25,7 +25,7 @@ use crate::test_worker::{PATIENCE, TestWorker};
 const HERE: (&str, &str) = ("WEBHOOK_NETWORKS", "127.0.0.0/8");
 
 /// An application that may send to this machine.
-async fn open(db: TestDb) -> TestWorker {
+pub async fn open(db: TestDb) -> TestWorker {
     TestWorker::with(db, &[HERE], true).await
 }
 
@@ -33,7 +33,7 @@ fn here() -> Networks {
     Networks::from(vec!["127.0.0.0/8".parse().unwrap()])
 }
 
-async fn endpoint(test: &TestWorker, url: &str) -> (webhook_endpoint::Model, Keys) {
+pub async fn endpoint(test: &TestWorker, url: &str) -> (webhook_endpoint::Model, Keys) {
     endpoint_of(test, url, None).await
 }
 
