@@ -11,7 +11,7 @@ use usher_shared::{
     audit::ObjectType,
     foundation::{
         entity::{
-            audit_log,
+            audit_log, event,
             job::{self, READY},
             mail,
             user::{self, UserStatus},
@@ -23,7 +23,8 @@ use usher_shared::{
 };
 
 use crate::models::{
-    ApiKeys, AuditLog, Breakers, Jobs, Mails, Queues, Roles, Schedules, Sessions, Suppressions, Users,
+    ApiKeys, AuditLog, Breakers, Deliveries, Events, Jobs, Mails, Queues, Roles, Schedules, Sessions, Suppressions,
+    Users, Webhooks,
 };
 use crate::pages::queue_figures::{self, SEEN};
 use crate::pages::{impersonation, jobs_overview, mail_body, user_import};
@@ -49,7 +50,7 @@ pub(crate) fn without(product: Extension, part: BuiltIn) -> Extension {
 
 /// In the order of the navigation.
 fn built_in() -> Extension {
-    accounts().merge(jobs()).merge(mails()).merge(audit())
+    accounts().merge(jobs()).merge(mails()).merge(webhooks()).merge(audit())
 }
 
 fn accounts() -> Extension {
@@ -193,11 +194,23 @@ fn mails_card() -> Card {
         )
 }
 
+fn webhooks() -> Extension {
+    Extension::new("webhooks").model::<Webhooks>().model::<Deliveries>()
+}
+
 fn audit() -> Extension {
     use audit_log::Column;
     let of_user = Inline::of::<AuditLog, _>(Column::ObjectId, [Column::Action, Column::ActorLabel, Column::At])
         .only(Column::ObjectType, ObjectType::User.as_str())
         .title("Audit log")
         .empty("No activity yet.");
-    Extension::new("audit").model::<AuditLog>().inline_of::<Users>(of_user)
+    let events_of_user = Inline::of::<Events, _>(
+        event::Column::UserId,
+        [event::Column::Id, event::Column::Kind, event::Column::At],
+    );
+    Extension::new("audit")
+        .model::<AuditLog>()
+        .model::<Events>()
+        .inline_of::<Users>(of_user)
+        .inline_of::<Users>(events_of_user.empty("No events."))
 }

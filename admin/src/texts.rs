@@ -77,6 +77,25 @@ pub(crate) mod api_keys {
     pub(crate) const ALREADY_REVOKED: &str = "already revoked";
 }
 
+/// Webhooks.
+pub(crate) mod webhooks {
+    pub(crate) const ABOUT: &str =
+        "Other services that are told what happens, by the Standard Webhooks specification. The secret is shown once.";
+    pub(crate) const URL_HELP: &str = "Where events are sent, such as https://example.org/webhooks";
+    pub(crate) const ROTATE_ABOUT: &str = "The webhook gets a new secret, shown once. Requests are signed with the old \
+         one as well for 24 hours, so the receiver can switch over without a gap.";
+    pub(crate) const ENABLED: &str = "already enabled";
+    pub(crate) const DISABLED: &str = "disabled";
+
+    pub(crate) fn created(secret: &str) -> String {
+        format!("Webhook created. Copy its secret now, it won't be shown again: {secret}")
+    }
+
+    pub(crate) fn rotated(secret: &str) -> String {
+        format!("Keys rotated. Copy the new secret now, it won't be shown again: {secret}")
+    }
+}
+
 /// Importing from a file.
 pub(crate) mod imports {
     pub(crate) const EMPTY_FILE: &str = "Choose a file that isn't empty";

@@ -57,7 +57,7 @@ impl AdminModel for AuditLog {
     }
 }
 
-fn tone(kind: &ActorKind) -> Tone {
+pub(super) fn tone(kind: &ActorKind) -> Tone {
     match kind {
         ActorKind::User => Tone::Busy,
         ActorKind::ApiKey => Tone::Good,

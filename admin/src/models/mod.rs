@@ -5,6 +5,8 @@ mod api_keys;
 mod audit_log;
 mod breakers;
 mod bulk_job;
+mod deliveries;
+mod events;
 mod jobs;
 mod mails;
 mod queues;
@@ -15,10 +17,12 @@ mod sessions;
 mod suppressions;
 mod user_actions;
 mod users;
+mod webhooks;
 
 pub use bulk_job::enqueue as enqueue_bulk;
 pub use registered::{
-    ApiKeys, AuditLog, Breakers, Jobs, Mails, Queues, Roles, Schedules, Sessions, Suppressions, Users,
+    ApiKeys, AuditLog, Breakers, Deliveries, Events, Jobs, Mails, Queues, Roles, Schedules, Sessions, Suppressions,
+    Users, Webhooks,
 };
 
 #[cfg(test)]

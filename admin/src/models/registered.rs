@@ -30,6 +30,15 @@ pub struct Suppressions;
 /// Mail servers on hold.
 #[derive(Debug)]
 pub struct Breakers;
+/// The stream of events.
+#[derive(Debug)]
+pub struct Events;
+/// Where events are sent.
+#[derive(Debug)]
+pub struct Webhooks;
+/// How events were sent.
+#[derive(Debug)]
+pub struct Deliveries;
 /// The audit log.
 #[derive(Debug)]
 pub struct AuditLog;

@@ -7,7 +7,7 @@ use std::{
 
 use futures::future::BoxFuture;
 use sea_orm::DbErr;
-use usher_shared::{audit::Actor, foundation::config::Config, jobs::Tx};
+use usher_shared::{AppContext, audit::Actor, events::Feed, foundation::config::Config, jobs::Tx};
 
 use crate::request::staff::Staff;
 use crate::rows::{draft::Draft, related_change::RelatedChange, row::Row};
@@ -37,6 +37,8 @@ pub(crate) trait InsertRow {
 pub struct SaveContext<'a> {
     pub tx: &'a Tx,
     pub config: &'a Config,
+    /// The stream of events.
+    pub events: &'a Feed,
     pub actor: &'a Actor,
     pub staff: &'a Staff,
     /// The checked options of the model's checklist, if they differ from what is stored.
@@ -61,13 +63,14 @@ impl<'a> SaveContext<'a> {
     pub(crate) fn new(
         new_row: &'a (dyn InsertRow + Sync),
         tx: &'a Tx,
-        config: &'a Config,
+        app: &'a AppContext,
         actor: &'a Actor,
         staff: &'a Staff,
     ) -> Self {
         Self {
             tx,
-            config,
+            config: &app.config,
+            events: &app.events,
             actor,
             staff,
             checked: None,

@@ -78,7 +78,7 @@ pub(crate) async fn perform(request: &ModelRequest, form: &Fields) -> Result<Res
         return Ok(chosen.warn(chosen.too_many()));
     }
     let actor = staff.actor(visit);
-    let saving = SaveContext::new(&**model, &tx, &context.config, &actor, staff);
+    let saving = SaveContext::new(&**model, &tx, context, &actor, staff);
     let acting = ActionContext {
         app: context,
         model,

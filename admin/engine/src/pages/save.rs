@@ -69,7 +69,7 @@ pub(crate) async fn change(request: &ModelRequest, id: &Value, form: &Fields) ->
         return Ok(SaveResult::Stale(draft, row));
     }
     let actor = staff.actor(visit);
-    let mut saving = SaveContext::new(&**model, &tx, &context.config, &actor, staff);
+    let mut saving = SaveContext::new(&**model, &tx, context, &actor, staff);
     (model.clean)(&mut draft, Some(&row), &context.config);
     draft.require_texts(&model.fields, Some(&row));
     refuse_dangling(request, &**tx, &mut draft).await?;
@@ -229,7 +229,7 @@ pub(crate) async fn create(request: &ModelRequest, form: &Fields) -> Result<Resu
     }
     let tx = form.begin(context).await?;
     let actor = staff.actor(visit);
-    let mut saving = SaveContext::new(&**model, &tx, &context.config, &actor, staff);
+    let mut saving = SaveContext::new(&**model, &tx, context, &actor, staff);
     saving.checked = checked;
     refuse_dangling(request, &**tx, &mut draft).await?;
     saving.related = newly_related(request, &**tx, form, None, &mut draft).await?.into();
