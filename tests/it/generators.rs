@@ -99,6 +99,8 @@ fn what_is_generated_compiles_and_its_tests_pass() {
          state:enum(open,in_progress,closed) urgent:bool seats:integer? note:string?",
     );
     product.generate("model comment ticket:ticket author:user? body:text --app tickets");
+    let app = product.read("src/tickets.rs");
+    assert!(app.contains(".inline::<ticket::Entity, comment::Entity>("), "{app}");
     product.generate("model support_category title:string parent:support_category?");
     product.generate("model sheep sheared_at:datetime --plural flock");
     product.generate("job tickets remind_requester ticket:ticket requester:user note:string?");
