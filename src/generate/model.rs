@@ -116,8 +116,10 @@ fn register(model: &Model, changes: &mut Changes) -> Result<()> {
 /// Its rows beside the objects that they refer to.
 fn inlines(model: &Model) -> impl Iterator<Item = String> {
     let references = model.columns.iter().filter(|column| column.field.kind.is_reference());
-    references.map(|column| {
+    let of_app = format!("crate::{}::", model.app);
+    references.map(move |column| {
         let (parent, child) = (column.parent(), model.name.snake());
+        let parent = parent.strip_prefix(&of_app).unwrap_or(&parent);
         format!(
             ".inline::<{parent}, {child}::Entity>({child}::Column::{})",
             column.variant()

@@ -2,7 +2,9 @@
 //! and its tests pass on both databases.
 
 use std::{
-    env, fs,
+    env,
+    fs::{self, Permissions},
+    os::unix::fs::{PermissionsExt, symlink},
     path::{Path, PathBuf},
     process::{Command, Output},
 };
@@ -97,6 +99,8 @@ fn what_is_generated_compiles_and_its_tests_pass() {
          state:enum(open,in_progress,closed) urgent:bool seats:integer? note:string?",
     );
     product.generate("model comment ticket:ticket author:user? body:text --app tickets");
+    let app = product.read("src/tickets.rs");
+    assert!(app.contains(".inline::<ticket::Entity, comment::Entity>("), "{app}");
     product.generate("model support_category title:string parent:support_category?");
     product.generate("model sheep sheared_at:datetime --plural flock");
     product.generate("job tickets remind_requester ticket:ticket requester:user note:string?");
@@ -115,6 +119,38 @@ fn what_is_generated_compiles_and_its_tests_pass() {
             assert!(text.contains(&format!("test {name}::{database} ... ok")), "{text}");
         }
     }
+}
+
+#[test]
+fn the_test_script_asks_for_a_browser_only_if_a_test_opens_one() {
+    let product = Product::new();
+    let programs = product.folder.path().join("programs");
+    fs::create_dir(&programs).expect("a folder");
+    // A machine with Rust and PostgreSQL, on which the script may install nothing.
+    for (name, body) in [("cargo", "echo tested $*"), ("initdb", ""), ("id", "echo 1000")] {
+        let program = programs.join(name);
+        fs::write(&program, format!("#!/bin/sh\n{body}\n")).expect("a program");
+        fs::set_permissions(&program, Permissions::from_mode(0o755)).expect("executable");
+    }
+    for name in ["bash", "dirname", "grep", "tr"] {
+        let program = env::split_paths(&env::var_os("PATH").expect("PATH"))
+            .map(|folder| folder.join(name))
+            .find(|program| program.is_file());
+        symlink(program.expect(name), programs.join(name)).expect("a link");
+    }
+    let test = || {
+        let mut test = Command::new(product.root().join("test"));
+        test.arg("tickets").env("PATH", &programs).output().expect("test")
+    };
+
+    assert_eq!(accepted(test()), "tested test tickets\n");
+    let tests = product.read("tests/it/main.rs") + "// project.browser(&staff).await\n";
+    fs::write(product.root().join("tests/it/main.rs"), tests).expect("the tests");
+    let missing = refused(test());
+    assert!(
+        missing.contains("apt-get install --no-install-recommends chromium chromium-driver"),
+        "{missing}"
+    );
 }
 
 #[test]

@@ -4,8 +4,9 @@
 use std::{
     collections::BTreeSet,
     env, fs,
+    io::Write,
     path::{Path, PathBuf},
-    process::Command,
+    process::{Command, Stdio},
 };
 
 /// What the documents call the product's folder.
@@ -65,7 +66,7 @@ fn blocks(document: &str) -> Vec<Block> {
 
 /// The lines of code, wherever it stands: a recipe is a file there and a module here.
 fn lines(code: &str) -> Vec<&str> {
-    let is_code = |line: &&str| !line.is_empty() && !line.starts_with("#[on_both]");
+    let is_code = |line: &&str| !line.is_empty() && !line.starts_with("#[on_both]") && !line.starts_with("#[rustfmt");
     code.lines().map(str::trim).filter(is_code).collect()
 }
 
@@ -85,6 +86,35 @@ fn what_documents_show_is_compiled() {
             assert!(is_compiled, "{}:\n{}", document.display(), block.code);
         }
     }
+}
+
+/// A product's `.ci/run` rejects what is formatted in another way.
+#[test]
+fn whole_files_in_documents_are_formatted() {
+    for document in documents() {
+        let text = fs::read_to_string(&document).expect("a document");
+        for block in blocks(&text) {
+            if block.code.starts_with("//!") {
+                assert_eq!(formatted(&block.code), block.code, "{}", document.display());
+            }
+        }
+    }
+}
+
+fn formatted(code: &str) -> String {
+    let mut rustfmt = Command::new("rustfmt");
+    rustfmt.args(["--edition", "2024", "--config", "max_width=120"]);
+    let mut rustfmt = rustfmt
+        .stdin(Stdio::piped())
+        .stdout(Stdio::piped())
+        .spawn()
+        .expect("rustfmt");
+    let mut input = rustfmt.stdin.take().expect("its input");
+    input.write_all(code.as_bytes()).expect("rustfmt reads");
+    drop(input);
+    let output = rustfmt.wait_with_output().expect("rustfmt");
+    assert!(output.status.success(), "{code}");
+    String::from_utf8_lossy(&output.stdout).into_owned()
 }
 
 #[test]
@@ -381,6 +411,7 @@ mod profiles {
     };
     use serde::Serialize;
     use serde_json::{Value, json};
+    #[rustfmt::skip] // as it is formatted in the document, where it is less deep
     use usher::{
         App, SqlMigration,
         accounts::{
@@ -390,8 +421,8 @@ mod profiles {
         },
         admin::{AdminModel, Draft, Field, Meta, Row, models::Users},
         api::{
-            ApiError, AppState, Body, Code, Context, CurrentUser, FromFields, IfMatch, IfNoneMatch, OpenApiRouter,
-            Patch, Text, Versioned, operation, operations, update_row,
+            ApiError, AppState, Body, Code, Context, CurrentUser, FromFields, IfMatch, IfNoneMatch, OpenApiRouter, Patch,
+            Text, Versioned, operation, operations, update_row,
         },
         config::Config,
     };
