@@ -1,13 +1,18 @@
 //! `GET /events`: what happened, in pages or as it comes.
 
+mod document;
 mod list;
 mod selection;
 mod shape;
+pub(crate) mod socket;
+mod start;
 mod stream;
 
 use utoipa_axum::router::OpenApiRouter;
 
 use crate::state::AppState;
+
+pub(crate) use document::describe;
 
 pub(crate) fn router() -> OpenApiRouter<AppState> {
     list::router()

@@ -11,6 +11,7 @@ use utoipa::openapi::{
 use utoipa_axum::router::OpenApiRouter;
 
 use crate::{
+    events::socket,
     openapi::{SIGN_IN_HERE, built_in, pasted_token},
     site,
     state::AppState,
@@ -127,7 +128,7 @@ impl ApiExtension {
     /// One line that names both.
     pub fn check(&self) -> Result<(), String> {
         let mut taken = Taken::default();
-        for page in site::PAGES {
+        for page in site::PAGES.iter().chain([&socket::PATH]) {
             taken.path("usher", page)?;
             taken.word("usher", "GET", page)?;
         }

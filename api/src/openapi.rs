@@ -130,6 +130,7 @@ pub fn openapi_with(extension: &ApiExtension) -> utoipa::openapi::OpenApi {
         .schemas
         .insert(Code::name().into_owned(), codes_schema(&codes));
     idempotency::describe(&mut document);
+    events::describe(&mut document);
     document
 }
 

@@ -21,6 +21,7 @@ use usher_serve::settle_coding;
 
 use crate::{
     described::Described,
+    events,
     extension::ApiExtension,
     openapi::openapi_at,
     site,
@@ -57,6 +58,7 @@ pub fn router_with(mut state: AppState, extension: &ApiExtension) -> Router {
     let routes = operations
         .route_layer(from_fn_with_state(toolkit.clone(), idempotency::once))
         .merge(site::pages())
+        .merge(events::socket::router())
         .fallback(async || ApiError::from(Code::NOT_FOUND))
         .method_not_allowed_fallback(async || ApiError::from(Code::METHOD_NOT_ALLOWED))
         .with_state(state);

@@ -19,8 +19,10 @@ pub async fn serve(app: &AppContext, listener: TcpListener, stop: CancellationTo
 pub async fn serve_with(app: &AppContext, extension: &ApiExtension, listener: TcpListener, stop: CancellationToken) {
     let mut state = AppState::new(app);
     state.stopping = stop.clone();
+    let streams = state.streams.clone();
     let router = router_with(state, extension);
     usher_serve::serve(router, listener, Patience::default(), stop).await;
+    streams.ended().await;
 }
 
 /// [`serve`] on `API_ADDR`, with metrics on `METRICS_ADDR` where that is set.

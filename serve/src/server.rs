@@ -1,6 +1,6 @@
 //! The loop that accepts connections.
 
-use std::time::Duration;
+use std::{pin::pin, time::Duration};
 
 use axum::{
     Router,
@@ -9,12 +9,9 @@ use axum::{
     serve::{Listener, ListenerExt},
 };
 use hyper::{body::Incoming, server::conn::http1, service::service_fn};
-use hyper_util::{
-    rt::{TokioIo, TokioTimer},
-    server::graceful::GracefulShutdown,
-};
+use hyper_util::rt::{TokioIo, TokioTimer};
 use tokio::net::TcpListener;
-use tokio_util::sync::CancellationToken;
+use tokio_util::{sync::CancellationToken, task::TaskTracker};
 use tower::ServiceExt;
 
 use crate::host;
@@ -50,7 +47,7 @@ pub async fn serve(router: Router, listener: TcpListener, patience: Patience, st
             tracing::debug!(%error, "cannot set TCP_NODELAY");
         }
     });
-    let connections = GracefulShutdown::new();
+    let connections = TaskTracker::new();
     loop {
         let (stream, peer) = tokio::select! {
             accepted = listener.accept() => accepted,
@@ -68,18 +65,25 @@ pub async fn serve(router: Router, listener: TcpListener, patience: Patience, st
                 }
             }
         });
-        let connection = connections.watch(http.serve_connection(TokioIo::new(stream), service));
-        tokio::spawn(async move {
-            if let Err(error) = connection.await {
+        let connection = http.serve_connection(TokioIo::new(stream), service).with_upgrades();
+        let stop = stop.clone();
+        connections.spawn(async move {
+            let mut connection = pin!(connection);
+            let served = tokio::select! {
+                served = connection.as_mut() => served,
+                () = stop.cancelled() => {
+                    connection.as_mut().graceful_shutdown();
+                    connection.await
+                }
+            };
+            if let Err(error) = served {
                 tracing::debug!(%error, "a connection broke off");
             }
         });
     }
+    connections.close();
     drop(listener);
-    if tokio::time::timeout(patience.drain, connections.shutdown())
-        .await
-        .is_err()
-    {
+    if tokio::time::timeout(patience.drain, connections.wait()).await.is_err() {
         tracing::warn!("stopped while requests were still running");
     }
 }

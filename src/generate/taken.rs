@@ -19,19 +19,19 @@ const TYPES: &str = "bool datetime integer string text user";
 const IN_JOBS: &str = "deserialize job job_context job_error option result serialize string test_db test_project";
 
 /// Usher's tables, and that of the migrations.
-const TABLES: &str = "api_keys audit_log audit_seals audit_unsealed chosen_columns idempotency_keys job_attempts \
-                      job_file_chunks job_files job_items job_queues job_schedules jobs mail_breakers \
-                      mail_suppressions mail_tokens mails mfa_challenges mfa_factors recovery_codes role_permissions \
-                      roles seaql_migrations sessions spent_form_tokens spent_refresh_tokens stored_file_chunks \
-                      stored_files user_roles users workers";
+const TABLES: &str = "api_keys audit_log audit_seals audit_unsealed chosen_columns event_readers event_streams events \
+                      idempotency_keys job_attempts job_file_chunks job_files job_items job_queues job_schedules jobs \
+                      mail_breakers mail_suppressions mail_tokens mails mfa_challenges mfa_factors recovery_codes \
+                      role_permissions roles seaql_migrations sessions spent_form_tokens spent_refresh_tokens \
+                      stored_file_chunks stored_files user_roles users webhook_deliveries webhook_endpoints workers";
 
 /// Addresses in the admin: models and pages.
-const IN_ADMIN: &str = "account api_keys assets audit breakers impersonation jobs login logout mails mfa queues \
-                        reauthenticate roles schedules search sessions suppressions theme users";
+const IN_ADMIN: &str = "account api_keys assets audit breakers deliveries events impersonation jobs login logout mails \
+                        mfa queues reauthenticate roles schedules search sessions suppressions theme users webhooks";
 
 /// Addresses of the API that its OpenAPI document doesn't have.
 const IN_API: &str = "assets confirm_email_change docs keep_account metrics openapi redoc reset_password set_password \
-                      undo_email_change verify_email";
+                      undo_email_change verify_email ws";
 
 /// What `--plural` names, which is also the table.
 const PLURAL: &str = "the plural of a model";

@@ -12,6 +12,7 @@ use utoipa_axum::{router::OpenApiRouter, routes};
 use super::{
     selection::{EventsIn, EventsQuery, StreamIn, position},
     shape::{EventOut, EventsOut},
+    start,
     stream::{self, LAST_EVENT_ID},
 };
 use crate::{
@@ -63,25 +64,17 @@ async fn list(
     Query(query): Query<EventsQuery>,
 ) -> Result<Response, ApiError> {
     let selection = query.selection(&caller)?;
-    let is_stream = wants_stream(&headers);
-    let last_seen = if is_stream { last_event_id(&headers)? } else { None };
-    let after = match last_seen.or(query.after) {
-        Some(after) => Some(there(&state, after).await?),
-        None => None,
-    };
-    if is_stream {
-        if after.is_some_and(|after| after > 0) && after < Some(state.events.removed_through().await?) {
-            return Err(Code::EVENTS_REMOVED.into());
-        }
-        return stream::follow(&state, caller, after, selection).await;
+    if wants_stream(&headers) {
+        let after = match last_event_id(&headers)?.or(query.after) {
+            Some(after) => start::after(&state.events, after).await?,
+            None => state.events.newest().await?,
+        };
+        return stream::follow(&state, &caller, after, selection);
     }
-    let begin = match after.filter(|after| *after > 0) {
-        Some(after) => after,
-        None => state.events.removed_through().await?,
-    };
-    let page = state.events.page(begin, query.limit, &selection).await?;
-    // Afterwards, so that nothing is removed in between.
-    if after.is_some_and(|after| after > 0) && begin < state.events.removed_through().await? {
+    let after = start::after(&state.events, query.after.unwrap_or_default()).await?;
+    let page = state.events.page(after, query.limit, &selection).await?;
+    // Once more, because some may have been removed in between.
+    if after < state.events.removed_through().await? {
         return Err(Code::EVENTS_REMOVED.into());
     }
     Ok(answer(&page))
@@ -93,14 +86,6 @@ error_list!(
     [EVENTS_REMOVED, INVALID_REQUEST, POSITION_UNKNOWN, TOO_MANY_STREAMS],
     EventsQuery::sample_fault
 );
-
-/// The position, if the stream has come so far.
-async fn there(state: &AppState, after: i64) -> Result<i64, ApiError> {
-    if after > state.events.newest().await? && after > state.events.newest_taken().await? {
-        return Err(Code::POSITION_UNKNOWN.into());
-    }
-    Ok(after)
-}
 
 fn wants_stream(headers: &HeaderMap) -> bool {
     let stream = quality(headers, header::ACCEPT, "text/event-stream").unwrap_or_default();

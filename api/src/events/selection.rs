@@ -91,7 +91,11 @@ fn limit(text: &str) -> Result<u64, Violation> {
 }
 
 fn patterns(text: &str) -> Result<Vec<String>, Violation> {
-    let patterns: Vec<String> = text.split(',').map(|pattern| pattern.trim().to_owned()).collect();
+    check_patterns(text.split(',').map(|pattern| pattern.trim().to_owned()).collect())
+}
+
+/// Types, such as `user.created` and `user.*`.
+pub(super) fn check_patterns(patterns: Vec<String>) -> Result<Vec<String>, Violation> {
     if patterns.len() > MAX_PATTERNS {
         return Err(Violation::value(format!("Name at most {MAX_PATTERNS} types")));
     }
@@ -111,30 +115,38 @@ fn patterns(text: &str) -> Result<Vec<String>, Violation> {
 }
 
 impl EventsQuery {
-    /// What the caller gets of what they ask for: an API key the types that its scopes show, a signed-in person what is
-    /// about them.
+    /// What the caller gets of what they ask for.
     ///
     /// # Errors
     ///
     /// If they may see nothing of it.
     pub(super) fn selection(&self, caller: &Caller) -> Result<Selection, ApiError> {
-        let wanted = self.patterns.iter().flat_map(|pattern| EventType::matching(pattern));
-        let (mut kinds, user_id): (Vec<_>, _) = match caller {
-            Caller::Anonymous => return Err(Code::AUTHENTICATION_REQUIRED.into()),
-            Caller::Key(key) => {
-                let has = |kind: &EventType| key.scopes.split(' ').any(|scope| scope == kind.scope());
-                (wanted.filter(has).map(EventType::as_str).collect(), None)
-            }
-            Caller::User(signed) => {
-                let own = wanted.filter(|kind| kind.is_for_owner());
-                (own.map(EventType::as_str).collect(), Some(signed.user.id))
-            }
-        };
-        if kinds.is_empty() {
-            return Err(ApiError::InsufficientScope(&[Scope::USERS_READ]));
-        }
-        kinds.sort_unstable();
-        kinds.dedup();
-        Ok(Selection { kinds, user_id })
+        select(&self.patterns, caller)
     }
+}
+
+/// What a caller gets of these types: an API key those that its scopes show, a signed-in person what is about them.
+///
+/// # Errors
+///
+/// If they may see nothing of it.
+pub(super) fn select(patterns: &[String], caller: &Caller) -> Result<Selection, ApiError> {
+    let wanted = patterns.iter().flat_map(|pattern| EventType::matching(pattern));
+    let (mut kinds, user_id): (Vec<_>, _) = match caller {
+        Caller::Anonymous => return Err(Code::AUTHENTICATION_REQUIRED.into()),
+        Caller::Key(key) => {
+            let has = |kind: &EventType| key.scopes.split(' ').any(|scope| scope == kind.scope());
+            (wanted.filter(has).map(EventType::as_str).collect(), None)
+        }
+        Caller::User(signed) => {
+            let own = wanted.filter(|kind| kind.is_for_owner());
+            (own.map(EventType::as_str).collect(), Some(signed.user.id))
+        }
+    };
+    if kinds.is_empty() {
+        return Err(ApiError::InsufficientScope(&[Scope::USERS_READ]));
+    }
+    kinds.sort_unstable();
+    kinds.dedup();
+    Ok(Selection { kinds, user_id })
 }

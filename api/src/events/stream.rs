@@ -8,12 +8,9 @@ use axum::{
     response::{IntoResponse, Response},
 };
 use futures::stream;
-use tokio::time::{Interval, MissedTickBehavior, Sleep, interval, sleep};
+use tokio::time::{Interval, MissedTickBehavior, Sleep, interval};
 use tokio_util::sync::CancellationToken;
-use usher_shared::{
-    events::{Listener, News, Selection},
-    foundation::time::now,
-};
+use usher_shared::events::{Listener, News, Selection};
 
 use crate::{
     state::AppState,
@@ -29,18 +26,14 @@ const RETRY: u32 = 2_000;
 /// Events that are sent at once when they are there.
 const AT_ONCE: usize = 64;
 
-/// Answers with the events after a position, or from now on.
-pub(super) async fn follow(
+/// Answers with the events after a position.
+pub(super) fn follow(
     state: &AppState,
-    caller: Caller,
-    after: Option<i64>,
+    caller: &Caller,
+    after: i64,
     selection: Selection,
 ) -> Result<Response, ApiError> {
-    let open = state.streams.open(&state.db, &caller)?;
-    let after = match after {
-        Some(after) => after,
-        None => state.events.newest().await?,
-    };
+    let open = state.streams.open(&state.db, caller)?;
     let mut heartbeat = interval(HEARTBEAT);
     heartbeat.set_missed_tick_behavior(MissedTickBehavior::Delay);
     let follower = Follower {
@@ -48,7 +41,7 @@ pub(super) async fn follow(
         open,
         stopping: state.stopping.clone(),
         heartbeat,
-        expiry: expiry(&caller),
+        expiry: caller.expiry(),
         has_begun: false,
     };
     let events = stream::unfold(Some(Box::new(follower)), async |follower| {
@@ -64,17 +57,6 @@ pub(super) async fn follow(
         (HeaderName::from_static("x-accel-buffering"), "no"),
     ];
     Ok((headers, Body::from_stream(events)).into_response())
-}
-
-/// The end of an access token, and of the secret that a rotation has replaced: it may be the one that was sent.
-fn expiry(caller: &Caller) -> Option<Pin<Box<Sleep>>> {
-    let end = match caller {
-        Caller::User(signed) => signed.session.token_expires_at?,
-        Caller::Key(key) => key.previous_until.filter(|until| now() < *until)?,
-        Caller::Anonymous => return None,
-    };
-    let left = (end - now()).to_std().unwrap_or_default();
-    Some(Box::pin(sleep(left)))
 }
 
 /// One stream.

@@ -1,12 +1,13 @@
 //! Who calls: the credential of a request, checked by extractors. If it is in a handler's signature, it was checked.
 
-use std::{marker::PhantomData, sync::Arc};
+use std::{marker::PhantomData, pin::Pin, sync::Arc};
 
 use axum::{
     extract::{FromRef, FromRequestParts},
     http::{HeaderMap, header, request::Parts},
 };
 use sea_orm::{ColumnTrait, Condition, DatabaseTransaction, EntityTrait};
+use tokio::time::{Sleep, sleep};
 use usher_shared::{
     accounts::{
         api_keys::{self, Scope},
@@ -60,15 +61,33 @@ where
         };
         let (token, toolkit) = (token.to_owned(), Toolkit::from_ref(state));
         let Context(context) = Context::from_request_parts(parts, state).await?;
-        if let Some(access) = Token::parse(TokenKind::Access, &token) {
-            return user(&toolkit, &context, &access).await.map(Self::User);
+        Self::of_token(&token, &toolkit, &context).await
+    }
+}
+
+impl Caller {
+    /// Whose token this is: an access token or an API key.
+    pub(crate) async fn of_token(token: &str, toolkit: &Toolkit, context: &RequestContext) -> Result<Self, ApiError> {
+        if let Some(access) = Token::parse(TokenKind::Access, token) {
+            return user(toolkit, context, &access).await.map(Self::User);
         }
-        let key = toolkit.keys.authenticate(&token, context.address).await?;
+        let key = toolkit.keys.authenticate(token, context.address).await?;
         let key = key.ok_or(Code::INVALID_CREDENTIAL)?;
         context.caller.get_or_init(|| format!("api_key:{}", key.id));
-        Limit::of_key(&key).charge(&toolkit, &context).await?;
+        Limit::of_key(&key).charge(toolkit, context).await?;
         toolkit.key_use.note(&toolkit.db, &key);
         Ok(Self::Key(key))
+    }
+
+    /// Ends with the access token, or with the secret that a rotation has replaced: it may be the one that was sent.
+    pub(crate) fn expiry(&self) -> Option<Pin<Box<Sleep>>> {
+        let end = match self {
+            Self::User(signed) => signed.session.token_expires_at?,
+            Self::Key(key) => key.previous_until.filter(|until| now() < *until)?,
+            Self::Anonymous => return None,
+        };
+        let left = (end - now()).to_std().unwrap_or_default();
+        Some(Box::pin(sleep(left)))
     }
 }
 

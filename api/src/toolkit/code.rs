@@ -270,6 +270,11 @@ codes! {
         "Not found",
         "Not Found",
         "There is nothing at this URL. `/docs` lists every operation.";
+    ORIGIN_REFUSED = "origin_refused", FORBIDDEN,
+        "Origin refused",
+        "Pages of this origin may not connect",
+        "A browser sends the origin of the page with each WebSocket. Only pages of the API's own origin and of those in \
+        `CORS_ORIGINS` may connect.";
     PASSWORD_WRONG = "password_wrong", FORBIDDEN,
         "Wrong password",
         "The password is not the one of this account",
@@ -365,6 +370,11 @@ codes! {
         "The operation does not support this Content-Type",
         "The operation doesn't support the body's `Content-Type`; `Accept-Patch` or `Accept-Post` in the response \
         lists those it does. Changes are JSON merge patches (RFC 7396), not JSON patches (RFC 6902).";
+    UPGRADE_REQUIRED = "upgrade_required", UPGRADE_REQUIRED,
+        "WebSocket required",
+        "This address is a WebSocket; connect with ws:// or wss://",
+        "The address takes WebSocket connections (RFC 6455) alone. To follow events without one, use `GET /events`.",
+        "upgrade": "websocket";
     URI_TOO_LONG = "uri_too_long", URI_TOO_LONG,
         "URL too long",
         "The URL is longer than 8 KiB",

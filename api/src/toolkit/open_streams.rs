@@ -99,6 +99,16 @@ impl OpenStreams {
         })
     }
 
+    /// Waits until no stream is open, so that each can say why it ends; a second at most.
+    pub(crate) async fn ended(&self) {
+        let all = async {
+            while !self.lock().by_credential.is_empty() {
+                tokio::time::sleep(Duration::from_millis(10)).await;
+            }
+        };
+        drop(tokio::time::timeout(Duration::from_secs(1), all).await);
+    }
+
     /// Ends with the last stream.
     async fn watch(self, db: DatabaseConnection) {
         loop {

@@ -43,5 +43,6 @@ mod sign_in;
 mod sign_up;
 mod uploads;
 mod users;
+mod socket;
 mod visible_text;
 mod webhooks;
