@@ -185,7 +185,13 @@ impl<const MIN: i64, const MAX: i64> Field for Integer<MIN, MAX> {
 /// An id of another row, or another whole number. Whether the row is there is for the foreign key to say.
 impl Field for i64 {
     fn read(value: &Value, _: &Fields<'_>) -> Result<Self, Violations> {
-        Ok(integer(value)?)
+        let number = integer(value)?;
+        // What lies beyond 64 bits is read as the last number within.
+        if [Self::MIN, Self::MAX].contains(&number) && value.as_i64() != Some(number) {
+            let message = "Enter a number of at most 64 bits";
+            return Err(Violation::new(ViolationKind::LessThanEqual, message).into());
+        }
+        Ok(number)
     }
 
     fn schema() -> Schema {

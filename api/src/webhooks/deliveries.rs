@@ -90,8 +90,8 @@ async fn replay_webhook(
     let newest = state.events.newest().await?;
     let tx = state.begin().await?;
     let webhook = enabled(&tx, &key, &id).await?;
-    let through = body.through.unwrap_or(newest).min(newest);
-    let (events, through) = webhooks::replay(&tx, &webhook, body.after.max(0), through, &key.actor(&context)).await?;
+    let through = body.through.map_or(newest, |through| through.get().min(newest));
+    let (events, through) = webhooks::replay(&tx, &webhook, body.after.get(), through, &key.actor(&context)).await?;
     tx.commit().await?;
     Ok(Json(ReplayedOut { events, through }))
 }

@@ -16,7 +16,7 @@ use crate::toolkit::{
     fields::{Field, Fields, Patch, Violations, string, strings},
     fixed::{Fixed, Sent},
     schema::text,
-    values::Text,
+    values::{Integer, Text},
 };
 
 /// More types than this are a mistake.
@@ -57,16 +57,19 @@ const FIXED: &[Fixed] = &[
     Fixed::moving("paused_until"),
 ];
 
+/// A place in the stream: as far as numbers of JSON are exact.
+type Position = Integer<0, 9_007_199_254_740_991>;
+
 /// Which events to send again.
 #[derive(FromFields)]
 #[schema(as = Replay)]
 pub(super) struct ReplayIn {
     /// Those after this position: 0 for all there are.
     #[schema(example = 4711)]
-    pub(super) after: i64,
+    pub(super) after: Position,
     /// Not those after this one; without it, up to the newest.
     #[schema(example = 4800)]
-    pub(super) through: Option<i64>,
+    pub(super) through: Option<Position>,
 }
 
 /// Types of events, each once.

@@ -35,7 +35,9 @@ impl Server {
     async fn connect(&self, headers: &[(&'static str, &str)]) -> Result<Socket, Error> {
         let mut request = format!("ws://{}/ws", self.address).into_client_request()?;
         for (name, value) in headers {
-            request.headers_mut().insert(*name, HeaderValue::from_str(value).unwrap());
+            request
+                .headers_mut()
+                .insert(*name, HeaderValue::from_str(value).unwrap());
         }
         Ok(Socket(connect_async(request).await?.0))
     }
@@ -51,7 +53,9 @@ impl Socket {
     /// The next message; none at the end.
     async fn hear(&mut self) -> Option<Value> {
         loop {
-            let message = tokio::time::timeout(PATIENCE, self.0.next()).await.expect("it comes in time")?;
+            let message = tokio::time::timeout(PATIENCE, self.0.next())
+                .await
+                .expect("it comes in time")?;
             match message.ok()? {
                 Message::Text(text) => return Some(serde_json::from_str(&text).unwrap()),
                 Message::Close(_) => return None,
@@ -68,13 +72,19 @@ impl Socket {
 }
 
 fn token(client: &Client) -> String {
-    let (_, value) = client.headers().iter().find(|(name, _)| name == "authorization").unwrap();
+    let (_, value) = client
+        .headers()
+        .iter()
+        .find(|(name, _)| name == "authorization")
+        .unwrap();
     value.strip_prefix("Bearer ").unwrap().to_owned()
 }
 
 async fn authenticated(server: &Server, client: &Client) -> Socket {
     let mut socket = server.connect(&[]).await.unwrap();
-    socket.say(json!({"type": "authenticate", "token": token(client)})).await;
+    socket
+        .say(json!({"type": "authenticate", "token": token(client)}))
+        .await;
     socket.expect("authenticated").await;
     socket
 }
@@ -84,7 +94,9 @@ async fn a_client_follows_what_it_subscribes_to(db: TestDb) {
     let app = TestApp::start(db).await;
     let (server, client) = (Server::start(&app).await, app.all_scopes().await);
     let mut socket = authenticated(&server, &client).await;
-    socket.say(json!({"type": "subscribe", "id": "new", "types": ["user.created"]})).await;
+    socket
+        .say(json!({"type": "subscribe", "id": "new", "types": ["user.created"]}))
+        .await;
     socket.say(json!({"type": "subscribe", "id": "all", "after": 0})).await;
     assert_eq!(socket.expect("subscribed").await["id"], "new");
     assert_eq!(socket.expect("subscribed").await["id"], "all");
@@ -96,15 +108,23 @@ async fn a_client_follows_what_it_subscribes_to(db: TestDb) {
     assert_eq!(one["event"]["data"]["id"], id);
     client.patch(&format!("/users/{id}"), &json!({"name": "Augusta"})).await;
     let updated = socket.expect("event").await;
-    assert_eq!((&updated["id"], &updated["event"]["type"]), (&json!("all"), &json!("user.updated")));
+    assert_eq!(
+        (&updated["id"], &updated["event"]["type"]),
+        (&json!("all"), &json!("user.updated"))
+    );
     socket.say(json!({"type": "unsubscribe", "id": "all"})).await;
     socket.expect("unsubscribed").await;
     client.sign_up("bob@example.com").await;
     assert_eq!(socket.expect("event").await["id"], "new");
     let seen = updated["event"]["position"].as_i64().unwrap();
-    socket.say(json!({"type": "subscribe", "id": "again", "after": seen})).await;
+    socket
+        .say(json!({"type": "subscribe", "id": "again", "after": seen}))
+        .await;
     assert_eq!(socket.expect("subscribed").await["after"], seen);
-    assert_eq!(socket.expect("event").await["event"]["data"]["email"], "bob@example.com");
+    assert_eq!(
+        socket.expect("event").await["event"]["data"]["email"],
+        "bob@example.com"
+    );
 }
 
 #[on_both]
@@ -115,9 +135,15 @@ async fn what_is_not_understood_is_refused_and_the_rest_goes_on(db: TestDb) {
     for (message, code) in [
         (json!({"type": "shout"}), "invalid_request"),
         (json!({"type": "subscribe", "id": ""}), "invalid_request"),
-        (json!({"type": "subscribe", "id": "a", "types": ["nothing"]}), "invalid_request"),
+        (
+            json!({"type": "subscribe", "id": "a", "types": ["nothing"]}),
+            "invalid_request",
+        ),
         (json!({"type": "subscribe", "id": "a", "after": -1}), "invalid_request"),
-        (json!({"type": "subscribe", "id": "a", "after": 4711}), "position_unknown"),
+        (
+            json!({"type": "subscribe", "id": "a", "after": 4711}),
+            "position_unknown",
+        ),
         (json!({"type": "subscribe", "id": "a", "more": 1}), "invalid_request"),
         (json!({"type": "authenticate", "token": "x"}), "invalid_request"),
         (json!([1, 2]), "invalid_request"),
@@ -139,10 +165,20 @@ async fn what_is_not_understood_is_refused_and_the_rest_goes_on(db: TestDb) {
 
 #[on_both]
 async fn who_has_no_credential_or_comes_from_a_foreign_page_is_refused(db: TestDb) {
-    let app = TestApp::with(db, &[("CORS_ORIGINS", "https://app.example.org"), ("API_URL", "https://api.example.org/v1")]).await;
+    let app = TestApp::with(
+        db,
+        &[
+            ("CORS_ORIGINS", "https://app.example.org"),
+            ("API_URL", "https://api.example.org/v1"),
+        ],
+    )
+    .await;
     let (server, client) = (Server::start(&app).await, app.all_scopes().await);
     for (first, reason) in [
-        (json!({"type": "authenticate", "token": "uak_typo"}), "invalid_credential"),
+        (
+            json!({"type": "authenticate", "token": "uak_typo"}),
+            "invalid_credential",
+        ),
         (json!({"type": "subscribe", "id": "a"}), "authentication_required"),
     ] {
         let mut socket = server.connect(&[]).await.unwrap();
@@ -162,12 +198,18 @@ async fn who_has_no_credential_or_comes_from_a_foreign_page_is_refused(db: TestD
         ("https://app.example.org.evil.example", 403),
         ("null", 403),
     ] {
-        assert_eq!(status(server.connect(&[("origin", origin)]).await), expected, "{origin}");
+        assert_eq!(
+            status(server.connect(&[("origin", origin)]).await),
+            expected,
+            "{origin}"
+        );
     }
     let offer = format!("usher.events.v1, bearer.{}", token(&client));
     let mut socket = server.connect(&[("sec-websocket-protocol", &offer)]).await.unwrap();
     socket.expect("authenticated").await;
-    let wrong = server.connect(&[("sec-websocket-protocol", "usher.events.v1, bearer.uak_x")]).await;
+    let wrong = server
+        .connect(&[("sec-websocket-protocol", "usher.events.v1, bearer.uak_x")])
+        .await;
     assert_eq!(status(wrong), 401);
     let token = token(&client);
     assert_eq!(app.anonymous().get(&format!("/ws?token={token}")).await.status, 426);
@@ -179,7 +221,10 @@ async fn a_socket_ends_soon_after_its_key_and_with_the_process(db: TestDb) {
     let server = Server::start(&app).await;
     let (client, row) = app.key_row(&[Scope::USERS_READ]).await;
     let (lasting, _) = app.key_row(&[Scope::USERS_READ]).await;
-    let (mut socket, mut other) = (authenticated(&server, &client).await, authenticated(&server, &lasting).await);
+    let (mut socket, mut other) = (
+        authenticated(&server, &client).await,
+        authenticated(&server, &lasting).await,
+    );
     for socket in [&mut socket, &mut other] {
         socket.say(json!({"type": "subscribe", "id": "a"})).await;
         socket.expect("subscribed").await;
@@ -187,7 +232,9 @@ async fn a_socket_ends_soon_after_its_key_and_with_the_process(db: TestDb) {
     let mut row = row.into_active_model();
     row.revoked_at = Set(Some(now()));
     row.update(&app.context.db).await.unwrap();
-    let end = tokio::time::timeout(Duration::from_secs(5), socket.expect("end")).await.expect("within 5 s");
+    let end = tokio::time::timeout(Duration::from_secs(5), socket.expect("end"))
+        .await
+        .expect("within 5 s");
     assert_eq!(end["reason"], "credential_ended");
     assert!(socket.hear().await.is_none());
     server.stop.cancel();

@@ -1,7 +1,7 @@
 //! What everything that claims jobs needs, and the way from a claimed row to a handler.
 
 use std::{
-    sync::Arc,
+    sync::{Arc, atomic::AtomicBool},
     time::{Duration, Instant},
 };
 
@@ -21,6 +21,8 @@ pub(super) struct Claimer {
     pub(super) worker: String,
     pub(super) lease: Duration,
     pub(super) leases: Arc<LeaseTable>,
+    /// Whether somebody has said that Redis is down.
+    pub(super) redis_down: Arc<AtomicBool>,
     pub(super) shutdown: CancellationToken,
 }
 

@@ -2,7 +2,7 @@
 //! no more than the handlers can start soon, so that other workers can take the rest.
 
 use std::{
-    sync::Arc,
+    sync::{Arc, atomic::Ordering},
     time::{Duration, Instant},
 };
 
@@ -127,13 +127,15 @@ impl Fetcher {
         let pop = claimer.shutdown.run_until_cancelled(within(POP_WAIT + CALL_LIMIT, pop));
         match pop.await.unwrap_or_else(|| Ok(Vec::new())) {
             Ok(wake_ups) => {
-                if turns.redis_down.take().is_some() {
+                let was_down = turns.redis_down.take().is_some();
+                if was_down && claimer.redis_down.swap(false, Ordering::Relaxed) {
                     info!("Redis answers again");
                 }
                 wake_ups
             }
             Err(error) => {
-                if turns.redis_down.replace(Instant::now()).is_none() {
+                let is_new = turns.redis_down.replace(Instant::now()).is_none();
+                if is_new && !claimer.redis_down.swap(true, Ordering::Relaxed) {
                     let error = format!("{error:#}");
                     warn!(%error, "Redis does not answer: polling the jobs table until it does");
                 }

@@ -85,6 +85,7 @@ impl WorkerRuntime {
                 worker: info.name.clone(),
                 lease: options.lease,
                 leases: Arc::clone(&leases),
+                redis_down: Arc::default(),
                 shutdown: shutdown.clone(),
             },
             maintenance: Arc::new(Maintenance {
