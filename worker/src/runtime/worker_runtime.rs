@@ -92,7 +92,7 @@ impl WorkerRuntime {
                 job_store: JobStore::new(own, Arc::clone(job_store.transport())),
                 config: Arc::clone(&app.config),
                 events: app.events.clone(),
-                stop: shutdown.clone(),
+                stop: shutdown,
                 info: info.clone(),
                 lease: options.lease,
                 leases,
