@@ -103,7 +103,7 @@ fn last_event_id(headers: &HeaderMap) -> Result<Option<i64>, ApiError> {
 
 /// Written by hand: the events are JSON already.
 fn answer(page: &Page) -> Response {
-    let events: Vec<&str> = page.batch.events.iter().map(|event| event.json.as_str()).collect();
+    let events: Vec<&str> = page.batch.events.iter().map(|event| &*event.json).collect();
     let (events, next_after, has_more) = (events.join(","), page.batch.through, page.has_more);
     let body = format!(r#"{{"data":[{events}],"next_after":{next_after},"has_more":{has_more}}}"#);
     (

@@ -23,8 +23,8 @@ pub(super) const LAST_EVENT_ID: HeaderName = HeaderName::from_static("last-event
 const HEARTBEAT: Duration = Duration::from_secs(15);
 /// How long browsers wait before they connect again, in milliseconds.
 const RETRY: u32 = 2_000;
-/// Events that are sent at once when they are there.
-const AT_ONCE: usize = 64;
+/// What is sent at once when it is there, in bytes, and an event more.
+const AT_ONCE: usize = 64 * 1024;
 
 /// Answers with the events after a position.
 pub(super) fn follow(
@@ -103,7 +103,7 @@ impl Follower {
     fn with_others(&mut self, news: &News) -> String {
         let mut text = String::new();
         append(&mut text, news);
-        for _ in 1..AT_ONCE {
+        while text.len() < AT_ONCE {
             match self.listener.ready() {
                 Some(news) => append(&mut text, &news),
                 None => break,

@@ -121,7 +121,7 @@ impl OpenStreams {
                 }
                 open.by_credential.keys().copied().collect()
             };
-            match good(&db, &known).await {
+            match db::within(EVERY, good(&db, &known)).await {
                 Ok(good) => {
                     let open = self.lock();
                     let ended = known.iter().filter(|credential| !good.contains(credential));

@@ -1,5 +1,7 @@
 //! Events as they are read and passed on.
 
+use std::sync::Arc;
+
 use chrono::{DateTime, Utc};
 use sea_orm::ActiveEnum;
 use serde::Serialize;
@@ -21,7 +23,7 @@ pub struct Recorded {
     pub user_id: Option<i64>,
     pub at: DateTime<Utc>,
     /// The event as readers get it: a JSON object.
-    pub json: String,
+    pub json: Arc<str>,
 }
 
 /// What readers get.
@@ -74,7 +76,7 @@ impl TryFrom<event::Model> for Recorded {
             data: serde_json::from_str(&row.data)?,
         };
         Ok(Self {
-            json: serde_json::to_string(&envelope)?,
+            json: serde_json::to_string(&envelope)?.into(),
             position: row.id,
             event_id: row.event_id,
             user_id: row.user_id,

@@ -159,7 +159,11 @@ impl Inner {
                 _ = written.changed() => (),
                 () = heard.notified() => (),
             }
-            (attention, wait) = (Instant::now() + ATTENTION, FIRST_WAIT);
+            attention = Instant::now() + ATTENTION;
+            // While a transaction runs for long, others change nothing.
+            if !look.is_waiting {
+                wait = FIRST_WAIT;
+            }
         }
         if let Some(hearing) = hearing {
             hearing.abort();

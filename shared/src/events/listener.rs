@@ -8,7 +8,7 @@ use tokio::sync::broadcast::{Receiver, error::RecvError};
 use super::{batch::Batch, feed::Feed, page::Selection};
 
 /// Events that a listener reads from the table at once.
-const PAGE: u64 = 100;
+const PAGE: u64 = 50;
 
 /// Follows the stream from a position on. It misses nothing, however slow it is: if it falls behind, it reads the table.
 #[derive(Debug)]
@@ -29,7 +29,7 @@ pub struct News {
     pub position: i64,
     pub kind: String,
     /// The event as readers get it: a JSON object.
-    pub json: String,
+    pub json: Arc<str>,
 }
 
 impl Listener {
@@ -82,7 +82,7 @@ impl Listener {
                 self.ready.push_back(News {
                     position: event.position,
                     kind: event.kind.clone(),
-                    json: event.json.clone(),
+                    json: Arc::clone(&event.json),
                 });
             }
         }

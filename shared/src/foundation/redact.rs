@@ -11,7 +11,11 @@ use crate::foundation::token::TokenKind;
 /// A token, after its prefix. From 16 characters on it is no hint but the token, or most of it.
 static TOKEN: LazyLock<Regex> = LazyLock::new(|| {
     let prefixes: Vec<_> = TokenKind::VARIANTS.iter().map(|kind| kind.prefix()).collect();
-    pattern(&format!("((?:{})_)[A-Za-z0-9_]{{16,}}", prefixes.join("|")))
+    // And secrets of webhooks, in base64.
+    let kinds = prefixes.join("|");
+    pattern(&format!(
+        "((?:{kinds})_)[A-Za-z0-9_]{{16,}}|(whsec_)[A-Za-z0-9+/=]{{16,}}"
+    ))
 });
 /// What follows `?` or `#` in a web address. The scheme may be in any letter case (RFC 3986 §3.1).
 static QUERY: LazyLock<Regex> = LazyLock::new(|| pattern(r#"((?i:https?)://[^\s"'<>?\#]*[?\#])[^\s"'<>]*"#));
@@ -23,7 +27,7 @@ fn pattern(text: &str) -> Regex {
 /// The text with every token reduced to its prefix. Keeps hints, the beginning of a key that people recognize it by.
 #[must_use]
 pub fn tokens(text: &str) -> Cow<'_, str> {
-    TOKEN.replace_all(text, "${1}…")
+    TOKEN.replace_all(text, "${1}${2}…")
 }
 
 /// The text without tokens, and without what follows `?` or `#` in web addresses, which is where mailed links have
@@ -57,6 +61,8 @@ mod tests {
                 );
             }
         }
+        let secret = "whsec_MfKQ9r8GKYqrTwjUPD8ILPZIo2LaLa+w/A==";
+        assert_eq!(tokens(&format!("a {secret}, b")), "a whsec_…, b");
         for plain in ["", "uak_0aB1cD2e…", "umt_ and uat", "quak_quak", "http://x/?token=umt"] {
             assert!(matches!(tokens(plain), Cow::Borrowed(_)), "{plain}");
         }

@@ -41,6 +41,8 @@ const PAUSES: [TimeDelta; 9] = [
 const PATIENCE: TimeDelta = TimeDelta::days(5);
 /// Failures in a row after which an endpoint rests.
 const TIRED: i32 = 3;
+/// An attempt without an answer that took longer was no refused connection.
+const SLOW: Duration = Duration::from_secs(2);
 const FIRST_REST: TimeDelta = TimeDelta::seconds(10);
 const LONGEST_REST: TimeDelta = TimeDelta::minutes(10);
 /// The longest pause that an endpoint can ask for.
@@ -181,8 +183,9 @@ async fn note_failure(
         disable_and_tell(tx, endpoint.id, &reason).await?;
         return Ok(Recorded::Stop);
     }
-    // Without an answer each attempt takes long, so one is enough.
-    let rests = attempt.status.is_none() || failures >= TIRED || asked.is_some();
+    // Where each attempt takes long, one is enough.
+    let is_slow = attempt.status.is_none() && attempt.duration > SLOW;
+    let rests = is_slow || failures >= TIRED || asked.is_some();
     let rest = rests.then(|| at + rest_after(failures).max(asked.unwrap_or_default()));
     let row = webhook_endpoint::ActiveModel {
         failures: Set(failures),
@@ -196,8 +199,18 @@ async fn note_failure(
     Ok(if rests { Recorded::Stop } else { Recorded::GoOn })
 }
 
+/// Sends nothing to an endpoint for a while.
+pub async fn rest(conn: &impl ConnectionTrait, endpoint_id: i64) -> Result<(), DbErr> {
+    webhook_endpoint::Entity::update_many()
+        .col_expr(webhook_endpoint::Column::PausedUntil, Expr::value(now() + LONGEST_REST))
+        .filter(webhook_endpoint::Column::Id.eq(endpoint_id))
+        .exec(conn)
+        .await
+        .map(drop)
+}
+
 /// Disables an endpoint and tells its creator why.
-pub async fn disable_and_tell(tx: &Tx, endpoint_id: i64, reason: &str) -> Result<(), EnqueueError> {
+async fn disable_and_tell(tx: &Tx, endpoint_id: i64, reason: &str) -> Result<(), EnqueueError> {
     let Some(endpoint) = endpoints::find_for_change(tx, endpoint_id).await? else {
         return Ok(());
     };

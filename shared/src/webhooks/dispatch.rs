@@ -1,8 +1,10 @@
 //! From the stream to deliveries.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeSet, HashSet};
 
-use sea_orm::{ColumnTrait, ConnectionTrait, DbErr, EntityTrait, FromQueryResult, QueryFilter, sea_query::Expr};
+use sea_orm::{
+    ColumnTrait, ConnectionTrait, DbErr, EntityTrait, FromQueryResult, QueryFilter, QuerySelect, sea_query::Expr,
+};
 use serde_json::{Value, json};
 
 use super::SendWebhooks;
@@ -11,18 +13,22 @@ use crate::{
     foundation::{
         db::Sql,
         entity::{
-            event_reader,
+            event_reader, job,
             webhook_endpoint::{self, Column, WebhookStatus},
         },
         time::now,
     },
-    jobs::{EnqueueError, EnqueueOptions, Enqueued, JobStore, Tx, enqueue_with},
+    jobs::{EnqueueError, EnqueueOptions, Enqueued, Job, JobStore, Tx, enqueue_with},
 };
 
 /// The name of this reader of the stream.
 const READER: &str = "webhooks";
-/// Events that are dispatched in one transaction.
+/// Events that are spread in one transaction, and rows that are written in it: while it is open, no later event is shown
+/// to anybody.
 const BATCH: u64 = 500;
+const ROWS: u64 = 2_000;
+/// Jobs that are enqueued in one transaction, for the same reason.
+const JOBS: usize = 50;
 
 /// What one round did.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -43,16 +49,34 @@ pub async fn dispatch(job_store: &JobStore, feed: &Feed) -> Result<Dispatched, E
     if due.is_empty() {
         return Ok(dispatched);
     }
-    let tx = job_store.begin().await?;
-    for endpoint_id in due {
-        let options = EnqueueOptions::default()
-            .unique(endpoint_id.to_string())
-            .actor("system");
-        let enqueued = enqueue_with(&tx, SendWebhooks { endpoint_id }, options).await?;
-        dispatched.busy += usize::from(matches!(enqueued, Enqueued::Existing(_)));
+    let at_work = at_work(job_store).await?;
+    let (busy, idle): (Vec<_>, Vec<_>) = due.into_iter().partition(|id| at_work.contains(&id.to_string()));
+    dispatched.busy = busy.len();
+    for some in idle.chunks(JOBS) {
+        let tx = job_store.begin().await?;
+        for endpoint_id in some.iter().copied() {
+            let options = EnqueueOptions::default()
+                .unique(endpoint_id.to_string())
+                .actor("system");
+            let enqueued = enqueue_with(&tx, SendWebhooks { endpoint_id }, options).await?;
+            dispatched.busy += usize::from(matches!(enqueued, Enqueued::Existing(_)));
+        }
+        tx.commit().await?;
     }
-    tx.commit().await?;
     Ok(dispatched)
+}
+
+/// The endpoints whose job is ready or running.
+async fn at_work(job_store: &JobStore) -> Result<HashSet<String>, DbErr> {
+    let keys: Vec<Option<String>> = job::Entity::find()
+        .select_only()
+        .column(job::Column::UniqueKey)
+        .filter(job::Column::Kind.eq(SendWebhooks::KIND))
+        .filter(Expr::cust("unique_key IS NOT NULL AND state IN ('ready', 'running')"))
+        .into_tuple()
+        .all(job_store.db())
+        .await?;
+    Ok(keys.into_iter().flatten().collect())
 }
 
 async fn spread(job_store: &JobStore, feed: &Feed) -> Result<Dispatched, EnqueueError> {
@@ -75,7 +99,9 @@ async fn spread(job_store: &JobStore, feed: &Feed) -> Result<Dispatched, Enqueue
             heads,
             through,
             has_more,
-        } = feed.heads(position, BATCH).await?;
+        } = feed
+            .heads(position, (ROWS / endpoints.len() as u64).clamp(1, BATCH))
+            .await?;
         let written = write(&tx, &heads, &endpoints).await?;
         (through, has_more, written)
     };

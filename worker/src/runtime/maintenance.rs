@@ -26,7 +26,8 @@ const SWEEP_PAUSE: Duration = Duration::from_secs(1);
 const TICK_PAUSE: Duration = Duration::from_secs(1);
 /// Deliveries that are due later, and lost news, wait no longer.
 const SPREAD_PAUSE: Duration = Duration::from_secs(1);
-const FIRST_LOOK: Duration = Duration::from_millis(10);
+const FIRST_LOOK: Duration = Duration::from_millis(50);
+const GATHER: Duration = Duration::from_millis(5);
 /// A row of the audit log waits no longer for its seal.
 const SEAL_PAUSE: Duration = Duration::from_secs(5);
 
@@ -158,6 +159,8 @@ impl Maintenance {
             if has_more {
                 continue;
             }
+            // What comes at once is spread at once.
+            tokio::time::sleep(GATHER).await;
             // A job that runs may have looked before the newest deliveries were there.
             let wait = if busy > 0 { pause } else { SPREAD_PAUSE };
             pause = (pause * 2).min(SPREAD_PAUSE);

@@ -18,6 +18,9 @@ use crate::{foundation::JobError, runtime::JobContext};
 const BATCH: u64 = 20;
 /// A run ends after this, so that others get their turn; what is left starts another one.
 const TURN: Duration = Duration::from_secs(30);
+/// How long a run waits for more.
+const LINGER: Duration = Duration::from_millis(100);
+const LOOK: Duration = Duration::from_millis(20);
 
 pub(super) async fn send(job: SendWebhooks, context: JobContext) -> Result<(), JobError> {
     let Some(endpoint) = webhook_endpoint::Entity::find_by_id(job.endpoint_id)
@@ -32,28 +35,31 @@ pub(super) async fn send(job: SendWebhooks, context: JobContext) -> Result<(), J
     }
     let keys = webhooks::keys_of(&endpoint, &context.config.secret_key);
     if keys.is_empty() {
-        let tx = context.begin().await?;
-        webhooks::disable_and_tell(
-            &tx,
-            endpoint.id,
-            "neither SECRET_KEY nor SECRET_KEY_OLD opens its keys: rotate them",
-        )
-        .await?;
-        tx.commit().await?;
-        return Ok(());
+        // Perhaps this worker alone has the wrong key, so the endpoint only rests.
+        webhooks::rest(&context.db.writing(), endpoint.id).await?;
+        return Err(JobError::give_up(format!(
+            "neither SECRET_KEY nor SECRET_KEY_OLD opens the keys of webhook {}: correct the setting, or rotate the keys",
+            endpoint.id
+        )));
     }
     let networks = Networks::from(context.config.webhook_networks.clone());
     let (scheme, _) = endpoint.url.split_once(':').unwrap_or_default();
     let sender = Sender::new(networks, scheme)?;
-    let (begin, mut sent) = (Instant::now(), 0);
+    let (begin, mut sent, mut last_sent) = (Instant::now(), 0, Instant::now());
     loop {
         let due = webhooks::due(&context.db, endpoint.id, BATCH).await?;
         if due.is_empty() {
-            break;
+            // One job for what comes one after the other.
+            if last_sent.elapsed() > LINGER || begin.elapsed() > TURN {
+                break;
+            }
+            tokio::time::sleep(LOOK).await;
+            continue;
         }
         for delivery in &due {
             let attempt = attempt(&context, &sender, &endpoint, &keys, delivery).await?;
             sent += 1;
+            last_sent = Instant::now();
             let tx = context.begin().await?;
             let recorded = webhooks::record(&tx, &endpoint, delivery, &attempt).await?;
             tx.commit().await?;

@@ -28,7 +28,7 @@ use hyper_util::{
     rt::TokioExecutor,
 };
 use rustls::{ClientConfig, RootCertStore, crypto::ring};
-use tokio::time::timeout;
+use tokio::time::{timeout, timeout_at};
 use tower::util::BoxCloneSyncService;
 use url::{Host, Url};
 use usher_shared::{
@@ -41,6 +41,8 @@ use usher_shared::{
 const CONNECT_LIMIT: Duration = Duration::from_secs(5);
 /// For the whole request.
 const LIMIT: Duration = Duration::from_secs(15);
+/// For the beginning of the answer's body: once the status is known, the rest decides nothing.
+const BODY_LIMIT: Duration = Duration::from_secs(2);
 /// What is read and kept of an answer, in bytes.
 const KEPT: usize = 1_024;
 
@@ -122,7 +124,7 @@ impl Sender {
             .header(ID, id)
             .header(TIMESTAMP, timestamp)
             .header(SIGNATURE, signatures.join(" "))
-            .body(Full::from(event.json.clone()))
+            .body(Full::from(event.json.to_string()))
             .map_err(|error| error.to_string())?;
         self.client.request(request).await.map_err(|error| reason(&error))
     }
@@ -174,9 +176,9 @@ fn pause(text: &str) -> Option<Duration> {
 
 /// What staff see of an answer: its first kilobyte, without what looks like a token.
 async fn beginning(mut body: Incoming) -> Option<String> {
-    let mut bytes = vec![];
+    let (mut bytes, end) = (vec![], tokio::time::Instant::now() + BODY_LIMIT);
     while bytes.len() < KEPT {
-        match body.frame().await {
+        match timeout_at(end, body.frame()).await.unwrap_or_default() {
             Some(Ok(frame)) => bytes.extend_from_slice(frame.data_ref().map_or(&[], |data| data)),
             _ => break,
         }
