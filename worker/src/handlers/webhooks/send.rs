@@ -56,6 +56,13 @@ pub(super) async fn send(job: SendWebhooks, context: JobContext) -> Result<(), J
             tokio::time::sleep(LOOK).await;
             continue;
         }
+        // What was changed since applies to all that is still to be sent: another run reads it.
+        let now = webhook_endpoint::Entity::find_by_id(endpoint.id).one(&context.db).await?;
+        let Some(now) = now.filter(|now| now.version == endpoint.version) else {
+            return Ok(());
+        };
+        // The previous keys may have come to their end.
+        let keys = webhooks::keys_of(&now, &context.config.secret_key);
         for delivery in &due {
             let attempt = attempt(&context, &sender, &endpoint, &keys, delivery).await?;
             sent += 1;
