@@ -57,7 +57,9 @@ pub(super) async fn send(job: SendWebhooks, context: JobContext) -> Result<(), J
             continue;
         }
         // What was changed since applies to all that is still to be sent: another run reads it.
-        let now = webhook_endpoint::Entity::find_by_id(endpoint.id).one(&context.db).await?;
+        let now = webhook_endpoint::Entity::find_by_id(endpoint.id)
+            .one(&context.db)
+            .await?;
         let Some(now) = now.filter(|now| now.version == endpoint.version) else {
             return Ok(());
         };
