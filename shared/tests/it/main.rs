@@ -25,4 +25,5 @@ mod sessions;
 mod staff;
 mod sweep;
 mod transport;
+mod webhooks;
 mod writing;
