@@ -9,6 +9,7 @@ use utoipa::{
         path::{OperationBuilder, Parameter, ParameterBuilder, ParameterIn, PathsBuilder},
         request_body::RequestBodyBuilder,
         schema::{AllOfBuilder, ObjectBuilder, Type},
+        security::SecurityRequirement,
     },
 };
 
@@ -27,6 +28,8 @@ pub(crate) fn describe(document: &mut OpenApi) {
                 kind.as_str()
             )))
             .parameters(Some(headers()))
+            // The signature takes the place of a credential.
+            .security(SecurityRequirement::default())
             .request_body(Some(
                 RequestBodyBuilder::new()
                     .required(Some(Required::True))
