@@ -13,7 +13,7 @@ use usher_shared::{
     foundation::{
         crypto::sha256,
         entity::{
-            job::{self, JobState},
+            job::JobState,
             job_schedule,
             mail::{self, MailState},
             mail_token,
