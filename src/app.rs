@@ -8,7 +8,7 @@ use sea_orm::EntityTrait;
 #[cfg(feature = "admin")]
 use usher_admin_engine::{AdminModel, Card, Column, Extension, Page};
 #[cfg(feature = "api")]
-use usher_api::{ApiExtension, AppState, Code, OpenApiRouter};
+use usher_api::{ApiExtension, AppState, Code, OpenApiRouter, Relation};
 use usher_migrations::SqlMigration;
 #[cfg(feature = "worker")]
 use usher_shared::jobs::{Job, Schedule};
@@ -236,6 +236,12 @@ impl App {
     /// A tag of operations, and what the API's document says of it.
     pub fn tag(mut self, name: &str, description: &str) -> Self {
         self.api = self.api.tag(name, description);
+        self
+    }
+
+    /// A field that leads from one resource to another, in GraphQL.
+    pub fn relation(mut self, relation: Relation) -> Self {
+        self.api = self.api.relation(relation);
         self
     }
 

@@ -54,6 +54,9 @@ pub enum Command {
     /// Print the OpenAPI document
     #[cfg(feature = "api")]
     Openapi,
+    /// Print the GraphQL schema
+    #[cfg(feature = "api")]
+    GraphqlSchema,
     /// Check settings, database, schema, Redis, mail server, workers and jobs
     Doctor(doctor::Args),
     /// Re-encrypt two-factor secrets with SECRET_KEY, so that SECRET_KEY_OLD can be dropped
@@ -161,6 +164,12 @@ async fn run_usher(parts: Parts, command: Command, source: &Source) -> Result<()
         #[cfg(feature = "api")]
         Command::Openapi => {
             crate::output::line(serde_json::to_string_pretty(&usher_api::openapi_with(&parts.api))?);
+            Ok(())
+        }
+        #[cfg(feature = "api")]
+        Command::GraphqlSchema => {
+            let schema = usher_api::graphql_schema(&parts.api).map_err(anyhow::Error::msg)?;
+            crate::output::line(schema.trim_end());
             Ok(())
         }
     }

@@ -12,6 +12,7 @@ use utoipa_axum::router::OpenApiRouter;
 
 use crate::{
     events::socket,
+    graphql::{self, Relation},
     openapi::{SIGN_IN_HERE, built_in, pasted_token},
     site,
     state::AppState,
@@ -50,6 +51,7 @@ struct Part {
     tags: Vec<Tag>,
     routers: Vec<Arc<dyn Fn() -> OpenApiRouter<AppState> + Send + Sync>>,
     codes: Vec<Code>,
+    relations: Vec<Relation>,
 }
 
 impl ApiExtension {
@@ -62,6 +64,7 @@ impl ApiExtension {
                 tags: vec![],
                 routers: vec![],
                 codes: vec![],
+                relations: vec![],
             }],
             ..Self::default()
         }
@@ -103,6 +106,13 @@ impl ApiExtension {
         self
     }
 
+    /// A field that leads from one resource to another, in GraphQL.
+    #[must_use]
+    pub fn relation(mut self, relation: Relation) -> Self {
+        self.part().relations.push(relation);
+        self
+    }
+
     /// Leaves out a part of Usher. Parts of other services change nothing.
     #[must_use]
     pub fn without(mut self, part: BuiltIn) -> Self {
@@ -128,7 +138,7 @@ impl ApiExtension {
     /// One line that names both.
     pub fn check(&self) -> Result<(), String> {
         let mut taken = Taken::default();
-        for page in site::PAGES.iter().chain([&socket::PATH]) {
+        for page in site::PAGES.iter().chain([&socket::PATH, &graphql::PATH]) {
             taken.path("usher", page)?;
             taken.word("usher", "GET", page)?;
         }
@@ -145,6 +155,7 @@ impl ApiExtension {
             tags,
             routers,
             codes,
+            ..
         } in &self.parts
         {
             for tag in tags {
@@ -157,7 +168,12 @@ impl ApiExtension {
                 taken.word(app, "the error code", code.as_str())?;
             }
         }
-        Ok(())
+        graphql::graphql_schema(self).map(drop)
+    }
+
+    pub(crate) fn relations(&self) -> Vec<Relation> {
+        let relations = self.parts.iter().flat_map(|part| &part.relations);
+        relations.copied().collect()
     }
 
     /// Usher's operations and the product's.

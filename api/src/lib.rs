@@ -101,6 +101,7 @@ mod example;
 mod extension;
 #[cfg(any(test, fuzzing))]
 pub mod fuzzing;
+mod graphql;
 mod me;
 mod openapi;
 mod router;
@@ -115,6 +116,7 @@ mod users;
 mod webhooks;
 
 pub use extension::ApiExtension;
+pub use graphql::{Relation, graphql_schema};
 pub use openapi::{openapi, openapi_with};
 pub use router::{router, router_with};
 pub use serve::{run, run_with, serve, serve_with};

@@ -18,11 +18,13 @@ use tower_http::{
     cors::{AllowOrigin, CorsLayer},
 };
 use usher_serve::settle_coding;
+use usher_shared::foundation::config::GraphQl;
 
 use crate::{
     described::Described,
     events,
     extension::ApiExtension,
+    graphql,
     openapi::openapi_at,
     site,
     state::AppState,
@@ -48,17 +50,21 @@ pub fn router(state: AppState) -> Router {
 ///
 /// # Panics
 ///
-/// Where [`ApiExtension::check`] finds an operation that is there twice.
+/// Where [`ApiExtension::check`] finds something that is there twice.
 pub fn router_with(mut state: AppState, extension: &ApiExtension) -> Router {
     let product = extension.clone();
     let document = move |api_url: &str| openapi_at(&product, api_url);
     state.described = Arc::new(Described::new(extension.name(), extension.all_codes(), document));
     let (operations, _) = extension.operations().split_for_parts();
     let toolkit = Toolkit::from_ref(&state);
-    let routes = operations
-        .route_layer(from_fn_with_state(toolkit.clone(), idempotency::once))
-        .merge(site::pages())
-        .merge(events::socket::router())
+    let operations = operations.route_layer(from_fn_with_state(toolkit.clone(), idempotency::once));
+    let mut routes = operations.clone().merge(site::pages()).merge(events::socket::router());
+    if toolkit.config.graphql != GraphQl::Off {
+        let allows_introspection = toolkit.config.graphql == GraphQl::On;
+        let graphql = graphql::router(extension, operations.with_state(state.clone()), allows_introspection);
+        routes = routes.merge(graphql.unwrap_or_else(|reason| panic!("{reason}")));
+    }
+    let routes = routes
         .fallback(async || ApiError::from(Code::NOT_FOUND))
         .method_not_allowed_fallback(async || ApiError::from(Code::METHOD_NOT_ALLOWED))
         .with_state(state);

@@ -4,6 +4,7 @@
 mod assets;
 mod documents;
 mod explanations;
+mod graphiql;
 mod health;
 mod index;
 mod mailed_links;
@@ -13,6 +14,8 @@ use axum::{Router, routing::get};
 use utoipa_axum::router::OpenApiRouter;
 
 use crate::state::AppState;
+
+pub(crate) use graphiql::graphiql;
 
 /// The paths of pages, which no document lists.
 pub(crate) const PAGES: &[&str] = &[

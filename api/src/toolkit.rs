@@ -5,6 +5,7 @@ pub(crate) mod answers;
 pub(crate) mod body;
 pub(crate) mod caller;
 pub(crate) mod code;
+pub(crate) mod connection;
 pub(crate) mod constraint;
 mod describe;
 pub(crate) mod download;

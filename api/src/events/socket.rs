@@ -85,7 +85,7 @@ async fn connect(
 
 /// A page of a foreign origin must not speak for the person who looks at it: browsers apply no same-origin policy to
 /// sockets (RFC 6455 §10.2). Programs send no origin.
-fn check_origin(state: &AppState, headers: &HeaderMap) -> Result<(), ApiError> {
+pub(crate) fn check_origin(state: &AppState, headers: &HeaderMap) -> Result<(), ApiError> {
     let Some(origin) = headers.get(header::ORIGIN) else {
         return Ok(());
     };

@@ -45,7 +45,7 @@ const SVG: &str = "image/svg+xml";
 /// How compressed files begin (RFC 1952 §2.3.1).
 const GZIP: [u8; 2] = [0x1f, 0x8b];
 
-static ASSETS: LazyLock<[Asset; 7]> = LazyLock::new(|| {
+static ASSETS: LazyLock<[Asset; 13]> = LazyLock::new(|| {
     [
         Asset::new("pages.css", CSS, include_bytes!("../../assets/pages.css")),
         Asset::new("documents.css", CSS, include_bytes!("../../assets/documents.css")),
@@ -61,6 +61,24 @@ static ASSETS: LazyLock<[Asset; 7]> = LazyLock::new(|| {
             "redoc.standalone.js",
             JS,
             include_bytes!("../../assets/redoc.standalone.js.gz"),
+        ),
+        Asset::new("graphiql.css", CSS, include_bytes!("../../assets/graphiql.css")),
+        Asset::new("graphiql.js", JS, include_bytes!("../../assets/graphiql.js")),
+        Asset::new(
+            "graphiql.min.css",
+            CSS,
+            include_bytes!("../../assets/graphiql.min.css.gz"),
+        ),
+        Asset::new("graphiql.min.js", JS, include_bytes!("../../assets/graphiql.min.js.gz")),
+        Asset::new(
+            "react.js",
+            JS,
+            include_bytes!("../../assets/react.production.min.js.gz"),
+        ),
+        Asset::new(
+            "react-dom.js",
+            JS,
+            include_bytes!("../../assets/react-dom.production.min.js.gz"),
         ),
     ]
 });

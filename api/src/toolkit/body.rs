@@ -74,6 +74,12 @@ where
     }
 }
 
+/// Any value of JSON.
+pub(crate) async fn json(request: Request) -> Result<Value, ApiError> {
+    let is_json = is_json(&request)?;
+    parse(&read(request).await?, is_json)
+}
+
 fn check<T: FromFields>(value: &Value, toolkit: &Toolkit) -> Result<T, ApiError> {
     let Value::Object(object) = value else {
         return Err(fault(ViolationKind::ModelAttributesType, "Send a JSON object"));
@@ -203,6 +209,6 @@ fn not_json(text: &str, byte: usize, reason: &str) -> ApiError {
     ApiError::Invalid(vec![FieldError::new("body", Some(Step::Index(offset)), violation)])
 }
 
-fn fault(kind: ViolationKind, message: &str) -> ApiError {
+pub(crate) fn fault(kind: ViolationKind, message: &str) -> ApiError {
     ApiError::Invalid(vec![FieldError::new("body", None, Violation::new(kind, message))])
 }

@@ -79,6 +79,15 @@ impl Caller {
         Ok(Self::Key(key))
     }
 
+    /// Counts one more operation of the same request.
+    pub(crate) async fn charge(&self, toolkit: &Toolkit, context: &RequestContext) -> Result<(), ApiError> {
+        match self {
+            Self::Anonymous => Ok(()),
+            Self::Key(key) => Limit::of_key(key).charge(toolkit, context).await,
+            Self::User(signed) => Limit::of_user(signed.user.id).charge(toolkit, context).await,
+        }
+    }
+
     /// Ends with the access token, or with the secret that a rotation has replaced: it may be the one that was sent.
     pub(crate) fn expiry(&self) -> Option<Pin<Box<Sleep>>> {
         let end = match self {

@@ -2,6 +2,7 @@
 //! is worth, however the list is filtered.
 
 mod answer;
+mod connection;
 mod cursor;
 mod filters;
 #[cfg(any(test, fuzzing))]

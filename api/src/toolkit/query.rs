@@ -18,6 +18,7 @@ use utoipa::openapi::{
 use uuid::Uuid;
 
 use super::{
+    connection::Connection,
     error::ApiError,
     fields::{FieldError, Step},
     path_id, schema,
@@ -54,6 +55,7 @@ where
 
     async fn from_request_parts(parts: &mut Parts, state: &S) -> Result<Self, ApiError> {
         let mut parameters = Parameters::new(parts.uri.path(), parts.uri.query().unwrap_or_default());
+        parameters.connection = parts.extensions.remove();
         let read = T::from_query(&mut parameters, &Toolkit::from_ref(state));
         parameters.refuse_unknown();
         match parameters.faults.is_empty() {
@@ -69,6 +71,7 @@ pub struct Parameters {
     pairs: Vec<(String, String)>,
     known: Vec<&'static str>,
     faults: Vec<FieldError>,
+    connection: Option<Connection>,
 }
 
 impl Parameters {
@@ -81,7 +84,13 @@ impl Parameters {
                 .collect(),
             known: Vec::new(),
             faults: Vec::new(),
+            connection: None,
         }
+    }
+
+    /// What is asked of a list besides its parameters.
+    pub(super) fn connection(&self) -> Option<&Connection> {
+        self.connection.as_ref()
     }
 
     /// The path of the request.

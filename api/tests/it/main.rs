@@ -18,6 +18,8 @@ mod events;
 mod external;
 mod freshness;
 mod fuzzing;
+mod graphql;
+mod graphql_socket;
 mod guessing;
 mod health;
 mod idempotency;

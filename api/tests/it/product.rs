@@ -1,6 +1,6 @@
 //! What a product adds: its resource has what Usher's own have.
 
-mod tickets;
+pub mod tickets;
 
 use axum::http::StatusCode;
 use sea_orm::{ActiveModelTrait, ActiveValue::Set, ColumnTrait, EntityTrait, QueryFilter, QueryOrder};

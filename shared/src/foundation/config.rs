@@ -31,7 +31,7 @@ use crate::foundation::{
     token::Token,
 };
 
-pub use choices::{LogFormat, Mode, SignUp, StaffMfa};
+pub use choices::{GraphQl, LogFormat, Mode, SignUp, StaffMfa};
 pub use error::ConfigError;
 pub use own::{OwnSettings, SettingsGroup, add_settings};
 pub use settings::{built_in_settings, settings};
@@ -74,6 +74,7 @@ pub struct Config {
     pub event_retention: TimeDelta,
     /// Where webhooks may be sent although it is not public.
     pub webhook_networks: Vec<IpNet>,
+    pub graphql: GraphQl,
     pub log_format: LogFormat,
     /// Where spans go, if they are exported.
     pub traces: Option<Traces>,
@@ -164,6 +165,7 @@ impl Config {
             cors_origins: given.cors_origins.unwrap_or_default(),
             event_retention: TimeDelta::days(given.event_retention_days.into()),
             webhook_networks: given.webhook_networks.unwrap_or_default(),
+            graphql: given.graphql,
             log_format: given.log_format.unwrap_or_else(parse::default_log_format),
             traces: given.otel_exporter_otlp_endpoint.map(|endpoint| Traces {
                 endpoint,

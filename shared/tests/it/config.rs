@@ -72,6 +72,7 @@ fn every_setting_refuses_nonsense_in_one_line_that_names_it() {
         ("EVENT_RETENTION_DAYS", "0"),
         ("EVENT_RETENTION_DAYS", "forever"),
         ("WEBHOOK_NETWORKS", "localhost"),
+        ("GRAPHQL", "yes"),
         ("LOG_FORMAT", "xml"),
         ("OTEL_EXPORTER_OTLP_ENDPOINT", "localhost:4318"),
         ("OTEL_EXPORTER_OTLP_ENDPOINT", "https://collector"),

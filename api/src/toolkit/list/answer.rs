@@ -10,6 +10,7 @@ use url::form_urlencoded;
 use utoipa::{__dev::ComposeSchema, ToSchema};
 
 use super::{
+    connection::ConnectionOut,
     cursor::Cursor,
     order::{Filter, Listed},
     query::ListQuery,
@@ -32,8 +33,17 @@ impl<L: Listed> ListQuery<L> {
         toolkit: &Toolkit,
         filters: impl IntoIterator<Item = Filter<L::Entity>>,
     ) -> Result<ListOut<L>, ApiError> {
-        let page = self.page(&toolkit.db, filters).await?;
         let seal = |cursor: Cursor| cursor.seal(&self.path, &self.order.word, &toolkit.config.secret_key);
+        if let Some(parents) = self
+            .connection
+            .as_ref()
+            .and_then(|connection| connection.parents.as_ref())
+        {
+            let (rows, connection) = self.children(&toolkit.db, parents, filters, seal).await?;
+            return Ok(ListOut::of_parents(rows, connection));
+        }
+        let page = self.page(&toolkit.db, filters).await?;
+        let connection = self.connected(&page, seal);
         let (prev, next) = (page.prev.map(seal), page.next.map(seal));
         let link = [("prev", &prev), ("next", &next)];
         let link = link.into_iter().filter_map(|(rel, cursor)| {
@@ -52,6 +62,7 @@ impl<L: Listed> ListQuery<L> {
             prev_cursor: prev,
             count: page.count.map(|count| count.rows),
             count_is_exact: page.count.map(|count| count.is_exact),
+            connection,
             link: link.parse().map_err(anyhow::Error::from)?,
         })
     }
@@ -77,6 +88,10 @@ pub struct ListOut<T> {
     #[serde(skip_serializing_if = "Option::is_none")]
     #[schema(nullable = false)]
     count_is_exact: Option<bool>,
+    /// For another face of the API.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    #[schema(ignore)]
+    connection: Option<ConnectionOut>,
     /// The pages beside this one (RFC 8288); empty where there are none.
     #[serde(skip)]
     #[schema(ignore)]
@@ -93,7 +108,22 @@ impl<T> ListOut<T> {
             has_more: self.has_more,
             count: self.count,
             count_is_exact: self.count_is_exact,
+            connection: self.connection,
             link: self.link,
+        }
+    }
+
+    /// Rows of many parents, which are no page of a list.
+    fn of_parents(data: Vec<T>, connection: ConnectionOut) -> Self {
+        Self {
+            data,
+            next_cursor: None,
+            prev_cursor: None,
+            has_more: false,
+            count: None,
+            count_is_exact: None,
+            connection: Some(connection),
+            link: HeaderValue::from_static(""),
         }
     }
 }

@@ -28,6 +28,17 @@ impl Place {
 }
 
 impl Cursor {
+    /// The end of a list, from which one goes backward.
+    pub(super) const END: Self = Self {
+        backward: true,
+        place: None,
+    };
+
+    /// What comes after a place.
+    pub(super) fn forward(place: Option<Place>) -> Self {
+        Self { backward: false, place }
+    }
+
     /// As text for clients, who can do nothing with it but send it back to the same path.
     pub(super) fn seal(self, path: &str, sort: &str, key: &SecretKey) -> String {
         let place = self

@@ -200,10 +200,7 @@ impl<E: EntityTrait> Filter<E> {
 impl<L: Listed> Order<L> {
     fn sorted(&self, select: Select<L::Entity>, backward: bool) -> Select<L::Entity> {
         self.keys.iter().fold(select, |select, key| {
-            let (order, nulls) = match key.goes_up(backward) {
-                true => (sea_orm::Order::Asc, NullOrdering::Last),
-                false => (sea_orm::Order::Desc, NullOrdering::First),
-            };
+            let (order, nulls) = key.direction(backward);
             // Not the first: its NULLs are read by a statement of their own.
             if key.is_nullable() && key.column.as_str() != self.first().as_str() {
                 select.order_by_with_nulls(key.column, order, nulls)
@@ -238,7 +235,7 @@ impl<L: Listed> Order<L> {
 }
 
 impl<L: Listed> Key<L> {
-    fn expr(&self) -> SimpleExpr {
+    pub(super) fn expr(&self) -> SimpleExpr {
         Expr::col((L::Entity::default(), self.column))
     }
 
@@ -246,7 +243,15 @@ impl<L: Listed> Key<L> {
         self.descending == backward
     }
 
-    fn is_nullable(&self) -> bool {
+    /// A missing value counts as greater than all others.
+    pub(super) fn direction(&self, backward: bool) -> (sea_orm::Order, NullOrdering) {
+        match self.goes_up(backward) {
+            true => (sea_orm::Order::Asc, NullOrdering::Last),
+            false => (sea_orm::Order::Desc, NullOrdering::First),
+        }
+    }
+
+    pub(super) fn is_nullable(&self) -> bool {
         self.column.def().is_null()
     }
 
@@ -302,7 +307,7 @@ fn beyond<L: Listed>(keys: &[Key<L>], values: &[Value], backward: bool) -> Condi
 }
 
 /// Lets a statement read from the rows of another under the table's own name.
-fn take_from<E: EntityTrait>(select: &mut Select<E>, rows: SelectStatement) {
+pub(super) fn take_from<E: EntityTrait>(select: &mut Select<E>, rows: SelectStatement) {
     QuerySelect::query(select)
         .from_clear()
         .from_subquery(rows, E::default());

@@ -16,6 +16,7 @@ use super::{
     order::{Filter, Listed, Order},
 };
 use crate::toolkit::{
+    connection::Connection,
     fields::{FieldError, Step},
     query::{FromQuery, Parameters, boolean},
     schema,
@@ -35,6 +36,8 @@ pub struct ListQuery<L: Listed> {
     pub(super) cursor: Option<Cursor>,
     pub(super) count: bool,
     pub(super) filters: Vec<Filter<L::Entity>>,
+    /// What is asked besides.
+    pub(super) connection: Option<Connection>,
     /// The other parameters, for the addresses of the pages before and after.
     pub(super) others: Vec<(String, String)>,
 }
@@ -51,6 +54,13 @@ impl<L: Listed> ListQuery<L> {
             Cursor::open::<L>(text, &path, &order.word, &toolkit.config.secret_key)
         });
         let count = parameters.optional("count", boolean);
+        let connection = parameters.connection().cloned();
+        let backward = connection.as_ref().map(|connection| connection.backward);
+        let cursor = match (cursor, backward) {
+            (Some(cursor), Some(backward)) => Some(Cursor { backward, ..cursor }),
+            (None, Some(true)) => Some(Cursor::END),
+            (cursor, _) => cursor,
+        };
         Self {
             path,
             filters,
@@ -58,6 +68,7 @@ impl<L: Listed> ListQuery<L> {
             order,
             cursor,
             count: count.unwrap_or(false),
+            connection,
             others: parameters.without("cursor"),
         }
     }

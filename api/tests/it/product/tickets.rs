@@ -6,8 +6,8 @@ use sea_orm::{Condition, entity::prelude::*};
 use serde::Serialize;
 use usher_api::{
     ApiEnum, ApiError, ApiExtension, ApiKey, AppState, Body, Code, Context, Created, FromFields, IfMatch, IfNoneMatch,
-    KeyOrUser, Lines, ListOut, ListQuery, Listed, OnConstraint, PathId, Query, Scope, Text, Versioned, access,
-    create_row, operation, operations, related, rfc3339, update_row,
+    KeyOrUser, Lines, ListOut, ListQuery, Listed, OnConstraint, PathId, Query, Relation, Scope, Text, Versioned,
+    access, create_row, operation, operations, related, rfc3339, update_row,
 };
 use utoipa::ToSchema;
 
@@ -32,6 +32,8 @@ pub fn extension() -> ApiExtension {
         .title("Helpdesk")
         .tag("Tickets", "What customers ask")
         .codes(&[TICKET_CLOSED])
+        .relation(Relation::one("Ticket", "requester", "requester_id", "listUsers"))
+        .relation(Relation::many("UserDetails", "tickets", "requester_id", "listTickets"))
         .routes(|| operations![list_tickets, create_ticket, get_ticket, update_ticket])
 }
 

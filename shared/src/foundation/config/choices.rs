@@ -23,6 +23,16 @@ pub enum StaffMfa {
     Required,
 }
 
+/// Whether the API speaks GraphQL.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, clap::ValueEnum)]
+pub enum GraphQl {
+    Off,
+    /// And says what it can, with a page to try it.
+    On,
+    /// Without saying what it can.
+    WithoutIntrospection,
+}
+
 #[derive(Clone, Copy, Debug, PartialEq, Eq, clap::ValueEnum)]
 pub enum LogFormat {
     Text,

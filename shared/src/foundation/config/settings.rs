@@ -7,7 +7,7 @@ use clap::{Args, Command};
 use ipnet::IpNet;
 
 use super::{
-    choices::{LogFormat, SignUp, StaffMfa},
+    choices::{GraphQl, LogFormat, SignUp, StaffMfa},
     own::SettingsGroup,
     parse, traces,
 };
@@ -114,6 +114,9 @@ pub(super) struct Settings {
     /// Networks that webhooks may be sent to although they are not public
     #[arg(long, env, value_name = "10.0.0.0/8,127.0.0.1/32", value_parser = parse::networks)]
     pub webhook_networks: Option<List<IpNet>>,
+    /// Whether the API speaks GraphQL: off, on, or without-introspection
+    #[arg(long = "graphql", env = "GRAPHQL", value_name = "on", default_value = "off")]
+    pub graphql: GraphQl,
     /// text or json; if not set, text on a terminal and json elsewhere
     #[arg(long, env, value_name = "json")]
     pub log_format: Option<LogFormat>,

@@ -1,0 +1,80 @@
+//! `/graphql`: what the API can do, in one language of queries (GraphQL, October 2021 edition).
+//!
+//! There is no second set of rules. Types and fields are made from the OpenAPI document, and each root field is an
+//! operation of it, which runs as it does for a request of its own: the same credentials and scopes, the same limits,
+//! the same checks of what is sent, the same idempotency. What an operation answers is then cut to what was asked.
+//! Fields that lead from one resource to another ([`Relation`]) ask the list of the other once, for all objects of a
+//! level together.
+//!
+//! `async-graphql` reads queries, checks them against the schema and answers questions about it. It doesn't run them: of
+//! answers that are JSON already it would make a future for each value, which costs more than the page itself.
+
+mod catalog;
+mod execute;
+mod http;
+mod names;
+mod operation;
+mod plan;
+mod relation;
+mod schema;
+mod session;
+mod socket;
+mod values;
+
+use std::sync::Arc;
+
+use axum::{Extension, Router, routing::get};
+use utoipa::openapi::OpenApi;
+
+use self::{catalog::Catalog, schema::Checked};
+use crate::{extension::ApiExtension, openapi::openapi_with, state::AppState};
+
+pub use relation::Relation;
+
+pub(crate) const PATH: &str = "/graphql";
+
+/// The schema, and the operations that answer it.
+pub(crate) struct Graph {
+    catalog: Catalog,
+    schema: Checked,
+    /// The API's operations, within the layers that belong to them.
+    operations: Router,
+    allows_introspection: bool,
+}
+
+/// The address, for an API whose operations these are.
+///
+/// # Errors
+///
+/// One line that says which names of the document can't stand beside each other.
+pub(crate) fn router(
+    extension: &ApiExtension,
+    operations: Router,
+    allows_introspection: bool,
+) -> Result<Router<AppState>, String> {
+    let catalog = catalog(extension)?;
+    let graph = Graph {
+        schema: Checked::new(&catalog, allows_introspection)?,
+        catalog,
+        operations,
+        allows_introspection,
+    };
+    Ok(Router::new()
+        .route(PATH, get(http::page).post(http::answer))
+        .layer(Extension(Arc::new(graph))))
+}
+
+/// The schema of the API with what a product adds, in GraphQL's own language.
+///
+/// # Errors
+///
+/// One line that says which names can't stand beside each other, or which relation leads nowhere.
+pub fn graphql_schema(extension: &ApiExtension) -> Result<String, String> {
+    Ok(Checked::new(&catalog(extension)?, true)?.sdl())
+}
+
+fn catalog(extension: &ApiExtension) -> Result<Catalog, String> {
+    let document: OpenApi = openapi_with(extension);
+    let document = serde_json::to_value(document).map_err(|error| error.to_string())?;
+    Catalog::new(&document, &extension.relations())
+}

@@ -1,0 +1,251 @@
+//! Who asks, and how the API's operations run for them.
+
+use std::sync::{
+    Arc,
+    atomic::{AtomicBool, Ordering},
+};
+
+use async_graphql::{ErrorExtensionValues, PathSegment, Pos, ServerError, Value as Graphql};
+use axum::{
+    Router,
+    body::Body,
+    http::{HeaderMap, HeaderName, HeaderValue, Request, header},
+    response::{IntoResponse, Response},
+};
+use http_body_util::BodyExt;
+use percent_encoding::{NON_ALPHANUMERIC, utf8_percent_encode};
+use serde_json::{Map, Value as Json};
+use tower::ServiceExt;
+use url::form_urlencoded;
+
+use super::{
+    catalog::{Catalog, ETAG},
+    names::camel,
+    operation::{Paging, Place},
+    plan::Call,
+    values::{Kind, to_graphql, to_json, to_text},
+};
+use crate::toolkit::{
+    caller::Caller,
+    connection::Connection,
+    error::ApiError,
+    problem::{self, Face, STRICT},
+    request::RequestContext,
+    state::Toolkit,
+};
+
+/// Headers of a request that its operations may read.
+const CARRIED: &[HeaderName] = &[header::AUTHORIZATION, header::USER_AGENT, header::ACCEPT_LANGUAGE];
+
+/// Who asks.
+pub(super) struct Session {
+    toolkit: Toolkit,
+    context: Arc<RequestContext>,
+    caller: Caller,
+    headers: HeaderMap,
+    /// Whether an operation has run: the first one was counted with the credential.
+    has_run: AtomicBool,
+}
+
+impl Session {
+    pub(super) fn new(toolkit: &Toolkit, context: &Arc<RequestContext>, caller: Caller, headers: &HeaderMap) -> Self {
+        let carried = CARRIED
+            .iter()
+            .filter_map(|name| Some((name.clone(), headers.get(name)?.clone())));
+        Self {
+            toolkit: toolkit.clone(),
+            context: Arc::clone(context),
+            caller,
+            headers: carried.collect(),
+            has_run: AtomicBool::new(false),
+        }
+    }
+
+    pub(super) fn caller(&self) -> &Caller {
+        &self.caller
+    }
+
+    /// Runs an operation as a request of its own would, and counts as one.
+    pub(super) async fn run(
+        &self,
+        operations: &Router,
+        catalog: &Catalog,
+        call: &Call<'_>,
+        connection: Option<Connection>,
+    ) -> Result<Json, Failure> {
+        if self.has_run.swap(true, Ordering::Relaxed) {
+            let charged = self.caller.charge(&self.toolkit, &self.context).await;
+            charged.map_err(|error| self.failure(&error))?;
+        }
+        let mut request = request(catalog, call, connection.is_some()).map_err(|message| Failure::plain(&message))?;
+        request.headers_mut().extend(self.headers.clone());
+        // So that an error that idempotency keeps has the words that are read here.
+        request
+            .headers_mut()
+            .insert(header::ACCEPT, HeaderValue::from_static(STRICT));
+        let extensions = request.extensions_mut();
+        extensions.insert(self.caller.clone());
+        extensions.insert(Arc::clone(&self.context));
+        if let Some(connection) = connection {
+            extensions.insert(connection);
+        }
+        let response = operations.clone().oneshot(request).await.into_response();
+        self.read(response).await
+    }
+
+    async fn read(&self, mut response: Response) -> Result<Json, Failure> {
+        let error = response.extensions_mut().remove::<Arc<ApiError>>();
+        if let Some(error) = error {
+            if let Some(cause) = error.cause() {
+                tracing::error!(
+                    code = error.code().as_str(),
+                    cause,
+                    "an operation of a GraphQL request failed"
+                );
+            }
+            return Err(self.failure(&error));
+        }
+        let (parts, body) = response.into_parts();
+        let bytes = body
+            .collect()
+            .await
+            .map_err(|_| Failure::plain("The answer broke off"))?
+            .to_bytes();
+        if parts.status.is_client_error() || parts.status.is_server_error() {
+            return Err(Failure::of_problem(&bytes, &parts.headers));
+        }
+        if bytes.is_empty() {
+            return Ok(Json::Bool(true));
+        }
+        let mut value: Json = serde_json::from_slice(&bytes).map_err(|_| Failure::plain("The answer is no JSON"))?;
+        let tag = parts.headers.get(header::ETAG).and_then(|tag| tag.to_str().ok());
+        if let (Json::Object(fields), Some(tag)) = (&mut value, tag) {
+            fields.entry(ETAG).or_insert_with(|| tag.into());
+        }
+        Ok(value)
+    }
+
+    /// An error as its problem tells it.
+    pub(super) fn failure(&self, error: &ApiError) -> Failure {
+        let body = problem::body(error, Face::Strict, &self.context.id, &self.toolkit.config.api_url);
+        let mut headers = HeaderMap::new();
+        if let ApiError::RateLimited { retry_after } = error {
+            headers.insert(header::RETRY_AFTER, HeaderValue::from(*retry_after));
+        }
+        Failure::of_problem(&body, &headers)
+    }
+}
+
+/// What went wrong with an operation.
+#[derive(Clone, Debug)]
+pub(super) struct Failure {
+    message: String,
+    extensions: ErrorExtensionValues,
+}
+
+impl Failure {
+    fn plain(message: &str) -> Self {
+        Self {
+            message: message.to_owned(),
+            extensions: ErrorExtensionValues::default(),
+        }
+    }
+
+    /// A problem (RFC 9457), whose faults point to arguments.
+    fn of_problem(body: &[u8], headers: &HeaderMap) -> Self {
+        let problem: Map<String, Json> = serde_json::from_slice(body).unwrap_or_default();
+        let words = [problem.get("detail"), problem.get("title")];
+        let message = words.into_iter().flatten().find_map(Json::as_str);
+        let mut failure = Self::plain(message.unwrap_or("The operation failed"));
+        for key in ["code", "status", "type", "request_id"] {
+            if let Some(value) = problem.get(key) {
+                failure.extensions.set(camel(key), to_graphql(&Kind::Json, value));
+            }
+        }
+        // The default face has the faults as its detail.
+        let faults = problem.get("errors").or(problem.get("detail")).and_then(Json::as_array);
+        if let Some(faults) = faults {
+            let faults: Vec<Json> = faults.iter().map(fault).collect();
+            failure
+                .extensions
+                .set("errors", to_graphql(&Kind::Json, &Json::Array(faults)));
+        }
+        if let Some(seconds) = headers.get(header::RETRY_AFTER).and_then(|value| value.to_str().ok()) {
+            let seconds: u32 = seconds.parse().unwrap_or(1);
+            failure.extensions.set("retryAfter", seconds);
+        }
+        failure
+    }
+
+    pub(super) fn at(self, pos: Pos, path: Vec<PathSegment>) -> ServerError {
+        let mut error = ServerError::new(self.message, Some(pos));
+        error.path = path;
+        error.extensions = Some(self.extensions);
+        error
+    }
+}
+
+/// A fault of a request, with the argument that it is in.
+fn fault(fault: &Json) -> Json {
+    let pointer = fault["pointer"].as_str().map(|pointer| {
+        let steps = pointer.trim_start_matches('#').split('/').skip(1);
+        let steps = steps.map(|step| camel(step));
+        ["input".to_owned()].into_iter().chain(steps).collect::<Vec<_>>()
+    });
+    let parameter = || fault["parameter"].as_str().map(|name| vec![camel(name)]);
+    let message = fault.get("detail").or(fault.get("msg"));
+    serde_json::json!({
+        "type": fault["type"],
+        "message": message,
+        "argument": pointer.or_else(parameter),
+    })
+}
+
+/// The request that an operation takes.
+fn request(catalog: &Catalog, call: &Call<'_>, is_list: bool) -> Result<Request<Body>, String> {
+    let operation = call.operation;
+    let mut path = operation.path.clone();
+    let mut query = form_urlencoded::Serializer::new(String::new());
+    let mut request = Request::builder().method(operation.method.as_str());
+    let mut body = Body::empty();
+    for (argument, value) in &call.arguments {
+        let value = to_json(catalog, &argument.value.kind, value.clone());
+        match &argument.place {
+            Place::Path(name) => {
+                let text = to_text(value).unwrap_or_default();
+                let text = utf8_percent_encode(&text, NON_ALPHANUMERIC).to_string();
+                path = path.replace(&format!("{{{name}}}"), &text);
+            }
+            Place::Query(name) => drop(to_text(value).map(|text| query.append_pair(name, &text))),
+            Place::Header(name) => {
+                if let Some(text) = to_text(value) {
+                    request = request.header(name.as_str(), text);
+                }
+            }
+            Place::Body if value.is_null() => {}
+            Place::Body => {
+                request = request.header(header::CONTENT_TYPE, "application/json");
+                body = Body::from(value.to_string());
+            }
+            Place::Page(_) => {}
+        }
+    }
+    if is_list {
+        query.append_pair("limit", &call.size.to_string());
+        let cursor = call.paging(Paging::After).or(call.paging(Paging::Before));
+        if let Some(Graphql::String(cursor)) = cursor {
+            query.append_pair("cursor", cursor);
+        }
+        if call.counts {
+            query.append_pair("count", "true");
+        }
+    }
+    let query = query.finish();
+    let address = if query.is_empty() {
+        path
+    } else {
+        format!("{path}?{query}")
+    };
+    let request = request.uri(address).body(body);
+    request.map_err(|error| format!("An argument is none that a request can hold: {error}"))
+}
