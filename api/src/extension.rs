@@ -12,8 +12,9 @@ use utoipa_axum::router::OpenApiRouter;
 
 use crate::{
     events::socket,
-    graphql::{self, Relation},
-    openapi::{SIGN_IN_HERE, built_in, pasted_token},
+    graphql,
+    openapi::{SIGN_IN_HERE, built_in, graphql_schema, pasted_token},
+    relation::Relation,
     site,
     state::AppState,
     toolkit::code::Code,
@@ -168,7 +169,7 @@ impl ApiExtension {
                 taken.word(app, "the error code", code.as_str())?;
             }
         }
-        graphql::graphql_schema(self).map(drop)
+        graphql_schema(self).map(drop)
     }
 
     pub(crate) fn relations(&self) -> Vec<Relation> {

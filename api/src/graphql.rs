@@ -15,7 +15,6 @@ mod http;
 mod names;
 mod operation;
 mod plan;
-mod relation;
 mod schema;
 mod session;
 mod socket;
@@ -27,9 +26,7 @@ use axum::{Extension, Router, routing::get};
 use utoipa::openapi::OpenApi;
 
 use self::{catalog::Catalog, schema::Checked};
-use crate::{extension::ApiExtension, openapi::openapi_with, state::AppState};
-
-pub use relation::Relation;
+use crate::{relation::Relation, state::AppState};
 
 pub(crate) const PATH: &str = "/graphql";
 
@@ -42,17 +39,18 @@ pub(crate) struct Graph {
     allows_introspection: bool,
 }
 
-/// The address, for an API whose operations these are.
+/// The address, for an API of this document whose operations these are.
 ///
 /// # Errors
 ///
-/// One line that says which names of the document can't stand beside each other.
+/// One line that says which names can't stand beside each other, or which relation leads nowhere.
 pub(crate) fn router(
-    extension: &ApiExtension,
+    document: &OpenApi,
+    relations: &[Relation],
     operations: Router,
     allows_introspection: bool,
 ) -> Result<Router<AppState>, String> {
-    let catalog = catalog(extension)?;
+    let catalog = catalog(document, relations)?;
     let graph = Graph {
         schema: Checked::new(&catalog, allows_introspection)?,
         catalog,
@@ -64,17 +62,16 @@ pub(crate) fn router(
         .layer(Extension(Arc::new(graph))))
 }
 
-/// The schema of the API with what a product adds, in GraphQL's own language.
+/// The schema of an API of this document, in GraphQL's own language.
 ///
 /// # Errors
 ///
-/// One line that says which names can't stand beside each other, or which relation leads nowhere.
-pub fn graphql_schema(extension: &ApiExtension) -> Result<String, String> {
-    Ok(Checked::new(&catalog(extension)?, true)?.sdl())
+/// As [`router`].
+pub(crate) fn sdl(document: &OpenApi, relations: &[Relation]) -> Result<String, String> {
+    Ok(Checked::new(&catalog(document, relations)?, true)?.sdl())
 }
 
-fn catalog(extension: &ApiExtension) -> Result<Catalog, String> {
-    let document: OpenApi = openapi_with(extension);
+fn catalog(document: &OpenApi, relations: &[Relation]) -> Result<Catalog, String> {
     let document = serde_json::to_value(document).map_err(|error| error.to_string())?;
-    Catalog::new(&document, &extension.relations())
+    Catalog::new(&document, relations)
 }

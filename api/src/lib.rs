@@ -104,6 +104,7 @@ pub mod fuzzing;
 mod graphql;
 mod me;
 mod openapi;
+mod relation;
 mod router;
 mod serve;
 mod site;
@@ -116,8 +117,8 @@ mod users;
 mod webhooks;
 
 pub use extension::ApiExtension;
-pub use graphql::{Relation, graphql_schema};
-pub use openapi::{openapi, openapi_with};
+pub use openapi::{graphql_schema, openapi, openapi_with};
+pub use relation::Relation;
 pub use router::{router, router_with};
 pub use serve::{run, run_with, serve, serve_with};
 pub use state::AppState;

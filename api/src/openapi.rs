@@ -14,7 +14,7 @@ use utoipa_axum::router::OpenApiRouter;
 use crate::{
     api_keys, auth, events,
     extension::ApiExtension,
-    me, site,
+    graphql, me, site,
     state::AppState,
     toolkit::{
         code::Code,
@@ -132,6 +132,15 @@ pub fn openapi_with(extension: &ApiExtension) -> utoipa::openapi::OpenApi {
     idempotency::describe(&mut document);
     events::describe(&mut document);
     document
+}
+
+/// The GraphQL schema of the API with what a product adds.
+///
+/// # Errors
+///
+/// One line that says which names can't stand beside each other, or which relation leads nowhere.
+pub fn graphql_schema(extension: &ApiExtension) -> Result<String, String> {
+    graphql::sdl(&openapi_with(extension), &extension.relations())
 }
 
 /// The document of an installation.

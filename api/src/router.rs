@@ -25,7 +25,7 @@ use crate::{
     events,
     extension::ApiExtension,
     graphql,
-    openapi::openapi_at,
+    openapi::{openapi_at, openapi_with},
     site,
     state::AppState,
     toolkit::{
@@ -61,7 +61,13 @@ pub fn router_with(mut state: AppState, extension: &ApiExtension) -> Router {
     let mut routes = operations.clone().merge(site::pages()).merge(events::socket::router());
     if toolkit.config.graphql != GraphQl::Off {
         let allows_introspection = toolkit.config.graphql == GraphQl::On;
-        let graphql = graphql::router(extension, operations.with_state(state.clone()), allows_introspection);
+        let (document, relations) = (openapi_with(extension), extension.relations());
+        let graphql = graphql::router(
+            &document,
+            &relations,
+            operations.with_state(state.clone()),
+            allows_introspection,
+        );
         routes = routes.merge(graphql.unwrap_or_else(|reason| panic!("{reason}")));
     }
     let routes = routes

@@ -6,9 +6,10 @@ use serde_json::Value;
 use super::{
     names::{camel, enum_value, noun, pascal},
     operation::{Answer, Argument, Operation, Paging, Place},
-    relation::Relation,
     values::{Kind, Type},
 };
+
+use crate::relation::Relation;
 
 /// Everything that can be asked.
 #[derive(Default)]

@@ -83,7 +83,7 @@ pub(super) async fn page(
         return socket::connect(&state, graph, context, request).await;
     }
     if graph.allows_introspection && wants_html(request.headers()) {
-        return Ok(site::graphiql(&state));
+        return Ok(site::graphiql(&state, super::PATH));
     }
     Err(Code::METHOD_NOT_ALLOWED.into())
 }

@@ -189,7 +189,7 @@ impl Failure {
 fn fault(fault: &Json) -> Json {
     let pointer = fault["pointer"].as_str().map(|pointer| {
         let steps = pointer.trim_start_matches('#').split('/').skip(1);
-        let steps = steps.map(|step| camel(step));
+        let steps = steps.map(camel);
         ["input".to_owned()].into_iter().chain(steps).collect::<Vec<_>>()
     });
     let parameter = || fault["parameter"].as_str().map(|name| vec![camel(name)]);

@@ -4,7 +4,7 @@ use askama::Template;
 use axum::response::{IntoResponse, Response};
 
 use super::assets;
-use crate::{graphql, state::AppState, toolkit::html::Page};
+use crate::{state::AppState, toolkit::html::Page};
 
 /// Scripts and styles come from here alone, and so do answers. GraphiQL and its editor write style elements of their
 /// own; its fonts are in its styles.
@@ -21,12 +21,12 @@ struct GraphiQl {
     scripts: [String; 4],
 }
 
-/// The page.
-pub(crate) fn graphiql(state: &AppState) -> Response {
+/// The page, for the address of GraphQL.
+pub(crate) fn graphiql(state: &AppState, path: &str) -> Response {
     let at = |name| assets::address(&state.root, name);
     let page = GraphiQl {
         title: format!("{} GraphQL", state.described.name),
-        address: format!("{}{}", state.root, graphql::PATH),
+        address: format!("{}{path}", state.root),
         icon: at("icon.svg"),
         styles: ["graphiql.min.css", "graphiql.css"].map(at),
         scripts: ["react.js", "react-dom.js", "graphiql.min.js", "graphiql.js"].map(at),

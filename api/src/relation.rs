@@ -13,13 +13,13 @@
 #[derive(Clone, Copy, Debug)]
 pub struct Relation {
     /// The schema whose objects have the field.
-    pub(super) of: &'static str,
-    pub(super) name: &'static str,
+    pub(crate) of: &'static str,
+    pub(crate) name: &'static str,
     /// The column that refers.
-    pub(super) column: &'static str,
+    pub(crate) column: &'static str,
     /// The operation that lists what it leads to.
-    pub(super) list: &'static str,
-    pub(super) is_many: bool,
+    pub(crate) list: &'static str,
+    pub(crate) is_many: bool,
 }
 
 impl Relation {
