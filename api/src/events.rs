@@ -1,5 +1,7 @@
 //! `GET /events`: what happened, in pages or as it comes.
 
+mod catalog;
+mod data;
 mod document;
 mod list;
 mod selection;
@@ -12,6 +14,8 @@ use utoipa_axum::router::OpenApiRouter;
 
 use crate::state::AppState;
 
+pub(crate) use catalog::Catalog;
+pub(crate) use data::{EventData, named};
 pub(crate) use document::describe;
 
 pub(crate) fn router() -> OpenApiRouter<AppState> {

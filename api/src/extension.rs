@@ -1,21 +1,28 @@
-//! What a product adds to the API: operations, their tags and error codes.
+//! What a product adds to the API: operations, their tags and error codes, and what its events' data is.
 
 use std::{collections::HashMap, sync::Arc};
 
-use usher_shared::foundation::program::{BuiltIn, Program};
-use utoipa::openapi::{
-    OpenApi, RefOr, Schema, Tag,
-    path::{Operation, PathItem},
-    tag::TagBuilder,
+use usher_shared::{
+    events::EventType,
+    foundation::program::{BuiltIn, Program},
+};
+use utoipa::{
+    ToSchema,
+    openapi::{
+        OpenApi, RefOr, Schema, Tag,
+        path::{Operation, PathItem},
+        tag::TagBuilder,
+    },
 };
 use utoipa_axum::router::OpenApiRouter;
 
 use crate::{
-    events::socket,
+    events::{Catalog, EventData, socket},
     openapi::{SIGN_IN_HERE, built_in, pasted_token},
     site,
     state::AppState,
     toolkit::code::Code,
+    users,
 };
 
 /// What a product adds to the API. Cheap to clone.
@@ -50,6 +57,7 @@ struct Part {
     tags: Vec<Tag>,
     routers: Vec<Arc<dyn Fn() -> OpenApiRouter<AppState> + Send + Sync>>,
     codes: Vec<Code>,
+    event_data: Vec<EventData>,
 }
 
 impl ApiExtension {
@@ -62,6 +70,7 @@ impl ApiExtension {
                 tags: vec![],
                 routers: vec![],
                 codes: vec![],
+                event_data: vec![],
             }],
             ..Self::default()
         }
@@ -103,6 +112,13 @@ impl ApiExtension {
         self
     }
 
+    /// What the data of these types of events is, for the documents: a `T`, such as what the API shows of the object.
+    #[must_use]
+    pub fn event_data<T: ToSchema>(mut self, types: impl IntoIterator<Item = EventType>) -> Self {
+        self.part().event_data.push(EventData::of::<T>(types));
+        self
+    }
+
     /// Leaves out a part of Usher. Parts of other services change nothing.
     #[must_use]
     pub fn without(mut self, part: BuiltIn) -> Self {
@@ -140,11 +156,13 @@ impl ApiExtension {
         for code in Code::ALL {
             taken.word("usher", "the error code", code.as_str())?;
         }
+        taken.event_data("usher", &users::event_data())?;
         for Part {
             app,
             tags,
             routers,
             codes,
+            event_data,
         } in &self.parts
         {
             for tag in tags {
@@ -156,6 +174,7 @@ impl ApiExtension {
             for code in codes {
                 taken.word(app, "the error code", code.as_str())?;
             }
+            taken.event_data(app, event_data)?;
         }
         Ok(())
     }
@@ -206,6 +225,12 @@ impl ApiExtension {
         Code::ALL.iter().chain(own).copied()
     }
 
+    /// These types of events, and what is known of their data.
+    pub(crate) fn catalog(&self, kinds: impl IntoIterator<Item = EventType>) -> Catalog {
+        let own = self.parts.iter().flat_map(|part| &part.event_data);
+        Catalog::new(kinds, users::event_data().iter().chain(own).cloned().collect())
+    }
+
     /// The name of the API.
     pub(crate) fn name(&self) -> &str {
         self.title.as_deref().unwrap_or("Usher")
@@ -241,6 +266,18 @@ impl Taken {
                 if let Some(id) = &operation.operation_id {
                     self.word(app, "the operation id", id)?;
                 }
+            }
+        }
+        Ok(())
+    }
+
+    fn event_data(&mut self, app: &'static str, event_data: &[EventData]) -> Result<(), String> {
+        for data in event_data {
+            for kind in &data.kinds {
+                self.word(app, "the data of events", kind.as_str())?;
+            }
+            for (name, schema) in (data.schemas)() {
+                self.schema(app, &name, &schema)?;
             }
         }
         Ok(())
@@ -305,7 +342,10 @@ fn operations(item: &PathItem) -> impl Iterator<Item = (&'static str, &Operation
 
 #[cfg(test)]
 mod tests {
+    use serde_json::json;
+
     use super::*;
+    use crate::events;
 
     const SHUT: Code = Code::new("shop_shut", 409, "Shut", "The shop is shut", "Come again.");
 
@@ -332,6 +372,27 @@ mod tests {
     #[utoipa::path(get, path = "/customers", responses((status = 200, body = User)))]
     async fn customers() {}
 
+    const OPENED: EventType = EventType::new("shop.opened", "shops:read", "A shop opened");
+    const SHUT_FOR_GOOD: EventType = EventType::new("shop.shut", "shops:read", "A shop shut for good");
+
+    /// A shop.
+    #[derive(utoipa::ToSchema)]
+    #[expect(dead_code, reason = "only its schema is looked at")]
+    struct Shop {
+        #[schema(example = 3)]
+        id: i64,
+        #[schema(example = "Corner")]
+        name: String,
+        kind: Kind,
+    }
+
+    #[derive(utoipa::ToSchema)]
+    #[schema(as = ShopKind, rename_all = "snake_case")]
+    #[expect(dead_code, reason = "only its schema is looked at")]
+    enum Kind {
+        Bakery,
+    }
+
     fn shop(routes: fn() -> OpenApiRouter<AppState>) -> ApiExtension {
         ApiExtension::new("shop").routes(routes)
     }
@@ -343,6 +404,7 @@ mod tests {
     #[test]
     fn what_two_apps_have_is_named_with_both() {
         let first = shop(show).codes(&[SHUT]).tag("Shops", "Where things are sold");
+        let first = first.event_data::<Shop>([OPENED]);
         assert_eq!(first.check(), Ok(()));
         assert_eq!(ApiExtension::default().check(), Ok(()));
         let second = |routes: fn() -> OpenApiRouter<AppState>| ApiExtension::new("depot").routes(routes);
@@ -382,6 +444,18 @@ mod tests {
                 ApiExtension::new("depot").codes(&[Code::NOT_FOUND]),
                 "usher and depot both have the error code not_found",
             ),
+            (
+                ApiExtension::new("depot").event_data::<Shop>([OPENED]),
+                "shop and depot both have the data of events shop.opened",
+            ),
+            (
+                ApiExtension::new("depot").event_data::<Shop>([EventType::USER_CREATED]),
+                "usher and depot both have the data of events user.created",
+            ),
+            (
+                ApiExtension::new("depot").event_data::<User>([SHUT_FOR_GOOD]),
+                "usher and depot both have the schema User; give one another name",
+            ),
         ] {
             assert_eq!(first.clone().merge(other).check(), Err(expected.to_owned()));
         }
@@ -403,5 +477,26 @@ mod tests {
                 .expect("text")
                 .contains("- `shop_shut`: Shut")
         );
+    }
+
+    #[test]
+    fn the_document_knows_the_data_of_a_products_events() {
+        let extension = ApiExtension::new("shop").event_data::<Shop>([OPENED]);
+        let mut document = OpenApi::default();
+        events::describe(&mut document, &extension.catalog([OPENED, SHUT_FOR_GOOD]));
+        let document = serde_json::to_value(document).expect("JSON");
+        let body = |word: &str| &document["webhooks"][word]["post"]["requestBody"]["content"]["application/json"];
+        let data = &body("shop.opened")["schema"]["allOf"][1]["properties"]["data"];
+        assert_eq!(data["$ref"], "#/components/schemas/Shop");
+        let schemas = &document["components"]["schemas"];
+        assert_eq!(schemas["Shop"]["required"], json!(["id", "name", "kind"]));
+        assert_eq!(schemas["ShopKind"]["enum"], json!(["bakery"]));
+        let example = &body("shop.opened")["example"];
+        assert_eq!(example["data"], json!({"id": 3, "name": "Corner", "kind": "bakery"}));
+        assert_eq!(example["object"], json!({"type": "shop", "id": "3", "version": 1}));
+        assert_eq!(example["type"], "shop.opened");
+        let unspecified = &body("shop.shut")["schema"]["allOf"][1]["properties"];
+        assert_eq!(unspecified, &json!({"type": {"type": "string", "enum": ["shop.shut"]}}));
+        assert_eq!(body("shop.shut")["example"]["data"], json!({"id": 1}));
     }
 }
