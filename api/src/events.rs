@@ -1,9 +1,12 @@
 //! `GET /events`: what happened, in pages or as it comes.
 
+mod asyncapi;
 mod catalog;
 mod data;
 mod document;
 mod list;
+mod messages;
+mod reason;
 mod selection;
 mod shape;
 pub(crate) mod socket;
@@ -14,6 +17,7 @@ use utoipa_axum::router::OpenApiRouter;
 
 use crate::state::AppState;
 
+pub(crate) use asyncapi::{SERVERS, channels, messages, operations, schemas};
 pub(crate) use catalog::Catalog;
 pub(crate) use data::{EventData, named};
 pub(crate) use document::describe;

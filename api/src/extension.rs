@@ -345,7 +345,7 @@ mod tests {
     use serde_json::json;
 
     use super::*;
-    use crate::events;
+    use crate::{asyncapi, events};
 
     const SHUT: Code = Code::new("shop_shut", 409, "Shut", "The shop is shut", "Come again.");
 
@@ -480,21 +480,39 @@ mod tests {
     }
 
     #[test]
-    fn the_document_knows_the_data_of_a_products_events() {
+    fn both_documents_know_the_data_of_a_products_events() {
         let extension = ApiExtension::new("shop").event_data::<Shop>([OPENED]);
+        let catalog = extension.catalog([OPENED, SHUT_FOR_GOOD]);
         let mut document = OpenApi::default();
-        events::describe(&mut document, &extension.catalog([OPENED, SHUT_FOR_GOOD]));
-        let document = serde_json::to_value(document).expect("JSON");
-        let body = |word: &str| &document["webhooks"][word]["post"]["requestBody"]["content"]["application/json"];
-        let data = &body("shop.opened")["schema"]["allOf"][1]["properties"]["data"];
-        assert_eq!(data["$ref"], "#/components/schemas/Shop");
-        let schemas = &document["components"]["schemas"];
-        assert_eq!(schemas["Shop"]["required"], json!(["id", "name", "kind"]));
-        assert_eq!(schemas["ShopKind"]["enum"], json!(["bakery"]));
-        let example = &body("shop.opened")["example"];
-        assert_eq!(example["data"], json!({"id": 3, "name": "Corner", "kind": "bakery"}));
-        assert_eq!(example["object"], json!({"type": "shop", "id": "3", "version": 1}));
-        assert_eq!(example["type"], "shop.opened");
+        events::describe(&mut document, &catalog);
+        let openapi = serde_json::to_value(document).expect("JSON");
+        let body = |word: &str| &openapi["webhooks"][word]["post"]["requestBody"]["content"]["application/json"];
+        let asyncapi = asyncapi::document("Shop", &catalog, "https://shop.example");
+        assert_eq!(asyncapi["info"]["title"], "Shop events");
+        let message = &asyncapi["components"]["messages"]["shop.opened"];
+        let shop = json!({"id": 3, "name": "Corner", "kind": "bakery"});
+        for (schemas, of_kind, example) in [
+            (
+                &openapi["components"]["schemas"],
+                &body("shop.opened")["schema"],
+                &body("shop.opened")["example"],
+            ),
+            (
+                &asyncapi["components"]["schemas"],
+                &asyncapi["components"]["schemas"]["shop.opened"],
+                &message["examples"][0]["payload"],
+            ),
+        ] {
+            assert_eq!(
+                of_kind["allOf"][1]["properties"]["data"]["$ref"],
+                "#/components/schemas/Shop"
+            );
+            assert_eq!(schemas["Shop"]["required"], json!(["id", "name", "kind"]));
+            assert_eq!(schemas["ShopKind"]["enum"], json!(["bakery"]));
+            let object = json!({"type": "shop", "id": "3", "version": 1});
+            assert_eq!((&example["data"], &example["object"]), (&shop, &object));
+            assert_eq!(example["type"], "shop.opened");
+        }
         let unspecified = &body("shop.shut")["schema"]["allOf"][1]["properties"];
         assert_eq!(unspecified, &json!({"type": {"type": "string", "enum": ["shop.shut"]}}));
         assert_eq!(body("shop.shut")["example"]["data"], json!({"id": 1}));
