@@ -8,7 +8,7 @@ use sea_orm::EntityTrait;
 #[cfg(feature = "admin")]
 use usher_admin_engine::{AdminModel, Card, Column, Extension, Page};
 #[cfg(feature = "api")]
-use usher_api::{ApiExtension, AppState, Code, OpenApiRouter, Relation};
+use usher_api::{ApiExtension, AppState, Code, OpenApiRouter, Relation, utoipa::ToSchema};
 use usher_migrations::SqlMigration;
 #[cfg(feature = "worker")]
 use usher_shared::jobs::{Job, Schedule};
@@ -243,6 +243,14 @@ impl App {
     pub fn relation(mut self, relation: Relation) -> Self {
         self.api = self.api.relation(relation);
         self
+    }
+
+    /// Types of the app's events whose data is a `T`, such as what the API shows of the object: [`App::events`], and the
+    /// API's documents know the schema of the data.
+    pub fn events_of<T: ToSchema>(mut self, types: impl IntoIterator<Item = EventType>) -> Self {
+        let types: Vec<_> = types.into_iter().collect();
+        self.api = self.api.event_data::<T>(types.iter().copied());
+        self.events(types)
     }
 
     /// Error codes of the API. They are explained at `/problems`.

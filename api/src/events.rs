@@ -1,7 +1,12 @@
 //! `GET /events`: what happened, in pages or as it comes.
 
+mod asyncapi;
+mod catalog;
+mod data;
 mod document;
 mod list;
+mod messages;
+mod reason;
 mod selection;
 mod shape;
 pub(crate) mod socket;
@@ -23,6 +28,9 @@ use crate::{
     },
 };
 
+pub(crate) use asyncapi::{SERVERS, channels, messages, operations, schemas};
+pub(crate) use catalog::Catalog;
+pub(crate) use data::{EventData, named};
 pub(crate) use document::describe;
 
 pub(crate) fn router() -> OpenApiRouter<AppState> {

@@ -1,23 +1,30 @@
-//! What a product adds to the API: operations, their tags and error codes.
+//! What a product adds to the API: operations, their tags and error codes, and what its events' data is.
 
 use std::{collections::HashMap, sync::Arc};
 
-use usher_shared::foundation::program::{BuiltIn, Program};
-use utoipa::openapi::{
-    OpenApi, RefOr, Schema, Tag,
-    path::{Operation, PathItem},
-    tag::TagBuilder,
+use usher_shared::{
+    events::EventType,
+    foundation::program::{BuiltIn, Program},
+};
+use utoipa::{
+    ToSchema,
+    openapi::{
+        OpenApi, RefOr, Schema, Tag,
+        path::{Operation, PathItem},
+        tag::TagBuilder,
+    },
 };
 use utoipa_axum::router::OpenApiRouter;
 
 use crate::{
-    events::socket,
+    events::{Catalog, EventData, socket},
     graphql,
     openapi::{SIGN_IN_HERE, built_in, graphql_schema, pasted_token},
     relation::Relation,
     site,
     state::AppState,
     toolkit::code::Code,
+    users,
 };
 
 /// What a product adds to the API. Cheap to clone.
@@ -53,6 +60,7 @@ struct Part {
     routers: Vec<Arc<dyn Fn() -> OpenApiRouter<AppState> + Send + Sync>>,
     codes: Vec<Code>,
     relations: Vec<Relation>,
+    event_data: Vec<EventData>,
 }
 
 impl ApiExtension {
@@ -66,6 +74,7 @@ impl ApiExtension {
                 routers: vec![],
                 codes: vec![],
                 relations: vec![],
+                event_data: vec![],
             }],
             ..Self::default()
         }
@@ -114,6 +123,13 @@ impl ApiExtension {
         self
     }
 
+    /// What the data of these types of events is, for the documents: a `T`, such as what the API shows of the object.
+    #[must_use]
+    pub fn event_data<T: ToSchema>(mut self, types: impl IntoIterator<Item = EventType>) -> Self {
+        self.part().event_data.push(EventData::of::<T>(types));
+        self
+    }
+
     /// Leaves out a part of Usher. Parts of other services change nothing.
     #[must_use]
     pub fn without(mut self, part: BuiltIn) -> Self {
@@ -151,11 +167,13 @@ impl ApiExtension {
         for code in Code::ALL {
             taken.word("usher", "the error code", code.as_str())?;
         }
+        taken.event_data("usher", &users::event_data())?;
         for Part {
             app,
             tags,
             routers,
             codes,
+            event_data,
             ..
         } in &self.parts
         {
@@ -168,6 +186,7 @@ impl ApiExtension {
             for code in codes {
                 taken.word(app, "the error code", code.as_str())?;
             }
+            taken.event_data(app, event_data)?;
         }
         graphql_schema(self).map(drop)
     }
@@ -223,6 +242,12 @@ impl ApiExtension {
         Code::ALL.iter().chain(own).copied()
     }
 
+    /// These types of events, and what is known of their data.
+    pub(crate) fn catalog(&self, kinds: impl IntoIterator<Item = EventType>) -> Catalog {
+        let own = self.parts.iter().flat_map(|part| &part.event_data);
+        Catalog::new(kinds, users::event_data().iter().chain(own).cloned().collect())
+    }
+
     /// The name of the API.
     pub(crate) fn name(&self) -> &str {
         self.title.as_deref().unwrap_or("Usher")
@@ -258,6 +283,18 @@ impl Taken {
                 if let Some(id) = &operation.operation_id {
                     self.word(app, "the operation id", id)?;
                 }
+            }
+        }
+        Ok(())
+    }
+
+    fn event_data(&mut self, app: &'static str, event_data: &[EventData]) -> Result<(), String> {
+        for data in event_data {
+            for kind in &data.kinds {
+                self.word(app, "the data of events", kind.as_str())?;
+            }
+            for (name, schema) in (data.schemas)() {
+                self.schema(app, &name, &schema)?;
             }
         }
         Ok(())
@@ -322,7 +359,10 @@ fn operations(item: &PathItem) -> impl Iterator<Item = (&'static str, &Operation
 
 #[cfg(test)]
 mod tests {
+    use serde_json::json;
+
     use super::*;
+    use crate::{asyncapi, events};
 
     const SHUT: Code = Code::new("shop_shut", 409, "Shut", "The shop is shut", "Come again.");
 
@@ -349,6 +389,27 @@ mod tests {
     #[utoipa::path(get, path = "/customers", responses((status = 200, body = User)))]
     async fn customers() {}
 
+    const OPENED: EventType = EventType::new("shop.opened", "shops:read", "A shop opened");
+    const SHUT_FOR_GOOD: EventType = EventType::new("shop.shut", "shops:read", "A shop shut for good");
+
+    /// A shop.
+    #[derive(utoipa::ToSchema)]
+    #[expect(dead_code, reason = "only its schema is looked at")]
+    struct Shop {
+        #[schema(example = 3)]
+        id: i64,
+        #[schema(example = "Corner")]
+        name: String,
+        kind: Kind,
+    }
+
+    #[derive(utoipa::ToSchema)]
+    #[schema(as = ShopKind, rename_all = "snake_case")]
+    #[expect(dead_code, reason = "only its schema is looked at")]
+    enum Kind {
+        Bakery,
+    }
+
     fn shop(routes: fn() -> OpenApiRouter<AppState>) -> ApiExtension {
         ApiExtension::new("shop").routes(routes)
     }
@@ -360,6 +421,7 @@ mod tests {
     #[test]
     fn what_two_apps_have_is_named_with_both() {
         let first = shop(show).codes(&[SHUT]).tag("Shops", "Where things are sold");
+        let first = first.event_data::<Shop>([OPENED]);
         assert_eq!(first.check(), Ok(()));
         assert_eq!(ApiExtension::default().check(), Ok(()));
         let second = |routes: fn() -> OpenApiRouter<AppState>| ApiExtension::new("depot").routes(routes);
@@ -399,6 +461,18 @@ mod tests {
                 ApiExtension::new("depot").codes(&[Code::NOT_FOUND]),
                 "usher and depot both have the error code not_found",
             ),
+            (
+                ApiExtension::new("depot").event_data::<Shop>([OPENED]),
+                "shop and depot both have the data of events shop.opened",
+            ),
+            (
+                ApiExtension::new("depot").event_data::<Shop>([EventType::USER_CREATED]),
+                "usher and depot both have the data of events user.created",
+            ),
+            (
+                ApiExtension::new("depot").event_data::<User>([SHUT_FOR_GOOD]),
+                "usher and depot both have the schema User; give one another name",
+            ),
         ] {
             assert_eq!(first.clone().merge(other).check(), Err(expected.to_owned()));
         }
@@ -420,5 +494,44 @@ mod tests {
                 .expect("text")
                 .contains("- `shop_shut`: Shut")
         );
+    }
+
+    #[test]
+    fn both_documents_know_the_data_of_a_products_events() {
+        let extension = ApiExtension::new("shop").event_data::<Shop>([OPENED]);
+        let catalog = extension.catalog([OPENED, SHUT_FOR_GOOD]);
+        let mut document = OpenApi::default();
+        events::describe(&mut document, &catalog);
+        let openapi = serde_json::to_value(document).expect("JSON");
+        let body = |word: &str| &openapi["webhooks"][word]["post"]["requestBody"]["content"]["application/json"];
+        let asyncapi = asyncapi::document("Shop", &catalog, "https://shop.example");
+        assert_eq!(asyncapi["info"]["title"], "Shop events");
+        let message = &asyncapi["components"]["messages"]["shop.opened"];
+        let shop = json!({"id": 3, "name": "Corner", "kind": "bakery"});
+        for (schemas, of_kind, example) in [
+            (
+                &openapi["components"]["schemas"],
+                &body("shop.opened")["schema"],
+                &body("shop.opened")["example"],
+            ),
+            (
+                &asyncapi["components"]["schemas"],
+                &asyncapi["components"]["schemas"]["shop.opened"],
+                &message["examples"][0]["payload"],
+            ),
+        ] {
+            assert_eq!(
+                of_kind["allOf"][1]["properties"]["data"]["$ref"],
+                "#/components/schemas/Shop"
+            );
+            assert_eq!(schemas["Shop"]["required"], json!(["id", "name", "kind"]));
+            assert_eq!(schemas["ShopKind"]["enum"], json!(["bakery"]));
+            let object = json!({"type": "shop", "id": "3", "version": 1});
+            assert_eq!((&example["data"], &example["object"]), (&shop, &object));
+            assert_eq!(example["type"], "shop.opened");
+        }
+        let unspecified = &body("shop.shut")["schema"]["allOf"][1]["properties"];
+        assert_eq!(unspecified, &json!({"type": {"type": "string", "enum": ["shop.shut"]}}));
+        assert_eq!(body("shop.shut")["example"]["data"], json!({"id": 1}));
     }
 }

@@ -11,10 +11,12 @@
 
 mod catalog;
 mod execute;
+mod graph;
 mod http;
 mod names;
 mod operation;
 mod plan;
+mod prepared;
 mod schema;
 mod session;
 mod socket;
@@ -25,19 +27,10 @@ use std::sync::Arc;
 use axum::{Extension, Router, routing::get};
 use utoipa::openapi::OpenApi;
 
-use self::{catalog::Catalog, schema::Checked};
+use self::{catalog::Catalog, graph::Graph, schema::Checked};
 use crate::{relation::Relation, state::AppState};
 
 pub(crate) const PATH: &str = "/graphql";
-
-/// The schema, and the operations that answer it.
-pub(crate) struct Graph {
-    catalog: Catalog,
-    schema: Checked,
-    /// The API's operations, within the layers that belong to them.
-    operations: Router,
-    allows_introspection: bool,
-}
 
 /// The address, for an API of this document whose operations these are.
 ///

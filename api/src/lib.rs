@@ -93,6 +93,7 @@
 extern crate self as usher_api;
 
 mod api_keys;
+mod asyncapi;
 mod auth;
 mod described;
 mod events;
@@ -116,6 +117,7 @@ mod toolkit;
 mod users;
 mod webhooks;
 
+pub use asyncapi::{asyncapi, asyncapi_with};
 pub use extension::ApiExtension;
 pub use openapi::{graphql_schema, openapi, openapi_with};
 pub use relation::Relation;

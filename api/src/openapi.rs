@@ -1,6 +1,6 @@
 //! The OpenAPI document: what the handlers declare, put together with every error they can answer.
 
-use usher_shared::foundation::program::BuiltIn;
+use usher_shared::{events::EventType, foundation::program::BuiltIn};
 use utoipa::{
     Modify, OpenApi, ToSchema,
     openapi::{
@@ -56,20 +56,25 @@ struct Shared;
 
 impl Modify for Shared {
     fn modify(&self, document: &mut utoipa::openapi::OpenApi) {
-        let bearer = HttpBuilder::new()
-            .scheme(HttpAuthScheme::Bearer)
-            .bearer_format("uak_…")
-            .description(Some(
-                "An API key. Its scopes decide what it may do; each operation names the one it needs.",
-            ));
         let components = document.components.get_or_insert_default();
-        components.add_security_scheme("apiKey", SecurityScheme::Http(bearer.build()));
+        components.add_security_scheme("apiKey", api_key());
         components.add_security_scheme("accessToken", password_grant(DEFAULT_URL));
         add::<ErrorOut>(components);
         add::<ValidationErrorOut>(components);
         add::<ProblemOut>(components);
         document.servers = Some(vec![ServerBuilder::new().url(DEFAULT_URL).build()]);
     }
+}
+
+/// A key of a service.
+pub(crate) fn api_key() -> SecurityScheme {
+    let bearer = HttpBuilder::new()
+        .scheme(HttpAuthScheme::Bearer)
+        .bearer_format("uak_…")
+        .description(Some(
+            "An API key. Its scopes decide what it may do; each operation names the one it needs.",
+        ));
+    SecurityScheme::Http(bearer.build())
 }
 
 /// A user's access token, which Swagger UI's *Authorize* gets with email and password.
@@ -94,9 +99,7 @@ pub(crate) fn pasted_token() -> SecurityScheme {
 
 /// Adds a schema and those that it refers to.
 fn add<T: ToSchema>(components: &mut Components) {
-    let mut schemas = vec![(T::name().into_owned(), T::schema())];
-    T::schemas(&mut schemas);
-    components.schemas.extend(schemas);
+    components.schemas.extend(events::named::<T>());
 }
 
 /// Usher's documented operations, without these parts.
@@ -130,7 +133,7 @@ pub fn openapi_with(extension: &ApiExtension) -> utoipa::openapi::OpenApi {
         .schemas
         .insert(Code::name().into_owned(), codes_schema(&codes));
     idempotency::describe(&mut document);
-    events::describe(&mut document);
+    events::describe(&mut document, &extension.catalog(EventType::all()));
     document
 }
 

@@ -21,6 +21,7 @@ use usher_serve::settle_coding;
 use usher_shared::foundation::config::GraphQl;
 
 use crate::{
+    asyncapi::asyncapi_at,
     described::Described,
     events,
     extension::ApiExtension,
@@ -54,7 +55,10 @@ pub fn router(state: AppState) -> Router {
 pub fn router_with(mut state: AppState, extension: &ApiExtension) -> Router {
     let product = extension.clone();
     let document = move |api_url: &str| openapi_at(&product, api_url);
-    state.described = Arc::new(Described::new(extension.name(), extension.all_codes(), document));
+    let product = extension.clone();
+    let of_events = move |api_url: &str| asyncapi_at(&product, api_url);
+    let described = Described::new(extension.name(), extension.all_codes(), document).with_events(of_events);
+    state.described = Arc::new(described);
     let (operations, _) = extension.operations().split_for_parts();
     let toolkit = Toolkit::from_ref(&state);
     let operations = operations.route_layer(from_fn_with_state(toolkit.clone(), idempotency::once));

@@ -25,6 +25,7 @@ pub(crate) const PAGES: &[&str] = &[
     "/docs",
     "/redoc",
     "/openapi.json",
+    "/asyncapi.json",
     "/set-password",
     "/reset-password",
     "/verify-email",
@@ -40,7 +41,7 @@ pub(crate) fn operations() -> OpenApiRouter<AppState> {
         .merge(explanations::router())
 }
 
-/// The pages, with the OpenAPI document for a given `API_URL`.
+/// The pages, with the documents for a given `API_URL`.
 pub(crate) fn pages() -> Router<AppState> {
     Router::new()
         .route("/", get(index::show))

@@ -11,6 +11,7 @@ mod describe;
 pub(crate) mod download;
 pub(crate) mod error;
 pub(crate) mod etag;
+pub(crate) mod example;
 pub(crate) mod fields;
 mod file_type;
 pub(crate) mod fixed;

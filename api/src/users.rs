@@ -13,7 +13,7 @@ mod standing;
 
 use utoipa_axum::router::OpenApiRouter;
 
-use crate::state::AppState;
+use crate::{events::EventData, state::AppState};
 
 pub(crate) fn router() -> OpenApiRouter<AppState> {
     OpenApiRouter::new()
@@ -24,4 +24,9 @@ pub(crate) fn router() -> OpenApiRouter<AppState> {
         .merge(external::router())
         .merge(standing::router())
         .merge(sessions::router())
+}
+
+/// What the data of events about users is.
+pub(crate) fn event_data() -> [EventData; 2] {
+    shape::event_data()
 }

@@ -1,24 +1,22 @@
 //! What the document says of webhooks: each type of event, as a request that Usher sends (OpenAPI 3.1 §4.8.1).
 
-use serde_json::{Value, json};
-use usher_shared::events::EventType;
-use utoipa::{
-    ToSchema,
-    openapi::{
-        ContentBuilder, HttpMethod, OpenApi, PathItem, Ref, RefOr, Required, ResponseBuilder, Schema,
-        path::{OperationBuilder, Parameter, ParameterBuilder, ParameterIn, PathsBuilder},
-        request_body::RequestBodyBuilder,
-        schema::{AllOfBuilder, ObjectBuilder, Type},
-        security::SecurityRequirement,
-    },
+use utoipa::openapi::{
+    ContentBuilder, HttpMethod, OpenApi, PathItem, Required, ResponseBuilder,
+    path::{OperationBuilder, Parameter, ParameterBuilder, ParameterIn, PathsBuilder},
+    request_body::RequestBodyBuilder,
+    security::SecurityRequirement,
 };
 
-use super::shape::EventOut;
+use super::catalog::Catalog;
 use crate::toolkit::schema::text;
 
-/// Adds every type of event that this program has.
-pub(crate) fn describe(document: &mut OpenApi) {
-    let webhooks = EventType::all().fold(PathsBuilder::new(), |webhooks, kind| {
+/// Adds these types of events, and the schemas of their data.
+pub(crate) fn describe(document: &mut OpenApi, catalog: &Catalog) {
+    let components = document.components.get_or_insert_default();
+    for (name, schema) in catalog.schemas() {
+        components.schemas.entry(name).or_insert(schema);
+    }
+    let webhooks = catalog.kinds.iter().fold(PathsBuilder::new(), |webhooks, &kind| {
         let operation = OperationBuilder::new()
             .operation_id(Some(format!("webhook.{}", kind.as_str())))
             .tag("Webhooks")
@@ -36,8 +34,8 @@ pub(crate) fn describe(document: &mut OpenApi) {
                     .content(
                         "application/json",
                         ContentBuilder::new()
-                            .schema(Some(schema(kind)))
-                            .example(Some(example(kind)))
+                            .schema(Some(catalog.schema(kind)))
+                            .example(Some(catalog.example(kind)))
                             .build(),
                     )
                     .build(),
@@ -81,37 +79,4 @@ fn headers() -> Vec<Parameter> {
             .build()
     })
     .collect()
-}
-
-/// An event whose type is this one, and whose data is what the API shows of its object.
-fn schema(kind: EventType) -> RefOr<Schema> {
-    let word = ObjectBuilder::new()
-        .schema_type(Type::String)
-        .enum_values(Some([kind.as_str()]));
-    let of_type = ObjectBuilder::new().property("type", word);
-    let of_type = match kind.object_type() {
-        "user" if kind != EventType::USER_PURGED => of_type.property("data", Ref::from_schema_name("UserDetails")),
-        _ => of_type,
-    };
-    let event = Ref::from_schema_name(EventOut::name());
-    Schema::AllOf(AllOfBuilder::new().item(event).item(of_type).build()).into()
-}
-
-fn example(kind: EventType) -> Value {
-    let user = json!({
-        "id": 7, "name": "Ada Lovelace", "email": "ada@example.com", "created_at": "2026-11-22T12:00:00.123456Z",
-        "age": 36, "status": "active", "verified": false, "external_id": null,
-        "updated_at": "2026-11-22T12:00:00.123456Z",
-    });
-    let data = match kind.object_type() {
-        "user" if kind != EventType::USER_PURGED => user,
-        _ => json!({"id": 7}),
-    };
-    json!({
-        "id": "019a9b8c-7d6e-7f50-8a1b-2c3d4e5f6a7b", "position": 4711, "type": kind.as_str(),
-        "timestamp": "2026-11-22T12:00:00.123456Z",
-        "object": {"type": kind.object_type(), "id": "7", "version": 1},
-        "actor": {"type": "api_key", "id": 3, "on_behalf_of": null},
-        "request_id": "019a9b8c-7d6e-7f50-8a1b-000000000000", "data": data,
-    })
 }

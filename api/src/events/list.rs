@@ -31,6 +31,11 @@ pub(super) fn router() -> OpenApiRouter<AppState> {
     OpenApiRouter::new().routes(routes!(list))
 }
 
+/// Where it is.
+pub(super) fn path() -> String {
+    <__path_list as utoipa::Path>::path()
+}
+
 /// Follow what happens
 ///
 /// Every change of an object is an event, written together with it: there is one if and only if the change was made.

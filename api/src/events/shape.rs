@@ -23,10 +23,11 @@ pub(super) struct EventOut {
     object: ObjectOut,
     actor: ActorOut,
     /// The `X-Request-Id` of the request that caused it.
+    #[schema(example = "019a9b8c-7d6e-7f50-8a1b-000000000000")]
     request_id: Option<String>,
     /// The object after the change, as its own operation shows it to callers who may see everything of it. Of a purged
     /// user only the id.
-    #[schema(value_type = Object, example = json!({"id": 7, "name": "Ada Lovelace", "email": "ada@example.com"}))]
+    #[schema(value_type = Object)]
     data: Value,
 }
 

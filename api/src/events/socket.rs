@@ -17,12 +17,12 @@ use axum::{
 };
 use futures::{FutureExt, StreamExt, future::select_all};
 use sea_orm::DbErr;
-use serde::Deserialize;
-use serde_json::json;
 use tokio::time::{Instant, Sleep, interval, timeout};
 use usher_shared::events::{Listener, News};
 
 use super::{
+    messages::{Reply, Request},
+    reason::Reason,
     selection::{check_patterns, select},
     start,
 };
@@ -39,10 +39,10 @@ use crate::{
 
 pub(crate) const PATH: &str = "/ws";
 /// The subprotocol, which clients may ask for.
-const PROTOCOL: &str = "usher.events.v1";
+pub(crate) const PROTOCOL: &str = "usher.events.v1";
 /// What a subprotocol begins with that holds a token. Browsers can send no header, and an offer of a subprotocol is not
 /// logged.
-const BEARER: &str = "bearer.";
+pub(crate) const BEARER: &str = "bearer.";
 /// How long a client may take to say who it is.
 const PATIENCE: Duration = Duration::from_secs(10);
 const PING: Duration = Duration::from_secs(20);
@@ -110,42 +110,23 @@ fn offered_token(headers: &HeaderMap) -> Option<&str> {
         .find_map(|offer| offer.trim().strip_prefix(BEARER))
 }
 
-/// What clients send.
-#[derive(Deserialize)]
-#[serde(tag = "type", rename_all = "snake_case", deny_unknown_fields)]
-enum Request {
-    Authenticate {
-        token: String,
-    },
-    Subscribe {
-        /// How the client calls it.
-        id: String,
-        types: Option<Vec<String>>,
-        after: Option<i64>,
-    },
-    Unsubscribe {
-        id: String,
-    },
-}
-
 /// Why a connection ends.
 enum Ended {
     /// The client has closed it, or is gone.
     Gone,
-    /// By us: the word for the client, and the code of the frame (RFC 6455 §7.4.2).
-    Reason(&'static str, u16),
+    /// By us.
+    Reason(Reason),
 }
 
 impl Ended {
     async fn tell(self, socket: &mut WebSocket) {
-        let Self::Reason(reason, code) = self else { return };
-        let end = json!({"type": "end", "reason": reason}).to_string();
+        let Self::Reason(reason) = self else { return };
         let close = CloseFrame {
-            code,
-            reason: reason.into(),
+            code: reason.close_code,
+            reason: reason.word.into(),
         };
         let told = async {
-            socket.send(Message::text(end)).await?;
+            socket.send(text(&Reply::End { reason })).await?;
             socket.send(Message::Close(Some(close))).await
         };
         drop(timeout(Duration::from_secs(1), told).await);
@@ -178,10 +159,10 @@ async fn talk(
         Some(caller) => caller,
         None => timeout(PATIENCE, authenticate(state, context, socket))
             .await
-            .map_err(|_| Ended::Reason("authentication_required", 4401))??,
+            .map_err(|_| Ended::Reason(Reason::AUTHENTICATION_REQUIRED))??,
     };
     let open = state.streams.open(&state.db, &caller);
-    let open = open.map_err(|_| Ended::Reason("too_many_streams", 4429))?;
+    let open = open.map_err(|_| Ended::Reason(Reason::TOO_MANY_STREAMS))?;
     let mut conversation = Conversation {
         expiry: caller.expiry(),
         state,
@@ -191,7 +172,7 @@ async fn talk(
         subscriptions: vec![],
         heard_at: Instant::now(),
     };
-    conversation.say(&json!({"type": "authenticated"}).to_string()).await?;
+    conversation.say(&Reply::Authenticated).await?;
     conversation.go_on().await
 }
 
@@ -205,17 +186,17 @@ async fn authenticate(
         let text = match socket.recv().await {
             Some(Ok(Message::Text(text))) => text,
             Some(Ok(Message::Ping(_) | Message::Pong(_))) => continue,
-            Some(Ok(Message::Binary(_))) => return Err(Ended::Reason("invalid_message", 1003)),
+            Some(Ok(Message::Binary(_))) => return Err(Ended::Reason(Reason::INVALID_MESSAGE)),
             Some(Ok(Message::Close(_)) | Err(_)) | None => return Err(Ended::Gone),
         };
         let Ok(Request::Authenticate { token }) = serde_json::from_str(&text) else {
-            return Err(Ended::Reason("authentication_required", 4401));
+            return Err(Ended::Reason(Reason::AUTHENTICATION_REQUIRED));
         };
         return match Caller::of_token(&token, state, context).await {
             Ok(caller) => Ok(caller),
-            Err(ApiError::RateLimited { .. }) => Err(Ended::Reason("rate_limited", 4429)),
-            Err(error) if error.code().status().is_server_error() => Err(Ended::Reason("unavailable", 1013)),
-            Err(_) => Err(Ended::Reason("invalid_credential", 4401)),
+            Err(ApiError::RateLimited { .. }) => Err(Ended::Reason(Reason::RATE_LIMITED)),
+            Err(error) if error.code().status().is_server_error() => Err(Ended::Reason(Reason::UNAVAILABLE)),
+            Err(_) => Err(Ended::Reason(Reason::INVALID_CREDENTIAL)),
         };
     }
 }
@@ -225,7 +206,7 @@ enum Next {
     Received(Option<Result<Message, axum::Error>>),
     News(usize, Result<News, DbErr>),
     Ping,
-    End(&'static str),
+    End(Reason),
 }
 
 impl Conversation<'_> {
@@ -250,23 +231,23 @@ impl Conversation<'_> {
                 };
                 tokio::select! {
                     biased;
-                    () = self.open.ended.cancelled() => Next::End("credential_ended"),
-                    () = self.state.stopping.cancelled() => Next::End("shutting_down"),
-                    () = expired => Next::End("token_expired"),
+                    () = self.open.ended.cancelled() => Next::End(Reason::CREDENTIAL_ENDED),
+                    () = self.state.stopping.cancelled() => Next::End(Reason::SHUTTING_DOWN),
+                    () = expired => Next::End(Reason::TOKEN_EXPIRED),
                     message = self.socket.next() => Next::Received(message),
                     _ = ping.tick() => Next::Ping,
                     (news, which, _) = news => Next::News(which, news),
                 }
             };
             match next {
-                Next::End(reason) => return Err(Ended::Reason(reason, end_code(reason))),
+                Next::End(reason) => return Err(Ended::Reason(reason)),
                 Next::Received(None | Some(Err(_) | Ok(Message::Close(_)))) => return Ok(()),
                 Next::Received(Some(Ok(message))) => self.hear(message).await?,
                 Next::Ping => self.ping().await?,
                 Next::News(which, Ok(news)) => self.pass_on(which, &news).await?,
                 Next::News(_, Err(error)) => {
                     tracing::warn!(%error, "a socket of events ends");
-                    return Err(Ended::Reason("unavailable", 1013));
+                    return Err(Ended::Reason(Reason::UNAVAILABLE));
                 }
             }
         }
@@ -277,22 +258,22 @@ impl Conversation<'_> {
         self.heard_at = Instant::now();
         let text = match message {
             Message::Text(text) => text,
-            Message::Binary(_) => return Err(Ended::Reason("invalid_message", 1003)),
+            Message::Binary(_) => return Err(Ended::Reason(Reason::INVALID_MESSAGE)),
             _ => return Ok(()),
         };
         match serde_json::from_str(&text) {
             Ok(Request::Subscribe { id, types, after }) => self.subscribe(id, types, after).await,
             Ok(Request::Unsubscribe { id }) => {
                 self.subscriptions.retain(|each| each.id != id);
-                self.say(&json!({"type": "unsubscribed", "id": id}).to_string()).await
+                self.say(&Reply::Unsubscribed { id: &id }).await
             }
             Ok(Request::Authenticate { .. }) => {
-                self.refuse(None, "invalid_request", "You are authenticated already")
+                self.refuse(None, Code::INVALID_REQUEST, "You are authenticated already")
                     .await
             }
             Err(error) => {
                 let detail = format!("Send a message of the type subscribe or unsubscribe: {error}");
-                self.refuse(None, "invalid_request", &detail).await
+                self.refuse(None, Code::INVALID_REQUEST, &detail).await
             }
         }
     }
@@ -310,11 +291,11 @@ impl Conversation<'_> {
             None
         };
         if let Some(fault) = fault {
-            return self.refuse(Some(&id), "invalid_request", fault).await;
+            return self.refuse(Some(&id), Code::INVALID_REQUEST, fault).await;
         }
         let patterns = match check_patterns(types.unwrap_or_else(|| vec!["*".to_owned()])) {
             Ok(patterns) => patterns,
-            Err(violation) => return self.refuse(Some(&id), "invalid_request", &violation.message).await,
+            Err(violation) => return self.refuse(Some(&id), Code::INVALID_REQUEST, &violation.message).await,
         };
         let begun = async {
             let selection = select(&patterns, &self.caller)?;
@@ -326,20 +307,20 @@ impl Conversation<'_> {
         };
         match begun.await {
             Ok((after, listener)) => {
-                let subscribed = json!({"type": "subscribed", "id": id, "after": after}).to_string();
+                self.say(&Reply::Subscribed { id: &id, after }).await?;
                 self.subscriptions.push(Subscription { id, listener });
-                self.say(&subscribed).await
+                Ok(())
             }
             Err(error) => {
                 let code = error.code();
-                self.refuse(Some(&id), code.as_str(), code.detail()).await
+                self.refuse(Some(&id), code, code.detail()).await
             }
         }
     }
 
-    async fn refuse(&mut self, id: Option<&str>, code: &str, detail: &str) -> Result<(), Ended> {
-        self.say(&json!({"type": "error", "id": id, "code": code, "detail": detail}).to_string())
-            .await
+    async fn refuse(&mut self, id: Option<&str>, code: Code, detail: &str) -> Result<(), Ended> {
+        let code = code.as_str();
+        self.say(&Reply::Error { id, code, detail }).await
     }
 
     /// Also says how far each subscription has come, for clients that have to connect again.
@@ -348,38 +329,35 @@ impl Conversation<'_> {
             return Err(Ended::Gone);
         }
         let positions = self.subscriptions.iter().map(|each| {
-            let position = each.listener.covered();
-            json!({"type": "position", "id": each.id, "position": position}).to_string()
+            let (id, position) = (&*each.id, each.listener.covered());
+            text(&Reply::Position { id, position })
         });
         for position in positions.collect::<Vec<_>>() {
-            self.say(&position).await?;
+            self.send(position).await?;
         }
         self.send(Message::Ping(axum::body::Bytes::new())).await
     }
 
     async fn pass_on(&mut self, which: usize, news: &News) -> Result<(), Ended> {
-        let id = json!(self.subscriptions[which].id);
-        let event = &news.json;
-        self.say(&format!(r#"{{"type":"event","id":{id},"event":{event}}}"#))
-            .await
+        let event = serde_json::from_str(&news.json).expect("events are JSON");
+        let id = &*self.subscriptions[which].id;
+        let message = text(&Reply::Event { id, event });
+        self.send(message).await
     }
 
-    async fn say(&mut self, text: &str) -> Result<(), Ended> {
-        self.send(Message::text(text)).await
+    async fn say(&mut self, reply: &Reply<'_>) -> Result<(), Ended> {
+        self.send(text(reply)).await
     }
 
     /// Nothing is kept for a client that doesn't read: it reads the stream again from where it was.
     async fn send(&mut self, message: Message) -> Result<(), Ended> {
         match timeout(SLOW, self.socket.send(message)).await {
             Ok(sent) => sent.map_err(|_| Ended::Gone),
-            Err(_) => Err(Ended::Reason("too_slow", 4408)),
+            Err(_) => Err(Ended::Reason(Reason::TOO_SLOW)),
         }
     }
 }
 
-fn end_code(reason: &str) -> u16 {
-    match reason {
-        "shutting_down" => 1001,
-        _ => 4401,
-    }
+fn text(reply: &Reply) -> Message {
+    Message::text(serde_json::to_string(reply).expect("texts and numbers"))
 }

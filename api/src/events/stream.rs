@@ -12,6 +12,7 @@ use tokio::time::{Interval, MissedTickBehavior, Sleep, interval};
 use tokio_util::sync::CancellationToken;
 use usher_shared::events::{Listener, News, Selection};
 
+use super::{messages::StreamEndOut, reason::Reason};
 use crate::{
     state::AppState,
     toolkit::{caller::Caller, error::ApiError, open_streams::OpenStream},
@@ -22,7 +23,9 @@ pub(super) const LAST_EVENT_ID: HeaderName = HeaderName::from_static("last-event
 /// A comment this often keeps proxies from closing the connection, and says where to go on.
 const HEARTBEAT: Duration = Duration::from_secs(15);
 /// How long browsers wait before they connect again, in milliseconds.
-const RETRY: u32 = 2_000;
+pub(super) const RETRY: u32 = 2_000;
+/// The name of the last message.
+pub(super) const END: &str = "end";
 /// What is sent at once when it is there, in bytes, and an event more.
 const AT_ONCE: usize = 64 * 1024;
 
@@ -85,14 +88,14 @@ impl Follower {
         };
         tokio::select! {
             biased;
-            () = self.open.ended.cancelled() => end("credential_ended"),
-            () = self.stopping.cancelled() => end("shutting_down"),
-            () = expired => end("token_expired"),
+            () = self.open.ended.cancelled() => end(Reason::CREDENTIAL_ENDED),
+            () = self.stopping.cancelled() => end(Reason::SHUTTING_DOWN),
+            () = expired => end(Reason::TOKEN_EXPIRED),
             news = self.listener.next() => match news {
                 Ok(news) => (self.with_others(&news), false),
                 Err(error) => {
                     tracing::warn!(%error, "a stream of events ends");
-                    end("unavailable")
+                    end(Reason::UNAVAILABLE)
                 }
             },
             _ = self.heartbeat.tick() => (format!(": still here\nid: {}\n\n", self.listener.covered()), false),
@@ -120,6 +123,7 @@ fn append(text: &mut String, news: &News) {
     write!(text, "id: {position}\nevent: {kind}\ndata: {json}\n\n").expect("a string takes everything");
 }
 
-fn end(reason: &str) -> (String, bool) {
-    (format!("event: end\ndata: {{\"reason\":\"{reason}\"}}\n\n"), true)
+fn end(reason: Reason) -> (String, bool) {
+    let data = serde_json::to_string(&StreamEndOut { reason }).expect("a word");
+    (format!("event: {END}\ndata: {data}\n\n"), true)
 }

@@ -12,8 +12,8 @@ use futures::{FutureExt, future::BoxFuture, future::join_all};
 use serde_json::{Map, Value as Json, json};
 
 use super::{
-    Graph,
     catalog::Related,
+    graph::Graph,
     operation::{Answer, Paging},
     plan::{Call, Plan, Selected, What, asks},
     schema::type_name,

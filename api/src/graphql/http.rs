@@ -3,13 +3,7 @@
 
 use std::sync::Arc;
 
-use async_graphql::{
-    Request, Response as Answer, ServerError, Value as Graphql, Variables,
-    parser::{
-        parse_query,
-        types::{ExecutableDocument, OperationType},
-    },
-};
+use async_graphql::{Request, Response as Answer, ServerError, Value as Graphql, parser::types::OperationType};
 use axum::{
     Extension, Json,
     extract::{FromRequestParts, Request as HttpRequest, State},
@@ -19,13 +13,7 @@ use axum::{
 use usher_serve::quality;
 use usher_shared::foundation::rules::ViolationKind;
 
-use super::{
-    Graph,
-    execute::execute,
-    plan::{Plan, is_introspection, weigh},
-    session::Session,
-    socket,
-};
+use super::{execute::execute, graph::Graph, prepared::Prepared, session::Session, socket};
 use crate::{
     site,
     state::AppState,
@@ -86,49 +74,6 @@ pub(super) async fn page(
         return Ok(site::graphiql(&state, super::PATH));
     }
     Err(Code::METHOD_NOT_ALLOWED.into())
-}
-
-/// A query that was checked.
-pub(super) struct Prepared {
-    document: ExecutableDocument,
-    operation_name: Option<String>,
-    variables: Variables,
-}
-
-impl Prepared {
-    /// Checks a query.
-    ///
-    /// # Errors
-    ///
-    /// The answer, where there is one without running anything: the faults, or what was asked about the schema.
-    pub(super) async fn new(graph: &Graph, mut request: Request) -> Result<Self, Answer> {
-        let fault = |error: ServerError| Answer::from_errors(vec![error]);
-        if request.query.trim().is_empty() {
-            return Err(fault(ServerError::new("Send a query", None)));
-        }
-        let document = parse_query(&request.query).map_err(|error| fault(error.into()))?;
-        weigh(&document).map_err(fault)?;
-        let is_introspection = is_introspection(&document, request.operation_name.as_deref());
-        let prepared = Self {
-            operation_name: request.operation_name.clone(),
-            variables: request.variables.clone(),
-            document: document.clone(),
-        };
-        request.set_parsed_query(document);
-        let answer = graph.schema.check(request, is_introspection).await;
-        match is_introspection || !answer.errors.is_empty() {
-            true => Err(answer),
-            false => Ok(prepared),
-        }
-    }
-
-    /// # Errors
-    ///
-    /// If it would cost too much.
-    pub(super) fn plan<'c>(&self, graph: &'c Graph) -> Result<Plan<'c>, ServerError> {
-        let name = self.operation_name.as_deref();
-        Plan::new(&graph.catalog, &self.document, name, &self.variables)
-    }
 }
 
 /// A query that could not run is 400, but not for clients that know `application/json` alone: they take another status

@@ -21,10 +21,10 @@ use tokio::time::{Instant, Sleep, interval, timeout};
 use usher_shared::events::Listener;
 
 use super::{
-    Graph,
     execute::{execute, tell},
-    http::Prepared,
+    graph::Graph,
     plan::{Plan, What},
+    prepared::Prepared,
     schema::{AFTER, TYPES},
     session::Session,
 };

@@ -1,4 +1,5 @@
-//! The documents for people and programs: Swagger UI, ReDoc and the OpenAPI document, all from the binary.
+//! The documents for people and programs: Swagger UI, ReDoc, the OpenAPI document and that of events, all
+//! from the binary.
 
 use std::{
     io::Write,
@@ -12,14 +13,13 @@ use axum::{
     extract::State,
     http::HeaderMap,
     response::{IntoResponse, Response},
-    routing::get,
+    routing::{MethodRouter, get},
 };
 use flate2::{Compression, write::GzEncoder};
 use usher_shared::foundation::crypto::sha256;
-use utoipa::openapi::OpenApi;
 
 use super::assets::{address, file};
-use crate::{state::AppState, toolkit::html::Page};
+use crate::{described::Described, state::AppState, toolkit::html::Page};
 
 /// Scripts and styles come from here alone. Both programs write style elements of their own, and ReDoc searches in
 /// a worker that it makes from a blob.
@@ -52,18 +52,25 @@ impl Documents {
     }
 }
 
-/// The pages and the document. It is made when first asked for.
+/// The pages and the documents.
 pub(super) fn router() -> Router<AppState> {
-    let document = Arc::new(OnceLock::new());
-    let openapi_json = async move |State(state): State<AppState>, headers: HeaderMap| {
-        let api_url = &state.config.api_url;
-        let Prepared { packed, hash } = document.get_or_init(|| Prepared::new(&state.described.document(api_url)));
-        file(&headers, "application/json", hash, packed, true)
-    };
+    let openapi = |described: &Described, api_url: &str| described.document(api_url).to_json().unwrap_or_default();
+    let asyncapi = |described: &Described, api_url: &str| described.events(api_url).to_string();
     Router::new()
         .route("/docs", get(swagger_ui))
         .route("/redoc", get(redoc))
-        .route("/openapi.json", get(openapi_json))
+        .route("/openapi.json", document(openapi))
+        .route("/asyncapi.json", document(asyncapi))
+}
+
+/// A document of this installation. It is made when first asked for.
+fn document(make: fn(&Described, &str) -> String) -> MethodRouter<AppState> {
+    let prepared = Arc::new(OnceLock::new());
+    get(async move |State(state): State<AppState>, headers: HeaderMap| {
+        let made = || Prepared::new(&make(&state.described, &state.config.api_url));
+        let Prepared { packed, hash } = prepared.get_or_init(made);
+        file(&headers, "application/json", hash, packed, true)
+    })
 }
 
 async fn swagger_ui(State(state): State<AppState>) -> Response {
@@ -88,15 +95,14 @@ async fn redoc(State(state): State<AppState>) -> Response {
     Page::new(page).policy(POLICY).into_response()
 }
 
-/// The OpenAPI document of this installation, ready to send.
+/// A document, ready to send.
 struct Prepared {
     packed: Bytes,
     hash: String,
 }
 
 impl Prepared {
-    fn new(document: &OpenApi) -> Self {
-        let json = document.to_json().unwrap_or_default();
+    fn new(json: &str) -> Self {
         let mut packed = GzEncoder::new(Vec::new(), Compression::best());
         let packed = packed
             .write_all(json.as_bytes())

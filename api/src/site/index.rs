@@ -47,6 +47,7 @@ pub(crate) async fn show(State(state): State<AppState>, headers: HeaderMap) -> R
         "docs": at("/docs"),
         "reference": at("/redoc"),
         "openapi": at("/openapi.json"),
+        "asyncapi": at("/asyncapi.json"),
         "problems": at("/problems"),
         "health": { "live": at("/health/live"), "ready": at("/health/ready") },
     });

@@ -11,6 +11,7 @@ use chrono::{DateTime, Utc};
 use serde::Serialize;
 use usher_shared::{
     accounts::api_keys::Scope,
+    events::EventType,
     foundation::{entity::user, time::now},
 };
 use utoipa::{
@@ -19,6 +20,7 @@ use utoipa::{
 };
 
 use crate::{
+    events::EventData,
     state::AppState,
     toolkit::{
         caller::{Access, ApiKey},
@@ -94,6 +96,29 @@ impl ToSchema for UserDetailsOut {
     fn schemas(schemas: &mut Vec<(String, RefOr<Schema>)>) {
         schemas.push((Status::name().into_owned(), <Status as utoipa::PartialSchema>::schema()));
     }
+}
+
+/// What is left of a user who was removed for good.
+#[derive(ToSchema)]
+#[schema(as = PurgedUser)]
+#[expect(dead_code, reason = "only describes what `usher_shared::accounts` writes")]
+struct PurgedUserOut {
+    #[schema(example = 1)]
+    id: i64,
+}
+
+/// What the data of events about users is.
+pub(super) fn event_data() -> [EventData; 2] {
+    let whole = [
+        EventType::USER_CREATED,
+        EventType::USER_UPDATED,
+        EventType::USER_DELETED,
+        EventType::USER_RESTORED,
+    ];
+    [
+        EventData::of::<UserDetailsOut>(whole),
+        EventData::of::<PurgedUserOut>([EventType::USER_PURGED]),
+    ]
 }
 
 /// Whether the person may sign in.

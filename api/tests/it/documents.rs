@@ -1,21 +1,33 @@
 //! The documents: complete, from the binary alone, and the same as the snapshot.
 
-use std::{fs, path::Path};
+use std::{collections::BTreeSet, fs, path::Path};
 
 use axum::http::StatusCode;
-use serde_json::Value;
+use serde_json::{Value, json};
+use usher_shared::events::EventType;
 use usher_testkit::{TestDb, on_both, run};
 
 use crate::app::TestApp;
-
-const SNAPSHOT: &str = "../docs/openapi.json";
 
 /// To accept a change on purpose: `UPDATE_SNAPSHOTS=1 cargo test -p usher-api the_openapi_document` and commit the
 /// file.
 #[test]
 fn the_openapi_document_is_the_one_in_docs() {
-    let path = Path::new(env!("CARGO_MANIFEST_DIR")).join(SNAPSHOT);
-    let now = usher_api::openapi().to_pretty_json().expect("JSON") + "\n";
+    let now = usher_api::openapi().to_pretty_json().expect("JSON");
+    assert_is_in_docs("openapi.json", &now, "the_openapi_document");
+}
+
+/// To accept a change on purpose: `UPDATE_SNAPSHOTS=1 cargo test -p usher-api the_asyncapi_document` and commit the
+/// file.
+#[test]
+fn the_asyncapi_document_is_the_one_in_docs() {
+    let now = serde_json::to_string_pretty(&usher_api::asyncapi()).expect("JSON");
+    assert_is_in_docs("asyncapi.json", &now, "the_asyncapi_document");
+}
+
+fn assert_is_in_docs(name: &str, now: &str, test: &str) {
+    let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("../docs").join(name);
+    let now = format!("{now}\n");
     #[expect(
         clippy::disallowed_methods,
         reason = "a switch of this test, not a setting of the product"
@@ -31,8 +43,8 @@ fn the_openapi_document_is_the_one_in_docs() {
         .find(|(_, (now, kept))| now != kept);
     assert!(
         now == kept,
-        "the OpenAPI document changed, first at {difference:?}. If that is meant: \
-         UPDATE_SNAPSHOTS=1 cargo test -p usher-api the_openapi_document, and commit docs/openapi.json"
+        "the document changed, first at {difference:?}. If that is meant: \
+         UPDATE_SNAPSHOTS=1 cargo test -p usher-api {test}, and commit docs/{name}"
     );
 }
 
@@ -109,6 +121,86 @@ fn every_operation_is_documented_whole() {
     assert!(seen >= 7, "{seen} operations");
 }
 
+#[test]
+fn the_document_of_events_is_whole() {
+    let document = usher_api::asyncapi();
+    let mut references = BTreeSet::new();
+    collect_references(&document, &mut references);
+    let dangling: Vec<_> = references
+        .iter()
+        .filter(|at| document.pointer(&at[1..]).is_none())
+        .collect();
+    assert!(references.len() > 20 && dangling.is_empty(), "{dangling:?}");
+    for (name, channel) in document["channels"].as_object().expect("channels") {
+        for (message, shown) in channel["messages"].as_object().expect("messages") {
+            let at = format!("#/channels/{name}/messages/{message}");
+            assert!(references.contains(&at), "no operation has {at}");
+            let target = shown["$ref"]
+                .as_str()
+                .map(|at| document.pointer(&at[1..]).expect("a message"));
+            let shown = target.unwrap_or(shown);
+            assert!(shown["summary"].is_string() && shown["payload"].is_object(), "{at}");
+            assert!(
+                shown["examples"][0]["payload"].is_object() || message == "position",
+                "{at}"
+            );
+        }
+    }
+    for kind in EventType::all() {
+        let (word, schemas) = (kind.as_str(), &document["components"]["schemas"]);
+        let message = &document["components"]["messages"][word];
+        assert_eq!(message["summary"], kind.about());
+        let example = &message["examples"][0]["payload"];
+        assert_eq!(keys(example), keys(&schemas["Event"]["properties"]), "{word}");
+        let data = schemas[word]["allOf"][1]["properties"]["data"]["$ref"].as_str();
+        let data = document
+            .pointer(&data.expect("the data has a schema")[1..])
+            .expect("a schema");
+        assert_eq!(keys(&example["data"]), keys(&data["properties"]), "{word}");
+        assert_eq!(example["object"]["id"], example["data"]["id"].to_string(), "{word}");
+    }
+}
+
+fn collect_references(value: &Value, found: &mut BTreeSet<String>) {
+    match value {
+        Value::Object(members) => {
+            found.extend(members.get("$ref").and_then(Value::as_str).map(str::to_owned));
+            members.values().for_each(|value| collect_references(value, found));
+        }
+        Value::Array(values) => values.iter().for_each(|value| collect_references(value, found)),
+        _ => {}
+    }
+}
+
+#[test]
+fn the_document_of_events_names_the_servers_of_the_installation() {
+    run(async {
+        let at = async |api_url: &str| {
+            let app = TestApp::with(TestDb::sqlite().await, &[("API_URL", api_url)]).await;
+            app.anonymous().get("/asyncapi.json").await.json()
+        };
+        let near = at("http://127.0.0.1:8000").await;
+        assert_eq!(near["servers"], usher_api::asyncapi()["servers"]);
+        for (server, protocol) in [("http", "http"), ("websocket", "ws")] {
+            let server = &near["servers"][server];
+            assert_eq!(
+                (&server["host"], &server["protocol"]),
+                (&json!("127.0.0.1:8000"), &json!(protocol))
+            );
+            assert!(server["pathname"].is_null());
+        }
+        let far = at("https://example.org/api/v1").await;
+        for (server, protocol) in [("http", "https"), ("websocket", "wss")] {
+            let server = &far["servers"][server];
+            assert_eq!(
+                (&server["host"], &server["protocol"]),
+                (&json!("example.org"), &json!(protocol))
+            );
+            assert_eq!(server["pathname"], "/api/v1");
+        }
+    });
+}
+
 #[on_both]
 async fn the_examples_work_when_pasted(db: TestDb) {
     let app = TestApp::start(db).await;
@@ -180,7 +272,12 @@ fn files_are_sent_compressed_whole_or_not_at_all() {
     run(async {
         let app = TestApp::start(TestDb::sqlite().await).await;
         let (packed, plain) = (app.anonymous().with("accept-encoding", "br, gzip"), app.anonymous());
-        for path in ["/openapi.json", "/assets/redoc.standalone.js", "/assets/swagger-ui.css"] {
+        for path in [
+            "/openapi.json",
+            "/asyncapi.json",
+            "/assets/redoc.standalone.js",
+            "/assets/swagger-ui.css",
+        ] {
             let (small, whole) = (packed.get(path).await, plain.get(path).await);
             assert_eq!(
                 (small.header("content-encoding"), whole.header("content-encoding")),

@@ -143,6 +143,7 @@ async fn unknown_routes_and_wrong_methods_are_problems_everywhere(db: TestDb) {
         ("/docs", "GET,HEAD"),
         ("/redoc", "GET,HEAD"),
         ("/openapi.json", "GET,HEAD"),
+        ("/asyncapi.json", "GET,HEAD"),
         ("/", "GET,HEAD"),
         ("/favicon.ico", "GET,HEAD"),
         ("/assets/pages.css", "GET,HEAD"),

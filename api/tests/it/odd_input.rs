@@ -140,6 +140,7 @@ impl Dice {
             "pages.css",
             "set-password",
             "openapi.json",
+            "asyncapi.json",
             "version",
             "*",
             "{id}",

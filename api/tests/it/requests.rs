@@ -89,6 +89,7 @@ async fn every_answer_is_safe_for_browsers(db: TestDb) {
         "/nowhere",
         "/health/live",
         "/openapi.json",
+        "/asyncapi.json",
         "/docs",
         "/set-password",
         "/assets/pages.css",

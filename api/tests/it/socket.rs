@@ -241,3 +241,65 @@ async fn a_socket_ends_soon_after_its_key_and_with_the_process(db: TestDb) {
     assert_eq!(other.expect("end").await["reason"], "shutting_down");
     assert!(other.hear().await.is_none());
 }
+
+/// What a message of the socket has in the document of events: the members, and those that are never missing.
+fn described(document: &Value, name: &str) -> (Vec<String>, Vec<String>) {
+    let message = &document["channels"]["socket"]["messages"][name];
+    let members = message["payload"]["properties"].as_object().expect(name).keys();
+    let required = message["payload"]["required"].as_array().expect(name).iter();
+    (
+        members.cloned().collect(),
+        required.map(|member| member.as_str().unwrap().to_owned()).collect(),
+    )
+}
+
+/// Whether the document of events knows the message, with all that it has.
+fn assert_is_described(document: &Value, message: &Value) {
+    let (members, required) = described(document, message["type"].as_str().expect("a type"));
+    let has: Vec<_> = message.as_object().unwrap().keys().cloned().collect();
+    assert!(has.iter().all(|member| members.contains(member)), "{message}");
+    assert!(required.iter().all(|member| has.contains(member)), "{message}");
+    let payload = &document["channels"]["socket"]["messages"][message["type"].as_str().unwrap()]["payload"];
+    for word in ["code", "reason"] {
+        if let Some(words) = payload["properties"][word]["enum"].as_array() {
+            assert!(words.contains(&message[word]), "{message}");
+        }
+    }
+}
+
+#[on_both]
+async fn what_is_said_is_what_the_document_of_events_says(db: TestDb) {
+    let app = TestApp::start(db).await;
+    let (server, client) = (Server::start(&app).await, app.all_scopes().await);
+    let document = client.get("/asyncapi.json").await.json();
+    let mut socket = server.connect(&[]).await.unwrap();
+    // The examples of the document work, in its order of use.
+    for request in ["authenticate", "subscribe", "unsubscribe"] {
+        let mut example = document["channels"]["socket"]["messages"][request]["examples"][0]["payload"].clone();
+        match request {
+            "authenticate" => example["token"] = token(&client).into(),
+            "subscribe" => example["after"] = 0.into(),
+            _ => {
+                client.sign_up("ada@example.com").await;
+                let event = socket.expect("event").await;
+                assert_is_described(&document, &event);
+                let known = &document["components"]["schemas"]["Event"]["properties"];
+                let known: Vec<_> = known.as_object().unwrap().keys().collect();
+                assert_eq!(event["event"].as_object().unwrap().keys().collect::<Vec<_>>(), known);
+            }
+        }
+        socket.say(example).await;
+        let answer = socket.hear().await.expect("an answer");
+        assert_is_described(&document, &answer);
+        let answers = document["operations"][request]["reply"]["messages"].as_array().unwrap();
+        let at = format!("#/channels/socket/messages/{}", answer["type"].as_str().unwrap());
+        assert!(
+            answer["type"] != "error" && answers.contains(&json!({"$ref": at})),
+            "{answer}"
+        );
+    }
+    socket.say(json!({"type": "shout"})).await;
+    assert_is_described(&document, &socket.expect("error").await);
+    server.stop.cancel();
+    assert_is_described(&document, &socket.expect("end").await);
+}

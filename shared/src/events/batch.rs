@@ -95,3 +95,14 @@ pub struct Batch {
     pub through: i64,
     pub events: Vec<Recorded>,
 }
+
+impl Batch {
+    /// No events, at this position.
+    pub(super) fn none_at(position: i64) -> Self {
+        Self {
+            after: position,
+            through: position,
+            events: vec![],
+        }
+    }
+}

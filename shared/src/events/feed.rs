@@ -177,10 +177,13 @@ impl Inner {
         *is_reading
     }
 
-    /// Sends what is new to listeners. The first call only notes where the stream ends: listeners read what is before
-    /// from the table.
+    /// Sends what is new to listeners. The first call only tells them where the stream ends: they read what is before
+    /// from the table, and what they have not seen of it was written since they last looked.
     async fn pass_on(&self, cursor: &mut Option<i64>) -> Result<Passed, DbErr> {
         let look = self.look().await?;
+        if cursor.is_none() {
+            drop(self.news.send(Arc::new(Batch::none_at(look.sealed))));
+        }
         let after = *cursor.get_or_insert(look.sealed);
         let has_news = after < look.sealed;
         if has_news {

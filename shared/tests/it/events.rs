@@ -357,3 +357,28 @@ async fn what_is_too_large_is_refused_before_it_is_written(db: TestDb) {
     );
     assert_eq!(event::Entity::find().count(&db).await.unwrap(), 0);
 }
+
+#[on_both]
+async fn the_first_listener_gets_at_once_what_is_written_while_it_begins(db: TestDb) {
+    let job_store = job_store(&db).await;
+    let db = job_store.db();
+    for number in 0..100 {
+        let feed = Feed::new(db.clone(), None);
+        let mut listener = feed.listen(0, all());
+        let written = async {
+            tokio::time::sleep(Duration::from_micros(u64::try_from(number * 50).unwrap())).await;
+            write(db, [number]).await;
+        };
+        let heard = async {
+            loop {
+                let news: Value = serde_json::from_str(&listener.next().await.unwrap().json).unwrap();
+                if news["data"]["number"] == number {
+                    break;
+                }
+            }
+        };
+        let heard = tokio::time::timeout(Duration::from_secs(10), heard);
+        let ((), heard) = tokio::join!(written, heard);
+        heard.unwrap_or_else(|_| panic!("event {number} waits for the next one"));
+    }
+}

@@ -149,7 +149,7 @@ fn the_tutorial_shows_every_file() {
 /// What a program registers is the same everywhere in its process, so each recipe has a process of its own.
 #[test]
 fn the_recipes_work() {
-    for recipe in ["comments", "profiles", "small", "lean", "imports"] {
+    for recipe in ["comments", "profiles", "small", "lean", "imports", "events"] {
         let mut tests = Command::new(env::current_exe().expect("this program"));
         let output = tests.args(["--ignored", &format!("tutorial::{recipe}::")]).output();
         let output = output.expect("a process");
@@ -829,6 +829,60 @@ mod small {
             assert!(mails.iter().any(|mail| mail.subject == "We received your ticket #1"));
             let page = desk.superuser().await.get("/admin/tickets").await.expect(200);
             assert!(page.contains("My engine is stuck"), "{}", page.html);
+        }
+    }
+}
+
+mod events {
+    //! A product's types of events, and what their data is.
+
+    use serde::Serialize;
+    use usher::{App, api::Scope, events::EventType};
+    use utoipa::ToSchema;
+
+    const READ: Scope = Scope::new("loans:read", &["users.view"]);
+    const RETURNED: EventType = EventType::new("loan.returned", "loans:read", "Someone returned a book").for_owner();
+    const LOST: EventType = EventType::new("loan.lost", "loans:read", "Someone lost a book");
+
+    /// A book that someone has borrowed.
+    #[derive(Serialize, ToSchema)]
+    #[schema(as = Loan)]
+    struct LoanOut {
+        #[schema(example = 7)]
+        id: i64,
+        #[schema(example = "Sketch of the Analytical Engine")]
+        book: String,
+    }
+
+    fn app() -> App {
+        App::new("loans")
+            .scopes([READ])
+            .events_of::<LoanOut>([RETURNED])
+            .events([LOST])
+    }
+
+    mod tests {
+        use serde_json::json;
+        use usher::Project;
+        use usher_test::{TestDb, TestProject};
+
+        recipe!(the_documents_know_the_types_and_their_data);
+        async fn the_documents_know_the_types_and_their_data(db: TestDb) {
+            let library = TestProject::open(Project::new("library").app(super::app()), db).await;
+            let client = library.anonymous();
+            let openapi = client.get("/openapi.json").await.expect(200);
+            let asyncapi = client.get("/asyncapi.json").await.expect(200);
+            let body = |kind: &str| &openapi["webhooks"][kind]["post"]["requestBody"]["content"]["application/json"];
+            let message = |kind: &str| &asyncapi["components"]["messages"][kind];
+            let data = json!({"id": 7, "book": "Sketch of the Analytical Engine"});
+            assert_eq!(body("loan.returned")["example"]["data"], data);
+            assert_eq!(message("loan.returned")["examples"][0]["payload"]["data"], data);
+            for document in [&openapi, &asyncapi] {
+                let loan = &document["components"]["schemas"]["Loan"];
+                assert_eq!(loan["required"], json!(["id", "book"]), "{loan}");
+            }
+            assert_eq!(message("loan.lost")["summary"], "Someone lost a book");
+            assert!(body("loan.lost")["schema"]["allOf"][1]["properties"]["data"].is_null());
         }
     }
 }
