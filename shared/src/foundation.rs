@@ -1,6 +1,7 @@
 //! What everything else is built on: settings, the database and its entities, cryptography, field rules, time, metrics
 //! and traces. It knows nothing of jobs or accounts.
 
+pub mod background;
 pub mod batcher;
 pub mod cache;
 pub mod client_address;

@@ -11,6 +11,7 @@ use tokio_util::sync::CancellationToken;
 use usher_shared::{
     accounts::sessions,
     foundation::{
+        background::run_despite_panics,
         db,
         entity::api_key::{self, Column},
         time::now,
@@ -89,7 +90,10 @@ impl OpenStreams {
         let ended = streams.ended.clone();
         if !open.is_watched {
             open.is_watched = true;
-            tokio::spawn(self.clone().watch(db.clone()));
+            let (all, db) = (self.clone(), db.clone());
+            tokio::spawn(run_despite_panics("watch over open streams", move || {
+                all.clone().watch(db.clone())
+            }));
         }
         drop(open);
         Ok(OpenStream {

@@ -1,14 +1,20 @@
 //! Who may decide where events go.
 
+use sea_orm::Condition;
 use usher_shared::{
     events::EventType,
-    foundation::{entity::webhook_endpoint, rules::Violation},
+    foundation::{
+        entity::webhook_endpoint::{Entity, Model},
+        rules::Violation,
+    },
+    jobs::Tx,
 };
 
 use crate::toolkit::{
-    caller::{Access, ApiKey},
+    caller::{Access, ApiKey, WebhooksWrite},
     error::ApiError,
     fields::in_body,
+    path_id::PathId,
 };
 
 /// Whoever decides where events go could read them, so a key needs the scope of each type.
@@ -28,7 +34,10 @@ pub(super) fn may_see<A: Access>(key: &ApiKey<A>, types: &str) -> Result<(), Api
     }
 }
 
-/// [`may_see`] for a webhook that is there.
-pub(super) fn may_change<A: Access>(key: &ApiKey<A>, webhook: &webhook_endpoint::Model) -> Result<(), ApiError> {
-    may_see(key, &webhook.types)
+/// The webhook, held for a change by a key that may see its events.
+pub(super) async fn hold(tx: &Tx, key: &ApiKey<WebhooksWrite>, id: &PathId) -> Result<Model, ApiError> {
+    key.hold(tx).await?;
+    let webhook = id.row_for_change::<Entity>(tx, Condition::all()).await?;
+    may_see(key, &webhook.types)?;
+    Ok(webhook)
 }

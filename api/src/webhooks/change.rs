@@ -2,18 +2,17 @@
 
 use axum::{extract::State, response::Response};
 use axum::{http::header, response::IntoResponse};
-use sea_orm::Condition;
 use usher_api_macros::operation;
 use usher_shared::{
     events::EventType,
-    foundation::entity::webhook_endpoint::{Entity, Model},
+    foundation::entity::webhook_endpoint::Model,
     jobs::Tx,
     webhooks::{self, EndpointEdit},
 };
 use utoipa_axum::{router::OpenApiRouter, routes};
 
 use super::{
-    access::{may_change, may_see},
+    access::{self, may_see},
     input::WebhookPatchIn,
     shape::{NewWebhookOut, WebhookOut},
 };
@@ -37,12 +36,10 @@ pub(super) fn router() -> OpenApiRouter<AppState> {
     operations![update_webhook, enable_webhook, disable_webhook, delete_webhook].routes(routes!(rotate))
 }
 
-/// The webhook, held for a change by a key that may see its events.
+/// The webhook, held for a change of the version that was seen.
 async fn hold(tx: &Tx, key: &ApiKey<WebhooksWrite>, id: &PathId, expected: &IfMatch) -> Result<Model, ApiError> {
-    key.hold(tx).await?;
-    let webhook = id.row_for_change::<Entity>(tx, Condition::all()).await?;
+    let webhook = access::hold(tx, key, id).await?;
     expected.allows(webhook.version)?;
-    may_change(key, &webhook)?;
     Ok(webhook)
 }
 
@@ -74,7 +71,8 @@ async fn update_webhook(
 
 /// Enable a webhook
 ///
-/// What waited is sent now, and what happens from now on. What happened in between is not; replay it if you need it.
+/// Deliveries that waited are sent now, and what happens from now on. What happened in between is not; replay it if you
+/// need it.
 #[operation(post, "/webhooks/{id}/enable", ok = "The webhook as it is now")]
 async fn enable_webhook(
     State(state): State<AppState>,

@@ -14,7 +14,7 @@ use usher_shared::{
 use utoipa_axum::router::OpenApiRouter;
 
 use super::{
-    access::may_change,
+    access::hold,
     input::ReplayIn,
     shape::{DeliveryOut, ReplayedOut},
 };
@@ -97,9 +97,7 @@ async fn replay_webhook(
 }
 
 async fn enabled(tx: &Tx, key: &ApiKey<WebhooksWrite>, id: &PathId) -> Result<Model, ApiError> {
-    key.hold(tx).await?;
-    let webhook = id.row_for_change::<Entity>(tx, Condition::all()).await?;
-    may_change(key, &webhook)?;
+    let webhook = hold(tx, key, id).await?;
     match webhook.status {
         WebhookStatus::Enabled => Ok(webhook),
         WebhookStatus::Disabled => Err(Code::WEBHOOK_DISABLED.into()),

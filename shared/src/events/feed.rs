@@ -14,6 +14,7 @@ use tokio::{
     },
     time::Instant,
 };
+use tokio_util::task::AbortOnDropHandle;
 
 use super::{
     batch::Batch,
@@ -22,7 +23,7 @@ use super::{
     page::{self, Heads, Page, Selection},
     signal,
 };
-use crate::foundation::entity::event_stream;
+use crate::foundation::{background::run_despite_panics, entity::event_stream};
 
 /// Events that are read at once to be passed on.
 const BATCH: u64 = 100;
@@ -120,7 +121,10 @@ impl Feed {
         let mut is_reading = self.0.is_reading.lock().unwrap_or_else(PoisonError::into_inner);
         if !*is_reading {
             *is_reading = true;
-            tokio::spawn(Arc::clone(&self.0).read_on());
+            let inner = Arc::clone(&self.0);
+            tokio::spawn(run_despite_panics("reader of events", move || {
+                Arc::clone(&inner).read_on()
+            }));
         }
     }
 }
@@ -134,7 +138,7 @@ impl Inner {
         let heard = Arc::new(Notify::new());
         let hearing = self.redis.clone().map(|client| {
             let heard = Arc::clone(&heard);
-            tokio::spawn(signal::hear(client, move || heard.notify_one()))
+            AbortOnDropHandle::new(tokio::spawn(signal::hear(client, move || heard.notify_one())))
         });
         let mut written = signal::listen();
         let (mut cursor, mut attention, mut wait) = (None, Instant::now(), FIRST_WAIT);
@@ -165,9 +169,7 @@ impl Inner {
                 wait = FIRST_WAIT;
             }
         }
-        if let Some(hearing) = hearing {
-            hearing.abort();
-        }
+        drop(hearing);
     }
 
     /// Ends the reading under the lock that starts it, so that no listener is left without.
