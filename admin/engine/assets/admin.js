@@ -207,7 +207,18 @@ const keepUp = () => {
     clearTimeout(timer);
     if (source) source.close();
   };
+  // A click that was meant for what stood there a moment ago does nothing.
+  let [under, changedAt] = [null, 0];
+  document.addEventListener("pointermove", () => (under = null));
+  content.addEventListener("click", (event) => {
+    if (!under || event.detail === 0 || event.target === under || Date.now() - changedAt > 600) return;
+    event.preventDefault();
+    event.stopPropagation();
+  }, true);
+
   const show = (fresh, text) => {
+    under = [...document.querySelectorAll(":hover")].pop() || null;
+    changedAt = Date.now();
     const focused = content.contains(document.activeElement);
     become(content, document.importNode(fresh, true));
     shown = text;
