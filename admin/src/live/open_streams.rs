@@ -11,10 +11,7 @@ use tokio_util::sync::CancellationToken;
 use usher_shared::{AppContext, foundation::db};
 use uuid::Uuid;
 
-use crate::sign_in::{
-    session::{self, Signed},
-    visitor::SignIn,
-};
+use crate::sign_in::session::{self, Signed};
 
 /// How often sessions are looked at.
 const EVERY: Duration = Duration::from_secs(2);
@@ -114,12 +111,10 @@ impl Drop for OpenStream {
 }
 
 /// The sessions of these streams whose person would still be shown a page.
-async fn complete(app: &AppContext, known: &[Stream]) -> Result<HashMap<Uuid, Arc<Signed>>, DbErr> {
+async fn complete(app: &AppContext, known: &[Stream]) -> Result<HashMap<Uuid, Signed>, DbErr> {
     let ids: HashSet<Uuid> = known.iter().map(|stream| stream.signed.id).collect();
     let still = session::still(&app.db, &ids).await?.into_iter();
-    let complete = still.filter_map(|signed| match SignIn::of(Arc::new(signed), app.config.staff_mfa) {
-        SignIn::Complete(signed) => Some((signed.id, signed)),
-        _ => None,
-    });
+    let complete = still.filter(|signed| signed.is_complete(app.config.staff_mfa));
+    let complete = complete.map(|signed| (signed.id, signed));
     Ok(complete.collect())
 }

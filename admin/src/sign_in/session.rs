@@ -16,6 +16,7 @@ use usher_shared::{
         staff::policy::Holder,
     },
     foundation::{
+        config::StaffMfa,
         db,
         entity::{
             session::{self, SessionKind},
@@ -54,6 +55,12 @@ pub(crate) struct Signed {
 }
 
 impl Signed {
+    /// Whether nothing is missing of the sign-in.
+    pub(crate) fn is_complete(&self, mfa: StaffMfa) -> bool {
+        let is_required = mfa == StaffMfa::Required && self.user.is_superuser;
+        self.mfa_at.is_some() || !self.has_factor && !is_required
+    }
+
     /// The person, for the pages of somebody who is fully signed in.
     pub(crate) fn staff(&self) -> Staff {
         Staff::new(Person {

@@ -22,12 +22,10 @@ pub(crate) enum SignIn {
 impl SignIn {
     /// How far this session's person has come.
     pub(crate) fn of(signed: Arc<Signed>, mfa: StaffMfa) -> Self {
-        let required = mfa == StaffMfa::Required && signed.user.is_superuser;
-        match (signed.mfa_at.is_some(), signed.has_factor) {
-            (true, _) => Self::Complete(signed),
-            (false, true) => Self::OwesCode(signed),
-            (false, false) if required => Self::OwesFactor(signed),
-            (false, false) => Self::Complete(signed),
+        match signed.has_factor {
+            _ if signed.is_complete(mfa) => Self::Complete(signed),
+            true => Self::OwesCode(signed),
+            false => Self::OwesFactor(signed),
         }
     }
 
