@@ -32,6 +32,8 @@ use crate::texts;
 
 /// What the addresses of the admin begin with.
 pub(crate) const BASE: &str = "/admin";
+/// Where pages hear of changes.
+pub(crate) const LIVE: &str = "/admin/live";
 
 /// The admin of a product: what it adds, then Usher's own.
 pub(crate) fn site(product: &Extension) -> Result<Site, String> {
@@ -63,7 +65,9 @@ fn accounts() -> Extension {
             "reauthenticate",
             "account",
             "impersonation",
+            "live",
         ])
+        .tells_at(LIVE)
         .model::<Users>()
         .model::<Roles>()
         .model::<Sessions>()

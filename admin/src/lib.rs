@@ -11,6 +11,7 @@ mod example;
 #[cfg(any(test, fuzzing))]
 pub mod fuzzing;
 mod health;
+mod live;
 pub mod models;
 mod pages;
 mod routes;

@@ -28,7 +28,7 @@ use crate::pages::{account, dashboard, impersonation, theme};
 use crate::routes::Routes;
 use crate::sign_in::{code, enrol, login, reauth};
 use crate::state::AppState;
-use crate::{health, visit};
+use crate::{apps, health, live, visit};
 
 /// Forms are far smaller.
 const MAX_BODY_BYTES: usize = 1024 * 1024;
@@ -69,6 +69,7 @@ fn pages(state: &AppState) -> Routes {
         .open("/admin/mfa/saved", post(code::saved))
         .open("/admin/theme", post(theme::switch))
         .staff("/admin/", get(dashboard::show))
+        .staff(apps::LIVE, get(live::follow))
         .staff("/admin/reauthenticate", get(reauth::form).post(reauth::answer))
         .staff("/admin/account", get(account::show))
         .staff("/admin/account/password", post(account::set_password))
@@ -100,13 +101,14 @@ pub async fn run(app: &AppContext, stop: CancellationToken) -> Result<(), BindEr
 }
 
 /// Serves this admin until cancelled, then lets what runs finish.
-pub async fn serve_with(state: AppState, listener: TcpListener, stop: CancellationToken) {
+pub async fn serve_with(mut state: AppState, listener: TcpListener, stop: CancellationToken) {
     tracing::info!(address = %state.config.admin_addr, "the admin is listening");
     // A list without its index is slow but correct, so the admin starts anyway.
     match missing_indexes(&state.db, &state.site).await {
         Ok(missing) => missing.iter().for_each(|missing| tracing::warn!("{missing}")),
         Err(error) => tracing::warn!(%error, "could not read the indexes of the admin's lists"),
     }
+    state.stopping = stop.clone();
     usher_serve::serve(router(state), listener, Patience::default(), stop).await;
 }
 

@@ -2,10 +2,12 @@
 
 use std::{ops::Deref, sync::Arc};
 
+use tokio_util::sync::CancellationToken;
 use usher_admin_engine::{AdminContext, Extension, is_https};
 use usher_shared::{AppContext, foundation::metrics::ServiceMetrics};
 
 use crate::apps;
+use crate::live::open_streams::OpenStreams;
 use crate::pages::series;
 
 /// The shared parts of the admin. Cheap to clone.
@@ -14,6 +16,10 @@ pub struct AppState {
     context: AdminContext,
     pub(crate) metrics: Arc<ServiceMetrics>,
     pub(crate) series: series::Cache,
+    /// What pages are open and hear of changes.
+    pub(crate) streams: OpenStreams,
+    /// Ends streams when the server stops.
+    pub(crate) stopping: CancellationToken,
 }
 
 impl AppState {
@@ -37,6 +43,8 @@ impl AppState {
             },
             metrics: app.metrics.service("admin"),
             series: series::Cache::default(),
+            streams: OpenStreams::default(),
+            stopping: CancellationToken::new(),
         }
     }
 

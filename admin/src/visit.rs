@@ -22,13 +22,13 @@ use usher_shared::{
     audit::{self, Entry, ObjectType},
     foundation::{
         client_address::{self, Forwarding},
-        config::StaffMfa,
         rate_limit::bucket,
         time::new_id,
         token::{Token, TokenKind},
     },
 };
 
+use crate::apps::LIVE;
 use crate::error_page;
 use crate::sign_in::cookies::{DEVICE, SESSION, THEME, VISITOR};
 use crate::sign_in::next::{self, HOME};
@@ -37,6 +37,8 @@ use crate::sign_in::{attempts, session};
 use crate::state::AppState;
 
 const REQUEST_ID: HeaderName = HeaderName::from_static("x-request-id");
+/// Scripts say so when nobody has asked for the page.
+const BY_ITSELF: HeaderName = HeaderName::from_static("x-usher-by-itself");
 const FORWARDED_FOR: HeaderName = HeaderName::from_static("x-forwarded-for");
 
 /// The layer.
@@ -44,7 +46,8 @@ pub(crate) async fn receive(State(state): State<AppState>, request: Request, nex
     let (mut parts, body) = request.into_parts();
     let method = parts.method.clone();
     let token = SESSION.read(&parts.headers, state.is_https());
-    let sign_in = match sign_in(&state, token).await {
+    let by_itself = is_by_itself(&parts);
+    let sign_in = match sign_in(&state, token, by_itself).await {
         Ok(sign_in) => sign_in,
         Err(error) => {
             let visit = visit(&state, &parts, &SignIn::Nobody);
@@ -52,7 +55,8 @@ pub(crate) async fn receive(State(state): State<AppState>, request: Request, nex
         }
     };
     let visit = visit(&state, &parts, &sign_in);
-    let had_flash = FLASH.read(&parts.headers, state.is_https()).is_some();
+    // A message is for the page that a person asks for.
+    let had_flash = !by_itself && FLASH.read(&parts.headers, state.is_https()).is_some();
     let new_visitor = match &visit.csrf_binding {
         Binding::Visitor(cookie) if visit.visitor.is_none() => Some(cookie.clone()),
         _ => None,
@@ -94,6 +98,7 @@ fn visit(state: &AppState, request: &Parts, sign_in: &SignIn) -> Visit {
     };
     let message = FLASH
         .read(headers, https)
+        .filter(|_| !is_by_itself(request))
         .and_then(|cookie| Message::open(&state.config.secret_key, &csrf_binding, cookie));
     let path = request.uri.path_and_query();
     let path = path.map_or_else(|| HOME.to_owned(), ToString::to_string);
@@ -163,20 +168,19 @@ async fn note_refusal(state: &AppState, visit: &Visit, sign_in: &SignIn, method:
     }
 }
 
-async fn sign_in(state: &AppState, cookie: Option<&str>) -> Result<SignIn, DbErr> {
+/// Whether an open page sends this by itself, however long ago somebody used it.
+fn is_by_itself(request: &Parts) -> bool {
+    request.headers.contains_key(BY_ITSELF) || request.uri.path() == LIVE
+}
+
+async fn sign_in(state: &AppState, cookie: Option<&str>, by_itself: bool) -> Result<SignIn, DbErr> {
     let Some(token) = cookie.and_then(|text| Token::parse(TokenKind::AdminSession, text)) else {
         return Ok(SignIn::Nobody);
     };
-    let Some(signed) = session::load(&state.db, &token).await?.map(Arc::new) else {
+    let Some(signed) = session::load(&state.db, &token, by_itself).await?.map(Arc::new) else {
         return Ok(SignIn::Nobody);
     };
-    let required = state.config.staff_mfa == StaffMfa::Required && signed.user.is_superuser;
-    Ok(match (signed.mfa_at.is_some(), signed.has_factor) {
-        (true, _) => SignIn::Complete(signed),
-        (false, true) => SignIn::OwesCode(signed),
-        (false, false) if required => SignIn::OwesFactor(signed),
-        (false, false) => SignIn::Complete(signed),
-    })
+    Ok(SignIn::of(signed, state.config.staff_mfa))
 }
 
 fn address(state: &AppState, request: &Parts) -> IpAddr {

@@ -11,6 +11,7 @@ mod examples;
 mod generators;
 mod greeting;
 mod imports;
+mod live;
 mod mailed_links;
 mod metrics;
 mod parts;

@@ -106,7 +106,7 @@ pub use rows::{
 };
 pub use shell::{
     flash::Message,
-    frame::{Crumb, NavItem, Shell},
+    frame::{Crumb, Live, NavItem, Shell},
     page,
     theme::Theme,
 };

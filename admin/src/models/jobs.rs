@@ -303,10 +303,17 @@ async fn panels(app: &AppContext, row: &Row, staff: &Staff) -> Result<Vec<Panel>
     Ok(rows.into_iter().chain([attempts]).chain(mails).collect())
 }
 
-/// Progress of a bulk job.
+/// Progress of a bulk job, and of another one that reports it, such as an import or an export.
 async fn progress(app: &AppContext, row: &Row, id: Uuid) -> Result<Option<Panel>, DbErr> {
     if row.text("kind").as_deref() != Some(BulkJob::KIND) {
-        return Ok(None);
+        let percent = row.parse::<i16>("progress").filter(|_| Jobs::is_live(row));
+        return Ok(percent.map(|percent| Panel {
+            title: "Progress".to_owned(),
+            columns: headings(["Done"]),
+            rows: vec![vec![Cell::text(format!("{percent}%"))]],
+            progress: Some(percent),
+            ..Panel::default()
+        }));
     }
     let tally = bulk::tally(&app.db, id).await?;
     let count = |number: u64| Cell::text(grouped(i64::try_from(number).unwrap_or(i64::MAX)));

@@ -15,6 +15,8 @@ use usher_admin_engine::{
 };
 
 const RECENT: u64 = 10;
+/// Seconds between the page's looks for what no event tells of.
+const EVERY: u16 = 5;
 
 #[derive(Template)]
 #[template(path = "dashboard.html")]
@@ -53,7 +55,10 @@ pub(crate) async fn show(State(state): State<AppState>, visit: Visit, staff: Sta
         None
     };
     page::show(&DashboardPage {
-        shell: Shell::new(&state, &visit, &staff, "Dashboard").here("Dashboard"),
+        shell: Shell::new(&state, &visit, &staff, "Dashboard")
+            .here("Dashboard")
+            .live(EVERY)
+            .told_of(&state, "*", None),
         cards,
         plots,
         recent,

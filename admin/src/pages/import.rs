@@ -9,7 +9,7 @@ use axum::{
 };
 use futures::{StreamExt, stream};
 use sea_orm::{ColumnTrait, DbErr, EntityTrait, QueryFilter, QueryOrder, QuerySelect};
-use usher_admin_engine::{AdminContext, AdminError, Shell, capitalized, grouped, page};
+use usher_admin_engine::{AdminContext, AdminError, Shell, Staff, capitalized, grouped, page};
 use usher_shared::{
     accounts::staff::imports::ImportError,
     foundation::{
@@ -88,7 +88,21 @@ pub(super) enum Step {
     },
 }
 
+/// Seconds between the looks of a page whose job is underway.
+const EVERY: u16 = 2;
+
 impl Step {
+    /// Keeps the page up to date while its job is underway. Whoever may not view jobs isn't told of it, but looks.
+    pub(super) fn keep_up(&self, shell: Shell, state: &AdminContext, staff: &Staff, job: Uuid) -> Shell {
+        match self {
+            Self::Underway { .. } if staff.may("jobs.view") => {
+                shell.live(EVERY).told_of(state, "jobs", Some(&job.to_string()))
+            }
+            Self::Underway { .. } => shell.live(EVERY),
+            _ => shell,
+        }
+    }
+
     /// That of a job without a result; none if it has one.
     pub(super) fn before_result(job: &job::Model, dry_run: bool) -> Option<Self> {
         Some(match job.state {

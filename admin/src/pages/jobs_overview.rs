@@ -20,6 +20,9 @@ use crate::pages::plot::{Plot, Point};
 use crate::pages::queue_figures::{Cache, Found, Range, found};
 use usher_admin_engine::{AdminContext, AdminError, Cell, Posted, Shell, Staff, Visit, grouped, page};
 
+/// Seconds between the page's looks.
+const EVERY: u16 = 4;
+
 #[derive(Template)]
 #[template(path = "overview.html")]
 struct OverviewPage {
@@ -73,7 +76,8 @@ pub(crate) async fn show(
     page::show(&OverviewPage {
         shell: Shell::new(&state, &visit, &staff, "Jobs overview")
             .crumb("Jobs", "/admin/jobs")
-            .here("Overview"),
+            .here("Overview")
+            .live(EVERY),
         queues: queues(&found, &staff),
         plots: plots(&found, range),
         workers: found.workers.iter().map(worker_cells).collect(),

@@ -154,16 +154,18 @@ async fn show(
 ) -> Result<Response, AdminError> {
     let (job, payload) = find(&state, &pages, &id).await?;
     let title = title(payload.dry_run, texts::imports::TITLE);
+    let step = step(&state, &pages, &job, payload.dry_run).await?;
+    let shell = pages
+        .shell(&state, &visit, &staff, title)
+        .crumb("Import", pages.form())
+        .here(title);
     page::show(&JobPage {
-        shell: pages
-            .shell(&state, &visit, &staff, title)
-            .crumb("Import", pages.form())
-            .here(title),
+        shell: step.keep_up(shell, &state, &staff, job.id),
         title: title.to_owned(),
         job_href: staff.may("jobs.view").then(|| format!("/admin/jobs/{}", job.id)),
         form_href: pages.form(),
         list_href: pages.list(),
-        step: step(&state, &pages, &job, payload.dry_run).await?,
+        step,
     })
 }
 

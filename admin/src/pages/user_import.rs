@@ -136,16 +136,18 @@ pub(crate) async fn show(
     require(&staff)?;
     let (job, payload) = find(&state, &id).await?;
     let title = title(payload.dry_run, texts::user_import::TITLE);
+    let step = step(&state, &job, &payload).await?;
+    let shell = Shell::new(&state, &visit, &staff, title)
+        .crumb("Users", LIST)
+        .crumb("Import", HERE)
+        .here(title);
     page::show(&JobPage {
-        shell: Shell::new(&state, &visit, &staff, title)
-            .crumb("Users", LIST)
-            .crumb("Import", HERE)
-            .here(title),
+        shell: step.keep_up(shell, &state, &staff, job.id),
         title: title.to_owned(),
         job_href: staff.may("jobs.view").then(|| format!("/admin/jobs/{}", job.id)),
         form_href: HERE.to_owned(),
         list_href: LIST.to_owned(),
-        step: step(&state, &job, &payload).await?,
+        step,
     })
 }
 

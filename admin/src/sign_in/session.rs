@@ -3,12 +3,12 @@
 //! A session ends after an hour without a request and after twelve hours whatever happens, as NIST
 //! SP 800-63B section 4.2.3 requires for AAL2.
 
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 
 use chrono::{DateTime, TimeDelta, Utc};
 use sea_orm::{
-    ActiveValue::Set, ColumnTrait, ConnectionTrait, DbErr, EntityTrait, FromQueryResult, QueryFilter, Statement,
-    sea_query::Expr,
+    ActiveValue::Set, ColumnTrait, ConnectionTrait, DbErr, EntityTrait, FromQueryResult, QueryFilter, QueryResult,
+    Statement, Value, sea_query::Expr,
 };
 use usher_shared::{
     accounts::{
@@ -16,6 +16,8 @@ use usher_shared::{
         staff::policy::Holder,
     },
     foundation::{
+        config::StaffMfa,
+        db,
         entity::{
             session::{self, SessionKind},
             user,
@@ -53,6 +55,12 @@ pub(crate) struct Signed {
 }
 
 impl Signed {
+    /// Whether nothing is missing of the sign-in.
+    pub(crate) fn is_complete(&self, mfa: StaffMfa) -> bool {
+        let is_required = mfa == StaffMfa::Required && self.user.is_superuser;
+        self.mfa_at.is_some() || !self.has_factor && !is_required
+    }
+
     /// The person, for the pages of somebody who is fully signed in.
     pub(crate) fn staff(&self) -> Staff {
         Staff::new(Person {
@@ -78,7 +86,7 @@ impl Signed {
     }
 }
 
-/// One statement: the session, its user, whether there is a second factor, the permissions of all roles, the columns
+/// The sessions that are live and fulfil a condition. One statement: the session, its user, whether there is a second factor, the permissions of all roles, the columns
 /// chosen, and whom the person acts for.
 const LOAD: &str = "
     SELECT u.*, s.id AS session_id, s.mfa_at, s.last_seen_at, s.reauthenticated_at,
@@ -90,26 +98,55 @@ const LOAD: &str = "
       FROM sessions s JOIN users u ON u.id = s.user_id
       LEFT JOIN sessions i ON i.impersonator_id = u.id AND i.ended_at IS NULL AND i.expires_at > $2
       LEFT JOIN users v ON v.id = i.user_id
-     WHERE s.token_hash = $1 AND s.kind = 'admin' AND s.ended_at IS NULL AND s.expires_at > $2 AND s.last_seen_at > $3";
+     WHERE s.kind = 'admin' AND s.ended_at IS NULL AND s.expires_at > $2 AND s.last_seen_at > $3";
 
-/// The live session of this token, if its user is still active staff. It is ended when they are not.
-pub(crate) async fn load(db: &impl ConnectionTrait, token: &Token) -> Result<Option<Signed>, DbErr> {
+/// The live session of this token, if its user is still active staff. It is ended when they are not. What a page asks by
+/// itself is no use of the session.
+pub(crate) async fn load(db: &impl ConnectionTrait, token: &Token, by_itself: bool) -> Result<Option<Signed>, DbErr> {
     let at = now();
-    let values = [token.hash().into(), at.into(), (at - ADMIN_IDLE).into()];
-    let statement = Statement::from_sql_and_values(db.get_database_backend(), LOAD, values);
-    let Some(row) = db.query_one_raw(statement).await? else {
+    let condition = "token_hash = $1";
+    let Some(row) = rows(db, condition, token.hash().into(), at).await?.pop() else {
         return Ok(None);
     };
-    let user = user::Model::from_query_result(&row, "")?;
-    let id: Uuid = row.try_get("", "session_id")?;
-    if !user.is_staff || !user.may_sign_in(at) {
-        end(db, id, "no longer staff").await?;
+    let signed = signed(&row)?;
+    if !is_allowed(&signed, at) {
+        end(db, signed.id, "no longer staff").await?;
         return Ok(None);
     }
     let last_seen: DateTime<Utc> = row.try_get("", "last_seen_at")?;
-    if at - last_seen >= SEEN_EVERY {
-        seen(db, id, at).await?;
+    if !by_itself && at - last_seen >= SEEN_EVERY {
+        seen(db, signed.id, at).await?;
     }
+    Ok(Some(signed))
+}
+
+/// Those of these sessions that are live, as they are now.
+pub(crate) async fn still(conn: &impl ConnectionTrait, ids: &HashSet<Uuid>) -> Result<Vec<Signed>, DbErr> {
+    let ((condition, ids), at) = (db::id_in(conn, "$1", ids.iter().copied()), now());
+    let rows = rows(conn, &condition, ids, at).await?;
+    let mut all = rows.iter().map(signed).collect::<Result<Vec<_>, _>>()?;
+    all.retain(|signed| is_allowed(signed, at));
+    Ok(all)
+}
+
+async fn rows(
+    db: &impl ConnectionTrait,
+    condition: &str,
+    value: Value,
+    at: DateTime<Utc>,
+) -> Result<Vec<QueryResult>, DbErr> {
+    let values = [value, at.into(), (at - ADMIN_IDLE).into()];
+    let sql = format!("{LOAD} AND s.{condition}");
+    let statement = Statement::from_sql_and_values(db.get_database_backend(), sql, values);
+    db.query_all_raw(statement).await
+}
+
+fn is_allowed(signed: &Signed, at: DateTime<Utc>) -> bool {
+    signed.user.is_staff && signed.user.may_sign_in(at)
+}
+
+fn signed(row: &QueryResult) -> Result<Signed, DbErr> {
+    let user = user::Model::from_query_result(row, "")?;
     let permissions: Option<String> = row.try_get("", "permissions")?;
     let columns: Option<String> = row.try_get("", "columns")?;
     let impersonated_id: Option<i64> = row.try_get("", "impersonated_id")?;
@@ -122,8 +159,8 @@ pub(crate) async fn load(db: &impl ConnectionTrait, token: &Token) -> Result<Opt
         None => None,
     };
     let permissions = permissions.unwrap_or_default();
-    Ok(Some(Signed {
-        id,
+    Ok(Signed {
+        id: row.try_get("", "session_id")?,
         holder: Holder::staff(&user, permissions.split_whitespace().map(str::to_owned).collect()),
         user,
         mfa_at: row.try_get("", "mfa_at")?,
@@ -131,7 +168,7 @@ pub(crate) async fn load(db: &impl ConnectionTrait, token: &Token) -> Result<Opt
         reauthenticated_at: row.try_get("", "reauthenticated_at")?,
         columns: columns.unwrap_or_default().split('/').filter_map(chosen).collect(),
         acting_for,
-    }))
+    })
 }
 
 /// Reads `users email name status`.

@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use axum::{extract::FromRequestParts, http::request::Parts};
 use usher_admin_engine::AdminError;
-use usher_shared::foundation::{crypto::SecretKey, entity::user};
+use usher_shared::foundation::{config::StaffMfa, crypto::SecretKey, entity::user};
 
 use super::{device, session::Signed};
 
@@ -20,6 +20,15 @@ pub(crate) enum SignIn {
 }
 
 impl SignIn {
+    /// How far this session's person has come.
+    pub(crate) fn of(signed: Arc<Signed>, mfa: StaffMfa) -> Self {
+        match signed.has_factor {
+            _ if signed.is_complete(mfa) => Self::Complete(signed),
+            true => Self::OwesCode(signed),
+            false => Self::OwesFactor(signed),
+        }
+    }
+
     pub(crate) fn signed(&self) -> Option<&Signed> {
         match self {
             Self::Nobody => None,

@@ -1,17 +1,20 @@
 //! The admin under test and its visitors: the visitor is the identity.
 
-use std::collections::BTreeMap;
+use std::{collections::BTreeMap, time::Duration};
 
 use axum::{
     Router,
     body::Body,
-    http::{HeaderMap, Method, Request, StatusCode, header},
+    http::{HeaderMap, Method, Request, StatusCode, header, request},
 };
 use http_body_util::BodyExt;
 use sea_orm::{
     ActiveModelTrait, ActiveValue::Set, ColumnTrait, EntityTrait, IntoActiveModel, QueryFilter, sea_query::Expr,
 };
-use tokio::sync::OnceCell;
+use tokio::{
+    sync::OnceCell,
+    time::{Instant, timeout_at},
+};
 use tower::ServiceExt;
 use usher_admin::{AppState, router};
 use usher_shared::{
@@ -299,14 +302,23 @@ impl Visitor {
         self.cookies.insert(name.to_owned(), value.to_owned());
     }
 
-    async fn send(
-        &mut self,
-        method: Method,
-        path: &str,
-        body: Option<(&str, String)>,
-        headers: &[(&str, &str)],
-    ) -> Page {
-        let is_form = method == Method::POST;
+    /// Asks for a page with these headers.
+    pub async fn get_with_headers(&mut self, path: &str, headers: &[(&str, &str)]) -> Page {
+        self.send(Method::GET, path, None, headers).await
+    }
+
+    /// Opens a stream of server-sent events.
+    pub async fn follow(&self, path: &str, headers: &[(&str, &str)]) -> Told {
+        let request = self.request(Method::GET, path, headers);
+        let request = request.body(Body::empty()).expect("a request");
+        let response = self.router.clone().oneshot(request).await.expect("an answer");
+        Told {
+            status: response.status(),
+            body: response.into_body(),
+        }
+    }
+
+    fn request(&self, method: Method, path: &str, headers: &[(&str, &str)]) -> request::Builder {
         let mut request = Request::builder()
             .method(method)
             .uri(path)
@@ -319,11 +331,23 @@ impl Visitor {
                 .collect();
             request = request.header(header::COOKIE, pairs.join("; "));
         }
-        if let Some((media_type, _)) = &body {
-            request = request.header(header::CONTENT_TYPE, *media_type);
-        }
         for (name, value) in headers {
             request = request.header(*name, *value);
+        }
+        request
+    }
+
+    async fn send(
+        &mut self,
+        method: Method,
+        path: &str,
+        body: Option<(&str, String)>,
+        headers: &[(&str, &str)],
+    ) -> Page {
+        let is_form = method == Method::POST;
+        let mut request = self.request(method, path, headers);
+        if let Some((media_type, _)) = &body {
+            request = request.header(header::CONTENT_TYPE, *media_type);
         }
         let request = request
             .body(body.map_or_else(Body::empty, |(_, body)| Body::from(body)))
@@ -352,6 +376,42 @@ impl Visitor {
             self.is_sent = true;
         }
         page
+    }
+}
+
+/// A stream that a visitor has opened.
+pub struct Told {
+    pub status: StatusCode,
+    body: Body,
+}
+
+impl Told {
+    /// All that comes within this time, and whether that was the end.
+    pub async fn within(&mut self, limit: Duration) -> (String, bool) {
+        let (mut text, end) = (String::new(), Instant::now() + limit);
+        loop {
+            match timeout_at(end, self.body.frame()).await {
+                Ok(Some(frame)) => {
+                    let data = frame.expect("a frame").into_data().expect("data");
+                    text.push_str(&String::from_utf8_lossy(&data));
+                }
+                Ok(None) => return (text, true),
+                Err(_) => return (text, false),
+            }
+        }
+    }
+
+    /// What comes until the stream says this, or ends.
+    pub async fn until(&mut self, word: &str, limit: Duration) -> String {
+        let (mut text, end) = (String::new(), Instant::now() + limit);
+        while !text.contains(word) {
+            let frame = timeout_at(end, self.body.frame()).await;
+            let frame = frame.unwrap_or_else(|_| panic!("no {word} within {limit:?}: {text}"));
+            let Some(frame) = frame else { break };
+            let data = frame.expect("a frame").into_data().expect("data");
+            text.push_str(&String::from_utf8_lossy(&data));
+        }
+        text
     }
 }
 

@@ -31,7 +31,7 @@ use crate::{
     mfa::code,
 };
 
-async fn serve(app: &TestApp) -> (String, CancellationToken) {
+pub async fn serve(app: &TestApp) -> (String, CancellationToken) {
     let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.expect("a port");
     let base = format!("http://{}", listener.local_addr().expect("an address"));
     let (context, stop) = (app.context.clone(), CancellationToken::new());
@@ -40,7 +40,7 @@ async fn serve(app: &TestApp) -> (String, CancellationToken) {
     (base, stop)
 }
 
-async fn sign_in(browser: &Browser, base: &str) {
+pub async fn sign_in(browser: &Browser, base: &str) {
     browser.goto(&format!("{base}/admin/")).await;
     browser.fill("#email", ADMIN).await;
     browser.fill("#password", PASSWORD).await;

@@ -22,6 +22,7 @@ mod inlines;
 mod jobs;
 mod kept;
 mod lists;
+mod live;
 mod mails;
 mod matrix;
 mod mfa;

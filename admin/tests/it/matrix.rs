@@ -74,6 +74,9 @@ fn takes(path: &str, post: bool, model: &str) -> Takes {
         ("/admin/" | "/admin/{model}" | "/admin/{model}/{id}/history", true)
         | ("/admin/mails/{id}/body" | "/admin/mails/{id}/links", true) => Takes::NoMethod,
         ("/admin/mails/{id}/links", false) => Takes::Superuser,
+        // Which permission it takes depends on what is asked for; the tests of live pages have all of it.
+        ("/admin/live", false) => Takes::Staff,
+        ("/admin/live", true) => Takes::NoMethod,
         ("/admin/", false) | ("/admin/reauthenticate", _) => Takes::Staff,
         ("/admin/impersonation/end", post) => {
             if post {

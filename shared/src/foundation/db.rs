@@ -13,7 +13,7 @@ mod schema;
 mod time_limit;
 mod writing;
 
-pub use columns::{any_of, columns};
+pub use columns::{any_of, columns, id_in};
 pub use commit_gate::{CommitGate, Cut, cut_before_commit, with_gate};
 pub use connect::{ConnectError, PoolOptions, connect, ping};
 pub(crate) use dialect::Sql;

@@ -66,6 +66,7 @@ pub struct Extension {
     pub(super) cards: Vec<Registered<Card>>,
     pub(super) reserved: Vec<Registered<&'static str>>,
     left_out: Vec<LeftOut>,
+    pub(super) live_path: Option<&'static str>,
     pub(super) logos: Vec<Registered<AppAsset>>,
     pub(super) stylesheets: Vec<Registered<AppAsset>>,
     pub(super) scripts: Vec<Registered<AppAsset>>,
@@ -105,6 +106,7 @@ impl Extension {
             cards: vec![],
             reserved: vec![],
             left_out: vec![],
+            live_path: None,
             logos: vec![],
             stylesheets: vec![],
             scripts: vec![],
@@ -197,6 +199,16 @@ impl Extension {
         self
     }
 
+    /// Where the application tells pages of changes, by server-sent events: a page asks for `{path}?of={model}`, or
+    /// `?of={model}&id={id}` for one object, or `?of=*`, and looks again after each `changed`. Without it, pages look
+    /// from time to time.
+    #[doc(hidden)]
+    #[must_use]
+    pub fn tells_at(mut self, path: &'static str) -> Self {
+        self.live_path = Some(path);
+        self
+    }
+
     /// Without the pages that are left out.
     pub(super) fn without_left_out_pages(mut self) -> Self {
         let pages = std::mem::take(&mut self.pages);
@@ -265,6 +277,7 @@ impl Extension {
         self.cards.extend(other.cards);
         self.reserved.extend(other.reserved);
         self.left_out.extend(other.left_out);
+        self.live_path = self.live_path.or(other.live_path);
         self.logos.extend(other.logos);
         self.stylesheets.extend(other.stylesheets);
         self.scripts.extend(other.scripts);

@@ -47,6 +47,7 @@ impl Site {
             scripts: items(&extension.scripts),
             entries: entries(extension),
             cards: items(&extension.cards),
+            live_path: extension.live_path,
             logo: extension.logos.first().map(|logo| logo.item.clone()),
         })
     }

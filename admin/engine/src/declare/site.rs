@@ -18,6 +18,8 @@ pub struct Site {
     /// What the navigation leads to, app by app: the models of each, then its pages.
     pub(crate) entries: Vec<Entry>,
     pub(crate) logo: Option<AppAsset>,
+    /// Where pages hear of changes, if the application says so anywhere.
+    pub(crate) live_path: Option<&'static str>,
     pub(crate) stylesheets: Vec<AppAsset>,
     pub(crate) scripts: Vec<AppAsset>,
 }

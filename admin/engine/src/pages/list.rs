@@ -145,7 +145,9 @@ pub(crate) async fn show(request: ModelRequest) -> Result<Response, AdminError> 
     if with_facets {
         filters::count(&context.db, model, &query, &mut filters).await?;
     }
-    let shell = Shell::new(context, visit, staff, model.meta.title()).here(model.meta.title());
+    let shell = Shell::new(context, visit, staff, model.meta.title())
+        .here(model.meta.title())
+        .live_list(context, model);
     page::show(&ListPage {
         facets_href: filters::counts_href(model, &query, with_facets),
         filters,

@@ -19,6 +19,9 @@ use crate::rows::{draft::Draft, row::Row};
 use crate::shell::frame::Shell;
 use crate::text::path_segment;
 
+/// Seconds between the looks of a page whose object changes by itself.
+const EVERY: u16 = 3;
+
 #[derive(Template)]
 #[template(path = "object.html")]
 pub(super) struct ObjectPage {
@@ -53,7 +56,6 @@ pub(super) struct ObjectPage {
     /// Whether the person may look at objects of this model at all.
     may_see: bool,
     banner: Option<String>,
-    live: bool,
     /// Why a person with the permission may not change this one.
     locked: Option<String>,
 }
@@ -152,7 +154,7 @@ impl<'a> Drawing<'a> {
         }
         panels.extend(inlines.iter().map(|inline| inline.panel(&here, &id, fields, &names)));
         let badges = model.listed().map(|spec| model.cell(spec, row, &names));
-        Ok(ObjectPage {
+        let mut page = ObjectPage {
             action: format!("{}/{id}", model.href()),
             fieldsets: fieldsets(model, filled, &names, &related, editable),
             version: model
@@ -168,9 +170,13 @@ impl<'a> Drawing<'a> {
             editable,
             locked,
             banner: (model.banner)(row),
-            live: (model.is_live)(row),
             ..self.acts(row, &id, &here)
-        })
+        };
+        // What somebody has typed is not replaced.
+        if matches!(filled, Filled::Stored(_)) && (model.is_live)(row) {
+            page.shell = page.shell.live(EVERY).told_of(context, model.meta.name, Some(&id));
+        }
+        Ok(page)
     }
 
     /// The page with the actions that this person may run on the object.
@@ -273,7 +279,6 @@ impl<'a> Drawing<'a> {
             editable: false,
             is_new: false,
             banner: None,
-            live: false,
             locked: None,
         }
     }

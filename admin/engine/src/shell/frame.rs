@@ -1,12 +1,20 @@
 //! The frame around every page: title, navigation, breadcrumbs, the person, messages.
 
+use usher_shared::events::EventType;
+
 use super::{assets, flash::Message, theme::Theme};
 use crate::context::AdminContext;
+use crate::declare::model::Model;
 use crate::declare::site::{Entry, Site};
 use crate::request::staff::Staff;
 use crate::request::{csrf, visit::Visit};
+use crate::text::path_segment;
 
 const DASHBOARD: &str = "Dashboard";
+/// Seconds between a list's looks for what no event tells of.
+const OFTEN: u16 = 5;
+/// The same where events tell of nearly everything.
+const RARELY: u16 = 30;
 
 /// What `base.html` needs to draw the frame.
 pub struct Shell {
@@ -32,6 +40,17 @@ pub struct Shell {
     pub icon: String,
     /// The product's logo, if it has one of its own.
     pub logo: Option<String>,
+    /// How the page keeps up with changes where scripts run, if it does.
+    pub live: Option<Live>,
+}
+
+/// How a page keeps up with changes.
+#[derive(Clone, Debug)]
+pub struct Live {
+    /// Seconds between two looks of its own while something changes; more and more while nothing does.
+    pub every: u16,
+    /// Server-sent events that make it look at once.
+    pub stream: Option<String>,
 }
 
 /// An entry of the navigation.
@@ -91,6 +110,7 @@ impl Shell {
             scripts: assets::all(base, "admin.js", &context.site.scripts),
             icon: logo.clone().unwrap_or_else(|| assets::href(base, "icon.svg")),
             logo,
+            live: None,
         }
     }
 
@@ -100,6 +120,40 @@ impl Shell {
             searched: typed.to_owned(),
             ..self
         }
+    }
+
+    /// Keeps the page up to date where scripts run. It looks for changes after so many seconds, and less often while
+    /// nothing changes, nobody sees it, or answers take long; a page that is the same but for its forms' tokens stays as
+    /// it is.
+    #[must_use]
+    pub fn live(self, every: u16) -> Self {
+        let live = Live { every, stream: None };
+        Self {
+            live: Some(live),
+            ..self
+        }
+    }
+
+    /// The same for a list, which looks at once after an event about one of these objects. What has no events, such as
+    /// jobs, is only looked at from time to time.
+    pub(crate) fn live_list(self, context: &AdminContext, model: &Model) -> Self {
+        let object_type = model.meta.object_type();
+        if context.site.live_path.is_some() && EventType::all().any(|kind| kind.object_type() == object_type) {
+            self.live(RARELY).told_of(context, model.meta.name, None)
+        } else {
+            self.live(OFTEN)
+        }
+    }
+
+    /// A [live](Self::live) page that also looks at once when it is told that something has changed: an object of this
+    /// model, or any that the person may view (`*`).
+    #[must_use]
+    pub fn told_of(mut self, context: &AdminContext, model: &str, id: Option<&str>) -> Self {
+        if let (Some(live), Some(path)) = (&mut self.live, context.site.live_path) {
+            let id = id.map(|id| format!("&id={}", path_segment(id))).unwrap_or_default();
+            live.stream = Some(format!("{path}?of={model}{id}"));
+        }
+        self
     }
 
     pub fn crumb(mut self, label: impl Into<String>, href: impl Into<String>) -> Self {

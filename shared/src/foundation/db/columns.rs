@@ -4,6 +4,9 @@ use sea_orm::{
     ColumnTrait, ConnectionTrait, DbBackend, EntityTrait, IdenStatic, Iterable, Value,
     sea_query::{Expr, ExprTrait, SimpleExpr, ValueType, extension::postgres::PgFunc},
 };
+use uuid::Uuid;
+
+use super::dialect::Sql;
 
 /// The columns that a statement lists instead of `*`. PostgreSQL rejects a prepared statement whose result has gained a
 /// column, on each open connection: a migration that only adds a column would break every running process.
@@ -27,4 +30,12 @@ where
     } else {
         column.is_in(values)
     }
+}
+
+/// A condition on `id` for hand-written statements: that it is one of these, which are the value of one parameter, such
+/// as `$1`.
+#[doc(hidden)]
+pub fn id_in(conn: &impl ConnectionTrait, parameter: &str, ids: impl IntoIterator<Item = Uuid>) -> (String, Value) {
+    let sql = Sql(conn.get_database_backend());
+    (sql.id_in(parameter), sql.ids(ids))
 }

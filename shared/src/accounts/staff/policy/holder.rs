@@ -15,7 +15,7 @@ use crate::{
 };
 
 /// An actor with their rights.
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Holder {
     who: Who,
     permissions: HashSet<String>,
