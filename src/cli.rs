@@ -54,6 +54,9 @@ pub enum Command {
     /// Print the OpenAPI document
     #[cfg(feature = "api")]
     Openapi,
+    /// Print the AsyncAPI document
+    #[cfg(feature = "api")]
+    Asyncapi,
     /// Print the GraphQL schema
     #[cfg(feature = "api")]
     GraphqlSchema,
@@ -164,6 +167,11 @@ async fn run_usher(parts: Parts, command: Command, source: &Source) -> Result<()
         #[cfg(feature = "api")]
         Command::Openapi => {
             crate::output::line(serde_json::to_string_pretty(&usher_api::openapi_with(&parts.api))?);
+            Ok(())
+        }
+        #[cfg(feature = "api")]
+        Command::Asyncapi => {
+            crate::output::line(serde_json::to_string_pretty(&usher_api::asyncapi_with(&parts.api))?);
             Ok(())
         }
         #[cfg(feature = "api")]

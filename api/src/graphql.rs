@@ -18,6 +18,7 @@ mod operation;
 mod plan;
 mod prepared;
 mod schema;
+mod sent;
 mod session;
 mod socket;
 mod values;

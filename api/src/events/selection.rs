@@ -99,6 +99,11 @@ pub(super) fn check_patterns(patterns: Vec<String>) -> Result<Vec<String>, Viola
     if patterns.len() > MAX_PATTERNS {
         return Err(Violation::value(format!("Name at most {MAX_PATTERNS} types")));
     }
+    if patterns.is_empty() {
+        return Err(Violation::value(
+            "Name a type, or leave types out for all that you may see",
+        ));
+    }
     match patterns
         .iter()
         .find(|pattern| EventType::matching(pattern).next().is_none())

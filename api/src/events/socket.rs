@@ -86,19 +86,18 @@ async fn connect(
 /// A page of a foreign origin must not speak for the person who looks at it: browsers apply no same-origin policy to
 /// sockets (RFC 6455 §10.2). Programs send no origin.
 pub(crate) fn check_origin(state: &AppState, headers: &HeaderMap) -> Result<(), ApiError> {
-    let Some(origin) = headers.get(header::ORIGIN) else {
-        return Ok(());
-    };
-    let origin = origin.to_str().unwrap_or_default();
     let own = state
         .config
         .api_url
         .strip_suffix(state.root.as_str())
         .unwrap_or(&state.config.api_url);
-    if origin == own || state.config.cors_origins.iter().any(|allowed| allowed == origin) {
-        Ok(())
-    } else {
-        Err(Code::ORIGIN_REFUSED.into())
+    let is_known = |origin: &HeaderValue| {
+        let origin = origin.to_str().unwrap_or_default();
+        origin == own || state.config.cors_origins.iter().any(|allowed| allowed == origin)
+    };
+    match headers.get_all(header::ORIGIN).iter().all(is_known) {
+        true => Ok(()),
+        false => Err(Code::ORIGIN_REFUSED.into()),
     }
 }
 

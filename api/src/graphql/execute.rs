@@ -2,13 +2,20 @@
 
 use std::{
     collections::HashMap,
-    sync::{Mutex, PoisonError},
+    sync::{
+        Mutex, PoisonError,
+        atomic::{AtomicUsize, Ordering},
+    },
 };
 
 use async_graphql::{
     Name, PathSegment, Response, ServerError, Value as Graphql, indexmap::IndexMap, parser::types::OperationType,
 };
-use futures::{FutureExt, future::BoxFuture, future::join_all};
+use futures::{
+    FutureExt, StreamExt,
+    future::{BoxFuture, join_all},
+    stream,
+};
 use serde_json::{Map, Value as Json, json};
 
 use super::{
@@ -32,7 +39,9 @@ pub(super) async fn execute(graph: &Graph, session: &Session, plan: &Plan<'_>) -
             values.push(execution.root(root).await);
         }
     } else {
-        values = join_all(plan.roots.iter().map(|root| execution.root(root))).await;
+        // Few at once: each holds a connection to the database.
+        let running: Vec<_> = plan.roots.iter().map(|root| execution.root(root)).collect();
+        values = stream::iter(running).buffered(AT_ONCE).collect().await;
     }
     let names = plan.roots.iter().map(|root| root.name.clone());
     let data = names.zip(values).collect::<IndexMap<_, _>>();
@@ -55,14 +64,24 @@ pub(super) async fn tell(graph: &Graph, session: &Session, plan: &Plan<'_>, even
         // Its field is never null, so there is no answer without it (GraphQL §6.4.4).
         match value {
             Ok(value) => data.insert(root.name.clone(), value),
-            Err(Nulled) => return execution.response(Graphql::Null),
+            Err(_) => return execution.response(Graphql::Null),
         };
     }
     execution.response(Graphql::Object(data))
 }
 
-/// A value that must not be null is, so that what holds it is.
-struct Nulled;
+/// Operations that run at the same time for one request.
+const AT_ONCE: usize = 4;
+/// What an answer may have, in bytes of its names and texts: aliases repeat a text as often as they like.
+const MAX_ANSWER: usize = 8 * 1024 * 1024;
+
+/// Why there is no value.
+enum Ended {
+    /// One that must not be null is, so that what holds it is.
+    Null,
+    /// The answer has become too large, and there is none.
+    TooLarge,
+}
 
 /// Rows by what they belong to, of each relation that is followed.
 type Loaded = HashMap<usize, Result<HashMap<i64, Json>, Failure>>;
@@ -108,6 +127,8 @@ struct Execution<'e> {
     graph: &'e Graph,
     session: &'e Session,
     has_relations: bool,
+    /// Of the answer so far.
+    size: AtomicUsize,
     errors: Mutex<Vec<ServerError>>,
 }
 
@@ -117,12 +138,14 @@ impl<'e> Execution<'e> {
             graph,
             session,
             has_relations: plan.has_relations,
+            size: AtomicUsize::new(0),
             errors: Mutex::default(),
         }
     }
 
     fn response(self, data: Graphql) -> Response {
-        let mut response = Response::new(data);
+        let is_too_large = self.size.load(Ordering::Relaxed) > MAX_ANSWER;
+        let mut response = Response::new(if is_too_large { Graphql::Null } else { data });
         response.errors = self.errors.into_inner().unwrap_or_else(PoisonError::into_inner);
         response
     }
@@ -145,7 +168,7 @@ impl<'e> Execution<'e> {
         let value = match answered {
             Ok(value) => value,
             Err(failure) => {
-                self.note(failure.at(root.pos, path.segments()));
+                self.note(failure.at(Some(root.pos), path.segments()));
                 return Graphql::Null;
             }
         };
@@ -282,7 +305,7 @@ impl<'e> Execution<'e> {
         fields: &[Selected<'_>],
         loaded: &Loaded,
         path: &Path<'_>,
-    ) -> Result<Graphql, Nulled> {
+    ) -> Result<Graphql, Ended> {
         let mut object = IndexMap::with_capacity(fields.len());
         for selected in fields {
             let path = path.then(Step::Field(&selected.name));
@@ -317,9 +340,9 @@ impl<'e> Execution<'e> {
         selected: &Selected<'_>,
         loaded: &Loaded,
         path: &Path<'_>,
-    ) -> Result<Graphql, Nulled> {
+    ) -> Result<Graphql, Ended> {
         let made = match (&kind.kind, value) {
-            (_, Json::Null) => Err(Nulled),
+            (_, Json::Null) => Err(Ended::Null),
             (Kind::Object(_), value) => self.object(value, &selected.fields, loaded, path),
             (Kind::List(inner), Json::Array(values)) => {
                 let made = values.iter().enumerate().map(|(index, value)| {
@@ -328,27 +351,42 @@ impl<'e> Execution<'e> {
                 });
                 made.collect::<Result<Vec<_>, _>>().map(Graphql::List)
             }
-            (kind, value) => Ok(to_graphql(kind, value)),
+            (kind, value) => self.weighed(value).map(|()| to_graphql(kind, value)),
         };
         match made {
             Ok(made) => Ok(made),
-            Err(Nulled) if !kind.is_required => Ok(Graphql::Null),
-            Err(Nulled) => {
+            Err(Ended::TooLarge) => Err(Ended::TooLarge),
+            Err(Ended::Null) if !kind.is_required => Ok(Graphql::Null),
+            Err(Ended::Null) => {
                 if value.is_null() {
                     let mut error = ServerError::new("The answer lacks this value", Some(selected.pos));
                     error.path = path.segments();
                     self.note(error);
                 }
-                Err(Nulled)
+                Err(Ended::Null)
             }
         }
+    }
+
+    /// Counts a value of the answer.
+    fn weighed(&self, value: &Json) -> Result<(), Ended> {
+        let size = size_of(value);
+        let before = self.size.fetch_add(size, Ordering::Relaxed);
+        if before + size <= MAX_ANSWER {
+            return Ok(());
+        }
+        if before <= MAX_ANSWER {
+            let message = format!("The answer would have more than {MAX_ANSWER} bytes; ask for less");
+            self.note(ServerError::new(message, None));
+        }
+        Err(Ended::TooLarge)
     }
 
     /// A relation that could not be loaded is missing in each object, and said once.
     fn note_once(&self, failure: &Failure, selected: &Selected<'_>, path: &Path<'_>) {
         let mut errors = self.errors.lock().unwrap_or_else(PoisonError::into_inner);
         if !errors.iter().any(|error| error.locations == [selected.pos]) {
-            errors.push(failure.clone().at(selected.pos, path.segments()));
+            errors.push(failure.clone().at(Some(selected.pos), path.segments()));
         }
     }
 }
@@ -371,6 +409,16 @@ fn gather<'l>(value: &Json, fields: &'l [Selected<'l>], wanted: &mut Vec<(&'l Se
             }
             _ => {}
         }
+    }
+}
+
+/// About how many bytes a value has in an answer, with its name.
+fn size_of(value: &Json) -> usize {
+    match value {
+        Json::String(text) => text.len() + 16,
+        Json::Array(values) => values.iter().map(size_of).sum(),
+        Json::Object(fields) => fields.iter().map(|(name, value)| name.len() + size_of(value)).sum(),
+        _ => 16,
     }
 }
 

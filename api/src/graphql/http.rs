@@ -3,17 +3,17 @@
 
 use std::sync::Arc;
 
-use async_graphql::{Request, Response as Answer, ServerError, Value as Graphql, parser::types::OperationType};
+use async_graphql::{Request, Response as Answer, ServerError, parser::types::OperationType};
 use axum::{
     Extension, Json,
     extract::{FromRequestParts, Request as HttpRequest, State},
-    http::{HeaderMap, StatusCode, header},
+    http::{HeaderMap, HeaderValue, StatusCode, header},
     response::{IntoResponse, Response},
 };
 use usher_serve::quality;
 use usher_shared::foundation::rules::ViolationKind;
 
-use super::{execute::execute, graph::Graph, prepared::Prepared, session::Session, socket};
+use super::{execute::execute, graph::Graph, prepared::Prepared, sent::Sent, session::Session, socket};
 use crate::{
     site,
     state::AppState,
@@ -73,7 +73,11 @@ pub(super) async fn page(
     if graph.allows_introspection && wants_html(request.headers()) {
         return Ok(site::graphiql(&state, super::PATH));
     }
-    Err(Code::METHOD_NOT_ALLOWED.into())
+    let mut refused = ApiError::from(Code::METHOD_NOT_ALLOWED).into_response();
+    refused
+        .headers_mut()
+        .insert(header::ALLOW, HeaderValue::from_static("POST"));
+    Ok(refused)
 }
 
 /// A query that could not run is 400, but not for clients that know `application/json` alone: they take another status
@@ -81,8 +85,8 @@ pub(super) async fn page(
 fn respond(headers: &HeaderMap, answer: &Answer) -> Response {
     let asked = |kind| quality(headers, header::ACCEPT, kind).unwrap_or_default();
     let is_new = headers.contains_key(header::ACCEPT) && asked(GRAPHQL_JSON) >= asked("application/json");
-    let has_run = answer.data != Graphql::Null || answer.errors.is_empty();
-    let status = match is_new && !has_run {
+    let sent = Sent::new(answer);
+    let status = match is_new && !sent.has_run() {
         true => StatusCode::BAD_REQUEST,
         false => StatusCode::OK,
     };
@@ -91,5 +95,5 @@ fn respond(headers: &HeaderMap, answer: &Answer) -> Response {
         (header::CONTENT_TYPE, format!("{kind}; charset=utf-8")),
         (header::VARY, "accept".to_owned()),
     ];
-    (status, kind, Json(answer)).into_response()
+    (status, kind, Json(sent)).into_response()
 }

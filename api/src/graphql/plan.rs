@@ -1,6 +1,8 @@
 //! A query that was checked, put together with the catalog: which operations it runs, and what it takes of their
 //! answers.
 
+use std::collections::BTreeMap;
+
 use async_graphql::{
     Name, Pos, Positioned, ServerError, Value as Constant, Variables,
     indexmap::IndexMap,
@@ -19,6 +21,8 @@ use super::{
 
 /// Selections that a query may have, those of a fragment counted wherever it stands.
 const MAX_SELECTIONS: usize = 1_000;
+/// The same where the schema is asked about: each can answer with hundreds of types. Tools take about 150.
+const MAX_INTROSPECTION: usize = 300;
 /// Values that an answer may have if every page is full.
 const MAX_COST: u64 = 50_000;
 /// Operations that one request may run, relations included.
@@ -87,19 +91,24 @@ impl Related {
 }
 
 /// Refuses what would take long to check: fragments within fragments grow without end.
-pub(super) fn weigh(document: &ExecutableDocument) -> Result<(), ServerError> {
-    let mut left = MAX_SELECTIONS;
-    let mut is_too_large = false;
-    for (_, operation) in document.operations.iter() {
-        is_too_large |= !fits(document, &operation.node.selection_set.node, &mut left);
-    }
-    for fragment in document.fragments.values() {
-        is_too_large |= !fits(document, &fragment.node.selection_set.node, &mut left);
-    }
-    match is_too_large {
-        false => Ok(()),
-        true => {
-            let message = format!("The query has more than {MAX_SELECTIONS} fields, fragments included; ask for less");
+pub(super) fn weigh(document: &ExecutableDocument, is_introspection: bool) -> Result<(), ServerError> {
+    let most = match is_introspection {
+        true => MAX_INTROSPECTION,
+        false => MAX_SELECTIONS,
+    };
+    let mut left = most;
+    let operations = document
+        .operations
+        .iter()
+        .map(|(_, operation)| &operation.node.selection_set.node);
+    let fragments = document
+        .fragments
+        .values()
+        .map(|fragment| &fragment.node.selection_set.node);
+    match operations.chain(fragments).all(|set| fits(document, set, &mut left)) {
+        true => Ok(()),
+        false => {
+            let message = format!("The query has more than {most} fields, fragments included; ask for less");
             Err(ServerError::new(message, None))
         }
     }
@@ -125,16 +134,21 @@ pub(super) fn is_introspection(document: &ExecutableDocument, name: Option<&str>
     let Some(operation) = operation(document, name) else {
         return false;
     };
-    asks_about_schema(document, &operation.selection_set.node)
+    asks_about_schema(document, &operation.selection_set.node, &mut MAX_SELECTIONS.clone())
 }
 
-fn asks_about_schema(document: &ExecutableDocument, set: &SelectionSet) -> bool {
-    set.items.iter().any(|item| match &item.node {
-        Selection::Field(field) => ["__schema", "__type"].contains(&field.node.name.node.as_str()),
-        Selection::InlineFragment(fragment) => asks_about_schema(document, &fragment.node.selection_set.node),
-        Selection::FragmentSpread(spread) => {
-            let fragment = document.fragments.get(&spread.node.fragment_name.node);
-            fragment.is_some_and(|fragment| asks_about_schema(document, &fragment.node.selection_set.node))
+/// Fragments can hold each other, so it looks no further than a query may go.
+fn asks_about_schema(document: &ExecutableDocument, set: &SelectionSet, left: &mut usize) -> bool {
+    set.items.iter().any(|item| {
+        let Some(rest) = left.checked_sub(1) else { return false };
+        *left = rest;
+        match &item.node {
+            Selection::Field(field) => ["__schema", "__type"].contains(&field.node.name.node.as_str()),
+            Selection::InlineFragment(fragment) => asks_about_schema(document, &fragment.node.selection_set.node, left),
+            Selection::FragmentSpread(spread) => {
+                let fragment = document.fragments.get(&spread.node.fragment_name.node);
+                fragment.is_some_and(|fragment| asks_about_schema(document, &fragment.node.selection_set.node, left))
+            }
         }
     })
 }
@@ -228,7 +242,12 @@ impl<'c, 'd> Planner<'c, 'd> {
             OperationType::Subscription => (SUBSCRIPTION, None),
         };
         let mut roots = vec![];
+        if operation.ty == OperationType::Subscription && grouped.len() != 1 {
+            let message = "A subscription has one field; subscribe to others beside it";
+            return Err(ServerError::new(message, None));
+        }
         for (name, asked) in grouped {
+            same(name, &asked)?;
             let (field, pos) = (&asked[0].node, asked[0].pos);
             let operation = known.and_then(|known| known.get(field.name.node.as_str()));
             let (what, fields) = match operation {
@@ -276,6 +295,7 @@ impl<'c, 'd> Planner<'c, 'd> {
         }
         let mut fields = vec![];
         for (name, asked) in grouped {
+            same(name, &asked)?;
             let (one, pos) = (&asked[0].node, asked[0].pos);
             self.cost = self.cost.saturating_add(times);
             if self.cost > MAX_COST {
@@ -421,6 +441,28 @@ impl<'c, 'd> Planner<'c, 'd> {
 pub(super) fn asks(fields: &[Selected<'_>], key: &str) -> bool {
     let mut fields = fields.iter();
     fields.any(|selected| matches!(&selected.what, What::Value(field) if field.key == key))
+}
+
+/// That fields which the answer calls the same are the same (GraphQL §5.3.2).
+fn same(name: &str, asked: &[&Positioned<Asked>]) -> Result<(), ServerError> {
+    let arguments = |field: &Positioned<Asked>| -> BTreeMap<String, String> {
+        let arguments = field.node.arguments.iter();
+        arguments
+            .map(|(name, value)| (name.node.to_string(), value.node.to_string()))
+            .collect()
+    };
+    let first = asked[0];
+    let other = asked[1..].iter().find(|other| {
+        let is_same = other.node.name.node == first.node.name.node && arguments(other) == arguments(first);
+        !is_same
+    });
+    match other {
+        None => Ok(()),
+        Some(other) => {
+            let message = format!("Two different fields would both be called {name}; give one an alias");
+            Err(ServerError::new(message, Some(other.pos)))
+        }
+    }
 }
 
 /// How many rows a page is asked to have.

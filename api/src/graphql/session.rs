@@ -2,14 +2,14 @@
 
 use std::sync::{
     Arc,
-    atomic::{AtomicBool, Ordering},
+    atomic::{AtomicBool, AtomicUsize, Ordering},
 };
 
 use async_graphql::{ErrorExtensionValues, PathSegment, Pos, ServerError, Value as Graphql};
 use axum::{
     Router,
     body::Body,
-    http::{HeaderMap, HeaderName, HeaderValue, Request, header},
+    http::{HeaderMap, HeaderName, HeaderValue, Request, StatusCode, header},
     response::{IntoResponse, Response},
 };
 use http_body_util::BodyExt;
@@ -17,6 +17,7 @@ use percent_encoding::{NON_ALPHANUMERIC, utf8_percent_encode};
 use serde_json::{Map, Value as Json};
 use tower::ServiceExt;
 use url::form_urlencoded;
+use usher_shared::foundation::rules::Violation;
 
 use super::{
     catalog::{Catalog, ETAG},
@@ -27,8 +28,11 @@ use super::{
 };
 use crate::toolkit::{
     caller::Caller,
+    code::Code,
     connection::Connection,
     error::ApiError,
+    fields::{FieldError, Step},
+    path_id::PathId,
     problem::{self, Face, STRICT},
     request::RequestContext,
     state::Toolkit,
@@ -36,6 +40,11 @@ use crate::toolkit::{
 
 /// Headers of a request that its operations may read.
 const CARRIED: &[HeaderName] = &[header::AUTHORIZATION, header::USER_AGENT, header::ACCEPT_LANGUAGE];
+
+/// What the operations of one request may answer with together, in bytes.
+const MAX_READ: usize = 16 * 1024 * 1024;
+/// The longest address of an operation, in bytes: what a request of its own could have.
+const MAX_ADDRESS: usize = 8 * 1024;
 
 /// Who asks.
 pub(super) struct Session {
@@ -45,6 +54,8 @@ pub(super) struct Session {
     headers: HeaderMap,
     /// Whether an operation has run: the first one was counted with the credential.
     has_run: AtomicBool,
+    /// Bytes that operations have answered with.
+    read: AtomicUsize,
 }
 
 impl Session {
@@ -58,6 +69,7 @@ impl Session {
             caller,
             headers: carried.collect(),
             has_run: AtomicBool::new(false),
+            read: AtomicUsize::new(0),
         }
     }
 
@@ -77,7 +89,7 @@ impl Session {
             let charged = self.caller.charge(&self.toolkit, &self.context).await;
             charged.map_err(|error| self.failure(&error))?;
         }
-        let mut request = request(catalog, call, connection.is_some()).map_err(|message| Failure::plain(&message))?;
+        let mut request = request(catalog, call, connection.is_some()).map_err(|error| self.failure(&error))?;
         request.headers_mut().extend(self.headers.clone());
         // So that an error that idempotency keeps has the words that are read here.
         request
@@ -90,7 +102,8 @@ impl Session {
             extensions.insert(connection);
         }
         let response = operations.clone().oneshot(request).await.into_response();
-        self.read(response).await
+        let read = self.read(response).await;
+        read.map_err(|failure| failure.of_page(call))
     }
 
     async fn read(&self, mut response: Response) -> Result<Json, Failure> {
@@ -111,8 +124,16 @@ impl Session {
             .await
             .map_err(|_| Failure::plain("The answer broke off"))?
             .to_bytes();
+        if self.read.fetch_add(bytes.len(), Ordering::Relaxed) + bytes.len() > MAX_READ {
+            return Err(Failure::plain("The answer would be too large; ask for less"));
+        }
         if parts.status.is_client_error() || parts.status.is_server_error() {
-            return Err(Failure::of_problem(&bytes, &parts.headers));
+            return Err(match (bytes.is_empty(), parts.status) {
+                // An argument that makes another address than the operation's.
+                (true, StatusCode::METHOD_NOT_ALLOWED) => self.failure(&Code::METHOD_NOT_ALLOWED.into()),
+                (true, _) => self.failure(&Code::NOT_FOUND.into()),
+                (false, _) => Failure::of_problem(&bytes, &parts.headers),
+            });
         }
         if bytes.is_empty() {
             return Ok(Json::Bool(true));
@@ -141,6 +162,7 @@ impl Session {
 pub(super) struct Failure {
     message: String,
     extensions: ErrorExtensionValues,
+    faults: Vec<Json>,
 }
 
 impl Failure {
@@ -148,6 +170,7 @@ impl Failure {
         Self {
             message: message.to_owned(),
             extensions: ErrorExtensionValues::default(),
+            faults: vec![],
         }
     }
 
@@ -164,12 +187,7 @@ impl Failure {
         }
         // The default face has the faults as its detail.
         let faults = problem.get("errors").or(problem.get("detail")).and_then(Json::as_array);
-        if let Some(faults) = faults {
-            let faults: Vec<Json> = faults.iter().map(fault).collect();
-            failure
-                .extensions
-                .set("errors", to_graphql(&Kind::Json, &Json::Array(faults)));
-        }
+        failure.faults = faults.into_iter().flatten().map(fault).collect();
         if let Some(seconds) = headers.get(header::RETRY_AFTER).and_then(|value| value.to_str().ok()) {
             let seconds: u32 = seconds.parse().unwrap_or(1);
             failure.extensions.set("retryAfter", seconds);
@@ -177,8 +195,25 @@ impl Failure {
         failure
     }
 
-    pub(super) fn at(self, pos: Pos, path: Vec<PathSegment>) -> ServerError {
-        let mut error = ServerError::new(self.message, Some(pos));
+    /// With arguments of a list as connections call them.
+    fn of_page(mut self, call: &Call<'_>) -> Self {
+        let is_last = call.paging(Paging::Last).is_some();
+        for fault in &mut self.faults {
+            for (parameter, first, last) in [("cursor", "after", "before"), ("limit", "first", "last")] {
+                if fault["argument"] == serde_json::json!([parameter]) {
+                    fault["argument"] = serde_json::json!([if is_last { last } else { first }]);
+                }
+            }
+        }
+        self
+    }
+
+    pub(super) fn at(mut self, pos: Option<Pos>, path: Vec<PathSegment>) -> ServerError {
+        if !self.faults.is_empty() {
+            let faults = Json::Array(self.faults);
+            self.extensions.set("errors", to_graphql(&Kind::Json, &faults));
+        }
+        let mut error = ServerError::new(self.message, pos);
         error.path = path;
         error.extensions = Some(self.extensions);
         error
@@ -202,7 +237,7 @@ fn fault(fault: &Json) -> Json {
 }
 
 /// The request that an operation takes.
-fn request(catalog: &Catalog, call: &Call<'_>, is_list: bool) -> Result<Request<Body>, String> {
+fn request(catalog: &Catalog, call: &Call<'_>, is_list: bool) -> Result<Request<Body>, ApiError> {
     let operation = call.operation;
     let mut path = operation.path.clone();
     let mut query = form_urlencoded::Serializer::new(String::new());
@@ -211,6 +246,9 @@ fn request(catalog: &Catalog, call: &Call<'_>, is_list: bool) -> Result<Request<
     for (argument, value) in &call.arguments {
         let value = to_json(catalog, &argument.value.kind, value.clone());
         match &argument.place {
+            Place::Path(_) if argument.value.kind == (Kind::Id { numeric: true }) && !value.is_number() => {
+                return Err(ApiError::Invalid(vec![PathId::fault()]));
+            }
             Place::Path(name) => {
                 let text = to_text(value).unwrap_or_default();
                 let text = utf8_percent_encode(&text, NON_ALPHANUMERIC).to_string();
@@ -219,7 +257,12 @@ fn request(catalog: &Catalog, call: &Call<'_>, is_list: bool) -> Result<Request<
             Place::Query(name) => drop(to_text(value).map(|text| query.append_pair(name, &text))),
             Place::Header(name) => {
                 if let Some(text) = to_text(value) {
-                    request = request.header(name.as_str(), text);
+                    let value = HeaderValue::from_str(&text).map_err(|_| {
+                        let violation = Violation::value("Send visible ASCII characters");
+                        let step = Step::Key(name.clone().into());
+                        ApiError::Invalid(vec![FieldError::new("header", Some(step), violation)])
+                    })?;
+                    request = request.header(name.as_str(), value);
                 }
             }
             Place::Body if value.is_null() => {}
@@ -246,6 +289,9 @@ fn request(catalog: &Catalog, call: &Call<'_>, is_list: bool) -> Result<Request<
     } else {
         format!("{path}?{query}")
     };
+    if address.len() > MAX_ADDRESS {
+        return Err(Code::URI_TOO_LONG.into());
+    }
     let request = request.uri(address).body(body);
-    request.map_err(|error| format!("An argument is none that a request can hold: {error}"))
+    request.map_err(|error| ApiError::Internal(error.into()))
 }

@@ -15,7 +15,7 @@ use axum::{
     response::Response,
 };
 use futures::{StreamExt, future::select_all, stream, stream::BoxStream};
-use serde::Deserialize;
+use serde::{Deserialize, Serialize};
 use serde_json::{Value as Json, json};
 use tokio::time::{Instant, Sleep, interval, timeout};
 use usher_shared::events::Listener;
@@ -26,6 +26,7 @@ use super::{
     plan::{Plan, What},
     prepared::Prepared,
     schema::{AFTER, TYPES},
+    sent::Sent,
     session::Session,
 };
 use crate::{
@@ -70,6 +71,7 @@ pub(super) async fn connect(
         .protocols([PROTOCOL])
         .max_message_size(MAX_MESSAGE)
         .max_frame_size(MAX_MESSAGE);
+    let is_spoken = upgrade.selected_protocol().is_some();
     let (state, headers) = (state.clone(), parts.headers);
     Ok(upgrade.on_upgrade(async move |mut socket| {
         let asking = Asking {
@@ -78,7 +80,11 @@ pub(super) async fn connect(
             context,
             headers,
         };
-        if let Err(Ended::Close(code, reason)) = talk(asking, &mut socket).await {
+        let talked = match is_spoken {
+            true => talk(asking, &mut socket).await,
+            false => Err(Ended::close(4406, "Subprotocol not acceptable")),
+        };
+        if let Err(Ended::Close(code, reason)) = talked {
             let reason = CloseFrame {
                 code,
                 reason: reason.into(),
@@ -98,10 +104,19 @@ struct Asking {
     headers: HeaderMap,
 }
 
+/// What an operation says to the client, with its fields in their order.
+#[derive(Serialize)]
+#[serde(tag = "type", rename_all = "snake_case")]
+enum Saying<'a> {
+    Next { id: &'a str, payload: Sent<'a> },
+    Error { id: &'a str, payload: &'a [ServerError] },
+    Complete { id: &'a str },
+}
+
 /// What clients send.
 #[derive(Deserialize)]
 #[serde(tag = "type", rename_all = "snake_case")]
-enum Sent {
+enum Heard {
     ConnectionInit { payload: Option<Json> },
     Subscribe { id: String, payload: Box<Request> },
     Complete { id: String },
@@ -150,7 +165,7 @@ async fn greet(asking: &Asking, socket: &mut WebSocket) -> Result<(String, Calle
             Some(Ok(Message::Close(_)) | Err(_)) | None => return Err(Ended::Gone),
         };
         let payload = match serde_json::from_str(&text) {
-            Ok(Sent::ConnectionInit { payload }) => payload.unwrap_or_default(),
+            Ok(Heard::ConnectionInit { payload }) => payload.unwrap_or_default(),
             Ok(_) => return Err(Ended::close(4401, "Unauthorized")),
             Err(_) => return Err(Ended::close(4400, "Send connection_init")),
         };
@@ -231,7 +246,8 @@ impl Conversation<'_> {
             };
             match next {
                 Next::End(code, reason) => return Err(Ended::close(code, reason)),
-                Next::Received(None | Some(Err(_) | Ok(Message::Close(_)))) => return Ok(()),
+                Next::Received(None | Some(Ok(Message::Close(_)))) => return Ok(()),
+                Next::Received(Some(Err(_))) => return Err(Ended::close(1009, "A message has at most 64 KiB")),
                 Next::Received(Some(Ok(message))) => self.hear(message).await?,
                 Next::Ping if self.heard_at.elapsed() > SILENCE => return Err(Ended::Gone),
                 Next::Ping => self.send(Message::Ping(axum::body::Bytes::new())).await?,
@@ -249,15 +265,15 @@ impl Conversation<'_> {
             _ => return Ok(()),
         };
         match serde_json::from_str(&text) {
-            Ok(Sent::ConnectionInit { .. }) => Err(Ended::close(4429, "Too many initialisation requests")),
-            Ok(Sent::Ping {}) => self.say(&json!({"type": "pong"})).await,
-            Ok(Sent::Pong {}) => Ok(()),
-            Ok(Sent::Complete { id }) => {
+            Ok(Heard::ConnectionInit { .. }) => Err(Ended::close(4429, "Too many initialisation requests")),
+            Ok(Heard::Ping {}) => self.say(&json!({"type": "pong"})).await,
+            Ok(Heard::Pong {}) => Ok(()),
+            Ok(Heard::Complete { id }) => {
                 self.running.retain(|(running, _)| *running != id);
                 Ok(())
             }
-            Ok(Sent::Subscribe { id, payload }) => self.start(id, *payload),
-            Err(error) => Err(Ended::Close(4400, shortened(&error.to_string()))),
+            Ok(Heard::Subscribe { id, payload }) => self.start(id, *payload),
+            Err(_) => Err(Ended::close(4400, "Send a message of graphql-transport-ws")),
         }
     }
 
@@ -278,15 +294,19 @@ impl Conversation<'_> {
 
     async fn pass_on(&mut self, which: usize, told: Option<Told>) -> Result<(), Ended> {
         let id = &self.running[which].0;
-        let (message, ends) = match told {
-            Some(Told::Next(answer)) => (json!({"type": "next", "id": id, "payload": answer}), false),
-            Some(Told::Error(errors)) => (json!({"type": "error", "id": id, "payload": errors}), true),
-            None => (json!({"type": "complete", "id": id}), true),
+        let (message, ends) = match &told {
+            Some(Told::Next(answer)) => {
+                let payload = Sent::new(answer);
+                (serde_json::to_string(&Saying::Next { id, payload }), false)
+            }
+            Some(Told::Error(errors)) => (serde_json::to_string(&Saying::Error { id, payload: errors }), true),
+            None => (serde_json::to_string(&Saying::Complete { id }), true),
         };
+        let message = message.unwrap_or_default();
         if ends {
             drop(self.running.remove(which));
         }
-        self.say(&message).await
+        self.send(Message::text(message)).await
     }
 
     async fn say(&mut self, message: &Json) -> Result<(), Ended> {
@@ -312,11 +332,7 @@ async fn begin(asking: Asking, token: String, request: Request) -> BoxStream<'st
         context,
         headers,
     } = &asking;
-    let prepared = match Prepared::new(graph, request).await {
-        Ok(prepared) => prepared,
-        Err(answer) if answer.data == Graphql::Null => return refused(answer.errors),
-        Err(answer) => return answered(answer),
-    };
+    // Before the query is read, so that this is counted.
     let caller = Caller::of_token(&token, state, context).await;
     let session = Session::new(
         state,
@@ -324,10 +340,15 @@ async fn begin(asking: Asking, token: String, request: Request) -> BoxStream<'st
         caller.as_ref().unwrap_or(&Caller::Anonymous).clone(),
         headers,
     );
-    let refusal = |error: &ApiError| vec![session.failure(error).at(Default::default(), vec![])];
+    let refusal = |error: &ApiError| vec![session.failure(error).at(None, vec![])];
     if let Err(error) = &caller {
         return refused(refusal(error));
     }
+    let prepared = match Prepared::new(graph, request).await {
+        Ok(prepared) => prepared,
+        Err(answer) if answer.data == Graphql::Null => return refused(answer.errors),
+        Err(answer) => return answered(answer),
+    };
     let plan = match prepared.plan(graph) {
         Ok(plan) => plan,
         Err(error) => return refused(vec![error]),
@@ -376,7 +397,7 @@ fn follow(asking: Asking, prepared: Prepared, session: Session, listener: Listen
             Ok(news) => news,
             Err(error) => {
                 tracing::warn!(%error, "a subscription ends");
-                let errors = vec![session.failure(&error.into()).at(Default::default(), vec![])];
+                let errors = vec![session.failure(&error.into()).at(None, vec![])];
                 return Some((Told::Error(errors), None));
             }
         };
@@ -391,10 +412,4 @@ fn follow(asking: Asking, prepared: Prepared, session: Session, listener: Listen
         ))
     })
     .boxed()
-}
-
-/// A reason has at most 123 bytes (RFC 6455 §5.5).
-fn shortened(text: &str) -> String {
-    let end = text.floor_char_boundary(120);
-    text[..end].to_owned()
 }

@@ -89,9 +89,10 @@ pub(super) fn to_json(catalog: &Catalog, kind: &Kind, value: Graphql) -> Json {
         (_, Graphql::Null) => Json::Null,
         // One value stands for a list of it (GraphQL §3.11).
         (Kind::List(inner), value) => Json::Array(vec![to_json(catalog, &inner.kind, value)]),
+        // As the number is written, and in no other way.
         (Kind::Id { numeric: true }, Graphql::String(text)) => match text.parse::<i64>() {
-            Ok(number) => Json::Number(Number::from(number)),
-            Err(_) => Json::String(text),
+            Ok(number) if number.to_string() == text => Json::Number(Number::from(number)),
+            _ => Json::String(text),
         },
         (Kind::Id { numeric: false }, Graphql::Number(number)) => Json::String(number.to_string()),
         (Kind::Enum(_), Graphql::Enum(name)) => Json::String(name.to_ascii_lowercase()),

@@ -8,7 +8,7 @@ use axum::{
     response::{IntoResponse, Response},
 };
 use serde_json::json;
-use usher_shared::foundation::program::Program;
+use usher_shared::foundation::{config::GraphQl, program::Program};
 
 use super::assets::address;
 use crate::{
@@ -24,6 +24,7 @@ struct Index {
     style: String,
     icon: String,
     version: &'static str,
+    has_graphiql: bool,
 }
 
 pub(crate) async fn show(State(state): State<AppState>, headers: HeaderMap) -> Response {
@@ -37,6 +38,7 @@ pub(crate) async fn show(State(state): State<AppState>, headers: HeaderMap) -> R
             style,
             icon,
             version,
+            has_graphiql: state.config.graphql == GraphQl::On,
         })
         .into_response();
     }

@@ -446,7 +446,7 @@ async fn a_mutation_runs_the_operation_with_its_checks(db: TestDb) {
         "mutation { updateUser(id: 1, input: {}, ifMatch: \"\\\"1\\\"\\nX-Evil: 1\") { id } }",
     )
     .await;
-    assert!(odd["message"].as_str().unwrap().contains("argument"), "{odd}");
+    assert_eq!(odd["extensions"]["errors"][0]["argument"], json!(["ifMatch"]), "{odd}");
 }
 
 #[on_both]
@@ -491,7 +491,7 @@ async fn what_costs_too_much_is_refused_before_it_runs(db: TestDb) {
         ("{ users(last: 2, after: \"x\") { nodes { id } } }", "first ones after"),
         ("{ people { id } }", "Unknown field"),
         ("{ users { nodes { password } } }", "Unknown field"),
-        ("{ users", "expected"),
+        ("{ users", "can't be read: expected"),
         ("", "Send a query"),
         ("query($id: ID!) { user(id: $id) { id } }", "Send the variable $id"),
         ("subscription { events { id } }", "socket"),
@@ -504,6 +504,25 @@ async fn what_costs_too_much_is_refused_before_it_runs(db: TestDb) {
         let touched = app.take_statements().iter().any(|sql| sql.contains("FROM \"users\""));
         assert!(!touched, "{query:.80}");
     }
+    let long = format!("{{ users {{ nodes {{ id }} }} }} {}", "#".repeat(17_000));
+    let answer = ask(&client, &long, json!({})).await;
+    assert!(answer["errors"][0]["message"].as_str().unwrap().contains("16384 bytes"));
+    let wrong: String = (0..100).map(|number| format!("f{number} ")).collect();
+    let answer = ask(&client, &format!("{{ {wrong} }}"), json!({})).await;
+    assert_eq!(answer["errors"].as_array().unwrap().len(), 20);
+    let secret = ask(&client, "{ a b: \"hunter2", json!({})).await;
+    assert!(!secret.to_string().contains("hunter2"), "{secret}");
+    let aliases: String = (0..101)
+        .map(|number| format!("a{number}: __schema {{ types {{ name }} }} "))
+        .collect();
+    let answer = ask(&client, &format!("{{ {aliases} }}"), json!({})).await;
+    assert!(
+        answer["errors"][0]["message"]
+            .as_str()
+            .unwrap()
+            .contains("more than 300 fields"),
+        "{answer:.300}"
+    );
     let nested = format!(
         "{{ users(q: {}1{}) {{ nodes {{ id }} }} }}",
         "[".repeat(20_000),
@@ -511,6 +530,94 @@ async fn what_costs_too_much_is_refused_before_it_runs(db: TestDb) {
     );
     let answer = ask(&client, &nested, json!({})).await;
     assert!(answer["errors"][0]["message"].is_string());
+}
+
+#[on_both]
+async fn an_answer_has_a_size(db: TestDb) {
+    let app = start(db, &[]).await;
+    let client = app.key(&[READ, WRITE]).await;
+    let ada = app.member("ada@example.com").await;
+    for _ in 0..20 {
+        let body = "é".repeat(10_000);
+        let ticket = json!({"subject": "Long", "body": body, "state": "open", "requester_id": ada.id});
+        assert_eq!(client.post("/tickets", &ticket).await.status, 201);
+    }
+    let bodies = |count: u32| {
+        let aliases: String = (0..count).map(|number| format!("a{number}: body ")).collect();
+        format!("{{ tickets {{ nodes {{ {aliases} }} }} }}")
+    };
+    let answer = ask(&client, &bodies(10), json!({})).await;
+    assert_eq!(answer.get("errors"), None);
+    let answer = send(&client, &bodies(40), json!({})).await;
+    assert!(answer.body.len() < 1_000, "{}", answer.body.len());
+    let answer = answer.json();
+    assert!(
+        answer["errors"][0]["message"]
+            .as_str()
+            .unwrap()
+            .contains("more than 8388608 bytes"),
+        "{answer}"
+    );
+    assert_eq!(answer.get("data"), None);
+    let lists: String = (0..20)
+        .map(|number| format!("a{number}: tickets {{ nodes {{ body again: body }} }} "))
+        .collect();
+    let answer = ask(&client, &format!("{{ {lists} }}"), json!({})).await;
+    assert_eq!(answer.get("data"), None, "{:.300}", answer.to_string());
+}
+
+#[on_both]
+async fn fields_of_one_name_are_one_field(db: TestDb) {
+    let app = start(db, &[]).await;
+    let client = app.all_scopes().await;
+    let (ada, bob) = (
+        client.sign_up("ada@example.com").await,
+        client.sign_up("bob@example.com").await,
+    );
+    for query in [
+        format!("{{ a: user(id: {ada}) {{ id }} ...F }} fragment F on Query {{ a: user(id: {bob}) {{ id }} }}"),
+        format!("{{ user(id: {ada}) {{ x: id ... on UserDetails {{ x: name }} }} }}"),
+        format!("{{ x: user(id: {ada}) {{ a: name }} x: user(id: {ada}) {{ a: email }} }}"),
+        format!(
+            "mutation {{ x: updateUser(id: {ada}, input: {{name: \"A\"}}) {{ id }} ...F }}
+            fragment F on Mutation {{ x: updateUser(id: {bob}, input: {{name: \"B\"}}) {{ id }} }}"
+        ),
+    ] {
+        let answer = ask(&client, &query, json!({})).await;
+        let message = answer["errors"][0]["message"].as_str().unwrap_or_default();
+        assert!(
+            message.contains("different fields") || message.contains("conflict"),
+            "{query}: {answer}"
+        );
+        assert_eq!(answer.get("data"), None);
+    }
+    let same = format!("{{ x: user(id: {ada}) {{ id }} x: user(id: {ada}) {{ id name }} }}");
+    assert_eq!(data(&client, &same, json!({})).await["x"]["name"], "Ada Lovelace");
+}
+
+#[on_both]
+async fn an_id_is_written_in_one_way_and_leads_to_its_operation(db: TestDb) {
+    let app = start(db, &[]).await;
+    let client = app.all_scopes().await;
+    client.sign_up("ada@example.com").await;
+    for id in ["01", "+1", "1/sessions", "current", "", "1 ", "\u{661}"] {
+        let answer = ask(
+            &client,
+            "query($id: ID!) { user(id: $id) { id } apiKey(id: $id) { id } }",
+            json!({"id": id}),
+        )
+        .await;
+        assert_eq!(answer["data"], json!({"user": null, "apiKey": null}), "{id}");
+        for error in answer["errors"].as_array().unwrap() {
+            assert_eq!(error["extensions"]["code"], "invalid_request", "{id}: {error}");
+        }
+    }
+    let empty = error(&client, "{ userByExternalId(id: \"\") { id } }").await;
+    assert_eq!(empty["extensions"]["code"], "not_found");
+    let long = format!("{{ users(q: \"{}\") {{ nodes {{ id }} }} }}", "a".repeat(9_000));
+    assert_eq!(error(&client, &long).await["extensions"]["code"], "uri_too_long");
+    let place = error(&client, "{ users(last: 1, before: \"x\") { nodes { id } } }").await;
+    assert_eq!(place["extensions"]["errors"][0]["argument"], json!(["before"]));
 }
 
 #[on_both]
@@ -576,6 +683,8 @@ async fn the_schema_can_be_asked_for(db: TestDb) {
     assert!(page.text().contains("graphiql.min.js"));
     assert!(page.header("content-security-policy").contains("script-src 'self'"));
     client.get("/graphql").await.is(405, "method_not_allowed");
+    let front = app.anonymous().with("accept", "text/html").get("/").await;
+    assert!(front.text().contains("href=\"/graphql\""));
 }
 
 #[on_both]
