@@ -10,6 +10,7 @@
 //! answers that are JSON already it would make a future for each value, which costs more than the page itself.
 
 mod catalog;
+mod cut;
 mod execute;
 mod graph;
 mod http;

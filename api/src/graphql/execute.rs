@@ -20,6 +20,7 @@ use serde_json::{Map, Value as Json, json};
 
 use super::{
     catalog::Related,
+    cut::{List, can_cut},
     graph::Graph,
     operation::{Answer, Paging},
     plan::{Call, Plan, Selected, What, asks},
@@ -81,6 +82,14 @@ enum Ended {
     Null,
     /// The answer has become too large, and there is none.
     TooLarge,
+}
+
+/// The page of a list.
+enum Page {
+    /// As it was asked for.
+    Cut(Graphql),
+    /// With all that it has.
+    Whole(Json),
 }
 
 /// Rows by what they belong to, of each relation that is followed.
@@ -162,7 +171,11 @@ impl<'e> Execution<'e> {
             _ => return Graphql::Null,
         };
         let answered = match call.operation.answer {
-            Answer::Page(_) => self.page(call, &root.fields).await,
+            Answer::Page(_) => match self.page(call, &root.fields).await {
+                Ok(Page::Cut(page)) => return page,
+                Ok(Page::Whole(page)) => Ok(page),
+                Err(failure) => Err(failure),
+            },
             _ => self.run(call, None).await,
         };
         let value = match answered {
@@ -189,17 +202,24 @@ impl<'e> Execution<'e> {
         let Graph {
             operations, catalog, ..
         } = self.graph;
-        self.session.run(operations, catalog, call, connection).await
+        self.session.run(operations, catalog, call, connection).await?.value()
     }
 
-    /// A page as a connection.
-    async fn page(&self, call: &Call<'_>, fields: &[Selected<'_>]) -> Result<Json, Failure> {
+    /// A page as a connection, cut to what was asked if that can be done while it is read.
+    async fn page(&self, call: &Call<'_>, fields: &[Selected<'_>]) -> Result<Page, Failure> {
         let connection = Connection {
             backward: call.paging(Paging::Last).is_some(),
             cursors: asks(fields, "edges"),
             parents: None,
         };
-        let mut page = self.run(call, Some(connection)).await?;
+        let Graph {
+            operations, catalog, ..
+        } = self.graph;
+        let answered = self.session.run(operations, catalog, call, Some(connection)).await?;
+        if let Some(page) = self.cut(&answered.bytes, fields) {
+            return Ok(Page::Cut(page));
+        }
+        let mut page = answered.value()?;
         let rows = items(&mut page["data"]);
         let place = &mut page["connection"];
         let cursors = items(&mut place["cursors"]);
@@ -214,7 +234,43 @@ impl<'e> Execution<'e> {
         made.insert("page_info".to_owned(), page_info);
         made.insert("total_count".to_owned(), page["count"].take());
         made.insert("total_count_is_exact".to_owned(), page["count_is_exact"].take());
-        Ok(Json::Object(made))
+        Ok(Page::Whole(Json::Object(made)))
+    }
+
+    /// The page without having read it whole. None if it can't be cut so.
+    fn cut(&self, page: &[u8], fields: &[Selected<'_>]) -> Option<Graphql> {
+        if self.has_relations || asks(fields, "edges") {
+            return None;
+        }
+        let (selected, rows) = fields.iter().find_map(|selected| match &selected.what {
+            What::Value(field) if field.key == "nodes" => Some((selected, &field.kind)),
+            _ => None,
+        })?;
+        if !can_cut(fields) || !can_cut(&selected.fields) {
+            return None;
+        }
+        let list: List<'_> = serde_json::from_slice(page).ok()?;
+        let (rows, size) = list.rows(rows, &selected.fields)?;
+        let mut rest = json!({
+            "page_info": {
+                "has_next_page": list.next_cursor.is_some(),
+                "has_previous_page": list.prev_cursor.is_some(),
+                "start_cursor": list.connection.start,
+                "end_cursor": list.connection.end,
+            },
+            "nodes": [],
+        });
+        rest["total_count"] = list.count;
+        rest["total_count_is_exact"] = list.count_is_exact;
+        if self.size.load(Ordering::Relaxed) + size > MAX_ANSWER {
+            return None;
+        }
+        self.size.fetch_add(size, Ordering::Relaxed);
+        let path = Path::root(&selected.name);
+        let page = self.object(&rest, fields, &Loaded::new(), &path).ok()?;
+        let Graphql::Object(mut page) = page else { return None };
+        page.insert(selected.name.clone(), rows);
+        Some(Graphql::Object(page))
     }
 
     /// Loads what these values lead to, level by level: each relation once, whatever the number of values is.

@@ -8,7 +8,7 @@ use std::sync::{
 use async_graphql::{ErrorExtensionValues, PathSegment, Pos, ServerError, Value as Graphql};
 use axum::{
     Router,
-    body::Body,
+    body::{Body, Bytes},
     http::{HeaderMap, HeaderName, HeaderValue, Request, StatusCode, header},
     response::{IntoResponse, Response},
 };
@@ -84,7 +84,7 @@ impl Session {
         catalog: &Catalog,
         call: &Call<'_>,
         connection: Option<Connection>,
-    ) -> Result<Json, Failure> {
+    ) -> Result<Answered, Failure> {
         if self.has_run.swap(true, Ordering::Relaxed) {
             let charged = self.caller.charge(&self.toolkit, &self.context).await;
             charged.map_err(|error| self.failure(&error))?;
@@ -106,7 +106,7 @@ impl Session {
         read.map_err(|failure| failure.of_page(call))
     }
 
-    async fn read(&self, mut response: Response) -> Result<Json, Failure> {
+    async fn read(&self, mut response: Response) -> Result<Answered, Failure> {
         let error = response.extensions_mut().remove::<Arc<ApiError>>();
         if let Some(error) = error {
             if let Some(cause) = error.cause() {
@@ -135,15 +135,10 @@ impl Session {
                 (false, _) => Failure::of_problem(&bytes, &parts.headers),
             });
         }
-        if bytes.is_empty() {
-            return Ok(Json::Bool(true));
-        }
-        let mut value: Json = serde_json::from_slice(&bytes).map_err(|_| Failure::plain("The answer is no JSON"))?;
-        let tag = parts.headers.get(header::ETAG).and_then(|tag| tag.to_str().ok());
-        if let (Json::Object(fields), Some(tag)) = (&mut value, tag) {
-            fields.entry(ETAG).or_insert_with(|| tag.into());
-        }
-        Ok(value)
+        Ok(Answered {
+            bytes,
+            tag: parts.headers.get(header::ETAG).cloned(),
+        })
     }
 
     /// An error as its problem tells it.
@@ -154,6 +149,28 @@ impl Session {
             headers.insert(header::RETRY_AFTER, HeaderValue::from(*retry_after));
         }
         Failure::of_problem(&body, &headers)
+    }
+}
+
+/// What an operation answered.
+pub(super) struct Answered {
+    pub(super) bytes: Bytes,
+    tag: Option<HeaderValue>,
+}
+
+impl Answered {
+    /// Its value, with its version as one of its fields. Without a body it is true.
+    pub(super) fn value(&self) -> Result<Json, Failure> {
+        if self.bytes.is_empty() {
+            return Ok(Json::Bool(true));
+        }
+        let value = serde_json::from_slice(&self.bytes);
+        let mut value: Json = value.map_err(|_| Failure::plain("The answer is no JSON"))?;
+        let tag = self.tag.as_ref().and_then(|tag| tag.to_str().ok());
+        if let (Json::Object(fields), Some(tag)) = (&mut value, tag) {
+            fields.entry(ETAG).or_insert_with(|| tag.into());
+        }
+        Ok(value)
     }
 }
 

@@ -19,7 +19,7 @@ pub async fn run_despite_panics<R: Future<Output = ()>>(what: &'static str, mut 
 mod tests {
     use super::*;
 
-    #[tokio::test(start_paused = true)]
+    #[tokio::test]
     async fn a_task_that_panics_is_begun_again_and_one_that_ends_is_not() {
         let mut begun = 0;
         run_despite_panics("a test", || {
