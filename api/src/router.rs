@@ -4,15 +4,16 @@ use std::sync::Arc;
 
 use axum::{
     Router,
+    body::Body,
     extract::{FromRef, Request},
     http::{Extensions, HeaderMap, HeaderName, HeaderValue, Method, StatusCode, Uri, Version, header},
     middleware::{from_fn, from_fn_with_state},
     response::{IntoResponse, Response},
 };
-use tower::ServiceExt;
+use tower::{ServiceExt, util::MapResponseLayer};
 use tower_http::{
     compression::{
-        CompressionLayer,
+        CompressionBody, CompressionLayer,
         predicate::{Predicate, SizeAbove},
     },
     cors::{AllowOrigin, CorsLayer},
@@ -79,7 +80,10 @@ pub fn router_with(mut state: AppState, extension: &ApiExtension) -> Router {
         .method_not_allowed_fallback(async || ApiError::from(Code::METHOD_NOT_ALLOWED))
         .with_state(state);
     let mut router = answer_trailing_slashes(routes)
-        .layer(CompressionLayer::new().compress_when(SizeAbove::new(COMPRESS_ABOVE).and(is_no_file)))
+        .layer((
+            MapResponseLayer::new(without_encoder),
+            CompressionLayer::new().compress_when(SizeAbove::new(COMPRESS_ABOVE).and(is_no_file)),
+        ))
         .layer(from_fn(settle_coding))
         .layer(from_fn_with_state(toolkit.clone(), guard));
     if !toolkit.config.cors_origins.is_empty() {
@@ -94,6 +98,13 @@ fn is_no_file(_: StatusCode, _: Version, headers: &HeaderMap, _: &Extensions) ->
         .get(header::CONTENT_TYPE)
         .is_some_and(|kind| kind == "text/event-stream");
     !is_stream && !headers.contains_key(header::CONTENT_DISPOSITION)
+}
+
+/// A body that is sent as it is goes on without the room for an encoder's state, more than 10 KiB that each stream would
+/// hold for as long as it is open.
+fn without_encoder(response: Response<CompressionBody<Body>>) -> Response {
+    let is_coded = response.headers().contains_key(header::CONTENT_ENCODING);
+    response.map(|body| if is_coded { Body::new(body) } else { body.into_inner() })
 }
 
 /// `/users/` is `/users`: answered, not redirected, because a redirected POST loses its body.

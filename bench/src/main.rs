@@ -4,6 +4,7 @@
 mod admin;
 mod api;
 mod chaos;
+mod events;
 mod growth;
 mod jobs;
 mod limit;
@@ -52,6 +53,8 @@ enum What {
     Growth(growth::Args),
     /// Jobs while everything around them fails
     Chaos(chaos::Args),
+    /// The stream of events: whether it is whole, how soon it is there, and how many can listen
+    Events(events::Args),
     /// Everything at once for hours, while processes are killed and servers restart
     Soak(soak::Args),
     /// One worker of the chaos, started by it
@@ -70,6 +73,7 @@ async fn main() -> Result<()> {
         What::Jobs(args) => jobs::figures(&args).await?,
         What::Growth(args) => growth::figures(&args).await?,
         What::Chaos(args) => chaos::figures(&args).await?,
+        What::Events(args) => events::figures(&args).await?,
         What::Soak(args) => soak::figures(&args).await?,
         What::ChaosWorker(args) => return chaos::worker::run(args).await,
     };
@@ -82,5 +86,6 @@ async fn all(users: u64) -> Result<Vec<Figure>> {
     figures.extend(admin::figures(&admin::Args::short(users)).await?);
     figures.extend(jobs::figures(&jobs::Args::short()).await?);
     figures.extend(chaos::figures(&chaos::Args::short()).await?);
+    figures.extend(events::figures(&events::Args::short()).await?);
     Ok(figures)
 }

@@ -3,10 +3,16 @@
 
 use std::time::Duration;
 
-use anyhow::{Context, Result, ensure};
+use anyhow::{Context, Result, anyhow, bail, ensure};
 use serde_json::Value;
-use usher_shared::foundation::crypto::SecretKey;
-use usher_testkit::{Folder, Program};
+use usher_shared::{
+    accounts::users::NewUser,
+    foundation::{
+        crypto::SecretKey,
+        rules::{Email, EmailPolicy, Name},
+    },
+};
+use usher_testkit::{Folder, Program, Running};
 
 /// The superuser of every database here.
 pub const EMAIL: &str = "bench@example.com";
@@ -75,4 +81,56 @@ impl Programs {
         );
         Ok(text)
     }
+}
+
+/// A process that is killed now and then.
+pub struct Mortal {
+    program: Program,
+    running: Option<Running>,
+}
+
+impl Mortal {
+    pub fn of(program: Program) -> Self {
+        Self { program, running: None }
+    }
+
+    /// Starts it unless it runs.
+    pub async fn start(&mut self, folder: &Folder) {
+        if !self.running.as_mut().is_some_and(Running::is_running) {
+            self.running = Some(self.program.start(folder).await);
+        }
+    }
+
+    /// Ends it with SIGKILL.
+    pub fn kill(&mut self) {
+        self.running.take().into_iter().for_each(Running::kill);
+    }
+
+    /// Ends it with SIGTERM, as a new version would.
+    pub async fn roll(&mut self) -> Result<()> {
+        let Some(running) = self.running.take() else {
+            return Ok(());
+        };
+        match running.terminate().await {
+            0 => Ok(()),
+            code => bail!("a process that was told to stop ended with {code}"),
+        }
+    }
+
+    /// Its process id while it runs.
+    pub fn id(&self) -> Option<u32> {
+        self.running.as_ref().map(Running::id)
+    }
+}
+
+/// Somebody with this address.
+pub fn person(address: &str) -> Result<NewUser> {
+    let policy = EmailPolicy {
+        allow_special_domains: true,
+    };
+    Ok(NewUser {
+        name: Name::parse("Ada Lovelace").map_err(|_| anyhow!("no name"))?,
+        email: Email::parse(address, policy).map_err(|_| anyhow!("{address} is no address"))?,
+        age: None,
+    })
 }

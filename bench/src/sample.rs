@@ -2,6 +2,8 @@
 
 use std::{fs, time::Duration};
 
+use anyhow::{Context, Result};
+
 /// Milliseconds at quantile `q`, 0–1, by nearest rank.
 pub fn quantile(times: &mut [Duration], q: f64) -> f64 {
     times.sort_unstable();
@@ -53,4 +55,15 @@ pub fn memory_of(process: u32) -> f64 {
         .and_then(|line| line.split_whitespace().next())
         .and_then(|text| text.parse::<f64>().ok());
     kib.unwrap_or(0.0) / 1_024.0
+}
+
+/// MiB of memory, where pages that processes share are divided among them.
+pub fn proportional_memory(process: u32) -> Result<f64> {
+    let rollup = fs::read_to_string(format!("/proc/{process}/smaps_rollup"))?;
+    let line = rollup.lines().find_map(|line| line.strip_prefix("Pss:"));
+    let kib: f64 = line
+        .and_then(|line| line.split_whitespace().next())
+        .context("no Pss in smaps_rollup")?
+        .parse()?;
+    Ok(kib / 1_024.0)
 }

@@ -1,17 +1,14 @@
 //! What it costs to be there: the time from the start of a process to its first answers, and its memory when nobody
 //! asks.
 
-use std::{
-    fs,
-    time::{Duration, Instant},
-};
+use std::time::{Duration, Instant};
 
-use anyhow::{Context, Result, ensure};
+use anyhow::{Result, ensure};
 use usher_shared::foundation::crypto::SecretKey;
 use usher_testkit::{Folder, Postgres, Program, Redis, Running, free_port};
 
 use crate::{
-    sample::quantile,
+    sample::{proportional_memory, quantile},
     table::{Figure, Goal::AtMost},
 };
 
@@ -140,17 +137,6 @@ async fn three_processes(services: &Services) -> Result<Vec<Figure>> {
 
 fn address() -> String {
     format!("127.0.0.1:{}", free_port())
-}
-
-/// MiB of memory, where pages that processes share are divided among them.
-fn proportional_memory(process: u32) -> Result<f64> {
-    let rollup = fs::read_to_string(format!("/proc/{process}/smaps_rollup"))?;
-    let line = rollup.lines().find_map(|line| line.strip_prefix("Pss:"));
-    let kib: f64 = line
-        .and_then(|line| line.split_whitespace().next())
-        .context("no Pss in smaps_rollup")?
-        .parse()?;
-    Ok(kib / 1_024.0)
 }
 
 fn figure(on: &str, what: &'static str, value: f64, unit: &'static str, goal: Option<f64>) -> Figure {

@@ -14,7 +14,7 @@ mod reseal;
 mod url;
 
 pub use deliveries::{Attempt, Recorded, due, event_of, prune, record, replay, rest, send_test};
-pub use dispatch::{Dispatched, dispatch};
+pub use dispatch::{Dispatched, dispatch, written};
 pub use endpoints::{
     EndpointEdit, NewEndpoint, OLD_KEYS_GRACE, create, delete, disable, edit, enable, find_for_change, keys_of, rotate,
 };

@@ -47,6 +47,11 @@ impl Redis {
         self.process.stop();
     }
 
+    /// Ends it with SIGKILL; connections are refused from then on.
+    pub fn kill(&mut self) {
+        self.process.kill();
+    }
+
     /// Starts it again, empty, on the same port.
     pub async fn start_again(&mut self) {
         self.process = serve(&self.folder, self.port);

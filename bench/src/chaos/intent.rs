@@ -7,16 +7,11 @@ use std::{
 
 use anyhow::Result;
 use rand::{RngExt, SeedableRng, rngs::StdRng};
-use usher_shared::{
-    AppContext,
-    accounts::users::{self, NewUser},
-    audit::Actor,
-    foundation::rules::{Email, EmailPolicy, Name},
-    jobs::enqueue,
-};
+use usher_shared::{AppContext, accounts::users, audit::Actor, jobs::enqueue};
 use uuid::Uuid;
 
 use super::worker::{Chaos, Deed};
+use crate::programs::person;
 
 /// What was promised.
 #[derive(Default)]
@@ -84,19 +79,4 @@ pub async fn make(context: AppContext, count: usize, time: Duration, seed: u64) 
         }
     }
     Ok(intent)
-}
-
-fn person(address: &str) -> Result<NewUser> {
-    let invalid = |_| anyhow::anyhow!("{address} is no address");
-    Ok(NewUser {
-        name: Name::parse("Ada Lovelace").map_err(|_| anyhow::anyhow!("no name"))?,
-        email: Email::parse(
-            address,
-            EmailPolicy {
-                allow_special_domains: true,
-            },
-        )
-        .map_err(invalid)?,
-        age: None,
-    })
 }

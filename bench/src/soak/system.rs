@@ -3,13 +3,16 @@
 
 use std::{collections::HashMap, time::Duration};
 
-use anyhow::{Result, bail, ensure};
+use anyhow::{Result, ensure};
 use sea_orm::{ConnectionTrait, DatabaseConnection, DbBackend, Statement};
 use tokio::time::sleep;
 use usher_shared::foundation::db::{PoolOptions, connect};
-use usher_testkit::{Folder, Postgres, Program, Redis, Running, SmtpSink, free_port};
+use usher_testkit::{Postgres, Redis, Running, SmtpSink, free_port};
 
-use crate::{programs::Programs, sample::memory_of};
+use crate::{
+    programs::{Mortal, Programs},
+    sample::memory_of,
+};
 
 /// How long a server stays away.
 const AWAY: Duration = Duration::from_secs(2);
@@ -49,12 +52,6 @@ pub struct AppContext {
     api: Mortal,
     worker: Mortal,
     programs: Programs,
-}
-
-/// A process that is killed now and then.
-struct Mortal {
-    program: Program,
-    running: Option<Running>,
 }
 
 /// What the application holds at a moment.
@@ -214,32 +211,5 @@ impl AppContext {
             .db
             .query_all_raw(Statement::from_string(DbBackend::Postgres, sql))
             .await?)
-    }
-}
-
-impl Mortal {
-    fn of(program: Program) -> Self {
-        Self { program, running: None }
-    }
-
-    async fn start(&mut self, folder: &Folder) {
-        if !self.running.as_mut().is_some_and(Running::is_running) {
-            self.running = Some(self.program.start(folder).await);
-        }
-    }
-
-    fn kill(&mut self) {
-        self.running.take().into_iter().for_each(Running::kill);
-    }
-
-    /// Ends it with SIGTERM, as a new version would.
-    async fn roll(&mut self) -> Result<()> {
-        let Some(running) = self.running.take() else {
-            return Ok(());
-        };
-        match running.terminate().await {
-            0 => Ok(()),
-            code => bail!("a process that was told to stop ended with {code}"),
-        }
     }
 }

@@ -57,7 +57,8 @@ impl Listener {
                 return Ok(news);
             }
             if self.is_behind {
-                let page = self.feed.page(self.covered, PAGE, &self.selection).await?;
+                // In a box of its own: most listeners only wait, thousands of them.
+                let page = Box::pin(self.feed.page(self.covered, PAGE, &self.selection)).await?;
                 self.is_behind = page.has_more;
                 self.take(&page.batch);
                 continue;

@@ -1,11 +1,15 @@
 //! From the stream to deliveries.
 
-use std::collections::{BTreeSet, HashSet};
+use std::{
+    collections::{BTreeSet, HashSet},
+    sync::LazyLock,
+};
 
 use sea_orm::{
     ColumnTrait, ConnectionTrait, DbErr, EntityTrait, FromQueryResult, QueryFilter, QuerySelect, sea_query::Expr,
 };
 use serde_json::{Value, json};
+use tokio::sync::watch;
 
 use super::SendWebhooks;
 use crate::{
@@ -29,6 +33,17 @@ const BATCH: u64 = 500;
 const ROWS: u64 = 2_000;
 /// Jobs that are enqueued in one transaction, for the same reason.
 const JOBS: usize = 50;
+
+/// Changes whenever this process has written deliveries. Who writes them and who sends them know nothing of each other,
+/// so this is one of the few global variables.
+static WRITTEN: LazyLock<watch::Sender<()>> = LazyLock::new(watch::Sender::default);
+
+/// Tells of deliveries that this process has written. Another process may have written them, so whoever waits must look
+/// into the table as well.
+#[must_use]
+pub fn written() -> watch::Receiver<()> {
+    WRITTEN.subscribe()
+}
 
 /// What one round did.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -111,6 +126,9 @@ async fn spread(job_store: &JobStore, feed: &Feed) -> Result<Dispatched, Enqueue
         .exec(&**tx)
         .await?;
     tx.commit().await?;
+    if deliveries > 0 {
+        WRITTEN.send_replace(());
+    }
     Ok(Dispatched {
         deliveries,
         has_more,

@@ -20,6 +20,7 @@ const BATCH: u64 = 20;
 const TURN: Duration = Duration::from_secs(30);
 /// How long a run waits for more.
 const LINGER: Duration = Duration::from_millis(100);
+/// How often it looks meanwhile: another process may have written deliveries.
 const LOOK: Duration = Duration::from_millis(20);
 
 pub(super) async fn send(job: SendWebhooks, context: JobContext) -> Result<(), JobError> {
@@ -46,14 +47,17 @@ pub(super) async fn send(job: SendWebhooks, context: JobContext) -> Result<(), J
     let (scheme, _) = endpoint.url.split_once(':').unwrap_or_default();
     let sender = Sender::new(networks, scheme)?;
     let (begin, mut sent, mut last_sent) = (Instant::now(), 0, Instant::now());
+    let mut written = webhooks::written();
     loop {
+        written.mark_unchanged();
         let due = webhooks::due(&context.db, endpoint.id, BATCH).await?;
         if due.is_empty() {
             // One job for what comes one after the other.
             if last_sent.elapsed() > LINGER || begin.elapsed() > TURN {
                 break;
             }
-            tokio::time::sleep(LOOK).await;
+            // It ends either way.
+            let _ = tokio::time::timeout(LOOK, written.changed()).await;
             continue;
         }
         // What was changed since applies to all that is still to be sent: another run reads it.
