@@ -1,5 +1,6 @@
 //! The stream of events: is it whole when everything around it fails, how soon is it there, and how many can listen?
 
+mod figures;
 mod follower;
 mod latency;
 mod listeners;
@@ -14,7 +15,7 @@ use std::time::Duration;
 use anyhow::{Context, Result};
 use clap::ValueEnum;
 
-use crate::table::{Figure, Goal};
+use crate::table::Figure;
 
 use storm::Storm;
 
@@ -96,32 +97,4 @@ pub async fn figures(args: &Args) -> Result<Vec<Figure>> {
         figures.extend(listeners::many(args.listeners, args.burst).await?);
     }
     Ok(figures)
-}
-
-#[expect(clippy::cast_precision_loss, reason = "figures for people")]
-fn note(on: &str, what: &'static str, count: usize, beside: String) -> Figure {
-    let value = count as f64;
-    Figure {
-        beside,
-        ..measured(on, what, value, "", None)
-    }
-}
-
-fn none(on: &str, what: &'static str, count: usize) -> Figure {
-    let goal = Some(Goal::AtMost(0.0));
-    Figure {
-        goal,
-        ..note(on, what, count, String::new())
-    }
-}
-
-fn measured(on: &str, what: &'static str, value: f64, unit: &'static str, at_most: Option<f64>) -> Figure {
-    Figure {
-        on: on.to_owned(),
-        what: what.into(),
-        value,
-        unit,
-        beside: String::new(),
-        goal: at_most.map(Goal::AtMost),
-    }
 }

@@ -11,8 +11,8 @@ use usher_shared::{AppContext, foundation::time::now};
 use uuid::Uuid;
 
 use super::{
+    figures::measured,
     follower::{Follower, Way},
-    measured,
     receiver::Receiver,
     scene::{ApiClient, Scene},
 };

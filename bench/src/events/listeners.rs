@@ -19,7 +19,7 @@ use tokio::{
 };
 
 use super::{
-    measured, note,
+    figures::{measured, note},
     scene::{ApiClient, Scene},
 };
 use crate::{

@@ -17,8 +17,8 @@ use usher_shared::foundation::entity::{
 };
 
 use super::{
+    figures::{none, note},
     follower::{Follower, Way},
-    none, note,
     receiver::Receiver,
     scene::Scene,
     verdict::Truth,

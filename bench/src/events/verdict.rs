@@ -12,8 +12,8 @@ use usher_shared::{
 use uuid::Uuid;
 
 use super::{
+    figures::{none, note},
     follower::Seen,
-    none, note,
     writers::{ROLLED_BACK, Tally},
 };
 use crate::table::Figure;
