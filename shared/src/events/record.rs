@@ -118,9 +118,10 @@ pub async fn record_one(conn: &impl ConnectionTrait, actor: &Actor, event: Event
 const POSTGRES: &str = "\
     INSERT INTO events (event_id, at, type, object_id, object_version, user_id, actor_kind, actor_id, on_behalf_of, \
     request_id, data) \
-    SELECT (r->>'event_id')::uuid, $2, r->>'type', r->>'object_id', (r->>'object_version')::bigint, \
-    (r->>'user_id')::bigint, r->>'actor_kind', (r->>'actor_id')::bigint, (r->>'on_behalf_of')::bigint, \
-    r->>'request_id', r->>'data' FROM jsonb_array_elements($1) r WHERE pg_current_xact_id() IS NOT NULL";
+    SELECT r.event_id, $2, r.type, r.object_id, r.object_version, r.user_id, r.actor_kind, r.actor_id, r.on_behalf_of, \
+    r.request_id, r.data FROM jsonb_to_recordset($1) AS r(event_id uuid, type text, object_id text, \
+    object_version bigint, user_id bigint, actor_kind text, actor_id bigint, on_behalf_of bigint, request_id text, \
+    data text) WHERE pg_current_xact_id() IS NOT NULL";
 const SQLITE: &str = "\
     INSERT INTO events (event_id, at, type, object_id, object_version, user_id, actor_kind, actor_id, on_behalf_of, \
     request_id, data) \
