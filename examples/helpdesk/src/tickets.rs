@@ -1,6 +1,6 @@
 //! Tickets: what customers ask, who answers, and until when.
 
-use usher::{App, accounts::user_data::UserData, admin::models::Users, api::Relation, worker::Policy};
+use usher::{App, accounts::user_data::UserData, admin::models::Users, worker::Policy};
 
 mod admin;
 mod api;
@@ -25,9 +25,6 @@ pub fn app() -> App {
         .tag("Tickets", "What customers ask, and how it goes on")
         .error_codes(&[api::TICKET_CLOSED])
         .api(api::router)
-        .relation(Relation::one("Ticket", "requester", "requester_id", "listUsers"))
-        .relation(Relation::one("Ticket", "assignee", "assignee_id", "listUsers"))
-        .relation(Relation::many("UserDetails", "tickets", "requester_id", "listTickets"))
         .admin::<ticket::Entity>()
         .admin::<tag::Entity>()
         .inline::<Users, ticket::Entity>(ticket::Column::RequesterId)
