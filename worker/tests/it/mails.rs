@@ -391,8 +391,14 @@ fn seen() -> PathBuf {
 fn reads_differently(mail: &mail::Model, times: impl IntoIterator<Item = DateTime<Utc>>) -> bool {
     let (text, html) = (mail.text_body.as_deref().unwrap(), mail.html_body.as_deref().unwrap());
     let mut actual = format!("Subject: {}\nTo: {}\n\n{text}\n", mail.subject, mail.to_address);
+    let times = times.into_iter();
+    let mut times: Vec<_> = times
+        .map(|time| time.format("%-d %B %Y, %H:%M UTC").to_string())
+        .collect();
+    // The longest first: the 1st of a month is part of its 31st.
+    times.sort_by_key(|time| std::cmp::Reverse(time.len()));
     for time in times {
-        actual = actual.replace(&time.format("%-d %B %Y, %H:%M UTC").to_string(), "<time>");
+        actual = actual.replace(&time, "<time>");
     }
     if let Some((before, after)) = actual.split_once("token=") {
         let rest = after.split_once('\n').unwrap().1;
