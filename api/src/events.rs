@@ -6,7 +6,6 @@ mod data;
 mod document;
 mod list;
 mod messages;
-mod reason;
 mod selection;
 mod shape;
 pub(crate) mod socket;
@@ -56,7 +55,7 @@ pub(crate) async fn listen(
     let selection = selection::select(&patterns.map_err(|violation| fault("types", violation))?, caller)?;
     let after = match after {
         Some(after) if after < 0 => {
-            let violation = Violation::new(ViolationKind::GreaterThanEqual, "A position is 0 or more");
+            let violation = Violation::new(ViolationKind::GreaterThanEqual, "after is a whole number from 0 up");
             return Err(fault("after", violation));
         }
         Some(after) => start::after(&state.events, after).await?,

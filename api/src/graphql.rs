@@ -9,6 +9,7 @@
 //! `async-graphql` reads queries, checks them against the schema and answers questions about it. It doesn't run them: of
 //! answers that are JSON already it would make a future for each value, which costs more than the page itself.
 
+mod answer;
 mod catalog;
 mod cut;
 mod execute;
@@ -16,13 +17,14 @@ mod graph;
 mod http;
 mod names;
 mod operation;
+mod page;
 mod plan;
 mod prepared;
 mod schema;
-mod sent;
 mod session;
 mod socket;
 mod values;
+mod write;
 
 use std::sync::Arc;
 

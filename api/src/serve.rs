@@ -8,7 +8,7 @@ use usher_shared::{
     foundation::process::{self, BindError},
 };
 
-use crate::{extension::ApiExtension, router::router_with, state::AppState};
+use crate::{extension::ApiExtension, router::router_with, state::AppState, toolkit::open_streams::OpenStreams};
 
 /// Serves until `stop` is cancelled, then takes no more connections and lets what runs finish, 25 s at most.
 pub async fn serve(app: &AppContext, listener: TcpListener, stop: CancellationToken) {
@@ -18,7 +18,7 @@ pub async fn serve(app: &AppContext, listener: TcpListener, stop: CancellationTo
 /// [`serve`] with what a product adds.
 pub async fn serve_with(app: &AppContext, extension: &ApiExtension, listener: TcpListener, stop: CancellationToken) {
     let mut state = AppState::new(app);
-    state.stopping = stop.clone();
+    state.streams = OpenStreams::new(stop.clone());
     let streams = state.streams.clone();
     let router = router_with(state, extension);
     usher_serve::serve(router, listener, Patience::default(), stop).await;

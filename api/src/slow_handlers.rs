@@ -6,12 +6,18 @@ use axum::{
     Router,
     body::Body,
     extract::{FromRef, Request, State},
-    http::{Method, StatusCode},
+    http::{HeaderValue, Method, StatusCode},
     middleware::from_fn_with_state,
     routing::{get, post},
 };
+use futures::{SinkExt, StreamExt};
 use sea_orm::{ConnectionTrait, DatabaseConnection, DbBackend, EntityTrait, PaginatorTrait};
 use serde_json::{Value, json};
+use tokio::net::{TcpListener, TcpStream};
+use tokio_tungstenite::{
+    MaybeTlsStream, WebSocketStream, connect_async,
+    tungstenite::{Message, client::IntoClientRequest},
+};
 use tower::ServiceExt;
 use usher_shared::{
     accounts::api_keys::{self, Scope},
@@ -64,7 +70,7 @@ async fn deeds(db: &DatabaseConnection) -> i64 {
 }
 
 async fn state(db: &TestDb, limit: Duration) -> AppState {
-    let app = db.app(&[]).await;
+    let app = db.app(&[("GRAPHQL", "on")]).await;
     AppState::with(Toolkit::with_time_limit(&app, limit), &app)
 }
 
@@ -80,6 +86,33 @@ async fn send(router: &Router, request: axum::http::request::Builder, body: Stri
         serde_json::from_slice(&body).unwrap_or_default(),
         replayed,
     )
+}
+
+type Socket = WebSocketStream<MaybeTlsStream<TcpStream>>;
+
+/// A socket for GraphQL on this API.
+async fn socket(router: &Router, token: &str) -> Socket {
+    let listener = TcpListener::bind("127.0.0.1:0").await.expect("a port");
+    let address = listener.local_addr().expect("an address");
+    let router = router.clone();
+    tokio::spawn(async move { axum::serve(listener, router).await });
+    let request = format!("ws://{address}/graphql").into_client_request();
+    let mut request = request.expect("a request");
+    let protocol = HeaderValue::from_static("graphql-transport-ws");
+    request.headers_mut().insert("sec-websocket-protocol", protocol);
+    let (mut socket, _) = connect_async(request).await.expect("a socket");
+    let greeting = json!({"type": "connection_init", "payload": {"authorization": format!("Bearer {token}")}});
+    assert_eq!(say(&mut socket, greeting).await["type"], "connection_ack");
+    socket
+}
+
+/// Says something, and hears what comes.
+async fn say(socket: &mut Socket, message: Value) -> Value {
+    let message = Message::text(message.to_string());
+    socket.send(message).await.expect("an open socket");
+    let heard = tokio::time::timeout(Duration::from_secs(10), socket.next()).await;
+    let heard = heard.expect("in time").expect("a message").expect("an open socket");
+    serde_json::from_str(heard.to_text().expect("a text")).expect("JSON")
 }
 
 #[on_both]
@@ -131,6 +164,7 @@ async fn a_sign_up_that_was_told_it_took_too_long_makes_no_user(db: TestDb) {
         .await
         .expect("a key");
     let router = router(state.clone());
+    let mut socket = socket(&router, token.as_str()).await;
     let sign_up = async |email: &str| {
         let request = Request::builder().method(Method::POST).uri("/users");
         let request = request.header("content-type", "application/json");
@@ -149,6 +183,17 @@ async fn a_sign_up_that_was_told_it_took_too_long_makes_no_user(db: TestDb) {
             .expect("a lock");
     }
     assert_eq!(sign_up("ada@example.com").await, 503);
+    let query = r#"mutation { createUser(input: {name: "Eve", email: "eve@example.com"}) { id } }"#;
+    let told = say(
+        &mut socket,
+        json!({"type": "subscribe", "id": "a", "payload": {"query": query}}),
+    )
+    .await;
+    assert_eq!(
+        (&told["type"], &told["payload"][0]["extensions"]["code"]),
+        (&json!("error"), &json!("timed_out")),
+        "{told}"
+    );
     writer.rollback().await.expect("the lock is given back");
     assert_eq!(sign_up("lin@example.com").await, 201);
     assert_eq!(user::Entity::find().count(&state.db).await.expect("a count"), 1);

@@ -27,8 +27,6 @@ pub struct AppState {
     /// The stream of events.
     pub events: Feed,
     pub(crate) streams: OpenStreams,
-    /// Cancelled when the server stops: answers that don't end by themselves end then.
-    pub(crate) stopping: CancellationToken,
     pub(crate) users: Directory,
     pub(crate) intake: UserBatchInserter,
     pub(crate) described: Arc<Described>,
@@ -46,8 +44,7 @@ impl AppState {
             toolkit,
             job_store: app.job_store.clone(),
             events: app.events.clone(),
-            streams: OpenStreams::default(),
-            stopping: CancellationToken::new(),
+            streams: OpenStreams::new(CancellationToken::new()),
             users: Directory::new(app.db.clone()),
             intake: UserBatchInserter::new(app.job_store.clone()),
             described: Arc::default(),

@@ -31,6 +31,7 @@ pub(crate) mod operation;
 pub(crate) mod path_id;
 pub(crate) mod problem;
 pub(crate) mod query;
+pub(crate) mod reason;
 pub(crate) mod remaining;
 pub(crate) mod request;
 pub(crate) mod rows;

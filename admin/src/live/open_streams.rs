@@ -8,7 +8,10 @@ use std::{
 
 use sea_orm::DbErr;
 use tokio_util::sync::CancellationToken;
-use usher_shared::{AppContext, foundation::db};
+use usher_shared::{
+    AppContext,
+    foundation::{background::run_despite_panics, db},
+};
 use uuid::Uuid;
 
 use crate::sign_in::session::{self, Signed};
@@ -62,7 +65,10 @@ impl OpenStreams {
         open.streams.insert(number, stream);
         if !open.is_watched {
             open.is_watched = true;
-            tokio::spawn(self.clone().watch(app.clone()));
+            let (all, app) = (self.clone(), app.clone());
+            tokio::spawn(run_despite_panics("watch over open pages", move || {
+                all.clone().watch(app.clone())
+            }));
         }
         drop(open);
         Some(OpenStream {

@@ -7,7 +7,8 @@ use utoipa::{
     openapi::{RefOr, Schema, schema::ObjectBuilder},
 };
 
-use super::{reason::Reason, shape::EventOut};
+use super::shape::EventOut;
+use crate::toolkit::reason::Reason;
 use crate::toolkit::{code::Code, schema::text};
 
 /// What clients of a socket send.

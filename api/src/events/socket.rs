@@ -3,7 +3,7 @@
 //! Messages are JSON objects in text frames. The client says who it is first, unless the subprotocol has said it, then
 //! subscribes and unsubscribes. A token is never taken from the address, which ends up in logs.
 
-use std::{pin::Pin, sync::Arc, time::Duration};
+use std::{sync::Arc, time::Duration};
 
 use axum::{
     Router,
@@ -17,14 +17,12 @@ use axum::{
 };
 use futures::{FutureExt, StreamExt, future::select_all};
 use sea_orm::DbErr;
-use tokio::time::{Instant, Sleep, interval, timeout};
+use tokio::time::{Instant, interval, timeout};
 use usher_shared::events::{Listener, News};
 
 use super::{
+    listen,
     messages::{Reply, Request},
-    reason::Reason,
-    selection::{check_patterns, select},
-    start,
 };
 use crate::{
     state::AppState,
@@ -33,6 +31,7 @@ use crate::{
         code::Code,
         error::ApiError,
         open_streams::OpenStream,
+        reason::Reason,
         request::{Context, RequestContext},
     },
 };
@@ -143,7 +142,6 @@ struct Conversation<'a> {
     socket: &'a mut WebSocket,
     caller: Caller,
     open: OpenStream,
-    expiry: Option<Pin<Box<Sleep>>>,
     subscriptions: Vec<Subscription>,
     heard_at: Instant,
 }
@@ -163,7 +161,6 @@ async fn talk(
     let open = state.streams.open(&state.db, &caller);
     let open = open.map_err(|_| Ended::Reason(Reason::TOO_MANY_STREAMS))?;
     let mut conversation = Conversation {
-        expiry: caller.expiry(),
         state,
         socket,
         caller,
@@ -222,17 +219,9 @@ impl Conversation<'_> {
                         false => select_all(news).await,
                     }
                 };
-                let expired = async {
-                    match &mut self.expiry {
-                        Some(expiry) => expiry.await,
-                        None => std::future::pending().await,
-                    }
-                };
                 tokio::select! {
                     biased;
-                    () = self.open.ended.cancelled() => Next::End(Reason::CREDENTIAL_ENDED),
-                    () = self.state.stopping.cancelled() => Next::End(Reason::SHUTTING_DOWN),
-                    () = expired => Next::End(Reason::TOKEN_EXPIRED),
+                    reason = self.open.end() => Next::End(reason),
                     message = self.socket.next() => Next::Received(message),
                     _ = ping.tick() => Next::Ping,
                     (news, which, _) = news => Next::News(which, news),
@@ -284,31 +273,22 @@ impl Conversation<'_> {
             Some("There is a subscription with this id; unsubscribe it first")
         } else if self.subscriptions.len() >= MAX_SUBSCRIPTIONS {
             Some("A connection can have 32 subscriptions")
-        } else if after.is_some_and(|after| after < 0) {
-            Some("after is a whole number from 0 up")
         } else {
             None
         };
         if let Some(fault) = fault {
             return self.refuse(Some(&id), Code::INVALID_REQUEST, fault).await;
         }
-        let patterns = match check_patterns(types.unwrap_or_else(|| vec!["*".to_owned()])) {
-            Ok(patterns) => patterns,
-            Err(violation) => return self.refuse(Some(&id), Code::INVALID_REQUEST, &violation.message).await,
-        };
-        let begun = async {
-            let selection = select(&patterns, &self.caller)?;
-            let after = match after {
-                Some(after) => start::after(&self.state.events, after).await?,
-                None => self.state.events.newest().await?,
-            };
-            Ok::<_, ApiError>((after, self.state.events.listen(after, selection)))
-        };
-        match begun.await {
-            Ok((after, listener)) => {
+        match listen(self.state, &self.caller, types, after).await {
+            Ok(listener) => {
+                let after = listener.covered();
                 self.say(&Reply::Subscribed { id: &id, after }).await?;
                 self.subscriptions.push(Subscription { id, listener });
                 Ok(())
+            }
+            Err(ApiError::Invalid(faults)) => {
+                let fault = faults.first().map_or("", |fault| &fault.violation.message);
+                self.refuse(Some(&id), Code::INVALID_REQUEST, fault).await
             }
             Err(error) => {
                 let code = error.code();

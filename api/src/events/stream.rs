@@ -1,6 +1,6 @@
 //! Events as they happen: server-sent events (WHATWG HTML §9.2).
 
-use std::{fmt::Write, pin::Pin, time::Duration};
+use std::{fmt::Write, time::Duration};
 
 use axum::{
     body::{Body, Bytes},
@@ -8,14 +8,13 @@ use axum::{
     response::{IntoResponse, Response},
 };
 use futures::stream;
-use tokio::time::{Interval, MissedTickBehavior, Sleep, interval};
-use tokio_util::sync::CancellationToken;
+use tokio::time::{Interval, MissedTickBehavior, interval};
 use usher_shared::events::{Listener, News, Selection};
 
-use super::{messages::StreamEndOut, reason::Reason};
+use super::messages::StreamEndOut;
 use crate::{
     state::AppState,
-    toolkit::{caller::Caller, error::ApiError, open_streams::OpenStream},
+    toolkit::{caller::Caller, error::ApiError, open_streams::OpenStream, reason::Reason},
 };
 
 pub(super) const LAST_EVENT_ID: HeaderName = HeaderName::from_static("last-event-id");
@@ -42,9 +41,7 @@ pub(super) fn follow(
     let follower = Follower {
         listener: state.events.listen(after, selection),
         open,
-        stopping: state.stopping.clone(),
         heartbeat,
-        expiry: caller.expiry(),
         has_begun: false,
     };
     let events = stream::unfold(Some(Box::new(follower)), async |follower| {
@@ -66,9 +63,7 @@ pub(super) fn follow(
 struct Follower {
     listener: Listener,
     open: OpenStream,
-    stopping: CancellationToken,
     heartbeat: Interval,
-    expiry: Option<Pin<Box<Sleep>>>,
     has_begun: bool,
 }
 
@@ -80,17 +75,9 @@ impl Follower {
             self.heartbeat.reset();
             return (format!("retry: {RETRY}\nid: {}\n\n", self.listener.covered()), false);
         }
-        let expired = async {
-            match &mut self.expiry {
-                Some(expiry) => expiry.await,
-                None => std::future::pending().await,
-            }
-        };
         tokio::select! {
             biased;
-            () = self.open.ended.cancelled() => end(Reason::CREDENTIAL_ENDED),
-            () = self.stopping.cancelled() => end(Reason::SHUTTING_DOWN),
-            () = expired => end(Reason::TOKEN_EXPIRED),
+            reason = self.open.end() => end(reason),
             news = self.listener.next() => match news {
                 Ok(news) => (self.with_others(&news), false),
                 Err(error) => {

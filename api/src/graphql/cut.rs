@@ -1,44 +1,22 @@
-//! Cuts the rows of a list to what was asked while they are read: what isn't asked for is skipped, and nothing is made
-//! twice. It is for rows without relations, which is nearly all of them; others are read whole first.
+//! Cuts the rows of a page to what was asked while they are read: values are copied as they are written there, and what
+//! isn't asked for is skipped. It is for pages without relations, which is nearly all of them; others are read whole.
 
-use std::{cell::Cell, fmt};
+use std::{borrow::Cow, fmt};
 
-use async_graphql::{Value as Graphql, indexmap::IndexMap};
 use serde::{
     Deserialize, Deserializer,
     de::{DeserializeSeed, Error, IgnoredAny, MapAccess, SeqAccess, Visitor},
 };
-use serde_json::{Number, Value as Json, value::RawValue};
+use serde_json::{Value as Json, json, value::RawValue};
 
 use super::{
+    answer::append,
     plan::{Selected, What},
-    schema::type_name,
-    values::{Kind, Type, to_graphql},
+    values::{Kind, Type},
+    write::MAX_ANSWER,
 };
 
-/// A list as operations answer with it.
-#[derive(Deserialize)]
-pub(super) struct List<'a> {
-    #[serde(borrow)]
-    data: &'a RawValue,
-    pub(super) next_cursor: Option<IgnoredAny>,
-    pub(super) prev_cursor: Option<IgnoredAny>,
-    #[serde(default)]
-    pub(super) count: Json,
-    #[serde(default)]
-    pub(super) count_is_exact: Json,
-    pub(super) connection: Place,
-}
-
-/// Where it begins and ends.
-#[derive(Deserialize)]
-pub(super) struct Place {
-    pub(super) start: Option<String>,
-    pub(super) end: Option<String>,
-}
-
-/// The fields of a row, if rows can be cut to them while they are read: each value is read once, so it can be selected
-/// in one way only.
+/// Whether objects can be cut to these fields: each value is met once, so it can be selected in one way only.
 pub(super) fn can_cut(fields: &[Selected<'_>]) -> bool {
     fields
         .iter()
@@ -54,148 +32,223 @@ pub(super) fn can_cut(fields: &[Selected<'_>]) -> bool {
         })
 }
 
-impl List<'_> {
-    /// The rows with these fields, and about how many bytes they have. None where a row is not as the schema says; it is
-    /// read in the other way then, which says what is wrong.
-    pub(super) fn rows(&self, rows: &Type, fields: &[Selected<'_>]) -> Option<(Graphql, usize)> {
-        let size = Cell::new(0);
+/// A page.
+pub(super) struct Page {
+    /// The rows, as they are answered with.
+    pub(super) rows: Vec<u8>,
+    /// What a connection has besides.
+    pub(super) rest: Json,
+}
+
+/// Where it begins and ends.
+#[derive(Default, Deserialize)]
+struct Place {
+    start: Option<String>,
+    end: Option<String>,
+}
+
+impl Page {
+    /// None where it is not as the schema says, or the rows would make an answer too large.
+    pub(super) fn cut(page: &[u8], fields: &[Selected<'_>]) -> Option<Self> {
+        let nodes = fields
+            .iter()
+            .find(|selected| matches!(&selected.what, What::Value(field) if field.key == "nodes"));
         let cut = Cut {
-            kind: rows,
-            fields,
-            size: &size,
+            nodes: nodes.map(|nodes| &*nodes.fields),
         };
-        let mut json = serde_json::Deserializer::from_str(self.data.get());
-        let rows = cut.deserialize(&mut json).ok()?;
-        Some((rows, size.get()))
+        cut.deserialize(&mut serde_json::Deserializer::from_slice(page)).ok()
     }
 }
 
-/// A value of this type.
-#[derive(Clone, Copy)]
+/// Reads a page.
 struct Cut<'c> {
-    kind: &'c Type,
-    fields: &'c [Selected<'c>],
-    size: &'c Cell<usize>,
-}
-
-impl Cut<'_> {
-    fn weighed(self, value: Graphql, size: usize) -> Graphql {
-        self.size.set(self.size.get() + size + 16);
-        value
-    }
+    nodes: Option<&'c [Selected<'c>]>,
 }
 
 impl<'de> DeserializeSeed<'de> for Cut<'_> {
-    type Value = Graphql;
+    type Value = Page;
 
-    fn deserialize<D: Deserializer<'de>>(self, deserializer: D) -> Result<Graphql, D::Error> {
-        match self.kind.kind {
-            Kind::Json => {
-                let value = Json::deserialize(deserializer)?;
-                let size = value.to_string().len();
-                Ok(self.weighed(to_graphql(&Kind::Json, &value), size))
-            }
-            _ => deserializer.deserialize_any(self),
-        }
+    fn deserialize<D: Deserializer<'de>>(self, deserializer: D) -> Result<Page, D::Error> {
+        deserializer.deserialize_map(self)
     }
 }
 
 impl<'de> Visitor<'de> for Cut<'_> {
-    type Value = Graphql;
+    type Value = Page;
 
     fn expecting(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(formatter, "a value of the type {:?}", self.kind)
+        formatter.write_str("a page")
     }
 
-    fn visit_unit<E: Error>(self) -> Result<Graphql, E> {
-        match self.kind.is_required {
-            true => Err(E::custom("there is no value")),
-            false => Ok(Graphql::Null),
-        }
-    }
-
-    fn visit_bool<E: Error>(self, is: bool) -> Result<Graphql, E> {
-        Ok(self.weighed(Graphql::Boolean(is), 0))
-    }
-
-    fn visit_i64<E: Error>(self, number: i64) -> Result<Graphql, E> {
-        Ok(self.weighed(to_graphql(&self.kind.kind, &Json::Number(number.into())), 0))
-    }
-
-    fn visit_u64<E: Error>(self, number: u64) -> Result<Graphql, E> {
-        Ok(self.weighed(to_graphql(&self.kind.kind, &Json::Number(number.into())), 0))
-    }
-
-    fn visit_f64<E: Error>(self, number: f64) -> Result<Graphql, E> {
-        let number = Number::from_f64(number).ok_or_else(|| E::custom("no number of JSON"))?;
-        Ok(self.weighed(Graphql::Number(number), 0))
-    }
-
-    fn visit_str<E: Error>(self, text: &str) -> Result<Graphql, E> {
-        let value = match self.kind.kind {
-            Kind::Enum(_) => to_graphql(&self.kind.kind, &Json::String(text.to_owned())),
-            _ => Graphql::String(text.to_owned()),
-        };
-        Ok(self.weighed(value, text.len()))
-    }
-
-    fn visit_seq<A: SeqAccess<'de>>(self, mut values: A) -> Result<Graphql, A::Error> {
-        let Kind::List(inner) = &self.kind.kind else {
-            return Err(A::Error::custom("no list"));
-        };
-        let cut = Cut { kind: inner, ..self };
-        let mut made = vec![];
-        while let Some(value) = values.next_element_seed(cut)? {
-            made.push(value);
-        }
-        Ok(Graphql::List(made))
-    }
-
-    fn visit_map<A: MapAccess<'de>>(self, mut values: A) -> Result<Graphql, A::Error> {
-        // In the order in which they were asked for, with what may be missing as null.
-        let mut object: IndexMap<_, _> = self
-            .fields
-            .iter()
-            .map(|selected| match &selected.what {
-                What::TypeName(name) => (selected.name.clone(), type_name(name)),
-                _ => (selected.name.clone(), Graphql::Null),
-            })
-            .collect();
-        let mut required = self.fields.iter().filter(|selected| is_required(selected)).count();
-        while let Some(key) = values.next_key::<Key<'_>>()? {
-            let wanted = self
-                .fields
-                .iter()
-                .enumerate()
-                .find_map(|(number, selected)| match &selected.what {
-                    What::Value(field) if field.key == key.0 => Some((number, field, selected)),
-                    _ => None,
-                });
-            let Some((number, field, selected)) = wanted else {
-                values.next_value::<IgnoredAny>()?;
-                continue;
-            };
-            let value = values.next_value_seed(Cut {
-                kind: &field.kind,
-                fields: &selected.fields,
-                size: self.size,
-            })?;
-            required -= usize::from(field.kind.is_required);
-            if let Some((_, place)) = object.get_index_mut(number) {
-                *place = value;
+    fn visit_map<A: MapAccess<'de>>(self, mut page: A) -> Result<Page, A::Error> {
+        let mut rows = vec![];
+        let (mut has_next, mut has_previous) = (false, false);
+        let (mut count, mut is_exact) = (Json::Null, Json::Null);
+        let mut place = Place::default();
+        while let Some(key) = page.next_key::<Key<'_>>()? {
+            match (&*key.0, self.nodes) {
+                ("data", Some(fields)) => page.next_value_seed(Rows {
+                    json: &mut rows,
+                    fields,
+                })?,
+                ("next_cursor", _) => has_next = page.next_value::<Option<IgnoredAny>>()?.is_some(),
+                ("prev_cursor", _) => has_previous = page.next_value::<Option<IgnoredAny>>()?.is_some(),
+                ("count", _) => count = page.next_value()?,
+                ("count_is_exact", _) => is_exact = page.next_value()?,
+                ("connection", _) => place = page.next_value()?,
+                _ => drop(page.next_value::<IgnoredAny>()?),
             }
         }
-        match required {
-            0 => Ok(Graphql::Object(object)),
-            _ => Err(A::Error::custom("a value is missing")),
-        }
+        let rest = json!({
+            "page_info": {
+                "has_next_page": has_next,
+                "has_previous_page": has_previous,
+                "start_cursor": place.start,
+                "end_cursor": place.end,
+            },
+            "total_count": count,
+            "total_count_is_exact": is_exact,
+        });
+        Ok(Page { rows, rest })
     }
 }
 
-fn is_required(selected: &Selected<'_>) -> bool {
-    matches!(&selected.what, What::Value(field) if field.kind.is_required)
+/// Copies the rows of a list.
+struct Rows<'c> {
+    json: &'c mut Vec<u8>,
+    fields: &'c [Selected<'c>],
+}
+
+impl<'de> DeserializeSeed<'de> for Rows<'_> {
+    type Value = ();
+
+    fn deserialize<D: Deserializer<'de>>(self, deserializer: D) -> Result<(), D::Error> {
+        deserializer.deserialize_seq(self)
+    }
+}
+
+impl<'de> Visitor<'de> for Rows<'_> {
+    type Value = ();
+
+    fn expecting(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        formatter.write_str("rows")
+    }
+
+    fn visit_seq<A: SeqAccess<'de>>(self, mut rows: A) -> Result<(), A::Error> {
+        self.json.push(b'[');
+        let begin = self.json.len();
+        let mut values = vec![None; self.fields.len()];
+        while let Some(()) = rows.next_element_seed(Object {
+            fields: self.fields,
+            values: &mut values,
+        })? {
+            if self.json.len() > begin {
+                self.json.push(b',');
+            }
+            append_object(self.json, self.fields, &mut values)
+                .ok_or_else(|| Error::custom("not as the schema says"))?;
+        }
+        self.json.push(b']');
+        Ok(())
+    }
+}
+
+/// Finds an object's values that are asked for, in the fields' order.
+struct Object<'c, 'de> {
+    fields: &'c [Selected<'c>],
+    values: &'c mut [Option<&'de RawValue>],
+}
+
+impl<'de> DeserializeSeed<'de> for Object<'_, 'de> {
+    type Value = ();
+
+    fn deserialize<D: Deserializer<'de>>(self, deserializer: D) -> Result<(), D::Error> {
+        deserializer.deserialize_map(self)
+    }
+}
+
+impl<'de> Visitor<'de> for Object<'_, 'de> {
+    type Value = ();
+
+    fn expecting(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        formatter.write_str("an object")
+    }
+
+    fn visit_map<A: MapAccess<'de>>(self, mut object: A) -> Result<(), A::Error> {
+        while let Some(key) = object.next_key::<Key<'_>>()? {
+            let is_meant = |selected: &Selected<'_>| matches!(&selected.what, What::Value(field) if field.key == key.0);
+            match self.fields.iter().position(is_meant) {
+                Some(number) => self.values[number] = Some(object.next_value()?),
+                None => drop(object.next_value::<IgnoredAny>()?),
+            }
+        }
+        Ok(())
+    }
+}
+
+/// Writes an object of the values that were found, and forgets them.
+fn append_object(json: &mut Vec<u8>, fields: &[Selected<'_>], values: &mut [Option<&RawValue>]) -> Option<()> {
+    let mut before = b'{';
+    for (selected, value) in fields.iter().zip(values) {
+        json.push(before);
+        before = b',';
+        json.push(b'"');
+        json.extend_from_slice(selected.name.as_bytes());
+        json.extend_from_slice(b"\":");
+        match &selected.what {
+            What::TypeName(name) => append(json, name),
+            What::Value(field) => {
+                let value = value.take().map_or("null", RawValue::get);
+                append_value(json, value, &field.kind, &selected.fields)?;
+            }
+            _ => return None,
+        }
+    }
+    if fields.is_empty() {
+        json.push(before);
+    }
+    json.push(b'}');
+    (json.len() <= MAX_ANSWER).then_some(())
+}
+
+/// Writes a value. None where it is of another type.
+fn append_value(json: &mut Vec<u8>, value: &str, kind: &Type, fields: &[Selected<'_>]) -> Option<()> {
+    match (&kind.kind, value) {
+        (_, "null") if kind.is_required => return None,
+        (_, "null") => json.extend_from_slice(b"null"),
+        (Kind::Object(_), object) => {
+            let mut values = vec![None; fields.len()];
+            let reader = Object {
+                fields,
+                values: &mut values,
+            };
+            reader
+                .deserialize(&mut serde_json::Deserializer::from_str(object))
+                .ok()?;
+            append_object(json, fields, &mut values)?;
+        }
+        (Kind::List(inner), list) => {
+            let values: Vec<&RawValue> = serde_json::from_str(list).ok()?;
+            json.push(b'[');
+            for (number, value) in values.iter().enumerate() {
+                if number > 0 {
+                    json.push(b',');
+                }
+                append_value(json, value.get(), inner, fields)?;
+            }
+            json.push(b']');
+        }
+        (Kind::Id { .. }, id) if !id.starts_with('"') => {
+            json.push(b'"');
+            json.extend_from_slice(id.as_bytes());
+            json.push(b'"');
+        }
+        (Kind::Enum(_), word) => json.extend(word.bytes().map(|byte| byte.to_ascii_uppercase())),
+        (_, value) => json.extend_from_slice(value.as_bytes()),
+    }
+    Some(())
 }
 
 /// A name, borrowed where it can be.
 #[derive(Deserialize)]
-struct Key<'a>(#[serde(borrow)] std::borrow::Cow<'a, str>);
+struct Key<'a>(#[serde(borrow)] Cow<'a, str>);

@@ -1,144 +1,82 @@
-//! Runs a plan: its operations, then for each level of relations one list, and cuts what they answer to what was asked.
+//! Runs a plan: its operations, then for each level of relations one list.
 
-use std::{
-    collections::HashMap,
-    sync::{
-        Mutex, PoisonError,
-        atomic::{AtomicUsize, Ordering},
-    },
-};
+use std::collections::HashMap;
 
-use async_graphql::{
-    Name, PathSegment, Response, ServerError, Value as Graphql, indexmap::IndexMap, parser::types::OperationType,
-};
+use async_graphql::parser::types::OperationType;
+use axum::body::Bytes;
 use futures::{
     FutureExt, StreamExt,
     future::{BoxFuture, join_all},
     stream,
 };
-use serde_json::{Map, Value as Json, json};
+use serde_json::{Value as Json, json};
 
 use super::{
+    answer::Answer,
     catalog::Related,
-    cut::{List, can_cut},
+    cut::can_cut,
     graph::Graph,
-    operation::{Answer, Paging},
+    operation::{self, Paging},
+    page::{items, page_of, rows_as},
     plan::{Call, Plan, Selected, What, asks},
-    schema::type_name,
-    session::{Failure, Session},
-    values::{Kind, Type, to_graphql},
+    session::{Answered, Failure, Session},
+    write::Writer,
 };
 use crate::toolkit::connection::{Connection, Parents};
 
+/// Operations that run at the same time for one request.
+const AT_ONCE: usize = 4;
+
 /// Runs a query or a mutation.
-pub(super) async fn execute(graph: &Graph, session: &Session, plan: &Plan<'_>) -> Response {
+pub(super) async fn execute(graph: &Graph, session: &Session, plan: &Plan<'_>) -> Answer {
     let execution = Execution::new(graph, session, plan);
-    let mut values = vec![];
+    let mut fetched = vec![];
     if plan.kind == OperationType::Mutation {
         // One after the other, in their order (GraphQL §6.2.2).
         for root in &plan.roots {
-            values.push(execution.root(root).await);
+            fetched.push(execution.root(root).await);
         }
     } else {
         // Few at once: each holds a connection to the database.
         let running: Vec<_> = plan.roots.iter().map(|root| execution.root(root)).collect();
-        values = stream::iter(running).buffered(AT_ONCE).collect().await;
+        fetched = stream::iter(running).buffered(AT_ONCE).collect().await;
     }
-    let names = plan.roots.iter().map(|root| root.name.clone());
-    let data = names.zip(values).collect::<IndexMap<_, _>>();
-    execution.response(Graphql::Object(data))
+    let mut writer = Writer::default();
+    for (root, fetched) in plan.roots.iter().zip(fetched) {
+        writer.root(root, fetched);
+    }
+    writer.answer()
 }
 
 /// What a subscription answers to an event.
-pub(super) async fn tell(graph: &Graph, session: &Session, plan: &Plan<'_>, event: &Json) -> Response {
+pub(super) async fn tell(graph: &Graph, session: &Session, plan: &Plan<'_>, event: &Json) -> Answer {
     let execution = Execution::new(graph, session, plan);
-    let mut data = IndexMap::new();
+    let mut writer = Writer::default();
     for root in &plan.roots {
-        let value = match root.what {
-            What::TypeName(name) => Ok(type_name(name)),
-            _ => {
-                let loaded = execution.load(vec![event], &root.fields).await;
-                let path = Path::root(&root.name);
-                execution.object(event, &root.fields, &loaded, &path)
-            }
-        };
-        // Its field is never null, so there is no answer without it (GraphQL §6.4.4).
-        match value {
-            Ok(value) => data.insert(root.name.clone(), value),
-            Err(_) => return execution.response(Graphql::Null),
-        };
+        let loaded = execution.load(vec![event], &root.fields).await;
+        writer.event(root, event, &loaded);
     }
-    execution.response(Graphql::Object(data))
+    writer.answer()
 }
 
-/// Operations that run at the same time for one request.
-const AT_ONCE: usize = 4;
-/// What an answer may have, in bytes of its names and texts: aliases repeat a text as often as they like.
-const MAX_ANSWER: usize = 8 * 1024 * 1024;
-
-/// Why there is no value.
-enum Ended {
-    /// One that must not be null is, so that what holds it is.
-    Null,
-    /// The answer has become too large, and there is none.
-    TooLarge,
-}
-
-/// The page of a list.
-enum Page {
-    /// As it was asked for.
-    Cut(Graphql),
-    /// With all that it has.
-    Whole(Json),
+/// What a root field is written from.
+pub(super) enum Fetched {
+    /// A name of the schema, or that an operation without an answer has run.
+    Nothing,
+    Failed(Failure),
+    /// A value, and what is related to it.
+    Value(Json, Loaded),
+    /// A page as it came, of which what was asked for can be cut.
+    Page(Bytes),
 }
 
 /// Rows by what they belong to, of each relation that is followed.
-type Loaded = HashMap<usize, Result<HashMap<i64, Json>, Failure>>;
-
-/// Where a value is in the answer.
-struct Path<'p> {
-    before: Option<&'p Path<'p>>,
-    step: Step<'p>,
-}
-
-#[derive(Clone, Copy)]
-enum Step<'p> {
-    Field(&'p Name),
-    Index(usize),
-}
-
-impl<'p> Path<'p> {
-    fn root(name: &'p Name) -> Self {
-        Self {
-            before: None,
-            step: Step::Field(name),
-        }
-    }
-
-    fn then<'n>(&'n self, step: Step<'n>) -> Path<'n> {
-        Path {
-            before: Some(self),
-            step,
-        }
-    }
-
-    fn segments(&self) -> Vec<PathSegment> {
-        let mut segments = self.before.map(Path::segments).unwrap_or_default();
-        segments.push(match self.step {
-            Step::Field(name) => PathSegment::Field(name.to_string()),
-            Step::Index(index) => PathSegment::Index(index),
-        });
-        segments
-    }
-}
+pub(super) type Loaded = HashMap<usize, Result<HashMap<i64, Json>, Failure>>;
 
 struct Execution<'e> {
     graph: &'e Graph,
     session: &'e Session,
     has_relations: bool,
-    /// Of the answer so far.
-    size: AtomicUsize,
-    errors: Mutex<Vec<ServerError>>,
 }
 
 impl<'e> Execution<'e> {
@@ -147,130 +85,48 @@ impl<'e> Execution<'e> {
             graph,
             session,
             has_relations: plan.has_relations,
-            size: AtomicUsize::new(0),
-            errors: Mutex::default(),
         }
     }
 
-    fn response(self, data: Graphql) -> Response {
-        let is_too_large = self.size.load(Ordering::Relaxed) > MAX_ANSWER;
-        let mut response = Response::new(if is_too_large { Graphql::Null } else { data });
-        response.errors = self.errors.into_inner().unwrap_or_else(PoisonError::into_inner);
-        response
+    async fn root(&self, root: &Selected<'_>) -> Fetched {
+        match &root.what {
+            What::Operation(call) => {
+                let fetched = self.fetch(call, &root.fields).await;
+                fetched.unwrap_or_else(Fetched::Failed)
+            }
+            _ => Fetched::Nothing,
+        }
     }
 
-    fn note(&self, error: ServerError) {
-        self.errors.lock().unwrap_or_else(PoisonError::into_inner).push(error);
-    }
-
-    async fn root(&self, root: &Selected<'_>) -> Graphql {
-        let path = Path::root(&root.name);
-        let call = match &root.what {
-            What::TypeName(name) => return type_name(name),
-            What::Operation(call) => call,
-            _ => return Graphql::Null,
-        };
-        let answered = match call.operation.answer {
-            Answer::Page(_) => match self.page(call, &root.fields).await {
-                Ok(Page::Cut(page)) => return page,
-                Ok(Page::Whole(page)) => Ok(page),
-                Err(failure) => Err(failure),
-            },
-            _ => self.run(call, None).await,
-        };
-        let value = match answered {
-            Ok(value) => value,
-            Err(failure) => {
-                self.note(failure.at(Some(root.pos), path.segments()));
-                return Graphql::Null;
+    async fn fetch(&self, call: &Call<'_>, fields: &[Selected<'_>]) -> Result<Fetched, Failure> {
+        let value = match call.operation.answer {
+            operation::Answer::Nothing => {
+                self.run(call, None).await?;
+                return Ok(Fetched::Nothing);
+            }
+            operation::Answer::Value(_) => self.run(call, None).await?.value()?,
+            operation::Answer::Page(_) => {
+                let connection = Connection {
+                    backward: call.paging(Paging::Last).is_some(),
+                    cursors: asks(fields, "edges"),
+                    parents: None,
+                };
+                let page = self.run(call, Some(connection)).await?.bytes;
+                if !self.has_relations && can_cut(fields) && !asks(fields, "edges") {
+                    return Ok(Fetched::Page(page));
+                }
+                page_of(&page, fields)?
             }
         };
-        let loaded = self.load(vec![&value], &root.fields).await;
-        let kind = match &call.operation.answer {
-            Answer::Nothing => return Graphql::Boolean(true),
-            Answer::Value(kind) => kind,
-            Answer::Page(_) => {
-                return self
-                    .object(&value, &root.fields, &loaded, &path)
-                    .unwrap_or(Graphql::Null);
-            }
-        };
-        self.value(&value, kind, root, &loaded, &path).unwrap_or(Graphql::Null)
+        let loaded = self.load(vec![&value], fields).await;
+        Ok(Fetched::Value(value, loaded))
     }
 
-    async fn run(&self, call: &Call<'_>, connection: Option<Connection>) -> Result<Json, Failure> {
+    async fn run(&self, call: &Call<'_>, connection: Option<Connection>) -> Result<Answered, Failure> {
         let Graph {
             operations, catalog, ..
         } = self.graph;
-        self.session.run(operations, catalog, call, connection).await?.value()
-    }
-
-    /// A page as a connection, cut to what was asked if that can be done while it is read.
-    async fn page(&self, call: &Call<'_>, fields: &[Selected<'_>]) -> Result<Page, Failure> {
-        let connection = Connection {
-            backward: call.paging(Paging::Last).is_some(),
-            cursors: asks(fields, "edges"),
-            parents: None,
-        };
-        let Graph {
-            operations, catalog, ..
-        } = self.graph;
-        let answered = self.session.run(operations, catalog, call, Some(connection)).await?;
-        if let Some(page) = self.cut(&answered.bytes, fields) {
-            return Ok(Page::Cut(page));
-        }
-        let mut page = answered.value()?;
-        let rows = items(&mut page["data"]);
-        let place = &mut page["connection"];
-        let cursors = items(&mut place["cursors"]);
-        let (start, end) = (place["start"].take(), place["end"].take());
-        let page_info = json!({
-            "has_next_page": !page["next_cursor"].is_null(),
-            "has_previous_page": !page["prev_cursor"].is_null(),
-            "start_cursor": start,
-            "end_cursor": end,
-        });
-        let mut made = rows_as(rows, cursors, fields);
-        made.insert("page_info".to_owned(), page_info);
-        made.insert("total_count".to_owned(), page["count"].take());
-        made.insert("total_count_is_exact".to_owned(), page["count_is_exact"].take());
-        Ok(Page::Whole(Json::Object(made)))
-    }
-
-    /// The page without having read it whole. None if it can't be cut so.
-    fn cut(&self, page: &[u8], fields: &[Selected<'_>]) -> Option<Graphql> {
-        if self.has_relations || asks(fields, "edges") {
-            return None;
-        }
-        let (selected, rows) = fields.iter().find_map(|selected| match &selected.what {
-            What::Value(field) if field.key == "nodes" => Some((selected, &field.kind)),
-            _ => None,
-        })?;
-        if !can_cut(fields) || !can_cut(&selected.fields) {
-            return None;
-        }
-        let list: List<'_> = serde_json::from_slice(page).ok()?;
-        let (rows, size) = list.rows(rows, &selected.fields)?;
-        let mut rest = json!({
-            "page_info": {
-                "has_next_page": list.next_cursor.is_some(),
-                "has_previous_page": list.prev_cursor.is_some(),
-                "start_cursor": list.connection.start,
-                "end_cursor": list.connection.end,
-            },
-            "nodes": [],
-        });
-        rest["total_count"] = list.count;
-        rest["total_count_is_exact"] = list.count_is_exact;
-        if self.size.load(Ordering::Relaxed) + size > MAX_ANSWER {
-            return None;
-        }
-        self.size.fetch_add(size, Ordering::Relaxed);
-        let path = Path::root(&selected.name);
-        let page = self.object(&rest, fields, &Loaded::new(), &path).ok()?;
-        let Graphql::Object(mut page) = page else { return None };
-        page.insert(selected.name.clone(), rows);
-        Some(Graphql::Object(page))
+        self.session.run(operations, catalog, call, connection).await
     }
 
     /// Loads what these values lead to, level by level: each relation once, whatever the number of values is.
@@ -321,7 +177,7 @@ impl<'e> Execution<'e> {
                 ids: ids.clone(),
             }),
         };
-        let mut answer = self.run(call, Some(connection)).await?;
+        let mut answer = self.run(call, Some(connection)).await?.value()?;
         let parents = items(&mut answer["connection"]["parents"]).into_iter();
         let parents = parents.filter_map(|id| id.as_i64());
         let rows = items(&mut answer["data"]);
@@ -354,97 +210,6 @@ impl<'e> Execution<'e> {
         });
         Ok(connections.collect())
     }
-
-    fn object(
-        &self,
-        value: &Json,
-        fields: &[Selected<'_>],
-        loaded: &Loaded,
-        path: &Path<'_>,
-    ) -> Result<Graphql, Ended> {
-        let mut object = IndexMap::with_capacity(fields.len());
-        for selected in fields {
-            let path = path.then(Step::Field(&selected.name));
-            let made = match &selected.what {
-                What::TypeName(name) => type_name(name),
-                What::Value(field) => self.value(&value[&field.key], &field.kind, selected, loaded, &path)?,
-                What::Relation(number, field, ..) => {
-                    let id = value[&field.key].as_i64();
-                    match (id, loaded.get(number)) {
-                        (Some(id), Some(Ok(rows))) => match rows.get(&id) {
-                            Some(row) => self.value(row, &field.kind, selected, loaded, &path)?,
-                            None => Graphql::Null,
-                        },
-                        (Some(_), Some(Err(failure))) => {
-                            self.note_once(failure, selected, &path);
-                            Graphql::Null
-                        }
-                        _ => Graphql::Null,
-                    }
-                }
-                What::Operation(_) | What::Events(_) => Graphql::Null,
-            };
-            object.insert(selected.name.clone(), made);
-        }
-        Ok(Graphql::Object(object))
-    }
-
-    fn value(
-        &self,
-        value: &Json,
-        kind: &Type,
-        selected: &Selected<'_>,
-        loaded: &Loaded,
-        path: &Path<'_>,
-    ) -> Result<Graphql, Ended> {
-        let made = match (&kind.kind, value) {
-            (_, Json::Null) => Err(Ended::Null),
-            (Kind::Object(_), value) => self.object(value, &selected.fields, loaded, path),
-            (Kind::List(inner), Json::Array(values)) => {
-                let made = values.iter().enumerate().map(|(index, value)| {
-                    let path = path.then(Step::Index(index));
-                    self.value(value, inner, selected, loaded, &path)
-                });
-                made.collect::<Result<Vec<_>, _>>().map(Graphql::List)
-            }
-            (kind, value) => self.weighed(value).map(|()| to_graphql(kind, value)),
-        };
-        match made {
-            Ok(made) => Ok(made),
-            Err(Ended::TooLarge) => Err(Ended::TooLarge),
-            Err(Ended::Null) if !kind.is_required => Ok(Graphql::Null),
-            Err(Ended::Null) => {
-                if value.is_null() {
-                    let mut error = ServerError::new("The answer lacks this value", Some(selected.pos));
-                    error.path = path.segments();
-                    self.note(error);
-                }
-                Err(Ended::Null)
-            }
-        }
-    }
-
-    /// Counts a value of the answer.
-    fn weighed(&self, value: &Json) -> Result<(), Ended> {
-        let size = size_of(value);
-        let before = self.size.fetch_add(size, Ordering::Relaxed);
-        if before + size <= MAX_ANSWER {
-            return Ok(());
-        }
-        if before <= MAX_ANSWER {
-            let message = format!("The answer would have more than {MAX_ANSWER} bytes; ask for less");
-            self.note(ServerError::new(message, None));
-        }
-        Err(Ended::TooLarge)
-    }
-
-    /// A relation that could not be loaded is missing in each object, and said once.
-    fn note_once(&self, failure: &Failure, selected: &Selected<'_>, path: &Path<'_>) {
-        let mut errors = self.errors.lock().unwrap_or_else(PoisonError::into_inner);
-        if !errors.iter().any(|error| error.locations == [selected.pos]) {
-            errors.push(failure.clone().at(Some(selected.pos), path.segments()));
-        }
-    }
 }
 
 /// The relations that are followed from a value, each with the ids that it is followed from.
@@ -466,38 +231,4 @@ fn gather<'l>(value: &Json, fields: &'l [Selected<'l>], wanted: &mut Vec<(&'l Se
             _ => {}
         }
     }
-}
-
-/// About how many bytes a value has in an answer, with its name.
-fn size_of(value: &Json) -> usize {
-    match value {
-        Json::String(text) => text.len() + 16,
-        Json::Array(values) => values.iter().map(size_of).sum(),
-        Json::Object(fields) => fields.iter().map(|(name, value)| name.len() + size_of(value)).sum(),
-        _ => 16,
-    }
-}
-
-/// The values of a list, taken out of it.
-fn items(list: &mut Json) -> Vec<Json> {
-    match list.take() {
-        Json::Array(items) => items,
-        _ => vec![],
-    }
-}
-
-/// Rows as nodes, as edges, or as both.
-fn rows_as(rows: Vec<Json>, cursors: Vec<Json>, fields: &[Selected<'_>]) -> Map<String, Json> {
-    let mut made = Map::new();
-    if !asks(fields, "edges") {
-        made.insert("nodes".to_owned(), Json::Array(rows));
-        return made;
-    }
-    if asks(fields, "nodes") {
-        made.insert("nodes".to_owned(), Json::Array(rows.clone()));
-    }
-    let edges = rows.into_iter().zip(cursors);
-    let edges = edges.map(|(node, cursor)| json!({"node": node, "cursor": cursor}));
-    made.insert("edges".to_owned(), Json::Array(edges.collect()));
-    made
 }

@@ -3,9 +3,9 @@
 
 use std::sync::Arc;
 
-use async_graphql::{Request, Response as Answer, ServerError, parser::types::OperationType};
+use async_graphql::{Request, ServerError, parser::types::OperationType};
 use axum::{
-    Extension, Json,
+    Extension,
     extract::{FromRequestParts, Request as HttpRequest, State},
     http::{HeaderMap, HeaderValue, StatusCode, header},
     response::{IntoResponse, Response},
@@ -13,7 +13,7 @@ use axum::{
 use usher_serve::quality;
 use usher_shared::foundation::rules::ViolationKind;
 
-use super::{execute::execute, graph::Graph, prepared::Prepared, sent::Sent, session::Session, socket};
+use super::{answer::Answer, execute::execute, graph::Graph, prepared::Prepared, session::Session, socket};
 use crate::{
     site,
     state::AppState,
@@ -43,21 +43,21 @@ pub(super) async fn answer(
         body::fault(ViolationKind::ModelAttributesType, &message)
     })?;
     let answer = match Prepared::new(&graph, request).await {
-        Err(answer) => answer,
+        Err(answer) => answer.into(),
         Ok(_) if matches!(caller, Caller::Anonymous) => return Err(Code::AUTHENTICATION_REQUIRED.into()),
         Ok(prepared) => match prepared.plan(&graph) {
             Ok(plan) if plan.kind == OperationType::Subscription => {
                 let message = "Subscriptions go over a socket, by graphql-transport-ws";
-                Answer::from_errors(vec![ServerError::new(message, None)])
+                Answer::refused(&[ServerError::new(message, None)])
             }
             Ok(plan) => {
                 let session = Session::new(&state, &context, caller, &headers);
                 execute(&graph, &session, &plan).await
             }
-            Err(error) => Answer::from_errors(vec![error]),
+            Err(error) => Answer::refused(&[error]),
         },
     };
-    Ok(respond(&headers, &answer))
+    Ok(respond(&headers, answer))
 }
 
 /// `GET /graphql`: a page for browsers, or a socket.
@@ -82,11 +82,10 @@ pub(super) async fn page(
 
 /// A query that could not run is 400, but not for clients that know `application/json` alone: they take another status
 /// for a fault of the way (GraphQL over HTTP §6.4).
-fn respond(headers: &HeaderMap, answer: &Answer) -> Response {
+fn respond(headers: &HeaderMap, answer: Answer) -> Response {
     let asked = |kind| quality(headers, header::ACCEPT, kind).unwrap_or_default();
     let is_new = headers.contains_key(header::ACCEPT) && asked(GRAPHQL_JSON) >= asked("application/json");
-    let sent = Sent::new(answer);
-    let status = match is_new && !sent.has_run() {
+    let status = match is_new && !answer.has_run {
         true => StatusCode::BAD_REQUEST,
         false => StatusCode::OK,
     };
@@ -95,5 +94,5 @@ fn respond(headers: &HeaderMap, answer: &Answer) -> Response {
         (header::CONTENT_TYPE, format!("{kind}; charset=utf-8")),
         (header::VARY, "accept".to_owned()),
     ];
-    (status, kind, Json(sent)).into_response()
+    (status, kind, answer.json()).into_response()
 }

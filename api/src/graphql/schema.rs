@@ -4,7 +4,7 @@
 use std::sync::Arc;
 
 use async_graphql::{
-    Error, Name, Request, Response, Value,
+    Error, Request, Response, Value,
     dynamic::{
         Enum, EnumItem, Field, FieldFuture, FieldValue, InputObject, InputValue, Object, Scalar, Schema, Subscription,
         SubscriptionField, SubscriptionFieldFuture, TypeRef,
@@ -218,9 +218,4 @@ fn subscriptions() -> Subscription {
             .argument(after.description("Begins after this position."))
             .argument(types.description("Only these types; `user.*` for all of an object.")),
     )
-}
-
-/// A name of a schema's type.
-pub(super) fn type_name(name: &str) -> Value {
-    Value::String(Name::new(name).to_string())
 }

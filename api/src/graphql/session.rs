@@ -73,10 +73,6 @@ impl Session {
         }
     }
 
-    pub(super) fn caller(&self) -> &Caller {
-        &self.caller
-    }
-
     /// Runs an operation as a request of its own would, and counts as one.
     pub(super) async fn run(
         &self,
@@ -109,13 +105,6 @@ impl Session {
     async fn read(&self, mut response: Response) -> Result<Answered, Failure> {
         let error = response.extensions_mut().remove::<Arc<ApiError>>();
         if let Some(error) = error {
-            if let Some(cause) = error.cause() {
-                tracing::error!(
-                    code = error.code().as_str(),
-                    cause,
-                    "an operation of a GraphQL request failed"
-                );
-            }
             return Err(self.failure(&error));
         }
         let (parts, body) = response.into_parts();
@@ -141,14 +130,8 @@ impl Session {
         })
     }
 
-    /// An error as its problem tells it.
-    pub(super) fn failure(&self, error: &ApiError) -> Failure {
-        let body = problem::body(error, Face::Strict, &self.context.id, &self.toolkit.config.api_url);
-        let mut headers = HeaderMap::new();
-        if let ApiError::RateLimited { retry_after } = error {
-            headers.insert(header::RETRY_AFTER, HeaderValue::from(*retry_after));
-        }
-        Failure::of_problem(&body, &headers)
+    fn failure(&self, error: &ApiError) -> Failure {
+        Failure::of(error, &self.context, &self.toolkit)
     }
 }
 
@@ -183,12 +166,29 @@ pub(super) struct Failure {
 }
 
 impl Failure {
-    fn plain(message: &str) -> Self {
+    pub(super) fn plain(message: &str) -> Self {
         Self {
             message: message.to_owned(),
             extensions: ErrorExtensionValues::default(),
             faults: vec![],
         }
+    }
+
+    /// An error as its problem tells it, and the log where it is ours.
+    pub(super) fn of(error: &ApiError, context: &RequestContext, toolkit: &Toolkit) -> Self {
+        if let Some(cause) = error.cause() {
+            tracing::error!(
+                code = error.code().as_str(),
+                cause,
+                "an operation of a GraphQL request failed"
+            );
+        }
+        let body = problem::body(error, Face::Strict, &context.id, &toolkit.config.api_url);
+        let mut headers = HeaderMap::new();
+        if let ApiError::RateLimited { retry_after } = error {
+            headers.insert(header::RETRY_AFTER, HeaderValue::from(*retry_after));
+        }
+        Self::of_problem(&body, &headers)
     }
 
     /// A problem (RFC 9457), whose faults point to arguments.
@@ -199,7 +199,7 @@ impl Failure {
         let mut failure = Self::plain(message.unwrap_or("The operation failed"));
         for key in ["code", "status", "type", "request_id"] {
             if let Some(value) = problem.get(key) {
-                failure.extensions.set(camel(key), to_graphql(&Kind::Json, value));
+                failure.extensions.set(camel(key), to_graphql(value));
             }
         }
         // The default face has the faults as its detail.
@@ -228,7 +228,7 @@ impl Failure {
     pub(super) fn at(mut self, pos: Option<Pos>, path: Vec<PathSegment>) -> ServerError {
         if !self.faults.is_empty() {
             let faults = Json::Array(self.faults);
-            self.extensions.set("errors", to_graphql(&Kind::Json, &faults));
+            self.extensions.set("errors", to_graphql(&faults));
         }
         let mut error = ServerError::new(self.message, pos);
         error.path = path;

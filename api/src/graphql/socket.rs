@@ -3,9 +3,9 @@
 //! As at `/ws`, a token is never taken from the address, and pages of foreign origins are refused. A query or a mutation
 //! looks at the token anew, as a request of its own would; subscriptions end soon after it.
 
-use std::{pin::Pin, sync::Arc, time::Duration};
+use std::{sync::Arc, time::Duration};
 
-use async_graphql::{Request, Response as Answer, ServerError, Value as Graphql, parser::types::OperationType};
+use async_graphql::{Request, ServerError, Value as Graphql, parser::types::OperationType};
 use axum::{
     extract::{
         FromRequestParts, Request as HttpRequest, WebSocketUpgrade,
@@ -17,17 +17,17 @@ use axum::{
 use futures::{StreamExt, future::select_all, stream, stream::BoxStream};
 use serde::{Deserialize, Serialize};
 use serde_json::{Value as Json, json};
-use tokio::time::{Instant, Sleep, interval, timeout};
+use tokio::time::{Instant, interval, timeout};
 use usher_shared::events::Listener;
 
 use super::{
+    answer::Answer,
     execute::{execute, tell},
     graph::Graph,
     plan::{Plan, What},
     prepared::Prepared,
     schema::{AFTER, TYPES},
-    sent::Sent,
-    session::Session,
+    session::{Failure, Session},
 };
 use crate::{
     events::{self, socket::check_origin},
@@ -36,8 +36,11 @@ use crate::{
         caller::Caller,
         code::Code,
         error::ApiError,
+        guard::within_limits,
         open_streams::OpenStream,
+        reason::Reason,
         request::{Context, RequestContext},
+        state::Toolkit,
     },
 };
 
@@ -104,11 +107,10 @@ struct Asking {
     headers: HeaderMap,
 }
 
-/// What an operation says to the client, with its fields in their order.
+/// What an operation says to the client.
 #[derive(Serialize)]
 #[serde(tag = "type", rename_all = "snake_case")]
 enum Saying<'a> {
-    Next { id: &'a str, payload: Sent<'a> },
     Error { id: &'a str, payload: &'a [ServerError] },
     Complete { id: &'a str },
 }
@@ -130,6 +132,12 @@ enum Ended {
     Close(u16, String),
 }
 
+impl From<Reason> for Ended {
+    fn from(reason: Reason) -> Self {
+        Self::close(reason.close_code, reason.word)
+    }
+}
+
 impl Ended {
     fn close(code: u16, reason: &str) -> Self {
         Self::Close(code, reason.to_owned())
@@ -141,9 +149,8 @@ async fn talk(asking: Asking, socket: &mut WebSocket) -> Result<(), Ended> {
     let late = |_| Ended::close(4408, "Connection initialisation timeout");
     let (token, caller) = greeted.map_err(late)??;
     let open = asking.state.streams.open(&asking.state.db, &caller);
-    let open = open.map_err(|_| Ended::close(4429, "too_many_streams"))?;
+    let open = open.map_err(|_| Reason::TOO_MANY_STREAMS)?;
     let mut conversation = Conversation {
-        expiry: caller.expiry(),
         asking,
         token,
         socket,
@@ -169,13 +176,13 @@ async fn greet(asking: &Asking, socket: &mut WebSocket) -> Result<(String, Calle
             Ok(_) => return Err(Ended::close(4401, "Unauthorized")),
             Err(_) => return Err(Ended::close(4400, "Send connection_init")),
         };
-        let token = token_of(&payload).ok_or_else(|| Ended::close(4401, "authentication_required"))?;
+        let token = token_of(&payload).ok_or_else(|| Reason::AUTHENTICATION_REQUIRED)?;
         let caller = Caller::of_token(token, &asking.state, &asking.context).await;
         return match caller {
             Ok(caller) => Ok((token.to_owned(), caller)),
-            Err(ApiError::RateLimited { .. }) => Err(Ended::close(4429, "rate_limited")),
-            Err(error) if error.code().status().is_server_error() => Err(Ended::close(1013, "unavailable")),
-            Err(_) => Err(Ended::close(4401, "invalid_credential")),
+            Err(ApiError::RateLimited { .. }) => Err(Reason::RATE_LIMITED.into()),
+            Err(error) if error.code().status().is_server_error() => Err(Reason::UNAVAILABLE.into()),
+            Err(_) => Err(Reason::INVALID_CREDENTIAL.into()),
         };
     }
 }
@@ -193,7 +200,6 @@ struct Conversation<'a> {
     token: String,
     socket: &'a mut WebSocket,
     open: OpenStream,
-    expiry: Option<Pin<Box<Sleep>>>,
     /// What runs, by the client's ids.
     running: Vec<(String, BoxStream<'static, Told>)>,
     heard_at: Instant,
@@ -201,7 +207,7 @@ struct Conversation<'a> {
 
 /// What an operation says.
 enum Told {
-    Next(Box<Answer>),
+    Next(Answer),
     /// It could not begin.
     Error(Vec<ServerError>),
 }
@@ -211,7 +217,7 @@ enum Next {
     Received(Option<Result<Message, axum::Error>>),
     Told(usize, Option<Told>),
     Ping,
-    End(u16, &'static str),
+    End(Reason),
 }
 
 impl Conversation<'_> {
@@ -228,24 +234,16 @@ impl Conversation<'_> {
                         false => select_all(told).await,
                     }
                 };
-                let expired = async {
-                    match &mut self.expiry {
-                        Some(expiry) => expiry.await,
-                        None => std::future::pending().await,
-                    }
-                };
                 tokio::select! {
                     biased;
-                    () = self.open.ended.cancelled() => Next::End(4401, "credential_ended"),
-                    () = self.asking.state.stopping.cancelled() => Next::End(1001, "shutting_down"),
-                    () = expired => Next::End(4401, "token_expired"),
+                    reason = self.open.end() => Next::End(reason),
                     message = self.socket.next() => Next::Received(message),
                     _ = ping.tick() => Next::Ping,
                     (told, which, _) = told => Next::Told(which, told),
                 }
             };
             match next {
-                Next::End(code, reason) => return Err(Ended::close(code, reason)),
+                Next::End(reason) => return Err(reason.into()),
                 Next::Received(None | Some(Ok(Message::Close(_)))) => return Ok(()),
                 Next::Received(Some(Err(_))) => return Err(Ended::close(1009, "A message has at most 64 KiB")),
                 Next::Received(Some(Ok(message))) => self.hear(message).await?,
@@ -294,15 +292,11 @@ impl Conversation<'_> {
 
     async fn pass_on(&mut self, which: usize, told: Option<Told>) -> Result<(), Ended> {
         let id = &self.running[which].0;
-        let (message, ends) = match &told {
-            Some(Told::Next(answer)) => {
-                let payload = Sent::new(answer);
-                (serde_json::to_string(&Saying::Next { id, payload }), false)
-            }
-            Some(Told::Error(errors)) => (serde_json::to_string(&Saying::Error { id, payload: errors }), true),
-            None => (serde_json::to_string(&Saying::Complete { id }), true),
+        let (message, ends) = match told {
+            Some(Told::Next(answer)) => (next(id, answer), false),
+            Some(Told::Error(errors)) => (said(&Saying::Error { id, payload: &errors }), true),
+            None => (said(&Saying::Complete { id }), true),
         };
-        let message = message.unwrap_or_default();
         if ends {
             drop(self.running.remove(which));
         }
@@ -322,10 +316,27 @@ impl Conversation<'_> {
     }
 }
 
+fn said(saying: &Saying<'_>) -> String {
+    serde_json::to_string(saying).expect("texts")
+}
+
+/// A message with an answer, which is JSON already.
+fn next(id: &str, answer: Answer) -> String {
+    let answer = String::from_utf8(answer.json()).expect("JSON is UTF-8");
+    format!(r#"{{"type":"next","id":{},"payload":{answer}}}"#, json!(id))
+}
+
 /// Runs what a client asks: once, or for each event.
 async fn begin(asking: Asking, token: String, request: Request) -> BoxStream<'static, Told> {
-    let refused = |errors| stream::iter([Told::Error(errors)]).boxed();
-    let answered = |answer| stream::iter([Told::Next(Box::new(answer))]).boxed();
+    let (toolkit, context) = (Toolkit::clone(&asking.state), Arc::clone(&asking.context));
+    match within_limits(&toolkit, begin_within(asking, token, request)).await {
+        Ok(begun) => begun,
+        Err(error) => refused(failed(&error, &context, &toolkit)),
+    }
+}
+
+async fn begin_within(asking: Asking, token: String, request: Request) -> BoxStream<'static, Told> {
+    let answered = |answer| stream::iter([Told::Next(answer)]).boxed();
     let Asking {
         graph,
         state,
@@ -333,35 +344,43 @@ async fn begin(asking: Asking, token: String, request: Request) -> BoxStream<'st
         headers,
     } = &asking;
     // Before the query is read, so that this is counted.
-    let caller = Caller::of_token(&token, state, context).await;
-    let session = Session::new(
-        state,
-        context,
-        caller.as_ref().unwrap_or(&Caller::Anonymous).clone(),
-        headers,
-    );
-    let refusal = |error: &ApiError| vec![session.failure(error).at(None, vec![])];
-    if let Err(error) = &caller {
-        return refused(refusal(error));
-    }
+    let caller = match Caller::of_token(&token, state, context).await {
+        Ok(caller) => caller,
+        Err(error) => return refused(failed(&error, context, state)),
+    };
     let prepared = match Prepared::new(graph, request).await {
         Ok(prepared) => prepared,
         Err(answer) if answer.data == Graphql::Null => return refused(answer.errors),
-        Err(answer) => return answered(answer),
+        Err(answer) => return answered(answer.into()),
     };
     let plan = match prepared.plan(graph) {
         Ok(plan) => plan,
         Err(error) => return refused(vec![error]),
     };
     if plan.kind != OperationType::Subscription {
+        let session = Session::new(state, context, caller, headers);
         return answered(execute(graph, &session, &plan).await);
     }
-    let listener = match listen(state, session.caller(), &plan).await {
+    let listener = match listen(state, &caller, &plan).await {
         Ok(listener) => listener,
-        Err(error) => return refused(refusal(&error)),
+        Err(error) => return refused(failed(&error, context, state)),
     };
     drop(plan);
-    follow(asking, prepared, session, listener)
+    follow(Followed {
+        asking,
+        prepared,
+        caller,
+        listener,
+    })
+}
+
+fn refused(errors: Vec<ServerError>) -> BoxStream<'static, Told> {
+    stream::iter([Told::Error(errors)]).boxed()
+}
+
+/// Why an operation doesn't begin, or a subscription ends.
+fn failed(error: &ApiError, context: &RequestContext, toolkit: &Toolkit) -> Vec<ServerError> {
+    vec![Failure::of(error, context, toolkit).at(None, vec![])]
 }
 
 /// The events that a subscription asks for.
@@ -389,27 +408,49 @@ async fn listen(state: &AppState, caller: &Caller, plan: &Plan<'_>) -> Result<Li
     events::listen(state, caller, types, after).await
 }
 
-/// An answer to each event. The plan is made anew for each, because it borrows of the schema.
-fn follow(asking: Asking, prepared: Prepared, session: Session, listener: Listener) -> BoxStream<'static, Told> {
-    stream::unfold(Some((asking, prepared, session, listener)), async |following| {
-        let (asking, prepared, session, mut listener) = following?;
-        let news = match listener.next().await {
-            Ok(news) => news,
+/// A subscription.
+struct Followed {
+    asking: Asking,
+    prepared: Prepared,
+    caller: Caller,
+    listener: Listener,
+}
+
+/// An answer to each event.
+fn follow(followed: Followed) -> BoxStream<'static, Told> {
+    let followed = Some(Box::new(followed));
+    stream::unfold(followed, async |followed| {
+        let mut followed = followed?;
+        match followed.next().await {
+            Ok(answer) => Some((Told::Next(answer), Some(followed))),
             Err(error) => {
-                tracing::warn!(%error, "a subscription ends");
-                let errors = vec![session.failure(&error.into()).at(None, vec![])];
-                return Some((Told::Error(errors), None));
+                let Asking { context, state, .. } = &followed.asking;
+                Some((Told::Error(failed(&error, context, state)), None))
             }
-        };
-        let event: Json = serde_json::from_str(&news.json).unwrap_or_default();
-        let answer = match prepared.plan(&asking.graph) {
-            Ok(plan) => tell(&asking.graph, &session, &plan, &event).await,
-            Err(error) => Answer::from_errors(vec![error]),
-        };
-        Some((
-            Told::Next(Box::new(answer)),
-            Some((asking, prepared, session, listener)),
-        ))
+        }
     })
     .boxed()
+}
+
+impl Followed {
+    async fn next(&mut self) -> Result<Answer, ApiError> {
+        let news = self.listener.next().await?;
+        let event: Json = serde_json::from_str(&news.json).expect("events are JSON");
+        within_limits(&self.asking.state, self.answer(&event)).await
+    }
+
+    /// As to a request of its own. The plan is made anew for each, because it borrows of the schema.
+    async fn answer(&self, event: &Json) -> Answer {
+        let Asking {
+            graph,
+            state,
+            context,
+            headers,
+        } = &self.asking;
+        let session = Session::new(state, context, self.caller.clone(), headers);
+        match self.prepared.plan(graph) {
+            Ok(plan) => tell(graph, &session, &plan, event).await,
+            Err(error) => Answer::refused(&[error]),
+        }
+    }
 }

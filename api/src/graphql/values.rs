@@ -1,9 +1,9 @@
 //! Types of values, and how they are written in JSON and in GraphQL.
 
-use async_graphql::{Name, Value as Graphql, indexmap::IndexMap};
+use async_graphql::Value as Graphql;
 use serde_json::{Map, Number, Value as Json};
 
-use super::catalog::Catalog;
+use super::{answer::append, catalog::Catalog};
 
 /// A type, and whether a value is always there.
 #[derive(Clone, Debug, PartialEq)]
@@ -60,22 +60,18 @@ impl Type {
     }
 }
 
-/// A scalar of an answer.
-pub(super) fn to_graphql(kind: &Kind, value: &Json) -> Graphql {
+/// Writes a scalar of an answer.
+pub(super) fn append_scalar(json: &mut Vec<u8>, kind: &Kind, value: &Json) {
     match (kind, value) {
-        (Kind::Id { .. }, Json::Number(number)) => Graphql::String(number.to_string()),
-        (Kind::Enum(_), Json::String(word)) => Graphql::Enum(Name::new(word.to_ascii_uppercase())),
-        (_, Json::Null) => Graphql::Null,
-        (_, Json::Bool(is)) => Graphql::Boolean(*is),
-        (_, Json::Number(number)) => Graphql::Number(number.clone()),
-        (_, Json::String(text)) => Graphql::String(text.clone()),
-        (_, Json::Array(values)) => Graphql::List(values.iter().map(|value| to_graphql(&Kind::Json, value)).collect()),
-        (_, Json::Object(fields)) => {
-            let fields = fields.iter();
-            let fields = fields.map(|(name, value)| (Name::new(name), to_graphql(&Kind::Json, value)));
-            Graphql::Object(fields.collect::<IndexMap<_, _>>())
-        }
+        (Kind::Id { .. }, Json::Number(number)) => append(json, &number.to_string()),
+        (Kind::Enum(_), Json::String(word)) => append(json, &word.to_ascii_uppercase()),
+        (_, value) => append(json, value),
     }
+}
+
+/// JSON as a value of GraphQL.
+pub(super) fn to_graphql(value: &Json) -> Graphql {
+    Graphql::from_json(value.clone()).unwrap_or_default()
 }
 
 /// What was sent, as the operation takes it. The types were checked before; what is wrong besides is for the operation

@@ -31,17 +31,14 @@ pub(crate) async fn guard(
     next: Next,
 ) -> Response {
     let face = Face::of(&request);
-    let handler = AssertUnwindSafe(async {
+    let handler = async {
         match oversized(&request) {
             Some(code) => ApiError::from(code).into_response(),
             None => next.run(request).await,
         }
-    });
-    let mut response = match cut_before_commit(toolkit.time_limit, handler.catch_unwind()).await {
-        Ok(Ok(response)) => response,
-        Ok(Err(panic)) => ApiError::Internal(anyhow::anyhow!("panicked: {}", words(&*panic))).into_response(),
-        Err(cut) => ApiError::from(cut).into_response(),
     };
+    let response = within_limits(&toolkit, handler).await;
+    let mut response = response.unwrap_or_else(IntoResponse::into_response);
     if let Some(error) = response.extensions_mut().remove::<Arc<ApiError>>() {
         if let Some(cause) = error.cause() {
             tracing::error!(code = error.code().as_str(), cause, "the request failed");
@@ -49,6 +46,19 @@ pub(crate) async fn guard(
         problem::fill(&mut response, &error, face, &context.id, &toolkit.config.api_url);
     }
     response
+}
+
+/// Runs what answers a client.
+///
+/// # Errors
+///
+/// If it takes too long, or panics.
+pub(crate) async fn within_limits<T>(toolkit: &Toolkit, work: impl Future<Output = T>) -> Result<T, ApiError> {
+    match cut_before_commit(toolkit.time_limit, AssertUnwindSafe(work).catch_unwind()).await {
+        Ok(Ok(done)) => Ok(done),
+        Ok(Err(panic)) => Err(ApiError::Internal(anyhow::anyhow!("panicked: {}", words(&*panic)))),
+        Err(cut) => Err(cut.into()),
+    }
 }
 
 /// Rejects requests that are too long before anything reads them.

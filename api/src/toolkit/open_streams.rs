@@ -2,11 +2,13 @@
 
 use std::{
     collections::{HashMap, HashSet},
+    pin::Pin,
     sync::{Arc, Mutex, MutexGuard, PoisonError},
     time::Duration,
 };
 
 use sea_orm::{ColumnTrait, Condition, DatabaseConnection, DbErr, EntityTrait, QueryFilter, QuerySelect};
+use tokio::time::Sleep;
 use tokio_util::sync::CancellationToken;
 use usher_shared::{
     accounts::sessions,
@@ -19,7 +21,7 @@ use usher_shared::{
 };
 use uuid::Uuid;
 
-use super::{caller::Caller, code::Code, error::ApiError};
+use super::{caller::Caller, code::Code, error::ApiError, reason::Reason};
 
 /// How often credentials are looked at: a stream ends so long after its credential at the latest.
 const EVERY: Duration = Duration::from_secs(2);
@@ -38,8 +40,12 @@ enum Credential {
 }
 
 /// The open streams of this process, by credential.
-#[derive(Clone, Debug, Default)]
-pub(crate) struct OpenStreams(Arc<Mutex<Open>>);
+#[derive(Clone, Debug)]
+pub(crate) struct OpenStreams {
+    open: Arc<Mutex<Open>>,
+    /// Cancelled when the server stops.
+    stopping: CancellationToken,
+}
 
 #[derive(Debug, Default)]
 struct Open {
@@ -59,10 +65,19 @@ pub(crate) struct OpenStream {
     all: OpenStreams,
     credential: Credential,
     /// Cancelled when the credential is no longer good.
-    pub(crate) ended: CancellationToken,
+    ended: CancellationToken,
+    /// When the access token's time is over.
+    expiry: Option<Pin<Box<Sleep>>>,
 }
 
 impl OpenStreams {
+    pub(crate) fn new(stopping: CancellationToken) -> Self {
+        Self {
+            open: Arc::default(),
+            stopping,
+        }
+    }
+
     /// Notes a stream.
     ///
     /// # Errors
@@ -100,6 +115,7 @@ impl OpenStreams {
             all: self.clone(),
             credential,
             ended,
+            expiry: caller.expiry(),
         })
     }
 
@@ -140,7 +156,25 @@ impl OpenStreams {
     }
 
     fn lock(&self) -> MutexGuard<'_, Open> {
-        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+        self.open.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+impl OpenStream {
+    /// Waits until the stream has to end. Can be dropped and asked again.
+    pub(crate) async fn end(&mut self) -> Reason {
+        let expired = async {
+            match &mut self.expiry {
+                Some(expiry) => expiry.await,
+                None => std::future::pending().await,
+            }
+        };
+        tokio::select! {
+            biased;
+            () = self.ended.cancelled() => Reason::CREDENTIAL_ENDED,
+            () = self.all.stopping.cancelled() => Reason::SHUTTING_DOWN,
+            () = expired => Reason::TOKEN_EXPIRED,
+        }
     }
 }
 

@@ -4,20 +4,20 @@ use serde::{Serialize, Serializer};
 
 /// Why a stream or a connection ends: the word for the client, and the code of a socket's close frame (RFC 6455 §7.4).
 #[derive(Clone, Copy)]
-pub(super) struct Reason {
-    pub(super) word: &'static str,
-    pub(super) close_code: u16,
-    pub(super) about: &'static str,
+pub(crate) struct Reason {
+    pub(crate) word: &'static str,
+    pub(crate) close_code: u16,
+    pub(crate) about: &'static str,
 }
 
 /// `NAME = "word", close code, "what has happened";` for each.
 macro_rules! reasons {
     ($($name:ident = $word:literal, $close_code:literal, $about:literal;)*) => {
         impl Reason {
-            $(pub(super) const $name: Self = Self { word: $word, close_code: $close_code, about: $about };)*
+            $(pub(crate) const $name: Self = Self { word: $word, close_code: $close_code, about: $about };)*
 
             /// Why connections end.
-            pub(super) const ALL: &[Self] = &[$(Self::$name),*];
+            pub(crate) const ALL: &[Self] = &[$(Self::$name),*];
         }
     };
 }
@@ -37,7 +37,7 @@ reasons! {
 
 impl Reason {
     /// Why streams of server-sent events end.
-    pub(super) const OF_STREAMS: &[Self] = &[
+    pub(crate) const OF_STREAMS: &[Self] = &[
         Self::CREDENTIAL_ENDED,
         Self::TOKEN_EXPIRED,
         Self::SHUTTING_DOWN,
