@@ -1,6 +1,6 @@
 //! The loop that accepts connections.
 
-use std::{pin::pin, time::Duration};
+use std::time::Duration;
 
 use axum::{
     Router,
@@ -65,10 +65,10 @@ pub async fn serve(router: Router, listener: TcpListener, patience: Patience, st
                 }
             }
         });
-        let connection = http.serve_connection(TokioIo::new(stream), service).with_upgrades();
+        // In a box: pinned within the task, it would have its room twice, for as long as the connection lasts.
+        let mut connection = Box::pin(http.serve_connection(TokioIo::new(stream), service).with_upgrades());
         let stop = stop.clone();
         connections.spawn(async move {
-            let mut connection = pin!(connection);
             let served = tokio::select! {
                 served = connection.as_mut() => served,
                 () = stop.cancelled() => {

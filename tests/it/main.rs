@@ -26,3 +26,4 @@ mod staff;
 mod startup;
 mod traces;
 mod upgrade;
+mod webhooks;

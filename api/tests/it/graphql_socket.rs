@@ -296,3 +296,32 @@ async fn a_subscription_ends_with_its_credential_and_with_the_server(db: TestDb)
     server.stop.cancel();
     assert_eq!(stays.hear().await, Err(1001));
 }
+
+#[on_both]
+async fn a_socket_ends_soon_after_its_person_is_locked_deactivated_deleted_or_signed_out(db: TestDb) {
+    let app = app(db).await;
+    let (server, staff) = (Server::start(&app).await, app.all_scopes().await);
+    let mut open = vec![];
+    for what in ["lock", "deactivate", "delete", "sign out"] {
+        let person = app.person(&format!("{}@example.com", what.replace(' ', "-"))).await;
+        open.push((what, server.greeted(&person.client).await, person));
+    }
+    let lasting = app.person("lasting@example.com").await;
+    let mut lasting = server.greeted(&lasting.client).await;
+    for (what, _, person) in &open {
+        let at = format!("/users/{}", person.id);
+        let answer = match *what {
+            "delete" => staff.delete(&at).await,
+            "sign out" => person.client.clone().post_text("/auth/logout", "").await,
+            _ => staff.post(&format!("{at}/{what}"), &json!({})).await,
+        };
+        assert!(answer.status.is_success(), "{what}: {}", answer.text());
+    }
+    let began = Instant::now();
+    for (what, mut socket, _) in open {
+        assert_eq!(socket.hear().await, Err(4401), "{what}");
+    }
+    assert!(began.elapsed() < Duration::from_secs(5));
+    lasting.say(json!({"type": "ping"})).await;
+    assert_eq!(lasting.hear().await, Ok(json!({"type": "pong"})));
+}
