@@ -176,7 +176,7 @@ async fn greet(asking: &Asking, socket: &mut WebSocket) -> Result<(String, Calle
             Ok(_) => return Err(Ended::close(4401, "Unauthorized")),
             Err(_) => return Err(Ended::close(4400, "Send connection_init")),
         };
-        let token = token_of(&payload).ok_or_else(|| Reason::AUTHENTICATION_REQUIRED)?;
+        let token = token_of(&payload).ok_or(Reason::AUTHENTICATION_REQUIRED)?;
         let caller = Caller::of_token(token, &asking.state, &asking.context).await;
         return match caller {
             Ok(caller) => Ok((token.to_owned(), caller)),
