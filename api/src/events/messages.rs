@@ -8,8 +8,7 @@ use utoipa::{
 };
 
 use super::shape::EventOut;
-use crate::toolkit::reason::Reason;
-use crate::toolkit::{code::Code, schema::text};
+use crate::toolkit::{code::Code, reason::Reason, schema::text};
 
 /// What clients of a socket send.
 #[derive(Deserialize, ToSchema)]

@@ -1,6 +1,6 @@
 //! An answer as JSON, in the order of the response format (GraphQL §7).
 
-use async_graphql::{Response, ServerError, Value};
+use async_graphql::{Name, Response, ServerError, Value};
 
 /// An answer.
 pub(super) struct Answer {
@@ -46,6 +46,13 @@ impl From<Response> for Answer {
         append(&mut json, &response.data);
         Self::new(json, &response.errors)
     }
+}
+
+/// Writes a field's name. Names of GraphQL have nothing that JSON escapes (GraphQL §2.1.9).
+pub(super) fn append_name(json: &mut Vec<u8>, name: &Name) {
+    json.push(b'"');
+    json.extend_from_slice(name.as_bytes());
+    json.extend_from_slice(b"\":");
 }
 
 fn append_errors(json: &mut Vec<u8>, errors: &[ServerError]) {

@@ -10,7 +10,7 @@ use serde::{
 use serde_json::{Value as Json, json, value::RawValue};
 
 use super::{
-    answer::append,
+    answer::{append, append_name},
     plan::{Selected, What},
     values::{Kind, Type},
     write::MAX_ANSWER,
@@ -192,9 +192,7 @@ fn append_object(json: &mut Vec<u8>, fields: &[Selected<'_>], values: &mut [Opti
     for (selected, value) in fields.iter().zip(values) {
         json.push(before);
         before = b',';
-        json.push(b'"');
-        json.extend_from_slice(selected.name.as_bytes());
-        json.extend_from_slice(b"\":");
+        append_name(json, &selected.name);
         match &selected.what {
             What::TypeName(name) => append(json, name),
             What::Value(field) => {

@@ -4,7 +4,7 @@ use async_graphql::{Name, PathSegment, ServerError};
 use serde_json::Value as Json;
 
 use super::{
-    answer::{Answer, DATA, append},
+    answer::{Answer, DATA, append, append_name},
     cut::Page,
     execute::{Fetched, Loaded},
     operation,
@@ -119,7 +119,7 @@ impl Writer {
             true => self.json = [DATA, b"{"].concat(),
             false => self.json.push(b','),
         }
-        self.name(&root.name);
+        append_name(&mut self.json, &root.name);
         self.json.len()
     }
 
@@ -222,7 +222,7 @@ impl Writer {
         for selected in fields {
             self.json.push(before);
             before = b',';
-            self.name(&selected.name);
+            append_name(&mut self.json, &selected.name);
             write(self, selected)?;
             self.within_size()?;
         }
@@ -283,13 +283,6 @@ impl Writer {
         }
         self.json.push(b']');
         Ok(())
-    }
-
-    /// Names of GraphQL have nothing that JSON escapes (GraphQL §2.1.9).
-    fn name(&mut self, name: &Name) {
-        self.json.push(b'"');
-        self.json.extend_from_slice(name.as_bytes());
-        self.json.extend_from_slice(b"\":");
     }
 
     fn null(&mut self) {
